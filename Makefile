@@ -1,0 +1,93 @@
+# `make` alone lists the targets. Everything that is made lies in .venv/ and build/.
+PYTHON ?= python3
+BIN    := .venv/bin
+BROWSERS := chromium chromium-browser google-chrome
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-all regen regen-check sync lint types check format bench peers lock clean
+.DELETE_ON_ERROR:
+
+help:           ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: .venv/.installed      ## make .venv from python3 and the pinned requirements
+
+demo: .venv/.installed       ## make a real WebRTC call to the local simulator (LIVE=1: to the API, with OPENAI_API_KEY)
+	@$(BIN)/realtime demo $(if $(LIVE),--live)
+
+test: .venv/.installed       ## the tests, under 3 minutes
+	@$(BIN)/python -m pytest -q -n auto -m "not slow"
+
+# A browser and node come from the system; without one of them its tests are left out, and that is said last.
+test-all: .venv/.installed peers    ## all tests: also a browser's call, peers, empty environments, pyright
+	@without=""; \
+	command -v $(BROWSERS) >/dev/null || without="$$without and not browser"; \
+	command -v npm >/dev/null || without="$$without and not node"; \
+	$(BIN)/python -m pytest -q -n auto -m "slow or not slow$$without" || exit $$?; \
+	case "$$without" in *browser*) \
+	  echo "LEFT OUT: the call from a browser, for there is none on PATH. On Debian: apt-get install chromium";; esac; \
+	case "$$without" in *node*) \
+	  echo "LEFT OUT: pyright, for npm is not on PATH. On Debian: apt-get install npm";; esac
+
+regen: .venv/.installed      ## write generated/ anew from openapi/
+	@$(BIN)/python scripts/regen.py
+
+regen-check: .venv/.installed    ## fail if generated/ is not what regen would write
+	@$(BIN)/python scripts/regen.py --check
+
+sync: .venv/.installed       ## compare openapi/ with a newer upstream document: make sync SPEC=file [APPLY=1]
+	@test -n "$(SPEC)" || { echo "make sync needs SPEC=<file>, an OpenAPI document that you fetched" >&2; exit 2; }
+	@$(BIN)/python scripts/sync.py "$(SPEC)" $(if $(APPLY),--apply)
+
+lint: .venv/.installed       ## ruff: rules and formatting
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: .venv/.installed      ## mypy, strict
+	@$(BIN)/mypy
+
+check: lint types regen-check    ## lint, types and regen-check
+
+format: .venv/.installed     ## let ruff mend what it can
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: .venv/.installed peers    ## measure against raw httpx and websockets and the openai package
+	@$(BIN)/python -m benchmarks
+
+peers: build/peers/.installed    ## the packages that tests and benchmarks compare with, in build/peers
+
+lock: .venv/.installed       ## pin requirements.in anew (UPGRADE=1: newest versions)
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header \
+	  $(if $(UPGRADE),--upgrade) -o requirements.txt requirements.in
+
+clean:          ## remove .venv, build and caches
+	rm -rf .venv build dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find realtime_ext generated scripts tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
+
+# --- set-up, by stamp files: what is up to date takes no time -------------------------------------------------------
+
+# uv: the system's, or else one put into the venv by pip, with the version and hashes that are pinned here.
+UV = $$(command -v uv || echo $(BIN)/uv)
+
+.venv/.requirements: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed (make PYTHON=python3.12 …)")'
+	@if command -v uv >/dev/null; then test -x $(BIN)/python || uv venv --quiet --python $(PYTHON) .venv; \
+	else \
+	  test -x $(BIN)/pip || $(PYTHON) -m venv .venv || { rm -rf .venv; \
+	    echo "python3 has no venv module; on Debian: apt-get install python3-venv, or install uv" >&2; exit 1; }; \
+	  test -x $(BIN)/uv || { awk '/^uv==/ {on = 1} on {print} on && !/\\$$/ {exit}' requirements.txt > .venv/uv.txt && \
+	    $(BIN)/python -m pip install --quiet --require-hashes -r .venv/uv.txt; }; \
+	fi
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements.txt
+	@touch $@
+
+.venv/.installed: .venv/.requirements pyproject.toml generated/pyproject.toml
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e generated -e .
+	@touch $@
+
+build/peers/.installed: requirements-peers.txt | .venv/.installed
+	@rm -rf build/peers && mkdir -p build
+	@$(UV) venv --quiet --python $(BIN)/python build/peers
+	@$(UV) pip install --quiet --python build/peers/bin/python --require-hashes -r requirements-peers.txt
+	@touch $@
