@@ -1,0 +1,219 @@
+"""The audio of a WebRTC call: what is sent (WAV file or async iterator) and where the received goes.
+
+Outside of this module audio is PCM, 16 bit little-endian, 24 kHz, mono. On the wire it is Opus in frames of 20 ms.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import wave
+from collections.abc import AsyncIterable, Awaitable, Callable
+from fractions import Fraction
+from typing import TypeAlias, cast
+
+from aiortc import MediaStreamTrack
+from aiortc.mediastreams import MediaStreamError
+from av import AudioCodecContext, AudioFrame, AudioResampler, CodecContext, Packet
+
+__all__ = ["AudioIn", "AudioOut", "IncomingAudio", "OutgoingAudio", "open_sink"]
+
+AudioIn: TypeAlias = "str | os.PathLike[str] | AsyncIterable[bytes]"
+AudioOut: TypeAlias = "str | os.PathLike[str] | Callable[[bytes], Awaitable[None]]"
+
+RATE = 24_000
+BYTES_PER_MS = RATE * 2 // 1000
+FRAME_S = 0.020
+FRAME_SAMPLES = int(RATE * FRAME_S)
+FRAME_BYTES = FRAME_SAMPLES * 2
+# What is taken from an async iterator ahead of its time: enough for a jittery source, little enough to stay live.
+AHEAD_BYTES = 10 * FRAME_BYTES
+# When the event loop was held up for longer than this, the missed time is left out instead of sent in one burst.
+LATE_S = 0.2
+# RTP timestamps of Opus count at 48 kHz whatever the encoder's rate (RFC 7587 §4.1).
+CLOCK = Fraction(1, 48_000)
+CLOCK_PER_FRAME = 960
+# One frame of digital silence: table-of-contents byte 0xd8 (CELT, 20 ms, mono; RFC 6716 §3.1) as libopus writes it.
+SILENT_PACKET = b"\xd8\xff\xfe"
+# An encoder rings on after the last sample; so many frames of zeros are encoded before ready-made silence takes over.
+TAIL_FRAMES = 3
+
+
+class OutgoingAudio(MediaStreamTrack):
+    """The track that a peer sends: its source from `start` on, silence before, after and where the source is late.
+
+    The call's other side tells the end of speech from the silence, so that the track goes on when the source ends.
+
+    Args:
+        source: PCM16 24 kHz mono, whole or as an async iterator of pieces of any length; None sends only silence.
+        on_error: Called with what the iterator raised; the track goes on with silence.
+    """
+
+    kind = "audio"
+
+    def __init__(self, source: bytes | AsyncIterable[bytes] | None, on_error: Callable[[Exception], None]) -> None:
+        super().__init__()
+        self._source = source
+        self._on_error = on_error
+        self._buffer = bytearray()
+        self._wanted = asyncio.Event()
+        self._pump: asyncio.Task[None] | None = None
+        self._finished = asyncio.Event()
+        self._encoder = _opus_encoder()
+        self._tail = 0
+        self._frames = 0
+        self._due: float | None = None
+        self.sent_bytes = 0
+
+    def start(self) -> None:
+        """Let the source flow; until then the track is silent."""
+        if self._source is None:
+            self._finished.set()
+        elif isinstance(self._source, bytes):
+            self._buffer += self._source
+            self._pump = asyncio.ensure_future(self._drained())
+        else:
+            self._pump = asyncio.ensure_future(self._take(self._source))
+
+    async def finished(self) -> None:
+        """Wait until the source has ended and all of it was sent."""
+        await self._finished.wait()
+
+    async def recv(self) -> Packet:
+        """Return the next 20 ms as an Opus packet, when they are due."""
+        await self._pace()
+        if self.readyState != "live":
+            raise MediaStreamError
+        packet = Packet(self._next_payload())
+        packet.pts = self._frames * CLOCK_PER_FRAME
+        packet.time_base = CLOCK
+        self._frames += 1
+        return packet
+
+    async def aclose(self) -> None:
+        """Stop the track and let go of the source."""
+        self.stop()
+        self._finished.set()
+        if self._pump is not None:
+            self._pump.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._pump
+
+    async def _pace(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if self._due is None or now - self._due > LATE_S:
+            self._due = now
+        await asyncio.sleep(max(0.0, self._due - now))
+        self._due += FRAME_S
+
+    def _next_payload(self) -> bytes:
+        pcm = bytes(self._buffer[:FRAME_BYTES])
+        del self._buffer[: len(pcm)]
+        if len(self._buffer) < AHEAD_BYTES:
+            self._wanted.set()
+        if pcm:
+            self.sent_bytes += len(pcm)
+            self._tail = TAIL_FRAMES
+        elif self._tail:
+            self._tail -= 1
+        else:
+            return SILENT_PACKET
+        frame = AudioFrame(format="s16", layout="mono", samples=FRAME_SAMPLES)
+        frame.sample_rate = RATE
+        frame.planes[0].update(pcm.ljust(FRAME_BYTES, b"\0"))
+        return b"".join(bytes(packet) for packet in self._encoder.encode(frame)) or SILENT_PACKET
+
+    async def _take(self, source: AsyncIterable[bytes]) -> None:
+        try:
+            async for piece in source:
+                self._buffer += piece
+                if len(self._buffer) >= AHEAD_BYTES:
+                    self._wanted.clear()
+                    await self._wanted.wait()
+        except Exception as exc:
+            self._on_error(exc)
+        await self._drained()
+
+    async def _drained(self) -> None:
+        while self._buffer:
+            self._wanted.clear()
+            await self._wanted.wait()
+        self._finished.set()
+
+
+class IncomingAudio:
+    """Hands the audio of a received track on as PCM16 24 kHz mono, until the track ends.
+
+    Args:
+        track: The remote track.
+        sink: Awaited with each piece (20 ms, 960 bytes) in order; None: the audio is read and dropped.
+        on_error: Called with what the sink raised; after that the track is read no further.
+    """
+
+    def __init__(
+        self,
+        track: MediaStreamTrack,
+        sink: Callable[[bytes], Awaitable[None]] | None,
+        on_error: Callable[[Exception], None],
+    ) -> None:
+        self._track = track
+        self._sink = sink
+        self._on_error = on_error
+        self._resampler = AudioResampler(format="s16", layout="mono", rate=RATE)
+        self._task = asyncio.ensure_future(self._run())
+        self.received_bytes = 0
+
+    async def aclose(self) -> None:
+        """Stop reading."""
+        self._task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._task
+
+    async def _run(self) -> None:
+        try:
+            while True:
+                frame = cast(AudioFrame, await self._track.recv())
+                for piece in self._resampler.resample(frame):
+                    pcm = bytes(piece.planes[0])[: piece.samples * 2]
+                    self.received_bytes += len(pcm)
+                    if self._sink is not None:
+                        await self._sink(pcm)
+        except MediaStreamError:
+            return
+        except Exception as exc:
+            self._on_error(exc)
+
+
+def open_sink(target: AudioOut | None) -> tuple[Callable[[bytes], Awaitable[None]] | None, Callable[[], None]]:
+    """Turn where received audio shall go into a callable, and one that closes it.
+
+    Args:
+        target: A path, where a WAV file is written as the audio comes; an async callable; or None.
+
+    Raises:
+        OSError: The file can't be made.
+    """
+    if target is None or callable(target):
+        return target, lambda: None
+    file = wave.open(os.fspath(target), "wb")  # noqa: SIM115  (closed by the peer, when the call ends)
+    file.setnchannels(1)
+    file.setsampwidth(2)
+    file.setframerate(RATE)
+    file.writeframes(b"")  # writes the header, so that a call without audio leaves a readable file too
+
+    async def write(pcm: bytes) -> None:
+        file.writeframesraw(pcm)
+
+    return write, file.close
+
+
+def _opus_encoder() -> AudioCodecContext:
+    encoder = cast(AudioCodecContext, CodecContext.create("libopus", "w"))
+    encoder.format = "s16"
+    encoder.layout = "mono"
+    encoder.sample_rate = RATE
+    encoder.bit_rate = 48_000
+    encoder.time_base = Fraction(1, RATE)
+    encoder.options = {"application": "voip", "frame_duration": "20"}
+    return encoder
