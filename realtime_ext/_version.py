@@ -1,0 +1,5 @@
+"""The version of realtime-ext, as its package metadata states it; nothing else."""
+
+__all__ = ["__version__"]
+
+__version__ = "0.1.0"
