@@ -1,0 +1,108 @@
+"""JSON text to plain Python values and back: fast, and with one kind of error.
+
+msgspec does the work and is loaded on first use. What it refuses though servers and people write it (lone
+surrogates, NaN, a byte order mark, integers beyond 64 bits) goes through the standard library instead, so
+that a stray character never costs an event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+__all__ = ["decode", "encode"]
+
+_fast_decode: Callable[[str | bytes | bytearray | memoryview], Any] | None = None
+
+
+def decode(data: str | bytes | bytearray | memoryview) -> Any:
+    """Read one JSON value.
+
+    Args:
+        data: JSON text, or its bytes in UTF-8.
+
+    Returns:
+        dict, list, str, int, float, bool or None.
+
+    Raises:
+        ValueError: The data is not JSON, or is nested too deeply to read. The message quotes none of it.
+    """
+    global _fast_decode
+    if _fast_decode is None:
+        import msgspec
+
+        _fast_decode = msgspec.json.Decoder().decode
+    try:
+        return _fast_decode(data)
+    except (ValueError, RecursionError) as fault:
+        return _decode_leniently(data, fault)
+
+
+def encode(value: Any) -> str:
+    """Write a value as compact JSON: no blanks, not ASCII alone.
+
+    Args:
+        value: Plain values, and anything within them that has a `to_dict()`, as the generated models do.
+            bytes become base64, which is how the API takes audio.
+
+    Returns:
+        The JSON text.
+
+    Raises:
+        ValueError: Something in the value has no JSON form, or is nested too deeply.
+    """
+    import msgspec
+
+    try:
+        plain = _plain(value)
+    except RecursionError as fault:
+        raise ValueError("nested too deeply, or within itself: not writable as JSON") from fault
+    try:
+        return msgspec.json.encode(plain).decode()
+    except (TypeError, RecursionError, OverflowError) as fault:
+        raise ValueError(f"not writable as JSON: {fault}") from fault
+    except ValueError:
+        return _encode_leniently(plain)
+
+
+def _decode_leniently(data: str | bytes | bytearray | memoryview, fault: Exception) -> Any:
+    import json
+
+    try:
+        return json.loads(data if isinstance(data, str) else bytes(data))
+    except RecursionError as deep:
+        raise ValueError("nested too deeply") from deep
+    except ValueError as error:
+        raise ValueError(_describe(error, fault)) from None
+
+
+def _describe(error: ValueError, fault: Exception) -> str:
+    # The errors' own texts may quote the data (UnicodeDecodeError keeps all of it); positions are enough.
+    import json
+
+    if isinstance(error, json.JSONDecodeError):
+        return f"not JSON: {error.msg} at character {error.pos}"
+    if isinstance(error, UnicodeError):
+        return "not JSON: not UTF-8"
+    return f"not JSON: {type(fault).__name__}"
+
+
+def _encode_leniently(plain: Any) -> str:
+    import json
+
+    try:
+        return json.dumps(plain, separators=(",", ":"), ensure_ascii=True)
+    except (TypeError, ValueError, RecursionError) as fault:
+        raise ValueError(f"not writable as JSON: {fault}") from fault
+
+
+def _plain(value: Any) -> Any:
+    # msgspec would write a generated model by its attributes, which is not the API's form: to_dict() is.
+    if value is None or isinstance(value, str | int | float | bytes):
+        return value
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    to_dict = getattr(value, "to_dict", None)
+    return _plain(to_dict()) if callable(to_dict) else value

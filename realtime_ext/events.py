@@ -1,0 +1,218 @@
+"""Events of the Realtime API: from the wire to generated classes, and back.
+
+The job: choose the class of an event by one table look-up, and give whatever has no class, or does not fit
+its class, as an `UnknownEvent`. Nothing that a server sends raises here, so that no event ends the loop that
+reads it; and nothing that it says is lost or changed.
+
+Source: https://platform.openai.com/docs/api-reference/realtime-server-events
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias, Union, cast
+
+import attrs
+
+from . import _json
+from ._secret import mask
+
+if TYPE_CHECKING:
+    from realtime_api.models import (
+        RealtimeClientEvent,
+        RealtimeServerEvent,
+        RealtimeTranslationClientEvent,
+        RealtimeTranslationServerEvent,
+    )
+
+__all__ = ["ClientEvent", "Event", "ServerEvent", "UnknownEvent", "encode_event", "parse_event"]
+
+
+@attrs.frozen
+class UnknownEvent:
+    """An event without a generated class: its type is not known to this version, or it doesn't fit its class.
+
+    Its repr shows the names of its fields, not their values, since those may be secrets.
+
+    Args:
+        type: The event's type; empty where what came was no event at all.
+        data: The whole event as it came. What was no JSON object stands under the key `raw`.
+        reason: Why a known type has no class here; None for a type that is simply unknown.
+    """
+
+    type: str
+    data: Mapping[str, Any] = attrs.field(hash=False, repr=lambda data: f"<{', '.join(map(str, data))}>")
+    reason: str | None = None
+
+    @property
+    def event_id(self) -> str | None:
+        """The event's id, where it has one."""
+        event_id = self.data.get("event_id")
+        return event_id if isinstance(event_id, str) else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the event as it came."""
+        return dict(self.data)
+
+
+if TYPE_CHECKING:
+    ServerEvent: TypeAlias = RealtimeServerEvent | RealtimeTranslationServerEvent | UnknownEvent
+    ClientEvent: TypeAlias = RealtimeClientEvent | RealtimeTranslationClientEvent
+    Event: TypeAlias = ServerEvent | ClientEvent
+else:
+    _SERVER_UNIONS = ("RealtimeServerEvent", "RealtimeTranslationServerEvent")
+    _CLIENT_UNIONS = ("RealtimeClientEvent", "RealtimeTranslationClientEvent")
+    _UNIONS = {
+        "ServerEvent": (*_SERVER_UNIONS, "UnknownEvent"),
+        "ClientEvent": _CLIENT_UNIONS,
+        "Event": (*_SERVER_UNIONS, "UnknownEvent", *_CLIENT_UNIONS),
+    }
+
+    def __getattr__(name: str) -> Any:
+        # They name every model, and models load on first use: a union is made when it is first asked for.
+        members = _UNIONS.get(name)
+        if members is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from realtime_api import models
+
+        kinds = [UnknownEvent if member == "UnknownEvent" else getattr(models, member) for member in members]
+        return globals().setdefault(name, Union[tuple(kinds)])  # noqa: UP007
+
+
+def parse_event(data: str | bytes | Mapping[str, Any]) -> Event:
+    """Read one event, whichever side sent it.
+
+    Where conversation and translation sessions share a type (`session.created`, `session.updated`,
+    `session.update`), the session inside decides the class.
+
+    Args:
+        data: One message of the connection: JSON text or its bytes in UTF-8; or the object, already decoded.
+
+    Returns:
+        The generated class of the event's type, also if it holds nulls, enum values or parts that this
+        version doesn't know. Otherwise an `UnknownEvent`: of a type that this version doesn't know; or with
+        `reason`, if the event lacks what its class needs or if the data is no JSON object with a type (`type`
+        is then empty and `data["raw"]` is what came).
+
+    Raises:
+        TypeError: `data` is none of these Python types.
+
+    Example:
+        ```python
+        event = events.parse_event(message)
+        if isinstance(event, types.ResponseAudioDeltaEvent):
+            speaker.write(audio.decode(event))
+        ```
+    """
+    if isinstance(data, str | bytes | bytearray | memoryview):
+        try:
+            content = _json.decode(data)
+        except ValueError as fault:
+            return UnknownEvent("", {"raw": data}, str(fault))
+        if not isinstance(content, dict):
+            return UnknownEvent("", {"raw": content}, "not a JSON object")
+    elif isinstance(data, Mapping):
+        content = dict(data)
+    else:
+        raise TypeError(f"data: expected str, bytes or a mapping, not {type(data).__name__}")
+    kind = content.get("type")
+    if not isinstance(kind, str):
+        return UnknownEvent("", content, "no type" if kind is None else "its type is not a string")
+    read = _readers.get(kind) or _find_reader(kind)
+    if read is None:
+        return UnknownEvent(kind, content)
+    try:
+        return read(content)
+    except Exception as fault:
+        # Whatever a model may trip over, the event is still there to be looked at.
+        return UnknownEvent(kind, content, mask(f"{type(fault).__name__}: {fault}"))
+
+
+def encode_event(event: Event | Mapping[str, Any]) -> str:
+    """Write an event as compact JSON.
+
+    Args:
+        event: A generated event, an `UnknownEvent`, or a mapping with a `type`; generated models within a
+            mapping are written as the API wants them, and bytes as base64.
+
+    Returns:
+        The JSON text, on one line.
+
+    Raises:
+        TypeError: `event` is none of these.
+        ValueError: It has no type, or something in it has no JSON form.
+    """
+    if isinstance(event, Mapping):
+        content = event
+    else:
+        to_dict = getattr(event, "to_dict", None)
+        if not callable(to_dict):
+            raise TypeError(
+                f"event: expected a generated event, UnknownEvent or dict, not {type(event).__name__}"
+            )
+        content = to_dict()
+    kind = content.get("type")
+    if not isinstance(kind, str) or not kind:
+        raise ValueError(f"event: its type is {kind!r}, and must be a non-empty string")
+    try:
+        return _json.encode(content)
+    except ValueError as fault:
+        raise ValueError(f"event {kind!r}: {fault}") from fault
+
+
+_Reader: TypeAlias = Callable[[dict[str, Any]], "Event"]
+
+# The classes' from_dict, filled as events come in, by types that realtime_api knows alone: so it stays small.
+_readers: dict[str, _Reader] = {}
+
+
+def _find_reader(kind: str) -> _Reader | None:
+    from realtime_api import events
+
+    conversation = events.SERVER_EVENTS.get(kind) or events.CLIENT_EVENTS.get(kind)
+    translation = events.TRANSLATION_SERVER_EVENTS.get(kind) or events.TRANSLATION_CLIENT_EVENTS.get(kind)
+    if conversation and translation and conversation is not translation:
+        reader = _choose_by_session(conversation.from_dict, translation.from_dict, translation.__name__)
+    elif model := conversation or translation:
+        reader = cast(_Reader, model.from_dict)
+    else:
+        return None
+    return _readers.setdefault(kind, reader)
+
+
+def _choose_by_session(conversation: _Reader, translation: _Reader, name: str) -> _Reader:
+    def read(content: dict[str, Any]) -> Event:
+        return (translation if _is_translation(name, content.get("session")) else conversation)(content)
+
+    return read
+
+
+def _is_translation(name: str, session: Any) -> bool:
+    # Conversation and transcription sessions always say their type, updates of translation sessions never do:
+    # a session without one is a translation's if it has what that needs and nothing beside it.
+    if not isinstance(session, Mapping):
+        return False
+    if session.get("type") is not None:
+        return bool(session["type"] == "translation")
+    from realtime_api import schemas
+
+    schema = schemas.get(name)["properties"]["session"]
+    return _fits(schema, {**session, "type": "translation"}) or _fits(schema, session)
+
+
+def _fits(schema: Mapping[str, Any], value: Any) -> bool:
+    """Whether an object has all that its schema requires and nothing that its schema lacks; depth first."""
+    from realtime_api import schemas
+
+    if "$ref" in schema:
+        return _fits(schemas.get(schema["$ref"].rpartition("/")[2]), value)
+    if members := schema.get("anyOf") or schema.get("oneOf"):
+        return any(_fits(member, value) for member in members)
+    if not isinstance(value, Mapping):
+        return schema.get("type") != "object"
+    properties = schema.get("properties", {})
+    return (
+        value.keys() <= properties.keys()
+        and value.keys() >= set(schema.get("required", ()))
+        and all(_fits(properties[key], item) for key, item in value.items())
+    )
