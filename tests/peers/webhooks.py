@@ -1,7 +1,7 @@
 """Runs in build/peers: what two other implementations make of our signatures, and what they sign.
 
 Reads a JSON list of cases (`secret`, `webhook_id`, `timestamp`, `body`, `headers`) on stdin. Writes for each:
-the type that the official package unwraps or null, whether standardwebhooks accepts, and what it signs itself.
+the type that the official package unwraps or null, whether standardwebhooks accepts, and what it signs.
 """
 
 import json
