@@ -1,0 +1,36 @@
+"""Session descriptions: read them without loss, check offers before they are sent, mend their line ends.
+
+    offer = sdp.SessionDescription.parse(text)     # str(offer) == text
+    sdp.check_offer(text)                          # -> [] when the API would take it
+    sdp.repair(text)                               # CRLF line ends, nothing else
+
+The package reads text and makes no connection. An offer that is sent must stay as it is, byte for byte, so
+nothing here writes SDP anew.
+
+Sources: RFC 8866 (SDP), RFC 9429 (what browsers' offers hold), RFC 8839 (ICE), RFC 8122 and RFC 8842 (DTLS),
+RFC 8841 (data channels), RFC 9143 (BUNDLE).
+"""
+
+from __future__ import annotations
+
+from ._check import check_offer
+from ._description import SessionDescription
+from ._problem import Problem
+from ._repair import repair
+from ._sections import Direction, Media, Section
+from ._values import Attribute, Candidate, Codec, Fingerprint, Origin
+
+__all__ = [
+    "Attribute",
+    "Candidate",
+    "Codec",
+    "Direction",
+    "Fingerprint",
+    "Media",
+    "Origin",
+    "Problem",
+    "Section",
+    "SessionDescription",
+    "check_offer",
+    "repair",
+]
