@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from ._options import Timeout
 
-__all__ = ["Clock", "Done", "Exchange"]
+__all__ = ["Clock", "Done", "Exchange", "httpx_timeout"]
 
 T = TypeVar("T")
 
@@ -221,9 +221,15 @@ def _timeout_for(
 
     if asked is None and configured == DEFAULT_TIMEOUT and client.timeout != httpx.Timeout(5.0):
         return client.timeout
-    chosen = configured if asked is None else asked
-    if isinstance(chosen, httpx.Timeout):
-        return chosen
-    if chosen is None or math.isinf(chosen):
+    return httpx_timeout(configured if asked is None else asked)
+
+
+def httpx_timeout(timeout: Timeout | None) -> httpx.Timeout:
+    """Turn a checked time limit into httpx's: 5 s at most to connect; None and infinity have no limit."""
+    import httpx
+
+    if isinstance(timeout, httpx.Timeout):
+        return timeout
+    if timeout is None or math.isinf(timeout):
         return httpx.Timeout(None)
-    return httpx.Timeout(chosen, connect=min(chosen, _CONNECT_TIMEOUT))
+    return httpx.Timeout(timeout, connect=min(timeout, _CONNECT_TIMEOUT))

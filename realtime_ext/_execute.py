@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from ._exchange import Clock, Done, Exchange
 from ._operation import Operation
 from ._options import RequestOptions
-from ._quiet import quiet, silence
+from ._quiet import HTTP_LOGGERS, quiet, silence
 from ._settings import Settings, ask_key, checked_key
 from .errors import APIConnectionError
 
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["AsyncHttp", "Http", "asend", "send"]
 
 T = TypeVar("T")
-
-_LOGGERS = ("httpx", *(f"httpcore.{part}" for part in ("connection", "http11", "http2", "proxy", "socks")))
 
 
 class Http:
@@ -42,8 +40,8 @@ class Http:
         _check_client(client, "Client", "RealtimeClient")
         self.settings = settings
         self.clock = clock or Clock()
+        self.handed_in = client
         self._client = client
-        self._owned = client is None
         self._lock = threading.Lock()
         self._closed = False
 
@@ -64,7 +62,7 @@ class Http:
         """Close what was made here; an httpx client that was handed in stays open."""
         with self._lock:
             self._closed = True
-            if self._owned and self._client is not None:
+            if self.handed_in is None and self._client is not None:
                 self._client.close()
 
 
@@ -86,8 +84,8 @@ class AsyncHttp:
         _check_client(client, "AsyncClient", "AsyncRealtimeClient")
         self.settings = settings
         self.clock = clock or Clock()
+        self.handed_in = client
         self._client = client
-        self._owned = client is None
         self._closed = False
 
     def open(self) -> httpx.AsyncClient:
@@ -105,7 +103,7 @@ class AsyncHttp:
     async def aclose(self) -> None:
         """Close what was made here; an httpx client that was handed in stays open."""
         self._closed = True
-        if self._owned and self._client is not None:
+        if self.handed_in is None and self._client is not None:
             await self._client.aclose()
 
 
@@ -153,7 +151,7 @@ def send(operation: Operation[T], http: Http, options: RequestOptions) -> T:
     client = http.open()
     import httpx
 
-    silence(_LOGGERS)
+    silence(HTTP_LOGGERS)
     exchange = Exchange(operation, http.settings, options, http.clock, client)
     while True:
         key = checked_key(http.settings.ask_key()) if exchange.needs_key else None
@@ -189,7 +187,7 @@ async def asend(operation: Operation[T], http: AsyncHttp, options: RequestOption
     client = http.open()
     import httpx
 
-    silence(_LOGGERS)
+    silence(HTTP_LOGGERS)
     exchange = Exchange(operation, http.settings, options, http.clock, client)
     while True:
         key = await ask_key(http.settings) if exchange.needs_key else None

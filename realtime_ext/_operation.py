@@ -19,7 +19,7 @@ from .errors import APIResponseError, APIStatusError, status_error_class
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["Operation", "read_nothing", "response_error", "status_error"]
+__all__ = ["Operation", "read_model", "read_nothing", "read_object", "response_error", "status_error"]
 
 T = TypeVar("T")
 
@@ -59,19 +59,56 @@ def read_nothing(response: httpx.Response) -> None:
     """Read an answer whose body says nothing: whatever it is, the status was enough."""
 
 
-def response_error(what: str, response: httpx.Response) -> APIResponseError:
+def read_object(response: httpx.Response) -> dict[str, Any]:
+    """Read an answer that is a JSON object.
+
+    Raises:
+        APIResponseError: It is something else. The message shows none of it, since it may hold a secret.
+    """
+    try:
+        data = _json.decode(response.content)
+    except ValueError as error:
+        raise response_error("the answer is not JSON", response, show=False) from error
+    if not isinstance(data, dict):
+        raise response_error("the answer is not a JSON object", response, show=False)
+    return data
+
+
+def read_model(response: httpx.Response, data: dict[str, Any], from_dict: Callable[[dict[str, Any]], T]) -> T:
+    """Turn an answer's JSON into the model that the API promises.
+
+    Args:
+        response: The answer, for the error.
+        data: Its JSON.
+        from_dict: The model's own reader.
+
+    Returns:
+        The model.
+
+    Raises:
+        APIResponseError: Something that the API promises is missing or of another type.
+    """
+    try:
+        return from_dict(data)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        what = f"the answer lacks what the API promises: {type(error).__name__} {error}"
+        raise response_error(mask(what), response, show=False) from error
+
+
+def response_error(what: str, response: httpx.Response, *, show: bool = True) -> APIResponseError:
     """Describe a success that is not what the API promises.
 
     Args:
         what: What is missing, such as `no Location header`.
         response: The answer, read.
+        show: Whether the message may have the body's start, without what looks like a secret.
 
     Returns:
-        The error, with the whole body; its message has the body's start, without secrets.
+        The error, with the whole body.
     """
     text = response.content.decode("utf-8", "replace")
     return APIResponseError(
-        f"{what}; {_start_of(text)}",
+        f"{what}; {_start_of(text)}" if show else what,
         status_code=response.status_code,
         body=text,
         request_id=response.headers.get("x-request-id"),

@@ -12,7 +12,12 @@ import contextvars
 import logging
 from collections.abc import Iterable, Iterator
 
-__all__ = ["quiet", "silence"]
+__all__ = ["HTTP_LOGGERS", "quiet", "silence"]
+
+HTTP_LOGGERS = (
+    "httpx",
+    *(f"httpcore.{part}" for part in ("connection", "http11", "http2", "proxy", "socks")),
+)
 
 _quiet = contextvars.ContextVar("realtime_ext_quiet", default=False)
 

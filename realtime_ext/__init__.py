@@ -1,0 +1,118 @@
+"""A client for OpenAI's Realtime API: sessions, calls over WebRTC and SIP, events, webhooks.
+
+    from realtime_ext import RealtimeClient, SessionBuilder
+
+    with RealtimeClient() as client:
+        call = client.calls.create(offer, SessionBuilder("gpt-realtime").voice("marin"))
+        print(call.id, call.sdp_answer)
+
+Names are loaded on first use (PEP 562), so that the import is quick and needs no extra.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from . import audio, errors, events, sdp, sip, tools, types, webhooks
+    from ._version import __version__
+    from .aio import AsyncRealtimeClient
+    from .calls import Call
+    from .client import RealtimeClient
+    from .client_secrets import ClientSecret
+    from .errors import (
+        APIConnectionError,
+        APIResponseError,
+        APIStatusError,
+        APITimeoutError,
+        AuthenticationError,
+        BadRequestError,
+        ConflictError,
+        ConnectionClosedError,
+        InternalServerError,
+        MissingApiKeyError,
+        NotFoundError,
+        PermissionDeniedError,
+        RateLimitError,
+        RealtimeError,
+        SdpError,
+        SessionConfigError,
+        SessionConfigWarning,
+        SessionExpired,
+        SessionProblem,
+        ToolArgumentError,
+        UnprocessableEntityError,
+        WebhookVerificationError,
+    )
+    from .session import SessionBuilder, TranscriptionSessionBuilder, TranslationSessionBuilder
+    from .sip import SipHeaders
+
+__all__ = [
+    "APIConnectionError",
+    "APIResponseError",
+    "APIStatusError",
+    "APITimeoutError",
+    "AsyncRealtimeClient",
+    "AuthenticationError",
+    "BadRequestError",
+    "Call",
+    "ClientSecret",
+    "ConflictError",
+    "ConnectionClosedError",
+    "InternalServerError",
+    "MissingApiKeyError",
+    "NotFoundError",
+    "PermissionDeniedError",
+    "RateLimitError",
+    "RealtimeClient",
+    "RealtimeError",
+    "SdpError",
+    "SessionBuilder",
+    "SessionConfigError",
+    "SessionConfigWarning",
+    "SessionExpired",
+    "SessionProblem",
+    "SipHeaders",
+    "ToolArgumentError",
+    "TranscriptionSessionBuilder",
+    "TranslationSessionBuilder",
+    "UnprocessableEntityError",
+    "WebhookVerificationError",
+    "__version__",
+    "audio",
+    "errors",
+    "events",
+    "sdp",
+    "sip",
+    "tools",
+    "types",
+    "webhooks",
+]
+
+_MODULES = frozenset({"audio", "errors", "events", "sdp", "sip", "tools", "types", "webhooks"})
+_PLACES = {
+    "AsyncRealtimeClient": "aio",
+    "Call": "calls",
+    "ClientSecret": "client_secrets",
+    "RealtimeClient": "client",
+    "SessionBuilder": "session",
+    "SipHeaders": "sip",
+    "TranscriptionSessionBuilder": "session",
+    "TranslationSessionBuilder": "session",
+    "__version__": "_version",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f".{name}", __name__)
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f".{_PLACES.get(name, 'errors')}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,145 @@
+"""The blocking client."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from ._execute import Http
+from ._options import QueryValue
+from ._resources import (
+    Calls,
+    ClientSecrets,
+    Sessions,
+    TranscriptionSessions,
+    TranslationClientSecrets,
+    Webhooks,
+)
+from ._settings import DEFAULT_TIMEOUT, ApiKey, AuthHeader, settings_from
+
+if TYPE_CHECKING:
+    import httpx
+    from realtime_api import AuthenticatedClient
+
+    from ._options import Timeout
+
+__all__ = ["RealtimeClient"]
+
+
+class RealtimeClient:
+    """Makes and controls realtime calls, blocking; `AsyncRealtimeClient` is the same, awaited.
+
+    Threads may share it. As a context manager it closes itself.
+
+    Args:
+        api_key: The key, or a callable that gives it and is asked before every attempt. None takes
+            OPENAI_API_KEY; without either, only operations that need no key work.
+        base_url: Where the API is, with `/v1`. None takes OPENAI_BASE_URL, or else OpenAI's.
+        websocket_base_url: The same for WebSockets; None derives it from `base_url`.
+        organization: Sent as OpenAI-Organization. None takes OPENAI_ORG_ID.
+        project: Sent as OpenAI-Project. None takes OPENAI_PROJECT_ID.
+        webhook_secret: The `whsec_…` secret, or several while one replaces the other. None takes
+            OPENAI_WEBHOOK_SECRET.
+        auth_header: `"authorization"` sends the key as a bearer token, `"api-key"` bare under that name.
+        default_headers: Headers of every request; an authorization among them stands in place of the key.
+        default_query: Query parameters of every request.
+        timeout: Seconds to wait for each step of a request (connecting takes 5 at most), or an httpx.Timeout;
+            None for no limit. At its default, the limits of an `http_client` that has its own stand.
+        max_retries: Repeats after the first attempt, where repeating is safe.
+        http_client: An httpx.Client to use as it is; it is neither changed nor closed.
+        validate: Whether sessions and lifetimes are checked before they are sent.
+
+    Attributes:
+        calls: Make, accept, reject, refer and hang up calls.
+        client_secrets: Mint short-lived keys.
+        translation_client_secrets: Mint short-lived keys for translation sessions.
+        sessions: Make sessions of the older form.
+        transcription_sessions: Make transcription sessions of the older form.
+        webhooks: Verify and read webhooks.
+
+    Raises:
+        TypeError: An argument has the wrong type, such as an httpx.AsyncClient or an async callable.
+        ValueError: An argument has a value that cannot work.
+
+    Example:
+        ```python
+        with RealtimeClient() as client:
+            secret = client.client_secrets.create({"type": "realtime", "model": "gpt-realtime"})
+            return secret.to_browser()
+        ```
+    """
+
+    def __init__(
+        self,
+        api_key: ApiKey | None = None,
+        *,
+        base_url: str | None = None,
+        websocket_base_url: str | None = None,
+        organization: str | None = None,
+        project: str | None = None,
+        webhook_secret: str | Iterable[str] | None = None,
+        auth_header: AuthHeader = "authorization",
+        default_headers: Mapping[str, str] | None = None,
+        default_query: Mapping[str, QueryValue] | None = None,
+        timeout: Timeout | None = DEFAULT_TIMEOUT,
+        max_retries: int = 2,
+        http_client: httpx.Client | None = None,
+        validate: bool = True,
+    ) -> None:
+        if inspect.iscoroutinefunction(api_key):
+            raise TypeError("api_key: an async callable works in AsyncRealtimeClient alone; pass a plain one")
+        self._settings = settings_from(
+            api_key=api_key,
+            base_url=base_url,
+            websocket_base_url=websocket_base_url,
+            organization=organization,
+            project=project,
+            webhook_secret=webhook_secret,
+            auth_header=auth_header,
+            default_headers=default_headers,
+            default_query=default_query,
+            timeout=timeout,
+            max_retries=max_retries,
+            validate=validate,
+        )
+        self._http = Http(self._settings, http_client)
+        self._raw: AuthenticatedClient | None = None
+        self._raw_http: httpx.Client | None = None
+        self.calls = Calls(self._http)
+        self.client_secrets = ClientSecrets(self._http)
+        self.translation_client_secrets = TranslationClientSecrets(self._http)
+        self.sessions = Sessions(self._http)
+        self.transcription_sessions = TranscriptionSessions(self._http)
+        self.webhooks = Webhooks(self._settings)
+
+    @property
+    def raw(self) -> AuthenticatedClient:
+        """The generated client, set up alike, for the functions in `realtime_api.api.realtime`."""
+        if self._raw is None:
+            from ._raw import raw_client, raw_http
+
+            self._raw_http = raw_http(self._settings, self._http.handed_in)
+            self._raw = raw_client(self._settings).set_httpx_client(self._raw_http)
+        return self._raw
+
+    def close(self) -> None:
+        """Close the connections that this client made; closing twice does nothing more."""
+        self._http.close()
+        if self._raw_http is not None:
+            self._raw_http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(base_url={self._settings.base_url!r})"

@@ -1,0 +1,177 @@
+"""SIP calls: the operations that answer, refuse and pass them on, and the headers that come with them.
+
+The job: refuse what the API would take and then fail on. It must not send anything.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import TYPE_CHECKING
+
+from . import _wire
+from ._operation import Operation, read_nothing
+from .calls import check_call_id
+from .sip_headers import SipHeaders
+
+if TYPE_CHECKING:
+    from .session import SessionLike
+
+__all__ = ["SipHeaders", "build_accept", "build_refer", "build_reject", "check_target_uri"]
+
+# RFC 3966 §3: digits and visual separators, then parameters.
+_TEL = re.compile(
+    r"tel:(?P<number>\+?[0-9A-Fa-f*#\-.()]+)(?P<params>(?:;[A-Za-z0-9\-]+(?:=[^;\s]+)?)*)", re.I
+)
+_TEL_GLOBAL = re.compile(r"\+[\-.()]*[0-9][0-9\-.()]*")
+_TEL_LOCAL = re.compile(r"[\-.()]*[0-9A-Fa-f*#][0-9A-Fa-f*#\-.()]*")
+_PHONE_CONTEXT = re.compile(r";phone-context=", re.I)
+
+# RFC 3261 §25.1: SIP-URI, with its user, host, port, parameters and headers. Each part excludes what ends it.
+_ESCAPED = r"%[0-9A-Fa-f]{2}"
+_SIP = re.compile(
+    rf"(?P<scheme>sips?):"
+    rf"(?:(?P<user>(?:[A-Za-z0-9\-_.!~*'()&=+$,;?/]|{_ESCAPED})+)(?::(?:[A-Za-z0-9\-_.!~*'()&=+$,]|{_ESCAPED})*)?@)?"
+    rf"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.\-]+)"
+    rf"(?::(?P<port>[0-9]{{1,5}}))?"
+    rf"(?:;(?:[A-Za-z0-9\-_.!~*'()\[\]/:&+$=]|{_ESCAPED})+)*"
+    rf"(?:\?(?:[A-Za-z0-9\-_.!~*'()\[\]/?:+$=&]|{_ESCAPED})+)?",
+    re.I,
+)
+_HOST_LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9\-]*[A-Za-z0-9])?")
+
+_ALLOWED_TARGETS = "expected tel:+14155550123 (RFC 3966), or sip:user@host or sips:user@host (RFC 3261)"
+
+
+def build_accept(call_id: str, session: SessionLike, *, validate: bool = True) -> Operation[None]:
+    """Build the request that takes an incoming call.
+
+    Args:
+        call_id: The id from the webhook.
+        session: The conversation's configuration.
+        validate: Whether to check the session.
+
+    Returns:
+        The operation; it is not repeated once it may have taken the call.
+
+    Raises:
+        SessionConfigError: The API would refuse the session, or take it and then drop the call.
+        TypeError: The id is not a str, or the session is none.
+        ValueError: The id is empty, `.` or `..`.
+
+    Source: https://platform.openai.com/docs/api-reference/realtime/accept-call
+    """
+    from .session import resolve
+
+    body = resolve(session, validate=validate, kinds=("realtime",))
+    return Operation(
+        name="calls.accept",
+        request=_wire.accept_call(check_call_id(call_id), body),
+        read=read_nothing,
+        acts_twice=True,
+    )
+
+
+def build_reject(
+    call_id: str, status_code: int | None = None, *, missing_ok: bool = False
+) -> Operation[None]:
+    """Build the request that turns an incoming call away.
+
+    Args:
+        call_id: The id from the webhook.
+        status_code: The SIP status for the caller, 300–699, such as 486 for busy; None for 603, decline.
+        missing_ok: Whether a call that the API doesn't know, or no longer, counts as turned away.
+
+    Returns:
+        The operation; it is not repeated once it may have turned the call away.
+
+    Raises:
+        TypeError: The id is not a str, or the status not an int.
+        ValueError: The id is empty, `.` or `..`, or the status is out of range.
+
+    Source: https://platform.openai.com/docs/api-reference/realtime/reject-call; RFC 3261 §21
+    """
+    body = None if status_code is None else {"status_code": _checked_status(status_code)}
+    return Operation(
+        name="calls.reject",
+        request=_wire.reject_call(check_call_id(call_id), body),
+        read=read_nothing,
+        acts_twice=True,
+        missing_is_done="always" if missing_ok else "never",
+    )
+
+
+def build_refer(call_id: str, target_uri: str) -> Operation[None]:
+    """Build the request that passes a call on.
+
+    Args:
+        call_id: The call's id.
+        target_uri: Where the caller's side is to call instead: a `tel:`, `sip:` or `sips:` URI.
+
+    Returns:
+        The operation; it is not repeated once it may have passed the call on.
+
+    Raises:
+        TypeError: The id or URI is not a str.
+        ValueError: The id is empty, `.` or `..`, or the URI is none of these.
+
+    Source: https://platform.openai.com/docs/api-reference/realtime/refer-call; RFC 3515
+    """
+    return Operation(
+        name="calls.refer",
+        request=_wire.refer_call(check_call_id(call_id), {"target_uri": check_target_uri(target_uri)}),
+        read=read_nothing,
+        acts_twice=True,
+    )
+
+
+def _checked_status(status_code: object) -> int:
+    if isinstance(status_code, bool) or not isinstance(status_code, int):
+        raise TypeError(f"status_code: expected an int, got {type(status_code).__name__}")
+    low, high = _wire.bounds("RealtimeCallRejectRequest", "status_code")
+    if not low <= status_code <= high:
+        raise ValueError(f"status_code: expected a SIP status from {low} to {high}, got {status_code}")
+    return status_code
+
+
+def check_target_uri(uri: object) -> str:
+    """Check where a call is to be passed on to.
+
+    Args:
+        uri: A `tel:` URI, global (`+` and digits) or local with `;phone-context=`; or a `sip:` or `sips:`
+            one.
+
+    Returns:
+        The URI as given.
+
+    Raises:
+        TypeError: It is not a str.
+        ValueError: It is no such URI.
+
+    Source: RFC 3966 §3; RFC 3261 §19.1 and §25.1
+    """
+    if not isinstance(uri, str):
+        raise TypeError(f"target_uri: {_ALLOWED_TARGETS}, got {type(uri).__name__}")
+    found = _TEL.fullmatch(uri)
+    if found:
+        number = found["number"]
+        if _TEL_GLOBAL.fullmatch(number):
+            return uri
+        if _TEL_LOCAL.fullmatch(number) and _PHONE_CONTEXT.search(found["params"]):
+            return uri
+        raise ValueError(
+            f"target_uri: a number without + needs ;phone-context=, got {uri!r}; {_ALLOWED_TARGETS}"
+        )
+    found = _SIP.fullmatch(uri)
+    if found and _is_host(found["host"]) and int(found["port"] or 1) in range(1, 65536):
+        return uri
+    raise ValueError(f"target_uri: {_ALLOWED_TARGETS}, got {uri[:200]!r}")
+
+
+def _is_host(host: str) -> bool:
+    if host.startswith("["):
+        try:
+            return ipaddress.ip_address(host[1:-1]).version == 6
+        except ValueError:
+            return False
+    return all(_HOST_LABEL.fullmatch(label) for label in host.removesuffix(".").split("."))
