@@ -1,7 +1,8 @@
 """Which host addresses an aiortc peer connection offers.
 
-The ICE library under aiortc leaves 127.0.0.1 out, so that on a machine that has no other address nothing could ever
-connect. This is the one grip on that library's inside; it changes single connections, nothing global.
+The ICE library under aiortc leaves 127.0.0.1 out, so that on a machine that has no other address nothing
+could ever connect. This is the one grip on that library's inside; it changes single connections, nothing
+global.
 """
 
 from __future__ import annotations

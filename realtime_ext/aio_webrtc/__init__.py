@@ -1,7 +1,7 @@
-"""A WebRTC peer in Python (extra ``webrtc``): offer, answer, audio both ways, the data channel ``oai-events``.
+"""A WebRTC peer in Python (extra ``webrtc``): offer, answer, audio both ways, a data channel for events.
 
-It carries text messages and audio, and knows nothing of HTTP or of the messages' meaning; ``AsyncRealtimeClient.dial``
-puts it together with ``calls.create`` and the connection's protocol.
+It carries text messages and audio, and knows nothing of HTTP or of the messages' meaning;
+``AsyncRealtimeClient.dial`` puts it together with ``calls.create`` and the connection's protocol.
 """
 
 try:

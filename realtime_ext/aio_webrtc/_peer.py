@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator
 from types import TracebackType
 from typing import Self
 
@@ -53,14 +53,16 @@ logging.getLogger("aiortc.rtcpeerconnection").addFilter(_MaskIcePasswords())
 class WebRtcPeer:
     """The caller's side of a WebRTC call, for one call and one event loop.
 
-    `create_offer`, then `connect` with the answer; after that it is a text transport: `send`, and ``async for`` over
-    what the other side sends, which ends when the call does. Then `close_code` and `close_reason` say why.
+    `create_offer`, then `connect` with the answer; after that it is a text transport: `send`, and iterate
+    over what the other side sends, which ends when the call does. Then `close_code` and `close_reason` say
+    why.
 
     Args:
-        audio_in: What to say: path of a WAV file, or an async iterator of PCM16 24 kHz mono in pieces of any length.
+        audio_in: What to say: path of a WAV file, or an async iterator of PCM16 24 kHz mono in pieces of
+            any length.
             It starts when the data channel is open; after its end silence is sent. None: silence.
-        audio_out: Where what is heard goes: path of a WAV file to write, or an async callable that takes PCM16
-            24 kHz mono, 20 ms at a time. None: it is dropped.
+        audio_out: Where what is heard goes: path of a WAV file to write, or an async callable that takes
+            PCM16 24 kHz mono, 20 ms at a time. None: it is dropped.
         connect_timeout: Seconds from the answer to an open data channel.
 
     Example:
@@ -71,7 +73,11 @@ class WebRtcPeer:
     """
 
     def __init__(
-        self, *, audio_in: AudioIn | None = None, audio_out: AudioOut | None = None, connect_timeout: float = 20.0
+        self,
+        *,
+        audio_in: AudioIn | None = None,
+        audio_out: AudioOut | None = None,
+        connect_timeout: float = 20.0,
     ) -> None:
         if connect_timeout <= 0:
             raise ValueError(f"connect_timeout is {connect_timeout!r}; a number of seconds above 0 is needed")
@@ -107,7 +113,7 @@ class WebRtcPeer:
         return self._incoming.received_bytes // BYTES_PER_MS if self._incoming is not None else 0
 
     async def create_offer(self) -> str:
-        """Return the SDP offer: one Opus audio section, then the data channel, with this machine's host candidates.
+        """Return the SDP offer: Opus audio, then the data channel, with this machine's host candidates.
 
         No STUN or TURN server is asked: the API's side has a public address, so that host candidates do.
 
@@ -120,10 +126,14 @@ class WebRtcPeer:
             RealtimeError: An offer was made before; a peer is for one call.
         """
         if self._pc is not None or self.close_code is not None:
-            raise RealtimeError("this peer has made its offer or is closed; make a new WebRtcPeer for each call")
-        source = self._audio_in
-        if isinstance(source, (str, os.PathLike)):
-            source = await asyncio.to_thread(audio.read_wav, source)
+            raise RealtimeError(
+                "this peer has made its offer or is closed; make a new WebRtcPeer for each call"
+            )
+        source: bytes | AsyncIterable[bytes] | None
+        if isinstance(self._audio_in, (str, os.PathLike)):
+            source = await asyncio.to_thread(audio.read_wav, self._audio_in)
+        else:
+            source = self._audio_in
         self._sink, self._close_sink = open_sink(self._audio_out)
         self._outgoing = OutgoingAudio(source, lambda exc: self._end(BROKEN, "audio_in failed", exc))
         pc = RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
@@ -152,8 +162,8 @@ class WebRtcPeer:
 
         Raises:
             SdpError: The answer can't be applied to the offer.
-            APITimeoutError: Within ``connect_timeout`` no connection came about; it names what did not connect:
-                ICE, DTLS or the data channel.
+            APITimeoutError: No connection came about within ``connect_timeout``; it names what did not
+                connect: ICE, DTLS or the data channel.
             APIConnectionError: The same, known before the time was up.
         """
         if self._pc is None:
@@ -179,7 +189,7 @@ class WebRtcPeer:
 
         Raises:
             ConnectionClosedError: The data channel is not open, or no longer.
-            ValueError: The message is longer than the other side takes (``a=max-message-size`` of its answer).
+            ValueError: The message is longer than the other side takes (RFC 8841 §6, max-message-size).
         """
         while self.close_code is None and self._is_open() and self._channel.bufferedAmount > SEND_AHEAD_BYTES:
             self._room.clear()

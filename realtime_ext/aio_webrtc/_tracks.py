@@ -1,6 +1,6 @@
 """The audio of a WebRTC call: what is sent (WAV file or async iterator) and where the received goes.
 
-Outside of this module audio is PCM, 16 bit little-endian, 24 kHz, mono. On the wire it is Opus in frames of 20 ms.
+Outside of this module audio is PCM, 16 bit little-endian, 24 kHz, mono; on the wire it is Opus.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 import wave
 from collections.abc import AsyncIterable, Awaitable, Callable
 from fractions import Fraction
-from typing import TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
@@ -27,32 +27,37 @@ BYTES_PER_MS = RATE * 2 // 1000
 FRAME_S = 0.020
 FRAME_SAMPLES = int(RATE * FRAME_S)
 FRAME_BYTES = FRAME_SAMPLES * 2
-# What is taken from an async iterator ahead of its time: enough for a jittery source, little enough to stay live.
+# Taken from an async iterator ahead of its time: enough for a jittery source, little enough to stay live.
 AHEAD_BYTES = 10 * FRAME_BYTES
-# When the event loop was held up for longer than this, the missed time is left out instead of sent in one burst.
+# When the event loop was held up for longer, the missed time is left out instead of sent in one burst.
 LATE_S = 0.2
 # RTP timestamps of Opus count at 48 kHz whatever the encoder's rate (RFC 7587 §4.1).
 CLOCK = Fraction(1, 48_000)
 CLOCK_PER_FRAME = 960
-# One frame of digital silence: table-of-contents byte 0xd8 (CELT, 20 ms, mono; RFC 6716 §3.1) as libopus writes it.
+# One frame of digital silence: table-of-contents byte 0xd8 (CELT, 20 ms, mono; RFC 6716 §3.1) as libopus
+# writes it.
 SILENT_PACKET = b"\xd8\xff\xfe"
-# An encoder rings on after the last sample; so many frames of zeros are encoded before ready-made silence takes over.
+# The encoder rings on after the last sample: so many frames of zeros go through it before ready-made silence.
 TAIL_FRAMES = 3
 
 
 class OutgoingAudio(MediaStreamTrack):
-    """The track that a peer sends: its source from `start` on, silence before, after and where the source is late.
+    """The track that a peer sends: its source from `start` on, and silence where there is none.
 
-    The call's other side tells the end of speech from the silence, so that the track goes on when the source ends.
+    The call's other side tells the end of speech from the silence, so that the track goes on when the
+    source ends.
 
     Args:
-        source: PCM16 24 kHz mono, whole or as an async iterator of pieces of any length; None sends only silence.
+        source: PCM16 24 kHz mono, whole or as an async iterator of pieces of any length; None sends only
+            silence.
         on_error: Called with what the iterator raised; the track goes on with silence.
     """
 
     kind = "audio"
 
-    def __init__(self, source: bytes | AsyncIterable[bytes] | None, on_error: Callable[[Exception], None]) -> None:
+    def __init__(
+        self, source: bytes | AsyncIterable[bytes] | None, on_error: Callable[[Exception], None]
+    ) -> None:
         super().__init__()
         self._source = source
         self._on_error = on_error
@@ -80,7 +85,7 @@ class OutgoingAudio(MediaStreamTrack):
         """Wait until the source has ended and all of it was sent."""
         await self._finished.wait()
 
-    async def recv(self) -> Packet:
+    async def recv(self) -> Packet[Any]:
         """Return the next 20 ms as an Opus packet, when they are due."""
         await self._pace()
         if self.readyState != "live":
@@ -185,7 +190,9 @@ class IncomingAudio:
             self._on_error(exc)
 
 
-def open_sink(target: AudioOut | None) -> tuple[Callable[[bytes], Awaitable[None]] | None, Callable[[], None]]:
+def open_sink(
+    target: AudioOut | None,
+) -> tuple[Callable[[bytes], Awaitable[None]] | None, Callable[[], None]]:
     """Turn where received audio shall go into a callable, and one that closes it.
 
     Args:
@@ -196,7 +203,8 @@ def open_sink(target: AudioOut | None) -> tuple[Callable[[bytes], Awaitable[None
     """
     if target is None or callable(target):
         return target, lambda: None
-    file = wave.open(os.fspath(target), "wb")  # noqa: SIM115  (closed by the peer, when the call ends)
+    raw = open(target, "wb")  # noqa: SIM115  (closed by the peer, when the call ends)
+    file = wave.open(raw, "wb")  # noqa: SIM115
     file.setnchannels(1)
     file.setsampwidth(2)
     file.setframerate(RATE)
@@ -205,11 +213,15 @@ def open_sink(target: AudioOut | None) -> tuple[Callable[[bytes], Awaitable[None
     async def write(pcm: bytes) -> None:
         file.writeframesraw(pcm)
 
-    return write, file.close
+    def close() -> None:
+        file.close()  # completes the header
+        raw.close()
+
+    return write, close
 
 
 def _opus_encoder() -> AudioCodecContext:
-    encoder = cast(AudioCodecContext, CodecContext.create("libopus", "w"))
+    encoder = CodecContext.create("libopus", "w")
     encoder.format = "s16"
     encoder.layout = "mono"
     encoder.sample_rate = RATE
