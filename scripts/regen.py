@@ -1,0 +1,81 @@
+"""Rebuild the low-level package from the API description.
+
+    python scripts/regen.py                      generated/ from openapi/
+    python scripts/regen.py --check              write nothing; fail if generated/ is not what would be written
+    python scripts/regen.py --spec FILE --out DIR    a package from any OpenAI description
+
+Reads files only.  Exit status: 0 done or equal, 1 `--check` found a difference, 2 a step failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from specpipe import finish, pipeline
+from specpipe.errors import SpecError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; see the module's docstring."""
+    parser = argparse.ArgumentParser(
+        prog="regen.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--spec", type=Path, metavar="FILE", help="an OpenAI description (default: openapi/realtime.yaml)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="where the package goes (default: generated/)")
+    parser.add_argument("--check", action="store_true", help="write nothing, compare")
+    options = parser.parse_args(arguments)
+    vendored = pipeline.OPENAPI / "realtime.yaml"
+    spec = (options.spec or vendored).resolve()
+    target = (options.out or pipeline.ROOT / "generated").resolve()
+    if spec != vendored and options.out is None:
+        parser.error("--spec needs --out: generated/ is for openapi/realtime.yaml alone")
+    inputs = pipeline.Inputs(spec=spec, openapi=pipeline.OPENAPI, vendored=spec == vendored)
+    try:
+        if options.out is not None and target.exists() and not _ours(target):
+            raise SpecError(f"{options.out} is there and no package that regen made", hint="name a new or empty folder")
+        with pipeline.workspace(target) as made:
+            pipeline.make(inputs, made, _progress())
+            if options.check:
+                return _report(finish.compare(made, target))
+            finish.swap(made, target)
+    except SpecError as error:
+        print(f"regen failed in {error}\n{target.name}/ is as it was.", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"regen failed: {error}\n{target.name}/ is as it was.", file=sys.stderr)
+        return 2
+    print(f"wrote {target}")
+    return 0
+
+
+def _ours(target: Path) -> bool:
+    return target.is_dir() and (not any(target.iterdir()) or (target / "generated.lock").is_file())
+
+
+def _progress() -> Callable[[str, str], None]:
+    started = time.monotonic()
+
+    def say(step: str, what: str) -> None:
+        print(f"{time.monotonic() - started:6.2f} s  {step:<10}  {what}", flush=True)
+
+    return say
+
+
+def _report(rows: list[str]) -> int:
+    if not rows:
+        print("generated/ is what regen would write")
+        return 0
+    print("generated/ is not what regen would write; run `make regen` and commit the result:", file=sys.stderr)
+    for row in rows[:40]:
+        print(f"  {row}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

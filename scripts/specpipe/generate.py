@@ -1,0 +1,124 @@
+"""Write the package: the generator's files with our templates, and those that it has no idea of."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from . import docs, generator
+from .document import REF_PREFIX, Document
+from .errors import SpecError
+from .plan import Plan
+from .transforms.walk import each_schema
+
+
+@attrs.frozen
+class Package:
+    """Version and origin of the package to be generated.
+
+    Attributes:
+        version: The distribution's version.
+        spec_version: The description's version and date.
+        spec_sha256: SHA-256 of the description's file.
+        source: One line: which upstream document the facts come from.
+    """
+
+    version: str
+    spec_version: str
+    spec_sha256: str
+    source: str
+
+
+def write(document: Document, plan: Plan, package: Package, *, config: Path, templates: Path, out: Path) -> None:
+    """Write the package folder.
+
+    Args:
+        document: The normalised document.
+        plan: Its plan.
+        package: Version and origin.
+        config: The generator's configuration.
+        templates: Our templates.
+        out: Where `pyproject.toml`, `realtime_api/` and `docs/` go; must be empty.
+
+    Raises:
+        SpecError: the generator warns, or leaves out an operation or a schema.
+    """
+    data, settings = generator.parse(generator.view(document), config)
+    lost = generator.missing(data, plan)
+    if lost:
+        raise SpecError(
+            f"the generator left out {', '.join(lost)}",
+            pointer="/components/schemas",
+            hint="add a transform that brings them into a form the generator takes whole",
+        )
+    target = out / "realtime_api"
+    render = generator.render(
+        data,
+        settings,
+        plan,
+        templates=templates,
+        out=target,
+        package=attrs.asdict(package),
+        filters={"literal": literal, "docstring": docstring, **docs.FILTERS},
+    )
+    for alias in plan.aliases.values():
+        _put(target / "models" / f"{alias.module}.py", render("alias.py.jinja", alias=alias))
+    tables = [*plan.events.items(), ("WEBHOOK_EVENTS", plan.webhooks)]
+    _put(target / "events.py", render("events.py.jinja", tables=tables))
+    _put(target / "_base.py", render("base.py.jinja"))
+    _put(target / "schemas.py", render("schemas.py.jinja"))
+    _put(target / "schemas.json", schemas_json(document))
+    _put(target / "py.typed", "")
+    _put(out / "pyproject.toml", render("pyproject.toml.jinja"))
+    _put(out / "README.md", render("README.md.jinja"))
+    for path, text in docs.pages(render, plan).items():
+        _put(out / "docs" / path, text)
+
+
+def _put(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def schemas_json(document: Document) -> str:
+    """The normalised schemas as one JSON Schema document, references rewritten to `#/$defs/`."""
+
+    def rule(schema: dict[str, Any]) -> dict[str, Any]:
+        out = {key: value for key, value in schema.items() if key != "discriminator"}
+        if isinstance(out.get("$ref"), str):
+            out["$ref"] = "#/$defs/" + out["$ref"][len(REF_PREFIX) :]
+        return out
+
+    rewritten, _ = each_schema(document, rule)
+    schemas = rewritten["components"]["schemas"]
+    whole = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$defs": {name: schemas[name] for name in sorted(schemas)},
+    }
+    return json.dumps(whole, ensure_ascii=False, indent=1) + "\n"
+
+
+def literal(value: Any) -> str:
+    """A value as a Python literal."""
+    return repr(value)
+
+
+def docstring(text: Any, indent: int = 0) -> str:
+    """A description inside a triple-quoted string: nothing in it can end or escape the string."""
+    plain = str(getattr(text, "get_untrusted_value", lambda: text)())
+    plain = re.sub(r"[\x00-\x08\x0b-\x1f\x7f]", " ", plain).replace("\\", "\\\\").replace('"""', "'''")
+    if plain.endswith('"'):
+        plain += " "
+    words, lines, line = plain.split(), [], ""
+    for word in words:
+        if line and len(line) + len(word) + 1 > 108 - indent:
+            lines.append(line)
+            line = word
+        else:
+            line = f"{line} {word}".strip()
+    lines.append(line)
+    return ("\n" + " " * indent).join(lines)

@@ -1,0 +1,143 @@
+"""Run the steps in order and say what each did."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from . import document, finish, generate, names, patches, plan, slice, source, transforms
+from .errors import SpecError
+from .transforms import spelling
+
+ROOT = Path(__file__).resolve().parents[2]
+OPENAPI = ROOT / "openapi"
+
+Say = Callable[[str, str], None]
+
+
+@attrs.frozen
+class Inputs:
+    """Where a generation reads from.
+
+    Attributes:
+        spec: The description.
+        openapi: The folder with patches, names, configuration, templates and source.
+        vendored: Whether the description is the project's own, whose patches and names must all apply.
+    """
+
+    spec: Path
+    openapi: Path
+    vendored: bool
+
+
+def make(inputs: Inputs, out: Path, say: Say) -> None:
+    """Make a complete package in the empty folder `out`.
+
+    Args:
+        inputs: What to read.
+        out: Where to write.
+        say: Called with each step's name and what it did.
+
+    Raises:
+        SpecError: a step failed; its `step` says which.
+    """
+    lenient = not inputs.vendored
+    with _step("load"):
+        raw = inputs.spec.read_bytes() if inputs.spec.is_file() else b""
+        loaded = document.load(inputs.spec)
+        origin = source.read(inputs.openapi / "SOURCE.toml") if inputs.vendored else _foreign(raw)
+    say("load", f"{inputs.spec.name}, {len(raw):,} bytes")
+    with _step("slice"):
+        part = slice.cut(loaded)
+    say("slice", slice.sizes(part))
+    with _step("patches"):
+        located, _ = spelling.locate(part.document)
+        wanted = patches.read(inputs.openapi / "patches.toml")
+        patched, unused = patches.apply(located, wanted, skip_missing=lenient)
+        patched, _ = spelling.locate(patched)
+    say("patches", f"{len(wanted) - len(unused)} applied" + _skipped(unused))
+    with _step("transforms"):
+        normal, counts = transforms.apply(patched)
+    say("transforms", ", ".join(f"{name} {count}" for name, count in counts))
+    with _step("names"):
+        chosen = names.read(inputs.openapi / "names.toml")
+        normal, renamed, unnamed = names.apply(normal, chosen, skip_missing=lenient)
+        part = names.follow(part, renamed, normal)
+    say("names", f"{len(chosen) - len(unnamed)} applied" + _skipped(unnamed))
+    with _step("generate"):
+        planned = plan.build(part)
+        info_version = str(loaded.get("info", {}).get("version", "0"))
+        package = generate.Package(
+            version=origin.version(info_version),
+            spec_version=f"{info_version} of {origin.date}",
+            spec_sha256=finish.sha256(raw),
+            source=f"{origin.url} of {origin.date}",
+        )
+        generate.write(
+            normal, planned, package, config=inputs.openapi / "generator.yaml", templates=inputs.openapi / "templates", out=out
+        )
+    say("generate", f"{len(planned.operations)} operations, {len(planned.models)} models, {len(planned.aliases)} aliases")
+    with _step("finish"):
+        finish.head(out / "realtime_api")
+        finish.tidy(out / "realtime_api")
+        modules = finish.import_all(out)
+        finish.lock(
+            out,
+            origin={
+                "version": package.version,
+                "source": package.source,
+                "source_sha256": origin.sha256,
+                "spec_sha256": package.spec_sha256,
+                "inputs_sha256": _inputs_sha256(inputs.openapi),
+            },
+            normalised=json.dumps(normal, sort_keys=True, ensure_ascii=False),
+            patches=[patch.pointer for patch in wanted if patch.pointer not in unused],
+        )
+    say("finish", f"{modules} modules import")
+
+
+@contextlib.contextmanager
+def workspace(near: Path) -> Iterator[Path]:
+    """An empty folder beside `near`, on its file system, gone afterwards."""
+    near.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f".{near.name}.new-", dir=near.parent))
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _step(name: str) -> Iterator[None]:
+    try:
+        yield
+    except SpecError as error:
+        error.step = error.step or name
+        raise
+    except RecursionError as error:
+        raise SpecError("the description nests deeper than Python can follow", step=name) from error
+
+
+def _skipped(pointers: list[str]) -> str:
+    return f", {len(pointers)} skipped (their part is not in this description)" if pointers else ""
+
+
+def _foreign(raw: bytes) -> source.Source:
+    return source.Source(url="a description named on the command line", commit="", date="1970-01-01", sha256=finish.sha256(raw))
+
+
+def _inputs_sha256(openapi: Path) -> str:
+    inputs: dict[str, Any] = {
+        path.relative_to(openapi).as_posix(): finish.sha256(path.read_bytes())
+        for path in sorted(openapi.rglob("*"))
+        if path.is_file() and path.name != "realtime.yaml"
+    }
+    return finish.sha256(json.dumps(inputs, sort_keys=True).encode())

@@ -1,0 +1,69 @@
+"""What the templates print, computed from the normalised document.
+
+The generator hands union members to templates without their properties, drops `encoding`, and chooses attribute names
+from a private set of reserved words.  So everything that decides what generated code does (annotations, decoding,
+discriminator tables, attribute names, part types) is computed here, from the document alone.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from ..slice import Slice
+from .graph import Graph
+from .models import Alias, Model, build_alias, build_model
+from .operations import Operation, build_operations
+
+
+@attrs.frozen
+class Plan:
+    """The package to be generated.
+
+    Attributes:
+        models: Class name → model.
+        aliases: Name → type alias (unions, enums, maps, lists).
+        operations: Function name → operation.
+        events: Table name → (event type, class name) pairs.
+        webhooks: (event type, class name) pairs.
+    """
+
+    models: dict[str, Model]
+    aliases: dict[str, Alias]
+    operations: dict[str, Operation]
+    events: dict[str, tuple[tuple[str, str], ...]]
+    webhooks: tuple[tuple[str, str], ...]
+
+    @property
+    def names(self) -> list[str]:
+        """Every public name of `models`, sorted."""
+        return sorted([*self.models, *self.aliases])
+
+    def module(self, name: str) -> str:
+        """The module that defines a model or an alias."""
+        return (self.models.get(name) or self.aliases[name]).module
+
+
+def build(part: Slice) -> Plan:
+    """Compute the plan of a normalised slice."""
+    graph = Graph.of(part)
+    models: dict[str, Model] = {}
+    aliases: dict[str, Alias] = {}
+    for name, schema in graph.schemas.items():
+        if graph.is_model(name):
+            models[name] = build_model(graph, name, schema)
+        else:
+            aliases[name] = build_alias(graph, name, schema)
+
+    def typed(names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+        return tuple((tag, name) for name in names if (tag := graph.event_type(name)) is not None)
+
+    return Plan(
+        models=models,
+        aliases=aliases,
+        operations=build_operations(part.document, graph),
+        events={table: typed(names) for table, names in part.events.items()},
+        webhooks=typed(part.webhooks),
+    )
+
+
+__all__ = ["Alias", "Model", "Operation", "Plan", "build"]

@@ -1,0 +1,198 @@
+"""Python source for schemas: annotations, and expressions that decode JSON."""
+
+from __future__ import annotations
+
+import builtins
+import keyword
+import re
+import unicodedata
+from typing import Any
+
+import attrs
+
+from ..document import ref_name, union_of
+from .graph import NULL, Graph
+
+_SCALARS = {"string": "str", "integer": "int", "number": "float", "boolean": "bool", "null": "None"}
+#: Names that methods and attrs need, which an attribute must leave alone.
+_RESERVED = {"self", "cls", "to_dict", "from_dict", "additional_properties", "additional_keys", "UNSET", "Unset"}
+
+
+def attribute_names(keys: list[str]) -> dict[str, str]:
+    """JSON key → attribute name: the key itself wherever Python allows it, otherwise the nearest that is free.
+
+    Keywords, `self` and the names of the models' own methods take an underscore; what stands for no identifier is
+    replaced by underscores.
+    """
+    out: dict[str, str] = {}
+    for key in sorted(keys, key=lambda key: _plain(key) != key):
+        name = _plain(key)
+        while name in out.values():
+            name += "_"
+        out[key] = name
+    return {key: out[key] for key in keys}
+
+
+def _plain(key: str) -> str:
+    name = unicodedata.normalize("NFKC", key)
+    if not name.isidentifier():
+        name = re.sub(r"\W", "_", name) or "_"
+    name = name if name.isidentifier() else f"field_{name}"
+    if name.startswith("_"):
+        name = f"field{name}"
+    return name + "_" if keyword.iskeyword(name) or name in _RESERVED else name
+
+
+@attrs.define
+class Scope:
+    """The names that one generated module uses.
+
+    Attributes:
+        graph: The document's schemas.
+        owner: The schema that the module is for.
+        taken: Names that attributes of the class hide inside its body; types of these names go by another.
+        typing: What the module imports from typing.
+        builtins: Builtins that it imports under another name.
+        classes: Models that it refers to.
+        decoders: Aliases whose decoder it calls.
+        aliases: Aliases that it refers to in annotations.
+    """
+
+    graph: Graph
+    owner: str
+    taken: frozenset[str] = frozenset()
+    typing: set[str] = attrs.field(factory=set)
+    builtins: set[str] = attrs.field(factory=set)
+    classes: set[str] = attrs.field(factory=set)
+    decoders: set[str] = attrs.field(factory=set)
+    aliases: set[str] = attrs.field(factory=set)
+
+    def type_name(self, name: str) -> str:
+        """How a builtin, a name of typing or a class is written in this module."""
+        shown = f"_{name}" if name in self.taken else name
+        if name in ("Any", "Literal", "Self", "ClassVar"):
+            self.typing.add(name)
+        elif name == "Mapping":
+            pass
+        elif hasattr(builtins, name):
+            if shown != name:
+                self.builtins.add(name)
+        elif self.graph.is_model(name):
+            self.classes.add(name)
+        else:
+            self.aliases.add(name)
+        return shown
+
+
+def annotation(scope: Scope, schema: dict[str, Any], *, lenient: bool) -> str:
+    """The type of a value as Python source.
+
+    Args:
+        scope: The module; gets what it has to import.
+        schema: The value's schema.
+        lenient: The value comes from the API, which may add members to closed sets and kinds to unions: then the
+            annotation has `str` and `dict[str, Any]` beside them, because such values are kept as they are.
+    """
+    parts = list(dict.fromkeys(_parts(scope, schema, lenient)))
+    if scope.type_name("Any") in parts:
+        return scope.type_name("Any")
+    if "None" in parts:
+        parts = [part for part in parts if part != "None"] + ["None"]
+    return " | ".join(parts)
+
+
+def _parts(scope: Scope, schema: Any, lenient: bool) -> list[str]:
+    name = ref_name(schema)
+    if name is not None:
+        parts = [scope.type_name(name)]
+        if lenient and not scope.graph.is_model(name):
+            parts += _open_ends(scope, schema)
+        return parts
+    members = union_of(schema) if isinstance(schema, dict) else None
+    if members is not None:
+        parts = [part for member in members for part in _parts(scope, member, lenient)]
+        return parts + (_open_ends(scope, schema) if lenient else [])
+    if not isinstance(schema, dict):
+        return [scope.type_name("Any")]
+    if "const" in schema:
+        return [f"{scope.type_name('Literal')}[{literal(schema['const'])}]"]
+    if "enum" in schema:
+        values = ", ".join(literal(value) for value in schema["enum"])
+        closed = [f"{scope.type_name('Literal')}[{values}]"]
+        return closed + (_open_ends(scope, schema) if lenient else [])
+    kind = schema.get("type")
+    if kind == "array":
+        return [f"{scope.type_name('list')}[{annotation(scope, schema.get('items', {}), lenient=lenient)}]"]
+    if kind == "object":
+        value = schema.get("additionalProperties")
+        inner = annotation(scope, value, lenient=lenient) if isinstance(value, dict) and value else scope.type_name("Any")
+        return [f"{scope.type_name('dict')}[{scope.type_name('str')}, {inner}]"]
+    if kind == "null":
+        return ["None"]
+    return [scope.type_name(_SCALARS[kind])] if kind in _SCALARS else [scope.type_name("Any")]
+
+
+def _open_ends(scope: Scope, schema: dict[str, Any]) -> list[str]:
+    ends: list[str] = []
+    leaves = scope.graph.leaves(schema)
+    for leaf in leaves:
+        values = leaf.get("enum", ())
+        ends += [scope.type_name(type(value).__name__) for value in values if isinstance(value, (str, int))]
+    if len(leaves) > 1 and any(ref_name(leaf) is not None for leaf in leaves) and union_of_models(scope.graph, leaves):
+        ends.append(f"{scope.type_name('dict')}[{scope.type_name('str')}, {scope.type_name('Any')}]")
+    return list(dict.fromkeys(ends))
+
+
+def union_of_models(graph: Graph, leaves: list[dict[str, Any]]) -> bool:
+    """Whether a union has more than one member besides null, some of them models."""
+    return sum(leaf != NULL for leaf in leaves) > 1 and any(ref_name(leaf) is not None for leaf in leaves)
+
+
+def literal(value: Any) -> str:
+    """A JSON value as a Python literal."""
+    return repr(value)
+
+
+def decodes(graph: Graph, schema: Any, seen: tuple[str, ...] = ()) -> bool:
+    """Whether a value of this schema holds models, so that decoding has something to do."""
+    if not isinstance(schema, dict):
+        return False
+    name = ref_name(schema)
+    if name is not None:
+        if graph.is_model(name):
+            return True
+        return name not in seen and decodes(graph, graph.schemas[name], (*seen, name))
+    members = union_of(schema)
+    if members is not None:
+        return any(decodes(graph, member, seen) for member in members)
+    if schema.get("type") == "array":
+        return decodes(graph, schema.get("items"), seen)
+    return schema.get("type") == "object" and decodes(graph, schema.get("additionalProperties"), seen)
+
+
+def decode(scope: Scope, schema: Any, source: str, depth: int = 0) -> str:
+    """An expression that decodes the JSON value of the expression `source`.
+
+    Values of another kind than described (null, a string where an object is described) are passed on as they are.
+    """
+    if not decodes(scope.graph, schema):
+        return source
+    held = f"v{depth}"
+    name = ref_name(schema)
+    if name is not None and scope.graph.is_model(name):
+        scope.classes.add(name)
+        return f"{scope.type_name(name)}.from_dict({held}) if isinstance({held} := {source}, dict) else {held}"
+    if name is not None:
+        scope.decoders.add(name)
+        return f"decode_{scope.graph.module(name)}({source})"
+    members = [member for member in union_of(schema) or [] if member != NULL]
+    if len(members) == 1:
+        return decode(scope, members[0], source, depth)
+    if schema.get("type") == "array":
+        item = decode(scope, schema["items"], f"i{depth}", depth + 1)
+        return f"[{item} for i{depth} in {held}] if isinstance({held} := {source}, list) else {held}"
+    if schema.get("type") == "object":
+        item = decode(scope, schema["additionalProperties"], f"i{depth}", depth + 1)
+        pairs = f"{{k{depth}: {item} for k{depth}, i{depth} in {held}.items()}}"
+        return f"{pairs} if isinstance({held} := {source}, dict) else {held}"
+    raise AssertionError(f"a union without a name: {schema}")

@@ -1,0 +1,243 @@
+"""Classes and type aliases."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from ..document import ref_name, union_of
+from . import expressions
+from .expressions import Scope
+from .graph import NULL, Graph
+from .tables import Table, table
+
+
+@attrs.frozen
+class Field:
+    """One property of a model.
+
+    Attributes:
+        key: The JSON key.
+        name: The attribute.
+        annotation: Its type, as source.
+        default: Source of the default, or None where the constructor asks for a value.
+        required: Whether the property must be there.
+        unset: Whether absent and null are told apart (`UNSET`).
+        decode: Source of the decoded value, from `d`.
+        nested: Whether encoding has to look inside the value.
+        secret: Whether reprs mask the value.
+        description: Ours, one paragraph.
+        schema: The property's schema, for the docs.
+    """
+
+    key: str
+    name: str
+    annotation: str
+    default: str | None
+    required: bool
+    unset: bool
+    decode: str
+    nested: bool
+    secret: bool
+    description: str
+    schema: dict[str, Any]
+
+
+@attrs.frozen
+class Imports:
+    """What a generated module imports.
+
+    Attributes:
+        typing: Names from typing, with the name they go by.
+        builtins: The same for builtins that an attribute hides.
+        eager: (module, name, shown) imported when the module is.
+        late: The same, imported by the function that uses them: the modules import each other.
+        typed: The same, for type checkers only.
+    """
+
+    typing: tuple[tuple[str, str], ...]
+    builtins: tuple[tuple[str, str], ...]
+    eager: tuple[tuple[str, str, str], ...]
+    late: tuple[tuple[str, str, str], ...]
+    typed: tuple[tuple[str, str, str], ...]
+
+
+@attrs.frozen
+class Model:
+    """An object schema as a class."""
+
+    name: str
+    module: str
+    description: str
+    fields: tuple[Field, ...]
+    imports: Imports
+    any_name: str
+    dict_name: str
+    str_name: str
+    mapping_name: str
+    self_name: str
+    schema: dict[str, Any]
+    sent: bool
+    received: bool
+
+
+@attrs.frozen
+class Alias:
+    """Any other schema as a type alias, with a decoder where it holds models."""
+
+    name: str
+    module: str
+    description: str
+    annotation: str
+    quoted: bool
+    decodes: bool
+    table: Table | str | None
+    list_item: str | None
+    map_value: str | None
+    whole: str | None
+    imports: Imports
+    schema: dict[str, Any]
+    sent: bool
+    received: bool
+
+
+def build_model(graph: Graph, name: str, schema: dict[str, Any]) -> Model:
+    """The class for an object schema."""
+    keys = list(schema["properties"])
+    names = expressions.attribute_names(keys)
+    hidden = {*names.values(), "to_dict", "from_dict"}
+    scope = Scope(graph, name, taken=frozenset(hidden))
+    required = set(schema.get("required", ()))
+    fields = tuple(
+        _field(scope, key, names[key], schema["properties"][key], key in required, name in graph.received)
+        for key in keys
+    )
+    own = {word: scope.type_name(word) for word in ("Any", "dict", "str", "Mapping", "Self")}
+    return Model(
+        name=name,
+        module=graph.module(name),
+        description=str(schema.get("description", "")),
+        fields=fields,
+        imports=_imports(scope, set()),
+        any_name=own["Any"],
+        dict_name=own["dict"],
+        str_name=own["str"],
+        mapping_name=own["Mapping"],
+        self_name=own["Self"],
+        schema=schema,
+        sent=name in graph.sent,
+        received=name in graph.received,
+    )
+
+
+def _field(scope: Scope, key: str, name: str, schema: Any, required: bool, lenient: bool) -> Field:
+    graph = scope.graph
+    schema = schema if isinstance(schema, dict) else {}
+    nullable = graph.nullable(schema)
+    unset = not required and nullable and not graph.only_received(scope.owner)
+    shown = expressions.annotation(scope, schema, lenient=lenient)
+    constant = expressions.literal(schema["const"]) if "const" in schema else None
+    default: str | None
+    if required:
+        default, source = constant, f"d.pop({key!r})"
+    elif unset:
+        default, source = "UNSET", f"d.pop({key!r}, UNSET)"
+        shown += " | Unset"
+    else:
+        tagged = constant is not None and key in graph.tagged.get(scope.owner, ())
+        default, source = constant if tagged else "None", f"d.pop({key!r}, None)"
+        shown = shown if shown.endswith("None") or shown in ("Any", "_Any") else f"{shown} | None"
+    return Field(
+        key=key,
+        name=name,
+        annotation=shown,
+        default=default,
+        required=required,
+        unset=unset,
+        decode=expressions.decode(scope, schema, source),
+        nested=not _flat(graph, schema),
+        secret=any(leaf.get("format") == "password" for leaf in [schema, *graph.leaves(schema)]),
+        description=str(schema.get("description", "")),
+        schema=schema,
+    )
+
+
+def _flat(graph: Graph, schema: dict[str, Any]) -> bool:
+    kinds = ("string", "integer", "number", "boolean", "null")
+    return all(leaf.get("type") in kinds or "const" in leaf for leaf in graph.leaves(schema))
+
+
+def build_alias(graph: Graph, name: str, schema: dict[str, Any]) -> Alias:
+    """The alias for a schema that is no object with properties."""
+    scope = Scope(graph, name)
+    holds = expressions.decodes(graph, schema)
+    item = value = whole = None
+    choice = None
+    members = [member for member in union_of(schema) or [] if member != NULL]
+    if holds and len(members) > 1:
+        leaves = [leaf for leaf in graph.leaves(schema) if leaf != NULL]
+        models = [target for leaf in leaves if (target := ref_name(leaf)) is not None]
+        choice = table(graph, models)
+        scope.classes.update(models)
+        for leaf in leaves:
+            if leaf.get("type") == "array" and expressions.decodes(graph, leaf):
+                item = expressions.decode(scope, leaf["items"], "item")
+            if leaf.get("type") == "object" and ref_name(leaf) is None and expressions.decodes(graph, leaf):
+                value = expressions.decode(scope, leaf["additionalProperties"], "item")
+    elif holds:
+        whole = expressions.decode(scope, schema, "value")
+    quoted = name in graph.knots
+    shown = expressions.annotation(scope, schema, lenient=False)
+    if "|" in shown and shown.replace(" ", "") in ("None|None",):
+        shown = "None"
+    if holds:
+        scope.type_name("Any")
+    return Alias(
+        name=name,
+        module=graph.module(name),
+        description=str(schema.get("description", "")),
+        annotation=shown,
+        quoted=quoted,
+        decodes=holds,
+        table=choice,
+        list_item=item,
+        map_value=value,
+        whole=whole,
+        imports=_imports(scope, {"TypeAlias"}),
+        schema=schema,
+        sent=name in graph.sent,
+        received=name in graph.received,
+    )
+
+
+def _imports(scope: Scope, more: set[str]) -> Imports:
+    graph = scope.graph
+    knot = graph.knots.get(scope.owner, frozenset())
+
+    def entry(name: str) -> tuple[str, str, str]:
+        return graph.module(name), name, f"_{name}" if name in scope.taken else name
+
+    def decoder(name: str) -> tuple[str, str, str]:
+        function = f"decode_{graph.module(name)}"
+        return graph.module(name), function, function
+
+    others = {name for name in scope.classes | scope.aliases if name != scope.owner}
+    used = {entry(name) for name in others if name in scope.classes and name not in knot}
+    used |= {decoder(name) for name in scope.decoders if name not in knot and name != scope.owner}
+    if scope.owner not in graph.schemas or not graph.is_model(scope.owner):
+        used |= {entry(name) for name in others if name not in knot}
+    late = {entry(name) for name in others if name in scope.classes and name in knot}
+    late |= {decoder(name) for name in scope.decoders if name in knot and name != scope.owner}
+    typed = {entry(name) for name in others} - used
+
+    def shown(name: str) -> tuple[str, str]:
+        return name, f"_{name}" if name in scope.taken else name
+
+    return Imports(
+        typing=tuple(shown(name) for name in sorted(scope.typing | more)),
+        builtins=tuple(shown(name) for name in sorted(scope.builtins)),
+        eager=tuple(sorted(used)),
+        late=tuple(sorted(late)),
+        typed=tuple(sorted(typed)),
+    )

@@ -1,0 +1,124 @@
+"""Cut the realtime part out of an OpenAI description, whole or already cut.
+
+Kept are the operations under `/realtime`, the schemas of the Realtime API (the beta's left out), its webhooks, and
+everything that these reach.  This is the only module that knows the API's names; what follows works on any OpenAPI.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import attrs
+
+from .document import SCHEMAS, Document, escape, ref_name, references, union_of, unescape
+from .errors import SpecError
+
+_PATH = re.compile(r"/realtime(/|$)")
+_SCHEMA = re.compile(r"Realtime(?!Beta)|Webhook(Realtime|Live)[A-Z]")
+_WEBHOOK = re.compile(r"Webhook(Realtime|Live)[A-Z]")
+_COMPONENT = re.compile(r"#/components/([A-Za-z]+)/([^/]+)$")
+
+#: Table in `realtime_api.events` → the union whose members it lists, and how its members are called where a
+#: description has them but not the union.
+EVENT_TABLES = {
+    "SERVER_EVENTS": ("RealtimeServerEvent", re.compile(r"RealtimeServerEvent[A-Z]")),
+    "CLIENT_EVENTS": ("RealtimeClientEvent", re.compile(r"RealtimeClientEvent[A-Z]")),
+    "TRANSLATION_SERVER_EVENTS": ("RealtimeTranslationServerEvent", re.compile(r"RealtimeTranslationServerEvent[A-Z]")),
+    "TRANSLATION_CLIENT_EVENTS": ("RealtimeTranslationClientEvent", re.compile(r"RealtimeTranslationClientEvent[A-Z]")),
+}
+
+
+@attrs.frozen
+class Slice:
+    """A cut-out description and what is known of its schemas' use.
+
+    Attributes:
+        document: The description.
+        events: Table name → names of the schemas it lists, in the description's order.
+        webhooks: Names of the webhook schemas.
+    """
+
+    document: Document
+    events: dict[str, tuple[str, ...]]
+    webhooks: tuple[str, ...]
+
+
+def cut(document: Document) -> Slice:
+    """Cut the realtime part out of a description.
+
+    Raises:
+        SpecError: there is no realtime operation, or a reference leads nowhere or out of the document.
+    """
+    components = document.get("components", {})
+    schemas: dict[str, Any] = components.get("schemas", {})
+    paths = {path: item for path, item in document.get("paths", {}).items() if _PATH.match(path)}
+    if not paths:
+        raise SpecError(
+            "no operation under /realtime", pointer="/paths", hint="name OpenAI's description, whole or its realtime part"
+        )
+    kept: dict[str, dict[str, Any]] = {"schemas": {}}
+    todo = [("schemas", name) for name in schemas if _SCHEMA.match(name)]
+    todo += _reached(paths, "/paths")
+    while todo:
+        kind, name = todo.pop()
+        if name in kept.setdefault(kind, {}):
+            continue
+        pointer = f"/components/{kind}/{escape(name)}"
+        try:
+            kept[kind][name] = components[kind][name]
+        except (KeyError, TypeError):
+            raise SpecError("a reference leads nowhere", pointer=pointer, hint="add the component or mend the reference") from None
+        todo += _reached(kept[kind][name], pointer)
+    if "securitySchemes" in components:
+        used = {name for requirement in document.get("security", []) for name in requirement}
+        kept["securitySchemes"] = {k: v for k, v in components["securitySchemes"].items() if k in used}
+    out: Document = {"openapi": document["openapi"], "info": document.get("info", {})}
+    out |= {key: document[key] for key in ("servers", "security") if key in document}
+    out["paths"] = paths
+    out["components"] = {
+        kind: {name: components[kind][name] for name in components[kind] if name in members}
+        for kind, members in kept.items()
+        if members or kind == "schemas"
+    }
+    names = list(out["components"]["schemas"])
+    return Slice(
+        document=out,
+        events={table: _members(schemas, names, union, pattern) for table, (union, pattern) in EVENT_TABLES.items()},
+        webhooks=tuple(name for name in names if _WEBHOOK.match(name)),
+    )
+
+
+def _reached(node: Any, pointer: str) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    stack = [node]
+    while stack:
+        part = stack.pop()
+        if isinstance(part, dict):
+            ref = part.get("$ref")
+            if isinstance(ref, str):
+                match = _COMPONENT.match(ref)
+                if match is None:
+                    raise SpecError(f"a reference to {ref!r} leaves the document's components", pointer=pointer)
+                found.append((match[1], unescape(match[2])))
+            stack.extend(part.values())
+        elif isinstance(part, list):
+            stack.extend(part)
+    return found
+
+
+def _members(schemas: dict[str, Any], names: list[str], union: str, pattern: re.Pattern[str]) -> tuple[str, ...]:
+    members = union_of(schemas[union]) if union in schemas else None
+    if members is not None:
+        return tuple(name for member in members if (name := ref_name(member)) is not None)
+    return tuple(name for name in names if pattern.match(name))
+
+
+def sizes(part: Slice) -> str:
+    """How much a slice holds, for the progress line."""
+    document = part.document
+    events = sum(len(names) for names in part.events.values())
+    return f"{len(document['paths'])} operations, {len(document['components']['schemas'])} schemas, {events} events"
+
+
+__all__ = ["EVENT_TABLES", "SCHEMAS", "Slice", "cut", "references", "sizes"]

@@ -1,0 +1,92 @@
+"""Rules that bring any OpenAPI 3.1 document into the one spelling that the generator takes without loss.
+
+Each rule is a pure function from document to document, with a reason, and counts its matches.  Rules speak of
+OpenAPI, never of one API's names.  `TRANSFORMS` is their order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+
+from ..document import Document
+from . import compose, inline, spelling, unions
+
+
+@attrs.frozen
+class Transform:
+    """One rule.
+
+    Attributes:
+        name: What the progress line and the tests call it.
+        reason: Why the generator needs it, or what goes wrong without it.
+        rule: Gives the changed document and how often the rule matched.
+    """
+
+    name: str
+    reason: str
+    rule: Callable[[Document], tuple[Document, int]]
+
+
+TRANSFORMS: tuple[Transform, ...] = (
+    Transform(
+        "strip_prose_keys",
+        "the generator names classes by `title` and drops operations whose titles repeat; examples can break it",
+        spelling.strip_prose_keys,
+    ),
+    Transform(
+        "infer_types",
+        "`properties` without `type: object`, or `items` without `type: array`, would become Any",
+        spelling.infer_types,
+    ),
+    Transform(
+        "split_type_lists",
+        "a list of types is a union, written as one so that one rule handles unions",
+        spelling.split_type_lists,
+    ),
+    Transform(
+        "null_unions",
+        "`nullable: true` and null among enum values are unions with null, the only spelling of it in 3.1",
+        spelling.null_unions,
+    ),
+    Transform(
+        "drop_constraint_unions",
+        "alternatives that only say which properties are required make no types of their own",
+        compose.drop_constraint_unions,
+    ),
+    Transform(
+        "merge_all_of",
+        "the generator merges allOf only partly; one object, or one reference, says the same",
+        compose.merge_all_of,
+    ),
+    Transform(
+        "enums_to_const",
+        "a one-value enum is a constant: it becomes a default, and a discriminator's tag",
+        spelling.enums_to_const,
+    ),
+    Transform(
+        "flatten_unions",
+        "a union inside a union, or of one member, has no name and no use of its own",
+        unions.flatten,
+    ),
+    Transform(
+        "hoist_inline",
+        "inline objects and unions of objects become named schemas: the generator numbers them, or drops them and "
+        "leaves imports that fail only when used",
+        inline.hoist,
+    ),
+)
+
+
+def apply(document: Document) -> tuple[Document, list[tuple[str, int]]]:
+    """Run every transform in order.
+
+    Returns:
+        The normalised document, and each transform's name with its count of matches.
+    """
+    counts = []
+    for transform in TRANSFORMS:
+        document, count = transform.rule(document)
+        counts.append((transform.name, count))
+    return document, counts

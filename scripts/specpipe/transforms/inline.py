@@ -1,0 +1,136 @@
+"""The rule that gives inline schemas names."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ..document import SCHEMAS, Document, ref_name, ref_to, unescape, union_of, words
+from .spelling import NULL, POINTER, POINTERS
+from .walk import each_root
+
+_BESIDE = ("description", "default", "deprecated")
+
+
+def hoist(document: Document) -> tuple[Document, int]:
+    """Inline objects with properties, and unions that need decoding, as components with telling names.
+
+    A name is the parent's and the property's (`RealtimeResponse` + `usage`), a list's member is in the singular, a
+    union's member is told by its tag.  `names` replaces those for which a person chose a better one.
+    """
+    schemas: dict[str, Any] = document["components"]["schemas"]
+    hoisted: dict[str, Any] = {}
+    count = 0
+
+    def visit(schema: dict[str, Any], hint: str, root: bool) -> dict[str, Any]:
+        nonlocal count
+        built = dict(schema)
+        if isinstance(built.get("properties"), dict):
+            built["properties"] = {
+                key: visit(value, hint + pascal(key), False) if isinstance(value, dict) else value
+                for key, value in built["properties"].items()
+            }
+        if isinstance(built.get("items"), dict):
+            built["items"] = visit(built["items"], singular(hint), False)
+        if isinstance(built.get("additionalProperties"), dict):
+            built["additionalProperties"] = visit(built["additionalProperties"], hint + "Value", False)
+        members = union_of(built)
+        if members is not None:
+            alone = sum(member != NULL for member in members) == 1
+            built["anyOf"] = [
+                visit(member, hint if alone else hint + variant(member, number), False)
+                for number, member in enumerate(members, 1)
+            ]
+        if root or not _needs_name(built, schemas):
+            return built
+        count += 1
+        nullable = NULL in built.get("anyOf", ())
+        body = {key: value for key, value in built.items() if key != "default"}
+        if nullable:
+            body["anyOf"] = [member for member in body["anyOf"] if member != NULL]
+        ref = ref_to(_add(body, hint, schemas, hoisted))
+        beside = {key: built[key] for key in _BESIDE if key in built}
+        return {"anyOf": [ref, dict(NULL)], **beside} if nullable else {**ref, **beside}
+
+    def change(schema: dict[str, Any], pointer: str) -> dict[str, Any]:
+        root = pointer.startswith(SCHEMAS)
+        hint = unescape(pointer[len(SCHEMAS) :]) if root else _operation_hint(document, pointer)
+        return visit(schema, hint, root)
+
+    out = each_root(document, change)
+    out["components"]["schemas"] |= hoisted
+    return out, count
+
+
+def pascal(key: str) -> str:
+    """A key as part of a class name."""
+    return "".join(word[0].upper() + word[1:] for word in words(key)) or "".join(
+        part.capitalize() for part in key.split() if part.isidentifier()
+    )
+
+
+def singular(name: str) -> str:
+    """A list's name made its member's: `RateLimits` → `RateLimit`, `Content` → `ContentPart`."""
+    for plural, one in (("ies", "y"), ("sses", "ss"), ("s", "")):
+        if name.endswith(plural) and not name.endswith("ss"):
+            return name[: -len(plural)] + one
+    return name + "Part"
+
+
+def variant(member: Any, number: int) -> str:
+    """What tells one member of a union from the others: its tag, its only property, or its kind."""
+    if not isinstance(member, dict) or "properties" not in member:
+        kind = {"array": "List", "object": "Map"}
+        return kind.get(member.get("type", ""), f"Choice{number}") if isinstance(member, dict) else f"Choice{number}"
+    tags = [p["const"] for p in member["properties"].values() if isinstance(p, dict) and isinstance(p.get("const"), str)]
+    if tags:
+        return pascal(tags[0])
+    names = member.get("required") or list(member["properties"])
+    return "With" + pascal(names[0]) if len(names) == 1 else f"Choice{number}"
+
+
+def _needs_name(schema: dict[str, Any], schemas: dict[str, Any]) -> bool:
+    if schema.get("properties"):
+        return True
+    members = [member for member in union_of(schema) or [] if member != NULL]
+    return len(members) > 1 and any(not _scalar(member, schemas, ()) for member in members)
+
+
+def _scalar(schema: Any, schemas: dict[str, Any], seen: tuple[str, ...]) -> bool:
+    name = ref_name(schema)
+    if name is not None:
+        return name not in seen and name in schemas and _scalar(schemas[name], schemas, (*seen, name))
+    members = union_of(schema)
+    if members is not None:
+        return all(_scalar(member, schemas, seen) for member in members)
+    return schema.get("type") in ("string", "integer", "number", "boolean", "null") or "const" in schema
+
+
+def _add(schema: dict[str, Any], hint: str, schemas: dict[str, Any], hoisted: dict[str, Any]) -> str:
+    name, number = hint, 1
+    while name in schemas or (name in hoisted and _shape(hoisted[name]) != _shape(schema)):
+        number += 1
+        name = f"{hint}{number}"
+    kept = hoisted.setdefault(name, schema)
+    if kept is not schema:
+        kept[POINTERS] = [*kept.get(POINTERS, []), schema[POINTER]]
+    return name
+
+
+def _shape(schema: dict[str, Any]) -> str:
+    return json.dumps({k: v for k, v in schema.items() if k not in (*_BESIDE, POINTER, POINTERS)}, sort_keys=True)
+
+
+def _operation_hint(document: Document, pointer: str) -> str:
+    segments = [unescape(segment) for segment in pointer.split("/")]
+    if segments[1] != "paths":
+        return pascal(segments[3]) if len(segments) > 3 else "Inline"
+    operation = document["paths"][segments[2]].get(segments[3], {})
+    stem = pascal(operation.get("operationId", "") or f"{segments[3]} {segments[2]}")
+    if "requestBody" in segments:
+        return stem + "Request"
+    if "responses" in segments:
+        return stem + "Response"
+    return stem + "Parameter"
+
+
