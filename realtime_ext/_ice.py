@@ -7,15 +7,35 @@ global.
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from aiortc import RTCPeerConnection
 
-__all__ = ["LOOPBACK", "use_host_addresses"]
+__all__ = ["LOOPBACK", "host_addresses_towards", "use_host_addresses"]
 
 LOOPBACK = "127.0.0.1"
+
+
+def host_addresses_towards(url: str) -> Sequence[str] | None:
+    """Choose the addresses for a call that is made through a server on this machine, or elsewhere.
+
+    Args:
+        url: The server's address, such as a client's base URL.
+
+    Returns:
+        Loopback alone if the server is on loopback, where other addresses may not reach it; otherwise None,
+        which stands for this machine's own.
+    """
+    host = urlsplit(url).hostname or ""
+    try:
+        local = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        local = host == "localhost" or host.endswith(".localhost")
+    return (LOOPBACK,) if local else None
 
 
 def use_host_addresses(connection: RTCPeerConnection, addresses: Sequence[str] | None = None) -> None:

@@ -22,7 +22,7 @@ from aiortc import (
 from aiortc.mediastreams import MediaStreamError
 from av import AudioFrame
 
-from realtime_ext._ice import LOOPBACK, use_host_addresses
+from realtime_ext._ice import LOOPBACK, host_addresses_towards, use_host_addresses
 from realtime_ext.aio_webrtc import DATA_CHANNEL, WebRtcPeer
 from realtime_ext.errors import (
     APIConnectionError,
@@ -159,8 +159,11 @@ def test_messages_and_audio_go_both_ways() -> None:
             if len(received) >= RATE * 2:
                 enough.set()
 
-        async with WebRtcPeer(audio_in=pieces(tone(1_000)), audio_out=listen) as peer:
+        progress: list[str] = []
+        peer = WebRtcPeer(audio_in=pieces(tone(1_000)), audio_out=listen, on_progress=progress.append)
+        async with peer:
             await peer.connect(await answerer.answer(await peer.create_offer()))
+            assert progress == ["ice", "dtls", "data channel"]
             await peer.send('{"type": "ping £"}')
             async for text in peer:
                 assert text == '{"TYPE": "PING £"}'
@@ -370,3 +373,27 @@ def test_ice_passwords_stay_out_of_aiortcs_log(caplog: pytest.LogCaptureFixture)
     assert passwords
     assert "a=ice-pwd:***" in caplog.text
     assert not [password for password in passwords if password in caplog.text]
+
+
+@pytest.mark.parametrize(
+    ("url", "addresses"),
+    [
+        ("http://127.0.0.1:8000/v1", (LOOPBACK,)),
+        ("http://localhost/v1", (LOOPBACK,)),
+        ("http://[::1]:80/v1", (LOOPBACK,)),
+        ("https://api.openai.com/v1", None),
+        ("https://localhost.example/v1", None),
+    ],
+)
+def test_a_server_on_this_machine_is_met_on_loopback(url: str, addresses: object) -> None:
+    assert host_addresses_towards(url) == addresses
+
+
+def test_chosen_host_addresses_are_the_only_ones_offered() -> None:
+    async def scenario(answerer: Answerer) -> None:
+        async with WebRtcPeer(host_addresses=[LOOPBACK]) as peer:
+            offer = await peer.create_offer()
+        hosts = {line.split()[4] for line in offer.split("\r\n") if line.startswith("a=candidate")}
+        assert hosts == {LOOPBACK}
+
+    run(scenario)

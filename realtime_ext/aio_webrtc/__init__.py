@@ -11,7 +11,8 @@ except ImportError as exc:
         "WebRTC in Python needs the extra 'webrtc': pip install 'realtime-ext[webrtc]'", name=exc.name
     ) from exc
 
-from ._peer import DATA_CHANNEL, WebRtcPeer
+from .._ice import host_addresses_towards
+from ._peer import DATA_CHANNEL, Progress, WebRtcPeer
 from ._tracks import AudioIn, AudioOut
 
-__all__ = ["DATA_CHANNEL", "AudioIn", "AudioOut", "WebRtcPeer"]
+__all__ = ["DATA_CHANNEL", "AudioIn", "AudioOut", "Progress", "WebRtcPeer", "host_addresses_towards"]

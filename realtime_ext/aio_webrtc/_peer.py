@@ -6,9 +6,9 @@ import asyncio
 import logging
 import os
 import re
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self, TypeAlias
 
 from aiortc import (
     MediaStreamTrack,
@@ -26,6 +26,8 @@ from ..errors import APIConnectionError, APITimeoutError, ConnectionClosedError,
 from ._tracks import BYTES_PER_MS, AudioIn, AudioOut, IncomingAudio, OutgoingAudio, open_sink
 
 __all__ = ["DATA_CHANNEL", "WebRtcPeer"]
+
+Progress: TypeAlias = Literal["ice", "dtls", "data channel"]
 
 logger = logging.getLogger("realtime_ext.webrtc")
 
@@ -64,6 +66,9 @@ class WebRtcPeer:
         audio_out: Where what is heard goes: path of a WAV file to write, or an async callable that takes
             PCM16 24 kHz mono, 20 ms at a time. None: it is dropped.
         connect_timeout: Seconds from the answer to an open data channel.
+        host_addresses: IP addresses of this machine to be reached at. None: all that it has, and 127.0.0.1 if
+            it has no other. A server on this machine may need `host_addresses_towards` its URL.
+        on_progress: Called when ICE, DTLS and the data channel have connected.
 
     Example:
         >>> async with WebRtcPeer(audio_in="question.wav", audio_out="reply.wav") as peer:
@@ -78,12 +83,16 @@ class WebRtcPeer:
         audio_in: AudioIn | None = None,
         audio_out: AudioOut | None = None,
         connect_timeout: float = 20.0,
+        host_addresses: Sequence[str] | None = None,
+        on_progress: Callable[[Progress], None] | None = None,
     ) -> None:
         if connect_timeout <= 0:
             raise ValueError(f"connect_timeout is {connect_timeout!r}; a number of seconds above 0 is needed")
         self._audio_in = audio_in
         self._audio_out = audio_out
         self._connect_timeout = connect_timeout
+        self._host_addresses = host_addresses
+        self._on_progress = on_progress
         self._pc: RTCPeerConnection | None = None
         self._incoming: IncomingAudio | None = None
         self._messages: asyncio.Queue[str | None] = asyncio.Queue()
@@ -146,11 +155,14 @@ class WebRtcPeer:
         transceiver.setCodecPreferences([codec for codec in codecs if codec.mimeType.lower() == "audio/opus"])
         channel = self._channel = pc.createDataChannel(DATA_CHANNEL)
         channel.bufferedAmountLowThreshold = SEND_AHEAD_BYTES // 2
-        channel.on("open", self._settled.set)
+        channel.on("open", self._on_open)
         channel.on("message", self._on_message)
         channel.on("close", self._on_channel_close)
         channel.on("bufferedamountlow", self._room.set)
-        use_host_addresses(pc)
+        dtls = channel.transport.transport
+        dtls.transport.on("statechange", lambda: self._progress("ice", dtls.transport.state == "completed"))
+        dtls.on("statechange", lambda: self._progress("dtls", dtls.state == "connected"))
+        use_host_addresses(pc, self._host_addresses)
         await pc.setLocalDescription(await pc.createOffer())
         return pc.localDescription.sdp
 
@@ -252,6 +264,10 @@ class WebRtcPeer:
                 track, self._sink, lambda exc: self._end(BROKEN, "audio_out failed", exc)
             )
 
+    def _on_open(self) -> None:
+        self._progress("data channel", True)
+        self._settled.set()
+
     def _on_message(self, message: str | bytes) -> None:
         self._messages.put_nowait(message if isinstance(message, str) else message.decode("utf-8", "replace"))
 
@@ -262,6 +278,10 @@ class WebRtcPeer:
         if self._pc is not None and self._pc.connectionState == "failed":
             happened = "was lost" if self._settled.is_set() else "did not connect"
             self._end(LOST, f"{self._unconnected()} {happened}")
+
+    def _progress(self, layer: Progress, connected: bool) -> None:
+        if connected and self._on_progress is not None:
+            self._on_progress(layer)
 
     def _unconnected(self) -> str:
         """Name the first of the three layers that isn't connected."""
