@@ -1,0 +1,68 @@
+"""A Realtime API on your own machine: HTTP, WebRTC and the session protocol, without key, network or bill.
+
+    from realtime_ext.simulator import Simulator
+
+    with Simulator() as sim:
+        ...  # sim.base_url, sim.api_key, sim.webhook_secret
+
+Needs the extra `simulator`. Nothing else in realtime_ext imports it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from realtime_ext.simulator.engine.response import Pacing
+    from realtime_ext.simulator.engine.turn import CallTool, Fail, Say, Turn, call_tool, say
+    from realtime_ext.simulator.records import Call, RequestRecord, SessionRecord
+    from realtime_ext.simulator.simulator import Simulator
+
+_HOMES = {
+    "Call": "records",
+    "CallTool": "engine.turn",
+    "Fail": "engine.turn",
+    "Pacing": "engine.response",
+    "RequestRecord": "records",
+    "Say": "engine.turn",
+    "SessionRecord": "records",
+    "Simulator": "simulator",
+    "Turn": "engine.turn",
+    "call_tool": "engine.turn",
+    "say": "engine.turn",
+}
+__all__ = [
+    "Call",
+    "CallTool",
+    "Fail",
+    "Pacing",
+    "RequestRecord",
+    "Say",
+    "SessionRecord",
+    "Simulator",
+    "Turn",
+    "call_tool",
+    "say",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    try:
+        home = importlib.import_module(f"{__name__}.{_HOMES[name]}")
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in ("realtime_ext", "realtime_api"):
+            raise
+        raise ImportError(
+            f"the simulator needs {error.name}; install it with: pip install 'realtime-ext[simulator]'"
+        ) from error
+    value = getattr(home, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,136 @@
+"""The calls of a simulator: makes them, finds them, ends them."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from realtime_ext.simulator.engine.config import SessionConfig
+from realtime_ext.simulator.engine.ids import Ids
+from realtime_ext.simulator.engine.session import Session
+from realtime_ext.simulator.live import Studio
+from realtime_ext.simulator.problem import ApiProblem
+from realtime_ext.simulator.records import Call, SessionRecord
+from realtime_ext.simulator.settings import Settings
+
+if TYPE_CHECKING:
+    from realtime_ext.simulator.rtc.call import WebRtcCall
+
+logger = logging.getLogger("realtime_ext.simulator")
+
+
+class Calls:
+    """All calls of a simulator.
+
+    Args:
+        settings: The simulator's settings.
+        studio: What sessions share.
+        ids: Where call ids come from.
+    """
+
+    def __init__(self, settings: Settings, studio: Studio, ids: Ids) -> None:
+        self._settings = settings
+        self._studio = studio
+        self._ids = ids
+        self._open: dict[str, WebRtcCall] = {}
+        self._ending: dict[str, asyncio.Task[None]] = {}
+        self._closed = False
+
+    async def create(self, offer: bytes, session: Mapping[str, Any] | None, model: str | None) -> Call:
+        """Answer an offer.
+
+        Args:
+            offer: The SDP offer, byte for byte.
+            session: The checked session object, or None.
+            model: The model, if the request named one outside the session.
+
+        Returns:
+            The call's record, with the answer.
+
+        Raises:
+            ApiProblem: The offer can't be used.
+        """
+        make = await self._webrtc()
+        config = SessionConfig(
+            self._ids.new("sess"),
+            int(self._studio.clock.unix() + self._settings.session_seconds),
+            session,
+            model=model,
+        )
+        engine = Session(
+            config,
+            self._ids,
+            self._studio.clock.monotonic(),
+            lifetime=self._settings.session_seconds,
+            plays_audio=True,
+            pacing=self._settings.pacing,
+        )
+        record = Call(
+            id=self._ids.new("rtc_u1", 32),
+            kind="webrtc",
+            session=SessionRecord(id=config.session_id, transport="webrtc"),
+            offer=offer,
+        )
+        call = make(record, engine, self._studio, self._settings, self._end)
+        await call.answer()
+        if self._closed:
+            await call.end("shutdown")
+            raise ApiProblem("The simulator is stopping.", status=503, type="server_error")
+        self._open[record.id] = call
+        self._studio.records.add(record.session)
+        self._studio.records.add(record)
+        logger.info("call %s: answered", record.id)
+        return record
+
+    def find(self, call_id: str) -> WebRtcCall:
+        """Return a call that is under way.
+
+        Raises:
+            ApiProblem: 404: there is none, or it has ended.
+        """
+        call = self._open.get(call_id)
+        if call is None:
+            raise ApiProblem(
+                f"No call with id '{call_id[:80]}' is under way.",
+                status=404,
+                code="call_not_found",
+                param="call_id",
+            )
+        return call
+
+    async def hangup(self, call_id: str) -> None:
+        """End a call; returns when its sockets are closed.
+
+        Raises:
+            ApiProblem: 404: there is no such call.
+        """
+        self._end(self.find(call_id), "hangup")
+        await asyncio.shield(self._ending[call_id])
+
+    async def close(self) -> None:
+        """End all calls, because the simulator stops."""
+        self._closed = True
+        for call in list(self._open.values()):
+            self._end(call, "shutdown")
+        if self._ending:
+            await asyncio.wait(list(self._ending.values()))
+
+    def _end(self, call: WebRtcCall, reason: str) -> None:
+        """End a call, once; its peer connection closes in the background."""
+        call_id = call.record.id
+        if self._open.pop(call_id, None) is None:
+            return
+        task = asyncio.get_running_loop().create_task(call.end(reason))
+        self._ending[call_id] = task
+        task.add_done_callback(lambda _: self._ending.pop(call_id, None))
+
+    async def _webrtc(self) -> type[WebRtcCall]:
+        # aiortc takes half a second to import: not before it is needed, and not in the event loop.
+        module = await asyncio.get_running_loop().run_in_executor(
+            self._studio.workers, importlib.import_module, "realtime_ext.simulator.rtc.call"
+        )
+        made: type[WebRtcCall] = module.WebRtcCall
+        return made

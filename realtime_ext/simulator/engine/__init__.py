@@ -1,0 +1,4 @@
+"""The protocol of a session, without sockets, threads or clocks.
+
+Client events and audio go in, with the time; effects come out (`effects`). `session` is the way in.
+"""

@@ -1,0 +1,1 @@
+"""The simulator's HTTP surface: Starlette routes over calls, secrets and sessions."""

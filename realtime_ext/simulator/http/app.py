@@ -1,0 +1,134 @@
+"""The ASGI application: routes, and around them request ids, CORS, records and the error envelope."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from realtime_ext.simulator.engine.ids import Ids
+from realtime_ext.simulator.engine.responses import REQUEST_LIMIT
+from realtime_ext.simulator.http.calls import CallRoutes
+from realtime_ext.simulator.http.client_secrets import ClientSecretRoutes
+from realtime_ext.simulator.problem import ApiProblem
+from realtime_ext.simulator.records import Records, RequestRecord
+
+logger = logging.getLogger("realtime_ext.simulator")
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
+_EXPOSED = "Location, Retry-After, X-Request-Id, X-RateLimit-Limit-Requests, X-RateLimit-Remaining-Requests"
+
+
+def build(calls: CallRoutes, secrets: ClientSecretRoutes, records: Records, ids: Ids) -> ASGIApp:
+    """Return the application.
+
+    Args:
+        calls: The routes of calls.
+        secrets: The routes of client secrets.
+        records: Where requests are recorded.
+        ids: Where request ids come from.
+    """
+    app = Starlette(
+        routes=[
+            Route("/v1/realtime/calls", calls.create, methods=["POST"]),
+            Route("/v1/realtime/calls/{call_id}/hangup", calls.hangup, methods=["POST"]),
+            Route("/v1/realtime/client_secrets", secrets.create, methods=["POST"]),
+        ],
+        exception_handlers={ApiProblem: _problem, HTTPException: _http, Exception: _crash},
+    )
+    app.router.redirect_slashes = False
+    return Frame(app, records, ids)
+
+
+async def _problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ApiProblem)
+    return JSONResponse(error.envelope(), status_code=error.status, headers=error.headers)
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    path = request.url.path[:200]
+    if error.status_code == 405:
+        problem = ApiProblem(
+            f"Not allowed: {request.method} on {path}.", status=405, code="method_not_allowed"
+        )
+    else:
+        problem = ApiProblem(f"Invalid URL ({request.method} {path})", status=error.status_code)
+    return JSONResponse(problem.envelope(), status_code=problem.status, headers=error.headers)
+
+
+async def _crash(request: Request, error: Exception) -> Response:
+    problem = ApiProblem("The simulator failed; its log says why.", status=500, type="server_error")
+    return JSONResponse(problem.envelope(), status_code=500)
+
+
+class Frame:
+    """ASGI middleware: what is the same for every request.
+
+    Args:
+        app: The application inside.
+        records: Where requests are recorded.
+        ids: Where request ids come from.
+    """
+
+    def __init__(self, app: ASGIApp, records: Records, ids: Ids) -> None:
+        self._app = app
+        self._records = records
+        self._ids = ids
+        self._requests = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begun = time.perf_counter()
+        headers = Headers(scope=scope)
+        record = RequestRecord(
+            method=scope["method"],
+            path=scope["raw_path"].decode("latin-1"),
+            headers=dict(headers),
+            request_id=self._ids.new("req", 32),
+        )
+        self._requests += 1
+        self._records.add(record)
+        scope.setdefault("state", {})["record"] = record
+
+        async def framed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                record.status = message["status"]
+                out = MutableHeaders(scope=message)
+                out["x-request-id"] = record.request_id
+                out["openai-processing-ms"] = str(round((time.perf_counter() - begun) * 1000))
+                out["x-ratelimit-limit-requests"] = str(REQUEST_LIMIT)
+                out["x-ratelimit-remaining-requests"] = str(max(0, REQUEST_LIMIT - self._requests))
+                if "origin" in headers:
+                    out["access-control-allow-origin"] = "*"
+                    out["access-control-expose-headers"] = _EXPOSED
+                self._records.changed()
+                logger.debug("%s %s -> %s", record.method, record.path[:200], record.status)
+            await send(message)
+
+        if record.method == "OPTIONS" and "access-control-request-method" in headers:
+            await Response(status_code=204, headers=_preflight(headers))(scope, receive, framed)
+            return
+        await self._app(scope, receive, framed)
+
+
+def _preflight(headers: Mapping[str, Any]) -> dict[str, str]:
+    asked = str(headers.get("access-control-request-headers", "")).split(",")
+    allowed = [name.strip() for name in asked if _TOKEN.fullmatch(name.strip())]
+    return {
+        "access-control-allow-methods": "GET, POST, OPTIONS",
+        "access-control-allow-headers": ", ".join(allowed[:50]) or "authorization, content-type",
+        "access-control-max-age": "600",
+        "vary": "Origin, Access-Control-Request-Headers",
+    }

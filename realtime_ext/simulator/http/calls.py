@@ -1,0 +1,97 @@
+"""POST /realtime/calls and what acts on a call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+from starlette.requests import Request
+from starlette.responses import Response
+
+from realtime_ext.simulator import schema
+from realtime_ext.simulator.calls import Calls
+from realtime_ext.simulator.credentials import Credentials
+from realtime_ext.simulator.engine.config import REQUEST_SCHEMAS
+from realtime_ext.simulator.http import body
+from realtime_ext.simulator.problem import ApiProblem
+
+SDP = "application/sdp"
+MULTIPART = "multipart/form-data"
+
+
+def check_session(session: Any, at: str = "session") -> Mapping[str, Any]:
+    """Return a session object that the API would take.
+
+    Raises:
+        ApiProblem: 400 with the faulty field.
+    """
+    kind = session.get("type") if isinstance(session, dict) else None
+    name = REQUEST_SCHEMAS.get(kind if isinstance(kind, str) else "", REQUEST_SCHEMAS["realtime"])
+    schema.check(name, session, at=at)
+    checked: Mapping[str, Any] = session
+    if len(checked.get("output_modalities") or ()) > 1:
+        raise ApiProblem(
+            f"Invalid value for '{at}.output_modalities': allowed is ['text'] or ['audio'], not both.",
+            code="invalid_value",
+            param=f"{at}.output_modalities",
+        )
+    return checked
+
+
+@attrs.frozen
+class CallRoutes:
+    """The routes of calls.
+
+    Args:
+        calls: The calls.
+        credentials: Who may make and end them.
+    """
+
+    calls: Calls
+    credentials: Credentials
+
+    async def create(self, request: Request) -> Response:
+        """Make a call from an offer: multipart, or raw with a client secret."""
+        secret = self.credentials.identify(request.headers)
+        carried = secret.session if secret is not None else None
+        kind = body.media_type(request)
+        if kind == SDP and secret is None:
+            raise body.unsupported(kind, MULTIPART)
+        if kind not in (SDP, MULTIPART):
+            raise body.unsupported(kind, MULTIPART)
+        content = await body.read(request)
+        if kind == SDP:
+            offer, session = content, carried
+        else:
+            offer, session = self._form(content, request.headers["content-type"], carried)
+        call = await self.calls.create(offer, session, request.query_params.get("model"))
+        return Response(
+            call.answer.encode(),
+            status_code=201,
+            headers={"location": f"/v1/realtime/calls/{call.id}"},
+            media_type=SDP,
+        )
+
+    def _form(
+        self, content: bytes, content_type: str, carried: Mapping[str, Any] | None
+    ) -> tuple[bytes, Mapping[str, Any] | None]:
+        parts = body.parse_multipart(content, content_type)
+        for name in parts:
+            if name not in ("sdp", "session"):
+                raise ApiProblem(f"Unknown parameter: '{name}'.", code="unknown_parameter", param=name)
+        if "sdp" not in parts:
+            raise ApiProblem(
+                "Missing required parameter: 'sdp'.", code="missing_required_parameter", param="sdp"
+            )
+        session = carried
+        if "session" in parts:
+            session = check_session(body.parse_json(parts["session"].content, "part 'session'"))
+        return parts["sdp"].content, session
+
+    async def hangup(self, request: Request) -> Response:
+        """End a call."""
+        self.credentials.require_project_key(request.headers)
+        await body.read(request)
+        await self.calls.hangup(request.path_params["call_id"])
+        return Response(status_code=200)

@@ -1,0 +1,219 @@
+"""A session that lives: an engine session driven by the event loop, with its connections, voice and records.
+
+This is the only place where the engine's effects become something; it knows connections as functions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from typing import Any, Protocol
+
+import attrs
+
+from realtime_ext.simulator import scenario
+from realtime_ext.simulator.clock import Clock, Timer
+from realtime_ext.simulator.engine.effects import AnswerNeeded, Emit, End, Play, StopPlaying
+from realtime_ext.simulator.engine.session import Session
+from realtime_ext.simulator.engine.turn import Action, Fail, Say, Turn
+from realtime_ext.simulator.media.speaker import Speaker
+from realtime_ext.simulator.records import Records, SessionRecord, without_audio
+
+logger = logging.getLogger("realtime_ext.simulator")
+Send = Callable[[Mapping[str, Any]], None]
+
+
+class Player(Protocol):
+    """What plays the model's audio to a peer."""
+
+    def queue(self, play: Play) -> None: ...
+    def clear(self) -> Mapping[str, int]:
+        """Drop everything; return how many samples of each queued item were played."""
+        ...
+
+
+@attrs.frozen(kw_only=True)
+class Studio:
+    """What all sessions of a simulator share.
+
+    Args:
+        clock: The time.
+        speaker: The voice.
+        workers: Where slow work is done.
+        records: What tests look at.
+        scenario: What the model answers; asked anew for each response.
+    """
+
+    clock: Clock
+    speaker: Speaker
+    workers: Executor
+    records: Records
+    scenario: Callable[[], scenario.Scenario]
+
+
+class LiveSession:
+    """A running session.
+
+    Args:
+        session: The engine's session.
+        record: Where it is recorded.
+        studio: What it shares with others.
+        on_end: Called once, with the close code and the reason.
+        player: What plays the model's audio; None if audio goes out in events.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        record: SessionRecord,
+        studio: Studio,
+        on_end: Callable[[int, str], None],
+        player: Player | None = None,
+    ) -> None:
+        self.session = session
+        self.record = record
+        self.player = player
+        self._studio = studio
+        self._on_end = on_end
+        self._listeners: list[Send] = []
+        self._timer: Timer | None = None
+        self._due_at: float | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._pumping = False
+        record.look_through(self._look)
+        self._pump()
+
+    @property
+    def now(self) -> float:
+        return self._studio.clock.monotonic()
+
+    def attach(self, send: Send, *, greet: bool) -> None:
+        """Let a connection hear the session's events.
+
+        Args:
+            send: Called with each event.
+            greet: Whether it is the session's own connection and hears `session.created` first.
+        """
+        if greet:
+            created = self.session.greeting()
+            self._record_sent(created)
+            send(created)
+        self._listeners.append(send)
+
+    def detach(self, send: Send) -> None:
+        """Let a connection hear no more."""
+        if send in self._listeners:
+            self._listeners.remove(send)
+
+    def receive(self, message: str | bytes) -> None:
+        """Take a message from any of the session's connections."""
+        event = self.session.receive_text(message, self.now)
+        if event is not None:
+            self.record.received.append(without_audio(event))
+        self._pump()
+
+    def hear(self, pcm: bytes) -> None:
+        """Take sound from the peer's track."""
+        self.record.audio_in.add(pcm)
+        self.session.hear(pcm, self.now)
+        self._pump()
+
+    def played(self, pcm: bytes) -> None:
+        """The player has sent this sound."""
+        self.record.audio_out.add(pcm)
+
+    def drained(self, response_id: str) -> None:
+        """The player has sent all that it had of a response."""
+        self.session.playback_drained(response_id, self.now)
+        self._pump()
+
+    def end(self, code: int, reason: str) -> None:
+        """End the session from outside."""
+        self.session.end(code, reason)
+        self._pump()
+
+    def _pump(self) -> None:
+        """Act on all effects, then put the clock to the next deadline."""
+        if self._pumping:
+            return
+        self._pumping = True
+        try:
+            while effects := self.session.take():
+                for effect in effects:
+                    self._act(effect)
+        finally:
+            self._pumping = False
+        self._studio.records.changed()
+        self._wind()
+
+    def _look(self) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        items = [item.view() for item in list(self.session.conversation)]
+        return self.session.config.view(), items
+
+    def _wind(self) -> None:
+        deadline = self.session.deadline()
+        if deadline == self._due_at:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._due_at = deadline
+        self._timer = None if deadline is None else self._studio.clock.call_at(deadline, self._due)
+
+    def _due(self) -> None:
+        self._timer = self._due_at = None
+        self.session.tick(self.now)
+        self._pump()
+
+    def _act(self, effect: object) -> None:
+        match effect:
+            case Emit(event):
+                self._record_sent(event)
+                for send in list(self._listeners):
+                    send(event)
+            case AnswerNeeded(response_id, turn):
+                task = asyncio.get_running_loop().create_task(self._answer(response_id, turn))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+            case Play():
+                if self.player is not None:
+                    self.player.queue(effect)
+            case StopPlaying(truncate):
+                played = self.player.clear() if self.player is not None else {}
+                self.session.playback_cleared(played, truncate=truncate, now=self.now)
+            case End(code, reason):
+                self.record.close(reason)
+                for task in self._tasks:
+                    task.cancel()
+                self._listeners.clear()
+                self._on_end(code, reason)
+
+    def _record_sent(self, event: Mapping[str, Any]) -> None:
+        self.record.sent.append(without_audio(event))
+
+    async def _answer(self, response_id: str, turn: Turn) -> None:
+        """Find out what the model answers, give it a voice, hand it to the session."""
+        try:
+            answer = self._studio.scenario()(turn)
+            if inspect.isawaitable(answer):
+                answer = await answer
+            voiced = [await self._voiced(action, turn) for action in scenario.actions(answer)]
+        except Exception as error:  # a user's function may fail in any way; the response says so
+            logger.exception("the scenario failed")
+            voiced = [Fail("scenario_error", f"{type(error).__name__}: {error}")]
+        self.session.answer(response_id, voiced, self.now)
+        self._pump()
+
+    async def _voiced(self, action: Action, turn: Turn) -> Action:
+        if not isinstance(action, Say) or action.speech is not None or "audio" not in turn.modalities:
+            return action
+        speaker, packets = self._studio.speaker, self.player is not None
+        speech = speaker.remembered(action.text, turn.voice, turn.speed, packets=packets)
+        if speech is None:
+            speech = await asyncio.get_running_loop().run_in_executor(
+                self._studio.workers,
+                lambda: speaker.speak(action.text, turn.voice, turn.speed, packets=packets),
+            )
+        return attrs.evolve(action, speech=speech)

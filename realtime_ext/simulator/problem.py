@@ -1,0 +1,64 @@
+"""What the simulator refuses, said in the API's words: an HTTP error envelope or an `error` event.
+
+This module only carries the refusal; who raises it decides, and who catches it (the HTTP app, a session)
+chooses the shape. It knows nothing of sockets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+INVALID_REQUEST = "invalid_request_error"
+
+
+class ApiProblem(Exception):
+    """A request or an event that the API would refuse.
+
+    Args:
+        message: What was wrong, where, and what is allowed; sent to the client as it is.
+        status: The HTTP status, 400 to 599.
+        type: The envelope's `type`.
+        code: The envelope's `code`, or None where the API sends null.
+        param: The dotted path of the offending field, or None.
+        headers: Extra response headers, such as Retry-After.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int = 400,
+        type: str = INVALID_REQUEST,
+        code: str | None = None,
+        param: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.status = status
+        self.type = type
+        self.code = code
+        self.param = param
+        self.headers = dict(headers or {})
+
+    def envelope(self) -> dict[str, Any]:
+        """Return the JSON body of an HTTP error answer."""
+        return {"error": {"message": self.message, "type": self.type, "param": self.param, "code": self.code}}
+
+    def event(self, client_event_id: str | None = None) -> dict[str, Any]:
+        """Return the fields of an `error` event.
+
+        Args:
+            client_event_id: The `event_id` of the client event that caused it, if it had one.
+        """
+        return {
+            "type": "error",
+            "error": {
+                "type": self.type,
+                "code": self.code,
+                "message": self.message,
+                "param": self.param,
+                "event_id": client_event_id,
+            },
+        }

@@ -1,0 +1,225 @@
+"""What the simulator remembers for tests to assert on: requests, sessions and calls.
+
+The simulator's thread writes them; any thread may read them at any time.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+import attrs
+
+from realtime_ext.simulator.media.speech import RATE
+
+CallState = Literal["ringing", "connecting", "connected", "ended"]
+MAX_AUDIO_SECONDS = 600
+"""Of each direction of a session this much sound is kept, from its start."""
+_LONG = 256
+
+
+class Recording:
+    """Sound as it went by, PCM16 mono at 24 kHz.
+
+    Only the first `MAX_AUDIO_SECONDS` are kept; `seconds` counts on.
+    """
+
+    def __init__(self) -> None:
+        self._kept = bytearray()
+        self._size = 0
+
+    def add(self, pcm: bytes) -> None:
+        self._size += len(pcm)
+        room = MAX_AUDIO_SECONDS * RATE * 2 - len(self._kept)
+        if room > 0:
+            self._kept += pcm[:room]
+
+    @property
+    def pcm(self) -> bytes:
+        return bytes(self._kept)
+
+    @property
+    def seconds(self) -> float:
+        return self._size / 2 / RATE
+
+
+@attrs.define(kw_only=True, eq=False)
+class RequestRecord:
+    """One HTTP request and what was answered.
+
+    Args:
+        method: `POST`, …
+        path: The path as it was sent, still percent-encoded, without the query.
+        headers: Lower-case names; they carry keys, so they are not in the repr.
+        body: The body as it came, up to the size limit.
+        request_id: The answer's `x-request-id`.
+        status: The answer's status; 0 while there is none.
+    """
+
+    method: str
+    path: str
+    headers: Mapping[str, str] = attrs.field(repr=False)
+    request_id: str
+    body: bytes = attrs.field(default=b"", repr=False)
+    status: int = 0
+
+    def json(self) -> Any:
+        """Return the body as JSON."""
+        return json.loads(self.body)
+
+
+@attrs.define(kw_only=True, eq=False)
+class SessionRecord:
+    """One session and everything that was said in it.
+
+    Args:
+        id: `sess_…`.
+        transport: What it came by.
+        received: Client events in order, also those that were refused; long audio is left out.
+        sent: Server events in order; long audio is left out.
+        ended: Why it ended; None while it lasts.
+    """
+
+    id: str
+    transport: Literal["webrtc", "websocket", "sip"]
+    received: list[dict[str, Any]] = attrs.field(factory=list, repr=False)
+    sent: list[dict[str, Any]] = attrs.field(factory=list, repr=False)
+    audio_in: Recording = attrs.field(factory=Recording, repr=False)
+    audio_out: Recording = attrs.field(factory=Recording, repr=False)
+    ended: str | None = None
+    _look: Callable[[], tuple[dict[str, Any], list[dict[str, Any]]]] = attrs.field(
+        default=lambda: ({}, []), repr=False
+    )
+
+    def look_through(self, look: Callable[[], tuple[dict[str, Any], list[dict[str, Any]]]]) -> None:
+        """Take configuration and items from the running session from now on."""
+        self._look = look
+
+    def close(self, reason: str) -> None:
+        """Keep configuration and items as they are now, and let go of the session."""
+        last = self._look()
+        self._look = lambda: last
+        self.ended = reason
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The configuration as the API shows it."""
+        return self._look()[0]
+
+    @property
+    def items(self) -> list[dict[str, Any]]:
+        """The conversation's items, oldest first."""
+        return self._look()[1]
+
+    @property
+    def received_audio(self) -> bytes:
+        """What the user was heard to say, PCM16 mono at 24 kHz."""
+        return self.audio_in.pcm
+
+    @property
+    def sent_audio(self) -> bytes:
+        """What the model said, PCM16 mono at 24 kHz; on a call only what was really played."""
+        return self.audio_out.pcm
+
+    def types_sent(self) -> list[str]:
+        """Return the types of the server events, in order."""
+        return [str(event["type"]) for event in self.sent]
+
+
+@attrs.define(kw_only=True, eq=False)
+class Call:
+    """One call, over WebRTC or SIP.
+
+    Args:
+        id: `rtc_u1_…`.
+        kind: How it came.
+        offer: The SDP offer as it was sent, byte for byte.
+        answer: The SDP answer.
+        session: Its session.
+        state: How far it got.
+        ended: Why it ended: `hangup`, `peer`, `shutdown`, `expired`, `failed`; None while it lasts.
+    """
+
+    id: str
+    kind: Literal["webrtc", "sip"]
+    session: SessionRecord
+    offer: bytes = attrs.field(default=b"", repr=False)
+    answer: str = attrs.field(default="", repr=False)
+    state: CallState = "connecting"
+    ended: str | None = None
+
+    @property
+    def received_audio(self) -> bytes:
+        """What came in on the audio track, PCM16 mono at 24 kHz."""
+        return self.session.received_audio
+
+    @property
+    def sent_audio(self) -> bytes:
+        """The speech that was really played to the peer, without the silence around it."""
+        return self.session.sent_audio
+
+
+class Records:
+    """All records of one simulator.
+
+    Args:
+        kept: How many of each kind are kept; the oldest go first.
+    """
+
+    def __init__(self, kept: int = 256) -> None:
+        self._kept = kept
+        self._changed = threading.Condition()
+        self.requests: list[RequestRecord] = []
+        self.sessions: list[SessionRecord] = []
+        self.calls: list[Call] = []
+
+    def add(self, record: RequestRecord | SessionRecord | Call) -> None:
+        """Keep a record, at the cost of the oldest of its kind."""
+        if isinstance(record, RequestRecord):
+            self.requests.append(record)
+            del self.requests[: -self._kept]
+        elif isinstance(record, SessionRecord):
+            self.sessions.append(record)
+            del self.sessions[: -self._kept]
+        else:
+            self.calls.append(record)
+            del self.calls[: -self._kept]
+        self.changed()
+
+    def changed(self) -> None:
+        """Wake up those who wait."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def wait_for(self, condition: Callable[[], bool], timeout: float) -> bool:
+        """Wait until a condition holds; it is asked again whenever something was recorded.
+
+        Args:
+            condition: Called in the waiting thread.
+            timeout: Seconds.
+
+        Returns:
+            Whether it holds.
+        """
+        deadline = time.monotonic() + timeout
+        with self._changed:
+            # The longest sleep is short, for a condition may depend on more than the records.
+            while not condition():
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    return False
+                self._changed.wait(min(left, 0.1))
+        return True
+
+
+def without_audio(event: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an event with long base64 replaced by its length; the sound itself is in the recordings."""
+    shown = dict(event)
+    for field in ("audio", "delta"):
+        value = shown.get(field)
+        if isinstance(value, str) and len(value) > _LONG and " " not in value:
+            shown[field] = f"<{len(value)} characters>"
+    return shown

@@ -1,0 +1,42 @@
+"""What a simulator is told when it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import attrs
+
+from realtime_ext.simulator.engine.response import Pacing
+
+LOOPBACK = "127.0.0.1"
+
+
+@attrs.frozen(kw_only=True)
+class Settings:
+    """A simulator's settings.
+
+    Args:
+        host: The address that it listens on.
+        port: The port; 0 takes a free one.
+        api_key: The project key that it takes.
+        webhook_secret: What it signs webhooks with, `whsec_…`.
+        pacing: How fast the model answers.
+        session_seconds: How long a session lasts.
+        rtc_addresses: The addresses on which calls take audio and data.
+        rtc_loopback_only: Whether calls follow an offer's loopback candidates only.
+        espeak: Whether espeak-ng speaks where it is installed.
+        kept: How many requests, sessions and calls are remembered.
+        seed: Makes ids repeatable; None for random ones.
+    """
+
+    host: str = LOOPBACK
+    port: int = 0
+    api_key: str = attrs.field(repr=False)
+    webhook_secret: str = attrs.field(repr=False)
+    pacing: Pacing = attrs.field(factory=Pacing)
+    session_seconds: float = 3600.0
+    rtc_addresses: Sequence[str] = (LOOPBACK,)
+    rtc_loopback_only: bool = True
+    espeak: bool = True
+    kept: int = 256
+    seed: int | None = None

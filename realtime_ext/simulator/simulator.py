@@ -1,0 +1,245 @@
+"""`Simulator`: a Realtime API in this process, on a free loopback port."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Self
+
+from starlette.types import ASGIApp
+
+from realtime_ext.simulator import scenario
+from realtime_ext.simulator.calls import Calls
+from realtime_ext.simulator.clock import RealClock
+from realtime_ext.simulator.credentials import Credentials
+from realtime_ext.simulator.engine.ids import Ids
+from realtime_ext.simulator.engine.response import Pacing
+from realtime_ext.simulator.http import app
+from realtime_ext.simulator.http.calls import CallRoutes
+from realtime_ext.simulator.http.client_secrets import ClientSecretRoutes
+from realtime_ext.simulator.live import Studio
+from realtime_ext.simulator.media.speaker import Speaker
+from realtime_ext.simulator.records import Call, Records, RequestRecord, SessionRecord
+from realtime_ext.simulator.server import ServerThread
+from realtime_ext.simulator.settings import LOOPBACK, Settings
+
+_START_SECONDS = 30.0
+
+
+class Simulator:
+    """A Realtime API for tests and for building without a key.
+
+    It serves from a thread of its own, so that synchronous and asynchronous code can use it alike:
+
+        with Simulator() as sim:
+            client = RealtimeClient(api_key=sim.api_key, base_url=sim.base_url)
+
+    Args:
+        host: The address to listen on. Others than loopback let other machines in.
+        port: The port; 0 takes a free one.
+        api_key: The project key to accept; a random one if None.
+        webhook_secret: What webhooks are signed with, `whsec_…`; a random one if None.
+        pacing: How fast the model answers; at once unless told otherwise.
+        session_seconds: How long a session lasts; 3600 in the API.
+        rtc_addresses: The addresses on which calls take audio and data, loopback unless told otherwise.
+        rtc_loopback_only: Whether the loopback candidates of an offer are the only ones that are followed.
+        espeak: Whether espeak-ng speaks where it is installed; otherwise a synthetic voice does.
+        kept: How many requests, sessions and calls are remembered.
+        seed: Makes ids repeatable; None for random ones.
+
+    Raises:
+        OSError: The port is taken, on entering.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str = LOOPBACK,
+        port: int = 0,
+        api_key: str | None = None,
+        webhook_secret: str | None = None,
+        pacing: Pacing | None = None,
+        session_seconds: float = 3600.0,
+        rtc_addresses: Sequence[str] = (LOOPBACK,),
+        rtc_loopback_only: bool = True,
+        espeak: bool = True,
+        kept: int = 256,
+        seed: int | None = None,
+    ) -> None:
+        self._settings = Settings(
+            host=host,
+            port=port,
+            api_key=api_key or f"sk-sim-{secrets.token_hex(16)}",
+            webhook_secret=webhook_secret or _webhook_secret(),
+            pacing=pacing or Pacing(),
+            session_seconds=session_seconds,
+            rtc_addresses=tuple(rtc_addresses),
+            rtc_loopback_only=rtc_loopback_only,
+            espeak=espeak,
+            kept=kept,
+            seed=seed,
+        )
+        self._records = Records(kept)
+        self._scenario: scenario.Scenario = scenario.default
+        self._thread: ServerThread | None = None
+
+    def __repr__(self) -> str:
+        return f"<Simulator {self.base_url if self._thread else 'not running'}>"
+
+    # What it is
+
+    @property
+    def base_url(self) -> str:
+        """The address of the API, up to and with `/v1`.
+
+        Raises:
+            RuntimeError: It doesn't run.
+        """
+        if self._thread is None:
+            raise RuntimeError("the simulator is not running; enter it with `with` first")
+        host = f"[{self._settings.host}]" if ":" in self._settings.host else self._settings.host
+        return f"http://{host}:{self._thread.port}/v1"
+
+    @property
+    def api_key(self) -> str:
+        """The project key that it accepts."""
+        return self._settings.api_key
+
+    @property
+    def webhook_secret(self) -> str:
+        """What its webhooks are signed with."""
+        return self._settings.webhook_secret
+
+    @property
+    def calls(self) -> Sequence[Call]:
+        """All calls, oldest first, also those that have ended."""
+        return self._records.calls
+
+    @property
+    def sessions(self) -> Sequence[SessionRecord]:
+        """All sessions, oldest first; a call's session too."""
+        return self._records.sessions
+
+    @property
+    def requests(self) -> Sequence[RequestRecord]:
+        """All HTTP requests, oldest first."""
+        return self._records.requests
+
+    def wait_for(self, condition: Callable[[], bool], timeout: float = 10.0) -> None:
+        """Wait until a condition on the records holds.
+
+        Args:
+            condition: Asked again whenever something was recorded.
+            timeout: Seconds.
+
+        Raises:
+            TimeoutError: It doesn't hold in time.
+        """
+        if not self._records.wait_for(condition, timeout):
+            raise TimeoutError(f"the condition did not hold within {timeout:g} s")
+
+    def on_response(self, answer: scenario.Scenario) -> None:
+        """Say what the model answers from now on.
+
+        Args:
+            answer: Called with a `Turn`; returns a text to say, an action such as `say(…)` or
+                `call_tool(…)`, or a list of them. It may be a coroutine function, and runs in the simulator's
+                thread.
+        """
+        self._scenario = answer
+
+    # Its life
+
+    def __enter__(self) -> Self:
+        thread = self._launch()
+        try:
+            thread.started.result(_START_SECONDS)
+        except BaseException:
+            self._thread = None
+            thread.stop()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End all calls and stop; doing it twice is fine."""
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.stop()
+            thread.ended.result()
+            thread.join()
+
+    async def __aenter__(self) -> Self:
+        thread = self._launch()
+        try:
+            async with asyncio.timeout(_START_SECONDS):
+                await asyncio.wrap_future(thread.started)
+        except BaseException:
+            self._thread = None
+            thread.stop()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """End all calls and stop, without blocking the caller's event loop."""
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.stop()
+            await asyncio.wrap_future(thread.ended)
+            thread.join()
+
+    def _launch(self) -> ServerThread:
+        if self._thread is not None:
+            raise RuntimeError("the simulator is running already")
+        self._thread = ServerThread(self._settings.host, self._settings.port, self._build)
+        self._thread.start()
+        return self._thread
+
+    def _build(self) -> tuple[ASGIApp, Callable[[], Awaitable[None]]]:
+        """Put the parts together, inside the thread's event loop."""
+        settings = self._settings
+        ids = Ids(settings.seed)
+        clock = RealClock()
+        workers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="realtime-simulator-worker")
+        studio = Studio(
+            clock=clock,
+            speaker=Speaker(use_espeak=settings.espeak),
+            workers=workers,
+            records=self._records,
+            scenario=lambda: self._scenario,
+        )
+        credentials = Credentials(settings.api_key, clock, ids)
+        calls = Calls(settings, studio, ids)
+
+        async def close() -> None:
+            await calls.close()
+            workers.shutdown(wait=True, cancel_futures=True)
+
+        application = app.build(
+            CallRoutes(calls, credentials), ClientSecretRoutes(credentials, ids), self._records, ids
+        )
+        return application, close
+
+
+def _webhook_secret() -> str:
+    import base64
+
+    return "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode("ascii")

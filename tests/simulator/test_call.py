@@ -1,0 +1,287 @@
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import os
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from realtime_ext.simulator import Pacing, Simulator, say
+
+from .caller import RATE, Caller
+from .checking import fits, in_order, rms
+
+TURN = [
+    "session.created",
+    "conversation.item.added",
+    "conversation.item.done",
+    "response.created",
+    "response.output_item.added",
+    "conversation.item.added",
+    "response.content_part.added",
+    "output_audio_buffer.started",
+    "response.output_audio_transcript.delta",
+    "response.output_audio.done",
+    "response.output_audio_transcript.done",
+    "response.content_part.done",
+    "conversation.item.done",
+    "response.output_item.done",
+    "response.done",
+    "rate_limits.updated",
+    "output_audio_buffer.stopped",
+]
+
+
+@pytest.fixture
+def sim() -> Iterator[Simulator]:
+    with Simulator(espeak=False) as simulator:
+        yield simulator
+
+
+def wait_in_thread(sim: Simulator, condition) -> object:
+    return asyncio.to_thread(sim.wait_for, condition)
+
+
+def test_a_spoken_turn_over_webrtc(sim: Simulator) -> None:
+    async def main() -> None:
+        async with Caller(sim) as caller:
+            await caller.connect({"type": "realtime", "instructions": "Be kind."})
+            assert caller.events[0]["session"]["instructions"] == "Be kind."
+            content = [{"type": "input_text", "text": "good morning to you"}]
+            caller.send(
+                "conversation.item.create", item={"type": "message", "role": "user", "content": content}
+            )
+            caller.send("response.create", response={"metadata": {"n": "1"}})
+            await caller.until("output_audio_buffer.stopped")
+            call = sim.calls[0]
+            spoken = len(call.sent_audio) / 48000
+            loud = rms(call.sent_audio)
+
+            # A client's jitter buffer holds the last packets back until others follow.
+            def heard_all() -> bool:
+                heard = caller.heard_mono()
+                return (
+                    sum(abs(value) > 300 for value in heard[-RATE // 5 :]) == 0 and len(heard) > spoken * RATE
+                )
+
+            await caller.wait(heard_all)
+
+            assert [event["type"] for event in caller.events] == call.session.types_sent()
+            assert in_order(TURN, call.session.types_sent())
+            for event in caller.events:
+                fits(event)
+            done = caller.all("response.done")[0]["response"]
+            assert done["metadata"] == {"n": "1"}
+            assert "good morning to you" in done["output"][0]["content"][0]["transcript"]
+            assert spoken > 1.0
+            heard = caller.heard_mono()
+            first = next(n for n, value in enumerate(heard) if abs(value) > 300)
+            last = len(heard) - next(n for n, value in enumerate(reversed(heard)) if abs(value) > 300)
+            assert (last - first) / RATE == pytest.approx(spoken, abs=0.25)
+            assert rms(heard[first:last].tobytes()) == pytest.approx(loud, rel=0.3)
+            assert (await caller.hangup()).status_code == 200
+            assert call.state == "ended" and call.ended == "hangup"
+
+    asyncio.run(main())
+
+
+def test_what_the_caller_says_is_recorded_in_length_and_loudness(sim: Simulator) -> None:
+    async def main() -> None:
+        async with Caller(sim) as caller:
+            await caller.connect()
+            await wait_in_thread(sim, lambda: len(sim.calls[0].received_audio) >= 48000)
+        pcm = sim.calls[0].received_audio
+        assert rms(pcm[9600:]) == pytest.approx(8000 / 2**0.5, rel=0.1)
+
+    asyncio.run(main())
+
+
+def test_a_session_is_updated_over_the_data_channel_and_bad_events_leave_it_open(sim: Simulator) -> None:
+    async def main() -> None:
+        async with Caller(sim) as caller:
+            await caller.connect()
+            caller.send("session.update", session={"type": "realtime", "instructions": "Sing."})
+            updated = await caller.until("session.updated")
+            assert updated["session"]["instructions"] == "Sing."
+            caller.send("session.update", event_id="bad", session={"type": "realtime", "voice": "x"})
+            error = await caller.until("error")
+            fits(error)
+            assert error["error"]["event_id"] == "bad" and error["error"]["code"] == "unknown_parameter"
+            caller.send("session.update", session={"type": "realtime", "instructions": ""})
+            assert (await caller.until("session.updated", 2))["session"]["instructions"] == ""
+            assert sim.calls[0].session.config["instructions"] == ""
+            assert [event["type"] for event in sim.sessions[0].received] == ["session.update"] * 3
+
+    asyncio.run(main())
+
+
+def test_a_client_secret_carries_its_session_into_a_raw_call(sim: Simulator) -> None:
+    async def main() -> None:
+        async with Caller(sim) as minter:
+            body = {"session": {"type": "realtime", "instructions": "From the secret."}}
+            response = await minter.http.post("/realtime/client_secrets", json=body)
+        async with Caller(sim, key=response.json()["value"]) as caller:
+            await caller.connect(raw=True)
+            assert caller.events[0]["session"]["instructions"] == "From the secret."
+
+    asyncio.run(main())
+
+
+def test_the_answer_offers_loopback_only_names_opus_and_carries_an_msid(sim: Simulator) -> None:
+    async def main() -> None:
+        async with Caller(sim) as caller:
+            response = await caller.post()
+            answer = response.text
+            await caller.hangup()
+        audio = answer[answer.index("m=audio") : answer.index("m=application")]
+        candidates = [line.split() for line in answer.splitlines() if line.startswith("a=candidate")]
+        assert {line[4] for line in candidates} == {"127.0.0.1"}
+        assert [line for line in audio.splitlines() if "rtpmap" in line] == ["a=rtpmap:96 opus/48000/2"]
+        assert "a=msid:" in audio and answer.endswith("\r\n")
+        assert sim.calls[0].answer == answer
+        assert caller.location == f"/v1/realtime/calls/{sim.calls[0].id}"
+        assert sim.calls[0].id.startswith("rtc_u1_")
+        assert caller.peer.localDescription.sdp.encode() == sim.calls[0].offer
+
+    asyncio.run(main())
+
+
+def test_the_caller_may_leave_without_hanging_up(sim: Simulator) -> None:
+    async def main() -> None:
+        async with Caller(sim) as caller:
+            await caller.connect()
+            location = caller.location.removeprefix("/v1")
+        async with Caller(sim) as other:
+            await wait_in_thread(sim, lambda: sim.calls[0].ended is not None)
+            assert sim.calls[0].ended == "peer"
+            assert (await other.http.post(f"{location}/hangup")).status_code == 404
+
+    asyncio.run(main())
+
+
+def test_a_hangup_closes_the_callers_connection(sim: Simulator) -> None:
+    async def main() -> None:
+        async with Caller(sim) as caller:
+            await caller.connect()
+            await caller.hangup()
+            await caller.wait(lambda: caller.peer.connectionState == "closed")
+            assert (await caller.hangup()).status_code == 404
+
+    asyncio.run(main())
+
+
+def test_stopping_the_simulator_closes_calls_in_the_middle_of_speech() -> None:
+    async def main() -> None:
+        async with Simulator(espeak=False, pacing=Pacing(speed=1)) as sim:
+            sim.on_response(lambda turn: say("a long story " * 50))
+            async with Caller(sim) as caller:
+                await caller.connect()
+                caller.send("response.create")
+                await caller.until("output_audio_buffer.started")
+                await wait_in_thread(sim, lambda: len(sim.calls[0].sent_audio) > 0)
+                await sim.aclose()
+                await caller.wait(lambda: caller.peer.connectionState == "closed")
+        assert sim.calls[0].ended == "shutdown"
+        assert 0 < len(sim.calls[0].sent_audio) < 48000 * 20
+        assert "response.done" not in sim.sessions[0].types_sent()
+
+    asyncio.run(main())
+
+
+def test_cleared_output_is_not_played(sim: Simulator) -> None:
+    async def main() -> None:
+        sim.on_response(lambda turn: say("a long story " * 50))
+        async with Caller(sim) as caller:
+            await caller.connect()
+            caller.send("response.create")
+            await wait_in_thread(sim, lambda: len(sim.calls[0].sent_audio) > 4800)
+            caller.send("output_audio_buffer.clear")
+            await caller.until("output_audio_buffer.cleared")
+            played = len(sim.calls[0].sent_audio)
+            caller.send("response.create")
+            await caller.until("output_audio_buffer.started", 2)
+            assert played < 48000 * 20
+            assert not caller.all("output_audio_buffer.stopped")
+
+    asyncio.run(main())
+
+
+def test_a_scenario_that_raises_fails_the_response_and_not_the_call(
+    sim: Simulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(turn: object) -> str:
+        raise KeyError("no such line")
+
+    async def main() -> None:
+        sim.on_response(broken)
+        async with Caller(sim) as caller:
+            await caller.connect()
+            caller.send("response.create")
+            done = (await caller.until("response.done"))["response"]
+            assert done["status"] == "failed"
+            assert done["status_details"]["error"]["code"] == "scenario_error"
+            sim.on_response(lambda turn: ["one", say("two")])
+            caller.send("response.create")
+            done = (await caller.until("response.done", 2))["response"]
+            assert [item["content"][0]["transcript"] for item in done["output"]] == ["one", "two"]
+
+    asyncio.run(main())
+
+
+async def tasks_of(sim: Simulator) -> set[str]:
+    assert sim._thread is not None
+
+    async def inside() -> set[str]:
+        # What closes in the background needs its turn; what is still there then has leaked.
+        for _ in range(100):
+            left = asyncio.all_tasks() - {asyncio.current_task()}
+            if len(left) <= 1:
+                break
+            await asyncio.sleep(0.02)
+        return {task.get_coro().__qualname__ for task in left}
+
+    return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(inside(), sim._thread.loop))
+
+
+def test_a_hundred_calls_leave_no_task_socket_or_thread_behind(sim: Simulator) -> None:
+    def census() -> tuple[int, list[str]]:
+        gc.collect()
+        return len(os.listdir("/proc/self/fd")), sorted(thread.name for thread in threading.enumerate())
+
+    async def one(number: int) -> None:
+        async with Caller(sim) as caller:
+            how = number % 4
+            if how == 0:  # hung up before anything connects
+                await caller.post()
+                await caller.hangup()
+            elif how == 1:  # hung up while it connects
+                from aiortc import RTCSessionDescription
+
+                answer = (await caller.post()).text
+                await caller.peer.setRemoteDescription(RTCSessionDescription(answer, "answer"))
+                await caller.hangup()
+            elif how == 2:  # hung up while it speaks
+                await caller.connect()
+                caller.send("response.create")
+                await caller.until("response.done")
+                await caller.hangup()
+            else:  # left by the caller
+                await caller.connect()
+        await wait_in_thread(sim, lambda: sim.calls[number].ended is not None)
+
+    async def main() -> None:
+        for number in range(8):
+            await one(number)
+        await tasks_of(sim)
+        before = census()
+        for number in range(8, 108):
+            await one(number)
+        assert await tasks_of(sim) == {"ServerThread._serve"}
+        assert census() == before
+        assert [call.state for call in sim.calls] == ["ended"] * 108
+
+    asyncio.run(main())
+    assert json.dumps([call.ended for call in sim.calls]).count("failed") == 0

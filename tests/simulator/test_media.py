@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import math
+import sys
+from array import array
+from pathlib import Path
+
+import av
+import pytest
+
+from realtime_ext.simulator.media import espeak, opus, voice
+from realtime_ext.simulator.media.resample import Resampler
+from realtime_ext.simulator.media.speaker import Speaker
+
+from .checking import rms
+
+SENTENCE = "Good morning, you have reached the front desk. How can I help you today?"
+
+
+def seconds(pcm: bytes) -> float:
+    return len(pcm) / 48000
+
+
+def tone(frequency: float, rate: int, length: float) -> bytes:
+    count = int(rate * length)
+    wave = (int(9000 * math.sin(2 * math.pi * frequency * n / rate)) for n in range(count))
+    return array("h", wave).tobytes()
+
+
+def crossings(pcm: bytes) -> int:
+    values = array("h", pcm)
+    return sum((a < 0) != (b < 0) for a, b in zip(values, values[1:], strict=False))
+
+
+def test_the_voice_is_audible_and_as_long_as_its_words() -> None:
+    one, two = voice.synthesize(SENTENCE), voice.synthesize(f"{SENTENCE} {SENTENCE}")
+    words = len(SENTENCE.split())
+    assert 0.2 * words < seconds(one) < 0.6 * words
+    assert seconds(two) == pytest.approx(2 * seconds(one), rel=0.1)
+    assert 1000 < rms(one) < 12000
+    assert len(one) % 960 == 0
+
+
+def test_the_voice_is_repeatable_and_voices_and_speeds_differ() -> None:
+    assert voice.synthesize(SENTENCE) == voice.synthesize(SENTENCE)
+    assert voice.synthesize(SENTENCE, "marin") != voice.synthesize(SENTENCE, "cedar")
+    fast = voice.synthesize(SENTENCE, speed=1.5)
+    assert seconds(fast) == pytest.approx(seconds(voice.synthesize(SENTENCE)) / 1.5, rel=0.1)
+
+
+def test_the_voice_is_voiced_and_not_noise() -> None:
+    # Noise changes sign at half of its samples; a voice at its low harmonics.
+    pcm = voice.synthesize("oh no, you are so slow")
+    assert crossings(pcm) < 0.15 * len(pcm) / 2
+
+
+@pytest.mark.parametrize("text", ["", "!!!", "你好", "123", "Grüße aus Köln", "\0", "x" * 300])
+def test_any_text_makes_some_sound(text: str) -> None:
+    assert len(voice.synthesize(text)) >= 960 and len(voice.synthesize(text)) % 960 == 0
+
+
+def test_opus_packets_are_twenty_milliseconds_and_decode_to_the_same_sound() -> None:
+    pcm = voice.synthesize(SENTENCE)
+    packets = opus.encode(pcm)
+    assert len(packets) == len(pcm) // 960
+    decoder = av.CodecContext.create("libopus", "r")
+    decoded = b"".join(
+        bytes(frame.planes[0])[: frame.samples * 4]
+        for packet in packets
+        for frame in decoder.decode(av.Packet(packet))
+    )
+    assert len(decoded) // 4 / 48000 == pytest.approx(seconds(pcm), abs=0.03)
+    assert rms(decoded) == pytest.approx(rms(pcm), rel=0.2)
+
+
+def test_the_silent_packet_decodes_to_silence_of_twenty_milliseconds() -> None:
+    decoder = av.CodecContext.create("libopus", "r")
+    frames = decoder.decode(av.Packet(opus.SILENCE))
+    assert [frame.samples for frame in frames] == [960]
+    assert not any(bytes(frames[0].planes[0])[: 960 * 4])
+
+
+def test_resampling_keeps_length_pitch_and_loudness_in_pieces_of_any_size() -> None:
+    source = tone(440, 22050, 1.0)
+    resampler = Resampler(22050, 24000)
+    out = b"".join(resampler.push(source[at : at + 333]) for at in range(0, len(source), 333))
+    out += resampler.flush()
+    assert seconds(out) == pytest.approx(1.0, abs=0.01)
+    assert crossings(out) == pytest.approx(880, abs=5)
+    assert rms(out) == pytest.approx(rms(source), rel=0.02)
+
+
+STAND_IN = """#!{python}
+import math, struct, sys
+rate = 22050
+said = sys.stdin.buffer.read()
+samples = [int(8000 * math.sin(2 * math.pi * 300 * n / rate)) for n in range(rate // 10 * len(said.split()))]
+head = struct.pack("<4sI4s4sIHHIIHH4sI", b"RIFF", 0x7FFFF024, b"WAVE", b"fmt ", 16, 1, 1, rate, rate * 2, 2, 16,
+                   b"data", 0x7FFFF000)
+sys.stdout.buffer.write(head + struct.pack(f"<{{len(samples)}}h", *samples))
+"""
+
+
+def test_espeaks_wave_is_read_although_its_header_does_not_know_its_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "espeak-ng"
+    program.write_text(STAND_IN.format(python=sys.executable))
+    program.chmod(0o755)
+    monkeypatch.setattr(espeak, "program", lambda: str(program))
+    speech = Speaker().speak(
+        "ten words are one second of sound from this program", "marin", 1.0, packets=True
+    )
+    assert seconds(speech.pcm) == pytest.approx(1.0, abs=0.03)
+    assert crossings(speech.pcm) == pytest.approx(600, abs=5)
+    assert rms(speech.pcm) == pytest.approx(8000 / math.sqrt(2), rel=0.05)
+    assert len(speech.packets) == speech.samples // 480
+
+
+def test_without_espeak_the_built_in_voice_speaks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(espeak, "program", lambda: None)
+    speech = Speaker().speak("hello", "alloy", 1.0, packets=False)
+    assert speech.pcm == voice.synthesize("hello", "alloy")
+
+
+def test_an_espeak_that_fails_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(espeak, "program", lambda: "/bin/false")
+    assert Speaker().speak("hello", "alloy", 1.0, packets=False).pcm == voice.synthesize("hello", "alloy")
+
+
+def test_the_speaker_remembers_a_bounded_number_of_utterances() -> None:
+    speaker = Speaker(use_espeak=False, remembered=2)
+    first = speaker.speak("one", "alloy", 1.0, packets=True)
+    assert len(first.packets) == first.samples // 480
+    assert speaker.speak("one", "alloy", 1.0, packets=True) is first
+    speaker.speak("two", "alloy", 1.0, packets=False)
+    speaker.speak("three", "alloy", 1.0, packets=False)
+    assert speaker.remembered("one", "alloy", 1.0, packets=True) is None

@@ -1,0 +1,432 @@
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+
+from realtime_ext.simulator.engine.effects import End, StopPlaying
+from realtime_ext.simulator.engine.response import Pacing
+from realtime_ext.simulator.engine.turn import Fail, Say, call_tool
+
+from .checking import Driven, fits, in_order, message, speech, types
+
+SPOKEN_TURN = [
+    "response.created",
+    "response.output_item.added",
+    "conversation.item.added",
+    "response.content_part.added",
+    "response.output_audio_transcript.delta",
+    "response.output_audio.delta",
+    "response.output_audio.done",
+    "response.output_audio_transcript.done",
+    "response.content_part.done",
+    "conversation.item.done",
+    "response.output_item.done",
+    "response.done",
+    "rate_limits.updated",
+]
+
+
+def error_of(events: list[dict]) -> dict:
+    assert types(events) == ["error"]
+    return events[0]["error"]
+
+
+def test_greeting_shows_the_session_with_its_defaults() -> None:
+    created = Driven().session.greeting()
+    fits(created)
+    session = created["session"]
+    assert session["model"] == "gpt-realtime"
+    assert session["output_modalities"] == ["audio"]
+    assert session["audio"]["input"]["turn_detection"]["type"] == "server_vad"
+    assert session["audio"]["input"]["format"] == {"type": "audio/pcm", "rate": 24000}
+
+
+def test_a_spoken_turn_comes_in_the_apis_order() -> None:
+    it = Driven()
+    assert types(it.user_says("hello")) == ["conversation.item.added", "conversation.item.done"]
+    events = it.send("response.create") + it.answer()
+    assert in_order(SPOKEN_TURN, types(events))
+    assert types(events)[0] == "response.created" and types(events)[-1] == "rate_limits.updated"
+
+
+def test_audio_deltas_join_to_the_speech_and_transcript_deltas_to_the_text() -> None:
+    it = Driven()
+    said = speech("one two three four five six seven", 1320)
+    it.send("response.create")
+    events = it.answer(Say(said.text, said))
+    audio = [e["delta"] for e in events if e["type"] == "response.output_audio.delta"]
+    words = [e["delta"] for e in events if e["type"] == "response.output_audio_transcript.delta"]
+    assert b"".join(map(base64.b64decode, audio)) == said.pcm
+    assert "".join(words) == said.text
+    assert all(e["content_index"] == 0 and e["output_index"] == 0 for e in events if "delta" in e)
+
+
+def test_where_the_server_plays_audio_events_carry_none_and_say_when_it_is_heard() -> None:
+    it = Driven(plays_audio=True)
+    it.send("response.create")
+    events = it.answer()
+    assert "response.output_audio.delta" not in types(events)
+    assert in_order(
+        [
+            "response.content_part.added",
+            "output_audio_buffer.started",
+            "response.output_audio_transcript.delta",
+            "response.done",
+        ],
+        types(events),
+    )
+    assert [(play.start, play.end) for play in it.played] == [(n, n + 4800) for n in range(0, 24000, 4800)]
+    response_id, _ = it.asked[-1]
+    it.session.playback_drained(response_id, it.now)
+    assert [(e["type"], e["response_id"]) for e in it.take()] == [
+        ("output_audio_buffer.stopped", response_id)
+    ]
+
+
+def test_audio_that_runs_dry_before_the_response_is_done_has_not_stopped() -> None:
+    it = Driven(plays_audio=True, pacing=Pacing(speed=0.5))
+    it.send("response.create")
+    it.answer(Say("hello there", speech(milliseconds=400)))
+    response_id, _ = it.asked[-1]
+    it.session.playback_drained(response_id, it.now)
+    assert it.take() == []
+    events = it.wait(2)
+    it.session.playback_drained(response_id, it.now)
+    assert types(events + it.take())[-3:] == [
+        "response.done",
+        "rate_limits.updated",
+        "output_audio_buffer.stopped",
+    ]
+
+
+def test_two_responses_are_heard_one_after_the_other() -> None:
+    it = Driven(plays_audio=True)
+    it.send("response.create")
+    it.answer()
+    it.send("response.create")
+    assert "output_audio_buffer.started" not in types(it.answer())
+    first, second = (response_id for response_id, _ in it.asked)
+    it.session.playback_drained(first, it.now)
+    assert [(e["type"], e["response_id"]) for e in it.take()] == [
+        ("output_audio_buffer.stopped", first),
+        ("output_audio_buffer.started", second),
+    ]
+
+
+def test_text_output_has_no_audio() -> None:
+    it = Driven({"type": "realtime", "output_modalities": ["text"]})
+    it.send("response.create")
+    events = it.answer(Say("plain words"))
+    assert in_order(
+        [
+            "response.content_part.added",
+            "response.output_text.delta",
+            "response.output_text.done",
+            "response.done",
+        ],
+        types(events),
+    )
+    done = next(e for e in events if e["type"] == "response.done")
+    assert done["response"]["output"][0]["content"] == [{"type": "output_text", "text": "plain words"}]
+    assert done["response"]["usage"]["output_token_details"]["audio_tokens"] == 0
+
+
+def test_a_tool_call_is_an_item_with_its_arguments() -> None:
+    it = Driven()
+    it.send("response.create")
+    events = it.answer(call_tool("book_room", {"nights": 2, "name": "A. Very Long Name Indeed"}))
+    assert in_order(
+        [
+            "response.output_item.added",
+            "conversation.item.added",
+            "response.function_call_arguments.delta",
+            "response.function_call_arguments.done",
+            "conversation.item.done",
+            "response.output_item.done",
+            "response.done",
+        ],
+        types(events),
+    )
+    item = next(e for e in events if e["type"] == "response.output_item.done")["item"]
+    assert json.loads(item["arguments"])["nights"] == 2
+    assert item["name"] == "book_room" and item["call_id"].startswith("call_")
+    deltas = [e["delta"] for e in events if e["type"] == "response.function_call_arguments.delta"]
+    assert "".join(deltas) == item["arguments"] and len(deltas) > 1
+
+
+def test_metadata_is_echoed_and_usage_adds_up() -> None:
+    it = Driven()
+    it.user_says("a question of some length, to have tokens")
+    events = it.send("response.create", response={"metadata": {"turn": "7"}}) + it.answer()
+    created = next(e for e in events if e["type"] == "response.created")["response"]
+    done = next(e for e in events if e["type"] == "response.done")["response"]
+    assert created["metadata"] == done["metadata"] == {"turn": "7"}
+    usage = done["usage"]
+    given, made = usage["input_token_details"], usage["output_token_details"]
+    assert usage["total_tokens"] == usage["input_tokens"] + usage["output_tokens"]
+    assert usage["input_tokens"] == given["text_tokens"] + given["audio_tokens"] + given["image_tokens"] > 0
+    assert usage["output_tokens"] == made["text_tokens"] + made["audio_tokens"]
+    assert made["audio_tokens"] == 20  # a second of speech
+    assert given["cached_tokens"] == sum(given["cached_tokens_details"].values())
+
+
+def test_cached_tokens_are_part_of_the_input_tokens() -> None:
+    it = Driven({"type": "realtime", "instructions": "Be brief. " * 60})
+    it.send("response.create")
+    it.answer()
+    it.send("response.create")
+    usage = next(e for e in it.answer() if e["type"] == "response.done")["response"]["usage"]
+    assert 0 < usage["input_token_details"]["cached_tokens"] <= usage["input_tokens"]
+
+
+def test_previous_item_ids_chain() -> None:
+    it = Driven()
+    first = it.user_says("one")[0]
+    second = it.user_says("two")[0]
+    assert first["previous_item_id"] is None
+    assert second["previous_item_id"] == first["item"]["id"]
+    item = message([{"type": "input_text", "text": "zero"}])
+    start = it.send("conversation.item.create", item=item, previous_item_id="root")[0]
+    assert start["previous_item_id"] is None
+    assert [item.text() for item in it.session.conversation] == ["zero", "one", "two"]
+    assert error_of(it.send("conversation.item.create", item=item, previous_item_id="item_x"))["param"] == (
+        "previous_item_id"
+    )
+
+
+def test_items_are_retrieved_and_deleted() -> None:
+    it = Driven()
+    item_id = it.user_says("one")[0]["item"]["id"]
+    assert it.send("conversation.item.retrieve", item_id=item_id)[0]["item"]["content"][0]["text"] == "one"
+    assert it.send("conversation.item.delete", item_id=item_id)[0]["item_id"] == item_id
+    assert error_of(it.send("conversation.item.retrieve", item_id=item_id))["code"] == "invalid_value"
+
+
+def test_a_second_response_is_refused_while_one_is_active_but_not_beside_the_conversation() -> None:
+    it = Driven()
+    it.send("response.create")
+    refused = error_of(it.send("response.create", event_id="mine"))
+    assert refused["code"] == "conversation_already_has_active_response"
+    assert refused["event_id"] == "mine"
+    beside = it.send("response.create", response={"conversation": "none", "metadata": {"a": "b"}})
+    assert types(beside) == ["response.created"]
+    events = it.answer()
+    assert not any(e["type"].startswith("conversation.item") for e in events)
+    assert len(it.session.conversation) == 0
+
+
+def test_cancelling_before_and_while_the_model_speaks() -> None:
+    it = Driven(pacing=Pacing(speed=1))
+    it.send("response.create")
+    done = it.send("response.cancel")[0]["response"]
+    assert done["status"] == "cancelled" and done["status_details"]["reason"] == "client_cancelled"
+    assert it.answer() == []  # too late
+
+    it.send("response.create")
+    it.answer()
+    it.wait(0.5)
+    events = it.send("response.cancel")
+    assert types(events) == [
+        "response.output_audio.done",
+        "response.output_audio_transcript.done",
+        "response.content_part.done",
+        "conversation.item.done",
+        "response.output_item.done",
+        "response.done",
+        "rate_limits.updated",
+    ]
+    assert events[-2]["response"]["status"] == "cancelled"
+    assert events[-2]["response"]["output"][0]["status"] == "incomplete"
+    assert error_of(it.send("response.cancel"))["code"] == "response_cancel_not_active"
+    assert it.wait(5) == []
+
+
+def test_pacing_spreads_the_events_over_time() -> None:
+    it = Driven(pacing=Pacing(first_audio=0.3, speed=2))
+    it.send("response.create")
+    assert it.answer() == []
+    assert it.wait(0.29) == []
+    assert "response.output_audio.delta" in types(it.wait(0.02))
+    assert "response.done" not in types(it.wait(0.4))
+    assert "response.done" in types(it.wait(0.2))
+
+
+def test_the_output_token_limit_makes_a_response_incomplete() -> None:
+    it = Driven()
+    it.send("response.create", response={"max_output_tokens": 10})
+    done = next(e for e in it.answer() if e["type"] == "response.done")["response"]
+    assert done["status"] == "incomplete"
+    assert done["status_details"]["reason"] == "max_output_tokens"
+
+
+def test_a_failing_model_says_so() -> None:
+    it = Driven()
+    it.send("response.create")
+    done = next(e for e in it.answer(Fail("overloaded")) if e["type"] == "response.done")["response"]
+    assert done["status"] == "failed" and done["status_details"]["error"]["code"] == "overloaded"
+
+
+def test_update_leaves_clears_and_turns_off() -> None:
+    it = Driven({"type": "realtime", "instructions": "Old.", "tools": [{"type": "function", "name": "f"}]})
+
+    def update(**fields: object) -> dict:
+        return it.send("session.update", session={"type": "realtime", **fields})[0]["session"]
+
+    assert update(instructions="New.")["tools"] == [{"type": "function", "name": "f"}]
+    shown = update(instructions="", tools=[])
+    assert shown["instructions"] == "" and shown["tools"] == []
+    assert update(audio={"input": {"turn_detection": None}})["audio"]["input"]["turn_detection"] is None
+    shown = update(audio={"output": {"speed": 1.2}})
+    assert shown["audio"]["input"]["turn_detection"] is None and shown["audio"]["output"]["voice"] == "alloy"
+
+
+@pytest.mark.parametrize(
+    ("session", "code", "param"),
+    [
+        ({"type": "realtime", "modalities": ["text"]}, "unknown_parameter", "session.modalities"),
+        ({"instructions": "x"}, "missing_required_parameter", "session.type"),
+        ({"type": "realtime", "model": "gpt-other"}, "invalid_value", "session.model"),
+        (
+            {"type": "realtime", "audio": {"output": {"speed": 9}}},
+            "invalid_value",
+            "session.audio.output.speed",
+        ),
+    ],
+)
+def test_one_bad_field_refuses_the_whole_update(session: dict, code: str, param: str) -> None:
+    it = Driven()
+    error = error_of(
+        it.send("session.update", session={"instructions": "Changed.", **session}, event_id="e1")
+    )
+    assert (error["code"], error["param"], error["event_id"]) == (code, param, "e1")
+    assert it.session.config["instructions"] != "Changed."
+
+
+def test_a_session_keeps_its_kind() -> None:
+    error = error_of(Driven().send("session.update", session={"type": "transcription"}))
+    assert (error["code"], error["param"]) == ("invalid_value", "session.type")
+
+
+def test_the_voice_is_fixed_once_the_model_has_spoken() -> None:
+    it = Driven()
+    voice = {"type": "realtime", "audio": {"output": {"voice": "marin"}}}
+    assert it.send("session.update", session=voice)[0]["session"]["audio"]["output"]["voice"] == "marin"
+    it.send("response.create")
+    it.answer()
+    assert types(it.send("session.update", session=voice)) == ["session.updated"]
+    voice["audio"]["output"]["voice"] = "cedar"
+    assert error_of(it.send("session.update", session=voice))["code"] == "cannot_update_voice"
+
+
+def test_truncating_cuts_audio_and_never_more_than_there_is() -> None:
+    it = Driven()
+    it.send("response.create")
+    item_id = next(e for e in it.answer() if e["type"] == "response.output_item.done")["item"]["id"]
+
+    def truncate(end: int, item: str = item_id) -> list[dict]:
+        return it.send("conversation.item.truncate", item_id=item, content_index=0, audio_end_ms=end)
+
+    assert error_of(truncate(1001))["param"] == "audio_end_ms"
+    assert truncate(400)[0]["audio_end_ms"] == 400
+    assert error_of(truncate(500))["param"] == "audio_end_ms"
+    shown = it.send("conversation.item.retrieve", item_id=item_id)[0]["item"]
+    assert len(base64.b64decode(shown["content"][0]["audio"])) == 400 * 48
+    user = it.user_says("x")[0]["item"]["id"]
+    assert error_of(truncate(1, user))["code"] == "item_truncate_invalid_item_id"
+
+
+def test_the_input_buffer_is_appended_to_committed_and_cleared() -> None:
+    it = Driven()
+    quarter = base64.b64encode(bytes(12000)).decode()
+    assert it.send("input_audio_buffer.append", audio=quarter) == []
+    events = it.send("input_audio_buffer.commit")
+    assert types(events) == [
+        "input_audio_buffer.committed",
+        "conversation.item.added",
+        "conversation.item.done",
+    ]
+    assert events[0]["item_id"] == events[1]["item"]["id"]
+    assert error_of(it.send("input_audio_buffer.commit"))["code"] == "input_audio_buffer_commit_empty"
+    it.send("input_audio_buffer.append", audio=quarter)
+    assert types(it.send("input_audio_buffer.clear")) == ["input_audio_buffer.cleared"]
+    assert types(it.send("input_audio_buffer.commit")) == ["error"]
+    assert error_of(it.send("input_audio_buffer.append", audio="*"))["param"] == "audio"
+
+
+def test_clearing_the_output_stops_the_player() -> None:
+    it = Driven(plays_audio=True)
+    it.send("response.create")
+    it.answer()
+    assert it.send("output_audio_buffer.clear") == []
+    assert it.others == [StopPlaying(truncate=False)]
+    it.session.playback_cleared({}, truncate=False, now=it.now)
+    assert types(it.take()) == ["output_audio_buffer.cleared"]
+    assert error_of(Driven().send("output_audio_buffer.clear"))["code"] == "invalid_value"
+
+
+def test_an_interrupted_player_cuts_the_item_to_what_was_heard() -> None:
+    it = Driven(plays_audio=True)
+    it.send("response.create")
+    item_id = next(e for e in it.answer() if e["type"] == "response.output_item.done")["item"]["id"]
+    it.session.playback_cleared({item_id: 4800}, truncate=True, now=it.now)
+    events = it.take()
+    assert types(events) == ["output_audio_buffer.cleared", "conversation.item.truncated"]
+    assert events[1]["audio_end_ms"] == 200
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("{", "invalid_json"),
+        ("[]", "invalid_json"),
+        ("{}", "missing_required_parameter"),
+        ('{"type": "session.explode"}', "invalid_value"),
+        ('{"type": 7}', "invalid_value"),
+        ('{"type": "response.create", "wat": 1}', "unknown_parameter"),
+        (json.dumps({"type": "response.cancel", "event_id": "x" * 513}), "string_above_max_length"),
+        ("[" * 100_000, "invalid_json"),
+        ('{"type": "response.create", "event_id": {"a": 1}}', "invalid_type"),
+    ],
+)
+def test_what_is_no_event_is_answered_with_an_error(text: str, code: str) -> None:
+    it = Driven()
+    it.session.receive_text(text, it.now)
+    assert error_of(it.take())["code"] == code
+
+
+def test_a_transcription_session_makes_no_responses() -> None:
+    it = Driven({"type": "transcription"})
+    fits(it.session.greeting())
+    assert error_of(it.send("response.create"))["code"] == "invalid_value"
+
+
+def test_the_session_expires_with_an_error_and_a_close() -> None:
+    it = Driven(lifetime=60)
+    assert it.wait(59.9) == []
+    events = it.wait(0.2)
+    assert error_of(events)["code"] == "session_expired"
+    assert it.others == [End(1001, "session expired")]
+    assert it.send("response.create") == [] and it.session.deadline() is None
+
+
+def test_ending_while_the_model_speaks_says_nothing_more() -> None:
+    it = Driven(pacing=Pacing(speed=1))
+    it.send("response.create")
+    it.answer()
+    it.session.end(1000, "hangup")
+    assert it.take() == [] and it.others == [End(1000, "hangup")]
+
+
+def test_what_the_model_is_asked_with() -> None:
+    it = Driven({"type": "realtime", "tools": [{"type": "function", "name": "f"}]})
+    it.user_says("first")
+    it.user_says("what now?")
+    it.send("response.create", response={"instructions": "Shout."})
+    _, turn = it.asked[-1]
+    assert turn.text == "what now?" and len(turn.items) == 2
+    assert turn.tools == [{"type": "function", "name": "f"}] and turn.response["instructions"] == "Shout."
+    item = message([{"type": "input_text", "text": "other"}])
+    it.send("response.create", response={"conversation": "none", "input": [item]})
+    assert it.asked[-1][1].text == "other"
