@@ -11,14 +11,16 @@ if TYPE_CHECKING:
     from .client import AuthenticatedClient as AuthenticatedClient
     from .client import Client as Client
 
-__all__ = ("SPEC_SHA256", "SPEC_VERSION", "AuthenticatedClient", "Client", "__version__")
+__all__ = ("SPEC_DATE", "SPEC_SHA256", "SPEC_VERSION", "AuthenticatedClient", "Client", "__version__")
 
 #: Version of this package: the description's own version, its date, and how often it was generated differently.
 __version__ = "2.3.0.20260821"
-#: Version and date of the description that this package was made from.
-SPEC_VERSION = "2.3.0 of 2026-08-21"
+#: Version of the description that this package was made from, as the description states it.
+SPEC_VERSION = "2.3.0"
+#: The description's date, YYYY-MM-DD, or "" where it is not known.
+SPEC_DATE = "2026-08-21"
 #: SHA-256 of the description as it was read.
-SPEC_SHA256 = "61bc5857b52472d2b284714eb0dee5d6e03759aeec71f8123a0872ea08359e8c"
+SPEC_SHA256 = "a300806554f047fdfa0fb221991af3dfe800db93734890ab5e5d7664a7c00b64"
 
 if not TYPE_CHECKING:
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
-from .document import references, union_of
+from . import finish
+from .document import ref_name, references, union_of
 from .plan import Operation, Plan
+from .plan.graph import NULL
 
 _LIMITS = {
     "minimum": "≥ {}",
@@ -23,6 +26,7 @@ _LIMITS = {
     "format": "format {}",
     "default": "default `{}`",
 }
+_KINDS: dict[str, Any] = {"string": str, "integer": int, "number": (int, float), "boolean": bool, "array": list}
 
 
 def cell(text: Any) -> str:
@@ -62,7 +66,8 @@ def pages(render: Callable[..., str], plan: Plan) -> dict[str, str]:
             if target in users:
                 users[target].append(name)
     used_by_operations = {name: operations_with(plan, name) for name in plan.names}
-    out = {"RealtimeApi.md": render("docs/operations.md.jinja", examples={n: example(o) for n, o in plan.operations.items()})}
+    examples = {name: example(plan, operation) for name, operation in plan.operations.items()}
+    out = {"RealtimeApi.md": _formatted(render("docs/operations.md.jinja", examples=examples))}
     for name in plan.names:
         what = plan.models.get(name) or plan.aliases[name]
         out[f"models/{name}.md"] = render(
@@ -76,6 +81,14 @@ def pages(render: Callable[..., str], plan: Plan) -> dict[str, str]:
     return out
 
 
+def _formatted(page: str) -> str:
+    """A page whose Python blocks are laid out as a person would."""
+    fence = re.compile(r"(?<=```python\n)(from .*?)(?=```)", re.DOTALL)
+    blocks = fence.findall(page)
+    laid_out = iter(finish.format_source("\n# ---\n".join(blocks)).split("# ---\n"))
+    return fence.sub(lambda _: next(laid_out).strip() + "\n", page)
+
+
 def links(plan: Plan, schema: dict[str, Any]) -> list[str]:
     """Models and aliases that a schema refers to, sorted."""
     return sorted({name for name in references(schema) if name in plan.models or name in plan.aliases})
@@ -86,14 +99,58 @@ def operations_with(plan: Plan, name: str) -> list[Operation]:
     return [operation for operation in plan.operations.values() if any(name == used for _, used in operation.classes)]
 
 
-def example(operation: Operation) -> dict[str, Any]:
-    """The values with which an operation's example runs."""
+def example(plan: Plan, operation: Operation) -> dict[str, str]:
+    """The arguments with which an operation's example runs, as source."""
+    body = next(iter(operation.bodies), None)
     return {
-        "path": {parameter.name: "rtc_u1_example" for parameter in operation.path_parameters},
-        "body": next((body.annotation for body in operation.bodies), None),
+        **{parameter.name: _value(parameter.example or f"<{parameter.name}>") for parameter in operation.path_parameters},
+        **({"body": construct(plan, body.schema, body.example)} if body is not None else {}),
     }
 
 
+def construct(plan: Plan, schema: Any, value: Any) -> str:
+    """A JSON value as source that builds it from models.
+
+    `<name>` stands for a variable.  Without a value, what the schema requires is made up.
+    """
+    name = ref_name(schema)
+    if name in plan.models:
+        model = plan.models[name]
+        given = value if isinstance(value, dict) else {}
+        arguments = [
+            f"{field.name}={construct(plan, field.schema, given.get(field.key))}"
+            for field in model.fields
+            if "const" not in field.schema and (field.key in given or field.required)
+        ]
+        return f"models.{name}({', '.join(arguments)})"
+    if name in plan.aliases:
+        return construct(plan, plan.aliases[name].schema, value)
+    members = [member for member in union_of(schema) or [] if member != NULL]
+    if members:
+        return construct(plan, next((m for m in members if _is(plan, m, value)), members[0]), value)
+    if isinstance(value, list):
+        return f"[{', '.join(construct(plan, schema.get('items', {}), item) for item in value)}]"
+    if value is None:
+        made_up = {"string": "text", "integer": 1, "number": 1.0, "boolean": True, "array": [], "object": {}}
+        value = schema.get("const", next(iter(schema.get("enum", ())), made_up.get(schema.get("type"))))
+    return _value(value)
+
+
+def _is(plan: Plan, member: Any, value: Any) -> bool:
+    """Whether a value is of this member, by its constants."""
+    name = ref_name(member)
+    if name in plan.models and isinstance(value, dict):
+        fields = plan.models[name].fields
+        return all(value.get(f.key, f.schema["const"]) == f.schema["const"] for f in fields if "const" in f.schema)
+    if name in plan.aliases:
+        members = union_of(plan.aliases[name].schema) or [plan.aliases[name].schema]
+        return any(_is(plan, one, value) for one in members)
+    return name is None and isinstance(value, _KINDS.get(member.get("type", ""), ()))
+
+
+def _value(value: Any) -> str:
+    placeholder = re.fullmatch(r"<([a-z_]+)>", value) if isinstance(value, str) else None
+    return placeholder[1] if placeholder else repr(value)
 
 
 FILTERS: dict[str, Callable[..., object]] = {"cell": cell, "code": code, "limits": limits}

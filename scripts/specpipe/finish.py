@@ -59,6 +59,19 @@ def tidy(package: Path) -> None:
             )
 
 
+def format_source(source: str) -> str:
+    """Source laid out with lines of at most 100 characters.
+
+    Raises:
+        SpecError: it is no Python.
+    """
+    command = [sys.executable, "-m", "ruff", "format", "--isolated", "--line-length=100", "--no-cache", "-"]
+    done = subprocess.run(command, input=source, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SpecError(f"the formatter refuses an example: {done.stderr.strip()[:2000]}")
+    return done.stdout
+
+
 def import_all(folder: Path) -> int:
     """Import every module in a process of its own, and load every model and event class.
 

@@ -22,13 +22,15 @@ class Package:
 
     Attributes:
         version: The distribution's version.
-        spec_version: The description's version and date.
+        spec_version: The description's own version.
+        spec_date: Its date, or "".
         spec_sha256: SHA-256 of the description's file.
         source: One line: which upstream document the facts come from.
     """
 
     version: str
     spec_version: str
+    spec_date: str
     spec_sha256: str
     source: str
 

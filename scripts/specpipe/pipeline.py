@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -52,7 +53,7 @@ def make(inputs: Inputs, out: Path, say: Say) -> None:
     with _step("load"):
         raw = inputs.spec.read_bytes() if inputs.spec.is_file() else b""
         loaded = document.load(inputs.spec)
-        origin = source.read(inputs.openapi / "SOURCE.toml") if inputs.vendored else _foreign(raw)
+        origin = source.read(inputs.openapi / "SOURCE.toml") if inputs.vendored else _foreign(inputs.spec, raw)
     say("load", f"{inputs.spec.name}, {len(raw):,} bytes")
     with _step("slice"):
         part = slice.cut(loaded)
@@ -76,9 +77,10 @@ def make(inputs: Inputs, out: Path, say: Say) -> None:
         info_version = str(loaded.get("info", {}).get("version", "0"))
         package = generate.Package(
             version=origin.version(info_version),
-            spec_version=f"{info_version} of {origin.date}",
+            spec_version=info_version,
+            spec_date=origin.date,
             spec_sha256=finish.sha256(raw),
-            source=f"{origin.url} of {origin.date}",
+            source=f"{origin.url} of {origin.date}" if origin.date else origin.url,
         )
         generate.write(
             normal, planned, package, config=inputs.openapi / "generator.yaml", templates=inputs.openapi / "templates", out=out
@@ -130,8 +132,10 @@ def _skipped(pointers: list[str]) -> str:
     return f", {len(pointers)} skipped (their part is not in this description)" if pointers else ""
 
 
-def _foreign(raw: bytes) -> source.Source:
-    return source.Source(url="a description named on the command line", commit="", date="1970-01-01", sha256=finish.sha256(raw))
+def _foreign(spec: Path, raw: bytes) -> source.Source:
+    """What is known of a description that was named on the command line; its date where the file's name has one."""
+    date = re.search(r"\d{4}-\d{2}-\d{2}", spec.stem)
+    return source.Source(url=spec.name, commit="", date=date[0] if date else "", sha256=finish.sha256(raw))
 
 
 def _inputs_sha256(openapi: Path) -> str:

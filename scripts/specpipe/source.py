@@ -18,7 +18,7 @@ class Source:
     Attributes:
         url: The upstream document.
         commit: Its commit, or "" where it is not known.
-        date: Its date, YYYY-MM-DD.
+        date: Its date, YYYY-MM-DD, or "" where it is not known.
         sha256: Hex digest of the upstream file.
         post: How often the package was generated differently from the same document.
     """
@@ -32,8 +32,9 @@ class Source:
     def version(self, info_version: str) -> str:
         """The package's version: the description's, its date, `.postN` from the second generation on."""
         plain = info_version if re.fullmatch(r"\d+(\.\d+)*", info_version) else "0"
+        date = f".{self.date.replace('-', '')}" if self.date else ""
         post = f".post{self.post}" if self.post else ""
-        return f"{plain}.{self.date.replace('-', '')}{post}"
+        return f"{plain}{date}{post}"
 
 
 def read(path: Path) -> Source:

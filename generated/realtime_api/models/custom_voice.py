@@ -14,7 +14,7 @@ from .._base import unpack as _unpack
 
 @_attrs.define(kw_only=True)
 class CustomVoice(_Model):
-    """
+    """A voice of your own, named by its id.
 
     Attributes:
         id: Identifier of a custom voice, such as `voice_1234`.

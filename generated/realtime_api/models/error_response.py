@@ -19,7 +19,7 @@ class ErrorResponse(_Model):
     nothing.
 
     Attributes:
-        error:
+        error: What was wrong.
     """
 
     error: Error

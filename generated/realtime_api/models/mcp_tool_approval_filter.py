@@ -15,7 +15,7 @@ from .mcp_tool_filter import MCPToolFilter
 
 @_attrs.define(kw_only=True)
 class MCPToolApprovalFilter(_Model):
-    """
+    """Approval by tool: which tools always need it and which never do.
 
     Attributes:
         always: Filter for tools whose every call needs consent from the client.

@@ -15,7 +15,7 @@ from ..types import UNSET, Unset
 
 @_attrs.define(kw_only=True)
 class RealtimeAssistantContent(_Model):
-    """
+    """One piece of what the assistant said: text, or audio with its transcript.
 
     Attributes:
         type: Kind of part, `output_text` or `output_audio`, following the modality asked for.

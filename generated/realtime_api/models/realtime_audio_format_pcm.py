@@ -14,7 +14,7 @@ from .._base import unpack as _unpack
 
 @_attrs.define(kw_only=True)
 class RealtimeAudioFormatPcm(_Model):
-    """
+    """Uncompressed audio: 16 bit, little-endian, mono, 24 kHz.
 
     Attributes:
         type: Encoding name of 16-bit little-endian mono samples, always `audio/pcm`.

@@ -14,7 +14,7 @@ from .._base import unpack as _unpack
 
 @_attrs.define(kw_only=True)
 class RealtimeAudioFormatPcma(_Model):
-    """
+    """G.711 A-law, 8 kHz mono, as the rest of the world's telephony has it.
 
     Attributes:
         type: Encoding name of G.711 A-law at 8 kHz, always `audio/pcma`.

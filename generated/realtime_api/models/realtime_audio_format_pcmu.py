@@ -14,7 +14,7 @@ from .._base import unpack as _unpack
 
 @_attrs.define(kw_only=True)
 class RealtimeAudioFormatPcmu(_Model):
-    """
+    """G.711 mu-law, 8 kHz mono, as North American and Japanese telephony has it.
 
     Attributes:
         type: Encoding name of G.711 μ-law at 8 kHz, always `audio/pcmu`.

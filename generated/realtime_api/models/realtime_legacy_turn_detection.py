@@ -14,7 +14,7 @@ from .._base import unpack as _unpack
 
 @_attrs.define(kw_only=True)
 class RealtimeLegacyTurnDetection(_Model):
-    """
+    """Loudness-based turn detection in force for the input; absent when it is off.
 
     Attributes:
         type: Detection method; `server_vad` is the only one here.

@@ -14,7 +14,7 @@ from .._base import unpack as _unpack
 
 @_attrs.define(kw_only=True)
 class RealtimeRateLimit(_Model):
-    """
+    """How much of one limit is left and when it is whole again.
 
     Attributes:
         name: What is counted: `requests` or `tokens`.

@@ -14,7 +14,7 @@ from .._base import unpack as _unpack
 
 @_attrs.define(kw_only=True)
 class RealtimeReferenceContent(_Model):
-    """
+    """One piece of content, or a reference to an earlier item by its id.
 
     Attributes:
         type: Kind of part: `input_text`, `input_audio`, `text`, or `item_reference` to point at an earlier

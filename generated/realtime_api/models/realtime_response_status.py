@@ -15,7 +15,7 @@ from .realtime_response_status_error import RealtimeResponseStatusError
 
 @_attrs.define(kw_only=True)
 class RealtimeResponseStatus(_Model):
-    """
+    """Why the turn ended as it did.
 
     Attributes:
         type: How the turn ended; same value as the turn's status.

@@ -14,7 +14,7 @@ from .._base import unpack as _unpack
 
 @_attrs.define(kw_only=True)
 class RealtimeResponseStatusError(_Model):
-    """
+    """What broke; present when the turn is `failed`.
 
     Attributes:
         type: Category of what broke.

@@ -16,7 +16,7 @@ from .realtime_response_usage_output_token_details import RealtimeResponseUsageO
 
 @_attrs.define(kw_only=True)
 class RealtimeResponseUsage(_Model):
-    """
+    """Tokens billed for the turn; earlier turns in the context count as input again.
 
     Attributes:
         total_tokens: Sum of both directions and of every modality.

@@ -14,7 +14,7 @@ from .._base import unpack as _unpack
 
 @_attrs.define(kw_only=True)
 class RealtimeSemanticVad(_Model):
-    """
+    """Ends a turn when what was said sounds finished, judged by a model rather than by silence.
 
     Attributes:
         type: Detection method, always `semantic_vad`: a model judges whether the user has finished.

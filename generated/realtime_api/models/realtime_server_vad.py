@@ -15,7 +15,7 @@ from ..types import UNSET, Unset
 
 @_attrs.define(kw_only=True)
 class RealtimeServerVad(_Model):
-    """
+    """Ends a turn after a stretch of silence, judged by loudness.
 
     Attributes:
         type: Detection method, always `server_vad`: silence ends a turn.

@@ -14,7 +14,7 @@ from .._base import unpack as _unpack
 
 @_attrs.define(kw_only=True)
 class RealtimeSystemContent(_Model):
-    """
+    """One piece of a system message; text alone.
 
     Attributes:
         type: Kind of part, always `input_text`.

@@ -8,7 +8,7 @@ from .mcp_tool import MCPTool
 from .realtime_function_tool import RealtimeFunctionTool
 
 RealtimeToolsConfigUnion: TypeAlias = RealtimeFunctionTool | MCPTool
-""""""
+"""A function that the app runs, or an MCP server that the API calls."""
 
 _MEMBERS = Tag(
     "type",

@@ -14,7 +14,7 @@ from .._base import unpack as _unpack
 
 @_attrs.define(kw_only=True)
 class RealtimeTracingConfiguration(_Model):
-    """
+    """Names the trace and its group, and gives metadata to find it by.
 
     Attributes:
         workflow_name: Name under which the trace is listed; absent means a default name.

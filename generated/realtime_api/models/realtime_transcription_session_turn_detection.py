@@ -14,7 +14,7 @@ from .._base import unpack as _unpack
 
 @_attrs.define(kw_only=True)
 class RealtimeTranscriptionSessionTurnDetection(_Model):
-    """
+    """Loudness-based detection in force; `null` or absent means that the client commits audio.
 
     Attributes:
         type: Detection method; `server_vad` is the only one here.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @_attrs.define(kw_only=True)
 class RealtimeTranslationNoiseReduction(_Model):
-    """
+    """Noise filter applied to the source audio; `null` means no filter.
 
     Attributes:
         type: `near_field` suits a headset, `far_field` a laptop or a conference room; it selects the filter.

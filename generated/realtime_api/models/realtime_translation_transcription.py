@@ -14,7 +14,7 @@ from .._base import unpack as _unpack
 
 @_attrs.define(kw_only=True)
 class RealtimeTranslationTranscription(_Model):
-    """
+    """Source transcript setting; `null` means that no source text is sent.
 
     Attributes:
         model: Name of the speech-to-text model that writes the source text.

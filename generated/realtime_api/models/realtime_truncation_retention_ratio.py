@@ -15,7 +15,7 @@ from .realtime_truncation_token_limits import RealtimeTruncationTokenLimits
 
 @_attrs.define(kw_only=True)
 class RealtimeTruncationRetentionRatio(_Model):
-    """
+    """Drops a larger part of the oldest context at once, so that what is kept can be cached for longer.
 
     Attributes:
         type: Strategy name, always `retention_ratio`.

@@ -15,7 +15,7 @@ from ..types import UNSET, Unset
 
 @_attrs.define(kw_only=True)
 class RealtimeUserContent(_Model):
-    """
+    """One piece of what the user said or showed: text, audio or an image.
 
     Attributes:
         type: Kind of part: `input_text`, `input_audio` or `input_image`; decides which other fields apply.

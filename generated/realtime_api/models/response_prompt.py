@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @_attrs.define(kw_only=True)
 class ResponsePrompt(_Model):
-    """
+    """A stored prompt by its id, with its version and the values for its variables.
 
     Attributes:
         id: Identifier of the stored template.

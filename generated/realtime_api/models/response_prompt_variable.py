@@ -9,7 +9,7 @@ from .input_image_content import InputImageContent
 from .input_text_content import InputTextContent
 
 ResponsePromptVariable: TypeAlias = str | InputTextContent | InputImageContent | InputFileContent
-""""""
+"""The value of one prompt variable: text, or text, image or file content."""
 
 _MEMBERS = Tag(
     "type",

@@ -14,7 +14,7 @@ from .._base import unpack as _unpack
 
 @_attrs.define(kw_only=True)
 class SipHeader(_Model):
-    """
+    """One SIP header of the INVITE; names may repeat.
 
     Attributes:
         name: Header name, such as `From` or `X-Account`; compare without regard to case.

@@ -26,6 +26,7 @@ class Parameter:
     annotation: str
     required: bool
     description: str
+    example: Any
 
 
 @attrs.frozen
@@ -37,6 +38,8 @@ class Body:
         kind: `json`, `multipart`, `form` or `content`.
         annotation: Type of the value that goes out this way.
         test: Source of the test by which a value is known to go out this way.
+        schema: The value's schema, for the docs.
+        example: A value of it from the description, or None.
         parts: Part name → content type, for multipart.
     """
 
@@ -44,6 +47,8 @@ class Body:
     kind: str
     annotation: str
     test: str
+    schema: dict[str, Any]
+    example: Any
     parts: tuple[tuple[str, str], ...] = ()
 
 
@@ -164,6 +169,7 @@ def _build(document: Document, graph: Graph, path: str, method: str, operation: 
             annotation=expressions.annotation(scope, p.get("schema", {}), lenient=False),
             required=bool(p.get("required")),
             description=str(p.get("description", "")),
+            example=p.get("example"),
         )
         for p in found
     ]
@@ -225,7 +231,7 @@ def _body(scope: Scope, media: str, content: dict[str, Any]) -> Body:
             (key, encoding.get(key, {}).get("contentType") or _part_type(scope.graph, value))
             for key, value in whole.get("properties", {}).items()
         )
-    return Body(media=media, kind=kind, annotation=shown, test=test, parts=parts)
+    return Body(media=media, kind=kind, annotation=shown, test=test, schema=schema, example=content.get("example"), parts=parts)
 
 
 def _part_type(graph: Graph, schema: Any) -> str:

@@ -37,8 +37,9 @@ def hoist(document: Document) -> tuple[Document, int]:
         members = union_of(built)
         if members is not None:
             alone = sum(member != NULL for member in members) == 1
+            words = {"description": built["description"]} if alone and "description" in built else {}
             built["anyOf"] = [
-                visit(member, hint if alone else hint + variant(member, number), False)
+                visit(member if member == NULL or "$ref" in member else {**words, **member}, hint if alone else hint + variant(member, number), False)
                 for number, member in enumerate(members, 1)
             ]
         if root or not _needs_name(built, schemas):
