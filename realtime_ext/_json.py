@@ -12,6 +12,8 @@ from typing import Any
 
 __all__ = ["decode", "encode"]
 
+_SCALARS = (str, int, float, bytes)
+
 _fast_decode: Callable[[str | bytes | bytearray | memoryview], Any] | None = None
 
 
@@ -38,12 +40,13 @@ def decode(data: str | bytes | bytearray | memoryview) -> Any:
         return _decode_leniently(data, fault)
 
 
-def encode(value: Any) -> str:
+def encode(value: Any, *, plain: bool = False) -> str:
     """Write a value as compact JSON: no blanks, not ASCII alone.
 
     Args:
         value: Plain values, and anything within them that has a `to_dict()`, as the generated models do.
             bytes become base64, which is how the API takes audio.
+        plain: The value is known to hold plain values alone, as what `to_dict()` gives does.
 
     Returns:
         The JSON text.
@@ -54,22 +57,22 @@ def encode(value: Any) -> str:
     import msgspec
 
     try:
-        plain = _plain(value)
+        content = value if plain else _plain(value)
     except RecursionError as fault:
         raise ValueError("nested too deeply, or within itself: not writable as JSON") from fault
     try:
-        return msgspec.json.encode(plain).decode()
+        return msgspec.json.encode(content).decode()
     except (TypeError, RecursionError, OverflowError) as fault:
         raise ValueError(f"not writable as JSON: {fault}") from fault
     except ValueError:
-        return _encode_leniently(plain)
+        return _encode_leniently(content)
 
 
 def _decode_leniently(data: str | bytes | bytearray | memoryview, fault: Exception) -> Any:
     import json
 
     try:
-        return json.loads(data if isinstance(data, str) else bytes(data))
+        return json.loads(data.removeprefix("\ufeff") if isinstance(data, str) else bytes(data))
     except RecursionError as deep:
         raise ValueError("nested too deeply") from deep
     except ValueError as error:
@@ -87,18 +90,18 @@ def _describe(error: ValueError, fault: Exception) -> str:
     return f"not JSON: {type(fault).__name__}"
 
 
-def _encode_leniently(plain: Any) -> str:
+def _encode_leniently(content: Any) -> str:
     import json
 
     try:
-        return json.dumps(plain, separators=(",", ":"), ensure_ascii=True)
+        return json.dumps(content, separators=(",", ":"), ensure_ascii=True)
     except (TypeError, ValueError, RecursionError) as fault:
         raise ValueError(f"not writable as JSON: {fault}") from fault
 
 
 def _plain(value: Any) -> Any:
     # msgspec would write a generated model by its attributes, which is not the API's form: to_dict() is.
-    if value is None or isinstance(value, str | int | float | bytes):
+    if value is None or isinstance(value, _SCALARS):
         return value
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}

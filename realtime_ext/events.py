@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 __all__ = ["ClientEvent", "Event", "ServerEvent", "UnknownEvent", "encode_event", "parse_event"]
 
 
+# A tuple is built once; a union in isinstance() would be built for every event.
+_TEXT = (str, bytes, bytearray, memoryview)
+
+
 @attrs.frozen
 class UnknownEvent:
     """An event without a generated class: its type is not known to this version, or it doesn't fit its class.
@@ -104,7 +108,7 @@ def parse_event(data: str | bytes | Mapping[str, Any]) -> Event:
             speaker.write(audio.decode(event))
         ```
     """
-    if isinstance(data, str | bytes | bytearray | memoryview):
+    if isinstance(data, _TEXT):
         try:
             content = _json.decode(data)
         except ValueError as fault:
@@ -125,7 +129,7 @@ def parse_event(data: str | bytes | Mapping[str, Any]) -> Event:
         return read(content)
     except Exception as fault:
         # Whatever a model may trip over, the event is still there to be looked at.
-        return UnknownEvent(kind, content, mask(f"{type(fault).__name__}: {fault}"))
+        return UnknownEvent(kind, content, mask(str(fault) or type(fault).__name__))
 
 
 def encode_event(event: Event | Mapping[str, Any]) -> str:
@@ -155,7 +159,7 @@ def encode_event(event: Event | Mapping[str, Any]) -> str:
     if not isinstance(kind, str) or not kind:
         raise ValueError(f"event: its type is {kind!r}, and must be a non-empty string")
     try:
-        return _json.encode(content)
+        return _json.encode(content, plain=not isinstance(event, Mapping))
     except ValueError as fault:
         raise ValueError(f"event {kind!r}: {fault}") from fault
 
@@ -172,12 +176,16 @@ def _find_reader(kind: str) -> _Reader | None:
     conversation = events.SERVER_EVENTS.get(kind) or events.CLIENT_EVENTS.get(kind)
     translation = events.TRANSLATION_SERVER_EVENTS.get(kind) or events.TRANSLATION_CLIENT_EVENTS.get(kind)
     if conversation and translation and conversation is not translation:
-        reader = _choose_by_session(conversation.from_dict, translation.from_dict, translation.__name__)
+        reader = _choose_by_session(_reader(conversation), _reader(translation), translation.__name__)
     elif model := conversation or translation:
-        reader = cast(_Reader, model.from_dict)
+        reader = _reader(model)
     else:
         return None
     return _readers.setdefault(kind, reader)
+
+
+def _reader(model: Any) -> _Reader:
+    return cast(_Reader, model.from_dict)
 
 
 def _choose_by_session(conversation: _Reader, translation: _Reader, name: str) -> _Reader:

@@ -114,6 +114,7 @@ def test_missing_headers_give_no_address() -> None:
         ("Alice van Dam<sip:a@b.example>", "Alice van Dam", "sip:a@b.example", {}),
         ('"Alice" <sip:a@b.example>', "Alice", "sip:a@b.example", {}),
         ('"Alice"<sip:a@b.example>', "Alice", "sip:a@b.example", {}),
+        (r'"5\" pipe, Inc." <sip:a@b.example>', '5" pipe, Inc.', "sip:a@b.example", {}),
         (r'"A \"quoted\" \\ name" <sip:a@b.example>', r'A "quoted" \ name', "sip:a@b.example", {}),
         ('"Dam, Alice <x>; y" <sip:a@b.example>;lr', "Dam, Alice <x>; y", "sip:a@b.example", {"lr": None}),
         ('"" <tel:+1-415-555-0123>', None, "tel:+1-415-555-0123", {}),

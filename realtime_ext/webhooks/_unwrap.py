@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from .. import _json
+from .._secret import mask
 from ..errors import WebhookVerificationError
 from ..events import UnknownEvent
 from ._headers import HeadersLike
@@ -18,11 +19,6 @@ if TYPE_CHECKING:
 __all__ = ["WebhookEvent", "unwrap"]
 
 WebhookEvent: TypeAlias = "WebhookRealtimeCallIncoming | WebhookLiveCallIncoming | UnknownEvent"
-
-_MODELS = {
-    "realtime.call.incoming": "WebhookRealtimeCallIncoming",
-    "live.call.incoming": "WebhookLiveCallIncoming",
-}
 
 
 def unwrap(
@@ -70,16 +66,12 @@ def unwrap(
     kind = data.get("type") if isinstance(data, dict) else None
     if not isinstance(kind, str) or not kind:
         raise WebhookVerificationError("the webhook is genuine, but its body is no JSON object with a type")
-    name = _MODELS.get(kind)
-    if name is None:
+    from realtime_api.events import WEBHOOK_EVENTS
+
+    model: Any = WEBHOOK_EVENTS.get(kind)
+    if model is None:
         return UnknownEvent(kind, data)
-    return _read(name, kind, data)
-
-
-def _read(name: str, kind: str, data: dict[str, Any]) -> WebhookEvent:
-    import realtime_api.models
-
     try:
-        return cast("WebhookEvent", getattr(realtime_api.models, name).from_dict(data))
+        return cast("WebhookEvent", model.from_dict(data))
     except Exception as fault:
-        return UnknownEvent(kind, data, f"{type(fault).__name__}: {fault}")
+        return UnknownEvent(kind, data, mask(str(fault) or type(fault).__name__))
