@@ -1,0 +1,259 @@
+"""The tools of an application, called by name with what the model sends.
+
+This module must not send anything: outputs are handed back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import inspect
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from typing import TYPE_CHECKING, Any
+
+from ._fault import ArgumentFault
+from ._function import FunctionTool
+from ._handler import HandlerTool
+from ._result import encode_result, error_output
+from ._values import ToolContext, ToolFailure, ToolResult
+
+if TYPE_CHECKING:
+    from realtime_api.models import RealtimeFunctionTool
+
+__all__ = ["Toolbox"]
+
+_log = logging.getLogger("realtime_ext.tools")
+
+
+class Toolbox:
+    """Functions that the model may call.
+
+        toolbox = tools.Toolbox([book_room, cancel_booking], state=hotel)
+        toolbox.call("book_room", '{"room": "Elm", "nights": 2}')     # '{"price":180}'
+        toolbox.call("book_room", '{"room": "Elm"}')
+        # '{"error":{"type":"missing_argument","message":"book_room: nights is missing and required"}}'
+
+    A call never raises for what the model sent or what a tool raised: the model is told, and the exception
+    is kept in `failures`. A toolbox may be used from several threads and event loops once its tools are in.
+
+    Args:
+        functions: Typed functions, sync or async, as `function_tool` takes them.
+        state: What `ToolContext.state` is, unless a context of the caller's own is handed to a call.
+        on_failure: Called with each `ToolFailure`, in the thread or task that ran the tool. What it raises
+            is logged.
+        explain: Turns a tool's exception into the text that the model is told. Left out, that is the
+            exception's class and text; a tool whose exceptions may hold secrets needs one that doesn't tell.
+        keep_failures: How many failures `failures` keeps, the newest; 0 or more.
+
+    Raises:
+        TypeError: As `function_tool`.
+        ValueError: As `function_tool`; or two tools have the same name; or `keep_failures` is negative.
+    """
+
+    def __init__(
+        self,
+        functions: Iterable[Callable[..., Any]] = (),
+        *,
+        state: Any = None,
+        on_failure: Callable[[ToolFailure], object] | None = None,
+        explain: Callable[[Exception], str] | None = None,
+        keep_failures: int = 100,
+    ) -> None:
+        if keep_failures < 0:
+            raise ValueError(f"keep_failures: expected 0 or more, got {keep_failures!r}")
+        if callable(functions):
+            raise TypeError(f"functions: expected a list of functions, got {functions!r} alone")
+        self.state = state
+        self._on_failure = on_failure
+        self._explain = explain or _explain
+        self._failures: deque[ToolFailure] = deque(maxlen=keep_failures)
+        self._tools: dict[str, FunctionTool | HandlerTool] = {}
+        for function in functions:
+            self.add(function)
+
+    def add(self, definition: Any, handler: Callable[..., Any] | None = None) -> Any:
+        """Put one more tool in.
+
+        Args:
+            definition: A `RealtimeFunctionTool` or a dict of its shape, with a schema written by hand; or,
+                without a handler, a typed function, so that this is a decorator too.
+            handler: What to call, sync or async. It gets the arguments by keyword; or, if the one parameter
+                that it needs isn't a property of the schema, all of them in that one, as a dict. They are
+                checked against the schema before. Parameters annotated `ToolContext` are handed the context.
+
+        Returns:
+            The function or handler.
+
+        Raises:
+            TypeError: As `function_tool`; or the definition or the handler is of no usable type.
+            ValueError: The API would refuse the definition; its name is taken; or the handler can't take
+                what the schema has.
+        """
+        tool = FunctionTool.of(definition) if handler is None else HandlerTool.of(definition, handler)
+        if tool.name in self._tools:
+            raise ValueError(f"tool {tool.name}: there is one of that name already")
+        self._tools[tool.name] = tool
+        return definition if handler is None else handler
+
+    @property
+    def definitions(self) -> list[RealtimeFunctionTool]:
+        """What goes into a session's `tools`, in the order that the tools were put in."""
+        from realtime_api.models import RealtimeFunctionTool
+
+        return [RealtimeFunctionTool.from_dict(tool.definition) for tool in self._tools.values()]
+
+    @property
+    def failures(self) -> tuple[ToolFailure, ...]:
+        """The calls that went wrong, oldest first; each has the exception with its traceback."""
+        return tuple(self._failures)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._tools
+
+    def __len__(self) -> int:
+        return len(self._tools)
+
+    def call(self, name: str, arguments: str | bytes, *, context: ToolContext[Any] | None = None) -> str:
+        """Call a tool and wait for it.
+
+        Args:
+            name: The tool.
+            arguments: JSON, as `response.function_call_arguments.done` has it.
+            context: For the parameters that ask for one; made of the toolbox's state if left out.
+
+        Returns:
+            One JSON document for `function_call_output`: what the tool returned (text that is a JSON object
+            or array as it is, other text as a JSON string, None as null), or an error object for the model,
+            `{"error": {"type": …, "message": …}}`.
+
+        Raises:
+            TypeError: `arguments` is not text.
+            RuntimeError: The tool is async and an event loop runs in this thread; use `acall`.
+        """
+        return self.run(name, arguments, context=context).output
+
+    async def acall(
+        self, name: str, arguments: str | bytes, *, context: ToolContext[Any] | None = None
+    ) -> str:
+        """Call a tool from an event loop: async ones in it, sync ones in a thread beside it.
+
+        Args and Returns are those of `call`. Cancelling cancels an async tool; a sync one runs to its end.
+        """
+        return (await self.arun(name, arguments, context=context)).output
+
+    def run(
+        self, name: str, arguments: str | bytes, *, context: ToolContext[Any] | None = None
+    ) -> ToolResult:
+        """Call a tool as `call` does; the outcome also says whether it was silent, and what went wrong."""
+        text = _text(arguments)
+        context = context or ToolContext(state=self.state)
+        try:
+            tool, ready = self._prepare(name, text, context)
+            if not tool.is_async:
+                value = ready()
+        except Exception as error:
+            return self._failed(name, error, text, context)
+        if tool.is_async:
+            _refuse_running_loop(name)
+            value = ready()
+        elif inspect.iscoroutine(value):
+            _refuse_running_loop(name, value)
+        try:
+            return _succeeded(asyncio.run(_awaited(value)) if inspect.isawaitable(value) else value)
+        except Exception as error:
+            return self._failed(name, error, text, context)
+
+    async def arun(
+        self, name: str, arguments: str | bytes, *, context: ToolContext[Any] | None = None
+    ) -> ToolResult:
+        """Call a tool as `acall` does; the outcome also says whether it was silent, and what went wrong."""
+        text = _text(arguments)
+        context = context or ToolContext(state=self.state)
+        try:
+            tool, ready = self._prepare(name, text, context)
+            value = ready() if tool.is_async else await asyncio.to_thread(_without_stop, ready)
+            if inspect.isawaitable(value):
+                value = await value
+            return _succeeded(value)
+        except Exception as error:
+            return self._failed(name, error, text, context)
+
+    def _prepare(
+        self, name: str, arguments: str, context: ToolContext[Any]
+    ) -> tuple[FunctionTool | HandlerTool, Callable[[], Any]]:
+        tool = self._tools.get(name)
+        if tool is None:
+            raise ArgumentFault(_unknown(name, list(self._tools)), kind="unknown_tool")
+        return tool, tool.prepare(arguments, context)
+
+    def _failed(self, name: str, error: Exception, arguments: str, context: ToolContext[Any]) -> ToolResult:
+        kind, message = "tool_failed", ""
+        if isinstance(error, ArgumentFault):
+            kind, message = error.kind, str(error)
+        failure = ToolFailure(
+            name=name,
+            kind=kind,
+            error=error,
+            arguments=arguments,
+            call_id=context.call_id,
+        )
+        self._failures.append(failure)
+        # Neither arguments nor the exception's text: both may hold what people said.
+        level = logging.WARNING if kind == "tool_failed" else logging.DEBUG
+        _log.log(level, "tool %s: %s (%s), kept in Toolbox.failures", name, kind, type(error).__name__)
+        if self._on_failure is not None:
+            try:
+                self._on_failure(failure)
+            except Exception as fault:
+                _log.error("on_failure itself raised %s", type(fault).__name__)
+        message = message or f"{name} failed: {self._explain(error)}"
+        return ToolResult(output=error_output(kind, message), failure=failure)
+
+
+def _succeeded(value: Any) -> ToolResult:
+    output, silent = encode_result(value)
+    return ToolResult(output=output, silent=silent)
+
+
+def _explain(error: Exception) -> str:
+    text = str(error)
+    name = type(error).__name__
+    return f"{name}: {text[:500]}" if text else name
+
+
+def _unknown(name: str, names: list[str]) -> str:
+    near = difflib.get_close_matches(name, names, 1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    return f"there is no tool {name}; there are: {', '.join(names) or 'none'}{hint}"
+
+
+async def _awaited(value: Awaitable[Any]) -> Any:
+    return await value
+
+
+def _without_stop(ready: Callable[[], Any]) -> Any:
+    # A future can't carry StopIteration; everything else comes through as it is.
+    try:
+        return ready()
+    except StopIteration as error:
+        raise RuntimeError("the tool raised StopIteration") from error
+
+
+def _refuse_running_loop(name: str, waiting: Coroutine[Any, Any, Any] | None = None) -> None:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    if waiting is not None:
+        waiting.close()
+    raise RuntimeError(f"tool {name} is async and an event loop runs in this thread: use acall")
+
+
+def _text(arguments: str | bytes) -> str:
+    if isinstance(arguments, str):
+        return arguments
+    if isinstance(arguments, bytes | bytearray):
+        return arguments.decode(errors="replace")
+    raise TypeError(f"arguments: expected JSON text, got {type(arguments).__name__}")

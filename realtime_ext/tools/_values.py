@@ -1,0 +1,80 @@
+"""What goes into a tool and what comes out of it, besides its arguments.
+
+This module must not run anything.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Generic, TypeVar
+
+import attrs
+
+__all__ = ["Silent", "ToolContext", "ToolFailure", "ToolResult"]
+
+StateT = TypeVar("StateT")
+OutputT = TypeVar("OutputT")
+
+
+@attrs.frozen
+class ToolContext(Generic[StateT]):
+    """Where a tool was called from.
+
+    A parameter annotated with it, `ToolContext` or `ToolContext[MyState]`, is handed one and stays out of
+    the schema.
+
+    Args:
+        connection: The connection that the call came in by; None outside of one.
+        call_id: The function call's id, such as `call_…`; empty outside of a connection.
+        state: The application's own, from `Toolbox(…, state=…)`.
+    """
+
+    connection: Any = attrs.field(default=None, repr=False)
+    call_id: str = ""
+    state: StateT = attrs.field(default=None, repr=False)
+
+
+@attrs.frozen
+class Silent(Generic[OutputT]):
+    """A tool's output that the model should not answer by itself: no follow-up response is asked for.
+
+    Args:
+        output: What goes into the conversation all the same.
+    """
+
+    output: OutputT | None = None
+
+
+@attrs.frozen(kw_only=True)
+class ToolFailure:
+    """A call that went wrong, kept for the developer.
+
+    Args:
+        name: The tool that was asked for.
+        kind: What went wrong, as the model was told it: "unknown_tool", "invalid_json", "missing_argument",
+            "unknown_argument", "invalid_argument", or "tool_failed" when the tool itself raised or its
+            result can't be written as JSON.
+        error: What was raised: a `ToolArgumentError`, or the tool's own exception.
+        arguments: The arguments as the model sent them.
+        call_id: The function call's id; empty outside of a connection.
+    """
+
+    name: str
+    kind: str
+    error: Exception
+    arguments: str = attrs.field(repr=False)
+    call_id: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class ToolResult:
+    """The outcome of a call.
+
+    Args:
+        output: The JSON for `function_call_output`.
+        silent: Whether the tool returned `Silent`.
+        failure: What went wrong; None if nothing did.
+    """
+
+    output: str
+    silent: bool = False
+    failure: ToolFailure | None = None
