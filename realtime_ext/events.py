@@ -204,8 +204,7 @@ def _is_translation(name: str, session: Any) -> bool:
         return bool(session["type"] == "translation")
     from realtime_api import schemas
 
-    schema = schemas.get(name)["properties"]["session"]
-    return _fits(schema, {**session, "type": "translation"}) or _fits(schema, session)
+    return _fits(schemas.get(name)["properties"]["session"], session)
 
 
 def _fits(schema: Mapping[str, Any], value: Any) -> bool:

@@ -124,6 +124,16 @@ def test_an_update_without_a_session_type_goes_by_its_shape(session: Any, transl
     assert json.loads(encode_event(event)) == {"type": "session.update", "session": session}
 
 
+@pytest.mark.parametrize(
+    "session", [{}, {"id": "sess_1", "expires_at": 1, "model": "m", "audio": {"output": {"language": "es"}}}]
+)
+def test_a_created_session_of_no_type_costs_the_event_nothing(session: dict[str, Any]) -> None:
+    content = {"type": "session.created", "event_id": "event_1", "session": session}
+    event = parse_event(content)
+    assert isinstance(event, models.RealtimeServerEventSessionCreated)
+    assert json.loads(encode_event(event)) == content
+
+
 def test_each_union_has_every_class_and_unknown_events() -> None:
     server = set(typing.get_args(events.ServerEvent))
     client = set(typing.get_args(events.ClientEvent))
