@@ -1,0 +1,5 @@
+"""`python -m realtime_ext.cli` is `realtime`."""
+
+from . import main
+
+main()

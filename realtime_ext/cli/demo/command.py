@@ -1,0 +1,109 @@
+"""The demo from start to finish: simulator or real API, call, checks, recording, picture, exit status."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+from rich.console import Console
+
+from ... import audio
+from ...aio import AsyncRealtimeClient
+from ...errors import RealtimeError
+from ...simulator import Simulator
+from ...simulator.media.speaker import Speaker
+from .call import SPEECH_S, Recording, make_call
+from .sound import RATE, difference, loudness
+from .steps import DemoError, Steps
+
+__all__ = ["run"]
+
+QUESTION = "Hello! Can you hear me well?"
+LEAST_REPLY_S = 0.3
+
+
+def run(*, live: bool, out: Path, model: str) -> int:
+    """Run the demo.
+
+    Args:
+        live: Call the API that the environment names (OPENAI_API_KEY, OPENAI_BASE_URL), not the simulator.
+        out: Folder for ``reply.wav`` and ``call.png``; made if it is missing.
+        model: The model to talk to.
+
+    Returns:
+        The exit status: 0; 1 if a step failed, which is then printed; 2 if there is no key to go live with.
+    """
+    console = Console()
+    if live and not os.environ.get("OPENAI_API_KEY"):
+        console.print("[red]✗[/] going live needs a key: set OPENAI_API_KEY")
+        return 2
+    steps = Steps(console)
+    where = "OpenAI's Realtime API" if live else "the simulator on this machine"
+    console.print(f"\n[bold]A WebRTC call to {where}[/]\n")
+    try:
+        asyncio.run(_run(steps, live=live, out=out, model=model))
+    except (DemoError, RealtimeError, OSError, ValueError) as exc:
+        steps.failed(str(exc) or type(exc).__name__)
+        return 1
+    return 0
+
+
+async def _run(steps: Steps, *, live: bool, out: Path, model: str) -> None:
+    speech = _speech()
+    if live:
+        async with AsyncRealtimeClient() as client:
+            base_url = os.environ.get("OPENAI_BASE_URL", "https://api.openai.com/v1")
+            recording = await make_call(steps, client, base_url, model=model, speech=speech)
+        with steps.step("audio"):
+            _check_reply(steps, recording)
+    else:
+        with steps.step("simulator"):
+            simulator = Simulator()
+        async with simulator, AsyncRealtimeClient(simulator.api_key, base_url=simulator.base_url) as client:
+            steps.done("simulator", simulator.base_url)
+            recording = await make_call(steps, client, simulator.base_url, model=model, speech=speech)
+            call = simulator.calls[-1]
+        with steps.step("audio"):
+            _check_reply(steps, recording)
+            _check_way(steps, "simulator heard", "what was said here", speech, call.received_audio)
+            _check_way(steps, "heard here", "what it said", call.sent_audio, bytes(recording.received))
+    with steps.step("files"):
+        await asyncio.to_thread(_keep, steps, recording, out)
+    steps.console.print()
+    steps.console.print(steps.counts())
+    steps.console.print()
+
+
+def _speech() -> bytes:
+    """Return three seconds of speech, or of something like it where no voice is installed."""
+    size = int(SPEECH_S * RATE) * 2
+    return Speaker().speak(QUESTION, "alloy", 1.0, packets=False).pcm[:size].ljust(size, b"\0")
+
+
+def _check_reply(steps: Steps, recording: Recording) -> None:
+    heard = loudness(bytes(recording.received))
+    if heard.seconds < LEAST_REPLY_S:
+        raise DemoError(f"only {heard.seconds:.2f} s of audible reply, at least {LEAST_REPLY_S} s expected")
+    size = len(recording.received)
+    steps.done(
+        "audio received",
+        f"{size / 2 / RATE:.2f} s, {size:,} bytes; the reply {heard.seconds:.2f} s at {heard.dbfs:.1f} dBFS",
+    )
+
+
+def _check_way(steps: Steps, name: str, what: str, sent: bytes, arrived: bytes) -> None:
+    wrong = difference(sent, arrived)
+    if wrong is not None:
+        raise DemoError(f"{name}: {wrong}")
+    steps.done(name, f"{what}: {loudness(arrived).seconds:.2f} s at {loudness(arrived).dbfs:.1f} dBFS")
+
+
+def _keep(steps: Steps, recording: Recording, out: Path) -> None:
+    from .picture import draw  # matplotlib takes a while to load, and the call need not wait for it
+
+    out.mkdir(parents=True, exist_ok=True)
+    wav, picture = out / "reply.wav", out / "call.png"
+    audio.write_wav(wav, bytes(recording.received))
+    draw(recording, steps.events, picture)
+    steps.done("files", f"{wav}, {picture}")

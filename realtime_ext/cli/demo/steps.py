@@ -1,0 +1,138 @@
+"""What the demo tells while it runs: each step with its time, and every event of the call."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import attrs
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+__all__ = ["DemoError", "Moment", "Steps"]
+
+Direction = Literal["sent", "received"]
+
+
+class DemoError(Exception):
+    """A step of the demo did not do what it should."""
+
+
+@attrs.frozen
+class Moment:
+    """One event of the call.
+
+    Args:
+        at: Seconds since the demo began.
+        direction: Whether this side sent or received it.
+        type: The event's type.
+    """
+
+    at: float
+    direction: Direction
+    type: str
+
+
+class Steps:
+    """The running account: prints steps, keeps events, and lets the call wait for an event.
+
+    Args:
+        console: Where to print.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.events: list[Moment] = []
+        self.current = "start"
+        self._began = time.monotonic()
+        self._seen: dict[str, Any] = {}
+        self._changed = asyncio.Condition()
+        self._ended: str | None = None
+
+    @property
+    def now(self) -> float:
+        """Seconds since the demo began."""
+        return time.monotonic() - self._began
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Name what is being done, for the message should it fail."""
+        before, self.current = self.current, name
+        yield
+        self.current = before
+
+    def done(self, name: str, what: str) -> None:
+        """Print a step that is done."""
+        self.console.print(
+            f"[dim]{self.now:7.3f} s[/]  [green]✓[/] [bold]{escape(name):<16}[/] {escape(what)}",
+            soft_wrap=True,
+            highlight=False,
+        )
+
+    def failed(self, reason: str) -> None:
+        """Print why the step that is being done failed."""
+        self.console.print(
+            f"[dim]{self.now:7.3f} s[/]  [red]✗ [bold]{escape(self.current)}[/][/]: {escape(reason)}",
+            soft_wrap=True,
+            highlight=False,
+        )
+
+    async def event(self, direction: Direction, kind: str, event: Any) -> None:
+        """Take an event down, and print the first of its type."""
+        first = not any(moment.type == kind for moment in self.events)
+        self.events.append(Moment(self.now, direction, kind))
+        if first:
+            arrow = "[magenta]→[/]" if direction == "sent" else "[cyan]←[/]"
+            self.console.print(f"[dim]{self.now:7.3f} s  [/]{arrow} [dim]{escape(kind)}[/]", highlight=False)
+        async with self._changed:
+            self._seen[kind] = event
+            self._changed.notify_all()
+
+    async def end(self, reason: str) -> None:
+        """Take down that no more events will come."""
+        async with self._changed:
+            self._ended = reason
+            self._changed.notify_all()
+
+    async def wait_for(self, kind: str, timeout: float) -> Any:
+        """Wait for the newest received event of a type.
+
+        Args:
+            kind: The event's type.
+            timeout: Seconds.
+
+        Raises:
+            DemoError: An `error` event came, the call ended, or the time was up.
+        """
+
+        def over() -> bool:
+            return kind in self._seen or "error" in self._seen or self._ended is not None
+
+        try:
+            async with asyncio.timeout(timeout), self._changed:
+                await self._changed.wait_for(over)
+        except TimeoutError as exc:
+            raise DemoError(f"no {kind} within {timeout:g} s") from exc
+        if kind in self._seen:
+            return self._seen[kind]
+        if "error" in self._seen:
+            raise DemoError(f"the API answered with an error: {self._seen['error'].error.message}")
+        raise DemoError(f"the call ended ({self._ended}) before {kind}")
+
+    def counts(self) -> Table:
+        """Return the events by type, in the order of their first appearance."""
+        table = Table(box=None, padding=(0, 2), header_style="dim")
+        table.add_column("first", justify="right")
+        table.add_column("times", justify="right")
+        table.add_column("event")
+        many = Counter((moment.direction, moment.type) for moment in self.events)
+        for (direction, kind), count in many.items():
+            first = next(m.at for m in self.events if (m.direction, m.type) == (direction, kind))
+            arrow = "[magenta]→[/]" if direction == "sent" else "[cyan]←[/]"
+            table.add_row(f"{first:.3f} s", str(count), f"{arrow} {kind}")
+        return table
