@@ -8,7 +8,7 @@ without a data channel, with video, offers that only send or only receive. Rules
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 
 from ..errors import SdpError
@@ -18,13 +18,11 @@ from ._problem import Problem
 from ._sections import Media
 from ._structure import MOST, read
 from ._text_rules import check_form, check_line_ends
-from ._values import Candidate, CandidateError, parse_candidate, parse_int, parse_rtpmap
+from ._values import STATIC_CODECS, Candidate, CandidateError, parse_candidate, parse_int, parse_rtpmap
 
 __all__ = ["check_offer"]
 
 _CODECS = {("opus", 48000), ("pcmu", 8000), ("pcma", 8000)}
-_UNMAPPED = (0, 8)
-"""The payload types that the API knows without a rtpmap: PCMU and PCMA."""
 
 
 def check_offer(text: str | bytes) -> list[Problem]:
@@ -59,16 +57,11 @@ def check_offer(text: str | bytes) -> list[Problem]:
         return list(structure.faults)
     problems = [*structure.faults, *islice(check_line_ends(structure), MOST)]
     problems += islice(check_form(structure), MOST)
-    offer = describe(structure)
-    for rule in (
-        _check_role,
-        _check_audio,
-        _check_names,
-        _check_transports,
-        _check_codecs,
-        _check_candidates,
-    ):
-        problems += islice(rule(offer), MOST)
+    # Of an offer that can't be read nobody knows what it lacks.
+    if not structure.faults:
+        offer = describe(structure)
+        for rule in _RULES:
+            problems += islice(rule(offer), MOST)
     return sorted(problems, key=lambda problem: problem.line)[:MOST]
 
 
@@ -198,14 +191,14 @@ def _check_transports(offer: SessionDescription) -> Iterator[Problem]:
             yield Problem(
                 media.line_of("fingerprint") or offer.session.line_of("fingerprint") or media.line,
                 "bad_fingerprint",
-                f"the fingerprint is {shown(media.fingerprint)}; `sha-256` (or another known hash) "
-                "and its 32 bytes, as pairs of hexadecimal digits with colons between, are needed",
+                f"the fingerprint is {shown(media.fingerprint)}; a hash such as `sha-256` "
+                "and pairs of hexadecimal digits with colons between are needed",
                 "The line was cut or altered; send what createOffer made.",
             )
 
 
 def _check_codecs(offer: SessionDescription) -> Iterator[Problem]:
-    """Payload types are numbers that a rtpmap explains (RFC 8866 §6.6, RFC 3551 §3)."""
+    """Payload types are numbers that have a fixed meaning or a rtpmap (RFC 8866 §6.6, RFC 3551 §6)."""
     for media in _live(offer):
         if media.kind not in ("audio", "video") or "RTP/" not in media.protocol:
             continue
@@ -220,7 +213,7 @@ def _check_codecs(offer: SessionDescription) -> Iterator[Problem]:
                     "to 127 is needed",
                     "Edit codecs with setCodecPreferences instead of in the text.",
                 )
-            elif number not in mapped and number not in _UNMAPPED:
+            elif number not in mapped and number not in STATIC_CODECS:
                 yield Problem(
                     media.line,
                     "codec_without_rtpmap",
@@ -258,3 +251,13 @@ def _check_candidates(offer: SessionDescription) -> Iterator[Problem]:
                 "Leave these lines out: the API takes an offer without candidates.",
                 fatal=False,
             )
+
+
+_RULES: tuple[Callable[[SessionDescription], Iterator[Problem]], ...] = (
+    _check_role,
+    _check_audio,
+    _check_names,
+    _check_transports,
+    _check_codecs,
+    _check_candidates,
+)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import attrs
 
-from .._secret import MaskedStr
 from ..errors import SdpError
 from ._lines import decode, words
 from ._sections import Direction, Media, Section
 from ._structure import Structure, read
-from ._values import Attribute, Candidate, Codec, Fingerprint, Origin
+from ._values import Attribute, Candidate, Codec, Fingerprint, Origin, Password
 
 __all__ = ["SessionDescription", "describe"]
 
@@ -141,7 +140,7 @@ class SessionDescription:
     def ice_pwd(self) -> str | None:
         """The ICE password; its repr is masked."""
         password = self._whole("ice-pwd")
-        return None if password is None else MaskedStr(password)
+        return None if password is None else Password(password)
 
     @property
     def ice_options(self) -> tuple[str, ...]:

@@ -11,7 +11,6 @@ from typing import Literal
 
 import attrs
 
-from .._secret import MaskedStr
 from ._lines import shown, words
 from ._structure import MediaLine, Row
 from ._values import (
@@ -21,6 +20,7 @@ from ._values import (
     CandidateError,
     Codec,
     Fingerprint,
+    Password,
     parse_candidate,
     parse_int,
     parse_parameters,
@@ -178,7 +178,7 @@ class Media(Section):
     def ice_pwd(self) -> str | None:
         """The ICE password (RFC 8839 §5.4); its repr is masked."""
         password = self._inherited("ice-pwd")
-        return None if password is None else MaskedStr(password)
+        return None if password is None else Password(password)
 
     @property
     def ice_options(self) -> tuple[str, ...]:

@@ -82,9 +82,10 @@ def read(text: str) -> Structure:
             rows.append((number, line))
         if fault is not None and len(faults) < MOST:
             faults.append(fault)
-    faults = sorted([*faults, *_missing(session)], key=lambda problem: problem.line)
+    # A line that can't be read may be the one that is missing.
+    faults = faults or _missing(session)
     media = tuple((head, tuple(below)) for head, below in sections)
-    return Structure(text, lines, ends, tuple(session), media, tuple(faults[:MOST]))
+    return Structure(text, lines, ends, tuple(session), media, tuple(faults))
 
 
 def _media_line(number: int, match: re.Match[str]) -> MediaLine:

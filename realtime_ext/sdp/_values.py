@@ -13,11 +13,10 @@ from types import MappingProxyType
 
 import attrs
 
-from .._secret import MaskedStr
+from .._secret import MASK
 from ._lines import masked
 
 __all__ = [
-    "DIGEST_BYTES",
     "SECRET_ATTRIBUTES",
     "STATIC_CODECS",
     "Attribute",
@@ -26,6 +25,7 @@ __all__ = [
     "Codec",
     "Fingerprint",
     "Origin",
+    "Password",
     "parse_candidate",
     "parse_int",
     "parse_parameters",
@@ -33,11 +33,6 @@ __all__ = [
 ]
 
 SECRET_ATTRIBUTES = frozenset({"ice-pwd", "crypto", "key-mgmt"})
-
-DIGEST_BYTES: Mapping[str, int] = MappingProxyType(
-    {"md2": 16, "md5": 16, "sha-1": 20, "sha-224": 28, "sha-256": 32, "sha-384": 48, "sha-512": 64}
-)
-"""How many bytes a certificate's digest has, by hash (RFC 8122 §5)."""
 
 STATIC_CODECS: Mapping[int, tuple[str, int]] = MappingProxyType(
     {
@@ -52,8 +47,17 @@ STATIC_CODECS: Mapping[int, tuple[str, int]] = MappingProxyType(
 """Audio payload types that mean a codec without a rtpmap (RFC 3551 §6): name and clock rate in Hz."""
 
 _RTPMAP = re.compile(r"([0-9]{1,3}) +([^/ ]+)/([0-9]{1,9})(?:/([0-9]{1,3}))? *")
-_PAIRS = re.compile(r"[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2})*")
+_FINGERPRINT = re.compile(r"[^ ]+ +[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2})* *")
 _INT = re.compile(r"[0-9]{1,18}")
+
+
+class Password(str):
+    """A key or password: a str in every way, but for its repr."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return repr(MASK)
 
 
 @attrs.frozen
@@ -69,7 +73,7 @@ class Attribute:
         """Take apart the text after `a=`."""
         name, colon, value = text.partition(":")
         if colon and name.strip().lower() in SECRET_ATTRIBUTES:
-            value = MaskedStr(value)
+            value = Password(value)
         return cls(name, value if colon else None, line)
 
 
@@ -124,9 +128,8 @@ class Fingerprint(str):
 
     @property
     def is_well_formed(self) -> bool:
-        """Whether the hash is a known one and the digest has its length."""
-        size = DIGEST_BYTES.get(self.algorithm)
-        return size is not None and len(self.digest) == 3 * size - 1 and bool(_PAIRS.fullmatch(self.digest))
+        """Whether it is a hash's name and pairs of hexadecimal digits with colons between."""
+        return bool(_FINGERPRINT.fullmatch(self))
 
 
 @attrs.frozen
