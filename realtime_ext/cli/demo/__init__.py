@@ -1,5 +1,1 @@
 """`realtime demo`: one real WebRTC call, from the first request to hanging up, for all to see."""
-
-from .command import run
-
-__all__ = ["run"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from ... import events, sdp
+from ... import events, sdp, types
 from ...aio import AsyncRealtimeClient
 from ...aio_webrtc import DATA_CHANNEL, Progress, WebRtcPeer, host_addresses_towards
 from ...session import SessionBuilder
@@ -129,7 +129,7 @@ async def _listen(steps: Steps, peer: WebRtcPeer, recording: Recording) -> None:
     try:
         async for text in peer:
             event = events.parse_event(text)
-            if event.type == "response.output_audio_transcript.done":
+            if isinstance(event, types.ResponseAudioTranscriptDoneEvent):
                 recording.text = event.transcript
             await steps.event("received", event.type, event)
         reason = peer.close_reason or reason

@@ -47,7 +47,7 @@ def envelope(pcm: bytes) -> NDArray[np.float64]:
     window = int(RATE * WINDOW_S)
     wave = samples(pcm)
     whole = wave[: len(wave) // window * window].reshape(-1, window)
-    return np.sqrt((whole**2).mean(axis=1))
+    return np.sqrt(np.mean(whole**2, axis=1, dtype=np.float64))
 
 
 def loudness(pcm: bytes) -> Loudness:
