@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import math
 import sys
 from array import array
@@ -29,7 +30,7 @@ def tone(frequency: float, rate: int, length: float) -> bytes:
 
 def crossings(pcm: bytes) -> int:
     values = array("h", pcm)
-    return sum((a < 0) != (b < 0) for a, b in zip(values, values[1:], strict=False))
+    return sum((a < 0) != (b < 0) for a, b in itertools.pairwise(values))
 
 
 def test_the_voice_is_audible_and_as_long_as_its_words() -> None:
@@ -95,8 +96,8 @@ import math, struct, sys
 rate = 22050
 said = sys.stdin.buffer.read()
 samples = [int(8000 * math.sin(2 * math.pi * 300 * n / rate)) for n in range(rate // 10 * len(said.split()))]
-head = struct.pack("<4sI4s4sIHHIIHH4sI", b"RIFF", 0x7FFFF024, b"WAVE", b"fmt ", 16, 1, 1, rate, rate * 2, 2, 16,
-                   b"data", 0x7FFFF000)
+form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, rate, rate * 2, 2, 16)
+head = struct.pack("<4sI4s", b"RIFF", 0x7FFFF024, b"WAVE") + form + struct.pack("<4sI", b"data", 0x7FFFF000)
 sys.stdout.buffer.write(head + struct.pack(f"<{{len(samples)}}h", *samples))
 """
 

@@ -24,6 +24,7 @@ OFFER = "\r\n".join(
         "a=setup:actpass",
         "a=mid:0",
         "a=rtpmap:111 opus/48000/2",
+        "a=rtcp-mux",
         "",
     ]
 )
@@ -58,6 +59,7 @@ def test_without_its_last_crlf_an_offer_ends_too_soon(end: str) -> None:
         (OFFER.replace("a=ice-ufrag:abcd\r\n", ""), "ice-ufrag"),
         (OFFER.replace("a=fingerprint:sha-256 AA:BB\r\n", ""), "fingerprint"),
         (OFFER.replace("actpass", "passive"), "setup"),
+        (OFFER.replace("a=rtcp-mux\r\n", ""), "rtcp-mux"),
         (OFFER + "a=x:" + "y" * 300_000 + "\r\n", "bytes"),
         (OFFER + "a=x\r\n" * 5000, "lines"),
         (OFFER + "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\n" * 20, "media sections"),
@@ -76,6 +78,13 @@ def test_only_loopback_udp_candidates_are_followed() -> None:
     ]
     assert "10.0.0.9" in offer.for_peer(OFFER, loopback_only=False)
     assert ".local" not in offer.for_peer(OFFER, loopback_only=False)
+
+
+def test_a_direction_that_goes_without_saying_is_said() -> None:
+    assert offer.for_peer(OFFER).count("a=sendrecv\r\n") == 1
+    assert "sendrecv" not in offer.for_peer(OFFER.replace("a=mid:0", "a=recvonly\r\na=mid:0"))
+    everywhere = OFFER.replace("t=0 0", "t=0 0\r\na=recvonly")
+    assert offer.for_peer(everywhere).endswith("a=recvonly\r\n")
 
 
 def test_thousands_of_candidates_are_cut_short() -> None:

@@ -72,12 +72,6 @@ class Responses:
                 "Wait for its response.done, or cancel it.",
                 code="conversation_already_has_active_response",
             )
-        if len(params.get("output_modalities") or ()) > 1:
-            raise ApiProblem(
-                "Invalid value for 'response.output_modalities': allowed is ['text'] or ['audio'], not both.",
-                code="invalid_value",
-                param="response.output_modalities",
-            )
         items = self._input(params)
         given = sum(map(item_tokens, items), self._setup(params))
         response = Response(self._owner, params, given, self._last_input)

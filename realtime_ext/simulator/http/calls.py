@@ -30,12 +30,6 @@ def check_session(session: Any, at: str = "session") -> Mapping[str, Any]:
     name = REQUEST_SCHEMAS.get(kind if isinstance(kind, str) else "", REQUEST_SCHEMAS["realtime"])
     schema.check(name, session, at=at)
     checked: Mapping[str, Any] = session
-    if len(checked.get("output_modalities") or ()) > 1:
-        raise ApiProblem(
-            f"Invalid value for '{at}.output_modalities': allowed is ['text'] or ['audio'], not both.",
-            code="invalid_value",
-            param=f"{at}.output_modalities",
-        )
     return checked
 
 

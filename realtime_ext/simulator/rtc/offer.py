@@ -18,6 +18,7 @@ MAX_CANDIDATES = 32
 """Candidates that are followed; further ones are dropped."""
 _MEDIA = re.compile(r"m=(audio|video|application) \d{1,5}(/\d+)? [A-Z/]+ \S.*")
 _LINE = re.compile(r"[a-z]=.*")
+_DIRECTIONS = {"a=sendrecv", "a=sendonly", "a=recvonly", "a=inactive"}
 
 
 def check(body: bytes) -> str:
@@ -39,7 +40,7 @@ def check(body: bytes) -> str:
         raise _invalid("EOF")
     if "\0" in text:
         raise _invalid("it has a NUL byte")
-    lines = re.split(r"\r\n|\n|\r", text)[:-1]
+    lines = _lines(text)
     if len(lines) > MAX_LINES:
         raise _invalid(f"an offer has at most {MAX_LINES} lines, this one has {len(lines)}")
     _check_lines(lines)
@@ -66,6 +67,8 @@ def _check_lines(lines: list[str]) -> None:
     for attribute in ("ice-ufrag", "ice-pwd", "fingerprint", "setup"):
         if not any(line.startswith(f"a={attribute}:") for line in lines):
             raise _invalid(f"there is no 'a={attribute}'")
+    if "a=rtcp-mux" not in lines:
+        raise _invalid("there is no 'a=rtcp-mux'; RTP and RTCP share a port here")
     if not any(re.match(r"a=rtpmap:\d+ opus/48000/2$", line, re.IGNORECASE) for line in lines):
         raise _invalid("the audio section does not offer opus/48000/2")
     if any(line.startswith("a=setup:passive") for line in lines) and not any(
@@ -75,29 +78,45 @@ def _check_lines(lines: list[str]) -> None:
 
 
 def for_peer(text: str, *, loopback_only: bool = True) -> str:
-    """Return an offer without what the peer connection should not follow.
+    """Return an offer as the peer connection should read it.
 
     Candidates that hide behind `.local` names cost a second of waiting each and can't be resolved here; those
     of other machines must not be talked to. Without them the connection forms through the browser's own
-    checks, so the end of candidates is kept back too.
+    checks, so the end of candidates is kept back too. And aiortc wants to read a direction where sendrecv
+    goes without saying (RFC 8866 §6.7).
 
     Args:
         text: An offer that `check` has passed.
         loopback_only: Keep loopback addresses only; otherwise every address that is one.
     """
-    return "".join(_followed(text, loopback_only))
+    lines = list(_followed(text, loopback_only))
+    starts = [number for number, line in enumerate(lines) if line.startswith("m=")]
+    session = lines[: starts[0]]
+    direction = next((line for line in session if line in _DIRECTIONS), "a=sendrecv")
+    followed = session
+    for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
+        section = lines[start:end]
+        if not _DIRECTIONS.intersection(section):
+            section.append(direction)
+        followed += section
+    return "\r\n".join([*followed, ""])
 
 
 def _followed(text: str, loopback_only: bool) -> Iterator[str]:
     candidates = 0
-    for line in text.split("\r\n")[:-1]:
+    for line in _lines(text):
         if line.startswith("a=end-of-candidates"):
             continue
         if line.startswith("a=candidate:"):
             candidates += 1
             if candidates > MAX_CANDIDATES or not _reachable(line, loopback_only):
                 continue
-        yield line + "\r\n"
+        yield line
+
+
+def _lines(text: str) -> list[str]:
+    """The lines of an offer that ends with CRLF; LF and CR end lines too, but U+2028 and its like don't."""
+    return re.split(r"\r\n|\n|\r", text)[:-1]
 
 
 def _reachable(line: str, loopback_only: bool) -> bool:

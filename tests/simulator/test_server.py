@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import pytest
+
+from realtime_ext.simulator import Simulator
+from realtime_ext.simulator.__main__ import arguments
+
+
+def secret(sim: Simulator) -> int:
+    headers = {"authorization": f"Bearer {sim.api_key}"}
+    return httpx.post(f"{sim.base_url}/realtime/client_secrets", headers=headers, json={}).status_code
+
+
+def test_it_serves_on_a_free_loopback_port_until_the_block_ends() -> None:
+    before = threading.active_count()
+    with Simulator() as one, Simulator() as two:
+        assert one.base_url.startswith("http://127.0.0.1:") and one.base_url.endswith("/v1")
+        assert one.base_url != two.base_url and one.api_key != two.api_key
+        assert one.webhook_secret.startswith("whsec_")
+        assert secret(one) == secret(two) == 200
+        base_url = one.base_url
+    assert threading.active_count() == before
+    with pytest.raises(httpx.ConnectError):
+        httpx.post(f"{base_url}/realtime/client_secrets")
+    with pytest.raises(RuntimeError, match="not running"):
+        _ = one.base_url
+
+
+def test_it_works_with_async_with_and_can_be_entered_again() -> None:
+    async def main(sim: Simulator) -> None:
+        async with sim:
+            assert await asyncio.to_thread(secret, sim) == 200
+            with pytest.raises(RuntimeError, match="already"):
+                sim.__enter__()
+
+    sim = Simulator(api_key="sk-mine", webhook_secret="whsec_bWluZQ==")
+    asyncio.run(main(sim))
+    asyncio.run(main(sim))
+    sim.close()
+    assert (sim.api_key, sim.webhook_secret) == ("sk-mine", "whsec_bWluZQ==")
+
+
+def test_a_keep_alive_connection_does_not_hold_up_its_end() -> None:
+    with httpx.Client() as client:
+        with Simulator() as sim:
+            client.get(f"{sim.base_url}/nothing")
+        with pytest.raises(httpx.TransportError):
+            client.get(f"http://127.0.0.1:{sim._settings.port or 1}/")
+
+
+def test_a_taken_port_is_an_os_error() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        sim = Simulator(port=port)
+        with pytest.raises(OSError, match="in use"):
+            sim.__enter__()
+    with sim:
+        assert f":{port}/" in sim.base_url
+
+
+def test_an_exception_in_the_block_stops_it_all_the_same() -> None:
+    before = threading.active_count()
+    with pytest.raises(KeyError), Simulator():
+        raise KeyError
+    assert threading.active_count() == before
+
+
+def test_only_the_latest_records_are_kept() -> None:
+    with Simulator(kept=3) as sim:
+        for _ in range(5):
+            httpx.get(f"{sim.base_url}/nothing")
+        assert len(sim.requests) == 3
+
+
+def test_waiting_for_what_never_comes_times_out() -> None:
+    with Simulator() as sim, pytest.raises(TimeoutError):
+        sim.wait_for(lambda: False, timeout=0.01)
+
+
+def test_importing_realtime_ext_does_not_import_the_simulator_nor_the_simulator_aiortc() -> None:
+    code = (
+        "import sys\n"
+        "import realtime_ext\n"
+        "assert not {'realtime_ext.simulator', 'starlette', 'uvicorn', 'aiortc'} & set(sys.modules)\n"
+        "import realtime_ext.simulator\n"
+        "assert not {'starlette', 'uvicorn', 'aiortc', 'av', 'jsonschema_rs'} & set(sys.modules)\n"
+        "from realtime_ext.simulator import Simulator\n"
+        "with Simulator(): pass\n"
+        "assert not {'aiortc', 'aioice', 'numpy'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment())
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+
+
+@contextmanager
+def command(*options: str) -> Iterator[subprocess.Popen[str]]:
+    line = [sys.executable, "-m", "realtime_ext.simulator", *options]
+    with subprocess.Popen(
+        line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
+    ) as it:
+        try:
+            yield it
+        finally:
+            it.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_command_prints_what_a_program_needs_and_ends_on_a_signal(number: int) -> None:
+    with command("--port", "0", "--json", "--api-key", "sk-given") as process:
+        assert process.stdout is not None
+        facts = json.loads(process.stdout.readline())
+        assert set(facts) == {"base_url", "api_key", "webhook_secret", "pid"}
+        assert facts["api_key"] == "sk-given" and facts["pid"] == process.pid
+        response = httpx.post(
+            f"{facts['base_url']}/realtime/client_secrets",
+            headers={"authorization": "Bearer sk-given"},
+            json={},
+        )
+        assert response.status_code == 200
+        process.send_signal(number)
+        out, error = process.communicate(timeout=20)
+        assert process.returncode == 0 and error == ""
+        assert all(isinstance(json.loads(line), dict) for line in out.splitlines())
+
+
+def test_the_command_says_what_an_open_address_means_and_what_is_in_the_way() -> None:
+    with command("--port", "0", "--host", "0.0.0.0") as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(5)]
+        assert lines[0].split()[0] == "base_url" and "not loopback" in lines[4]
+    with (
+        socket.create_server(("127.0.0.1", 0)) as taken,
+        command("--port", str(taken.getsockname()[1])) as process,
+    ):
+        _, error = process.communicate(timeout=20)
+        assert process.returncode == 1 and "cannot listen" in error
+
+
+def test_the_command_listens_on_loopback_unless_told_otherwise() -> None:
+    assert arguments().parse_args([]).host == "127.0.0.1"
