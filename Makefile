@@ -72,6 +72,7 @@ UV = $$(command -v uv || echo $(BIN)/uv)
 
 .venv/.requirements: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed (make PYTHON=python3.12 …)")'
+	@echo "Setting up .venv from requirements.txt; this happens once."
 	@if command -v uv >/dev/null; then test -x $(BIN)/python || uv venv --quiet --python $(PYTHON) .venv; \
 	else \
 	  test -x $(BIN)/pip || $(PYTHON) -m venv .venv || { rm -rf .venv; \
@@ -87,6 +88,7 @@ UV = $$(command -v uv || echo $(BIN)/uv)
 	@touch $@
 
 build/peers/.installed: requirements-peers.txt | .venv/.installed
+	@echo "Setting up build/peers from requirements-peers.txt; this happens once."
 	@rm -rf build/peers && mkdir -p build
 	@$(UV) venv --quiet --python $(BIN)/python build/peers
 	@$(UV) pip install --quiet --python build/peers/bin/python --require-hashes -r requirements-peers.txt
