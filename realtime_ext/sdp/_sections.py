@@ -33,6 +33,7 @@ Direction = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
 
 _DIRECTIONS: tuple[Direction, ...] = ("sendrecv", "sendonly", "recvonly", "inactive")
 
+_NOTHING: dict[str, list[tuple[int, str | None]]] = {}
 _KINDS = frozenset({"audio", "video", "text", "application", "message", "image"})
 
 
@@ -111,7 +112,7 @@ class Media(Section):
     @classmethod
     def below(cls, session: Section, head: MediaLine, rows: tuple[Row, ...]) -> Media:
         """Make a media section that inherits from a session."""
-        return cls(rows, index_rows(rows), head, session)
+        return cls(rows, index_rows(rows) if rows else _NOTHING, head, session)
 
     def __repr__(self) -> str:
         return f"<Media {self.name} {self.direction}, mid {shown(self.mid or '')}, line {self.line}>"
@@ -144,7 +145,7 @@ class Media(Section):
     @property
     def formats(self) -> tuple[str, ...]:
         """Payload types, or `webrtc-datachannel`."""
-        return self._head.formats
+        return words(self._head.formats)
 
     @property
     def name(self) -> str:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import attrs
 
-from ._lines import shown, split, words
+from ._lines import shown, split
 from ._problem import Problem
 from ._strangers import recognise
 
@@ -34,7 +34,7 @@ class MediaLine(NamedTuple):
     port: int
     port_count: int | None
     protocol: str
-    formats: tuple[str, ...]
+    formats: str
 
 
 @attrs.frozen(repr=False)
@@ -90,7 +90,7 @@ def read(text: str) -> Structure:
 
 def _media_line(number: int, match: re.Match[str]) -> MediaLine:
     kind, port, count, protocol, formats = match.groups()
-    return MediaLine(number, kind, int(port), int(count) if count else None, protocol, words(formats))
+    return MediaLine(number, kind, int(port), int(count) if count else None, protocol, formats)
 
 
 def _fault(number: int, line: str) -> Problem | None:
