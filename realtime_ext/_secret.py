@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from typing import final
 
-__all__ = ["MASK", "MaskedStr", "Secret", "mask", "redact"]
+__all__ = ["MASK", "Secret", "mask", "redact"]
 
 MASK = "***"
 
@@ -69,16 +69,6 @@ class Secret:
 
     def __deepcopy__(self, memo: object) -> Secret:
         return self
-
-
-@final
-class MaskedStr(str):
-    """A str that is itself in every use but repr, for secrets inside generated models."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return f"'{MASK}'"
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from . import _json
-from ._secret import MaskedStr
 from .errors import SessionConfigError, SessionProblem
 
 if TYPE_CHECKING:
@@ -43,75 +42,59 @@ __all__ = [
 JSON = dict[str, Any]
 
 
-class _AsGiven:
-    """Stands where a generated builder expects a model, so that a checked dict goes out as it is."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: Mapping[str, Any]) -> None:
-        self._value = value
-
-    def to_dict(self) -> Mapping[str, Any]:
-        return self._value
-
-
-def _body(value: Mapping[str, Any]) -> Any:
-    return _AsGiven(value)
-
-
 def _encoded(kwargs: JSON) -> JSON:
     """Encode a JSON body now, so that what has no JSON form is refused before anything is sent."""
     if "json" in kwargs:
-        kwargs["content"] = _json_bytes("session", kwargs.pop("json"))
+        kwargs["content"] = _json_bytes(kwargs.pop("json"))
+        kwargs["headers"] = {**kwargs.get("headers", {}), "Content-Type": "application/json"}
     return kwargs
 
 
-def _json_bytes(field: str, value: Any) -> bytes:
+def _json_bytes(value: Any) -> bytes:
     try:
         return _json.encode(value).encode()
     except ValueError as error:
-        problem = SessionProblem(field, value, "JSON values", f"{field}: cannot be written as JSON: {error}")
-        raise SessionConfigError([problem]) from error
+        message = f"session: cannot be written as JSON: {error}"
+        raise SessionConfigError([SessionProblem("session", value, "JSON values", message)]) from error
 
 
-def create_call(offer: str, session: Mapping[str, Any] | None) -> JSON:
+def create_call(offer: bytes, session: Mapping[str, Any] | None) -> JSON:
     """Build the multipart request that starts a call."""
     from realtime_api.api.realtime import create_realtime_call
     from realtime_api.models import RealtimeCallCreateRequest
 
-    given = None if session is None else _body(session)
-    kwargs = create_realtime_call._get_kwargs(body=RealtimeCallCreateRequest(sdp=offer, session=given))
-    return cast(JSON, kwargs)
+    # Bytes go out as they are, so neither the offer nor the session is written anew.
+    part = None if session is None else _json_bytes(session)
+    body = RealtimeCallCreateRequest(sdp=cast(Any, offer), session=cast(Any, part))
+    return create_realtime_call._get_kwargs(body=body)
 
 
-def create_call_with_secret(offer: str) -> JSON:
+def create_call_with_secret(offer: bytes) -> JSON:
     """Build the raw SDP request that starts a call on a client secret."""
     from realtime_api.api.realtime import create_realtime_call
 
-    return cast(JSON, create_realtime_call._get_kwargs(body=offer))
+    return create_realtime_call._get_kwargs(body=cast(Any, offer))
 
 
 def accept_call(call_id: str, session: Mapping[str, Any]) -> JSON:
     """Build the request that takes an incoming call."""
     from realtime_api.api.realtime import accept_realtime_call
 
-    return _encoded(accept_realtime_call._get_kwargs(call_id, body=_body(session)))
+    return _encoded(accept_realtime_call._get_kwargs(call_id, body=cast(Any, session)))
 
 
 def reject_call(call_id: str, body: Mapping[str, Any] | None) -> JSON:
     """Build the request that turns an incoming call away."""
     from realtime_api.api.realtime import reject_realtime_call
 
-    if body is None:
-        return _encoded(reject_realtime_call._get_kwargs(call_id))
-    return _encoded(reject_realtime_call._get_kwargs(call_id, body=_body(body)))
+    return _encoded(reject_realtime_call._get_kwargs(call_id, body=cast(Any, body)))
 
 
 def refer_call(call_id: str, body: Mapping[str, Any]) -> JSON:
     """Build the request that passes a call on."""
     from realtime_api.api.realtime import refer_realtime_call
 
-    return _encoded(refer_realtime_call._get_kwargs(call_id, body=_body(body)))
+    return _encoded(refer_realtime_call._get_kwargs(call_id, body=cast(Any, body)))
 
 
 def hangup_call(call_id: str) -> JSON:
@@ -125,28 +108,28 @@ def create_client_secret(body: Mapping[str, Any]) -> JSON:
     """Build the request for a client secret."""
     from realtime_api.api.realtime import create_realtime_client_secret
 
-    return _encoded(create_realtime_client_secret._get_kwargs(body=_body(body)))
+    return _encoded(create_realtime_client_secret._get_kwargs(body=cast(Any, body)))
 
 
 def create_translation_client_secret(body: Mapping[str, Any]) -> JSON:
     """Build the request for a client secret of a translation session."""
     from realtime_api.api.realtime import create_realtime_translation_client_secret
 
-    return _encoded(create_realtime_translation_client_secret._get_kwargs(body=_body(body)))
+    return _encoded(create_realtime_translation_client_secret._get_kwargs(body=cast(Any, body)))
 
 
 def create_session(body: Mapping[str, Any]) -> JSON:
     """Build the request for a session of the older form."""
     from realtime_api.api.realtime import create_realtime_session
 
-    return _encoded(create_realtime_session._get_kwargs(body=_body(body)))
+    return _encoded(create_realtime_session._get_kwargs(body=cast(Any, body)))
 
 
 def create_transcription_session(body: Mapping[str, Any]) -> JSON:
     """Build the request for a transcription session of the older form."""
     from realtime_api.api.realtime import create_realtime_transcription_session
 
-    return _encoded(create_realtime_transcription_session._get_kwargs(body=_body(body)))
+    return _encoded(create_realtime_transcription_session._get_kwargs(body=cast(Any, body)))
 
 
 def read_client_secret(data: JSON) -> RealtimeCreateClientSecretResponse:
@@ -164,25 +147,17 @@ def read_translation_client_secret(data: JSON) -> RealtimeTranslationClientSecre
 
 
 def read_session(data: JSON) -> RealtimeSessionCreateResponse:
-    """Read a session of the older form, its secret masked; raises what the generated class raises."""
+    """Read a session of the older form; raises what the generated class raises."""
     from realtime_api.models import RealtimeSessionCreateResponse
 
-    return RealtimeSessionCreateResponse.from_dict(_with_masked_secret(data))
+    return RealtimeSessionCreateResponse.from_dict(data)
 
 
 def read_transcription_session(data: JSON) -> RealtimeTranscriptionSessionCreateResponse:
-    """Read a transcription session of the older form, its secret masked; raises likewise."""
+    """Read a transcription session of the older form; raises likewise."""
     from realtime_api.models import RealtimeTranscriptionSessionCreateResponse
 
-    return RealtimeTranscriptionSessionCreateResponse.from_dict(_with_masked_secret(data))
-
-
-def _with_masked_secret(data: JSON) -> JSON:
-    # Generated models print all their fields; the value inside has to mask itself.
-    secret = data.get("client_secret")
-    if isinstance(secret, dict) and isinstance(secret.get("value"), str):
-        return {**data, "client_secret": {**secret, "value": MaskedStr(secret["value"])}}
-    return data
+    return RealtimeTranscriptionSessionCreateResponse.from_dict(data)
 
 
 @functools.cache

@@ -101,13 +101,13 @@ def build_create(
 
     Source: https://platform.openai.com/docs/api-reference/realtime/create-call
     """
-    text = _checked_offer(offer)
+    data = _checked_offer(offer)
     body = None
     if session is not None:
         from .session import resolve
 
         body = resolve(session, validate=validate, kinds=("realtime",))
-    request = _wire.create_call(text, body)
+    request = _wire.create_call(data, body)
     return Operation(
         name="calls.create",
         request=with_safety_identifier(request, safety_identifier),
@@ -184,22 +184,20 @@ def with_safety_identifier(request: Mapping[str, Any], identifier: str | None) -
     return {**request, "headers": {**request.get("headers", {}), SAFETY_HEADER: value}}
 
 
-def _checked_offer(offer: object) -> str:
-    if isinstance(offer, bytes | bytearray | memoryview):
+def _checked_offer(offer: object) -> bytes:
+    if isinstance(offer, str):
         try:
-            offer = bytes(offer).decode()
-        except UnicodeDecodeError as error:
-            raise SdpError(f"offer: expected UTF-8, got bytes that are not (at {error.start})") from error
-    if not isinstance(offer, str):
+            data = offer.encode()
+        except UnicodeEncodeError as error:
+            raise SdpError(f"offer: expected text, got a lone surrogate (at {error.start})") from error
+    elif isinstance(offer, bytes | bytearray | memoryview):
+        data = bytes(offer)
+    else:
         raise TypeError(f"offer: expected str or bytes, got {type(offer).__name__}")
-    try:
-        offer.encode()
-    except UnicodeEncodeError as error:
-        raise SdpError(f"offer: expected text, got a lone surrogate (at {error.start})") from error
 
     from .sdp import check_offer
 
-    problems = [problem for problem in check_offer(offer) if problem.fatal]
+    problems = [problem for problem in check_offer(data) if problem.fatal]
     if problems:
         first = problems[0]
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""

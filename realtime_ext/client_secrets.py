@@ -21,17 +21,11 @@ from .errors import SessionConfigError, SessionProblem
 
 if TYPE_CHECKING:
     import httpx
-    from realtime_api.models import (
-        RealtimeSessionCreateResponseGA,
-        RealtimeTranscriptionSessionCreateResponseGA,
-        RealtimeTranslationSession,
-    )
+    from realtime_api.models import RealtimeSessionUnion, RealtimeTranslationSession
 
     from .session import SessionLike
 
-    ConversationSession: TypeAlias = (
-        RealtimeSessionCreateResponseGA | RealtimeTranscriptionSessionCreateResponseGA
-    )
+    ConversationSession: TypeAlias = RealtimeSessionUnion | dict[str, Any]
 
 __all__ = ["ClientSecret", "build_create", "build_create_for_translation"]
 

@@ -1,0 +1,281 @@
+"""What happens between a client and the network: attempts, repeats, time limits, failures."""
+
+from __future__ import annotations
+
+import socket
+import threading
+
+import httpx
+import pytest
+
+from realtime_ext._operation import Operation, read_nothing
+from realtime_ext._secret import Secret
+from realtime_ext.errors import (
+    APIConnectionError,
+    APIStatusError,
+    APITimeoutError,
+    InternalServerError,
+    MissingApiKeyError,
+    NotFoundError,
+    RateLimitError,
+)
+from tests.loopback import Loopback, answer, break_off, hang_up, reset, say_nothing
+from tests.runner import Flavour
+
+CALL = "rtc_u1_abc"
+
+
+def refused_port() -> str:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+
+
+# accept, reject and refer act twice when repeated, and so does create; hangup doesn't.
+def act_once(client):
+    return client.calls.reject(CALL)
+
+
+def act_freely(client):
+    return client.calls.hangup(CALL)
+
+
+@pytest.mark.parametrize("act", [act_once, act_freely])
+@pytest.mark.parametrize("status", [429, 503])
+def test_429_and_503_are_repeated_for_every_operation(flavour: Flavour, act, status: int) -> None:
+    with Loopback(answer(status), answer(status), answer(200)) as server:
+        flavour.run(act(flavour.client(base_url=server.base_url)))
+    assert len(server.requests) == 3
+    assert len({request.body for request in server.requests}) == 1
+    assert flavour.sleeps == [0.5, 1.0]
+
+
+@pytest.mark.parametrize("act", [act_once, act_freely])
+def test_without_a_connection_every_operation_is_repeated_and_had_no_effect(flavour: Flavour, act) -> None:
+    client = flavour.client(base_url=refused_port())
+    with pytest.raises(APIConnectionError, match="no connection to 127.0.0.1") as caught:
+        flavour.run(act(client))
+    assert flavour.sleeps == [0.5, 1.0]
+    assert caught.value.may_have_applied is False
+    assert isinstance(caught.value.__cause__, httpx.ConnectError)
+
+
+@pytest.mark.parametrize("step", [reset, hang_up, break_off])
+def test_a_lost_answer_is_repeated_where_that_is_harmless(flavour: Flavour, step) -> None:
+    with Loopback(step, answer(200)) as server:
+        flavour.run(act_freely(flavour.client(base_url=server.base_url)))
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("step", [reset, hang_up, break_off])
+def test_a_lost_answer_is_raised_where_repeating_could_act_twice(flavour: Flavour, step) -> None:
+    with Loopback(step) as server:
+        with pytest.raises(APIConnectionError) as caught:
+            flavour.run(act_once(flavour.client(base_url=server.base_url)))
+    assert len(server.requests) == 1
+    assert caught.value.may_have_applied is True
+    assert not isinstance(caught.value, TimeoutError)
+    assert "may have carried it out" in str(caught.value)
+
+
+def test_a_read_timeout_is_a_timeout_and_may_have_applied(flavour: Flavour) -> None:
+    with Loopback(say_nothing) as server:
+        client = flavour.client(base_url=server.base_url)
+        with pytest.raises(APITimeoutError) as caught:
+            flavour.run(client.calls.refer(CALL, "tel:+14155550123", timeout=0.05))
+    assert isinstance(caught.value, TimeoutError)
+    assert caught.value.may_have_applied is True
+    assert len(server.requests) == 1
+    assert flavour.sleeps == []
+
+
+def test_a_read_timeout_is_repeated_where_that_is_harmless(flavour: Flavour) -> None:
+    with Loopback(say_nothing, answer(200)) as server:
+        flavour.run(flavour.client(base_url=server.base_url).calls.hangup(CALL, timeout=0.05))
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("status", [408, 409, 500, 502, 520])
+def test_ambiguous_statuses(flavour: Flavour, status: int) -> None:
+    with Loopback(answer(status), answer(200)) as server:
+        flavour.run(act_freely(flavour.client(base_url=server.base_url)))
+        assert len(server.requests) == 2
+    with Loopback(answer(status)) as server:
+        with pytest.raises(APIStatusError) as caught:
+            flavour.run(act_once(flavour.client(base_url=server.base_url)))
+        assert len(server.requests) == 1
+    assert caught.value.may_have_applied is True
+
+
+def test_a_refusal_is_raised_at_once(flavour: Flavour) -> None:
+    with Loopback(answer(401, b'{"error":{"message":"no"}}')) as server:
+        with pytest.raises(APIStatusError, match="no") as caught:
+            flavour.run(act_freely(flavour.client(base_url=server.base_url)))
+    assert len(server.requests) == 1
+    assert caught.value.may_have_applied is False
+
+
+def test_retries_end(flavour: Flavour) -> None:
+    with Loopback(answer(500)) as server:
+        with pytest.raises(InternalServerError) as caught:
+            flavour.run(act_freely(flavour.client(base_url=server.base_url, max_retries=3)))
+    assert len(server.requests) == 4
+    assert flavour.sleeps == [0.5, 1.0, 2.0]
+    assert caught.value.may_have_applied is True
+
+
+def test_no_retries_when_none_are_wanted(flavour: Flavour) -> None:
+    with Loopback(answer(429)) as server:
+        with pytest.raises(RateLimitError):
+            flavour.run(act_freely(flavour.client(base_url=server.base_url, max_retries=0)))
+    assert len(server.requests) == 1
+
+
+def test_retry_after_is_waited_for(flavour: Flavour) -> None:
+    date = "Fri, 15 Jan 2027 08:00:10 GMT"  # the clock shows 08:00:03 by then
+    with Loopback(answer(429, retry_after="3"), answer(503, retry_after=date), answer(200)) as server:
+        flavour.run(act_once(flavour.client(base_url=server.base_url)))
+    assert flavour.sleeps == [3.0, 7.0]
+
+
+def test_a_long_retry_after_is_told_instead(flavour: Flavour) -> None:
+    with Loopback(answer(429, retry_after="61")) as server:
+        with pytest.raises(RateLimitError) as caught:
+            flavour.run(act_freely(flavour.client(base_url=server.base_url)))
+    assert caught.value.retry_after == 61.0
+    assert len(server.requests) == 1
+    assert flavour.sleeps == []
+
+
+def test_404_on_a_repeated_hangup_is_done(flavour: Flavour) -> None:
+    with Loopback(answer(500), answer(404)) as server:
+        flavour.run(act_freely(flavour.client(base_url=server.base_url)))
+    assert len(server.requests) == 2
+
+
+def test_404_on_a_first_hangup_is_an_error(flavour: Flavour) -> None:
+    with Loopback(answer(404)) as server, pytest.raises(NotFoundError):
+        flavour.run(act_freely(flavour.client(base_url=server.base_url)))
+
+
+def test_404_on_a_repeated_reject_is_an_error(flavour: Flavour) -> None:
+    with Loopback(answer(503), answer(404)) as server, pytest.raises(NotFoundError):
+        flavour.run(act_once(flavour.client(base_url=server.base_url)))
+
+
+def test_an_earlier_attempt_that_may_have_applied_is_not_forgotten(flavour: Flavour) -> None:
+    with Loopback(answer(500), answer(429, retry_after="100")) as server:
+        with pytest.raises(RateLimitError) as caught:
+            flavour.run(act_freely(flavour.client(base_url=server.base_url)))
+    assert caught.value.may_have_applied is True
+
+
+def test_the_key_is_asked_for_at_every_attempt(flavour: Flavour) -> None:
+    keys = iter(["key-1", "key-2", "key-3"])
+    with Loopback(answer(503), answer(503), answer(200)) as server:
+        flavour.run(act_freely(flavour.client(base_url=server.base_url, api_key=lambda: next(keys))))
+    assert [request.header("authorization") for request in server.requests] == [
+        "Bearer key-1",
+        "Bearer key-2",
+        "Bearer key-3",
+    ]
+
+
+@pytest.mark.parametrize("key", ["", None])
+def test_no_key_is_missed_only_when_one_is_needed(flavour: Flavour, key: str | None) -> None:
+    with Loopback(answer(200)) as server:
+        client = flavour.client(base_url=server.base_url, api_key=lambda: key)
+        with pytest.raises(MissingApiKeyError, match="OPENAI_API_KEY"):
+            flavour.run(act_freely(client))
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("key", ["two words", "sk-abc\n", "ключ", "a\x00b"])
+def test_a_key_that_cannot_be_sent_is_refused_unseen(flavour: Flavour, key: str) -> None:
+    client = flavour.client(api_key=lambda: key)
+    with pytest.raises(ValueError, match="api_key: must be printable ASCII") as caught:
+        flavour.run(act_freely(client))
+    assert key not in str(caught.value)
+
+
+def test_a_key_of_another_type_is_refused(flavour: Flavour) -> None:
+    with pytest.raises(TypeError, match="api_key: expected a str, got int"):
+        flavour.run(act_freely(flavour.client(api_key=lambda: 7)))
+
+
+def test_a_closed_client_says_so(flavour: Flavour) -> None:
+    with Loopback(answer(200)) as server:
+        client = flavour.client(base_url=server.base_url)
+        flavour.run(act_freely(client))
+        flavour.run(client.aclose() if flavour.is_async else client.close())
+        with pytest.raises(APIConnectionError, match="closed"):
+            flavour.run(act_freely(client))
+    assert len(server.requests) == 1
+
+
+def test_a_closed_http_client_says_so(flavour: Flavour) -> None:
+    http_client = flavour.http_client()
+    flavour.run(http_client.aclose() if flavour.is_async else http_client.close())
+    with pytest.raises(APIConnectionError, match="http_client that was handed in is closed"):
+        flavour.run(act_freely(flavour.client(http_client=http_client)))
+
+
+@pytest.mark.parametrize(
+    "fault", [httpx.LocalProtocolError("bad header b'secret'"), httpx.TooManyRedirects("too many")]
+)
+def test_what_cannot_be_sent_is_not_repeated(flavour: Flavour, fault: httpx.HTTPError) -> None:
+    seen = []
+
+    def refuse(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        raise fault
+
+    with pytest.raises(APIConnectionError) as caught:
+        flavour.run(act_freely(flavour.client(refuse)))
+    assert len(seen) == 1
+    assert caught.value.may_have_applied is False
+
+
+@pytest.mark.parametrize("fault", [httpx.ConnectTimeout("t"), httpx.PoolTimeout("t")])
+def test_a_timeout_before_the_connection_is_repeated_and_had_no_effect(
+    flavour: Flavour, fault: httpx.TimeoutException
+) -> None:
+    def refuse(request: httpx.Request) -> httpx.Response:
+        raise fault
+
+    with pytest.raises(APITimeoutError) as caught:
+        flavour.run(act_once(flavour.client(refuse)))
+    assert flavour.sleeps == [0.5, 1.0]
+    assert caught.value.may_have_applied is False
+
+
+def test_other_exceptions_of_a_transport_pass_unchanged(flavour: Flavour) -> None:
+    def fail(request: httpx.Request) -> httpx.Response:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        flavour.run(act_freely(flavour.client(fail)))
+
+
+def test_threads_share_one_client() -> None:
+    flavour = Flavour("sync")
+    with Loopback(answer(200)) as server:
+        client = flavour.client(base_url=server.base_url)
+        threads = [threading.Thread(target=client.calls.hangup, args=(f"rtc_{n}",)) for n in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        flavour.close()
+    targets = sorted(request.target for request in server.requests)
+    assert targets == [f"/v1/realtime/calls/rtc_{n}/hangup" for n in range(8)]
+
+
+def test_an_operation_s_repr_shows_no_body_and_no_secret() -> None:
+    operation = Operation(
+        name="x",
+        request={"content": b"secret"},
+        read=read_nothing,
+        acts_twice=True,
+        bearer=Secret("ek_1"),
+    )
+    assert "secret'" not in repr(operation) and "ek_1" not in repr(operation)
