@@ -83,7 +83,7 @@ if TYPE_CHECKING:
     RealtimeReasoning = _models.RealtimeReasoning
     RealtimeReasoningEffort = _models.RealtimeReasoningEffort
     RealtimeResponse = _models.RealtimeResponse
-    RealtimeResponseCreateAudioOutput = _models.RealtimeResponseCreateAudio
+    RealtimeResponseCreateAudioOutput = _models.RealtimeResponseCreateAudioOutput
     RealtimeResponseCreateMcpTool = _models.MCPTool
     RealtimeResponseCreateParams = _models.RealtimeResponseCreateParams
     RealtimeResponseStatus = _models.RealtimeResponseStatus
@@ -214,7 +214,7 @@ _MODELS = {
     "RealtimeReasoning": "RealtimeReasoning",
     "RealtimeReasoningEffort": "RealtimeReasoningEffort",
     "RealtimeResponse": "RealtimeResponse",
-    "RealtimeResponseCreateAudioOutput": "RealtimeResponseCreateAudio",
+    "RealtimeResponseCreateAudioOutput": "RealtimeResponseCreateAudioOutput",
     "RealtimeResponseCreateMcpTool": "MCPTool",
     "RealtimeResponseCreateParams": "RealtimeResponseCreateParams",
     "RealtimeResponseStatus": "RealtimeResponseStatus",

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import quote
 
 from .errors import ModelError
@@ -33,6 +33,15 @@ class Model:
     def to_dict(self) -> dict[str, Any]:
         """The JSON object, without what is absent."""
         raise TypeError(f"{type(self).__name__} is no generated model")
+
+    @classmethod
+    def from_dict(cls, src_dict: Mapping[str, Any]) -> Self:
+        """Build the model from a JSON object; unknown properties and values are kept.
+
+        Raises:
+            ModelError: it is no object, or a required property is missing.
+        """
+        raise TypeError(f"{cls.__name__} is no generated model")
 
     @property
     def additional_keys(self) -> list[str]:
@@ -108,7 +117,7 @@ def masked(value: object) -> str:
 
 def unpack(model: type[Model], data: Mapping[str, Any]) -> dict[str, Any]:
     """A copy of a JSON object that decoding may take apart."""
-    if not isinstance(data, Mapping):
+    if type(data) is not dict and not isinstance(data, Mapping):
         raise ModelError(model.__name__, None, f"expected a JSON object, got {type(data).__name__}")
     return dict(data)
 

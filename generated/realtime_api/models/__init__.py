@@ -133,9 +133,11 @@ if TYPE_CHECKING:
     from .realtime_response import RealtimeResponse as RealtimeResponse
     from .realtime_response_audio import RealtimeResponseAudio as RealtimeResponseAudio
     from .realtime_response_audio_output import RealtimeResponseAudioOutput as RealtimeResponseAudioOutput
-    from .realtime_response_create_audio import RealtimeResponseCreateAudio as RealtimeResponseCreateAudio
     from .realtime_response_create_audio_output import (
         RealtimeResponseCreateAudioOutput as RealtimeResponseCreateAudioOutput,
+    )
+    from .realtime_response_create_audio_output_config import (
+        RealtimeResponseCreateAudioOutputConfig as RealtimeResponseCreateAudioOutputConfig,
     )
     from .realtime_response_create_params import RealtimeResponseCreateParams as RealtimeResponseCreateParams
     from .realtime_response_status import RealtimeResponseStatus as RealtimeResponseStatus
@@ -497,8 +499,8 @@ __all__ = (
     "RealtimeResponse",
     "RealtimeResponseAudio",
     "RealtimeResponseAudioOutput",
-    "RealtimeResponseCreateAudio",
     "RealtimeResponseCreateAudioOutput",
+    "RealtimeResponseCreateAudioOutputConfig",
     "RealtimeResponseCreateParams",
     "RealtimeResponseStatus",
     "RealtimeResponseStatusError",
@@ -712,8 +714,8 @@ _MODULES = {
     "RealtimeResponse": ".realtime_response",
     "RealtimeResponseAudio": ".realtime_response_audio",
     "RealtimeResponseAudioOutput": ".realtime_response_audio_output",
-    "RealtimeResponseCreateAudio": ".realtime_response_create_audio",
     "RealtimeResponseCreateAudioOutput": ".realtime_response_create_audio_output",
+    "RealtimeResponseCreateAudioOutputConfig": ".realtime_response_create_audio_output_config",
     "RealtimeResponseCreateParams": ".realtime_response_create_params",
     "RealtimeResponseStatus": ".realtime_response_status",
     "RealtimeResponseStatusError": ".realtime_response_status_error",

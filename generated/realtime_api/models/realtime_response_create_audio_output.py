@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import attrs as _attrs
 
@@ -10,35 +10,25 @@ from .._base import Model as _Model
 from .._base import encode as _encode
 from .._base import missing as _missing
 from .._base import unpack as _unpack
-from .realtime_audio_formats import decode_realtime_audio_formats
-from .voice_ids_or_custom_voice import decode_voice_ids_or_custom_voice
-
-if TYPE_CHECKING:
-    from .realtime_audio_formats import RealtimeAudioFormats
-    from .voice_ids_or_custom_voice import VoiceIdsOrCustomVoice
+from .realtime_response_create_audio_output_config import RealtimeResponseCreateAudioOutputConfig
 
 
 @_attrs.define(kw_only=True)
 class RealtimeResponseCreateAudioOutput(_Model):
-    """Settings of the speech to produce.
+    """Sound settings for this turn.
 
     Attributes:
-        format: Encoding wanted for the speech.
-        voice: Speaker of the answer, built in (`alloy` by default) or custom by id; cannot change after the
-            first speech of a session.
+        output: Settings of the speech to produce.
     """
 
-    format: RealtimeAudioFormats | None = None
-    voice: VoiceIdsOrCustomVoice | None = None
+    output: RealtimeResponseCreateAudioOutputConfig | None = None
     additional_properties: dict[str, Any] = _attrs.field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object, without what is absent."""
         out: dict[str, Any] = {}
-        if self.format is not None:
-            out["format"] = _encode(self.format)
-        if self.voice is not None:
-            out["voice"] = _encode(self.voice)
+        if self.output is not None:
+            out["output"] = _encode(self.output)
         for key, value in self.additional_properties.items():
             out.setdefault(key, _encode(value))
         return out
@@ -54,8 +44,9 @@ class RealtimeResponseCreateAudioOutput(_Model):
         d = _unpack(cls, src_dict)
         try:
             model = cls(
-                format=decode_realtime_audio_formats(d.pop("format", None)),
-                voice=decode_voice_ids_or_custom_voice(d.pop("voice", None)),
+                output=RealtimeResponseCreateAudioOutputConfig.from_dict(v0)
+                if isinstance(v0 := d.pop("output", None), dict)
+                else v0,
             )
         except KeyError as error:
             raise _missing(cls, error) from None

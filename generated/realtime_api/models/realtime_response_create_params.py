@@ -14,7 +14,7 @@ from ..types import UNSET, Unset
 from .prompt import decode_prompt
 from .realtime_conversation_item import decode_realtime_conversation_item
 from .realtime_reasoning import RealtimeReasoning
-from .realtime_response_create_audio import RealtimeResponseCreateAudio
+from .realtime_response_create_audio_output import RealtimeResponseCreateAudioOutput
 from .realtime_tool_choice_config import decode_realtime_tool_choice_config
 from .realtime_tools_config_union import decode_realtime_tools_config_union
 
@@ -54,7 +54,7 @@ class RealtimeResponseCreateParams(_Model):
 
     output_modalities: list[Literal["text", "audio"]] | None = None
     instructions: str | None = None
-    audio: RealtimeResponseCreateAudio | None = None
+    audio: RealtimeResponseCreateAudioOutput | None = None
     tools: list[RealtimeToolsConfigUnion] | None = None
     tool_choice: RealtimeToolChoiceConfig | None = None
     parallel_tool_calls: bool | None = None
@@ -110,7 +110,9 @@ class RealtimeResponseCreateParams(_Model):
             model = cls(
                 output_modalities=d.pop("output_modalities", None),
                 instructions=d.pop("instructions", None),
-                audio=RealtimeResponseCreateAudio.from_dict(v0) if isinstance(v0 := d.pop("audio", None), dict) else v0,
+                audio=RealtimeResponseCreateAudioOutput.from_dict(v0)
+                if isinstance(v0 := d.pop("audio", None), dict)
+                else v0,
                 tools=[decode_realtime_tools_config_union(i0) for i0 in v0]
                 if isinstance(v0 := d.pop("tools", None), list)
                 else v0,

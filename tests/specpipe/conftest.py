@@ -1,0 +1,75 @@
+"""Packages made once for all tests of the pipeline, by it and by the generator left to itself."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SPECS = ROOT / "tests" / "samples" / "specs"
+sys.path.insert(0, str(ROOT / "scripts"))
+
+from specpipe import pipeline  # noqa: E402
+
+
+def load(folder: Path, name: str) -> ModuleType:
+    """Import a generated package under a name of its own, so that several can be there at once."""
+    spec = importlib.util.spec_from_file_location(name, folder / "__init__.py", submodule_search_locations=[str(folder)])
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def forget(name: str) -> None:
+    """Drop a package that `load` imported."""
+    for key in [key for key in sys.modules if key == name or key.startswith(name + ".")]:
+        del sys.modules[key]
+
+
+def make(spec: Path, out: Path) -> Path:
+    """Run the pipeline on a description and give the folder of the package."""
+    out.mkdir(parents=True, exist_ok=True)
+    pipeline.make(pipeline.Inputs(spec=spec, openapi=pipeline.OPENAPI, vendored=False), out, lambda step, what: None)
+    return out
+
+
+@pytest.fixture(scope="session")
+def traps_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make(SPECS / "traps.yaml", tmp_path_factory.mktemp("traps") / "out")
+
+
+@pytest.fixture(scope="session")
+def traps(traps_folder: Path) -> Iterator[ModuleType]:
+    """The sample description with every trap, made by the pipeline."""
+    yield load(traps_folder / "realtime_api", "traps_mended")
+    forget("traps_mended")
+
+
+@pytest.fixture(scope="session")
+def stock_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same description, made by the generator with its own templates and nothing else."""
+    out = tmp_path_factory.mktemp("stock") / "out"
+    command = [sys.executable, "-m", "openapi_python_client", "generate", "--path", str(SPECS / "traps.yaml")]
+    config = out.parent / "config.yaml"
+    config.write_text("literal_enums: true\npost_hooks: []\ncontent_type_overrides: {application/sdp: application/octet-stream}\n")
+    done = subprocess.run(
+        [*command, "--meta", "none", "--output-path", str(out), "--config", str(config)],
+        capture_output=True, text=True, check=False,
+    )
+    (out.parent / "said.txt").write_text(f"exit {done.returncode}\n{done.stdout}{done.stderr}")
+    return out
+
+
+@pytest.fixture(scope="session")
+def stock(stock_folder: Path) -> Iterator[ModuleType]:
+    """The stock package, imported."""
+    yield load(stock_folder, "traps_stock")
+    forget("traps_stock")
