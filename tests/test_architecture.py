@@ -1,0 +1,215 @@
+"""Who may import whom: layers without cycles, the generated package alone, no extras by a mere import."""
+
+from __future__ import annotations
+
+import ast
+import graphlib
+import os
+import subprocess
+import sys
+from collections.abc import Container, Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+# A part is a module of realtime_ext, or a package with all that is in it; it imports only from its own layer
+# or from those below. Whoever adds one gives it its place here and in the table in CONTRIBUTING.md.
+LAYERS: tuple[frozenset[str], ...] = (
+    frozenset(
+        {"_json", "_operation", "_options", "_quiet", "_retry", "_secret", "_settings", "_version", "errors"}
+    ),
+    frozenset(
+        {
+            "session",
+            "tools",
+            "sdp",
+            "audio",
+            "events",
+            "types",
+            "webhooks",
+            "usage",
+            "sip_address",
+            "sip_headers",
+            "_ice",
+            "_wire",
+        }
+    ),
+    frozenset({"calls", "client_secrets", "sessions", "sip", "_protocol"}),
+    frozenset({"connection", "aio_connection", "aio_webrtc", "_exchange", "_execute", "_raw"}),
+    frozenset({"client", "aio", "_resources"}),
+    frozenset({"cli", "testing"}),
+)
+# The simulator stands beside: an API of its own, that must not know the client which it is there to test.
+SIMULATOR_MAY_IMPORT = LAYERS[0] | LAYERS[1]
+ABOVE_ALL = frozenset({"cli", "testing"})
+
+EXTRAS = ["aioice", "aiortc", "av", "fastapi", "jsonschema_rs", "matplotlib", "numpy", "pydantic", "rich", "soxr", "starlette", "typer", "uvicorn", "yaml"]def modules(package: Path, name: str) -> dict[str, Path]:
+    """Every module below a package's folder, by its full name."""
+    found = {}
+    for path in package.rglob("*.py"):
+        parts = path.relative_to(package).with_suffix("").parts
+        parts = parts[:-1] if parts[-1] == "__init__" else parts
+        found[".".join((name, *parts))] = path
+    return found
+
+
+class Imports(ast.NodeVisitor):
+    """The imports of one module that happen when it runs; those for type checkers alone don't count."""
+
+    def __init__(self, name: str, is_package: bool, known: Container[str]) -> None:
+        self.known = known
+        self.package = name if is_package else name.rpartition(".")[0]
+        self.at_import: set[str] = set()
+        self.later: set[str] = set()
+        self._depth = 0
+
+    def visit_If(self, node: ast.If) -> None:
+        if "TYPE_CHECKING" not in ast.dump(node.test):
+            self.generic_visit(node)
+
+    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        self._depth += 1
+        self.generic_visit(node)
+        self._depth -= 1
+
+    visit_AsyncFunctionDef = visit_FunctionDef
+
+    def visit_Import(self, node: ast.Import) -> None:
+        self._add(*(alias.name for alias in node.names))
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        base = node.module or ""
+        if node.level:
+            above = self.package.split(".")[: len(self.package.split(".")) - node.level + 1]
+            base = ".".join([*above, *([base] if base else [])])
+        for alias in node.names:  # a module of the package `base`, or a name in the module `base`
+            whole = f"{base}.{alias.name}"
+            self._add(whole if whole in self.known else base)
+
+    def _add(self, *names: str) -> None:
+        (self.later if self._depth else self.at_import).update(names)
+
+
+def imports(package: Path, name: str) -> Iterator[tuple[str, Imports]]:
+    known = modules(package, name)
+    for module, path in known.items():
+        found = Imports(module, path.name == "__init__.py", known)
+        found.visit(ast.parse(path.read_text(encoding="utf-8")))
+        yield module, found
+
+
+def part_of(module: str) -> str | None:
+    """The part of realtime_ext that a module is in; None for other packages and for the package itself."""
+    names = module.split(".")
+    return names[1] if names[0] == "realtime_ext" and len(names) > 1 else None
+
+
+def layer_of(part: str) -> int:
+    return next(number for number, parts in enumerate(LAYERS) if part in parts)
+
+
+PARTS = {
+    path.stem
+    for path in (ROOT / "realtime_ext").iterdir()
+    if path.suffix == ".py" or (path / "__init__.py").exists()
+} - {"__init__"}
+GRAPH = dict(imports(ROOT / "realtime_ext", "realtime_ext"))
+
+
+def test_every_part_has_its_layer() -> None:
+    placed = frozenset().union(*LAYERS) | {"simulator"}
+    assert PARTS - placed == set(), "give it a place in LAYERS and in CONTRIBUTING.md's table"
+    assert sum(map(len, LAYERS)) == len(placed) - 1, "a part stands in two layers"
+
+
+@pytest.mark.parametrize("part", sorted(PARTS - {"simulator"}))
+def test_a_part_imports_only_its_own_layer_and_those_below(part: str) -> None:
+    upward = {
+        (module, used)
+        for module, found in GRAPH.items()
+        for used in found.at_import | found.later
+        if part_of(module) == part and (other := part_of(used)) in PARTS
+        if (other == "simulator" and part not in ABOVE_ALL)
+        or (other != "simulator" and layer_of(str(other)) > layer_of(part))
+    }
+    assert not upward
+
+
+def test_nothing_inside_imports_the_package_itself() -> None:
+    itself = {
+        module
+        for module, found in GRAPH.items()
+        for used in found.at_import | found.later
+        if used == "realtime_ext"
+    }
+    assert not itself, "import from the part, so that the order of imports stays clear"
+
+
+def test_the_simulator_imports_the_lower_layers_and_the_generated_package_only() -> None:
+    used = {
+        part_of(name)
+        for module, found in GRAPH.items()
+        if part_of(module) == "simulator"
+        for name in found.at_import | found.later
+    }
+    assert (used & PARTS) - {"simulator"} <= SIMULATOR_MAY_IMPORT
+
+
+def test_no_two_modules_import_each_other() -> None:
+    edges = {
+        module: {used for used in found.at_import if used in GRAPH and used != module}
+        for module, found in GRAPH.items()
+    }
+    graphlib.TopologicalSorter(edges).prepare()
+
+
+def test_no_two_parts_import_each_other_even_when_called() -> None:
+    edges: dict[str, set[str]] = {part: set() for part in PARTS}
+    for module, found in GRAPH.items():
+        part = part_of(module)
+        if part is not None:
+            used = {part_of(name) for name in found.at_import | found.later}
+            edges[part] |= {str(name) for name in used & PARTS} - {part}
+    graphlib.TopologicalSorter(edges).prepare()
+
+
+def test_the_generated_package_imports_nothing_of_ours() -> None:
+    used = {
+        name.partition(".")[0]
+        for _, found in imports(ROOT / "generated" / "realtime_api", "realtime_api")
+        for name in found.at_import | found.later
+    }
+    assert used - sys.stdlib_module_names <= {"realtime_api", "attr", "attrs", "httpx", "typing_extensions"}
+
+
+def loaded_by(code: str) -> set[str]:
+    """The top-level modules and packages that are loaded after running code in a fresh interpreter."""
+    report = f"{code}\nimport sys; print(*sorted(sys.modules), sep='\\n')"
+    run = subprocess.run(
+        [sys.executable, "-c", report],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "generated")])},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert run.returncode == 0, run.stderr
+    return {name.partition(".")[0] for name in run.stdout.split()}
+
+
+def test_importing_pulls_in_no_extras_and_no_network_library() -> None:
+    loaded = loaded_by("import realtime_ext")
+    assert not loaded & {*EXTRAS, "websockets", "httpx", "msgspec", "dateutil", "ssl"}
+
+
+def test_making_a_client_pulls_in_no_extras() -> None:
+    loaded = loaded_by("import realtime_ext; realtime_ext.RealtimeClient(api_key='k').close()")
+    assert not loaded & {*EXTRAS, "websockets"}
+
+
+def test_every_public_name_loads_without_the_extras() -> None:
+    blocked = f"import sys; sys.modules.update(dict.fromkeys({EXTRAS!r}))"
+    loaded_by(
+        f"{blocked}\nimport realtime_ext\nfor name in realtime_ext.__all__: getattr(realtime_ext, name)"
+    )
