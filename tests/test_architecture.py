@@ -45,7 +45,25 @@ LAYERS: tuple[frozenset[str], ...] = (
 SIMULATOR_MAY_IMPORT = LAYERS[0] | LAYERS[1]
 ABOVE_ALL = frozenset({"cli", "testing"})
 
-EXTRAS = ["aioice", "aiortc", "av", "fastapi", "jsonschema_rs", "matplotlib", "numpy", "pydantic", "rich", "soxr", "starlette", "typer", "uvicorn", "yaml"]def modules(package: Path, name: str) -> dict[str, Path]:
+EXTRAS = [
+    "aioice",
+    "aiortc",
+    "av",
+    "fastapi",
+    "jsonschema_rs",
+    "matplotlib",
+    "numpy",
+    "pydantic",
+    "rich",
+    "soxr",
+    "starlette",
+    "typer",
+    "uvicorn",
+    "yaml",
+]
+
+
+def modules(package: Path, name: str) -> dict[str, Path]:
     """Every module below a package's folder, by its full name."""
     found = {}
     for path in package.rglob("*.py"):
