@@ -14,6 +14,7 @@ from realtime_ext.simulator.engine.session import Session
 from realtime_ext.simulator.live import Studio
 from realtime_ext.simulator.problem import ApiProblem
 from realtime_ext.simulator.records import Call, SessionRecord
+from realtime_ext.simulator.rtc.offer import check
 from realtime_ext.simulator.settings import Settings
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class Calls:
         Raises:
             ApiProblem: The offer can't be used.
         """
+        text = check(offer)
         make = await self._webrtc()
         config = SessionConfig(
             self._ids.new("sess"),
@@ -75,7 +77,7 @@ class Calls:
             offer=offer,
         )
         call = make(record, engine, self._studio, self._settings, self._end)
-        await call.answer()
+        await call.answer(text)
         if self._closed:
             await call.end("shutdown")
             raise ApiProblem("The simulator is stopping.", status=503, type="server_error")

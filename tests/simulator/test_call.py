@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from aiortc import RTCRtpSender, RTCSessionDescription
 
 from realtime_ext.simulator import Pacing, Simulator, say
 
@@ -85,6 +86,23 @@ def test_a_spoken_turn_over_webrtc(sim: Simulator) -> None:
             assert rms(heard[first:last].tobytes()) == pytest.approx(loud, rel=0.3)
             assert (await caller.hangup()).status_code == 200
             assert call.state == "ended" and call.ended == "hangup"
+
+    asyncio.run(main())
+
+
+def test_a_caller_without_opus_is_spoken_to_in_g711(sim: Simulator) -> None:
+    async def main() -> None:
+        async with Caller(sim) as caller:
+            codecs = RTCRtpSender.getCapabilities("audio").codecs
+            transceiver = caller.peer.getTransceivers()[0]
+            transceiver.setCodecPreferences([codec for codec in codecs if codec.name == "PCMA"])
+            await caller.connect()
+            assert "PCMA/8000" in sim.calls[0].answer and "opus" not in sim.calls[0].answer
+            sim.on_response(lambda turn: say("hello"))
+            caller.send("response.create")
+            await caller.until("output_audio_buffer.stopped")
+            await caller.wait(lambda: any(abs(value) > 300 for value in caller.heard_mono()))
+            await wait_in_thread(sim, lambda: len(sim.calls[0].received_audio) > 4800)
 
     asyncio.run(main())
 
@@ -260,8 +278,6 @@ def test_a_hundred_calls_leave_no_task_socket_or_thread_behind(sim: Simulator) -
                 await caller.post()
                 await caller.hangup()
             elif how == 1:  # hung up while it connects
-                from aiortc import RTCSessionDescription
-
                 answer = (await caller.post()).text
                 await caller.peer.setRemoteDescription(RTCSessionDescription(answer, "answer"))
                 await caller.hangup()

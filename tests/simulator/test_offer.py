@@ -55,7 +55,7 @@ def test_without_its_last_crlf_an_offer_ends_too_soon(end: str) -> None:
         (OFFER.replace("a=mid:0", "nonsense"), "line 16"),
         (OFFER.replace("m=audio", "m=image"), "line 5"),
         (OFFER.replace("m=audio 9", "m=application 9"), "audio section"),
-        (OFFER.replace("opus", "speex"), "opus"),
+        (OFFER.replace("opus", "speex"), "PCMU"),
         (OFFER.replace("a=ice-ufrag:abcd\r\n", ""), "ice-ufrag"),
         (OFFER.replace("a=fingerprint:sha-256 AA:BB\r\n", ""), "fingerprint"),
         (OFFER.replace("actpass", "passive"), "setup"),

@@ -10,7 +10,6 @@ from typing import Any
 from realtime_ext.simulator.engine.session import Session
 from realtime_ext.simulator.live import LiveSession, Studio
 from realtime_ext.simulator.records import Call
-from realtime_ext.simulator.rtc import offer
 from realtime_ext.simulator.rtc.peer import Peer, PeerHandlers
 from realtime_ext.simulator.rtc.playout import Playout
 from realtime_ext.simulator.settings import Settings
@@ -56,14 +55,17 @@ class WebRtcCall:
             loopback_only=settings.rtc_loopback_only,
         )
 
-    async def answer(self) -> None:
-        """Answer the record's offer.
+    async def answer(self, text: str) -> None:
+        """Answer an offer.
+
+        Args:
+            text: The offer, checked by `offer.check`.
 
         Raises:
             ApiProblem: 400 `invalid_offer`.
         """
         try:
-            self.record.answer = await self._peer.answer(offer.check(self.record.offer))
+            self.record.answer = await self._peer.answer(text)
         except BaseException:
             await self._peer.close()
             self.live.end(1011, "failed")

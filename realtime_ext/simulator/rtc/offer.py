@@ -18,6 +18,8 @@ MAX_CANDIDATES = 32
 """Candidates that are followed; further ones are dropped."""
 _MEDIA = re.compile(r"m=(audio|video|application) \d{1,5}(/\d+)? [A-Z/]+ \S.*")
 _LINE = re.compile(r"[a-z]=.*")
+_OPUS = re.compile(r"a=rtpmap:\d+ opus/48000/2", re.IGNORECASE)
+_G711 = re.compile(r"a=rtpmap:\d+ PCM[UA]/8000(/1)?", re.IGNORECASE)
 _DIRECTIONS = {"a=sendrecv", "a=sendonly", "a=recvonly", "a=inactive"}
 
 
@@ -69,12 +71,17 @@ def _check_lines(lines: list[str]) -> None:
             raise _invalid(f"there is no 'a={attribute}'")
     if "a=rtcp-mux" not in lines:
         raise _invalid("there is no 'a=rtcp-mux'; RTP and RTCP share a port here")
-    if not any(re.match(r"a=rtpmap:\d+ opus/48000/2$", line, re.IGNORECASE) for line in lines):
-        raise _invalid("the audio section does not offer opus/48000/2")
+    if not any(_OPUS.fullmatch(line) or _G711.fullmatch(line) for line in lines):
+        raise _invalid("the audio section offers none of opus/48000/2, PCMU/8000 and PCMA/8000")
     if any(line.startswith("a=setup:passive") for line in lines) and not any(
         line.startswith(("a=setup:actpass", "a=setup:active")) for line in lines
     ):
         raise _invalid("an offer's 'a=setup' is actpass or active")
+
+
+def speaks_opus(text: str) -> bool:
+    """Whether an offer that `check` has passed has Opus; otherwise it has G.711 only."""
+    return any(map(_OPUS.fullmatch, _lines(text)))
 
 
 def for_peer(text: str, *, loopback_only: bool = True) -> str:

@@ -76,11 +76,6 @@ class Peer:
         self._connection.on("connectionstatechange", self._state_changed)
         self._connection.on("datachannel", self._channel_came)
         self._connection.on("track", self._track_came)
-        # The track hands out Opus packets, so no other codec may be agreed on.
-        transceiver = self._connection.addTransceiver(playout, "sendrecv")
-        transceiver.setCodecPreferences(
-            [codec for codec in RTCRtpSender.getCapabilities("audio").codecs if codec.name.lower() == "opus"]
-        )
 
     async def answer(self, text: str) -> str:
         """Return the SDP answer to an offer and begin to connect.
@@ -92,10 +87,16 @@ class Peer:
             ApiProblem: 400 `invalid_offer`: the peer connection can't work with it.
         """
         followed = offer.for_peer(text, loopback_only=self._loopback_only)
+        # The track hands out Opus packets: where the offer has Opus, no other codec may be agreed on.
+        self._playout.packets = offer.speaks_opus(text)
+        codecs = ("opus",) if self._playout.packets else ("pcmu", "pcma")
+        audio = self._connection.addTransceiver(self._playout, "sendrecv")
+        offered = RTCRtpSender.getCapabilities("audio").codecs
+        audio.setCodecPreferences([codec for codec in offered if codec.name.lower() in codecs])
         try:
             await self._connection.setRemoteDescription(RTCSessionDescription(followed, "offer"))
             for transceiver in self._connection.getTransceivers():
-                if transceiver.sender.track is not self._playout:
+                if transceiver is not audio:
                     transceiver.direction = "inactive"
             ice.listen_on(self._connection, self._addresses)
             await self._connection.setLocalDescription()

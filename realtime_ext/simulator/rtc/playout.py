@@ -1,4 +1,7 @@
-"""The model's audio track: ready Opus packets, one every 20 ms, silence between utterances."""
+"""The model's audio track: ready Opus packets, one every 20 ms, silence between utterances.
+
+For the rare peer without Opus it hands out sound, which aiortc encodes as G.711.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,11 @@ from typing import Any
 import attrs
 import av
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
+from av.audio.frame import AudioFrame
 
 from realtime_ext.simulator.engine.effects import Play
 from realtime_ext.simulator.media.opus import CLOCK, SILENCE
-from realtime_ext.simulator.media.speech import PACKET_SAMPLES
+from realtime_ext.simulator.media.speech import PACKET_SAMPLES, RATE
 
 _PACKET_SECONDS = 0.02
 _TICKS = CLOCK // 50
@@ -38,6 +42,8 @@ class Playout(MediaStreamTrack):
     """
 
     kind = "audio"
+    packets = True
+    """Whether Opus packets are handed out; sound at 24 kHz if not."""
 
     def __init__(self, on_played: Callable[[bytes], None], on_drained: Callable[[str], None]) -> None:
         super().__init__()
@@ -58,16 +64,19 @@ class Playout(MediaStreamTrack):
         self._queue.clear()
         return played
 
-    async def recv(self) -> av.Packet[Any]:
-        """Return the next packet when it is due; asked by aiortc once the connection stands."""
+    async def recv(self) -> av.Packet[Any] | AudioFrame:
+        """Return the next 20 ms when they are due; asked by aiortc once the connection stands."""
         await self._wait()
         if self.readyState != "live":
             raise MediaStreamError
-        data = self._next()
-        packet = av.Packet(data)
-        packet.pts = (self._sent + self._skipped) * _TICKS
-        packet.time_base = _TIME_BASE
+        pcm, opus = self._next()
+        number = self._sent + self._skipped
         self._sent += 1
+        if not self.packets:
+            return _frame(pcm, number)
+        packet = av.Packet(opus)
+        packet.pts = number * _TICKS
+        packet.time_base = _TIME_BASE
         return packet
 
     async def _wait(self) -> None:
@@ -80,16 +89,28 @@ class Playout(MediaStreamTrack):
         elif late > _LATE_SECONDS:
             self._skipped += int(late / _PACKET_SECONDS)
 
-    def _next(self) -> bytes:
+    def _next(self) -> tuple[bytes, bytes]:
+        """The next 20 ms as sound and as an Opus packet."""
         if not self._queue:
-            return SILENCE
+            return b"", SILENCE
         stretch = self._queue[0]
         play, start = stretch.play, stretch.next
         stretch.next = min(start + PACKET_SAMPLES, play.end)
         if stretch.next >= play.end:
             self._queue.popleft()
-        self._on_played(play.speech.pcm[start * 2 : stretch.next * 2])
+        pcm = play.speech.pcm[start * 2 : stretch.next * 2]
+        self._on_played(pcm)
         if not any(other.play.response_id == play.response_id for other in self._queue):
             # Said from the loop, not from within the sender: what follows may close the connection.
             asyncio.get_running_loop().call_soon(self._on_drained, play.response_id)
-        return play.speech.packets[start // PACKET_SAMPLES]
+        return pcm, play.speech.packets[start // PACKET_SAMPLES]
+
+
+def _frame(pcm: bytes, number: int) -> AudioFrame:
+    """20 ms of sound as aiortc's encoders take it; silence where there is none."""
+    frame = AudioFrame(format="s16", layout="mono", samples=PACKET_SAMPLES)
+    frame.planes[0].update(pcm + bytes(frame.planes[0].buffer_size - len(pcm)))
+    frame.sample_rate = RATE
+    frame.pts = number * PACKET_SAMPLES
+    frame.time_base = fractions.Fraction(1, RATE)
+    return frame
