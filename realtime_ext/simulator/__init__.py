@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from realtime_ext.simulator.engine.response import Pacing
+    from realtime_ext.simulator.engine.pacing import Pacing
     from realtime_ext.simulator.engine.turn import CallTool, Fail, Say, Turn, call_tool, say
     from realtime_ext.simulator.records import Call, RequestRecord, SessionRecord
     from realtime_ext.simulator.simulator import Simulator
@@ -22,7 +22,7 @@ _HOMES = {
     "Call": "records",
     "CallTool": "engine.turn",
     "Fail": "engine.turn",
-    "Pacing": "engine.response",
+    "Pacing": "engine.pacing",
     "RequestRecord": "records",
     "Say": "engine.turn",
     "SessionRecord": "records",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import attrs
 
-from realtime_ext.simulator.engine.response import Pacing
+from realtime_ext.simulator.engine.pacing import Pacing
 
 LOOPBACK = "127.0.0.1"
 

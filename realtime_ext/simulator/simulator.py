@@ -16,7 +16,7 @@ from realtime_ext.simulator.calls import Calls
 from realtime_ext.simulator.clock import RealClock
 from realtime_ext.simulator.credentials import Credentials
 from realtime_ext.simulator.engine.ids import Ids
-from realtime_ext.simulator.engine.response import Pacing
+from realtime_ext.simulator.engine.pacing import Pacing
 from realtime_ext.simulator.http import app
 from realtime_ext.simulator.http.calls import CallRoutes
 from realtime_ext.simulator.http.client_secrets import ClientSecretRoutes

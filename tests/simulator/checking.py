@@ -11,7 +11,7 @@ from realtime_ext.simulator import schema
 from realtime_ext.simulator.engine.config import SessionConfig
 from realtime_ext.simulator.engine.effects import AnswerNeeded, Effect, Emit, Play
 from realtime_ext.simulator.engine.ids import Ids
-from realtime_ext.simulator.engine.response import Pacing
+from realtime_ext.simulator.engine.pacing import Pacing
 from realtime_ext.simulator.engine.session import Session
 from realtime_ext.simulator.engine.turn import Action, Say, Turn
 from realtime_ext.simulator.media.speech import PACKET_SAMPLES, Speech

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from realtime_ext.simulator.engine.effects import End, StopPlaying
-from realtime_ext.simulator.engine.response import Pacing
+from realtime_ext.simulator.engine.pacing import Pacing
 from realtime_ext.simulator.engine.turn import Fail, Say, call_tool
 
 from .checking import Driven, fits, in_order, message, speech, types

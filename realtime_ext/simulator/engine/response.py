@@ -10,11 +10,10 @@ import base64
 from collections.abc import Generator, Mapping, Sequence
 from typing import Any, Protocol
 
-import attrs
-
 from realtime_ext.simulator.engine.config import SessionConfig
 from realtime_ext.simulator.engine.conversation import Conversation, Item
 from realtime_ext.simulator.engine.ids import Ids
+from realtime_ext.simulator.engine.pacing import Pacing, pieces
 from realtime_ext.simulator.engine.turn import Action, CallTool, Fail, Say
 from realtime_ext.simulator.engine.usage import Tokens, output_audio_tokens, text_tokens, usage
 from realtime_ext.simulator.media.speech import RATE, Speech
@@ -22,23 +21,6 @@ from realtime_ext.simulator.media.speech import RATE, Speech
 CHUNK_SAMPLES = RATE // 5
 """Audio of one delta: 200 ms, a whole number of Opus packets."""
 Plan = Generator[float, None, None]
-
-
-@attrs.frozen(kw_only=True)
-class Pacing:
-    """How fast the model answers.
-
-    Args:
-        first_audio: Seconds from `response.created` to the first output.
-        speed: Audio made per second, in seconds of audio; 0 makes all of it at once.
-    """
-
-    first_audio: float = 0.0
-    speed: float = 0.0
-
-    def pause(self, samples: int) -> float:
-        """Return how long making this much audio takes, in seconds."""
-        return samples / RATE / self.speed if self.speed else 0.0
 
 
 class Interrupted(Exception):
@@ -294,11 +276,3 @@ class Response:
                 arguments=said,
             )
             self._close(item, whole=said == action.arguments)
-
-
-def pieces(text: str) -> list[str]:
-    """Return a text cut into words that join to it again, as the API's deltas do."""
-    cut: list[str] = []
-    for word in text.split(" "):
-        cut.append(f" {word}" if cut else word)
-    return [piece for piece in cut if piece]

@@ -15,12 +15,13 @@ from typing import Any
 
 from realtime_ext.simulator import schema
 from realtime_ext.simulator.engine.config import REALTIME, SessionConfig
-from realtime_ext.simulator.engine.conversation import Conversation, Item, item_from_client
+from realtime_ext.simulator.engine.conversation import Conversation, Item
 from realtime_ext.simulator.engine.effects import AnswerNeeded, Effect, Emit, End, Play, StopPlaying
 from realtime_ext.simulator.engine.ids import Ids
 from realtime_ext.simulator.engine.input_buffer import InputBuffer
+from realtime_ext.simulator.engine.items import Items
+from realtime_ext.simulator.engine.pacing import Pacing
 from realtime_ext.simulator.engine.playback import Playback
-from realtime_ext.simulator.engine.response import Pacing
 from realtime_ext.simulator.engine.responses import Responses
 from realtime_ext.simulator.engine.turn import Action
 from realtime_ext.simulator.media.speech import RATE, Speech
@@ -66,12 +67,13 @@ class Session:
         self._playback = Playback(self.emit)
         self._spoke = False
         self._responses = Responses(self)
+        self._items = Items(self)
         self._handlers: dict[str, _Handler] = {
             "session.update": self._update,
-            "conversation.item.create": self._create_item,
-            "conversation.item.retrieve": self._retrieve_item,
-            "conversation.item.truncate": self._truncate_item,
-            "conversation.item.delete": self._delete_item,
+            "conversation.item.create": self._items.create,
+            "conversation.item.retrieve": self._items.retrieve,
+            "conversation.item.truncate": self._items.truncate,
+            "conversation.item.delete": self._items.delete,
             "input_audio_buffer.append": self._append_audio,
             "input_audio_buffer.commit": self._commit_audio,
             "input_audio_buffer.clear": self._clear_audio,
@@ -157,7 +159,7 @@ class Session:
             for item_id, samples in played.items():
                 item = self.conversation.find(item_id)
                 if item is not None and samples * 2 < len(item.audio):
-                    self._cut(item, samples * 1000 // RATE)
+                    self._items.cut(item, samples * 1000 // RATE)
 
     def tick(self, now: float) -> None:
         """Do what is due."""
@@ -236,66 +238,6 @@ class Session:
         self.config.update(event["session"], voice_locked=self._spoke)
         self.emit({"type": "session.updated", "session": self.config.view()})
 
-    def _create_item(self, event: Mapping[str, Any]) -> None:
-        item = Item(item_from_client(event["item"], self.ids.new("item")))
-        self.add_item(item, event.get("previous_item_id"))
-
-    def add_item(self, item: Item, after: str | None = None) -> None:
-        """Put a finished item into the conversation and say so."""
-        previous = self.conversation.insert(item, after)
-        for type in ("conversation.item.added", "conversation.item.done"):
-            self.emit({"type": type, "previous_item_id": previous, "item": item.view()})
-
-    def _retrieve_item(self, event: Mapping[str, Any]) -> None:
-        item = self.conversation.get(event["item_id"])
-        shown = item.view()
-        if item.audio and shown.get("content"):
-            shown["content"][0]["audio"] = base64.b64encode(item.audio).decode("ascii")
-        self.emit({"type": "conversation.item.retrieved", "item": shown})
-
-    def _truncate_item(self, event: Mapping[str, Any]) -> None:
-        item = self.conversation.find(event["item_id"])
-        if item is None or item.data.get("role") != "assistant" or not item.audio:
-            raise ApiProblem(
-                f"Only the model's audio messages can be truncated; '{event['item_id']}' is none.",
-                code="item_truncate_invalid_item_id",
-                param="item_id",
-            )
-        milliseconds = len(item.audio) // 2 * 1000 // RATE
-        if event["content_index"] != 0:
-            raise ApiProblem(
-                f"Item '{item.id}' has no content at index {event['content_index']}; allowed is 0.",
-                code="invalid_value",
-                param="content_index",
-            )
-        if not 0 <= event["audio_end_ms"] <= milliseconds:
-            raise ApiProblem(
-                f"Audio content of {milliseconds} ms is already shorter than {event['audio_end_ms']} ms."
-                if event["audio_end_ms"] > milliseconds
-                else f"Invalid value for 'audio_end_ms': got {event['audio_end_ms']}, allowed is 0 or more.",
-                code="invalid_value",
-                param="audio_end_ms",
-            )
-        self._cut(item, event["audio_end_ms"])
-
-    def _cut(self, item: Item, end_ms: int) -> None:
-        item.audio = item.audio[: end_ms * RATE // 1000 * 2]
-        item.truncated = True
-        # The model no longer knows what it said: text and audio can't be matched any more.
-        item.data["content"] = [{"type": "output_audio", "transcript": ""}]
-        self.emit(
-            {
-                "type": "conversation.item.truncated",
-                "item_id": item.id,
-                "content_index": 0,
-                "audio_end_ms": end_ms,
-            }
-        )
-
-    def _delete_item(self, event: Mapping[str, Any]) -> None:
-        self.conversation.delete(event["item_id"])
-        self.emit({"type": "conversation.item.deleted", "item_id": event["item_id"]})
-
     def _append_audio(self, event: Mapping[str, Any]) -> None:
         try:
             audio = base64.b64decode(event["audio"], validate=True)
@@ -325,7 +267,7 @@ class Session:
                 "item_id": item.id,
             }
         )
-        self.add_item(item)
+        self._items.add(item)
 
     def _clear_audio(self, event: Mapping[str, Any]) -> None:
         self.input.clear()
