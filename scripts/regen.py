@@ -1,8 +1,8 @@
 """Rebuild the low-level package from the API description.
 
     python scripts/regen.py                      generated/ from openapi/
-    python scripts/regen.py --check              write nothing; fail if generated/ is not what would be written
-    python scripts/regen.py --spec FILE --out DIR    a package from any OpenAI description
+    python scripts/regen.py --check              write nothing; fail if generated/ is not what would be
+    written python scripts/regen.py --spec FILE --out DIR    a package from any OpenAI description
 
 Reads files only.  Exit status: 0 done or equal, 1 `--check` found a difference, 2 a step failed.
 """
@@ -26,8 +26,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="regen.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--spec", type=Path, metavar="FILE", help="an OpenAI description (default: openapi/realtime.yaml)")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="where the package goes (default: generated/)")
+    parser.add_argument(
+        "--spec", type=Path, metavar="FILE", help="an OpenAI description (default: openapi/realtime.yaml)"
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="where the package goes (default: generated/)"
+    )
     parser.add_argument("--check", action="store_true", help="write nothing, compare")
     options = parser.parse_args(arguments)
     vendored = pipeline.OPENAPI / "realtime.yaml"
@@ -38,7 +42,9 @@ def main(arguments: list[str] | None = None) -> int:
     inputs = pipeline.Inputs(spec=spec, openapi=pipeline.OPENAPI, vendored=spec == vendored)
     try:
         if options.out is not None and target.exists() and not _ours(target):
-            raise SpecError(f"{options.out} is there and no package that regen made", hint="name a new or empty folder")
+            raise SpecError(
+                f"{options.out} is there and no package that regen made", hint="name a new or empty folder"
+            )
         with pipeline.workspace(target) as made:
             pipeline.make(inputs, made, _progress())
             if options.check:
@@ -71,7 +77,9 @@ def _report(rows: list[str]) -> int:
     if not rows:
         print("generated/ is what regen would write")
         return 0
-    print("generated/ is not what regen would write; run `make regen` and commit the result:", file=sys.stderr)
+    print(
+        "generated/ is not what regen would write; run `make regen` and commit the result:", file=sys.stderr
+    )
     for row in rows[:40]:
         print(f"  {row}", file=sys.stderr)
     return 1

@@ -26,7 +26,13 @@ _LIMITS = {
     "format": "format {}",
     "default": "default `{}`",
 }
-_KINDS: dict[str, Any] = {"string": str, "integer": int, "number": (int, float), "boolean": bool, "array": list}
+_KINDS: dict[str, Any] = {
+    "string": str,
+    "integer": int,
+    "number": (int, float),
+    "boolean": bool,
+    "array": list,
+}
 
 
 def cell(text: Any) -> str:
@@ -50,7 +56,9 @@ def limits(schema: Any) -> str:
         for keyword, words in _LIMITS.items():
             if keyword in node:
                 value = node[keyword]
-                found.append(words.format(value if isinstance(value, (int, float, str)) else json.dumps(value)))
+                found.append(
+                    words.format(value if isinstance(value, (int, float, str)) else json.dumps(value))
+                )
         stack.extend(union_of(node) or [])
         if node.get("type") == "array":
             stack.append(node.get("items"))
@@ -96,14 +104,21 @@ def links(plan: Plan, schema: dict[str, Any]) -> list[str]:
 
 def operations_with(plan: Plan, name: str) -> list[Operation]:
     """The operations whose request or answers are of this model."""
-    return [operation for operation in plan.operations.values() if any(name == used for _, used in operation.classes)]
+    return [
+        operation
+        for operation in plan.operations.values()
+        if any(name == used for _, used in operation.classes)
+    ]
 
 
 def example(plan: Plan, operation: Operation) -> dict[str, str]:
     """The arguments with which an operation's example runs, as source."""
     body = next(iter(operation.bodies), None)
     return {
-        **{parameter.name: _value(parameter.example or f"<{parameter.name}>") for parameter in operation.path_parameters},
+        **{
+            parameter.name: _value(parameter.example or f"<{parameter.name}>")
+            for parameter in operation.path_parameters
+        },
         **({"body": construct(plan, body.schema, body.example)} if body is not None else {}),
     }
 
@@ -141,7 +156,9 @@ def _is(plan: Plan, member: Any, value: Any) -> bool:
     name = ref_name(member)
     if name in plan.models and isinstance(value, dict):
         fields = plan.models[name].fields
-        return all(value.get(f.key, f.schema["const"]) == f.schema["const"] for f in fields if "const" in f.schema)
+        return all(
+            value.get(f.key, f.schema["const"]) == f.schema["const"] for f in fields if "const" in f.schema
+        )
     if name in plan.aliases:
         members = union_of(plan.aliases[name].schema) or [plan.aliases[name].schema]
         return any(_is(plan, one, value) for one in members)

@@ -1,7 +1,7 @@
 """Load, address and write OpenAPI documents.
 
-Documents come from outside and are hostile until checked: size, depth and the unfolding of YAML aliases are bounded,
-only local references are accepted, and nothing is fetched.
+Documents come from outside and are hostile until checked: size, depth and the unfolding of YAML aliases are
+bounded, only local references are accepted, and nothing is fetched.
 """
 
 from __future__ import annotations
@@ -56,12 +56,15 @@ def load(path: Path) -> Document:
         path: The file; `.json` is read as JSON, anything else as YAML.
 
     Raises:
-        SpecError: the file is not there, too large, not an OpenAPI 3 document, or folds out beyond the bounds.
+        SpecError: the file is not there, too large, not an OpenAPI 3 document, or folds out beyond the
+            bounds.
     """
     try:
         raw = path.read_bytes()
     except OSError as error:
-        raise SpecError(f"cannot read {path}: {error.strerror}", hint="name an OpenAPI document in a file") from error
+        raise SpecError(
+            f"cannot read {path}: {error.strerror}", hint="name an OpenAPI document in a file"
+        ) from error
     return parse(raw, json_text=path.suffix == ".json", name=path.name)
 
 
@@ -71,15 +74,19 @@ def parse(raw: bytes, *, json_text: bool = False, name: str = "document") -> Doc
         raise SpecError(f"{name} has {len(raw):,} bytes, more than {MAX_BYTES:,}")
     try:
         text = raw.decode("utf-8-sig")
-        data = json.loads(text) if json_text else yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
+        data = json.loads(text) if json_text else yaml.load(text, Loader=_Loader)
     except UnicodeDecodeError as error:
         raise SpecError(f"{name} is not UTF-8: {error.reason} at byte {error.start}") from error
     except (yaml.YAMLError, json.JSONDecodeError) as error:
-        raise SpecError(f"{name} is not {'JSON' if json_text else 'YAML'}: {' '.join(str(error).split())}") from error
+        raise SpecError(
+            f"{name} is not {'JSON' if json_text else 'YAML'}: {' '.join(str(error).split())}"
+        ) from error
     except RecursionError as error:
         raise SpecError(f"{name} nests deeper than Python can follow") from error
     if not isinstance(data, dict) or not str(data.get("openapi", "")).startswith("3."):
-        raise SpecError(f"{name} is not an OpenAPI 3 document", pointer="/openapi", hint="expected `openapi: 3.x.y`")
+        raise SpecError(
+            f"{name} is not an OpenAPI 3 document", pointer="/openapi", hint="expected `openapi: 3.x.y`"
+        )
     if not isinstance(data.get("paths", {}), dict) or not isinstance(data.get("components", {}), dict):
         raise SpecError(f"{name}: `paths` and `components` must be mappings", pointer="/paths")
     _bound(data, name)
@@ -137,7 +144,7 @@ def resolve(document: Any, pointer: str) -> Any:
 
 
 def ref_name(schema: Any) -> str | None:
-    """The component's name that `{"$ref": "#/components/schemas/Name"}` points to, or None for anything else."""
+    """The component that `{"$ref": "#/components/schemas/Name"}` points to, or None for anything else."""
     if not isinstance(schema, dict):
         return None
     ref = schema.get("$ref")
@@ -186,7 +193,8 @@ def rebuild(schema: dict[str, Any], change: Any) -> dict[str, Any]:
     for keyword in _NAMED:
         if isinstance(out.get(keyword), dict):
             out[keyword] = {
-                name: change(member) if isinstance(member, dict) else member for name, member in out[keyword].items()
+                name: change(member) if isinstance(member, dict) else member
+                for name, member in out[keyword].items()
             }
     return out
 
@@ -214,5 +222,5 @@ def operations(document: Document) -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 
 def words(name: str) -> list[str]:
-    """Split an API name into words: `RealtimeMCPTool.input-audio_id` → Realtime, MCP, Tool, input, audio, id."""
+    """Split an API name into words: `RealtimeMCPTool.audio_id` → Realtime, MCP, Tool, audio, id."""
     return re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", name)

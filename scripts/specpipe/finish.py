@@ -1,4 +1,4 @@
-"""Make the generated folder what is committed: header, format, an import of every module, the lock, the swap."""
+"""Make the generated folder what is committed: header, format, an import of every module, lock, swap."""
 
 from __future__ import annotations
 
@@ -48,8 +48,27 @@ def tidy(package: Path) -> None:
     base = [sys.executable, "-m", "ruff"]
     rules = ["--isolated", "--target-version=py311", "--line-length=120"]
     for command in (
-        [*base, "check", *rules, "--select=F,I,UP037", "--fix", "--unsafe-fixes", "--no-cache", "--quiet", str(package)],
-        [*base, "format", "--isolated", "--target-version=py311", "--line-length=120", "--no-cache", "--quiet", str(package)],
+        [
+            *base,
+            "check",
+            *rules,
+            "--select=F,I,UP037",
+            "--fix",
+            "--unsafe-fixes",
+            "--no-cache",
+            "--quiet",
+            str(package),
+        ],
+        [
+            *base,
+            "format",
+            "--isolated",
+            "--target-version=py311",
+            "--line-length=120",
+            "--no-cache",
+            "--quiet",
+            str(package),
+        ],
     ):
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
@@ -132,7 +151,8 @@ def files(folder: Path) -> dict[str, bytes]:
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in found
-        if not {"__pycache__", "dist", "build", ".ruff_cache", ".mypy_cache"} & set(path.relative_to(folder).parts[:-1])
+        if not {"__pycache__", "dist", "build", ".ruff_cache", ".mypy_cache"}
+        & set(path.relative_to(folder).parts[:-1])
         and path.suffix != ".pyc"
     }
 

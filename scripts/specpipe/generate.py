@@ -35,7 +35,9 @@ class Package:
     source: str
 
 
-def write(document: Document, plan: Plan, package: Package, *, config: Path, templates: Path, out: Path) -> None:
+def write(
+    document: Document, plan: Plan, package: Package, *, config: Path, templates: Path, out: Path
+) -> None:
     """Write the package folder.
 
     Args:

@@ -1,8 +1,8 @@
 """Every grip on openapi-python-client's inside, and nothing else.
 
-The generator parses the document, checks it, and renders our templates.  What it cannot hand to a template (members
-of unions with their properties, part types, attribute names) is in the plan, which templates get as `plan`.  The
-version is pinned: a new one has to pass this module's tests first.
+The generator parses the document, checks it, and renders our templates.  What it cannot hand to a template
+(members of unions with their properties, part types, attribute names) is in the plan, which templates get as
+`plan`. The version is pinned: a new one has to pass this module's tests first.
 """
 
 from __future__ import annotations
@@ -27,7 +27,12 @@ from .transforms.walk import each_schema
 
 PINNED = "0.29.1"
 #: Media types that the generator reads without help; every other goes in as bytes and is typed by the plan.
-_KNOWN_MEDIA = ("application/json", "multipart/form-data", "application/x-www-form-urlencoded", "application/octet-stream")
+_KNOWN_MEDIA = (
+    "application/json",
+    "multipart/form-data",
+    "application/x-www-form-urlencoded",
+    "application/octet-stream",
+)
 
 Filters = dict[str, Callable[..., object]]
 Renderer = Callable[..., str]
@@ -36,9 +41,9 @@ Renderer = Callable[..., str]
 def view(document: Document) -> Document:
     """What the generator gets to see: operations, models, and the plain part of each property's type.
 
-    It acts on defaults, formats and unions in ways that lose values (dates that fail to parse, members tried in
-    turn), it cannot follow aliases that refer to themselves, and it merges properties whose names differ in case
-    only.  All that is in the plan; left to the generator are the structure and its check.
+    It acts on defaults, formats and unions in ways that lose values (dates that fail to parse, members tried
+    in turn), it cannot follow aliases that refer to themselves, and it merges properties whose names differ
+    in case only.  All that is in the plan; left to the generator are the structure and its check.
     """
     schemas = document["components"]["schemas"]
     models = {name for name, schema in schemas.items() if schema.get("properties")}
@@ -48,7 +53,11 @@ def view(document: Document) -> Document:
             return ref_to(name) if (name := ref_name(schema)) in models and name else {}
         kind = schema.get("type")
         if kind == "object" and schema.get("properties"):
-            return {"type": "object", "properties": _distinct(schema["properties"]), "additionalProperties": True}
+            return {
+                "type": "object",
+                "properties": _distinct(schema["properties"]),
+                "additionalProperties": True,
+            }
         if kind == "array":
             return {"type": "array", "items": schema.get("items", {})}
         return {"type": kind} if kind in ("string", "integer", "number", "boolean") else {}
@@ -75,7 +84,7 @@ def parse(document: Document, config_file: Path) -> tuple[GeneratorData, Config]
     if installed != PINNED:
         raise SpecError(
             f"openapi-python-client is {installed}, not {PINNED}",
-            hint="run `make setup`, or pin the new version and check scripts/specpipe/generator.py against it",
+            hint="run `make setup`, or pin the new version here and run tests/specpipe against it",
         )
     config = Config.from_sources(
         ConfigFile.load_from_path(config_file),
@@ -86,7 +95,7 @@ def parse(document: Document, config_file: Path) -> tuple[GeneratorData, Config]
         output_path=None,
     )
     config.content_type_overrides = {
-        **{media: "application/octet-stream" for media in _unknown_media(document)},
+        **dict.fromkeys(_unknown_media(document), "application/octet-stream"),
         **config.content_type_overrides,
     }
     data = GeneratorData.from_dict(document, config=config)
@@ -121,7 +130,9 @@ def _fail_on(errors: list[GeneratorError]) -> None:
 
 def missing(data: GeneratorData, plan: Plan) -> list[str]:
     """What the plan has and the generator did not understand: operations and models, by name."""
-    endpoints = {e.name for collection in data.endpoint_collections_by_tag.values() for e in collection.endpoints}
+    endpoints = {
+        e.name for collection in data.endpoint_collections_by_tag.values() for e in collection.endpoints
+    }
     models = {str(model.class_info.name) for model in data.models}
     wanted = {_class_name(name): name for name in plan.models}
     return sorted(
@@ -142,7 +153,14 @@ class _Project(opc.Project):
 
 
 def render(
-    data: GeneratorData, config: Config, plan: Plan, *, templates: Path, out: Path, package: dict[str, str], filters: Filters
+    data: GeneratorData,
+    config: Config,
+    plan: Plan,
+    *,
+    templates: Path,
+    out: Path,
+    package: dict[str, str],
+    filters: Filters,
 ) -> Renderer:
     """Render the generator's own set of files with our templates.
 
@@ -163,7 +181,9 @@ def render(
     """
     config.output_path = out
     project = _Project(openapi=data, config=config, custom_template_path=templates)
-    project.env.globals.update(plan=plan, package=package, names={_class_name(name): name for name in plan.models})
+    project.env.globals.update(
+        plan=plan, package=package, names={_class_name(name): name for name in plan.models}
+    )
     project.env.filters.update(filters)
     known = {_class_name(name) for name in plan.models}
     data.models[:] = [model for model in data.models if str(model.class_info.name) in known]

@@ -1,7 +1,7 @@
 """Names: those that a person chose in `openapi/names.toml`, and what Python needs of the others.
 
-`names.toml` maps a class name to the pointer, or pointers, of the inline schemas that are to have it.  Schemas of one
-shape may share a name and become one class; two shapes may not.
+`names.toml` maps a class name to the pointer, or pointers, of the inline schemas that are to have it.
+Schemas of one shape may share a name and become one class; two shapes may not.
 """
 
 from __future__ import annotations
@@ -22,7 +22,18 @@ from .transforms.spelling import POINTER, POINTERS
 from .transforms.walk import each_schema
 
 #: Names that the generated package's own modules use.
-_OWN = {"Model", "Unset", "UNSET", "Any", "Literal", "Mapping", "Self", "TypeAlias", "Client", "AuthenticatedClient"}
+_OWN = {
+    "Model",
+    "Unset",
+    "UNSET",
+    "Any",
+    "Literal",
+    "Mapping",
+    "Self",
+    "TypeAlias",
+    "Client",
+    "AuthenticatedClient",
+}
 
 
 def read(path: Path) -> dict[str, str]:
@@ -38,7 +49,9 @@ def read(path: Path) -> dict[str, str]:
     names: dict[str, str] = {}
     for name, pointers in table.items():
         if not re.fullmatch(r"[A-Z][A-Za-z0-9]*", name):
-            raise SpecError(f"{path.name}: {name!r} is no class name", hint="use letters and digits, a capital first")
+            raise SpecError(
+                f"{path.name}: {name!r} is no class name", hint="use letters and digits, a capital first"
+            )
         for pointer in [pointers] if isinstance(pointers, str) else pointers:
             if pointer in names:
                 raise SpecError(f"{path.name} names one schema twice", pointer=pointer)
@@ -54,11 +67,12 @@ def apply(
     Args:
         document: As the transforms left it, pointers still in the schemas.
         names: Pointer → class name.
-        skip_missing: Skip a name that this document has no use for, instead of failing: its pointer leads to no
-            hoisted schema, or the schemas that were to share it have different shapes here.
+        skip_missing: Skip a name that this document has no use for, instead of failing: its pointer leads to
+            no hoisted schema, or the schemas that were to share it have different shapes here.
 
     Returns:
-        The renamed document without pointers, old name → new name for all that changed, and the skipped pointers.
+        The renamed document without pointers, old name → new name for all that changed, and the skipped
+        pointers.
 
     Raises:
         SpecError: a pointer leads to no hoisted schema, or two shapes want one name.
@@ -124,13 +138,16 @@ def follow(part: Slice, renamed: dict[str, str], document: Document) -> Slice:
     """A slice's lists of schemas under their new names."""
     return Slice(
         document=document,
-        events={table: tuple(renamed.get(name, name) for name in members) for table, members in part.events.items()},
+        events={
+            table: tuple(renamed.get(name, name) for name in members)
+            for table, members in part.events.items()
+        },
         webhooks=tuple(renamed.get(name, name) for name in part.webhooks),
     )
 
 
 def _python_names(names: list[str], chosen_names: set[str], upstream: set[str]) -> dict[str, str]:
-    """Class names for schemas that no person named; one that upstream and names.toml both have stays shared."""
+    """Class names for schemas that no person named; one that upstream and names.toml share stays shared."""
     used = {module_name(name) for name in chosen_names if name not in upstream}
     out: dict[str, str] = {}
     for name in names:
@@ -162,12 +179,16 @@ def module_name(name: str) -> str:
 
 
 def _shape(schema: Any) -> str:
-    """What two schemas must have in common to become one class; a discriminator only says how to tell members."""
+    """What two schemas must share to become one class; a discriminator only says how to tell members."""
 
     def bare(node: Any, inside_properties: bool = False) -> Any:
         if isinstance(node, dict):
             dropped = () if inside_properties else ("description", "discriminator")
-            return {k: bare(v, k == "properties" and not inside_properties) for k, v in node.items() if k not in dropped}
+            return {
+                k: bare(v, k == "properties" and not inside_properties)
+                for k, v in node.items()
+                if k not in dropped
+            }
         return [bare(v) for v in node] if isinstance(node, list) else node
 
     return json.dumps(bare(schema), sort_keys=True)

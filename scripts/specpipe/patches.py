@@ -1,8 +1,9 @@
 """Exceptions to the description, from `openapi/patches.toml`.
 
-A patch says where the API does something else than its description: a JSON pointer into the document as written, the
-change, the reason and a link.  A `*` in a pointer stands for every key at that place.  All patches must apply; one
-that finds nothing, or changes nothing, is an error, so that the list never outlives its need.
+A patch says where the API does something else than its description: a JSON pointer into the document as
+written, the change, the reason and a link.  A `*` in a pointer stands for every key at that place.  All
+patches must apply; one that finds nothing, or changes nothing, is an error, so that the list never outlives
+its need.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ class Patch:
 
     Attributes:
         pointer: Where; `*` matches any one key.
-        op: `merge` puts `value`'s keys into the object there, `add` puts a new key, `replace` an existing one,
-            `remove` takes the key away, `nullable` allows null beside what is described.
+        op: `merge` puts `value`'s keys into the object there, `add` puts a new key, `replace` an existing
+            one, `remove` takes the key away, `nullable` allows null beside what is described.
         value: What is put there.
         reason: Why the description is wrong.
         link: Where that can be read.
@@ -58,7 +59,8 @@ def read(path: Path) -> tuple[Patch, ...]:
         missing = {"pointer", "op", "reason", "link"} - set(entry)
         if unknown or missing or entry.get("op") not in _OPS:
             raise SpecError(
-                f"{path.name}: patch {number} has unknown fields {sorted(unknown)}, lacks {sorted(missing)}, op {entry.get('op')!r}",
+                f"{path.name}: patch {number} has unknown fields {sorted(unknown)}, lacks {sorted(missing)}, "
+                f"op {entry.get('op')!r}",
                 pointer=str(entry.get("pointer", "")),
                 hint=f"a patch has pointer, op ({', '.join(_OPS)}), reason, link and, for most, value",
             )
@@ -66,7 +68,9 @@ def read(path: Path) -> tuple[Patch, ...]:
     return tuple(patches)
 
 
-def apply(document: Document, patches: tuple[Patch, ...], *, skip_missing: bool = False) -> tuple[Document, list[str]]:
+def apply(
+    document: Document, patches: tuple[Patch, ...], *, skip_missing: bool = False
+) -> tuple[Document, list[str]]:
     """Apply every patch to a copy of a document.
 
     Args:

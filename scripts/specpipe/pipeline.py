@@ -53,7 +53,9 @@ def make(inputs: Inputs, out: Path, say: Say) -> None:
     with _step("load"):
         raw = inputs.spec.read_bytes() if inputs.spec.is_file() else b""
         loaded = document.load(inputs.spec)
-        origin = source.read(inputs.openapi / "SOURCE.toml") if inputs.vendored else _foreign(inputs.spec, raw)
+        origin = (
+            source.read(inputs.openapi / "SOURCE.toml") if inputs.vendored else _foreign(inputs.spec, raw)
+        )
     say("load", f"{inputs.spec.name}, {len(raw):,} bytes")
     with _step("slice"):
         part = slice.cut(loaded)
@@ -83,9 +85,17 @@ def make(inputs: Inputs, out: Path, say: Say) -> None:
             source=f"{origin.url} of {origin.date}" if origin.date else origin.url,
         )
         generate.write(
-            normal, planned, package, config=inputs.openapi / "generator.yaml", templates=inputs.openapi / "templates", out=out
+            normal,
+            planned,
+            package,
+            config=inputs.openapi / "generator.yaml",
+            templates=inputs.openapi / "templates",
+            out=out,
         )
-    say("generate", f"{len(planned.operations)} operations, {len(planned.models)} models, {len(planned.aliases)} aliases")
+    say(
+        "generate",
+        f"{len(planned.operations)} operations, {len(planned.models)} models, {len(planned.aliases)} aliases",
+    )
     with _step("finish"):
         finish.head(out / "realtime_api")
         finish.tidy(out / "realtime_api")
@@ -133,7 +143,7 @@ def _skipped(pointers: list[str]) -> str:
 
 
 def _foreign(spec: Path, raw: bytes) -> source.Source:
-    """What is known of a description that was named on the command line; its date where the file's name has one."""
+    """What is known of a description named on the command line; its date if the file's name has one."""
     date = re.search(r"\d{4}-\d{2}-\d{2}", spec.stem)
     return source.Source(url=spec.name, commit="", date=date[0] if date else "", sha256=finish.sha256(raw))
 

@@ -1,7 +1,8 @@
 """Cut the realtime part out of an OpenAI description, whole or already cut.
 
-Kept are the operations under `/realtime`, the schemas of the Realtime API (the beta's left out), its webhooks, and
-everything that these reach.  This is the only module that knows the API's names; what follows works on any OpenAPI.
+Kept are the operations under `/realtime`, the schemas of the Realtime API (the beta's left out), its
+webhooks, and everything that these reach.  This is the only module that knows the API's names; what follows
+works on any OpenAPI.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any
 
 import attrs
 
-from .document import SCHEMAS, Document, escape, ref_name, references, union_of, unescape
+from .document import SCHEMAS, Document, escape, ref_name, references, unescape, union_of
 from .errors import SpecError
 
 _PATH = re.compile(r"/realtime(/|$)")
@@ -24,8 +25,14 @@ _COMPONENT = re.compile(r"#/components/([A-Za-z]+)/([^/]+)$")
 EVENT_TABLES = {
     "SERVER_EVENTS": ("RealtimeServerEvent", re.compile(r"RealtimeServerEvent[A-Z]")),
     "CLIENT_EVENTS": ("RealtimeClientEvent", re.compile(r"RealtimeClientEvent[A-Z]")),
-    "TRANSLATION_SERVER_EVENTS": ("RealtimeTranslationServerEvent", re.compile(r"RealtimeTranslationServerEvent[A-Z]")),
-    "TRANSLATION_CLIENT_EVENTS": ("RealtimeTranslationClientEvent", re.compile(r"RealtimeTranslationClientEvent[A-Z]")),
+    "TRANSLATION_SERVER_EVENTS": (
+        "RealtimeTranslationServerEvent",
+        re.compile(r"RealtimeTranslationServerEvent[A-Z]"),
+    ),
+    "TRANSLATION_CLIENT_EVENTS": (
+        "RealtimeTranslationClientEvent",
+        re.compile(r"RealtimeTranslationClientEvent[A-Z]"),
+    ),
 }
 
 
@@ -55,7 +62,9 @@ def cut(document: Document) -> Slice:
     paths = {path: item for path, item in document.get("paths", {}).items() if _PATH.match(path)}
     if not paths:
         raise SpecError(
-            "no operation under /realtime", pointer="/paths", hint="name OpenAI's description, whole or its realtime part"
+            "no operation under /realtime",
+            pointer="/paths",
+            hint="name OpenAI's description, whole or its realtime part",
         )
     kept: dict[str, dict[str, Any]] = {"schemas": {}}
     todo = [("schemas", name) for name in schemas if _SCHEMA.match(name)]
@@ -68,7 +77,9 @@ def cut(document: Document) -> Slice:
         try:
             kept[kind][name] = components[kind][name]
         except (KeyError, TypeError):
-            raise SpecError("a reference leads nowhere", pointer=pointer, hint="add the component or mend the reference") from None
+            raise SpecError(
+                "a reference leads nowhere", pointer=pointer, hint="add the component or mend the reference"
+            ) from None
         todo += _reached(kept[kind][name], pointer)
     if "securitySchemes" in components:
         used = {name for requirement in document.get("security", []) for name in requirement}
@@ -84,7 +95,10 @@ def cut(document: Document) -> Slice:
     names = list(out["components"]["schemas"])
     return Slice(
         document=out,
-        events={table: _members(schemas, names, union, pattern) for table, (union, pattern) in EVENT_TABLES.items()},
+        events={
+            table: _members(schemas, names, union, pattern)
+            for table, (union, pattern) in EVENT_TABLES.items()
+        },
         webhooks=tuple(name for name in names if _WEBHOOK.match(name)),
     )
 
@@ -99,7 +113,9 @@ def _reached(node: Any, pointer: str) -> list[tuple[str, str]]:
             if isinstance(ref, str):
                 match = _COMPONENT.match(ref)
                 if match is None:
-                    raise SpecError(f"a reference to {ref!r} leaves the document's components", pointer=pointer)
+                    raise SpecError(
+                        f"a reference to {ref!r} leaves the document's components", pointer=pointer
+                    )
                 found.append((match[1], unescape(match[2])))
             stack.extend(part.values())
         elif isinstance(part, list):
@@ -107,7 +123,9 @@ def _reached(node: Any, pointer: str) -> list[tuple[str, str]]:
     return found
 
 
-def _members(schemas: dict[str, Any], names: list[str], union: str, pattern: re.Pattern[str]) -> tuple[str, ...]:
+def _members(
+    schemas: dict[str, Any], names: list[str], union: str, pattern: re.Pattern[str]
+) -> tuple[str, ...]:
     members = union_of(schemas[union]) if union in schemas else None
     if members is not None:
         return tuple(name for member in members if (name := ref_name(member)) is not None)
@@ -118,7 +136,8 @@ def sizes(part: Slice) -> str:
     """How much a slice holds, for the progress line."""
     document = part.document
     events = sum(len(names) for names in part.events.values())
-    return f"{len(document['paths'])} operations, {len(document['components']['schemas'])} schemas, {events} events"
+    schemas = document["components"]["schemas"]
+    return f"{len(document['paths'])} operations, {len(schemas)} schemas, {events} events"
 
 
 __all__ = ["EVENT_TABLES", "SCHEMAS", "Slice", "cut", "references", "sizes"]

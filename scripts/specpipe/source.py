@@ -47,7 +47,11 @@ def read(path: Path) -> Source:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
         source = Source(**table)
     except (OSError, tomllib.TOMLDecodeError, TypeError) as error:
-        raise SpecError(f"cannot read {path.name}: {error}", hint="it has url, commit, date, sha256 and post") from error
-    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", source.date) or not re.fullmatch(r"[0-9a-f]{64}", source.sha256):
+        raise SpecError(
+            f"cannot read {path.name}: {error}", hint="it has url, commit, date, sha256 and post"
+        ) from error
+    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", source.date) or not re.fullmatch(
+        r"[0-9a-f]{64}", source.sha256
+    ):
         raise SpecError(f"{path.name}: date is YYYY-MM-DD and sha256 has 64 hex digits")
     return source

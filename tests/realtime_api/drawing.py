@@ -4,22 +4,31 @@ from __future__ import annotations
 
 import string
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from hypothesis import strategies as st
-
 from realtime_api import schemas
 
 #: Values stay small: what is tested is structure, not size.
 _TEXT = st.text(string.ascii_letters + " é漢\u2028\x00😀", max_size=6)
-_JSON = st.recursive(st.none() | st.booleans() | st.integers(-5, 5) | _TEXT, lambda inner: st.lists(inner, max_size=2), max_leaves=3)
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 5) | _TEXT,
+    lambda inner: st.lists(inner, max_size=2),
+    max_leaves=3,
+)
+
+
+Kind = Callable[..., st.SearchStrategy[Any]]
 
 
 class Drawn(Counter[str]):
     """How often each point of choice was drawn: `pointer=value`, `pointer/anyOf/2`, `pointer=null`."""
 
 
-def instances(name: str, drawn: Drawn, *, extras: bool = False, shallow: bool = False) -> st.SearchStrategy[Any]:
+def instances(
+    name: str, drawn: Drawn, *, extras: bool = False, shallow: bool = False
+) -> st.SearchStrategy[Any]:
     """Valid instances of a packaged schema.
 
     Args:
@@ -75,7 +84,9 @@ def _strategy(schema: Any, at: str, drawn: Drawn, extras: bool, depth: int) -> s
         return st.deferred(lambda: _strategy(schemas.get(name), name, drawn, extras, depth - 1))
     if "anyOf" in schema:
         members = [
-            _strategy(member, f"{at}/anyOf/{index}", drawn, extras, depth).map(_counting(drawn, f"{at}/anyOf/{index}"))
+            _strategy(member, f"{at}/anyOf/{index}", drawn, extras, depth).map(
+                _counting(drawn, f"{at}/anyOf/{index}")
+            )
             for index, member in enumerate(schema["anyOf"])
         ]
         return st.one_of(members)
@@ -83,7 +94,8 @@ def _strategy(schema: Any, at: str, drawn: Drawn, extras: bool, depth: int) -> s
         return st.just(schema["const"])
     if "enum" in schema:
         return st.sampled_from(schema["enum"]).map(lambda value: _counting(drawn, f"{at}={value!r}")(value))
-    return _KINDS.get(schema.get("type", ""), lambda *_: _JSON)(schema, at, drawn, extras, depth)
+    kind: Kind = _KINDS.get(schema.get("type", ""), lambda *_: _JSON)
+    return kind(schema, at, drawn, extras, depth)
 
 
 def _counting(drawn: Drawn, point: str) -> Any:
@@ -114,7 +126,9 @@ def _array(schema: Any, at: str, drawn: Drawn, extras: bool, depth: int) -> st.S
     return st.lists(items, min_size=schema.get("minItems", 0), max_size=min(2, schema.get("maxItems", 2)))
 
 
-def _object(schema: Any, at: str, drawn: Drawn, extras: bool, depth: int) -> st.SearchStrategy[dict[str, Any]]:
+def _object(
+    schema: Any, at: str, drawn: Drawn, extras: bool, depth: int
+) -> st.SearchStrategy[dict[str, Any]]:
     properties = {
         key: _strategy(member, f"{at}/{key}", drawn, extras, depth)
         for key, member in schema.get("properties", {}).items()
@@ -128,11 +142,13 @@ def _object(schema: Any, at: str, drawn: Drawn, extras: bool, depth: int) -> st.
     drawn_object = st.fixed_dictionaries(required, optional=optional)
     if not extras:
         return drawn_object
-    unknown = st.dictionaries(st.sampled_from(["x_new", "x-late", "ünbekannt"]), _JSON, min_size=1, max_size=2)
+    unknown = st.dictionaries(
+        st.sampled_from(["x_new", "x-late", "ünbekannt"]), _JSON, min_size=1, max_size=2
+    )
     return st.tuples(drawn_object, unknown).map(lambda pair: {**pair[1], **pair[0]})
 
 
-_KINDS: dict[str, Any] = {
+_KINDS: dict[str, Kind] = {
     "string": _text,
     "integer": _integer,
     "number": _number,

@@ -7,10 +7,9 @@ from typing import Any
 
 import attrs
 import pytest
+from drawing import Drawn, choices, instances
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-
-from drawing import Drawn, choices, instances
 from realtime_api import models, schemas
 from realtime_api._base import Model
 from realtime_api.events import SERVER_EVENTS, TRANSLATION_SERVER_EVENTS
@@ -76,7 +75,7 @@ def present(value: Any) -> Any:
 
 @pytest.mark.parametrize("name", [name for name in DECODABLE if choices(name)])
 def test_every_choice_is_drawn(name: str) -> None:
-    """The strategy reaches every union member, enum value and null position of the schema, so the test above does."""
+    """The strategy reaches every union member, enum value and null position, so the test above does."""
     drawn = Drawn()
 
     @settings(QUICK, max_examples=1000)
@@ -110,7 +109,9 @@ def test_unknown_kinds_of_value_stay(name: str) -> None:
     @given(
         instances(name, Drawn()),
         st.sampled_from(sorted(schemas.get(name)["properties"])),
-        st.sampled_from(["a new value", 7, 1.5, True, ["x"], [{"type": "new"}], {"type": "new", "deep": [1]}]),
+        st.sampled_from(
+            ["a new value", 7, 1.5, True, ["x"], [{"type": "new"}], {"type": "new", "deep": [1]}]
+        ),
     )
     def check(data: dict[str, Any], key: str, value: Any) -> None:
         try:
@@ -181,7 +182,14 @@ def test_null_and_absence(name: str) -> None:
 
 
 def test_unset_is_in_sent_models_alone() -> None:
-    received = {cls.__name__ for table in (SERVER_EVENTS, TRANSLATION_SERVER_EVENTS) for cls in table.values()}
-    received |= {"RealtimeCreateClientSecretResponse", "RealtimeSessionCreateResponseGA", "RealtimeResponse", "ErrorResponse"}
+    received = {
+        cls.__name__ for table in (SERVER_EVENTS, TRANSLATION_SERVER_EVENTS) for cls in table.values()
+    }
+    received |= {
+        "RealtimeCreateClientSecretResponse",
+        "RealtimeSessionCreateResponseGA",
+        "RealtimeResponse",
+        "ErrorResponse",
+    }
     assert not [name for name in received if sendable(name)]
     assert sendable("RealtimeSessionCreateRequestGA") and sendable("RealtimeAudioConfigInput")

@@ -20,7 +20,9 @@ from specpipe import pipeline  # noqa: E402
 
 def load(folder: Path, name: str) -> ModuleType:
     """Import a generated package under a name of its own, so that several can be there at once."""
-    spec = importlib.util.spec_from_file_location(name, folder / "__init__.py", submodule_search_locations=[str(folder)])
+    spec = importlib.util.spec_from_file_location(
+        name, folder / "__init__.py", submodule_search_locations=[str(folder)]
+    )
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
@@ -37,7 +39,9 @@ def forget(name: str) -> None:
 def make(spec: Path, out: Path) -> Path:
     """Run the pipeline on a description and give the folder of the package."""
     out.mkdir(parents=True, exist_ok=True)
-    pipeline.make(pipeline.Inputs(spec=spec, openapi=pipeline.OPENAPI, vendored=False), out, lambda step, what: None)
+    pipeline.make(
+        pipeline.Inputs(spec=spec, openapi=pipeline.OPENAPI, vendored=False), out, lambda step, what: None
+    )
     return out
 
 
@@ -59,10 +63,15 @@ def stock_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("stock") / "out"
     command = [sys.executable, "-m", "openapi_python_client", "generate", "--path", str(SPECS / "traps.yaml")]
     config = out.parent / "config.yaml"
-    config.write_text("literal_enums: true\npost_hooks: []\ncontent_type_overrides: {application/sdp: application/octet-stream}\n")
+    config.write_text(
+        "literal_enums: true\npost_hooks: []\n"
+        "content_type_overrides: {application/sdp: application/octet-stream}\n"
+    )
     done = subprocess.run(
         [*command, "--meta", "none", "--output-path", str(out), "--config", str(config)],
-        capture_output=True, text=True, check=False,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     (out.parent / "said.txt").write_text(f"exit {done.returncode}\n{done.stdout}{done.stderr}")
     return out

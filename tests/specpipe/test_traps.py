@@ -1,7 +1,8 @@
 """Each known trap of the generator: that it is one, and that the pipeline mends it.
 
-`stock` is what the generator makes by itself of the sample description, `traps` what the pipeline makes of it.  A test
-whose stock half fails says that the generator was mended upstream and that a transform or template may go.
+`stock` is what the generator makes by itself of the sample description, `traps` what the pipeline makes of
+it.  A test whose stock half fails says that the generator was mended upstream and that a transform or
+template may go.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ def module(package: ModuleType, name: str) -> Any:
 
 def client(package: ModuleType, answer: Any) -> Any:
     made = package.AuthenticatedClient(base_url="http://127.0.0.1:9/v1", token="secret-token-0123")
-    return made.set_httpx_client(httpx.Client(base_url="http://127.0.0.1:9/v1", transport=httpx.MockTransport(answer)))
+    return made.set_httpx_client(
+        httpx.Client(base_url="http://127.0.0.1:9/v1", transport=httpx.MockTransport(answer))
+    )
 
 
 def seen(package: ModuleType, operation: str, *arguments: Any, **options: Any) -> httpx.Request:
@@ -36,7 +39,9 @@ def seen(package: ModuleType, operation: str, *arguments: Any, **options: Any) -
         requests.append(request)
         return httpx.Response(201, text="v=0\r\n", headers={"content-type": "application/sdp"})
 
-    module(package, f"api.realtime.{operation}").sync_detailed(*arguments, client=client(package, answer), **options)
+    module(package, f"api.realtime.{operation}").sync_detailed(
+        *arguments, client=client(package, answer), **options
+    )
     return requests[0]
 
 
@@ -63,7 +68,9 @@ def test_multipart_parts_have_the_described_types_and_a_random_boundary(
     assert len(boundaries) == 2 and all(len(boundary) >= 16 for boundary in boundaries)
     session = module(traps, "models").RealtimeUploadSession(type="realtime")
     request = seen(traps, "two_media", "rtc_1", body=upload(sdp="v=0\r\n", session=session))
-    parts = request.content.split(b"--" + request.headers["content-type"].partition("boundary=")[2].encode())[1:-1]
+    parts = request.content.split(b"--" + request.headers["content-type"].partition("boundary=")[2].encode())[
+        1:-1
+    ]
     heads = [part.partition(b"\r\n\r\n")[0].strip().lower() for part in parts]
     assert [b"application/sdp" in heads[0], b"application/json" in heads[1]] == [True, True]
     assert all(b"filename" not in head for head in heads)
@@ -88,7 +95,9 @@ def test_a_dropped_inline_schema_is_a_class(traps: ModuleType, stock_folder: Pat
 
 def test_unions_are_told_by_their_discriminator(traps: ModuleType) -> None:
     models = module(traps, "models")
-    made = models.RealtimeThing.from_dict(thing(items=[{"type": "dog"}, {"type": "cat"}, {"type": "eel", "volts": 1}]))
+    made = models.RealtimeThing.from_dict(
+        thing(items=[{"type": "dog"}, {"type": "cat"}, {"type": "eel", "volts": 1}])
+    )
     assert [type(item).__name__ for item in made.items] == ["RealtimeDog", "RealtimeCat", "dict"]
     assert made.to_dict()["items"] == [{"type": "dog"}, {"type": "cat"}, {"type": "eel", "volts": 1}]
 
@@ -98,7 +107,7 @@ def test_unknown_enum_values_stay(traps: ModuleType) -> None:
 
 
 def test_the_generator_refuses_unknown_enum_values(stock: ModuleType) -> None:
-    with pytest.raises(Exception, match="ajar|Unexpected"):
+    with pytest.raises(Exception, match=r"ajar|Unexpected"):
         module(stock, "models.realtime_thing").RealtimeThing.from_dict(thing(status="ajar"))
 
 
@@ -144,7 +153,15 @@ def test_attributes_are_named_as_the_keys_and_type_check(traps: ModuleType, trap
     made = model.from_dict(data)
     assert (made.type, made.list, made.str, made.self_, made.class_) == ("t", ["l"], "s", "me", "c")
     assert made.to_dict() == data
-    command = [sys.executable, "-m", "mypy", "--strict", "--no-incremental", "--cache-dir=/dev/null", "realtime_api"]
+    command = [
+        sys.executable,
+        "-m",
+        "mypy",
+        "--strict",
+        "--no-incremental",
+        "--cache-dir=/dev/null",
+        "realtime_api",
+    ]
     done = subprocess.run(command, cwd=traps_folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
 

@@ -1,8 +1,9 @@
 """What the templates print, computed from the normalised document.
 
-The generator hands union members to templates without their properties, drops `encoding`, and chooses attribute names
-from a private set of reserved words.  So everything that decides what generated code does (annotations, decoding,
-discriminator tables, attribute names, part types) is computed here, from the document alone.
+The generator hands union members to templates without their properties, drops `encoding`, and chooses
+attribute names from a private set of reserved words.  So everything that decides what generated code does
+(annotations, decoding, discriminator tables, attribute names, part types) is computed here, from the document
+alone.
 """
 
 from __future__ import annotations

@@ -15,14 +15,24 @@ from .graph import NULL, Graph
 
 _SCALARS = {"string": "str", "integer": "int", "number": "float", "boolean": "bool", "null": "None"}
 #: Names that methods and attrs need, which an attribute must leave alone.
-_RESERVED = {"self", "cls", "to_dict", "from_dict", "additional_properties", "additional_keys", "UNSET", "Unset"}
+_RESERVED = {
+    "self",
+    "cls",
+    "to_dict",
+    "from_dict",
+    "additional_properties",
+    "additional_keys",
+    "UNSET",
+    "Unset",
+}
 
 
 def attribute_names(keys: list[str]) -> dict[str, str]:
-    """JSON key → attribute name: the key itself wherever Python allows it, otherwise the nearest that is free.
+    """JSON key → attribute name: the key itself wherever Python allows it, otherwise the nearest that is
+    free.
 
-    Keywords, `self` and the names of the models' own methods take an underscore; what stands for no identifier is
-    replaced by underscores.
+    Keywords, `self` and the names of the models' own methods take an underscore; what stands for no
+    identifier is replaced by underscores.
     """
     out: dict[str, str] = {}
     for key in sorted(keys, key=lambda key: _plain(key) != key):
@@ -90,8 +100,9 @@ def annotation(scope: Scope, schema: dict[str, Any], *, lenient: bool) -> str:
     Args:
         scope: The module; gets what it has to import.
         schema: The value's schema.
-        lenient: The value comes from the API, which may add members to closed sets and kinds to unions: then the
-            annotation has `str` and `dict[str, Any]` beside them, because such values are kept as they are.
+        lenient: The value comes from the API, which may add members to closed sets and kinds to unions: then
+            the annotation has `str` and `dict[str, Any]` beside them, because such values are kept as they
+            are.
     """
     parts = list(dict.fromkeys(_parts(scope, schema, lenient)))
     if scope.type_name("Any") in parts:
@@ -125,7 +136,11 @@ def _parts(scope: Scope, schema: Any, lenient: bool) -> list[str]:
         return [f"{scope.type_name('list')}[{annotation(scope, schema.get('items', {}), lenient=lenient)}]"]
     if kind == "object":
         value = schema.get("additionalProperties")
-        inner = annotation(scope, value, lenient=lenient) if isinstance(value, dict) and value else scope.type_name("Any")
+        inner = (
+            annotation(scope, value, lenient=lenient)
+            if isinstance(value, dict) and value
+            else scope.type_name("Any")
+        )
         return [f"{scope.type_name('dict')}[{scope.type_name('str')}, {inner}]"]
     if kind == "null":
         return ["None"]
@@ -138,7 +153,11 @@ def _open_ends(scope: Scope, schema: dict[str, Any]) -> list[str]:
     for leaf in leaves:
         values = leaf.get("enum", ())
         ends += [scope.type_name(type(value).__name__) for value in values if isinstance(value, (str, int))]
-    if len(leaves) > 1 and any(ref_name(leaf) is not None for leaf in leaves) and union_of_models(scope.graph, leaves):
+    if (
+        len(leaves) > 1
+        and any(ref_name(leaf) is not None for leaf in leaves)
+        and union_of_models(scope.graph, leaves)
+    ):
         ends.append(f"{scope.type_name('dict')}[{scope.type_name('str')}, {scope.type_name('Any')}]")
     return list(dict.fromkeys(ends))
 
@@ -173,7 +192,8 @@ def decodes(graph: Graph, schema: Any, seen: tuple[str, ...] = ()) -> bool:
 def decode(scope: Scope, schema: Any, source: str, depth: int = 0) -> str:
     """An expression that decodes the JSON value of the expression `source`.
 
-    Values of another kind than described (null, a string where an object is described) are passed on as they are.
+    Values of another kind than described (null, a string where an object is described) are passed on as they
+    are.
     """
     if not decodes(scope.graph, schema):
         return source
@@ -181,7 +201,9 @@ def decode(scope: Scope, schema: Any, source: str, depth: int = 0) -> str:
     name = ref_name(schema)
     if name is not None and scope.graph.is_model(name):
         scope.classes.add(name)
-        return f"{scope.type_name(name)}.from_dict({held}) if isinstance({held} := {source}, dict) else {held}"
+        return (
+            f"{scope.type_name(name)}.from_dict({held}) if isinstance({held} := {source}, dict) else {held}"
+        )
     if name is not None:
         scope.decoders.add(name)
         return f"decode_{scope.graph.module(name)}({source})"

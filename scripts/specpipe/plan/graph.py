@@ -35,7 +35,8 @@ class Graph:
     def of(cls, part: Slice) -> Graph:
         """Analyse a slice."""
         schemas: dict[str, dict[str, Any]] = part.document["components"]["schemas"]
-        sent, received = set(), set(part.webhooks)
+        sent: set[str] = set()
+        received: set[str] = set(part.webhooks)
         for _, _, operation in operations(part.document):
             sent.update(references(operation.get("requestBody")), references(operation.get("parameters")))
             received.update(references(operation.get("responses")))
@@ -130,7 +131,9 @@ def _knots(schemas: dict[str, Any]) -> dict[str, frozenset[str]]:
     low: dict[str, int] = {}
     stack: list[str] = []
     out: dict[str, frozenset[str]] = {}
-    targets = {name: [ref for ref in references(schema) if ref in schemas] for name, schema in schemas.items()}
+    targets = {
+        name: [ref for ref in references(schema) if ref in schemas] for name, schema in schemas.items()
+    }
 
     def visit(root: str) -> None:
         work = [(root, iter(targets[root]))]

@@ -125,7 +125,9 @@ class Operation:
     def returns(self) -> str:
         """The type of what the answers are parsed to."""
         kinds = list(dict.fromkeys(answer.annotation for answer in self.answers if answer.kind != "empty"))
-        return " | ".join([*(kind for kind in kinds if kind != "None"), "None"]) if "Any" not in kinds else "Any"
+        return (
+            " | ".join([*(kind for kind in kinds if kind != "None"), "None"]) if "Any" not in kinds else "Any"
+        )
 
 
 def build_operations(document: Document, graph: Graph) -> dict[str, Operation]:
@@ -134,7 +136,9 @@ def build_operations(document: Document, graph: Graph) -> dict[str, Operation]:
     for path, method, operation in operations(document):
         built = _build(document, graph, path, method, operation)
         if built.name in out:
-            raise SpecError(f"two operations would both be called {built.name}", pointer=f"/paths/{path}/{method}")
+            raise SpecError(
+                f"two operations would both be called {built.name}", pointer=f"/paths/{path}/{method}"
+            )
         out[built.name] = built
     return out
 
@@ -156,7 +160,9 @@ def _follow(document: Document, node: Any) -> dict[str, Any]:
 def _build(document: Document, graph: Graph, path: str, method: str, operation: dict[str, Any]) -> Operation:
     scope = Scope(graph, "")
     item = document["paths"][path]
-    described = [_follow(document, p) for p in [*operation.get("parameters", ()), *item.get("parameters", ())]]
+    described = [
+        _follow(document, p) for p in [*operation.get("parameters", ()), *item.get("parameters", ())]
+    ]
     unique = {(p["in"], p["name"]): p for p in reversed(described)}
     found = [p for p in described if unique.get((p["in"], p["name"])) is p]
     names = expressions.attribute_names([f"{p['name']}" for p in found])
@@ -184,7 +190,10 @@ def _build(document: Document, graph: Graph, path: str, method: str, operation: 
     bodies = tuple(_body(scope, media, content) for media, content in body.get("content", {}).items())
     answers = tuple(
         sorted(
-            (_answer(scope, status, _follow(document, answer)) for status, answer in operation["responses"].items()),
+            (
+                _answer(scope, status, _follow(document, answer))
+                for status, answer in operation["responses"].items()
+            ),
             key=lambda answer: (answer.last - answer.first, answer.first),
         )
     )
@@ -195,13 +204,17 @@ def _build(document: Document, graph: Graph, path: str, method: str, operation: 
         tag=function_name((operation.get("tags") or ["default"])[0]),
         summary=str(operation.get("summary", "")),
         description=str(operation.get("description", "")),
-        parameters=tuple(sorted(parameters, key=lambda p: in_path.index(p.key) if p.place == "path" else len(in_path))),
+        parameters=tuple(
+            sorted(parameters, key=lambda p: in_path.index(p.key) if p.place == "path" else len(in_path))
+        ),
         bodies=bodies,
         body_required=bool(body.get("required")),
         body_description=str(body.get("description", "")),
         answers=answers,
         classes=tuple(sorted((graph.module(name), name) for name in scope.classes | scope.aliases)),
-        decoders=tuple(sorted((graph.module(name), f"decode_{graph.module(name)}") for name in scope.decoders)),
+        decoders=tuple(
+            sorted((graph.module(name), f"decode_{graph.module(name)}") for name in scope.decoders)
+        ),
     )
 
 
@@ -222,7 +235,11 @@ def _body(scope: Scope, media: str, content: dict[str, Any]) -> Body:
         test = "isinstance(body, (str, bytes))"
     else:
         shown = expressions.annotation(scope, schema, lenient=False)
-        test = f"isinstance(body, {shown})" if name and scope.graph.is_model(name) else "not isinstance(body, (str, bytes))"
+        test = (
+            f"isinstance(body, {shown})"
+            if name and scope.graph.is_model(name)
+            else "not isinstance(body, (str, bytes))"
+        )
     parts: tuple[tuple[str, str], ...] = ()
     if kind == "multipart":
         whole = scope.graph.schemas[name] if name else schema
@@ -231,7 +248,15 @@ def _body(scope: Scope, media: str, content: dict[str, Any]) -> Body:
             (key, encoding.get(key, {}).get("contentType") or _part_type(scope.graph, value))
             for key, value in whole.get("properties", {}).items()
         )
-    return Body(media=media, kind=kind, annotation=shown, test=test, schema=schema, example=content.get("example"), parts=parts)
+    return Body(
+        media=media,
+        kind=kind,
+        annotation=shown,
+        test=test,
+        schema=schema,
+        example=content.get("example"),
+        parts=parts,
+    )
 
 
 def _part_type(graph: Graph, schema: Any) -> str:
@@ -252,8 +277,12 @@ def _answer(scope: Scope, status: str, answer: dict[str, Any]) -> Answer:
     elif re.fullmatch(r"[1-5]\d\d", status):
         first = last = int(status)
     else:
-        raise SpecError(f"{status!r} is no status code", pointer="/responses", hint="write 201, 4XX or default")
-    headers = tuple((name, str(header.get("description", ""))) for name, header in answer.get("headers", {}).items())
+        raise SpecError(
+            f"{status!r} is no status code", pointer="/responses", hint="write 201, 4XX or default"
+        )
+    headers = tuple(
+        (name, str(header.get("description", ""))) for name, header in answer.get("headers", {}).items()
+    )
     content = answer.get("content") or {}
     media = next((m for m in content if "json" in m), next(iter(content), ""))
     schema = content.get(media, {}).get("schema", {})

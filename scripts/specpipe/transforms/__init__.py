@@ -32,7 +32,7 @@ class Transform:
 TRANSFORMS: tuple[Transform, ...] = (
     Transform(
         "strip_prose_keys",
-        "the generator names classes by `title` and drops operations whose titles repeat; examples can break it",
+        "the generator names classes by `title` and drops operations whose titles repeat",
         spelling.strip_prose_keys,
     ),
     Transform(
@@ -72,8 +72,8 @@ TRANSFORMS: tuple[Transform, ...] = (
     ),
     Transform(
         "hoist_inline",
-        "inline objects and unions of objects become named schemas: the generator numbers them, or drops them and "
-        "leaves imports that fail only when used",
+        "inline objects and unions of objects get names: the generator numbers or drops them and leaves "
+        "imports that fail only when used",
         inline.hoist,
     ),
 )

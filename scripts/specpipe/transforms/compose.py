@@ -83,7 +83,11 @@ def merge_all_of(document: Document) -> tuple[Document, int]:
         required = list(dict.fromkeys([*left.get("required", []), *right.get("required", [])]))
         if required:
             out["required"] = required
-        if left.get("additionalProperties") is False and "additionalProperties" not in right and "properties" in right:
+        if (
+            left.get("additionalProperties") is False
+            and "additionalProperties" not in right
+            and "properties" in right
+        ):
             out.pop("additionalProperties")
         return out
 

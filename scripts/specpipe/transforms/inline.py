@@ -15,8 +15,9 @@ _BESIDE = ("description", "default", "deprecated")
 def hoist(document: Document) -> tuple[Document, int]:
     """Inline objects with properties, and unions that need decoding, as components with telling names.
 
-    A name is the parent's and the property's (`RealtimeResponse` + `usage`), a list's member is in the singular, a
-    union's member is told by its tag.  `names` replaces those for which a person chose a better one.
+    A name is the parent's and the property's (`RealtimeResponse` + `usage`), a list's member is in the
+    singular, a union's member is told by its tag.  `names` replaces those for which a person chose a better
+    one.
     """
     schemas: dict[str, Any] = document["components"]["schemas"]
     hoisted: dict[str, Any] = {}
@@ -39,7 +40,11 @@ def hoist(document: Document) -> tuple[Document, int]:
             alone = sum(member != NULL for member in members) == 1
             words = {"description": built["description"]} if alone and "description" in built else {}
             built["anyOf"] = [
-                visit(member if member == NULL or "$ref" in member else {**words, **member}, hint if alone else hint + variant(member, number), False)
+                visit(
+                    member if member == NULL or "$ref" in member else {**words, **member},
+                    hint if alone else hint + variant(member, number),
+                    False,
+                )
                 for number, member in enumerate(members, 1)
             ]
         if root or not _needs_name(built, schemas):
@@ -82,8 +87,16 @@ def variant(member: Any, number: int) -> str:
     """What tells one member of a union from the others: its tag, its only property, or its kind."""
     if not isinstance(member, dict) or "properties" not in member:
         kind = {"array": "List", "object": "Map"}
-        return kind.get(member.get("type", ""), f"Choice{number}") if isinstance(member, dict) else f"Choice{number}"
-    tags = [p["const"] for p in member["properties"].values() if isinstance(p, dict) and isinstance(p.get("const"), str)]
+        return (
+            kind.get(member.get("type", ""), f"Choice{number}")
+            if isinstance(member, dict)
+            else f"Choice{number}"
+        )
+    tags = [
+        p["const"]
+        for p in member["properties"].values()
+        if isinstance(p, dict) and isinstance(p.get("const"), str)
+    ]
     if tags:
         return pascal(tags[0])
     names = member.get("required") or list(member["properties"])
@@ -119,7 +132,9 @@ def _add(schema: dict[str, Any], hint: str, schemas: dict[str, Any], hoisted: di
 
 
 def _shape(schema: dict[str, Any]) -> str:
-    return json.dumps({k: v for k, v in schema.items() if k not in (*_BESIDE, POINTER, POINTERS)}, sort_keys=True)
+    return json.dumps(
+        {k: v for k, v in schema.items() if k not in (*_BESIDE, POINTER, POINTERS)}, sort_keys=True
+    )
 
 
 def _operation_hint(document: Document, pointer: str) -> str:
@@ -133,5 +148,3 @@ def _operation_hint(document: Document, pointer: str) -> str:
     if "responses" in segments:
         return stem + "Response"
     return stem + "Parameter"
-
-

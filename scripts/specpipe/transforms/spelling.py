@@ -27,7 +27,10 @@ def locate(document: Document) -> tuple[Document, int]:
         if not any(keyword in schema for keyword in _COMPOSED):
             return schema
         count += 1
-        return {**rebuild(schema, lambda child: visit(child, at[id(child)])), POINTER: schema.get(POINTER, pointer)}
+        return {
+            **rebuild(schema, lambda child: visit(child, at[id(child)])),
+            POINTER: schema.get(POINTER, pointer),
+        }
 
     return each_root(document, visit), count
 
