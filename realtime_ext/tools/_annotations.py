@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime
 import types
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, NotRequired, Required, Union, get_args, get_origin
 
 import msgspec
 
@@ -39,6 +39,8 @@ def readable(annotation: Any) -> Any:
         return annotation
     if origin is Literal:
         return annotation
+    if origin in (Required, NotRequired):
+        return readable(get_args(annotation)[0])
     arguments = get_args(annotation)
     changed = tuple(argument if argument is ... else readable(argument) for argument in arguments)
     if all(new is old for new, old in zip(changed, arguments, strict=True)):
@@ -51,7 +53,7 @@ def readable(annotation: Any) -> Any:
 
 
 def _annotated(inner: Any, metas: list[msgspec.Meta]) -> Any:
-    if inner in _FORMATS and not any(meta.tz for meta in metas):
+    if inner in _FORMATS and all(meta.tz is None for meta in metas):
         metas = [msgspec.Meta(extra_json_schema={"format": _FORMATS[inner]}), *metas]
     target = readable(inner) if inner not in _FORMATS else inner
     if get_origin(target) in (Union, types.UnionType):

@@ -98,6 +98,7 @@ class _Checker:
                 matching.append(properties[name])
             if not matching and extra is False:
                 yield Problem("unknown_argument", at, _unknown(at, name, properties), depth + 1)
+                continue
             for part in matching or [extra]:
                 yield from self.problems(part, item, at, depth + 1)
             for problem in self.problems(schema.get("propertyNames", True), name, at, depth + 1):

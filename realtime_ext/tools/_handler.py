@@ -13,7 +13,6 @@ from typing import Any
 import attrs
 
 from ._arguments import check_object, decode_object
-from ._check import check
 from ._definition import checked_definition
 from ._signature import is_async, is_context, read_hints
 from ._values import ToolContext
@@ -29,85 +28,85 @@ class HandlerTool:
     definition: dict[str, Any]
     is_async: bool
     _handler: Callable[..., Any]
-    _whole: inspect.Parameter | None  # the one that takes all arguments as one dict
-    _contexts: tuple[str, ...]
-    _schema: dict[str, Any]
+    _intake: _Intake
 
     @classmethod
     def of(cls, definition: Any, handler: Callable[..., Any]) -> HandlerTool:
         """Work a definition and its handler out; raises as `Toolbox.add` does."""
-        fields = _fields(definition)
+        if not isinstance(definition, Mapping):
+            to_dict = getattr(definition, "to_dict", None)
+            if to_dict is None:
+                kind = type(definition).__name__
+                raise TypeError(f"tool: expected a RealtimeFunctionTool or a dict, got {kind}")
+            definition = to_dict()
+        fields = checked_definition({"type": "function", "parameters": _NOTHING, **definition})
         name = fields["name"]
         if not callable(handler):
             raise TypeError(f"tool {name}: expected a handler to call, got {type(handler).__name__}")
-        whole, contexts, schema = _taken(name, fields["parameters"], handler)
         return cls(
             name=name,
             definition=fields,
             is_async=is_async(handler),
             handler=handler,
-            whole=whole,
-            contexts=contexts,
-            schema=schema,
+            intake=_intake(name, fields["parameters"], handler),
         )
 
     def prepare(self, arguments: str, context: ToolContext[Any]) -> Callable[[], Any]:
         """Check the model's arguments; as `FunctionTool.prepare`."""
         values = decode_object(self.name, arguments)
-        check_object(self.name, self._schema, values)
-        contexts = dict.fromkeys(self._contexts, context)
-        if self._whole is None:
-            return functools.partial(self._handler, **values, **contexts)
-        if self._whole.kind is inspect.Parameter.POSITIONAL_ONLY:
-            return functools.partial(self._handler, values, **contexts)
-        return functools.partial(self._handler, **{self._whole.name: values}, **contexts)
+        intake = self._intake
+        check_object(self.name, intake.schema, values)
+        given = values if intake.whole is None else {intake.whole: values}
+        given = given | dict.fromkeys(intake.contexts, context)
+        positional = [given.pop(name) for name in intake.positional]
+        return functools.partial(self._handler, *positional, **given)
 
 
 _NOTHING: dict[str, Any] = {"type": "object", "properties": {}}
 
 
-def _fields(definition: Any) -> dict[str, Any]:
-    if not isinstance(definition, Mapping):
-        to_dict = getattr(definition, "to_dict", None)
-        if to_dict is None:
-            kind = type(definition).__name__
-            raise TypeError(f"tool: expected a RealtimeFunctionTool or a dict, got {kind}")
-        definition = to_dict()
-    fields = checked_definition({"type": "function", "parameters": _NOTHING, **definition})
-    try:
-        check(fields["parameters"], {})
-    except Exception as error:
-        raise ValueError(f"tool {fields['name']}: parameters: not a JSON Schema: {error}") from error
-    return fields
+@attrs.frozen
+class _Intake:
+    """How a handler takes its arguments.
+
+    Args:
+        schema: What the model may send so that it can.
+        contexts: The parameters that are handed a `ToolContext`.
+        whole: The one that takes all arguments as a dict; None if they go by keyword.
+        positional: Those among the two above that can't be given by name.
+    """
+
+    schema: dict[str, Any]
+    contexts: tuple[str, ...] = ()
+    whole: str | None = None
+    positional: tuple[str, ...] = ()
 
 
-def _taken(
-    name: str, schema: dict[str, Any], handler: Callable[..., Any]
-) -> tuple[inspect.Parameter | None, tuple[str, ...], dict[str, Any]]:
-    """Find out how a handler takes its arguments, and what the model may send so that it can."""
+def _intake(name: str, schema: dict[str, Any], handler: Callable[..., Any]) -> _Intake:
     try:
-        parameters = inspect.signature(handler).parameters
+        parameters = inspect.signature(handler).parameters.values()
     except (TypeError, ValueError):
-        return None, (), schema  # built in: it takes what it takes
+        return _Intake(schema)  # built in: it takes what it takes
     try:
         hints = read_hints(handler)
     except (TypeError, NameError) as error:
         raise TypeError(f"tool {name}: the handler's annotations can't be read: {error}") from error
-    contexts = tuple(key for key in parameters if is_context(hints.get(key)))
-    free = [p for p in parameters.values() if p.name not in contexts and p.kind is not p.VAR_POSITIONAL]
+    contexts = tuple(p.name for p in parameters if is_context(hints.get(p.name)))
+    unnamed = [p.name for p in parameters if p.kind is p.POSITIONAL_ONLY]
+    positional = tuple(key for key in unnamed if key in contexts)
+    free = [p for p in parameters if p.name not in contexts and p.kind is not p.VAR_POSITIONAL]
     if any(p.kind is p.VAR_KEYWORD for p in free):
-        return None, contexts, schema
+        return _Intake(schema, contexts, positional=positional)
     properties = schema.get("properties", {})
-    needed = [p for p in free if p.default is p.empty]
-    if len(needed) == 1 and needed[0].name not in properties:
-        return needed[0], contexts, schema
-    names = {p.name for p in free if p.kind is not p.POSITIONAL_ONLY}
+    needed = [p.name for p in free if p.default is p.empty]
+    if len(needed) == 1 and needed[0] not in properties:
+        whole = needed[0]
+        positional = tuple(key for key in unnamed if key in (*contexts, whole))
+        return _Intake(schema, contexts, whole, positional)
+    names = {p.name for p in free} - set(unnamed)
     if lacking := [key for key in properties if key not in names]:
-        raise ValueError(
-            f"tool {name}: its handler has no parameter {lacking[0]}, which is a property of its schema"
-        )
-    optional = [p.name for p in needed if p.name not in schema.get("required", ())]
-    if optional:
+        raise ValueError(f"tool {name}: its handler has no parameter {lacking[0]}, which its schema has")
+    if optional := [key for key in needed if key not in schema.get("required", ())]:
         raise ValueError(f"tool {name}: its handler needs {optional[0]}, which its schema doesn't require")
     # What the handler has no parameter for is the model's mistake, also where the schema is silent about it.
-    return None, contexts, {"additionalProperties": False, **schema}
+    return _Intake({"additionalProperties": False, **schema}, contexts, positional=positional)

@@ -45,7 +45,7 @@ def parameters_schema(parameters: type[msgspec.Struct]) -> dict[str, Any]:
 
     def hook(cls: type) -> dict[str, Any]:
         if not _pydantic.is_pydantic(cls):
-            raise NotImplementedError
+            raise TypeError(f"there is no JSON form of {cls.__name__}")
         return _adopted(cls, components)
 
     root, found = _made(parameters, hook)
@@ -96,6 +96,8 @@ class _Inliner:
             out = _mapped(node, self._inlined)
             # Its references lead nowhere now; each member's constant field says the same.
             out.pop("discriminator", None)
+            if "anyOf" in out:
+                out["anyOf"] = [form for part in out["anyOf"] for form in _forms(part)]
             return self._ordered(out) if "enum" in out else out
         siblings = {key: value for key, value in node.items() if key != "$ref"}
         name = node["$ref"].removeprefix(_REF)
@@ -130,6 +132,11 @@ class _Inliner:
                 seen.add(reference)
                 rest += _references(self.components[reference])
         return False
+
+
+def _forms(schema: dict[str, Any]) -> list[dict[str, Any]]:
+    forms: list[dict[str, Any]] = schema["anyOf"] if schema.keys() == {"anyOf"} else [schema]
+    return forms
 
 
 def _references(node: dict[str, Any]) -> Iterator[str]:

@@ -68,7 +68,7 @@ class Signature:
                 raise TypeError(f"tool {name}: parameter {parameter.name} has no annotation")
         return cls(
             name=name,
-            doc=inspect.getdoc(plain),
+            doc=inspect.getdoc(plain if hasattr(plain, "__name__") else type(plain).__call__),
             signature=signature.replace(parameters=parameters),
             hints=hints,
             contexts=tuple(p.name for p in parameters if is_context(hints[p.name])),

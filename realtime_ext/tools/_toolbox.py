@@ -255,5 +255,7 @@ def _text(arguments: str | bytes) -> str:
     if isinstance(arguments, str):
         return arguments
     if isinstance(arguments, bytes | bytearray):
-        return arguments.decode(errors="replace")
+        return arguments.decode(
+            errors="surrogateescape"
+        )  # what isn't UTF-8 isn't JSON, and is refused as such
     raise TypeError(f"arguments: expected JSON text, got {type(arguments).__name__}")

@@ -1,0 +1,486 @@
+"""Calling tools with what a model sends, in both flavours."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import pickle
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import pytest
+from msgspec import Meta
+from realtime_api import models
+
+from realtime_ext import tools
+from realtime_ext.errors import ToolArgumentError
+
+
+@dataclass
+class Guest:
+    name: str
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            raise ValueError("a guest needs a name")
+
+
+def book_room(room: str, nights: Annotated[int, Meta(ge=1, le=14)] = 1, guest: Guest | None = None) -> Any:
+    return {"room": room, "nights": nights, "guest": guest}
+
+
+async def look_up(name: str) -> list[str]:
+    await asyncio.sleep(0)
+    return [name]
+
+
+def no_rooms(room: str) -> None:
+    raise LookupError(f"no room {room}")
+
+
+async def no_guests() -> None:
+    raise LookupError
+
+
+Call = Callable[..., str]
+
+
+@pytest.fixture(params=["call", "acall"])
+def call(request: pytest.FixtureRequest) -> Call:
+    def call(toolbox: tools.Toolbox, *arguments: Any, **more: Any) -> str:
+        if request.param == "call":
+            return toolbox.call(*arguments, **more)
+        return asyncio.run(toolbox.acall(*arguments, **more))
+
+    return call
+
+
+@pytest.fixture
+def toolbox() -> tools.Toolbox:
+    return tools.Toolbox([book_room, look_up, no_rooms, no_guests])
+
+
+def error(output: str) -> tuple[str, str]:
+    body = json.loads(output)["error"]
+    assert body.keys() == {"type", "message"}
+    return body["type"], body["message"]
+
+
+def test_a_sync_and_an_async_function_are_called_alike(toolbox: tools.Toolbox, call: Call) -> None:
+    made = call(toolbox, "book_room", '{"room": "Elm", "guest": {"name": "Ann"}}')
+    assert json.loads(made) == {"room": "Elm", "nights": 1, "guest": {"name": "Ann"}}
+    assert call(toolbox, "look_up", '{"name": "Ann"}') == '["Ann"]'
+    assert toolbox.failures == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "kind", "message"),
+    [
+        (
+            "book_rom",
+            "{}",
+            "unknown_tool",
+            "there is no tool book_rom; there are: book_room, look_up, no_rooms, no_guests; did",
+        ),
+        ("book_room", '{"room": "Elm"', "invalid_json", "the arguments of book_room are not valid JSON: "),
+        ("book_room", "Elm", "invalid_json", "the arguments of book_room are not valid JSON: "),
+        ("book_room", '{"room": "Elm"} x', "invalid_json", "the arguments of book_room are not valid JSON: "),
+        ("book_room", '{"room": NaN}', "invalid_json", "the arguments of book_room are not valid JSON: "),
+        ("book_room", b'{"room": "\xff"}', "invalid_json", "the arguments of book_room are not valid JSON: "),
+        (
+            "book_room",
+            "[" * 100_000,
+            "invalid_json",
+            "the arguments of book_room are not valid JSON: nested too deeply",
+        ),
+        (
+            "book_room",
+            '["Elm"]',
+            "invalid_argument",
+            "the arguments of book_room: expected a JSON object, got array",
+        ),
+        (
+            "book_room",
+            "null",
+            "invalid_argument",
+            "the arguments of book_room: expected a JSON object, got null",
+        ),
+        ("book_room", "{}", "missing_argument", "book_room: room is missing and required"),
+        ("book_room", "", "missing_argument", "book_room: room is missing and required"),
+        (
+            "book_room",
+            '{"room": 5}',
+            "invalid_argument",
+            "book_room: room: expected string, got integer; it is 5",
+        ),
+        (
+            "book_room",
+            '{"room": "Elm", "nights": "two"}',
+            "invalid_argument",
+            'book_room: nights: expected integer, got string; it is "two"',
+        ),
+        (
+            "book_room",
+            '{"room": "Elm", "nights": 0}',
+            "invalid_argument",
+            "book_room: nights: expected at least 1; it is 0",
+        ),
+        (
+            "book_room",
+            '{"room": "Elm", "night": 2}',
+            "unknown_argument",
+            "book_room: night is not known; did you mean nights?",
+        ),
+        (
+            "book_room",
+            '{"room": "Elm", "guest": {}}',
+            "missing_argument",
+            "book_room: guest.name is missing and required",
+        ),
+        (
+            "book_room",
+            '{"room": "Elm", "guest": {"name": ""}}',
+            "invalid_argument",
+            "book_room: guest: a guest needs a name",
+        ),
+        (
+            "look_up",
+            '{"name": null}',
+            "invalid_argument",
+            "look_up: name: expected string, got null; it is null",
+        ),
+    ],
+)
+def test_each_mistake_of_the_model_has_its_own_message(
+    toolbox: tools.Toolbox, call: Call, name: str, arguments: str, kind: str, message: str
+) -> None:
+    told, text = error(call(toolbox, name, arguments))
+    assert (told, text[: len(message)]) == (kind, message)
+    (failure,) = toolbox.failures
+    assert (failure.name, failure.kind) == (name, kind)
+    assert isinstance(failure.error, ToolArgumentError)
+    assert str(failure.error) == text
+    assert isinstance(pickle.loads(pickle.dumps(failure.error)), ToolArgumentError)
+
+
+def test_all_mistakes_are_told_at_once_within_reason(toolbox: tools.Toolbox, call: Call) -> None:
+    _, text = error(call(toolbox, "book_room", '{"nights": 99, "guest": {"name": 5}, "x": 1}'))
+    assert text == (
+        "book_room: room is missing and required; nights: expected at most 14; it is 99; "
+        "guest.name: expected string, got integer; it is 5; x is not known; known are room, nights, guest"
+    )
+    many = json.dumps({f"x{n}": n for n in range(30)})
+    _, text = error(call(toolbox, "book_room", many))
+    assert text.endswith("; and 26 more")
+
+
+def test_a_whole_number_may_be_written_as_one_with_a_point(toolbox: tools.Toolbox, call: Call) -> None:
+    assert json.loads(call(toolbox, "book_room", '{"room": "Elm", "nights": 2.0}'))["nights"] == 2
+    assert error(call(toolbox, "book_room", '{"room": "Elm", "nights": 2.5}'))[0] == "invalid_argument"
+
+
+def test_an_exception_is_told_to_the_model_and_kept(toolbox: tools.Toolbox, call: Call) -> None:
+    assert error(call(toolbox, "no_rooms", '{"room": "Elm"}')) == (
+        "tool_failed",
+        "no_rooms failed: LookupError: no room Elm",
+    )
+    assert error(call(toolbox, "no_guests", "")) == ("tool_failed", "no_guests failed: LookupError")
+    first, second = toolbox.failures
+    assert (first.name, first.kind, first.arguments) == ("no_rooms", "tool_failed", '{"room": "Elm"}')
+    assert isinstance(first.error, LookupError) and first.error.__traceback__ is not None
+    assert isinstance(second.error, LookupError)
+
+
+def test_what_the_model_is_told_of_an_exception_can_be_chosen(call: Call) -> None:
+    toolbox = tools.Toolbox([no_rooms], explain=lambda error: f"please try later ({type(error).__name__})")
+    output = call(toolbox, "no_rooms", '{"room": "Elm"}')
+    assert error(output)[1] == "no_rooms failed: please try later (LookupError)"
+
+
+def test_a_long_exception_is_cut(call: Call) -> None:
+    def verbose() -> None:
+        raise ValueError("x" * 5000)
+
+    assert len(error(call(tools.Toolbox([verbose]), "verbose", "{}"))[1]) < 600
+
+
+def test_failures_are_bounded_and_the_newest_are_kept(call: Call) -> None:
+    toolbox = tools.Toolbox([no_rooms], keep_failures=2)
+    for room in "abc":
+        call(toolbox, "no_rooms", json.dumps({"room": room}))
+    assert [str(failure.error) for failure in toolbox.failures] == ["no room b", "no room c"]
+
+
+def test_a_callback_sees_each_failure_and_may_itself_fail(
+    call: Call, caplog: pytest.LogCaptureFixture
+) -> None:
+    seen: list[tools.ToolFailure] = []
+
+    def report(failure: tools.ToolFailure) -> None:
+        seen.append(failure)
+        raise OSError("the reporting is down")
+
+    toolbox = tools.Toolbox([no_rooms], on_failure=report)
+    context = tools.ToolContext(call_id="call_1")
+    assert error(call(toolbox, "no_rooms", '{"room": "Elm"}', context=context))[0] == "tool_failed"
+    assert [(failure.name, failure.call_id) for failure in seen] == [("no_rooms", "call_1")]
+    assert "on_failure itself raised OSError" in caplog.text
+
+
+def test_neither_logs_nor_reprs_show_what_was_said(
+    toolbox: tools.Toolbox, call: Call, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    call(toolbox, "no_rooms", '{"room": "Elm"}')
+    call(toolbox, "book_room", '{"room": "Elm", "night": "Elm"}')
+    assert "Elm" not in caplog.text
+    assert "tool no_rooms: tool_failed (LookupError)" in caplog.text
+    context = tools.ToolContext(connection="sk-secret", call_id="call_1", state="sk-secret")
+    assert repr(context) == "ToolContext(call_id='call_1')"
+    assert '{"room"' not in repr(toolbox.failures[0])
+
+
+@pytest.mark.parametrize(
+    ("value", "output"),
+    [
+        ({"a": [1, None, True]}, '{"a":[1,null,true]}'),
+        (None, "null"),
+        ("Room Elm is free", '"Room Elm is free"'),
+        ('{"a": 1}', '{"a": 1}'),
+        (" [1, 2]\n", " [1, 2]\n"),
+        ("[not JSON", '"[not JSON"'),
+        ("5", '"5"'),
+        ("", '""'),
+        (1.5, "1.5"),
+        ({1}, "[1]"),
+        (Guest("Ann"), '{"name":"Ann"}'),
+        (b"hi", '"aGk="'),
+        (models.RealtimeFunctionTool(name="x"), '{"type":"function","name":"x"}'),
+        ([models.RealtimeFunctionTool(name="x")], '[{"type":"function","name":"x"}]'),
+        ("\ud800", '"\\ud800"'),
+    ],
+)
+def test_whatever_is_returned_becomes_one_json_document(call: Call, value: Any, output: str) -> None:
+    def give() -> Any:
+        return value
+
+    toolbox = tools.Toolbox([give])
+    written = call(toolbox, "give", "{}")
+    assert written == output
+    json.loads(written)
+
+
+@pytest.mark.parametrize("value", [object(), {"a": object()}, (n for n in "ab"), lambda: 1])
+def test_a_result_without_a_json_form_is_a_failure(call: Call, value: Any) -> None:
+    def give() -> Any:
+        return value
+
+    toolbox = tools.Toolbox([give])
+    kind, text = error(call(toolbox, "give", "{}"))
+    assert kind == "tool_failed"
+    assert "not writable as JSON" in text
+    assert isinstance(toolbox.failures[0].error, ValueError)
+
+
+def test_a_result_within_itself_is_a_failure(call: Call) -> None:
+    def give() -> Any:
+        ring: list[Any] = []
+        ring.append(ring)
+        return ring
+
+    assert error(call(tools.Toolbox([give]), "give", "{}"))[0] == "tool_failed"
+
+
+def test_a_silent_output_is_marked_and_written_as_any_other() -> None:
+    def hush() -> tools.Silent[dict[str, int]]:
+        return tools.Silent({"a": 1})
+
+    async def ahush() -> tools.Silent[None]:
+        return tools.Silent()
+
+    toolbox = tools.Toolbox([hush, ahush, book_room])
+    assert toolbox.run("hush", "{}") == tools.ToolResult(output='{"a":1}', silent=True)
+    assert asyncio.run(toolbox.arun("ahush", "{}")) == tools.ToolResult(output="null", silent=True)
+    assert not toolbox.run("book_room", '{"room": "Elm"}').silent
+    failed = toolbox.run("book_room", "{}")
+    assert failed.failure is toolbox.failures[0] and not failed.silent
+
+
+def test_a_context_is_handed_to_whoever_asks(call: Call) -> None:
+    def where(a: int, context: tools.ToolContext[dict[str, str]], b: int = 2) -> Any:
+        return [a, b, context.call_id, context.state["hotel"], context.connection]
+
+    toolbox = tools.Toolbox([where], state={"hotel": "Grand"})
+    assert call(toolbox, "where", '{"a": 1}') == '[1,2,"","Grand",null]'
+    context = tools.ToolContext(connection="c", call_id="call_1", state={"hotel": "Ritz"})
+    assert call(toolbox, "where", '{"a": 1}', context=context) == '[1,2,"call_1","Ritz","c"]'
+    told = error(call(toolbox, "where", '{"a": 1, "context": {}}'))
+    assert told == ("unknown_argument", "where: context is not known; known are a, b")
+
+
+def test_parameters_of_every_kind_get_their_arguments(call: Call) -> None:
+    def mixed(a: int, b: int = 2, /, c: int = 3, *, d: int = 4) -> list[int]:
+        return [a, b, c, d]
+
+    toolbox = tools.Toolbox([mixed])
+    assert call(toolbox, "mixed", '{"a": 1}') == "[1,2,3,4]"
+    assert call(toolbox, "mixed", '{"a": 1, "c": 9}') == "[1,2,9,4]"
+    assert call(toolbox, "mixed", '{"d": 8, "a": 1}') == "[1,2,3,8]"
+
+
+def test_awkward_parameter_names_work(call: Call) -> None:
+    def odd(self: int, __init__: int, _x: int, cls: int = 4) -> list[int]:
+        return [self, __init__, _x, cls]
+
+    toolbox = tools.Toolbox([odd])
+    assert call(toolbox, "odd", '{"self": 1, "__init__": 2, "_x": 3}') == "[1,2,3,4]"
+
+
+def test_sync_tools_run_beside_the_event_loop() -> None:
+    release = threading.Event()
+
+    def wait() -> str:
+        assert release.wait(30)
+        return threading.current_thread().name
+
+    async def main() -> tuple[str, str]:
+        task = asyncio.create_task(toolbox.acall("wait", "{}"))
+        quick = await toolbox.acall("look_up", '{"name": "Ann"}')
+        assert not task.done()
+        release.set()
+        return quick, await task
+
+    toolbox = tools.Toolbox([wait, look_up])
+    quick, thread = asyncio.run(main())
+    assert quick == '["Ann"]'
+    assert json.loads(thread) != threading.current_thread().name
+
+
+def test_async_tools_run_in_the_callers_loop() -> None:
+    async def loop_id() -> int:
+        return id(asyncio.get_running_loop())
+
+    async def main() -> bool:
+        return json.loads(await tools.Toolbox([loop_id]).acall("loop_id", "")) == id(
+            asyncio.get_running_loop()
+        )
+
+    assert asyncio.run(main())
+
+
+def test_cancelling_a_call_cancels_its_tool() -> None:
+    seen: list[str] = []
+
+    async def forever() -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            seen.append("cancelled")
+            raise
+
+    async def main() -> None:
+        task = asyncio.create_task(toolbox.acall("forever", "{}"))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    toolbox = tools.Toolbox([forever])
+    asyncio.run(main())
+    assert seen == ["cancelled"]
+    assert toolbox.failures == ()
+
+
+def test_a_sync_function_may_return_an_awaitable(call: Call) -> None:
+    def indirect(name: str) -> Any:
+        return look_up(name)
+
+    assert call(tools.Toolbox([indirect]), "indirect", '{"name": "Ann"}') == '["Ann"]'
+
+
+def test_calling_an_async_tool_within_a_loop_is_the_developers_mistake() -> None:
+    def indirect(name: str) -> Any:
+        return look_up(name)
+
+    toolbox = tools.Toolbox([look_up, indirect])
+
+    async def main() -> None:
+        for name in ("look_up", "indirect"):
+            with pytest.raises(RuntimeError, match=f"tool {name} is async .*: use acall"):
+                toolbox.call(name, '{"name": "Ann"}')
+        # What is wrong with the arguments is still the model's.
+        assert error(toolbox.call("look_up", "{}"))[0] == "missing_argument"
+
+    asyncio.run(main())
+
+
+def test_stop_iteration_is_a_failure_like_any_other(call: Call) -> None:
+    def stop() -> None:
+        raise StopIteration
+
+    assert error(call(tools.Toolbox([stop]), "stop", "{}"))[0] == "tool_failed"
+
+
+@pytest.mark.parametrize("exception", [KeyboardInterrupt, SystemExit])
+def test_what_ends_the_program_is_let_through(exception: type[BaseException]) -> None:
+    def end() -> None:
+        raise exception
+
+    with pytest.raises(exception):
+        tools.Toolbox([end]).call("end", "{}")
+
+
+@pytest.mark.parametrize("arguments", [None, {"room": "Elm"}, 5])
+def test_arguments_that_are_no_text_are_the_developers_mistake(
+    toolbox: tools.Toolbox, call: Call, arguments: Any
+) -> None:
+    with pytest.raises(TypeError, match="arguments: expected JSON text, got"):
+        call(toolbox, "book_room", arguments)
+
+
+def test_definitions_are_the_generated_class_in_order(toolbox: tools.Toolbox) -> None:
+    definitions = toolbox.definitions
+    assert all(isinstance(definition, models.RealtimeFunctionTool) for definition in definitions)
+    assert [definition.name for definition in definitions] == [
+        "book_room",
+        "look_up",
+        "no_rooms",
+        "no_guests",
+    ]
+    assert "look_up" in toolbox and "nothing" not in toolbox
+    assert len(toolbox) == 4
+    assert tools.Toolbox().definitions == []
+
+
+def test_add_is_a_decorator_too(call: Call) -> None:
+    toolbox = tools.Toolbox()
+
+    @toolbox.add
+    def ping() -> str:
+        return "pong"
+
+    assert ping() == "pong"
+    assert call(toolbox, "ping", "") == '"pong"'
+
+
+def test_two_tools_of_one_name_are_refused(toolbox: tools.Toolbox) -> None:
+    with pytest.raises(ValueError, match="tool look_up: there is one of that name already"):
+        toolbox.add(look_up)
+    assert len(toolbox) == 4
+
+
+def test_bad_settings_are_refused() -> None:
+    with pytest.raises(ValueError, match="keep_failures: expected 0 or more, got -1"):
+        tools.Toolbox(keep_failures=-1)
+    with pytest.raises(TypeError, match=r"functions: expected a list of functions, got .* alone"):
+        tools.Toolbox(look_up)  # type: ignore[arg-type]
+
+
+def test_an_error_output_has_the_shape_of_all_others() -> None:
+    assert error(tools.error_output("timeout", "book_room took too long")) == (
+        "timeout",
+        "book_room took too long",
+    )
