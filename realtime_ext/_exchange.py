@@ -6,6 +6,7 @@ answer means by the operation.
 
 from __future__ import annotations
 
+import functools
 import logging
 import math
 import time
@@ -120,7 +121,7 @@ class Exchange(Generic[T]):
             key, bearer=operation.bearer, headers=request.pop("headers", None), extra=self._options.headers
         )
         self._sent = tuple(secret.reveal() for secret in (key, operation.bearer) if secret is not None)
-        request["url"] = settings.base_url + request["url"]
+        request["url"] = _parsed(settings.base_url + request["url"])
         request["headers"] = headers
         request["timeout"] = self._timeout
         if settings.query or self._options.query:
@@ -201,6 +202,13 @@ class Exchange(Generic[T]):
                 pause,
             )
         return pause
+
+
+@functools.lru_cache(maxsize=64)
+def _parsed(url: str) -> httpx.URL:
+    import httpx
+
+    return httpx.URL(url)
 
 
 def _outcome(error: httpx.HTTPError) -> Outcome:

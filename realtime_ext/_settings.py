@@ -198,11 +198,11 @@ def _webhook_secrets(secret: str | Iterable[str] | None) -> tuple[Secret, ...] |
         secret = os.environ.get("OPENAI_WEBHOOK_SECRET") or None
     if secret is None:
         return None
-    secrets = (secret,) if isinstance(secret, str) else tuple(secret)
+    secrets = tuple(secret) if isinstance(secret, Iterable) and not isinstance(secret, str) else (secret,)
     for value in secrets:
         if not isinstance(value, str):
             raise TypeError(f"webhook_secret: expected a str or several, got {type(value).__name__}")
-    return tuple(Secret(value) for value in secrets)
+    return tuple(map(Secret, secrets))
 
 
 def checked_key(value: object) -> Secret:

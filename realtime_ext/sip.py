@@ -21,11 +21,11 @@ __all__ = ["SipHeaders", "build_accept", "build_refer", "build_reject", "check_t
 
 # RFC 3966 §3: digits and visual separators, then parameters.
 _TEL = re.compile(
-    r"tel:(?P<number>\+?[0-9A-Fa-f*#\-.()]+)(?P<params>(?:;[A-Za-z0-9\-]+(?:=[^;\s]+)?)*)", re.I
+    r"tel:(?P<number>\+?[0-9A-Fa-f*#\-.()]+)(?P<params>(?:;[A-Za-z0-9\-]+(?:=[!-:<-~]+)?)*)", re.I | re.A
 )
 _TEL_GLOBAL = re.compile(r"\+[\-.()]*[0-9][0-9\-.()]*")
 _TEL_LOCAL = re.compile(r"[\-.()]*[0-9A-Fa-f*#][0-9A-Fa-f*#\-.()]*")
-_PHONE_CONTEXT = re.compile(r";phone-context=", re.I)
+_PHONE_CONTEXT = re.compile(r";phone-context=", re.I | re.A)
 
 # RFC 3261 §25.1: SIP-URI, with its user, host, port, parameters and headers. Each part excludes what ends it.
 _ESCAPED = r"%[0-9A-Fa-f]{2}"
@@ -36,7 +36,7 @@ _SIP = re.compile(
     rf"(?::(?P<port>[0-9]{{1,5}}))?"
     rf"(?:;(?:[A-Za-z0-9\-_.!~*'()\[\]/:&+$=]|{_ESCAPED})+)*"
     rf"(?:\?(?:[A-Za-z0-9\-_.!~*'()\[\]/?:+$=&]|{_ESCAPED})+)?",
-    re.I,
+    re.I | re.A,
 )
 _HOST_LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9\-]*[A-Za-z0-9])?")
 
@@ -159,9 +159,7 @@ def check_target_uri(uri: object) -> str:
             return uri
         if _TEL_LOCAL.fullmatch(number) and _PHONE_CONTEXT.search(found["params"]):
             return uri
-        raise ValueError(
-            f"target_uri: a number without + needs ;phone-context=, got {uri!r}; {_ALLOWED_TARGETS}"
-        )
+        raise ValueError(f"target_uri: {_ALLOWED_TARGETS}; without +, ;phone-context= too; got {uri[:200]!r}")
     found = _SIP.fullmatch(uri)
     if found and _is_host(found["host"]) and int(found["port"] or 1) in range(1, 65536):
         return uri

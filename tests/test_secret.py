@@ -12,7 +12,7 @@ from realtime_ext._secret import Secret, mask, redact
 
 def test_only_reveal_gives_a_secret_away() -> None:
     secret = Secret("sk-very-secret")
-    shown = [repr(secret), str(secret), f"{secret}", f"{secret:>40}", "%s" % secret, repr([secret])]
+    shown = [repr(secret), str(secret), f"{secret}", f"{secret:>40}", format(secret, ""), repr([secret])]
     assert not [text for text in shown if "very" in text]
     assert secret.reveal() == "sk-very-secret"
 

@@ -43,6 +43,5 @@ class Webhooks:
         """
         from .. import webhooks
 
-        if secret is None and self._settings.webhook_secrets is not None:
-            secret = [known.reveal() for known in self._settings.webhook_secrets]
-        return webhooks.unwrap(body, headers, secret, tolerance)
+        known = self._settings.webhook_secrets if secret is None else secret
+        return webhooks.unwrap(body, headers, known, tolerance)

@@ -1,0 +1,110 @@
+"""What is logged: what happened, never with what."""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from realtime_api.api.realtime import hangup_realtime_call
+
+from realtime_ext.errors import APIStatusError
+from tests.loopback import Loopback, answer
+from tests.runner import Flavour
+from tests.samples.sdp import sample
+
+OFFER = sample("offer-aiortc-audio-datachannel")
+ANSWER = sample("answer-aiortc-audio-datachannel").encode()
+LIBRARIES = ("httpx", "httpcore")
+
+
+@pytest.fixture
+def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+    with caplog.at_level(logging.DEBUG):
+        yield caplog
+
+
+def test_a_call_is_told_without_key_query_headers_or_sdp(
+    flavour: Flavour, log: pytest.LogCaptureFixture
+) -> None:
+    steps = [
+        answer(503, b'{"error":{"message":"hunter2"}}'),
+        answer(201, ANSWER, location="/v1/realtime/calls/rtc_1", x_request_id="req_1", x_token="hunter2"),
+    ]
+    with Loopback(*steps) as server:
+        client = flavour.client(
+            base_url=server.base_url, api_key="hunter2-key", default_query={"token": "hunter2"}
+        )
+        session = {"type": "realtime", "instructions": "hunter2"}
+        flavour.run(client.calls.create(OFFER, session, extra_headers={"X-Key": "hunter2"}))
+    ours = [record for record in log.records if record.name == "realtime_ext"]
+    assert {record.levelno for record in ours} == {logging.DEBUG, logging.INFO}
+    assert "calls.create" in log.text and "req_1" in log.text and "repeat 1 of 2" in log.text
+    assert not [record for record in log.records if record.name.startswith(LIBRARIES)]
+    assert "hunter2" not in log.text and "ice-pwd" not in log.text
+
+
+def test_raw_requests_are_not_told_by_httpx_either(flavour: Flavour, log: pytest.LogCaptureFixture) -> None:
+    with Loopback(answer(200)) as server:
+        client = flavour.client(base_url=server.base_url, default_query={"token": "hunter2"})
+        if flavour.is_async:
+            flavour.run(hangup_realtime_call.asyncio_detailed("rtc_1", client=client.raw))
+        else:
+            hangup_realtime_call.sync_detailed("rtc_1", client=client.raw)
+    assert len(server.requests) == 1
+    assert not [record for record in log.records if record.name == "httpx"]
+    assert "hunter2" not in log.text and "headers" not in log.text
+
+
+def test_what_others_send_with_httpx_is_logged_as_ever(
+    flavour: Flavour, log: pytest.LogCaptureFixture
+) -> None:
+    with Loopback(answer(200)) as server:
+        http_client = flavour.http_client()
+        flavour.run(flavour.client(base_url=server.base_url, http_client=http_client).calls.hangup("rtc_1"))
+        assert not [record for record in log.records if record.name.startswith(LIBRARIES)]
+        flavour.run(http_client.get(f"{server.base_url}/models"))
+    told = {record.name for record in log.records if record.name.startswith(LIBRARIES)}
+    assert {"httpx", "httpcore.http11"} <= told
+
+
+def test_a_request_within_a_callback_of_the_user_s_is_logged(log: pytest.LogCaptureFixture) -> None:
+    flavour = Flavour("sync")
+    with Loopback(answer(200)) as server:
+
+        def key() -> str:
+            with httpx.Client() as http_client:
+                http_client.get(f"{server.base_url}/key")
+            return "key-1"
+
+        flavour.client(base_url=server.base_url, api_key=key).calls.hangup("rtc_1")
+        flavour.close()
+    told = [record.getMessage() for record in log.records if record.name == "httpx"]
+    assert len(told) == 1 and "/v1/key" in told[0]
+
+
+def test_nothing_is_set_up_at_import() -> None:
+    code = """
+import logging, realtime_ext, realtime_ext.client, realtime_ext._execute
+realtime_ext.RealtimeClient(api_key="k")
+loggers = [logging.getLogger(name) for name in ("", "httpx", "httpcore.http11", "realtime_ext")]
+assert not [logger for logger in loggers if logger.handlers or logger.filters or logger.level not in (0, 30)]
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_errors_and_their_causes_show_no_key(flavour: Flavour) -> None:
+    import traceback
+
+    body = json.dumps({"error": {"message": "Incorrect API key provided: hunter2-key"}}).encode()
+    with Loopback(answer(401, body)) as server:
+        client = flavour.client(
+            base_url=server.base_url, api_key="hunter2-key", default_query={"token": "hunter2"}
+        )
+        with pytest.raises(APIStatusError) as caught:
+            flavour.run(client.calls.hangup("rtc_1"))
+    assert "hunter2" not in "".join(traceback.format_exception(caught.value))
