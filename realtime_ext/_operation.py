@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 import attrs
 
 from . import _json
+from ._options import check_header
 from ._retry import parse_retry_after
 from ._secret import Secret, mask, redact
 from .errors import APIResponseError, APIStatusError, status_error_class
@@ -19,7 +20,15 @@ from .errors import APIResponseError, APIStatusError, status_error_class
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["Operation", "read_model", "read_nothing", "read_object", "response_error", "status_error"]
+__all__ = [
+    "Operation",
+    "read_model",
+    "read_nothing",
+    "read_object",
+    "response_error",
+    "status_error",
+    "with_safety_identifier",
+]
 
 T = TypeVar("T")
 
@@ -53,6 +62,19 @@ class Operation(Generic[T]):
         if status != 404 or self.missing_is_done == "never":
             return False
         return self.missing_is_done == "always" or repeats > 0
+
+
+def with_safety_identifier(request: Mapping[str, Any], identifier: str | None) -> Mapping[str, Any]:
+    """Add the header that names the end user to a request, if there is one to name.
+
+    Raises:
+        TypeError: The identifier is not a str.
+        ValueError: It cannot go out as a header.
+    """
+    if identifier is None:
+        return request
+    value = check_header("safety_identifier", identifier)
+    return {**request, "headers": {**request.get("headers", {}), "OpenAI-Safety-Identifier": value}}
 
 
 def read_nothing(response: httpx.Response) -> None:

@@ -7,15 +7,14 @@ It must not send anything.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import attrs
 
 from . import _wire
-from ._operation import Operation, read_nothing, response_error
-from ._options import check_header, check_key
+from ._operation import Operation, read_nothing, response_error, with_safety_identifier
+from ._options import check_key
 from ._secret import mask
 from .errors import SdpError
 
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
     from .session import SessionLike
 
 __all__ = ["Call", "build_create", "build_create_with_secret", "build_hangup", "check_call_id"]
-
-SAFETY_HEADER = "OpenAI-Safety-Identifier"
 
 # A body is taken for SDP by its first two lines, whatever its content type says (RFC 8866 §5).
 _SDP_START = re.compile(rb"v=0(?:\r\n|\n|\r)[a-z]=")
@@ -169,19 +166,6 @@ def build_hangup(call_id: str, *, missing_ok: bool = False) -> Operation[None]:
         acts_twice=False,
         missing_is_done="always" if missing_ok else "on repeat",
     )
-
-
-def with_safety_identifier(request: Mapping[str, Any], identifier: str | None) -> Mapping[str, Any]:
-    """Add the header that names the end user to a request, if there is one to name.
-
-    Raises:
-        TypeError: The identifier is not a str.
-        ValueError: It cannot go out as a header.
-    """
-    if identifier is None:
-        return request
-    value = check_header("safety_identifier", identifier)
-    return {**request, "headers": {**request.get("headers", {}), SAFETY_HEADER: value}}
 
 
 def _checked_offer(offer: object) -> bytes:

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, cast
 import attrs
 
 from . import _wire
-from ._operation import Operation, read_model, read_object, response_error
+from ._operation import Operation, read_model, read_object, response_error, with_safety_identifier
 from ._secret import MASK
-from .calls import with_safety_identifier
 from .errors import SessionConfigError, SessionProblem
 
 if TYPE_CHECKING:
