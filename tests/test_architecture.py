@@ -128,12 +128,8 @@ def layer_of(part: str) -> int:
     return next(number for number, parts in enumerate(LAYERS) if part in parts)
 
 
-PARTS = {
-    path.stem
-    for path in (ROOT / "realtime_ext").iterdir()
-    if path.suffix == ".py" or (path / "__init__.py").exists()
-} - {"__init__"}
 GRAPH = dict(imports(ROOT / "realtime_ext", "realtime_ext"))
+PARTS = {part for module in GRAPH if (part := part_of(module)) is not None}
 
 
 def test_every_part_has_its_layer() -> None:

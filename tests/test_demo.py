@@ -95,7 +95,6 @@ def test_a_step_that_fails_is_named_and_fails_the_demo(tmp_path: Path) -> None:
     assert "✗ client secret: " in result.stdout
     assert "401" in result.stdout
     assert "Traceback" not in result.stdout + result.stderr
-    assert not (tmp_path / "build").exists()
 
 
 def test_going_live_needs_a_key(tmp_path: Path) -> None:
@@ -104,11 +103,12 @@ def test_going_live_needs_a_key(tmp_path: Path) -> None:
     assert "OPENAI_API_KEY" in result.stdout
 
 
-def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_named_before_the_call(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     result = realtime("demo", "--out=file", cwd=tmp_path)
     assert result.returncode == 1
     assert "✗ files: " in result.stdout
+    assert "✓" not in result.stdout
 
 
 def silence(seconds: float) -> bytes:

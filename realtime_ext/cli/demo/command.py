@@ -50,6 +50,8 @@ def run(*, live: bool, out: Path, model: str) -> int:
 
 
 async def _run(steps: Steps, *, live: bool, out: Path, model: str) -> None:
+    with steps.step("files"):
+        out.mkdir(parents=True, exist_ok=True)
     speech = _speech()
     if live:
         async with AsyncRealtimeClient() as client:
@@ -102,7 +104,6 @@ def _check_way(steps: Steps, name: str, what: str, sent: bytes, arrived: bytes) 
 def _keep(steps: Steps, recording: Recording, out: Path) -> None:
     from .picture import draw  # matplotlib takes a while to load, and the call need not wait for it
 
-    out.mkdir(parents=True, exist_ok=True)
     wav, picture = out / "reply.wav", out / "call.png"
     audio.write_wav(wav, bytes(recording.received))
     draw(recording, steps.events, picture)

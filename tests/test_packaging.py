@@ -1,0 +1,183 @@
+"""What is built and installed: versions, pins, wheels, and each distribution in an environment of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from realtime_ext import __version__
+from realtime_ext.simulator import Simulator
+
+ROOT = Path(__file__).parents[1]
+OURS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+GENERATED = tomllib.loads((ROOT / "generated" / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def normal(requirement: str) -> str:
+    """The name of a requirement, as the packaging standards compare names."""
+    match = re.match(r"[A-Za-z0-9._-]+", requirement)
+    assert match
+    return re.sub(r"[-_.]+", "-", match[0]).lower()
+
+
+def test_the_version_is_stated_once() -> None:
+    assert OURS["version"] == __version__
+    assert f"## {__version__} " in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_the_generated_package_is_within_the_range_that_this_one_works_with() -> None:
+    (stated,) = [need for need in OURS["dependencies"] if normal(need) == GENERATED["name"]]
+    least, below = re.fullmatch(r"[\w-]+>=([\d.]+),<([\d.]+)", stated).groups()  # type: ignore[union-attr]
+
+    def numbers(version: str) -> tuple[int, ...]:
+        return tuple(int(part) for part in re.findall(r"\d+", version))
+
+    assert numbers(least) <= numbers(GENERATED["version"]) < numbers(below)
+
+
+def test_everything_that_is_needed_is_pinned_with_hashes_and_without_addresses() -> None:
+    needs = {normal(need) for need in OURS["dependencies"] + GENERATED["dependencies"]}
+    needs |= {normal(need) for extra in OURS["optional-dependencies"].values() for need in extra}
+    for name in ("requirements.txt", "requirements-peers.txt"):
+        text = (ROOT / name).read_text(encoding="utf-8")
+        assert not re.search(r"https?://|file:|--(extra-)?index|--find-links", text)
+        pins = re.split(r"\n(?=\S)", re.sub(r"\n\s+#.*", "", text.strip()))
+        assert pins
+        assert all("==" in pin and "--hash=sha256:" in pin for pin in pins if not pin.startswith("#"))
+        if name == "requirements.txt":
+            missing = needs - {normal(pin) for pin in pins}
+            assert missing == {normal(OURS["name"]), normal(GENERATED["name"])}
+
+
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Both wheels, by the name of their package."""
+    out = tmp_path_factory.mktemp("wheels")
+    found = {}
+    for name, source in (("realtime_api", ROOT / "generated"), ("realtime_ext", ROOT)):
+        folder = out / name
+        command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, source]
+        run(command)
+        (found[name],) = folder.iterdir()
+    return found
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Callable[..., Path]:
+    """A function that makes an environment with these requirements and returns its folder of programs."""
+
+    def make(*requirements: str) -> Path:
+        uv = Path(sys.executable).with_name("uv")
+        venv = tmp_path / "venv"
+        run([uv, "venv", "--quiet", "--python", sys.executable, venv])
+        programs = venv / ("Scripts" if os.name == "nt" else "bin")
+        target = ["--python", programs / "python", "--constraint", ROOT / "requirements.txt"]
+        run([uv, "pip", "install", "--quiet", *target, *requirements])
+        return programs
+
+    return make
+
+
+def run(command: list[object], *, status: int = 0, **variables: str) -> str:
+    """Run a command far from the source; returns all that it printed."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "OPENAI_"))}
+    done = subprocess.run(
+        [str(part) for part in command],
+        cwd=os.path.abspath(os.sep),
+        env={**kept, **variables},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == status, done.stdout
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_wheels_hold_the_packages_and_nothing_else(wheels: dict[str, Path]) -> None:
+    for name, wheel in wheels.items():
+        with zipfile.ZipFile(wheel) as archive:
+            files = archive.namelist()
+        assert {file.split("/")[0] for file in files if ".dist-info/" not in file} == {name}
+        assert f"{name}/py.typed" in files
+        source = ROOT / "generated" / name if name == "realtime_api" else ROOT / name
+        modules = {path.relative_to(source.parent).as_posix() for path in source.rglob("*.py")}
+        assert modules <= set(files)
+
+
+USE_API = """
+import json, os, sys
+import realtime_api
+from realtime_api import AuthenticatedClient, models, schemas
+from realtime_api.api.realtime import create_realtime_client_secret
+client = AuthenticatedClient(base_url=os.environ["BASE_URL"], token=os.environ["KEY"])
+body = models.RealtimeCreateClientSecretRequest(
+    session=models.RealtimeSessionCreateRequestGA(model="gpt-realtime"))
+answer = create_realtime_client_secret.sync_detailed(client=client, body=body)
+models_loaded = [getattr(models, name) for name in models.__all__]
+schema = schemas.standalone("RealtimeServerEventResponseDone")
+print(json.dumps([answer.status_code, answer.parsed.value[:3], len(models_loaded), "$defs" in schema,
+                  "realtime_ext" in sys.modules]))
+"""
+
+USE_EXT = """
+import importlib.util, json, os, sys
+import realtime_ext
+client = realtime_ext.RealtimeClient(os.environ["KEY"], base_url=os.environ["BASE_URL"])
+secret = client.client_secrets.create({"type": "realtime", "model": "gpt-realtime"})
+extras = [name for name in ("aiortc", "soxr", "starlette", "typer", "rich") if importlib.util.find_spec(name)]
+try:
+    import realtime_ext.aio_webrtc
+except ImportError as exc:
+    message = str(exc)
+loaded = [getattr(realtime_ext, name) for name in realtime_ext.__all__]
+print(json.dumps([secret.value[:3], extras, message]))
+"""
+
+
+@pytest.mark.slow
+def test_realtime_api_works_alone(wheels: dict[str, Path], environment: Callable[..., Path]) -> None:
+    programs = environment(str(wheels["realtime_api"]))
+    with Simulator() as simulator:
+        printed = run(
+            [programs / "python", "-c", USE_API], BASE_URL=simulator.base_url, KEY=simulator.api_key
+        )
+    status, value, models, standalone, ours = json.loads(printed)
+    assert (status, value, standalone, ours) == (200, "ek_", True, False)
+    assert models > 140
+    assert "No module named" in run([programs / "python", "-c", "import realtime_ext"], status=1)
+
+
+@pytest.mark.slow
+def test_realtime_ext_works_without_its_extras_and_says_what_is_missing(
+    wheels: dict[str, Path], environment: Callable[..., Path]
+) -> None:
+    programs = environment(*map(str, wheels.values()))
+    with Simulator() as simulator:
+        printed = run(
+            [programs / "python", "-c", USE_EXT], BASE_URL=simulator.base_url, KEY=simulator.api_key
+        )
+    value, extras, message = json.loads(printed)
+    assert (value, extras) == ("ek_", [])
+    assert "pip install 'realtime-ext[webrtc]'" in message
+    assert "pip install 'realtime-ext[cli]'" in run([programs / "realtime", "demo"], status=2)
+
+
+@pytest.mark.slow
+def test_the_demo_runs_from_wheels_with_all_extras(
+    wheels: dict[str, Path], environment: Callable[..., Path], tmp_path: Path
+) -> None:
+    programs = environment(str(wheels["realtime_api"]), f"{wheels['realtime_ext']}[all]")
+    printed = run([programs / "realtime", "demo", "--out", tmp_path / "out"])
+    assert "✓ heard here" in printed
+    assert {file.name for file in (tmp_path / "out").iterdir()} == {"reply.wav", "call.png"}
