@@ -24,6 +24,7 @@ from realtime_ext.simulator.records import Records, SessionRecord, without_audio
 
 logger = logging.getLogger("realtime_ext.simulator")
 Send = Callable[[Mapping[str, Any]], None]
+Ended = Callable[[int, str], None]
 
 
 class Player(Protocol):
@@ -70,7 +71,7 @@ class LiveSession:
         session: Session,
         record: SessionRecord,
         studio: Studio,
-        on_end: Callable[[int, str], None],
+        on_end: Ended,
         player: Player | None = None,
     ) -> None:
         self.session = session
@@ -78,7 +79,7 @@ class LiveSession:
         self.player = player
         self._studio = studio
         self._on_end = on_end
-        self._listeners: list[Send] = []
+        self._listeners: dict[Send, Ended | None] = {}
         self._timer: Timer | None = None
         self._due_at: float | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -90,23 +91,27 @@ class LiveSession:
     def now(self) -> float:
         return self._studio.clock.monotonic()
 
-    def attach(self, send: Send, *, greet: bool) -> None:
+    def attach(self, send: Send, *, greet: bool, on_end: Ended | None = None) -> None:
         """Let a connection hear the session's events.
 
         Args:
             send: Called with each event.
             greet: Whether it is the session's own connection and hears `session.created` first.
+            on_end: Called when the session ends while the connection listens, with close code and reason.
         """
+        if self.session.ended:
+            if on_end is not None:
+                on_end(1000, self.record.ended or "")
+            return
         if greet:
             created = self.session.greeting()
             self._record_sent(created)
             send(created)
-        self._listeners.append(send)
+        self._listeners[send] = on_end
 
     def detach(self, send: Send) -> None:
         """Let a connection hear no more."""
-        if send in self._listeners:
-            self._listeners.remove(send)
+        self._listeners.pop(send, None)
 
     def receive(self, message: str | bytes) -> None:
         """Take a message from any of the session's connections."""
@@ -187,7 +192,10 @@ class LiveSession:
                 self.record.close(reason)
                 for task in self._tasks:
                     task.cancel()
-                self._listeners.clear()
+                listeners, self._listeners = self._listeners, {}
+                for on_end in listeners.values():
+                    if on_end is not None:
+                        on_end(code, reason)
                 self._on_end(code, reason)
 
     def _record_sent(self, event: Mapping[str, Any]) -> None:

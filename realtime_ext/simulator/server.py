@@ -13,8 +13,12 @@ from concurrent.futures import Future
 import uvicorn
 from starlette.types import ASGIApp
 
+from realtime_ext.simulator.ws.protocol import WebSocketProtocol
+
 logger = logging.getLogger("realtime_ext.simulator")
 _GRACE_SECONDS = 1.0
+MAX_FRAME_BYTES = 24 * 1024 * 1024
+"""More than an event may have, so that one too large is answered and not cut off; 1009 beyond that."""
 
 
 class _HttpServer(uvicorn.Server):
@@ -128,7 +132,11 @@ class ServerThread:
         config = uvicorn.Config(
             app,
             http="h11",
-            ws="none",
+            ws=WebSocketProtocol,
+            ws_max_size=MAX_FRAME_BYTES,
+            ws_per_message_deflate=False,
+            # A client that answers no pings may be stopped in a debugger: that is no reason to leave it.
+            ws_ping_timeout=None,
             loop="none",
             lifespan="off",
             log_config=None,

@@ -25,6 +25,8 @@ from realtime_ext.simulator.media.speaker import Speaker
 from realtime_ext.simulator.records import Call, Records, RequestRecord, SessionRecord
 from realtime_ext.simulator.server import ServerThread
 from realtime_ext.simulator.settings import LOOPBACK, Settings
+from realtime_ext.simulator.ws.routes import WebSocketRoutes
+from realtime_ext.simulator.ws.sessions import Sessions
 
 _START_SECONDS = 30.0
 
@@ -234,7 +236,11 @@ class Simulator:
             workers.shutdown(wait=True, cancel_futures=True)
 
         application = app.build(
-            CallRoutes(calls, credentials), ClientSecretRoutes(credentials, ids), self._records, ids
+            CallRoutes(calls, credentials),
+            ClientSecretRoutes(credentials, ids),
+            WebSocketRoutes(Sessions(settings, studio, ids), calls, credentials, ids),
+            self._records,
+            ids,
         )
         return application, close
 

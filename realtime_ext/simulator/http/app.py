@@ -13,7 +13,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from realtime_ext.simulator.engine.ids import Ids
@@ -22,18 +22,27 @@ from realtime_ext.simulator.http.calls import CallRoutes
 from realtime_ext.simulator.http.client_secrets import ClientSecretRoutes
 from realtime_ext.simulator.problem import ApiProblem
 from realtime_ext.simulator.records import Records, RequestRecord
+from realtime_ext.simulator.ws.routes import WebSocketRoutes
 
 logger = logging.getLogger("realtime_ext.simulator")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
+_STARTS = ("http.response.start", "websocket.http.response.start", "websocket.accept")
 _EXPOSED = "Location, Retry-After, X-Request-Id, X-RateLimit-Limit-Requests, X-RateLimit-Remaining-Requests"
 
 
-def build(calls: CallRoutes, secrets: ClientSecretRoutes, records: Records, ids: Ids) -> ASGIApp:
+def build(
+    calls: CallRoutes,
+    secrets: ClientSecretRoutes,
+    websockets: WebSocketRoutes,
+    records: Records,
+    ids: Ids,
+) -> ASGIApp:
     """Return the application.
 
     Args:
         calls: The routes of calls.
         secrets: The routes of client secrets.
+        websockets: The routes of WebSockets.
         records: Where requests are recorded.
         ids: Where request ids come from.
     """
@@ -42,6 +51,8 @@ def build(calls: CallRoutes, secrets: ClientSecretRoutes, records: Records, ids:
             Route("/v1/realtime/calls", calls.create, methods=["POST"]),
             Route("/v1/realtime/calls/{call_id}/hangup", calls.hangup, methods=["POST"]),
             Route("/v1/realtime/client_secrets", secrets.create, methods=["POST"]),
+            WebSocketRoute("/v1/realtime", websockets.realtime),
+            WebSocketRoute("/{path:path}", websockets.unknown),
         ],
         exception_handlers={ApiProblem: _problem, HTTPException: _http, Exception: _crash},
     )
@@ -87,13 +98,13 @@ class Frame:
         self._requests = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
         begun = time.perf_counter()
         headers = Headers(scope=scope)
         record = RequestRecord(
-            method=scope["method"],
+            method=scope.get("method", "GET"),
             path=scope["raw_path"].decode("latin-1"),
             headers=dict(headers),
             request_id=self._ids.new("req", 32),
@@ -103,8 +114,9 @@ class Frame:
         scope.setdefault("state", {})["record"] = record
 
         async def framed(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                record.status = message["status"]
+            if message["type"] in _STARTS:
+                record.status = message.get("status", 101)
+                message.setdefault("headers", [])
                 out = MutableHeaders(scope=message)
                 out["x-request-id"] = record.request_id
                 out["openai-processing-ms"] = str(round((time.perf_counter() - begun) * 1000))

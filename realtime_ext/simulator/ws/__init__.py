@@ -1,0 +1,1 @@
+"""The simulator's WebSocket surface: handshakes, and connections to sessions."""

@@ -1,0 +1,40 @@
+"""The server's end of one WebSocket: uvicorn's protocol over `websockets`, kept from talking.
+
+Its logger would write every header, and so keys, to whoever asks for debug records. This module must not
+know of sessions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+from uvicorn.config import Config
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from uvicorn.server import ServerState
+
+_SILENT = logging.Logger("realtime_ext.simulator.silent", logging.CRITICAL + 1)
+
+
+class WebSocketProtocol(WebSocketsSansIOProtocol):
+    """uvicorn's WebSocket protocol without its log.
+
+    Args:
+        config: The server's configuration.
+        server_state: What its connections share.
+        app_state: The application's state.
+        _loop: The event loop; the running one if None.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self.logger = _SILENT
+        self.conn.logger = _SILENT
+        self.conn.debug = False

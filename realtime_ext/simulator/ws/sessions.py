@@ -1,0 +1,64 @@
+"""The sessions that WebSockets open; they live as long as their connection."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from realtime_ext.simulator.engine.config import SessionConfig
+from realtime_ext.simulator.engine.ids import Ids
+from realtime_ext.simulator.engine.session import Session
+from realtime_ext.simulator.live import LiveSession, Studio
+from realtime_ext.simulator.records import SessionRecord
+from realtime_ext.simulator.settings import Settings
+from realtime_ext.simulator.ws.handshake import Handshake
+
+logger = logging.getLogger("realtime_ext.simulator")
+
+
+class Sessions:
+    """Opens sessions for WebSockets.
+
+    Args:
+        settings: The simulator's settings.
+        studio: What sessions share.
+        ids: Where session ids come from.
+    """
+
+    def __init__(self, settings: Settings, studio: Studio, ids: Ids) -> None:
+        self._settings = settings
+        self._studio = studio
+        self._ids = ids
+
+    def open(self, asked: Handshake) -> LiveSession:
+        """Return a new conversation or transcription session.
+
+        Args:
+            asked: The handshake; the session of its client secret comes first, then its model.
+        """
+        initial: Mapping[str, Any] | None = asked.secret.session if asked.secret is not None else None
+        if initial is None and asked.transcription:
+            initial = {"type": "transcription"}
+        clock = self._studio.clock
+        expires_at = int(clock.unix() + self._settings.session_seconds)
+        config = SessionConfig(self._ids.new("sess"), expires_at, initial, model=asked.model)
+        session = Session(
+            config,
+            self._ids,
+            clock.monotonic(),
+            lifetime=self._settings.session_seconds,
+            pacing=self._settings.pacing,
+        )
+        record = SessionRecord(id=config.session_id, transport="websocket")
+        live = LiveSession(session, record, self._studio, on_end=_ended(config.session_id))
+        self._studio.records.add(record)
+        logger.info("session %s: begun (%s)", record.id, config.kind)
+        return live
+
+
+def _ended(session_id: str) -> Any:
+    def ended(code: int, reason: str) -> None:
+        logger.info("session %s: ended (%s)", session_id, reason)
+
+    return ended
