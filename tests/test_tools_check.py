@@ -136,6 +136,34 @@ def test_messages_name_the_field_the_value_and_what_is_allowed(value: Any, messa
     assert [problem.message for problem in check(GUEST, value)] == messages
 
 
+@pytest.mark.parametrize(
+    ("schema", "fitting", "refused"),
+    [
+        ({"minimum": 0}, [0, 0.5, "x"], [-0.5]),
+        ({"maximum": 3}, [3, 3.0, None], [3.5, 4]),
+        ({"exclusiveMinimum": 0}, [0.5], [0]),
+        ({"exclusiveMaximum": 3}, [2.5], [3]),
+        ({"minLength": 2}, ["ab", 1], ["a"]),
+        ({"maxLength": 2}, ["ab", "é€"], ["abc"]),
+        ({"minItems": 1, "maxItems": 2}, [[1], [1, 2], {}], [[], [1, 2, 3]]),
+        ({"minProperties": 1, "maxProperties": 1}, [{"a": 1}, []], [{}, {"a": 1, "b": 2}]),
+        ({"const": 1}, [1, 1.0], [True, "1", None]),
+        ({"const": {"a": [1]}}, [{"a": [1.0]}], [{"a": [True]}, {"a": [1, 1]}, {}]),
+        ({"enum": [False, None]}, [False, None], [0, True, ""]),
+        ({"uniqueItems": True}, [[1, True, "1"], [0, False]], [[1, 1.0], [[0], [0]]]),
+        ({"type": "integer"}, [5, 5.0, 10**30], [5.5, True, "5"]),
+        ({"type": ["number", "null"]}, [5, 5.5, None], [False, []]),
+        ({"multipleOf": 0.01}, [0.07, 1.15, 3, 1e30], [0.005]),
+    ],
+)
+def test_limits_hold_to_the_very_edge(schema: dict[str, Any], fitting: list[Any], refused: list[Any]) -> None:
+    validator = jsonschema_rs.Draft202012Validator(schema)
+    for value in fitting:
+        assert check(schema, value) == [] and validator.is_valid(value), value
+    for value in refused:
+        assert check(schema, value) and not validator.is_valid(value), value
+
+
 def test_the_form_that_was_meant_is_the_one_that_is_explained() -> None:
     def form(tag: str, field: str) -> dict[str, Any]:
         properties = {"type": {"const": tag}, field: {"type": "integer"}}

@@ -53,7 +53,6 @@ def keywords_with_context(context: tools.ToolContext[Any], /, **arguments: Any) 
 
 
 async def asynchronous(city: str, days: int) -> Any:
-    await asyncio.sleep(0)
     return [city, days]
 
 

@@ -33,7 +33,6 @@ def book_room(room: str, nights: Annotated[int, Meta(ge=1, le=14)] = 1, guest: G
 
 
 async def look_up(name: str) -> list[str]:
-    await asyncio.sleep(0)
     return [name]
 
 
@@ -330,6 +329,11 @@ def test_parameters_of_every_kind_get_their_arguments(call: Call) -> None:
     assert call(toolbox, "mixed", '{"a": 1, "c": 9}') == "[1,2,9,4]"
     assert call(toolbox, "mixed", '{"d": 8, "a": 1}') == "[1,2,3,8]"
 
+    def gap(a: int = 1, b: int = 2, /) -> list[int]:
+        return [a, b]
+
+    assert call(tools.Toolbox([gap]), "gap", '{"b": 9}') == "[1,9]"
+
 
 def test_awkward_parameter_names_work(call: Call) -> None:
     def odd(self: int, __init__: int, _x: int, cls: int = 4) -> list[int]:
@@ -374,16 +378,19 @@ def test_async_tools_run_in_the_callers_loop() -> None:
 def test_cancelling_a_call_cancels_its_tool() -> None:
     seen: list[str] = []
 
-    async def forever() -> None:
+    async def forever(context: tools.ToolContext[Any]) -> None:
         try:
+            context.connection.set()
             await asyncio.Event().wait()
         except asyncio.CancelledError:
             seen.append("cancelled")
             raise
 
     async def main() -> None:
-        task = asyncio.create_task(toolbox.acall("forever", "{}"))
-        await asyncio.sleep(0)
+        started = asyncio.Event()
+        context = tools.ToolContext(connection=started)
+        task = asyncio.create_task(toolbox.acall("forever", "{}", context=context))
+        await started.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
