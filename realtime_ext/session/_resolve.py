@@ -1,0 +1,119 @@
+"""From what a caller gives as a session to the JSON object that is sent.
+
+Every operation that takes a session comes through here, so that builders, models and dicts are checked by the
+same code. This module must not send anything.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import SessionProblem
+from ._check import Findings, examine, report
+from ._given import Given, SessionLike, read
+from ._merge import merge
+from ._problem import problem
+from ._rules import Subject, find_problems
+
+__all__ = ["resolve", "resolve_update"]
+
+
+def resolve(
+    session: SessionLike,
+    *,
+    validate: bool,
+    kinds: tuple[str, ...] = ("realtime", "transcription"),
+    model: str | None = None,
+) -> dict[str, Any]:
+    """Turn a new session into the JSON object that is sent.
+
+    Args:
+        session: A builder, a generated model or a dict.
+        validate: Whether to check it.
+        kinds: The kinds that the operation takes: `realtime`, `transcription`, `translation`, and
+            `realtime_older` or `transcription_older` for the forms without `type`, in which beta names are
+            right.
+        model: The model that serves it unless the session names one: the one in a connection's address.
+
+    Returns:
+        The object, new.
+
+    Raises:
+        SessionConfigError: The API would refuse it; `problems` has everything that is wrong.
+        TypeError: It is none of the three.
+
+    Warns:
+        SessionConfigWarning: A field is not known, or it is not known whether the model has what is asked.
+    """
+    given = read(session)
+    if validate:
+        report(examine(given, kinds, model=model))
+    return given.body
+
+
+def resolve_update(
+    session: SessionLike,
+    current: SessionLike | None = None,
+    *,
+    validate: bool,
+    kinds: tuple[str, ...] = ("realtime", "transcription"),
+) -> dict[str, Any]:
+    """Turn an update of a running session into the JSON object that is sent.
+
+    Args:
+        session: What changes: a builder, a generated model or a dict.
+        current: The session as it is, as far as it is known; rules across fields are asked of the two merged.
+        validate: Whether to check it. What was wrong with the current session already is nothing to say here.
+        kinds: The kinds that the connection serves; a known `type` of the current session narrows them.
+
+    Returns:
+        The object, new. A translation session's model, which an update can't name, is left out.
+
+    Raises:
+        SessionConfigError: The API would refuse it; `problems` has everything that is wrong.
+        TypeError: It is none of the three.
+
+    Warns:
+        SessionConfigWarning: A field is not known, or it is not known whether the model has what is asked.
+    """
+    given = read(session)
+    before = {} if current is None else read(current).body
+    fixed = _changed_model(given.body, before)
+    body = dict(given.body)
+    if kinds == ("translation",):
+        body.pop("model", None)
+    if validate:
+        kinds = (before["type"],) if before.get("type") in kinds else kinds
+        model = before.get("model")
+        findings = examine(
+            Given(body, given.extras, given.problems),
+            kinds,
+            is_update=True,
+            is_partial=True,
+            model=model if isinstance(model, str) else None,
+        )
+        after = _across(before, body) if current is not None else []
+        fields = {found.field for found in findings.problems}
+        more = [found for found in (*fixed, *after) if found.field not in fields]
+        report(Findings((*findings.problems, *more), findings.warnings))
+    return body
+
+
+def _changed_model(update: dict[str, Any], before: dict[str, Any]) -> list[SessionProblem]:
+    was, now = before.get("model"), update.get("model")
+    if not isinstance(was, str) or now in (None, was):
+        return []
+    return [problem("model", now, (was,), repr(was), hint="a session's model never changes")]
+
+
+def _across(before: dict[str, Any], update: dict[str, Any]) -> list[SessionProblem]:
+    """What the rules say of the two merged and didn't say before."""
+
+    def asked(session: dict[str, Any]) -> list[SessionProblem]:
+        model = session.get("model")
+        return find_problems(
+            Subject(session, is_partial=False, model=model if isinstance(model, str) else None)
+        )
+
+    known = asked(before)
+    return [found for found in asked(merge(before, update)) if found not in known]
