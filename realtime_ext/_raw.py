@@ -29,7 +29,6 @@ class _Auth(httpx.Auth):
 
     def _authorize(self, request: httpx.Request, headers: dict[str, str]) -> None:
         for name in ("authorization", "api-key"):
-            request.headers.pop(name, None)
             if name in headers:
                 request.headers[name] = headers[name]
 

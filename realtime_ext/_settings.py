@@ -92,7 +92,7 @@ class Settings:
         """Put together the headers of one request, lower-case names, later ones winning.
 
         Args:
-            key: The API key; None if the request needs none.
+            key: The API key; None if the request needs none, as `needs_key` tells.
             bearer: A client secret to send in its place.
             headers: The operation's own headers.
             extra: The caller's.
@@ -105,7 +105,7 @@ class Settings:
             if self.auth_header == "api-key":
                 merged.pop("api-key", None)
             merged["authorization"] = f"Bearer {bearer.reveal()}"
-        elif key is not None and self.auth_header not in merged:
+        elif key is not None:
             bare = self.auth_header == "api-key"
             merged[self.auth_header] = key.reveal() if bare else f"Bearer {key.reveal()}"
         if headers:

@@ -171,6 +171,19 @@ def test_create_with_secret_needs_no_key_and_sends_none(flavour: Flavour, auth_h
         assert "test-key" not in str(seen[-1])
 
 
+def test_create_with_secret_drops_a_key_among_the_default_headers(flavour: Flavour) -> None:
+    seen = []
+
+    def take(request: httpx.Request) -> httpx.Response:
+        seen.append(dict(request.headers))
+        return created(request)
+
+    options = {"auth_header": "api-key", "default_headers": {"Api-Key": "project-key", "X-Gateway": "1"}}
+    flavour.run(flavour.client(take, **options).calls.create_with_secret(OFFER, "ek_abc"))
+    assert "project-key" not in str(seen)
+    assert seen[0]["x-gateway"] == "1"
+
+
 def test_create_with_secret_takes_what_client_secrets_create_gives(flavour: Flavour) -> None:
     from datetime import UTC, datetime
 
@@ -258,6 +271,18 @@ def test_a_bad_session_is_not_sent(flavour: Flavour) -> None:
     with pytest.raises(TypeError):
         flavour.run(client.calls.create(OFFER, "realtime"))
     assert seen == []
+
+
+def test_an_unchecked_session_is_sent_as_given(flavour: Flavour) -> None:
+    sent = []
+
+    def take(request: httpx.Request) -> httpx.Response:
+        sent.append(json.loads(bytes_between(request.content, request.headers["content-type"])[1]))
+        return created(request)
+
+    session = {"modalities": ["text"], "nothing": None}
+    flavour.run(flavour.client(take, validate=False).calls.create(OFFER, session))
+    assert sent == [session]
 
 
 def test_a_session_that_is_no_json_is_refused_even_unchecked(flavour: Flavour) -> None:

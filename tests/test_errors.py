@@ -182,6 +182,11 @@ def test_a_key_that_the_server_quotes_is_not_shown_again() -> None:
     assert raised.code == "invalid_api_key"
 
 
+def test_what_looks_like_a_secret_is_not_in_the_message() -> None:
+    assert error(401, {}, b'{"error":{"message":"ek_hunter2 has expired"}}').message == "*** has expired"
+    assert "hunter2" not in error(502, {}, b"<p>Bearer hunter2 is unknown</p>").message
+
+
 @pytest.mark.parametrize(
     ("value", "seconds"),
     [

@@ -12,6 +12,7 @@ import httpx
 import pytest
 from realtime_api.api.realtime import hangup_realtime_call
 
+from realtime_ext._quiet import HTTP_LOGGERS
 from realtime_ext.errors import APIStatusError
 from tests.loopback import Loopback, answer
 from tests.runner import Flavour
@@ -24,6 +25,9 @@ LIBRARIES = ("httpx", "httpcore")
 
 @pytest.fixture
 def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+    """Everything that is logged, with the libraries' loggers as they are in a new process."""
+    for name in HTTP_LOGGERS:
+        logging.getLogger(name).filters.clear()
     with caplog.at_level(logging.DEBUG):
         yield caplog
 

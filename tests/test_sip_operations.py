@@ -119,6 +119,7 @@ def test_refer_sends_what_can_be_called(flavour: Flavour, uri: str) -> None:
         "sip:alice@example.com:65536",
         "sip:al%zzice@example.com",
         "sip:älice@example.com",
+        "ſip:alice@example.com",
         "sip:alice@example.com;",
         "http://example.com",
         "mailto:alice@example.com",
