@@ -22,7 +22,8 @@ test: .venv/.installed       ## the tests, under 3 minutes
 test-all: .venv/.installed peers    ## all tests: also a browser's call, peers, empty environments, pyright
 	@without=""; \
 	command -v $(BROWSERS) >/dev/null || without="$$without and not browser"; \
-	command -v npm >/dev/null || without="$$without and not node"; \
+	if command -v npm >/dev/null; then $(MAKE) -s build/pyright/.installed || exit $$?; \
+	else without="$$without and not node"; fi; \
 	$(BIN)/python -m pytest -q -n auto -m "slow or not slow$$without" || exit $$?; \
 	case "$$without" in *browser*) \
 	  echo "LEFT OUT: the call from a browser, for there is none on PATH. On Debian: apt-get install chromium";; esac; \
@@ -92,4 +93,11 @@ build/peers/.installed: requirements-peers.txt | .venv/.installed
 	@rm -rf build/peers && mkdir -p build
 	@$(UV) venv --quiet --python $(BIN)/python build/peers
 	@$(UV) pip install --quiet --python build/peers/bin/python --require-hashes -r requirements-peers.txt
+	@touch $@
+
+build/pyright/.installed: tests/pyright/package-lock.json
+	@echo "Setting up build/pyright from tests/pyright/package-lock.json; this happens once."
+	@rm -rf build/pyright && mkdir -p build/pyright
+	@cp tests/pyright/package.json tests/pyright/package-lock.json build/pyright
+	@npm ci --prefix build/pyright --silent --no-audit --no-fund
 	@touch $@

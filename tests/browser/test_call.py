@@ -68,7 +68,7 @@ def page() -> Iterator[Page]:
 
 
 def browser_energy(pcm: bytes) -> float:
-    """What Chromium's `totalAudioEnergy` counts: the square of the peak of each 100 ms, times their length."""
+    """What Chromium counts as `totalAudioEnergy`: the squared peak of each 100 ms, times their length."""
     size = RATE // 10
     peaks = [abs(samples(pcm[2 * n : 2 * (n + size)])).max() for n in range(0, len(pcm) // 2, size)]
     return sum(float(peak) ** 2 for peak in peaks) * 0.1

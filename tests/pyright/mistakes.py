@@ -1,0 +1,18 @@
+"""Wrong use: pyright must say so on each line that ends in `# wrong`, and on no other. Never run."""
+
+from realtime_api import models
+
+from realtime_ext import (
+    RealtimeCleint,  # wrong
+    RealtimeClient,
+    SessionBuilder,
+)
+
+client = RealtimeClient(api_kye="…")  # wrong
+session = SessionBuilder("gpt-realtime").voise("marin")  # wrong
+models.RealtimeSesion  # wrong
+event = models.RealtimeServerEventResponseDone.from_dict({})
+event.respons  # wrong
+client.calls.create(42)  # wrong
+client.calls.hangup("rtc_1").id  # wrong
+client.client_secrets.create(expires_after="60")  # wrong
