@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import httpx
 
 __all__ = [
+    "SAFETY_HEADER",
     "Operation",
     "read_model",
     "read_nothing",
@@ -31,6 +32,8 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+
+SAFETY_HEADER = "OpenAI-Safety-Identifier"
 
 _LONGEST_START = 200  # characters of a body that a message shows
 
@@ -74,7 +77,7 @@ def with_safety_identifier(request: Mapping[str, Any], identifier: str | None) -
     if identifier is None:
         return request
     value = check_header("safety_identifier", identifier)
-    return {**request, "headers": {**request.get("headers", {}), "OpenAI-Safety-Identifier": value}}
+    return {**request, "headers": {**request.get("headers", {}), SAFETY_HEADER: value}}
 
 
 def read_nothing(response: httpx.Response) -> None:

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 import attrs
 
 from . import _wire
-from ._operation import Operation, read_nothing, response_error, with_safety_identifier
+from ._operation import SAFETY_HEADER, Operation, read_nothing, response_error, with_safety_identifier
 from ._options import check_key
 from ._secret import mask
 from .errors import SdpError
@@ -24,7 +24,14 @@ if TYPE_CHECKING:
     from .client_secrets import ClientSecret
     from .session import SessionLike
 
-__all__ = ["Call", "build_create", "build_create_with_secret", "build_hangup", "check_call_id"]
+__all__ = [
+    "SAFETY_HEADER",
+    "Call",
+    "build_create",
+    "build_create_with_secret",
+    "build_hangup",
+    "check_call_id",
+]
 
 # A body is taken for SDP by its first two lines, whatever its content type says (RFC 8866 §5).
 _SDP_START = re.compile(rb"v=0(?:\r\n|\n|\r)[a-z]=")
