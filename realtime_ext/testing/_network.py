@@ -72,6 +72,8 @@ def _guarded_method(name: str, position: int) -> Callable[..., Any]:
 
     def guarded(self: socket.socket, *args: Any) -> Any:
         if len(args) > position and not _stays_here(self.family.name, args[position]):
+            if error is NetworkRefusedError:
+                self.close()  # socket.create_connection would leave it open on anything but an OSError
             raise error(f"no_network: {name} to {_shown(args[position])} is refused; {_ALLOWED}")
         return original(self, *args)
 
