@@ -229,6 +229,8 @@ def test_the_other_side_hanging_up_ends_the_iteration() -> None:
             await answerer.close()
             assert [text async for text in peer] == []
             assert (peer.close_code, peer.close_reason) == (1000, "the other side closed the data channel")
+            with pytest.raises(ConnectionClosedError, match="code 1000: the other side closed"):
+                await peer.recv()
             with pytest.raises(ConnectionClosedError) as caught:
                 await peer.send("anyone?")
             assert caught.value.code == 1000
@@ -315,9 +317,30 @@ def test_what_the_apps_audio_raises_ends_the_call_and_is_the_cause() -> None:
     async def scenario(answerer: Answerer) -> None:
         async with WebRtcPeer(audio_in=broken()) as peer:
             await peer.connect(await answerer.answer(await peer.create_offer()))
-            with pytest.raises(RealtimeError, match="audio_in failed: no more text to speak") as caught:
+            with pytest.raises(
+                ConnectionClosedError, match="audio_in failed: no more text to speak"
+            ) as caught:
                 async for _ in peer:
                     pass
+            assert isinstance(caught.value.__cause__, LookupError)
+            with pytest.raises(ConnectionClosedError) as caught:
+                await peer.recv()
+            assert caught.value.code == 1011
+
+    run(scenario)
+
+
+def test_what_the_apps_listener_raises_ends_the_call_and_is_the_cause() -> None:
+    async def broken(pcm: bytes) -> None:
+        raise LookupError("the loudspeaker is gone")
+
+    async def scenario(answerer: Answerer) -> None:
+        async with WebRtcPeer(audio_out=broken) as peer:
+            await peer.connect(await answerer.answer(await peer.create_offer()))
+            with pytest.raises(
+                ConnectionClosedError, match="audio_out failed: the loudspeaker is gone"
+            ) as caught:
+                await peer.recv()
             assert isinstance(caught.value.__cause__, LookupError)
 
     run(scenario)

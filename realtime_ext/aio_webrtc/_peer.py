@@ -144,7 +144,7 @@ class WebRtcPeer:
         else:
             source = self._audio_in
         self._sink, self._close_sink = open_sink(self._audio_out)
-        self._outgoing = OutgoingAudio(source, lambda exc: self._end(BROKEN, "audio_in failed", exc))
+        self._outgoing = OutgoingAudio(source, lambda exc: self._end(BROKEN, f"audio_in failed: {exc}", exc))
         pc = RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
         self._pc = pc
         pc.on("track", self._on_track)
@@ -214,17 +214,33 @@ class WebRtcPeer:
         except InvalidStateError as exc:
             raise ConnectionClosedError(LOST, "the data channel closed while sending") from exc
 
-    async def __aiter__(self) -> AsyncIterator[str]:
-        """Yield the messages that come in, until the call ends.
+    async def recv(self) -> str:
+        """Wait for the next message.
 
         Raises:
-            RealtimeError: ``audio_in`` or ``audio_out`` raised; its exception is the cause.
+            ConnectionClosedError: The call has ended; code 1000 if one of the sides ended it, 1006 if the
+                connection was lost, 1011 if ``audio_in`` or ``audio_out`` raised, which is then the cause.
         """
-        while (text := await self._messages.get()) is not None:
+        text = await self._messages.get()
+        if text is None:
+            self._messages.put_nowait(None)  # for whoever asks again
+            raise ConnectionClosedError(self.close_code, self.close_reason or "") from self._failure
+        return text
+
+    async def __aiter__(self) -> AsyncIterator[str]:
+        """Yield the messages that come in, until one of the sides ends the call.
+
+        Raises:
+            ConnectionClosedError: It ended otherwise, as for `recv`.
+        """
+        while True:
+            try:
+                text = await self.recv()
+            except ConnectionClosedError as exc:
+                if exc.code == NORMAL:
+                    return
+                raise
             yield text
-        self._messages.put_nowait(None)  # for whoever asks again
-        if self._failure is not None:
-            raise RealtimeError(f"{self.close_reason}: {self._failure}") from self._failure
 
     async def finished_speaking(self) -> None:
         """Wait until all of ``audio_in`` has been sent, or the call has ended."""
@@ -261,7 +277,7 @@ class WebRtcPeer:
     def _on_track(self, track: MediaStreamTrack) -> None:
         if track.kind == "audio" and self._incoming is None:
             self._incoming = IncomingAudio(
-                track, self._sink, lambda exc: self._end(BROKEN, "audio_out failed", exc)
+                track, self._sink, lambda exc: self._end(BROKEN, f"audio_out failed: {exc}", exc)
             )
 
     def _on_open(self) -> None:
