@@ -21,7 +21,7 @@ BREAKS = [
     for one in breaks(schemas.get(name))
     if one.field and not validator(kind).is_valid(one.body)
 ]
-BUILDERS = {
+BUILDERS: dict[str, Any] = {
     "realtime": SessionBuilder,
     "transcription": TranscriptionSessionBuilder,
     "translation": TranslationSessionBuilder,

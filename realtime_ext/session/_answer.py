@@ -33,12 +33,12 @@ def as_request(body: dict[str, Any], kind: Kind) -> dict[str, Any]:
 
 
 def _without_nulls(at: Place, value: Any) -> Any:
-    form = next((form for form in at.forms if form.type == "object"), None)
-    if not isinstance(value, dict) or form is None or any(one.tag for one in at.forms):
+    forms = [form for form in at.forms if form.type == "object"]
+    if not isinstance(value, dict) or len(forms) != 1:
         return value
     kept = {}
     for key, inner in value.items():
-        there = form.properties.get(key)
+        there = forms[0].properties.get(key)
         if inner is None and there is not None and all(one.type != "null" for one in there.forms):
             continue
         kept[key] = inner if there is None else _without_nulls(there, inner)

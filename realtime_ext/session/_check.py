@@ -134,6 +134,8 @@ def _foreign(unknown: Unknown, kind: Kind, other: Kind) -> SessionProblem:
 
 
 def _strange(unknown: Unknown, kind: Kind) -> str:
+    if unknown.path == "type":
+        return f"type: not a field of {kind.label} sessions, sent as it is; leave it out"
     near = nearest(unknown.name, unknown.known, kind)
     hint = f"did you mean {near}?" if near else f"known are {', '.join(unknown.known)}"
     return f"{unknown.path}: not a known field, sent as it is; {hint}"

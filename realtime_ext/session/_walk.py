@@ -89,7 +89,8 @@ class Walk:
             elif name in form.required:
                 self._missing(inner, path, name)
         for name in value:
-            if name not in form.properties:
+            # A name that is no text was told of when the session was read.
+            if name not in form.properties and isinstance(name, str):
                 self._stranger(form, forms, value, path, name, secret)
 
     def _missing(self, inner: Place | None, path: str, name: str) -> None:
