@@ -11,10 +11,13 @@ from typing import Any
 import pytest
 from realtime_api import models, schemas
 
+import realtime_ext
 from realtime_ext import SessionBuilder, SessionConfigError, SessionConfigWarning, SessionProblem
 from realtime_ext.session import resolve
 from realtime_ext.session._beta import BETA_FIELDS, BETA_FORMATS
+from realtime_ext.session._forms import Place
 from realtime_ext.session._models import reasons
+from realtime_ext.session._walk import Walk
 
 REALTIME = {"type": "realtime"}
 SERVER = {"type": "mcp", "server_label": "shop", "server_url": "https://shop.example"}
@@ -511,6 +514,7 @@ class Endless:
         ({"tracing": {"metadata": {"x": {1}}}}, "tracing.metadata.x", "got '<set>'"),
         ({"audio": {"output": {"speed": float("nan")}}}, "audio.output.speed", "got nan"),
         ({"audio": {"output": {"speed": float("inf")}}}, "audio.output.speed", "got inf"),
+        ({"tracing": {"metadata": {"x": float("nan")}}}, "tracing.metadata.x", "got nan"),
         ({"tracing": {"metadata": {1: 2}}}, "tracing.metadata", "fields with names that are text"),
         ({5: 2}, "session", "fields with names that are text"),
         ({"max_output_tokens": 10**400}, "max_output_tokens", "expected an integer from 1 to 4096"),
@@ -579,6 +583,12 @@ def test_secrets_are_in_no_warning() -> None:
     assert not [message for message in warned(session) if SECRET in message]
 
 
+def test_what_the_description_calls_a_password_is_not_shown_either() -> None:
+    walk = Walk()
+    walk.check(Place({"type": "integer", "format": "password"}), SECRET, "pin")
+    assert walk.problems == [SessionProblem("pin", "***", "an integer", "pin: expected an integer, got ***")]
+
+
 def test_long_values_are_cut() -> None:
     message = problem({**REALTIME, "tool_choice": "x" * 10_000}).message
     assert len(message) < 300
@@ -587,11 +597,10 @@ def test_long_values_are_cut() -> None:
 # ---- where warnings point
 
 
-def test_the_package_skips_its_own_frames_and_no_others(tmp_path: Path) -> None:
-    path = tmp_path / "realtime_ext_app.py"
-    path.write_text("def go(builder):\n    return builder.build()\n", encoding="utf-8")
+def test_the_package_skips_its_own_frames_and_no_others() -> None:
+    beside = str(Path(realtime_ext.__file__).parent) + "_app.py"
     names: dict[str, Any] = {}
-    exec(compile(path.read_text(encoding="utf-8"), path, "exec"), names)
+    exec(compile("def go(builder):\n    return builder.build()\n", beside, "exec"), names)
     with pytest.warns(SessionConfigWarning) as caught:
         names["go"](SessionBuilder.from_dict({"new": 1}))
-    assert caught[0].filename == str(path)
+    assert caught[0].filename == beside

@@ -111,7 +111,7 @@ def fields(name: str) -> frozenset[str]:
 def owner(path: str, kind: Kind) -> Kind | None:
     """Return the kind that a field belongs to, if it is another one than this."""
     plain = _INDEX.sub("[]", path)
-    others = [other for other in KINDS.values() if other is not kind and kind.is_older >= other.is_older]
+    others = (other for other in KINDS.values() if other is not kind)
     return next((other for other in others if plain in fields(other.name)), None)
 
 
