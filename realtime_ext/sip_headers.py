@@ -105,6 +105,9 @@ class SipHeaders(Mapping[str, str]):
 
         Returns:
             What could be read, in order; the text of the rest is in `get_list(name)`.
+
+        Raises:
+            TypeError: The name is not a str.
         """
         found: list[SipAddress] = []
         for value in self.get_list(name):
@@ -116,7 +119,16 @@ class SipHeaders(Mapping[str, str]):
         return tuple(found)
 
     def get_list(self, name: str) -> list[str]:
-        """Give every value of a field, in order; an empty list where there is none."""
+        """Give every value of a field, in order; an empty list where there is none.
+
+        Args:
+            name: The field's name in any case, or its compact form.
+
+        Raises:
+            TypeError: The name is not a str.
+        """
+        if not isinstance(name, str):
+            raise TypeError(f"name: expected a header name, which is a str, got {type(name).__name__}")
         return list(self._index.get(_key(name), ()))
 
     def multi_items(self) -> list[tuple[str, str]]:

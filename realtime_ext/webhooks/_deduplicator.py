@@ -22,6 +22,7 @@ class Deduplicator:
             more.
 
     Raises:
+        TypeError: `max_entries` is not an int.
         ValueError: `max_entries` is below 1.
 
     Example:
@@ -32,8 +33,10 @@ class Deduplicator:
     """
 
     def __init__(self, max_entries: int = 10_000) -> None:
+        if isinstance(max_entries, bool) or not isinstance(max_entries, int):
+            raise TypeError(f"max_entries: expected an int of 1 or more, got {type(max_entries).__name__}")
         if max_entries < 1:
-            raise ValueError(f"max_entries: {max_entries} is below 1")
+            raise ValueError(f"max_entries: expected 1 or more, got {max_entries}")
         self._max_entries = max_entries
         self._webhooks: OrderedDict[str, None] = OrderedDict()
         self._calls: OrderedDict[str, None] = OrderedDict()
@@ -51,8 +54,12 @@ class Deduplicator:
             False the first time; True when either id was asked about before.
 
         Raises:
+            TypeError: An id is not a str.
             ValueError: An id is empty.
         """
+        for field, value in (("webhook_id", webhook_id), ("call_id", call_id)):
+            if not isinstance(value, str) and (field == "webhook_id" or value is not None):
+                raise TypeError(f"{field}: expected a str, got {type(value).__name__}")
         if not webhook_id or call_id == "":
             raise ValueError(
                 "webhook_id and call_id must not be empty; leave out the call_id that is not there"

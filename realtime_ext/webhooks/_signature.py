@@ -15,7 +15,7 @@ import re
 import secrets as random_bytes
 import time
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
@@ -59,6 +59,7 @@ def verify(
     Raises:
         WebhookVerificationError: A header is missing or malformed, the time is outside the tolerance, the
             body is not str or bytes, or no v1 signature fits.
+        TypeError: `clock` is no callable, or gives no time.
         ValueError: No secret, an empty or malformed one, or a negative tolerance.
 
     Source: https://www.standardwebhooks.com, "Signature scheme" and "Webhook headers".
@@ -69,8 +70,7 @@ def verify(
     signed = read_headers(headers)
     if not _TIMESTAMP.fullmatch(signed.timestamp):
         raise WebhookVerificationError("webhook-timestamp is not a whole number of seconds since 1970")
-    now = (clock or time.time)()
-    seconds = now.timestamp() if isinstance(now, datetime) else now
+    seconds = _now(clock)
     age = math.floor(seconds) - int(signed.timestamp)
     if abs(age) > allowed:
         direction = "past" if age > 0 else "future"
@@ -122,8 +122,10 @@ def sign(
     if not isinstance(name, str) or not _WEBHOOK_ID.fullmatch(name):
         raise ValueError(f"webhook_id: {name!r} is not printable ASCII without blanks")
     moment = time.time() if timestamp is None else timestamp
+    if isinstance(moment, datetime) and moment.tzinfo is None:
+        raise ValueError(f"timestamp: {timestamp!r} has no time zone; expected an aware datetime")
     seconds = moment.timestamp() if isinstance(moment, datetime) else moment
-    if not isinstance(seconds, int | float) or not 0 <= seconds < 10**12:
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < 10**12:
         raise ValueError(f"timestamp: {timestamp!r} is not a number of seconds since 1970")
     written = str(math.floor(seconds))
     signatures = (_signature(key, name, written, content).decode() for key in keys)
@@ -132,6 +134,19 @@ def sign(
         "webhook-timestamp": written,
         "webhook-signature": " ".join(f"{_VERSION}{signature}" for signature in signatures),
     }
+
+
+def _now(clock: Callable[[], float | datetime] | None) -> float:
+    if clock is not None and not callable(clock):
+        raise TypeError(f"clock: expected a callable that gives the time, got {type(clock).__name__}")
+    now = time.time() if clock is None else clock()
+    if isinstance(now, datetime):
+        if now.tzinfo is None:
+            raise TypeError("clock: gave a datetime without time zone; expected an aware one")
+        return now.timestamp()
+    if isinstance(now, bool) or not isinstance(now, int | float) or not math.isfinite(now):
+        raise TypeError(f"clock: expected seconds since 1970 or an aware datetime, it gave {now!r}")
+    return now
 
 
 def _signature(key: bytes, webhook_id: str, timestamp: str, content: bytes) -> bytes:
@@ -158,6 +173,8 @@ def _keys(secret: SecretsLike | None) -> list[bytes]:
         secret = os.environ.get(_ENVIRONMENT)
         if secret is None:
             raise ValueError(f"no webhook secret: pass secret= or set {_ENVIRONMENT}")
+    if isinstance(secret, bytes | bytearray | memoryview | Mapping):
+        raise ValueError(f"secret: expected a webhook secret (str) or several, got {type(secret).__name__}")
     several = list(secret) if isinstance(secret, Iterable) and not isinstance(secret, str) else [secret]
     if not several:
         raise ValueError("no webhook secret: the list of secrets is empty")
@@ -168,7 +185,7 @@ def _key(secret: str | Secret) -> bytes:
     if isinstance(secret, Secret):
         secret = secret.reveal()
     if not isinstance(secret, str):
-        raise ValueError(f"a webhook secret must be str, not {type(secret).__name__}")
+        raise ValueError(f"secret: a webhook secret must be str, not {type(secret).__name__}")
     text = secret.strip()
     if not text:
         raise ValueError("the webhook secret is empty")
@@ -186,6 +203,6 @@ def _key(secret: str | Secret) -> bytes:
 
 def _tolerance(tolerance: float | timedelta) -> float:
     seconds = tolerance.total_seconds() if isinstance(tolerance, timedelta) else tolerance
-    if not isinstance(seconds, int | float) or not seconds >= 0:
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds >= 0:
         raise ValueError(f"tolerance: {tolerance!r} is not a number of seconds that is 0 or more")
     return seconds
