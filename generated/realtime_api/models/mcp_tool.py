@@ -65,7 +65,7 @@ class MCPTool(_Model):
     tunnel_id: str | None = None
     authorization: str | None = _attrs.field(default=None, repr=_masked)
     server_description: str | None = None
-    headers: dict[str, str] | None | Unset = UNSET
+    headers: dict[str, str] | None | Unset = _attrs.field(default=UNSET, repr=_masked)
     allowed_tools: MCPAllowedTools | dict[str, Any] | None | Unset = UNSET
     allowed_callers: list[CallableToolAllowedCaller | str] | None | Unset = UNSET
     require_approval: MCPRequireApproval | str | dict[str, Any] | None | Unset = UNSET

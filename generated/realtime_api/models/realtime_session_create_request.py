@@ -55,6 +55,7 @@ class RealtimeSessionCreateRequest(_Model):
             many as the model allows.
         truncation: What happens when the conversation outgrows the model; absent means `auto`.
         prompt: Stored prompt template with its variables; `null` or absent means none.
+        model: Model of the session, such as `gpt-realtime`; absent means the API's default.
     """
 
     client_secret: RealtimeSessionClientSecret | None = None
@@ -73,6 +74,7 @@ class RealtimeSessionCreateRequest(_Model):
     max_response_output_tokens: int | Literal["inf"] | None = None
     truncation: RealtimeTruncation | None = None
     prompt: Prompt | Unset = UNSET
+    model: str | None = None
     additional_properties: dict[str, Any] = _attrs.field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -110,6 +112,8 @@ class RealtimeSessionCreateRequest(_Model):
             out["truncation"] = _encode(self.truncation)
         if self.prompt is not UNSET:
             out["prompt"] = _encode(self.prompt)
+        if self.model is not None:
+            out["model"] = self.model
         for key, value in self.additional_properties.items():
             out.setdefault(key, _encode(value))
         return out
@@ -149,6 +153,7 @@ class RealtimeSessionCreateRequest(_Model):
                 max_response_output_tokens=d.pop("max_response_output_tokens", None),
                 truncation=decode_realtime_truncation(d.pop("truncation", None)),
                 prompt=decode_prompt(d.pop("prompt", UNSET)),
+                model=d.pop("model", None),
             )
         except KeyError as error:
             raise _missing(cls, error) from None
