@@ -72,7 +72,7 @@ def examine(
     betas = {found.field: found for found in beta if found is not None}
     foreign, strange = [], []
     for unknown in walk.unknown:
-        if unknown.path in betas or unknown.path in kind.also:
+        if unknown.path in betas:
             continue
         stranger = None if unknown.path == "type" and kind.name == body["type"] else owner(unknown.path, kind)
         if stranger is not None:

@@ -32,7 +32,6 @@ class Kind:
         schema: The schema of a new session.
         update: The schema of an update.
         answer: The schema under which the server tells such a session.
-        also: Fields that the API takes and the schema doesn't name.
     """
 
     name: str
@@ -41,7 +40,6 @@ class Kind:
     schema: str
     update: str
     answer: str
-    also: frozenset[str] = frozenset()
 
     @property
     def is_older(self) -> bool:
@@ -81,8 +79,6 @@ _ALL = (
         "RealtimeSessionCreateRequest",
         "RealtimeSessionCreateRequest",
         "RealtimeSessionCreateResponse",
-        # Upstream's description has lost it; the API takes it as ever.
-        frozenset({"model"}),
     ),
     Kind(
         "transcription_older",
@@ -105,7 +101,7 @@ def fields(name: str) -> frozenset[str]:
         name: The kind's name.
     """
     kind = KINDS[name]
-    return frozenset(_paths(place(kind.schema), "")) | kind.also
+    return frozenset(_paths(place(kind.schema), ""))
 
 
 def owner(path: str, kind: Kind) -> Kind | None:
