@@ -35,3 +35,13 @@ def demo(
     from .demo.command import run
 
     raise typer.Exit(run(live=live, out=out, model=model))
+
+
+@app.command(
+    add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
+)
+def simulator(context: typer.Context) -> None:
+    """Serve the simulator until interrupted; with --help, its options."""
+    from ..simulator.__main__ import main
+
+    raise typer.Exit(main(context.args))

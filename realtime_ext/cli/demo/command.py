@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 from rich.console import Console
@@ -33,7 +34,12 @@ def run(*, live: bool, out: Path, model: str) -> int:
 
     Returns:
         The exit status: 0; 1 if a step failed, which is then printed; 2 if there is no key to go live with.
+
+    Raises:
+        ImportError: A package is missing; the message or the name says which.
     """
+    if find_spec("matplotlib") is None:  # it is loaded last; what is missing should be known first
+        raise ModuleNotFoundError("No module named 'matplotlib'", name="matplotlib")
     console = Console()
     if live and not os.environ.get("OPENAI_API_KEY"):
         console.print("[red]✗[/] going live needs a key: set OPENAI_API_KEY")
