@@ -14,33 +14,49 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from realtime_ext.simulator.engine.pacing import Pacing
-    from realtime_ext.simulator.engine.turn import CallTool, Fail, Say, Turn, call_tool, say
+    from realtime_ext.simulator.engine.turn import (
+        CallMcp,
+        CallTool,
+        Fail,
+        Heard,
+        Say,
+        Turn,
+        call_mcp,
+        call_tool,
+        say,
+    )
     from realtime_ext.simulator.records import Call, RequestRecord, SessionRecord
     from realtime_ext.simulator.simulator import Simulator
 
 _HOMES = {
     "Call": "records",
+    "CallMcp": "engine.turn",
     "CallTool": "engine.turn",
     "Fail": "engine.turn",
+    "Heard": "engine.turn",
     "Pacing": "engine.pacing",
     "RequestRecord": "records",
     "Say": "engine.turn",
     "SessionRecord": "records",
     "Simulator": "simulator",
     "Turn": "engine.turn",
+    "call_mcp": "engine.turn",
     "call_tool": "engine.turn",
     "say": "engine.turn",
 }
 __all__ = [
     "Call",
+    "CallMcp",
     "CallTool",
     "Fail",
+    "Heard",
     "Pacing",
     "RequestRecord",
     "Say",
     "SessionRecord",
     "Simulator",
     "Turn",
+    "call_mcp",
     "call_tool",
     "say",
 ]

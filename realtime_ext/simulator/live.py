@@ -8,17 +8,29 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Executor
 from typing import Any, Protocol
 
 import attrs
 
-from realtime_ext.simulator import scenario
+from realtime_ext.simulator import hearing, scenario
 from realtime_ext.simulator.clock import Clock, Timer
-from realtime_ext.simulator.engine.effects import AnswerNeeded, Emit, End, Play, StopPlaying
+from realtime_ext.simulator.engine.effects import (
+    AnswerNeeded,
+    AudioIn,
+    AudioOut,
+    Effect,
+    Emit,
+    End,
+    HearingNeeded,
+    Play,
+    StopPlaying,
+    ToolsNeeded,
+)
 from realtime_ext.simulator.engine.session import Session
-from realtime_ext.simulator.engine.turn import Action, Fail, Say, Turn
+from realtime_ext.simulator.engine.turn import Action, Fail, Heard, Say, Turn
+from realtime_ext.simulator.media.codec import PCM
 from realtime_ext.simulator.media.speaker import Speaker
 from realtime_ext.simulator.records import Records, SessionRecord, without_audio
 
@@ -46,6 +58,8 @@ class Studio:
         workers: Where slow work is done.
         records: What tests look at.
         scenario: What the model answers; asked anew for each response.
+        hearing: What the user is taken to have said; asked anew for each item.
+        mcp_servers: The tools of MCP servers by label; None for one that can't be asked.
     """
 
     clock: Clock
@@ -53,6 +67,8 @@ class Studio:
     workers: Executor
     records: Records
     scenario: Callable[[], scenario.Scenario]
+    hearing: Callable[[], hearing.Hearing] = lambda: hearing.default
+    mcp_servers: Mapping[str, Sequence[Mapping[str, Any]] | None] = attrs.field(factory=dict)
 
 
 class LiveSession:
@@ -108,6 +124,7 @@ class LiveSession:
             self._record_sent(created)
             send(created)
         self._listeners[send] = on_end
+        self._pump()
 
     def detach(self, send: Send) -> None:
         """Let a connection hear no more."""
@@ -172,16 +189,24 @@ class LiveSession:
         self.session.tick(self.now)
         self._pump()
 
-    def _act(self, effect: object) -> None:
+    def _act(self, effect: Effect) -> None:
         match effect:
             case Emit(event):
                 self._record_sent(event)
                 for send in list(self._listeners):
                     send(event)
             case AnswerNeeded(response_id, turn):
-                task = asyncio.get_running_loop().create_task(self._answer(response_id, turn))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+                self._start(self._answer(response_id, turn))
+            case HearingNeeded(item_id, pcm):
+                self._hear(item_id, Heard(pcm=pcm, session=self.session.config.view()))
+            case ToolsNeeded(item_id, label, allowed):
+                named = [{"name": name, "input_schema": {"type": "object"}} for name in allowed]
+                tools = self._studio.mcp_servers.get(label, named)
+                self.session.listed(item_id, tools, self.now)
+            case AudioIn(pcm):
+                self.record.audio_in.add(pcm)
+            case AudioOut(pcm):
+                self.record.audio_out.add(pcm)
             case Play():
                 if self.player is not None:
                     self.player.queue(effect)
@@ -197,6 +222,31 @@ class LiveSession:
                     if on_end is not None:
                         on_end(code, reason)
                 self._on_end(code, reason)
+
+    def _start(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _hear(self, item_id: str, heard: Heard) -> None:
+        """Find out what the user said; at once, unless that takes its time."""
+        try:
+            words = self._studio.hearing()(heard)
+            if inspect.isawaitable(words):
+                self._start(self._hear_later(item_id, words))
+                return
+            self.session.heard(item_id, words, self.now)
+        except Exception as error:  # a user's function may fail in any way; an event says so
+            logger.exception("what the user said could not be found out")
+            self.session.heard(item_id, "", self.now, f"{type(error).__name__}: {error}")
+
+    async def _hear_later(self, item_id: str, words: Awaitable[str]) -> None:
+        try:
+            self.session.heard(item_id, await words, self.now)
+        except Exception as error:
+            logger.exception("what the user said could not be found out")
+            self.session.heard(item_id, "", self.now, f"{type(error).__name__}: {error}")
+        self._pump()
 
     def _record_sent(self, event: Mapping[str, Any]) -> None:
         self.record.sent.append(without_audio(event))
@@ -218,10 +268,11 @@ class LiveSession:
         if not isinstance(action, Say) or action.speech is not None or "audio" not in turn.modalities:
             return action
         speaker, packets = self._studio.speaker, self.player is not None
-        speech = speaker.remembered(action.text, turn.voice, turn.speed, packets=packets)
+        format = PCM if packets else turn.format
+        speech = speaker.remembered(action.text, turn.voice, turn.speed, packets=packets, format=format)
         if speech is None:
             speech = await asyncio.get_running_loop().run_in_executor(
                 self._studio.workers,
-                lambda: speaker.speak(action.text, turn.voice, turn.speed, packets=packets),
+                lambda: speaker.speak(action.text, turn.voice, turn.speed, packets=packets, format=format),
             )
         return attrs.evolve(action, speech=speech)

@@ -23,17 +23,24 @@ FRAME = 960
 
 
 class Tone(MediaStreamTrack):
-    """A sine of 220 Hz at 48 kHz, in real time."""
+    """A sine of 220 Hz at 48 kHz, in real time.
+
+    Args:
+        amplitude: Its loudness; may be changed at any time by `hum`.
+    """
 
     kind = "audio"
 
     def __init__(self, amplitude: int = 8000) -> None:
         super().__init__()
+        self.hum(amplitude)
+        self._sent = 0
+        self._begun: float | None = None
+
+    def hum(self, amplitude: int) -> None:
         step = 2 * math.pi * 220 / RATE
         # 2,400 samples are eleven whole periods.
         self._wave = array("h", (int(amplitude * math.sin(step * n)) for n in range(2400)))
-        self._sent = 0
-        self._begun: float | None = None
 
     async def recv(self) -> AudioFrame:
         loop = asyncio.get_running_loop()
@@ -57,15 +64,17 @@ class Caller:
     Args:
         sim: The simulator.
         key: The bearer; the simulator's key if None.
+        microphone: The loudness of the tone that it hums, 0 for silence.
     """
 
-    def __init__(self, sim: Simulator, key: str | None = None) -> None:
+    def __init__(self, sim: Simulator, key: str | None = None, *, microphone: int = 0) -> None:
         self._sim = sim
         self.http = httpx.AsyncClient(
             base_url=sim.base_url, headers={"authorization": f"Bearer {key or sim.api_key}"}
         )
         self.peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-        self.peer.addTrack(Tone())
+        self.microphone = Tone(microphone)
+        self.peer.addTrack(self.microphone)
         self.channel = self.peer.createDataChannel("oai-events")
         self.channel.on("message", self._came)
         self.peer.on("track", self._track_came)

@@ -9,7 +9,16 @@ from typing import Any
 
 from realtime_ext.simulator import schema
 from realtime_ext.simulator.engine.config import SessionConfig
-from realtime_ext.simulator.engine.effects import AnswerNeeded, Effect, Emit, Play
+from realtime_ext.simulator.engine.effects import (
+    AnswerNeeded,
+    AudioIn,
+    AudioOut,
+    Effect,
+    Emit,
+    HearingNeeded,
+    Play,
+    ToolsNeeded,
+)
 from realtime_ext.simulator.engine.ids import Ids
 from realtime_ext.simulator.engine.pacing import Pacing
 from realtime_ext.simulator.engine.session import Session
@@ -65,6 +74,9 @@ class Driven:
         )
         self.played: list[Play] = []
         self.asked: list[tuple[str, Turn]] = []
+        self.hearings: list[HearingNeeded] = []
+        self.listings: list[ToolsNeeded] = []
+        self.heard = bytearray()
         self.others: list[Effect] = []
 
     def take(self) -> list[dict[str, Any]]:
@@ -79,6 +91,14 @@ class Driven:
                     self.asked.append((response_id, turn))
                 case Play():
                     self.played.append(effect)
+                case HearingNeeded():
+                    self.hearings.append(effect)
+                case ToolsNeeded():
+                    self.listings.append(effect)
+                case AudioIn(pcm):
+                    self.heard += pcm
+                case AudioOut():
+                    pass
                 case _:
                     self.others.append(effect)
         return events

@@ -109,7 +109,7 @@ def test_a_caller_without_opus_is_spoken_to_in_g711(sim: Simulator) -> None:
 
 def test_what_the_caller_says_is_recorded_in_length_and_loudness(sim: Simulator) -> None:
     async def main() -> None:
-        async with Caller(sim) as caller:
+        async with Caller(sim, microphone=8000) as caller:
             await caller.connect()
             await wait_in_thread(sim, lambda: len(sim.calls[0].received_audio) >= 48000)
         pcm = sim.calls[0].received_audio

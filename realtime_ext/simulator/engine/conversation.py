@@ -10,6 +10,7 @@ import attrs
 from realtime_ext.simulator.problem import ApiProblem
 
 ROOT = "root"
+WITH_STATUS = ("message", "function_call", "function_call_output")
 
 
 @attrs.define
@@ -20,11 +21,13 @@ class Item:
         data: The item as the API shows it, without audio bytes.
         audio: Its audio, PCM16 mono at 24 kHz; empty for text and tools.
         truncated: Whether `audio` was cut; its transcript is gone then.
+        heard: What its audio says, for the model; clients see it only if they asked for transcripts.
     """
 
     data: dict[str, Any]
     audio: bytes = attrs.field(default=b"", repr=False)
     truncated: bool = False
+    heard: str = ""
 
     @property
     def id(self) -> str:
@@ -41,7 +44,7 @@ class Item:
         """Return what the item says: its text and transcripts."""
         parts = self.data.get("content", ())
         said = [part.get("text") or part.get("transcript") or "" for part in parts]
-        return " ".join(part for part in said if part)
+        return " ".join(part for part in said if part) or self.heard
 
 
 class Conversation:
@@ -128,7 +131,7 @@ def item_from_client(fields: Mapping[str, Any], item_id: str) -> dict[str, Any]:
     """
     data = {"id": fields.get("id") or item_id, "object": "realtime.item", **fields}
     data["id"] = fields.get("id") or item_id
-    if data["type"] in ("message", "function_call", "function_call_output"):
+    if data["type"] in WITH_STATUS:
         data["status"] = fields.get("status") or "completed"
     else:
         del data["object"]

@@ -6,7 +6,7 @@ acts. That keeps sockets, clocks and threads out of the engine.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -57,6 +57,48 @@ class StopPlaying:
 
 
 @attrs.frozen
+class HearingNeeded:
+    """Find out what a user's item says, then call `Session.heard(item_id, …)`.
+
+    Args:
+        item_id: The item.
+        pcm: Its audio, PCM16 mono at 24 kHz.
+    """
+
+    item_id: str
+    pcm: bytes = attrs.field(repr=False)
+
+
+@attrs.frozen
+class ToolsNeeded:
+    """Find out which tools an MCP server has, then call `Session.listed(item_id, …)`.
+
+    Args:
+        item_id: The item that lists them.
+        server_label: The session's name of the server.
+        allowed: The tools that the session allows by name; empty for all.
+    """
+
+    item_id: str
+    server_label: str
+    allowed: Sequence[str]
+
+
+@attrs.frozen
+class AudioIn:
+    """The user's audio came in an event, PCM16 mono at 24 kHz; for the records."""
+
+    pcm: bytes = attrs.field(repr=False)
+
+
+@attrs.frozen
+class AudioOut:
+    """The model's audio went out in an event, PCM16 mono at 24 kHz; for the records."""
+
+    pcm: bytes = attrs.field(repr=False)
+
+
+@attrs.frozen
 class End:
     """End the session.
 
@@ -69,4 +111,4 @@ class End:
     reason: str
 
 
-Effect = Emit | AnswerNeeded | Play | StopPlaying | End
+Effect = Emit | AnswerNeeded | HearingNeeded | ToolsNeeded | Play | StopPlaying | AudioIn | AudioOut | End

@@ -1,4 +1,4 @@
-"""The input audio buffer: what the user has said since the last commit."""
+"""The input audio buffer: what the user has said since the last commit, by its place in the whole session."""
 
 from __future__ import annotations
 
@@ -11,24 +11,33 @@ MAXIMUM_SECONDS = 300
 
 
 class InputBuffer:
-    """Audio in, PCM16 mono at 24 kHz."""
+    """Audio in, PCM16 mono at 24 kHz. Places are samples from the start of all that came in."""
 
     def __init__(self) -> None:
         self._audio = bytearray()
         self._dropped = 0
 
     @property
+    def start(self) -> int:
+        """The place of the oldest sample that is here."""
+        return self._dropped // 2
+
+    @property
+    def end(self) -> int:
+        """The place after the newest sample: how much has come in over the session's whole life."""
+        return (self._dropped + len(self._audio)) // 2
+
+    @property
     def milliseconds(self) -> int:
         return len(self._audio) // 2 * 1000 // RATE
 
-    @property
-    def clock_ms(self) -> int:
-        """How much audio has come in over the session's whole life."""
-        return (self._dropped + len(self._audio)) // 2 * 1000 // RATE
-
     def append(self, pcm: bytes) -> None:
         self._audio += pcm
-        over = len(self._audio) - MAXIMUM_SECONDS * RATE * 2
+        self.keep(MAXIMUM_SECONDS)
+
+    def keep(self, seconds: float) -> None:
+        """Drop what is older than the newest `seconds`."""
+        over = len(self._audio) - int(seconds * RATE) * 2
         if over > 0:
             self._drop(over)
 
@@ -46,8 +55,14 @@ class InputBuffer:
                 f"A commit needs at least {MINIMUM_MS} ms of audio; the buffer holds {self.milliseconds} ms.",
                 code="input_audio_buffer_commit_empty",
             )
-        audio = bytes(self._audio)
-        self._drop(len(audio))
+        return self.take(self.start, self.end)
+
+    def take(self, start: int, end: int) -> bytes:
+        """Return the audio between two places, as far as it is here, and drop all that is before the end."""
+        first = max(0, start * 2 - self._dropped)
+        size = max(0, end * 2 - self._dropped)
+        audio = bytes(self._audio[first:size])
+        self._drop(min(size, len(self._audio)))
         return audio
 
     def _drop(self, size: int) -> None:

@@ -6,8 +6,11 @@ import base64
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from realtime_ext.simulator.engine.config import SessionConfig
 from realtime_ext.simulator.engine.conversation import Conversation, Item, item_from_client
 from realtime_ext.simulator.engine.ids import Ids
+from realtime_ext.simulator.engine.input_audio import decode_audio
+from realtime_ext.simulator.media.codec import Decoder
 from realtime_ext.simulator.media.speech import RATE
 from realtime_ext.simulator.problem import ApiProblem
 
@@ -15,6 +18,7 @@ from realtime_ext.simulator.problem import ApiProblem
 class Owner(Protocol):
     """What items need of their session."""
 
+    config: SessionConfig
     conversation: Conversation
     ids: Ids
 
@@ -34,6 +38,13 @@ class Items:
     def create(self, event: Mapping[str, Any]) -> None:
         """`conversation.item.create`."""
         item = Item(item_from_client(event["item"], self._owner.ids.new("item")))
+        format = str(self._owner.config.input["format"]["type"])
+        for part in item.data.get("content", ()):
+            # Sound is kept as sound, and shown to those alone who retrieve the item.
+            if part["type"] == "input_audio" and "audio" in part:
+                item.audio += Decoder(format).push(decode_audio(part["audio"]))
+        if item.audio:
+            item.data["content"] = [_without_audio(part) for part in item.data["content"]]
         self.add(item, event.get("previous_item_id"))
 
     def add(self, item: Item, after: str | None = None) -> None:
@@ -95,3 +106,9 @@ class Items:
         """`conversation.item.delete`."""
         self._owner.conversation.delete(event["item_id"])
         self._owner.emit({"type": "conversation.item.deleted", "item_id": event["item_id"]})
+
+
+def _without_audio(part: Mapping[str, Any]) -> dict[str, Any]:
+    if part["type"] != "input_audio":
+        return dict(part)
+    return {"transcript": "", **{key: value for key, value in part.items() if key != "audio"}}

@@ -11,10 +11,11 @@ from collections.abc import Generator, Mapping, Sequence
 from typing import Any, Protocol
 
 from realtime_ext.simulator.engine.config import SessionConfig
-from realtime_ext.simulator.engine.conversation import Conversation, Item
+from realtime_ext.simulator.engine.conversation import WITH_STATUS, Conversation, Item
 from realtime_ext.simulator.engine.ids import Ids
+from realtime_ext.simulator.engine.mcp import Mcp
 from realtime_ext.simulator.engine.pacing import Pacing, pieces
-from realtime_ext.simulator.engine.turn import Action, CallTool, Fail, Say
+from realtime_ext.simulator.engine.turn import Action, CallMcp, CallTool, Fail, Say
 from realtime_ext.simulator.engine.usage import Tokens, output_audio_tokens, text_tokens, usage
 from realtime_ext.simulator.media.speech import RATE, Speech
 
@@ -43,6 +44,7 @@ class Host(Protocol):
     pacing: Pacing
     ids: Ids
     audio_in_events: bool
+    mcp: Mcp
 
     def emit(self, event: dict[str, Any]) -> None: ...
     def play(self, response_id: str, item_id: str, speech: Speech, start: int, end: int) -> None: ...
@@ -72,11 +74,16 @@ class Response:
         audio = params.get("audio", {}).get("output", {})
         voice = audio.get("voice") or host.config.output["voice"]
         self.voice = str(voice["id"] if isinstance(voice, Mapping) else voice)
-        self.format = audio.get("format") or host.config.output["format"]
+        self.format: Mapping[str, Any] = audio.get("format") or host.config.output["format"]
 
     @property
     def finished(self) -> bool:
         return self._status != "in_progress"
+
+    @property
+    def audio_seconds(self) -> float:
+        """How long what was said takes to hear."""
+        return sum(len(item.audio) for item in self._output) / 2 / RATE
 
     @property
     def output_tokens(self) -> int:
@@ -126,7 +133,7 @@ class Response:
         try:
             if self._host.pacing.first_audio:
                 yield self._host.pacing.first_audio
-            for action in actions:
+            for number, action in enumerate(actions):
                 if isinstance(action, Fail):
                     error = {"type": "server_error", "code": action.code, "message": action.message}
                     self.end("failed", error=error)
@@ -135,6 +142,11 @@ class Response:
                     break
                 if isinstance(action, CallTool):
                     yield from self._call(action)
+                elif isinstance(action, CallMcp):
+                    if self._host.mcp.needs_approval(action):
+                        self._host.mcp.hold(self._ask_approval(action), actions[number:])
+                        break
+                    yield from self._call_mcp(action)
                 else:
                     yield from self._message(action)
         except Interrupted as stop:
@@ -151,8 +163,9 @@ class Response:
     # Items
 
     def _open(self, data: dict[str, Any]) -> Item:
-        item = Item({"id": self._host.ids.new("item"), "object": "realtime.item", **data})
-        item.data["status"] = "in_progress"
+        item = Item({"id": self._host.ids.new("item"), **data})
+        if data["type"] in WITH_STATUS:
+            item.data |= {"object": "realtime.item", "status": "in_progress"}
         self._output.append(item)
         self._emit_item("response.output_item.added", item)
         if not self.out_of_band:
@@ -163,7 +176,8 @@ class Response:
         return item
 
     def _close(self, item: Item, *, whole: bool) -> None:
-        item.data["status"] = "completed" if whole else "incomplete"
+        if item.data["type"] in WITH_STATUS:
+            item.data["status"] = "completed" if whole else "incomplete"
         # A client may have deleted the item meanwhile.
         if not self.out_of_band and self._host.conversation.find(item.id) is item:
             previous = self._host.conversation.previous_id(item)
@@ -242,7 +256,8 @@ class Response:
                 item.audio = speech.pcm[: made * 2]
                 self._made += Tokens(audio=output_audio_tokens((made - start) * 1000 / RATE))
                 if self._host.audio_in_events:
-                    delta = base64.b64encode(speech.pcm[start * 2 : made * 2]).decode("ascii")
+                    sound = speech.stretch(start, made, self.format["type"])
+                    delta = base64.b64encode(sound).decode("ascii")
                     self._emit("response.output_audio.delta", item, content_index=0, delta=delta)
                 if self._host.pacing.speed:
                     yield self._host.pacing.pause(made - start)
@@ -276,3 +291,37 @@ class Response:
                 arguments=said,
             )
             self._close(item, whole=said == action.arguments)
+
+    def _ask_approval(self, action: CallMcp) -> str:
+        """Ask the client whether a call may be made; returns the request's id."""
+        data = {"type": "mcp_approval_request", "server_label": action.server_label, "name": action.name}
+        item = self._open({**data, "arguments": action.arguments})
+        self._close(item, whole=True)
+        return item.id
+
+    def _call_mcp(self, action: CallMcp) -> Plan:
+        data = {"type": "mcp_call", "server_label": action.server_label, "name": action.name, "arguments": ""}
+        if action.approval_request_id is not None:
+            data["approval_request_id"] = action.approval_request_id
+        item = self._open(data)
+        outcome = "failed"
+        try:
+            self._made += Tokens(text=text_tokens(action.arguments))
+            self._emit("response.mcp_call_arguments.delta", item, delta=action.arguments)
+            item.data["arguments"] = action.arguments
+            self._emit("response.mcp_call_arguments.done", item, arguments=action.arguments)
+            self._emit_progress("in_progress", item)
+            if self._host.pacing.speed:
+                yield 0.2 / self._host.pacing.speed
+            if action.error is None:
+                item.data["output"] = action.output
+                outcome = "completed"
+            else:
+                item.data["error"] = {"type": "tool_execution_error", "message": action.error}
+        finally:
+            self._emit_progress(outcome, item)
+            self._close(item, whole=True)
+
+    def _emit_progress(self, what: str, item: Item) -> None:
+        place = self._output.index(item)
+        self._host.emit({"type": f"response.mcp_call.{what}", "item_id": item.id, "output_index": place})

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import attrs
 
 from realtime_ext.simulator.engine.conversation import Item, item_from_client
-from realtime_ext.simulator.engine.effects import AnswerNeeded
+from realtime_ext.simulator.engine.effects import AnswerNeeded, Effect
 from realtime_ext.simulator.engine.response import Host, Interrupted, Plan, Response
 from realtime_ext.simulator.engine.turn import Action, Turn
 from realtime_ext.simulator.engine.usage import Tokens, item_tokens, text_tokens
@@ -23,13 +23,17 @@ TOKEN_LIMIT = 1_000_000
 class Owner(Host, Protocol):
     """What the responses need of their session."""
 
-    def ask(self, needed: AnswerNeeded) -> None: ...
-    def response_done(self, response_id: str) -> None: ...
+    @property
+    def listening(self) -> bool: ...
+    def effect(self, effect: Effect) -> None: ...
+    def response_begun(self) -> None: ...
+    def response_done(self, response: Response) -> None: ...
 
 
 @attrs.define
 class _Running:
     response: Response
+    question: Callable[[], AnswerNeeded] | None = None
     plan: Plan | None = None
     due: float = math.inf
 
@@ -55,12 +59,13 @@ class Responses:
                 return running.response
         return None
 
-    def create(self, params: Mapping[str, Any], now: float) -> None:
+    def create(self, params: Mapping[str, Any], now: float, actions: Sequence[Action] = ()) -> None:
         """Begin a response and ask what the model answers.
 
         Args:
             params: The `response` object of the client's event, already checked.
             now: The time.
+            actions: What the model answers, if that is known already.
 
         Raises:
             ApiProblem: One is already under way in the conversation, or the parameters contradict each other.
@@ -78,9 +83,23 @@ class Responses:
         self._last_input = given
         self._requests += 1
         self._tokens += given.total
-        self._running[response.id] = _Running(response)
+        self._running[response.id] = running = _Running(response)
         response.begin()
-        self._owner.ask(AnswerNeeded(response.id, self._turn(params, items, response)))
+        self._owner.response_begun()
+        if actions:
+            self.perform(response.id, actions, now)
+            return
+        running.question = lambda: AnswerNeeded(response.id, self._turn(params, items, response))
+        self.ask()
+
+    def ask(self) -> None:
+        """Ask what the model answers, unless it is still to be found out what the user said."""
+        if self._owner.listening:
+            return
+        for running in list(self._running.values()):
+            if running.question is not None:
+                self._owner.effect(running.question())
+                running.question = None
 
     def perform(self, response_id: str, actions: Sequence[Action], now: float) -> None:
         """Begin to make a response's output."""
@@ -150,7 +169,7 @@ class Responses:
     def _finish(self, running: _Running) -> None:
         del self._running[running.response.id]
         self._tokens += running.response.output_tokens
-        self._owner.response_done(running.response.id)
+        self._owner.response_done(running.response)
 
     def _input(self, params: Mapping[str, Any]) -> list[Item]:
         """The items that the response is made from: the conversation's, unless the client gave its own."""
@@ -183,6 +202,7 @@ class Responses:
             response=params,
             tools=params["tools"] if params.get("tools") is not None else config["tools"],
             modalities=response.modalities,
+            format=str(response.format["type"]),
             voice=response.voice,
             speed=float(config.output.get("speed", 1.0)),
         )

@@ -1,34 +1,31 @@
-"""A conversation session of the Realtime API, sans I/O.
+"""A conversation or transcription session of the Realtime API, sans I/O.
 
-Put in client events (`receive`), audio (`hear`), answers (`answer`), what the player did (`playback_…`) and
-the time (`tick`, not later than `deadline()`); take out effects (`take`). Times are seconds on any monotonic
-clock. Nothing here blocks, sleeps or sends.
+Put in client events (`receive`), audio (`hear`), answers (`answer`, `heard`, `listed`), what the player did
+(`playback_…`) and the time (`tick`, not later than `deadline()`); take out effects (`take`). Times are
+seconds on any monotonic clock. Nothing here blocks, sleeps or sends.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from realtime_ext.simulator import schema
+from realtime_ext.simulator.engine import messages
 from realtime_ext.simulator.engine.config import REALTIME, SessionConfig
 from realtime_ext.simulator.engine.conversation import Conversation, Item
-from realtime_ext.simulator.engine.effects import AnswerNeeded, Effect, Emit, End, Play, StopPlaying
+from realtime_ext.simulator.engine.effects import AudioOut, Effect, Emit, End, Play, StopPlaying
 from realtime_ext.simulator.engine.ids import Ids
-from realtime_ext.simulator.engine.input_buffer import InputBuffer
+from realtime_ext.simulator.engine.input_audio import InputAudio
 from realtime_ext.simulator.engine.items import Items
+from realtime_ext.simulator.engine.mcp import Mcp
 from realtime_ext.simulator.engine.pacing import Pacing
 from realtime_ext.simulator.engine.playback import Playback
+from realtime_ext.simulator.engine.response import Response
 from realtime_ext.simulator.engine.responses import Responses
+from realtime_ext.simulator.engine.transcription import Transcription
 from realtime_ext.simulator.engine.turn import Action
 from realtime_ext.simulator.media.speech import RATE, Speech
 from realtime_ext.simulator.problem import ApiProblem
-
-MAX_EVENT_BYTES = 15 * 1024 * 1024
-_Handler = Callable[[Mapping[str, Any]], None]
 
 
 class Session:
@@ -58,7 +55,6 @@ class Session:
         self.ids = ids
         self.pacing = pacing or Pacing()
         self.conversation = Conversation()
-        self.input = InputBuffer()
         self.audio_in_events = not plays_audio
         self.ended = False
         self._now = now
@@ -66,17 +62,21 @@ class Session:
         self._effects: list[Effect] = []
         self._playback = Playback(self.emit)
         self._spoke = False
+        self._later: list[Sequence[Action]] = []
         self._responses = Responses(self)
         self._items = Items(self)
-        self._handlers: dict[str, _Handler] = {
+        self._transcription = Transcription(self)
+        self.input = InputAudio(self)
+        self.mcp = Mcp(self)
+        self._handlers: dict[str, Callable[[Mapping[str, Any]], None]] = {
             "session.update": self._update,
-            "conversation.item.create": self._items.create,
+            "conversation.item.create": self._create_item,
             "conversation.item.retrieve": self._items.retrieve,
             "conversation.item.truncate": self._items.truncate,
             "conversation.item.delete": self._items.delete,
-            "input_audio_buffer.append": self._append_audio,
-            "input_audio_buffer.commit": self._commit_audio,
-            "input_audio_buffer.clear": self._clear_audio,
+            "input_audio_buffer.append": self.input.append,
+            "input_audio_buffer.commit": self.input.commit,
+            "input_audio_buffer.clear": self.input.clear,
             "output_audio_buffer.clear": self._clear_output,
             "response.create": self._create_response,
             "response.cancel": self._cancel_response,
@@ -86,6 +86,7 @@ class Session:
 
     def greeting(self) -> dict[str, Any]:
         """Return the `session.created` event, for the connection that made the session and no other."""
+        self.mcp.configure()
         return self._stamped({"type": "session.created", "session": self.config.view()})
 
     def receive_text(self, text: str | bytes, now: float) -> Mapping[str, Any] | None:
@@ -96,23 +97,12 @@ class Session:
             now: The time.
 
         Returns:
-            The event, or None if the message wasn't a JSON object.
+            The event, or None if the message wasn't one.
         """
         try:
-            if len(text) > MAX_EVENT_BYTES:
-                raise ApiProblem(
-                    f"An event has at most {MAX_EVENT_BYTES} bytes; this one has {len(text)}.",
-                    code="string_above_max_length",
-                )
-            event = json.loads(text)
+            event = messages.parse(text)
         except ApiProblem as problem:
             self.emit(problem.event())
-            return None
-        except (ValueError, RecursionError):
-            self.emit(ApiProblem("The message is not valid JSON.", code="invalid_json").event())
-            return None
-        if not isinstance(event, dict):
-            self.emit(ApiProblem("An event is a JSON object.", code="invalid_json").event())
             return None
         self.receive(event, now)
         return event
@@ -122,28 +112,44 @@ class Session:
         self.tick(now)
         if self.ended:
             return
-        given_id = event.get("event_id")
-        client_event_id = given_id if isinstance(given_id, str) and len(given_id) <= 512 else None
         try:
-            self._handler(event)(event)
+            kind = messages.check(event, self._handlers, "RealtimeClientEvent")
+            self._handlers[kind](event)
         except ApiProblem as problem:
-            self.emit(problem.event(client_event_id))
+            self.emit(problem.event(messages.event_id(event)))
 
     def hear(self, pcm: bytes, now: float) -> None:
         """Take audio from the peer's track, PCM16 mono at 24 kHz."""
         self.tick(now)
         if not self.ended:
-            self.input.append(pcm)
+            self.input.hear(pcm)
+
+    def press(self, key: str, unix: float) -> None:
+        """A key of the telephone was pressed: `0` to `9`, `*`, `#`, `A` to `D`."""
+        self.emit({"type": "input_audio_buffer.dtmf_event_received", "event": key, "received_at": int(unix)})
 
     def answer(self, response_id: str, actions: Sequence[Action], now: float) -> None:
         """Take what the model answers; ignored if the response was cancelled meanwhile."""
         self.tick(now)
         self._responses.perform(response_id, actions, self._now)
 
+    def heard(self, item_id: str, text: str, now: float, error: str | None = None) -> None:
+        """Take what a user's item says, or why that couldn't be found out."""
+        self.tick(now)
+        if not self.ended:
+            self._transcription.heard(item_id, text, error)
+            self._responses.ask()
+
+    def listed(self, item_id: str, tools: Sequence[Mapping[str, Any]] | None, now: float) -> None:
+        """Take the tools of an MCP server; None if it couldn't be asked."""
+        self.tick(now)
+        self.mcp.listed(item_id, tools)
+
     def playback_drained(self, response_id: str, now: float) -> None:
         """The player has played all that was queued for a response."""
         self.tick(now)
         self._playback.drained(response_id)
+        self._perhaps_silent(self._now)
 
     def playback_cleared(self, played: Mapping[str, int], *, truncate: bool, now: float) -> None:
         """The player has dropped its queue.
@@ -160,6 +166,7 @@ class Session:
                 item = self.conversation.find(item_id)
                 if item is not None and samples * 2 < len(item.audio):
                     self._items.cut(item, samples * 1000 // RATE)
+        self._perhaps_silent(self._now)
 
     def tick(self, now: float) -> None:
         """Do what is due."""
@@ -170,10 +177,13 @@ class Session:
             self.end(1001, "session expired")
         if not self.ended:
             self._responses.tick(self._now)
+            self.input.tick(self._now)
 
     def deadline(self) -> float | None:
         """Return when `tick` has something to do, or None."""
-        return None if self.ended else min(self._expires, self._responses.deadline())
+        if self.ended:
+            return None
+        return min(self._expires, self._responses.deadline(), self.input.deadline())
 
     def end(self, code: int, reason: str) -> None:
         """End the session; nothing is emitted after this."""
@@ -191,87 +201,86 @@ class Session:
 
     def emit(self, event: dict[str, Any]) -> None:
         """Queue a server event."""
+        self.effect(Emit(self._stamped(event)))
+
+    def effect(self, effect: Effect) -> None:
+        """Queue an effect; dropped once the session has ended."""
         if not self.ended:
-            self._effects.append(Emit(self._stamped(event)))
+            self._effects.append(effect)
 
     def play(self, response_id: str, item_id: str, speech: Speech, start: int, end: int) -> None:
         """Queue a stretch of speech for the player, if there is one."""
         self._spoke = True
-        if not self.audio_in_events:
+        if self.audio_in_events:
+            self.effect(AudioOut(speech.pcm[start * 2 : end * 2]))
+        else:
             self._playback.add(response_id)
-            self._effects.append(Play(response_id, item_id, speech, start, end))
+            self.effect(Play(response_id, item_id, speech, start, end))
 
-    def ask(self, needed: AnswerNeeded) -> None:
-        """Queue the question what the model answers."""
-        self._effects.append(needed)
+    @property
+    def listening(self) -> bool:
+        """Whether it is still to be found out what the user said."""
+        return self._transcription.pending
 
-    def response_done(self, response_id: str) -> None:
+    def response_begun(self) -> None:
+        """A response has begun."""
+        self.input.model_speaks()
+
+    def response_done(self, response: Response) -> None:
         """A response has ended: say what it leaves of the limits, and let its audio run out."""
         self.emit({"type": "rate_limits.updated", "rate_limits": self._responses.limits()})
-        self._playback.done(response_id)
+        self._playback.done(response.id)
+        if self._later and self._responses.active is None:
+            self._responses.create({}, self._now, self._later.pop(0))
+        else:
+            self._perhaps_silent(self._now + (response.audio_seconds if self.audio_in_events else 0.0))
+
+    def _perhaps_silent(self, since: float) -> None:
+        if self._responses.active is None and self._playback.playing is None:
+            self.input.model_is_silent(since)
 
     def _stamped(self, event: dict[str, Any]) -> dict[str, Any]:
         return {"type": event["type"], "event_id": self.ids.new("event"), **event}
 
-    # Client events
+    # Turns
 
-    def _handler(self, event: Mapping[str, Any]) -> _Handler:
-        if "type" not in event:
-            raise ApiProblem(
-                "Missing required parameter: 'type'.", code="missing_required_parameter", param="type"
-            )
-        handler = self._handlers.get(event["type"]) if isinstance(event["type"], str) else None
-        if handler is None:
-            raise ApiProblem(
-                f"Invalid value for 'type': got {str(event['type'])[:80]!r}, allowed is one of "
-                + ", ".join(map(repr, self._handlers))
-                + ".",
-                code="invalid_value",
-                param="type",
-            )
-        # Audio is the one thing that can be large, and its schema says no more than "a string".
-        checked = {**event, "audio": ""} if isinstance(event.get("audio"), str) else event
-        schema.check(schema.event_schemas("RealtimeClientEvent")[event["type"]], checked)
-        return handler
+    def add_spoken(self, item: Item, *, turn: bool) -> None:
+        """Put in what the user said, and answer it if that was a whole turn."""
+        self._items.add(item)
+        answers = turn and self.config.kind == REALTIME
+        create = answers and (self.config.turn_detection or {}).get("create_response", True)
+        self._transcription.begin(item, self._respond if create else _nothing)
+
+    def speech_started(self) -> None:
+        """The user speaks: the model is interrupted, if the session wants that."""
+        if not (self.config.turn_detection or {}).get("interrupt_response", True):
+            return
+        self._later.clear()
+        if self._responses.active is not None:
+            self._responses.cancel(None, "turn_detected")
+        if self._playback.playing is not None:
+            self.effect(StopPlaying(truncate=True))
+
+    def _respond(self, actions: Sequence[Action] = ()) -> None:
+        """Begin a response, as soon as none is under way."""
+        if self._responses.active is None:
+            self._responses.create({}, self._now, actions)
+        else:
+            self._later.append(actions)
+
+    # Client events
 
     def _update(self, event: Mapping[str, Any]) -> None:
         self.config.update(event["session"], voice_locked=self._spoke)
+        self.input.configure()
         self.emit({"type": "session.updated", "session": self.config.view()})
+        self.mcp.configure()
 
-    def _append_audio(self, event: Mapping[str, Any]) -> None:
-        try:
-            audio = base64.b64decode(event["audio"], validate=True)
-        except (binascii.Error, ValueError):
-            raise ApiProblem(
-                "Invalid value for 'audio': allowed is base64.", code="invalid_value", param="audio"
-            ) from None
-        self.input.append(audio)
-
-    def _commit_audio(self, event: Mapping[str, Any]) -> None:
-        audio = self.input.commit()
-        item = Item(
-            {
-                "id": self.ids.new("item"),
-                "object": "realtime.item",
-                "type": "message",
-                "status": "completed",
-                "role": "user",
-                "content": [{"type": "input_audio", "transcript": ""}],
-            },
-            audio,
-        )
-        self.emit(
-            {
-                "type": "input_audio_buffer.committed",
-                "previous_item_id": self.conversation.last_id(),
-                "item_id": item.id,
-            }
-        )
-        self._items.add(item)
-
-    def _clear_audio(self, event: Mapping[str, Any]) -> None:
-        self.input.clear()
-        self.emit({"type": "input_audio_buffer.cleared"})
+    def _create_item(self, event: Mapping[str, Any]) -> None:
+        self.mcp.check(event["item"])
+        self._items.create(event)
+        if actions := self.mcp.answered(event["item"]):
+            self._respond(actions)
 
     def _clear_output(self, event: Mapping[str, Any]) -> None:
         if self.audio_in_events:
@@ -280,7 +289,7 @@ class Session:
                 code="invalid_value",
                 param="type",
             )
-        self._effects.append(StopPlaying(truncate=False))
+        self.effect(StopPlaying(truncate=False))
 
     def _create_response(self, event: Mapping[str, Any]) -> None:
         if self.config.kind != REALTIME:
@@ -291,3 +300,7 @@ class Session:
 
     def _cancel_response(self, event: Mapping[str, Any]) -> None:
         self._responses.cancel(event.get("response_id"))
+
+
+def _nothing() -> None:
+    pass

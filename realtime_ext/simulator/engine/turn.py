@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from realtime_ext.simulator.media.speech import Speech
+from realtime_ext.simulator.media.speech import RATE, Speech
 
 
 @attrs.frozen(kw_only=True)
@@ -22,6 +22,7 @@ class Turn:
         response: The `response` object of `response.create`; empty when the server began the response.
         tools: The tools that this response may use.
         modalities: `["audio"]` or `["text"]`.
+        format: The format in which audio goes out in events.
         voice: The voice that speaks.
         speed: How fast it speaks, 0.25 to 1.5; 1 is normal.
     """
@@ -32,6 +33,7 @@ class Turn:
     response: Mapping[str, Any]
     tools: Sequence[Mapping[str, Any]]
     modalities: Sequence[str] = ("audio",)
+    format: str = "audio/pcm"
     voice: str = "alloy"
     speed: float = 1.0
 
@@ -75,7 +77,45 @@ class Fail:
     message: str = "The model could not answer."
 
 
-Action = Say | CallTool | Fail
+@attrs.frozen(kw_only=True)
+class CallMcp:
+    """A call of an MCP server's tool, and what came of it.
+
+    Args:
+        server_label: The session's name of the server.
+        name: The tool's name.
+        arguments: The arguments as JSON text.
+        output: What the tool answered.
+        error: Why it failed; None if it didn't.
+        approval_request_id: The request that the client has approved; None if it wasn't asked.
+    """
+
+    server_label: str
+    name: str
+    arguments: str = "{}"
+    output: str = ""
+    error: str | None = None
+    approval_request_id: str | None = None
+
+
+Action = Say | CallTool | CallMcp | Fail
+
+
+@attrs.frozen(kw_only=True)
+class Heard:
+    """Something that the user said.
+
+    Args:
+        pcm: Its sound, PCM16 mono at 24 kHz.
+        session: The session's configuration, as `session.updated` shows it.
+    """
+
+    pcm: bytes = attrs.field(repr=False)
+    session: Mapping[str, Any] = attrs.field(repr=False)
+
+    @property
+    def seconds(self) -> float:
+        return len(self.pcm) / 2 / RATE
 
 
 def say(text: str) -> Say:
@@ -93,3 +133,25 @@ def call_tool(name: str, arguments: Mapping[str, Any] | str | None = None) -> Ca
     if not isinstance(arguments, str):
         arguments = json.dumps(arguments or {})
     return CallTool(name, arguments)
+
+
+def call_mcp(
+    server_label: str,
+    name: str,
+    arguments: Mapping[str, Any] | str | None = None,
+    *,
+    output: str = "",
+    error: str | None = None,
+) -> CallMcp:
+    """Return an answer that calls an MCP server's tool; if the session wants to be asked, it waits for that.
+
+    Args:
+        server_label: The session's name of the server.
+        name: The tool's name.
+        arguments: A mapping, JSON text as it is, or None for `{}`.
+        output: What the tool answers.
+        error: Why it fails; None if it doesn't.
+    """
+    if not isinstance(arguments, str):
+        arguments = json.dumps(arguments or {})
+    return CallMcp(server_label=server_label, name=name, arguments=arguments, output=output, error=error)

@@ -6,9 +6,10 @@ import threading
 from collections import OrderedDict
 
 from realtime_ext.simulator.media import voice as synthetic
+from realtime_ext.simulator.media.codec import PCM, encode
 from realtime_ext.simulator.media.speech import Speech
 
-_Key = tuple[str, str, float, bool]
+_Key = tuple[str, str, float, bool, str]
 MAX_TEXT = 20_000
 """Characters of one utterance that are spoken; half an hour of speech."""
 
@@ -27,12 +28,14 @@ class Speaker:
         self._made: OrderedDict[_Key, Speech] = OrderedDict()
         self._lock = threading.Lock()
 
-    def remembered(self, text: str, voice: str, speed: float, *, packets: bool) -> Speech | None:
+    def remembered(
+        self, text: str, voice: str, speed: float, *, packets: bool, format: str = PCM
+    ) -> Speech | None:
         """Return an utterance that was made before, or None."""
         with self._lock:
-            return self._made.get((text, voice, speed, packets))
+            return self._made.get((text, voice, speed, packets, format))
 
-    def speak(self, text: str, voice: str, speed: float, *, packets: bool) -> Speech:
+    def speak(self, text: str, voice: str, speed: float, *, packets: bool, format: str = PCM) -> Speech:
         """Return an utterance; takes some milliseconds unless it is remembered.
 
         Args:
@@ -40,17 +43,18 @@ class Speaker:
             voice: Who says it.
             speed: How fast, 1 is normal.
             packets: Whether Opus packets are needed too.
+            format: The format in which events carry it.
         """
-        speech = self.remembered(text, voice, speed, packets=packets)
+        speech = self.remembered(text, voice, speed, packets=packets, format=format)
         if speech is None:
-            speech = self._make(text, voice, speed, packets)
+            speech = self._make(text, voice, speed, packets, format)
             with self._lock:
-                self._made[(text, voice, speed, packets)] = speech
+                self._made[(text, voice, speed, packets, format)] = speech
                 while len(self._made) > self._remembered:
                     self._made.popitem(last=False)
         return speech
 
-    def _make(self, text: str, voice: str, speed: float, packets: bool) -> Speech:
+    def _make(self, text: str, voice: str, speed: float, packets: bool, format: str) -> Speech:
         pcm = None
         if self._use_espeak:
             from realtime_ext.simulator.media import espeak
@@ -59,7 +63,7 @@ class Speaker:
         if pcm is None:
             pcm = synthetic.synthesize(text[:MAX_TEXT], voice, speed)
         if not packets:
-            return Speech(text, pcm)
+            return Speech(text, pcm, wire={} if format == PCM else {format: encode(pcm, format)})
         from realtime_ext.simulator.media import opus
 
         return Speech(text, pcm, tuple(opus.encode(pcm)))

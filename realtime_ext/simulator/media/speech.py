@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import attrs
 
@@ -20,15 +20,30 @@ class Speech:
         text: The words.
         pcm: PCM16 mono at 24 kHz, a whole number of 20 ms.
         packets: The same as Opus, 20 ms a packet; empty where nobody needs it.
+        wire: The same as events carry it, by the format's `type`; PCM goes without saying.
     """
 
     text: str
     pcm: bytes = attrs.field(repr=False)
     packets: Sequence[bytes] = attrs.field(default=(), repr=False)
+    wire: Mapping[str, bytes] = attrs.field(factory=dict, repr=False)
 
     @property
     def samples(self) -> int:
         return len(self.pcm) // 2
+
+    def stretch(self, start: int, end: int, format: str) -> bytes:
+        """Return a part of it as events carry it.
+
+        Args:
+            start: First sample, at 24 kHz.
+            end: The sample after its last.
+            format: The format's `type`.
+        """
+        if format not in self.wire:
+            return self.pcm[start * 2 : end * 2]
+        data = self.wire[format]
+        return data[start * len(data) // self.samples : end * len(data) // self.samples]
 
     @property
     def milliseconds(self) -> int:

@@ -1,0 +1,117 @@
+"""Client messages: from text to a checked event, or a refusal in the API's words.
+
+What comes in is a stranger's: its size, depth and characters are bounded here, once, so that nothing behind
+this module has to care.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from realtime_ext.simulator import schema
+from realtime_ext.simulator.problem import ApiProblem
+
+MAX_EVENT_BYTES = 15 * 1024 * 1024
+MAX_DEPTH = 64
+"""Lists and objects within each other."""
+MAX_EVENT_ID = 512
+
+
+def parse(text: str | bytes) -> dict[str, Any]:
+    """Return a message as an event that is not checked yet.
+
+    Args:
+        text: The message as it came.
+
+    Raises:
+        ApiProblem: It is too large, no JSON, no object, nested too deeply, or has half a character in it.
+    """
+    if len(text) > MAX_EVENT_BYTES:
+        raise ApiProblem(
+            f"An event has at most {MAX_EVENT_BYTES} bytes; this one has {len(text)}.",
+            code="string_above_max_length",
+        )
+    try:
+        event = json.loads(text, parse_constant=_no_constant, parse_float=_finite)
+    except (ValueError, RecursionError):
+        raise ApiProblem("The message is not valid JSON.", code="invalid_json") from None
+    if not isinstance(event, dict):
+        raise ApiProblem("An event is a JSON object.", code="invalid_json")
+    _check_depth(event)
+    escape = b"\\u" if isinstance(text, bytes) else "\\u"
+    if escape in text:  # type: ignore[operator]
+        _check_characters(event)
+    return event
+
+
+def event_id(event: Mapping[str, Any]) -> str | None:
+    """Return the id that a client gave its event, if it is one."""
+    given = event.get("event_id")
+    return given if isinstance(given, str) and len(given) <= MAX_EVENT_ID else None
+
+
+def check(event: Mapping[str, Any], allowed: Collection[str], union: str) -> str:
+    """Return the type of an event that the API would take.
+
+    Args:
+        event: The event.
+        allowed: The types that this session knows.
+        union: The schema of which it has to be a member.
+
+    Raises:
+        ApiProblem: What is wrong with it.
+    """
+    if "type" not in event:
+        raise ApiProblem(
+            "Missing required parameter: 'type'.", code="missing_required_parameter", param="type"
+        )
+    kind = event["type"]
+    if not isinstance(kind, str) or kind not in allowed:
+        raise ApiProblem(
+            f"Invalid value for 'type': got {str(kind)[:80]!r}, allowed is one of "
+            + ", ".join(map(repr, allowed))
+            + ".",
+            code="invalid_value",
+            param="type",
+        )
+    # Audio is the one thing that can be large, and its schema says no more than "a string".
+    checked = {**event, "audio": ""} if isinstance(event.get("audio"), str) else event
+    schema.check(schema.event_schemas(union)[kind], checked)
+    return kind
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(name)
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(text)
+    return value
+
+
+def _check_depth(event: dict[str, Any]) -> None:
+    level: list[Any] = [event]
+    for _ in range(MAX_DEPTH):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return
+    raise ApiProblem(f"An event is nested at most {MAX_DEPTH} levels deep.", code="invalid_json")
+
+
+def _check_characters(event: dict[str, Any]) -> None:
+    try:
+        json.dumps(event, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ApiProblem(
+            "The message has half of a surrogate pair in it, which is no character.", code="invalid_json"
+        ) from None
