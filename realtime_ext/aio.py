@@ -11,6 +11,7 @@ from ._options import QueryValue
 from ._resources import (
     AsyncCalls,
     AsyncClientSecrets,
+    AsyncConnections,
     AsyncSessions,
     AsyncTranscriptionSessions,
     AsyncTranslationClientSecrets,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["AsyncRealtimeClient"]
 
 
-class AsyncRealtimeClient:
+class AsyncRealtimeClient(AsyncConnections):
     """Makes and controls realtime calls, awaited; `RealtimeClient` is the same, blocking.
 
     It belongs to one event loop. As an async context manager it closes itself.

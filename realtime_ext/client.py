@@ -12,6 +12,7 @@ from ._options import QueryValue
 from ._resources import (
     Calls,
     ClientSecrets,
+    Connections,
     Sessions,
     TranscriptionSessions,
     TranslationClientSecrets,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["RealtimeClient"]
 
 
-class RealtimeClient:
+class RealtimeClient(Connections):
     """Makes and controls realtime calls, blocking; `AsyncRealtimeClient` is the same, awaited.
 
     Threads may share it. As a context manager it closes itself.

@@ -1,4 +1,4 @@
-"""What hangs on the clients: `calls`, `client_secrets`, `sessions` and their like."""
+"""What hangs on the clients: `calls`, `client_secrets`, `sessions` and their like; and what opens connections."""
 
 from .calls import AsyncCalls, Calls
 from .client_secrets import (
@@ -7,17 +7,20 @@ from .client_secrets import (
     ClientSecrets,
     TranslationClientSecrets,
 )
+from .connections import AsyncConnections, Connections
 from .sessions import AsyncSessions, AsyncTranscriptionSessions, Sessions, TranscriptionSessions
 from .webhooks import Webhooks
 
 __all__ = [
     "AsyncCalls",
     "AsyncClientSecrets",
+    "AsyncConnections",
     "AsyncSessions",
     "AsyncTranscriptionSessions",
     "AsyncTranslationClientSecrets",
     "Calls",
     "ClientSecrets",
+    "Connections",
     "Sessions",
     "TranscriptionSessions",
     "TranslationClientSecrets",

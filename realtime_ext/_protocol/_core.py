@@ -1,0 +1,347 @@
+"""A connection without its I/O: its state, and all that is decided about it.
+
+Shells bring messages and the time, send what they are given, and hold a lock around every call where there are
+threads. It must not do I/O, read a clock or wait.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import attrs
+
+from .. import _json
+from ..errors import RealtimeError
+from ..events import UnknownEvent, parse_event
+from ..session import SessionLike, resolve_update
+from ._closing import Ending
+from ._effects import Effects
+from ._handlers import Handlers
+from ._inbox import Budget
+from ._local_events import Reconnected, SessionExpiring
+from ._mailbox import EventWaiter, Mailbox
+from ._matching import Kind, Where
+from ._outbox import EventIds, Outgoing, checked_content, write
+from ._reconnect import Reconnect, Reconnecting, wants_reconnect
+from ._replay import replay_items
+from ._shortcuts import truncate
+from ._tooling import FollowUpJob
+from ._turn import TurnStream
+from ._turns import Turns
+from ._waiters import Waiter
+
+__all__ = ["MAX_QUEUE_BYTES", "Protocol", "Role", "read_message"]
+
+logger = logging.getLogger("realtime_ext")
+
+JSON = Mapping[str, Any]
+
+MAX_QUEUE_BYTES = 64 * 2**20
+_LOCAL_SIZE = 64  # bytes that an event of this package's own counts for
+
+
+@attrs.frozen(kw_only=True)
+class Role:
+    """What kind of connection this is.
+
+    Args:
+        kind: `realtime`, `transcription` or `translation`.
+        is_sideband: Whether it watches a call, whose session doesn't end with it.
+        plays: Whether the application plays the model's audio; else the API does.
+        carries_audio: Whether audio goes in by events; else it flows on a track.
+        model: The session's model, where it is known from the start.
+    """
+
+    kind: str = "realtime"
+    is_sideband: bool = False
+    plays: bool = True
+    carries_audio: bool = True
+    model: str | None = None
+
+
+def read_message(data: str | bytes) -> tuple[JSON, Any, int]:
+    """Read what came in.
+
+    Returns:
+        The JSON object (empty if it is none), the event, and the size that it counts for.
+    """
+    try:
+        content = _json.decode(data)
+    except ValueError as fault:
+        return {}, UnknownEvent("", {"raw": data}, str(fault)), len(data)
+    if not isinstance(content, dict):
+        return {}, UnknownEvent("", {"raw": content}, "not a JSON object"), len(data)
+    return content, parse_event(content), len(data)
+
+
+class Protocol:
+    """One connection.
+
+    Args:
+        role: What kind it is.
+        id_prefix: For the ids of its events.
+        max_queue_bytes: How much may wait for the application.
+        validate: Whether events are checked before they are sent.
+        reconnect: What to do when the link is lost; None for nothing.
+
+    Attributes:
+        handlers, mailbox, turns, effects: The parts.
+        ending: How it ended; None while it hasn't.
+        is_linked: Whether there is a link to send on.
+    """
+
+    def __init__(
+        self,
+        role: Role,
+        *,
+        id_prefix: str,
+        max_queue_bytes: int = MAX_QUEUE_BYTES,
+        validate: bool = True,
+        reconnect: Reconnect | None = None,
+    ) -> None:
+        self._budget = Budget(max_queue_bytes)
+        self.role = role
+        self.ids = EventIds(id_prefix)
+        self.handlers = Handlers()
+        self.mailbox = Mailbox(self._budget)
+        self.turns = Turns(self._budget)
+        self.effects = Effects(role.kind, is_local=role.plays, turns=self.turns, model=role.model)
+        self.ending: Ending | None = None
+        self.is_linked = True
+        self.validate = validate
+        self._reconnect = reconnect
+        self._link_waiters: list[Waiter[None]] = []
+        self._unsent: list[Any] = []
+        self._replay: list[dict[str, Any]] | None = None
+
+    # Events in
+
+    def apply(self, content: JSON, event: Any, size: int) -> None:
+        """Take an event: acknowledgements and state first, then those who wait for it, then the queue."""
+        if self.ending is None and self.effects.apply(event.type, content):
+            self._deliver(content, event, size)
+
+    def _deliver(self, content: JSON, event: Any, size: int) -> None:
+        self.mailbox.tell_waiters(event)
+        is_taken, warns = self.turns.put(content, event, size)
+        # A program that only asks would never empty the queue, so what a turn has taken is not queued for it.
+        if self.mailbox.is_consumed or not is_taken:
+            warns |= self.mailbox.put(event, size)
+        if warns:
+            logger.warning(
+                "events come faster than they are taken: %d of %d bytes wait, and over that the connection ends",
+                self._budget.used,
+                self._budget.limit,
+            )
+        if self._budget.over:
+            self.finish(Ending.by_slow_consumer(self._budget.limit))
+
+    def tick(self, now: float) -> None:
+        """Take the time, in unix seconds: warn of the session's end when that is due."""
+        seconds = self.effects.session.expiring(now)
+        if seconds is not None and self.ending is None:
+            logger.warning("the session ends in %.0f s", seconds)
+            self._deliver({}, SessionExpiring.make(seconds_left=seconds), _LOCAL_SIZE)
+
+    # What the application waits for
+
+    def wait_for(self, kind: Kind, where: Where | None = None) -> EventWaiter:
+        """Give a waiter for the next event of a kind.
+
+        Raises:
+            TypeError: The kind is neither an event type nor a class.
+            ValueError: The kind is empty.
+        """
+        waiter = self.mailbox.wait_for(kind, where)
+        if self.ending is not None:
+            self.mailbox.forget(waiter)
+            waiter.fail(self.ending.error())
+        return waiter
+
+    def wait_link(self) -> Waiter[None]:
+        """Give a waiter that is filled when there is a link to send on."""
+        waiter: Waiter[None] = Waiter()
+        if self.ending is not None:
+            waiter.fail(self.ending.error())
+        elif self.is_linked:
+            waiter.resolve(None)
+        else:
+            self._link_waiters.append(waiter)
+        return waiter
+
+    def wait_turn(self) -> Waiter[None]:
+        """Get in line for a response; to be given back with `effects.responses.leave`."""
+        if self.ending is None:
+            return self.effects.responses.ask()
+        waiter: Waiter[None] = Waiter()
+        waiter.fail(self.ending.error())
+        return waiter
+
+    def open_stream(self) -> TurnStream:
+        """Begin a turn."""
+        stream = self.turns.open(self.ids.next())
+        if self.ending is not None:
+            stream.fail(self.ending.error())
+        return stream
+
+    # Events out
+
+    def prepare(self, event: Any) -> Outgoing:
+        """Check and write an event.
+
+        Raises:
+            TypeError: It is no event.
+            ValueError: The API would refuse it.
+        """
+        return write(checked_content(event, validate=self.validate), self.ids)
+
+    def write(self, content: JSON) -> Outgoing:
+        """Write an event that was made here."""
+        return write(dict(content), self.ids)
+
+    def sending(self, out: Outgoing) -> Waiter[None] | None:
+        """Note an event that is about to go out; an update's waiter is filled by its acknowledgement."""
+        waiter: Waiter[None] | None = self.effects.sending(out.type, out.event_id, out.content)
+        return waiter
+
+    def not_sent(self, out: Outgoing) -> None:
+        """Note that an event could not be sent."""
+        self._unsent.append(out.content)
+        self.effects.not_sent(out.event_id, RealtimeError("the event could not be sent"))
+
+    def follow_up(self, job: FollowUpJob) -> Outgoing:
+        """Write the request for the response that follows a response's tools."""
+        return self.write(self.turns.follow_up(job, self.ids.next()))
+
+    @property
+    def append_type(self) -> str:
+        """The event type that carries audio.
+
+        Raises:
+            RealtimeError: Audio doesn't go by events here.
+        """
+        if not self.role.carries_audio:
+            raise RealtimeError(
+                "append_audio: in a WebRTC call audio flows on the track; hand it to dial(audio_in=…)"
+            )
+        is_translation = self.role.kind == "translation"
+        return "session.input_audio_buffer.append" if is_translation else "input_audio_buffer.append"
+
+    def session_update(self, session: SessionLike) -> dict[str, Any]:
+        """Make a `session.update` of what a user wants to change.
+
+        Raises:
+            SessionConfigError: The API would refuse it.
+            TypeError: It is no session.
+        """
+        state = self.effects.session
+        if self.role.kind == "translation":
+            kinds: tuple[str, ...] = ("translation",)
+        else:
+            kinds = ("realtime", "transcription")
+            if isinstance(session, Mapping) and "type" not in session:
+                session = {"type": self.role.kind, **session}
+        body = resolve_update(session, state.content or None, validate=self.validate, kinds=kinds)
+        return {"type": "session.update", "session": body}
+
+    def truncate(self, item_id: str, played_ms: float) -> dict[str, Any] | None:
+        """Make a `conversation.item.truncate` within the audio that came; None if there is nothing to cut.
+
+        Raises:
+            TypeError: `played_ms` is not a number.
+            ValueError: It is not finite.
+        """
+        playback = self.effects.playback
+        end_ms = playback.clamp(item_id, played_ms)
+        if not self.role.plays or end_ms <= 0:
+            return None
+        playback.cut(item_id)
+        return truncate(item_id, playback.content_index(item_id), end_ms)
+
+    def only_conversation(self, what: str) -> None:
+        """Refuse what a translation session has not.
+
+        Raises:
+            RealtimeError: This is one.
+        """
+        if self.role.kind == "translation":
+            raise RealtimeError(f"{what}: a translation session takes audio and session updates only")
+
+    # The link
+
+    def lost(
+        self, code: int | None, reason: str, random: Callable[[], float], cause: BaseException | None = None
+    ) -> Reconnecting | None:
+        """Take the end of the link.
+
+        Args:
+            code: The close code; None if the link broke without one.
+            reason: In words.
+            random: Returns numbers in [0, 1).
+            cause: The exception behind it.
+
+        Returns:
+            The attempts at mending it; None if that was the connection's end.
+        """
+        is_expired = self.effects.session.is_expired
+        ending = Ending.by_peer(code, reason, is_expired=is_expired, cause=cause)
+        if (
+            self.ending is None
+            and self._reconnect is not None
+            and wants_reconnect(self._reconnect, code, is_expired=is_expired)
+        ):
+            self.is_linked = False
+            self.effects.abandon(ending.error)
+            logger.info("link lost: code %s; reconnecting", code)
+            return Reconnecting(self._reconnect, ending, random)
+        self.finish(ending)
+        return None
+
+    def restored(self) -> list[Outgoing]:
+        """Take a new link: give what it has to be told before `link_ready`.
+
+        It is the same again if that link is lost before everything was told.
+        """
+        if self._replay is None:
+            self._replay = []
+            if not self.role.is_sideband:
+                items = []
+                if self.role.kind == "realtime":
+                    items = replay_items(self.effects.ledger.entries())
+                self.effects.restart()
+                update = self.effects.session.restart()
+                self._replay += [] if update is None else [update]
+                self._replay += [{"type": "conversation.item.create", "item": item} for item in items]
+        return [self.write(content) for content in self._replay]
+
+    def link_ready(self, attempts: int) -> None:
+        """Let those go on who wait for a link.
+
+        Args:
+            attempts: How many it took.
+        """
+        replay, self._replay = self._replay or [], None
+        items = sum(content["type"] == "conversation.item.create" for content in replay)
+        logger.info("reconnected after %d attempts; %d items replayed", attempts, items)
+        self.is_linked = True
+        self._deliver({}, Reconnected.make(attempts=attempts, replayed=items), _LOCAL_SIZE)
+        waiters, self._link_waiters = self._link_waiters, []
+        for waiter in waiters:
+            waiter.resolve(None)
+
+    def finish(self, ending: Ending) -> None:
+        """End the connection; only the first ending counts."""
+        if self.ending is not None:
+            return
+        ending = attrs.evolve(ending, unsent=(*ending.unsent, *self._unsent))
+        self.ending = ending
+        self.is_linked = False
+        logger.info("connection ended: code %s (%s)", ending.code, "normal" if ending.is_normal else "error")
+        self.effects.abandon(ending.error)
+        self.effects.responses.fail(ending.error)
+        self.mailbox.close(ending.error)
+        waiters, self._link_waiters = self._link_waiters, []
+        for waiter in waiters:
+            waiter.fail(ending.error())

@@ -1,0 +1,193 @@
+"""What each server event does to a connection's state.
+
+It must not hand events on, nor end the connection.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ..usage import UsageMeter
+from ._ledger import Ledger
+from ._playback import PlaybackState, audio_size
+from ._refusal import refusal
+from ._responses import Responses
+from ._session_state import SessionState
+from ._turns import Turns
+
+__all__ = ["Effects"]
+
+logger = logging.getLogger("realtime_ext")
+
+JSON = Mapping[str, Any]
+
+_NOT_ACTIVE = "response_cancel_not_active"
+_TRANSCRIBED = "conversation.item.input_audio_transcription.completed"
+_METERED = frozenset({"session.created", "session.updated", "response.done", _TRANSCRIBED})
+_REMEMBERED = 512  # events of which is known what they were
+
+
+class Effects:
+    """The parts of the state, and the table of what changes them.
+
+    Args:
+        kind: The session's kind.
+        is_local: Whether the application plays the model's audio.
+        turns: The turns.
+        model: The session's model, where it is known.
+
+    Attributes:
+        responses, ledger, playback, session, turns: The parts.
+        meter: What the session has used.
+    """
+
+    def __init__(self, kind: str, *, is_local: bool, turns: Turns, model: str | None = None) -> None:
+        self.responses = Responses()
+        self.ledger = Ledger()
+        self.playback = PlaybackState(is_local=is_local)
+        self.session = SessionState(kind)
+        self.turns = turns
+        self.meter = UsageMeter(model)
+        self._sent: dict[str, str] = {}
+        self._cancels: set[str] = set()
+        self._is_withheld = False
+        self._table: dict[str, Callable[[JSON], None]] = {
+            "error": self._error,
+            "session.created": self._session,
+            "session.updated": self._updated,
+            "transcription_session.updated": self._updated,
+            "response.created": self._response_created,
+            "response.done": self._response_done,
+            "response.output_audio.delta": self._audio,
+            "response.output_audio.done": self._audio_done,
+            "response.output_audio_transcript.done": lambda content: self._words(content, "transcript"),
+            "response.output_text.done": lambda content: self._words(content, "text"),
+            "response.output_item.done": self._output_item,
+            "conversation.item.added": self._item,
+            "conversation.item.created": self._item,
+            "conversation.item.done": self._item,
+            "conversation.item.retrieved": lambda content: self.ledger.update(content["item"]),
+            "conversation.item.deleted": lambda content: self.ledger.delete(content["item_id"]),
+            "conversation.item.truncated": self._truncated,
+            _TRANSCRIBED: lambda content: self._words(content, "transcript"),
+            "input_audio_buffer.speech_started": lambda content: self.playback.speech_started(),
+        }
+
+    def apply(self, kind: str, content: JSON) -> bool:
+        """Take an event; say whether the application is to see it."""
+        effect = self._table.get(kind)
+        if effect is None:
+            return True
+        self._is_withheld = False
+        try:
+            if kind in _METERED:
+                self.meter.observe(content)
+            effect(content)
+        except (TypeError, ValueError, AttributeError, KeyError) as fault:
+            # The shape is not the API's; the event goes on all the same.
+            logger.warning("%s has an unexpected shape (%s)", kind, type(fault).__name__)
+        return not self._is_withheld
+
+    def sending(self, kind: str, event_id: str, content: JSON) -> Any:
+        """Note an event that is about to go out.
+
+        Returns:
+            For `session.update` the waiter of its acknowledgement, else None.
+        """
+        if len(self._sent) >= _REMEMBERED:
+            del self._sent[next(iter(self._sent))]
+        self._sent[event_id] = kind
+        if kind == "response.create":
+            self.responses.sent(event_id, content)
+        elif kind == "response.cancel":
+            self._cancels.add(event_id)
+        elif kind == "session.update":
+            return self.session.sent(event_id, content.get("session"))
+        elif kind == "conversation.item.create" and content.get("previous_item_id") == "root":
+            self.ledger.asked_for_root()
+        return None
+
+    def not_sent(self, event_id: str, error: Exception) -> None:
+        """Note that an event did not go out."""
+        self.responses.refused(event_id)
+        self.session.refused(event_id, error)
+        self._cancels.discard(event_id)
+
+    def abandon(self, error: Callable[[], Exception]) -> None:
+        """Note that no answers will come to what was asked: the link is lost."""
+        self.session.fail(error)
+        self.turns.reset(error)
+        self.responses.reset()
+        self._cancels.clear()
+
+    def restart(self) -> None:
+        """Begin with an empty conversation."""
+        self.ledger = Ledger()
+        self.playback.reset()
+        if self.turns.desk is not None:
+            self.turns.desk.forget()
+
+    def _session(self, content: JSON) -> None:
+        self.session.saw(content.get("session"))
+        self.playback.use(self.session.output_format)
+
+    def _updated(self, content: JSON) -> None:
+        self._session(content)
+        self.session.updated()
+
+    def _item(self, content: JSON) -> None:
+        item = content["item"]
+        self.ledger.put(item, content.get("previous_item_id"))
+        if self.turns.desk is not None and item.get("type") == "mcp_approval_request":
+            self.turns.desk.item_done(item, None)
+
+    def _output_item(self, content: JSON) -> None:
+        self.ledger.update(content["item"])
+        if self.turns.desk is not None:
+            self.turns.desk.item_done(content["item"], content.get("response_id"))
+
+    def _words(self, content: JSON, field: str) -> None:
+        self.ledger.set_text(content["item_id"], content["content_index"], field, content[field])
+
+    def _audio(self, content: JSON) -> None:
+        self.playback.received(content["item_id"], content["content_index"], audio_size(content["delta"]))
+
+    def _audio_done(self, content: JSON) -> None:
+        self.playback.completed(content["item_id"], content["content_index"])
+
+    def _truncated(self, content: JSON) -> None:
+        item_id, index = content["item_id"], content["content_index"]
+        share = self.playback.truncated(item_id, index, content["audio_end_ms"])
+        self.ledger.truncate(item_id, index, share)
+
+    def _response_created(self, content: JSON) -> None:
+        self.responses.created(content["response"])
+        self.turns.created(content["response"])
+
+    def _response_done(self, content: JSON) -> None:
+        response = content["response"]
+        self.responses.done(response)
+        output = response.get("output")
+        items = [item for item in output if isinstance(item, Mapping)] if isinstance(output, list) else []
+        self.playback.ended({item.get("id") for item in items} if items else None)
+        for item in items:
+            self.ledger.update(item)
+        self.turns.done(response)
+
+    def _error(self, content: JSON) -> None:
+        error = content["error"]
+        code, event_id = error.get("code"), error.get("event_id")
+        if code == "session_expired":
+            self.session.is_expired = True
+        if code == _NOT_ACTIVE and (event_id in self._cancels or (event_id is None and self._cancels)):
+            # There was nothing left to cancel, which is what was wanted.
+            self._cancels.discard(event_id)
+            self._is_withheld = True
+            return
+        self.responses.refused(event_id)
+        self.session.refused(event_id, refusal(error), param=error.get("param"))
+        self.turns.refused(event_id, code, lambda: refusal(error))
+        if event_id in self._sent:
+            logger.warning("%s (event %s) was refused: %s", self._sent[event_id], event_id, code)

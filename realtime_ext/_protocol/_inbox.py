@@ -1,0 +1,89 @@
+"""Events that wait for the application, bounded in bytes.
+
+It must not wait or wake anybody.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+__all__ = ["Budget", "Inbox"]
+
+
+class Budget:
+    """A bound on bytes that several queues share.
+
+    Args:
+        limit: Bytes; at least 1.
+
+    Attributes:
+        used: Bytes that wait now.
+        over: Whether there were ever more than the limit.
+    """
+
+    __slots__ = ("_half", "_warned", "limit", "over", "used")
+
+    def __init__(self, limit: int) -> None:
+        if isinstance(limit, bool) or not isinstance(limit, int):
+            raise TypeError(f"max_queue_bytes: expected an int, got {type(limit).__name__}")
+        if limit < 1:
+            raise ValueError(f"max_queue_bytes: expected 1 or more, got {limit}")
+        self.limit = limit
+        self.used = 0
+        self.over = False
+        self._half = limit // 2
+        self._warned = False
+
+    def add(self, size: int) -> bool:
+        """Count what came in; say whether this is the moment to warn that half of the limit is used."""
+        self.used += size
+        if self.used > self.limit:
+            self.over = True
+        if self.used > self._half and not self._warned:
+            self._warned = True
+            return True
+        return False
+
+    def release(self, size: int) -> None:
+        """Count what was taken out; when all is taken, a later rise warns again."""
+        self.used -= size
+        if self.used == 0:
+            self._warned = False
+
+
+class Inbox:
+    """A queue of events with their sizes.
+
+    Args:
+        budget: What their bytes count against.
+    """
+
+    __slots__ = ("_budget", "_events")
+
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
+        self._events: deque[tuple[Any, int]] = deque()
+
+    def put(self, event: Any, size: int) -> bool:
+        """Append an event of so many bytes; the result is `Budget.add`'s."""
+        self._events.append((event, size))
+        return self._budget.add(size)
+
+    def take(self) -> Any:
+        """Give the oldest event.
+
+        Raises:
+            IndexError: There is none.
+        """
+        event, size = self._events.popleft()
+        self._budget.release(size)
+        return event
+
+    def clear(self) -> None:
+        """Drop everything."""
+        while self._events:
+            self.take()
+
+    def __len__(self) -> int:
+        return len(self._events)

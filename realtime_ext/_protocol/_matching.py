@@ -1,0 +1,84 @@
+"""Which events somebody means: by type, by class, or by a union of classes.
+
+It must not hold handlers or waiters; those who do ask here.
+"""
+
+from __future__ import annotations
+
+import difflib
+import logging
+from collections.abc import Callable
+from types import UnionType
+from typing import Any, TypeAlias, Union, get_args, get_origin
+
+__all__ = ["Kind", "Matcher", "keys_of"]
+
+logger = logging.getLogger("realtime_ext")
+
+Kind: TypeAlias = Any  # an event type, an event class, or a union of event classes
+Where: TypeAlias = Callable[[Any], object]
+
+
+def keys_of(kind: Kind) -> tuple[str | type, ...]:
+    """Turn what a user named into look-up keys.
+
+    Args:
+        kind: An event type such as `response.done`, an event class, or a union of classes.
+
+    Returns:
+        The type, or the classes.
+
+    Raises:
+        TypeError: It is something else.
+        ValueError: The type is empty.
+    """
+    if isinstance(kind, str):
+        if not kind:
+            raise ValueError("event: expected an event type such as 'response.done', got ''")
+        _hint(kind)
+        return (kind,)
+    origin: Any = get_origin(kind)
+    if isinstance(kind, UnionType) or origin is Union:
+        return tuple(key for member in get_args(kind) for key in keys_of(member))
+    if isinstance(kind, type) and callable(getattr(kind, "to_dict", None)):
+        return (kind,)
+    raise TypeError(f"event: expected an event type such as 'response.done' or an event class, got {kind!r}")
+
+
+def _hint(kind: str) -> None:
+    from realtime_api import events
+
+    known = {*events.SERVER_EVENTS, *events.TRANSLATION_SERVER_EVENTS}
+    if kind in known or kind.startswith("realtime_ext."):
+        return
+    near = difflib.get_close_matches(kind, known, 1)
+    logger.warning(
+        "%r is no event type that this version knows%s", kind, f"; did you mean {near[0]!r}?" if near else ""
+    )
+
+
+class Matcher:
+    """A test of events.
+
+    Args:
+        kind: As `keys_of` takes it.
+        where: A further condition on the event.
+
+    Raises:
+        TypeError: The kind is neither a type nor a class.
+        ValueError: The type is empty.
+    """
+
+    __slots__ = ("_classes", "_types", "_where")
+
+    def __init__(self, kind: Kind, where: Where | None = None) -> None:
+        keys = keys_of(kind)
+        self._types = frozenset(key for key in keys if isinstance(key, str))
+        self._classes = tuple(key for key in keys if isinstance(key, type))
+        self._where = where
+
+    def __call__(self, event: Any) -> bool:
+        """Whether the event is meant; raises what the condition raises."""
+        if event.type not in self._types and not isinstance(event, self._classes):
+            return False
+        return self._where is None or bool(self._where(event))

@@ -1,0 +1,182 @@
+"""What goes out: checked, numbered and written, before it is sent.
+
+It must not send. Audio has a way of its own, since it is most of what is sent and needs no checks.
+"""
+
+from __future__ import annotations
+
+import binascii
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import attrs
+
+from .. import _json
+
+__all__ = ["EventIds", "Outgoing", "append_messages", "checked_content", "write"]
+
+JSON = dict[str, Any]
+
+LARGEST_EVENT = 15 * 2**20  # bytes of JSON
+_LONGEST_ID = 512  # characters
+_ENVELOPE = 1024  # more than an append event takes besides its audio
+# Whole groups of three bytes need no padding, and whole samples may be cut between: six is both.
+_LARGEST_AUDIO = (LARGEST_EVENT - _ENVELOPE) * 3 // 4 // 6 * 6
+_LARGEST_TEXT = _LARGEST_AUDIO * 4 // 3
+
+
+@attrs.frozen
+class Outgoing:
+    """An event that is ready to be sent.
+
+    Args:
+        event_id: Its id.
+        text: Its JSON.
+        content: What it says.
+    """
+
+    event_id: str
+    text: str = attrs.field(repr=False)
+    content: Mapping[str, Any] = attrs.field(repr=False)
+
+    @property
+    def type(self) -> str:
+        """The event's type."""
+        return str(self.content["type"])
+
+
+class EventIds:
+    """Ids for the events of one connection.
+
+    Args:
+        prefix: What sets this connection's ids apart from another's.
+    """
+
+    __slots__ = ("_count", "_prefix")
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+        self._count = 0
+
+    def next(self) -> str:
+        """Give the next id."""
+        self._count += 1
+        return f"evt_{self._prefix}_{self._count}"
+
+
+def checked_content(event: Any, *, validate: bool) -> JSON:
+    """Turn what a user wants to send into a JSON object.
+
+    Args:
+        event: A generated client event, or a dict of its shape.
+        validate: Whether to check it against the API's schema; types that nobody knows pass.
+
+    Returns:
+        The object, new.
+
+    Raises:
+        TypeError: It is neither.
+        ValueError: It has no type, a server's type, a bad event id, or parts that the API would refuse.
+    """
+    if isinstance(event, Mapping):
+        content = dict(event)
+    elif callable(to_dict := getattr(event, "to_dict", None)):
+        content = to_dict()
+    else:
+        raise TypeError(f"event: expected a generated client event or a dict, got {type(event).__name__}")
+    kind = content.get("type")
+    if not isinstance(kind, str) or not kind:
+        raise ValueError(f"event: its type is {kind!r}; expected one such as 'response.create'")
+    event_id = content.get("event_id")
+    if event_id is not None and not (isinstance(event_id, str) and 0 < len(event_id) <= _LONGEST_ID):
+        raise ValueError(f"event_id: expected 1 to {_LONGEST_ID} characters, got {_short(event_id)}")
+    if validate:
+        _check(kind, content)
+    return content
+
+
+def write(content: JSON, ids: EventIds) -> Outgoing:
+    """Number an event, unless it has an id, and write it.
+
+    Raises:
+        ValueError: It has no JSON form, or is larger than the API takes.
+    """
+    event_id = content.get("event_id") or ids.next()
+    content = {"event_id": event_id, **content}
+    content["event_id"] = event_id
+    try:
+        text = _json.encode(content)
+    except ValueError as error:
+        raise ValueError(f"event {content['type']!r}: {error}") from error
+    if len(text) > LARGEST_EVENT // 4 and len(text.encode()) > LARGEST_EVENT:
+        raise ValueError(
+            f"event {content['type']!r}: expected at most {LARGEST_EVENT} bytes of JSON, got more "
+            "(append_audio splits what is larger)"
+        )
+    return Outgoing(event_id, text, content)
+
+
+def append_messages(data: Any, kind: str, ids: EventIds) -> Iterator[tuple[str, str]]:
+    """Write audio as events, as many as it takes.
+
+    Args:
+        data: Bytes-like audio in the session's input format, or base64 text, which goes out as it is.
+        kind: The type of the event.
+        ids: For their ids.
+
+    Returns:
+        An iterator of event ids and JSON texts; one at least.
+
+    Raises:
+        TypeError: `data` is neither.
+        ValueError: The text is not base64.
+    """
+    if isinstance(data, str):
+        if not (
+            (data.isascii() and data.replace("+", "").replace("/", "").rstrip("=").isalnum()) or not data
+        ):
+            raise ValueError("append_audio: expected base64 text, got something else")
+        for start in range(0, max(len(data), 1), _LARGEST_TEXT):
+            yield _append(kind, ids.next(), data[start : start + _LARGEST_TEXT])
+        return
+    try:
+        view = memoryview(data).cast("B")
+    except TypeError as error:
+        raise TypeError(
+            f"append_audio: expected bytes or base64 text, got {type(data).__name__}: {error}"
+        ) from error
+    for start in range(0, max(len(view), 1), _LARGEST_AUDIO):
+        encoded = binascii.b2a_base64(view[start : start + _LARGEST_AUDIO], newline=False)
+        yield _append(kind, ids.next(), encoded.decode("ascii"))
+
+
+def _append(kind: str, event_id: str, audio: str) -> tuple[str, str]:
+    # Nothing in here has to be escaped, so that the audio is written once and copied once.
+    return event_id, f'{{"event_id":"{event_id}","type":"{kind}","audio":"{audio}"}}'
+
+
+def _check(kind: str, content: JSON) -> None:
+    from realtime_api import events, schemas
+
+    from ..tools._check import check
+
+    known = [
+        table[kind] for table in (events.CLIENT_EVENTS, events.TRANSLATION_CLIENT_EVENTS) if kind in table
+    ]
+    if not known:
+        if kind in events.SERVER_EVENTS or kind in events.TRANSLATION_SERVER_EVENTS:
+            raise ValueError(f"event: {kind!r} is sent by the server; a client can't send it")
+        return
+    plain = _json.decode(_json.encode({name: value for name, value in content.items() if name != "session"}))
+    for model in known:
+        schema = dict(schemas.standalone(model.__name__))
+        if "session" in content:  # sessions have checks of their own
+            schema["required"] = [name for name in schema.get("required", ()) if name != "session"]
+        problems = check(schema, plain)
+        if not problems:
+            return
+    raise ValueError(f"event {kind!r}: {'; '.join(problem.message for problem in problems)}")
+
+
+def _short(value: Any) -> str:
+    return f"{len(value)} characters" if isinstance(value, str) else repr(value)

@@ -1,0 +1,113 @@
+"""What is known of the session: its configuration, its updates on the way, its end.
+
+It must not send.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ..session import merge
+from ._waiters import Waiter
+
+__all__ = ["SessionState"]
+
+JSON = dict[str, Any]
+
+LIFETIME = 3600.0  # seconds that a session lasts
+WARNING_BEFORE = 300.0  # seconds before the end
+
+
+class SessionState:
+    """One session.
+
+    Args:
+        kind: `realtime`, `transcription` or `translation`.
+
+    Attributes:
+        content: The session as the server last described it; None before that.
+        is_expired: Whether the server said that its time is up.
+    """
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self.content: Mapping[str, Any] | None = None
+        self.is_expired = False
+        self._configuration: JSON = {}
+        self._updates: deque[tuple[str, Any, Waiter[None]]] = deque()
+        self._ends_at: float | None = None  # unix seconds
+        self._is_warned = False
+
+    @property
+    def output_format(self) -> Any:
+        """The format of the model's audio, as the server describes it."""
+        found: Any = self.content
+        for name in ("audio", "output", "format"):
+            found = found.get(name) if isinstance(found, Mapping) else None
+        return found
+
+    @property
+    def configuration(self) -> JSON:
+        """All that the client has set and the server taken."""
+        return self._configuration
+
+    def saw(self, session: Any) -> None:
+        """Take the server's description."""
+        if isinstance(session, Mapping):
+            self.content = session
+            expires_at = session.get("expires_at")
+            if isinstance(expires_at, int | float) and expires_at > 0:
+                self._ends_at = float(expires_at)
+
+    def sent(self, event_id: str, session: Any) -> Waiter[None]:
+        """Note an update that is about to go out; the waiter is filled by its acknowledgement."""
+        waiter: Waiter[None] = Waiter()
+        self._updates.append((event_id, session, waiter))
+        return waiter
+
+    def updated(self) -> None:
+        """Take an acknowledgement. Updates are answered in order; one that nobody here sent is another's."""
+        if self._updates:
+            _, session, waiter = self._updates.popleft()
+            if isinstance(session, Mapping):
+                self._configuration = merge(self._configuration, session)
+            waiter.resolve(None)
+
+    def refused(self, event_id: str | None, error: Exception, *, param: Any = None) -> None:
+        """Take a refusal: of the update that it names; or, if it names none but a session's field, of the oldest."""
+        for update in self._updates:
+            anonymous = event_id is None and isinstance(param, str) and param.startswith("session")
+            if update[0] == event_id or anonymous:
+                self._updates.remove(update)
+                update[2].fail(error)
+                return
+
+    def fail(self, error: Callable[[], Exception]) -> None:
+        """Tell everybody who waits that no acknowledgement will come."""
+        while self._updates:
+            self._updates.popleft()[2].fail(error())
+
+    def began(self, now: float) -> None:
+        """Note when the session began, in unix seconds; what the server says about its end counts for more."""
+        self._ends_at = now + LIFETIME
+
+    def warns_at(self) -> float | None:
+        """When `expiring` is due, in unix seconds; None if it isn't known, or was."""
+        return None if self._ends_at is None or self._is_warned else self._ends_at - WARNING_BEFORE
+
+    def expiring(self, now: float) -> float | None:
+        """Give the seconds that are left, once, when it is time for a warning."""
+        due = self.warns_at()
+        if due is None or now < due or self._ends_at is None:
+            return None
+        self._is_warned = True
+        return max(0.0, self._ends_at - now)
+
+    def restart(self) -> JSON | None:
+        """Begin anew: give the update that configures the new session like the old one."""
+        self.content, self.is_expired = None, False
+        self._ends_at, self._is_warned = None, False
+        configuration, self._configuration = self._configuration, {}
+        return {"type": "session.update", "session": configuration} if configuration else None

@@ -1,0 +1,297 @@
+"""The connection, awaited: what a program holds while a session goes on.
+
+The job: bring messages in and out and wait. What they mean is decided in `_protocol`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import inspect
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from .._protocol import _shortcuts as shortcuts
+from .._protocol._closing import Ending
+from .._protocol._core import Protocol
+from .._protocol._outbox import Outgoing
+from .._protocol._surface import Observer, Surface
+from .._protocol._waiters import Waiter
+from ..errors import APITimeoutError, ConnectionClosedError, RealtimeError
+from ._expectation import AsyncExpectation
+from ._link import AsyncLink, LinkClosed
+from ._playback import AsyncPlayback
+from ._reader import Reader
+from ._sending import AsyncSending
+from ._stream import AsyncStream
+from ._tools import ToolTask
+
+if TYPE_CHECKING:
+    from .._exchange import Clock
+    from .._protocol._matching import Kind, Where
+    from .._protocol._turn import Turn
+    from ..calls import Call
+    from ..events import ServerEvent
+    from ..tools import Toolbox
+
+__all__ = ["AsyncConnection"]
+
+T = TypeVar("T")
+
+_FAREWELL = 3.0  # seconds that a translation session is given to finish
+
+
+class AsyncConnection(Surface, AsyncSending):
+    """A realtime session, or a view of one. Made by `connect`, `answer` and `dial`; belongs to one event loop.
+
+    Iterating gives the events. Whoever takes an event, by iterating, `recv` or `run`, calls its handlers first.
+    """
+
+    def __init__(
+        self,
+        core: Protocol,
+        link: AsyncLink,
+        *,
+        clock: Clock,
+        reopen: Callable[[], Awaitable[AsyncLink]] | None = None,
+        observer: Observer | None = None,
+        call: Call | None = None,
+        call_id: str | None = None,
+    ) -> None:
+        super().__init__(core, contextlib.nullcontext(), observer=observer, call=call, call_id=call_id)
+        self._link = link
+        self._tools: ToolTask | None = None
+        self._closing: asyncio.Task[None] | None = None
+        self.playback = AsyncPlayback(self)
+        self._reader = Reader(self, reopen, clock)
+
+    # Events in
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> ServerEvent:
+        event = await self._next()
+        if event is None:
+            raise StopAsyncIteration
+        await self._call_handlers(event)
+        return event
+
+    async def recv(self) -> ServerEvent:
+        """Wait for the next event.
+
+        Raises:
+            ConnectionClosedError: There will be none; its code is 1000 after a normal end.
+        """
+        event = await self._next()
+        if event is None:
+            assert self._core.ending is not None
+            raise self._core.ending.error()
+        await self._call_handlers(event)
+        return event
+
+    async def run(self) -> None:
+        """Take all events, for the handlers, until the connection ends.
+
+        Raises:
+            ConnectionClosedError: It ended otherwise than normally. What a handler raises comes through too.
+        """
+        async for _ in self:
+            pass
+
+    async def wait_for(self, kind: Kind, where: Where | None = None, timeout: float | None = 60.0) -> Any:
+        """Wait for the next event of a kind; one that came before doesn't count (`expect` is for that).
+
+        Args:
+            kind: An event type, an event class or a union of classes.
+            where: A further condition, called by the reader; it must not block.
+            timeout: Seconds; None for no limit.
+
+        Returns:
+            The event. It is also given to whoever iterates.
+
+        Raises:
+            APITimeoutError: It didn't come in time.
+            ConnectionClosedError: The connection ended before it came.
+            TypeError, ValueError: The kind is no kind of event.
+        """
+        return await self.expect(kind, where).wait(timeout)
+
+    def expect(self, kind: Kind, where: Where | None = None) -> AsyncExpectation:
+        """Register for an event before doing what brings it; as `wait_for` takes it.
+
+        Example:
+            ```python
+            with connection.expect("response.done") as expected:
+                await connection.create_response()
+            event = await expected
+            ```
+        """
+        return AsyncExpectation(self, self._core.wait_for(kind, where), str(kind))
+
+    # Turns and tools
+
+    def stream(self, text: str | None = None, *, response: Any = None) -> AsyncStream:
+        """Have the model answer, and follow its events over registered tools to the final message.
+
+        Args:
+            text: What the user says; None to have answered what is in the conversation already.
+            response: `RealtimeResponseCreateParams` or a dict, for this response only.
+
+        Returns:
+            A context manager that iterates over the turn's events and has `turn`. Leaving it early sends
+            `response.cancel`.
+
+        Raises:
+            TypeError: An argument has the wrong type.
+        """
+        return AsyncStream(self, text, response)
+
+    async def ask(
+        self, text: str | None = None, *, timeout: float | None = 60.0, response: Any = None
+    ) -> Turn:
+        """Have the model answer, and wait for the whole turn; as `stream` takes it.
+
+        Args:
+            text: What the user says; None to have answered what is in the conversation already.
+            timeout: Seconds for the whole turn; None for no limit.
+            response: For this response only.
+
+        Returns:
+            The turn; look at its `status`.
+
+        Raises:
+            APITimeoutError: It took too long; it was cancelled.
+            APIStatusError: The server refused what was asked.
+            ConnectionClosedError: The connection ended before the turn did.
+        """
+        stream = self.stream(text, response=response)
+        try:
+            async with asyncio.timeout(timeout), stream:
+                async for _ in stream:
+                    pass
+        except TimeoutError as error:
+            raise APITimeoutError(f"ask: the turn was not over within {timeout:g} s") from error
+        return stream.turn
+
+    def run_tools(
+        self,
+        toolbox: Toolbox | Iterable[Callable[..., Any]],
+        *,
+        timeout: float | None = 60.0,
+        approve: Callable[[Any], bool | Awaitable[bool]] | None = None,
+    ) -> None:
+        """Answer the model's function calls from now on, beside the reader; returns at once.
+
+        Each call is run once, in order; when all calls of a response have their outputs, one further response is
+        asked for, unless all outputs are silent.
+
+        Args:
+            toolbox: The tools, or functions to make them of. The session has to be told of them separately.
+            timeout: Seconds that a call may take; then the model is told so. None for no limit.
+            approve: Called with each `RealtimeMCPApprovalRequest`; only True allows the call. None refuses all.
+
+        Raises:
+            RealtimeError: Tools are registered already.
+            TypeError, ValueError: As `Toolbox`.
+        """
+        if self._tools is not None:
+            raise RealtimeError("run_tools: tools are registered already; add them to that toolbox")
+        self._core.only_conversation("run_tools")
+        self._tools = ToolTask(self, shortcuts.as_toolbox(toolbox), timeout, approve)
+
+    # The end
+
+    async def close(self) -> None:
+        """End the connection; takes some seconds at most. May be called again, and from anywhere.
+
+        Events that came before can still be taken, and then iteration ends.
+        """
+        if self._closing is None:
+            self._closing = asyncio.get_running_loop().create_task(self._close(asyncio.current_task()))
+        await asyncio.shield(self._closing)
+
+    async def _close(self, caller: asyncio.Task[Any] | None) -> None:
+        if self._core.role.kind == "translation" and self._core.ending is None:
+            with contextlib.suppress(RealtimeError, TimeoutError):
+                async with asyncio.timeout(_FAREWELL):
+                    with self.expect("session.closed") as closed:
+                        await self._send_own({"type": "session.close"})
+                    await closed
+        self._core.finish(Ending.by_user())
+        if self._tools is not None and self._tools.task is not caller:
+            self._tools.task.cancel()
+            await asyncio.wait([self._tools.task])
+        await self._link.close()
+        if self._reader.task is not caller:
+            await self._reader.stop()
+
+    # Input and output for the parts
+
+    async def _next(self) -> ServerEvent | None:
+        mailbox = self._core.mailbox
+        while True:
+            event: ServerEvent | None = mailbox.take()
+            if event is not None:
+                return event
+            ending = self._core.ending
+            if ending is not None:
+                if ending.is_normal:
+                    return None
+                raise ending.error()
+            waiter = mailbox.wait()
+            try:
+                await self._wait(waiter, None, "an event")
+            except BaseException:
+                mailbox.leave(waiter)
+                raise
+
+    async def _call_handlers(self, event: Any) -> None:
+        for handler in self._core.handlers.take(event):
+            result = handler(event)
+            if inspect.isawaitable(result):
+                await result
+
+    async def _wait(self, waiter: Waiter[T], timeout: float | None, what: str) -> T:
+        if not waiter.done:
+            future = asyncio.get_running_loop().create_future()
+            waiter.when_done(lambda: None if future.done() else future.set_result(None))
+            try:
+                async with asyncio.timeout(timeout):
+                    await future
+            except TimeoutError as error:
+                raise APITimeoutError(f"{what} did not come within {timeout:g} s") from error
+        return waiter.result()
+
+    async def _send(self, out: Outgoing) -> Waiter[None] | None:
+        link = await self._linked(out.content)
+        acknowledged = self._core.sending(out)
+        if self._observer is not None:
+            self._observe("out", dict(out.content))
+        try:
+            await link.send(out.text)
+        except LinkClosed as closed:
+            self._core.not_sent(out)
+            raise self._unsent(closed, out.content) from closed
+        return acknowledged
+
+    async def _send_text(self, text: str) -> None:
+        link = await self._linked(text)
+        try:
+            await link.send(text)
+        except LinkClosed as closed:
+            raise self._unsent(closed, text) from closed
+
+    async def _linked(self, unsent: Any) -> AsyncLink:
+        if not self._core.is_linked:
+            try:
+                await self._wait(self._core.wait_link(), None, "the link")
+            except ConnectionClosedError:
+                assert self._core.ending is not None
+                raise self._core.ending.error((unsent,)) from None
+        return self._link
+
+    def _unsent(self, closed: LinkClosed, content: Any) -> ConnectionClosedError:
+        is_expired = self._core.effects.session.is_expired
+        ending = self._core.ending or Ending.by_peer(closed.code, closed.reason, is_expired=is_expired)
+        return ending.error((content,))

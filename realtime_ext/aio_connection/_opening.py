@@ -1,0 +1,151 @@
+"""Opening a connection, awaited: `connect` and `answer`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from .._execute import AsyncHttp, asend
+from .._protocol._core import Protocol
+from .._protocol._opening import Plan
+from ..calls import build_hangup
+from ..connection._request import ConnectRequest
+from ..connection._websocket import seconds_of
+from ..errors import RealtimeError
+from ._connection import AsyncConnection
+from ._link import AsyncLink, open_link
+
+if TYPE_CHECKING:
+    from .._operation import Operation
+
+__all__ = ["AsyncAnswering", "AsyncConnecting", "hang_up"]
+
+logger = logging.getLogger("realtime_ext")
+
+HANGUP_TIMEOUT = 5.0  # seconds
+
+
+class AsyncConnecting:
+    """A connection to be opened by `async with`, and closed when the block ends."""
+
+    def __init__(self, http: AsyncHttp, request: ConnectRequest) -> None:
+        self._http = http
+        self._request = request
+        self._connection: AsyncConnection | None = None
+
+    async def __aenter__(self) -> AsyncConnection:
+        return await self._open()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._connection is not None:
+            await self._connection.close()
+
+    async def _open(self) -> AsyncConnection:
+        if self._connection is not None:
+            raise RealtimeError("connect: it was entered already; call connect again")
+        request, http = self._request, self._http
+        plan = request.plan
+
+        async def reopen() -> AsyncLink:
+            return await self._open_link(plan, is_first=False)
+
+        link = await self._open_link(plan, is_first=True)
+        core = request.protocol(uuid.uuid4().hex[:12], validate=http.settings.validate)
+        if not plan.role.is_sideband:
+            core.effects.session.began(http.clock.now())
+        connection = AsyncConnection(
+            core,
+            link,
+            clock=http.clock,
+            reopen=reopen if request.reconnect is not None else None,
+            observer=request.observer,
+            call_id=plan.query.get("call_id"),
+        )
+        self._connection = connection
+        try:
+            await self._confirm(core, connection, plan)
+        except BaseException:
+            await connection.close()
+            raise
+        return connection
+
+    async def _open_link(self, plan: Plan, *, is_first: bool) -> AsyncLink:
+        request = self._request
+        return await open_link(
+            plan,
+            self._http,
+            request.options,
+            request.link,
+            safety_identifier=request.safety_identifier,
+            is_first=is_first,
+        )
+
+    async def _confirm(self, core: Protocol, connection: AsyncConnection, plan: Plan) -> None:
+        if plan.update is None:
+            return
+        timeout = seconds_of(self._request.options.timeout or self._http.settings.timeout)
+        acknowledged = await connection._send(core.write(plan.update))
+        assert acknowledged is not None
+        await connection._wait(acknowledged, timeout, "connect: session.updated")
+
+
+class AsyncAnswering(AsyncConnecting):
+    """A call to be accepted, attached to and confirmed by `async with`, and hung up when the block ends."""
+
+    def __init__(
+        self, http: AsyncHttp, request: ConnectRequest, accept: Operation[None], *, hangup_on_exit: bool
+    ) -> None:
+        super().__init__(http, request)
+        self._accept = accept
+        self._hangs_up = hangup_on_exit
+
+    async def __aenter__(self) -> AsyncConnection:
+        call_id = self._request.plan.query["call_id"]
+        try:
+            await asend(self._accept, self._http, self._request.options)
+        except BaseException as error:
+            # A call that nobody attends to must not be left with a caller in it.
+            if getattr(error, "may_have_applied", isinstance(error, asyncio.CancelledError)):
+                await hang_up(self._http, call_id)
+            raise
+        try:
+            return await self._open()
+        except BaseException:
+            await hang_up(self._http, call_id)
+            raise
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if self._hangs_up:
+                await hang_up(self._http, self._request.plan.query["call_id"])
+        finally:
+            await super().__aexit__(kind, error, trace)
+
+
+async def hang_up(http: AsyncHttp, call_id: str) -> None:
+    """End a call within 5 s, also when this task is being cancelled; what fails is logged."""
+    options = ConnectRequest.plain_options()
+    task: asyncio.Task[Any] = asyncio.get_running_loop().create_task(
+        asend(build_hangup(call_id, missing_ok=True), http, options)
+    )
+    cancelled: asyncio.CancelledError | None = None
+    deadline = asyncio.get_running_loop().time() + HANGUP_TIMEOUT
+    while not task.done() and (left := deadline - asyncio.get_running_loop().time()) > 0:
+        try:
+            await asyncio.wait([task], timeout=left)
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if not task.done():
+        task.cancel()
+        logger.warning("hanging up %s took longer than %g s", call_id, HANGUP_TIMEOUT)
+    elif (fault := task.exception()) is not None:
+        logger.warning("hanging up %s failed: %s", call_id, fault)
+    if cancelled is not None:
+        raise cancelled

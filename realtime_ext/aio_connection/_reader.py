@@ -1,0 +1,137 @@
+"""The task that reads: it applies what comes, mends the link, and never waits for the application."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from .._protocol._closing import Ending
+from .._protocol._core import read_message
+from .._protocol._reconnect import Reconnecting
+from ..errors import (
+    APIConnectionError,
+    InternalServerError,
+    NotFoundError,
+    RateLimitError,
+    RealtimeError,
+)
+from ._link import AsyncLink, LinkClosed
+
+if TYPE_CHECKING:
+    from .._exchange import Clock
+    from ._connection import AsyncConnection
+
+__all__ = ["Reader"]
+
+logger = logging.getLogger("realtime_ext")
+
+
+class Reader:
+    """One connection's reader.
+
+    Args:
+        connection: Whose events it reads.
+        reopen: Makes the link anew; None where that can't be.
+        clock: Time and chance.
+    """
+
+    def __init__(
+        self, connection: AsyncConnection, reopen: Callable[[], Awaitable[AsyncLink]] | None, clock: Clock
+    ) -> None:
+        self._connection = connection
+        self._core = connection._core
+        self._reopen = reopen
+        self._clock = clock
+        self._timer: asyncio.TimerHandle | None = None
+        self.task = asyncio.get_running_loop().create_task(self._run(), name="realtime_ext reader")
+
+    async def stop(self) -> None:
+        """End it; it must not be called by the reader itself."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self.task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self.task
+
+    async def _run(self) -> None:
+        try:
+            self._set_timer()
+            link: AsyncLink | None = self._connection._link
+            while link is not None:
+                closed = await self._read(link)
+                lost = self._core.lost(closed.code, closed.reason, self._clock.random, closed.cause)
+                link = None if lost is None else await self._mend(lost)
+        except Exception as fault:
+            logger.exception("the reader failed")
+            self._core.finish(Ending(code=None, reason=f"the reader failed: {fault}", cause=fault))
+
+    async def _read(self, link: AsyncLink) -> LinkClosed:
+        core, observes = self._core, self._connection._observer is not None
+        recv, apply, session = link.recv, core.apply, core.effects.session
+        known = session.content
+        try:
+            while True:
+                content, event, size = read_message(await recv())
+                if observes:
+                    self._connection._observe("in", event)
+                apply(content, event, size)
+                if core.ending is not None:
+                    await link.close(core.ending.code or 1000, core.ending.reason[:100])
+                    return LinkClosed(core.ending.code, core.ending.reason)
+                if session.content is not known:
+                    known = session.content
+                    self._set_timer()
+        except LinkClosed as closed:
+            return closed
+
+    async def _mend(self, lost: Reconnecting) -> AsyncLink | None:
+        reason = lost.ending.reason
+        cause: BaseException | None = lost.ending.cause
+        while self._reopen is not None and (attempt := lost.next(reason)) is not None:
+            await self._clock.asleep(attempt.delay)
+            try:
+                link = await self._reopen()
+            except NotFoundError as error:
+                if self._core.role.is_sideband:
+                    self._core.finish(
+                        Ending(code=lost.ending.code, reason="the call has ended", is_normal=True)
+                    )
+                    return None
+                reason, cause = str(error), error
+                break
+            except (APIConnectionError, InternalServerError, RateLimitError) as error:
+                reason, cause = str(error), error
+                continue
+            except RealtimeError as error:
+                reason, cause = str(error), error
+                break
+            try:
+                self._connection._link = link
+                for out in self._core.restored():
+                    self._core.sending(out)
+                    self._connection._observe("out", dict(out.content))
+                    await link.send(out.text)
+            except LinkClosed as closed:
+                reason, cause = closed.reason, closed.cause
+                self._core.effects.abandon(lost.ending.error)
+                continue
+            self._core.link_ready(attempt.number)
+            return link
+        self._core.finish(lost.given_up(reason, cause))
+        return None
+
+    def _set_timer(self) -> None:
+        """Have the protocol warned when the session is about to end."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        due = self._core.effects.session.warns_at()
+        if due is not None:
+            delay = max(0.0, due - self._clock.now())
+            self._timer = asyncio.get_running_loop().call_later(delay, self._tick)
+
+    def _tick(self) -> None:
+        self._core.tick(self._clock.now())

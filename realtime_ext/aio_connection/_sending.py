@@ -1,0 +1,222 @@
+"""The methods that send, awaited. What an event looks like is decided in `_protocol`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+from .. import _json
+from .._protocol import _shortcuts as shortcuts
+from .._protocol._core import Protocol
+from .._protocol._outbox import Outgoing, append_messages
+from .._protocol._waiters import Waiter
+
+if TYPE_CHECKING:
+    from ..events import ClientEvent
+    from ..session import SessionLike
+
+__all__ = ["AsyncSending"]
+
+
+class AsyncSending:
+    """What a connection can be told. Methods return the `event_id` of what they sent.
+
+    They raise `ConnectionClosedError`, with what wasn't sent in `unsent`, if the connection has ended.
+    """
+
+    _core: Protocol
+    _observer: Any
+
+    async def send(self, event: ClientEvent | Mapping[str, Any]) -> str:
+        """Send an event.
+
+        Args:
+            event: A generated client event or a dict; without an `event_id` it gets one.
+
+        Returns:
+            Its `event_id`.
+
+        Raises:
+            TypeError: It is neither.
+            ValueError: The API would refuse it. A type that nobody knows is sent.
+            ConnectionClosedError: The connection has ended.
+        """
+        out = self._core.prepare(event)
+        await self._send(out)
+        return out.event_id
+
+    async def update_session(
+        self, session: SessionLike, *, wait: bool = True, timeout: float | None = 15.0
+    ) -> str:
+        """Change the session.
+
+        Args:
+            session: What changes: a builder, a generated model or a dict; what is absent stays.
+            wait: Whether to wait for the server's acknowledgement.
+            timeout: Seconds to wait at most; None for no limit.
+
+        Returns:
+            The event's `event_id`.
+
+        Raises:
+            SessionConfigError: The API would refuse it; nothing was sent.
+            APIStatusError: The API refused it, all of it.
+            APITimeoutError: There was no acknowledgement in time.
+            ConnectionClosedError: The connection has ended.
+        """
+        out = self._core.write(self._core.session_update(session))
+        acknowledged = await self._send(out)
+        if wait and acknowledged is not None:
+            await self._wait(acknowledged, timeout, "session.updated")
+        return out.event_id
+
+    async def append_audio(self, data: bytes | bytearray | memoryview | str) -> str:
+        """Send audio.
+
+        Args:
+            data: Audio in the session's input format, of any length; or base64 text, which goes out as it is.
+
+        Returns:
+            The `event_id` of the last event that it took.
+
+        Raises:
+            TypeError, ValueError: It is neither.
+            RealtimeError: In a WebRTC call audio flows on the track.
+            ConnectionClosedError: The connection has ended.
+        """
+        last = ""
+        for event_id, text in append_messages(data, self._core.append_type, self._core.ids):
+            if self._observer is not None:
+                self._observe("out", _json.decode(text))
+            await self._send_text(text)
+            last = event_id
+        return last
+
+    async def commit_audio(self) -> str:
+        """Make the audio so far the user's message."""
+        self._core.only_conversation("commit_audio")
+        return await self._send_own({"type": "input_audio_buffer.commit"})
+
+    async def clear_audio(self) -> str:
+        """Throw the audio so far away."""
+        self._core.only_conversation("clear_audio")
+        return await self._send_own({"type": "input_audio_buffer.clear"})
+
+    async def create_item(self, item: Any, *, previous_item_id: str | None = None) -> str:
+        """Put an item into the conversation.
+
+        Args:
+            item: A generated item or a dict.
+            previous_item_id: The item that it goes behind, `root` for the beginning; None for the end.
+        """
+        self._core.only_conversation("create_item")
+        return await self.send(shortcuts.create_item(item, previous_item_id))
+
+    async def send_text(self, text: str) -> str:
+        """Put what the user writes into the conversation; `create_response` has it answered."""
+        self._core.only_conversation("send_text")
+        return await self._send_own(shortcuts.text_item(text))
+
+    async def delete_item(self, item_id: str) -> str:
+        """Take an item out of the conversation."""
+        return await self.send(shortcuts.delete_item(item_id))
+
+    async def retrieve_item(self, item_id: str) -> str:
+        """Have the server send an item with all that it has, as `conversation.item.retrieved`."""
+        return await self.send(shortcuts.retrieve_item(item_id))
+
+    async def truncate(self, item_id: str, played_ms: float) -> str | None:
+        """Cut an item of the model where the user stopped hearing it.
+
+        Args:
+            item_id: The item.
+            played_ms: Milliseconds that were heard; limited to the audio that came.
+
+        Returns:
+            The `event_id`; None if there was nothing to cut: no audio, none heard, or the API plays it.
+        """
+        event = self._core.truncate(item_id, played_ms)
+        return None if event is None else await self._send_own(event)
+
+    async def create_response(
+        self,
+        *,
+        instructions: str | None = None,
+        output_modalities: list[Literal["text", "audio"]] | None = None,
+        audio: Any = None,
+        tools: list[Any] | None = None,
+        tool_choice: Any = None,
+        parallel_tool_calls: bool | None = None,
+        reasoning: Any = None,
+        max_output_tokens: int | Literal["inf"] | None = None,
+        conversation: Literal["auto", "none"] | str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        prompt: Any = None,
+        input: list[Any] | None = None,
+    ) -> str:
+        """Have the model answer. While a response is active, this waits until that is done.
+
+        Args:
+            instructions: For this response alone.
+            output_modalities: `["audio"]` or `["text"]`.
+            audio: The output's `format` and `voice`.
+            tools: For this response alone.
+            tool_choice: `auto`, `none`, `required`, or one tool.
+            parallel_tool_calls: Whether several calls may come at once; reasoning models only.
+            reasoning: Its effort; reasoning models only.
+            max_output_tokens: 1–4096, or `inf`.
+            conversation: `none` keeps the response out of the conversation, and waits for nothing.
+            metadata: Up to 16 pairs, which come back with the response.
+            prompt: A stored prompt.
+            input: Items in place of the conversation.
+
+        Returns:
+            The event's `event_id`, once it was sent.
+
+        Raises:
+            ValueError: The API would refuse it.
+            ConnectionClosedError: The connection has ended.
+        """
+        given = {name: value for name, value in locals().items() if name != "self"}
+        self._core.only_conversation("create_response")
+        out = self._core.prepare(shortcuts.create_response(given))
+        if conversation == "none":
+            await self._send(out)
+            return out.event_id
+        ticket = self._core.wait_turn()
+        try:
+            await self._wait(ticket, None, "the response before")
+            await self._send(out)
+        finally:
+            self._core.effects.responses.leave(ticket)
+        return out.event_id
+
+    async def cancel_response(self, response_id: str | None = None) -> str:
+        """Stop a response; that there is none is no failure.
+
+        Args:
+            response_id: Which; None for the one in the conversation.
+        """
+        event = {"type": "response.cancel"}
+        return await self._send_own(event if response_id is None else {**event, "response_id": response_id})
+
+    async def clear_output_audio(self) -> str:
+        """Have the API stop playing (WebRTC and SIP)."""
+        return await self._send_own({"type": "output_audio_buffer.clear"})
+
+    async def _send_own(self, event: Mapping[str, Any]) -> str:
+        out = self._core.write(event)
+        await self._send(out)
+        return out.event_id
+
+    async def _send(self, out: Outgoing) -> Waiter[None] | None:
+        raise NotImplementedError
+
+    async def _send_text(self, text: str) -> None:
+        raise NotImplementedError
+
+    async def _wait(self, waiter: Waiter[Any], timeout: float | None, what: str) -> Any:
+        raise NotImplementedError
+
+    def _observe(self, direction: str, event: Any) -> None:
+        raise NotImplementedError

@@ -1,0 +1,111 @@
+"""One turn of the model as a stream of its events. It must not decide what belongs to a turn."""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from .._protocol import _shortcuts as shortcuts
+from ..errors import ConnectionClosedError
+
+if TYPE_CHECKING:
+    from .._protocol._turn import Turn, TurnStream
+    from ..events import ServerEvent
+    from ._connection import AsyncConnection
+
+__all__ = ["AsyncStream"]
+
+_CANCEL_TIMEOUT = 2.0  # seconds
+
+
+class AsyncStream:
+    """A turn: its events while it goes on, then `turn`.
+
+        async with connection.stream("What time is it?") as stream:
+            async for event in stream: ...
+        print(stream.turn.transcript)
+
+    Leaving the block before the turn is over cancels it.
+    """
+
+    def __init__(self, connection: AsyncConnection, text: str | None, response: Any) -> None:
+        self._connection = connection
+        self._item = None if text is None else shortcuts.text_item(text)
+        self._response = response
+        self._stream: TurnStream | None = None
+        shortcuts.marked_response(response, "")  # a wrong argument is refused here already
+
+    @property
+    def turn(self) -> Turn:
+        """What the model did; complete once the events have come to their end.
+
+        Raises:
+            RuntimeError: The block was not entered.
+        """
+        return self._entered().turn()
+
+    async def __aenter__(self) -> Self:
+        connection = self._connection
+        connection._core.only_conversation("stream")
+        stream = self._stream = connection._core.open_stream()
+        try:
+            if self._item is not None:
+                out = connection._core.write(self._item)
+                stream.asked(out.event_id)
+                await connection._send(out)
+            await self._ask(stream)
+        except BaseException:
+            await self._leave(stream)
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._leave(self._entered())
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> ServerEvent:
+        stream = self._entered()
+        while True:
+            if stream.events:
+                event: ServerEvent = stream.take()
+                if not self._connection._core.mailbox.is_consumed:
+                    await self._connection._call_handlers(event)
+                return event
+            if stream.is_over:
+                stream.raise_error()
+                raise StopAsyncIteration
+            if stream.must_ask:
+                await self._ask(stream)
+            else:
+                await self._connection._wait(stream.wait(), None, "the turn")
+
+    async def _ask(self, stream: TurnStream) -> None:
+        core = self._connection._core
+        ticket = core.wait_turn()
+        try:
+            await self._connection._wait(ticket, None, "the response before")
+            out = core.write(shortcuts.marked_response(self._response, stream.mark))
+            stream.expects(out.event_id)
+            await self._connection._send(out)
+        finally:
+            core.effects.responses.leave(ticket)
+
+    async def _leave(self, stream: TurnStream) -> None:
+        try:
+            if stream.is_unanswered:
+                async with asyncio.timeout(_CANCEL_TIMEOUT):
+                    await self._connection.cancel_response(stream.active_response)
+        except (ConnectionClosedError, TimeoutError):
+            pass  # then there is nothing left to cancel
+        finally:
+            self._connection._core.turns.close(stream)
+
+    def _entered(self) -> TurnStream:
+        if self._stream is None:
+            raise RuntimeError("stream: use it as `async with connection.stream(…) as stream`")
+        return self._stream

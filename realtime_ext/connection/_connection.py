@@ -1,0 +1,331 @@
+"""The connection, blocking: what a program holds while a session goes on.
+
+The job: bring messages in and out and wait. What they mean is decided in `_protocol`, under one lock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import threading
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from .._protocol import _shortcuts as shortcuts
+from .._protocol._closing import Ending
+from .._protocol._core import Protocol
+from .._protocol._outbox import Outgoing
+from .._protocol._surface import Observer, Surface
+from .._protocol._waiters import Waiter
+from ..errors import APITimeoutError, ConnectionClosedError, RealtimeError
+from ._expectation import Expectation
+from ._playback import Playback
+from ._reader import Reader
+from ._sending import Sending
+from ._stream import Stream
+from ._tools import ToolThread
+from ._websocket import LinkClosed
+
+if TYPE_CHECKING:
+    from .._exchange import Clock
+    from .._protocol._mailbox import EventWaiter
+    from .._protocol._matching import Kind, Where
+    from .._protocol._turn import Turn
+    from ..events import ServerEvent
+    from ..tools import Toolbox
+    from ._link import WebSocketLink
+
+__all__ = ["Connection"]
+
+T = TypeVar("T")
+
+_FAREWELL = 3.0  # seconds that a translation session is given to finish
+_CLOSING = 10.0  # seconds that a second `close` waits for the first
+
+
+class Connection(Surface, Sending):
+    """A realtime session, or a view of one. Made by `connect` and `answer`; threads may share it.
+
+    Iterating gives the events. Whoever takes an event, by iterating, `recv` or `run`, calls its handlers first.
+    """
+
+    def __init__(
+        self,
+        core: Protocol,
+        link: WebSocketLink,
+        *,
+        clock: Clock,
+        reopen: Callable[[], WebSocketLink] | None = None,
+        observer: Observer | None = None,
+        call_id: str | None = None,
+    ) -> None:
+        super().__init__(core, threading.RLock(), observer=observer, call=None, call_id=call_id)
+        self._link = link
+        self._send_lock = threading.Lock()
+        self._tools: ToolThread | None = None
+        self._is_closing = False
+        self._closed = threading.Event()
+        self.playback = Playback(self)
+        self._reader = Reader(self, reopen, clock)
+
+    # Events in
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> ServerEvent:
+        event = self._next(None)
+        if event is None:
+            raise StopIteration
+        self._call_handlers(event)
+        return event
+
+    def recv(self, timeout: float | None = None) -> ServerEvent:
+        """Wait for the next event.
+
+        Args:
+            timeout: Seconds; None for no limit.
+
+        Raises:
+            APITimeoutError: There was none in time.
+            ConnectionClosedError: There will be none; its code is 1000 after a normal end.
+        """
+        event = self._next(timeout)
+        if event is None:
+            assert self._core.ending is not None
+            raise self._core.ending.error()
+        self._call_handlers(event)
+        return event
+
+    def run(self) -> None:
+        """Take all events, for the handlers, until the connection ends.
+
+        Raises:
+            ConnectionClosedError: It ended otherwise than normally. What a handler raises comes through too.
+        """
+        for _ in self:
+            pass
+
+    def wait_for(self, kind: Kind, where: Where | None = None, timeout: float | None = 60.0) -> Any:
+        """Wait for the next event of a kind; one that came before doesn't count (`expect` is for that).
+
+        Args:
+            kind: An event type, an event class or a union of classes.
+            where: A further condition, called by the reader; it must not block.
+            timeout: Seconds; None for no limit.
+
+        Returns:
+            The event. It is also given to whoever iterates.
+
+        Raises:
+            APITimeoutError: It didn't come in time.
+            ConnectionClosedError: The connection ended before it came.
+            TypeError, ValueError: The kind is no kind of event.
+        """
+        return self.expect(kind, where).wait(timeout)
+
+    def expect(self, kind: Kind, where: Where | None = None) -> Expectation:
+        """Register for an event before doing what brings it; as `wait_for` takes it.
+
+        Example:
+            ```python
+            with connection.expect("response.done") as expected:
+                connection.create_response()
+            event = expected.wait()
+            ```
+        """
+        with self._lock:
+            waiter = self._core.wait_for(kind, where)
+        return Expectation(self, waiter, str(kind))
+
+    # Turns and tools
+
+    def stream(self, text: str | None = None, *, response: Any = None) -> Stream:
+        """Have the model answer, and follow its events over registered tools to the final message.
+
+        Args:
+            text: What the user says; None to have answered what is in the conversation already.
+            response: `RealtimeResponseCreateParams` or a dict, for this response only.
+
+        Returns:
+            A context manager that iterates over the turn's events and has `turn`. Leaving it early sends
+            `response.cancel`.
+
+        Raises:
+            TypeError: An argument has the wrong type.
+        """
+        return Stream(self, text, response)
+
+    def ask(self, text: str | None = None, *, timeout: float | None = 60.0, response: Any = None) -> Turn:
+        """Have the model answer, and wait for the whole turn; as `stream` takes it.
+
+        Args:
+            text: What the user says; None to have answered what is in the conversation already.
+            timeout: Seconds for the whole turn; None for no limit.
+            response: For this response only.
+
+        Returns:
+            The turn; look at its `status`.
+
+        Raises:
+            APITimeoutError: It took too long; it was cancelled.
+            APIStatusError: The server refused what was asked.
+            ConnectionClosedError: The connection ended before the turn did.
+        """
+        try:
+            with Stream(self, text, response, timeout) as stream:
+                for _ in stream:
+                    pass
+        except APITimeoutError as error:
+            raise APITimeoutError(f"ask: the turn was not over within {timeout:g} s") from error
+        return stream.turn
+
+    def run_tools(
+        self,
+        toolbox: Toolbox | Iterable[Callable[..., Any]],
+        *,
+        timeout: float | None = 60.0,
+        approve: Callable[[Any], bool] | None = None,
+    ) -> None:
+        """Answer the model's function calls from now on, beside the reader; returns at once.
+
+        Each call is run once, in order; when all calls of a response have their outputs, one further response is
+        asked for, unless all outputs are silent.
+
+        Args:
+            toolbox: The tools, or functions to make them of. The session has to be told of them separately.
+            timeout: Seconds that a call may take; then the model is told so. None for no limit.
+            approve: Called with each `RealtimeMCPApprovalRequest`; only True allows the call. None refuses all.
+
+        Raises:
+            RealtimeError: Tools are registered already.
+            TypeError, ValueError: As `Toolbox`; or `approve` is async.
+        """
+        if self._tools is not None:
+            raise RealtimeError("run_tools: tools are registered already; add them to that toolbox")
+        self._core.only_conversation("run_tools")
+        shortcuts.check_sync("approve", approve)
+        self._tools = ToolThread(self, shortcuts.as_toolbox(toolbox), timeout, approve)
+
+    # The end
+
+    def close(self) -> None:
+        """End the connection; takes some seconds at most. May be called again, and from any thread.
+
+        Events that came before can still be taken, and then iteration ends.
+        """
+        with self._lock:
+            is_first, self._is_closing = not self._is_closing, True
+        if not is_first:
+            if threading.current_thread() not in self._own_threads():
+                self._closed.wait(_CLOSING)
+            return
+        try:
+            self._say_farewell()
+            with self._lock:
+                self._core.finish(Ending.by_user())
+            self._link.close()
+            own = threading.current_thread()
+            if self._tools is not None and self._tools.thread is not own:
+                self._tools.stop()
+            if self._reader.thread is not own:
+                self._reader.stop()
+        finally:
+            self._closed.set()
+
+    def _say_farewell(self) -> None:
+        if self._core.role.kind == "translation" and self._core.ending is None:
+            with contextlib.suppress(RealtimeError):
+                with self.expect("session.closed") as closed:
+                    self._send_own({"type": "session.close"})
+                closed.wait(_FAREWELL)
+
+    def _own_threads(self) -> list[threading.Thread]:
+        return [self._reader.thread, *([self._tools.thread] if self._tools is not None else [])]
+
+    # Input and output for the parts
+
+    def _check_handler(self, handler: Callable[[Any], Any]) -> None:
+        shortcuts.check_sync("handler", handler)
+
+    def _next(self, timeout: float | None) -> ServerEvent | None:
+        mailbox = self._core.mailbox
+        while True:
+            with self._lock:
+                event: ServerEvent | None = mailbox.take()
+                ending = self._core.ending
+                waiter = mailbox.wait() if event is None and ending is None else None
+            if event is not None:
+                return event
+            if waiter is None:
+                assert ending is not None
+                if ending.is_normal:
+                    return None
+                raise ending.error()
+            try:
+                self._wait(waiter, timeout, "an event")
+            except BaseException:
+                with self._lock:
+                    mailbox.leave(waiter)
+                raise
+
+    def _call_handlers(self, event: Any) -> None:
+        with self._lock:
+            handlers = self._core.handlers.take(event)
+        for handler in handlers:
+            result = handler(event)
+            if inspect.iscoroutine(result):
+                result.close()
+                raise TypeError("handler: an async function works in AsyncRealtimeClient's connections alone")
+
+    def _forget(self, waiter: EventWaiter) -> None:
+        with self._lock:
+            self._core.mailbox.forget(waiter)
+
+    def _wait(self, waiter: Waiter[T], timeout: float | None, what: str) -> T:
+        if not waiter.done:
+            done = threading.Event()
+            with self._lock:
+                waiter.when_done(done.set)
+            if not done.wait(timeout):
+                raise APITimeoutError(f"{what} did not come within {timeout:g} s")
+        return waiter.result()
+
+    def _send(self, out: Outgoing) -> Waiter[None] | None:
+        link = self._linked(out.content)
+        with self._send_lock:
+            with self._lock:
+                acknowledged = self._core.sending(out)
+            if self._observer is not None:
+                self._observe("out", dict(out.content))
+            try:
+                link.send(out.text)
+            except LinkClosed as closed:
+                with self._lock:
+                    self._core.not_sent(out)
+                    raise self._unsent(closed, out.content) from closed
+        return acknowledged
+
+    def _send_text(self, text: str) -> None:
+        link = self._linked(text)
+        try:
+            link.send(text)
+        except LinkClosed as closed:
+            with self._lock:
+                raise self._unsent(closed, text) from closed
+
+    def _linked(self, unsent: Any) -> WebSocketLink:
+        if not self._core.is_linked:
+            with self._lock:
+                waiter = self._core.wait_link()
+            try:
+                self._wait(waiter, None, "the link")
+            except ConnectionClosedError:
+                assert self._core.ending is not None
+                raise self._core.ending.error((unsent,)) from None
+        return self._link
+
+    def _unsent(self, closed: LinkClosed, content: Any) -> ConnectionClosedError:
+        is_expired = self._core.effects.session.is_expired
+        ending = self._core.ending or Ending.by_peer(closed.code, closed.reason, is_expired=is_expired)
+        return ending.error((content,))

@@ -1,0 +1,177 @@
+"""A WebSocket as a link, blocking: the only place of the sync flavour that touches the library.
+
+It must not know events.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import socket
+import threading
+from typing import TYPE_CHECKING, Any
+
+from .._execute import Http
+from .._options import RequestOptions
+from .._protocol._handshake import Handshake
+from .._protocol._opening import Plan
+from .._settings import checked_key
+from ..calls import SAFETY_HEADER
+from ..errors import RealtimeError
+from ._websocket import LinkOptions, answer_of, closed_by, seconds_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["WebSocketLink", "open_link"]
+
+logger = logging.getLogger("realtime_ext")
+
+CLOSE_TIMEOUT = 4.0  # seconds; the library's own limit is below that
+
+
+class WebSocketLink:
+    """A WebSocket connection of the library.
+
+    Args:
+        socket: It.
+        takes_bytes: Whether `recv` can leave text undecoded.
+    """
+
+    def __init__(self, socket: Any, *, takes_bytes: bool) -> None:
+        from websockets.exceptions import ConnectionClosed
+
+        self._socket = socket
+        self._closed = ConnectionClosed
+        self._arguments = {"decode": False} if takes_bytes else {}
+
+    def send(self, text: str) -> None:
+        """Send a message.
+
+        Raises:
+            LinkClosed: There is no link any more.
+        """
+        try:
+            self._socket.send(text)
+        except self._closed as error:
+            raise closed_by(error) from error
+
+    def recv(self, timeout: float | None = None) -> str | bytes:
+        """Wait for a message.
+
+        Args:
+            timeout: Seconds; None for no limit.
+
+        Raises:
+            LinkClosed: There will be none.
+            TimeoutError: There was none in time.
+        """
+        try:
+            data: str | bytes = self._socket.recv(timeout, **self._arguments)
+        except self._closed as error:
+            raise closed_by(error) from error
+        return data
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        """Close it, within some seconds; raises nothing."""
+        # A send that the other side doesn't take would hold the library's lock: then the socket is cut off.
+        cut = threading.Timer(CLOSE_TIMEOUT, self._cut)
+        cut.daemon = True
+        cut.start()
+        try:
+            self._socket.close(code, reason)
+        except Exception as error:
+            logger.debug("closing the link failed: %s", type(error).__name__)
+        finally:
+            cut.cancel()
+            cut.join()
+
+    def _cut(self) -> None:
+        with contextlib.suppress(OSError):
+            self._socket.socket.shutdown(socket.SHUT_RDWR)
+
+
+def open_link(
+    plan: Plan,
+    http: Http,
+    options: RequestOptions,
+    link_options: LinkOptions,
+    *,
+    safety_identifier: str | None,
+    is_first: bool = True,
+) -> WebSocketLink:
+    """Open a WebSocket, trying again where that is safe.
+
+    Args:
+        plan: What it is about.
+        http: Settings and clock.
+        options: What this connection is told besides.
+        link_options: How the link is made.
+        safety_identifier: A stable, hashed id of the end user.
+        is_first: Whether to wait for a call to be ready, and to repeat; a reconnect does so by itself.
+
+    Raises:
+        MissingApiKeyError: There is no key.
+        APIStatusError: The API refused.
+        APIConnectionError: There is no connection; APITimeoutError if it took too long.
+        ValueError: The library doesn't know an option.
+    """
+    import inspect
+
+    from websockets.exceptions import InvalidStatus, WebSocketException
+    from websockets.sync import client as library
+    from websockets.sync.connection import Connection
+
+    settings = http.settings
+    uri = plan.uri(settings, options)
+    seconds = seconds_of(settings.timeout if options.timeout is None else options.timeout)
+    handshake = Handshake(
+        uri,
+        is_sideband=plan.role.is_sideband,
+        waits_for_call=is_first,
+        max_retries=settings.max_retries if is_first else 0,
+        now=http.clock.now,
+        random=http.clock.random,
+    )
+    own: Mapping[str, str] = {} if safety_identifier is None else {SAFETY_HEADER: safety_identifier}
+    while True:
+        key = checked_key(settings.ask_key()) if settings.needs_key(options.headers) else None
+        secrets = () if key is None else (key.reveal(),)
+        headers = settings.request_headers(key, headers=own, extra=options.headers)
+        arguments = link_options.arguments(library.connect, uri=uri, headers=headers, timeout=seconds)
+        try:
+            connected = _connect(library, uri, arguments)
+        except InvalidStatus as error:
+            outcome: float | Exception = handshake.refused(*answer_of(error), secrets)
+            cause: BaseException = error
+        except TimeoutError as error:
+            raise handshake.timed_out(seconds) from error
+        except ImportError as error:
+            raise RealtimeError(f"proxy: it needs a further package: {error}") from error
+        except (OSError, EOFError, WebSocketException) as error:
+            outcome = handshake.failed(error, secrets)
+            cause = error
+        else:
+            logger.info("connected: %s", plan.subject)
+            return WebSocketLink(
+                connected, takes_bytes="decode" in inspect.signature(Connection.recv).parameters
+            )
+        if isinstance(outcome, Exception):
+            raise outcome from cause
+        http.clock.sleep(outcome)
+
+
+def _connect(library: Any, uri: str, arguments: dict[str, Any]) -> Any:
+    connecter: Any = getattr(library, "reconnect", None)
+    if connecter is None:  # versions that follow no redirects
+        return library.connect(uri, **arguments)
+
+    class Connect(connecter):  # type: ignore[misc]
+        # A redirect could carry the key to somebody else.
+        def process_redirect(self, exc: Exception) -> Exception:
+            return exc
+
+    connected = Connect(uri, **arguments).connect()
+    # Closing is the connection's own business here, not that of a `with` block.
+    connected.pending_legacy_warning = False
+    return connected

@@ -1,0 +1,126 @@
+"""One turn of the model as a stream of its events. It must not decide what belongs to a turn."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from .._protocol import _shortcuts as shortcuts
+from ..errors import ConnectionClosedError
+
+if TYPE_CHECKING:
+    from .._protocol._turn import Turn, TurnStream
+    from ..events import ServerEvent
+    from ._connection import Connection
+
+__all__ = ["Stream"]
+
+
+class Stream:
+    """A turn: its events while it goes on, then `turn`.
+
+        with connection.stream("What time is it?") as stream:
+            for event in stream: ...
+        print(stream.turn.transcript)
+
+    Leaving the block before the turn is over cancels it.
+    """
+
+    def __init__(
+        self, connection: Connection, text: str | None, response: Any, timeout: float | None = None
+    ) -> None:
+        self._connection = connection
+        self._lock = connection._lock
+        self._item = None if text is None else shortcuts.text_item(text)
+        self._response = response
+        self._deadline = None if timeout is None else time.monotonic() + timeout
+        self._stream: TurnStream | None = None
+        shortcuts.marked_response(response, "")  # a wrong argument is refused here already
+
+    @property
+    def turn(self) -> Turn:
+        """What the model did; complete once the events have come to their end.
+
+        Raises:
+            RuntimeError: The block was not entered.
+        """
+        with self._lock:
+            return self._entered().turn()
+
+    def __enter__(self) -> Self:
+        connection = self._connection
+        connection._core.only_conversation("stream")
+        with self._lock:
+            stream = self._stream = connection._core.open_stream()
+        try:
+            if self._item is not None:
+                with self._lock:
+                    out = connection._core.write(self._item)
+                    stream.asked(out.event_id)
+                connection._send(out)
+            self._ask(stream)
+        except BaseException:
+            self._leave(stream)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._leave(self._entered())
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> ServerEvent:
+        stream = self._entered()
+        while True:
+            with self._lock:
+                event: ServerEvent | None = stream.take() if stream.events else None
+                must_ask = event is None and stream.must_ask and not stream.is_over
+                is_over = event is None and stream.is_over
+                waiter = stream.wait()
+            if event is not None:
+                if not self._connection._core.mailbox.is_consumed:
+                    self._connection._call_handlers(event)
+                return event
+            if is_over:
+                stream.raise_error()
+                raise StopIteration
+            if must_ask:
+                self._ask(stream)
+            else:
+                self._connection._wait(waiter, self._left(), "the turn")
+
+    def _ask(self, stream: TurnStream) -> None:
+        core = self._connection._core
+        with self._lock:
+            ticket = core.wait_turn()
+        try:
+            self._connection._wait(ticket, self._left(), "the response before")
+            with self._lock:
+                out = core.write(shortcuts.marked_response(self._response, stream.mark))
+                stream.expects(out.event_id)
+            self._connection._send(out)
+        finally:
+            with self._lock:
+                core.effects.responses.leave(ticket)
+
+    def _leave(self, stream: TurnStream) -> None:
+        try:
+            if stream.is_unanswered:
+                self._connection.cancel_response(stream.active_response)
+        except ConnectionClosedError:
+            pass  # then there is nothing left to cancel
+        finally:
+            with self._lock:
+                self._connection._core.turns.close(stream)
+
+    def _left(self) -> float | None:
+        return None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
+
+    def _entered(self) -> TurnStream:
+        if self._stream is None:
+            raise RuntimeError("stream: use it as `with connection.stream(…) as stream`")
+        return self._stream

@@ -1,0 +1,239 @@
+"""Opening: where a connection goes, what it says on the way, and what refusals become."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from realtime_ext import (
+    APIConnectionError,
+    AuthenticationError,
+    BadRequestError,
+    ConnectionClosedError,
+    MissingApiKeyError,
+    NotFoundError,
+    RateLimitError,
+    SessionBuilder,
+    SessionConfigError,
+    TranscriptionSessionBuilder,
+    TranslationSessionBuilder,
+)
+from tests.connection.driver import connect
+from tests.connection.scripted import Model, Peer, ScriptedServer, session
+from tests.runner import Flavour
+
+
+def test_a_model_goes_into_the_address_and_the_key_into_the_header(flavour: Flavour) -> None:
+    with ScriptedServer(Model()) as server, connect(flavour, server, model="gpt-realtime"):
+        pass
+    request = server.requests[0]
+    assert request.path == "/v1/realtime?model=gpt-realtime"
+    assert request.headers["authorization"] == "Bearer test-key-0123"
+    assert request.headers["user-agent"].startswith("realtime-ext/")
+    assert "openai-beta" not in request.headers
+
+
+def test_headers_and_query_come_from_the_client_and_from_the_call(flavour: Flavour) -> None:
+    client = {
+        "organization": "org-1",
+        "project": "proj-1",
+        "default_headers": {"x-a": "1"},
+        "default_query": {"region": "eu", "on": True},
+        "auth_header": "api-key",
+    }
+    options = {"extra_headers": {"x-b": "2"}, "extra_query": {"region": "us"}, "safety_identifier": "user-7"}
+    with ScriptedServer(Model()) as server, connect(flavour, server, client=client, **options):
+        pass
+    request = server.requests[0]
+    assert request.path == "/v1/realtime?region=us&on=true&model=gpt-realtime"
+    names = ("openai-organization", "openai-project", "x-a", "x-b", "api-key", "openai-safety-identifier")
+    assert [request.headers.get(name) for name in names] == ["org-1", "proj-1", "1", "2", "test-key-0123", "user-7"]
+    assert "authorization" not in request.headers
+
+
+def test_a_session_is_confirmed_before_the_block_starts(flavour: Flavour) -> None:
+    built = SessionBuilder("gpt-realtime").instructions("Be brief.")
+    with ScriptedServer(Model()) as server, connect(flavour, server, session=built) as connection:
+        assert connection.session.instructions == "Be brief."
+        assert server.requests[0].path == "/v1/realtime?model=gpt-realtime"
+    assert server.received[0]["session"]["instructions"] == "Be brief."
+
+
+def test_a_refused_session_is_raised_and_the_connection_closed(flavour: Flavour) -> None:
+    def script(peer: Peer) -> None:
+        update = peer.expect("session.update")
+        error = {"type": "invalid_request_error", "code": "invalid_value", "param": "session.voice"}
+        peer.send("error", error={**error, "message": "no such voice", "event_id": update["event_id"]})
+        peer.until_closed()
+
+    with ScriptedServer(script) as server:
+        opening = connect(flavour, server, session={"type": "realtime", "model": "gpt-realtime"})
+        with pytest.raises(BadRequestError, match="no such voice") as caught:
+            opening.__enter__()
+    assert (caught.value.code, caught.value.param) == ("invalid_value", "session.voice")
+    assert server.peers[0].socket.close_code == 1000
+
+
+def test_a_close_in_place_of_a_confirmation_is_raised(flavour: Flavour) -> None:
+    def script(peer: Peer) -> None:
+        peer.expect("session.update")
+        peer.close(4000, "beta_api_shape_disabled")
+
+    with ScriptedServer(script) as server:
+        opening = connect(flavour, server, session={"type": "realtime", "model": "gpt-realtime"})
+        with pytest.raises(ConnectionClosedError, match="beta_api_shape_disabled") as caught:
+            opening.__enter__()
+    assert caught.value.code == 4000
+
+
+def test_a_wrong_session_is_refused_before_anything_is_sent(flavour: Flavour) -> None:
+    with ScriptedServer() as server:
+        with pytest.raises(SessionConfigError, match="modalities"):
+            connect(flavour, server, session={"type": "realtime", "model": "m", "modalities": ["text"]})
+        assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"model": "m", "call_id": "rtc_1"}, "model and call_id"),
+        ({"model": "m", "intent": "transcription"}, "model and intent"),
+        ({"model": None}, "got none"),
+        ({"session": {"type": "realtime"}}, "no model"),
+        ({"model": "a", "session": {"type": "realtime", "model": "b"}}, "'b'"),
+        ({"intent": "chat"}, "'transcription'"),
+        ({"call_id": ".."}, "call_id"),
+        ({"intent": "transcription", "session": {"type": "realtime"}}, "transcription session"),
+        ({"model": " "}, "model"),
+        ({"max_queue_bytes": 0}, "max_queue_bytes"),
+        ({"websocket_options": {"logger": None}}, "logger"),
+    ],
+)
+def test_contradictions_are_refused_at_once(flavour: Flavour, options: dict[str, Any], message: str) -> None:
+    with ScriptedServer() as server:
+        with pytest.raises(ValueError, match=message):
+            connect(flavour, server, **options)
+        assert server.requests == []
+
+
+def test_an_option_that_the_library_does_not_know_is_refused(flavour: Flavour) -> None:
+    with ScriptedServer() as server:
+        opening = connect(flavour, server, websocket_options={"no_such_option": 1})
+        with pytest.raises(ValueError, match="no_such_option"):
+            opening.__enter__()
+
+
+def test_transcription_sessions_go_by_intent(flavour: Flavour) -> None:
+    built = TranscriptionSessionBuilder("gpt-4o-transcribe")
+    with ScriptedServer(Model()) as server, connect(flavour, server, session=built):
+        pass
+    assert server.requests[0].path == "/v1/realtime?intent=transcription"
+    assert server.received[0]["session"]["type"] == "transcription"
+
+
+def test_translation_sessions_go_to_their_own_place_and_say_goodbye(flavour: Flavour) -> None:
+    built = TranslationSessionBuilder("gpt-realtime-translate").to_language("es")
+    with ScriptedServer(Model()) as server:
+        with connect(flavour, server, session=built) as connection:
+            connection.append_audio(bytes(480))
+            server.wait_for("session.input_audio_buffer.append")
+        assert server.requests[0].path == "/v1/realtime/translations?model=gpt-realtime-translate"
+        kinds = [event["type"] for event in server.received]
+        assert kinds == ["session.update", "session.input_audio_buffer.append", "session.close"]
+        assert server.received[0]["session"] == {"audio": {"output": {"language": "es"}}}
+
+
+@pytest.mark.parametrize(("status", "kind"), [(401, AuthenticationError), (404, NotFoundError), (400, BadRequestError)])
+def test_refusals_become_the_errors_of_rest(flavour: Flavour, status: int, kind: type[Exception]) -> None:
+    body = json.dumps({"error": {"message": "no: test-key-0123", "code": "some_code", "type": "t"}})
+    with ScriptedServer(refusals=((status, body, {"x-request-id": "req_1"}),)) as server:
+        with pytest.raises(kind) as caught:
+            connect(flavour, server).__enter__()
+    error: Any = caught.value
+    assert (error.status_code, error.code, error.request_id) == (status, "some_code", "req_1")
+    assert "test-key" not in str(error) + error.body
+
+
+def test_a_busy_server_is_asked_again(flavour: Flavour) -> None:
+    refusals = ((429, "", {"retry-after": "3"}), (503, "", {}))
+    with ScriptedServer(Model(), refusals=refusals) as server, connect(flavour, server):
+        pass
+    assert len(server.requests) == 3
+    assert flavour.sleeps[0] == 3.0
+
+
+def test_a_busy_server_is_not_asked_for_ever(flavour: Flavour) -> None:
+    with ScriptedServer(refusals=((429, "", {}),) * 5) as server:
+        with pytest.raises(RateLimitError):
+            connect(flavour, server, client={"max_retries": 1}).__enter__()
+    assert len(server.requests) == 2
+
+
+def test_a_redirect_is_not_followed_with_the_key(flavour: Flavour) -> None:
+    with ScriptedServer(Model()) as other:
+        refusals = ((307, "", {"location": other.base_url.replace("http", "ws")}),)
+        with ScriptedServer(refusals=refusals) as server, pytest.raises(Exception, match="307"):
+            connect(flavour, server).__enter__()
+        assert other.requests == []
+
+
+def test_a_sideband_waits_for_its_call_to_be_ready(flavour: Flavour) -> None:
+    refusals = ((404, "", {}),) * 3
+    with ScriptedServer(Model(), refusals=refusals) as server, connect(flavour, server, call_id="rtc_1") as connection:
+        assert connection.call_id == "rtc_1"
+    assert server.requests[-1].path == "/v1/realtime?call_id=rtc_1"
+    assert flavour.sleeps == [0.1, 0.2, 0.4]
+
+
+def test_a_sideband_of_no_call_gives_up_and_says_why(flavour: Flavour) -> None:
+    with ScriptedServer(refusals=((404, "", {}),) * 20) as server:
+        with pytest.raises(NotFoundError, match="has ended.*client secret"):
+            connect(flavour, server, call_id="rtc_1").__enter__()
+    assert 2 <= len(server.requests) < 12
+    assert sum(flavour.sleeps) < 10
+
+
+def test_no_server_is_a_connection_error(flavour: Flavour) -> None:
+    with ScriptedServer() as server:
+        pass
+    with pytest.raises(APIConnectionError, match=r"127\.0\.0\.1"):
+        connect(flavour, server, client={"max_retries": 0}).__enter__()
+
+
+def test_a_missing_key_is_said(flavour: Flavour) -> None:
+    with ScriptedServer() as server, pytest.raises(MissingApiKeyError):
+        connect(flavour, server, client={"api_key": ""}).__enter__()
+
+
+def test_a_key_callable_is_asked_for_each_attempt(flavour: Flavour) -> None:
+    keys = iter(["key-1", "key-2"])
+    with ScriptedServer(Model(), refusals=((503, "", {}),)) as server:
+        with connect(flavour, server, client={"api_key": lambda: next(keys)}):
+            pass
+    assert [request.headers["authorization"] for request in server.requests] == ["Bearer key-1", "Bearer key-2"]
+
+
+def test_a_proxy_that_is_not_there_is_a_connection_error(flavour: Flavour) -> None:
+    with ScriptedServer() as server, pytest.raises(APIConnectionError):
+        connect(flavour, server, proxy="http://127.0.0.1:9", client={"max_retries": 0}).__enter__()
+
+
+def test_entering_twice_is_refused(flavour: Flavour) -> None:
+    with ScriptedServer(Model()) as server:
+        opening = connect(flavour, server)
+        with opening, pytest.raises(Exception, match="entered already"):
+            opening.__enter__()
+
+
+def test_what_the_server_says_of_the_session_is_there(flavour: Flavour) -> None:
+    def script(peer: Peer) -> None:
+        peer.send("session.created", session=session(voice="marin"))
+        peer.until_closed()
+
+    with ScriptedServer(script) as server, connect(flavour, server) as connection:
+        assert connection.session is None or connection.session.model == "gpt-realtime"
+        event = connection.recv()
+        assert event.type == "session.created"
+        assert connection.session.id == "sess_1" or connection.session["id"] == "sess_1"
