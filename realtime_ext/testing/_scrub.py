@@ -58,8 +58,9 @@ class Scrubber:
     """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        if isinstance(secrets, str):
-            raise TypeError("secrets: expected several strings, such as a list, got a single str")
+        if isinstance(secrets, str | bytes) or not isinstance(secrets, Iterable):
+            kind = type(secrets).__name__
+            raise TypeError(f"secrets: expected several strings, such as a list, got a single {kind}")
         self._known: set[str] = set()
         for value in secrets:
             if not isinstance(value, str):
