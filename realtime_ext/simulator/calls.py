@@ -6,12 +6,12 @@ import asyncio
 import importlib
 import logging
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from realtime_ext.simulator.engine.config import SessionConfig
 from realtime_ext.simulator.engine.ids import Ids
 from realtime_ext.simulator.engine.session import Session
-from realtime_ext.simulator.live import Studio
+from realtime_ext.simulator.live import LiveSession, Studio
 from realtime_ext.simulator.problem import ApiProblem
 from realtime_ext.simulator.records import Call, SessionRecord
 from realtime_ext.simulator.rtc.offer import check
@@ -21,6 +21,25 @@ if TYPE_CHECKING:
     from realtime_ext.simulator.rtc.call import WebRtcCall
 
 logger = logging.getLogger("realtime_ext.simulator")
+
+
+class OpenCall(Protocol):
+    """A call that is under way, however it came."""
+
+    record: Call
+
+    @property
+    def live(self) -> LiveSession:
+        """Its session.
+
+        Raises:
+            ApiProblem: 404: it has none yet.
+        """
+        ...
+
+    async def end(self, reason: str) -> None:
+        """End it; returns when its sockets are closed."""
+        ...
 
 
 class Calls:
@@ -36,7 +55,7 @@ class Calls:
         self._settings = settings
         self._studio = studio
         self._ids = ids
-        self._open: dict[str, WebRtcCall] = {}
+        self._open: dict[str, OpenCall] = {}
         self._ending: dict[str, asyncio.Task[None]] = {}
         self._closed = False
 
@@ -81,13 +100,17 @@ class Calls:
         if self._closed:
             await call.end("shutdown")
             raise ApiProblem("The simulator is stopping.", status=503, type="server_error")
-        self._open[record.id] = call
         self._studio.records.add(record.session)
-        self._studio.records.add(record)
+        self.add(call)
         logger.info("call %s: answered", record.id)
         return record
 
-    def find(self, call_id: str) -> WebRtcCall:
+    def add(self, call: OpenCall) -> None:
+        """Take a call in and record it."""
+        self._open[call.record.id] = call
+        self._studio.records.add(call.record)
+
+    def find(self, call_id: str) -> OpenCall:
         """Return a call that is under way.
 
         Raises:
@@ -109,8 +132,20 @@ class Calls:
         Raises:
             ApiProblem: 404: there is no such call.
         """
-        self._end(self.find(call_id), "hangup")
+        await self.end(call_id, "hangup")
+
+    async def end(self, call_id: str, reason: str) -> None:
+        """End a call for any reason; returns when its sockets are closed.
+
+        Raises:
+            ApiProblem: 404: there is no such call.
+        """
+        self._end(self.find(call_id), reason)
         await asyncio.shield(self._ending[call_id])
+
+    def end_soon(self, call: OpenCall, reason: str) -> None:
+        """End a call without waiting; nothing happens if it has ended."""
+        self._end(call, reason)
 
     async def close(self) -> None:
         """End all calls, because the simulator stops."""
@@ -120,7 +155,7 @@ class Calls:
         if self._ending:
             await asyncio.wait(list(self._ending.values()))
 
-    def _end(self, call: WebRtcCall, reason: str) -> None:
+    def _end(self, call: OpenCall, reason: str) -> None:
         """End a call, once; its peer connection closes in the background."""
         call_id = call.record.id
         if self._open.pop(call_id, None) is None:

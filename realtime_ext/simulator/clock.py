@@ -1,11 +1,15 @@
-"""Time as the simulator sees it, so that tests can replace it."""
+"""Time as the simulator sees it: real, but it can be put forward, so that nobody waits for long."""
 
 from __future__ import annotations
 
 import asyncio
+import heapq
+import itertools
 import time
 from collections.abc import Callable
 from typing import Protocol
+
+_SWEEP = 64
 
 
 class Timer(Protocol):
@@ -30,14 +34,120 @@ class Clock(Protocol):
         ...
 
 
-class RealClock:
-    """The event loop's own time."""
+class _Due:
+    """A callback that waits in the heap.
+
+    Args:
+        callback: Called once, unless it was called off.
+        cancelled: Told when it is called off.
+    """
+
+    __slots__ = ("_cancelled", "callback")
+
+    def __init__(self, callback: Callable[[], None], cancelled: Callable[[], None]) -> None:
+        self.callback: Callable[[], None] | None = callback
+        self._cancelled = cancelled
+
+    def cancel(self) -> None:
+        if self.callback is not None:
+            self.callback = None
+            self._cancelled()
+
+
+class AdvancingClock:
+    """The event loop's time, plus what it was put forward by."""
+
+    def __init__(self) -> None:
+        self._ahead = 0.0
+        self._heap: list[tuple[float, int, _Due]] = []
+        self._order = itertools.count()
+        self._alarm: asyncio.TimerHandle | None = None
+        self._alarm_at = 0.0
+        self._cancelled = 0
 
     def monotonic(self) -> float:
-        return asyncio.get_running_loop().time()
+        return asyncio.get_running_loop().time() + self._ahead
 
     def unix(self) -> float:
-        return time.time()
+        return time.time() + self._ahead
 
     def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
-        return asyncio.get_running_loop().call_at(when, callback)
+        due = _Due(callback, self._count_cancelled)
+        heapq.heappush(self._heap, (when, next(self._order), due))
+        self._wind()
+        return due
+
+    async def advance(self, seconds: float) -> None:
+        """Put the time forward; what falls due on the way is done in its order, each at its own time.
+
+        Args:
+            seconds: How far, 0 or more.
+        """
+        until = self.monotonic() + seconds
+        while self._next() is not None and self._heap[0][0] <= until:
+            when, _, due = heapq.heappop(self._heap)
+            self._ahead += max(0.0, when - self.monotonic())
+            self._call(due)
+            # What a callback has set off gets its turn before the time goes on.
+            await asyncio.sleep(0)
+        self._ahead += max(0.0, until - self.monotonic())
+        self._wind()
+
+    def _count_cancelled(self) -> None:
+        """Sweep the heap when most of it was called off: what lies far ahead would stay there for an hour."""
+        self._cancelled += 1
+        if self._cancelled > _SWEEP and self._cancelled > len(self._heap) // 2:
+            self._heap = [entry for entry in self._heap if entry[2].callback is not None]
+            heapq.heapify(self._heap)
+            self._cancelled = 0
+
+    def _next(self) -> _Due | None:
+        while self._heap and self._heap[0][2].callback is None:
+            heapq.heappop(self._heap)
+        return self._heap[0][2] if self._heap else None
+
+    def _wind(self) -> None:
+        """Set the loop's alarm to the first thing that is due."""
+        if self._next() is None:
+            return
+        first = self._heap[0][0]
+        if self._alarm is not None:
+            if self._alarm_at <= first - self._ahead:
+                return
+            self._alarm.cancel()
+        self._alarm_at = first - self._ahead
+        self._alarm = asyncio.get_running_loop().call_at(self._alarm_at, self._ring)
+
+    def _ring(self) -> None:
+        self._alarm = None
+        try:
+            while self._next() is not None and self._heap[0][0] <= self.monotonic():
+                self._call(heapq.heappop(self._heap)[2])
+        finally:
+            self._wind()
+
+    @staticmethod
+    def _call(due: _Due) -> None:
+        callback, due.callback = due.callback, None
+        if callback is not None:
+            callback()
+
+
+async def sleep(clock: Clock, seconds: float) -> None:
+    """Wait on a clock.
+
+    Args:
+        clock: Whose time.
+        seconds: How long.
+    """
+    woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def wake() -> None:
+        if not woken.done():
+            woken.set_result(None)
+
+    timer = clock.call_at(clock.monotonic() + seconds, wake)
+    try:
+        await woken
+    finally:
+        timer.cancel()

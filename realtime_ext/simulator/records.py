@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import attrs
@@ -129,6 +129,28 @@ class SessionRecord:
         return [str(event["type"]) for event in self.sent]
 
 
+@attrs.frozen(kw_only=True)
+class Delivery:
+    """One attempt to deliver a webhook.
+
+    Args:
+        webhook_id: Its `webhook-id`; the same for each attempt and each duplicate.
+        type: `realtime.call.incoming` or `live.call.incoming`.
+        status: What the receiver answered; None if no answer came.
+        error: Why no answer came.
+    """
+
+    webhook_id: str
+    type: str
+    status: int | None = None
+    error: str | None = None
+
+    @property
+    def acknowledged(self) -> bool:
+        """Whether the receiver answered with 200; anything else is tried again."""
+        return self.status == 200
+
+
 @attrs.define(kw_only=True, eq=False)
 class Call:
     """One call, over WebRTC or SIP.
@@ -138,9 +160,14 @@ class Call:
         kind: How it came.
         offer: The SDP offer as it was sent, byte for byte.
         answer: The SDP answer.
-        session: Its session.
+        session: Its session; on SIP it begins when the call is accepted.
         state: How far it got.
-        ended: Why it ended: `hangup`, `peer`, `shutdown`, `expired`, `failed`; None while it lasts.
+        ended: Why it ended: `hangup`, `rejected`, `peer`, `shutdown`, `expired`, `failed`; None while it
+            lasts.
+        sip_headers: The INVITE's headers, in order; names may repeat.
+        reject_code: The SIP status that it was rejected with, if it was.
+        refers: Where it was referred to, oldest first.
+        deliveries: Every attempt to announce it by webhook.
     """
 
     id: str
@@ -150,6 +177,10 @@ class Call:
     answer: str = attrs.field(default="", repr=False)
     state: CallState = "connecting"
     ended: str | None = None
+    sip_headers: Sequence[tuple[str, str]] = attrs.field(default=(), repr=False)
+    reject_code: int | None = None
+    refers: list[str] = attrs.field(factory=list)
+    deliveries: list[Delivery] = attrs.field(factory=list, repr=False)
 
     @property
     def received_audio(self) -> bytes:

@@ -4,34 +4,39 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from starlette.types import ASGIApp
 
-from realtime_ext.simulator import scenario
+from realtime_ext.simulator import hearing, scenario
 from realtime_ext.simulator.calls import Calls
-from realtime_ext.simulator.clock import RealClock
+from realtime_ext.simulator.clock import AdvancingClock
+from realtime_ext.simulator.control.controls import Controls, Parts
 from realtime_ext.simulator.credentials import Credentials
 from realtime_ext.simulator.engine.ids import Ids
 from realtime_ext.simulator.engine.pacing import Pacing
 from realtime_ext.simulator.http import app
 from realtime_ext.simulator.http.calls import CallRoutes
 from realtime_ext.simulator.http.client_secrets import ClientSecretRoutes
+from realtime_ext.simulator.http.sessions import SessionRoutes
+from realtime_ext.simulator.http.sip import SipRoutes
+from realtime_ext.simulator.http.translations import TranslationRoutes
 from realtime_ext.simulator.live import Studio
 from realtime_ext.simulator.media.speaker import Speaker
 from realtime_ext.simulator.records import Call, Records, RequestRecord, SessionRecord
 from realtime_ext.simulator.server import ServerThread
 from realtime_ext.simulator.settings import LOOPBACK, Settings
+from realtime_ext.simulator.sip.desk import Desk
 from realtime_ext.simulator.ws.routes import WebSocketRoutes
 from realtime_ext.simulator.ws.sessions import Sessions
 
 _START_SECONDS = 30.0
 
 
-class Simulator:
+class Simulator(Controls):
     """A Realtime API for tests and for building without a key.
 
     It serves from a thread of its own, so that synchronous and asynchronous code can use it alike:
@@ -71,7 +76,7 @@ class Simulator:
         kept: int = 256,
         seed: int | None = None,
     ) -> None:
-        self._settings = Settings(
+        settings = Settings(
             host=host,
             port=port,
             api_key=api_key or f"sk-sim-{secrets.token_hex(16)}",
@@ -84,9 +89,11 @@ class Simulator:
             kept=kept,
             seed=seed,
         )
+        super().__init__(settings)
         self._records = Records(kept)
         self._scenario: scenario.Scenario = scenario.default
-        self._thread: ServerThread | None = None
+        self._hearing: hearing.Hearing = hearing.default
+        self._mcp_servers: dict[str, Sequence[Mapping[str, Any]] | None] = {}
 
     def __repr__(self) -> str:
         return f"<Simulator {self.base_url if self._thread else 'not running'}>"
@@ -152,6 +159,25 @@ class Simulator:
                 thread.
         """
         self._scenario = answer
+
+    def on_speech(self, words: hearing.Hearing) -> None:
+        """Say what the user's audio is taken to say from now on; nothing here recognizes speech.
+
+        Args:
+            words: Called with a `Heard` (`pcm`, `seconds`, `session`) for every turn of the user; returns
+                the words. It may be a coroutine function, and runs in the simulator's thread.
+        """
+        self._hearing = words
+
+    def mcp_server(self, server_label: str, tools: Sequence[Mapping[str, Any]] | None) -> None:
+        """Say which tools an MCP server has; without that it has those that the session allows by name.
+
+        Args:
+            server_label: The session's name of the server.
+            tools: Objects with `name`, `input_schema` and perhaps `description`; None for a server that
+                can't be asked.
+        """
+        self._mcp_servers[server_label] = tools
 
     # Its life
 
@@ -219,7 +245,7 @@ class Simulator:
         """Put the parts together, inside the thread's event loop."""
         settings = self._settings
         ids = Ids(settings.seed)
-        clock = RealClock()
+        clock = AdvancingClock()
         workers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="realtime-simulator-worker")
         studio = Studio(
             clock=clock,
@@ -227,17 +253,28 @@ class Simulator:
             workers=workers,
             records=self._records,
             scenario=lambda: self._scenario,
+            hearing=lambda: self._hearing,
+            mcp_servers=self._mcp_servers,
         )
         credentials = Credentials(settings.api_key, clock, ids)
         calls = Calls(settings, studio, ids)
+        desk = Desk(calls, studio, settings, ids)
+        self._parts = Parts(calls, desk, clock)
 
         async def close() -> None:
+            self._parts = None
+            await desk.close()
             await calls.close()
             workers.shutdown(wait=True, cancel_futures=True)
 
         application = app.build(
-            CallRoutes(calls, credentials),
-            ClientSecretRoutes(credentials, ids),
+            app.Routes(
+                calls=CallRoutes(calls, credentials),
+                secrets=ClientSecretRoutes(credentials, ids),
+                sessions=SessionRoutes(credentials, ids),
+                sip=SipRoutes(desk, credentials),
+                translations=TranslationRoutes(credentials, ids),
+            ),
             WebSocketRoutes(Sessions(settings, studio, ids), calls, credentials, ids),
             self._records,
             ids,

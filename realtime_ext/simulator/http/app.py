@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+import attrs
 from starlette.applications import Starlette
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
@@ -20,6 +21,9 @@ from realtime_ext.simulator.engine.ids import Ids
 from realtime_ext.simulator.engine.responses import REQUEST_LIMIT
 from realtime_ext.simulator.http.calls import CallRoutes
 from realtime_ext.simulator.http.client_secrets import ClientSecretRoutes
+from realtime_ext.simulator.http.sessions import SessionRoutes
+from realtime_ext.simulator.http.sip import SipRoutes
+from realtime_ext.simulator.http.translations import TranslationRoutes
 from realtime_ext.simulator.problem import ApiProblem
 from realtime_ext.simulator.records import Records, RequestRecord
 from realtime_ext.simulator.ws.routes import WebSocketRoutes
@@ -30,9 +34,43 @@ _STARTS = ("http.response.start", "websocket.http.response.start", "websocket.ac
 _EXPOSED = "Location, Retry-After, X-Request-Id, X-RateLimit-Limit-Requests, X-RateLimit-Remaining-Requests"
 
 
+@attrs.frozen(kw_only=True)
+class Routes:
+    """The routes of the HTTP operations.
+
+    Args:
+        calls: Making and ending calls.
+        secrets: Client secrets.
+        sessions: Sessions of the older form.
+        sip: Accepting, rejecting and referring calls.
+        translations: Client secrets of translations.
+    """
+
+    calls: CallRoutes
+    secrets: ClientSecretRoutes
+    sessions: SessionRoutes
+    sip: SipRoutes
+    translations: TranslationRoutes
+
+    def all(self) -> list[Route]:
+        """Return them by path."""
+        call = "/v1/realtime/calls/{call_id}"
+        operations = {
+            "/v1/realtime/calls": self.calls.create,
+            f"{call}/accept": self.sip.accept,
+            f"{call}/hangup": self.calls.hangup,
+            f"{call}/refer": self.sip.refer,
+            f"{call}/reject": self.sip.reject,
+            "/v1/realtime/client_secrets": self.secrets.create,
+            "/v1/realtime/sessions": self.sessions.create,
+            "/v1/realtime/transcription_sessions": self.sessions.create_transcription,
+            "/v1/realtime/translations/client_secrets": self.translations.create_client_secret,
+        }
+        return [Route(path, operation, methods=["POST"]) for path, operation in operations.items()]
+
+
 def build(
-    calls: CallRoutes,
-    secrets: ClientSecretRoutes,
+    operations: Routes,
     websockets: WebSocketRoutes,
     records: Records,
     ids: Ids,
@@ -40,17 +78,14 @@ def build(
     """Return the application.
 
     Args:
-        calls: The routes of calls.
-        secrets: The routes of client secrets.
+        operations: The routes of the HTTP operations.
         websockets: The routes of WebSockets.
         records: Where requests are recorded.
         ids: Where request ids come from.
     """
     app = Starlette(
         routes=[
-            Route("/v1/realtime/calls", calls.create, methods=["POST"]),
-            Route("/v1/realtime/calls/{call_id}/hangup", calls.hangup, methods=["POST"]),
-            Route("/v1/realtime/client_secrets", secrets.create, methods=["POST"]),
+            *operations.all(),
             WebSocketRoute("/v1/realtime", websockets.realtime),
             WebSocketRoute("/{path:path}", websockets.unknown),
         ],

@@ -49,6 +49,12 @@ class CallRoutes:
         """Make a call from an offer: multipart, or raw with a client secret."""
         secret = self.credentials.identify(request.headers)
         carried = secret.session if secret is not None else None
+        if carried is not None and carried.get("type") not in REQUEST_SCHEMAS:
+            raise ApiProblem(
+                f"This client secret opens {carried.get('type')} sessions, not calls.",
+                code="invalid_value",
+                param="session.type",
+            )
         kind = body.media_type(request)
         if kind == SDP and secret is None:
             raise body.unsupported(kind, MULTIPART)

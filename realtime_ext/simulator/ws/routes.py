@@ -41,7 +41,7 @@ class WebSocketRoutes:
             asked = handshake.read(
                 websocket.headers, websocket.query_params, websocket.scope["subprotocols"], self.credentials
             )
-            call = self.calls.find(asked.call_id) if asked.call_id is not None else None
+            call = self.calls.find(asked.call_id).live if asked.call_id is not None else None
         except ApiProblem as problem:
             await refuse(websocket, problem)
             return
@@ -49,7 +49,7 @@ class WebSocketRoutes:
         if asked.beta:
             await self._refuse_beta(connection)
         elif call is not None:
-            await _serve(connection, call.live, own=False)
+            await _serve(connection, call, own=False)
         else:
             await _serve(connection, self.sessions.open(asked), own=True)
 
