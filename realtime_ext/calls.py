@@ -195,7 +195,7 @@ def _checked_offer(offer: object) -> bytes:
         raise SdpError(
             mask(f"offer: line {first.line}: {first.message}{more}; {first.hint}"), line=first.line
         )
-    return offer
+    return data
 
 
 def _read_call(response: httpx.Response) -> Call:
