@@ -14,8 +14,9 @@ from typing import Any, Protocol
 
 import attrs
 
-from realtime_ext.simulator import hearing, scenario
+from realtime_ext.simulator import scenario
 from realtime_ext.simulator.clock import Clock, Timer
+from realtime_ext.simulator.engine.core import Core
 from realtime_ext.simulator.engine.effects import (
     AnswerNeeded,
     AudioIn,
@@ -27,9 +28,10 @@ from realtime_ext.simulator.engine.effects import (
     Play,
     StopPlaying,
     ToolsNeeded,
+    TranslationNeeded,
 )
-from realtime_ext.simulator.engine.session import Session
 from realtime_ext.simulator.engine.turn import Action, Fail, Heard, Say, Turn
+from realtime_ext.simulator.hearing import Hearing, Translation, default_hearing, default_translation
 from realtime_ext.simulator.media.codec import PCM
 from realtime_ext.simulator.media.speaker import Speaker
 from realtime_ext.simulator.records import Records, SessionRecord, without_audio
@@ -37,6 +39,7 @@ from realtime_ext.simulator.records import Records, SessionRecord, without_audio
 logger = logging.getLogger("realtime_ext.simulator")
 Send = Callable[[Mapping[str, Any]], None]
 Ended = Callable[[int, str], None]
+_NO_TURN = Turn(text="", items=(), session={}, response={}, tools=())
 
 
 class Player(Protocol):
@@ -59,6 +62,7 @@ class Studio:
         records: What tests look at.
         scenario: What the model answers; asked anew for each response.
         hearing: What the user is taken to have said; asked anew for each item.
+        translation: What something means in another language; asked anew each time.
         mcp_servers: The tools of MCP servers by label; None for one that can't be asked.
     """
 
@@ -67,7 +71,8 @@ class Studio:
     workers: Executor
     records: Records
     scenario: Callable[[], scenario.Scenario]
-    hearing: Callable[[], hearing.Hearing] = lambda: hearing.default
+    hearing: Callable[[], Hearing] = lambda: default_hearing
+    translation: Callable[[], Translation] = lambda: default_translation
     mcp_servers: Mapping[str, Sequence[Mapping[str, Any]] | None] = attrs.field(factory=dict)
 
 
@@ -84,7 +89,7 @@ class LiveSession:
 
     def __init__(
         self,
-        session: Session,
+        session: Core,
         record: SessionRecord,
         studio: Studio,
         on_end: Ended,
@@ -172,8 +177,7 @@ class LiveSession:
         self._wind()
 
     def _look(self) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-        items = [item.view() for item in list(self.session.conversation)]
-        return self.session.config.view(), items
+        return self.session.view(), self.session.items()
 
     def _wind(self) -> None:
         deadline = self.session.deadline()
@@ -198,11 +202,13 @@ class LiveSession:
             case AnswerNeeded(response_id, turn):
                 self._start(self._answer(response_id, turn))
             case HearingNeeded(item_id, pcm):
-                self._hear(item_id, Heard(pcm=pcm, session=self.session.config.view()))
+                self._hear(item_id, Heard(pcm=pcm, session=self.session.view()))
             case ToolsNeeded(item_id, label, allowed):
                 named = [{"name": name, "input_schema": {"type": "object"}} for name in allowed]
                 tools = self._studio.mcp_servers.get(label, named)
                 self.session.listed(item_id, tools, self.now)
+            case TranslationNeeded(spoken_id, text, language):
+                self._start(self._translate(spoken_id, text, language))
             case AudioIn(pcm):
                 self.record.audio_in.add(pcm)
             case AudioOut(pcm):
@@ -262,6 +268,19 @@ class LiveSession:
             logger.exception("the scenario failed")
             voiced = [Fail("scenario_error", f"{type(error).__name__}: {error}")]
         self.session.answer(response_id, voiced, self.now)
+        self._pump()
+
+    async def _translate(self, spoken_id: str, text: str, language: str) -> None:
+        said: Action
+        try:
+            words = self._studio.translation()(text, language)
+            if inspect.isawaitable(words):
+                words = await words
+            said = await self._voiced(Say(words), _NO_TURN)
+        except Exception as error:  # a user's function may fail in any way; an event says so
+            logger.exception("the translation failed")
+            said = Fail("translation_failed", f"{type(error).__name__}: {error}")
+        self.session.answer(spoken_id, [said], self.now)
         self._pump()
 
     async def _voiced(self, action: Action, turn: Turn) -> Action:

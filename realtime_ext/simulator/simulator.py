@@ -92,7 +92,8 @@ class Simulator(Controls):
         super().__init__(settings)
         self._records = Records(kept)
         self._scenario: scenario.Scenario = scenario.default
-        self._hearing: hearing.Hearing = hearing.default
+        self._hearing: hearing.Hearing = hearing.default_hearing
+        self._translation: hearing.Translation = hearing.default_translation
         self._mcp_servers: dict[str, Sequence[Mapping[str, Any]] | None] = {}
 
     def __repr__(self) -> str:
@@ -168,6 +169,15 @@ class Simulator(Controls):
                 the words. It may be a coroutine function, and runs in the simulator's thread.
         """
         self._hearing = words
+
+    def on_translation(self, words: hearing.Translation) -> None:
+        """Say what translation sessions say from now on; nothing here knows languages.
+
+        Args:
+            words: Called with what was said and the language to translate to, such as `es`; returns the
+                translation. It may be a coroutine function, and runs in the simulator's thread.
+        """
+        self._translation = words
 
     def mcp_server(self, server_label: str, tools: Sequence[Mapping[str, Any]] | None) -> None:
         """Say which tools an MCP server has; without that it has those that the session allows by name.
@@ -254,6 +264,7 @@ class Simulator(Controls):
             records=self._records,
             scenario=lambda: self._scenario,
             hearing=lambda: self._hearing,
+            translation=lambda: self._translation,
             mcp_servers=self._mcp_servers,
         )
         credentials = Credentials(settings.api_key, clock, ids)

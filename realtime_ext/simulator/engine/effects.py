@@ -85,6 +85,21 @@ class ToolsNeeded:
 
 
 @attrs.frozen
+class TranslationNeeded:
+    """Find out what something means in another language, then call `TranslationSession.answer(spoken_id, …)`.
+
+    Args:
+        spoken_id: The id of what was said.
+        text: The words.
+        language: The language to translate to.
+    """
+
+    spoken_id: str
+    text: str
+    language: str
+
+
+@attrs.frozen
 class AudioIn:
     """The user's audio came in an event, PCM16 mono at 24 kHz; for the records."""
 
@@ -111,4 +126,15 @@ class End:
     reason: str
 
 
-Effect = Emit | AnswerNeeded | HearingNeeded | ToolsNeeded | Play | StopPlaying | AudioIn | AudioOut | End
+Effect = (
+    Emit
+    | AnswerNeeded
+    | HearingNeeded
+    | ToolsNeeded
+    | TranslationNeeded
+    | Play
+    | StopPlaying
+    | AudioIn
+    | AudioOut
+    | End
+)

@@ -7,13 +7,13 @@ seconds on any monotonic clock. Nothing here blocks, sleeps or sends.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from realtime_ext.simulator.engine import messages
 from realtime_ext.simulator.engine.config import REALTIME, SessionConfig
 from realtime_ext.simulator.engine.conversation import Conversation, Item
-from realtime_ext.simulator.engine.effects import AudioOut, Effect, Emit, End, Play, StopPlaying
+from realtime_ext.simulator.engine.core import Core
+from realtime_ext.simulator.engine.effects import AudioOut, Play, StopPlaying
 from realtime_ext.simulator.engine.ids import Ids
 from realtime_ext.simulator.engine.input_audio import InputAudio
 from realtime_ext.simulator.engine.items import Items
@@ -28,7 +28,7 @@ from realtime_ext.simulator.media.speech import RATE, Speech
 from realtime_ext.simulator.problem import ApiProblem
 
 
-class Session:
+class Session(Core):
     """One session.
 
     Args:
@@ -51,15 +51,11 @@ class Session:
         plays_audio: bool = False,
         pacing: Pacing | None = None,
     ) -> None:
+        super().__init__(ids, now, lifetime, "RealtimeClientEvent")
         self.config = config
-        self.ids = ids
         self.pacing = pacing or Pacing()
         self.conversation = Conversation()
         self.audio_in_events = not plays_audio
-        self.ended = False
-        self._now = now
-        self._expires = now + lifetime
-        self._effects: list[Effect] = []
         self._playback = Playback(self.emit)
         self._spoke = False
         self._later: list[Sequence[Action]] = []
@@ -68,7 +64,7 @@ class Session:
         self._transcription = Transcription(self)
         self.input = InputAudio(self)
         self.mcp = Mcp(self)
-        self._handlers: dict[str, Callable[[Mapping[str, Any]], None]] = {
+        self._handlers = {
             "session.update": self._update,
             "conversation.item.create": self._create_item,
             "conversation.item.retrieve": self._items.retrieve,
@@ -84,42 +80,17 @@ class Session:
 
     # In
 
+    def view(self) -> dict[str, Any]:
+        return self.config.view()
+
+    def items(self) -> list[dict[str, Any]]:
+        return [item.view() for item in list(self.conversation)]
+
     def greeting(self) -> dict[str, Any]:
-        """Return the `session.created` event, for the connection that made the session and no other."""
         self.mcp.configure()
-        return self._stamped({"type": "session.created", "session": self.config.view()})
-
-    def receive_text(self, text: str | bytes, now: float) -> Mapping[str, Any] | None:
-        """Take one message from a client.
-
-        Args:
-            text: The message as it came.
-            now: The time.
-
-        Returns:
-            The event, or None if the message wasn't one.
-        """
-        try:
-            event = messages.parse(text)
-        except ApiProblem as problem:
-            self.emit(problem.event())
-            return None
-        self.receive(event, now)
-        return event
-
-    def receive(self, event: Mapping[str, Any], now: float) -> None:
-        """Take one client event; what is wrong with it is answered with an `error` event."""
-        self.tick(now)
-        if self.ended:
-            return
-        try:
-            kind = messages.check(event, self._handlers, "RealtimeClientEvent")
-            self._handlers[kind](event)
-        except ApiProblem as problem:
-            self.emit(problem.event(messages.event_id(event)))
+        return super().greeting()
 
     def hear(self, pcm: bytes, now: float) -> None:
-        """Take audio from the peer's track, PCM16 mono at 24 kHz."""
         self.tick(now)
         if not self.ended:
             self.input.hear(pcm)
@@ -129,36 +100,25 @@ class Session:
         self.emit({"type": "input_audio_buffer.dtmf_event_received", "event": key, "received_at": int(unix)})
 
     def answer(self, response_id: str, actions: Sequence[Action], now: float) -> None:
-        """Take what the model answers; ignored if the response was cancelled meanwhile."""
         self.tick(now)
         self._responses.perform(response_id, actions, self._now)
 
     def heard(self, item_id: str, text: str, now: float, error: str | None = None) -> None:
-        """Take what a user's item says, or why that couldn't be found out."""
         self.tick(now)
         if not self.ended:
             self._transcription.heard(item_id, text, error)
             self._responses.ask()
 
     def listed(self, item_id: str, tools: Sequence[Mapping[str, Any]] | None, now: float) -> None:
-        """Take the tools of an MCP server; None if it couldn't be asked."""
         self.tick(now)
         self.mcp.listed(item_id, tools)
 
     def playback_drained(self, response_id: str, now: float) -> None:
-        """The player has played all that was queued for a response."""
         self.tick(now)
         self._playback.drained(response_id)
         self._perhaps_silent(self._now)
 
     def playback_cleared(self, played: Mapping[str, int], *, truncate: bool, now: float) -> None:
-        """The player has dropped its queue.
-
-        Args:
-            played: Item id -> samples (24 kHz) that were heard of it, for the items that were in the queue.
-            truncate: Whether to cut those items to what was heard.
-            now: The time.
-        """
         self.tick(now)
         self._playback.clear()
         if truncate:
@@ -168,45 +128,17 @@ class Session:
                     self._items.cut(item, samples * 1000 // RATE)
         self._perhaps_silent(self._now)
 
-    def tick(self, now: float) -> None:
-        """Do what is due."""
-        self._now = max(self._now, now)
-        if not self.ended and self._now >= self._expires:
-            problem = ApiProblem("The session has reached its time limit.", code="session_expired")
-            self.emit(problem.event())
-            self.end(1001, "session expired")
-        if not self.ended:
-            self._responses.tick(self._now)
-            self.input.tick(self._now)
+    def _advance(self) -> None:
+        self._responses.tick(self._now)
+        self.input.tick(self._now)
 
-    def deadline(self) -> float | None:
-        """Return when `tick` has something to do, or None."""
-        if self.ended:
-            return None
-        return min(self._expires, self._responses.deadline(), self.input.deadline())
+    def _due(self) -> float:
+        return min(self._responses.deadline(), self.input.deadline())
 
-    def end(self, code: int, reason: str) -> None:
-        """End the session; nothing is emitted after this."""
-        if not self.ended:
-            self._effects.append(End(code, reason))
-            self.ended = True
-            self._responses.drop()
+    def _drop(self) -> None:
+        self._responses.drop()
 
     # Out
-
-    def take(self) -> list[Effect]:
-        """Return the effects since the last call."""
-        effects, self._effects = self._effects, []
-        return effects
-
-    def emit(self, event: dict[str, Any]) -> None:
-        """Queue a server event."""
-        self.effect(Emit(self._stamped(event)))
-
-    def effect(self, effect: Effect) -> None:
-        """Queue an effect; dropped once the session has ended."""
-        if not self.ended:
-            self._effects.append(effect)
 
     def play(self, response_id: str, item_id: str, speech: Speech, start: int, end: int) -> None:
         """Queue a stretch of speech for the player, if there is one."""
@@ -238,9 +170,6 @@ class Session:
     def _perhaps_silent(self, since: float) -> None:
         if self._responses.active is None and self._playback.playing is None:
             self.input.model_is_silent(since)
-
-    def _stamped(self, event: dict[str, Any]) -> dict[str, Any]:
-        return {"type": event["type"], "event_id": self.ids.new("event"), **event}
 
     # Turns
 

@@ -87,6 +87,7 @@ def build(
         routes=[
             *operations.all(),
             WebSocketRoute("/v1/realtime", websockets.realtime),
+            WebSocketRoute("/v1/realtime/translations", websockets.translations),
             WebSocketRoute("/{path:path}", websockets.unknown),
         ],
         exception_handlers={ApiProblem: _problem, HTTPException: _http, Exception: _crash},

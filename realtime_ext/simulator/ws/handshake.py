@@ -40,7 +40,12 @@ class Handshake:
 
 
 def read(
-    headers: Headers, query: QueryParams, subprotocols: Sequence[str], credentials: Credentials
+    headers: Headers,
+    query: QueryParams,
+    subprotocols: Sequence[str],
+    credentials: Credentials,
+    *,
+    translation: bool = False,
 ) -> Handshake:
     """Return what a handshake asks for.
 
@@ -51,12 +56,20 @@ def read(
         query: Its query.
         subprotocols: The subprotocols that it offers.
         credentials: Who may connect.
+        translation: Whether it came to the address of translation sessions.
 
     Raises:
         ApiProblem: 401 for the key, 400 for the query.
     """
     in_subprotocol = [name.removeprefix(_KEY_PREFIX) for name in subprotocols if name.startswith(_KEY_PREFIX)]
     secret = credentials.judge(in_subprotocol[0]) if in_subprotocol else credentials.identify(headers)
+    kind = secret.session.get("type", "realtime") if secret is not None else None
+    if kind is not None and (kind == "translation") != translation:
+        raise ApiProblem(
+            f"This client secret opens {kind} sessions; they have an address of their own.",
+            code="invalid_value",
+            param="session.type",
+        )
     intent = query.get("intent")
     if intent not in (None, "transcription", "conversation"):
         raise ApiProblem(

@@ -38,9 +38,7 @@ class WebSocketRoutes:
     async def realtime(self, websocket: WebSocket) -> None:
         """Serve a conversation, a transcription session or a call's sideband."""
         try:
-            asked = handshake.read(
-                websocket.headers, websocket.query_params, websocket.scope["subprotocols"], self.credentials
-            )
+            asked = self._read(websocket, translation=False)
             call = self.calls.find(asked.call_id).live if asked.call_id is not None else None
         except ApiProblem as problem:
             await refuse(websocket, problem)
@@ -53,10 +51,34 @@ class WebSocketRoutes:
         else:
             await _serve(connection, self.sessions.open(asked), own=True)
 
+    async def translations(self, websocket: WebSocket) -> None:
+        """Serve a translation session."""
+        try:
+            asked = self._read(websocket, translation=True)
+            if asked.call_id is not None:
+                raise ApiProblem("Calls have no translation sessions.", code="invalid_value", param="call_id")
+        except ApiProblem as problem:
+            await refuse(websocket, problem)
+            return
+        connection = await self._accept(websocket, asked)
+        if asked.beta:
+            await self._refuse_beta(connection)
+        else:
+            await _serve(connection, self.sessions.open_translation(asked), own=True)
+
     async def unknown(self, websocket: WebSocket) -> None:
         """Refuse an address that is none of the API's."""
         path = websocket.url.path[:200]
         await refuse(websocket, ApiProblem(f"Invalid URL (GET {path})", status=404))
+
+    def _read(self, websocket: WebSocket, *, translation: bool) -> Handshake:
+        return handshake.read(
+            websocket.headers,
+            websocket.query_params,
+            websocket.scope["subprotocols"],
+            self.credentials,
+            translation=translation,
+        )
 
     async def _accept(self, websocket: WebSocket, asked: Handshake) -> Connection:
         await websocket.accept(asked.subprotocol)

@@ -7,8 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from realtime_ext.simulator.engine.config import SessionConfig
+from realtime_ext.simulator.engine.core import Core
 from realtime_ext.simulator.engine.ids import Ids
 from realtime_ext.simulator.engine.session import Session
+from realtime_ext.simulator.engine.translation import TranslationSession
+from realtime_ext.simulator.engine.translation_config import TranslationConfig
 from realtime_ext.simulator.live import LiveSession, Studio
 from realtime_ext.simulator.records import SessionRecord
 from realtime_ext.simulator.settings import Settings
@@ -40,20 +43,32 @@ class Sessions:
         initial: Mapping[str, Any] | None = asked.secret.session if asked.secret is not None else None
         if initial is None and asked.transcription:
             initial = {"type": "transcription"}
-        clock = self._studio.clock
-        expires_at = int(clock.unix() + self._settings.session_seconds)
-        config = SessionConfig(self._ids.new("sess"), expires_at, initial, model=asked.model)
-        session = Session(
-            config,
-            self._ids,
-            clock.monotonic(),
-            lifetime=self._settings.session_seconds,
-            pacing=self._settings.pacing,
-        )
-        record = SessionRecord(id=config.session_id, transport="websocket")
-        live = LiveSession(session, record, self._studio, on_end=_ended(config.session_id))
+        config = SessionConfig(self._ids.new("sess"), self._expires_at(), initial, model=asked.model)
+        session = Session(config, self._ids, self._studio.clock.monotonic(), **self._pace())
+        return self._live(session, config.session_id, config.kind)
+
+    def open_translation(self, asked: Handshake) -> LiveSession:
+        """Return a new translation session.
+
+        Args:
+            asked: The handshake; the session of its client secret comes first, then its model.
+        """
+        initial = asked.secret.session if asked.secret is not None else None
+        config = TranslationConfig(self._ids.new("sess"), self._expires_at(), initial, model=asked.model)
+        session = TranslationSession(config, self._ids, self._studio.clock.monotonic(), **self._pace())
+        return self._live(session, config.session_id, config.kind)
+
+    def _expires_at(self) -> int:
+        return int(self._studio.clock.unix() + self._settings.session_seconds)
+
+    def _pace(self) -> dict[str, Any]:
+        return {"lifetime": self._settings.session_seconds, "pacing": self._settings.pacing}
+
+    def _live(self, session: Core, session_id: str, kind: str) -> LiveSession:
+        record = SessionRecord(id=session_id, transport="websocket")
+        live = LiveSession(session, record, self._studio, on_end=_ended(session_id))
         self._studio.records.add(record)
-        logger.info("session %s: begun (%s)", record.id, config.kind)
+        logger.info("session %s: begun (%s)", session_id, kind)
         return live
 
 
