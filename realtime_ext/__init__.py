@@ -15,12 +15,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import audio, errors, events, sdp, sip, tools, types, webhooks
+    from . import audio, errors, events, sdp, sip, tools, types, usage, webhooks
     from ._version import __version__
     from .aio import AsyncRealtimeClient
+    from .aio_connection import AsyncConnection
     from .calls import Call
     from .client import RealtimeClient
     from .client_secrets import ClientSecret
+    from .connection import Connection, Reconnect, Reconnected, SessionExpiring, Turn
     from .errors import (
         APIConnectionError,
         APIResponseError,
@@ -53,12 +55,14 @@ __all__ = [
     "APIResponseError",
     "APIStatusError",
     "APITimeoutError",
+    "AsyncConnection",
     "AsyncRealtimeClient",
     "AuthenticationError",
     "BadRequestError",
     "Call",
     "ClientSecret",
     "ConflictError",
+    "Connection",
     "ConnectionClosedError",
     "InternalServerError",
     "MissingApiKeyError",
@@ -67,16 +71,20 @@ __all__ = [
     "RateLimitError",
     "RealtimeClient",
     "RealtimeError",
+    "Reconnect",
+    "Reconnected",
     "SdpError",
     "SessionBuilder",
     "SessionConfigError",
     "SessionConfigWarning",
     "SessionExpired",
+    "SessionExpiring",
     "SessionProblem",
     "SipHeaders",
     "ToolArgumentError",
     "TranscriptionSessionBuilder",
     "TranslationSessionBuilder",
+    "Turn",
     "UnprocessableEntityError",
     "WebhookVerificationError",
     "__version__",
@@ -87,19 +95,26 @@ __all__ = [
     "sip",
     "tools",
     "types",
+    "usage",
     "webhooks",
 ]
 
-_MODULES = frozenset({"audio", "errors", "events", "sdp", "sip", "tools", "types", "webhooks"})
+_MODULES = frozenset({"audio", "errors", "events", "sdp", "sip", "tools", "types", "usage", "webhooks"})
 _PLACES = {
+    "AsyncConnection": "aio_connection",
     "AsyncRealtimeClient": "aio",
     "Call": "calls",
     "ClientSecret": "client_secrets",
+    "Connection": "connection",
     "RealtimeClient": "client",
+    "Reconnect": "connection",
+    "Reconnected": "connection",
     "SessionBuilder": "session",
+    "SessionExpiring": "connection",
     "SipHeaders": "sip",
     "TranscriptionSessionBuilder": "session",
     "TranslationSessionBuilder": "session",
+    "Turn": "connection",
     "__version__": "_version",
 }
 

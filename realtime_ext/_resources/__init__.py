@@ -1,4 +1,4 @@
-"""What hangs on the clients: `calls`, `client_secrets`, `sessions` and their like; and what opens connections."""
+"""What hangs on the clients: `calls`, `client_secrets`, `sessions`, …; and what opens connections."""
 
 from .calls import AsyncCalls, Calls
 from .client_secrets import (
