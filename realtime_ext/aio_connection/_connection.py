@@ -59,6 +59,7 @@ class AsyncConnection(Surface, AsyncSending):
         call_id: str | None = None,
     ) -> None:
         super().__init__(core, contextlib.nullcontext(), observer=observer, call=call, call_id=call_id)
+        self._loop = asyncio.get_running_loop()
         self._link = link
         self._tools: ToolTask | None = None
         self._closing: asyncio.Task[None] | None = None
@@ -208,7 +209,7 @@ class AsyncConnection(Surface, AsyncSending):
         Events that came before can still be taken, and then iteration ends.
         """
         if self._closing is None:
-            self._closing = asyncio.get_running_loop().create_task(self._close(asyncio.current_task()))
+            self._closing = self._loop.create_task(self._close(asyncio.current_task()))
         await asyncio.shield(self._closing)
 
     async def _close(self, caller: asyncio.Task[Any] | None) -> None:
@@ -254,7 +255,7 @@ class AsyncConnection(Surface, AsyncSending):
 
     async def _wait(self, waiter: Waiter[T], timeout: float | None, what: str) -> T:
         if not waiter.done:
-            future = asyncio.get_running_loop().create_future()
+            future = self._loop.create_future()
             waiter.when_done(lambda: None if future.done() else future.set_result(None))
             try:
                 async with asyncio.timeout(timeout):

@@ -44,7 +44,7 @@ class ToolTask:
         self._approve = approve
         self._wake = asyncio.Event()
         self._desk = connection._core.turns.register_tools(self._wake.set)
-        self.task = asyncio.get_running_loop().create_task(self._run(), name="realtime_ext tools")
+        self.task = connection._loop.create_task(self._run(), name="realtime_ext tools")
 
     async def _run(self) -> None:
         core = self._connection._core

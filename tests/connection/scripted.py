@@ -213,7 +213,9 @@ class Model:
                 self.respond(peer, event.get("response") or {})
             case "response.cancel":
                 error = {"code": "response_cancel_not_active", "message": "none is active"}
-                peer.send("error", error={"type": "invalid_request_error", "event_id": event["event_id"], **error})
+                peer.send(
+                    "error", error={"type": "invalid_request_error", "event_id": event["event_id"], **error}
+                )
             case "session.close":
                 peer.send("session.closed")
                 peer.close()
@@ -250,7 +252,12 @@ class Model:
         """Speak, or write."""
         self._items += 1
         where = {"response_id": response_id, "output_index": 0}
-        item = {"id": f"item_{self._items}", "type": "message", "role": "assistant", "object": "realtime.item"}
+        item = {
+            "id": f"item_{self._items}",
+            "type": "message",
+            "role": "assistant",
+            "object": "realtime.item",
+        }
         empty = {**item, "status": "in_progress", "content": []}
         peer.send("response.output_item.added", **where, item=empty)
         peer.send("conversation.item.added", previous_item_id=self.last_item, item=empty)

@@ -49,7 +49,14 @@ def test_headers_and_query_come_from_the_client_and_from_the_call(flavour: Flavo
     request = server.requests[0]
     assert request.path == "/v1/realtime?region=us&on=true&model=gpt-realtime"
     names = ("openai-organization", "openai-project", "x-a", "x-b", "api-key", "openai-safety-identifier")
-    assert [request.headers.get(name) for name in names] == ["org-1", "proj-1", "1", "2", "test-key-0123", "user-7"]
+    assert [request.headers.get(name) for name in names] == [
+        "org-1",
+        "proj-1",
+        "1",
+        "2",
+        "test-key-0123",
+        "user-7",
+    ]
     assert "authorization" not in request.headers
 
 
@@ -145,7 +152,9 @@ def test_translation_sessions_go_to_their_own_place_and_say_goodbye(flavour: Fla
         assert server.received[0]["session"] == {"audio": {"output": {"language": "es"}}}
 
 
-@pytest.mark.parametrize(("status", "kind"), [(401, AuthenticationError), (404, NotFoundError), (400, BadRequestError)])
+@pytest.mark.parametrize(
+    ("status", "kind"), [(401, AuthenticationError), (404, NotFoundError), (400, BadRequestError)]
+)
 def test_refusals_become_the_errors_of_rest(flavour: Flavour, status: int, kind: type[Exception]) -> None:
     body = json.dumps({"error": {"message": "no: test-key-0123", "code": "some_code", "type": "t"}})
     with ScriptedServer(refusals=((status, body, {"x-request-id": "req_1"}),)) as server:
@@ -181,7 +190,10 @@ def test_a_redirect_is_not_followed_with_the_key(flavour: Flavour) -> None:
 
 def test_a_sideband_waits_for_its_call_to_be_ready(flavour: Flavour) -> None:
     refusals = ((404, "", {}),) * 3
-    with ScriptedServer(Model(), refusals=refusals) as server, connect(flavour, server, call_id="rtc_1") as connection:
+    with (
+        ScriptedServer(Model(), refusals=refusals) as server,
+        connect(flavour, server, call_id="rtc_1") as connection,
+    ):
         assert connection.call_id == "rtc_1"
     assert server.requests[-1].path == "/v1/realtime?call_id=rtc_1"
     assert flavour.sleeps == [0.1, 0.2, 0.4]
@@ -212,7 +224,10 @@ def test_a_key_callable_is_asked_for_each_attempt(flavour: Flavour) -> None:
     with ScriptedServer(Model(), refusals=((503, "", {}),)) as server:
         with connect(flavour, server, client={"api_key": lambda: next(keys)}):
             pass
-    assert [request.headers["authorization"] for request in server.requests] == ["Bearer key-1", "Bearer key-2"]
+    assert [request.headers["authorization"] for request in server.requests] == [
+        "Bearer key-1",
+        "Bearer key-2",
+    ]
 
 
 def test_a_proxy_that_is_not_there_is_a_connection_error(flavour: Flavour) -> None:

@@ -1,0 +1,95 @@
+"""Interruptions: what was played, what to flush, and where the conversation is cut."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.connection.driver import connect
+from tests.connection.scripted import Model, Peer, ScriptedServer
+from tests.runner import Flavour
+
+
+class Interrupted(Model):
+    """Speaks 8 ms, the user speaks up, and truncations are acknowledged."""
+
+    def respond(self, peer: Peer, asked: dict[str, Any]) -> None:
+        super().respond(peer, asked)
+        peer.send("input_audio_buffer.speech_started", audio_start_ms=1, item_id="item_9")
+
+    def handle(self, peer: Peer, event: dict[str, Any]) -> None:
+        super().handle(peer, event)
+        if event["type"] == "conversation.item.truncate":
+            fields = {key: event[key] for key in ("item_id", "content_index", "audio_end_ms")}
+            peer.send("conversation.item.truncated", **fields)
+
+
+def _heard(flavour: Flavour, server: ScriptedServer, played_ms: float) -> Any:
+    connection = connect(flavour, server).__enter__()
+    connection.create_response()
+    while connection.recv().type != "response.done":
+        pass
+    connection.playback.played_ms(played_ms)
+    while connection.recv().type != "input_audio_buffer.speech_started":
+        pass
+    return connection
+
+
+def test_an_interruption_cuts_where_the_user_stopped_hearing(flavour: Flavour) -> None:
+    with ScriptedServer(Interrupted(lambda number: "one two six")) as server:
+        connection = _heard(flavour, server, 8)
+        assert connection.playback.position.played_ms == 8
+        found = connection.playback.interrupt()
+        assert (found.item_id, found.played_ms, found.unplayed_ms, found.unplayed_bytes) == (
+            "item_1",
+            8,
+            3,
+            144,
+        )
+        assert connection.playback.to_flush is not None
+        assert connection.recv().type == "conversation.item.truncated"
+        assert connection.playback.interrupt() is None
+        [item] = connection.replay_items()
+        connection.close()
+    [event] = server.of("conversation.item.truncate")
+    assert (event["item_id"], event["content_index"], event["audio_end_ms"]) == ("item_1", 0, 8)
+    assert item.content[0].text == "one two"
+
+
+def test_nothing_is_sent_when_nothing_was_heard(flavour: Flavour) -> None:
+    with ScriptedServer(Interrupted()) as server:
+        connection = _heard(flavour, server, 0)
+        found = connection.playback.interrupt()
+        assert (found.played_ms, found.unplayed_ms) == (0, 8)
+        assert connection.truncate("item_1", 0) is None
+        assert connection.truncate("item_of_text", 500) is None
+        connection.close()
+    assert server.of("conversation.item.truncate") == []
+
+
+def test_nothing_is_left_when_all_was_heard(flavour: Flavour) -> None:
+    with ScriptedServer(Interrupted()) as server:
+        connection = _heard(flavour, server, 8)
+        assert connection.playback.position is None
+        assert connection.playback.interrupt() is None
+        connection.close()
+    assert server.of("conversation.item.truncate") == []
+
+
+def test_truncating_stays_within_the_audio_that_came(flavour: Flavour) -> None:
+    with ScriptedServer(Interrupted()) as server:
+        connection = _heard(flavour, server, 2)
+        assert connection.truncate("item_1", 5000.7) is not None
+        server.wait_for("conversation.item.truncate")
+        connection.close()
+    assert server.of("conversation.item.truncate")[0]["audio_end_ms"] == 8
+
+
+def test_a_sideband_plays_nothing(flavour: Flavour) -> None:
+    with ScriptedServer(Interrupted()) as server, connect(flavour, server, call_id="rtc_1") as connection:
+        connection.create_response()
+        while connection.recv().type != "input_audio_buffer.speech_started":
+            pass
+        connection.playback.played_bytes(48)
+        assert connection.playback.position is None
+        assert connection.playback.interrupt() is None
+        assert connection.truncate("item_1", 5) is None
