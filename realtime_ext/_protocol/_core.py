@@ -114,7 +114,7 @@ class Protocol:
         self._reconnect = reconnect
         self._link_waiters: list[Waiter[None]] = []
         self._unsent: list[Any] = []
-        self._replay: list[dict[str, Any]] | None = None
+        self._replayed = 0
 
     # Events in
 
@@ -302,19 +302,22 @@ class Protocol:
     def restored(self) -> list[Outgoing]:
         """Take a new link: give what it has to be told before `link_ready`.
 
-        It is the same again if that link is lost before everything was told.
+        What an earlier link was told and the server didn't take is among it again: that session is gone.
         """
-        if self._replay is None:
-            self._replay = []
-            if not self.role.is_sideband:
-                items = []
-                if self.role.kind == "realtime":
-                    items = replay_items(self.effects.ledger.entries())
-                self.effects.restart()
-                update = self.effects.session.restart()
-                self._replay += [] if update is None else [update]
-                self._replay += [{"type": "conversation.item.create", "item": item} for item in items]
-        return [self.write(content) for content in self._replay]
+        self._replayed = 0
+        if self.role.is_sideband:
+            return []
+        out: list[Outgoing] = []
+        update = self.effects.session.restart()
+        if update is not None:
+            out.append(self.write(update))
+        if self.role.kind == "realtime":
+            items = replay_items(self.effects.ledger.entries()) + self.effects.not_taken
+            creates = [self.write({"type": "conversation.item.create", "item": item}) for item in items]
+            self._replayed = len(creates)
+            self.effects.restart({create.event_id: create.content["item"] for create in creates})
+            out += creates
+        return out
 
     def link_ready(self, attempts: int) -> None:
         """Let those go on who wait for a link.
@@ -322,11 +325,9 @@ class Protocol:
         Args:
             attempts: How many it took.
         """
-        replay, self._replay = self._replay or [], None
-        items = sum(content["type"] == "conversation.item.create" for content in replay)
-        logger.info("reconnected after %d attempts; %d items replayed", attempts, items)
+        logger.info("reconnected after %d attempts; %d items replayed", attempts, self._replayed)
         self.is_linked = True
-        self._deliver({}, Reconnected.make(attempts=attempts, replayed=items), _LOCAL_SIZE)
+        self._deliver({}, Reconnected.make(attempts=attempts, replayed=self._replayed), _LOCAL_SIZE)
         waiters, self._link_waiters = self._link_waiters, []
         for waiter in waiters:
             waiter.resolve(None)

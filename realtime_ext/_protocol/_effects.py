@@ -52,6 +52,7 @@ class Effects:
         self.meter = UsageMeter(model)
         self._sent: dict[str, str] = {}
         self._cancels: set[str] = set()
+        self._replayed: dict[str, Any] = {}
         self._is_withheld = False
         self._table: dict[str, Callable[[JSON], None]] = {
             "error": self._error,
@@ -122,8 +123,18 @@ class Effects:
         self.responses.reset()
         self._cancels.clear()
 
-    def restart(self) -> None:
-        """Begin with an empty conversation."""
+    @property
+    def not_taken(self) -> list[Any]:
+        """The items of an earlier session that the server has not taken into this one yet."""
+        return list(self._replayed.values())
+
+    def restart(self, replayed: dict[str, Any]) -> None:
+        """Begin with an empty conversation.
+
+        Args:
+            replayed: The items that it is about to be given, by the ids of the events that do so.
+        """
+        self._replayed = replayed
         self.ledger = Ledger()
         self.playback.reset()
         if self.turns.desk is not None:
@@ -139,7 +150,9 @@ class Effects:
 
     def _item(self, content: JSON) -> None:
         item = content["item"]
-        self.ledger.put(item, content.get("previous_item_id"))
+        is_new = self.ledger.put(item, content.get("previous_item_id"))
+        if is_new and self._replayed:  # items are taken in the order in which they were sent
+            del self._replayed[next(iter(self._replayed))]
         if self.turns.desk is not None and item.get("type") == "mcp_approval_request":
             self.turns.desk.item_done(item, None)
 
@@ -186,6 +199,7 @@ class Effects:
             self._cancels.discard(event_id)
             self._is_withheld = True
             return
+        self._replayed.pop(event_id, None)
         self.responses.refused(event_id)
         self.session.refused(event_id, refusal(error), param=error.get("param"))
         self.turns.refused(event_id, code, lambda: refusal(error))

@@ -45,21 +45,25 @@ class Ledger:
         """Note that an item was sent to the very beginning (`previous_item_id: "root"`)."""
         self._roots_asked += 1
 
-    def put(self, item: Any, previous: Any) -> None:
-        """Take an item as `conversation.item.added` or `.done` has it; coming again, it is brought up to date.
+    def put(self, item: Any, previous: Any) -> bool:
+        """Take an item as `conversation.item.added` or `.done` has it; coming again, it is updated.
 
         Args:
             item: The item.
             previous: The id of the one before it; None for the first.
+
+        Returns:
+            Whether it is new.
         """
         item_id = item.get("id") if isinstance(item, Mapping) else None
         if not isinstance(item_id, str):
-            return
+            return False
         entry = self._entries.setdefault(item_id, Entry())
         is_new = entry.item is None
         entry.item = _merged(entry.item, item)
         if is_new and not (item_id in self._first and previous is None):
             self._place(item_id, previous if isinstance(previous, str) else None)
+        return is_new
 
     def update(self, item: Any) -> None:
         """Take a later state of an item that is there already; another one is not for this conversation."""

@@ -109,5 +109,6 @@ class SessionState:
         """Begin anew: give the update that configures the new session like the old one."""
         self.content, self.is_expired = None, False
         self._ends_at, self._is_warned = None, False
-        configuration, self._configuration = self._configuration, {}
-        return {"type": "session.update", "session": configuration} if configuration else None
+        if not self._configuration:
+            return None
+        return {"type": "session.update", "session": self._configuration}

@@ -8,8 +8,8 @@ from __future__ import annotations
 import contextlib
 import inspect
 import threading
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .._protocol import _shortcuts as shortcuts
 from .._protocol._closing import Ending
@@ -70,15 +70,11 @@ class Connection(Surface, Sending):
 
     # Events in
 
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> ServerEvent:
-        event = self._next(None)
-        if event is None:
-            raise StopIteration
-        self._call_handlers(event)
-        return event
+    def __iter__(self) -> Iterator[ServerEvent]:
+        # Not the connection itself: `yield from` would close that together with its generator.
+        while (event := self._next(None)) is not None:
+            self._call_handlers(event)
+            yield event
 
     def recv(self, timeout: float | None = None) -> ServerEvent:
         """Wait for the next event.

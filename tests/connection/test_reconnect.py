@@ -1,0 +1,200 @@
+"""Reconnecting: sidebands go on, model sessions only where it was asked for, and nothing is sent twice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from realtime_ext import AuthenticationError, ConnectionClosedError
+from realtime_ext.connection import Attempt, Reconnect, Reconnected
+from tests.connection.driver import connect
+from tests.connection.scripted import Model, Peer, ScriptedServer, session
+from tests.runner import Flavour
+
+AT_ONCE = {"first_delay": 0.0, "max_delay": 0.0}
+
+
+def dropping(code: int, after: str) -> Any:
+    """Make a script that ends with a code when an event has come."""
+
+    def script(peer: Peer) -> None:
+        peer.expect(after)
+        peer.close(code, "restarting") if code != 1006 else peer.abort()
+
+    return script
+
+
+@pytest.mark.parametrize("code", [1006, 1011, 1012, 1013])
+def test_a_sideband_attaches_again_and_resends_nothing(flavour: Flavour, code: int) -> None:
+    seen: list[Attempt] = []
+    policy = Reconnect(**AT_ONCE, on_attempt=seen.append)
+    with ScriptedServer(dropping(code, "response.cancel"), Model()) as server:
+        with connect(flavour, server, call_id="rtc_1", reconnect=policy) as connection:
+            connection.send_text("said once")
+            connection.cancel_response()
+            event = connection.recv()
+            assert isinstance(event, Reconnected)
+            assert (event.attempts, event.replayed) == (1, 0)
+            connection.commit_audio()
+            server.wait_for("input_audio_buffer.commit")
+    assert [attempt.number for attempt in seen] == [1]
+    assert [event["type"] for event in server.peers[1].received] == ["input_audio_buffer.commit"]
+
+
+def test_a_sideband_does_so_without_being_told(flavour: Flavour, monkeypatch: pytest.MonkeyPatch) -> None:
+    with ScriptedServer(dropping(1011, "input_audio_buffer.commit"), Model()) as server:
+        with connect(flavour, server, call_id="rtc_1") as connection:
+            connection.commit_audio()
+            assert isinstance(connection.recv(), Reconnected)
+
+
+def test_a_sideband_whose_call_is_gone_just_ends(flavour: Flavour) -> None:
+    def script(peer: Peer) -> None:
+        peer.expect("input_audio_buffer.commit")
+        peer.server._refusals += [(404, "", {})] * 5
+        peer.abort()
+
+    with ScriptedServer(script) as server:
+        with connect(flavour, server, call_id="rtc_1", reconnect=Reconnect(**AT_ONCE)) as connection:
+            connection.commit_audio()
+            assert list(connection) == []
+    assert len(server.requests) == 2
+
+
+def test_a_key_that_is_refused_is_not_tried_again(flavour: Flavour) -> None:
+    def script(peer: Peer) -> None:
+        peer.expect("input_audio_buffer.commit")
+        peer.server._refusals += [(401, "", {})] * 5
+        peer.abort()
+
+    with ScriptedServer(script) as server:
+        with connect(flavour, server, call_id="rtc_1", reconnect=Reconnect(**AT_ONCE)) as connection:
+            connection.commit_audio()
+            with pytest.raises(ConnectionClosedError, match="401") as caught:
+                list(connection)
+    assert isinstance(caught.value.__cause__, AuthenticationError)
+    assert len(server.requests) == 2
+
+
+def test_attempts_are_bounded(flavour: Flavour) -> None:
+    def script(peer: Peer) -> None:
+        peer.expect("input_audio_buffer.commit")
+        peer.server._refusals += [(503, "", {})] * 9
+        peer.abort()
+
+    with ScriptedServer(script) as server:
+        policy = Reconnect(**AT_ONCE, attempts=3)
+        with connect(flavour, server, call_id="rtc_1", reconnect=policy) as connection:
+            connection.commit_audio()
+            with pytest.raises(ConnectionClosedError, match="3 attempts"):
+                list(connection)
+    assert len(server.requests) == 4
+
+
+@pytest.mark.parametrize("options", [{"call_id": "rtc_1", "reconnect": False}, {"model": "gpt-realtime"}])
+def test_who_did_not_ask_for_it_is_told_of_the_loss(flavour: Flavour, options: dict[str, Any]) -> None:
+    with ScriptedServer(dropping(1011, "input_audio_buffer.commit"), Model()) as server:
+        with connect(flavour, server, **options) as connection:
+            connection.commit_audio()
+            with pytest.raises(ConnectionClosedError, match="restarting"):
+                list(connection)
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("reconnect", [Reconnect(), True, "yes"])
+def test_a_model_session_cannot_go_on_without_a_replay(flavour: Flavour, reconnect: Any) -> None:
+    with ScriptedServer() as server, pytest.raises((ValueError, TypeError), match="reconnect"):
+        connect(flavour, server, reconnect=reconnect)
+
+
+class Faltering(Model):
+    """Loses the link on the first commit, once."""
+
+    def handle(self, peer: Peer, event: dict[str, Any]) -> None:
+        super().handle(peer, event)
+        if event["type"] == "input_audio_buffer.commit":
+            peer.abort()
+
+
+def test_a_model_session_goes_on_with_configuration_and_items(flavour: Flavour) -> None:
+    configured = {"type": "realtime", "model": "gpt-realtime", "instructions": "one"}
+    policy = Reconnect(replay=True, **AT_ONCE)
+    with ScriptedServer(Faltering(), Model()) as server:
+        with connect(flavour, server, session=configured, reconnect=policy) as connection:
+            connection.update_session({"instructions": "two"})
+            connection.ask("question")
+            connection.commit_audio()
+            for event in connection:
+                if isinstance(event, Reconnected):
+                    break
+            assert event.replayed == 2
+            assert connection.ask("again").transcript == "answer 1"
+    update, *items = server.peers[1].received[:3]
+    assert update["session"] == {**configured, "instructions": "two"}
+    assert [item["item"] for item in items] == [
+        {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "question"}]},
+        {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "answer 1"}]},
+    ]
+
+
+def test_the_end_of_the_hour_is_carried_over_too(flavour: Flavour) -> None:
+    def script(peer: Peer) -> None:
+        peer.send("session.created", session=session())
+        peer.expect("input_audio_buffer.commit")
+        peer.send("error", error={"type": "t", "code": "session_expired", "message": "over"})
+        peer.close(1001, "session expired")
+
+    policy = Reconnect(replay=True, **AT_ONCE)
+    with ScriptedServer(script, Model()) as server, connect(flavour, server, reconnect=policy) as connection:
+        connection.commit_audio()
+        kinds = [type(connection.recv()).__name__ for _ in range(4)]
+        assert kinds[2] == "Reconnected"
+        assert connection.ask("on").status == "completed"
+
+
+def test_a_turn_that_was_under_way_fails_and_the_next_one_works(flavour: Flavour) -> None:
+    def script(peer: Peer) -> None:
+        peer.expect("response.create")
+        peer.send("response.created", response={"id": "resp_1", "conversation_id": "conv_1"})
+        peer.abort()
+
+    policy = Reconnect(replay=True, **AT_ONCE)
+    with ScriptedServer(script, Model()) as server, connect(flavour, server, reconnect=policy) as connection:
+        with pytest.raises(ConnectionClosedError, match="lost"):
+            connection.ask("Hi")
+        assert connection.ask("Hi").status == "completed"
+
+
+def test_a_link_that_is_lost_again_while_replaying_loses_nothing(flavour: Flavour) -> None:
+    def falters_at_once(peer: Peer) -> None:
+        peer.abort()
+
+    policy = Reconnect(replay=True, **AT_ONCE)
+    with ScriptedServer(Faltering(), falters_at_once, falters_at_once, Model()) as server:
+        with connect(flavour, server, reconnect=policy) as connection:
+            connection.ask("question")
+            connection.commit_audio()
+            for event in connection:
+                if isinstance(event, Reconnected) and len(server.requests) == 4:
+                    break
+            assert connection.ask("again").status == "completed"
+            words = [item.content[0].text or item.content[0].transcript for item in connection.items]
+    assert words == ["question", "answer 1", "again", "answer 1"]
+
+
+def test_closing_amid_an_outage_ends_at_once(flavour: Flavour) -> None:
+    with ScriptedServer(dropping(1006, "input_audio_buffer.commit"), refusals=()) as server:
+        policy = Reconnect(first_delay=30.0)
+        with connect(flavour, server, call_id="rtc_1", reconnect=policy) as connection:
+            connection.commit_audio()
+            server.wait_for("input_audio_buffer.commit")
+        assert connection.is_closed
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"attempts": 0}, {"attempts": 1.5}, {"first_delay": -1}, {"max_delay": float("inf")}]
+)
+def test_wrong_policies_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises((ValueError, TypeError), match=next(iter(wrong))):
+        Reconnect(**wrong)
