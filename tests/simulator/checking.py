@@ -26,9 +26,9 @@ from realtime_ext.simulator.engine.turn import Action, Say, Turn
 from realtime_ext.simulator.media.speech import PACKET_SAMPLES, Speech
 
 
-def fits(event: Mapping[str, Any]) -> None:
+def fits(event: Mapping[str, Any], union: str = "RealtimeServerEvent") -> None:
     """Fail unless a server event is what the API description says, and has an id."""
-    name = schema.event_schemas("RealtimeServerEvent")[event["type"]]
+    name = schema.event_schemas(union)[event["type"]]
     schema.validator(name).validate(event)
     assert event["event_id"].startswith("event_")
 

@@ -55,7 +55,13 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
     TRANSCRIPTION: {
         "type": TRANSCRIPTION,
         "object": "realtime.transcription_session",
-        "audio": {"input": {"format": _PCM, "turn_detection": _SERVER_VAD}},
+        "audio": {
+            "input": {
+                "format": _PCM,
+                "transcription": {"model": "gpt-4o-transcribe"},
+                "turn_detection": _SERVER_VAD,
+            }
+        },
     },
 }
 # Objects that an update changes field by field; every other value is replaced as a whole.

@@ -14,6 +14,8 @@ from uvicorn.config import Config
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
 
+from realtime_ext.simulator.resets import with_reset
+
 _SILENT = logging.Logger("realtime_ext.simulator.silent", logging.CRITICAL + 1)
 
 
@@ -35,6 +37,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
+        self.app = with_reset(self.app, lambda: self.transport)
         self.logger = _SILENT
         self.conn.logger = _SILENT
         self.conn.debug = False

@@ -43,6 +43,8 @@ class Sessions:
         initial: Mapping[str, Any] | None = asked.secret.session if asked.secret is not None else None
         if initial is None and asked.transcription:
             initial = {"type": "transcription"}
+            if asked.model is not None:
+                initial = {**initial, "audio": {"input": {"transcription": {"model": asked.model}}}}
         config = SessionConfig(self._ids.new("sess"), self._expires_at(), initial, model=asked.model)
         session = Session(config, self._ids, self._studio.clock.monotonic(), **self._pace())
         return self._live(session, config.session_id, config.kind)

@@ -1,0 +1,319 @@
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+
+from realtime_ext.simulator import Pacing, call_tool, say
+from realtime_ext.simulator.engine.effects import StopPlaying
+from realtime_ext.simulator.engine.turn import Say
+from realtime_ext.simulator.media.codec import encode
+
+from .checking import Driven, message, rms, speech, types
+from .sounds import hiss, silence, tone
+
+TURN = [
+    "input_audio_buffer.speech_started",
+    "input_audio_buffer.speech_stopped",
+    "input_audio_buffer.committed",
+    "conversation.item.added",
+    "conversation.item.done",
+]
+
+
+def session(**turn_detection: Any) -> dict[str, Any]:
+    settings = {"type": "server_vad", **turn_detection}
+    return {"type": "realtime", "audio": {"input": {"turn_detection": settings}}}
+
+
+def append(it: Driven, pcm: bytes, format: str = "audio/pcm") -> list[dict[str, Any]]:
+    return it.send("input_audio_buffer.append", audio=base64.b64encode(encode(pcm, format)).decode())
+
+
+def hear(it: Driven, text: str = "book a room", error: str | None = None) -> list[dict[str, Any]]:
+    it.session.heard(it.hearings[-1].item_id, text, it.now, error)
+    return it.take()
+
+
+def test_a_spoken_turn_is_found_committed_and_answered() -> None:
+    it = Driven()
+    assert append(it, silence()) == []
+    events = append(it, tone() + silence())
+    assert types(events) == TURN
+    started, stopped, committed, added, _ = events
+    assert started["audio_start_ms"] == pytest.approx(700, abs=40)
+    assert stopped["audio_end_ms"] == pytest.approx(2500, abs=40)
+    assert {started["item_id"], stopped["item_id"], committed["item_id"]} == {added["item"]["id"]}
+    assert it.hearings[0].item_id == added["item"]["id"]
+    assert len(it.hearings[0].pcm) == (stopped["audio_end_ms"] - started["audio_start_ms"]) * 48
+    assert types(hear(it)) == ["response.created"]
+    assert it.asked[-1][1].text == "book a room"
+    assert it.asked[-1][1].items[0]["content"] == [{"type": "input_audio", "transcript": ""}]
+    again = append(it, tone() + silence())
+    assert again[0]["audio_start_ms"] == pytest.approx(2700, abs=40)
+
+
+def test_silence_and_hiss_make_no_turn() -> None:
+    it = Driven()
+    assert append(it, silence(2) + hiss(3) + silence(2)) == []
+    assert it.hearings == []
+
+
+@pytest.mark.parametrize("format", ["audio/pcmu", "audio/pcma"])
+def test_turns_are_found_in_telephone_sound(format: str) -> None:
+    it = Driven({"type": "realtime", "audio": {"input": {"format": {"type": format}}}})
+    assert types(append(it, silence(0.5) + tone() + silence(), format)) == TURN
+    heard = it.hearings[0].pcm
+    assert rms(heard[24000:48000]) == pytest.approx(rms(tone()), rel=0.15)
+
+
+def test_without_turn_detection_the_client_commits() -> None:
+    it = Driven({"type": "realtime", "audio": {"input": {"turn_detection": None}}})
+    assert append(it, tone() + silence()) == []
+    assert types(it.send("input_audio_buffer.commit")) == TURN[2:]
+    assert types(hear(it)) == []
+    assert it.hearings[0].pcm == tone() + silence()
+
+
+def test_turn_detection_can_be_turned_on_and_off_while_it_runs() -> None:
+    it = Driven()
+    it.send("session.update", session={"type": "realtime", "audio": {"input": {"turn_detection": None}}})
+    assert append(it, tone() + silence()) == []
+    it.send("session.update", session=session(prefix_padding_ms=0))
+    events = append(it, silence() + tone() + silence())
+    assert types(events) == TURN
+    assert events[0]["audio_start_ms"] == pytest.approx(3000, abs=40)
+    assert len(it.hearings[0].pcm) == (events[1]["audio_end_ms"] - events[0]["audio_start_ms"]) * 48
+
+
+def test_a_turn_without_a_response() -> None:
+    it = Driven(session(create_response=False))
+    assert types(append(it, tone() + silence())) == TURN
+    assert hear(it) == []
+
+
+@pytest.mark.parametrize(("eagerness", "turns"), [("high", 2), ("low", 0), ("auto", 1)])
+def test_semantic_detection_waits_as_long_as_it_is_eager(eagerness: str, turns: int) -> None:
+    detection = {"type": "semantic_vad", "eagerness": eagerness}
+    it = Driven({"type": "realtime", "audio": {"input": {"turn_detection": detection}}})
+    events = append(it, tone(0.5) + silence(0.6) + tone(0.5) + silence(1.3))
+    assert types(events).count("input_audio_buffer.speech_stopped") == turns
+
+
+def test_a_commit_and_a_clear_in_the_middle_of_speech() -> None:
+    it = Driven()
+    started = append(it, tone())[0]
+    events = it.send("input_audio_buffer.commit")
+    assert types(events) == TURN[2:]
+    assert events[0]["item_id"] == started["item_id"]
+    assert append(it, silence()) == []
+    append(it, tone())
+    assert types(it.send("input_audio_buffer.clear")) == ["input_audio_buffer.cleared"]
+    assert append(it, silence()) == []
+    assert types(append(it, tone() + silence())) == TURN
+
+
+def test_speech_interrupts_the_model_on_a_websocket() -> None:
+    it = Driven(pacing=Pacing(speed=1))
+    it.send("response.create")
+    it.answer()
+    it.wait(0.3)
+    events = append(it, tone())
+    assert types(events)[0] == "input_audio_buffer.speech_started"
+    done = events[-2]["response"]
+    assert done["status"] == "cancelled" and done["status_details"]["reason"] == "turn_detected"
+    assert it.others == []
+
+
+def test_speech_stops_what_is_still_being_played_on_a_call() -> None:
+    it = Driven(plays_audio=True)
+    it.send("response.create")
+    it.answer()
+    it.session.hear(tone(), it.now)
+    assert types(it.take()) == ["input_audio_buffer.speech_started"]
+    assert it.others == [StopPlaying(truncate=True)]
+
+
+def test_speech_leaves_the_model_alone_where_that_is_wanted() -> None:
+    it = Driven(session(interrupt_response=False), pacing=Pacing(speed=1))
+    it.send("response.create")
+    first = it.answer()
+    assert types(append(it, tone() + silence())) == TURN
+    assert hear(it) == []  # its answer waits until the first is over
+    events = it.wait(2)
+    assert types(events).count("response.done") == 1 and types(events)[-1] == "response.created"
+    assert events[-1]["response"]["id"] != first[0]["response_id"]
+
+
+def test_an_answer_waits_until_it_is_known_what_was_said() -> None:
+    it = Driven({"type": "realtime", "audio": {"input": {"turn_detection": None}}})
+    append(it, tone())
+    it.send("input_audio_buffer.commit")
+    assert types(it.send("response.create")) == ["response.created"]
+    assert it.asked == []
+    hear(it, "what time is it?")
+    assert [turn.text for _, turn in it.asked] == ["what time is it?"]
+
+
+def test_a_response_can_be_cancelled_before_it_is_known_what_was_said() -> None:
+    it = Driven({"type": "realtime", "audio": {"input": {"turn_detection": None}}})
+    append(it, tone())
+    it.send("input_audio_buffer.commit")
+    it.send("response.create")
+    assert types(it.send("response.cancel")) == ["response.done", "rate_limits.updated"]
+    hear(it)
+    assert it.asked == []
+
+
+# The silent user
+
+
+def test_after_a_long_silence_the_model_goes_on() -> None:
+    it = Driven(session(idle_timeout_ms=5000))
+    append(it, silence())
+    assert it.wait(60) == []  # nothing has been said yet
+    it.send("response.create")
+    it.answer(Say("hello there", speech(milliseconds=2000)))
+    append(it, silence(3))
+    assert it.wait(6.9) == []
+    events = it.wait(0.2)
+    assert types(events) == ["input_audio_buffer.timeout_triggered", *TURN[2:]]
+    timeout = events[0]
+    assert (timeout["audio_start_ms"], timeout["audio_end_ms"]) == (1000, 4000)
+    assert timeout["item_id"] == events[1]["item_id"]
+    assert types(hear(it, "")) == ["response.created"]
+    assert it.wait(60) == []
+
+
+def test_speech_and_responses_end_the_wait() -> None:
+    it = Driven(session(idle_timeout_ms=5000))
+    it.send("response.create")
+    it.answer(say("no sound"))
+    append(it, tone())
+    assert it.wait(60) == []
+
+
+def test_on_a_call_the_wait_begins_when_the_model_was_heard() -> None:
+    it = Driven(session(idle_timeout_ms=5000), plays_audio=True)
+    it.send("response.create")
+    it.answer()
+    assert it.wait(60) == []
+    response_id, _ = it.asked[0]
+    it.session.playback_drained(response_id, it.now)
+    assert types(it.take()) == ["output_audio_buffer.stopped"]
+    assert types(it.wait(5.1))[0] == "input_audio_buffer.timeout_triggered"
+
+
+# Transcripts
+
+
+def transcribed(model: str = "gpt-4o-transcribe", **fields: Any) -> Driven:
+    settings = {"turn_detection": None, "transcription": {"model": model}}
+    it = Driven({"type": "realtime", "audio": {"input": settings}, **fields})
+    append(it, tone())
+    it.send("input_audio_buffer.commit")
+    return it
+
+
+def test_a_transcript_comes_in_deltas_and_is_kept() -> None:
+    it = transcribed()
+    events = hear(it, "book a room")
+    deltas = [event["delta"] for event in events[:-1]]
+    assert {event["type"].rpartition(".")[2] for event in events[:-1]} == {"delta"}
+    assert "".join(deltas) == events[-1]["transcript"] == "book a room" and len(deltas) == 3
+    usage = events[-1]["usage"]
+    assert usage["total_tokens"] == usage["input_tokens"] + usage["output_tokens"] > 10
+    item_id = events[0]["item_id"]
+    shown = it.send("conversation.item.retrieve", item_id=item_id)[0]["item"]["content"][0]
+    assert shown["transcript"] == "book a room"
+    assert base64.b64decode(shown["audio"]) == tone()
+
+
+def test_whisper_gives_all_at_once_and_counts_seconds() -> None:
+    events = hear(transcribed("whisper-1"))
+    assert [event.get("delta") for event in events] == ["book a room", None]
+    assert events[-1]["usage"] == {"type": "duration", "seconds": 1.0}
+
+
+def test_log_probabilities_for_who_asks_for_them() -> None:
+    events = hear(transcribed(include=["item.input_audio_transcription.logprobs"]))
+    assert [len(event["logprobs"]) for event in events] == [1, 1, 1, 3]
+
+
+def test_a_diarized_transcript_has_segments() -> None:
+    segment = hear(transcribed("gpt-4o-transcribe-diarize"))[0]
+    assert (segment["text"], segment["speaker"], segment["end"]) == ("book a room", "A", 1.0)
+
+
+def test_a_transcript_that_fails_says_so() -> None:
+    (event,) = hear(transcribed(), "", "KeyError: no such line")
+    assert event["type"] == "conversation.item.input_audio_transcription.failed"
+    assert "no such line" in event["error"]["message"]
+
+
+def test_nothing_is_said_about_an_item_that_is_gone() -> None:
+    it = transcribed()
+    it.send("conversation.item.delete", item_id=it.hearings[0].item_id)
+    assert hear(it) == []
+    it.session.heard("item_unknown", "x", it.now)
+    assert it.take() == []
+
+
+def test_a_transcription_session_transcribes_turns_and_answers_none() -> None:
+    it = Driven({"type": "transcription"})
+    assert types(append(it, tone() + silence())) == TURN
+    assert types(hear(it))[-1] == "conversation.item.input_audio_transcription.completed"
+    assert it.asked == []
+
+
+# Sound in and out
+
+
+def test_an_odd_byte_waits_for_its_other_half() -> None:
+    it = Driven({"type": "realtime", "audio": {"input": {"turn_detection": None}}})
+    sound = tone()
+    for start in range(0, len(sound), 4801):
+        part = sound[start : start + 4801]
+        it.send("input_audio_buffer.append", audio=base64.b64encode(part).decode())
+    it.send("input_audio_buffer.commit")
+    assert it.hearings[0].pcm == sound == bytes(it.heard)
+
+
+def test_sound_in_an_item_is_heard_and_retrieved_but_not_shown() -> None:
+    it = Driven()
+    audio = base64.b64encode(tone()).decode()
+    events = it.send("conversation.item.create", item=message([{"type": "input_audio", "audio": audio}]))
+    assert events[0]["item"]["content"] == [{"type": "input_audio", "transcript": ""}]
+    item_id = events[0]["item"]["id"]
+    shown = it.send("conversation.item.retrieve", item_id=item_id)[0]["item"]
+    assert base64.b64decode(shown["content"][0]["audio"]) == tone()
+    item = message([{"type": "input_audio", "audio": "*"}])
+    assert it.send("conversation.item.create", item=item)[0]["error"]["code"] == "invalid_value"
+
+
+@pytest.mark.parametrize("format", ["audio/pcmu", "audio/pcma"])
+def test_telephone_sound_goes_out_as_long_as_it_is_made(format: str) -> None:
+    it = Driven({"type": "realtime", "audio": {"output": {"format": {"type": format}}}})
+    it.send("response.create")
+    assert it.asked[0][1].format == format
+    said = speech(milliseconds=1000)
+    wire = {format: encode(tone(), format)}
+    made = type(said)(said.text, tone(), wire=wire)
+    deltas = [e for e in it.answer(Say("hello there", made)) if e["type"] == "response.output_audio.delta"]
+    sent = b"".join(base64.b64decode(event["delta"]) for event in deltas)
+    assert sent == wire[format] and len(sent) == 8000
+
+
+def test_keys_of_a_telephone() -> None:
+    it = Driven()
+    it.session.press("#", 1_700_000_000.5)
+    (event,) = it.take()
+    assert (event["event"], event["received_at"]) == ("#", 1_700_000_000)
+
+
+def test_a_tool_call_after_a_spoken_turn() -> None:
+    it = Driven()
+    append(it, tone() + silence())
+    hear(it)
+    assert "response.function_call_arguments.done" in types(it.answer(call_tool("f", {"a": 1})))
