@@ -169,13 +169,17 @@ def test_a_refused_datagram_does_not_close_its_transport() -> None:
     assert echoed == [b"here"]
 
 
-@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6], ids=["IPv4", "IPv6"])
-def test_loopback_is_let_through(family: socket.AddressFamily) -> None:
-    host = "127.0.0.1" if family == socket.AF_INET else "::1"
-    with socket.create_server((host, 0), family=family) as server, socket.socket(family) as client:
+def test_loopback_is_let_through() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as client:
         client.connect(server.getsockname())
         accepted, _ = server.accept()
         accepted.close()
+
+
+@pytest.mark.parametrize("host", ["::1", "::ffff:127.0.0.1"])
+def test_loopback_over_ipv6_is_let_through(host: str) -> None:
+    with sockets(socket.SOCK_DGRAM, socket.AF_INET6) as made:
+        made.connect_ex((host, 9))  # a machine may have no IPv6; the guard lets it try
 
 
 @pytest.mark.parametrize(

@@ -109,7 +109,7 @@ def test_use(realtime_client, async_realtime_client):
 def test_after():
     with pytest.raises(APIConnectionError, match="closed"):
         kept[0].client_secrets.create()
-    with pytest.raises(APIConnectionError, match="closed"):
+    with pytest.raises(APIConnectionError, match="this client was closed"):
         asyncio.run(kept[1].client_secrets.create())
 """
     run(user, code, passed=2)
