@@ -25,14 +25,18 @@ if TYPE_CHECKING:
         call_tool,
         say,
     )
+    from realtime_ext.simulator.faults.catalog import FAULTS
+    from realtime_ext.simulator.faults.faults import Fault
     from realtime_ext.simulator.records import Call, RequestRecord, SessionRecord
     from realtime_ext.simulator.simulator import Simulator
 
 _HOMES = {
+    "FAULTS": "faults.catalog",
     "Call": "records",
     "CallMcp": "engine.turn",
     "CallTool": "engine.turn",
     "Fail": "engine.turn",
+    "Fault": "faults.faults",
     "Heard": "engine.turn",
     "Pacing": "engine.pacing",
     "RequestRecord": "records",
@@ -45,10 +49,12 @@ _HOMES = {
     "say": "engine.turn",
 }
 __all__ = [
+    "FAULTS",
     "Call",
     "CallMcp",
     "CallTool",
     "Fail",
+    "Fault",
     "Heard",
     "Pacing",
     "RequestRecord",

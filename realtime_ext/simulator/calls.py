@@ -94,6 +94,7 @@ class Calls:
             kind="webrtc",
             session=SessionRecord(id=config.session_id, transport="webrtc"),
             offer=offer,
+            begun=self._studio.clock.monotonic(),
         )
         call = make(record, engine, self._studio, self._settings, self._end)
         await call.answer(text)
@@ -146,6 +147,17 @@ class Calls:
     def end_soon(self, call: OpenCall, reason: str) -> None:
         """End a call without waiting; nothing happens if it has ended."""
         self._end(call, reason)
+
+    def end_later(self, call_id: str, seconds: float, reason: str) -> None:
+        """End a call after a while, unless it has ended by then."""
+
+        def end() -> None:
+            call = self._open.get(call_id)
+            if call is not None:
+                self._end(call, reason)
+
+        clock = self._studio.clock
+        clock.call_at(clock.monotonic() + seconds, end)
 
     async def close(self) -> None:
         """End all calls, because the simulator stops."""

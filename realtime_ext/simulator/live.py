@@ -31,6 +31,7 @@ from realtime_ext.simulator.engine.effects import (
     TranslationNeeded,
 )
 from realtime_ext.simulator.engine.turn import Action, Fail, Heard, Say, Turn
+from realtime_ext.simulator.faults.faults import Faults
 from realtime_ext.simulator.hearing import Hearing, Translation, default_hearing, default_translation
 from realtime_ext.simulator.media.codec import PCM
 from realtime_ext.simulator.media.speaker import Speaker
@@ -64,6 +65,7 @@ class Studio:
         hearing: What the user is taken to have said; asked anew for each item.
         translation: What something means in another language; asked anew each time.
         mcp_servers: The tools of MCP servers by label; None for one that can't be asked.
+        faults: What goes wrong.
     """
 
     clock: Clock
@@ -74,6 +76,7 @@ class Studio:
     hearing: Callable[[], Hearing] = lambda: default_hearing
     translation: Callable[[], Translation] = lambda: default_translation
     mcp_servers: Mapping[str, Sequence[Mapping[str, Any]] | None] = attrs.field(factory=dict)
+    faults: Faults = attrs.field(factory=Faults)
 
 
 class LiveSession:

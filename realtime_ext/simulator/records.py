@@ -165,6 +165,7 @@ class Call:
         ended: Why it ended: `hangup`, `rejected`, `peer`, `shutdown`, `expired`, `failed`; None while it
             lasts.
         sip_headers: The INVITE's headers, in order; names may repeat.
+        begun: When it was answered, in seconds on the simulator's clock; None while it rings.
         reject_code: The SIP status that it was rejected with, if it was.
         refers: Where it was referred to, oldest first.
         deliveries: Every attempt to announce it by webhook.
@@ -177,6 +178,7 @@ class Call:
     answer: str = attrs.field(default="", repr=False)
     state: CallState = "connecting"
     ended: str | None = None
+    begun: float | None = None
     sip_headers: Sequence[tuple[str, str]] = attrs.field(default=(), repr=False)
     reject_code: int | None = None
     refers: list[str] = attrs.field(factory=list)

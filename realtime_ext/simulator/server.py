@@ -13,6 +13,7 @@ from concurrent.futures import Future
 import uvicorn
 from starlette.types import ASGIApp
 
+from realtime_ext.simulator.resets import HttpProtocol
 from realtime_ext.simulator.ws.protocol import WebSocketProtocol
 
 logger = logging.getLogger("realtime_ext.simulator")
@@ -131,7 +132,7 @@ class ServerThread:
         app, close = self._build()
         config = uvicorn.Config(
             app,
-            http="h11",
+            http=HttpProtocol,
             ws=WebSocketProtocol,
             ws_max_size=MAX_FRAME_BYTES,
             ws_per_message_deflate=False,

@@ -21,6 +21,7 @@ from realtime_ext.simulator.engine.pacing import Pacing
 from realtime_ext.simulator.http import app
 from realtime_ext.simulator.http.calls import CallRoutes
 from realtime_ext.simulator.http.client_secrets import ClientSecretRoutes
+from realtime_ext.simulator.http.faults import FaultLayer
 from realtime_ext.simulator.http.sessions import SessionRoutes
 from realtime_ext.simulator.http.sip import SipRoutes
 from realtime_ext.simulator.http.translations import TranslationRoutes
@@ -266,6 +267,7 @@ class Simulator(Controls):
             hearing=lambda: self._hearing,
             translation=lambda: self._translation,
             mcp_servers=self._mcp_servers,
+            faults=self._faults,
         )
         credentials = Credentials(settings.api_key, clock, ids)
         calls = Calls(settings, studio, ids)
@@ -289,6 +291,7 @@ class Simulator(Controls):
             WebSocketRoutes(Sessions(settings, studio, ids), calls, credentials, ids),
             self._records,
             ids,
+            lambda inner: FaultLayer(inner, self._faults, clock, ids, self._records),
         )
         return application, close
 

@@ -15,6 +15,7 @@ import attrs
 
 from realtime_ext.simulator.calls import Calls
 from realtime_ext.simulator.clock import AdvancingClock
+from realtime_ext.simulator.faults.faults import Fault, Faults
 from realtime_ext.simulator.problem import ApiProblem
 from realtime_ext.simulator.records import Call
 from realtime_ext.simulator.server import ServerThread
@@ -54,6 +55,7 @@ class Controls:
         self._settings = settings
         self._thread: ServerThread | None = None
         self._parts: Parts | None = None
+        self._faults = Faults(settings.seed)
 
     def incoming_call(
         self,
@@ -154,6 +156,43 @@ class Controls:
         """
         parts, call_id = self._running(), _id(call)
         self._inside(_looked_up(lambda: parts.calls.end_soon(parts.calls.find(call_id), "peer")))
+
+    def fault(
+        self,
+        name: str,
+        *,
+        on: str | None = None,
+        rate: float = 1.0,
+        times: int | None = None,
+        **settings: float | str,
+    ) -> Fault:
+        """Ask for a fault, also before the simulator runs.
+
+            with sim.fault("rate_limit", on="calls.create", times=1, retry_after=2):
+                ...
+
+        Which faults there are, and their settings: `realtime_ext.simulator.FAULTS`. A single request can ask
+        for its own with the header `x-simulator-fault: rate_limit; retry_after=2`.
+
+        Args:
+            name: The fault's name.
+            on: The operation (`calls.create`, `client_secrets.create`, `connect`, `sideband`, …) or the id
+                of the call that it is for; None for all.
+            rate: How often it happens, 0 to 1.
+            times: How often it happens at most; None for ever.
+            settings: The fault's own settings.
+
+        Returns:
+            The fault; it counts its `hits`, and `remove()` or the end of its block ends it.
+
+        Raises:
+            ValueError: The name, `on`, `rate`, `times` or a setting is not allowed; the message says what is.
+        """
+        return self._faults.add(name, on=on, rate=rate, times=times, settings=settings)
+
+    def clear_faults(self) -> None:
+        """Let everything go well again."""
+        self._faults.clear()
 
     def advance(self, seconds: float) -> None:
         """Put the simulator's time forward: what falls due on the way happens, in its order, at once.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
@@ -74,6 +74,7 @@ def build(
     websockets: WebSocketRoutes,
     records: Records,
     ids: Ids,
+    spoil: Callable[[ASGIApp], ASGIApp],
 ) -> ASGIApp:
     """Return the application.
 
@@ -82,6 +83,7 @@ def build(
         websockets: The routes of WebSockets.
         records: Where requests are recorded.
         ids: Where request ids come from.
+        spoil: Puts the faults around the routes.
     """
     app = Starlette(
         routes=[
@@ -93,7 +95,7 @@ def build(
         exception_handlers={ApiProblem: _problem, HTTPException: _http, Exception: _crash},
     )
     app.router.redirect_slashes = False
-    return Frame(app, records, ids)
+    return Frame(spoil(app), records, ids)
 
 
 async def _problem(request: Request, error: Exception) -> Response:
@@ -156,8 +158,8 @@ class Frame:
                 out = MutableHeaders(scope=message)
                 out["x-request-id"] = record.request_id
                 out["openai-processing-ms"] = str(round((time.perf_counter() - begun) * 1000))
-                out["x-ratelimit-limit-requests"] = str(REQUEST_LIMIT)
-                out["x-ratelimit-remaining-requests"] = str(max(0, REQUEST_LIMIT - self._requests))
+                out.setdefault("x-ratelimit-limit-requests", str(REQUEST_LIMIT))
+                out.setdefault("x-ratelimit-remaining-requests", str(max(0, REQUEST_LIMIT - self._requests)))
                 if "origin" in headers:
                     out["access-control-allow-origin"] = "*"
                     out["access-control-expose-headers"] = _EXPOSED

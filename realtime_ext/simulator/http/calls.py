@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,8 +14,11 @@ from realtime_ext.simulator import schema
 from realtime_ext.simulator.calls import Calls
 from realtime_ext.simulator.credentials import Credentials
 from realtime_ext.simulator.engine.config import REQUEST_SCHEMAS
+from realtime_ext.simulator.faults.faults import Drawing
+from realtime_ext.simulator.faults.sdp import without_way
 from realtime_ext.simulator.http import body
 from realtime_ext.simulator.problem import ApiProblem
+from realtime_ext.simulator.records import Call
 
 SDP = "application/sdp"
 MULTIPART = "multipart/form-data"
@@ -31,6 +35,20 @@ def check_session(session: Any, at: str = "session") -> Mapping[str, Any]:
     schema.check(name, session, at=at)
     checked: Mapping[str, Any] = session
     return checked
+
+
+def _answer(call: Call, drawing: Drawing) -> Response:
+    """Answer a call, unless a fault has it otherwise."""
+    location = {"location": f"/v1/realtime/calls/{call.id}"}
+    if drawing.draw("no_location") is not None:
+        location = {}
+    text = call.answer
+    if drawing.draw("ice_failure") is not None:
+        text = call.answer = without_way(text)
+    if (other := drawing.draw("json_not_sdp")) is not None:
+        body = json.dumps({"id": call.id, "object": "realtime.call"})
+        return Response(body, status_code=201, headers=location, media_type=other["content_type"])
+    return Response(text.encode(), status_code=201, headers=location, media_type=SDP)
 
 
 @attrs.frozen
@@ -66,12 +84,10 @@ class CallRoutes:
         else:
             offer, session = self._form(content, request.headers["content-type"], carried)
         call = await self.calls.create(offer, session, request.query_params.get("model"))
-        return Response(
-            call.answer.encode(),
-            status_code=201,
-            headers={"location": f"/v1/realtime/calls/{call.id}"},
-            media_type=SDP,
-        )
+        drawing: Drawing = request.state.faults
+        if (hangup := drawing.draw("peer_hangup")) is not None:
+            self.calls.end_later(call.id, hangup["seconds"], "peer")
+        return _answer(call, drawing)
 
     def _form(
         self, content: bytes, content_type: str, carried: Mapping[str, Any] | None

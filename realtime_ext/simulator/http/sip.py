@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import attrs
 from starlette.requests import Request
 from starlette.responses import Response
 
 from realtime_ext.simulator import schema
 from realtime_ext.simulator.credentials import Credentials
+from realtime_ext.simulator.faults.faults import Drawing
 from realtime_ext.simulator.http import body
 from realtime_ext.simulator.http.calls import check_session
 from realtime_ext.simulator.problem import ApiProblem
@@ -31,8 +34,15 @@ class SipRoutes:
     async def accept(self, request: Request) -> Response:
         """Answer a call; the body is the session."""
         self.credentials.require_project_key(request.headers)
+        call_id, drawing = request.path_params["call_id"], cast(Drawing, request.state.faults)
+        if (failure := drawing.draw("accept_then_fail")) is not None:
+            await body.read(request)
+            self.desk.fail_later(call_id, failure["seconds"])
+            return Response(status_code=200)
         session = check_session(await body.read_json_object(request), at="")
-        self.desk.accept(request.path_params["call_id"], session)
+        self.desk.accept(call_id, session)
+        if (hangup := drawing.draw("peer_hangup")) is not None:
+            self.desk.hang_up_later(call_id, hangup["seconds"])
         return Response(status_code=200)
 
     async def reject(self, request: Request) -> Response:

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from realtime_ext.simulator.engine.session import Session
+from realtime_ext.simulator.faults.events import Cut, EventFaults
+from realtime_ext.simulator.faults.faults import Drawing
 from realtime_ext.simulator.live import LiveSession, Studio
 from realtime_ext.simulator.records import Call
 from realtime_ext.simulator.rtc.peer import Peer, PeerHandlers
@@ -39,6 +41,7 @@ class WebRtcCall:
         self.record = record
         self._records = studio.records
         self._on_end = on_end
+        self._faults = EventFaults(Drawing(studio.faults, ("webrtc", record.id)), engine.ids)
         playout = Playout(self._played, self._drained)
         self.live = LiveSession(engine, record.session, studio, on_end=self._session_ended, player=playout)
         handlers = PeerHandlers(
@@ -94,7 +97,10 @@ class WebRtcCall:
         self.live.attach(self._send, greet=True)
 
     def _send(self, event: Mapping[str, Any]) -> None:
-        self._peer.send(json.dumps(event, ensure_ascii=False))
+        try:
+            self._faults.apply(event, lambda one: self._peer.send(json.dumps(one, ensure_ascii=False)))
+        except Cut as cut:
+            self._on_end(self, "peer" if cut.close is None else "expired")
 
     def _played(self, pcm: bytes) -> None:
         self.live.played(pcm)

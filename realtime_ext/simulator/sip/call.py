@@ -73,7 +73,7 @@ class SipCall:
         Raises:
             ApiProblem: 409: it was accepted before.
         """
-        self._require_ringing("accepted")
+        self.require_ringing("accepted")
         clock = self._studio.clock
         config = SessionConfig(
             self.record.session.id, int(clock.unix() + self._settings.session_seconds), session
@@ -90,6 +90,7 @@ class SipCall:
             engine, self.record.session, self._studio, on_end=self._session_ended, player=self.line
         )
         self._studio.records.add(self.record.session)
+        self.record.begun = clock.monotonic()
         self._become("connected")
         self.line.begin()
 
@@ -102,7 +103,7 @@ class SipCall:
         Raises:
             ApiProblem: 409: it was accepted before.
         """
-        self._require_ringing("rejected")
+        self.require_ringing("rejected")
         self.record.reject_code = status_code
 
     def refer(self, target_uri: str) -> None:
@@ -136,7 +137,12 @@ class SipCall:
         if self._live is not None:
             self._live.end(1000, reason)
 
-    def _require_ringing(self, what: str) -> None:
+    def require_ringing(self, what: str) -> None:
+        """Refuse what only a ringing call can take.
+
+        Raises:
+            ApiProblem: 409: it was accepted before.
+        """
         if self.record.state != "ringing":
             raise ApiProblem(
                 f"The call '{self.record.id}' was accepted before and cannot be {what} any more.",

@@ -11,6 +11,7 @@ import attrs
 
 from realtime_ext.simulator.calls import Calls
 from realtime_ext.simulator.engine.ids import Ids
+from realtime_ext.simulator.faults.faults import Drawing
 from realtime_ext.simulator.live import Studio
 from realtime_ext.simulator.problem import ApiProblem
 from realtime_ext.simulator.records import Call, Delivery, SessionRecord
@@ -68,6 +69,7 @@ class Desk:
         Returns:
             Its record, and what is done when each webhook was attempted once, or never will be.
         """
+        plan = self._spoiled(incoming.plan)
         record = Call(
             id=self._ids.new("rtc_u1", 32),
             kind="sip",
@@ -82,7 +84,7 @@ class Desk:
         clock = self._studio.clock
         clock.call_at(clock.monotonic() + incoming.ring_seconds, lambda: self._gave_up(call))
         first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        waiting = set(incoming.plan.events)
+        waiting = set(plan.events)
 
         def delivered(delivery: Delivery) -> None:
             record.deliveries.append(delivery)
@@ -95,7 +97,7 @@ class Desk:
                 first.set_result(None)
 
         task = asyncio.get_running_loop().create_task(
-            self._announcer.announce(incoming.plan, record.id, record.sip_headers, delivered)
+            self._announcer.announce(plan, record.id, record.sip_headers, delivered)
         )
         self._tasks.add(task)
 
@@ -138,6 +140,19 @@ class Desk:
         """
         self._find(call_id).refer(target_uri)
 
+    def fail_later(self, call_id: str, seconds: float) -> None:
+        """Pretend to answer a call, and let it fail after a while.
+
+        Raises:
+            ApiProblem: As for `accept`.
+        """
+        self._find(call_id).require_ringing("accepted")
+        self._calls.end_later(call_id, seconds, "failed")
+
+    def hang_up_later(self, call_id: str, seconds: float) -> None:
+        """Let the caller hang up after a while."""
+        self._calls.end_later(call_id, seconds, "peer")
+
     def say(self, call_id: str, pcm: bytes) -> None:
         """Let the caller say something more.
 
@@ -153,6 +168,15 @@ class Desk:
         if self._tasks:
             await asyncio.wait(list(self._tasks))
         await self._announcer.aclose()
+
+    def _spoiled(self, plan: Plan) -> Plan:
+        """What faults make of a plan."""
+        drawing = Drawing(self._studio.faults, ("webhook",))
+        if (more := drawing.draw("duplicate_webhook")) is not None:
+            plan = attrs.evolve(plan, duplicates=plan.duplicates + int(more["times"]))
+        if (late := drawing.draw("late_webhook")) is not None:
+            plan = attrs.evolve(plan, delay=plan.delay + late["seconds"])
+        return plan
 
     def _find(self, call_id: str) -> SipCall:
         call = self._calls.find(call_id)
