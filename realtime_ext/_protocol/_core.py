@@ -1,7 +1,7 @@
 """A connection without its I/O: its state, and all that is decided about it.
 
-Shells bring messages and the time, send what they are given, and hold a lock around every call where there are
-threads. It must not do I/O, read a clock or wait.
+Shells bring messages and the time, send what they are given, and hold a lock around every call where there
+are threads. It must not do I/O, read a clock or wait.
 """
 
 from __future__ import annotations
@@ -12,9 +12,7 @@ from typing import Any
 
 import attrs
 
-from .. import _json
 from ..errors import RealtimeError
-from ..events import UnknownEvent, parse_event
 from ..session import SessionLike, resolve_update
 from ._closing import Ending
 from ._effects import Effects
@@ -26,13 +24,14 @@ from ._matching import Kind, Where
 from ._outbox import EventIds, Outgoing, checked_content, write
 from ._reconnect import Reconnect, Reconnecting, wants_reconnect
 from ._replay import replay_items
+from ._role import Role
 from ._shortcuts import truncate
 from ._tooling import FollowUpJob
 from ._turn import TurnStream
 from ._turns import Turns
 from ._waiters import Waiter
 
-__all__ = ["MAX_QUEUE_BYTES", "Protocol", "Role", "read_message"]
+__all__ = ["MAX_QUEUE_BYTES", "Protocol"]
 
 logger = logging.getLogger("realtime_ext")
 
@@ -40,40 +39,6 @@ JSON = Mapping[str, Any]
 
 MAX_QUEUE_BYTES = 64 * 2**20
 _LOCAL_SIZE = 64  # bytes that an event of this package's own counts for
-
-
-@attrs.frozen(kw_only=True)
-class Role:
-    """What kind of connection this is.
-
-    Args:
-        kind: `realtime`, `transcription` or `translation`.
-        is_sideband: Whether it watches a call, whose session doesn't end with it.
-        plays: Whether the application plays the model's audio; else the API does.
-        carries_audio: Whether audio goes in by events; else it flows on a track.
-        model: The session's model, where it is known from the start.
-    """
-
-    kind: str = "realtime"
-    is_sideband: bool = False
-    plays: bool = True
-    carries_audio: bool = True
-    model: str | None = None
-
-
-def read_message(data: str | bytes) -> tuple[JSON, Any, int]:
-    """Read what came in.
-
-    Returns:
-        The JSON object (empty if it is none), the event, and the size that it counts for.
-    """
-    try:
-        content = _json.decode(data)
-    except ValueError as fault:
-        return {}, UnknownEvent("", {"raw": data}, str(fault)), len(data)
-    if not isinstance(content, dict):
-        return {}, UnknownEvent("", {"raw": content}, "not a JSON object"), len(data)
-    return content, parse_event(content), len(data)
 
 
 class Protocol:
@@ -131,7 +96,7 @@ class Protocol:
             warns |= self.mailbox.put(event, size)
         if warns:
             logger.warning(
-                "events come faster than they are taken: %d of %d bytes wait, and over that the connection ends",
+                "events come faster than they are taken: %d bytes wait, and over %d the connection ends",
                 self._budget.used,
                 self._budget.limit,
             )

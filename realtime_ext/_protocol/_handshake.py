@@ -21,8 +21,8 @@ logger = logging.getLogger("realtime_ext")
 # A call is often not ready some 100 ms after it was made or accepted; together these are 4.5 s.
 _NOT_READY = (0.1, 0.2, 0.4, 0.8, 1.0, 1.0, 1.0)
 _CAUSES = (
-    "there is no such call to attach to: it isn't ready yet, has ended, belongs to another project, or was made "
-    "with a client secret"
+    "there is no such call to attach to: it isn't ready yet, has ended, belongs to another project, or was "
+    "made with a client secret"
 )
 
 

@@ -1,7 +1,7 @@
 """The conversation's items, in order, without their audio.
 
-Each item names the one before it, so order comes from these links and not from the order in which events arrive.
-It must not send, and keeps what servers may add to items.
+Each item names the one before it, so order comes from these links and not from the order in which events
+arrive. It must not send, and keeps what servers may add to items.
 """
 
 from __future__ import annotations

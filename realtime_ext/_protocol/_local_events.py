@@ -1,7 +1,7 @@
 """Events that this package puts into the stream itself, beside those of the API.
 
-They are `UnknownEvent`s of a class of their own, so that a program which exhausts `ServerEvent` needs no change
-to meet them.
+They are `UnknownEvent`s of a class of their own, so that a program which exhausts `ServerEvent` needs no
+change to meet them.
 """
 
 from __future__ import annotations

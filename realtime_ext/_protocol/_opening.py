@@ -16,7 +16,7 @@ from .._options import QueryValue, RequestOptions
 from .._settings import Settings
 from ..calls import check_call_id
 from ..session import SessionLike, TranslationSessionBuilder, resolve, resolve_update
-from ._core import Role
+from ._role import Role
 
 __all__ = ["Plan", "check_reconnect", "confirming_plan", "make_plan"]
 
@@ -38,7 +38,7 @@ class Plan:
     update: Mapping[str, Any] | None = attrs.field(repr=False)
 
     def uri(self, settings: Settings, options: RequestOptions) -> str:
-        """Put the address together: the client's query, then the caller's, and what the connection is about."""
+        """Put the address together; the caller's query wins over the client's."""
         query = {**settings.query, **options.query, **self.query}
         return (
             f"{settings.websocket_base_url}{self.path}?{urlencode({k: _text(v) for k, v in query.items()})}"
@@ -111,7 +111,7 @@ def make_plan(
 
 
 def confirming_plan(call_id: str, session_type: str) -> Plan:
-    """Make the plan for a call that was just accepted: its session is confirmed by an update that changes nothing."""
+    """Make the plan for a call just accepted: an update that changes nothing confirms its session."""
     return _sideband_plan(check_call_id(call_id), {"type": session_type}, validate=False)
 
 
@@ -137,7 +137,7 @@ def check_reconnect(reconnect: Any, role: Role) -> Any:
         raise TypeError(f"reconnect: expected a Reconnect, False or None, got {type(reconnect).__name__}")
     if not role.is_sideband and not reconnect.replay:
         raise ValueError(
-            "reconnect: a model's session ends with its link, so only Reconnect(replay=True) can go on with a new one"
+            "reconnect: a model's session ends with its link; only Reconnect(replay=True) goes on anew"
         )
     return reconnect
 

@@ -1,7 +1,7 @@
 """How much of the model's audio came, and how much of it the application has played.
 
-Only a connection whose application plays the audio itself counts; where the API plays it (WebRTC, SIP) this all
-does nothing. It must not send: what is to be sent is handed back.
+Only a connection whose application plays the audio itself counts; where the API plays it (WebRTC, SIP) this
+all does nothing. It must not send: what is to be sent is handed back.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class PlaybackState:
         self._unplayed: deque[_Part] = deque()  # parts with audio to play or to come, oldest first
 
     def use(self, form: object) -> None:
-        """Take the session's output format for what comes from now on; one that nobody knows is taken for PCM."""
+        """Take the output format of what comes from now on; one that nobody knows is taken for PCM."""
         try:
             self._form = audio_format(form)
         except ValueError:

@@ -50,8 +50,9 @@ def _count(instance: object, attribute: attrs.Attribute[int], value: int) -> Non
 class Reconnect:
     """What to do when the link is lost.
 
-    A sideband does this without being told, for its session goes on at the server. A model's session ends with
-    its link, so a new one needs `replay=True`: it gets the configuration, and the conversation's items as text.
+    A sideband does this without being told, for its session goes on at the server. A model's session ends
+    with its link, so a new one needs `replay=True`: it gets the configuration, and the conversation's items
+    as text.
 
     Args:
         replay: Whether a new session is begun, configured and given the items of the old one.

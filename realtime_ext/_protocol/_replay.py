@@ -22,9 +22,10 @@ _CALL, _OUTPUT = "function_call", "function_call_output"
 def replay_items(entries: Iterable[Entry]) -> list[JSON]:
     """Turn a conversation into what `conversation.item.create` takes.
 
-    Speech becomes its transcript: `input_text` of the user, `output_text` of the assistant. Of an answer that was
-    interrupted, the part of the transcript is taken that is likely to have been heard. A function's call and its output
-    stay together; a call without an output is left out, and so are what MCP servers did and what has no words.
+    Speech becomes its transcript: `input_text` of the user, `output_text` of the assistant. Of an answer
+    that was interrupted, the part of the transcript is taken that is likely to have been heard. A function's
+    call and its output stay together; a call without an output is left out, and so are what MCP servers did
+    and what has no words.
 
     Args:
         entries: The conversation, in order.
@@ -71,7 +72,7 @@ def _content(item: Mapping[str, Any], heard: Mapping[int, float | None]) -> list
 
 
 def _beginning(words: str, share: float | None) -> str:
-    """Cut a transcript after the words that take this share of it; without a share nothing is sure to be heard."""
+    """Keep the words that take this share of a transcript; where the share isn't known, none."""
     if share is None:
         return ""
     end = int(len(words) * min(max(share, 0.0), 1.0))

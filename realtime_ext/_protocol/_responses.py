@@ -1,7 +1,8 @@
 """Which responses are going on, and whose turn it is to ask for the next one.
 
 The API makes one response at a time in the default conversation and refuses a second one
-(`conversation_already_has_active_response`); out-of-band ones (`conversation: "none"`) don't count. It must not send.
+(`conversation_already_has_active_response`); out-of-band ones (`conversation: "none"`) don't count.
+It must not send.
 """
 
 from __future__ import annotations
@@ -64,7 +65,8 @@ class Responses:
     def refused(self, event_id: str | None) -> None:
         """Note an error: about the event that it names, or else about whatever was asked for last.
 
-        An error that names nothing may have been meant for a `response.create`. To wait on would be to wait for ever.
+        An error that names nothing may have been meant for a `response.create`. To wait on would be to wait
+        for ever.
         """
         if event_id is None:
             self._asked.clear()

@@ -76,7 +76,7 @@ class SessionState:
             waiter.resolve(None)
 
     def refused(self, event_id: str | None, error: Exception, *, param: Any = None) -> None:
-        """Take a refusal: of the update that it names; or, if it names none but a session's field, of the oldest."""
+        """Take a refusal: of the update that it names, or of the oldest if it names a session's field."""
         for update in self._updates:
             anonymous = event_id is None and isinstance(param, str) and param.startswith("session")
             if update[0] == event_id or anonymous:
@@ -90,7 +90,7 @@ class SessionState:
             self._updates.popleft()[2].fail(error())
 
     def began(self, now: float) -> None:
-        """Note when the session began, in unix seconds; what the server says about its end counts for more."""
+        """Note when the session began, in unix seconds; what the server says of its end counts for more."""
         self._ends_at = now + LIFETIME
 
     def warns_at(self) -> float | None:

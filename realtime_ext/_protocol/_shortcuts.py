@@ -110,7 +110,7 @@ def marked_response(response: Any, mark: str) -> JSON:
 
 
 def as_toolbox(toolbox: Toolbox | Iterable[Any]) -> Toolbox:
-    """Give a toolbox: the one that is given, or one made of the functions that are; raises as `Toolbox` does."""
+    """Give the toolbox, or make one of the functions that are given; raises as `Toolbox` does."""
     return toolbox if isinstance(toolbox, Toolbox) else Toolbox(toolbox)
 
 

@@ -89,8 +89,9 @@ class Surface:
     def replay_items(self) -> list[RealtimeConversationItem | dict[str, Any]]:
         """Give the conversation as items for a new session.
 
-        What was spoken becomes text: `input_text` of the user, `output_text` of the assistant. Of an answer that was
-        interrupted, the part is given that is likely to have been heard. Function calls come with their outputs.
+        What was spoken becomes text: `input_text` of the user, `output_text` of the assistant. Of an answer
+        that was interrupted, the part is given that is likely to have been heard. Function calls come with
+        their outputs.
 
         Returns:
             Generated items without ids, to be handed to `create_item` in order.

@@ -1,7 +1,8 @@
 """Function calls of the model: which are to be run, and when the model is asked to go on.
 
-Each call is run once, by its call id, in the order in which they came. When all calls of a response have their
-outputs, one follow-up response is asked for, unless every output is to be silent. It must not run anything.
+Each call is run once, by its call id, in the order in which they came. When all calls of a response have
+their outputs, one follow-up response is asked for, unless every output is to be silent. It must not run
+anything.
 """
 
 from __future__ import annotations
@@ -76,7 +77,8 @@ class ToolDesk:
 
     Args:
         on_job: Called when `jobs` has got something to do.
-        on_settled: Called with the id of a response whose calls are all answered, and whether a follow-up comes.
+        on_settled: Called with the id of a response whose calls are all answered, and whether a follow-up
+            comes.
     """
 
     def __init__(self, on_job: Callable[[], None], on_settled: Callable[[str, bool], None]) -> None:

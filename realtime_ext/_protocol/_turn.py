@@ -5,67 +5,19 @@ With tools registered, a turn goes on over their calls to the final message. It 
 
 from __future__ import annotations
 
-import binascii
-import functools
 from collections import deque
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
-
-import attrs
+from typing import Any
 
 from ._inbox import Budget
+from ._turn_record import Turn, TurnRecord
 from ._waiters import Waiter
 
-if TYPE_CHECKING:
-    from realtime_api.models import RealtimeResponseUsage
-
-__all__ = ["MARK", "ToolCall", "Turn", "TurnStream"]
+__all__ = ["MARK", "TurnStream"]
 
 JSON = Mapping[str, Any]
 
 MARK = "realtime_ext_turn"  # the key in a response's metadata by which a turn knows its own responses
-
-
-@attrs.frozen(kw_only=True)
-class ToolCall:
-    """A function that the model called.
-
-    Args:
-        call_id: The call's id.
-        name: The function.
-        arguments: JSON, as the model wrote it.
-        output: What was answered, where registered tools did so.
-    """
-
-    call_id: str
-    name: str
-    arguments: str = attrs.field(repr=False)
-    output: str | None = attrs.field(default=None, repr=False)
-
-
-@attrs.frozen(kw_only=True)
-class Turn:
-    """What the model did in a turn.
-
-    Args:
-        text: Its text; empty where it spoke.
-        transcript: The words of its speech; empty where it wrote.
-        audio: Its speech in the session's output format; empty where the API plays it, or where it wrote.
-        tool_calls: The functions that it called, in order.
-        status: `completed`, `cancelled`, `incomplete` or `failed`; of the last response, where there were several.
-        status_details: Why it isn't `completed`, as the API says it.
-        usage: The tokens of all its responses together; None if the API counted none.
-        response_ids: The ids of its responses.
-    """
-
-    text: str = ""
-    transcript: str = ""
-    audio: bytes = attrs.field(default=b"", repr=lambda audio: f"<{len(audio)} bytes>")
-    tool_calls: tuple[ToolCall, ...] = ()
-    status: str | None = None
-    status_details: Any = None
-    usage: RealtimeResponseUsage | None = None
-    response_ids: tuple[str, ...] = ()
 
 
 class TurnStream:
@@ -95,12 +47,7 @@ class TurnStream:
         self._open: str | None = None  # the response that is going on
         self._is_waiting = False  # for a response.created
         self._is_sure = False
-        self._items: set[str] = set()
-        self._responses: list[JSON] = []
-        self._ids: list[str] = []
-        self._words: dict[tuple[str, str, Any], str] = {}
-        self._audio: list[str] = []
-        self._outputs: dict[str, str] = {}
+        self._record = TurnRecord()
 
     def asked(self, event_id: str) -> None:
         """Note an event of this turn that is about to be sent."""
@@ -135,8 +82,8 @@ class TurnStream:
         if not is_marked and (echoes or metadata):
             return False
         response_id = str(response.get("id"))
-        if response_id not in self._ids:
-            self._ids.append(response_id)
+        if response_id not in self._record.ids:
+            self._record.ids.append(response_id)
         self._open, self._is_waiting, self._is_sure = response_id, False, is_marked
         return True
 
@@ -152,13 +99,13 @@ class TurnStream:
                 return (
                     isinstance(kind, str)
                     and kind.startswith("response.")
-                    and content.get("item_id") in self._items
+                    and content.get("item_id") in self._record.items
                 )
-        return response_id in self._ids
+        return response_id in self._record.ids
 
     def put(self, content: JSON, event: Any, size: int) -> bool:
         """Take an event that this turn owns; the result is `Budget.add`'s."""
-        self._collect(content)
+        self._record.collect(content)
         self.events.append((event, size))
         warn = self._budget.add(size)
         self._wake()
@@ -180,16 +127,13 @@ class TurnStream:
         Args:
             event_id: The event that was refused; another's is passed over.
             error: The refusal.
-            is_busy: Whether it only says that another response is going on. Then what was taken for this turn's
-                response, for want of a mark, was that other one, and it has to be asked for again.
+            is_busy: Whether it only says that another response is going on. Then what was taken for this
+                turn's response, for want of a mark, was that other one, and it has to be asked for again.
         """
         if event_id in self._creates and is_busy:
-            if not self._is_sure and self._ids:
-                self._ids.pop()
+            if not self._is_sure:
+                self._record.drop_last()
                 self._open = None
-                for collection in (self._items, self._words, self._audio):
-                    collection.clear()
-                self._responses = [r for r in self._responses if str(r.get("id")) in self._ids]
                 self.is_over = False
             self._is_waiting = False
             self.must_ask = True
@@ -199,7 +143,7 @@ class TurnStream:
 
     def answered(self, call_id: str, output: str) -> None:
         """Note a tool's output."""
-        self._outputs[call_id] = output
+        self._record.answered(call_id, output)
 
     def response_done(self, response: JSON, *, goes_on: bool) -> None:
         """Take the end of a response of this turn.
@@ -208,7 +152,7 @@ class TurnStream:
             response: It.
             goes_on: Whether registered tools answer calls of it, and a follow-up may come.
         """
-        self._responses.append(response)
+        self._record.done(response)
         self._open = None
         if not goes_on:
             self.end()
@@ -245,99 +189,9 @@ class TurnStream:
 
     def turn(self) -> Turn:
         """Put together what has come so far."""
-        last: JSON = self._responses[-1] if self._responses else {}
-        usages = [u for response in self._responses if isinstance(u := response.get("usage"), Mapping)]
-        return Turn(
-            text=self._said("text"),
-            transcript=self._said("transcript"),
-            audio=b"".join(_decoded(delta) for delta in self._audio),
-            tool_calls=tuple(self._calls()),
-            status=last.get("status"),
-            status_details=last.get("status_details"),
-            usage=_usage(usages),
-            response_ids=tuple(self._ids),
-        )
-
-    def _collect(self, content: JSON) -> None:
-        kind = content["type"]
-        delta = content.get("delta")
-        if kind == "response.output_audio.delta":
-            if isinstance(delta, str):
-                self._audio.append(delta)
-        elif kind in _DELTAS:
-            key = (_DELTAS[kind], str(content.get("item_id")), content.get("content_index"))
-            self._words[key] = self._words.get(key, "") + (delta if isinstance(delta, str) else "")
-        elif kind in _DONE:
-            field = _DONE[kind]
-            value = content.get(field)
-            if isinstance(value, str):
-                self._words[field, str(content.get("item_id")), content.get("content_index")] = value
-        elif kind in ("response.output_item.added", "response.output_item.done"):
-            item = content.get("item")
-            if isinstance(item, Mapping) and isinstance(item.get("id"), str):
-                self._items.add(item["id"])
-
-    def _said(self, field: str) -> str:
-        said = "".join(words for (kind, _, _), words in self._words.items() if kind == field)
-        if said:
-            return said
-        # Deltas may be missing where the finished response isn't.
-        parts = (
-            part
-            for response in self._responses
-            for item in _list(response.get("output"))
-            if item.get("type") == "message"
-            for part in _list(item.get("content"))
-        )
-        return "".join(str(part.get(field) or "") for part in parts)
-
-    def _calls(self) -> list[ToolCall]:
-        return [
-            ToolCall(
-                call_id=str(item.get("call_id")),
-                name=str(item.get("name")),
-                arguments=str(item.get("arguments") or ""),
-                output=self._outputs.get(str(item.get("call_id"))),
-            )
-            for response in self._responses
-            for item in _list(response.get("output"))
-            if item.get("type") == "function_call"
-        ]
+        return self._record.turn()
 
     def _wake(self) -> None:
         if self._waiter is not None:
             waiter, self._waiter = self._waiter, None
             waiter.resolve(None)
-
-
-_DELTAS = {"response.output_text.delta": "text", "response.output_audio_transcript.delta": "transcript"}
-_DONE = {"response.output_text.done": "text", "response.output_audio_transcript.done": "transcript"}
-
-
-def _list(value: Any) -> list[JSON]:
-    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
-
-
-def _decoded(delta: str) -> bytes:
-    try:
-        return binascii.a2b_base64(delta)
-    except ValueError:
-        return b""
-
-
-def _usage(usages: list[JSON]) -> RealtimeResponseUsage | None:
-    if not usages:
-        return None
-    from realtime_api.models import RealtimeResponseUsage
-
-    return RealtimeResponseUsage.from_dict(functools.reduce(_sum, usages))
-
-
-def _sum(one: Any, other: Any) -> Any:
-    """Add numbers up, key by key."""
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-        keys = [*one, *(key for key in other if key not in one)]
-        return {key: _sum(one.get(key), other.get(key)) for key in keys}
-    if isinstance(one, int | float) and isinstance(other, int | float):
-        return one + other
-    return other if one is None else one

@@ -1,6 +1,7 @@
 """The turns that are going on, and the function calls within and beside them.
 
-The job: know which response belongs to which turn, and when a turn goes on after a response. It must not send.
+The job: know which response belongs to which turn, and when a turn goes on after a response. It must not
+send.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""`client.connect` and `client.answer`, blocking and awaited.
+"""`client.connect` and `client.answer`, blocking.
 
-The job: check the arguments and hand back what opens the connection. It must not open one, and loads what does
-on first use.
+The job: check the arguments and hand back what opens the connection. It must not open one, and loads what
+does on first use.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from .. import sip
-from .._execute import AsyncHttp, Http
+from .._execute import Http
 from .._options import QueryValue
 
 if TYPE_CHECKING:
@@ -19,11 +19,10 @@ if TYPE_CHECKING:
     from .._options import Timeout
     from .._protocol._reconnect import Reconnect
     from .._protocol._surface import Observer
-    from ..aio_connection import AsyncAnswering, AsyncConnecting
     from ..connection import Answering, Connecting
     from ..session import SessionLike
 
-__all__ = ["AsyncConnections", "Connections"]
+__all__ = ["Connections"]
 
 
 class Connections:
@@ -52,8 +51,8 @@ class Connections:
         """Open a session, or attach to a call's, over a WebSocket.
 
         Give exactly one of model (or a session that has one), `call_id` and `intent`. A session is sent and
-        confirmed before the block starts. A `TranscriptionSessionBuilder` or `TranslationSessionBuilder` alone
-        goes where such sessions are served.
+        confirmed before the block starts. A `TranscriptionSessionBuilder` or `TranslationSessionBuilder`
+        alone goes where such sessions are served.
 
         Args:
             model: The model of a new session.
@@ -65,7 +64,8 @@ class Connections:
                 doesn't. False: nothing.
             observer: Called with `"in"` or `"out"`, the event and monotonic nanoseconds, for every event, by
                 the reader or whoever sends; it must not block.
-            max_queue_bytes: How much may wait for the application before the connection ends; None for 64 MiB.
+            max_queue_bytes: How much may wait for the application before the connection ends; None for 64
+                MiB.
             proxy: True for the environment's, None for none, or a URL; needs websockets 15 or newer.
             ssl_context: For `wss`; None for the default.
             websocket_options: Further arguments of the websockets library's `connect`, such as
@@ -137,7 +137,8 @@ class Connections:
             call_id: The id from the webhook.
             session: The conversation's configuration: a builder, a generated model or a dict.
             hangup_on_exit: Whether the call ends with the block, within 5 s.
-            safety_identifier, reconnect, observer, max_queue_bytes, proxy, ssl_context, websocket_options, timeout,
+            safety_identifier, reconnect, observer, max_queue_bytes, proxy, ssl_context, websocket_options,
+            timeout,
                 extra_headers, extra_query: As for `connect`.
 
         Returns:
@@ -169,148 +170,3 @@ class Connections:
             extra_query=extra_query,
         )
         return Answering(self._http, request, accept, hangup_on_exit=hangup_on_exit)
-
-
-class AsyncConnections:
-    """`connect` and `answer`, awaited."""
-
-    _http: AsyncHttp
-
-    def connect(
-        self,
-        model: str | None = None,
-        *,
-        session: SessionLike | None = None,
-        call_id: str | None = None,
-        intent: Literal["transcription"] | None = None,
-        safety_identifier: str | None = None,
-        reconnect: Reconnect | Literal[False] | None = None,
-        observer: Observer | None = None,
-        max_queue_bytes: int | None = None,
-        proxy: str | Literal[True] | None = True,
-        ssl_context: ssl.SSLContext | None = None,
-        websocket_options: Mapping[str, Any] | None = None,
-        timeout: Timeout | None = None,
-        extra_headers: Mapping[str, str] | None = None,
-        extra_query: Mapping[str, QueryValue] | None = None,
-    ) -> AsyncConnecting:
-        """Open a session, or attach to a call's, over a WebSocket.
-
-        Give exactly one of model (or a session that has one), `call_id` and `intent`. A session is sent and
-        confirmed before the block starts. A `TranscriptionSessionBuilder` or `TranslationSessionBuilder` alone
-        goes where such sessions are served.
-
-        Args:
-            model: The model of a new session.
-            session: Its configuration, or, with `call_id`, an update: a builder, a generated model or a dict.
-            call_id: A call to attach to; it is not hung up when the block ends.
-            intent: `transcription`, for a session that transcribes alone.
-            safety_identifier: A stable, hashed id of the end user.
-            reconnect: What to do when the link is lost. None: a sideband attaches again, a model's session
-                doesn't. False: nothing.
-            observer: Called with `"in"` or `"out"`, the event and monotonic nanoseconds, for every event, by
-                the reader or whoever sends; it must not block.
-            max_queue_bytes: How much may wait for the application before the connection ends; None for 64 MiB.
-            proxy: True for the environment's, None for none, or a URL; needs websockets 15 or newer.
-            ssl_context: For `wss`; None for the default.
-            websocket_options: Further arguments of the websockets library's `connect`, such as
-                `ping_interval`, `ping_timeout`, `max_size` (64 MiB), `compression` (None).
-            timeout: Seconds for the handshake, and again for the session's confirmation; None takes the
-                client's.
-            extra_headers: Further headers of the handshake; they win over all others.
-            extra_query: Further query parameters.
-
-        Returns:
-            What `async with` opens, giving the connection, and closes.
-
-        Raises:
-            TypeError, ValueError: An argument can't be used, or they contradict each other.
-            SessionConfigError: The API would refuse the session; nothing was sent.
-            MissingApiKeyError: The client has no key. This and what follows is raised on entering.
-            APIStatusError: The API refused; `NotFoundError` for a call that isn't there.
-            APIConnectionError: There is no connection; `APITimeoutError` if it took too long.
-            ConnectionClosedError: The API closed it before the session was confirmed.
-
-        Example:
-            ```python
-            async with client.connect(model="gpt-realtime") as connection:
-                turn = await connection.ask("Say hello.")
-            ```
-        """
-        from ..aio_connection import AsyncConnecting
-        from ..connection._request import ConnectRequest
-
-        request = ConnectRequest.check(
-            model=model,
-            session=session,
-            call_id=call_id,
-            intent=intent,
-            validate=self._http.settings.validate,
-            safety_identifier=safety_identifier,
-            reconnect=reconnect,
-            observer=observer,
-            max_queue_bytes=max_queue_bytes,
-            proxy=proxy,
-            ssl_context=ssl_context,
-            websocket_options=websocket_options,
-            timeout=timeout,
-            extra_headers=extra_headers,
-            extra_query=extra_query,
-        )
-        return AsyncConnecting(self._http, request)
-
-    def answer(
-        self,
-        call_id: str,
-        session: SessionLike,
-        *,
-        hangup_on_exit: bool = True,
-        safety_identifier: str | None = None,
-        reconnect: Reconnect | Literal[False] | None = None,
-        observer: Observer | None = None,
-        max_queue_bytes: int | None = None,
-        proxy: str | Literal[True] | None = True,
-        ssl_context: ssl.SSLContext | None = None,
-        websocket_options: Mapping[str, Any] | None = None,
-        timeout: Timeout | None = None,
-        extra_headers: Mapping[str, str] | None = None,
-        extra_query: Mapping[str, QueryValue] | None = None,
-    ) -> AsyncAnswering:
-        """Answer an incoming SIP call: accept it, attach to it, and enter when its session is confirmed.
-
-        Args:
-            call_id: The id from the webhook.
-            session: The conversation's configuration: a builder, a generated model or a dict.
-            hangup_on_exit: Whether the call ends with the block, within 5 s, also when it is cancelled.
-            safety_identifier, reconnect, observer, max_queue_bytes, proxy, ssl_context, websocket_options, timeout,
-                extra_headers, extra_query: As for `connect`.
-
-        Returns:
-            What `async with` opens, giving the connection, and closes.
-
-        Raises:
-            TypeError, ValueError: An argument can't be used.
-            SessionConfigError: The API would refuse the session; nothing was sent.
-            NotFoundError: There is no such call, or no longer. This and what follows is raised on entering.
-            MissingApiKeyError, APIStatusError, APIConnectionError, ConnectionClosedError: As with `connect`.
-        """
-        from ..aio_connection import AsyncAnswering
-        from ..connection._request import ConnectRequest
-
-        accept = sip.build_accept(call_id, session, validate=self._http.settings.validate)
-        request = ConnectRequest.check(
-            call_id=call_id,
-            confirming="realtime",
-            validate=self._http.settings.validate,
-            safety_identifier=safety_identifier,
-            reconnect=reconnect,
-            observer=observer,
-            max_queue_bytes=max_queue_bytes,
-            proxy=proxy,
-            ssl_context=ssl_context,
-            websocket_options=websocket_options,
-            timeout=timeout,
-            extra_headers=extra_headers,
-            extra_query=extra_query,
-        )
-        return AsyncAnswering(self._http, request, accept, hangup_on_exit=hangup_on_exit)

@@ -29,7 +29,7 @@ from ._tools import ToolTask
 if TYPE_CHECKING:
     from .._exchange import Clock
     from .._protocol._matching import Kind, Where
-    from .._protocol._turn import Turn
+    from .._protocol._turn_record import Turn
     from ..calls import Call
     from ..events import ServerEvent
     from ..tools import Toolbox
@@ -42,9 +42,10 @@ _FAREWELL = 3.0  # seconds that a translation session is given to finish
 
 
 class AsyncConnection(Surface, AsyncSending):
-    """A realtime session, or a view of one. Made by `connect`, `answer` and `dial`; belongs to one event loop.
+    """A realtime session, or a view of one, made by `connect`, `answer` or `dial`, for one event loop.
 
-    Iterating gives the events. Whoever takes an event, by iterating, `recv` or `run`, calls its handlers first.
+    Iterating gives the events. Whoever takes an event, by iterating, `recv` or `run`, calls its handlers
+    first.
     """
 
     def __init__(
@@ -184,13 +185,14 @@ class AsyncConnection(Surface, AsyncSending):
     ) -> None:
         """Answer the model's function calls from now on, beside the reader; returns at once.
 
-        Each call is run once, in order; when all calls of a response have their outputs, one further response is
-        asked for, unless all outputs are silent.
+        Each call is run once, in order; when all calls of a response have their outputs, one further
+        response is asked for, unless all outputs are silent.
 
         Args:
             toolbox: The tools, or functions to make them of. The session has to be told of them separately.
             timeout: Seconds that a call may take; then the model is told so. None for no limit.
-            approve: Called with each `RealtimeMCPApprovalRequest`; only True allows the call. None refuses all.
+            approve: Called with each `RealtimeMCPApprovalRequest`; only True allows the call. None refuses
+                all.
 
         Raises:
             RealtimeError: Tools are registered already.

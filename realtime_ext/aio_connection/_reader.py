@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from .._protocol._closing import Ending
-from .._protocol._core import read_message
+from .._protocol._message import read_message
 from .._protocol._reconnect import Reconnecting
 from ..errors import (
     APIConnectionError,

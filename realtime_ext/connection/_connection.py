@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .._exchange import Clock
     from .._protocol._mailbox import EventWaiter
     from .._protocol._matching import Kind, Where
-    from .._protocol._turn import Turn
+    from .._protocol._turn_record import Turn
     from ..events import ServerEvent
     from ..tools import Toolbox
     from ._link import WebSocketLink
@@ -46,7 +46,8 @@ _CLOSING = 10.0  # seconds that a second `close` waits for the first
 class Connection(Surface, Sending):
     """A realtime session, or a view of one. Made by `connect` and `answer`; threads may share it.
 
-    Iterating gives the events. Whoever takes an event, by iterating, `recv` or `run`, calls its handlers first.
+    Iterating gives the events. Whoever takes an event, by iterating, `recv` or `run`, calls its handlers
+    first.
     """
 
     def __init__(
@@ -185,13 +186,14 @@ class Connection(Surface, Sending):
     ) -> None:
         """Answer the model's function calls from now on, beside the reader; returns at once.
 
-        Each call is run once, in order; when all calls of a response have their outputs, one further response is
-        asked for, unless all outputs are silent.
+        Each call is run once, in order; when all calls of a response have their outputs, one further
+        response is asked for, unless all outputs are silent.
 
         Args:
             toolbox: The tools, or functions to make them of. The session has to be told of them separately.
             timeout: Seconds that a call may take; then the model is told so. None for no limit.
-            approve: Called with each `RealtimeMCPApprovalRequest`; only True allows the call. None refuses all.
+            approve: Called with each `RealtimeMCPApprovalRequest`; only True allows the call. None refuses
+                all.
 
         Raises:
             RealtimeError: Tools are registered already.

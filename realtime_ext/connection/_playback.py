@@ -14,7 +14,7 @@ __all__ = ["Playback"]
 
 
 class Playback:
-    """Counts what was played, so that an interruption cuts the conversation where the user stopped hearing it.
+    """Counts what was played, so that an interruption cuts the conversation where the user stopped hearing.
 
     Where the API plays the audio itself (WebRTC, SIP), all of this does nothing.
 

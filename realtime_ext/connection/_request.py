@@ -71,8 +71,10 @@ class ConnectRequest:
 
         Args:
             confirming: For a call that is being accepted: the type of its session.
-            model, session, call_id, intent, validate, safety_identifier, reconnect, observer, max_queue_bytes,
-                proxy, ssl_context, websocket_options, timeout, extra_headers, extra_query: As `connect` has them.
+            model, session, call_id, intent, validate, safety_identifier, reconnect, observer,
+            max_queue_bytes,
+                proxy, ssl_context, websocket_options, timeout, extra_headers, extra_query: As `connect` has
+                    them.
 
         Raises:
             TypeError: One has the wrong type.

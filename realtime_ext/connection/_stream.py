@@ -10,7 +10,8 @@ from .._protocol import _shortcuts as shortcuts
 from ..errors import ConnectionClosedError
 
 if TYPE_CHECKING:
-    from .._protocol._turn import Turn, TurnStream
+    from .._protocol._turn import TurnStream
+    from .._protocol._turn_record import Turn
     from ..events import ServerEvent
     from ._connection import Connection
 

@@ -1,4 +1,4 @@
-"""The thread that runs tools, beside the reader. What is run, and what follows, is decided by the protocol."""
+"""The thread that runs tools, beside the reader. What is run and what follows is the protocol's to decide."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A scripted WebSocket server on this machine, for what a simulator doesn't do: garbage, stalls, broken links."""
+"""A scripted WebSocket server on this machine, for faults: garbage, stalls, broken links."""
 
 from __future__ import annotations
 

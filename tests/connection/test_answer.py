@@ -1,5 +1,7 @@
 """Answering a call: accepted, attached, confirmed, and hung up whatever happens."""
 
+# ruff: noqa: SIM117 - a server is one thing, a connection to it another
+
 from __future__ import annotations
 
 import asyncio

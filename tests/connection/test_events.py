@@ -1,5 +1,7 @@
 """Events in and out: iterating, handlers, waiting, sending, and what an error is tied to."""
 
+# ruff: noqa: SIM117 - a server is one thing, a connection to it another
+
 from __future__ import annotations
 
 import base64

@@ -1,5 +1,7 @@
 """Opening: where a connection goes, what it says on the way, and what refusals become."""
 
+# ruff: noqa: SIM117 - a server is one thing, a connection to it another
+
 from __future__ import annotations
 
 import json
@@ -201,7 +203,7 @@ def test_a_sideband_waits_for_its_call_to_be_ready(flavour: Flavour) -> None:
 
 def test_a_sideband_of_no_call_gives_up_and_says_why(flavour: Flavour) -> None:
     with ScriptedServer(refusals=((404, "", {}),) * 20) as server:
-        with pytest.raises(NotFoundError, match="has ended.*client secret"):
+        with pytest.raises(NotFoundError, match=r"has ended.*client secret"):
             connect(flavour, server, call_id="rtc_1").__enter__()
     assert 2 <= len(server.requests) < 12
     assert sum(flavour.sleeps) < 10

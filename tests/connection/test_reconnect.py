@@ -1,5 +1,7 @@
 """Reconnecting: sidebands go on, model sessions only where it was asked for, and nothing is sent twice."""
 
+# ruff: noqa: SIM117 - a server is one thing, a connection to it another
+
 from __future__ import annotations
 
 from typing import Any

@@ -1,5 +1,7 @@
 """Turns: asking, streaming, waiting for one's turn, tools and approvals."""
 
+# ruff: noqa: SIM117 - a server is one thing, a connection to it another
+
 from __future__ import annotations
 
 import json

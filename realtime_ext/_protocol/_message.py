@@ -1,0 +1,28 @@
+"""What comes in, from bytes to an event; nothing that comes in raises. It must not know the connection."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .. import _json
+from ..events import UnknownEvent, parse_event
+
+__all__ = ["read_message"]
+
+JSON = Mapping[str, Any]
+
+
+def read_message(data: str | bytes) -> tuple[JSON, Any, int]:
+    """Read what came in.
+
+    Returns:
+        The JSON object (empty if it is none), the event, and the size that it counts for.
+    """
+    try:
+        content = _json.decode(data)
+    except ValueError as fault:
+        return {}, UnknownEvent("", {"raw": data}, str(fault)), len(data)
+    if not isinstance(content, dict):
+        return {}, UnknownEvent("", {"raw": content}, "not a JSON object"), len(data)
+    return content, parse_event(content), len(data)

@@ -1,0 +1,180 @@
+"""`dial`: a WebRTC call from Python, with the same connection over its data channel.
+
+This module must not load the WebRTC library before a call is made.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from .._execute import AsyncHttp, asend
+from .._options import RequestOptions
+from .._protocol._core import MAX_QUEUE_BYTES, Protocol
+from .._protocol._inbox import Budget
+from .._protocol._role import Role
+from .._protocol._surface import Observer
+from ..errors import ConnectionClosedError, RealtimeError
+from ._connection import AsyncConnection
+from ._link import LinkClosed
+from ._opening import hang_up
+
+if TYPE_CHECKING:
+    from .._operation import Operation
+    from ..aio_webrtc import AudioIn, AudioOut, Progress, WebRtcPeer
+    from ..calls import Call
+
+__all__ = ["AsyncCallConnection", "AsyncDialing", "DialRequest"]
+
+
+@attrs.frozen(kw_only=True)
+class DialRequest:
+    """A call to be made.
+
+    Args:
+        create: Makes the call, given the offer.
+        kind: The session's kind.
+        model: The session's model, where it is known.
+        audio_in, audio_out, connect_timeout, host_addresses, on_progress: As `WebRtcPeer` takes them.
+        observer: Sees every event.
+        max_queue_bytes: How much may wait for the application.
+        hangup_on_exit: Whether the call ends with the block.
+        options: Time limit, headers and query of the request that makes the call.
+    """
+
+    create: Callable[[str], Operation[Call]]
+    kind: str
+    model: str | None
+    audio_in: AudioIn | None
+    audio_out: AudioOut | None
+    connect_timeout: float
+    host_addresses: Sequence[str] | None
+    on_progress: Callable[[Progress], None] | None
+    observer: Observer | None
+    max_queue_bytes: int | None
+    hangup_on_exit: bool
+    options: RequestOptions
+
+    def __attrs_post_init__(self) -> None:
+        if self.observer is not None and not callable(self.observer):
+            raise TypeError(f"observer: expected a function, got {type(self.observer).__name__}")
+        Budget(MAX_QUEUE_BYTES if self.max_queue_bytes is None else self.max_queue_bytes)
+
+
+class AsyncCallConnection(AsyncConnection):
+    """A connection over a WebRTC call's data channel; audio flows on the call's track."""
+
+    _peer: WebRtcPeer
+
+    @property
+    def sent_ms(self) -> int:
+        """How much of `audio_in` has been sent, in milliseconds; silence doesn't count."""
+        return self._peer.sent_ms
+
+    @property
+    def received_ms(self) -> int:
+        """How much audio has been received, in milliseconds; silence does count."""
+        return self._peer.received_ms
+
+    async def finished_speaking(self) -> None:
+        """Wait until all of `audio_in` has been sent, or the call has ended."""
+        await self._peer.finished_speaking()
+
+
+class _PeerLink:
+    """A WebRTC peer as a link."""
+
+    def __init__(self, peer: WebRtcPeer) -> None:
+        self._peer = peer
+
+    async def send(self, text: str) -> None:
+        try:
+            await self._peer.send(text)
+        except ConnectionClosedError as error:
+            raise LinkClosed(error.code, error.reason, error) from error
+
+    async def recv(self) -> str | bytes:
+        try:
+            return await self._peer.recv()
+        except ConnectionClosedError as error:
+            raise LinkClosed(error.code, error.reason, error.__cause__) from error
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        await self._peer.close()
+
+
+class AsyncDialing:
+    """A call to be made by `async with`, and hung up when the block ends."""
+
+    def __init__(self, http: AsyncHttp, request: DialRequest) -> None:
+        self._http = http
+        self._request = request
+        self._connection: AsyncCallConnection | None = None
+
+    async def __aenter__(self) -> AsyncCallConnection:
+        if self._connection is not None:
+            raise RealtimeError("dial: it was entered already; call dial again")
+        from ..aio_webrtc import WebRtcPeer, host_addresses_towards
+
+        request, http = self._request, self._http
+        addresses = request.host_addresses
+        peer = WebRtcPeer(
+            audio_in=request.audio_in,
+            audio_out=request.audio_out,
+            connect_timeout=request.connect_timeout,
+            host_addresses=host_addresses_towards(http.settings.base_url) if addresses is None else addresses,
+            on_progress=request.on_progress,
+        )
+        call: Call | None = None
+        try:
+            call = await asend(request.create(await peer.create_offer()), http, request.options)
+            await peer.connect(call.sdp_answer)
+        except BaseException:
+            try:
+                if call is not None:
+                    await hang_up(http, call.id)
+            finally:
+                await peer.close()
+            raise
+        self._connection = self._connect(peer, call)
+        return self._connection
+
+    def _connect(self, peer: WebRtcPeer, call: Call) -> AsyncCallConnection:
+        request, http = self._request, self._http
+        size = MAX_QUEUE_BYTES if request.max_queue_bytes is None else request.max_queue_bytes
+        core = Protocol(
+            Role(kind=request.kind, plays=False, carries_audio=False, model=request.model),
+            id_prefix=uuid.uuid4().hex[:12],
+            max_queue_bytes=size,
+            validate=http.settings.validate,
+        )
+        core.effects.session.began(http.clock.now())
+        connection = AsyncCallConnection(
+            core, _PeerLink(peer), clock=http.clock, observer=request.observer, call=call
+        )
+        connection._peer = peer
+        return connection
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        connection = self._connection
+        if connection is None or connection.call is None:
+            return
+        try:
+            if self._request.hangup_on_exit:
+                await hang_up(self._http, connection.call.id)
+        finally:
+            await connection.close()
+
+
+def described(body: Any) -> tuple[str, str | None]:
+    """Give the kind and the model of a session's JSON object; None stands for the API's defaults."""
+    if body is None:
+        return "realtime", None
+    model = body.get("model")
+    return str(body.get("type") or "realtime"), model if isinstance(model, str) else None

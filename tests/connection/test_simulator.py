@@ -1,0 +1,117 @@
+"""The connections against the simulator: whole turns on real sockets, and a call over real WebRTC."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from array import array
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from realtime_ext import (
+    AsyncRealtimeClient,
+    NotFoundError,
+    RealtimeError,
+    SessionBuilder,
+    TranscriptionSessionBuilder,
+    TranslationSessionBuilder,
+    audio,
+)
+from realtime_ext.simulator import Simulator
+from tests.connection.driver import Driven
+from tests.runner import Flavour
+
+SESSION = SessionBuilder("gpt-realtime").instructions("Be brief.").push_to_talk()
+
+
+def connected(flavour: Flavour, sim: Simulator, **options: Any) -> Any:
+    client = flavour.client(base_url=sim.base_url, api_key=sim.api_key)
+    return Driven(client.connect(**options), flavour)
+
+
+def test_a_turn_from_asking_to_usage(flavour: Flavour) -> None:
+    with Simulator() as sim, connected(flavour, sim, session=SESSION) as connection:
+        turn = connection.ask("Say something.")
+        assert turn.status == "completed"
+        assert turn.transcript
+        assert len(turn.audio) > 1000
+        assert turn.usage.total_tokens > 0
+        assert connection.usage.entries[0].amount.count == 1
+        assert [item.role for item in connection.items] == ["user", "assistant"]
+        connection.update_session({"instructions": "Be briefer."})
+        assert connection.session.instructions == "Be briefer."
+
+
+def test_speech_is_heard_and_answered(flavour: Flavour) -> None:
+    with Simulator() as sim, connected(flavour, sim, session=SESSION) as connection:
+        with connection.expect("response.done") as done:
+            connection.append_audio(audio.silence(500))
+            connection.commit_audio()
+            connection.create_response()
+        assert done.wait().response.status == "completed"
+
+
+def test_turns_follow_each_other(flavour: Flavour) -> None:
+    with Simulator() as sim, connected(flavour, sim, session=SESSION) as connection:
+        assert connection.ask("one").status == "completed"
+        assert connection.ask("two").status == "completed"
+        ids = [item.id for item in connection.items]
+    assert len(ids) == len(set(ids)) == 4
+
+
+def test_other_kinds_of_sessions(flavour: Flavour) -> None:
+    with Simulator() as sim:
+        built: Any = TranscriptionSessionBuilder("gpt-4o-transcribe")
+        with connected(flavour, sim, session=built) as connection:
+            assert connection.session.type == "transcription"
+        built = TranslationSessionBuilder("gpt-realtime-translate").to_language("es")
+        with connected(flavour, sim, session=built) as connection:
+            connection.append_audio(audio.silence(200))
+
+
+def test_no_call_no_sideband(flavour: Flavour) -> None:
+    with Simulator() as sim, pytest.raises(NotFoundError, match="isn't ready yet"):
+        connected(flavour, sim, call_id="rtc_u1_none").__enter__()
+
+
+def _tone(path: Path, ms: int) -> str:
+    samples = (int(8000 * math.sin(2 * math.pi * 300 * n / 24000)) for n in range(24 * ms))
+    audio.write_wav(path, array("h", samples).tobytes())
+    return str(path)
+
+
+def test_a_call_is_dialled_watched_and_hung_up(tmp_path: Path) -> None:
+    async def main(sim: Simulator) -> None:
+        progress: list[str] = []
+        async with AsyncRealtimeClient(sim.api_key, base_url=sim.base_url) as client:
+            dialling = client.dial(
+                session=SESSION,
+                audio_in=_tone(tmp_path / "question.wav", 400),
+                audio_out=str(tmp_path / "reply.wav"),
+                on_progress=progress.append,
+            )
+            async with dialling as connection:
+                assert connection.call is not None
+                assert connection.call_id == connection.call.id == sim.calls[0].id
+                with pytest.raises(RealtimeError, match="track"):
+                    await connection.append_audio(b"12")
+                await connection.finished_speaking()
+                assert connection.sent_ms == 400
+                async with client.connect(call_id=connection.call.id) as sideband:
+                    here, there = connection.expect("response.done"), sideband.expect("response.done")
+                    await connection.commit_audio()
+                    await connection.create_response()
+                    assert (await here).response.id == (await there).response.id
+                await connection.wait_for("output_audio_buffer.stopped")
+                assert connection.playback.position is None
+            assert connection.is_closed
+            assert [event async for event in connection][-1].type
+        assert progress == ["ice", "dtls", "data channel"]
+        sim.wait_for(lambda: sim.calls[0].ended)
+
+    with Simulator() as sim:
+        asyncio.run(main(sim))
+    heard = array("h", audio.read_wav(tmp_path / "reply.wav"))
+    assert max(heard) > 1000
