@@ -131,8 +131,6 @@ class Response:
             actions: What the model answers, in order; speech already synthesized.
         """
         try:
-            if self._host.pacing.first_audio:
-                yield self._host.pacing.first_audio
             for number, action in enumerate(actions):
                 if isinstance(action, Fail):
                     error = {"type": "server_error", "code": action.code, "message": action.message}

@@ -33,6 +33,7 @@ class Owner(Host, Protocol):
 @attrs.define
 class _Running:
     response: Response
+    begun: float
     question: Callable[[], AnswerNeeded] | None = None
     plan: Plan | None = None
     due: float = math.inf
@@ -83,7 +84,7 @@ class Responses:
         self._last_input = given
         self._requests += 1
         self._tokens += given.total
-        self._running[response.id] = running = _Running(response)
+        self._running[response.id] = running = _Running(response, now)
         response.begin()
         self._owner.response_begun()
         if actions:
@@ -106,7 +107,7 @@ class Responses:
         running = self._running.get(response_id)
         if running is not None and running.plan is None:
             running.plan = running.response.perform(actions)
-            running.due = now
+            running.due = max(now, running.begun + self._owner.pacing.first_audio)
             self.tick(now)
 
     def cancel(self, response_id: str | None, reason: str = "client_cancelled") -> None:

@@ -17,6 +17,7 @@ MAX_QUEUED_BYTES = 64 * 1024 * 1024
 """What a client may leave unread; it is disconnected beyond that."""
 TOO_SLOW = 1008
 _MAX_REASON_BYTES = 123
+_GRACE_SECONDS = 10.0
 
 
 class Connection:
@@ -32,6 +33,8 @@ class Connection:
         self._queued = 0
         self._news = asyncio.Event()
         self._close: tuple[int, str] | None = None
+        self._reader: asyncio.Task[None] | None = None
+        self._writer: asyncio.Task[None] | None = None
 
     def send(self, event: Mapping[str, Any]) -> None:
         """Queue an event; dropped once the connection is closing."""
@@ -43,6 +46,8 @@ class Connection:
         if self._queued > MAX_QUEUED_BYTES:
             self._queue.clear()
             self.close(TOO_SLOW, "the client reads too slowly")
+            if self._reader is not None:
+                self._reader.cancel()
         self._news.set()
 
     def close(self, code: int, reason: str) -> None:
@@ -57,22 +62,37 @@ class Connection:
             self._news.set()
 
     async def run(self, receive: Callable[[str | bytes], None]) -> None:
-        """Serve until either side has closed.
+        """Serve until either side has closed, or the client reads too slowly; `finish` follows.
 
         Args:
             receive: Called with each message that comes in.
         """
-        writer = asyncio.get_running_loop().create_task(self._write())
+        loop = asyncio.get_running_loop()
+        self._writer = loop.create_task(self._write())
+        self._reader = reader = loop.create_task(self._read(receive))
         try:
-            while True:
-                message = await self._websocket.receive()
-                if message["type"] == "websocket.disconnect":
-                    return
-                text = message.get("text")
-                receive(message["bytes"] if text is None else text)
+            await asyncio.wait([reader])
         finally:
-            writer.cancel()
-            await asyncio.wait([writer])
+            reader.cancel()
+        if not reader.cancelled():
+            reader.result()
+
+    async def finish(self) -> None:
+        """Let what is queued go out, and close; give up on a client that takes nothing."""
+        if self._writer is not None:
+            self.close(1000, "")
+            await asyncio.wait([self._writer], timeout=_GRACE_SECONDS)
+            self._writer.cancel()
+
+    async def _read(self, receive: Callable[[str | bytes], None]) -> None:
+        while True:
+            message = await self._websocket.receive()
+            if message["type"] == "websocket.disconnect":
+                if self._writer is not None:
+                    self._writer.cancel()
+                return
+            text = message.get("text")
+            receive(message["bytes"] if text is None else text)
 
     async def _write(self) -> None:
         with contextlib.suppress(WebSocketDisconnect):

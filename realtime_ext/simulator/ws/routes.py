@@ -92,6 +92,7 @@ class WebSocketRoutes:
         connection.send({"event_id": self.ids.new("event"), **problem.event()})
         connection.close(handshake.BETA_CLOSE, f"{problem.type}.{problem.code}")
         await connection.run(_ignore)
+        await connection.finish()
 
 
 async def refuse(websocket: WebSocket, problem: ApiProblem) -> None:
@@ -120,3 +121,4 @@ async def _serve(connection: Connection, live: LiveSession, *, own: bool) -> Non
         live.detach(connection.send)
         if own:
             live.end(1000, "client closed")
+        await connection.finish()

@@ -1,0 +1,336 @@
+from __future__ import annotations
+
+import base64
+import contextlib
+import logging
+from collections.abc import Iterator
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+
+from realtime_ext.simulator import Heard, Pacing, Simulator, call_tool, say
+
+from .checking import in_order, rms
+from .sounds import hiss, silence, tone
+from .wire import Socket
+
+SPOKEN = [
+    "session.created",
+    "input_audio_buffer.speech_started",
+    "input_audio_buffer.speech_stopped",
+    "input_audio_buffer.committed",
+    "conversation.item.added",
+    "conversation.item.done",
+    "conversation.item.input_audio_transcription.delta",
+    "conversation.item.input_audio_transcription.completed",
+    "response.created",
+    "response.output_item.added",
+    "conversation.item.added",
+    "response.content_part.added",
+    "response.output_audio_transcript.delta",
+    "response.output_audio.delta",
+    "response.output_audio.done",
+    "response.output_audio_transcript.done",
+    "response.content_part.done",
+    "conversation.item.done",
+    "response.output_item.done",
+    "response.done",
+    "rate_limits.updated",
+]
+
+
+@pytest.fixture
+def sim() -> Iterator[Simulator]:
+    with Simulator(espeak=False) as simulator:
+        yield simulator
+
+
+def test_a_written_turn(sim: Simulator) -> None:
+    with Socket(sim) as socket:
+        socket.update(output_modalities=["text"], instructions="Be brief.")
+        socket.user_says("good morning")
+        socket.send("response.create", response={"metadata": {"n": "1"}})
+        done = socket.until("response.done")["response"]
+        assert done["metadata"] == {"n": "1"}
+        assert "good morning" in done["output"][0]["content"][0]["text"]
+        deltas = "".join(event["delta"] for event in socket.all("response.output_text.delta"))
+        assert deltas == done["output"][0]["content"][0]["text"]
+        socket.until("rate_limits.updated")
+    (session,) = sim.sessions
+    assert session.transport == "websocket"
+    assert session.types_sent() == socket.types()
+    assert [event["type"] for event in session.received] == [
+        "session.update",
+        "conversation.item.create",
+        "response.create",
+    ]
+
+
+def test_a_spoken_turn_is_heard_and_answered(sim: Simulator) -> None:
+    sim.on_speech(lambda heard: "what time is it?")
+    with Socket(sim) as socket:
+        socket.update(audio={"input": {"transcription": {"model": "gpt-4o-transcribe"}}})
+        socket.append(silence(0.5) + tone() + silence())
+        done = socket.until("response.done")["response"]
+        assert "what time is it?" in done["output"][0]["content"][0]["transcript"]
+        socket.until("rate_limits.updated")
+        assert in_order(SPOKEN, socket.types())
+        sound = socket.audio()
+        assert rms(sound) > 1000 and len(sound) > 48000
+        sim.wait_for(lambda: sim.sessions[0].sent_audio == sound)
+    assert sim.sessions[0].received_audio == silence(0.5) + tone() + silence()
+
+
+def test_what_was_heard_by_default_is_how_long_somebody_spoke(sim: Simulator) -> None:
+    with Socket(sim) as socket:
+        socket.update(audio={"input": {"transcription": {"model": "whisper-1"}, "turn_detection": None}})
+        for sound, said in ((tone(2), "2.0 seconds of speech"), (silence() + hiss(), "")):
+            socket.append(sound)
+            socket.send("input_audio_buffer.commit")
+            completed = socket.until("conversation.item.input_audio_transcription.completed")
+            assert completed["transcript"] == said
+
+
+def test_words_may_take_their_time_or_fail(sim: Simulator) -> None:
+    async def listen(heard: Heard) -> str:
+        assert heard.session["type"] == "transcription"
+        if heard.seconds < 1.5:
+            raise KeyError("nothing heard")
+        return "slowly found out"
+
+    sim.on_speech(listen)
+    with Socket(sim, "intent=transcription") as socket:
+        assert socket.recv()["session"]["type"] == "transcription"
+        socket.append(tone(2) + silence())
+        completed = socket.until("conversation.item.input_audio_transcription.completed")
+        assert completed["transcript"] == "slowly found out"
+        socket.append(tone(0.3) + silence())
+        failed = socket.until("conversation.item.input_audio_transcription.failed")
+        assert "nothing heard" in failed["error"]["message"]
+
+
+def test_a_transcription_sessions_model(sim: Simulator) -> None:
+    with Socket(sim, "intent=transcription&model=whisper-1") as socket:
+        assert socket.recv()["session"]["audio"]["input"]["transcription"] == {"model": "whisper-1"}
+        socket.send("response.create")
+        assert socket.until("error")["error"]["code"] == "invalid_value"
+
+
+@pytest.mark.parametrize("format", ["audio/pcmu", "audio/pcma"])
+def test_a_telephones_sound_goes_both_ways(sim: Simulator, format: str) -> None:
+    from realtime_ext.simulator.media.codec import Decoder, encode
+
+    sim.on_speech(lambda heard: f"{rms(heard.pcm[24000:48000]):.0f}")
+    with Socket(sim) as socket:
+        telephone = {"format": {"type": format}}
+        socket.update(audio={"input": telephone, "output": telephone})
+        socket.append(encode(tone() + silence(), format))
+        socket.until("response.done")
+        item = socket.all("conversation.item.done")[0]["item"]
+        socket.send("conversation.item.retrieve", item_id=item["id"])
+        heard = base64.b64decode(socket.until("conversation.item.retrieved")["item"]["content"][0]["audio"])
+        assert rms(heard[12000:36000]) == pytest.approx(rms(tone()), rel=0.15)
+        spoken = Decoder(format).push(socket.audio())
+        assert len(spoken) == pytest.approx(len(sim.sessions[0].sent_audio), abs=200)
+        assert rms(spoken) == pytest.approx(rms(sim.sessions[0].sent_audio), rel=0.15)
+
+
+def test_a_tool_call_and_its_output(sim: Simulator) -> None:
+    sim.on_response(
+        lambda turn: (
+            say("It is noon.") if turn.items[-1]["type"] == "function_call_output" else call_tool("clock")
+        )
+    )
+    with Socket(sim) as socket:
+        socket.update(tools=[{"type": "function", "name": "clock"}])
+        socket.user_says("what time is it?")
+        socket.send("response.create")
+        call = socket.until("response.function_call_arguments.done")
+        socket.until("response.done")
+        output = {"type": "function_call_output", "call_id": call["call_id"], "output": "12:00"}
+        socket.send("conversation.item.create", item=output)
+        socket.send("response.create")
+        done = socket.until("response.done")["response"]
+        assert done["output"][0]["content"][0]["transcript"] == "It is noon."
+
+
+def test_mcp_tools_are_listed_as_scripted(sim: Simulator) -> None:
+    sim.mcp_server("shop", [{"name": "buy", "input_schema": {"type": "object"}}])
+    sim.mcp_server("down", None)
+    with Socket(sim) as socket:
+        servers = [
+            {
+                "type": "mcp",
+                "server_label": label,
+                "server_url": "https://x.example",
+                "allowed_tools": ["look"],
+            }
+            for label in ("shop", "down", "other")
+        ]
+        socket.update(tools=servers)
+        socket.until("mcp_list_tools.failed")
+        while len(socket.all("conversation.item.done")) < 3:
+            socket.recv()
+        listed = {e["item"]["server_label"]: e["item"]["tools"] for e in socket.all("conversation.item.done")}
+        assert [tool["name"] for tool in listed["shop"]] == ["buy"]
+        assert listed["down"] == [] and [tool["name"] for tool in listed["other"]] == ["look"]
+
+
+def test_cancelling_in_the_middle() -> None:
+    with Simulator(espeak=False, pacing=Pacing(speed=1)) as sim, Socket(sim) as socket:
+        sim.on_response(lambda turn: say("a long story " * 50))
+        socket.send("response.create")
+        socket.until("response.output_audio.delta")
+        socket.send("response.cancel", event_id="c1")
+        done = socket.until("response.done")["response"]
+        assert done["status"] == "cancelled"
+        socket.send("response.cancel", event_id="c2")
+        error = socket.until("error")["error"]
+        assert (error["code"], error["event_id"]) == ("response_cancel_not_active", "c2")
+
+
+def test_speech_interrupts_the_model() -> None:
+    with Simulator(espeak=False, pacing=Pacing(speed=1)) as sim, Socket(sim) as socket:
+        sim.on_response(lambda turn: say("a long story " * 50))
+        socket.send("response.create")
+        delta = socket.until("response.output_audio.delta")
+        socket.append(tone())
+        done = socket.until("response.done")["response"]
+        assert done["status_details"]["reason"] == "turn_detected"
+        socket.send("conversation.item.truncate", item_id=delta["item_id"], content_index=0, audio_end_ms=100)
+        assert socket.until("conversation.item.truncated")["audio_end_ms"] == 100
+
+
+def test_pacing_is_kept_by_the_simulators_clock() -> None:
+    with Simulator(espeak=False, pacing=Pacing(first_audio=100, speed=0.01)) as sim, Socket(sim) as socket:
+        socket.send("response.create")
+        socket.until("response.created")
+        sim.wait_for(lambda: "response.created" in sim.sessions[0].types_sent())
+        sim.advance(99)
+        assert "response.output_audio.delta" not in sim.sessions[0].types_sent()
+        sim.advance(2)
+        socket.until("response.output_audio.delta")
+        sim.advance(3000)
+        socket.until("response.done")
+
+
+def test_a_session_ends_after_an_hour(sim: Simulator) -> None:
+    with Socket(sim) as socket:
+        socket.recv()
+        sim.advance(3599)
+        assert sim.sessions[0].ended is None
+        sim.advance(1.5)
+        assert socket.until("error")["error"]["code"] == "session_expired"
+        assert socket.closed() == (1001, "session expired")
+    assert sim.sessions[0].ended == "session expired"
+
+
+def test_the_silent_user_is_asked_again(sim: Simulator) -> None:
+    with Socket(sim) as socket:
+        detection = {"type": "server_vad", "idle_timeout_ms": 5000}
+        socket.update(audio={"input": {"turn_detection": detection}})
+        socket.send("response.create")
+        socket.until("rate_limits.updated")
+        sim.advance(5 + len(socket.audio()) / 48000)
+        socket.until("input_audio_buffer.timeout_triggered")
+        socket.until("rate_limits.updated")
+
+
+def test_errors_leave_the_session_open_and_name_the_event(sim: Simulator) -> None:
+    with Socket(sim) as socket:
+        socket.ws.send("{")
+        assert socket.until("error")["error"]["code"] == "invalid_json"
+        socket.ws.send(b'{"type": "nonsense", "event_id": "e1"}')
+        assert socket.until("error")["error"]["event_id"] == "e1"
+        socket.send("session.update", session={"type": "realtime", "modalities": ["text"]}, event_id="e2")
+        error = socket.until("error")["error"]
+        assert (error["code"], error["param"], error["event_id"]) == (
+            "unknown_parameter",
+            "session.modalities",
+            "e2",
+        )
+        socket.ws.send(
+            '{"type": "conversation.item.create", "item": {"type": "message", "role": "user", '
+            '"content": [{"type": "input_text", "text": "\\ud800"}]}}'
+        )
+        assert socket.until("error")["error"]["code"] == "invalid_json"
+        assert socket.update()["type"] == "realtime"
+
+
+def test_large_frames_pass_in_both_directions(sim: Simulator) -> None:
+    with Socket(sim) as socket:
+        socket.update(audio={"input": {"turn_detection": None}})
+        socket.append(tone(60), chunk=11 * 1024 * 1024)
+        socket.send("input_audio_buffer.commit")
+        item_id = socket.until("input_audio_buffer.committed")["item_id"]
+        socket.send("conversation.item.retrieve", item_id=item_id)
+        shown = socket.until("conversation.item.retrieved")["item"]
+        assert base64.b64decode(shown["content"][0]["audio"]) == tone(60)
+
+
+def test_an_event_that_is_too_large_is_refused_and_a_huge_frame_ends_the_connection(sim: Simulator) -> None:
+    with Socket(sim) as socket:
+        socket.send("input_audio_buffer.append", audio="A" * (15 * 1024 * 1024))
+        assert socket.until("error")["error"]["code"] == "string_above_max_length"
+        with contextlib.suppress(ConnectionClosed):
+            socket.send("input_audio_buffer.append", audio="A" * (25 * 1024 * 1024))
+        assert socket.closed()[0] in (1006, 1009)
+    sim.wait_for(lambda: sim.sessions[0].ended is not None)
+
+
+def test_a_client_that_reads_nothing_is_left(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("realtime_ext.simulator.ws.connection.MAX_QUEUED_BYTES", 4 * 1024 * 1024)
+    sim.on_response(lambda turn: say("a very long story " * 50))
+    with Socket(sim) as socket:
+        for _ in range(8):
+            socket.send("response.create", response={"conversation": "none"})
+        sim.wait_for(lambda: sim.sessions[0].ended is not None)
+        assert socket.closed() == (1008, "the client reads too slowly")
+
+
+def test_the_voice_is_fixed_once_it_was_heard(sim: Simulator) -> None:
+    with Socket(sim) as socket:
+        socket.update(audio={"output": {"voice": "marin"}})
+        socket.send("response.create")
+        socket.until("response.done")
+        socket.send("session.update", session={"type": "realtime", "audio": {"output": {"voice": "cedar"}}})
+        assert socket.until("error")["error"]["code"] == "cannot_update_voice"
+
+
+def test_a_closed_socket_ends_the_session(sim: Simulator) -> None:
+    with Socket(sim) as socket:
+        socket.recv()
+    sim.wait_for(lambda: sim.sessions[0].ended is not None)
+    assert sim.sessions[0].ended == "client closed"
+
+
+def test_stopping_the_simulator_closes_sockets() -> None:
+    with Simulator(espeak=False) as sim, Socket(sim) as socket:
+        socket.recv()
+        sim.close()
+        assert socket.closed()[0] in (1001, 1012)
+    assert sim.sessions[0].ended is not None
+
+
+def test_no_log_has_keys_or_payloads(sim: Simulator, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG), Socket(sim, headers={"x-test": "hush-hush"}) as socket:
+        socket.update(instructions="a secret instruction")
+    # What the client under the test itself logs is not the simulator's.
+    server = [record for record in caplog.records if not record.name.startswith("websockets.client")]
+    text = "\n".join(record.getMessage() for record in server)
+    assert sim.api_key not in text and "hush-hush" not in text and "secret instruction" not in text
+    assert any(record.name == "realtime_ext.simulator" for record in server)
+
+
+def test_many_sessions_at_once_lose_nothing(sim: Simulator) -> None:
+    sockets = [Socket(sim) for _ in range(20)]
+    try:
+        for number, socket in enumerate(sockets):
+            socket.user_says(f"I am number {number}")
+            socket.send("response.create", response={"output_modalities": ["text"]})
+        for number, socket in enumerate(sockets):
+            done = socket.until("response.done")["response"]
+            assert done["output"][0]["content"][0]["text"] == f"You said: I am number {number}"
+    finally:
+        for socket in sockets:
+            socket.close()
