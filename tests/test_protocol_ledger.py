@@ -1,0 +1,176 @@
+"""The ledger: order by links whatever order events come in, and what a new session is given."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from realtime_ext._protocol._ledger import Ledger
+from realtime_ext._protocol._replay import replay_items
+
+JSON = dict[str, Any]
+
+
+def message(item_id: str, role: str = "user", **part: Any) -> JSON:
+    kind = {"user": "input_text", "assistant": "output_audio", "system": "input_text"}[role]
+    return {"id": item_id, "type": "message", "role": role, "content": [{"type": kind, **part}]}
+
+
+def order(ledger: Ledger) -> list[str]:
+    return [item["id"] for item in ledger.items]
+
+
+@given(st.lists(st.integers(min_value=0, max_value=30), min_size=1, max_size=12), st.randoms())
+def test_the_order_is_the_servers_whatever_order_events_come_in(places: list[int], random: Any) -> None:
+    """Build a conversation by insertions, as a server does; then tell the ledger in another order."""
+    conversation = ["item_0"]
+    links: list[tuple[str, str | None]] = [("item_0", None)]
+    for number, place in enumerate(places, 1):
+        previous = conversation[place % len(conversation)]
+        conversation.insert(conversation.index(previous) + 1, f"item_{number}")
+        links.append((f"item_{number}", previous))
+    # What was put behind the same item is told in the order in which it was put there.
+    shuffled = sorted(links, key=lambda link: random.random())
+    by_previous: dict[str | None, list[tuple[str, str | None]]] = {}
+    for link in links:
+        by_previous.setdefault(link[1], []).append(link)
+    told = [by_previous[link[1]].pop(0) for link in shuffled]
+    ledger = Ledger()
+    for item_id, previous in told:
+        ledger.put(message(item_id), previous)
+        ledger.put(message(item_id), previous)  # `done` after `added`
+    assert order(ledger) == conversation
+
+
+def test_a_server_that_links_nothing_keeps_the_order_of_coming() -> None:
+    ledger = Ledger()
+    for number in range(3):
+        ledger.put(message(f"item_{number}"), None)
+    assert order(ledger) == ["item_0", "item_1", "item_2"]
+
+
+def test_what_was_sent_to_the_beginning_is_put_there() -> None:
+    ledger = Ledger()
+    ledger.put(message("a"), None)
+    ledger.asked_for_root()
+    ledger.put(message("b"), None)
+    ledger.put(message("c"), "a")
+    assert order(ledger) == ["b", "a", "c"]
+
+
+def test_a_deleted_item_leaves_its_followers_in_place() -> None:
+    ledger = Ledger()
+    for item_id, previous in (("a", None), ("b", "a"), ("c", "b")):
+        ledger.put(message(item_id), previous)
+    ledger.delete("b")
+    ledger.delete("unknown")
+    assert order(ledger) == ["a", "c"]
+
+
+def test_a_loop_of_links_does_no_harm() -> None:
+    ledger = Ledger()
+    ledger.put(message("a"), "b")
+    ledger.put(message("b"), "a")
+    ledger.put(message("c"), "c")
+    assert sorted(order(ledger)) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    "item", [None, "text", {}, {"id": 5}, {"id": "a", "content": "none"}, {"id": "a", "content": [5]}]
+)
+def test_odd_items_do_no_harm(item: Any) -> None:
+    ledger = Ledger()
+    ledger.put(item, None)
+    ledger.set_text("a", 0, "transcript", "words")
+    replay_items(ledger.entries())
+
+
+def test_audio_is_left_out_and_words_are_kept() -> None:
+    ledger = Ledger()
+    ledger.put(message("a", "assistant", audio="AAAA"), None)
+    ledger.set_text("a", 0, "transcript", "hello")
+    ledger.put(message("a", "assistant", audio="AAAA", transcript=None), None)
+    assert ledger.items[0]["content"] == [{"type": "output_audio", "transcript": "hello"}]
+
+
+def replayed(*items: JSON) -> list[JSON]:
+    ledger = Ledger()
+    previous = None
+    for item in items:
+        ledger.put(item, previous)
+        previous = item["id"]
+    return replay_items(ledger.entries())
+
+
+def test_speech_is_replayed_as_words() -> None:
+    spoken = {
+        "id": "b",
+        "type": "message",
+        "role": "user",
+        "content": [{"type": "input_audio", "transcript": "hi"}],
+    }
+    silent = {"id": "c", "type": "message", "role": "user", "content": [{"type": "input_audio"}]}
+    image = {"type": "input_image", "image_url": "data:x", "detail": "low"}
+    seen = {"id": "d", "type": "message", "role": "user", "content": [image]}
+    items = replayed(
+        message("a", "system", text="rules"),
+        spoken,
+        silent,
+        seen,
+        message("e", "assistant", transcript="yes"),
+    )
+    assert [(item["role"], item["content"]) for item in items] == [
+        ("system", [{"type": "input_text", "text": "rules"}]),
+        ("user", [{"type": "input_text", "text": "hi"}]),
+        ("user", [image]),
+        ("assistant", [{"type": "output_text", "text": "yes"}]),
+    ]
+    assert not any("id" in item or "status" in item for item in items)
+
+
+def test_a_call_and_its_output_stay_together_and_half_of_them_is_left_out() -> None:
+    call = {
+        "id": "a",
+        "type": "function_call",
+        "call_id": "c1",
+        "name": "f",
+        "arguments": "{}",
+        "status": "completed",
+    }
+    alone = {**call, "id": "b", "call_id": "c2"}
+    output = {"id": "d", "type": "function_call_output", "call_id": "c1", "output": "1"}
+    stray = {**output, "id": "e", "call_id": "c9"}
+    approval = {
+        "id": "f",
+        "type": "mcp_approval_request",
+        "name": "x",
+        "arguments": "{}",
+        "server_label": "s",
+    }
+    items = replayed(call, alone, message("m", text="between"), output, stray, approval)
+    assert [item["type"] for item in items] == ["function_call", "function_call_output", "message"]
+    assert items[0] == {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}"}
+
+
+@pytest.mark.parametrize(
+    ("heard", "words"),
+    [
+        (0.0, None),
+        (0.3, "one"),
+        (0.55, "one two"),
+        (1.0, "one two three"),
+        (7.0, "one two three"),
+        (None, None),
+    ],
+)
+def test_of_an_interrupted_answer_the_part_that_was_heard_is_replayed(
+    heard: float | None, words: str | None
+) -> None:
+    ledger = Ledger()
+    ledger.put(message("a", "assistant", transcript="one two three"), None)
+    ledger.truncate("a", 0, heard)
+    found = [item["content"][0]["text"] for item in replay_items(ledger.entries())]
+    assert found == ([words] if words else [])

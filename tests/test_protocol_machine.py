@@ -1,0 +1,252 @@
+"""The protocol without a socket: any interleaving of server events, requests, losses and closes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from realtime_ext._protocol._closing import Ending
+from realtime_ext._protocol._core import Protocol
+from realtime_ext._protocol._message import read_message
+from realtime_ext._protocol._reconnect import Reconnect
+from realtime_ext._protocol._role import Role
+from realtime_ext._protocol._waiters import Waiter
+from realtime_ext.errors import BadRequestError, ConnectionClosedError
+
+
+@attrs.define
+class Server:
+    """A server that follows the API's rules, and complains when the client doesn't."""
+
+    active: str | None = None
+    count: int = 0
+    inbox: list[dict[str, Any]] = attrs.field(factory=list)
+
+
+class Session(RuleBasedStateMachine):
+    """A sideband that reconnects, its server, and a program that asks for responses and updates."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.core = Protocol(
+            Role(is_sideband=True, plays=False), id_prefix="x", reconnect=Reconnect(attempts=2)
+        )
+        self.server = Server()
+        self.tickets: list[Waiter[None]] = []
+        self.updates: list[tuple[str, Waiter[None]]] = []
+        self.waiters: list[Waiter[Any]] = []
+        self.delivered = 0
+        self.taken = 0
+        self.mending: Any = None
+
+    # The server
+
+    def say(self, kind: str, **fields: Any) -> None:
+        import json
+
+        self.core.apply(*read_message(json.dumps({"type": kind, "event_id": "e", **fields})))
+        self.delivered += 1
+
+    @property
+    def is_up(self) -> bool:
+        return self.core.is_linked and self.core.ending is None
+
+    @precondition(lambda self: self.is_up and self.server.inbox)
+    @rule()
+    def server_answers(self) -> None:
+        event = self.server.inbox.pop(0)
+        if event["type"] == "session.update":
+            self.say("session.updated", session={"type": "realtime", **event["session"]})
+        elif event["type"] == "response.create":
+            # The client must not have asked while one was active, unless the server began one by itself after
+            # the client had asked.
+            if self.server.active is None:
+                self.begin()
+            else:
+                assert event["vad_since"] != self.server.count, "a second response was asked for"
+                error = {"type": "t", "message": "m", "code": "conversation_already_has_active_response"}
+                self.say("error", error={**error, "event_id": event["event_id"]})
+
+    def begin(self) -> None:
+        self.server.count += 1
+        self.server.active = f"resp_{self.server.count}"
+        self.say("response.created", response={"id": self.server.active, "conversation_id": "c"})
+
+    @precondition(lambda self: self.is_up and self.server.active is None)
+    @rule()
+    def server_begins_by_itself(self) -> None:
+        self.begin()
+
+    @precondition(lambda self: self.is_up and self.server.active is not None)
+    @rule(status=st.sampled_from(["completed", "cancelled", "failed", "incomplete"]))
+    def server_ends_a_response(self, status: str) -> None:
+        response = {"id": self.server.active, "conversation_id": "c", "status": status, "output": []}
+        self.server.active = None
+        self.say("response.done", response=response)
+
+    @precondition(lambda self: self.is_up)
+    @rule(
+        kind=st.sampled_from(
+            ["response.of_tomorrow", "rate_limits.updated", "conversation.item.done", "error"]
+        )
+    )
+    def server_says_something_odd(self, kind: str) -> None:
+        self.say(kind, item=None)
+
+    # The program
+
+    def send(self, content: dict[str, Any]) -> Any:
+        out = self.core.write(content)
+        waiter = self.core.sending(out)
+        self.server.inbox.append({**out.content, "vad_since": self.server.count})
+        return out, waiter
+
+    @precondition(lambda self: self.core.ending is None)
+    @rule()
+    def get_in_line(self) -> None:
+        self.tickets.append(self.core.wait_turn())
+
+    @precondition(lambda self: self.is_up and any(ticket.done for ticket in self.tickets))
+    @rule(sends=st.booleans())
+    def use_a_turn(self, sends: bool) -> None:
+        ticket = next(ticket for ticket in self.tickets if ticket.done)
+        self.tickets.remove(ticket)
+        ticket.result()
+        if sends:
+            self.send({"type": "response.create"})
+        self.core.effects.responses.leave(ticket)
+
+    @precondition(lambda self: self.tickets)
+    @rule()
+    def give_up_waiting(self) -> None:
+        self.core.effects.responses.leave(self.tickets.pop())
+
+    @precondition(lambda self: self.is_up)
+    @rule()
+    def update(self) -> None:
+        out, waiter = self.send({"type": "session.update", "session": {"type": "realtime"}})
+        self.updates.append((out.event_id, waiter))
+
+    @precondition(lambda self: self.core.ending is None)
+    @rule()
+    def wait_for_something(self) -> None:
+        self.waiters.append(self.core.wait_for("response.done"))
+        self.waiters.append(self.core.wait_link())
+
+    @rule()
+    def take(self) -> None:
+        event = self.core.mailbox.take()
+        if event is not None and not event.type.startswith("realtime_ext."):
+            self.taken += 1
+
+    # The network
+
+    @precondition(lambda self: self.is_up)
+    @rule(code=st.sampled_from([None, 1006, 1011, 1000, 1001, 4000]))
+    def lose_the_link(self, code: int | None) -> None:
+        self.mending = self.core.lost(code, "lost", lambda: 0.5)
+        assert (self.mending is None) == (self.core.ending is not None)
+        self.server.inbox.clear()
+        assert all(waiter.done for _, waiter in self.updates)
+
+    @precondition(lambda self: self.mending is not None and self.core.ending is None)
+    @rule(succeeds=st.booleans())
+    def mend(self, succeeds: bool) -> None:
+        if self.mending.next("again") is None:
+            self.core.finish(self.mending.given_up("again", None))
+        elif succeeds:
+            assert self.core.restored() == [], "a sideband resends nothing"
+            self.core.link_ready(1)
+            # The gate is open again, since what goes on there isn't known; the server's state is forgiven.
+            self.server.active = None
+            self.mending = None
+
+    @precondition(lambda self: self.core.ending is None)
+    @rule()
+    def close(self) -> None:
+        self.core.finish(Ending.by_user())
+
+    # What always holds
+
+    @invariant()
+    def one_turn_at_a_time(self) -> None:
+        assert sum(ticket.done and self.core.ending is None for ticket in self.tickets) <= 1
+
+    @invariant()
+    def nobody_waits_at_an_open_gate(self) -> None:
+        responses = self.core.effects.responses
+        if self.core.ending is None and self.tickets and not responses.is_busy:
+            assert any(ticket.done for ticket in self.tickets)
+
+    @invariant()
+    def an_ending_reaches_everybody(self) -> None:
+        if self.core.ending is not None:
+            for waiter in (*self.tickets, *self.waiters, *(waiter for _, waiter in self.updates)):
+                assert waiter.done
+
+    @invariant()
+    def acknowledgements_come_in_order(self) -> None:
+        states = [waiter.done for _, waiter in self.updates]
+        assert states == sorted(states, reverse=True)
+
+    def teardown(self) -> None:
+        while (event := self.core.mailbox.take()) is not None:
+            self.taken += not event.type.startswith("realtime_ext.")
+        assert self.taken == self.delivered, "an event was lost"
+
+
+Session.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestSession = Session.TestCase
+
+
+def protocol(**options: Any) -> Protocol:
+    return Protocol(Role(), id_prefix="x", **options)
+
+
+def tell(core: Protocol, kind: str, **fields: Any) -> None:
+    import json
+
+    core.apply(*read_message(json.dumps({"type": kind, "event_id": "e", **fields})))
+
+
+def test_refusals_fill_the_update_that_they_name() -> None:
+    core = protocol()
+    waiters = []
+    for number in range(3):
+        out = core.write({"type": "session.update", "event_id": f"u{number}", "session": {}})
+        waiters.append(core.sending(out))
+    tell(core, "error", error={"type": "invalid_request_error", "message": "no", "event_id": "u1"})
+    assert [waiter.done for waiter in waiters if waiter] == [False, True, False]
+    with pytest.raises(BadRequestError, match="u1"):
+        waiters[1].result()  # type: ignore[union-attr]
+    tell(core, "session.updated", session={"type": "realtime"})
+    tell(core, "error", error={"type": "t", "message": "no", "event_id": None, "param": "session.voice"})
+    assert all(waiter.done for waiter in waiters if waiter)
+
+
+def test_the_budget_warns_once_and_ends_the_connection(caplog: pytest.LogCaptureFixture) -> None:
+    core = protocol(max_queue_bytes=1000)
+    for _ in range(30):
+        tell(core, "rate_limits.updated", rate_limits=[])
+    assert core.ending is not None
+    assert "too slow" in core.ending.reason
+    with pytest.raises(ConnectionClosedError):
+        core.wait_for("response.done").result()
+    assert sum("faster" in record.getMessage() for record in caplog.records) == 1
+
+
+def test_a_session_is_warned_of_its_end_once() -> None:
+    core = protocol()
+    core.effects.session.began(1000.0)
+    assert core.effects.session.warns_at() == 4300.0
+    core.tick(4299.0)
+    assert core.mailbox.take() is None
+    core.tick(4301.0)
+    core.tick(4302.0)
+    assert core.mailbox.take().seconds_left == 299.0
+    assert core.mailbox.take() is None

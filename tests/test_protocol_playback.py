@@ -1,0 +1,128 @@
+"""Playback: what is counted, from where an interruption cuts, and that it never cuts beyond what came."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from realtime_ext._protocol._playback import PlaybackState, audio_size
+
+
+@given(st.binary(max_size=100))
+def test_sizes_are_told_without_decoding(data: bytes) -> None:
+    assert audio_size(base64.b64encode(data).decode()) == len(data)
+
+
+def test_the_oldest_audio_is_played_first() -> None:
+    state = PlaybackState(is_local=True)
+    state.received("a", 0, 480)
+    state.received("b", 0, 480)
+    state.played_bytes(500)
+    assert state.position is not None
+    assert (state.position.item_id, state.position.played_ms) == ("b", 0)
+    state.played_ms(5)
+    assert state.position.played_ms == 5
+
+
+@pytest.mark.parametrize(
+    ("form", "bytes_per_ms"), [("audio/pcm", 48), ("audio/pcmu", 8), ({"type": "audio/pcma"}, 8)]
+)
+def test_milliseconds_follow_the_sessions_format(form: Any, bytes_per_ms: int) -> None:
+    state = PlaybackState(is_local=True)
+    state.use(form)
+    state.received("a", 0, 100 * bytes_per_ms)
+    state.played_bytes(30 * bytes_per_ms)
+    found = state.interrupt()
+    assert found is not None
+    assert (found.played_ms, found.unplayed_ms) == (30, 70)
+
+
+def test_a_format_that_nobody_knows_is_no_failure() -> None:
+    state = PlaybackState(is_local=True)
+    state.use({"type": "audio/tomorrow"})
+    state.received("a", 0, 48)
+    assert state.clamp("a", 100) == 1
+
+
+def test_after_an_interruption_what_still_comes_of_it_is_not_counted() -> None:
+    state = PlaybackState(is_local=True)
+    state.received("a", 0, 480)
+    state.interrupt()
+    state.received("a", 0, 480)
+    assert state.interrupt() is None
+    state.received("b", 0, 480)
+    assert state.position is not None
+    assert state.position.item_id == "b"
+
+
+@pytest.mark.parametrize("wrong", [-1, 1.5, True, "5", None])
+def test_wrong_counts_are_refused(wrong: Any) -> None:
+    with pytest.raises((TypeError, ValueError), match="played_bytes"):
+        PlaybackState(is_local=True).played_bytes(wrong)
+
+
+@pytest.mark.parametrize("wrong", [-1, float("nan"), float("inf"), True, "5", None])
+def test_wrong_milliseconds_are_refused(wrong: Any) -> None:
+    with pytest.raises((TypeError, ValueError), match="played_ms"):
+        PlaybackState(is_local=True).played_ms(wrong)
+
+
+class Playing(RuleBasedStateMachine):
+    """Audio comes, is played and interrupted in any order; a model counts along."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.state = PlaybackState(is_local=True)
+        self.came: dict[str, int] = {}
+        self.items = 0
+        self.waiting = 0
+
+    @rule()
+    def begin(self) -> None:
+        self.items += 1
+
+    @precondition(lambda self: self.items)
+    @rule(samples=st.integers(min_value=1, max_value=2000))
+    def receive(self, samples: int) -> None:
+        item = f"item_{self.items}"
+        self.state.received(item, 0, 2 * samples)
+        self.came[item] = self.came.get(item, 0) + 2 * samples
+        self.waiting += 2 * samples
+
+    @rule(count=st.integers(min_value=0, max_value=5000))
+    def play(self, count: int) -> None:
+        self.state.played_bytes(2 * count)
+        self.waiting = max(0, self.waiting - 2 * count)
+
+    @precondition(lambda self: self.items)
+    @rule()
+    def complete(self) -> None:
+        self.state.completed(f"item_{self.items}", 0)
+        self.items += 1
+
+    @rule()
+    def interrupt(self) -> None:
+        found = self.state.interrupt()
+        self.waiting = 0
+        self.items += 1
+        if found is not None:
+            assert found.played_ms <= self.came[found.item_id] / 48
+        assert self.state.interrupt() is None
+
+    @invariant()
+    def nothing_is_lost_or_invented(self) -> None:
+        pending = self.state.pending()
+        assert (pending.unplayed_bytes if pending else 0) == self.waiting
+
+    @invariant()
+    def no_cut_is_beyond_what_came(self) -> None:
+        for item, size in self.came.items():
+            assert self.state.clamp(item, 1e9) <= size / 48
+
+
+TestPlaying = Playing.TestCase
