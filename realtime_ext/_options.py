@@ -37,6 +37,7 @@ QueryValue = str | int | float | bool
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`|~]+")
 _FIELD_VALUE = re.compile(r"[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?")
 _KEY = re.compile(r"[\x21-\x7e]+")
+_LONGEST_TIMEOUT = 10**9  # seconds; a socket's own limit lies some way above
 
 
 def check_header(field: str, value: object) -> str:
@@ -126,6 +127,10 @@ def check_query(field: str, query: Mapping[str, QueryValue] | None) -> dict[str,
             raise TypeError(
                 f"{field}[{name!r}]: expected a str, int, float or bool, got {type(value).__name__}"
             )
+        try:
+            f"{name}{value}".encode()
+        except ValueError as error:  # a lone surrogate, or thousands of digits
+            raise ValueError(f"{field}[{name!r}]: expected what can be written as UTF-8") from error
     return dict(query)
 
 
@@ -134,14 +139,18 @@ def check_timeout(field: str, timeout: Timeout | None) -> Timeout | None:
 
     Raises:
         TypeError: It is neither.
-        ValueError: It is 0, negative or not a number.
+        ValueError: It is 0, negative, not a number, or more than a socket can wait.
     """
     if timeout is None or type(timeout).__name__ == "Timeout":
         return timeout
     if isinstance(timeout, bool) or not isinstance(timeout, int | float):
         raise TypeError(f"{field}: expected seconds or an httpx.Timeout, got {type(timeout).__name__}")
-    if math.isnan(timeout) or timeout <= 0:
+    if not timeout > 0:
         raise ValueError(f"{field}: expected more than 0 seconds, got {timeout!r}")
+    if _LONGEST_TIMEOUT < timeout < math.inf:
+        raise ValueError(
+            f"{field}: expected {_LONGEST_TIMEOUT} seconds at most, or infinity for no limit; got more"
+        )
     return timeout
 
 

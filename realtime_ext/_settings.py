@@ -146,7 +146,9 @@ def settings_from(
         ValueError: An argument has a value that cannot work; no secret is shown.
     """
     base = check_url(
-        "base_url", base_url or os.environ.get("OPENAI_BASE_URL") or DEFAULT_BASE_URL, ("https", "http")
+        "base_url",
+        (os.environ.get("OPENAI_BASE_URL") or DEFAULT_BASE_URL) if base_url in (None, "") else base_url,
+        ("https", "http"),
     )
     if websocket_base_url is None:
         websocket_base = re.sub("^http", "ws", base, flags=re.IGNORECASE)
@@ -168,7 +170,7 @@ def settings_from(
     }
     for header, (field, given, variable) in named.items():
         value = given if given is not None else os.environ.get(variable)
-        if value:
+        if value not in (None, ""):
             headers[header] = check_header(field, value)
 
     return Settings(
@@ -198,6 +200,8 @@ def _webhook_secrets(secret: str | Iterable[str] | None) -> tuple[Secret, ...] |
         secret = os.environ.get("OPENAI_WEBHOOK_SECRET") or None
     if secret is None:
         return None
+    if isinstance(secret, bytes | bytearray | memoryview | Mapping):
+        raise TypeError(f"webhook_secret: expected a str or several, got {type(secret).__name__}")
     secrets = tuple(secret) if isinstance(secret, Iterable) and not isinstance(secret, str) else (secret,)
     for value in secrets:
         if not isinstance(value, str):

@@ -126,11 +126,13 @@ def build_refer(call_id: str, target_uri: str) -> Operation[None]:
 
 
 def _checked_status(status_code: object) -> int:
-    if isinstance(status_code, bool) or not isinstance(status_code, int):
-        raise TypeError(f"status_code: expected an int, got {type(status_code).__name__}")
     low, high = _wire.bounds("RealtimeCallRejectRequest", "status_code")
+    allowed = f"a SIP status from {low} to {high}"
+    if isinstance(status_code, bool) or not isinstance(status_code, int):
+        raise TypeError(f"status_code: expected {allowed}, got {type(status_code).__name__}")
     if not low <= status_code <= high:
-        raise ValueError(f"status_code: expected a SIP status from {low} to {high}, got {status_code}")
+        got = status_code if abs(status_code) < 10**30 else "a number beyond all bounds"
+        raise ValueError(f"status_code: expected {allowed}, got {got}")
     return status_code
 
 

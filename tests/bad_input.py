@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime
 import inspect
 import math
+import os
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -37,6 +39,10 @@ BODY = b'{"object":"event","id":"evt_1","type":"some.type","created_at":1,"data"
 HEADERS = webhooks.sign(BODY, SECRET, timestamp=NOW)
 TOOL = {"type": "function", "name": "look", "parameters": {"type": "object", "properties": {}}}
 PCM = b"\x00\x01" * 8
+
+
+WAV = os.path.join(tempfile.mkdtemp(), "right.wav")
+audio.write_wav(WAV, PCM)
 
 
 def book(room: int) -> str:
@@ -108,8 +114,28 @@ ELSEWHERE: Mapping[str, tuple[Callable[..., Any], Valid]] = {
     "audio.decode": (audio.decode, {"event": DELTA}),
     "audio.audio_format": (audio.audio_format, {"format": "pcm"}),
     "audio.duration_ms": (audio.duration_ms, {"data": PCM, "format": "pcm"}),
-    "audio.chunks": (lambda **given: list(audio.chunks(**given)), {"data": PCM, "format": "pcm"}),
-    "audio.silence": (lambda **given: audio.silence(20, **given), {"format": "pcm"}),
+    "tools.Toolbox": (
+        tools.Toolbox,
+        {"functions": [book], "on_failure": None, "explain": None, "keep_failures": 9},
+    ),
+    "tools.Toolbox.run": (
+        lambda **given: toolbox().run("book", '{"room":1}', **given),
+        {"context": tools.ToolContext()},
+    ),
+    "audio.chunks": (
+        lambda **given: list(audio.chunks(**given)),
+        {"data": PCM, "format": "pcm", "ms": 20},
+    ),
+    "audio.silence": (audio.silence, {"ms": 20, "format": "pcm"}),
+    "audio.Chunker": (audio.Chunker, {"format": "pcm", "ms": 20}),
+    "audio.AudioFormat.bytes_in": (audio.audio_format().bytes_in, {"ms": 20}),
+    "audio.AudioFormat.ms_in": (audio.audio_format().ms_in, {"size": 960}),
+    "audio.Resampler": (
+        audio.Resampler,
+        {"source": 48000, "target": 24000, "channels": 1, "quality": "HQ"},
+    ),
+    "audio.read_wav": (audio.read_wav, {"path": WAV, "rate": 24000}),
+    "audio.write_wav": (audio.write_wav, {"path": os.devnull, "pcm16": PCM, "rate": 24000}),
     "audio.pcm16_to_pcma": (audio.pcm16_to_pcma, {"data": PCM}),
     "audio.pcm16_to_pcmu": (audio.pcm16_to_pcmu, {"data": PCM}),
     "audio.pcma_to_pcm16": (audio.pcma_to_pcm16, {"data": PCM}),
@@ -180,6 +206,7 @@ JUNK: Sequence[Any] = [
     math.nan,
     math.inf,
     True,
+    10**400,
     "",
     " ",
     "garbage",

@@ -92,7 +92,8 @@ class Chunker:
 
 
 def _size(form: AudioFormat, ms: float) -> int:
-    size = form.bytes_in(ms) if 0 < ms < float("inf") else 0
+    # What is no number is refused by bytes_in.
+    size = 0 if isinstance(ms, int | float) and not 0 < ms < float("inf") else form.bytes_in(ms)
     if not size:
         raise ValueError(f"ms: expected a chunk of at least one sample, got {ms!r} ms")
     return size

@@ -13,9 +13,13 @@ from typing import Any
 
 import attrs
 
+from ._number import check_number
 from ._samples import Buffer, as_bytes
 
 __all__ = ["AudioFormat", "audio_format", "duration_ms", "silence"]
+
+
+_LONGEST_MS = 24 * 60 * 60 * 1000
 
 
 @attrs.frozen(kw_only=True)
@@ -45,11 +49,25 @@ class AudioFormat:
         return self.rate * self.width
 
     def bytes_in(self, ms: float) -> int:
-        """Count the bytes of the whole samples that `ms` milliseconds hold."""
+        """Count the bytes of the whole samples that `ms` milliseconds hold, a day at most.
+
+        Raises:
+            TypeError: `ms` is not a number.
+            ValueError: `ms` is negative, not finite, or more than a day.
+        """
+        check_number("ms", ms, "0 or more milliseconds", high=_LONGEST_MS)
         return int(ms * self.rate / 1000) * self.width
 
     def ms_in(self, size: int) -> float:
-        """Give the milliseconds that `size` bytes last."""
+        """Give the milliseconds that `size` bytes last.
+
+        Raises:
+            TypeError: `size` is not an int.
+            ValueError: `size` is negative.
+        """
+        if isinstance(size, bool) or not isinstance(size, int):
+            raise TypeError(f"size: expected a number of bytes, got {type(size).__name__}")
+        check_number("size", size, "a number of bytes, 0 or more", high=1 << 62)
         return size * 1000 / self.bytes_per_second
 
 
@@ -123,9 +141,8 @@ def silence(ms: float, format: Any = "pcm") -> bytes:
         Raw audio: zeros for PCM, 0xFF for μ-law, 0xD5 for A-law.
 
     Raises:
-        ValueError: There is no such format, or `ms` is negative or not finite.
+        TypeError: `ms` is not a number.
+        ValueError: There is no such format, or `ms` is negative, not finite, or more than a day.
     """
     form = audio_format(format)
-    if not 0 <= ms < float("inf"):
-        raise ValueError(f"ms: expected 0 or more milliseconds, got {ms!r}")
     return form.silent_sample * (form.bytes_in(ms) // form.width)

@@ -7,9 +7,13 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from ._number import check_number
 from ._samples import Buffer, as_bytes
 
 __all__ = ["Resampler"]
+
+
+HIGHEST_RATE = 0xFFFFFFFF  # what the head of a WAV file can hold
 
 
 class Resampler:
@@ -30,6 +34,7 @@ class Resampler:
 
     Raises:
         ImportError: soxr is not installed; the message names the extra.
+        TypeError: A rate or the number of channels is not a number.
         ValueError: A rate, a number of channels or a quality that there isn't.
     """
 
@@ -42,8 +47,9 @@ class Resampler:
         quality: Literal["QQ", "LQ", "MQ", "HQ", "VHQ"] = "HQ",
     ) -> None:
         for name, rate in (("source", source), ("target", target)):
-            if not 0 < rate < float("inf"):
-                raise ValueError(f"{name}: expected a rate above 0 samples a second, got {rate!r}")
+            check_number(name, rate, "a rate above 0 samples a second", high=HIGHEST_RATE, above=True)
+        if isinstance(channels, bool) or not isinstance(channels, int):
+            raise TypeError(f"channels: expected 1 to 32, got {type(channels).__name__}")
         if not 1 <= channels <= 32:
             raise ValueError(f"channels: expected 1 to 32, got {channels!r}")
         if quality not in ("QQ", "LQ", "MQ", "HQ", "VHQ"):

@@ -18,7 +18,8 @@ from pathlib import Path
 import attrs
 
 from ._g711 import pcma_to_pcm16, pcmu_to_pcm16
-from ._resampler import Resampler
+from ._number import check_number
+from ._resampler import HIGHEST_RATE, Resampler
 from ._samples import Buffer, from_samples, to_floats, to_samples, whole_samples
 
 __all__ = ["read_wav", "write_wav"]
@@ -43,16 +44,17 @@ def read_wav(path: str | os.PathLike[str], rate: int = 24000) -> bytes:
 
     Raises:
         OSError: The file can't be read.
+        TypeError: `path` is no path, or `rate` is not a number.
         ValueError: It is no WAV file, or of a kind that is not named above; or `rate` is not above 0.
         ImportError: It has another rate and soxr is not installed; the message names the extra.
     """
-    if not rate > 0:
-        raise ValueError(f"rate: expected samples a second, above 0, got {rate!r}")
+    check_number("rate", rate, "samples a second, above 0", high=HIGHEST_RATE, above=True)
+    path = _checked_path(path)
     try:
         header, data = _parse(Path(path).read_bytes())
         pcm = _mono(_to_pcm16(header, data), header.channels)
     except ValueError as error:
-        raise ValueError(f"{os.fspath(path)}: {error}") from None
+        raise ValueError(f"{path}: {error}") from None
     if header.rate == rate:
         return pcm
     resampler = Resampler(header.rate, rate)
@@ -69,11 +71,12 @@ def write_wav(path: str | os.PathLike[str], pcm16: Buffer, rate: int = 24000) ->
 
     Raises:
         OSError: The file can't be written.
-        TypeError: `pcm16` is not bytes-like.
+        TypeError: `pcm16` is not bytes-like, or `path` is no path.
         ValueError: Its last sample is cut in half, or `rate` is not a whole number above 0.
     """
     raw = whole_samples(pcm16, "pcm16")
-    if not isinstance(rate, int) or not 0 < rate < 1 << 31:
+    path = _checked_path(path)
+    if isinstance(rate, bool) or not isinstance(rate, int) or not 0 < rate < 1 << 31:
         raise ValueError(f"rate: expected a whole number of samples a second, above 0, got {rate!r}")
     if len(raw) > _LARGEST:
         raise ValueError(f"pcm16: expected {_LARGEST} bytes at most, which is WAV's limit; got {len(raw)}")
@@ -82,6 +85,20 @@ def write_wav(path: str | os.PathLike[str], pcm16: Buffer, rate: int = 24000) ->
     with open(path, "wb") as file:
         file.write(struct.pack("<4sI", b"RIFF", len(head) + len(raw)) + head)
         file.write(raw)
+
+
+def _checked_path(path: object) -> Path:
+    # bytes are paths to the operating system, but not to pathlib.
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"path: expected a str or a path, got {type(path).__name__}")
+    text = os.fspath(path)
+    if not isinstance(text, str) or "\0" in text:
+        raise ValueError(f"path: expected a path that is text without NUL, got {text!r}")
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError as error:
+        raise ValueError(f"path: expected a path that the system can write, got {text!r}") from error
+    return Path(text)
 
 
 @attrs.frozen

@@ -89,7 +89,7 @@ class Builder:
         names = [name for name in self._body if name not in ("type", "model")]
         model = self._body.get("model")
         first = [repr(model)] if isinstance(model, str) else []
-        return f"<{type(self).__name__} {', '.join([*first, *names])}>".replace(" >", ">")
+        return f"<{type(self).__name__} {', '.join([*first, *map(str, names)])}>".replace(" >", ">")
 
     @property
     def _is_partial(self) -> bool:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Toolbox"]
 
 _log = logging.getLogger("realtime_ext.tools")
+_MOST_FAILURES = 1_000_000
 
 
 class Toolbox:
@@ -45,11 +46,11 @@ class Toolbox:
             is logged.
         explain: Turns a tool's exception into the text that the model is told. Left out, that is the
             exception's class and text; a tool whose exceptions may hold secrets needs one that doesn't tell.
-        keep_failures: How many failures `failures` keeps, the newest; 0 or more.
+        keep_failures: How many failures `failures` keeps, the newest; 0 to 1,000,000.
 
     Raises:
-        TypeError: As `function_tool`.
-        ValueError: As `function_tool`; or two tools have the same name; or `keep_failures` is negative.
+        TypeError: As `function_tool`; or an argument has the wrong type.
+        ValueError: As `function_tool`; or two tools have the same name; or `keep_failures` is out of range.
     """
 
     def __init__(
@@ -61,10 +62,19 @@ class Toolbox:
         explain: Callable[[Exception], str] | None = None,
         keep_failures: int = 100,
     ) -> None:
+        if isinstance(keep_failures, bool) or not isinstance(keep_failures, int):
+            raise TypeError(f"keep_failures: expected 0 or more, got {type(keep_failures).__name__}")
         if keep_failures < 0:
             raise ValueError(f"keep_failures: expected 0 or more, got {keep_failures!r}")
+        if keep_failures > _MOST_FAILURES:
+            raise ValueError(f"keep_failures: expected {_MOST_FAILURES} at most, got more")
         if callable(functions):
             raise TypeError(f"functions: expected a list of functions, got {functions!r} alone")
+        if not isinstance(functions, Iterable):
+            raise TypeError(f"functions: expected a list of functions, got {type(functions).__name__}")
+        for field, given in (("on_failure", on_failure), ("explain", explain)):
+            if given is not None and not callable(given):
+                raise TypeError(f"{field}: expected a callable, got {type(given).__name__}")
         self.state = state
         self._on_failure = on_failure
         self._explain = explain or _explain
@@ -148,7 +158,7 @@ class Toolbox:
     ) -> ToolResult:
         """Call a tool as `call` does; the outcome also says whether it was silent, and what went wrong."""
         text = _text(arguments)
-        context = context or ToolContext(state=self.state)
+        context = self._checked(context)
         try:
             tool, ready = self._prepare(name, text, context)
             if not tool.is_async:
@@ -170,7 +180,7 @@ class Toolbox:
     ) -> ToolResult:
         """Call a tool as `acall` does; the outcome also says whether it was silent, and what went wrong."""
         text = _text(arguments)
-        context = context or ToolContext(state=self.state)
+        context = self._checked(context)
         try:
             tool, ready = self._prepare(name, text, context)
             value = ready() if tool.is_async else await asyncio.to_thread(_without_stop, ready)
@@ -187,6 +197,13 @@ class Toolbox:
         if tool is None:
             raise ArgumentFault(_unknown(name, list(self._tools)), kind="unknown_tool")
         return tool, tool.prepare(arguments, context)
+
+    def _checked(self, context: object) -> ToolContext[Any]:
+        if context is None:
+            return ToolContext(state=self.state)
+        if not isinstance(context, ToolContext):
+            raise TypeError(f"context: expected a ToolContext, got {type(context).__name__}")
+        return context
 
     def _failed(self, name: str, error: Exception, arguments: str, context: ToolContext[Any]) -> ToolResult:
         kind, message = "tool_failed", ""
