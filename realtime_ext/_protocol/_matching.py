@@ -15,7 +15,7 @@ __all__ = ["Kind", "Matcher", "keys_of"]
 
 logger = logging.getLogger("realtime_ext")
 
-Kind: TypeAlias = Any  # an event type, an event class, or a union of event classes
+Kind: TypeAlias = str | type | UnionType  # an event type, an event class, or a union of classes
 Where: TypeAlias = Callable[[Any], object]
 
 

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import inspect
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from .._protocol import _shortcuts as shortcuts
 from .._protocol._closing import Ending
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["AsyncConnection"]
 
 T = TypeVar("T")
+EventT = TypeVar("EventT")
 
 _FAREWELL = 3.0  # seconds that a translation session is given to finish
 
@@ -101,6 +102,12 @@ class AsyncConnection(Surface, AsyncSending):
         async for _ in self:
             pass
 
+    @overload
+    async def wait_for(
+        self, kind: type[EventT], where: Where | None = None, timeout: float | None = 60.0
+    ) -> EventT: ...
+    @overload
+    async def wait_for(self, kind: Kind, where: Where | None = None, timeout: float | None = 60.0) -> Any: ...
     async def wait_for(self, kind: Kind, where: Where | None = None, timeout: float | None = 60.0) -> Any:
         """Wait for the next event of a kind; one that came before doesn't count (`expect` is for that).
 
@@ -119,7 +126,11 @@ class AsyncConnection(Surface, AsyncSending):
         """
         return await self.expect(kind, where).wait(timeout)
 
-    def expect(self, kind: Kind, where: Where | None = None) -> AsyncExpectation:
+    @overload
+    def expect(self, kind: type[EventT], where: Where | None = None) -> AsyncExpectation[EventT]: ...
+    @overload
+    def expect(self, kind: Kind, where: Where | None = None) -> AsyncExpectation[Any]: ...
+    def expect(self, kind: Kind, where: Where | None = None) -> AsyncExpectation[Any]:
         """Register for an event before doing what brings it; as `wait_for` takes it.
 
         Example:

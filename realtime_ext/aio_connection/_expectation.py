@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast
 
 if TYPE_CHECKING:
     from .._protocol._mailbox import EventWaiter
@@ -12,8 +12,10 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncExpectation"]
 
+EventT = TypeVar("EventT")
 
-class AsyncExpectation:
+
+class AsyncExpectation(Generic[EventT]):
     """An event to come, registered from the moment that `expect` was called.
 
         with connection.expect("response.done") as expected:
@@ -33,7 +35,7 @@ class AsyncExpectation:
         """Whether the event has come, or can't come any more."""
         return self._waiter.done
 
-    async def wait(self, timeout: float | None = 60.0) -> Any:
+    async def wait(self, timeout: float | None = 60.0) -> EventT:
         """Wait for the event.
 
         Args:
@@ -46,11 +48,12 @@ class AsyncExpectation:
             APITimeoutError: It didn't come in time.
             ConnectionClosedError: The connection ended before it came.
         """
-        return await self._connection._wait(self._waiter, timeout, self._what)
+        event = await self._connection._wait(self._waiter, timeout, self._what)
+        return cast(EventT, event)
 
     result = wait
 
-    def __await__(self) -> Generator[Any, None, Any]:
+    def __await__(self) -> Generator[Any, None, EventT]:
         return self.wait().__await__()
 
     def __enter__(self) -> Self:

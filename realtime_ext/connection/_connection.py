@@ -9,7 +9,7 @@ import contextlib
 import inspect
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from .._protocol import _shortcuts as shortcuts
 from .._protocol._closing import Ending
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["Connection"]
 
 T = TypeVar("T")
+EventT = TypeVar("EventT")
 
 _FAREWELL = 3.0  # seconds that a translation session is given to finish
 _CLOSING = 10.0  # seconds that a second `close` waits for the first
@@ -103,6 +104,12 @@ class Connection(Surface, Sending):
         for _ in self:
             pass
 
+    @overload
+    def wait_for(
+        self, kind: type[EventT], where: Where | None = None, timeout: float | None = 60.0
+    ) -> EventT: ...
+    @overload
+    def wait_for(self, kind: Kind, where: Where | None = None, timeout: float | None = 60.0) -> Any: ...
     def wait_for(self, kind: Kind, where: Where | None = None, timeout: float | None = 60.0) -> Any:
         """Wait for the next event of a kind; one that came before doesn't count (`expect` is for that).
 
@@ -121,7 +128,11 @@ class Connection(Surface, Sending):
         """
         return self.expect(kind, where).wait(timeout)
 
-    def expect(self, kind: Kind, where: Where | None = None) -> Expectation:
+    @overload
+    def expect(self, kind: type[EventT], where: Where | None = None) -> Expectation[EventT]: ...
+    @overload
+    def expect(self, kind: Kind, where: Where | None = None) -> Expectation[Any]: ...
+    def expect(self, kind: Kind, where: Where | None = None) -> Expectation[Any]:
         """Register for an event before doing what brings it; as `wait_for` takes it.
 
         Example:

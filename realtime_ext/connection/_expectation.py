@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Generic, Self, TypeVar, cast
 
 if TYPE_CHECKING:
     from .._protocol._mailbox import EventWaiter
@@ -11,8 +11,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Expectation"]
 
+EventT = TypeVar("EventT")
 
-class Expectation:
+
+class Expectation(Generic[EventT]):
     """An event to come, registered from the moment that `expect` was called.
 
         with connection.expect("response.done") as expected:
@@ -32,7 +34,7 @@ class Expectation:
         """Whether the event has come, or can't come any more."""
         return self._waiter.done
 
-    def wait(self, timeout: float | None = 60.0) -> Any:
+    def wait(self, timeout: float | None = 60.0) -> EventT:
         """Wait for the event.
 
         Args:
@@ -45,7 +47,8 @@ class Expectation:
             APITimeoutError: It didn't come in time.
             ConnectionClosedError: The connection ended before it came.
         """
-        return self._connection._wait(self._waiter, timeout, self._what)
+        event = self._connection._wait(self._waiter, timeout, self._what)
+        return cast(EventT, event)
 
     result = wait
 

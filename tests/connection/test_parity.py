@@ -1,0 +1,50 @@
+"""The two flavours of connections have the same methods, with the same parameters and results."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from typing import Any
+
+import pytest
+
+from realtime_ext.aio_connection import AsyncConnection
+from realtime_ext.aio_connection._expectation import AsyncExpectation
+from realtime_ext.aio_connection._playback import AsyncPlayback
+from realtime_ext.aio_connection._stream import AsyncStream
+from realtime_ext.connection import Connection
+from realtime_ext.connection._expectation import Expectation
+from realtime_ext.connection._playback import Playback
+from realtime_ext.connection._stream import Stream
+
+PAIRS = [
+    (Connection, AsyncConnection),
+    (Expectation, AsyncExpectation),
+    (Playback, AsyncPlayback),
+    (Stream, AsyncStream),
+]
+# Where they must differ: a thread can't be cancelled, a task can; and an async callback can be awaited.
+DIFFERENT = {("Connection", "recv"), ("Connection", "run_tools")}
+
+
+def public(cls: type) -> dict[str, Any]:
+    return {name: getattr(cls, name) for name in dir(cls) if not name.startswith("_")}
+
+
+def shape(function: Any) -> list[tuple[str, Any, Any, str]]:
+    signature = inspect.signature(function)
+    entries = [(p.name, p.kind, p.default, str(p.annotation)) for p in signature.parameters.values()]
+    entries.append(("return", None, None, str(signature.return_annotation)))
+    return [
+        (name, kind, default, re.sub(r"\bAsync(?=[A-Z])", "", text)) for name, kind, default, text in entries
+    ]
+
+
+@pytest.mark.parametrize(("blocking", "awaited"), PAIRS, ids=[pair[0].__name__ for pair in PAIRS])
+def test_both_flavours_have_the_same_surface(blocking: type, awaited: type) -> None:
+    ours, theirs = public(blocking), public(awaited)
+    assert set(ours) == set(theirs)
+    for name, item in ours.items():
+        if callable(item) and (blocking.__name__, name) not in DIFFERENT:
+            assert shape(item) == shape(theirs[name]), name
+        assert (item.__doc__ is None) == (theirs[name].__doc__ is None), name

@@ -1,0 +1,59 @@
+"""What mypy and pyright see of events: a program that handles all passes, one that forgets one fails."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[1]
+HERE = ROOT / "tests" / "typing"
+PYRIGHT = ROOT / "build" / "pyright" / "node_modules" / ".bin" / "pyright"
+
+
+def wrong_lines() -> set[tuple[str, int]]:
+    lines = (HERE / "incomplete.py").read_text(encoding="utf-8").splitlines()
+    return {("incomplete.py", number) for number, line in enumerate(lines, 1) if line.endswith("# wrong")}
+
+
+def test_mypy_exhausts_events(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--cache-dir", tmp_path, "exhaustive.py", "incomplete.py"],
+        env={**os.environ, "MYPYPATH": f"{ROOT / 'generated'}{os.pathsep}{ROOT}"},
+        cwd=HERE,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    found = {
+        (file, int(line)) for file, line in re.findall(r"^(\w+\.py):(\d+): error", done.stdout, re.MULTILINE)
+    }
+    assert found == wrong_lines(), done.stdout + done.stderr
+
+
+@pytest.mark.node
+def test_pyright_exhausts_events() -> None:
+    assert PYRIGHT.exists(), "pyright is missing; make it with: make build/pyright/.installed"
+    programs = Path(sys.executable).parent
+    done = subprocess.run(
+        [PYRIGHT, "--outputjson", "-p", HERE],
+        env={**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"},
+        cwd=HERE,
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    found = json.loads(done.stdout)["generalDiagnostics"]
+    errors = {
+        (Path(error["file"]).name, error["range"]["start"]["line"] + 1)
+        for error in found
+        if error["severity"] == "error"
+    }
+    assert errors == wrong_lines(), [error["message"] for error in found]
