@@ -227,6 +227,12 @@ GROWING: dict[str, Callable[[int], str]] = {
         + "\r\n"
         + "".join(f"m=audio 0 RTP/AVP 0\r\na=mid:{i}\r\n" for i in range(n))
     ),
+    "sections below a long session": lambda n: (
+        HEAD
+        + "a=ice-ufrag:f\r\na=ice-pwd:p\r\na=setup:actpass\r\na=fingerprint:x\r\n" * n
+        + "a=fingerprint:sha-256 AA\r\n"
+        + "".join(f"m=audio 9 RTP/AVP 0\r\na=mid:{i}\r\n" for i in range(n))
+    ),
     "groups": lambda n: HEAD + "a=group:BUNDLE a b\r\n" * n,
     "candidates": lambda n: HEAD + "m=a 9 x 0\r\n" + "a=candidate:1 1 udp 1 192.0.2.1 9 typ host\r\n" * n,
     "broken candidates": lambda n: HEAD + "m=a 9 x 0\r\n" + "a=candidate:1\r\n" * n,

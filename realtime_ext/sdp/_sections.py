@@ -43,8 +43,15 @@ def index_rows(rows: Iterable[Row]) -> dict[str, list[tuple[int, str | None]]]:
     for number, line in rows:
         if line[0] == "a":
             name, colon, value = line[2:].partition(":")
+            if name == "ice-pwd":
+                value = Password(value)
             index.setdefault(name, []).append((number, value if colon else None))
     return index
+
+
+def _fingerprints(index: dict[str, list[tuple[int, str | None]]]) -> tuple[Fingerprint, ...]:
+    found = index.get("fingerprint")
+    return () if found is None else tuple(Fingerprint(value) for _, value in found if value is not None)
 
 
 @attrs.frozen(repr=False)
@@ -53,11 +60,14 @@ class Section:
 
     rows: tuple[Row, ...]
     _index: dict[str, list[tuple[int, str | None]]] = attrs.field(eq=False)
+    own_fingerprints: tuple[Fingerprint, ...] = attrs.field(eq=False)
+    """The fingerprints that this section itself states: made once, for all media sections may share them."""
 
     @classmethod
     def of(cls, rows: tuple[Row, ...]) -> Section:
         """Make the session's own section."""
-        return cls(rows, index_rows(rows))
+        index = index_rows(rows)
+        return cls(rows, index, _fingerprints(index))
 
     @property
     def attributes(self) -> tuple[Attribute, ...]:
@@ -96,11 +106,6 @@ class Section:
         stated = [(line, name) for name in _DIRECTIONS if (line := self.line_of(name)) is not None]
         return min(stated)[1] if stated else None
 
-    @property
-    def own_fingerprints(self) -> tuple[Fingerprint, ...]:
-        """The fingerprints that this section itself states."""
-        return tuple(Fingerprint(value) for value in self.get_all("fingerprint"))
-
 
 @attrs.frozen(repr=False)
 class Media(Section):
@@ -112,7 +117,8 @@ class Media(Section):
     @classmethod
     def below(cls, session: Section, head: MediaLine, rows: tuple[Row, ...]) -> Media:
         """Make a media section that inherits from a session."""
-        return cls(rows, index_rows(rows) if rows else _NOTHING, head, session)
+        index = index_rows(rows) if rows else _NOTHING
+        return cls(rows, index, _fingerprints(index), head, session)
 
     def __repr__(self) -> str:
         return f"<Media {self.name} {self.direction}, mid {shown(self.mid or '')}, line {self.line}>"
@@ -178,8 +184,7 @@ class Media(Section):
     @property
     def ice_pwd(self) -> str | None:
         """The ICE password (RFC 8839 §5.4); its repr is masked."""
-        password = self._inherited("ice-pwd")
-        return None if password is None else Password(password)
+        return self._inherited("ice-pwd")
 
     @property
     def ice_options(self) -> tuple[str, ...]:
