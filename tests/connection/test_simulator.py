@@ -100,11 +100,12 @@ def test_a_call_is_dialled_watched_and_hung_up(tmp_path: Path) -> None:
                 await connection.finished_speaking()
                 assert connection.sent_ms == 400
                 async with client.connect(call_id=connection.call.id) as sideband:
+                    stopped = connection.expect("output_audio_buffer.stopped")
                     here, there = connection.expect("response.done"), sideband.expect("response.done")
                     await connection.commit_audio()
                     await connection.create_response()
                     assert (await here).response.id == (await there).response.id
-                await connection.wait_for("output_audio_buffer.stopped")
+                await stopped
                 assert connection.playback.position is None
             assert connection.is_closed
             assert [event async for event in connection][-1].type
