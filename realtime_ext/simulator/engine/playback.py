@@ -22,14 +22,17 @@ class Playback:
         self._queue: list[str] = []
         self._done: set[str] = set()
         self._drained: set[str] = set()
+        self._last_item: dict[str, str] = {}
+        self._interrupted = False
 
     @property
     def playing(self) -> str | None:
         """The id of the response that is being heard, or None."""
         return self._queue[0] if self._queue else None
 
-    def add(self, response_id: str) -> None:
-        """Audio of a response was queued."""
+    def add(self, response_id: str, item_id: str) -> None:
+        """Audio of a response's item was queued."""
+        self._last_item[response_id] = item_id
         self._drained.discard(response_id)
         if response_id not in self._queue:
             self._queue.append(response_id)
@@ -48,21 +51,35 @@ class Playback:
             self._drained.add(response_id)
             self._advance()
 
+    def interrupt(self) -> bool:
+        """What is being played will be dropped: nothing stops by itself any more until `clear`.
+
+        Returns:
+            Whether there is anything to drop.
+        """
+        self._interrupted = bool(self._queue)
+        return self._interrupted
+
     def clear(self) -> str | None:
-        """All queued audio was dropped; returns the id of the response that was being heard."""
+        """All queued audio was dropped; returns the last item of the response that was being heard."""
         heard = self.playing
+        item_id = None
         if heard is not None:
             self._say("cleared", heard)
+            item_id = self._last_item[heard]
+        self._last_item.clear()
+        self._interrupted = False
         self._queue.clear()
         self._done.clear()
         self._drained.clear()
-        return heard
+        return item_id
 
     def _advance(self) -> None:
-        while self._queue and self._queue[0] in self._done & self._drained:
+        while not self._interrupted and self._queue and self._queue[0] in self._done & self._drained:
             finished = self._queue.pop(0)
             self._done.discard(finished)
             self._drained.discard(finished)
+            del self._last_item[finished]
             self._say("stopped", finished)
             if self._queue:
                 self._say("started", self._queue[0])

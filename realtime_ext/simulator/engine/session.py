@@ -120,12 +120,19 @@ class Session(Core):
 
     def playback_cleared(self, played: Mapping[str, int], *, truncate: bool, now: float) -> None:
         self.tick(now)
-        self._playback.clear()
+        interrupted = self._playback.clear()
         if truncate:
-            for item_id, samples in played.items():
+            cuts: dict[str, int | None] = dict(played)
+            if interrupted is not None:
+                # What is not in the queue any more was heard as far as it was made.
+                cuts.setdefault(interrupted, None)
+            for item_id, samples in cuts.items():
                 item = self.conversation.find(item_id)
-                if item is not None and samples * 2 < len(item.audio):
-                    self._items.cut(item, samples * 1000 // RATE)
+                if item is None:
+                    continue
+                made = len(item.audio) // 2
+                if samples is None or samples < made:
+                    self._items.cut(item, (made if samples is None else samples) * 1000 // RATE)
         self._perhaps_silent(self._now)
 
     def _advance(self) -> None:
@@ -146,7 +153,7 @@ class Session(Core):
         if self.audio_in_events:
             self.effect(AudioOut(speech.pcm[start * 2 : end * 2]))
         else:
-            self._playback.add(response_id)
+            self._playback.add(response_id, item_id)
             self.effect(Play(response_id, item_id, speech, start, end))
 
     @property
@@ -185,10 +192,10 @@ class Session(Core):
         if not (self.config.turn_detection or {}).get("interrupt_response", True):
             return
         self._later.clear()
+        if self._playback.interrupt():
+            self.effect(StopPlaying(truncate=True))
         if self._responses.active is not None:
             self._responses.cancel(None, "turn_detected")
-        if self._playback.playing is not None:
-            self.effect(StopPlaying(truncate=True))
 
     def _respond(self, actions: Sequence[Action] = ()) -> None:
         """Begin a response, as soon as none is under way."""
