@@ -140,6 +140,12 @@ def changed_offers(draw: st.DrawFn) -> str:
     return "\r\n".join(lines)
 
 
+def test_a_fingerprint_that_many_sections_share_is_read_by_each_only_if_it_is_short() -> None:
+    long = FINE["credentials of the session"].replace("sha-256 AA", "sha-256 AA" + ":AA" * 200)
+    assert not judge(long)
+    assert find_problems(long) == []
+
+
 @settings(max_examples=400)
 @given(changed_offers())
 def test_real_offers_with_some_changes(text: str) -> None:

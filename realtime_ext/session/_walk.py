@@ -120,8 +120,10 @@ class Walk:
 
 def _meant(forms: list[Form], value: dict[str, Any]) -> Form | None:
     """Tell which form of object a value is: by its `type`, else the one that it has the most fields of."""
+    if len(forms) == 1:
+        return forms[0]
     tagged = [form for form in forms if form.tag is not None]
-    if len(forms) == 1 or not tagged:
+    if not tagged:
         return max(forms, key=lambda form: sum(name in form.properties for name in value))
     if "type" in value:
         return next((form for form in tagged if form.tag == value["type"]), None)
