@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from realtime_ext.simulator.faults.catalog import FAULTS
     from realtime_ext.simulator.faults.faults import Fault
     from realtime_ext.simulator.records import Call, RequestRecord, SessionRecord
+    from realtime_ext.simulator.scenario.answers import sequence
+    from realtime_ext.simulator.scenario.located import ScenarioError
     from realtime_ext.simulator.simulator import Simulator
 
 _HOMES = {
@@ -41,12 +43,14 @@ _HOMES = {
     "Pacing": "engine.pacing",
     "RequestRecord": "records",
     "Say": "engine.turn",
+    "ScenarioError": "scenario.located",
     "SessionRecord": "records",
     "Simulator": "simulator",
     "Turn": "engine.turn",
     "call_mcp": "engine.turn",
     "call_tool": "engine.turn",
     "say": "engine.turn",
+    "sequence": "scenario.answers",
 }
 __all__ = [
     "FAULTS",
@@ -59,12 +63,14 @@ __all__ = [
     "Pacing",
     "RequestRecord",
     "Say",
+    "ScenarioError",
     "SessionRecord",
     "Simulator",
     "Turn",
     "call_mcp",
     "call_tool",
     "say",
+    "sequence",
 ]
 
 

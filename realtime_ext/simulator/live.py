@@ -61,7 +61,7 @@ class Studio:
         speaker: The voice.
         workers: Where slow work is done.
         records: What tests look at.
-        scenario: What the model answers; asked anew for each response.
+        scenario: What the model answers.
         hearing: What the user is taken to have said; asked anew for each item.
         translation: What something means in another language; asked anew each time.
         mcp_servers: The tools of MCP servers by label; None for one that can't be asked.
@@ -72,7 +72,7 @@ class Studio:
     speaker: Speaker
     workers: Executor
     records: Records
-    scenario: Callable[[], scenario.Scenario]
+    scenario: scenario.Script
     hearing: Callable[[], Hearing] = lambda: default_hearing
     translation: Callable[[], Translation] = lambda: default_translation
     mcp_servers: Mapping[str, Sequence[Mapping[str, Any]] | None] = attrs.field(factory=dict)
@@ -263,9 +263,7 @@ class LiveSession:
     async def _answer(self, response_id: str, turn: Turn) -> None:
         """Find out what the model answers, give it a voice, hand it to the session."""
         try:
-            answer = self._studio.scenario()(turn)
-            if inspect.isawaitable(answer):
-                answer = await answer
+            answer = await self._studio.scenario(turn)
             voiced = [await self._voiced(action, turn) for action in scenario.actions(answer)]
         except Exception as error:  # a user's function may fail in any way; the response says so
             logger.exception("the scenario failed")

@@ -11,7 +11,7 @@ from realtime_ext.simulator.engine.pacing import Pacing
 LOOPBACK = "127.0.0.1"
 
 
-@attrs.frozen(kw_only=True)
+@attrs.define(kw_only=True, on_setattr=attrs.setters.frozen)
 class Settings:
     """A simulator's settings.
 
@@ -20,7 +20,7 @@ class Settings:
         port: The port; 0 takes a free one.
         api_key: The project key that it takes.
         webhook_secret: What it signs webhooks with, `whsec_…`.
-        pacing: How fast the model answers.
+        pacing: How fast the model answers; the only one that may change, for the sessions to come.
         session_seconds: How long a session lasts.
         rtc_addresses: The addresses on which calls take audio and data.
         rtc_loopback_only: Whether calls follow an offer's loopback candidates only.
@@ -33,7 +33,7 @@ class Settings:
     port: int = 0
     api_key: str = attrs.field(repr=False)
     webhook_secret: str = attrs.field(repr=False)
-    pacing: Pacing = attrs.field(factory=Pacing)
+    pacing: Pacing = attrs.field(factory=Pacing, on_setattr=attrs.setters.NO_OP)
     session_seconds: float = 3600.0
     rtc_addresses: Sequence[str] = (LOOPBACK,)
     rtc_loopback_only: bool = True

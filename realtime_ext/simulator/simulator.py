@@ -4,40 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from starlette.types import ASGIApp
 
-from realtime_ext.simulator import hearing, scenario
-from realtime_ext.simulator.calls import Calls
-from realtime_ext.simulator.clock import AdvancingClock
-from realtime_ext.simulator.control.controls import Controls, Parts
-from realtime_ext.simulator.credentials import Credentials
-from realtime_ext.simulator.engine.ids import Ids
+from realtime_ext.simulator.assembly import assemble
+from realtime_ext.simulator.control.controls import Controls
+from realtime_ext.simulator.control.stage import Stage
 from realtime_ext.simulator.engine.pacing import Pacing
-from realtime_ext.simulator.http import app
-from realtime_ext.simulator.http.calls import CallRoutes
-from realtime_ext.simulator.http.client_secrets import ClientSecretRoutes
-from realtime_ext.simulator.http.faults import FaultLayer
-from realtime_ext.simulator.http.sessions import SessionRoutes
-from realtime_ext.simulator.http.sip import SipRoutes
-from realtime_ext.simulator.http.translations import TranslationRoutes
-from realtime_ext.simulator.live import Studio
-from realtime_ext.simulator.media.speaker import Speaker
 from realtime_ext.simulator.records import Call, Records, RequestRecord, SessionRecord
 from realtime_ext.simulator.server import ServerThread
 from realtime_ext.simulator.settings import LOOPBACK, Settings
-from realtime_ext.simulator.sip.desk import Desk
-from realtime_ext.simulator.ws.routes import WebSocketRoutes
-from realtime_ext.simulator.ws.sessions import Sessions
 
 _START_SECONDS = 30.0
 
 
-class Simulator(Controls):
+class Simulator(Stage, Controls):
     """A Realtime API for tests and for building without a key.
 
     It serves from a thread of its own, so that synchronous and asynchronous code can use it alike:
@@ -90,12 +74,9 @@ class Simulator(Controls):
             kept=kept,
             seed=seed,
         )
-        super().__init__(settings)
+        Stage.__init__(self)
+        Controls.__init__(self, settings)
         self._records = Records(kept)
-        self._scenario: scenario.Scenario = scenario.default
-        self._hearing: hearing.Hearing = hearing.default_hearing
-        self._translation: hearing.Translation = hearing.default_translation
-        self._mcp_servers: dict[str, Sequence[Mapping[str, Any]] | None] = {}
 
     def __repr__(self) -> str:
         return f"<Simulator {self.base_url if self._thread else 'not running'}>"
@@ -151,44 +132,6 @@ class Simulator(Controls):
         """
         if not self._records.wait_for(condition, timeout):
             raise TimeoutError(f"the condition did not hold within {timeout:g} s")
-
-    def on_response(self, answer: scenario.Scenario) -> None:
-        """Say what the model answers from now on.
-
-        Args:
-            answer: Called with a `Turn`; returns a text to say, an action such as `say(…)` or
-                `call_tool(…)`, or a list of them. It may be a coroutine function, and runs in the simulator's
-                thread.
-        """
-        self._scenario = answer
-
-    def on_speech(self, words: hearing.Hearing) -> None:
-        """Say what the user's audio is taken to say from now on; nothing here recognizes speech.
-
-        Args:
-            words: Called with a `Heard` (`pcm`, `seconds`, `session`) for every turn of the user; returns
-                the words. It may be a coroutine function, and runs in the simulator's thread.
-        """
-        self._hearing = words
-
-    def on_translation(self, words: hearing.Translation) -> None:
-        """Say what translation sessions say from now on; nothing here knows languages.
-
-        Args:
-            words: Called with what was said and the language to translate to, such as `es`; returns the
-                translation. It may be a coroutine function, and runs in the simulator's thread.
-        """
-        self._translation = words
-
-    def mcp_server(self, server_label: str, tools: Sequence[Mapping[str, Any]] | None) -> None:
-        """Say which tools an MCP server has; without that it has those that the session allows by name.
-
-        Args:
-            server_label: The session's name of the server.
-            tools: Objects with `name`, `input_schema` and perhaps `description`; None for a server that
-                can't be asked.
-        """
-        self._mcp_servers[server_label] = tools
 
     # Its life
 
@@ -254,46 +197,14 @@ class Simulator(Controls):
 
     def _build(self) -> tuple[ASGIApp, Callable[[], Awaitable[None]]]:
         """Put the parts together, inside the thread's event loop."""
-        settings = self._settings
-        ids = Ids(settings.seed)
-        clock = AdvancingClock()
-        workers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="realtime-simulator-worker")
-        studio = Studio(
-            clock=clock,
-            speaker=Speaker(use_espeak=settings.espeak),
-            workers=workers,
-            records=self._records,
-            scenario=lambda: self._scenario,
-            hearing=lambda: self._hearing,
-            translation=lambda: self._translation,
-            mcp_servers=self._mcp_servers,
-            faults=self._faults,
-        )
-        credentials = Credentials(settings.api_key, clock, ids)
-        calls = Calls(settings, studio, ids)
-        desk = Desk(calls, studio, settings, ids)
-        self._parts = Parts(calls, desk, clock)
+        assembly = assemble(self._settings, self._records, self._direction, self._faults)
+        self._parts = assembly.parts
 
         async def close() -> None:
             self._parts = None
-            await desk.close()
-            await calls.close()
-            workers.shutdown(wait=True, cancel_futures=True)
+            await assembly.close()
 
-        application = app.build(
-            app.Routes(
-                calls=CallRoutes(calls, credentials),
-                secrets=ClientSecretRoutes(credentials, ids),
-                sessions=SessionRoutes(credentials, ids),
-                sip=SipRoutes(desk, credentials),
-                translations=TranslationRoutes(credentials, ids),
-            ),
-            WebSocketRoutes(Sessions(settings, studio, ids), calls, credentials, ids),
-            self._records,
-            ids,
-            lambda inner: FaultLayer(inner, self._faults, clock, ids, self._records),
-        )
-        return application, close
+        return assembly.application, close
 
 
 def _webhook_secret() -> str:

@@ -1,0 +1,94 @@
+"""How a simulator is put together; runs in its event loop, once each time that it is started."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import attrs
+from starlette.types import ASGIApp
+
+from realtime_ext.simulator.calls import Calls
+from realtime_ext.simulator.clock import AdvancingClock
+from realtime_ext.simulator.control.controls import Parts
+from realtime_ext.simulator.control.stage import Direction
+from realtime_ext.simulator.credentials import Credentials
+from realtime_ext.simulator.engine.ids import Ids
+from realtime_ext.simulator.faults.faults import Faults
+from realtime_ext.simulator.http import app
+from realtime_ext.simulator.http.calls import CallRoutes
+from realtime_ext.simulator.http.client_secrets import ClientSecretRoutes
+from realtime_ext.simulator.http.faults import FaultLayer
+from realtime_ext.simulator.http.sessions import SessionRoutes
+from realtime_ext.simulator.http.sip import SipRoutes
+from realtime_ext.simulator.http.translations import TranslationRoutes
+from realtime_ext.simulator.live import Studio
+from realtime_ext.simulator.media.speaker import Speaker
+from realtime_ext.simulator.records import Records
+from realtime_ext.simulator.settings import Settings
+from realtime_ext.simulator.sip.desk import Desk
+from realtime_ext.simulator.ws.routes import WebSocketRoutes
+from realtime_ext.simulator.ws.sessions import Sessions
+
+
+@attrs.frozen
+class Assembly:
+    """A simulator that can be served.
+
+    Args:
+        application: What is served.
+        parts: What can be acted on.
+        close: Ends everything in it.
+    """
+
+    application: ASGIApp
+    parts: Parts
+    close: Callable[[], Awaitable[None]]
+
+
+def assemble(settings: Settings, records: Records, direction: Direction, faults: Faults) -> Assembly:
+    """Put the parts of a simulator together.
+
+    Args:
+        settings: Its settings.
+        records: What it remembers.
+        direction: What is played.
+        faults: What goes wrong.
+    """
+    ids = Ids(settings.seed)
+    clock = AdvancingClock()
+    workers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="realtime-simulator-worker")
+    studio = Studio(
+        clock=clock,
+        speaker=Speaker(use_espeak=settings.espeak),
+        workers=workers,
+        records=records,
+        scenario=direction.script,
+        hearing=lambda: direction.hearing,
+        translation=lambda: direction.translation,
+        mcp_servers=direction.mcp_servers,
+        faults=faults,
+    )
+    credentials = Credentials(settings.api_key, clock, ids)
+    calls = Calls(settings, studio, ids)
+    desk = Desk(calls, studio, settings, ids)
+
+    async def close() -> None:
+        await desk.close()
+        await calls.close()
+        workers.shutdown(wait=True, cancel_futures=True)
+
+    application = app.build(
+        app.Routes(
+            calls=CallRoutes(calls, credentials),
+            secrets=ClientSecretRoutes(credentials, ids),
+            sessions=SessionRoutes(credentials, ids),
+            sip=SipRoutes(desk, credentials),
+            translations=TranslationRoutes(credentials, ids),
+        ),
+        WebSocketRoutes(Sessions(settings, studio, ids), calls, credentials, ids),
+        records,
+        ids,
+        lambda inner: FaultLayer(inner, faults, clock, ids, records),
+    )
+    return Assembly(application, Parts(calls, desk, clock), close)
