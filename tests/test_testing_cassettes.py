@@ -212,7 +212,9 @@ def test_a_compressed_request_is_kept_plain_and_without_its_secret(tape: Tape, c
 
 
 @pytest.mark.parametrize(
-    "content", [b"\x28\xb5\x2f\xfd ek_4711", gzip.compress(b"ek_4711")[:10] + bytes([7] * 9)]
+    "content",
+    [b"\x28\xb5\x2f\xfd ek_4711", gzip.compress(b"ek_4711", mtime=0)[:10] + bytes([7] * 9)],
+    ids=["another coding", "broken off"],
 )
 @pytest.mark.parametrize("coding", ["x-unheard-of", "gzip"])
 def test_what_cannot_be_decompressed_is_left_out(tape: Tape, coding: str, content: bytes) -> None:
