@@ -1,0 +1,38 @@
+"""Write down what is said in a WAV file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import where
+
+from realtime_ext import RealtimeClient, TranscriptionSessionBuilder, audio, types
+
+
+def main() -> None:
+    parser = where.parser(__doc__)
+    parser.add_argument("speech", nargs="?", type=Path, default=where.QUESTION)
+    options = parser.parse_args()
+    session = TranscriptionSessionBuilder("gpt-4o-transcribe").transcribe(language="en").push_to_talk()
+    with (
+        where.api(options.live) as simulator,
+        RealtimeClient() as client,
+        client.connect(session=session) as connection,
+    ):
+        if simulator is not None:  # it recognizes no speech, so it is told what was said
+            simulator.on_speech(lambda heard: "What time does breakfast start?")
+        connection.append_audio(audio.read_wav(options.speech))
+        connection.commit_audio()
+        for event in connection:
+            match event:
+                case types.ConversationItemInputAudioTranscriptionDeltaEvent():
+                    print(event.delta, end="", flush=True)
+                case types.ConversationItemInputAudioTranscriptionCompletedEvent():
+                    print()
+                    break
+                case types.ConversationItemInputAudioTranscriptionFailedEvent():
+                    raise SystemExit(f"it could not be written down: {event.error.message}")
+
+
+if __name__ == "__main__":
+    main()

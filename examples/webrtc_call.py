@@ -1,0 +1,50 @@
+"""Call over WebRTC from Python: say what is in a WAV file, and keep what is heard in another."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import where
+
+from realtime_ext import AsyncRealtimeClient, SessionBuilder, types
+
+
+async def call(question: Path, reply: Path) -> None:
+    session = SessionBuilder("gpt-realtime").instructions("Answer in one sentence.").voice("marin")
+    async with (
+        AsyncRealtimeClient() as client,
+        client.dial(
+            session=session,
+            audio_in=question,
+            audio_out=reply,
+            on_progress=lambda step: print(f"{step} is up"),
+        ) as connection,
+    ):
+        assert connection.call is not None
+        print(f"call {connection.call.id}")
+        async for event in connection:
+            match event:
+                case types.InputAudioBufferSpeechStartedEvent():
+                    print("the API hears speech")
+                case types.ResponseAudioTranscriptDoneEvent():
+                    print(event.transcript)
+                case _ if event.type == "output_audio_buffer.stopped":
+                    break  # the answer has been played to its end; leaving the block hangs up
+    print(f"{connection.received_ms / 1000:.1f} s in {reply}")
+
+
+def main() -> None:
+    parser = where.parser(__doc__)
+    parser.add_argument("question", nargs="?", type=Path, default=where.QUESTION)
+    parser.add_argument("reply", nargs="?", type=Path, default=Path("reply.wav"))
+    options = parser.parse_args()
+    with where.api(options.live) as simulator:
+        if simulator is not None:  # it recognizes no speech, so it is told what was said
+            simulator.on_speech(lambda heard: "What time does breakfast start?")
+            simulator.on_response("Breakfast starts at seven.", match="breakfast")
+        asyncio.run(call(options.question, options.reply))
+
+
+if __name__ == "__main__":
+    main()
