@@ -1,4 +1,4 @@
-"""Run all benchmarks, or those named: `python -m benchmarks [imports] [decode] [create]`."""
+"""Run all benchmarks, or those named: `python -m benchmarks [imports] [decode] [create] [websocket]`."""
 
 from __future__ import annotations
 
@@ -6,10 +6,15 @@ import sys
 
 from rich.console import Console
 
-from . import create, decode, imports
+from . import create, decode, imports, websocket
 from .harness import PEERS, Target
 
-BENCHMARKS = {"imports": imports.run, "decode": decode.run, "create": create.run}
+BENCHMARKS = {
+    "imports": imports.run,
+    "decode": decode.run,
+    "create": create.run,
+    "websocket": websocket.run,
+}
 
 
 def main(names: list[str]) -> int:

@@ -52,7 +52,8 @@ class Target:
 class Worker:
     """A process that does one contender's work when it is told to.
 
-    It gets a JSON object a line, and answers with a number a line: seconds for one repetition.
+    It gets a JSON object a line, and answers with a number a line: seconds for one repetition, or what the
+    task itself measures.
 
     Args:
         script: A file in `workers/`.
@@ -72,7 +73,7 @@ class Worker:
         """Have a task done.
 
         Returns:
-            Seconds for one repetition.
+            Seconds for one repetition, or the number that the task measures.
 
         Raises:
             RuntimeError: The process ended; what it had to say is on stderr.

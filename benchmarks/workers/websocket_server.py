@@ -1,0 +1,140 @@
+"""A scripted server of realtime events on loopback, so small that the clients are timed.
+
+It does the handshake of WebSocket (RFC 6455) and no more of it than the clients here use. It greets with
+`session.created` and answers three events: `response.create` with a whole response of audio, written in one
+piece that was made beforehand; `input_audio_buffer.commit` and `input_audio_buffer.clear` with what the API
+says to them. Longer events are audio, which is skipped without being looked at.
+
+Prints its port, and serves until stdin ends. Arguments: audio events a response, characters of audio in each.
+"""
+
+import asyncio
+import base64
+import hashlib
+import json
+import struct
+import sys
+
+GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+SHORT = 126  # a payload from here on is audio
+TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
+IDS = {"response_id": "resp_1", "item_id": "item_1", "output_index": 0, "content_index": 0}
+SESSION = {
+    "type": "realtime",
+    "object": "realtime.session",
+    "id": "sess_1",
+    "model": "gpt-realtime",
+    "output_modalities": ["audio"],
+    "instructions": "You answer for the front desk. " * 10,
+    "audio": {
+        "input": {"format": {"type": "audio/pcm", "rate": 24000}, "turn_detection": None},
+        "output": {"format": {"type": "audio/pcm", "rate": 24000}, "voice": "marin", "speed": 1.0},
+    },
+    "tools": [],
+    "tool_choice": "auto",
+    "max_output_tokens": "inf",
+}
+
+
+def frame(payload, opcode=TEXT):
+    """Return one unmasked frame."""
+    size = len(payload)
+    if size < 126:
+        head = struct.pack("!BB", 0x80 | opcode, size)
+    elif size < 65536:
+        head = struct.pack("!BBH", 0x80 | opcode, 126, size)
+    else:
+        head = struct.pack("!BBQ", 0x80 | opcode, 127, size)
+    return head + payload
+
+
+def event(kind, **fields):
+    """Return the frame of an event."""
+    content = {"type": kind, "event_id": "event_0123456789abcdef", **fields}
+    return frame(json.dumps(content, separators=(",", ":")).encode())
+
+
+def response(deltas, characters):
+    """Return the frames of a whole response."""
+    sound = bytes(n * 7919 % 256 for n in range(characters * 3 // 4))
+    delta = event("response.output_audio.delta", **IDS, delta=base64.b64encode(sound).decode())
+    body = {"object": "realtime.response", "id": "resp_1", "output": [], "conversation_id": "conv_1"}
+    return (
+        event("response.created", response={**body, "status": "in_progress"})
+        + delta * deltas
+        + event("response.done", response={**body, "status": "completed"})
+    )
+
+
+class Server(asyncio.Protocol):
+    """One connection."""
+
+    def __init__(self, answers):
+        self.answers = answers
+        self.data = b""
+        self.is_open = False
+
+    def connection_made(self, transport):
+        self.transport = transport
+
+    def data_received(self, data):
+        self.data += data
+        if not self.is_open and b"\r\n\r\n" in self.data:
+            self.shake_hands()
+        if self.is_open:
+            self.read()
+
+    def shake_hands(self):
+        head, _, self.data = self.data.partition(b"\r\n\r\n")
+        fields = dict(line.split(": ", 1) for line in head.decode().split("\r\n")[1:])
+        key = {name.lower(): value for name, value in fields.items()}["sec-websocket-key"]
+        accept = base64.b64encode(hashlib.sha1((key + GUID).encode()).digest()).decode()
+        self.transport.write(
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"Sec-WebSocket-Accept: {accept}\r\n\r\n".encode()
+        )
+        self.transport.write(event("session.created", session=SESSION))
+        self.is_open = True
+
+    def read(self):
+        data, at, end = self.data, 0, len(self.data)
+        while end - at >= 6:
+            size, head = data[at + 1] & 0x7F, 6
+            if size == 126:
+                if end - at < 8:
+                    break
+                size, head = (data[at + 2] << 8) | data[at + 3], 8
+            elif size == 127:
+                raise ValueError("no client here sends that much")
+            if end - at < head + size:
+                break
+            if size < SHORT:
+                mask, payload = data[at + 2 : at + 6], data[at + 6 : at + 6 + size]
+                self.take(data[at] & 15, bytes(b ^ mask[n % 4] for n, b in enumerate(payload)))
+            at += head + size
+        self.data = data[at:]
+
+    def take(self, opcode, payload):
+        if opcode == CLOSE:
+            self.transport.write(frame(payload, CLOSE))
+            self.transport.close()
+        elif opcode == PING:
+            self.transport.write(frame(payload, PONG))
+        elif opcode == TEXT:
+            self.transport.write(self.answers[json.loads(payload)["type"]])
+
+
+async def main(deltas, characters):
+    """Serve."""
+    answers = {
+        "response.create": response(deltas, characters),
+        "input_audio_buffer.commit": event("input_audio_buffer.committed", item_id="item_2"),
+        "input_audio_buffer.clear": event("input_audio_buffer.cleared"),
+    }
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: Server(answers), "127.0.0.1", 0, backlog=512)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await loop.run_in_executor(None, sys.stdin.read)
+
+
+asyncio.run(main(int(sys.argv[1]), int(sys.argv[2])))

@@ -1,0 +1,43 @@
+"""What the workers for connections share: the loop that they run in, and their memory.
+
+It must run with nothing but the standard library.
+"""
+
+import asyncio
+import gc
+import os
+
+LOOP = asyncio.new_event_loop()
+PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+def memory():
+    """Give the bytes of memory that this process holds now."""
+
+    def work():
+        gc.collect()
+        with open("/proc/self/statm") as file:
+            return int(file.read().split()[1]) * PAGE
+
+    return work
+
+
+def tasks(sync, asynchronous):
+    """Give the tasks of a contender, each for the flavour that is asked for.
+
+    Args:
+        sync: Has `receive`, `send`, `round_trip` and `open`; each takes `port` and the task's other fields and
+            returns the function to repeat.
+        asynchronous: The same; what its functions return gives awaitables.
+    """
+
+    def task(name):
+        def prepare(flavour, **fields):
+            if flavour == "sync":
+                return getattr(sync, name)(**fields)
+            work = getattr(asynchronous, name)(**fields)
+            return lambda: LOOP.run_until_complete(work())
+
+        return prepare
+
+    return {"memory": memory, **{name: task(name) for name in ("receive", "send", "round_trip", "open")}}
