@@ -56,9 +56,9 @@ def test_reject_says_why(flavour: Flavour, status: int) -> None:
         (700, ValueError, "got 700"),
         (0, ValueError, "got 0"),
         (-486, ValueError, "got -486"),
-        (True, TypeError, "status_code: expected an int, got bool"),
-        ("486", TypeError, "status_code: expected an int, got str"),
-        (486.0, TypeError, "status_code: expected an int, got float"),
+        (True, TypeError, "status_code: expected a SIP status from 300 to 699, got bool"),
+        ("486", TypeError, "status_code: expected a SIP status from 300 to 699, got str"),
+        (486.0, TypeError, "status_code: expected a SIP status from 300 to 699, got float"),
     ],
 )
 def test_a_status_that_is_none_is_refused(flavour: Flavour, status: Any, error, message: str) -> None:
