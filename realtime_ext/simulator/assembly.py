@@ -11,6 +11,7 @@ from starlette.types import ASGIApp
 from realtime_ext.simulator.calls import Calls
 from realtime_ext.simulator.clock import AdvancingClock
 from realtime_ext.simulator.control.controls import Parts
+from realtime_ext.simulator.control.endpoint import Controlled, Endpoint, beside
 from realtime_ext.simulator.control.stage import Direction
 from realtime_ext.simulator.credentials import Credentials
 from realtime_ext.simulator.engine.ids import Ids
@@ -46,7 +47,9 @@ class Assembly:
     close: Callable[[], Awaitable[None]]
 
 
-def assemble(settings: Settings, records: Records, direction: Direction, faults: Faults) -> Assembly:
+def assemble(
+    settings: Settings, records: Records, direction: Direction, faults: Faults, simulator: Controlled
+) -> Assembly:
     """Put the parts of a simulator together.
 
     Args:
@@ -54,6 +57,7 @@ def assemble(settings: Settings, records: Records, direction: Direction, faults:
         records: What it remembers.
         direction: What is played.
         faults: What goes wrong.
+        simulator: The simulator itself, for its control endpoint.
     """
     ids = Ids(settings.seed)
     clock = AdvancingClock()
@@ -78,7 +82,7 @@ def assemble(settings: Settings, records: Records, direction: Direction, faults:
         await calls.close()
         workers.shutdown(wait=True, cancel_futures=True)
 
-    application = app.build(
+    api = app.build(
         app.Routes(
             calls=CallRoutes(calls, credentials),
             secrets=ClientSecretRoutes(credentials, ids),
@@ -91,4 +95,5 @@ def assemble(settings: Settings, records: Records, direction: Direction, faults:
         ids,
         lambda inner: FaultLayer(inner, faults, clock, ids, records),
     )
+    application = beside(api, Endpoint(simulator, credentials).application())
     return Assembly(application, Parts(calls, desk, clock), close)

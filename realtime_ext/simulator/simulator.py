@@ -17,6 +17,7 @@ from realtime_ext.simulator.engine.pacing import Pacing
 from realtime_ext.simulator.records import Call, Records, RequestRecord, SessionRecord
 from realtime_ext.simulator.server import ServerThread
 from realtime_ext.simulator.settings import LOOPBACK, Settings
+from realtime_ext.webhooks import sign
 
 _START_SECONDS = 30.0
 
@@ -43,6 +44,7 @@ class Simulator(Stage, Controls):
         seed: Makes ids repeatable; None for random ones.
 
     Raises:
+        ValueError: The webhook secret is malformed.
         OSError: The port is taken, on entering.
     """
 
@@ -61,6 +63,8 @@ class Simulator(Stage, Controls):
         kept: int = 256,
         seed: int | None = None,
     ) -> None:
+        if webhook_secret is not None:
+            sign(b"", webhook_secret)  # what is wrong with it is said now
         settings = Settings(
             host=host,
             port=port,
@@ -197,7 +201,7 @@ class Simulator(Stage, Controls):
 
     def _build(self) -> tuple[ASGIApp, Callable[[], Awaitable[None]]]:
         """Put the parts together, inside the thread's event loop."""
-        assembly = assemble(self._settings, self._records, self._direction, self._faults)
+        assembly = assemble(self._settings, self._records, self._direction, self._faults, self)
         self._parts = assembly.parts
 
         async def close() -> None:

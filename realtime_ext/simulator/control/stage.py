@@ -10,6 +10,7 @@ from typing import Any
 
 import attrs
 
+from realtime_ext.simulator.engine.pacing import Pacing
 from realtime_ext.simulator.engine.turn import Heard
 from realtime_ext.simulator.faults.faults import Faults
 from realtime_ext.simulator.hearing import Hearing, Translation, default_hearing, default_translation
@@ -102,6 +103,14 @@ class Stage:
         """
         self._direction.mcp_servers[server_label] = tools
 
+    def pace(self, pacing: Pacing) -> None:
+        """Say how fast the model answers in the sessions to come.
+
+        Args:
+            pacing: Time to first output, and speed against real time; 0 is at once.
+        """
+        self._settings.pacing = pacing
+
     def load_scenario(self, scenario: str | os.PathLike[str]) -> None:
         """Play what a YAML file says; what was said before counts where the file doesn't.
 
@@ -132,7 +141,7 @@ class Stage:
             self._direction.hearing = _in_turn(file.heard, self._direction.hearing)
         self._direction.mcp_servers.update(file.mcp_servers)
         if file.pacing is not None:
-            self._settings.pacing = file.pacing
+            self.pace(file.pacing)
         for fault in file.faults:
             self._faults.add(**fault)
 

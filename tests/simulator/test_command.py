@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from .receiver import receiving
+from .test_server import command, environment
+
+
+def run(*words: str, **more: str) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, "-m", "realtime_ext.simulator", *words]
+    env = {**environment(), "OPENAI_API_KEY": "", "OPENAI_BASE_URL": "", **more}
+    return subprocess.run(line, capture_output=True, text=True, env=env, timeout=60)
+
+
+@pytest.fixture(scope="module")
+def serving(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
+    scenario = tmp_path_factory.mktemp("scenario") / "play.yaml"
+    scenario.write_text("faults: [{name: gateway_520, on: sessions.create}]\n")
+    options = ("--port", "0", "--json", "--scenario", str(scenario), "--webhook-secret", "whsec_bWluZQ==")
+    with command(*options) as process:
+        assert process.stdout is not None
+        yield process, json.loads(process.stdout.readline())
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
+
+
+def lines_until(process: subprocess.Popen[str], event: str) -> list[dict[str, Any]]:
+    assert process.stdout is not None
+    lines: list[dict[str, Any]] = []
+    while not lines or event not in lines[-1]["event"]:
+        lines.append(json.loads(process.stdout.readline()))
+    return lines
+
+
+def test_calls_come_in_from_another_process_and_each_step_is_a_line(serving: Any) -> None:
+    process, facts = serving
+    key = {"OPENAI_API_KEY": facts["api_key"], "OPENAI_BASE_URL": facts["base_url"]}
+    with receiving() as receiver:
+        words = ("incoming", "--to", receiver.url, "--header", "X-Pin: 4711", "--event", "live.call.incoming")
+        shown = json.loads(run(*words, "--json", **key).stdout)
+        lines_until(process, "webhook live.call.incoming: 200")
+    assert facts["webhook_secret"] == "whsec_bWluZQ=="
+    [delivered] = receiver.deliveries
+    assert delivered.event(facts["webhook_secret"]).data.session_id == shown["id"]
+    assert b"4711" in delivered.body
+    headers = {"authorization": f"Bearer {facts['api_key']}"}
+    accept = f"{facts['base_url']}/realtime/calls/{shown['id']}/accept"
+    assert httpx.post(accept, json={"type": "realtime"}, headers=headers).status_code == 200
+    said = run("hang-up", shown["id"], "--simulator", facts["base_url"], "--api-key", facts["api_key"])
+    assert (said.returncode, said.stdout) == (0, "done\n")
+    lines = lines_until(process, "ended (peer)")
+    assert all(line["call_id"] == shown["id"] for line in lines if "call " in line["event"])
+    assert any("connected" in line["event"] for line in lines)
+    again = run("hang-up", shown["id"], **key)
+    assert again.returncode == 1 and "under way" in again.stderr
+    text = run("incoming", "--to", "http://127.0.0.1:1/", **key).stdout
+    assert text.startswith("call rtc_") and text.endswith(": ringing\n")
+
+
+def test_faults_and_scenarios_from_another_process(serving: Any, tmp_path: Path) -> None:
+    _, facts = serving
+    key = {"OPENAI_API_KEY": facts["api_key"], "OPENAI_BASE_URL": facts["base_url"]}
+    headers = {"authorization": f"Bearer {facts['api_key']}"}
+
+    def status(what: str) -> int:
+        return httpx.post(f"{facts['base_url']}/realtime/{what}", json={}, headers=headers).status_code
+
+    assert status("sessions") == 520  # the scenario's own
+    said = run("fault", "rate_limit; retry_after=2", "--on", "client_secrets.create", "--times", "1", **key)
+    assert "name=rate_limit" in said.stdout and "retry_after=2" in said.stdout
+    assert [status("client_secrets") for _ in range(2)] == [429, 200]
+    assert run("fault", "none", **key).stdout == "done\n"
+    assert status("sessions") == 200
+    path = tmp_path / "x.yaml"
+    path.write_text("responses: [{sai: x}]")
+    refused = run("scenario", str(path), **key)
+    assert refused.returncode == 1 and "x.yaml, line 1: responses[0].sai" in refused.stderr
+    path.write_text("responses: [{say: x}]")
+    assert run("scenario", str(path), **key).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "message"),
+    [
+        (("--port", "70000"), 2, "a port is 0 to 65535"),
+        (("--speed", "-1"), 2, "at least 0"),
+        (("--record", "x"), 2, "--record and --upstream go together"),
+        (("--record", "x", "--replay", "y"), 2, "not allowed with"),
+        (("--scenario", "/none.yaml"), 2, "none.yaml"),
+        (("--webhook-secret", "whsec_!"), 2, "webhook secret is malformed"),
+        (("incoming",), 2, "--to"),
+        (("incoming", "--to", "http://x/"), 2, "OPENAI_API_KEY"),
+        (("incoming", "--to", "http://x/", "--header", "x", "--api-key", "k"), 2, "Name: value"),
+        (("fault", "flood", "--api-key", "k"), 2, "there is no fault 'flood'"),
+        (("scenario", "/none.yaml", "--api-key", "k"), 2, "none.yaml"),
+        (
+            ("hang-up", "x", "--api-key", "k", "--simulator", "http://127.0.0.1:1/v1"),
+            1,
+            "no simulator answers",
+        ),
+        (("hang-up", "x", "--api-key", "k", "--simulator", "nonsense"), 1, "is no URL"),
+    ],
+)
+def test_wrong_words_are_explained(words: tuple[str, ...], status: int, message: str) -> None:
+    done = run(*words)
+    assert done.returncode == status and message in done.stderr and "Traceback" not in done.stderr
+
+
+def test_help_names_everything() -> None:
+    done = run("--help")
+    assert done.returncode == 0
+    for word in ("--scenario", "--record", "--replay", "--upstream", "incoming", "fault"):
+        assert word in done.stdout
+    assert "--header" in run("incoming", "--help").stdout
+
+
+def test_a_call_under_way_does_not_hold_up_the_end() -> None:
+    with command("--port", "0", "--json") as process:
+        assert process.stdout is not None
+        facts = json.loads(process.stdout.readline())
+        key = {"OPENAI_API_KEY": facts["api_key"], "OPENAI_BASE_URL": facts["base_url"]}
+        call = json.loads(run("incoming", "--to", "http://127.0.0.1:1/", "--json", **key).stdout)
+        process.send_signal(signal.SIGINT)
+        out, error = process.communicate(timeout=20)
+    assert (process.returncode, error) == (0, "")
+    ended = [json.loads(line) for line in out.splitlines() if "ended" in line]
+    assert ended[-1]["call_id"] == call["id"] and "shutdown" in ended[-1]["event"]
