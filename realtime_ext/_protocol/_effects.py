@@ -54,38 +54,17 @@ class Effects:
         self._cancels: set[str] = set()
         self._replayed: dict[str, Any] = {}
         self._is_withheld = False
-        self._table: dict[str, Callable[[JSON], None]] = {
-            "error": self._error,
-            "session.created": self._session,
-            "session.updated": self._updated,
-            "transcription_session.updated": self._updated,
-            "response.created": self._response_created,
-            "response.done": self._response_done,
-            "response.output_audio.delta": self._audio,
-            "response.output_audio.done": self._audio_done,
-            "response.output_audio_transcript.done": lambda content: self._words(content, "transcript"),
-            "response.output_text.done": lambda content: self._words(content, "text"),
-            "response.output_item.done": self._output_item,
-            "conversation.item.added": self._item,
-            "conversation.item.created": self._item,
-            "conversation.item.done": self._item,
-            "conversation.item.retrieved": lambda content: self.ledger.update(content["item"]),
-            "conversation.item.deleted": lambda content: self.ledger.delete(content["item_id"]),
-            "conversation.item.truncated": self._truncated,
-            _TRANSCRIBED: lambda content: self._words(content, "transcript"),
-            "input_audio_buffer.speech_started": lambda content: self.playback.speech_started(),
-        }
 
     def apply(self, kind: str, content: JSON) -> bool:
         """Take an event; say whether the application is to see it."""
-        effect = self._table.get(kind)
+        effect = _TABLE.get(kind)
         if effect is None:
             return True
         self._is_withheld = False
         try:
             if kind in _METERED:
                 self.meter.observe(content)
-            effect(content)
+            effect(self, content)
         except (TypeError, ValueError, AttributeError, KeyError) as fault:
             # The shape is not the API's; the event goes on all the same.
             logger.warning("%s has an unexpected shape (%s)", kind, type(fault).__name__)
@@ -205,3 +184,27 @@ class Effects:
         self.turns.refused(event_id, code, lambda: refusal(error))
         if event_id in self._sent:
             logger.warning("%s (event %s) was refused: %s", self._sent[event_id], event_id, code)
+
+
+# One table for all connections: as one each, it would be a good part of what a connection takes.
+_TABLE: dict[str, Callable[[Effects, JSON], None]] = {
+    "error": Effects._error,
+    "session.created": Effects._session,
+    "session.updated": Effects._updated,
+    "transcription_session.updated": Effects._updated,
+    "response.created": Effects._response_created,
+    "response.done": Effects._response_done,
+    "response.output_audio.delta": Effects._audio,
+    "response.output_audio.done": Effects._audio_done,
+    "response.output_audio_transcript.done": lambda effects, content: effects._words(content, "transcript"),
+    "response.output_text.done": lambda effects, content: effects._words(content, "text"),
+    "response.output_item.done": Effects._output_item,
+    "conversation.item.added": Effects._item,
+    "conversation.item.created": Effects._item,
+    "conversation.item.done": Effects._item,
+    "conversation.item.retrieved": lambda effects, content: effects.ledger.update(content["item"]),
+    "conversation.item.deleted": lambda effects, content: effects.ledger.delete(content["item_id"]),
+    "conversation.item.truncated": Effects._truncated,
+    _TRANSCRIBED: lambda effects, content: effects._words(content, "transcript"),
+    "input_audio_buffer.speech_started": lambda effects, content: effects.playback.speech_started(),
+}

@@ -5,7 +5,6 @@ It must not wait by itself, nor know what events mean.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -45,7 +44,7 @@ class Mailbox:
         self.is_consumed = False
         self.is_closed = False
         self._inbox = Inbox(budget)
-        self._consumers: deque[Waiter[None]] = deque()
+        self._consumers: list[Waiter[None]] = []
         self._waiters: list[EventWaiter] = []
 
     def put(self, event: Any, size: int) -> bool:
@@ -110,4 +109,4 @@ class Mailbox:
 
     def _wake(self) -> None:
         if self._consumers:
-            self._consumers.popleft().resolve(None)
+            self._consumers.pop(0).resolve(None)

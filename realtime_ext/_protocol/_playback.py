@@ -6,8 +6,6 @@ all does nothing. It must not send: what is to be sent is handed back.
 
 from __future__ import annotations
 
-from collections import deque
-
 import attrs
 
 from ..audio import AudioFormat, audio_format
@@ -90,7 +88,7 @@ class PlaybackState:
         self.to_flush: Interruption | None = None
         self._form = audio_format()
         self._parts: dict[tuple[str, int], _Part] = {}
-        self._unplayed: deque[_Part] = deque()  # parts with audio to play or to come, oldest first
+        self._unplayed: list[_Part] = []  # parts with audio to play or to come, oldest first
 
     def use(self, form: object) -> None:
         """Take the output format of what comes from now on; one that nobody knows is taken for PCM."""
@@ -264,4 +262,4 @@ class PlaybackState:
             more_behind = len(self._unplayed) > 1
             if part.played < part.received or not (part.is_complete or more_behind):
                 return
-            self._unplayed.popleft()
+            self._unplayed.pop(0)

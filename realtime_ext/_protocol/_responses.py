@@ -7,7 +7,6 @@ It must not send.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -30,7 +29,7 @@ class Responses:
     def __init__(self) -> None:
         self._active: dict[str, bool] = {}  # response id -> is it in the default conversation
         self._asked: dict[str, bool] = {}  # event id of a response.create without an answer -> the same
-        self._queue: deque[Waiter[None]] = deque()
+        self._queue: list[Waiter[None]] = []
         self._granted: Waiter[None] | None = None
 
     @property
@@ -96,11 +95,11 @@ class Responses:
     def fail(self, error: Callable[[], Exception]) -> None:
         """Tell everybody in line that there is nothing more to come."""
         while self._queue:
-            self._queue.popleft().fail(error())
+            self._queue.pop(0).fail(error())
 
     def _grant(self) -> None:
         if self._queue and self._granted is None and not self.is_busy:
-            self._granted = self._queue.popleft()
+            self._granted = self._queue.pop(0)
             self._granted.resolve(None)
 
 

@@ -5,7 +5,6 @@ It must not send.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -36,7 +35,7 @@ class SessionState:
         self.content: Mapping[str, Any] | None = None
         self.is_expired = False
         self._configuration: JSON = {}
-        self._updates: deque[tuple[str, Any, Waiter[None]]] = deque()
+        self._updates: list[tuple[str, Any, Waiter[None]]] = []
         self._ends_at: float | None = None  # unix seconds
         self._is_warned = False
 
@@ -70,7 +69,7 @@ class SessionState:
     def updated(self) -> None:
         """Take an acknowledgement. Updates are answered in order; one that nobody here sent is another's."""
         if self._updates:
-            _, session, waiter = self._updates.popleft()
+            _, session, waiter = self._updates.pop(0)
             if isinstance(session, Mapping):
                 self._configuration = merge(self._configuration, session)
             waiter.resolve(None)
@@ -87,7 +86,7 @@ class SessionState:
     def fail(self, error: Callable[[], Exception]) -> None:
         """Tell everybody who waits that no acknowledgement will come."""
         while self._updates:
-            self._updates.popleft()[2].fail(error())
+            self._updates.pop(0)[2].fail(error())
 
     def began(self, now: float) -> None:
         """Note when the session began, in unix seconds; what the server says of its end counts for more."""

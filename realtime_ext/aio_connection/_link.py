@@ -6,6 +6,7 @@ It must not know events.
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -15,7 +16,16 @@ from .._protocol._handshake import Handshake
 from .._protocol._opening import Plan
 from .._settings import ask_key
 from ..calls import SAFETY_HEADER
-from ..connection._websocket import LinkClosed, LinkOptions, answer_of, closed_by, seconds_of
+from ..connection._websocket import (
+    AS_BYTES,
+    AS_IT_IS,
+    LinkClosed,
+    LinkOptions,
+    answer_of,
+    closed_by,
+    forget_handshake,
+    seconds_of,
+)
 from ..errors import RealtimeError
 
 if TYPE_CHECKING:
@@ -62,7 +72,8 @@ class WebSocketLink:
 
         self._socket = socket
         self._closed = ConnectionClosed
-        self._arguments = {"decode": False} if takes_bytes else {}
+        self._arguments = AS_BYTES if takes_bytes else AS_IT_IS
+        forget_handshake(socket)
 
     async def send(self, text: str) -> None:
         """Send a message."""
@@ -116,17 +127,9 @@ async def open_link(
         APIConnectionError: There is no connection; APITimeoutError if it took too long.
         ValueError: The library doesn't know an option.
     """
-    import inspect
-
-    from websockets.asyncio.client import connect
-    from websockets.asyncio.connection import Connection
     from websockets.exceptions import InvalidStatus, WebSocketException
 
-    class Connect(connect):
-        # A redirect could carry the key to somebody else.
-        def process_redirect(self, exc: Exception) -> Exception:
-            return exc
-
+    connect, known, takes_bytes = _library()
     settings = http.settings
     uri = plan.uri(settings, options)
     seconds = seconds_of(settings.timeout if options.timeout is None else options.timeout)
@@ -143,9 +146,9 @@ async def open_link(
         key = await ask_key(settings) if settings.needs_key(options.headers) else None
         secrets = () if key is None else (key.reveal(),)
         headers = settings.request_headers(key, headers=own, extra=options.headers)
-        arguments = link_options.arguments(connect, uri=uri, headers=headers, timeout=seconds)
+        arguments = link_options.arguments(known, uri=uri, headers=headers, timeout=seconds)
         try:
-            socket = await Connect(uri, **arguments)
+            socket = await connect(uri, **arguments)
         except InvalidStatus as error:
             outcome: float | Exception = handshake.refused(*answer_of(error), secrets)
             cause: BaseException = error
@@ -158,9 +161,24 @@ async def open_link(
             cause = error
         else:
             logger.info("connected: %s", plan.subject)
-            return WebSocketLink(
-                socket, takes_bytes="decode" in inspect.signature(Connection.recv).parameters
-            )
+            return WebSocketLink(socket, takes_bytes=takes_bytes)
         if isinstance(outcome, Exception):
             raise outcome from cause
         await http.clock.asleep(outcome)
+
+
+@functools.cache
+def _library() -> tuple[Any, frozenset[str], bool]:
+    """Load the library: what connects, the options that it knows, and whether text can be left undecoded."""
+    import inspect
+
+    from websockets.asyncio.client import connect
+    from websockets.asyncio.connection import Connection
+
+    class Connect(connect):
+        # A redirect could carry the key to somebody else.
+        def process_redirect(self, exc: Exception) -> Exception:
+            return exc
+
+    known = frozenset(inspect.signature(connect).parameters)
+    return Connect, known, "decode" in inspect.signature(Connection.recv).parameters

@@ -78,6 +78,7 @@ class Reader:
                 if observes:
                     self._connection._observe("in", event)
                 apply(content, event, size)
+                del content, event  # not to be kept while nothing comes
                 if core.ending is not None:
                     await link.close(core.ending.code or 1000, core.ending.reason[:100])
                     return LinkClosed(core.ending.code, core.ending.reason)

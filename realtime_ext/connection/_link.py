@@ -6,6 +6,7 @@ It must not know events.
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import socket
 import threading
@@ -18,10 +19,10 @@ from .._protocol._opening import Plan
 from .._settings import checked_key
 from ..calls import SAFETY_HEADER
 from ..errors import RealtimeError
-from ._websocket import LinkOptions, answer_of, closed_by, seconds_of
+from ._websocket import AS_BYTES, AS_IT_IS, LinkOptions, answer_of, closed_by, forget_handshake, seconds_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 __all__ = ["WebSocketLink", "open_link"]
 
@@ -43,7 +44,8 @@ class WebSocketLink:
 
         self._socket = socket
         self._closed = ConnectionClosed
-        self._arguments = {"decode": False} if takes_bytes else {}
+        self._arguments = AS_BYTES if takes_bytes else AS_IT_IS
+        forget_handshake(socket)
 
     def send(self, text: str) -> None:
         """Send a message.
@@ -116,12 +118,9 @@ def open_link(
         APIConnectionError: There is no connection; APITimeoutError if it took too long.
         ValueError: The library doesn't know an option.
     """
-    import inspect
-
     from websockets.exceptions import InvalidStatus, WebSocketException
-    from websockets.sync import client as library
-    from websockets.sync.connection import Connection
 
+    connect, known, takes_bytes = _library()
     settings = http.settings
     uri = plan.uri(settings, options)
     seconds = seconds_of(settings.timeout if options.timeout is None else options.timeout)
@@ -138,9 +137,9 @@ def open_link(
         key = checked_key(settings.ask_key()) if settings.needs_key(options.headers) else None
         secrets = () if key is None else (key.reveal(),)
         headers = settings.request_headers(key, headers=own, extra=options.headers)
-        arguments = link_options.arguments(library.connect, uri=uri, headers=headers, timeout=seconds)
+        arguments = link_options.arguments(known, uri=uri, headers=headers, timeout=seconds)
         try:
-            connected = _connect(library, uri, arguments)
+            connected = connect(uri, arguments)
         except InvalidStatus as error:
             outcome: float | Exception = handshake.refused(*answer_of(error), secrets)
             cause: BaseException = error
@@ -153,25 +152,35 @@ def open_link(
             cause = error
         else:
             logger.info("connected: %s", plan.subject)
-            return WebSocketLink(
-                connected, takes_bytes="decode" in inspect.signature(Connection.recv).parameters
-            )
+            return WebSocketLink(connected, takes_bytes=takes_bytes)
         if isinstance(outcome, Exception):
             raise outcome from cause
         http.clock.sleep(outcome)
 
 
-def _connect(library: Any, uri: str, arguments: dict[str, Any]) -> Any:
-    connecter: Any = getattr(library, "reconnect", None)
+@functools.cache
+def _library() -> tuple[Callable[[str, dict[str, Any]], Any], frozenset[str], bool]:
+    """Load the library: what connects, the options that it knows, and whether text can be left undecoded."""
+    import inspect
+
+    from websockets.sync import client
+    from websockets.sync.connection import Connection
+
+    known = frozenset(inspect.signature(client.connect).parameters)
+    takes_bytes = "decode" in inspect.signature(Connection.recv).parameters
+    connecter: Any = getattr(client, "reconnect", None)
     if connecter is None:  # versions that follow no redirects
-        return library.connect(uri, **arguments)
+        return lambda uri, arguments: client.connect(uri, **arguments), known, takes_bytes
 
     class Connect(connecter):  # type: ignore[misc]
         # A redirect could carry the key to somebody else.
         def process_redirect(self, exc: Exception) -> Exception:
             return exc
 
-    connected = Connect(uri, **arguments).connect()
-    # Closing is the connection's own business here, not that of a `with` block.
-    connected.pending_legacy_warning = False
-    return connected
+    def connect(uri: str, arguments: dict[str, Any]) -> Any:
+        connected = Connect(uri, **arguments).connect()
+        # Closing is the connection's own business here, not that of a `with` block.
+        connected.pending_legacy_warning = False
+        return connected
+
+    return connect, known, takes_bytes

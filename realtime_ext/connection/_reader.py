@@ -86,6 +86,7 @@ class Reader:
                     self._connection._observe("in", event)
                 with lock:
                     apply(content, event, size)
+                del data, content, event  # not to be kept while nothing comes
                 if core.ending is not None:
                     link.close(core.ending.code or 1000, core.ending.reason[:100])
                     return LinkClosed(core.ending.code, core.ending.reason)

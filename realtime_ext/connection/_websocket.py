@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
@@ -17,7 +17,20 @@ if TYPE_CHECKING:
 
     from .._options import Timeout
 
-__all__ = ["LinkClosed", "LinkOptions", "answer_of", "closed_by", "seconds_of"]
+__all__ = [
+    "AS_BYTES",
+    "AS_IT_IS",
+    "LinkClosed",
+    "LinkOptions",
+    "answer_of",
+    "closed_by",
+    "forget_handshake",
+    "seconds_of",
+]
+
+# Arguments of the library's `recv`: text undecoded, or as that version gives it.
+AS_BYTES: Mapping[str, Any] = {"decode": False}
+AS_IT_IS: Mapping[str, Any] = {}
 
 _DEFAULTS: Mapping[str, Any] = {
     # Audio hardly shrinks, and a compressor each way costs more memory than everything else of a connection.
@@ -86,12 +99,12 @@ class LinkOptions:
                 raise ValueError(f"websocket_options: {name!r} is set by the connection{instead}")
 
     def arguments(
-        self, connect: Callable[..., Any], *, uri: str, headers: Mapping[str, str], timeout: float | None
+        self, known: Collection[str], *, uri: str, headers: Mapping[str, str], timeout: float | None
     ) -> dict[str, Any]:
         """Put together the arguments of the library's `connect`, as far as the installed version knows them.
 
         Args:
-            connect: The library's function or class.
+            known: The names of those arguments.
             uri: Where it goes.
             headers: The request's headers.
             timeout: Seconds for the handshake; None for no limit.
@@ -99,9 +112,6 @@ class LinkOptions:
         Raises:
             ValueError: The installed version doesn't know an option, or can't use proxies.
         """
-        import inspect
-
-        known = inspect.signature(connect).parameters
         for name in self.options:
             if name not in known and name not in ("host", "port", "sock", "family", "server_hostname"):
                 raise ValueError(f"websocket_options: the installed websockets has no option {name!r}")
@@ -134,6 +144,12 @@ def closed_by(error: Any) -> LinkClosed:
         # This side ended it: a frame too large, bytes that are no frames, a ping without an answer.
         return LinkClosed(int(sent.code), sent.reason or "protocol error", error)
     return LinkClosed(1006, "the connection was lost", error)
+
+
+def forget_handshake(socket: Any) -> None:
+    """Empty what the library keeps of the handshake: the key stands in it, and nobody asks for it again."""
+    for message in (socket.request, socket.response):
+        message.headers.clear()
 
 
 def answer_of(error: Any) -> tuple[int, Mapping[str, str], bytes]:
