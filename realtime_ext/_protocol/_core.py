@@ -57,6 +57,23 @@ class Protocol:
         is_linked: Whether there is a link to send on.
     """
 
+    __slots__ = (
+        "_budget",
+        "_link_waiters",
+        "_reconnect",
+        "_replayed",
+        "_unsent",
+        "effects",
+        "ending",
+        "handlers",
+        "ids",
+        "is_linked",
+        "mailbox",
+        "role",
+        "turns",
+        "validate",
+    )
+
     def __init__(
         self,
         role: Role,

@@ -43,6 +43,19 @@ class Effects:
         meter: What the session has used.
     """
 
+    __slots__ = (
+        "_cancels",
+        "_is_withheld",
+        "_replayed",
+        "_sent",
+        "ledger",
+        "meter",
+        "playback",
+        "responses",
+        "session",
+        "turns",
+    )
+
     def __init__(self, kind: str, *, is_local: bool, turns: Turns, model: str | None = None) -> None:
         self.responses = Responses()
         self.ledger = Ledger()
@@ -51,7 +64,7 @@ class Effects:
         self.turns = turns
         self.meter = UsageMeter(model)
         self._sent: dict[str, str] = {}
-        self._cancels: set[str] = set()
+        self._cancels: dict[str, None] = {}
         self._replayed: dict[str, Any] = {}
         self._is_withheld = False
 
@@ -82,7 +95,7 @@ class Effects:
         if kind == "response.create":
             self.responses.sent(event_id, content)
         elif kind == "response.cancel":
-            self._cancels.add(event_id)
+            self._cancels[event_id] = None
         elif kind == "session.update":
             return self.session.sent(event_id, content.get("session"))
         elif kind == "conversation.item.create" and content.get("previous_item_id") == "root":
@@ -93,7 +106,7 @@ class Effects:
         """Note that an event did not go out."""
         self.responses.refused(event_id)
         self.session.refused(event_id, error)
-        self._cancels.discard(event_id)
+        self._cancels.pop(event_id, None)
 
     def abandon(self, error: Callable[[], Exception]) -> None:
         """Note that no answers will come to what was asked: the link is lost."""
@@ -175,7 +188,7 @@ class Effects:
             self.session.is_expired = True
         if code == _NOT_ACTIVE and (event_id in self._cancels or (event_id is None and self._cancels)):
             # There was nothing left to cancel, which is what was wanted.
-            self._cancels.discard(event_id)
+            self._cancels.pop(event_id, None)
             self._is_withheld = True
             return
         self._replayed.pop(event_id, None)

@@ -21,6 +21,8 @@ class Handlers:
     Lists are replaced, never changed, so that reading needs no lock.
     """
 
+    __slots__ = "_by_key"
+
     def __init__(self) -> None:
         self._by_key: dict[str | type, tuple[tuple[Handler, bool], ...]] = {}
 

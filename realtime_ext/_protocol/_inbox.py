@@ -63,10 +63,12 @@ class Inbox:
 
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
-        self._events: deque[tuple[Any, int]] = deque()
+        self._events: deque[tuple[Any, int]] | None = None  # an empty one would take 600 bytes
 
     def put(self, event: Any, size: int) -> bool:
         """Append an event of so many bytes; the result is `Budget.add`'s."""
+        if self._events is None:
+            self._events = deque()
         self._events.append((event, size))
         return self._budget.add(size)
 
@@ -76,7 +78,11 @@ class Inbox:
         Raises:
             IndexError: There is none.
         """
+        if self._events is None:
+            raise IndexError("no event waits")
         event, size = self._events.popleft()
+        if not self._events:
+            self._events = None
         self._budget.release(size)
         return event
 
@@ -86,4 +92,4 @@ class Inbox:
             self.take()
 
     def __len__(self) -> int:
-        return len(self._events)
+        return 0 if self._events is None else len(self._events)

@@ -36,6 +36,8 @@ class Entry:
 class Ledger:
     """The items of one conversation."""
 
+    __slots__ = ("_entries", "_first", "_roots_asked")
+
     def __init__(self) -> None:
         self._entries: dict[str, Entry] = {}
         self._first: list[str] = []  # what follows nothing, in order

@@ -40,6 +40,8 @@ class Mailbox:
         is_closed: Whether no more events will come.
     """
 
+    __slots__ = ("_consumers", "_inbox", "_waiters", "is_closed", "is_consumed")
+
     def __init__(self, budget: Budget) -> None:
         self.is_consumed = False
         self.is_closed = False

@@ -83,6 +83,8 @@ class PlaybackState:
         to_flush: What was to be thrown away when the user last began to speak; None if nothing was.
     """
 
+    __slots__ = ("_form", "_parts", "_unplayed", "is_local", "to_flush")
+
     def __init__(self, *, is_local: bool) -> None:
         self.is_local = is_local
         self.to_flush: Interruption | None = None

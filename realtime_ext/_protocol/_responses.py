@@ -26,6 +26,8 @@ def is_out_of_band(create: JSON) -> bool:
 class Responses:
     """The gate before `response.create`: first come, first served."""
 
+    __slots__ = ("_active", "_asked", "_granted", "_queue")
+
     def __init__(self) -> None:
         self._active: dict[str, bool] = {}  # response id -> is it in the default conversation
         self._asked: dict[str, bool] = {}  # event id of a response.create without an answer -> the same

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from .. import _json
 from ..session import merge
 from ._waiters import Waiter
 
@@ -26,18 +27,35 @@ class SessionState:
         kind: `realtime`, `transcription` or `translation`.
 
     Attributes:
-        content: The session as the server last described it; None before that.
+        seen: How often the server has described it.
         is_expired: Whether the server said that its time is up.
     """
 
+    __slots__ = (
+        "_configuration",
+        "_ends_at",
+        "_is_warned",
+        "_text",
+        "_updates",
+        "is_expired",
+        "kind",
+        "seen",
+    )
+
     def __init__(self, kind: str) -> None:
         self.kind = kind
-        self.content: Mapping[str, Any] | None = None
+        self.seen = 0
+        self._text: str | None = None  # JSON, which takes a fraction of what the object would
         self.is_expired = False
         self._configuration: JSON = {}
         self._updates: list[tuple[str, Any, Waiter[None]]] = []
         self._ends_at: float | None = None  # unix seconds
         self._is_warned = False
+
+    @property
+    def content(self) -> JSON | None:
+        """The session as the server last described it; None before that."""
+        return None if self._text is None else dict(_json.decode(self._text))
 
     @property
     def output_format(self) -> Any:
@@ -55,7 +73,8 @@ class SessionState:
     def saw(self, session: Any) -> None:
         """Take the server's description."""
         if isinstance(session, Mapping):
-            self.content = session
+            self.seen += 1
+            self._text = _json.encode(session, plain=True)
             expires_at = session.get("expires_at")
             if isinstance(expires_at, int | float) and expires_at > 0:
                 self._ends_at = float(expires_at)
@@ -106,7 +125,7 @@ class SessionState:
 
     def restart(self) -> JSON | None:
         """Begin anew: give the update that configures the new session like the old one."""
-        self.content, self.is_expired = None, False
+        self._text, self.is_expired = None, False
         self._ends_at, self._is_warned = None, False
         if not self._configuration:
             return None

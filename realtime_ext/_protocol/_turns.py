@@ -30,6 +30,8 @@ class Turns:
         desk: The function calls, once tools are registered.
     """
 
+    __slots__ = ("_budget", "_echoes", "_follow_ups", "_goes_on", "_streams", "desk")
+
     def __init__(self, budget: Budget) -> None:
         self.desk: ToolDesk | None = None
         self._budget = budget

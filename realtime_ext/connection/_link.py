@@ -39,6 +39,8 @@ class WebSocketLink:
         takes_bytes: Whether `recv` can leave text undecoded.
     """
 
+    __slots__ = ("_arguments", "_closed", "_socket")
+
     def __init__(self, socket: Any, *, takes_bytes: bool) -> None:
         from websockets.exceptions import ConnectionClosed
 

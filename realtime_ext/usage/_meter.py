@@ -29,11 +29,13 @@ class UsageMeter:
         transcription_model: The model that transcribes the input, likewise.
     """
 
+    __slots__ = ("_model", "_seen", "_transcription_model", "_usage")
+
     def __init__(self, model: str | None = None, transcription_model: str | None = None) -> None:
         self._model = model
         self._transcription_model = transcription_model
         self._usage = Usage()
-        self._seen: set[str] = set()
+        self._seen: dict[str, None] = {}  # a set that is empty takes more
 
     @property
     def usage(self) -> Usage:
@@ -65,7 +67,7 @@ class UsageMeter:
         key = repr(identity)
         if key in self._seen and identity[0] is not None:
             return False
-        self._seen.add(key)
+        self._seen[key] = None
         return True
 
 
