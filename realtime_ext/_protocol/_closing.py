@@ -65,6 +65,11 @@ class Ending:
         """Make the ending of a connection whose events nobody took in time."""
         return cls(code=_POLICY, reason=f"{TOO_SLOW}: more than {limit} bytes of events were waiting")
 
+    @property
+    def own_code(self) -> int:
+        """The code that this side closes the link with; the peer's own is not sent back."""
+        return _POLICY if self.reason.startswith(TOO_SLOW) else _NORMAL
+
     def error(self, unsent: tuple[Any, ...] = ()) -> ConnectionClosedError:
         """Make the exception that stands for it; a new one each time.
 

@@ -236,7 +236,7 @@ class AsyncConnection(Surface, AsyncSending):
         if self._tools is not None and self._tools.task is not caller:
             self._tools.task.cancel()
             await asyncio.wait([self._tools.task])
-        await self._link.close()
+        await self._link.close(self._core.ending.own_code if self._core.ending else 1000)
         if self._reader.task is not caller:
             await self._reader.stop()
 

@@ -38,6 +38,8 @@ class Reader:
         clock: Time and chance.
     """
 
+    __slots__ = ("_clock", "_connection", "_core", "_reopen", "_timer", "task")
+
     def __init__(
         self, connection: AsyncConnection, reopen: Callable[[], Awaitable[AsyncLink]] | None, clock: Clock
     ) -> None:
@@ -71,7 +73,7 @@ class Reader:
     async def _read(self, link: AsyncLink) -> LinkClosed:
         core, observes = self._core, self._connection._observer is not None
         recv, apply, session = link.recv, core.apply, core.effects.session
-        known = session.content
+        seen = session.seen
         try:
             while True:
                 content, event, size = read_message(await recv())
@@ -80,10 +82,10 @@ class Reader:
                 apply(content, event, size)
                 del content, event  # not to be kept while nothing comes
                 if core.ending is not None:
-                    await link.close(core.ending.code or 1000, core.ending.reason[:100])
+                    await link.close(core.ending.own_code, core.ending.reason[:100])
                     return LinkClosed(core.ending.code, core.ending.reason)
-                if session.content is not known:
-                    known = session.content
+                if session.seen != seen:
+                    seen = session.seen
                     self._set_timer()
         except LinkClosed as closed:
             return closed

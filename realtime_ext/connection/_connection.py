@@ -233,7 +233,7 @@ class Connection(Surface, Sending):
             self._say_farewell()
             with self._lock:
                 self._core.finish(Ending.by_user())
-            self._link.close()
+            self._link.close(self._core.ending.own_code if self._core.ending else 1000)
             own = threading.current_thread()
             if self._tools is not None and self._tools.thread is not own:
                 self._tools.stop()

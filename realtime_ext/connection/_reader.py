@@ -40,6 +40,8 @@ class Reader:
         clock: Time and chance.
     """
 
+    __slots__ = ("_clock", "_connection", "_core", "_lock", "_reopen", "_stopped", "thread")
+
     def __init__(
         self, connection: Connection, reopen: Callable[[], WebSocketLink] | None, clock: Clock
     ) -> None:
@@ -88,7 +90,7 @@ class Reader:
                     apply(content, event, size)
                 del data, content, event  # not to be kept while nothing comes
                 if core.ending is not None:
-                    link.close(core.ending.code or 1000, core.ending.reason[:100])
+                    link.close(core.ending.own_code, core.ending.reason[:100])
                     return LinkClosed(core.ending.code, core.ending.reason)
         except LinkClosed as closed:
             return closed

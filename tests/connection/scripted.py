@@ -41,6 +41,11 @@ class Peer:
         """The query of the address that was asked for."""
         return {key: values[0] for key, values in parse_qs(urlsplit(self.request.path).query).items()}
 
+    @property
+    def close_code(self) -> int | None:
+        """The code that the connection was closed with; None while it is open."""
+        return self.socket.protocol.close_code
+
     def recv(self) -> dict[str, Any]:
         """Wait for an event; ConnectionClosed ends the script."""
         event: dict[str, Any] = json.loads(self.socket.recv())

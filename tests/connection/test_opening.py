@@ -82,7 +82,7 @@ def test_a_refused_session_is_raised_and_the_connection_closed(flavour: Flavour)
         with pytest.raises(BadRequestError, match="no such voice") as caught:
             opening.__enter__()
     assert (caught.value.code, caught.value.param) == ("invalid_value", "session.voice")
-    assert server.peers[0].socket.close_code == 1000
+    assert server.peers[0].close_code == 1000
 
 
 def test_a_close_in_place_of_a_confirmation_is_raised(flavour: Flavour) -> None:
@@ -232,8 +232,12 @@ def test_a_key_callable_is_asked_for_each_attempt(flavour: Flavour) -> None:
     ]
 
 
-def test_a_proxy_that_is_not_there_is_a_connection_error(flavour: Flavour) -> None:
-    with ScriptedServer() as server, pytest.raises(APIConnectionError):
+def test_a_proxy_that_does_not_work_is_said(flavour: Flavour) -> None:
+    # Versions of the library before 15 can't use one, and newer ones don't find this one.
+    with (
+        ScriptedServer() as server,
+        pytest.raises((APIConnectionError, ValueError), match=r"no connection|proxies"),
+    ):
         connect(flavour, server, proxy="http://127.0.0.1:9", client={"max_retries": 0}).__enter__()
 
 
