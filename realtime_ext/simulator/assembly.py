@@ -25,6 +25,9 @@ from realtime_ext.simulator.http.sip import SipRoutes
 from realtime_ext.simulator.http.translations import TranslationRoutes
 from realtime_ext.simulator.live import Studio
 from realtime_ext.simulator.media.speaker import Speaker
+from realtime_ext.simulator.record.passage import Passage
+from realtime_ext.simulator.record.player import Player
+from realtime_ext.simulator.record.tape import Writer, read
 from realtime_ext.simulator.records import Records
 from realtime_ext.simulator.settings import Settings
 from realtime_ext.simulator.sip.desk import Desk
@@ -77,7 +80,19 @@ def assemble(
     calls = Calls(settings, studio, ids)
     desk = Desk(calls, studio, settings, ids)
 
+    passage = None
+    if settings.record is not None and settings.upstream is not None:
+        tape = Writer(settings.record, settings.upstream)
+        passage = Passage(settings.upstream, settings.api_key, settings.upstream_key, tape)
+    websockets: app.WebSockets = WebSocketRoutes(Sessions(settings, studio, ids), calls, credentials, ids)
+    if settings.replay is not None:
+        websockets = Player(
+            read(settings.replay), credentials, clock, ids, records.differs, settings.pacing.speed
+        )
+
     async def close() -> None:
+        if passage is not None:
+            passage.close()
         await desk.close()
         await calls.close()
         workers.shutdown(wait=True, cancel_futures=True)
@@ -90,10 +105,12 @@ def assemble(
             sip=SipRoutes(desk, credentials),
             translations=TranslationRoutes(credentials, ids),
         ),
-        WebSocketRoutes(Sessions(settings, studio, ids), calls, credentials, ids),
+        websockets,
         records,
         ids,
         lambda inner: FaultLayer(inner, faults, clock, ids, records),
     )
+    if passage is not None:
+        api = app.Frame(passage, records, ids)
     application = beside(api, Endpoint(simulator, credentials).application())
     return Assembly(application, Parts(calls, desk, clock), close)

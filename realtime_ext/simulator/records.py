@@ -6,6 +6,7 @@ The simulator's thread writes them; any thread may read them at any time.
 from __future__ import annotations
 
 import json
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +16,7 @@ import attrs
 
 from realtime_ext.simulator.media.speech import RATE
 
+logger = logging.getLogger("realtime_ext.simulator")
 CallState = Literal["ringing", "connecting", "connected", "ended"]
 MAX_AUDIO_SECONDS = 600
 """Of each direction of a session this much sound is kept, from its start."""
@@ -208,6 +210,7 @@ class Records:
         self.requests: list[RequestRecord] = []
         self.sessions: list[SessionRecord] = []
         self.calls: list[Call] = []
+        self.differences: list[str] = []
 
     def add(self, record: RequestRecord | SessionRecord | Call) -> None:
         """Keep a record, at the cost of the oldest of its kind."""
@@ -220,6 +223,13 @@ class Records:
         else:
             self.calls.append(record)
             del self.calls[: -self._kept]
+        self.changed()
+
+    def differs(self, difference: str) -> None:
+        """Keep where a client didn't send what is being replayed."""
+        logger.warning("%s", difference)
+        self.differences.append(difference)
+        del self.differences[: -self._kept]
         self.changed()
 
     def changed(self) -> None:

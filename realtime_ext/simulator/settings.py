@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from urllib.parse import urlsplit
 
 import attrs
 
@@ -27,6 +29,10 @@ class Settings:
         espeak: Whether espeak-ng speaks where it is installed.
         kept: How many requests, sessions and calls are remembered.
         seed: Makes ids repeatable; None for random ones.
+        record: The file to which sessions with `upstream` are written.
+        upstream: The base URL of the API that is recorded.
+        upstream_key: Its key, which stands behind `api_key`.
+        replay: The file whose sessions are played.
     """
 
     host: str = LOOPBACK
@@ -40,3 +46,23 @@ class Settings:
     espeak: bool = True
     kept: int = 256
     seed: int | None = None
+    record: str | os.PathLike[str] | None = None
+    upstream: str | None = None
+    upstream_key: str | None = attrs.field(default=None, repr=False)
+    replay: str | os.PathLike[str] | None = None
+
+
+def check_modes(settings: Settings) -> None:
+    """Refuse settings that don't go together.
+
+    Raises:
+        ValueError: Recording without an upstream address, or recording and replaying at once.
+    """
+    if (settings.record is None) != (settings.upstream is None):
+        raise ValueError("record and upstream go together: the file, and the API whose sessions are recorded")
+    if settings.record is not None and settings.replay is not None:
+        raise ValueError("record and replay exclude each other")
+    if settings.upstream is not None:
+        parts = urlsplit(settings.upstream)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.username:
+            raise ValueError("upstream: allowed is an http or https URL without key and query")

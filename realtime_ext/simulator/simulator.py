@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
@@ -16,7 +17,7 @@ from realtime_ext.simulator.control.stage import Stage
 from realtime_ext.simulator.engine.pacing import Pacing
 from realtime_ext.simulator.records import Call, Records, RequestRecord, SessionRecord
 from realtime_ext.simulator.server import ServerThread
-from realtime_ext.simulator.settings import LOOPBACK, Settings
+from realtime_ext.simulator.settings import LOOPBACK, Settings, check_modes
 from realtime_ext.webhooks import sign
 
 _START_SECONDS = 30.0
@@ -42,6 +43,11 @@ class Simulator(Stage, Controls):
         espeak: Whether espeak-ng speaks where it is installed; otherwise a synthetic voice does.
         kept: How many requests, sessions and calls are remembered.
         seed: Makes ids repeatable; None for random ones.
+        record: A file: everything is passed on to `upstream`, and WebSocket sessions are written there,
+            without secrets.
+        upstream: The base URL of the API that is recorded, such as `https://api.openai.com/v1`.
+        upstream_key: Its key; clients that come with `api_key` are passed on with it, others with their own.
+        replay: A file that was recorded: its sessions are played to clients that send what was recorded.
 
     Raises:
         ValueError: The webhook secret is malformed.
@@ -62,6 +68,10 @@ class Simulator(Stage, Controls):
         espeak: bool = True,
         kept: int = 256,
         seed: int | None = None,
+        record: str | os.PathLike[str] | None = None,
+        upstream: str | None = None,
+        upstream_key: str | None = None,
+        replay: str | os.PathLike[str] | None = None,
     ) -> None:
         if webhook_secret is not None:
             sign(b"", webhook_secret)  # what is wrong with it is said now
@@ -77,7 +87,12 @@ class Simulator(Stage, Controls):
             espeak=espeak,
             kept=kept,
             seed=seed,
+            record=record,
+            upstream=upstream,
+            upstream_key=upstream_key,
+            replay=replay,
         )
+        check_modes(settings)
         Stage.__init__(self)
         Controls.__init__(self, settings)
         self._records = Records(kept)
@@ -123,6 +138,11 @@ class Simulator(Stage, Controls):
     def requests(self) -> Sequence[RequestRecord]:
         """All HTTP requests, oldest first."""
         return self._records.requests
+
+    @property
+    def differences(self) -> Sequence[str]:
+        """Where clients didn't send what is being replayed, oldest first."""
+        return self._records.differences
 
     def wait_for(self, condition: Callable[[], bool], timeout: float = 10.0) -> None:
         """Wait until a condition on the records holds.

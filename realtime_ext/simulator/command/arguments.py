@@ -26,9 +26,7 @@ def arguments() -> argparse.ArgumentParser:
     add("--webhook-secret", metavar="whsec_…", help="what webhooks are signed with (random)")
     add("--scenario", metavar="FILE", help="YAML that says what the model answers")
     add("--first-audio", type=_seconds, metavar="SECONDS", help="until a response's first output (0)")
-    add(
-        "--speed", type=_seconds, metavar="FACTOR", help="pace of answers; 1 is real time, 0 at once (0)"
-    )
+    add("--speed", type=_seconds, metavar="FACTOR", help="pace of answers; 1 is real time, 0 at once (0)")
     add("--log-level", default="info", choices=("debug", "info", "warning", "error"))
     add("--json", action="store_true", help="print a JSON object a line; the first has the addresses")
     passing = parser.add_mutually_exclusive_group()
@@ -54,9 +52,7 @@ def action_arguments() -> argparse.ArgumentParser:
     add("--to", required=True, metavar="URL", help="where the webhook goes")
     add("--header", action="append", default=[], metavar="'Name: value'", help="of the INVITE")
     add("--audio", metavar="FILE", help="what the caller says, a WAV file")
-    add(
-        "--event", action="append", metavar="TYPE", help="realtime.call.incoming or live.call.incoming"
-    )
+    add("--event", action="append", metavar="TYPE", help="realtime.call.incoming or live.call.incoming")
     add("--duplicates", type=int, metavar="N", help="how often the webhook comes again")
     add("--delay", type=_seconds, metavar="SECONDS", help="until the webhook comes")
     add("--ring-seconds", type=_seconds, metavar="SECONDS", help="until the caller gives up")

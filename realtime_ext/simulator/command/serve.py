@@ -14,6 +14,7 @@ import time
 
 from realtime_ext.simulator.command.arguments import arguments, check
 from realtime_ext.simulator.engine.pacing import Pacing
+from realtime_ext.simulator.record.tape import TapeError
 from realtime_ext.simulator.simulator import Simulator
 
 _IDS = {"rtc_": "call_id", "sess_": "session_id"}
@@ -62,8 +63,12 @@ def serve(argv: list[str]) -> int:
         return 2
     try:
         simulator.__enter__()
+    except TapeError as error:
+        print(f"realtime simulator: {error}", file=sys.stderr)
+        return 2
     except OSError as error:
-        print(f"cannot listen on {options.host}:{options.port}: {error.strerror}", file=sys.stderr)
+        what = f"open {error.filename}" if error.filename else f"listen on {options.host}:{options.port}"
+        print(f"cannot {what}: {error.strerror}", file=sys.stderr)
         return 1
     try:
         _tell(simulator, options)
@@ -79,6 +84,10 @@ def _simulator(options: argparse.Namespace) -> Simulator:
         port=options.port,
         api_key=options.api_key,
         webhook_secret=options.webhook_secret,
+        record=options.record,
+        upstream=options.upstream,
+        upstream_key=os.environ.get("OPENAI_API_KEY") if options.record else None,
+        replay=options.replay,
     )
     if options.scenario:
         simulator.load_scenario(options.scenario)

@@ -6,7 +6,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import attrs
 from starlette.applications import Starlette
@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocket
 
 from realtime_ext.simulator.engine.ids import Ids
 from realtime_ext.simulator.engine.responses import REQUEST_LIMIT
@@ -26,12 +27,19 @@ from realtime_ext.simulator.http.sip import SipRoutes
 from realtime_ext.simulator.http.translations import TranslationRoutes
 from realtime_ext.simulator.problem import ApiProblem
 from realtime_ext.simulator.records import Records, RequestRecord
-from realtime_ext.simulator.ws.routes import WebSocketRoutes
 
 logger = logging.getLogger("realtime_ext.simulator")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
 _STARTS = ("http.response.start", "websocket.http.response.start", "websocket.accept")
 _EXPOSED = "Location, Retry-After, X-Request-Id, X-RateLimit-Limit-Requests, X-RateLimit-Remaining-Requests"
+
+
+class WebSockets(Protocol):
+    """What serves WebSockets."""
+
+    async def realtime(self, websocket: WebSocket) -> None: ...
+    async def translations(self, websocket: WebSocket) -> None: ...
+    async def unknown(self, websocket: WebSocket) -> None: ...
 
 
 @attrs.frozen(kw_only=True)
@@ -71,7 +79,7 @@ class Routes:
 
 def build(
     operations: Routes,
-    websockets: WebSocketRoutes,
+    websockets: WebSockets,
     records: Records,
     ids: Ids,
     spoil: Callable[[ASGIApp], ASGIApp],

@@ -1,0 +1,175 @@
+"""Tapes: recorded sessions as JSON lines, one for each thing that happened, readable and fit to be committed.
+
+The first line says what it is; then come, mingled as they happened, the lines of the sessions:
+
+    {"tape": 1, "upstream": "wss://api.openai.com/v1"}
+    {"session": 1, "at": 0.0, "open": "/v1/realtime", "query": {"model": "gpt-realtime"}}
+    {"session": 1, "at": 0.21, "server": {"type": "session.created", …}}
+    {"session": 1, "at": 0.22, "client": {"type": "session.update", …}}
+    {"session": 1, "at": 9.8, "close": 1000, "reason": "", "by": "client"}
+
+`at` is in seconds from the session's start. A message that is no JSON object stands there as it came.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, TextIO
+
+import attrs
+
+VERSION = 1
+Side = Literal["server", "client"]
+
+
+class TapeError(ValueError):
+    """A tape that can't be played; the message has the file and the line."""
+
+
+@attrs.frozen(kw_only=True)
+class Message:
+    """Something that one side sent.
+
+    Args:
+        side: Who.
+        at: When, in seconds from the session's start.
+        value: An event, or the text of a message that was none.
+    """
+
+    side: Side
+    at: float
+    value: Any = attrs.field(repr=False)
+
+
+@attrs.frozen(kw_only=True)
+class Close:
+    """The end of a session.
+
+    Args:
+        at: When, in seconds from its start.
+        code: The close code; 1006 for a connection that was cut.
+        reason: The close frame's reason.
+        by: Who closed first.
+    """
+
+    at: float
+    code: int
+    reason: str
+    by: Side
+
+
+@attrs.define(kw_only=True)
+class Take:
+    """One recorded session.
+
+    Args:
+        number: Its number on the tape, from 1.
+        path: The address without its query.
+        query: The query, a value a name.
+        messages: What was sent, in order.
+        close: How it ended; None if the tape ends before.
+        refused: The status and the body of a handshake that was refused.
+    """
+
+    number: int
+    path: str
+    query: Mapping[str, str]
+    messages: list[Message] = attrs.field(factory=list)
+    close: Close | None = None
+    refused: tuple[int, Any] | None = None
+
+
+class Writer:
+    """Writes a tape, line by line, so that what was recorded stays when the process is killed.
+
+    Args:
+        path: The file; it is written anew.
+        upstream: The address that is recorded, without key or query.
+
+    Raises:
+        OSError: It can't be written.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], upstream: str) -> None:
+        self._file: TextIO = Path(path).open("w", encoding="utf-8", newline="\n")  # noqa: SIM115
+        self._sessions = 0
+        self._write({"tape": VERSION, "upstream": upstream})
+
+    def begin(self, path: str, query: Mapping[str, str]) -> int:
+        """Begin a session and return its number."""
+        self._sessions += 1
+        self._write({"session": self._sessions, "at": 0.0, "open": path, "query": dict(query)})
+        return self._sessions
+
+    def refused(self, session: int, status: int, body: Any) -> None:
+        """The handshake was refused."""
+        self._write({"session": session, "at": 0.0, "refused": status, "body": body})
+
+    def message(self, session: int, at: float, side: Side, value: Any) -> None:
+        """One side sent something."""
+        self._write({"session": session, "at": round(at, 3), side: value})
+
+    def close(self, session: int, at: float, code: int, reason: str, by: Side) -> None:
+        """A session has ended."""
+        self._write({"session": session, "at": round(at, 3), "close": code, "reason": reason, "by": by})
+
+    def end(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def _write(self, line: Mapping[str, Any]) -> None:
+        if not self._file.closed:
+            self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
+            self._file.flush()
+
+
+def read(path: str | os.PathLike[str]) -> Sequence[Take]:
+    """Read a tape.
+
+    Args:
+        path: The file.
+
+    Raises:
+        OSError: It can't be read.
+        TapeError: It is none; the message names the line.
+    """
+    name = Path(path).name
+    takes: dict[int, Take] = {}
+    with Path(path).open(encoding="utf-8") as file:
+        try:
+            for number, text in enumerate(file, 1):
+                try:
+                    _take_in(json.loads(text), number, takes)
+                except (ValueError, KeyError, TypeError, AttributeError) as error:
+                    what = f"{error} is missing" if isinstance(error, KeyError) else error
+                    raise TapeError(f"{name}, line {number}: this is no line of a tape: {what}") from error
+        except UnicodeDecodeError as error:
+            raise TapeError(f"{name}: it is not UTF-8") from error
+    if not takes:
+        raise TapeError(f"{name}: there is no session on it")
+    return list(takes.values())
+
+
+def _take_in(line: Mapping[str, Any], number: int, takes: dict[int, Take]) -> None:
+    if number == 1:
+        if line["tape"] != VERSION:
+            raise ValueError(f"version {line['tape']!r} is not known, only {VERSION}")
+        return
+    if "open" in line:
+        takes[line["session"]] = Take(
+            number=line["session"], path=str(line["open"]), query=dict(line.get("query", {}))
+        )
+        return
+    take, at = takes[line["session"]], float(line["at"])
+    if "refused" in line:
+        take.refused = (int(line["refused"]), line.get("body"))
+    elif "close" in line:
+        side: Side = "client" if line.get("by") == "client" else "server"
+        take.close = Close(at=at, code=int(line["close"]), reason=str(line.get("reason", "")), by=side)
+    elif "server" in line:
+        take.messages.append(Message(side="server", at=at, value=line["server"]))
+    else:
+        take.messages.append(Message(side="client", at=at, value=line["client"]))

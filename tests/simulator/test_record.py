@@ -1,0 +1,312 @@
+from __future__ import annotations
+
+import base64
+import json
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+
+from realtime_ext.simulator import Simulator
+from realtime_ext.simulator.record.player import differences
+from realtime_ext.simulator.record.scrub import scrubbed
+from realtime_ext.simulator.record.tape import TapeError, read
+
+from .checking import fits, types
+from .test_server import command
+
+QUERY = "model=gpt-realtime"
+
+
+@contextmanager
+def dial(
+    sim: Simulator, query: str = QUERY, key: str | None = None, path: str = "/realtime"
+) -> Iterator[ClientConnection]:
+    url = f"ws{sim.base_url.removeprefix('http')}{path}?{query}"
+    headers = {"authorization": f"Bearer {key or sim.api_key}"}
+    with connect(url, additional_headers=headers, proxy=None, max_size=None) as socket:
+        yield socket
+
+
+def talk(
+    socket: ClientConnection, voice: str = "marin", item_id: str = "item_mine", text: str = "Hello"
+) -> list[dict[str, Any]]:
+    """A session: an update, a message, a spoken answer; returns what came."""
+    events = [json.loads(socket.recv(10))]
+
+    def send(type: str, until: str, **fields: Any) -> None:
+        socket.send(json.dumps({"type": type, **fields}))
+        while events[-1]["type"] != until:
+            events.append(json.loads(socket.recv(10)))
+
+    tools = [{"type": "mcp", "server_label": "s", "server_url": "https://s", "authorization": "hush-hush"}]
+    audio = {"output": {"voice": voice}}
+    send("session.update", "session.updated", session={"type": "realtime", "audio": audio, "tools": tools})
+    content = [{"type": "input_text", "text": text}]
+    item = {"id": item_id, "type": "message", "role": "user", "content": content}
+    send("conversation.item.create", "conversation.item.done", event_id=f"for_{item_id}", item=item)
+    send("response.create", "response.done")
+    return events
+
+
+@pytest.fixture(scope="module")
+def upstream() -> Iterator[Simulator]:
+    with Simulator(espeak=False) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def tape(tmp_path: Path) -> Path:
+    return tmp_path / "tape.jsonl"
+
+
+def record(upstream: Simulator, tape: Path, **options: Any) -> Simulator:
+    return Simulator(record=tape, upstream=upstream.base_url, upstream_key=upstream.api_key, **options)
+
+
+def test_a_session_is_passed_through_and_played_again(upstream: Simulator, tape: Path) -> None:
+    with record(upstream, tape) as recorder, dial(recorder) as socket:
+        recorded = talk(socket)
+    for event in recorded:
+        fits(event)
+    assert upstream.sessions[-1].types_sent()[: len(recorded)] == types(recorded)
+    with Simulator(replay=tape) as sim:
+        for item_id in ("item_mine", "item_other"):
+            with dial(sim) as socket:
+                played = talk(socket, item_id=item_id)
+            assert types(played) == types(recorded)
+            for event in played:
+                fits(event)
+            assert json.loads(json.dumps(recorded).replace("item_mine", item_id)) == played
+        assert list(sim.differences) == []
+    sound = b"".join(
+        base64.b64decode(e["delta"]) for e in recorded if e["type"] == "response.output_audio.delta"
+    )
+    assert len(sound) > 24000
+
+
+def test_a_tape_is_readable_lines_without_secrets(upstream: Simulator, tape: Path) -> None:
+    with record(upstream, tape) as recorder:
+        own, theirs = recorder.api_key, upstream.api_key
+        with dial(recorder) as socket:
+            talk(socket, text=f"my key is {theirs}")
+        with dial(recorder, key=theirs) as socket:
+            socket.recv(10)
+        with pytest.raises(InvalidStatus), dial(recorder, key="sk-wrong-wrong"):
+            pass
+    text = tape.read_text()
+    for secret in (own, theirs, "hush-hush", "sk-wrong-wrong", "ek_"):
+        assert secret not in text
+    lines = [json.loads(line) for line in text.splitlines()]
+    assert lines[0] == {"tape": 1, "upstream": upstream.base_url}
+    assert lines[1] == {"session": 1, "at": 0.0, "open": "/v1/realtime", "query": {"model": "gpt-realtime"}}
+    assert lines[2]["server"]["type"] == "session.created"
+    assert lines[3]["client"]["type"] == "session.update"
+    assert [line["at"] for line in lines[1:3]] == sorted(line["at"] for line in lines[1:3])
+    closes = [line for line in lines if "close" in line]
+    assert [(line["close"], line["by"]) for line in closes] == [(1000, "client")] * 2
+    first, second, third = read(tape)
+    assert third.refused is not None and third.refused[0] == 401
+    assert first.close is not None and len(second.messages) == 1
+
+
+def test_a_refused_handshake_and_a_close_by_the_server_are_played(upstream: Simulator, tape: Path) -> None:
+    with record(upstream, tape) as recorder:
+        with pytest.raises(InvalidStatus) as before, dial(recorder, "intent=nonsense"):
+            pass
+        with upstream.fault("session_expired", after="session.updated"), dial(recorder) as socket:
+            closed_before = until_closed(socket)
+        with upstream.fault("socket_drop"), dial(recorder) as socket, pytest.raises(ConnectionClosed) as cut:
+            while True:
+                socket.recv(10)
+        assert cut.value.rcvd is None
+    with Simulator(replay=tape) as sim:
+        with pytest.raises(InvalidStatus), dial(sim, "intent=nonsense"):
+            pass
+        with dial(sim) as socket:
+            assert until_closed(socket) == closed_before == (1001, "session_expired")
+        with dial(sim) as socket, pytest.raises(ConnectionClosed) as cut:
+            while True:
+                socket.recv(10)
+        assert cut.value.rcvd is None
+    assert before.value.response.status_code == 400
+
+
+def until_closed(socket: ClientConnection) -> tuple[int, str]:
+    socket.send('{"type": "session.update", "session": {"type": "realtime"}}')
+    codes = []
+    try:
+        while True:
+            event = json.loads(socket.recv(10))
+            codes += [event["error"]["code"]] if event["type"] == "error" else []
+    except ConnectionClosed as closed:
+        assert closed.rcvd is not None
+        return closed.rcvd.code, codes[-1]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"voice": "cedar"}, 'message 2: session.audio.output.voice: expected "marin", got "cedar"'),
+        ({"text": "Bye"}, 'item.content[0].text: expected "Hello", got "Bye"'),
+    ],
+)
+def test_the_first_difference_is_named(upstream: Simulator, tape: Path, change: Any, message: str) -> None:
+    with record(upstream, tape) as recorder, dial(recorder) as socket:
+        talk(socket)
+    with Simulator(replay=tape) as sim:
+        with dial(sim) as socket, pytest.raises(ConnectionClosed) as closed:
+            talk(socket, **change)
+        assert closed.value.rcvd is not None and closed.value.rcvd.code == 1008
+        [difference] = sim.differences
+        assert difference.startswith("session 1, ") and message in difference
+        with dial(sim) as socket:  # what was not played to its end is played again
+            socket.recv(10)
+            socket.send('{"type": "response.create"}')
+            error = json.loads(socket.recv(10))
+            fits(error)
+            assert error["error"]["code"] == "replay_mismatch"
+            assert 'expected "session.update", got "response.create"' in error["error"]["message"]
+        with dial(sim) as socket:
+            pass
+        sim.wait_for(lambda: "the client closed" in sim.differences[-1])
+        with pytest.raises(InvalidStatus) as refused, dial(sim, "model=other"):
+            pass
+        assert b"No session was recorded at /v1/realtime {'model': 'other'}" in refused.value.response.body
+        with pytest.raises(InvalidStatus) as refused, dial(sim, key="sk-other"):
+            pass
+        assert refused.value.response.status_code == 401
+
+
+def test_more_than_was_recorded_is_a_difference(upstream: Simulator, tape: Path) -> None:
+    with record(upstream, tape) as recorder, dial(recorder) as socket:
+        talk(socket)
+    with Simulator(replay=tape) as sim, dial(sim) as socket:
+        talk(socket)
+        while True:
+            try:
+                socket.recv(0.2)
+            except TimeoutError:
+                break
+        socket.send('{"type": "response.create"}')
+        assert "nothing more was expected" in json.loads(socket.recv(10))["error"]["message"]
+
+
+def test_http_is_passed_on_while_recording(upstream: Simulator, tape: Path) -> None:
+    with record(upstream, tape) as recorder:
+        url = f"{recorder.base_url}/realtime/client_secrets"
+        answer = httpx.post(url, json={}, headers={"authorization": f"Bearer {recorder.api_key}"})
+        assert answer.status_code == 200
+        with dial(recorder, key=answer.json()["value"]) as socket:
+            assert json.loads(socket.recv(10))["type"] == "session.created"
+        refused = httpx.post(url, json={"x": 1}, headers={"authorization": f"Bearer {recorder.api_key}"})
+        assert refused.status_code == 400 and refused.json()["error"]["param"] == "x"
+        assert recorder.requests[0].status == 200
+    assert answer.json()["value"] not in tape.read_text()
+
+
+def test_an_upstream_that_is_not_there_is_502(tape: Path) -> None:
+    with Simulator(record=tape, upstream="http://127.0.0.1:1/v1") as sim:
+        answer = httpx.post(f"{sim.base_url}/realtime/client_secrets", json={})
+        assert answer.status_code == 502 and "cannot be reached" in answer.json()["error"]["message"]
+        with pytest.raises(InvalidStatus) as refused, dial(sim):
+            pass
+        assert refused.value.response.status_code == 502
+
+
+def test_it_may_be_played_at_the_pace_of_the_recording(tape: Path) -> None:
+    tape.write_text(
+        '{"tape": 1, "upstream": "x"}\n'
+        '{"session": 1, "at": 0, "open": "/v1/realtime", "query": {"model": "gpt-realtime"}}\n'
+        '{"session": 1, "at": 500, "server": {"type": "session.created"}}\n'
+    )
+    from realtime_ext.simulator import Pacing
+
+    with Simulator(replay=tape, pacing=Pacing(speed=2)) as sim, dial(sim) as socket:
+        with pytest.raises(TimeoutError):
+            socket.recv(0.2)
+        sim.advance(251)
+        assert json.loads(socket.recv(10))["type"] == "session.created"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "no session"),
+        ("{}\n", "line 1: .*'tape' is missing"),
+        ('{"tape": 9}\n', "version 9"),
+        ('{"tape": 1}\n{"session": 1, "at": 0, "server": {}}\n', "line 2"),
+        ('{"tape": 1}\n[]\n', "line 2"),
+        ('{"tape": 1}\nnonsense\n', "line 2"),
+        ('{"tape": 1}\n', "no session"),
+    ],
+)
+def test_a_faulty_tape_is_refused_with_its_line(tape: Path, content: str, message: str) -> None:
+    tape.write_text(content)
+    with pytest.raises(TapeError, match=message), Simulator(replay=tape):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"record": "x"}, "go together"),
+        ({"upstream": "https://x/v1"}, "go together"),
+        ({"record": "x", "upstream": "https://x/v1", "replay": "y"}, "exclude"),
+        ({"record": "x", "upstream": "ftp://x"}, "upstream: allowed"),
+        ({"record": "x", "upstream": "https://x/v1?key=1"}, "upstream: allowed"),
+    ],
+)
+def test_modes_that_do_not_go_together(options: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Simulator(**options)
+
+
+def test_scrubbing_knows_fields_shapes_and_values() -> None:
+    value = {
+        "client_secret": {"value": "ek_123456789"},
+        "tools": [{"headers": {"X-Key": "v"}, "authorization": "t"}],
+        "text": "sk-abcdefghijk and mine",
+        "audio": "A" * 5000,
+    }
+    assert scrubbed(value, ["mine"]) == {
+        "client_secret": {"value": "***"},
+        "tools": [{"headers": {"X-Key": "***"}, "authorization": "***"}],
+        "text": "*** and ***",
+        "audio": "A" * 5000,
+    }
+
+
+def test_differences_name_paths_and_take_numbers_as_they_are() -> None:
+    assert list(differences({"a": 1, "b": [1, 2]}, {"a": 1.0, "b": [1, 3], "c": 0})) == [
+        "b[1]: expected 2, got 3",
+        "c: expected nothing, got 0",
+    ]
+    assert list(differences({"a": True}, {"a": 1})) == ["a: expected true, got 1"]
+    assert list(differences({"a": [1]}, {"a": [1, 2]})) == ["a: expected [1], got [1, 2]"]
+    assert list(differences("x", {"type": "y"})) == ['expected "x", got {"type": "y"}']
+
+
+def test_the_command_records_and_replays(
+    upstream: Simulator, tape: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", upstream.api_key)
+    options = ("--record", str(tape), "--upstream", upstream.base_url)
+    for words in (options, ("--replay", str(tape))):
+        with command("--port", "0", "--json", *words) as process:
+            assert process.stdout is not None
+            facts = json.loads(process.stdout.readline())
+            url = f"ws{facts['base_url'].removeprefix('http')}/realtime?{QUERY}"
+            headers = {"authorization": f"Bearer {facts['api_key']}"}
+            with connect(url, additional_headers=headers, proxy=None, max_size=None) as socket:
+                assert types(talk(socket))[-1] == "response.done"
+            process.send_signal(signal.SIGTERM)
+            out, error = process.communicate(timeout=20)
+            assert (process.returncode, error) == (0, "") and "expected" not in out
+    assert upstream.api_key not in tape.read_text()
