@@ -43,8 +43,9 @@ class Peer:
 
     @property
     def close_code(self) -> int | None:
-        """The code that the connection was closed with; None while it is open."""
-        return self.socket.protocol.close_code
+        """The code that the other side closed with; None until it has."""
+        received = self.socket.protocol.close_rcvd
+        return None if received is None else int(received.code)
 
     def recv(self) -> dict[str, Any]:
         """Wait for an event; ConnectionClosed ends the script."""

@@ -121,6 +121,7 @@ def test_a_consumer_that_is_too_slow_ends_the_connection_after_a_warning(
                     kept.append(event.data["number"])
             assert kept == list(range(len(kept)))
             assert len(kept) > 15
+        server.wait(lambda: server.peers[0].close_code is not None)
         assert server.peers[0].close_code == 1008
     warnings = [
         record.getMessage()
