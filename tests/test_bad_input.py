@@ -43,6 +43,12 @@ def wire() -> Wire:
     return Wire()
 
 
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some junk is a file's name, to which `write_wav` rightly writes."""
+    monkeypatch.chdir(tmp_path)
+
+
 @contextlib.contextmanager
 def refused_by_us(what: str) -> Iterator[None]:
     """Accept success; of errors, only those that this package's own code raises on purpose."""
