@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, cast
 import attrs
 
 from . import _wire
-from ._operation import Operation, read_model, read_object, response_error, with_safety_identifier
+from ._operation import Operation, read_object, response_error, with_safety_identifier
 from ._secret import MASK
 from .errors import SessionConfigError, SessionProblem
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .session import SessionLike
 
     ConversationSession: TypeAlias = RealtimeSessionUnion | dict[str, Any]
+    TranslationSession: TypeAlias = RealtimeTranslationSession | dict[str, Any]
 
 __all__ = ["ClientSecret", "build_create", "build_create_for_translation"]
 
@@ -38,7 +39,8 @@ class ClientSecret(Generic[SessionT]):
     Args:
         value: The `ek_…` value; masked in the repr.
         expires_at: When it stops starting sessions, in UTC. A session that runs by then goes on.
-        session: The session as the API understood it; not in the repr, since it may hold prompts.
+        session: The session as the API understood it, as a dict if it fits no class; not in the repr, since it
+            may hold prompts.
         request_id: The `x-request-id` header, for support.
     """
 
@@ -112,7 +114,7 @@ def build_create_for_translation(
     expires_after: int | timedelta | None = None,
     *,
     validate: bool = True,
-) -> Operation[ClientSecret[RealtimeTranslationSession]]:
+) -> Operation[ClientSecret[TranslationSession]]:
     """Build the request for a client secret that starts a translation session.
 
     Args:
@@ -168,6 +170,22 @@ def _read(response: httpx.Response, read: Callable[[dict[str, Any]], Any]) -> Cl
     return ClientSecret(
         value=value,
         expires_at=expires_at,
-        session=read_model(response, data, read).session,
+        session=_read_session(response, data, read),
         request_id=response.headers.get("x-request-id"),
     )
+
+
+def _read_session(
+    response: httpx.Response, data: dict[str, Any], read: Callable[[dict[str, Any]], Any]
+) -> Any:
+    """Read the session beside a secret; what lacks something that its class needs is kept as it came.
+
+    The secret is good either way, and minting another one would mend nothing.
+    """
+    given = data.get("session")
+    if not isinstance(given, dict):
+        raise response_error("the answer has no object in `session`", response, show=False)
+    try:
+        return read(data).session
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return given

@@ -194,6 +194,8 @@ def test_expires_in_counts_down_to_zero() -> None:
         {**GIVEN, "expires_at": None},
         {**GIVEN, "expires_at": 10**30},
         {"value": "ek_hunter2", "expires_at": EXPIRES},
+        {**GIVEN, "session": None},
+        {**GIVEN, "session": []},
     ],
     ids=str,
 )
@@ -213,6 +215,16 @@ def test_a_session_of_an_unknown_kind_is_kept(flavour: Flavour) -> None:
     given = {**GIVEN, "session": {"type": "telepathy", "depth": 3}}
     secret = flavour.run(flavour.client(Api(given)).client_secrets.create())
     assert secret.session == {"type": "telepathy", "depth": 3}
+
+
+@pytest.mark.parametrize("resource", ["client_secrets", "translation_client_secrets"])
+def test_a_session_that_lacks_something_costs_no_secret(flavour: Flavour, resource: str) -> None:
+    session = {"type": "translation" if resource.startswith("translation") else "realtime", "model": "m"}
+    resource_of = getattr(flavour.client(Api({**GIVEN, "session": session})), resource)
+    asked = {"model": "m", "audio": {"output": {"language": "es"}}} if "transl" in resource else None
+    secret = flavour.run(resource_of.create(asked))
+    assert secret.value == GIVEN["value"]
+    assert secret.session == session
 
 
 def test_minting_is_repeated_freely(flavour: Flavour) -> None:

@@ -14,10 +14,8 @@ from .._execute import AsyncHttp, Http, asend, send
 from .._options import QueryValue, RequestOptions
 
 if TYPE_CHECKING:
-    from realtime_api.models import RealtimeTranslationSession
-
     from .._options import Timeout
-    from ..client_secrets import ClientSecret, ConversationSession
+    from ..client_secrets import ClientSecret, ConversationSession, TranslationSession
     from ..session import SessionLike
 
 __all__ = ["AsyncClientSecrets", "AsyncTranslationClientSecrets", "ClientSecrets", "TranslationClientSecrets"]
@@ -111,7 +109,7 @@ class TranslationClientSecrets:
         timeout: Timeout | None = None,
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, QueryValue] | None = None,
-    ) -> ClientSecret[RealtimeTranslationSession]:
+    ) -> ClientSecret[TranslationSession]:
         """Mint a client secret for a translation session.
 
         Args:
@@ -148,7 +146,7 @@ class AsyncTranslationClientSecrets:
         timeout: Timeout | None = None,
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, QueryValue] | None = None,
-    ) -> ClientSecret[RealtimeTranslationSession]:
+    ) -> ClientSecret[TranslationSession]:
         """Mint a client secret for a translation session.
 
         Takes, returns and raises the same as `TranslationClientSecrets.create`.
