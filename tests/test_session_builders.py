@@ -425,6 +425,14 @@ def test_extra_does_not_open_the_way_for_other_fields() -> None:
 # ---- what methods refuse
 
 
+@pytest.mark.parametrize("codec", ["pcm", "audio/pcmu", "opus", "", None, 8, ["pcmu"]])
+def test_a_telephone_has_two_codecs(codec: Any) -> None:
+    with pytest.raises(SessionConfigError, match="expected 'pcmu' or 'pcma' for a telephone, got") as caught:
+        SessionBuilder().telephony(codec)
+    assert (caught.value.field, caught.value.value) == ("audio.input.format", codec)
+    assert caught.value.allowed == ("pcmu", "pcma")
+
+
 def test_build_tells_all_problems_and_can_be_told_not_to() -> None:
     beta: Any = "pcm16"
     builder = SessionBuilder("gpt-realtime").voice("ash", speed=9).max_output_tokens(0).output_format(beta)

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 
+from ..errors import SessionConfigError
 from ._builder import present
 from ._format import AudioFormat, audio_format
 from ._given import SupportsToDict
 from ._input import InputBuilder
+from ._problem import problem
 from ._tool import Tool, tool_choice, tool_definition, tool_definitions
 
 if TYPE_CHECKING:
@@ -95,7 +97,14 @@ class SessionBuilder(InputBuilder):
         return self._with("audio.output.format", audio_format(audio))
 
     def telephony(self, codec: Literal["pcmu", "pcma"]) -> Self:
-        """Set a telephone's codec, in both directions."""
+        """Set a telephone's codec, in both directions.
+
+        Raises:
+            SessionConfigError: It is none of a telephone's codecs.
+        """
+        if codec not in ("pcmu", "pcma"):
+            told = problem("audio.input.format", codec, ("pcmu", "pcma"), "'pcmu' or 'pcma' for a telephone")
+            raise SessionConfigError([told])
         return self.input_format(codec).output_format(codec)
 
     def tool(self, tool: Tool) -> Self:
