@@ -39,8 +39,8 @@ class ClientSecret(Generic[SessionT]):
     Args:
         value: The `ek_…` value; masked in the repr.
         expires_at: When it stops starting sessions, in UTC. A session that runs by then goes on.
-        session: The session as the API understood it, as a dict if it fits no class; not in the repr, since it
-            may hold prompts.
+        session: The session as the API understood it, a dict if it fits no class; not in the repr, since it may
+            hold prompts.
         request_id: The `x-request-id` header, for support.
     """
 
