@@ -81,8 +81,8 @@ def test_a_refused_session_is_raised_and_the_connection_closed(flavour: Flavour)
         opening = connect(flavour, server, session={"type": "realtime", "model": "gpt-realtime"})
         with pytest.raises(BadRequestError, match="no such voice") as caught:
             opening.__enter__()
-    assert (caught.value.code, caught.value.param) == ("invalid_value", "session.voice")
         server.wait(lambda: server.peers[0].close_code is not None)
+    assert (caught.value.code, caught.value.param) == ("invalid_value", "session.voice")
     assert server.peers[0].close_code == 1000
 
 
