@@ -8,8 +8,11 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
+import math
+import selectors
 import socket
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 from .._execute import Http
@@ -19,7 +22,16 @@ from .._protocol._opening import Plan
 from .._settings import checked_key
 from ..calls import SAFETY_HEADER
 from ..errors import RealtimeError
-from ._websocket import AS_BYTES, AS_IT_IS, LinkOptions, answer_of, closed_by, forget_handshake, seconds_of
+from ._websocket import (
+    AS_BYTES,
+    AS_IT_IS,
+    PINGS,
+    LinkOptions,
+    answer_of,
+    closed_by,
+    forget_handshake,
+    seconds_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -34,19 +46,41 @@ CLOSE_TIMEOUT = 4.0  # seconds; the library's own limit is below that
 class WebSocketLink:
     """A WebSocket connection of the library.
 
+    The library would have a thread for each connection's pings. Here whoever receives sends them, and only
+    after a silence: all that comes shows that the other side is there.
+
     Args:
-        socket: It.
+        socket: It, without pings of its own.
         takes_bytes: Whether `recv` can leave text undecoded.
+        ping_interval: Seconds of silence before a ping; None for no pings.
+        ping_timeout: Seconds of silence after a ping that end the link; None for no limit.
     """
 
-    __slots__ = ("_arguments", "_closed", "_socket")
+    __slots__ = (
+        "_arguments",
+        "_closed",
+        "_due",
+        "_end",
+        "_ping_interval",
+        "_ping_timeout",
+        "_pong",
+        "_socket",
+    )
 
-    def __init__(self, socket: Any, *, takes_bytes: bool) -> None:
+    def __init__(
+        self, socket: Any, *, takes_bytes: bool, ping_interval: float | None, ping_timeout: float | None
+    ) -> None:
         from websockets.exceptions import ConnectionClosed
 
         self._socket = socket
         self._closed = ConnectionClosed
         self._arguments = AS_BYTES if takes_bytes else AS_IT_IS
+        self._ping_interval = ping_interval
+        self._ping_timeout = ping_timeout
+        self._pong: threading.Event | None = None  # of the ping that is under way
+        self._due: float | None = None  # when to look after it, in monotonic seconds
+        self._end = math.inf  # when the silence has lasted too long
+        self._listen()
         forget_handshake(socket)
 
     def send(self, text: str) -> None:
@@ -61,7 +95,7 @@ class WebSocketLink:
             raise closed_by(error) from error
 
     def recv(self, timeout: float | None = None) -> str | bytes:
-        """Wait for a message.
+        """Wait for a message, and keep the link alive meanwhile.
 
         Args:
             timeout: Seconds; None for no limit.
@@ -70,10 +104,19 @@ class WebSocketLink:
             LinkClosed: There will be none.
             TimeoutError: There was none in time.
         """
+        due = self._due
+        if due is not None:
+            left = max(0.0, due - time.monotonic())
+            timeout = left if timeout is None else min(left, timeout)
         try:
             data: str | bytes = self._socket.recv(timeout, **self._arguments)
         except self._closed as error:
             raise closed_by(error) from error
+        except TimeoutError:
+            self._keep_alive()
+            raise
+        if due is not None:
+            self._listen()
         return data
 
     def close(self, code: int = 1000, reason: str = "") -> None:
@@ -89,6 +132,34 @@ class WebSocketLink:
         finally:
             cut.cancel()
             cut.join()
+
+    def _listen(self) -> None:
+        """Begin to count the silence anew."""
+        self._pong = None
+        self._due = None if self._ping_interval is None else time.monotonic() + self._ping_interval
+
+    def _keep_alive(self) -> None:
+        now = time.monotonic()
+        if self._due is None or self._ping_interval is None or now < self._due:
+            return
+        if self._pong is None or self._pong.is_set():
+            # Where nothing more goes out, a ping would wait behind that, and receiving would wait with it.
+            with contextlib.suppress(self._closed):
+                self._pong = self._socket.ping() if self._is_writable() else threading.Event()
+            self._end = math.inf if self._ping_timeout is None else now + self._ping_timeout
+        elif now >= self._end:
+            self.close(1011, "keepalive ping timeout")
+            self._due = None
+            return
+        self._due = min(now + self._ping_interval, self._end)
+
+    def _is_writable(self) -> bool:
+        with selectors.DefaultSelector() as selector:
+            try:
+                selector.register(self._socket.socket, selectors.EVENT_WRITE)
+            except (OSError, ValueError):  # it is closed
+                return False
+            return bool(selector.select(0))
 
     def _cut(self) -> None:
         with contextlib.suppress(OSError):
@@ -139,7 +210,10 @@ def open_link(
         key = checked_key(settings.ask_key()) if settings.needs_key(options.headers) else None
         secrets = () if key is None else (key.reveal(),)
         headers = settings.request_headers(key, headers=own, extra=options.headers)
-        arguments = link_options.arguments(known, uri=uri, headers=headers, timeout=seconds)
+        arguments = link_options.arguments(known | PINGS, uri=uri, headers=headers, timeout=seconds)
+        pings = {name: arguments.pop(name) for name in PINGS}
+        if "ping_interval" in known:
+            arguments["ping_interval"] = None
         try:
             connected = connect(uri, arguments)
         except InvalidStatus as error:
@@ -154,7 +228,7 @@ def open_link(
             cause = error
         else:
             logger.info("connected: %s", plan.subject)
-            return WebSocketLink(connected, takes_bytes=takes_bytes)
+            return WebSocketLink(connected, takes_bytes=takes_bytes, **pings)
         if isinstance(outcome, Exception):
             raise outcome from cause
         http.clock.sleep(outcome)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AS_BYTES",
     "AS_IT_IS",
+    "PINGS",
     "LinkClosed",
     "LinkOptions",
     "answer_of",
@@ -31,6 +32,7 @@ __all__ = [
 # Arguments of the library's `recv`: text undecoded, or as that version gives it.
 AS_BYTES: Mapping[str, Any] = {"decode": False}
 AS_IT_IS: Mapping[str, Any] = {}
+PINGS = frozenset({"ping_interval", "ping_timeout"})
 
 _DEFAULTS: Mapping[str, Any] = {
     # Audio hardly shrinks, and a compressor each way costs more memory than everything else of a connection.
@@ -97,6 +99,13 @@ class LinkOptions:
             if name in _OWN:
                 instead = f"; use {_OWN[name]}" if _OWN[name] else ""
                 raise ValueError(f"websocket_options: {name!r} is set by the connection{instead}")
+        for name in sorted(PINGS & self.options.keys()):
+            seconds = self.options[name]
+            is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+            if seconds is not None and not (is_number and seconds > 0):
+                raise ValueError(
+                    f"websocket_options: {name}: expected seconds above 0 or None, got {seconds!r}"
+                )
 
     def arguments(
         self, known: Collection[str], *, uri: str, headers: Mapping[str, str], timeout: float | None
