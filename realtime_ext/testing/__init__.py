@@ -11,8 +11,9 @@ Where realtime_ext is installed, pytest has these fixtures:
         call = realtime_client.calls.create(OFFER, {"type": "realtime", "model": "gpt-realtime"})
         assert realtime_simulator.calls[0].id == call.id
 
-`vcr_settings()` and `match_parts` are for recording HTTP with vcrpy; `loopback_only()` is `no_network`
-outside of pytest. pytest loads this module in every run, so all of it is imported on first use.
+`vcr_settings()` and `match_parts` are for recording HTTP with vcrpy; `record_session()` and
+`replay_session()` do the same for WebSockets. `loopback_only()` is `no_network` outside of pytest.
+pytest loads this module in every run, so all of it is imported on first use.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ with contextlib.suppress(ModuleNotFoundError):
 if TYPE_CHECKING:
     from ._cassette import match_parts, vcr_settings
     from ._network import NetworkRefusedError, loopback_only
+    from ._tape import record_session, replay_session
 
 __all__ = [
     "NetworkRefusedError",
@@ -44,6 +46,8 @@ __all__ = [
     "realtime_client",
     "realtime_simulator",
     "realtime_simulator_options",
+    "record_session",
+    "replay_session",
     "vcr_settings",
 ]
 
@@ -51,6 +55,8 @@ _PLACES = {
     "NetworkRefusedError": "_network",
     "loopback_only": "_network",
     "match_parts": "_cassette",
+    "record_session": "_tape",
+    "replay_session": "_tape",
     "vcr_settings": "_cassette",
 }
 

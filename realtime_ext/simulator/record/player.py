@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -29,6 +30,8 @@ logger = logging.getLogger("realtime_ext.simulator")
 DIFFERENT = 1008
 """The close code for a client that sends something else."""
 _OWN_IDS = ("event_id", "item.id")
+# Metadata is the client's own, but only ids in it are new each time.
+_MADE_UP = re.compile(r"[a-z]*_?(?=\w*\d)[0-9a-f]{8,}[\w\-]*")
 _NOTHING = object()
 _MAX_REASON_BYTES = 123
 
@@ -86,17 +89,29 @@ class Player:
             )
             take = self._choose(websocket.scope["path"], dict(websocket.query_params))
         except ApiProblem as problem:
-            await _refuse(websocket, problem)
+            if (response := self._refusal(websocket)) is not None:
+                await websocket.send_denial_response(response)
+            else:
+                await _refuse(websocket, problem)
             return
         if take.refused is not None:
-            status, content = take.refused
-            text = content if isinstance(content, str) else json.dumps(content)
-            await websocket.send_denial_response(Response(text, status, media_type="application/json"))
+            await websocket.send_denial_response(_recorded(take.refused))
             return
         await websocket.accept(asked.subprotocol)
         logger.info("replaying session %s", take.number)
         with contextlib.suppress(WebSocketDisconnect):
             await self._play(websocket, take)
+
+    def _refusal(self, websocket: WebSocket) -> Response | None:
+        """The recorded answer to a handshake that is refused here as well."""
+        try:
+            take = self._choose(websocket.scope["path"], dict(websocket.query_params))
+        except ApiProblem:
+            return None
+        if take.refused is None:
+            self._played.discard(take.number)
+            return None
+        return _recorded(take.refused)
 
     def _choose(self, path: str, query: Mapping[str, str]) -> Take:
         """The next recorded session with this address."""
@@ -135,15 +150,12 @@ class Player:
         """Wait for the client's next message; returns how it differs."""
         where = f"session {take.number}, message {number}"
         got = await _receive(websocket)
-        expected = _renamed(message.value, renamed)
         if got is None:
-            found = f"{where}: the client closed, expected was {_short(expected)}"
+            found = f"{where}: the client closed, expected was {_short(message.value)}"
             self._differs(found)
             raise WebSocketDisconnect
-        for path, was, now in _own_ids(expected, got):
-            expected = _with(expected, path, now)
-            renamed[was] = now
-        difference = next(differences(expected, scrubbed(got)), None)
+        renamed.update(_own_ids(message.value, got))
+        difference = next(differences(_renamed(message.value, renamed), scrubbed(got)), None)
         return None if difference is None else f"{where}: {difference}"
 
     async def _end(self, websocket: WebSocket, take: Take) -> None:
@@ -168,6 +180,12 @@ class Player:
         await websocket.send_text(_text({"event_id": self._ids.new("event"), **problem.event()}))
         reason = found.encode()[:_MAX_REASON_BYTES].decode("utf-8", "ignore")
         await websocket.close(DIFFERENT, reason)
+
+
+def _recorded(refused: tuple[int, Any]) -> Response:
+    status, content = refused
+    text = content if isinstance(content, str) else json.dumps(content)
+    return Response(text, status, media_type="application/json")
 
 
 def differences(expected: Any, got: Any, path: tuple[str | int, ...] = ()) -> Iterator[str]:
@@ -204,23 +222,24 @@ def _both_numbers(one: Any, other: Any) -> bool:
     return all(isinstance(value, int | float) and not isinstance(value, bool) for value in (one, other))
 
 
-def _own_ids(expected: Any, got: Any) -> Iterator[tuple[str, str, str]]:
+def _own_ids(expected: Any, got: Any) -> Iterator[tuple[str, str]]:
     """The ids that the client made up, as they were and as they are now."""
     for path in _OWN_IDS:
         was, now = _at(expected, path), _at(got, path)
         if isinstance(was, str) and isinstance(now, str) and was != now:
-            yield path, was, now
+            yield was, now
+    before, after = _at(expected, "response.metadata"), _at(got, "response.metadata")
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key in before.keys() & after.keys():
+            was, now = str(before[key]), str(after[key])
+            if was != now and _MADE_UP.fullmatch(was) and _MADE_UP.fullmatch(now):
+                yield was, now
 
 
 def _at(value: Any, path: str) -> Any:
     for key in path.split("."):
         value = value.get(key, _NOTHING) if isinstance(value, dict) else _NOTHING
     return value
-
-
-def _with(value: Any, path: str, new: str) -> Any:
-    key, _, rest = path.partition(".")
-    return {**value, key: _with(value[key], rest, new) if rest else new}
 
 
 def _renamed(value: Any, renamed: Mapping[str, str]) -> Any:
