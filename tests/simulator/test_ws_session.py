@@ -331,6 +331,7 @@ def test_many_sessions_at_once_lose_nothing(sim: Simulator) -> None:
         for number, socket in enumerate(sockets):
             done = socket.until("response.done")["response"]
             assert done["output"][0]["content"][0]["text"] == f"You said: I am number {number}"
+            socket.until("rate_limits.updated")
     finally:
         for socket in sockets:
             socket.close()
