@@ -111,6 +111,7 @@ ELSEWHERE: Mapping[str, tuple[Callable[..., Any], Valid]] = {
         lambda **given: toolbox().add(**given),
         {"definition": TOOL, "handler": lambda: ""},
     ),
+    "tools.Toolbox.tool": (lambda **given: tools.Toolbox().tool(**given), {"function": book}),
     "audio.decode": (audio.decode, {"event": DELTA}),
     "audio.audio_format": (audio.audio_format, {"format": "pcm"}),
     "audio.duration_ms": (audio.duration_ms, {"data": PCM, "format": "pcm"}),

@@ -473,6 +473,20 @@ def test_add_is_a_decorator_too(call: Call) -> None:
     assert call(toolbox, "ping", "") == '"pong"'
 
 
+def test_tool_is_a_decorator_for_typed_functions(call: Call) -> None:
+    toolbox = tools.Toolbox()
+
+    @toolbox.tool
+    def ping(times: int) -> str:
+        return "pong" * times
+
+    assert ping(1) == "pong"
+    assert call(toolbox, "ping", '{"times": 2}') == '"pongpong"'
+    assert [tool.name for tool in toolbox.definitions] == ["ping"]
+    with pytest.raises(ValueError, match="tool ping: there is one of that name already"):
+        toolbox.tool(ping)
+
+
 def test_two_tools_of_one_name_are_refused(toolbox: tools.Toolbox) -> None:
     with pytest.raises(ValueError, match="tool look_up: there is one of that name already"):
         toolbox.add(look_up)

@@ -11,7 +11,7 @@ import inspect
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ._fault import ArgumentFault
 from ._function import FunctionTool
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from realtime_api.models import RealtimeFunctionTool
 
 __all__ = ["Toolbox"]
+
+FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 
 _log = logging.getLogger("realtime_ext.tools")
 _MOST_FAILURES = 1_000_000
@@ -106,6 +108,22 @@ class Toolbox:
             raise ValueError(f"tool {tool.name}: there is one of that name already")
         self._tools[tool.name] = tool
         return definition if handler is None else handler
+
+    def tool(self, function: FunctionT) -> FunctionT:
+        """Put a typed function in, and hand it back, so that this is a decorator.
+
+        Args:
+            function: A typed function, sync or async, as `function_tool` takes it.
+
+        Returns:
+            The function.
+
+        Raises:
+            TypeError: As `function_tool`.
+            ValueError: As `function_tool`; or its name is taken.
+        """
+        self.add(function)
+        return function
 
     @property
     def definitions(self) -> list[RealtimeFunctionTool]:
