@@ -20,6 +20,8 @@ logger = logging.getLogger("realtime_ext.simulator")
 CallState = Literal["ringing", "connecting", "connected", "ended"]
 MAX_AUDIO_SECONDS = 600
 """Of each direction of a session this much sound is kept, from its start."""
+MAX_BODIES_BYTES = 64 * 1024 * 1024
+"""Of all requests' bodies together this much is kept."""
 _LONG = 256
 
 
@@ -217,6 +219,7 @@ class Records:
         if isinstance(record, RequestRecord):
             self.requests.append(record)
             del self.requests[: -self._kept]
+            self._let_go_of_bodies()
         elif isinstance(record, SessionRecord):
             self.sessions.append(record)
             del self.sessions[: -self._kept]
@@ -224,6 +227,14 @@ class Records:
             self.calls.append(record)
             del self.calls[: -self._kept]
         self.changed()
+
+    def _let_go_of_bodies(self) -> None:
+        """Keep the latest bodies up to `MAX_BODIES_BYTES`; older ones are empty from then on."""
+        left = MAX_BODIES_BYTES
+        for record in reversed(self.requests):
+            left -= len(record.body)
+            if left < 0:
+                record.body = b""
 
     def differs(self, difference: str) -> None:
         """Keep where a client didn't send what is being replayed."""

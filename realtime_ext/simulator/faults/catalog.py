@@ -54,7 +54,7 @@ class Word:
         return "one of " + ", ".join(map(repr, self.choices)) if self.choices else "a text"
 
     def takes(self, value: object) -> bool:
-        return isinstance(value, str) and (not self.choices or value in self.choices)
+        return isinstance(value, str) and value.isprintable() and (not self.choices or value in self.choices)
 
     def read(self, text: str) -> str:
         return text

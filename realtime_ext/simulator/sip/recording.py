@@ -10,6 +10,7 @@ from realtime_ext.simulator.media.speech import RATE
 
 TELEPHONE_RATE = 8000
 MAX_SECONDS = 600
+_OPTIONS = {"format_whitelist": "wav,w64,aiff,au,flac,mp3,ogg"}
 AudioGiven = str | os.PathLike[str] | bytes
 
 
@@ -17,7 +18,7 @@ def read_audio(given: AudioGiven) -> bytes:
     """Return sound that came through a telephone: 8 kHz μ-law on its way.
 
     Args:
-        given: A file's path (WAV, or anything else that FFmpeg reads), or PCM16 mono at 24 kHz; at most 10
+        given: A file's path (WAV, AIFF, AU, FLAC, MP3 or Ogg), or PCM16 mono at 24 kHz; at most 10
             minutes.
 
     Returns:
@@ -51,7 +52,8 @@ def _read_file(path: Path) -> bytes:
 
     out = bytearray()
     try:
-        with av.open(str(path), "r") as container:
+        # As a file and nothing else: FFmpeg would follow addresses, and playlists that lead elsewhere.
+        with path.open("rb") as file, av.open(file, "r", options=_OPTIONS) as container:
             resampler = av.AudioResampler(format="s16", layout="mono", rate=RATE)
             for frame in container.decode(audio=0):
                 out += samples(resampler.resample(frame))

@@ -1,0 +1,158 @@
+"""Hostile clients: refused with the envelope, in bounded memory, and without harm to others."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from realtime_ext.simulator import Simulator, records, resets
+from realtime_ext.simulator.records import Records, RequestRecord
+from realtime_ext.simulator.sip.recording import read_audio
+
+from .test_http import form, problem
+from .test_offer import OFFER
+
+SECRETS = "/v1/realtime/client_secrets"
+
+
+@pytest.fixture(scope="module")
+def sim() -> Iterator[Simulator]:
+    with Simulator(espeak=False) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def api(sim: Simulator) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=sim.base_url, headers={"authorization": f"Bearer {sim.api_key}"}) as client:
+        yield client
+
+
+def exchange(sim: Simulator, sent: bytes) -> bytes:
+    """What is answered to these bytes before the connection closes."""
+    host, port = sim.base_url.removeprefix("http://").removesuffix("/v1").split(":")
+    answer = b""
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        try:
+            connection.sendall(sent)
+            while piece := connection.recv(65536):
+                answer += piece
+        except ConnectionError:
+            pass
+    return answer
+
+
+def envelope(answer: bytes) -> tuple[int, str]:
+    head, _, content = answer.partition(b"\r\n\r\n")
+    return int(head.split()[1]), json.loads(content)["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" * 3 + b"\r\n\r\n",
+        b"POST /v1 HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+        b"POST /v1 HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        b"GET /v1 HTTP/1.1\r\nHost: x\r\nX: a\x00b\r\n\r\n",
+        b"GET /v1 HTTP/1.1\r\nHost: x\r\n" + b"X: " + b"y" * 200_000 + b"\r\n\r\n",
+        b"GET /v1/\xff\xfe HTTP/1.1\r\nHost: x\r\n\r\n",
+    ],
+)
+def test_what_is_no_request_is_refused(sim: Simulator, sent: bytes) -> None:
+    status, message = envelope(exchange(sim, sent))
+    assert status == 400 and "HTTP/1.1" in message
+
+
+def test_a_broken_body_ends_the_connection_and_nothing_else(sim: Simulator, api: httpx.Client) -> None:
+    head = f"POST {SECRETS} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {sim.api_key}\r\n"
+    broken = f"{head}Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n\r\n"
+    answer = exchange(sim, broken.encode())
+    assert answer == b"" or answer.startswith(b"HTTP/1.1 400")
+    assert api.post("/realtime/client_secrets", json={}).status_code == 200
+
+
+def test_a_head_that_never_ends_is_not_waited_for(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resets, "HEAD_SECONDS", 0.05)
+    status, message = envelope(exchange(sim, b"GET /v1 HTTP/1.1\r\nX: y"))
+    assert status == 408 and "in time" in message
+    # A client that has sent its head in time is not cut off when a later one's time is up.
+    host, port = sim.base_url.removeprefix("http://").removesuffix("/v1").split(":")
+    with sim.fault("slow", seconds=100) as fault, socket.create_connection((host, int(port))) as connection:
+        connection.settimeout(10)
+        connection.sendall(f"POST {SECRETS} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n".encode())
+        sim.wait_for(lambda: fault.hits == 1)
+        assert envelope(exchange(sim, b"GET /v1"))[0] == 408
+        sim.advance(101)
+        assert connection.recv(100).startswith(b"HTTP/1.1 401")
+
+
+def test_who_has_no_key_gets_no_body_read(sim: Simulator) -> None:
+    before = len(sim.requests)
+    answer = httpx.post(f"{sim.base_url}/realtime/calls", content=b"x" * 5_000_000)
+    assert problem(answer, 401)["type"] == "invalid_request_error"
+    assert sim.requests[before].body == b""
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "../../etc/passwd",
+        "%2e%2e/%2e%2e/etc/passwd",
+        "calls//accept",
+        "calls/%0d%0aX:y/accept",
+    ],
+)
+def test_path_tricks_lead_nowhere(sim: Simulator, path: str) -> None:
+    lines = [
+        f"POST /v1/realtime/{path} HTTP/1.1",
+        "Host: x",
+        "Connection: close",
+        f"Authorization: Bearer {sim.api_key}",
+        "Content-Type: application/json",
+        "Content-Length: 19",
+        "",
+        '{"type":"realtime"}',
+    ]
+    answer = exchange(sim, "\r\n".join(lines).encode())
+    status, _ = envelope(answer)
+    assert status == 404 and b"\r\nX:y" not in answer
+
+
+def test_a_megabyte_of_candidates_is_refused_and_others_are_served(api: httpx.Client) -> None:
+    line = "a=candidate:1 1 udp 1 192.0.2.7 9 typ host\r\n"
+    assert (
+        problem(api.post("/realtime/calls", files=form(OFFER + line * 20_000)), 400)["code"]
+        == "invalid_offer"
+    )
+    assert api.post("/realtime/calls", files=form(OFFER)).status_code == 201
+
+
+def test_the_bodies_that_are_remembered_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(records, "MAX_BODIES_BYTES", 100)
+    kept = Records()
+    for _ in range(5):
+        record = RequestRecord(method="POST", path="/", headers={}, request_id="req_1", body=b"x" * 40)
+        kept.add(record)
+    assert [len(record.body) for record in kept.requests] == [0, 0, 0, 40, 40]
+
+
+def test_sound_files_are_files(tmp_path: Path) -> None:
+    playlist = tmp_path / "list.wav"
+    playlist.write_text("#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1:1/x.wav\n#EXT-X-ENDLIST\n")
+    with pytest.raises(ValueError, match="no sound file"):
+        read_audio(playlist)
+    with pytest.raises(FileNotFoundError):
+        read_audio("http://127.0.0.1:1/x.wav")
+    concat = tmp_path / "concat.wav"
+    concat.write_text("ffconcat version 1.0\nfile /etc/passwd\n")
+    with pytest.raises(ValueError, match="no sound file"):
+        read_audio(concat)
+
+
+def test_a_faults_text_cannot_smuggle_a_header(sim: Simulator) -> None:
+    with pytest.raises(ValueError, match="content_type"):
+        sim.fault("json_not_sdp", content_type="text/plain\r\nX: y")
