@@ -106,11 +106,12 @@ class Protocol:
             self._deliver(content, event, size)
 
     def _deliver(self, content: JSON, event: Any, size: int) -> None:
-        self.mailbox.tell_waiters(event)
+        mailbox = self.mailbox
+        mailbox.tell_waiters(event)
         is_taken, warns = self.turns.put(content, event, size)
         # A program that only asks would never empty the queue, so what a turn has taken is not queued for it.
-        if self.mailbox.is_consumed or not is_taken:
-            warns |= self.mailbox.put(event, size)
+        if mailbox.is_consumed or not is_taken:
+            warns |= mailbox.put(event, size)
         if warns:
             logger.warning(
                 "events come faster than they are taken: %d bytes wait, and over %d the connection ends",

@@ -26,6 +26,10 @@ class Handlers:
     def __init__(self) -> None:
         self._by_key: dict[str | type, tuple[tuple[Handler, bool], ...]] = {}
 
+    def __bool__(self) -> bool:
+        """Whether anybody wants to be called."""
+        return bool(self._by_key)
+
     def add(self, kind: Kind, handler: Handler, *, once: bool = False) -> None:
         """Register a handler.
 

@@ -37,13 +37,13 @@ class Budget:
 
     def add(self, size: int) -> bool:
         """Count what came in; say whether this is the moment to warn that half of the limit is used."""
-        self.used += size
-        if self.used > self.limit:
+        self.used = used = self.used + size
+        if used <= self._half:
+            return False
+        if used > self.limit:
             self.over = True
-        if self.used > self._half and not self._warned:
-            self._warned = True
-            return True
-        return False
+        is_first, self._warned = not self._warned, True
+        return is_first
 
     def release(self, size: int) -> None:
         """Count what was taken out; when all is taken, a later rise warns again."""
@@ -67,21 +67,19 @@ class Inbox:
 
     def put(self, event: Any, size: int) -> bool:
         """Append an event of so many bytes; the result is `Budget.add`'s."""
-        if self._events is None:
-            self._events = deque()
-        self._events.append((event, size))
+        events = self._events
+        if events is None:
+            events = self._events = deque()
+        events.append((event, size))
         return self._budget.add(size)
 
     def take(self) -> Any:
-        """Give the oldest event.
-
-        Raises:
-            IndexError: There is none.
-        """
-        if self._events is None:
-            raise IndexError("no event waits")
-        event, size = self._events.popleft()
-        if not self._events:
+        """Give the oldest event; None if there is none."""
+        events = self._events
+        if events is None:
+            return None
+        event, size = events.popleft()
+        if not events:
             self._events = None
         self._budget.release(size)
         return event

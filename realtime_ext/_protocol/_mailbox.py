@@ -52,7 +52,8 @@ class Mailbox:
     def put(self, event: Any, size: int) -> bool:
         """Queue an event and wake a consumer; the result is `Budget.add`'s."""
         warn = self._inbox.put(event, size)
-        self._wake()
+        if self._consumers:
+            self._wake()
         return warn
 
     def tell_waiters(self, event: Any) -> None:
@@ -70,7 +71,7 @@ class Mailbox:
     def take(self) -> Any:
         """Give the oldest event, or None if there is none now."""
         self.is_consumed = True
-        return self._inbox.take() if self._inbox else None
+        return self._inbox.take()
 
     def wait(self) -> Waiter[None]:
         """Give a waiter that is filled when there is an event to take, or none will come."""

@@ -74,10 +74,11 @@ class AsyncConnection(Surface, AsyncSending):
         return self
 
     async def __anext__(self) -> ServerEvent:
-        event = await self._next()
+        event = self._core.mailbox.take() or await self._next()
         if event is None:
             raise StopAsyncIteration
-        await self._call_handlers(event)
+        if self._core.handlers:
+            await self._call_handlers(event)
         return event
 
     async def recv(self) -> ServerEvent:

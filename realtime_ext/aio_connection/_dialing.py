@@ -6,7 +6,7 @@ This module must not load the WebRTC library before a call is made.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -97,11 +97,13 @@ class _PeerLink:
         except ConnectionClosedError as error:
             raise LinkClosed(error.code, error.reason, error) from error
 
-    async def recv(self) -> str | bytes:
-        try:
-            return await self._peer.recv()
-        except ConnectionClosedError as error:
-            raise LinkClosed(error.code, error.reason, error.__cause__) from error
+    def recv(self) -> Awaitable[str | bytes]:
+        return self._peer.recv()
+
+    def ended(self, error: Exception) -> LinkClosed | None:
+        if not isinstance(error, ConnectionClosedError):
+            return None
+        return LinkClosed(error.code, error.reason, error.__cause__)
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
         await self._peer.close()

@@ -29,7 +29,7 @@ from ..connection._websocket import (
 from ..errors import RealtimeError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Mapping
 
 __all__ = ["AsyncLink", "LinkClosed", "WebSocketLink", "open_link"]
 
@@ -48,12 +48,15 @@ class AsyncLink(Protocol):
             LinkClosed: There is no link any more.
         """
 
-    async def recv(self) -> str | bytes:
+    def recv(self) -> Awaitable[str | bytes]:
         """Wait for a message.
 
         Raises:
-            LinkClosed: There will be none.
+            Exception: There will be none; `ended` knows why.
         """
+
+    def ended(self, error: Exception) -> LinkClosed | None:
+        """Give the end of the link that an exception of `recv` tells of; None if it tells of none."""
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """Close it, within some seconds; raises nothing."""
@@ -84,13 +87,14 @@ class WebSocketLink:
         except self._closed as error:
             raise closed_by(error) from error
 
-    async def recv(self) -> str | bytes:
-        """Wait for a message."""
-        try:
-            data: str | bytes = await self._socket.recv(**self._arguments)
-        except self._closed as error:
-            raise closed_by(error) from error
-        return data
+    def recv(self) -> Awaitable[str | bytes]:
+        """Wait for a message: the library's own coroutine, since one around it would cost each message time."""
+        message: Awaitable[str | bytes] = self._socket.recv(**self._arguments)
+        return message
+
+    def ended(self, error: Exception) -> LinkClosed | None:
+        """Give the end of the link that an exception of `recv` tells of."""
+        return closed_by(error) if isinstance(error, self._closed) else None
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """Close it, within some seconds."""

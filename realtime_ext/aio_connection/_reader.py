@@ -87,8 +87,10 @@ class Reader:
                 if session.seen != seen:
                     seen = session.seen
                     self._set_timer()
-        except LinkClosed as closed:
-            return closed
+        except Exception as error:
+            if (end := link.ended(error)) is None:
+                raise
+            return end
 
     async def _mend(self, lost: Reconnecting) -> AsyncLink | None:
         reason = lost.ending.reason

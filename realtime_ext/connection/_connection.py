@@ -74,8 +74,10 @@ class Connection(Surface, Sending):
 
     def __iter__(self) -> Iterator[ServerEvent]:
         # Not the connection itself: `yield from` would close that together with its generator.
+        handlers = self._core.handlers
         while (event := self._next(None)) is not None:
-            self._call_handlers(event)
+            if handlers:
+                self._call_handlers(event)
             yield event
 
     def recv(self, timeout: float | None = None) -> ServerEvent:
@@ -262,10 +264,10 @@ class Connection(Surface, Sending):
         while True:
             with self._lock:
                 event: ServerEvent | None = mailbox.take()
+                if event is not None:
+                    return event
                 ending = self._core.ending
-                waiter = mailbox.wait() if event is None and ending is None else None
-            if event is not None:
-                return event
+                waiter = mailbox.wait() if ending is None else None
             if waiter is None:
                 assert ending is not None
                 if ending.is_normal:
@@ -293,10 +295,14 @@ class Connection(Surface, Sending):
 
     def _wait(self, waiter: Waiter[T], timeout: float | None, what: str) -> T:
         if not waiter.done:
-            done = threading.Event()
+            # A bare lock, let go once: a threading.Event would take several times as long to make and to set.
+            done = threading.Lock()
+            done.acquire()
             with self._lock:
-                waiter.when_done(done.set)
-            if not done.wait(timeout):
+                waiter.when_done(done.release)
+            if not done.acquire(
+                timeout=-1 if timeout is None else min(max(timeout, 0), threading.TIMEOUT_MAX)
+            ):
                 raise APITimeoutError(f"{what} did not come within {timeout:g} s")
         return waiter.result()
 
