@@ -4,7 +4,7 @@ BIN    := .venv/bin
 BROWSERS := chromium chromium-browser google-chrome
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all regen regen-check sync lint types check format bench peers lock clean
+.PHONY: help setup demo test test-all regen regen-check sync lint types check format bench peers docs lock clean
 .DELETE_ON_ERROR:
 
 help:           ## this list
@@ -57,6 +57,10 @@ bench: .venv/.installed peers    ## measure against raw httpx and websockets and
 	@$(BIN)/python -m benchmarks
 
 peers: build/peers/.installed    ## the packages that tests and benchmarks compare with, in build/peers
+
+docs: .venv/.installed       ## build the documentation into build/site
+	@$(BIN)/mkdocs build --strict --quiet
+	@echo "build/site/index.html"
 
 lock: .venv/.installed       ## pin requirements.in anew (UPGRADE=1: newest versions)
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header \

@@ -110,6 +110,7 @@ async def serve(port: int, simulator: Simulator | None) -> None:
     config = uvicorn.Config(desk.app(), host="127.0.0.1", port=port, log_level="warning")
     server = uvicorn.Server(config)
     socket = config.bind_socket()
+    socket.listen()  # from now on nobody is refused
     serving = asyncio.create_task(server.serve([socket]))
     if simulator is not None:
         await ring(simulator, f"http://127.0.0.1:{socket.getsockname()[1]}/webhook")

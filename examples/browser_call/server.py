@@ -56,6 +56,7 @@ def main() -> None:
     with where.api(options.live):
         config = uvicorn.Config(app(), host="127.0.0.1", port=options.port, log_level="warning")
         socket = config.bind_socket()
+        socket.listen()  # from now on nobody is refused
         print(f"http://127.0.0.1:{socket.getsockname()[1]}/", flush=True)
         uvicorn.Server(config).run([socket])
 
