@@ -15,7 +15,8 @@ __all__ = ["Interruption", "PlaybackState", "Position", "audio_size"]
 
 def audio_size(delta: str) -> int:
     """Count the bytes that a base64 text stands for, without decoding it."""
-    return len(delta) // 4 * 3 - delta.endswith("=") - delta.endswith("==")
+    size = len(delta) // 4 * 3
+    return size - delta.endswith("==") - 1 if delta[-1:] == "=" else size
 
 
 @attrs.frozen(kw_only=True)

@@ -88,7 +88,7 @@ class WebSocketLink:
             raise closed_by(error) from error
 
     def recv(self) -> Awaitable[str | bytes]:
-        """Wait for a message: the library's own coroutine, since one around it would cost each message time."""
+        """Wait for a message: the library's own coroutine, for one around it costs time with each message."""
         message: Awaitable[str | bytes] = self._socket.recv(**self._arguments)
         return message
 
