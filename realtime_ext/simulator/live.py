@@ -35,7 +35,7 @@ from realtime_ext.simulator.faults.faults import Faults
 from realtime_ext.simulator.hearing import Hearing, Translation, default_hearing, default_translation
 from realtime_ext.simulator.media.codec import PCM
 from realtime_ext.simulator.media.speaker import Speaker
-from realtime_ext.simulator.records import Records, SessionRecord, without_audio
+from realtime_ext.simulator.records import Records, SessionRecord
 
 logger = logging.getLogger("realtime_ext.simulator")
 Send = Callable[[Mapping[str, Any]], None]
@@ -129,7 +129,7 @@ class LiveSession:
             return
         if greet:
             created = self.session.greeting()
-            self._record_sent(created)
+            self.record.add_sent(created)
             send(created)
         self._listeners[send] = on_end
         self._pump()
@@ -142,7 +142,7 @@ class LiveSession:
         """Take a message from any of the session's connections."""
         event = self.session.receive_text(message, self.now)
         if event is not None:
-            self.record.received.append(without_audio(event))
+            self.record.add_received(event)
         self._pump()
 
     def hear(self, pcm: bytes) -> None:
@@ -199,7 +199,7 @@ class LiveSession:
     def _act(self, effect: Effect) -> None:
         match effect:
             case Emit(event):
-                self._record_sent(event)
+                self.record.add_sent(event)
                 for send in list(self._listeners):
                     send(event)
             case AnswerNeeded(response_id, turn):
@@ -256,9 +256,6 @@ class LiveSession:
             logger.exception("what the user said could not be found out")
             self.session.heard(item_id, "", self.now, f"{type(error).__name__}: {error}")
         self._pump()
-
-    def _record_sent(self, event: Mapping[str, Any]) -> None:
-        self.record.sent.append(without_audio(event))
 
     async def _answer(self, response_id: str, turn: Turn) -> None:
         """Find out what the model answers, give it a voice, hand it to the session."""

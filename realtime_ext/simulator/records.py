@@ -22,6 +22,8 @@ MAX_AUDIO_SECONDS = 600
 """Of each direction of a session this much sound is kept, from its start."""
 MAX_BODIES_BYTES = 64 * 1024 * 1024
 """Of all requests' bodies together this much is kept."""
+MAX_EVENTS = 20_000
+"""Of each direction of a session this many events are kept; the oldest tenth goes when there are more."""
 _LONG = 256
 
 
@@ -127,6 +129,14 @@ class SessionRecord:
     def sent_audio(self) -> bytes:
         """What the model said, PCM16 mono at 24 kHz; on a call only what was really played."""
         return self.audio_out.pcm
+
+    def add_sent(self, event: Mapping[str, Any]) -> None:
+        """Keep a server event."""
+        _keep(self.sent, event)
+
+    def add_received(self, event: Mapping[str, Any]) -> None:
+        """Keep a client event."""
+        _keep(self.received, event)
 
     def types_sent(self) -> list[str]:
         """Return the types of the server events, in order."""
@@ -267,6 +277,12 @@ class Records:
                     return False
                 self._changed.wait(min(left, 0.1))
         return True
+
+
+def _keep(events: list[dict[str, Any]], event: Mapping[str, Any]) -> None:
+    events.append(without_audio(event))
+    if len(events) > MAX_EVENTS:
+        del events[: MAX_EVENTS // 10]
 
 
 def without_audio(event: Mapping[str, Any]) -> dict[str, Any]:

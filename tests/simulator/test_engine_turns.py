@@ -317,3 +317,36 @@ def test_a_tool_call_after_a_spoken_turn() -> None:
     append(it, tone() + silence())
     hear(it)
     assert "response.function_call_arguments.done" in types(it.answer(call_tool("f", {"a": 1})))
+
+
+def test_a_commit_by_the_client_ends_the_wait_for_a_silent_user() -> None:
+    it = Driven(session(idle_timeout_ms=5000))
+    it.send("response.create")
+    it.answer()
+    append(it, silence())
+    it.send("input_audio_buffer.commit")
+    assert it.wait(60) == []
+
+
+def test_an_answer_that_still_waited_is_dropped_when_the_user_goes_on() -> None:
+    it = Driven(session(interrupt_response=False), pacing=Pacing(speed=1))
+    it.send("response.create")
+    it.answer()
+    append(it, tone() + silence())
+    hear(it)
+    it.send("session.update", session=session(interrupt_response=True))
+    assert "response.done" in types(append(it, tone()))
+    assert it.wait(5) == []
+
+
+def test_an_interruption_between_two_pieces_cuts_what_was_made() -> None:
+    it = Driven(plays_audio=True, pacing=Pacing(speed=1))
+    it.send("response.create")
+    it.answer()
+    it.session.playback_drained(it.asked[0][0], it.now)
+    it.session.hear(tone(), it.now)
+    assert "output_audio_buffer.stopped" not in types(it.take())
+    it.session.playback_cleared({}, truncate=True, now=it.now)
+    events = it.take()
+    assert types(events) == ["output_audio_buffer.cleared", "conversation.item.truncated"]
+    assert events[1]["audio_end_ms"] == 200

@@ -10,6 +10,10 @@ import attrs
 from realtime_ext.simulator.problem import ApiProblem
 
 ROOT = "root"
+MAX_TEXT_BYTES = 64 * 1024 * 1024
+"""What clients' items may take together, without their sound."""
+MAX_AUDIO_BYTES = 48_000 * 900
+"""Sound that is kept, 15 minutes; the oldest items lose theirs beyond that."""
 WITH_STATUS = ("message", "function_call", "function_call_output")
 
 
@@ -22,12 +26,14 @@ class Item:
         audio: Its audio, PCM16 mono at 24 kHz; empty for text and tools.
         truncated: Whether `audio` was cut; its transcript is gone then.
         heard: What its audio says, for the model; clients see it only if they asked for transcripts.
+        size: What it takes as JSON, for items that came from a client.
     """
 
     data: dict[str, Any]
     audio: bytes = attrs.field(default=b"", repr=False)
     truncated: bool = False
     heard: str = ""
+    size: int = 0
 
     @property
     def id(self) -> str:
@@ -91,8 +97,14 @@ class Conversation:
             The id of the item before it; None if it is the first.
 
         Raises:
-            ApiProblem: The id is taken, or `after` is unknown.
+            ApiProblem: The id is taken, `after` is unknown, or the conversation is too large.
         """
+        if item.size and item.size + sum(other.size for other in self._items) > MAX_TEXT_BYTES:
+            raise ApiProblem(
+                f"The conversation's items have at most {MAX_TEXT_BYTES} bytes together.",
+                code="string_above_max_length",
+                param="item",
+            )
         if self.find(item.id) is not None:
             raise ApiProblem(
                 f"An item with id '{item.id}' is already in the conversation.",
@@ -106,7 +118,16 @@ class Conversation:
         else:
             place = self._items.index(self.get(after, param="previous_item_id")) + 1
         self._items.insert(place, item)
+        self._forget_old_sound()
         return self._items[place - 1].id if place else None
+
+    def _forget_old_sound(self) -> None:
+        over = sum(len(item.audio) for item in self._items) - MAX_AUDIO_BYTES
+        for item in self._items:
+            if over <= 0:
+                return
+            over -= len(item.audio)
+            item.audio = b""
 
     def previous_id(self, item: Item) -> str | None:
         """Return the id of the item before this one, or None."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -45,6 +46,7 @@ class Items:
                 item.audio += Decoder(format).push(decode_audio(part["audio"]))
         if item.audio:
             item.data["content"] = [_without_audio(part) for part in item.data["content"]]
+        item.size = len(json.dumps(item.data))
         self.add(item, event.get("previous_item_id"))
 
     def add(self, item: Item, after: str | None = None) -> None:

@@ -11,13 +11,16 @@ import attrs
 
 from realtime_ext.simulator.engine.conversation import Item, item_from_client
 from realtime_ext.simulator.engine.effects import AnswerNeeded, Effect
-from realtime_ext.simulator.engine.response import Host, Interrupted, Plan, Response
+from realtime_ext.simulator.engine.output import Host, Plan
+from realtime_ext.simulator.engine.response import Interrupted, Response
 from realtime_ext.simulator.engine.turn import Action, Turn
 from realtime_ext.simulator.engine.usage import Tokens, item_tokens, text_tokens
 from realtime_ext.simulator.problem import ApiProblem
 
 REQUEST_LIMIT = 10_000
 TOKEN_LIMIT = 1_000_000
+MAX_RUNNING = 32
+"""Responses that may be under way at once, almost all of them outside the conversation."""
 
 
 class Owner(Host, Protocol):
@@ -77,6 +80,10 @@ class Responses:
                 f"The conversation already has an active response: {active.id}. "
                 "Wait for its response.done, or cancel it.",
                 code="conversation_already_has_active_response",
+            )
+        if len(self._running) >= MAX_RUNNING:
+            raise ApiProblem(
+                f"At most {MAX_RUNNING} responses can be under way at once.", code="rate_limit_exceeded"
             )
         items = self._input(params)
         given = sum(map(item_tokens, items), self._setup(params))

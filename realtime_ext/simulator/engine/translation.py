@@ -17,8 +17,8 @@ from realtime_ext.simulator.engine.effects import AudioIn, AudioOut, HearingNeed
 from realtime_ext.simulator.engine.ids import Ids
 from realtime_ext.simulator.engine.input_audio import decode_audio
 from realtime_ext.simulator.engine.input_buffer import InputBuffer
+from realtime_ext.simulator.engine.output import CHUNK_SAMPLES
 from realtime_ext.simulator.engine.pacing import Pacing, pieces
-from realtime_ext.simulator.engine.response import CHUNK_SAMPLES
 from realtime_ext.simulator.engine.translation_config import TranslationConfig
 from realtime_ext.simulator.engine.turn import Action, Say
 from realtime_ext.simulator.engine.vad import VoiceActivity
