@@ -127,6 +127,14 @@ def test_resets(sim: Simulator, api: httpx.Client) -> None:
     assert api.post(SECRETS, json={}).status_code == 200
 
 
+def test_a_reset_is_one_and_no_orderly_end(sim: Simulator) -> None:
+    host, port = sim.base_url.removeprefix("http://").removesuffix("/v1").split(":")
+    with sim.fault("connection_reset"), socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(b"GET /v1/realtime HTTP/1.1\r\nHost: x\r\n\r\n")
+        with pytest.raises(ConnectionResetError):
+            connection.recv(1)
+
+
 def test_a_call_without_location_and_one_answered_with_json(sim: Simulator, api: httpx.Client) -> None:
     with sim.fault("no_location"):
         response = call(api)

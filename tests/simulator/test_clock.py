@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from realtime_ext.simulator import Simulator
+from realtime_ext.simulator.clock import AdvancingClock, sleep
+
+
+def test_what_falls_due_happens_in_order_each_at_its_own_time() -> None:
+    async def main() -> None:
+        clock, seen = AdvancingClock(), list[tuple[str, float]]()
+        begun = clock.monotonic()
+
+        def note(name: str) -> None:
+            seen.append((name, round(clock.monotonic() - begun)))
+            if name == "b":  # what is put off on the way falls due as well
+                clock.call_at(begun + 25, lambda: note("d"))
+
+        clock.call_at(begun + 30, lambda: note("c"))
+        clock.call_at(begun + 10, lambda: note("a"))
+        clock.call_at(begun + 20, lambda: note("b"))
+        clock.call_at(begun + 15, lambda: note("never")).cancel()
+        clock.call_at(begun + 500, lambda: note("later"))
+        unix = clock.unix()
+        await clock.advance(100)
+        assert seen == [("a", 10), ("b", 20), ("d", 25), ("c", 30)]
+        assert 100 <= clock.unix() - unix < 110 and 100 <= clock.monotonic() - begun < 110
+
+    asyncio.run(main())
+
+
+def test_it_goes_on_by_itself_also_after_it_was_put_forward() -> None:
+    async def main() -> None:
+        clock = AdvancingClock()
+        await clock.advance(1000)
+        fired = asyncio.Event()
+        clock.call_at(clock.monotonic() + 60, lambda: None)
+        clock.call_at(clock.monotonic() + 0.01, fired.set)
+        await asyncio.wait_for(fired.wait(), 10)
+        sleeper = asyncio.create_task(sleep(clock, 500))
+        await asyncio.sleep(0)
+        await clock.advance(501)
+        await asyncio.wait_for(sleeper, 10)
+
+    asyncio.run(main())
+
+
+def test_a_callback_that_fails_does_not_hold_up_the_next() -> None:
+    async def main() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
+        clock, fired = AdvancingClock(), asyncio.Event()
+        clock.call_at(clock.monotonic() + 0.01, lambda: 1 / 0)  # type: ignore[arg-type, return-value]
+        clock.call_at(clock.monotonic() + 0.02, fired.set)
+        await asyncio.wait_for(fired.wait(), 10)
+
+    asyncio.run(main())
+
+
+def test_what_was_called_off_is_not_kept() -> None:
+    async def main() -> None:
+        clock = AdvancingClock()
+        for _ in range(10_000):
+            clock.call_at(clock.monotonic() + 3600, lambda: None).cancel()
+        assert len(clock._heap) < 200
+
+    asyncio.run(main())
+
+
+def test_a_simulators_time_passes_at_once_and_not_backwards() -> None:
+    with Simulator() as sim:
+        begun = time.monotonic()
+        sim.advance(10 * 3600)
+        assert time.monotonic() - begun < 5
+        with pytest.raises(ValueError, match="seconds: allowed"):
+            sim.advance(-1)
+        with pytest.raises(TypeError, match="seconds"):
+            sim.advance("1")  # type: ignore[arg-type]
