@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeGuard, TypeVar
 from urllib.parse import quote
 
 from .errors import ModelError
@@ -145,19 +145,24 @@ def path_segment(name: str, value: object) -> str:
     Raises:
         ValueError: it is empty, `.` or `..`, which would name another path.
     """
-    text = str(value)
+    text = plain(value)
     if text in ("", ".", ".."):
         raise ValueError(f"{name} must name something: {text!r} cannot be a path segment")
     return quote(text, safe="")
 
 
-def parts(fields: Mapping[str, Any], content_types: Mapping[str, str]) -> list[tuple[str, tuple[None, bytes, str]]]:
+def parts(fields: Any, content_types: Mapping[str, str]) -> list[tuple[str, tuple[None, bytes, str]]]:
     """A multipart body's parts for httpx, in order, without file names.
 
     Args:
         fields: JSON values by part name; bytes and str go out as they are, everything else as JSON.
         content_types: Content type of each part; `application/json` for a part not in it.
+
+    Raises:
+        TypeError: `fields` is no object.
     """
+    if not isinstance(fields, dict):
+        raise wrong_body(fields, "an object")
     return [(key, (None, _bytes(value), content_types.get(key, "application/json"))) for key, value in fields.items()]
 
 
@@ -169,9 +174,17 @@ def _bytes(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def raw(body: str | bytes) -> bytes:
-    """A body that goes out byte for byte."""
-    return body if isinstance(body, bytes) else body.encode("utf-8", "surrogateescape")
+def raw(body: object) -> bytes:
+    """A body that goes out byte for byte.
+
+    Raises:
+        TypeError: it is neither text nor bytes.
+    """
+    if isinstance(body, bytes):
+        return body
+    if isinstance(body, str):
+        return body.encode("utf-8", "surrogateescape")
+    raise wrong_body(body, "str | bytes")
 
 
 def text(response: httpx.Response) -> str:
@@ -179,9 +192,88 @@ def text(response: httpx.Response) -> str:
     return response.content.decode("utf-8", "surrogateescape")
 
 
-def query(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """The parameters that were given."""
-    return {key: encode(value) for key, value in pairs if value is not None}
+def plain(value: Any) -> str:
+    """A value in a path, a header or a cookie: a list's members separated by commas, an object as JSON."""
+    value = encode(value)
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return ",".join(plain(item) for item in value)
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def query(parameters: Iterable[tuple[str, Any, str]]) -> list[tuple[str, str]]:
+    """The pairs of a query string for the parameters that were given.
+
+    Args:
+        parameters: Name, value and style: `form` gives a list's members and an object's properties a pair each,
+            `deep` writes a property as `name[property]`, `comma` and `json` make one pair.
+    """
+    pairs: list[tuple[str, str]] = []
+    for key, value, style in parameters:
+        value = encode(value)
+        if value is None:
+            continue
+        if isinstance(value, list) and style == "form":
+            pairs += [(key, plain(item)) for item in value]
+        elif isinstance(value, dict) and style in ("form", "deep"):
+            pairs += [(f"{key}[{name}]" if style == "deep" else name, plain(item)) for name, item in value.items()]
+        elif style == "json":
+            pairs.append((key, json.dumps(value, ensure_ascii=False, separators=(",", ":"))))
+        else:
+            pairs.append((key, plain(value)))
+    return pairs
+
+
+def cookies(parameters: Iterable[tuple[str, Any, str]]) -> str:
+    """The value of a Cookie header for the parameters that were given."""
+    return "; ".join(f"{key}={quote(text, safe='')}" for key, text in query(parameters))
+
+
+def form(fields: Any) -> dict[str, Any]:
+    """A form's fields: lists repeat their name, objects go out as JSON.
+
+    Raises:
+        TypeError: `fields` is no object.
+    """
+    if not isinstance(fields, dict):
+        raise wrong_body(fields, "an object")
+    return {
+        key: [plain(item) for item in value] if isinstance(value, list) else plain(value)
+        for key, value in fields.items()
+    }
+
+
+def is_str(value: object) -> TypeGuard[str]:
+    """Whether a body is text."""
+    return isinstance(value, str)
+
+
+def is_bytes(value: object) -> TypeGuard[bytes]:
+    """Whether a body is bytes."""
+    return isinstance(value, bytes)
+
+
+def is_str_or_bytes(value: object) -> TypeGuard[str | bytes]:
+    """Whether a body goes out as it is."""
+    return isinstance(value, (str, bytes))
+
+
+def is_media(response: httpx.Response, media: str) -> bool:
+    """Whether an answer has this content type; `text/*` is every text."""
+    there = response.headers.get("content-type", "").split(";")[0].strip().lower()
+    wanted = media.split(";")[0].strip().lower()
+    return there == wanted or (wanted.endswith("/*") and there.startswith(wanted[:-1])) or wanted == "*/*"
+
+
+def wrong_body(body: object, expected: str) -> TypeError:
+    """The error for a body that can go out in none of the described ways."""
+    return TypeError(f"body must be {expected}, not {type(body).__name__}")
+
+
+def no_json(expected: str, error: ValueError) -> ModelError:
+    """The error for a successful answer whose body is not the described JSON."""
+    return error if isinstance(error, ModelError) else ModelError(expected, None, "the body is not JSON")
 
 
 def build(response: httpx.Response, parse: Callable[[httpx.Response], T]) -> Response[T]:
@@ -201,13 +293,22 @@ __all__ = [
     "Shapes",
     "Tag",
     "build",
+    "cookies",
     "encode",
+    "form",
+    "is_bytes",
+    "is_media",
+    "is_str",
+    "is_str_or_bytes",
     "masked",
     "missing",
+    "no_json",
     "parts",
     "path_segment",
+    "plain",
     "query",
     "raw",
     "text",
     "unpack",
+    "wrong_body",
 ]

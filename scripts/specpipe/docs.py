@@ -123,28 +123,33 @@ def example(plan: Plan, operation: Operation) -> dict[str, str]:
     }
 
 
-def construct(plan: Plan, schema: Any, value: Any) -> str:
+def construct(plan: Plan, schema: Any, value: Any, seen: tuple[str, ...] = ()) -> str:
     """A JSON value as source that builds it from models.
 
-    `<name>` stands for a variable.  Without a value, what the schema requires is made up.
+    `<name>` stands for a variable.  Without a value, what the schema requires is made up; `...` stands where
+    it requires itself.
     """
     name = ref_name(schema)
     if name in plan.models:
+        if name in seen and value is None:
+            return "..."
+        inside = (*seen, str(name))
         model = plan.models[name]
         given = value if isinstance(value, dict) else {}
         arguments = [
-            f"{field.name}={construct(plan, field.schema, given.get(field.key))}"
+            f"{field.name}={construct(plan, field.schema, given.get(field.key), inside)}"
             for field in model.fields
             if "const" not in field.schema and (field.key in given or field.required)
         ]
         return f"models.{name}({', '.join(arguments)})"
     if name in plan.aliases:
-        return construct(plan, plan.aliases[name].schema, value)
+        return construct(plan, plan.aliases[name].schema, value, seen)
     members = [member for member in union_of(schema) or [] if member != NULL]
     if members:
-        return construct(plan, next((m for m in members if _is(plan, m, value)), members[0]), value)
+        chosen = next((member for member in members if _is(plan, member, value)), members[0])
+        return construct(plan, chosen, value, seen)
     if isinstance(value, list):
-        return f"[{', '.join(construct(plan, schema.get('items', {}), item) for item in value)}]"
+        return f"[{', '.join(construct(plan, schema.get('items', {}), item, seen) for item in value)}]"
     if value is None:
         made_up = {"string": "text", "integer": 1, "number": 1.0, "boolean": True, "array": [], "object": {}}
         value = schema.get("const", next(iter(schema.get("enum", ())), made_up.get(schema.get("type"))))

@@ -1,27 +1,12 @@
-"""Load, address and write OpenAPI documents.
-
-Documents come from outside and are hostile until checked: size, depth and the unfolding of YAML aliases are
-bounded, only local references are accepted, and nothing is fetched.
-"""
+"""Find one's way in OpenAPI documents: pointers, references, the schemas inside schemas."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import yaml
-
-from .errors import SpecError
-
 Document = dict[str, Any]
-
-#: Bounds for a document: OpenAI's whole description has 3 MB and some 150,000 nodes.
-MAX_BYTES = 64 * 1024 * 1024
-MAX_NODES = 5_000_000
-MAX_DEPTH = 200
 
 SCHEMAS = "/components/schemas/"
 REF_PREFIX = "#" + SCHEMAS
@@ -30,89 +15,22 @@ UNIONS = ("anyOf", "oneOf")
 _ONE = ("items", "additionalProperties", "not", "contains", "propertyNames", "unevaluatedProperties")
 _MANY = ("anyOf", "oneOf", "allOf", "prefixItems")
 _NAMED = ("properties", "patternProperties", "$defs")
-
-
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """PyYAML's safe loader, in C where it is built in, that leaves dates as the text they are."""
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, regex) for tag, regex in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for first, resolvers in _Loader.yaml_implicit_resolvers.items()
-}
-
-
-class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
-    """Block style, no aliases: each part of a document stands where it is used."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-
-def load(path: Path) -> Document:
-    """Read an OpenAPI document from a YAML or JSON file.
-
-    Args:
-        path: The file; `.json` is read as JSON, anything else as YAML.
-
-    Raises:
-        SpecError: the file is not there, too large, not an OpenAPI 3 document, or folds out beyond the
-            bounds.
-    """
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise SpecError(
-            f"cannot read {path}: {error.strerror}", hint="name an OpenAPI document in a file"
-        ) from error
-    return parse(raw, json_text=path.suffix == ".json", name=path.name)
-
-
-def parse(raw: bytes, *, json_text: bool = False, name: str = "document") -> Document:
-    """Read an OpenAPI document from bytes; see `load`."""
-    if len(raw) > MAX_BYTES:
-        raise SpecError(f"{name} has {len(raw):,} bytes, more than {MAX_BYTES:,}")
-    try:
-        text = raw.decode("utf-8-sig")
-        data = json.loads(text) if json_text else yaml.load(text, Loader=_Loader)
-    except UnicodeDecodeError as error:
-        raise SpecError(f"{name} is not UTF-8: {error.reason} at byte {error.start}") from error
-    except (yaml.YAMLError, json.JSONDecodeError) as error:
-        raise SpecError(
-            f"{name} is not {'JSON' if json_text else 'YAML'}: {' '.join(str(error).split())}"
-        ) from error
-    except RecursionError as error:
-        raise SpecError(f"{name} nests deeper than Python can follow") from error
-    if not isinstance(data, dict) or not str(data.get("openapi", "")).startswith("3."):
-        raise SpecError(
-            f"{name} is not an OpenAPI 3 document", pointer="/openapi", hint="expected `openapi: 3.x.y`"
-        )
-    if not isinstance(data.get("paths", {}), dict) or not isinstance(data.get("components", {}), dict):
-        raise SpecError(f"{name}: `paths` and `components` must be mappings", pointer="/paths")
-    _bound(data, name)
-    return data
-
-
-def _bound(data: Any, name: str) -> None:
-    count = 0
-    stack: list[tuple[Any, int]] = [(data, 0)]
-    while stack:
-        node, depth = stack.pop()
-        count += 1
-        if depth > MAX_DEPTH or count > MAX_NODES:
-            raise SpecError(
-                f"{name} folds out to more than {MAX_NODES:,} nodes or nests deeper than {MAX_DEPTH}",
-                hint="look for YAML aliases that repeat or contain each other",
-            )
-        if isinstance(node, dict):
-            stack.extend((value, depth + 1) for value in node.values())
-        elif isinstance(node, list):
-            stack.extend((value, depth + 1) for value in node)
-
-
-def dump(data: Any) -> str:
-    """Write a document as YAML: block style, keys in their order, the same text for the same data."""
-    return str(yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110))
+#: Keywords whose value is data, and keywords whose value is a mapping of names that could be any word.
+DATA = ("default", "example", "examples", "enum", "const", "mapping")
+NAME_MAPS = (
+    *(
+        "properties",
+        "patternProperties",
+        "$defs",
+        "dependentSchemas",
+        "content",
+        "encoding",
+        "paths",
+        "schemas",
+    ),
+    *("responses", "parameters", "requestBodies", "headers", "pathItems", "callbacks", "links"),
+)
+METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 
 
 def escape(part: str) -> str:
@@ -199,25 +117,40 @@ def rebuild(schema: dict[str, Any], change: Any) -> dict[str, Any]:
     return out
 
 
+def pointers(node: Any, at: str = "", *, names: bool = False) -> Iterator[tuple[str, str]]:
+    """Every reference in a part of a document, with the pointer of the object that it stands in.
+
+    What is data rather than description (examples, defaults, extensions) is passed by.
+
+    Args:
+        node: The part.
+        at: The part's own pointer.
+        names: The part is a mapping of names, none of them a keyword.
+    """
+    if isinstance(node, dict):
+        if not names and isinstance(node.get("$ref"), str):
+            yield at, node["$ref"]
+        for key, value in node.items():
+            if names or not (key in DATA or key.startswith("x-")):
+                within = not names and key in NAME_MAPS
+                yield from pointers(value, f"{at}/{escape(key)}", names=within)
+    elif isinstance(node, list):
+        for index, value in enumerate(node):
+            yield from pointers(value, f"{at}/{index}")
+
+
 def references(node: Any) -> Iterator[str]:
     """The name of every component schema that a part of a document refers to, in order, with repeats."""
-    if isinstance(node, dict):
-        for key, value in node.items():
-            if key == "$ref" and isinstance(value, str):
-                if value.startswith(REF_PREFIX):
-                    yield unescape(value[len(REF_PREFIX) :])
-            else:
-                yield from references(value)
-    elif isinstance(node, list):
-        for value in node:
-            yield from references(value)
+    for _, ref in pointers(node):
+        if ref.startswith(REF_PREFIX):
+            yield unescape(ref[len(REF_PREFIX) :])
 
 
 def operations(document: Document) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Path, method and operation object of every operation."""
     for path, item in document.get("paths", {}).items():
         for method, operation in item.items():
-            if method in ("get", "put", "post", "delete", "options", "head", "patch", "trace"):
+            if method in METHODS:
                 yield path, method, operation
 
 

@@ -11,7 +11,6 @@ import attrs
 
 from . import docs, generator
 from .document import REF_PREFIX, Document
-from .errors import SpecError
 from .plan import Plan
 from .transforms.walk import each_schema
 
@@ -51,18 +50,10 @@ def write(
     Raises:
         SpecError: the generator warns, or leaves out an operation or a schema.
     """
-    data, settings = generator.parse(generator.view(document), config)
-    lost = generator.missing(data, plan)
-    if lost:
-        raise SpecError(
-            f"the generator left out {', '.join(lost)}",
-            pointer="/components/schemas",
-            hint="add a transform that brings them into a form the generator takes whole",
-        )
+    parsed = generator.parse(document, plan, config)
     target = out / "realtime_api"
     render = generator.render(
-        data,
-        settings,
+        parsed,
         plan,
         templates=templates,
         out=target,
@@ -115,8 +106,6 @@ def docstring(text: Any, indent: int = 0) -> str:
     """A description inside a triple-quoted string: nothing in it can end or escape the string."""
     plain = str(getattr(text, "get_untrusted_value", lambda: text)())
     plain = re.sub(r"[\x00-\x08\x0b-\x1f\x7f]", " ", plain).replace("\\", "\\\\").replace('"""', "'''")
-    if plain.endswith('"'):
-        plain += " "
     words, lines, line = plain.split(), [], ""
     for word in words:
         if line and len(line) + len(word) + 1 > 108 - indent:
@@ -125,4 +114,5 @@ def docstring(text: Any, indent: int = 0) -> str:
         else:
             line = f"{line} {word}".strip()
     lines.append(line)
-    return ("\n" + " " * indent).join(lines)
+    laid_out = ("\n" + " " * indent).join(lines)
+    return laid_out[:-1] + '\\"' if laid_out.endswith('"') else laid_out

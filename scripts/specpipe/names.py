@@ -23,16 +23,8 @@ from .transforms.walk import each_schema
 
 #: Names that the generated package's own modules use.
 _OWN = {
-    "Model",
-    "Unset",
-    "UNSET",
-    "Any",
-    "Literal",
-    "Mapping",
-    "Self",
-    "TypeAlias",
-    "Client",
-    "AuthenticatedClient",
+    *("Model", "Unset", "UNSET", "Tag", "Shapes", "Response", "Client", "AuthenticatedClient"),
+    *("Any", "Literal", "Mapping", "Self", "TypeAlias", "ClassVar", "TYPE_CHECKING"),
 }
 
 
@@ -44,15 +36,22 @@ def read(path: Path) -> dict[str, str]:
     """
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise SpecError(f"cannot read {path.name}: {error}") from error
     names: dict[str, str] = {}
-    for name, pointers in table.items():
+    for name, value in table.items():
         if not re.fullmatch(r"[A-Z][A-Za-z0-9]*", name):
             raise SpecError(
                 f"{path.name}: {name!r} is no class name", hint="use letters and digits, a capital first"
             )
-        for pointer in [pointers] if isinstance(pointers, str) else pointers:
+        if class_name(name) != name:
+            raise SpecError(f"{path.name}: Python or the package itself uses the name {name}")
+        pointers = value if isinstance(value, list) else [value]
+        if not pointers or not all(
+            isinstance(pointer, str) and pointer.startswith("/") for pointer in pointers
+        ):
+            raise SpecError(f"{path.name}: {name} names no pointer", hint='write Name = "/components/…"')
+        for pointer in pointers:
             if pointer in names:
                 raise SpecError(f"{path.name} names one schema twice", pointer=pointer)
             names[pointer] = name
@@ -90,7 +89,7 @@ def apply(
         renamed, out, clash = _rename(document, wanted)
         if clash is None:
             return out, renamed, skipped
-        pointer = next(pointer for pointer, name in at.items() if name == clash)
+        pointer = next(pointer for pointer in names if at.get(pointer) == clash)
         if not skip_missing:
             raise SpecError(
                 f"two schemas of different shape want the name {wanted[clash]}",
@@ -148,23 +147,28 @@ def follow(part: Slice, renamed: dict[str, str], document: Document) -> Slice:
 
 def _python_names(names: list[str], chosen_names: set[str], upstream: set[str]) -> dict[str, str]:
     """Class names for schemas that no person named; one that upstream and names.toml share stays shared."""
-    used = {module_name(name) for name in chosen_names if name not in upstream}
+    used = {key for name in chosen_names if name not in upstream for key in _places(name)}
     out: dict[str, str] = {}
-    for name in names:
+    for name in sorted(names, key=lambda name: class_name(name) != name):
         base = class_name(name)
         chosen, number = base, 1
-        while module_name(chosen) in used:
+        while used & _places(chosen):
             number += 1
             chosen = f"{base}V{number}"
-        used.add(module_name(chosen))
+        used |= _places(chosen)
         out[name] = chosen
-    return out
+    return {name: out[name] for name in names}
+
+
+def _places(name: str) -> set[str]:
+    """What has to be one class's alone on file systems that ignore case: its module, its page."""
+    return {f"{module_name(name)}.py", f"{name}.md".lower()}
 
 
 def class_name(name: str) -> str:
     """A schema's name as a class name: itself wherever Python allows it."""
     plain = unicodedata.normalize("NFKC", name)
-    if not re.fullmatch(r"[A-Z][A-Za-z0-9]*", plain):
+    if not (plain.isidentifier() and plain[0].isupper() and "_" not in plain):
         plain = "".join(word[0].upper() + word[1:] for word in words(plain)) or "Model"
         plain = plain if plain.isidentifier() else f"Model{plain}"
     if plain in _OWN or keyword.iskeyword(plain) or hasattr(builtins, plain):

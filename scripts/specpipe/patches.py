@@ -16,11 +16,12 @@ from typing import Any, Literal
 
 import attrs
 
-from .document import Document, unescape
+from .document import Document, ref_name, unescape
 from .errors import SpecError
 
 Op = Literal["merge", "add", "replace", "remove", "nullable"]
 _OPS = ("merge", "add", "replace", "remove", "nullable")
+_WITH_VALUE = ("merge", "add", "replace")
 
 
 @attrs.frozen
@@ -51,19 +52,25 @@ def read(path: Path) -> tuple[Patch, ...]:
     """
     try:
         entries = tomllib.loads(path.read_text(encoding="utf-8")).get("patch", [])
-    except (OSError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise SpecError(f"cannot read {path.name}: {error}") from error
+    if not isinstance(entries, list):
+        raise SpecError(f"{path.name}: `patch` must be a list", hint="head each patch with [[patch]]")
     patches = []
     for number, entry in enumerate(entries, 1):
         unknown = set(entry) - {"pointer", "op", "value", "reason", "link"}
-        missing = {"pointer", "op", "reason", "link"} - set(entry)
-        if unknown or missing or entry.get("op") not in _OPS:
+        needed = {"pointer", "op", "reason", "link"} | (
+            {"value"} if entry.get("op") in _WITH_VALUE else set()
+        )
+        pointer = entry.get("pointer")
+        if unknown or needed - set(entry) or entry["op"] not in _OPS or not str(pointer).startswith("/"):
             raise SpecError(
-                f"{path.name}: patch {number} has unknown fields {sorted(unknown)}, lacks {sorted(missing)}, "
-                f"op {entry.get('op')!r}",
-                pointer=str(entry.get("pointer", "")),
+                f"{path.name}: patch {number} has unknown fields {sorted(unknown)}, "
+                f"lacks {sorted(needed - set(entry))}, op {entry.get('op')!r}, pointer {pointer!r}",
                 hint=f"a patch has pointer, op ({', '.join(_OPS)}), reason, link and, for most, value",
             )
+        if entry["op"] == "merge" and not isinstance(entry["value"], dict):
+            raise SpecError(f"{path.name}: patch {number} merges no table", pointer=str(pointer))
         patches.append(Patch(**entry))
     return tuple(patches)
 
@@ -76,35 +83,49 @@ def apply(
     Args:
         document: The document as written.
         patches: What to change, in order.
-        skip_missing: Skip a patch that names a part which the document lacks, instead of failing.
+        skip_missing: Skip a patch that does not fit this document, instead of failing.
 
     Returns:
         The patched document, and the pointers of the skipped patches.
 
     Raises:
-        SpecError: a patch names a part that is not there, or changes nothing.
+        SpecError: a patch names a part that is not there or cannot be changed so, or changes nothing.
     """
     out = copy.deepcopy(document)
     skipped: list[str] = []
     for patch in patches:
-        targets = list(_targets(out, patch))
-        if not targets:
-            if skip_missing:
-                skipped.append(patch.pointer)
-                continue
-            raise SpecError(
-                f"a patch ({patch.op}) finds nothing to change",
-                pointer=patch.pointer,
-                hint="remove it from openapi/patches.toml, or point it at the part's new place",
-            )
-        changed = [_change(parent, key, patch) for parent, key in targets]
-        if not any(changed) and not skip_missing:
-            raise SpecError(
-                f"a patch ({patch.op}) changes nothing: the description says so already",
-                pointer=patch.pointer,
-                hint="remove it from openapi/patches.toml",
-            )
+        try:
+            _apply_one(out, patch)
+        except SpecError:
+            if not skip_missing:
+                raise
+            skipped.append(patch.pointer)
     return out, skipped
+
+
+def _apply_one(document: Document, patch: Patch) -> None:
+    remove = "remove it from openapi/patches.toml"
+    targets = list(_targets(document, patch))
+    if not targets:
+        raise SpecError(
+            f"a patch ({patch.op}) finds nothing to change",
+            pointer=patch.pointer,
+            hint=f"{remove}, or point it at the part's new place",
+        )
+    if patch.op == "add":
+        targets = [(parent, key) for parent, key in targets if key not in parent]
+        if not targets:
+            raise SpecError("a patch adds what is there already", pointer=patch.pointer, hint=remove)
+    for parent, key in targets:
+        if patch.op in ("merge", "nullable") and not isinstance(parent[key], dict):
+            raise SpecError(f"a {patch.op} needs an object", pointer=patch.pointer, hint=remove)
+    changed = [_change(document, parent, key, patch) for parent, key in reversed(targets)]
+    if not any(changed):
+        raise SpecError(
+            f"a patch ({patch.op}) changes nothing: the description says so already",
+            pointer=patch.pointer,
+            hint=remove,
+        )
 
 
 def _targets(document: Document, patch: Patch) -> Iterator[tuple[Any, Any]]:
@@ -113,8 +134,9 @@ def _targets(document: Document, patch: Patch) -> Iterator[tuple[Any, Any]]:
     for step in steps:
         parents = [child for parent in parents for child in _get(parent, step)]
     for parent in parents:
-        if patch.op == "add" and isinstance(parent, dict) and last not in parent and last != "*":
-            yield parent, last
+        if patch.op == "add":
+            if isinstance(parent, dict) and last != "*":
+                yield parent, last
         elif isinstance(parent, dict):
             yield from ((parent, key) for key in list(parent) if last in ("*", key))
         elif isinstance(parent, list):
@@ -129,24 +151,32 @@ def _get(node: Any, step: str) -> list[Any]:
     return []
 
 
-def _change(parent: Any, key: Any, patch: Patch) -> bool:
-    before = copy.deepcopy(parent[key]) if not isinstance(parent, dict) or key in parent else None
+def _change(document: Document, parent: Any, key: Any, patch: Patch) -> bool:
     if patch.op == "remove":
         del parent[key]
         return True
+    before = copy.deepcopy(parent[key]) if patch.op != "add" else None
     if patch.op == "merge":
-        if not isinstance(parent[key], dict) or not isinstance(patch.value, dict):
-            raise SpecError("a merge needs an object on both sides", pointer=patch.pointer)
-        parent[key].update(copy.deepcopy(patch.value))
+        parent[key] = {**parent[key], **copy.deepcopy(patch.value)}
     elif patch.op == "nullable":
-        parent[key] = _nullable(parent[key])
+        if not _takes_null(document, parent[key]):
+            prose = {k: v for k, v in parent[key].items() if k == "description"}
+            rest = {k: v for k, v in parent[key].items() if k not in prose}
+            parent[key] = {**prose, "anyOf": [rest, {"type": "null"}]}
     else:
         parent[key] = copy.deepcopy(patch.value)
     return bool(parent[key] != before)
 
 
-def _nullable(schema: dict[str, Any]) -> dict[str, Any]:
-    if {"type": "null"} in schema.get("anyOf", []):
-        return schema
-    prose = {key: schema[key] for key in ("description",) if key in schema}
-    return {**prose, "anyOf": [{k: v for k, v in schema.items() if k not in prose}, {"type": "null"}]}
+def _takes_null(document: Document, schema: Any, seen: tuple[str, ...] = ()) -> bool:
+    """Whether a schema as written allows null, in whichever spelling."""
+    if not isinstance(schema, dict):
+        return schema is True
+    name = ref_name(schema)
+    if name is not None and name not in seen:
+        return _takes_null(document, document["components"]["schemas"].get(name), (*seen, name))
+    kinds = schema.get("type")
+    if schema.get("nullable") is True or kinds == "null" or (isinstance(kinds, list) and "null" in kinds):
+        return True
+    members = [*schema.get("anyOf", ()), *schema.get("oneOf", ())]
+    return None in schema.get("enum", ()) or any(_takes_null(document, member, seen) for member in members)

@@ -13,7 +13,7 @@ from typing import Any
 
 import attrs
 
-from . import document, finish, generate, names, patches, plan, slice, source, transforms
+from . import finish, forms, generate, names, patches, plan, reading, slice, source, transforms
 from .errors import SpecError
 from .transforms import spelling
 
@@ -52,13 +52,14 @@ def make(inputs: Inputs, out: Path, say: Say) -> None:
     lenient = not inputs.vendored
     with _step("load"):
         raw = inputs.spec.read_bytes() if inputs.spec.is_file() else b""
-        loaded = document.load(inputs.spec)
+        loaded = reading.load(inputs.spec)
         origin = (
             source.read(inputs.openapi / "SOURCE.toml") if inputs.vendored else _foreign(inputs.spec, raw)
         )
     say("load", f"{inputs.spec.name}, {len(raw):,} bytes")
     with _step("slice"):
         part = slice.cut(loaded)
+        forms.check(part.document)
     say("slice", slice.sizes(part))
     with _step("patches"):
         located, _ = spelling.locate(part.document)

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from urllib.parse import unquote
 
 import attrs
 
-from .document import SCHEMAS, Document, escape, ref_name, references, unescape, union_of
+from .document import Document, escape, operations, pointers, ref_name, unescape, union_of
 from .errors import SpecError
 
 _PATH = re.compile(r"/realtime(/|$)")
@@ -67,20 +68,21 @@ def cut(document: Document) -> Slice:
             hint="name OpenAI's description, whole or its realtime part",
         )
     kept: dict[str, dict[str, Any]] = {"schemas": {}}
-    todo = [("schemas", name) for name in schemas if _SCHEMA.match(name)]
+    todo = [("schemas", name, "") for name in schemas if _SCHEMA.match(name)]
     todo += _reached(paths, "/paths")
     while todo:
-        kind, name = todo.pop()
+        kind, name, origin = todo.pop()
         if name in kept.setdefault(kind, {}):
             continue
-        pointer = f"/components/{kind}/{escape(name)}"
         try:
             kept[kind][name] = components[kind][name]
         except (KeyError, TypeError):
             raise SpecError(
-                "a reference leads nowhere", pointer=pointer, hint="add the component or mend the reference"
+                f"a reference leads nowhere: there is no /components/{kind}/{escape(name)}",
+                pointer=origin,
+                hint="add the component or mend the reference",
             ) from None
-        todo += _reached(kept[kind][name], pointer)
+        todo += _reached(kept[kind][name], f"/components/{kind}/{escape(name)}")
     if "securitySchemes" in components:
         used = {name for requirement in document.get("security", []) for name in requirement}
         kept["securitySchemes"] = {k: v for k, v in components["securitySchemes"].items() if k in used}
@@ -88,13 +90,13 @@ def cut(document: Document) -> Slice:
     out |= {key: document[key] for key in ("servers", "security") if key in document}
     out["paths"] = paths
     out["components"] = {
-        kind: {name: components[kind][name] for name in components[kind] if name in members}
+        kind: {name: part for name, part in components.get(kind, {}).items() if name in members}
         for kind, members in kept.items()
         if members or kind == "schemas"
     }
     names = list(out["components"]["schemas"])
     return Slice(
-        document=out,
+        document=_decoded(out),
         events={
             table: _members(schemas, names, union, pattern)
             for table, (union, pattern) in EVENT_TABLES.items()
@@ -103,33 +105,51 @@ def cut(document: Document) -> Slice:
     )
 
 
-def _reached(node: Any, pointer: str) -> list[tuple[str, str]]:
-    found: list[tuple[str, str]] = []
-    stack = [node]
-    while stack:
-        part = stack.pop()
-        if isinstance(part, dict):
-            ref = part.get("$ref")
-            if isinstance(ref, str):
-                match = _COMPONENT.match(ref)
-                if match is None:
-                    raise SpecError(
-                        f"a reference to {ref!r} leaves the document's components", pointer=pointer
-                    )
-                found.append((match[1], unescape(match[2])))
-            stack.extend(part.values())
-        elif isinstance(part, list):
-            stack.extend(part)
+def _reached(node: Any, at: str) -> list[tuple[str, str, str]]:
+    """Kind, name and place of every reference to a component."""
+    found: list[tuple[str, str, str]] = []
+    for pointer, ref in pointers(node, at, names=at == "/paths"):
+        match = _COMPONENT.match(unquote(ref))
+        if match is None:
+            raise SpecError(
+                f"a reference to {ref!r} leaves the document's components",
+                pointer=pointer,
+                hint="bundle the documents, or make the part a component and refer to that",
+            )
+        found.append((match[1], unescape(match[2]), pointer))
     return found
+
+
+def _decoded(node: Any) -> Any:
+    """References without percent-encoding (RFC 6901, section 6), so that nobody else has to think of it."""
+    if isinstance(node, dict):
+        return {
+            key: unquote(value)
+            if key == "$ref" and isinstance(value, str) and value.startswith("#")
+            else _decoded(value)
+            for key, value in node.items()
+        }
+    return [_decoded(value) for value in node] if isinstance(node, list) else node
 
 
 def _members(
     schemas: dict[str, Any], names: list[str], union: str, pattern: re.Pattern[str]
 ) -> tuple[str, ...]:
-    members = union_of(schemas[union]) if union in schemas else None
-    if members is not None:
-        return tuple(name for member in members if (name := ref_name(member)) is not None)
-    return tuple(name for name in names if pattern.match(name))
+    """The names of a union's members, members of unions inside it included."""
+    if union not in schemas:
+        return tuple(name for name in names if pattern.match(name))
+    found: list[str] = []
+    todo, seen = [union], set()
+    while todo:
+        name = todo.pop(0)
+        seen.add(name)
+        members = union_of(schemas[name]) if isinstance(schemas[name], dict) else None
+        if members is None:
+            found.append(name)
+            continue
+        inner = [target for member in members if (target := ref_name(member)) is not None]
+        todo[:0] = [target for target in inner if target not in seen]
+    return tuple(dict.fromkeys(found))
 
 
 def sizes(part: Slice) -> str:
@@ -137,7 +157,8 @@ def sizes(part: Slice) -> str:
     document = part.document
     events = sum(len(names) for names in part.events.values())
     schemas = document["components"]["schemas"]
-    return f"{len(document['paths'])} operations, {len(schemas)} schemas, {events} events"
+    count = sum(1 for _ in operations(document))
+    return f"{count} operations, {len(schemas)} schemas, {events} events"
 
 
-__all__ = ["EVENT_TABLES", "SCHEMAS", "Slice", "cut", "references", "sizes"]
+__all__ = ["EVENT_TABLES", "Slice", "cut", "sizes"]

@@ -1,33 +1,37 @@
-"""Hypothesis strategies drawn from the packaged JSON Schemas, and a count of what was drawn."""
+"""Hypothesis strategies drawn from normalised JSON Schemas, and a count of what was drawn."""
 
 from __future__ import annotations
 
 import string
 from collections import Counter
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from hypothesis import strategies as st
 from realtime_api import schemas
 
+Get = Callable[[str], dict[str, Any]]
+
 #: Values stay small: what is tested is structure, not size.
-_TEXT = st.text(string.ascii_letters + " é漢\u2028\x00😀", max_size=6)
-_JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-5, 5) | _TEXT,
+TEXT = st.text(string.ascii_letters + " é漢\u2028\x00😀", max_size=6)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 5) | TEXT,
     lambda inner: st.lists(inner, max_size=2),
     max_leaves=3,
 )
-
-
-Kind = Callable[..., st.SearchStrategy[Any]]
 
 
 class Drawn(Counter[str]):
     """How often each point of choice was drawn: `pointer=value`, `pointer/anyOf/2`, `pointer=null`."""
 
 
+class EndlessError(Exception):
+    """A schema that no finite value fits: it requires itself."""
+
+
 def instances(
-    name: str, drawn: Drawn, *, extras: bool = False, shallow: bool = False
+    name: str, drawn: Drawn, *, extras: bool = False, shallow: bool = False, get: Get = schemas.get
 ) -> st.SearchStrategy[Any]:
     """Valid instances of a packaged schema.
 
@@ -36,22 +40,59 @@ def instances(
         drawn: Gets every choice that was made.
         extras: Put unknown properties into every object.
         shallow: Draw the choices of this schema alone; what it refers to is there in its smallest form.
+        get: The schemas by name.
     """
-    deepest = 0 if shallow else 99
-    return _strategy({"$ref": f"#/$defs/{name}"}, name, drawn, extras, deepest)
+    deepest = 0 if shallow else 4
+    return _Drawing(get, drawn, extras).strategy({"$ref": f"#/$defs/{name}"}, name, deepest)
 
 
-def minimal(schema: Any) -> Any:
-    """The smallest instance of a schema: what is required, the first of every choice."""
+def values(schema: dict[str, Any], get: Get = schemas.get) -> st.SearchStrategy[Any]:
+    """Valid values of a schema that has no name of its own."""
+    return _Drawing(get, Drawn(), False).strategy(schema, "", 4)
+
+
+def minimal(schema: Any, get: Get = schemas.get, seen: tuple[str, ...] = ()) -> Any:
+    """The smallest instance of a schema: what is required, the first of every choice.
+
+    Raises:
+        EndlessError: there is none.
+    """
     if "$ref" in schema:
-        return minimal(schemas.get(schema["$ref"].rsplit("/", 1)[-1]))
+        name = schema["$ref"].rsplit("/", 1)[-1]
+        if name in seen:
+            raise EndlessError(name)
+        return minimal(get(name), get, (*seen, name))
     if "anyOf" in schema:
-        return minimal(schema["anyOf"][0])
+        for member in schema["anyOf"]:
+            if not endless(member, get, seen):
+                return minimal(member, get, seen)
+        raise EndlessError(schema)
     if "const" in schema or "enum" in schema:
         return schema.get("const", schema.get("enum", [None])[0])
+    if schema.get("not") == {}:
+        raise EndlessError(schema)
     if schema.get("type") == "object":
-        return {key: minimal(schema["properties"][key]) for key in schema.get("required", ())}
-    return {"array": [], "string": "x", "boolean": False}.get(schema.get("type"), schema.get("minimum", 0))
+        properties = schema.get("properties", {})
+        return {key: minimal(properties.get(key, {}), get, seen) for key in schema.get("required", ())}
+    return {"array": [], "string": "x", "boolean": False, "null": None}.get(
+        schema.get("type"), schema.get("minimum", 0)
+    )
+
+
+def endless(schema: Any, get: Get = schemas.get, seen: tuple[str, ...] = ()) -> bool:
+    """Whether no finite value fits a schema."""
+    if "$ref" in schema and not seen:
+        return _endless_by_name(schema["$ref"].rsplit("/", 1)[-1], get)
+    try:
+        minimal(schema, get, seen)
+    except EndlessError:
+        return True
+    return False
+
+
+@cache
+def _endless_by_name(name: str, get: Get) -> bool:
+    return endless(get(name), get, (name,))
 
 
 def choices(name: str) -> set[str]:
@@ -76,84 +117,97 @@ def choices(name: str) -> set[str]:
     return found
 
 
-def _strategy(schema: Any, at: str, drawn: Drawn, extras: bool, depth: int) -> st.SearchStrategy[Any]:
-    if "$ref" in schema:
-        name = schema["$ref"].rsplit("/", 1)[-1]
-        if depth < 0:
-            return st.just(minimal(schema))
-        return st.deferred(lambda: _strategy(schemas.get(name), name, drawn, extras, depth - 1))
-    if "anyOf" in schema:
-        members = [
-            _strategy(member, f"{at}/anyOf/{index}", drawn, extras, depth).map(
-                _counting(drawn, f"{at}/anyOf/{index}")
+class _Drawing:
+    """Strategies for the schemas of one document."""
+
+    def __init__(self, get: Get, drawn: Drawn, extras: bool) -> None:
+        self.get = get
+        self.drawn = drawn
+        self.extras = extras
+        self._kinds: dict[str, Callable[[Any, str, int], st.SearchStrategy[Any]]] = {
+            "string": self._text,
+            "integer": self._integer,
+            "number": self._number,
+            "boolean": lambda *_: st.booleans(),
+            "null": lambda *_: st.none(),
+            "array": self._array,
+            "object": self._object,
+        }
+
+    def strategy(self, schema: Any, at: str, depth: int) -> st.SearchStrategy[Any]:
+        if "$ref" in schema:
+            name = schema["$ref"].rsplit("/", 1)[-1]
+            if depth < 0:
+                return st.just(minimal(schema, self.get))
+            return st.deferred(lambda: self.strategy(self.get(name), name, depth - 1))
+        if "anyOf" in schema:
+            return st.one_of(
+                [
+                    self.strategy(member, f"{at}/anyOf/{index}", depth).map(
+                        self._counting(f"{at}/anyOf/{index}")
+                    )
+                    for index, member in enumerate(schema["anyOf"])
+                    if not endless(member, self.get)
+                ]
             )
-            for index, member in enumerate(schema["anyOf"])
-        ]
-        return st.one_of(members)
-    if "const" in schema:
-        return st.just(schema["const"])
-    if "enum" in schema:
-        return st.sampled_from(schema["enum"]).map(lambda value: _counting(drawn, f"{at}={value!r}")(value))
-    kind: Kind = _KINDS.get(schema.get("type", ""), lambda *_: _JSON)
-    return kind(schema, at, drawn, extras, depth)
+        if "const" in schema:
+            return st.just(schema["const"])
+        if "enum" in schema:
+            return st.sampled_from(schema["enum"]).map(lambda value: self._counting(f"{at}={value!r}")(value))
+        kind = self._kinds.get(schema.get("type", ""))
+        return JSON if kind is None else kind(schema, at, depth)
 
+    def _counting(self, point: str) -> Callable[[Any], Any]:
+        def count(value: Any) -> Any:
+            self.drawn[point] += 1
+            return value
 
-def _counting(drawn: Drawn, point: str) -> Any:
-    def count(value: Any) -> Any:
-        drawn[point] += 1
-        return value
+        return count
 
-    return count
+    def _text(self, schema: Any, *_: Any) -> st.SearchStrategy[str]:
+        if "pattern" in schema:
+            return st.from_regex(schema["pattern"], fullmatch=True)
+        return TEXT.filter(lambda text: len(text) >= schema.get("minLength", 0))
 
+    def _integer(self, schema: Any, *_: Any) -> st.SearchStrategy[int]:
+        low = schema.get("minimum", -9)
+        return st.integers(low, schema.get("maximum", low + 9_999))
 
-def _text(schema: Any, *_: Any) -> st.SearchStrategy[str]:
-    if "pattern" in schema:
-        return st.from_regex(schema["pattern"], fullmatch=True)
-    return _TEXT.filter(lambda text: len(text) >= schema.get("minLength", 0))
+    def _number(self, schema: Any, *_: Any) -> st.SearchStrategy[float]:
+        low = schema.get("minimum", -9)
+        high = schema.get("maximum", low + 9_999)
+        return st.floats(low, high, allow_nan=False) | st.integers(int(low) + 1, int(high))
 
+    def _array(self, schema: Any, at: str, depth: int) -> st.SearchStrategy[list[Any]]:
+        described = schema.get("items", {})
+        if "prefixItems" in schema or endless(described, self.get):
+            return st.just([])
+        items = self.strategy(described, f"{at}/items", depth)
+        least = schema.get("minItems", 0)
+        return st.lists(items, min_size=least, max_size=max(least, min(2, schema.get("maxItems", 2))))
 
-def _integer(schema: Any, *_: Any) -> st.SearchStrategy[int]:
-    return st.integers(schema.get("minimum", -9), schema.get("maximum", 9_999))
-
-
-def _number(schema: Any, *_: Any) -> st.SearchStrategy[float]:
-    low, high = schema.get("minimum", -9), schema.get("maximum", 9_999)
-    return st.floats(low, high, allow_nan=False) | st.integers(int(low) + 1, int(high))
-
-
-def _array(schema: Any, at: str, drawn: Drawn, extras: bool, depth: int) -> st.SearchStrategy[list[Any]]:
-    items = _strategy(schema.get("items", {}), f"{at}/items", drawn, extras, depth)
-    return st.lists(items, min_size=schema.get("minItems", 0), max_size=min(2, schema.get("maxItems", 2)))
-
-
-def _object(
-    schema: Any, at: str, drawn: Drawn, extras: bool, depth: int
-) -> st.SearchStrategy[dict[str, Any]]:
-    properties = {
-        key: _strategy(member, f"{at}/{key}", drawn, extras, depth)
-        for key, member in schema.get("properties", {}).items()
-    }
-    required = {key: properties[key] for key in schema.get("required", ()) if key in properties}
-    optional = {key: value for key, value in properties.items() if key not in required}
-    if not properties:
-        values = schema.get("additionalProperties")
-        inner = _strategy(values, f"{at}/*", drawn, extras, depth) if isinstance(values, dict) else _JSON
-        return st.dictionaries(_TEXT, inner, max_size=2)
-    drawn_object = st.fixed_dictionaries(required, optional=optional)
-    if not extras:
-        return drawn_object
-    unknown = st.dictionaries(
-        st.sampled_from(["x_new", "x-late", "ünbekannt"]), _JSON, min_size=1, max_size=2
-    )
-    return st.tuples(drawn_object, unknown).map(lambda pair: {**pair[1], **pair[0]})
-
-
-_KINDS: dict[str, Kind] = {
-    "string": _text,
-    "integer": _integer,
-    "number": _number,
-    "boolean": lambda *_: st.booleans(),
-    "null": lambda *_: st.none(),
-    "array": _array,
-    "object": _object,
-}
+    def _object(self, schema: Any, at: str, depth: int) -> st.SearchStrategy[dict[str, Any]]:
+        properties = {
+            key: self.strategy(member, f"{at}/{key}", depth)
+            for key, member in schema.get("properties", {}).items()
+            if not endless(member, self.get)
+        }
+        required = {key: properties.get(key, JSON) for key in schema.get("required", ())}
+        optional = {key: value for key, value in properties.items() if key not in required}
+        if not properties:
+            values = schema.get("additionalProperties")
+            free = not isinstance(values, dict) or endless(values, self.get)
+            inner = JSON if free else self.strategy(values, f"{at}/*", depth)
+            some = st.dictionaries(TEXT, inner, max_size=2)
+            return (
+                some
+                if not required
+                else st.tuples(some, st.fixed_dictionaries(required)).map(lambda p: p[0] | p[1])
+            )
+        drawn_object = st.fixed_dictionaries(required, optional=optional)
+        if not self.extras:
+            return drawn_object
+        unknown = st.dictionaries(
+            st.sampled_from(["x_new", "x-late", "ünbekannt"]), JSON, min_size=1, max_size=2
+        )
+        return st.tuples(drawn_object, unknown).map(lambda pair: {**pair[1], **pair[0]})

@@ -7,13 +7,14 @@ from typing import Any
 
 import attrs
 import pytest
-from drawing import Drawn, choices, instances
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from realtime_api import models, schemas
 from realtime_api._base import Model
 from realtime_api.events import SERVER_EVENTS, TRANSLATION_SERVER_EVENTS
 from realtime_api.types import UNSET
+
+from tests.realtime_api.drawing import Drawn, choices, instances
 
 QUICK = settings(
     max_examples=20,

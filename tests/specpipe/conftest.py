@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,23 +16,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 
 from specpipe import pipeline  # noqa: E402
 
-
-def load(folder: Path, name: str) -> ModuleType:
-    """Import a generated package under a name of its own, so that several can be there at once."""
-    spec = importlib.util.spec_from_file_location(
-        name, folder / "__init__.py", submodule_search_locations=[str(folder)]
-    )
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-def forget(name: str) -> None:
-    """Drop a package that `load` imported."""
-    for key in [key for key in sys.modules if key == name or key.startswith(name + ".")]:
-        del sys.modules[key]
+from tests.specpipe.packages import forget, load  # noqa: E402
 
 
 def make(spec: Path, out: Path) -> Path:

@@ -8,8 +8,6 @@ from .mcp_tool_filter import MCPToolFilter
 MCPAllowedTools: TypeAlias = list[str] | MCPToolFilter
 """Tool names, or a filter, that limits what the model may use; null or absence sets no limit."""
 
-_MEMBERS = MCPToolFilter
-
 
 def decode_mcp_allowed_tools(value: Any) -> Any:
     """Decode a MCPAllowedTools; a value or a kind that this version does not know is kept as it is."""

@@ -8,8 +8,6 @@ from .mcp_tool_approval_filter import MCPToolApprovalFilter
 MCPRequireApproval: TypeAlias = MCPToolApprovalFilter | Literal["always", "never"]
 """Which tool calls wait for the client's consent: `always` (default), `never`, or one filter for each."""
 
-_MEMBERS = MCPToolApprovalFilter
-
 
 def decode_mcp_require_approval(value: Any) -> Any:
     """Decode a MCPRequireApproval; a value or a kind that this version does not know is kept as it is."""

@@ -8,8 +8,6 @@ from .realtime_tracing_configuration import RealtimeTracingConfiguration
 RealtimeTracingConfig: TypeAlias = Literal["auto"] | RealtimeTracingConfiguration
 """Trace recording: `auto` for defaults, an object for details, `null` for none. Once on it cannot be changed."""
 
-_MEMBERS = RealtimeTracingConfiguration
-
 
 def decode_realtime_tracing_config(value: Any) -> Any:
     """Decode a RealtimeTracingConfig; a value or a kind that this version does not know is kept as it is."""

@@ -9,8 +9,6 @@ RealtimeTruncation: TypeAlias = Literal["auto", "disabled"] | RealtimeTruncation
 """What to do when a conversation outgrows the input limit of the model: `auto` (default) drops the oldest
 items, `disabled` raises an error, an object sets a retention ratio."""
 
-_MEMBERS = RealtimeTruncationRetentionRatio
-
 
 def decode_realtime_truncation(value: Any) -> Any:
     """Decode a RealtimeTruncation; a value or a kind that this version does not know is kept as it is."""

@@ -9,8 +9,6 @@ from .voice_ids_shared import VoiceIdsShared
 VoiceIdsOrCustomVoice: TypeAlias = VoiceIdsShared | CustomVoice
 """A voice: the name of a built-in one, or an object that points to a custom one."""
 
-_MEMBERS = CustomVoice
-
 
 def decode_voice_ids_or_custom_voice(value: Any) -> Any:
     """Decode a VoiceIdsOrCustomVoice; a value or a kind that this version does not know is kept as it is."""

@@ -56,7 +56,7 @@ def build(part: Slice) -> Plan:
             aliases[name] = build_alias(graph, name, schema)
 
     def typed(names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-        return tuple((tag, name) for name in names if (tag := graph.event_type(name)) is not None)
+        return tuple((tag, name) for name in names for tag in graph.event_types(name))
 
     return Plan(
         models=models,

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import builtins
+import json
 import keyword
 import re
 import unicodedata
+from collections.abc import Collection
 from typing import Any
 
 import attrs
 
 from ..document import ref_name, union_of
+from ..errors import SpecError
 from .graph import NULL, Graph
 
 _SCALARS = {"string": "str", "integer": "int", "number": "float", "boolean": "bool", "null": "None"}
@@ -27,30 +30,29 @@ _RESERVED = {
 }
 
 
-def attribute_names(keys: list[str]) -> dict[str, str]:
-    """JSON key → attribute name: the key itself wherever Python allows it, otherwise the nearest that is
+def attribute_names(keys: list[str], reserved: Collection[str] = _RESERVED) -> dict[str, str]:
+    """JSON key → attribute: the key itself wherever Python allows it, otherwise the nearest name that is
     free.
 
-    Keywords, `self` and the names of the models' own methods take an underscore; what stands for no
-    identifier is replaced by underscores.
+    Keywords and reserved names take an underscore; what stands for no identifier is replaced by underscores.
     """
     out: dict[str, str] = {}
-    for key in sorted(keys, key=lambda key: _plain(key) != key):
-        name = _plain(key)
+    for key in sorted(keys, key=lambda key: _plain(key, reserved) != key):
+        name = _plain(key, reserved)
         while name in out.values():
             name += "_"
         out[key] = name
     return {key: out[key] for key in keys}
 
 
-def _plain(key: str) -> str:
+def _plain(key: str, reserved: Collection[str]) -> str:
     name = unicodedata.normalize("NFKC", key)
     if not name.isidentifier():
         name = re.sub(r"\W", "_", name) or "_"
     name = name if name.isidentifier() else f"field_{name}"
     if name.startswith("_"):
         name = f"field{name}"
-    return name + "_" if keyword.iskeyword(name) or name in _RESERVED else name
+    return name + "_" if keyword.iskeyword(name) or name in reserved else name
 
 
 @attrs.define
@@ -125,26 +127,43 @@ def _parts(scope: Scope, schema: Any, lenient: bool) -> list[str]:
         return parts + (_open_ends(scope, schema) if lenient else [])
     if not isinstance(schema, dict):
         return [scope.type_name("Any")]
-    if "const" in schema:
-        return [f"{scope.type_name('Literal')}[{literal(schema['const'])}]"]
-    if "enum" in schema:
-        values = ", ".join(literal(value) for value in schema["enum"])
-        closed = [f"{scope.type_name('Literal')}[{values}]"]
+    if "const" in schema or "enum" in schema:
+        closed = _closed(scope, schema.get("enum", [schema.get("const")]))
         return closed + (_open_ends(scope, schema) if lenient else [])
     kind = schema.get("type")
     if kind == "array":
-        return [f"{scope.type_name('list')}[{annotation(scope, schema.get('items', {}), lenient=lenient)}]"]
+        return [f"{scope.type_name('list')}[{annotation(scope, items_of(schema), lenient=lenient)}]"]
     if kind == "object":
         value = schema.get("additionalProperties")
-        inner = (
-            annotation(scope, value, lenient=lenient)
-            if isinstance(value, dict) and value
-            else scope.type_name("Any")
-        )
+        if isinstance(value, dict) and value:
+            inner = annotation(scope, value, lenient=lenient)
+        else:
+            inner = scope.type_name("Any")
         return [f"{scope.type_name('dict')}[{scope.type_name('str')}, {inner}]"]
+    if kind == "string" and schema.get("format") == "binary":
+        return [scope.type_name("bytes"), scope.type_name("str")]
     if kind == "null":
         return ["None"]
-    return [scope.type_name(_SCALARS[kind])] if kind in _SCALARS else [scope.type_name("Any")]
+    return [scope.type_name(_SCALARS.get(str(kind), "Any"))]
+
+
+def _closed(scope: Scope, values: list[Any]) -> list[str]:
+    """The type of a closed set of values; what typing has no literals for goes by its class."""
+    exact = [literal(value) for value in values if isinstance(value, (str, int))]
+    parts = [f"{scope.type_name('Literal')}[{', '.join(exact)}]"] if exact else []
+    for value in values:
+        if isinstance(value, float):
+            parts.append(scope.type_name("float"))
+        elif isinstance(value, (list, dict)):
+            parts.append(scope.type_name("Any"))
+        elif value is None:
+            parts.append("None")
+    return parts
+
+
+def items_of(schema: dict[str, Any]) -> Any:
+    """What every member of a list is; unknown where the first ones have schemas of their own."""
+    return {} if "prefixItems" in schema else schema.get("items", {})
 
 
 def _open_ends(scope: Scope, schema: dict[str, Any]) -> list[str]:
@@ -152,7 +171,7 @@ def _open_ends(scope: Scope, schema: dict[str, Any]) -> list[str]:
     leaves = scope.graph.leaves(schema)
     for leaf in leaves:
         values = leaf.get("enum", ())
-        ends += [scope.type_name(type(value).__name__) for value in values if isinstance(value, (str, int))]
+        ends += [scope.type_name(type(v).__name__) for v in values if isinstance(v, (str, int, float))]
     if (
         len(leaves) > 1
         and any(ref_name(leaf) is not None for leaf in leaves)
@@ -185,7 +204,7 @@ def decodes(graph: Graph, schema: Any, seen: tuple[str, ...] = ()) -> bool:
     if members is not None:
         return any(decodes(graph, member, seen) for member in members)
     if schema.get("type") == "array":
-        return decodes(graph, schema.get("items"), seen)
+        return decodes(graph, items_of(schema), seen)
     return schema.get("type") == "object" and decodes(graph, schema.get("additionalProperties"), seen)
 
 
@@ -217,4 +236,7 @@ def decode(scope: Scope, schema: Any, source: str, depth: int = 0) -> str:
         item = decode(scope, schema["additionalProperties"], f"i{depth}", depth + 1)
         pairs = f"{{k{depth}: {item} for k{depth}, i{depth} in {held}.items()}}"
         return f"{pairs} if isinstance({held} := {source}, dict) else {held}"
-    raise AssertionError(f"a union without a name: {schema}")
+    raise SpecError(
+        f"a union without a name in {scope.owner}: {json.dumps(schema):.200}",
+        hint="the transform hoist_inline should have named it",
+    )

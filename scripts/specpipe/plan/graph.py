@@ -6,6 +6,7 @@ from typing import Any
 
 import attrs
 
+from ..circles import knots
 from ..document import operations, ref_name, references, union_of
 from ..names import module_name
 from ..slice import Slice
@@ -40,9 +41,6 @@ class Graph:
         for _, _, operation in operations(part.document):
             sent.update(references(operation.get("requestBody")), references(operation.get("parameters")))
             received.update(references(operation.get("responses")))
-        components = part.document["components"]
-        sent.update(references(components.get("requestBodies")), references(components.get("parameters")))
-        received.update(references(components.get("responses")))
         for table, names in part.events.items():
             (sent if "CLIENT" in table else received).update(names)
         graph = cls(
@@ -50,7 +48,10 @@ class Graph:
             sent=frozenset(_reach(schemas, sent)),
             received=frozenset(_reach(schemas, received)),
         )
-        graph.knots.update(_knots(schemas))
+        targets = {
+            name: [ref for ref in references(whole) if ref in schemas] for name, whole in schemas.items()
+        }
+        graph.knots.update(knots(targets))
         for schema in schemas.values():
             graph._note_tags(schema)
         return graph
@@ -67,10 +68,11 @@ class Graph:
         """Whether a model never goes out, so that absent and null need no telling apart."""
         return name in self.received and name not in self.sent
 
-    def event_type(self, name: str) -> str | None:
-        """The constant `type` of an event's schema."""
-        tag = self.schemas[name].get("properties", {}).get("type", {}).get("const")
-        return tag if isinstance(tag, str) else None
+    def event_types(self, name: str) -> tuple[str, ...]:
+        """The values of `type` by which an event's schema is known."""
+        if "type" not in self.schemas[name].get("properties", {}):
+            return ()
+        return tuple(value for value in self.tag_values(name, "type") if isinstance(value, str))
 
     def leaves(self, schema: Any, seen: tuple[str, ...] = ()) -> list[dict[str, Any]]:
         """The members of a schema once unions and aliases are followed; references to models stay."""
@@ -102,17 +104,18 @@ class Graph:
             return []
         first, *rest = (self.schemas[name]["properties"] for name in models)
         shared = [key for key in first if all(key in properties for properties in rest)]
-        return [key for key in shared if all(tag_values(self.schemas[n]["properties"][key]) for n in models)]
+        return [key for key in shared if all(self.tag_values(name, key) for name in models)]
 
-
-def tag_values(schema: Any) -> tuple[Any, ...]:
-    """The values of a constant or of an enum, or nothing."""
-    if not isinstance(schema, dict):
-        return ()
-    if "const" in schema:
-        return (schema["const"],)
-    values = schema.get("enum", ())
-    return tuple(values) if all(isinstance(value, (str, int)) for value in values) else ()
+    def tag_values(self, model: str, key: str) -> tuple[str | int, ...]:
+        """The values of a property that has a constant or an enum of words or whole numbers, or nothing."""
+        leaves = self.leaves(self.schemas[model]["properties"][key])
+        values: list[Any] = []
+        for leaf in leaves:
+            closed = [leaf["const"]] if "const" in leaf else leaf.get("enum", [])
+            if not closed or not all(isinstance(v, (str, int)) and not isinstance(v, bool) for v in closed):
+                return ()
+            values += closed
+        return tuple(dict.fromkeys(values))
 
 
 def _reach(schemas: dict[str, Any], names: set[str]) -> set[str]:
@@ -123,44 +126,3 @@ def _reach(schemas: dict[str, Any], names: set[str]) -> set[str]:
             seen.add(name)
             todo.extend(references(schemas[name]))
     return seen
-
-
-def _knots(schemas: dict[str, Any]) -> dict[str, frozenset[str]]:
-    """Tarjan's strongly connected components, those of one schema only if it refers to itself."""
-    index: dict[str, int] = {}
-    low: dict[str, int] = {}
-    stack: list[str] = []
-    out: dict[str, frozenset[str]] = {}
-    targets = {
-        name: [ref for ref in references(schema) if ref in schemas] for name, schema in schemas.items()
-    }
-
-    def visit(root: str) -> None:
-        work = [(root, iter(targets[root]))]
-        index[root] = low[root] = len(index)
-        stack.append(root)
-        while work:
-            name, rest = work[-1]
-            for target in rest:
-                if target not in index:
-                    index[target] = low[target] = len(index)
-                    stack.append(target)
-                    work.append((target, iter(targets[target])))
-                    break
-                if target in stack:
-                    low[name] = min(low[name], index[target])
-            else:
-                work.pop()
-                if work:
-                    low[work[-1][0]] = min(low[work[-1][0]], low[name])
-                if low[name] == index[name]:
-                    at = stack.index(name)
-                    knot = frozenset(stack[at:])
-                    del stack[at:]
-                    if len(knot) > 1 or name in targets[name]:
-                        out.update(dict.fromkeys(knot, knot))
-
-    for name in schemas:
-        if name not in index:
-            visit(name)
-    return out

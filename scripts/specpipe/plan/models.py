@@ -6,7 +6,7 @@ from typing import Any
 
 import attrs
 
-from ..document import ref_name, union_of
+from ..document import ref_name, references, union_of
 from . import expressions
 from .expressions import Scope
 from .graph import NULL, Graph
@@ -77,6 +77,7 @@ class Model:
     str_name: str
     mapping_name: str
     self_name: str
+    classmethod_name: str
     schema: dict[str, Any]
     sent: bool
     received: bool
@@ -95,6 +96,7 @@ class Alias:
     table: Table | str | None
     list_item: str | None
     map_value: str | None
+    open: bool
     whole: str | None
     imports: Imports
     schema: dict[str, Any]
@@ -113,7 +115,7 @@ def build_model(graph: Graph, name: str, schema: dict[str, Any]) -> Model:
         _field(scope, key, names[key], schema["properties"][key], key in required, name in graph.received)
         for key in keys
     )
-    own = {word: scope.type_name(word) for word in ("Any", "dict", "str", "Mapping", "Self")}
+    own = {word: scope.type_name(word) for word in ("Any", "dict", "str", "Mapping", "Self", "classmethod")}
     return Model(
         name=name,
         module=graph.module(name),
@@ -125,6 +127,7 @@ def build_model(graph: Graph, name: str, schema: dict[str, Any]) -> Model:
         str_name=own["str"],
         mapping_name=own["Mapping"],
         self_name=own["Self"],
+        classmethod_name=own["classmethod"],
         schema=schema,
         sent=name in graph.sent,
         received=name in graph.received,
@@ -137,7 +140,8 @@ def _field(scope: Scope, key: str, name: str, schema: Any, required: bool, lenie
     nullable = graph.nullable(schema)
     unset = not required and nullable and not graph.only_received(scope.owner)
     shown = expressions.annotation(scope, schema, lenient=lenient)
-    constant = expressions.literal(schema["const"]) if "const" in schema else None
+    scalar = isinstance(schema.get("const"), (str, int, float))
+    constant = expressions.literal(schema["const"]) if scalar else None
     default: str | None
     if required:
         default, source = constant, f"d.pop({key!r})"
@@ -147,7 +151,8 @@ def _field(scope: Scope, key: str, name: str, schema: Any, required: bool, lenie
     else:
         tagged = constant is not None and key in graph.tagged.get(scope.owner, ())
         default, source = constant if tagged else "None", f"d.pop({key!r}, None)"
-        shown = shown if shown.endswith("None") or shown in ("Any", "_Any") else f"{shown} | None"
+        if shown.split(" | ")[-1] != "None" and shown not in ("Any", "_Any"):
+            shown += " | None"
     return Field(
         key=key,
         name=name,
@@ -174,23 +179,23 @@ def build_alias(graph: Graph, name: str, schema: dict[str, Any]) -> Alias:
     holds = expressions.decodes(graph, schema)
     item = value = whole = None
     choice = None
+    is_open = False
     members = [member for member in union_of(schema) or [] if member != NULL]
     if holds and len(members) > 1:
         leaves = [leaf for leaf in graph.leaves(schema) if leaf != NULL]
         models = [target for leaf in leaves if (target := ref_name(leaf)) is not None]
-        choice = table(graph, models)
+        choice = table(graph, models) if models else None
         scope.classes.update(models)
-        for leaf in leaves:
+        others = [leaf for leaf in leaves if ref_name(leaf) is None]
+        is_open = any(leaf.get("type", "object") == "object" for leaf in others)
+        for leaf in others:
             if leaf.get("type") == "array" and expressions.decodes(graph, leaf):
                 item = expressions.decode(scope, leaf["items"], "item")
-            if leaf.get("type") == "object" and ref_name(leaf) is None and expressions.decodes(graph, leaf):
+            if leaf.get("type") == "object" and expressions.decodes(graph, leaf):
                 value = expressions.decode(scope, leaf["additionalProperties"], "item")
     elif holds:
         whole = expressions.decode(scope, schema, "value")
-    quoted = name in graph.knots
     shown = expressions.annotation(scope, schema, lenient=False)
-    if "|" in shown and shown.replace(" ", "") in ("None|None",):
-        shown = "None"
     if holds:
         scope.type_name("Any")
     return Alias(
@@ -198,17 +203,30 @@ def build_alias(graph: Graph, name: str, schema: dict[str, Any]) -> Alias:
         module=graph.module(name),
         description=str(schema.get("description", "")),
         annotation=shown,
-        quoted=quoted,
+        quoted=_quoted(graph, name),
         decodes=holds,
         table=choice,
         list_item=item,
         map_value=value,
+        open=is_open,
         whole=whole,
         imports=_imports(scope, {"TypeAlias"}),
         schema=schema,
         sent=name in graph.sent,
         received=name in graph.received,
     )
+
+
+def _quoted(graph: Graph, name: str) -> bool:
+    """Whether an alias is written as text, for it cannot be evaluated when its module is imported.
+
+    It, or one that it refers to, is part of a circle and thereby text, or is None, which has no `|` with
+    None.
+    """
+    if name in graph.knots:
+        return True
+    aliases = [target for target in references(graph.schemas[name]) if not graph.is_model(target)]
+    return any(graph.schemas[target].get("type") == "null" or _quoted(graph, target) for target in aliases)
 
 
 def _imports(scope: Scope, more: set[str]) -> Imports:

@@ -6,7 +6,7 @@ from typing import Any
 
 import attrs
 
-from .graph import Graph, tag_values
+from .graph import Graph
 
 
 @attrs.frozen
@@ -50,7 +50,7 @@ def table(graph: Graph, models: list[str], used: tuple[str, ...] = ()) -> Table 
     for tag in graph.tags(models):
         groups: dict[Any, list[str]] = {}
         for model in models:
-            for value in tag_values(graph.schemas[model]["properties"][tag]):
+            for value in graph.tag_values(model, tag):
                 groups.setdefault(value, []).append(model)
         largest = max(len(group) for group in groups.values())
         if tag not in used and largest < len(models) and (best is None or largest < best[0]):

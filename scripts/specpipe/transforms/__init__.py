@@ -11,7 +11,7 @@ from collections.abc import Callable
 import attrs
 
 from ..document import Document
-from . import compose, inline, spelling, unions
+from . import compose, inline, parts, spelling, unions
 
 
 @attrs.frozen
@@ -31,9 +31,19 @@ class Transform:
 
 TRANSFORMS: tuple[Transform, ...] = (
     Transform(
+        "inline_parts",
+        "a shared parameter, body or answer is one written in place; the generator follows only some",
+        parts.inline_parts,
+    ),
+    Transform(
         "strip_prose_keys",
         "the generator names classes by `title` and drops operations whose titles repeat",
         spelling.strip_prose_keys,
+    ),
+    Transform(
+        "spell_as_3_1",
+        "true and false as schemas, and what OpenAPI 3.0 wrote in another way, need no rules of their own",
+        spelling.spell_as_3_1,
     ),
     Transform(
         "infer_types",
@@ -69,6 +79,16 @@ TRANSFORMS: tuple[Transform, ...] = (
         "flatten_unions",
         "a union inside a union, or of one member, has no name and no use of its own",
         unions.flatten,
+    ),
+    Transform(
+        "open_circles",
+        "a union that is a member of itself says nothing by that, and no type checker takes it",
+        unions.open_circles,
+    ),
+    Transform(
+        "join_containers",
+        "a JSON list does not tell which of a union's lists it is, so its members must tell what they are",
+        unions.join_containers,
     ),
     Transform(
         "hoist_inline",

@@ -4,55 +4,98 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..document import SCHEMAS, Document, escape, ref_name, union_of
+from ..document import SCHEMAS, UNIONS, Document, escape, rebuild, ref_name, unescape, union_of
 from ..errors import SpecError
 from .spelling import NULL, POINTER
-from .walk import each_schema
+from .walk import each_root, each_schema
 
 #: Keywords that say nothing of a value's shape; a schema of these alone allows everything.
 _SILENT = ("description", "default", "deprecated", "readOnly", "writeOnly", POINTER)
+#: Keywords that make a reference's neighbour a schema of its own.
+_SHAPING = ("properties", "required", "additionalProperties", "items", *UNIONS)
+#: What a union says of itself rather than of its members.
+_OUTER = ("discriminator", "default", "deprecated")
+_AT_LEAST = ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties")
+_AT_MOST = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties")
 
 
 def drop_constraint_unions(document: Document) -> tuple[Document, int]:
     """Alternatives whose members say only which properties are required."""
 
     def rule(schema: dict[str, Any]) -> dict[str, Any]:
-        members = union_of(schema)
-        if members is None or "properties" not in schema:
+        if not any(key in schema for key in ("properties", "allOf", "$ref")):
             return schema
-        if all(set(member) - set(_SILENT) <= {"required", "not"} for member in members):
-            return {key: value for key, value in schema.items() if key not in ("anyOf", "oneOf")}
-        return schema
+        dropped = [
+            key
+            for key in UNIONS
+            if key in schema
+            and all(set(member) - set(_SILENT) <= {"required", "not"} for member in schema[key])
+        ]
+        return {key: value for key, value in schema.items() if key not in dropped} if dropped else schema
 
     return each_schema(document, rule)
 
 
 def merge_all_of(document: Document) -> tuple[Document, int]:
-    """Every `allOf` as the one schema that it amounts to; a union beside properties likewise."""
-    source: dict[str, Any] = document["components"]["schemas"]
-    open_names: list[str] = []
+    """Every `allOf`, and a union or a reference beside properties, as the one schema that it amounts to."""
+    merger = _Merger(document["components"]["schemas"])
 
-    def component(name: str) -> dict[str, Any]:
-        if name in open_names:
+    def change(schema: dict[str, Any], pointer: str) -> dict[str, Any]:
+        if pointer.startswith(SCHEMAS):
+            return merger.component(unescape(pointer[len(SCHEMAS) :]))
+        return merger.visit(schema)
+
+    return each_root(document, change), merger.count
+
+
+class _Merger:
+    """Merges schemas, each component once.
+
+    Args:
+        schemas: The components as they are before any merging.
+    """
+
+    def __init__(self, schemas: dict[str, Any]) -> None:
+        self.schemas = schemas
+        self.count = 0
+        self._done: dict[str, dict[str, Any]] = {}
+        self._open: list[str] = []
+
+    def component(self, name: str) -> dict[str, Any]:
+        """A component, merged."""
+        if name in self._done:
+            return self._done[name]
+        if name in self._open:
             raise SpecError(
                 "a schema is part of itself through allOf",
                 pointer=SCHEMAS + escape(name),
-                hint=f"break the circle {' → '.join([*open_names, name])}",
+                hint=f"break the circle {' → '.join([*self._open[self._open.index(name) :], name])}",
             )
-        open_names.append(name)
+        self._open.append(name)
         try:
-            return rule(source.get(name, {}))
+            self._done[name] = self.visit(self.schemas[name])
         finally:
-            open_names.pop()
+            self._open.pop()
+        return self._done[name]
 
-    def rule(schema: dict[str, Any]) -> dict[str, Any]:
+    def visit(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """A schema, merged, and those inside it before."""
+        built = rebuild(schema, self.visit)
+        changed = self._rule(built)
+        self.count += changed is not built
+        return changed
+
+    def _rule(self, schema: dict[str, Any]) -> dict[str, Any]:
         silent = {key: schema[key] for key in _SILENT if key in schema}
         rest = {key: value for key, value in schema.items() if key not in silent}
         if "allOf" in rest:
             parts = [*rest.pop("allOf"), rest]
-        elif union_of(rest) is not None and "properties" in rest:
-            alternatives = {key: rest.pop(key) for key in ("anyOf", "oneOf", "discriminator") if key in rest}
-            parts = [rest, alternatives]
+        elif "$ref" in rest and any(key in rest for key in _SHAPING):
+            parts = [{"$ref": rest.pop("$ref")}, rest]
+        elif union_of(rest) is not None and ("properties" in rest or all(key in rest for key in UNIONS)):
+            parts = [{"oneOf": rest.pop("oneOf")}] if all(key in rest for key in UNIONS) else []
+            union = {key: rest.pop(key) for key in (*UNIONS, "discriminator") if key in rest}
+            parts = [rest, union, *parts]
         else:
             return schema
         telling = [part for part in parts if set(part) - set(_SILENT)]
@@ -60,35 +103,63 @@ def merge_all_of(document: Document) -> tuple[Document, int]:
             return {**telling[0], **silent}
         merged: dict[str, Any] = {}
         for part in telling:
-            merged = merge(merged, part)
+            merged = self._merge(merged, part)
         return {**merged, **silent}
 
-    def expand(part: dict[str, Any]) -> dict[str, Any]:
+    def _expand(self, part: dict[str, Any], seen: tuple[str, ...] = ()) -> dict[str, Any]:
         name = ref_name(part)
-        whole = part if name is None else component(name)
-        return {key: value for key, value in whole.items() if key not in ("description", POINTER)}
+        if name in seen:
+            raise SpecError(
+                "a schema is nothing but itself",
+                pointer=SCHEMAS + escape(str(name)),
+                hint=f"break the circle {' → '.join([*seen, str(name)])}",
+            )
+        if name is not None:
+            beside = {key: value for key, value in part.items() if key != "$ref"}
+            part = self._expand({**self.component(name), **beside}, (*seen, name))
+        return {key: value for key, value in part.items() if key not in ("description", POINTER)}
 
-    def merge(left: dict[str, Any], right: dict[str, Any]) -> dict[str, Any]:
-        left, right = expand(left), expand(right)
+    def _merge(self, left: dict[str, Any], right: dict[str, Any]) -> dict[str, Any]:
+        left, right = self._expand(left), self._expand(right)
+        if not left or not right:
+            return left or right
         for one, other, flip in ((left, right, False), (right, left, True)):
             members = union_of(one)
-            if members is not None:
-                pairs = [(other, member) if flip else (member, other) for member in members if member != NULL]
-                kept = {key: one[key] for key in ("discriminator",) if key in one}
-                return {"anyOf": [merge(*pair) for pair in pairs], **kept} if other else one
+            if members is None:
+                continue
+            kept: dict[str, Any] = {key: one[key] for key in _OUTER if key in one}
+            beside = {key: value for key, value in one.items() if key not in (*UNIONS, *kept)}
+            whole = self._merge(beside, other)
+            pairs = [(whole, member) if flip else (member, whole) for member in members if member != NULL]
+            return {"anyOf": [self._merge(*pair) for pair in pairs], **kept}
+        return self._merge_plain(left, right)
+
+    def _merge_plain(self, left: dict[str, Any], right: dict[str, Any]) -> dict[str, Any]:
         out = {**left, **right}
         if "properties" in left or "properties" in right:
-            out["properties"] = {**left.get("properties", {}), **right.get("properties", {})}
+            out["properties"] = dict(left.get("properties", {}))
+            for key, value in right.get("properties", {}).items():
+                known = out["properties"].get(key)
+                out["properties"][key] = value if known is None else self._both(known, value)
             out["type"] = "object"
         required = list(dict.fromkeys([*left.get("required", []), *right.get("required", [])]))
         if required:
             out["required"] = required
-        if (
-            left.get("additionalProperties") is False
-            and "additionalProperties" not in right
-            and "properties" in right
-        ):
+        if "enum" in left and "enum" in right:
+            out["enum"] = [value for value in left["enum"] if value in right["enum"]] or right["enum"]
+        for keywords, stricter in ((_AT_LEAST, max), (_AT_MOST, min)):
+            out |= {key: stricter(left[key], right[key]) for key in keywords if key in left and key in right}
+        closed = left.get("additionalProperties") is False and "additionalProperties" not in right
+        if closed and "properties" in right:
             out.pop("additionalProperties")
         return out
 
-    return each_schema(document, rule)
+    def _both(self, left: dict[str, Any], right: dict[str, Any]) -> dict[str, Any]:
+        """One property that both sides describe; of two references the later one is the more exact."""
+        telling = [{k: v for k, v in side.items() if k not in _SILENT} for side in (left, right)]
+        silent = {key: side[key] for side in (left, right) for key in _SILENT if key in side}
+        if telling[0] == telling[1] or not telling[0] or not telling[1]:
+            return {**(telling[1] or telling[0]), **silent}
+        if any("$ref" in side or union_of(side) is not None for side in telling):
+            return {**telling[1], **silent}
+        return {**self._merge_plain(*telling), **silent}

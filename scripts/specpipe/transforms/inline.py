@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ..document import SCHEMAS, Document, ref_name, ref_to, unescape, union_of, words
+from ..document import SCHEMAS, Document, ref_name, ref_to, resolve, unescape, union_of, words
 from .spelling import NULL, POINTER, POINTERS
 from .walk import each_root
 
 _BESIDE = ("description", "default", "deprecated")
+#: Names become file names.
+_LONGEST = 100
 
 
 def hoist(document: Document) -> tuple[Document, int]:
@@ -121,13 +123,15 @@ def _scalar(schema: Any, schemas: dict[str, Any], seen: tuple[str, ...]) -> bool
 
 
 def _add(schema: dict[str, Any], hint: str, schemas: dict[str, Any], hoisted: dict[str, Any]) -> str:
+    if len(hint) > _LONGEST:
+        hint = hint[: _LONGEST // 2] + hint[-_LONGEST // 2 :]
     name, number = hint, 1
     while name in schemas or (name in hoisted and _shape(hoisted[name]) != _shape(schema)):
         number += 1
         name = f"{hint}{number}"
     kept = hoisted.setdefault(name, schema)
-    if kept is not schema:
-        kept[POINTERS] = [*kept.get(POINTERS, []), schema[POINTER]]
+    if kept is not schema and POINTER in schema:
+        hoisted[name] = {**kept, POINTERS: [*kept.get(POINTERS, []), schema[POINTER]]}
     return name
 
 
@@ -139,12 +143,15 @@ def _shape(schema: dict[str, Any]) -> str:
 
 def _operation_hint(document: Document, pointer: str) -> str:
     segments = [unescape(segment) for segment in pointer.split("/")]
-    if segments[1] != "paths":
-        return pascal(segments[3]) if len(segments) > 3 else "Inline"
-    operation = document["paths"][segments[2]].get(segments[3], {})
+    item = document["paths"][segments[2]]
+    operation = item.get(segments[3]) if isinstance(item.get(segments[3]), dict) else {}
     stem = pascal(operation.get("operationId", "") or f"{segments[3]} {segments[2]}")
-    if "requestBody" in segments:
-        return stem + "Request"
-    if "responses" in segments:
-        return stem + "Response"
-    return stem + "Parameter"
+    if "parameters" in segments:
+        parameter = resolve(document, pointer[: pointer.index("/parameters/")] + _parameter_step(pointer))
+        return stem + pascal(parameter["name"])
+    return stem + ("Request" if "requestBody" in segments else "Response")
+
+
+def _parameter_step(pointer: str) -> str:
+    _, _, rest = pointer.partition("/parameters/")
+    return "/parameters/" + rest.split("/", 1)[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..document import Document, children, rebuild, union_of
+from .kinds import ABOUT, KINDS, kind_of
 from .walk import each_root, each_schema
 
 NULL = {"type": "null"}
@@ -36,26 +37,69 @@ def locate(document: Document) -> tuple[Document, int]:
 
 
 def strip_prose_keys(document: Document) -> tuple[Document, int]:
-    """Drop titles, examples and vendor extensions; descriptions stay."""
+    """Drop titles, examples, vendor extensions and empty descriptions; other descriptions stay."""
 
     def rule(schema: dict[str, Any]) -> dict[str, Any]:
         kept = {
             key: value
             for key, value in schema.items()
-            if key not in _PROSE_KEYS and (not key.startswith("x-") or key == POINTER)
+            if key not in _PROSE_KEYS
+            and (not key.startswith("x-") or key == POINTER)
+            and (key != "description" or value is not None)
         }
         return schema if len(kept) == len(schema) else kept
 
     return each_schema(document, rule)
 
 
+def spell_as_3_1(document: Document) -> tuple[Document, int]:
+    """Boolean schemas as objects, and what OpenAPI 3.0 wrote otherwise as 3.1 does."""
+
+    def spelled(value: Any) -> Any:
+        return {True: {}, False: {"not": {}}}[value] if isinstance(value, bool) else value
+
+    def rule(schema: dict[str, Any]) -> dict[str, Any]:
+        out = dict(schema)
+        for keyword in ("items", "not"):
+            if keyword in out:
+                out[keyword] = spelled(out[keyword])
+        for keyword in ("anyOf", "oneOf", "allOf", "prefixItems"):
+            if keyword in out:
+                out[keyword] = [spelled(member) for member in out[keyword]]
+        for keyword in ("properties", "patternProperties"):
+            if keyword in out:
+                out[keyword] = {name: spelled(member) for name, member in out[keyword].items()}
+        if isinstance(out.get("required"), bool):
+            del out["required"]
+        for limit, exclusive in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
+            if isinstance(out.get(exclusive), bool) and out.pop(exclusive) and limit in out:
+                out[exclusive] = out.pop(limit)
+        types = out.get("type")
+        known = [kind for kind in ([types] if isinstance(types, str) else types or ()) if kind in KINDS]
+        if not known:
+            out.pop("type", None)
+        elif isinstance(types, list):
+            out["type"] = known
+        return schema if out == schema else out
+
+    spelled_out, count = each_schema(document, rule)
+    schemas = spelled_out["components"]["schemas"]
+    count += sum(isinstance(schema, bool) for schema in schemas.values())
+    schemas.update({name: spelled(schema) for name, schema in schemas.items()})
+    return spelled_out, count
+
+
 def infer_types(document: Document) -> tuple[Document, int]:
     """Write the type that a schema's keywords imply."""
 
     def rule(schema: dict[str, Any]) -> dict[str, Any]:
-        if "type" in schema or "$ref" in schema or union_of(schema) is not None or "allOf" in schema:
+        if "type" in schema or "$ref" in schema:
             return schema
-        if "properties" in schema or isinstance(schema.get("additionalProperties"), dict):
+        if "properties" in schema:
+            return {**schema, "type": "object"}
+        if union_of(schema) is not None or "allOf" in schema:
+            return schema
+        if isinstance(schema.get("additionalProperties"), dict):
             return {**schema, "type": "object"}
         if "items" in schema:
             return {**schema, "type": "array"}
@@ -68,15 +112,8 @@ def infer_types(document: Document) -> tuple[Document, int]:
 
 
 def split_type_lists(document: Document) -> tuple[Document, int]:
-    """`type: [a, b]` as a union of a and b; keywords go to the member that they are about."""
-    about = {
-        "object": ("properties", "required", "additionalProperties", "minProperties", "maxProperties"),
-        "array": ("items", "minItems", "maxItems", "uniqueItems"),
-        "string": ("minLength", "maxLength", "pattern", "format"),
-        "number": ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
-    }
-    about["integer"] = about["number"]
-    belongs = {keyword for keywords in about.values() for keyword in keywords}
+    """`type: [a, b]` as a union of a and b; keywords go to the members that they are about."""
+    belongs = {keyword for keywords in ABOUT.values() for keyword in keywords}
 
     def rule(schema: dict[str, Any]) -> dict[str, Any]:
         types = schema.get("type")
@@ -84,37 +121,44 @@ def split_type_lists(document: Document) -> tuple[Document, int]:
             return schema
         rest = {k: v for k, v in schema.items() if k not in belongs and k not in ("type", "enum", "const")}
         members = []
-        for name in types:
-            member = {"type": name} | {k: schema[k] for k in about.get(name, ()) if k in schema}
-            if "enum" in schema and name != "null":
-                member["enum"] = [value for value in schema["enum"] if value is not None]
-            if "const" in schema and name != "null":
-                member["const"] = schema["const"]
+        for name in dict.fromkeys(types):
+            member = {"type": name} | {k: schema[k] for k in ABOUT[name] if k in schema}
+            if "enum" in schema:
+                values = [value for value in schema["enum"] if kind_of(value, name)]
+                if not values:
+                    continue
+                member = member if name == "null" else {**member, "enum": values}
+            if "const" in schema:
+                if not kind_of(schema["const"], name):
+                    continue
+                member = member if name == "null" else {**member, "const": schema["const"]}
             members.append(member)
         if len(members) == 1:
             return {**rest, **members[0]}
-        return {**rest, "anyOf": members}
+        return {**rest, "anyOf": members} if members else {**rest, "not": {}}
 
     return each_schema(document, rule)
 
 
 def null_unions(document: Document) -> tuple[Document, int]:
-    """`nullable: true` and null enum values as unions with null."""
+    """`nullable: true`, null constants and null among enum values as unions with null."""
 
     def rule(schema: dict[str, Any]) -> dict[str, Any]:
-        marked = "nullable" in schema
         out = {key: value for key, value in schema.items() if key != "nullable"}
-        if "enum" in out and None in out["enum"] and out.get("type") != "null":
+        nullable = bool(schema.get("nullable"))
+        if "const" in out and out["const"] is None:
+            del out["const"]
+            return {**out, "type": "null"}
+        if None in out.get("enum", ()):
             out["enum"] = [value for value in out["enum"] if value is not None]
-            marked, nullable = True, True
-        else:
-            nullable = bool(schema.get("nullable"))
-        if not marked:
-            return schema
-        if not nullable:
-            return out
+            nullable = True
+            if not out["enum"]:
+                del out["enum"]
+                return {**out, "type": "null"}
+        if not nullable or out.get("type") == "null":
+            return out if len(out) < len(schema) else schema
         members = union_of(out)
-        if members is not None and "allOf" not in out:
+        if members is not None and "allOf" not in out and "properties" not in out:
             keyword = "anyOf" if "anyOf" in out else "oneOf"
             return out if NULL in members else {**out, keyword: [*members, dict(NULL)]}
         outer = {key: out.pop(key) for key in ("description", POINTER, "default") if key in out}
@@ -124,12 +168,21 @@ def null_unions(document: Document) -> tuple[Document, int]:
 
 
 def enums_to_const(document: Document) -> tuple[Document, int]:
-    """One-value enums as constants."""
+    """One-value enums as constants; a value that stands twice in an enum counts once."""
 
     def rule(schema: dict[str, Any]) -> dict[str, Any]:
         values = schema.get("enum")
-        if not isinstance(values, list) or len(values) != 1:
+        if not isinstance(values, list):
             return schema
-        return {("const" if k == "enum" else k): (v[0] if k == "enum" else v) for k, v in schema.items()}
+        once = [value for index, value in enumerate(values) if not _among(value, values[:index])]
+        if len(once) == 1:
+            return {
+                ("const" if k == "enum" else k): (once[0] if k == "enum" else v) for k, v in schema.items()
+            }
+        return schema if len(once) == len(values) else {**schema, "enum": once}
 
     return each_schema(document, rule)
+
+
+def _among(value: Any, values: list[Any]) -> bool:
+    return any(value == other and type(value) is type(other) for other in values)

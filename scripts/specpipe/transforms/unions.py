@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..document import Document, union_of
+from ..circles import knots
+from ..document import SCHEMAS, Document, escape, ref_name, union_of
+from ..errors import SpecError
+from .kinds import ABOUT, kind_of
 from .spelling import NULL, POINTER
 from .walk import each_schema
 
-#: What a union may carry beside its members; anything else there repeats what the members say.
+#: What a union may carry beside its members; what else stands there is about the members.
 _BESIDE = ("description", "default", "discriminator", "deprecated", POINTER)
+
+
+#: Keywords of a schema whose values could be objects.
+_HOLDS = ("$ref", "properties", "items", "additionalProperties", "anyOf")
 
 
 def flatten(document: Document) -> tuple[Document, int]:
@@ -17,16 +24,16 @@ def flatten(document: Document) -> tuple[Document, int]:
 
     def rule(schema: dict[str, Any]) -> dict[str, Any]:
         members = union_of(schema)
-        if members is None or "properties" in schema:
+        if members is None:
             return schema
         out = {key: schema[key] for key in _BESIDE if key in schema}
         flat: list[Any] = []
         for member in members:
             inner = union_of(member)
             if inner is None:
-                flat.append(member)
+                flat.append(_narrowed(member, schema))
                 continue
-            flat.extend(inner)
+            flat.extend(_narrowed(one, schema) for one in inner)
             for key in ("default", "discriminator", POINTER):
                 if key in member:
                     out.setdefault(key, member[key])
@@ -40,3 +47,94 @@ def flatten(document: Document) -> tuple[Document, int]:
         return schema if out == schema else out
 
     return each_schema(document, rule)
+
+
+def _narrowed(member: dict[str, Any], union: dict[str, Any]) -> dict[str, Any]:
+    """A union's member with the limits that stand beside the union and are about its kind of value."""
+    kind = member.get("type")
+    if not isinstance(kind, str):
+        return member
+    more = {key: union[key] for key in ABOUT[kind] if key in union and key not in member}
+    values = [value for value in union.get("enum", ()) if kind_of(value, kind)]
+    if values and kind != "null" and not ("enum" in member or "const" in member):
+        more["enum"] = values
+    return {**member, **more} if more else member
+
+
+def open_circles(document: Document) -> tuple[Document, int]:
+    """Unions that are members of each other, each as the union of all their other members.
+
+    Raises:
+        SpecError: there are no other members, so that the schema is nothing but itself.
+    """
+    schemas: dict[str, Any] = document["components"]["schemas"]
+
+    def members_of(name: str) -> list[Any]:
+        found = union_of(schemas[name])
+        return [schemas[name]] if found is None and "$ref" in schemas[name] else found or []
+
+    targets = {
+        name: [target for member in members_of(name) if (target := ref_name(member)) in schemas and target]
+        for name in schemas
+    }
+    circles = knots(targets)
+    out = dict(schemas)
+    for name, knot in circles.items():
+        leaves: list[Any] = []
+        for one in sorted(knot, key=list(schemas).index):
+            leaves += [m for m in members_of(one) if ref_name(m) not in knot and m not in leaves]
+        if not leaves:
+            raise SpecError(
+                "a schema is nothing but itself",
+                pointer=SCHEMAS + escape(name),
+                hint=f"say what {' and '.join(sorted(knot))} are",
+            )
+        beside = {key: schemas[name][key] for key in ("description", POINTER) if key in schemas[name]}
+        rest = sorted(leaves, key=lambda member: member == NULL)
+        out[name] = {**rest[0], **beside} if len(rest) == 1 else {**beside, "anyOf": rest}
+    if not circles:
+        return document, 0
+    return {**document, "components": {**document["components"], "schemas": out}}, len(circles)
+
+
+def join_containers(document: Document) -> tuple[Document, int]:
+    """Several lists, or several maps, in one union as one list or map of the union of what they hold.
+
+    A JSON value does not tell which of several lists it is; its members do.
+    """
+
+    def rule(schema: dict[str, Any]) -> dict[str, Any]:
+        members = union_of(schema)
+        if members is None:
+            return schema
+        out = members
+        for is_one, keyword in ((_is_list, "items"), (_is_map, "additionalProperties")):
+            alike = [member for member in out if is_one(member)]
+            held = [part for member in alike for part in (union_of(member[keyword]) or [member[keyword]])]
+            if len(alike) < 2 or not any(key in part for part in held for key in _HOLDS):
+                continue
+            first, *others = alike
+            once = [part for index, part in enumerate(held) if part not in held[:index]]
+            inner = once[0] if len(once) == 1 else rule({"anyOf": once})
+            same = {key: value for key, value in first.items() if all(m.get(key) == value for m in others)}
+            joined = {**same, keyword: inner}
+            out = [joined if member is first else member for member in out if member not in others]
+        if out is members:
+            return schema
+        return {**schema, "anyOf": out} if len(out) > 1 else {**out[0], **_outer(schema)}
+
+    return each_schema(document, rule)
+
+
+def _is_list(member: Any) -> bool:
+    return member.get("type") == "array" and bool(member.get("items")) and "prefixItems" not in member
+
+
+def _is_map(member: Any) -> bool:
+    value = member.get("additionalProperties")
+    is_map = member.get("type") == "object" and not member.get("properties")
+    return is_map and isinstance(value, dict) and bool(value)
+
+
+def _outer(schema: dict[str, Any]) -> dict[str, Any]:
+    return {key: schema[key] for key in ("description", "default", POINTER) if key in schema}

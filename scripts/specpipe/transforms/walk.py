@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..document import SCHEMAS, Document, escape, rebuild
+from ..document import DATA, NAME_MAPS, SCHEMAS, Document, escape, rebuild
 
 Rule = Callable[[dict[str, Any]], dict[str, Any]]
+Change = Callable[[dict[str, Any], str], dict[str, Any]]
+#: Components that hold schemas without being schemas.
+PARTS = ("parameters", "requestBodies", "responses", "headers", "pathItems")
 
 
 def each_schema(document: Document, rule: Rule) -> tuple[Document, int]:
@@ -32,29 +35,34 @@ def each_schema(document: Document, rule: Rule) -> tuple[Document, int]:
     return each_root(document, lambda schema, _: visit(schema)), count
 
 
-def each_root(document: Document, change: Callable[[dict[str, Any], str], dict[str, Any]]) -> Document:
+def each_root(document: Document, change: Change) -> Document:
     """A copy of a document with `change(schema, pointer)` in place of every outermost schema."""
     out = dict(document)
     components = dict(out["components"])
     components["schemas"] = {
-        name: change(schema, SCHEMAS + escape(name)) for name, schema in components["schemas"].items()
+        name: change(schema, SCHEMAS + escape(name)) if isinstance(schema, dict) else schema
+        for name, schema in components["schemas"].items()
     }
-    for kind in ("parameters", "requestBodies", "responses", "headers"):
+    for kind in PARTS:
         if kind in components:
-            components[kind] = _in_operations(components[kind], change, f"/components/{kind}")
+            components[kind] = _in_parts(components[kind], change, f"/components/{kind}", True)
     out["components"] = components
-    out["paths"] = _in_operations(out["paths"], change, "/paths")
+    out["paths"] = _in_parts(out["paths"], change, "/paths", True)
     return out
 
 
-def _in_operations(node: Any, change: Callable[[dict[str, Any], str], dict[str, Any]], pointer: str) -> Any:
+def _in_parts(node: Any, change: Change, at: str, names: bool) -> Any:
     if isinstance(node, dict):
-        return {
-            key: change(value, f"{pointer}/schema")
-            if key == "schema" and isinstance(value, dict)
-            else _in_operations(value, change, f"{pointer}/{escape(str(key))}")
-            for key, value in node.items()
-        }
+        out = {}
+        for key, value in node.items():
+            here = f"{at}/{escape(key)}"
+            if not names and key == "schema" and isinstance(value, dict):
+                out[key] = change(value, here)
+            elif not names and (key in DATA or key.startswith("x-")):
+                out[key] = value
+            else:
+                out[key] = _in_parts(value, change, here, not names and key in NAME_MAPS)
+        return out
     if isinstance(node, list):
-        return [_in_operations(value, change, f"{pointer}/{index}") for index, value in enumerate(node)]
+        return [_in_parts(value, change, f"{at}/{index}", False) for index, value in enumerate(node)]
     return node

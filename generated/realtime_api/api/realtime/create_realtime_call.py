@@ -5,8 +5,7 @@ from typing import Any
 
 import httpx
 
-from ... import errors
-from ..._base import build, encode, parts, raw, text
+from ... import _base, errors
 from ...client import AuthenticatedClient, Client
 from ...models.error_response import ErrorResponse
 from ...models.realtime_call_create_request import RealtimeCallCreateRequest
@@ -24,26 +23,26 @@ def _get_kwargs(
         "headers": headers,
     }
     if isinstance(body, RealtimeCallCreateRequest):
-        kwargs["files"] = parts(
-            encode(body),
+        kwargs["files"] = _base.parts(
+            _base.encode(body),
             {
                 "sdp": "application/sdp",
                 "session": "application/json",
             },
         )
 
-    elif isinstance(body, (str, bytes)):
-        kwargs["content"] = raw(body)
+    elif _base.is_str_or_bytes(body):
+        kwargs["content"] = _base.raw(body)
         headers["Content-Type"] = "application/sdp"
 
     else:
-        raise TypeError(f"body must be RealtimeCallCreateRequest | str, not {type(body).__name__}")
+        raise _base.wrong_body(body, "RealtimeCallCreateRequest | str")
     return kwargs
 
 
 def _parse_response(*, client: AuthenticatedClient | Client, response: httpx.Response) -> str | ErrorResponse | None:
     if response.status_code == 201:
-        return text(response)
+        return _base.text(response)
     if 400 <= response.status_code <= 499:
         try:
             data = response.json()
@@ -89,7 +88,7 @@ def sync_detailed(
             body=body,
         )
     )
-    return build(response, lambda answer: _parse_response(client=client, response=answer))
+    return _base.build(response, lambda answer: _parse_response(client=client, response=answer))
 
 
 def sync(
@@ -149,7 +148,7 @@ async def asyncio_detailed(
             body=body,
         )
     )
-    return build(response, lambda answer: _parse_response(client=client, response=answer))
+    return _base.build(response, lambda answer: _parse_response(client=client, response=answer))
 
 
 async def asyncio(

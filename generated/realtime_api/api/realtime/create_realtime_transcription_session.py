@@ -5,8 +5,7 @@ from typing import Any
 
 import httpx
 
-from ... import errors
-from ..._base import build, encode
+from ... import _base, errors
 from ...client import AuthenticatedClient, Client
 from ...models.error_response import ErrorResponse
 from ...models.realtime_transcription_session_create_request import RealtimeTranscriptionSessionCreateRequest
@@ -24,7 +23,7 @@ def _get_kwargs(
         "url": "/realtime/transcription_sessions",
         "headers": headers,
     }
-    kwargs["json"] = encode(body)
+    kwargs["json"] = _base.encode(body)
 
     return kwargs
 
@@ -35,10 +34,8 @@ def _parse_response(
     if response.status_code == 200:
         try:
             data = response.json()
-        except ValueError:
-            raise errors.ModelError(
-                "RealtimeTranscriptionSessionCreateResponse", None, "the body is not JSON"
-            ) from None
+        except ValueError as error:
+            raise _base.no_json("RealtimeTranscriptionSessionCreateResponse", error) from None
         return RealtimeTranscriptionSessionCreateResponse.from_dict(data)
     if 400 <= response.status_code <= 499:
         try:
@@ -84,7 +81,7 @@ def sync_detailed(
             body=body,
         )
     )
-    return build(response, lambda answer: _parse_response(client=client, response=answer))
+    return _base.build(response, lambda answer: _parse_response(client=client, response=answer))
 
 
 def sync(
@@ -142,7 +139,7 @@ async def asyncio_detailed(
             body=body,
         )
     )
-    return build(response, lambda answer: _parse_response(client=client, response=answer))
+    return _base.build(response, lambda answer: _parse_response(client=client, response=answer))
 
 
 async def asyncio(

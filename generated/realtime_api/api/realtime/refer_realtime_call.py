@@ -5,8 +5,7 @@ from typing import Any
 
 import httpx
 
-from ... import errors
-from ..._base import build, encode, path_segment
+from ... import _base, errors
 from ...client import AuthenticatedClient, Client
 from ...models.error_response import ErrorResponse
 from ...models.realtime_call_refer_request import RealtimeCallReferRequest
@@ -21,10 +20,10 @@ def _get_kwargs(
     headers: dict[str, str] = {}
     kwargs: dict[str, Any] = {
         "method": "POST",
-        "url": "/realtime/calls/{call_id}/refer".replace("{call_id}", path_segment("call_id", call_id)),
+        "url": "/realtime/calls/{call_id}/refer".replace("{call_id}", _base.path_segment("call_id", call_id)),
         "headers": headers,
     }
-    kwargs["json"] = encode(body)
+    kwargs["json"] = _base.encode(body)
 
     return kwargs
 
@@ -78,7 +77,7 @@ def sync_detailed(
             body=body,
         )
     )
-    return build(response, lambda answer: _parse_response(client=client, response=answer))
+    return _base.build(response, lambda answer: _parse_response(client=client, response=answer))
 
 
 def sync(
@@ -140,7 +139,7 @@ async def asyncio_detailed(
             body=body,
         )
     )
-    return build(response, lambda answer: _parse_response(client=client, response=answer))
+    return _base.build(response, lambda answer: _parse_response(client=client, response=answer))
 
 
 async def asyncio(

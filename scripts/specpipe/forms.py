@@ -1,0 +1,197 @@
+"""The form that every part of a description must have before the other steps can work on it.
+
+OpenAPI says more than this; what is checked here is what would otherwise fail later, in a place that says
+nothing to the maintainer, or would be lost.  Nothing is changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from .document import METHODS, SCHEMAS, Document, children, escape
+from .errors import SpecError
+
+Test = Callable[[Any], bool]
+
+
+def _mapping(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+def _text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _text_or_nothing(value: Any) -> bool:
+    return value is None or isinstance(value, str)
+
+
+def _schema(value: Any) -> bool:
+    return isinstance(value, (dict, bool))
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _size(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _list_of(test: Test, *, least: int = 0) -> Test:
+    return lambda value: isinstance(value, list) and len(value) >= least and all(map(test, value))
+
+
+def _map_of(test: Test) -> Test:
+    return lambda value: isinstance(value, dict) and all(map(test, value.values()))
+
+
+def _either(*tests: Test) -> Test:
+    return lambda value: any(test(value) for test in tests)
+
+
+#: Keyword → what its value must be, as a test and in words.
+_Rules = dict[str, tuple[Test, str]]
+_SCHEMA_RULES: _Rules = {
+    "$ref": (_text, "text"),
+    "type": (_either(_text, _list_of(_text, least=1)), "a type's name, or a list of them"),
+    "properties": (_map_of(_schema), "a mapping of names to schemas"),
+    "patternProperties": (_map_of(_schema), "a mapping of patterns to schemas"),
+    "$defs": (_map_of(_schema), "a mapping of names to schemas"),
+    "items": (_schema, "a schema"),
+    "additionalProperties": (_schema, "true, false or a schema"),
+    "not": (_schema, "a schema"),
+    "anyOf": (_list_of(_schema, least=1), "a list of at least one schema"),
+    "oneOf": (_list_of(_schema, least=1), "a list of at least one schema"),
+    "allOf": (_list_of(_schema, least=1), "a list of at least one schema"),
+    "prefixItems": (_list_of(_schema, least=1), "a list of at least one schema"),
+    "enum": (_list_of(lambda _: True, least=1), "a list of at least one value"),
+    "required": (_either(_list_of(_text), lambda value: isinstance(value, bool)), "a list of property names"),
+    "description": (_text_or_nothing, "text"),
+    "format": (_text, "text"),
+    "pattern": (_text, "text"),
+    "nullable": (lambda value: isinstance(value, bool), "true or false"),
+    "discriminator": (_mapping, "a mapping with propertyName"),
+    **dict.fromkeys(("minimum", "maximum", "multipleOf"), (_number, "a number")),
+    **{
+        key: (_either(_number, lambda value: isinstance(value, bool)), "a number")
+        for key in ("exclusiveMinimum", "exclusiveMaximum")
+    },
+    **dict.fromkeys(
+        ("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties"),
+        (_size, "a whole number from 0"),
+    ),
+}
+_PARAMETER_RULES: _Rules = {
+    "name": (lambda value: isinstance(value, str) and value != "", "the parameter's name"),
+    "in": (lambda value: value in ("path", "query", "header", "cookie"), "path, query, header or cookie"),
+    "required": (lambda value: isinstance(value, bool), "true or false"),
+    "description": (_text_or_nothing, "text"),
+    "schema": (_schema, "a schema"),
+    "content": (_map_of(_mapping), "a mapping of media types to objects"),
+}
+_OPERATION_RULES: _Rules = {
+    "operationId": (lambda value: isinstance(value, str) and value != "", "text"),
+    "tags": (_list_of(_text), "a list of words"),
+    "summary": (_text_or_nothing, "text"),
+    "description": (_text_or_nothing, "text"),
+    "parameters": (_list_of(_mapping), "a list of parameters"),
+    "requestBody": (_mapping, "an object"),
+    "responses": (_map_of(_mapping), "a mapping of status codes to objects"),
+}
+_PART_RULES: _Rules = {
+    "description": (_text_or_nothing, "text"),
+    "required": (lambda value: isinstance(value, bool), "true or false"),
+    "content": (_map_of(_mapping), "a mapping of media types to objects"),
+    "headers": (_map_of(_mapping), "a mapping of names to objects"),
+    "encoding": (_map_of(_mapping), "a mapping of part names to objects"),
+    "schema": (_schema, "a schema"),
+}
+
+
+def check(document: Document) -> None:
+    """Check a sliced description.
+
+    Raises:
+        SpecError: a part has another form than OpenAPI gives it.
+    """
+    for at, node, rules, needed in _parts(document):
+        if not isinstance(node, dict):
+            raise SpecError(f"{type(node).__name__} where an object is expected", pointer=at, hint=_EXPECTED)
+        for key in needed:
+            if key not in node and "$ref" not in node:
+                raise SpecError(f"`{key}` is missing", pointer=at, hint=f"`{key}` is {rules[key][1]}")
+        for key, (test, words) in rules.items():
+            if key in node and not test(node[key]):
+                raise SpecError(
+                    f"`{key}` is {node[key]!r:.60}", pointer=f"{at}/{escape(key)}", hint=f"it must be {words}"
+                )
+
+
+_EXPECTED = "see the OpenAPI specification for what stands here"
+Part = tuple[str, Any, _Rules, tuple[str, ...]]
+
+
+def _parts(document: Document) -> Iterator[Part]:
+    components = document["components"]
+    for name, schema in components["schemas"].items():
+        yield from _schemas(schema, SCHEMAS + escape(name))
+    for name, parameter in components.get("parameters", {}).items():
+        yield from _parameter(parameter, f"/components/parameters/{escape(name)}")
+    for kind in ("responses", "requestBodies", "headers"):
+        for name, part in components.get(kind, {}).items():
+            yield from _part(part, f"/components/{kind}/{escape(name)}")
+    for group, items in (
+        ("/paths", document["paths"]),
+        ("/components/pathItems", components.get("pathItems", {})),
+    ):
+        for path, item in items.items():
+            yield from _path_item(item, f"{group}/{escape(path)}")
+
+
+def _path_item(item: Any, at: str) -> Iterator[Part]:
+    yield at, item, {"parameters": _OPERATION_RULES["parameters"]}, ()
+    for number, parameter in enumerate(item.get("parameters", ())):
+        yield from _parameter(parameter, f"{at}/parameters/{number}")
+    for method in METHODS:
+        if method not in item:
+            continue
+        operation, here = item[method], f"{at}/{method}"
+        yield here, operation, _OPERATION_RULES, ("responses",)
+        for number, parameter in enumerate(operation.get("parameters", ())):
+            yield from _parameter(parameter, f"{here}/parameters/{number}")
+        if "requestBody" in operation:
+            yield from _part(operation["requestBody"], f"{here}/requestBody")
+        for status, answer in operation["responses"].items():
+            yield from _part(answer, f"{here}/responses/{escape(status)}")
+
+
+def _parameter(parameter: Any, at: str) -> Iterator[Part]:
+    yield at, parameter, _PARAMETER_RULES, ("name", "in")
+    yield from _inside(parameter, at)
+
+
+def _part(part: Any, at: str) -> Iterator[Part]:
+    yield at, part, _PART_RULES, ()
+    for name, header in part.get("headers", {}).items():
+        yield from _part(header, f"{at}/headers/{escape(name)}")
+    yield from _inside(part, at)
+
+
+def _inside(part: dict[str, Any], at: str) -> Iterator[Part]:
+    if "schema" in part:
+        yield from _schemas(part["schema"], f"{at}/schema")
+    for media, content in part.get("content", {}).items():
+        here = f"{at}/content/{escape(media)}"
+        yield here, content, _PART_RULES, ()
+        if "schema" in content:
+            yield from _schemas(content["schema"], f"{here}/schema")
+
+
+def _schemas(schema: Any, at: str) -> Iterator[Part]:
+    if isinstance(schema, bool):
+        return
+    yield at, schema, _SCHEMA_RULES, ()
+    for step, child in children(schema):
+        yield from _schemas(child, at + step)

@@ -1,0 +1,208 @@
+"""What requests and answers carry."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import attrs
+
+from ..document import ref_name
+from ..errors import SpecError
+from . import expressions
+from .expressions import Scope
+from .graph import NULL, Graph
+
+_CONTENT = "content"
+
+
+@attrs.frozen
+class Body:
+    """One way to send a request's body.
+
+    Attributes:
+        media: Content type.
+        kind: `json`, `multipart`, `form` or `content`.
+        annotation: Type of the value that goes out this way.
+        accepts: Classes of the values that go out this way; `*` is every class that no other body has.
+        schema: The value's schema, for the docs.
+        example: A value of it from the description, or None.
+        parts: Part name → content type, for multipart.
+    """
+
+    media: str
+    kind: str
+    annotation: str
+    accepts: tuple[str, ...]
+    schema: dict[str, Any]
+    example: Any
+    parts: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def sent_media(self) -> str:
+        """The Content-Type that goes out; for a range of types one that promises nothing."""
+        if "*" not in self.media:
+            return self.media
+        return "text/plain; charset=utf-8" if self.annotation == "str" else "application/octet-stream"
+
+
+@attrs.frozen
+class Content:
+    """One form of an answer's body.
+
+    Attributes:
+        media: Content type.
+        kind: `json`, `text` or `bytes`.
+        annotation: Type of the parsed body.
+        strict: Source that decodes `data` and refuses what is not described.
+        schema: The body's schema.
+    """
+
+    media: str
+    kind: str
+    annotation: str
+    strict: str
+    schema: dict[str, Any]
+
+
+@attrs.frozen
+class Answer:
+    """What a range of status codes carries.
+
+    Attributes:
+        codes: The range as a person writes it: 201, 4XX, default.
+        first: Lowest status code.
+        last: Highest.
+        bodies: The forms that the body can have, in the order in which to compare content types; the last one
+            is meant where none fits.  Empty without a body.
+        description: Ours.
+        headers: (name, description) of the described headers.
+    """
+
+    codes: str
+    first: int
+    last: int
+    bodies: tuple[Content, ...]
+    description: str
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+def kind_of_media(media: str) -> str:
+    """How a body of a content type is written."""
+    plain = media.split(";")[0].strip().lower()
+    if plain == "application/json" or plain.endswith("+json"):
+        return "json"
+    kinds = {"multipart/form-data": "multipart", "application/x-www-form-urlencoded": "form"}
+    return kinds.get(plain, _CONTENT)
+
+
+def build_bodies(scope: Scope, body: dict[str, Any]) -> tuple[Body, ...]:
+    """The ways to send a described request body."""
+    content: dict[str, Any] = body.get("content", {})
+    raw = [media for media in content if kind_of_media(media) == _CONTENT]
+    return tuple(_body(scope, media, part, alone=len(raw) == 1) for media, part in content.items())
+
+
+def _body(scope: Scope, media: str, content: dict[str, Any], *, alone: bool) -> Body:
+    schema = _as_schema(content.get("schema"))
+    kind = kind_of_media(media)
+    accepts: tuple[str, ...]
+    if kind == _CONTENT:
+        shown = "str" if is_text(scope.graph, schema) else "bytes"
+        accepts = ("str", "bytes") if alone else (shown,)
+    else:
+        shown = expressions.annotation(scope, schema, lenient=False)
+        names = [ref_name(leaf) for leaf in scope.graph.leaves(schema) if leaf != NULL]
+        accepts = tuple(dict.fromkeys(name or "*" for name in names)) or ("*",)
+        scope.classes.update(name for name in names if name)
+    parts: tuple[tuple[str, str], ...] = ()
+    if kind == "multipart":
+        encoding = content.get("encoding", {})
+        parts = tuple(
+            (key, str(encoding.get(key, {}).get("contentType") or _part_type(scope.graph, value)))
+            for leaf in scope.graph.leaves(schema)
+            for key, value in _properties(scope.graph, leaf).items()
+        )
+    return Body(media, kind, shown, accepts, schema, content.get("example"), tuple(dict(parts).items()))
+
+
+def _as_schema(schema: Any) -> dict[str, Any]:
+    return schema if isinstance(schema, dict) else {}
+
+
+def _properties(graph: Graph, schema: Any) -> dict[str, Any]:
+    name = ref_name(schema)
+    whole = graph.schemas[name] if name is not None else schema
+    return dict(whole.get("properties", {}))
+
+
+def is_text(graph: Graph, schema: Any) -> bool:
+    """Whether a raw body is text: every form of it is a string, none of them binary."""
+    leaves = graph.leaves(schema)
+    return all(leaf.get("type") == "string" and leaf.get("format") != "binary" for leaf in leaves)
+
+
+def _part_type(graph: Graph, schema: Any) -> str:
+    """The content type that OpenAPI gives a multipart part without `encoding`."""
+    leaves = graph.leaves(schema)
+    if any(leaf.get("format") == "binary" for leaf in leaves):
+        return "application/octet-stream"
+    scalar = all(leaf.get("type") in ("string", "integer", "number", "boolean", "null") for leaf in leaves)
+    return "text/plain" if scalar else "application/json"
+
+
+def build_answer(scope: Scope, status: str, answer: dict[str, Any], at: str) -> Answer:
+    """What a described answer carries.
+
+    Args:
+        scope: The operation's module.
+        status: The answer's key.
+        answer: Its description.
+        at: Its pointer.
+
+    Raises:
+        SpecError: the key is no status code.
+    """
+    if status == "default":
+        first, last = 100, 599
+    elif re.fullmatch(r"[1-5][Xx][Xx]", status):
+        first, last = int(status[0]) * 100, int(status[0]) * 100 + 99
+    elif re.fullmatch(r"[1-5]\d\d", status):
+        first = last = int(status)
+    else:
+        raise SpecError(f"{status!r} is no status code", pointer=at, hint="write 201, 4XX or default")
+    bodies = [_content(scope, media, part.get("schema")) for media, part in answer.get("content", {}).items()]
+    return Answer(
+        codes=status.upper() if status != "default" else status,
+        first=first,
+        last=last,
+        bodies=tuple(sorted(bodies, key=lambda body: _order(body.media))),
+        description=str(answer.get("description") or ""),
+        headers=tuple(
+            (name, str(header.get("description") or "")) for name, header in answer.get("headers", {}).items()
+        ),
+    )
+
+
+def _order(media: str) -> int:
+    """Exact content types before ranges, JSON as what is meant where no exact one fits."""
+    plain = media.split(";")[0].strip().lower()
+    if "*" in plain:
+        return 3 + (plain == "*/*")
+    return 2 if plain == "application/json" else int(kind_of_media(media) == "json")
+
+
+def _content(scope: Scope, media: str, described: Any) -> Content:
+    schema = _as_schema(described)
+    if kind_of_media(media) == "json":
+        shown = expressions.annotation(scope, schema, lenient=True)
+        name = ref_name(schema)
+        if name is not None and scope.graph.is_model(name):
+            source = f"{name}.from_dict(data)"
+        else:
+            source = expressions.decode(scope, schema, "data")
+            source = source if shown == "Any" else f"cast({shown!r}, {source})"
+        return Content(media, "json", shown, source, schema)
+    if is_text(scope.graph, schema) or (not schema and media.startswith("text/")):
+        return Content(media, "text", "str", "data", schema)
+    return Content(media, "bytes", "bytes", "data", schema)

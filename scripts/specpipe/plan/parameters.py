@@ -1,0 +1,86 @@
+"""Parameters of operations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from . import expressions
+from .expressions import Scope
+
+#: Names that the generated functions use themselves.
+_RESERVED = (
+    *("client", "body", "content_type", "headers", "kwargs", "response", "errors", "httpx", "isinstance"),
+    *("sync", "sync_detailed", "asyncio", "asyncio_detailed", "dict", "str", "Any"),
+)
+
+
+@attrs.frozen
+class Parameter:
+    """A path, query, header or cookie parameter.
+
+    Attributes:
+        key: The name on the wire.
+        name: The argument's name.
+        place: `path`, `query`, `header` or `cookie`.
+        annotation: The argument's type, as source.
+        required: Whether it must be given.
+        style: How a list or an object is written: `form` (a pair each), `comma`, `deep` (`key[name]`) or
+            `json`. description: Ours. example: A value of it from the description, or None. schema: Its
+            schema.
+    """
+
+    key: str
+    name: str
+    place: str
+    annotation: str
+    required: bool
+    style: str
+    description: str
+    example: Any
+    schema: dict[str, Any]
+
+
+def build_parameters(scope: Scope, described: list[dict[str, Any]]) -> tuple[Parameter, ...]:
+    """The parameters of one operation.
+
+    Args:
+        scope: The operation's module.
+        described: Its own parameters, then its path's; of two with one name and place the first counts.
+    """
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for parameter in described:
+        found.setdefault((parameter["in"], parameter["name"]), parameter)
+    keys = [name for _, name in found]
+    arguments = [f"{name} in {place}" if keys.count(name) > 1 else name for place, name in found]
+    names = expressions.attribute_names(arguments, {*_RESERVED, *scope.classes, *scope.aliases})
+    return tuple(
+        _parameter(scope, parameter, names[argument])
+        for parameter, argument in zip(found.values(), arguments, strict=True)
+    )
+
+
+def _parameter(scope: Scope, parameter: dict[str, Any], name: str) -> Parameter:
+    content = next(iter(parameter.get("content", {}).values()), None)
+    schema = (parameter if content is None else content).get("schema")
+    schema = schema if isinstance(schema, dict) else {}
+    place = parameter["in"]
+    return Parameter(
+        key=parameter["name"],
+        name=name,
+        place=place,
+        annotation=expressions.annotation(scope, schema, lenient=False),
+        required=bool(parameter.get("required")) or place == "path",
+        style="json" if content is not None else _style(parameter),
+        description=str(parameter.get("description") or ""),
+        example=parameter.get("example"),
+        schema=schema,
+    )
+
+
+def _style(parameter: dict[str, Any]) -> str:
+    if parameter.get("style") == "deepObject":
+        return "deep"
+    by_default = parameter["in"] in ("query", "cookie")
+    return "form" if parameter["in"] == "query" and parameter.get("explode", by_default) else "comma"

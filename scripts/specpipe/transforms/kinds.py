@@ -1,0 +1,42 @@
+"""JSON's kinds of value, and which of a schema's keywords are about which of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+KINDS = ("object", "array", "string", "number", "integer", "boolean", "null")
+
+_NUMERIC = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "format")
+#: Kind → the keywords that say something of such values and of no others.
+ABOUT: dict[str, tuple[str, ...]] = {
+    "object": (
+        *("properties", "required", "additionalProperties", "patternProperties", "propertyNames"),
+        *("minProperties", "maxProperties", "unevaluatedProperties"),
+    ),
+    "array": ("items", "prefixItems", "contains", "minItems", "maxItems", "uniqueItems"),
+    "string": ("minLength", "maxLength", "pattern", "format", "contentEncoding", "contentMediaType"),
+    "number": _NUMERIC,
+    "integer": _NUMERIC,
+    "boolean": (),
+    "null": (),
+}
+
+
+def kind_of(value: Any, kind: str) -> bool:
+    """Whether a JSON value is of a kind."""
+    if isinstance(value, bool):
+        return kind == "boolean"
+    if isinstance(value, float) and kind == "integer":
+        return value.is_integer()
+    return isinstance(value, _PYTHON[kind])
+
+
+_PYTHON: dict[str, Any] = {
+    "object": dict,
+    "array": list,
+    "string": str,
+    "number": (int, float),
+    "integer": int,
+    "boolean": bool,
+    "null": type(None),
+}

@@ -1,0 +1,108 @@
+"""Make packages in this process, without the formatter and the lock, and look at what came out."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import pkgutil
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import attrs
+from specpipe import forms, generate, names, pipeline, plan, slice, transforms
+from specpipe.document import ref_name
+from specpipe.transforms import spelling
+
+PACKAGE = generate.Package(version="1", spec_version="1", spec_date="", spec_sha256="0" * 64, source="a test")
+
+
+def load(folder: Path, name: str) -> ModuleType:
+    """Import a generated package under a name of its own, so that several can be there at once."""
+    spec = importlib.util.spec_from_file_location(
+        name, folder / "__init__.py", submodule_search_locations=[str(folder)]
+    )
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def forget(name: str) -> None:
+    """Drop a package that `load` imported."""
+    for key in [key for key in sys.modules if key == name or key.startswith(name + ".")]:
+        del sys.modules[key]
+
+
+@attrs.frozen
+class Made:
+    """A package and the plan that it was made from."""
+
+    plan: plan.Plan
+    folder: Path
+    document: dict[str, Any]
+
+
+def make(document: dict[str, Any], out: Path) -> Made:
+    """Generate a package from a description as read."""
+    part = slice.cut(document)
+    forms.check(part.document)
+    located, _ = spelling.locate(part.document)
+    normal, _ = transforms.apply(located)
+    normal, renamed, _ = names.apply(normal, {})
+    planned = plan.build(names.follow(part, renamed, normal))
+    openapi = pipeline.OPENAPI
+    generate.write(
+        normal, planned, PACKAGE, config=openapi / "generator.yaml", templates=openapi / "templates", out=out
+    )
+    return Made(planned, out, normal)
+
+
+class Imported:
+    """A generated package, imported under a name of its own; a context manager.
+
+    Args:
+        made: The package.
+    """
+
+    def __init__(self, made: Made) -> None:
+        self.made = made
+        self.name = "drawn_package"
+
+    def __enter__(self) -> Imported:
+        self.package: ModuleType = load(self.made.folder / "realtime_api", self.name)
+        for found in pkgutil.walk_packages(self.package.__path__, self.name + "."):
+            importlib.import_module(found.name)
+        defs = json.loads((self.made.folder / "realtime_api" / "schemas.json").read_text())["$defs"]
+        self.schemas: dict[str, dict[str, Any]] = defs
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        forget(self.name)
+
+    def module(self, name: str) -> Any:
+        return importlib.import_module(f"{self.name}.{name}")
+
+    def operation(self, operation: plan.Operation) -> Any:
+        """The module of an operation."""
+        return self.module(f"api.{operation.tag}.{operation.name}")
+
+    def get(self, name: str) -> dict[str, Any]:
+        """A schema of the package."""
+        return self.schemas[name]
+
+    def typed(self, schema: dict[str, Any], value: Any) -> Any:
+        """A JSON value as what a caller would hand over: a model where the schema is a reference."""
+        name = ref_name(schema)
+        return value if name is None else self.decoder(name)(value)
+
+    def decoder(self, name: str) -> Any:
+        """What decodes a JSON value of a model or an alias."""
+        if name in self.made.plan.models:
+            return getattr(self.module("models"), name).from_dict
+        alias = self.made.plan.aliases[name]
+        module = self.module(f"models.{alias.module}")
+        return getattr(module, f"decode_{alias.module}", lambda value: value)
