@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, cast
 
 import attrs
 
@@ -29,7 +29,15 @@ if TYPE_CHECKING:
 
 __all__ = ["ClientSecret", "build_create", "build_create_for_translation"]
 
-SessionT = TypeVar("SessionT")
+# With a default, for type checkers alone (PEP 696): strict ones would refuse the bare class else.
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    SessionT = TypeVar("SessionT", default=Any)
+else:
+    from typing import TypeVar
+
+    SessionT = TypeVar("SessionT")
 
 
 @attrs.frozen(kw_only=True)
@@ -39,8 +47,8 @@ class ClientSecret(Generic[SessionT]):
     Args:
         value: The `ek_…` value; masked in the repr.
         expires_at: When it stops starting sessions, in UTC. A session that runs by then goes on.
-        session: The session as the API understood it, a dict if it fits no class; not in the repr, since it may
-            hold prompts.
+        session: The session as the API understood it, a dict if it fits no class; not in the repr, since it
+            may hold prompts.
         request_id: The `x-request-id` header, for support.
     """
 

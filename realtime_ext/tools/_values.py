@@ -5,14 +5,23 @@ This module must not run anything.
 
 from __future__ import annotations
 
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic
 
 import attrs
 
 __all__ = ["Silent", "ToolContext", "ToolFailure", "ToolResult"]
 
-StateT = TypeVar("StateT")
-OutputT = TypeVar("OutputT")
+# With a default, for type checkers alone (PEP 696): strict ones would refuse the bare class else.
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    StateT = TypeVar("StateT", default=Any)
+    OutputT = TypeVar("OutputT", default=Any)
+else:
+    from typing import TypeVar
+
+    StateT = TypeVar("StateT")
+    OutputT = TypeVar("OutputT")
 
 
 @attrs.frozen
