@@ -17,7 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from specpipe import finish, pipeline
+from specpipe import finish, pipeline, prose, reading
 from specpipe.errors import SpecError
 
 
@@ -48,7 +48,9 @@ def main(arguments: list[str] | None = None) -> int:
         with pipeline.workspace(target) as made:
             pipeline.make(inputs, made, _progress())
             if options.check:
-                return _report(finish.compare(made, target))
+                return _report(
+                    finish.compare(made, target), prose.check(reading.load(spec)) if inputs.vendored else []
+                )
             finish.swap(made, target)
     except SpecError as error:
         print(f"regen failed in {error}\n{target.name}/ is as it was.", file=sys.stderr)
@@ -73,16 +75,17 @@ def _progress() -> Callable[[str, str], None]:
     return say
 
 
-def _report(rows: list[str]) -> int:
-    if not rows:
-        print("generated/ is what regen would write")
-        return 0
-    print(
-        "generated/ is not what regen would write; run `make regen` and commit the result:", file=sys.stderr
-    )
-    for row in rows[:40]:
-        print(f"  {row}", file=sys.stderr)
-    return 1
+def _report(differences: list[str], words: list[str]) -> int:
+    for rows, what in (
+        (differences, "generated/ is not what regen would write; run `make regen` and commit the result"),
+        (words, "openapi/realtime.yaml has texts to write or to mend"),
+    ):
+        if rows:
+            print(f"{what}:", *(f"  {row}" for row in rows[:40]), sep="\n", file=sys.stderr)
+    if differences or words:
+        return 1
+    print("generated/ is what regen would write")
+    return 0
 
 
 if __name__ == "__main__":

@@ -1,0 +1,100 @@
+"""Hold the description's words to their rules.
+
+Every schema, property, operation, parameter, body, answer and described header has a text of its own; a text says
+more than its own pointer; and one text stands at most five times where the schemas differ.  `check` gives what is
+wrong; `missing` alone is what a taken-over document still needs.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from .document import SCHEMAS, Document, children, escape, operations, words
+
+#: Words that say nothing by themselves.
+_SILENT = frozenset(
+    """a an the of to in on for with by from at as and or is are be been was it its s this that these those which
+    when if not no has have will can may must only also all any each one always""".split()  # noqa: SIM905
+)
+#: How often a text may stand where the schemas differ.
+MOST_REPEATS = 5
+
+
+def check(document: Document) -> list[str]:
+    """Everything that is wrong with a description's texts, a line each."""
+    found = [f"missing   {pointer}" for pointer in missing(document)]
+    places: dict[str, list[str]] = {}
+    for pointer, node in described(document):
+        text = node.get("description")
+        if not isinstance(text, str):
+            continue
+        if says_nothing(text, pointer):
+            found.append(f"filler    {pointer}: {text}")
+        places.setdefault(text, []).append(_structure(node))
+    for text, structures in places.items():
+        if len(structures) > MOST_REPEATS and len(set(structures)) > 1:
+            found.append(f"repeated  {len(structures)} times where schemas differ: {text}")
+    return found
+
+
+def missing(document: Document) -> list[str]:
+    """The pointers that need a text and have none."""
+    out = [pointer for pointer, node in described(document) if not str(node.get("description", "")).strip()]
+    for path, method, operation in operations(document):
+        if not str(operation.get("summary", "")).strip():
+            out.append(f"/paths/{escape(path)}/{method}/summary")
+    return out
+
+
+def described(document: Document) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every part of a description that is to have a text, with its pointer."""
+    for path, method, operation in operations(document):
+        at = f"/paths/{escape(path)}/{method}"
+        yield at, operation
+        yield from ((f"{at}/parameters/{n}", part) for n, part in enumerate(operation.get("parameters", ())))
+        if "requestBody" in operation:
+            yield f"{at}/requestBody", operation["requestBody"]
+        for status, answer in operation.get("responses", {}).items():
+            yield f"{at}/responses/{status}", answer
+            for name, header in answer.get("headers", {}).items():
+                yield f"{at}/responses/{status}/headers/{escape(name)}", header
+    for name, schema in document["components"]["schemas"].items():
+        yield SCHEMAS + escape(name), schema
+        yield from _properties(schema, SCHEMAS + escape(name))
+
+
+def says_nothing(text: str, pointer: str) -> bool:
+    """Whether all the words of a text stand in its own pointer, or say nothing by themselves."""
+    return _stems(re.findall(r"[A-Za-z0-9_.]+", text)) <= _stems([pointer])
+
+
+def _properties(schema: dict[str, Any], pointer: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    for step, child in children(schema):
+        if isinstance(child, dict):
+            if step.startswith("/properties/"):
+                yield pointer + step, child
+            yield from _properties(child, pointer + step)
+
+
+def _stems(texts: list[str]) -> set[str]:
+    found = {word.lower() for text in texts for word in words(text)}
+    return {word.rstrip("s") or word for word in found - _SILENT}
+
+
+def _structure(node: dict[str, Any]) -> str:
+    """A part without its words."""
+
+    def bare(value: Any, inside_properties: bool = False) -> Any:
+        if isinstance(value, dict):
+            dropped = () if inside_properties else ("description", "summary", "example")
+            return {
+                k: bare(v, k == "properties" and not inside_properties)
+                for k, v in value.items()
+                if k not in dropped
+            }
+        return [bare(item) for item in value] if isinstance(value, list) else value
+
+    return json.dumps(bare(node), sort_keys=True)

@@ -1,0 +1,70 @@
+"""The description's words: the rules, and that the vendored description keeps them."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+from specpipe import pipeline, prose, reading, slice
+
+VENDORED = reading.load(pipeline.OPENAPI / "realtime.yaml")
+
+
+def small(**properties: Any) -> dict[str, Any]:
+    schema = {"type": "object", "description": "What a thing is good for.", "properties": properties}
+    return {"paths": {}, "components": {"schemas": {"RealtimeThing": schema}}}
+
+
+def test_the_vendored_description_keeps_the_rules() -> None:
+    assert prose.check(VENDORED) == []
+
+
+def test_the_vendored_description_is_whole() -> None:
+    part = slice.cut(VENDORED)
+    assert len(part.document["paths"]) == 9
+    assert len(part.document["components"]["schemas"]) == 140
+    assert [len(names) for names in part.events.values()] == [46, 11, 7, 3]
+    assert part.webhooks == ("WebhookLiveCallIncoming", "WebhookRealtimeCallIncoming")
+    properties = [pointer for pointer, _ in prose.described(VENDORED) if "/properties/" in pointer]
+    assert len(properties) == 794
+
+
+@pytest.mark.parametrize(
+    "take_away", ["schema", "property", "operation", "summary", "parameter", "body", "answer"]
+)
+def test_a_missing_text_is_found(take_away: str) -> None:
+    document = copy.deepcopy(VENDORED)
+    operation = document["paths"]["/realtime/calls/{call_id}/refer"]["post"]
+    schema = document["components"]["schemas"]["RealtimeReasoning"]
+    at = "/paths/~1realtime~1calls~1{call_id}~1refer/post"
+    holder, key, pointer = {
+        "schema": (schema, "description", "/components/schemas/RealtimeReasoning"),
+        "property": (
+            schema["properties"]["effort"],
+            "description",
+            "/components/schemas/RealtimeReasoning/properties/effort",
+        ),
+        "operation": (operation, "description", at),
+        "summary": (operation, "summary", f"{at}/summary"),
+        "parameter": (operation["parameters"][0], "description", f"{at}/parameters/0"),
+        "body": (operation["requestBody"], "description", f"{at}/requestBody"),
+        "answer": (operation["responses"]["200"], "description", f"{at}/responses/200"),
+    }[take_away]
+    del holder[key]
+    assert prose.check(document) == [f"missing   {pointer}"]
+
+
+@pytest.mark.parametrize("text", ["The type.", "Type of the thing", "thing's types", "Always this."])
+def test_filler_is_found(text: str) -> None:
+    found = prose.check(small(type={"type": "string", "description": text}))
+    assert found == [f"filler    /components/schemas/RealtimeThing/properties/type: {text}"]
+
+
+def test_a_text_may_stand_often_only_where_the_schemas_are_the_same() -> None:
+    same = {f"a{n}": {"type": "string", "description": "Milliseconds since the start."} for n in range(7)}
+    assert prose.check(small(**same)) == []
+    same["a0"] = {**same["a0"], "type": "integer"}
+    assert prose.check(small(**same)) == [
+        "repeated  7 times where schemas differ: Milliseconds since the start."
+    ]

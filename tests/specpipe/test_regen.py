@@ -1,0 +1,112 @@
+"""The command: the same bytes twice, nothing written by --check, the old folder kept by a failure."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from specpipe import finish, pipeline
+
+sys.path.insert(0, str(pipeline.ROOT / "scripts"))
+
+import regen
+
+SPEC = Path(__file__).resolve().parents[1] / "samples" / "specs" / "traps.yaml"
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Path:
+    """A package of the sample description."""
+    out = tmp_path / "package"
+    assert regen.main(["--spec", str(SPEC), "--out", str(out)]) == 0
+    return out
+
+
+def test_two_runs_give_the_same_bytes(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert regen.main(["--spec", str(SPEC), "--out", str(tmp_path / "again")]) == 0
+    assert finish.files(made) == finish.files(tmp_path / "again") != {}
+    said = capsys.readouterr()
+    assert said.err == "" and "warning" not in said.out.lower()
+    for step in ("load", "slice", "patches", "transforms", "names", "generate", "finish"):
+        assert step in said.out
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_the_committed_package_is_what_regen_writes(capsys: pytest.CaptureFixture[str]) -> None:
+    before = finish.files(pipeline.ROOT / "generated")
+    assert regen.main(["--check"]) == 0
+    assert finish.files(pipeline.ROOT / "generated") == before
+
+
+@pytest.mark.parametrize("change", ["edit", "delete", "foreign", "docs", "lock"])
+def test_check_finds_every_difference_and_writes_nothing(
+    made: Path, change: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    victim = {
+        "edit": made / "realtime_api" / "client.py",
+        "delete": made / "realtime_api" / "types.py",
+        "foreign": made / "realtime_api" / "extra.py",
+        "docs": made / "docs" / "RealtimeApi.md",
+        "lock": made / "generated.lock",
+    }[change]
+    if change == "delete":
+        victim.unlink()
+    else:
+        victim.write_text((victim.read_text() if victim.exists() else "") + "# changed\n")
+    before = finish.files(made)
+    assert regen.main(["--spec", str(SPEC), "--out", str(made), "--check"]) == 1
+    assert victim.name in capsys.readouterr().err
+    assert finish.files(made) == before
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("openapi: 3.1.0\npaths: {}\n", ("slice", "/paths")),
+        ("- no document", ("load", "OpenAPI 3")),
+        ("openapi: '3.1'\npaths: {\n", ("load", "YAML")),
+    ],
+)
+def test_a_failure_says_step_and_place_and_keeps_the_old_folder(
+    made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, told: tuple[str, str]
+) -> None:
+    before = finish.files(made)
+    bad = tmp_path / "bad.yaml"
+    bad.write_text(text)
+    assert regen.main(["--spec", str(bad), "--out", str(made)]) == 2
+    said = capsys.readouterr().err
+    assert all(word in said for word in told) and "is as it was" in said
+    assert finish.files(made) == before
+
+
+def test_a_swap_that_fails_puts_the_old_folder_back(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fresh = tmp_path / "fresh"
+    shutil.copytree(made, fresh)
+    before = finish.files(made)
+    renamed = finish.os.rename
+
+    def rename(source: Path, target: Path) -> None:
+        if Path(source) == fresh:
+            raise OSError("no space")
+        renamed(source, target)
+
+    monkeypatch.setattr(finish.os, "rename", rename)
+    with pytest.raises(OSError, match="no space"):
+        finish.swap(fresh, made)
+    assert finish.files(made) == before
+
+
+def test_a_foreign_folder_is_not_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("do not touch")
+    assert regen.main(["--spec", str(SPEC), "--out", str(tmp_path / "mine")]) == 2
+    assert (tmp_path / "mine" / "thesis.txt").read_text() == "do not touch"
+
+
+def test_spec_needs_out() -> None:
+    with pytest.raises(SystemExit):
+        regen.main(["--spec", str(SPEC)])

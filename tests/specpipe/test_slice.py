@@ -1,0 +1,72 @@
+"""Cutting the realtime part out of a description."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+from specpipe import pipeline, reading, slice
+from specpipe.errors import SpecError
+
+VENDORED = reading.load(pipeline.OPENAPI / "realtime.yaml")
+
+
+def whole() -> dict[str, Any]:
+    """The vendored description among others' operations and schemas."""
+    document = copy.deepcopy(VENDORED)
+    document["paths"]["/chat/completions"] = {"post": {"operationId": "chat", "responses": {"200": {}}}}
+    document["paths"]["/realtimeish"] = {"post": {"operationId": "other", "responses": {"200": {}}}}
+    document["components"]["schemas"] |= {
+        "ChatThing": {"type": "string"},
+        "RealtimeBetaThing": {"type": "string"},
+    }
+    document["components"]["securitySchemes"]["AdminKey"] = {"type": "http", "scheme": "bearer"}
+    return document
+
+
+def test_whole_and_already_cut_give_the_same_slice() -> None:
+    assert slice.cut(whole()) == slice.cut(VENDORED)
+    once = slice.cut(VENDORED)
+    assert slice.cut(once.document) == once
+
+
+def test_what_is_reached_is_kept() -> None:
+    document = whole()
+    document["components"]["schemas"]["RealtimeReasoning"]["properties"]["more"] = {
+        "$ref": "#/components/schemas/ChatThing"
+    }
+    assert "ChatThing" in slice.cut(document).document["components"]["schemas"]
+
+
+def test_events_are_listed_without_their_union() -> None:
+    document = whole()
+    for name in ("RealtimeServerEvent", "RealtimeClientEvent"):
+        del document["components"]["schemas"][name]
+    part = slice.cut(document)
+    assert "RealtimeServerEventResponseDone" in part.events["SERVER_EVENTS"]
+    assert "RealtimeClientEventResponseCreate" in part.events["CLIENT_EVENTS"]
+
+
+def test_a_description_without_realtime_operations() -> None:
+    document = whole()
+    document["paths"] = {"/chat/completions": document["paths"]["/chat/completions"]}
+    with pytest.raises(SpecError, match="no operation under /realtime"):
+        slice.cut(document)
+
+
+@pytest.mark.parametrize(
+    ("ref", "told"),
+    [
+        ("#/components/schemas/Gone", "leads nowhere"),
+        ("https://example.com/x.yaml#/A", "leaves"),
+        ("file:///etc/passwd", "leaves"),
+        ("other.yaml", "leaves"),
+    ],
+)
+def test_references_that_lead_nowhere_or_out(ref: str, told: str) -> None:
+    document = whole()
+    document["components"]["schemas"]["RealtimeReasoning"]["properties"]["effort"] = {"$ref": ref}
+    with pytest.raises(SpecError, match=told) as caught:
+        slice.cut(document)
+    assert caught.value.pointer.startswith("/components/schemas/")
