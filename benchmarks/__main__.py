@@ -1,4 +1,4 @@
-"""Run all benchmarks, or those named: `python -m benchmarks [imports] [decode] [create] [websocket]`."""
+"""Run all benchmarks, or those named: `python -m benchmarks [name …]`; BENCHMARKS has the names."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 
 from rich.console import Console
 
-from . import create, decode, imports, websocket
+from . import create, decode, imports, load, websocket
 from .harness import PEERS, Target
 
 BENCHMARKS = {
@@ -14,6 +14,7 @@ BENCHMARKS = {
     "decode": decode.run,
     "create": create.run,
     "websocket": websocket.run,
+    "load": load.run,
 }
 
 

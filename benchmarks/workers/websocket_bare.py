@@ -18,10 +18,11 @@ def url(port):
     return f"ws://127.0.0.1:{port}/v1/realtime?model=gpt-realtime"
 
 
+OPENED = []
+
+
 class Sync:
     """With threads."""
-
-    opened = []
 
     @classmethod
     def one(cls, port):
@@ -71,13 +72,11 @@ class Sync:
     @classmethod
     def open(cls, port, connections):
         """Open connections, and keep them."""
-        return lambda: cls.opened.extend(cls.one(port) for _ in range(connections))
+        return lambda: OPENED.extend(cls.one(port) for _ in range(connections))
 
 
 class Async:
     """With asyncio."""
-
-    opened = []
 
     @classmethod
     async def one(cls, port):
@@ -130,7 +129,7 @@ class Async:
 
         async def work():
             for _ in range(connections):
-                cls.opened.append(await cls.one(port))
+                OPENED.append(await cls.one(port))
 
         return work
 

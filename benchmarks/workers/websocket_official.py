@@ -7,6 +7,8 @@ import openai
 from serve import serve
 from websocket_tasks import LOOP, tasks
 
+OPENED = []
+
 
 def base_url(port):
     """Return the address of the API."""
@@ -17,7 +19,6 @@ class Sync:
     """With threads."""
 
     client = None
-    opened = []
 
     @classmethod
     def one(cls, port):
@@ -67,14 +68,13 @@ class Sync:
     @classmethod
     def open(cls, port, connections):
         """Open connections, and keep them."""
-        return lambda: cls.opened.extend(cls.one(port) for _ in range(connections))
+        return lambda: OPENED.extend(cls.one(port) for _ in range(connections))
 
 
 class Async:
     """With asyncio."""
 
     client = None
-    opened = []
 
     @classmethod
     async def one(cls, port):
@@ -127,7 +127,7 @@ class Async:
 
         async def work():
             for _ in range(connections):
-                cls.opened.append(await cls.one(port))
+                OPENED.append(await cls.one(port))
 
         return work
 

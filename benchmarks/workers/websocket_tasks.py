@@ -26,8 +26,8 @@ def tasks(sync, asynchronous):
     """Give the tasks of a contender, each for the flavour that is asked for.
 
     Args:
-        sync: Has `receive`, `send`, `round_trip` and `open`; each takes `port` and the task's other fields and
-            returns the function to repeat.
+        sync: Has `receive`, `send`, `round_trip` and `open`; each takes `port` and the task's other fields
+            and returns the function to repeat.
         asynchronous: The same; what its functions return gives awaitables.
     """
 
