@@ -31,7 +31,7 @@ class EndlessError(Exception):
 
 
 def instances(
-    name: str, drawn: Drawn, *, extras: bool = False, shallow: bool = False, get: Get = schemas.get
+    name: str, drawn: Drawn, *, extras: bool = False, through: str = "", get: Get = schemas.get
 ) -> st.SearchStrategy[Any]:
     """Valid instances of a packaged schema.
 
@@ -39,11 +39,12 @@ def instances(
         name: The model or alias.
         drawn: Gets every choice that was made.
         extras: Put unknown properties into every object.
-        shallow: Draw the choices of this schema alone; what it refers to is there in its smallest form.
+        through: A choice of this schema (see `choices`) that every instance makes; what the schema refers to
+            is then there in its smallest form.
         get: The schemas by name.
     """
-    deepest = 0 if shallow else 4
-    return _Drawing(get, drawn, extras).strategy({"$ref": f"#/$defs/{name}"}, name, deepest)
+    deepest = 0 if through else 4
+    return _Drawing(get, drawn, extras, through).strategy({"$ref": f"#/$defs/{name}"}, name, deepest)
 
 
 def values(schema: dict[str, Any], get: Get = schemas.get) -> st.SearchStrategy[Any]:
@@ -120,7 +121,8 @@ def choices(name: str) -> set[str]:
 class _Drawing:
     """Strategies for the schemas of one document."""
 
-    def __init__(self, get: Get, drawn: Drawn, extras: bool) -> None:
+    def __init__(self, get: Get, drawn: Drawn, extras: bool, through: str = "") -> None:
+        self.through = through
         self.get = get
         self.drawn = drawn
         self.extras = extras
@@ -141,21 +143,29 @@ class _Drawing:
                 return st.just(minimal(schema, self.get))
             return st.deferred(lambda: self.strategy(self.get(name), name, depth - 1))
         if "anyOf" in schema:
+            members = {
+                f"{at}/anyOf/{index}": member
+                for index, member in enumerate(schema["anyOf"])
+                if not endless(member, self.get)
+            }
+            wanted = [point for point in members if self._leads(point)] or list(members)
             return st.one_of(
-                [
-                    self.strategy(member, f"{at}/anyOf/{index}", depth).map(
-                        self._counting(f"{at}/anyOf/{index}")
-                    )
-                    for index, member in enumerate(schema["anyOf"])
-                    if not endless(member, self.get)
-                ]
+                [self.strategy(members[point], point, depth).map(self._counting(point)) for point in wanted]
             )
         if "const" in schema:
             return st.just(schema["const"])
         if "enum" in schema:
-            return st.sampled_from(schema["enum"]).map(lambda value: self._counting(f"{at}={value!r}")(value))
+            wanted_values = [value for value in schema["enum"] if self.through == f"{at}={value!r}"]
+            return st.sampled_from(wanted_values or schema["enum"]).map(
+                lambda value: self._counting(f"{at}={value!r}")(value)
+            )
         kind = self._kinds.get(schema.get("type", ""))
         return JSON if kind is None else kind(schema, at, depth)
+
+    def _leads(self, point: str) -> bool:
+        """Whether the choice that has to be made is at this point or inside it."""
+        rest = self.through.removeprefix(point)
+        return bool(self.through) and rest != self.through and rest[:1] in ("", "/", "=")
 
     def _counting(self, point: str) -> Callable[[Any], Any]:
         def count(value: Any) -> Any:
@@ -183,7 +193,7 @@ class _Drawing:
         if "prefixItems" in schema or endless(described, self.get):
             return st.just([])
         items = self.strategy(described, f"{at}/items", depth)
-        least = schema.get("minItems", 0)
+        least = max(schema.get("minItems", 0), int(self._leads(f"{at}/items")))
         return st.lists(items, min_size=least, max_size=max(least, min(2, schema.get("maxItems", 2))))
 
     def _object(self, schema: Any, at: str, depth: int) -> st.SearchStrategy[dict[str, Any]]:
@@ -192,13 +202,14 @@ class _Drawing:
             for key, member in schema.get("properties", {}).items()
             if not endless(member, self.get)
         }
-        required = {key: properties.get(key, JSON) for key in schema.get("required", ())}
+        needed = [*schema.get("required", ()), *(key for key in properties if self._leads(f"{at}/{key}"))]
+        required = {key: properties.get(key, JSON) for key in needed}
         optional = {key: value for key, value in properties.items() if key not in required}
         if not properties:
             values = schema.get("additionalProperties")
             free = not isinstance(values, dict) or endless(values, self.get)
             inner = JSON if free else self.strategy(values, f"{at}/*", depth)
-            some = st.dictionaries(TEXT, inner, max_size=2)
+            some = st.dictionaries(TEXT, inner, min_size=int(self._leads(f"{at}/*")), max_size=2)
             return (
                 some
                 if not required
