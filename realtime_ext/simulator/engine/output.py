@@ -119,6 +119,7 @@ class Output:
         )
 
     def message(self, action: Say) -> Plan:
+        """Say or write something."""
         item = self._open({"type": "message", "role": "assistant", "content": []})
         whole = False
         try:
@@ -181,6 +182,7 @@ class Output:
         return made >= speech.samples
 
     def call(self, action: CallTool) -> Plan:
+        """Call a function of the session's."""
         call_id = self._host.ids.new("call", 16)
         item = self._open({"type": "function_call", "name": action.name, "call_id": call_id, "arguments": ""})
         said = ""
@@ -211,6 +213,7 @@ class Output:
         return item.id
 
     def call_mcp(self, action: CallMcp) -> Plan:
+        """Call a tool of an MCP server's."""
         data = {"type": "mcp_call", "server_label": action.server_label, "name": action.name, "arguments": ""}
         if action.approval_request_id is not None:
             data["approval_request_id"] = action.approval_request_id
