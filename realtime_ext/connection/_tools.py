@@ -19,7 +19,7 @@ __all__ = ["ToolThread"]
 
 logger = logging.getLogger("realtime_ext")
 
-_JOIN_TIMEOUT = 1.0  # seconds; a tool that is still running is left alone
+_JOIN_TIMEOUT = 1.0  # seconds; only `approve` could take longer
 
 
 class ToolThread:
@@ -45,6 +45,7 @@ class ToolThread:
         self._timeout = timeout
         self._approve = approve
         self._wake = threading.Event()
+        self._progress = threading.Condition()  # a tool has finished, or there is an end to all this
         with self._lock:
             self._desk = connection._core.turns.register_tools(self._wake.set)
         self.thread = threading.Thread(target=self._run, name="realtime_ext tools", daemon=True)
@@ -53,6 +54,8 @@ class ToolThread:
     def stop(self) -> None:
         """End it, after the connection has ended; it must not be called by a tool."""
         self._wake.set()
+        with self._progress:
+            self._progress.notify_all()
         self.thread.join(_JOIN_TIMEOUT)
 
     def _run(self) -> None:
@@ -79,6 +82,8 @@ class ToolThread:
 
     def _call(self, job: CallJob) -> None:
         result = self._result(job)
+        if result is None and self._connection._core.ending is not None:
+            return
         if result is None:
             logger.warning("tool %s took longer than %s s", job.name, self._timeout)
             output = error_output("timeout", f"{job.name} did not finish within {self._timeout:g} s")
@@ -92,16 +97,23 @@ class ToolThread:
                 self._desk.answered(job, silent=result.silent)
 
     def _result(self, job: CallJob) -> ToolResult | None:
-        """Run a tool in a thread of its own, for a thread can't be stopped; None if it takes too long."""
+        """Run a tool in a thread of its own, for a thread can't be stopped; None if it isn't waited for."""
         context: ToolContext[Any] = ToolContext(self._connection, job.call_id, self._toolbox.state)
+        core, progress = self._connection._core, self._progress
         results: list[ToolResult] = []
+        finished = threading.Event()
 
         def run() -> None:
-            results.append(self._toolbox.run(job.name, job.arguments, context=context))
+            try:
+                results.append(self._toolbox.run(job.name, job.arguments, context=context))
+            finally:
+                finished.set()
+                with progress:
+                    progress.notify_all()
 
-        thread = threading.Thread(target=run, name=f"realtime_ext tool {job.name}", daemon=True)
-        thread.start()
-        thread.join(self._timeout)
+        threading.Thread(target=run, name=f"realtime_ext tool {job.name}", daemon=True).start()
+        with progress:
+            progress.wait_for(lambda: finished.is_set() or core.ending is not None, self._timeout)
         return results[0] if results else None
 
     def _decide(self, job: ApprovalJob) -> None:

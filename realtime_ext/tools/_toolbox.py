@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ._beside import run_beside
 from ._fault import ArgumentFault
 from ._function import FunctionTool
 from ._handler import HandlerTool
@@ -201,12 +202,16 @@ class Toolbox:
         context = self._checked(context)
         try:
             tool, ready = self._prepare(name, text, context)
-            value = ready() if tool.is_async else await asyncio.to_thread(_without_stop, ready)
+            value = ready() if tool.is_async else await self._beside(name, ready)
             if inspect.isawaitable(value):
                 value = await value
             return _succeeded(value)
         except Exception as error:
             return self._failed(name, error, text, context)
+
+    @staticmethod
+    async def _beside(name: str, ready: Callable[[], Any]) -> Any:
+        return await run_beside(lambda: _without_stop(ready), name=f"realtime_ext tool {name}")
 
     def _prepare(
         self, name: str, arguments: str, context: ToolContext[Any]
