@@ -24,6 +24,7 @@ from ..connection._websocket import (
     answer_of,
     closed_by,
     forget_handshake,
+    proxy_fault,
     seconds_of,
 )
 from ..errors import RealtimeError
@@ -163,6 +164,8 @@ async def open_link(
         except ImportError as error:
             raise RealtimeError(f"proxy: it needs a further package: {error}") from error
         except (OSError, EOFError, WebSocketException) as error:
+            if (fault := proxy_fault(error)) is not None:
+                raise fault from None
             outcome = handshake.failed(error, secrets)
             cause = error
         else:

@@ -30,6 +30,7 @@ from ._websocket import (
     answer_of,
     closed_by,
     forget_handshake,
+    proxy_fault,
     seconds_of,
 )
 
@@ -224,6 +225,8 @@ def open_link(
         except ImportError as error:
             raise RealtimeError(f"proxy: it needs a further package: {error}") from error
         except (OSError, EOFError, WebSocketException) as error:
+            if (fault := proxy_fault(error)) is not None:
+                raise fault from None
             outcome = handshake.failed(error, secrets)
             cause = error
         else:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 
+from ..errors import RealtimeError
+
 if TYPE_CHECKING:
     import ssl
 
@@ -26,6 +28,7 @@ __all__ = [
     "answer_of",
     "closed_by",
     "forget_handshake",
+    "proxy_fault",
     "seconds_of",
 ]
 
@@ -166,6 +169,17 @@ def answer_of(error: Any) -> tuple[int, Mapping[str, str], bytes]:
     response = error.response
     headers = {name.lower(): value for name, value in response.headers.raw_items()}
     return response.status_code, headers, bytes(response.body or b"")
+
+
+def proxy_fault(error: BaseException) -> RealtimeError | None:
+    """Turn the library's complaint about a proxy's address into ours, without the address: it has passwords.
+
+    Returns:
+        The error, to be raised from nothing; None for other faults.
+    """
+    if type(error).__name__ != "InvalidProxy":  # a class that not all versions have
+        return None
+    return RealtimeError(f"proxy: its URL can't be used: {getattr(error, 'msg', 'it is malformed')}")
 
 
 def seconds_of(timeout: Timeout | None) -> float | None:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import traceback
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from realtime_ext import (
     MissingApiKeyError,
     NotFoundError,
     RateLimitError,
+    RealtimeError,
     SessionBuilder,
     SessionConfigError,
     TranscriptionSessionBuilder,
@@ -240,6 +242,14 @@ def test_a_proxy_that_does_not_work_is_said(flavour: Flavour) -> None:
         pytest.raises((APIConnectionError, ValueError), match=r"no connection|proxies"),
     ):
         connect(flavour, server, proxy="http://127.0.0.1:9", client={"max_retries": 0}).__enter__()
+
+
+@pytest.mark.parametrize("scheme", ["ftp", "htp"])
+def test_a_proxy_that_cannot_be_one_is_said_without_its_password(flavour: Flavour, scheme: str) -> None:
+    password = "proxy" + "-password"
+    with ScriptedServer() as server, pytest.raises((RealtimeError, ValueError), match="proxy") as caught:
+        connect(flavour, server, proxy=f"{scheme}://user:{password}@127.0.0.1:9").__enter__()
+    assert password not in "".join(traceback.format_exception(caught.value))
 
 
 def test_entering_twice_is_refused(flavour: Flavour) -> None:
