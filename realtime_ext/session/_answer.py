@@ -13,12 +13,14 @@ from ._kinds import Kind
 __all__ = ["as_request"]
 
 
-def as_request(body: dict[str, Any], kind: Kind) -> dict[str, Any]:
+def as_request(body: dict[str, Any], kind: Kind, *, from_model: bool = False) -> dict[str, Any]:
     """Leave out what only the server says.
 
     Args:
         body: A session; one that has no `id` is not the server's and stays as it is.
         kind: Its kind.
+        from_model: Whether it was a model. Those that only come in show null as absence; without turn
+            detection, whose default is on, it was off.
 
     Returns:
         The session without its id, its end and such, and without the nulls by which the server says that
@@ -29,6 +31,10 @@ def as_request(body: dict[str, Any], kind: Kind) -> dict[str, Any]:
     request, answer = place(kind.schema), place(kind.answer)
     own = answer.forms[0].properties.keys() - request.forms[0].properties.keys()
     cleared: dict[str, Any] = _without_nulls(request, {key: body[key] for key in body if key not in own})
+    audio = cleared.get("audio")
+    heard = audio.get("input") if isinstance(audio, dict) else None
+    if from_model and isinstance(heard, dict) and kind.type is not None:
+        heard.setdefault("turn_detection", None)
     return cleared
 
 

@@ -58,7 +58,7 @@ class Builder:
         """
         given = read(session)
         kind = KINDS[cls._kind]
-        body = as_request(given.body, kind)
+        body = as_request(given.body, kind, from_model=not isinstance(session, Mapping))
         if kind.type is not None:
             found = body.get("type", kind.type)
             if found != kind.type:

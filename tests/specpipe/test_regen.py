@@ -107,6 +107,6 @@ def test_a_foreign_folder_is_not_overwritten(tmp_path: Path, capsys: pytest.Capt
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "do not touch"
 
 
-def test_spec_needs_out() -> None:
-    with pytest.raises(SystemExit):
-        regen.main(["--spec", str(SPEC)])
+def test_without_out_the_project_s_own_package_is_meant(capsys: pytest.CaptureFixture[str]) -> None:
+    assert regen.main(["--spec", str(SPEC), "--check"]) == 1
+    assert "generated/ is not what regen would write" in capsys.readouterr().err

@@ -24,18 +24,21 @@ class Error(_Model):
     """
 
     message: str
-    type: str
-    param: str | None
-    code: str | None
+    type: str | None = None
+    param: str | None = None
+    code: str | None = None
     additional_properties: dict[str, Any] = _attrs.field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object, without what is absent."""
         out: dict[str, Any] = {}
         out["message"] = self.message
-        out["type"] = self.type
-        out["param"] = self.param
-        out["code"] = self.code
+        if self.type is not None:
+            out["type"] = self.type
+        if self.param is not None:
+            out["param"] = self.param
+        if self.code is not None:
+            out["code"] = self.code
         for key, value in self.additional_properties.items():
             out.setdefault(key, _encode(value))
         return out
@@ -52,9 +55,9 @@ class Error(_Model):
         try:
             model = cls(
                 message=d.pop("message"),
-                type=d.pop("type"),
-                param=d.pop("param"),
-                code=d.pop("code"),
+                type=d.pop("type", None),
+                param=d.pop("param", None),
+                code=d.pop("code", None),
             )
         except KeyError as error:
             raise _missing(cls, error) from None
