@@ -74,11 +74,12 @@ class Reader:
 
     def _read(self, link: WebSocketLink) -> LinkClosed:
         core, lock, observes = self._core, self._lock, self._connection._observer is not None
-        recv, apply = link.recv, core.apply
+        recv, apply, session, now = link.recv, core.apply, core.effects.session, self._clock.now
         try:
             while True:
+                due = session.warns_at()
                 try:
-                    data = recv(self._until_warning())
+                    data = recv(None if due is None else max(0.0, due - now()))
                 except TimeoutError:
                     with lock:
                         core.tick(self._clock.now())
@@ -94,11 +95,6 @@ class Reader:
                     return LinkClosed(core.ending.code, core.ending.reason)
         except LinkClosed as closed:
             return closed
-
-    def _until_warning(self) -> float | None:
-        """Give the seconds until the protocol is to be warned of the session's end."""
-        due = self._core.effects.session.warns_at()
-        return None if due is None else max(0.0, due - self._clock.now())
 
     def _mend(self, lost: Reconnecting) -> WebSocketLink | None:
         reason = lost.ending.reason
