@@ -1,8 +1,8 @@
 """Rebuild the low-level package from the API description.
 
     python scripts/regen.py                      generated/ from openapi/
-    python scripts/regen.py --check              write nothing; fail if generated/ is not what would be
-    written python scripts/regen.py --spec FILE --out DIR    a package from any OpenAI description
+    python scripts/regen.py --check              write nothing; fail if generated/ is not what it would write
+    python scripts/regen.py --spec FILE --out DIR    a package from any OpenAI description
 
 Reads files only.  Exit status: 0 done or equal, 1 `--check` found a difference, 2 a step failed.
 """

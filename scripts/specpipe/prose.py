@@ -1,8 +1,8 @@
 """Hold the description's words to their rules.
 
-Every schema, property, operation, parameter, body, answer and described header has a text of its own; a text says
-more than its own pointer; and one text stands at most five times where the schemas differ.  `check` gives what is
-wrong; `missing` alone is what a taken-over document still needs.
+Every schema, property, operation, parameter, body, answer and described header has a text of its own; a text
+says more than its own pointer; and one text stands at most five times where the schemas differ.  `check`
+gives what is wrong; `missing` alone is what a taken-over document still needs.
 """
 
 from __future__ import annotations
@@ -16,8 +16,11 @@ from .document import SCHEMAS, Document, children, escape, operations, words
 
 #: Words that say nothing by themselves.
 _SILENT = frozenset(
-    """a an the of to in on for with by from at as and or is are be been was it its s this that these those which
-    when if not no has have will can may must only also all any each one always""".split()  # noqa: SIM905
+    re.findall(
+        r"\w+",
+        """a an the of to in on for with by from at as and or is are be been was it its s this that these
+        those which when if not no has have will can may must only also all any each one always""",
+    )
 )
 #: How often a text may stand where the schemas differ.
 MOST_REPEATS = 5
