@@ -15,7 +15,7 @@ import attrs
 from ..errors import RealtimeError
 from ..session import SessionLike, resolve_update
 from ._closing import Ending
-from ._effects import Effects
+from ._effects import ADDING, Effects
 from ._handlers import Handlers
 from ._inbox import Budget
 from ._local_events import Reconnected, SessionExpiring
@@ -102,13 +102,17 @@ class Protocol:
 
     def apply(self, content: JSON, event: Any, size: int) -> None:
         """Take an event: acknowledgements and state first, then those who wait for it, then the queue."""
-        if self.ending is None and self.effects.apply(event.type, content):
-            self._deliver(content, event, size)
+        if self.ending is not None:
+            return
+        kind = event.type
+        is_repeated = kind in ADDING and self.effects.repeats.has(content.get("event_id"))
+        if is_repeated or self.effects.apply(kind, content):
+            self._deliver(content, event, size, is_repeated=is_repeated)
 
-    def _deliver(self, content: JSON, event: Any, size: int) -> None:
+    def _deliver(self, content: JSON, event: Any, size: int, *, is_repeated: bool = False) -> None:
         mailbox = self.mailbox
         mailbox.tell_waiters(event)
-        is_taken, warns = self.turns.put(content, event, size)
+        is_taken, warns = self.turns.put(content, event, size, is_repeated=is_repeated)
         # A program that only asks would never empty the queue, so what a turn has taken is not queued for it.
         if mailbox.is_consumed or not is_taken:
             warns |= mailbox.put(event, size)

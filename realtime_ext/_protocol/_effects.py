@@ -13,11 +13,12 @@ from ..usage import UsageMeter
 from ._ledger import Ledger
 from ._playback import PlaybackState, audio_size
 from ._refusal import refusal
+from ._repeats import Repeats
 from ._responses import Responses
 from ._session_state import SessionState
 from ._turns import Turns
 
-__all__ = ["Effects"]
+__all__ = ["ADDING", "Effects"]
 
 logger = logging.getLogger("realtime_ext")
 
@@ -25,6 +26,14 @@ JSON = Mapping[str, Any]
 
 _NOT_ACTIVE = "response_cancel_not_active"
 _TRANSCRIBED = "conversation.item.input_audio_transcription.completed"
+# What counts each time that it comes; all other events say how things are, and may come again.
+ADDING = frozenset(
+    {
+        "response.output_audio.delta",
+        "response.output_audio_transcript.delta",
+        "response.output_text.delta",
+    }
+)
 _METERED = frozenset({"session.created", "session.updated", "response.done", _TRANSCRIBED})
 _REMEMBERED = 512  # events of which is known what they were
 
@@ -39,7 +48,7 @@ class Effects:
         model: The session's model, where it is known.
 
     Attributes:
-        responses, ledger, playback, session, turns: The parts.
+        responses, ledger, playback, repeats, session, turns: The parts.
         meter: What the session has used.
     """
 
@@ -51,6 +60,7 @@ class Effects:
         "ledger",
         "meter",
         "playback",
+        "repeats",
         "responses",
         "session",
         "turns",
@@ -60,6 +70,7 @@ class Effects:
         self.responses = Responses()
         self.ledger = Ledger()
         self.playback = PlaybackState(is_local=is_local)
+        self.repeats = Repeats()
         self.session = SessionState(kind)
         self.turns = turns
         self.meter = UsageMeter(model)
@@ -93,6 +104,7 @@ class Effects:
             del self._sent[next(iter(self._sent))]
         self._sent[event_id] = kind
         if kind == "response.create":
+            self.repeats.forget()  # some servers, made for tests, number the events of each answer anew
             self.responses.sent(event_id, content)
         elif kind == "response.cancel":
             self._cancels[event_id] = None
@@ -136,9 +148,13 @@ class Effects:
         self.session.saw(content.get("session"))
         self.playback.use(self.session.output_format)
 
+    def _created(self, content: JSON) -> None:
+        self._session(content)
+        self.session.created(content.get("event_id"))
+
     def _updated(self, content: JSON) -> None:
         self._session(content)
-        self.session.updated()
+        self.session.updated(content.get("event_id"))
 
     def _item(self, content: JSON) -> None:
         item = content["item"]
@@ -202,7 +218,7 @@ class Effects:
 # One table for all connections: as one each, it would be a good part of what a connection takes.
 _TABLE: dict[str, Callable[[Effects, JSON], None]] = {
     "error": Effects._error,
-    "session.created": Effects._session,
+    "session.created": Effects._created,
     "session.updated": Effects._updated,
     "transcription_session.updated": Effects._updated,
     "response.created": Effects._response_created,

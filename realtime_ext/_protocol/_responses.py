@@ -26,11 +26,13 @@ def is_out_of_band(create: JSON) -> bool:
 class Responses:
     """The gate before `response.create`: first come, first served."""
 
-    __slots__ = ("_active", "_asked", "_granted", "_queue")
+    __slots__ = ("_active", "_asked", "_early", "_granted", "_over", "_queue")
 
     def __init__(self) -> None:
         self._active: dict[str, bool] = {}  # response id -> is it in the default conversation
         self._asked: dict[str, bool] = {}  # event id of a response.create without an answer -> the same
+        self._early: str | None = None  # a response whose end came before its start
+        self._over: str | None = None  # the one that ended last
         self._queue: list[Waiter[None]] = []
         self._granted: Waiter[None] | None = None
 
@@ -81,17 +83,27 @@ class Responses:
         answered = next((key for key, value in self._asked.items() if value == in_conversation), None)
         if answered is not None:
             del self._asked[answered]
-        self._active[_id(response)] = in_conversation
+        response_id = _id(response)
+        is_late = response_id == self._early or (response_id == self._over and answered is None)
+        if is_late and response_id not in self._active:
+            self._grant()  # it is over already: its start came late, or again
+        else:
+            self._active[response_id] = in_conversation
 
     def done(self, response: JSON) -> None:
         """Note the end of a response."""
-        self._active.pop(_id(response), None)
+        response_id = _id(response)
+        if self._active.pop(response_id, None) is not None:
+            self._over, self._early = response_id, None
+        elif response_id != self._over:
+            self._early = response_id
         self._grant()
 
     def reset(self) -> None:
         """Forget what was going on: the link is a new one."""
         self._active.clear()
         self._asked.clear()
+        self._early = self._over = None
         self._grant()
 
     def fail(self, error: Callable[[], Exception]) -> None:

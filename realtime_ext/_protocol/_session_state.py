@@ -35,6 +35,8 @@ class SessionState:
         "_configuration",
         "_ends_at",
         "_is_warned",
+        "_last",
+        "_numbers",
         "_text",
         "_updates",
         "is_expired",
@@ -48,6 +50,8 @@ class SessionState:
         self._text: str | None = None  # JSON, which takes a fraction of what the object would
         self.is_expired = False
         self._configuration: JSON = {}
+        self._last: tuple[object, str | None] | None = None  # id and text of the last description
+        self._numbers = False  # whether the server was seen to give its events different ids
         self._updates: list[tuple[str, Any, Waiter[None]]] = []
         self._ends_at: float | None = None  # unix seconds
         self._is_warned = False
@@ -85,13 +89,29 @@ class SessionState:
         self._updates.append((event_id, session, waiter))
         return waiter
 
-    def updated(self) -> None:
-        """Take an acknowledgement. Updates are answered in order; one that nobody here sent is another's."""
+    def created(self, event_id: object = None) -> None:
+        """Take the server's first description."""
+        self._is_repeated(event_id)
+
+    def updated(self, event_id: object = None) -> None:
+        """Take an acknowledgement. Updates are answered in order; one that nobody here sent is another's.
+
+        Args:
+            event_id: Its id; one that comes again with the same description acknowledges nothing more.
+        """
+        if self._is_repeated(event_id):
+            return
         if self._updates:
             _, session, waiter = self._updates.pop(0)
             if isinstance(session, Mapping):
                 self._configuration = merge(self._configuration, session)
             waiter.resolve(None)
+
+    def _is_repeated(self, event_id: object) -> bool:
+        before, self._last = self._last, (event_id, self._text)
+        self._numbers |= before is not None and before[0] != event_id
+        # A server that gives all its events one id, as some do that are made for tests, repeats nothing.
+        return self._numbers and event_id is not None and before == self._last
 
     def refused(self, event_id: str | None, error: Exception, *, param: Any = None) -> None:
         """Take a refusal: of the update that it names, or of the oldest if it names a session's field."""

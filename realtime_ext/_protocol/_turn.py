@@ -103,9 +103,10 @@ class TurnStream:
                 )
         return response_id in self._record.ids
 
-    def put(self, content: JSON, event: Any, size: int) -> bool:
-        """Take an event that this turn owns; the result is `Budget.add`'s."""
-        self._record.collect(content)
+    def put(self, content: JSON, event: Any, size: int, *, is_repeated: bool = False) -> bool:
+        """Take an event that this turn owns; a repeated one adds nothing. The result is `Budget.add`'s."""
+        if not is_repeated:
+            self._record.collect(content)
         self.events.append((event, size))
         warn = self._budget.add(size)
         self._wake()

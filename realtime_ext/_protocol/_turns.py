@@ -69,8 +69,14 @@ class Turns:
         """Take a response's end, before its event is put."""
         self._goes_on = self.desk is not None and self.desk.response_done(response)
 
-    def put(self, content: JSON, event: Any, size: int) -> tuple[bool, bool]:
+    def put(self, content: JSON, event: Any, size: int, *, is_repeated: bool = False) -> tuple[bool, bool]:
         """Hand an event to the turns that it belongs to.
+
+        Args:
+            content: Its JSON.
+            event: It.
+            size: The bytes that it counts for.
+            is_repeated: Whether it came before, and adds nothing.
 
         Returns:
             Whether there was one, and whether a budget warns.
@@ -79,7 +85,7 @@ class Turns:
         for stream in self._streams:
             if stream.owns(content):
                 is_taken = True
-                warns |= stream.put(content, event, size)
+                warns |= stream.put(content, event, size, is_repeated=is_repeated)
                 response = content.get("response")
                 if event.type == "response.done" and isinstance(response, Mapping):
                     stream.response_done(response, goes_on=self._goes_on)
