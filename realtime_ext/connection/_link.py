@@ -12,7 +12,6 @@ import math
 import selectors
 import socket
 import threading
-import time
 from typing import TYPE_CHECKING, Any
 
 from .._execute import Http
@@ -60,11 +59,12 @@ class WebSocketLink:
     __slots__ = (
         "_arguments",
         "_closed",
-        "_due",
         "_end",
+        "_patience",
         "_ping_interval",
         "_ping_timeout",
         "_pong",
+        "_silence",
         "_socket",
     )
 
@@ -79,9 +79,10 @@ class WebSocketLink:
         self._ping_interval = ping_interval
         self._ping_timeout = ping_timeout
         self._pong: threading.Event | None = None  # of the ping that is under way
-        self._due: float | None = None  # when to look after it, in monotonic seconds
-        self._end = math.inf  # when the silence has lasted too long
-        self._listen()
+        # Silence is counted by the waits that were in vain: a clock would be asked with each message.
+        self._silence = 0.0  # seconds
+        self._patience = ping_interval  # seconds more of it until something is to be done; None for never
+        self._end = math.inf  # seconds of it that are too long
         forget_handshake(socket)
 
     def send(self, text: str) -> None:
@@ -105,19 +106,17 @@ class WebSocketLink:
             LinkClosed: There will be none.
             TimeoutError: There was none in time.
         """
-        due = self._due
-        if due is not None:
-            left = max(0.0, due - time.monotonic())
-            timeout = left if timeout is None else min(left, timeout)
+        patience = self._patience
+        wait = timeout if patience is None or (timeout is not None and timeout < patience) else patience
         try:
-            data: str | bytes = self._socket.recv(timeout, **self._arguments)
+            data: str | bytes = self._socket.recv(wait, **self._arguments)
         except self._closed as error:
             raise closed_by(error) from error
         except TimeoutError:
-            self._keep_alive()
+            self._keep_alive(wait or 0.0)
             raise
-        if due is not None:
-            self._listen()
+        if self._silence:
+            self._pong, self._silence, self._patience = None, 0.0, self._ping_interval
         return data
 
     def close(self, code: int = 1000, reason: str = "") -> None:
@@ -134,25 +133,23 @@ class WebSocketLink:
             cut.cancel()
             cut.join()
 
-    def _listen(self) -> None:
-        """Begin to count the silence anew."""
-        self._pong = None
-        self._due = None if self._ping_interval is None else time.monotonic() + self._ping_interval
-
-    def _keep_alive(self) -> None:
-        now = time.monotonic()
-        if self._due is None or self._ping_interval is None or now < self._due:
+    def _keep_alive(self, waited: float) -> None:
+        if self._ping_interval is None or self._patience is None:
+            return
+        self._silence += waited
+        self._patience -= waited
+        if self._patience > 0:
             return
         if self._pong is None or self._pong.is_set():
             # Where nothing more goes out, a ping would wait behind that, and receiving would wait with it.
             with contextlib.suppress(self._closed):
                 self._pong = self._socket.ping() if self._is_writable() else threading.Event()
-            self._end = math.inf if self._ping_timeout is None else now + self._ping_timeout
-        elif now >= self._end:
+            self._end = math.inf if self._ping_timeout is None else self._silence + self._ping_timeout
+        elif self._silence >= self._end:
             self.close(1011, "keepalive ping timeout")
-            self._due = None
+            self._patience = None
             return
-        self._due = min(now + self._ping_interval, self._end)
+        self._patience = min(self._ping_interval, self._end - self._silence)
 
     def _is_writable(self) -> bool:
         with selectors.DefaultSelector() as selector:
