@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -25,6 +26,7 @@ MAX_DEPTH = 200
 
 _INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?")
+_MERGE = "tag:yaml.org,2002:merge"
 _PLAIN = (
     ("null", re.compile(r"~|null|Null|NULL|"), ["~", "n", "N", ""]),
     ("bool", re.compile(r"true|True|TRUE|false|False|FALSE"), list("tTfF")),
@@ -38,6 +40,15 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
     """PyYAML's safe loader, in C where it is built in, with the plain scalars of YAML 1.2."""
 
     yaml_implicit_resolvers: ClassVar[dict[str, list[Any]]] = {}
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        own = [key.value for key, _ in node.value if key.tag != _MERGE and isinstance(key, yaml.ScalarNode)]
+        if len(set(own)) < len(own):
+            raise yaml.constructor.ConstructorError(None, None, _twice(own), node.start_mark)
+        super().flatten_mapping(node)
+        # Merges that repeat each other would double with each level.
+        once = {key.value if isinstance(key, yaml.ScalarNode) else id(key): (key, v) for key, v in node.value}
+        node.value = list(once.values())
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[str, Any]:
         self.flatten_mapping(node)
@@ -54,6 +65,20 @@ def _integer(loader: Any, node: yaml.ScalarNode) -> int:
     return int(text, 0) if text.startswith(("0o", "0x")) else int(text)
 
 
+def _truth(loader: Any, node: yaml.ScalarNode) -> bool:
+    text = str(loader.construct_scalar(node)).lower()
+    if text not in ("true", "false"):
+        raise ValueError(f"{text!r:.80} is neither true nor false")
+    return text == "true"
+
+
+#: Only what JSON can hold: a tag for anything else is an error of the document's.
+_Loader.yaml_constructors = {
+    tag: constructor
+    for tag, constructor in _Loader.yaml_constructors.items()
+    if tag is None or tag.rpartition(":")[2] in ("null", "str", "seq", "map")
+}
+_Loader.add_constructor("tag:yaml.org,2002:bool", _truth)
 _Loader.add_constructor("tag:yaml.org,2002:int", _integer)
 _Loader.add_constructor("tag:yaml.org,2002:float", lambda loader, node: float(loader.construct_scalar(node)))
 
@@ -95,7 +120,11 @@ def parse(raw: bytes, *, json_text: bool = False, name: str = "document") -> Doc
         raise SpecError(f"{name} has {len(raw):,} bytes, more than {MAX_BYTES:,}")
     try:
         text = raw.decode("utf-8-sig")
-        data = json.loads(text, parse_constant=_refuse) if json_text else yaml.load(text, Loader=_Loader)
+        if json_text:
+            data = json.loads(text, parse_constant=_refuse, object_pairs_hook=_object)
+        else:
+            _bound_nesting(text, name)
+            data = yaml.load(text, Loader=_Loader)
     except UnicodeDecodeError as error:
         raise SpecError(f"{name} is not UTF-8: {error.reason} at byte {error.start}") from error
     except (yaml.YAMLError, ValueError) as error:
@@ -113,6 +142,30 @@ def parse(raw: bytes, *, json_text: bool = False, name: str = "document") -> Doc
 
 def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is no JSON value")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; a second value for a key would take the place of the first without a word."""
+    out = dict(pairs)
+    if len(out) < len(pairs):
+        raise ValueError(_twice([key for key, _ in pairs]))
+    return out
+
+
+def _twice(keys: list[str]) -> str:
+    return f"a key stands twice: {Counter(keys).most_common(1)[0][0]!r:.80}"
+
+
+def _bound_nesting(text: str, name: str) -> None:
+    """Bound the depth of YAML before it is read: the reader in C would run out of stack, and end Python."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise SpecError(
+                f"{name} nests deeper than {MAX_DEPTH} at line {getattr(event.start_mark, 'line', 0) + 1}",
+                hint="look for brackets that are not closed",
+            )
 
 
 def _bound(data: Any, name: str) -> None:

@@ -1,0 +1,187 @@
+"""Reading documents that mean no good, and YAML as JSON's superset."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from specpipe import pipeline, reading
+from specpipe.errors import SpecError
+
+HEAD = "openapi: 3.1.0\n"
+
+
+def value(yaml: str) -> Any:
+    """What a value written as YAML is read as."""
+    return reading.parse(f"{HEAD}x: {yaml}\n".encode())["x"]
+
+
+def refused(text: str | bytes, *, json_text: bool = False) -> str:
+    raw = text if isinstance(text, bytes) else text.encode()
+    with pytest.raises(SpecError) as caught:
+        reading.parse(raw, json_text=json_text, name="spec")
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("yaml", "read"),
+    [
+        ("2024-01-01", "2024-01-01"),
+        ("2024-01-01T10:00:00Z", "2024-01-01T10:00:00Z"),
+        ("12:30", "12:30"),
+        ("on", "on"),
+        ("No", "No"),
+        ("yes", "yes"),
+        (".inf", ".inf"),
+        (".nan", ".nan"),
+        ("1_000", "1_000"),
+        ("=", "="),
+        ("'1'", "1"),
+        ("0x1F", 31),
+        ("0o17", 15),
+        ("017", 17),
+        ("-3", -3),
+        ("1e3", 1000.0),
+        ("1.50", 1.5),
+        (".5", 0.5),
+        ("True", True),
+        ("false", False),
+        ("~", None),
+        ("", None),
+        ("NULL", None),
+    ],
+)
+def test_plain_scalars_are_those_of_yaml_1_2(yaml: str, read: Any) -> None:
+    got = value(yaml)
+    assert (got, type(got)) == (read, type(read))
+
+
+def test_keys_are_text() -> None:
+    keys = value("{200: a, true: b, ~: c, 1.0: d, 2024-01-01: e, on: f}")
+    assert list(keys) == ["200", "true", "~", "1.0", "2024-01-01", "on"]
+    assert "a key that is no text" in refused(HEAD + "x: {[1]: a}")
+
+
+def test_what_is_written_is_read_back_as_it_was(tmp_path: Path) -> None:
+    odd = ["2024-01-01", "12:30", "on", "yes", "NO", "null", "~", "", "1e3", "0x1F", "017", ".inf", "<<", "="]
+    data = {
+        "openapi": "3.1.0",
+        "text": [*odd, "é\u2028", "a: b", "# c", "- d", "two\nlines\n"],
+        "n": [1, 1.5],
+    }
+    data["again"] = data["text"]
+    written = reading.dump(data)
+    assert reading.parse(written.encode()) == data
+    assert list(reading.parse(written.encode())) == list(data) and "&" not in written
+    assert reading.dump(reading.parse(written.encode())) == written
+    for name, text in (("a.yaml", written), ("a.json", json.dumps(data))):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        assert reading.load(tmp_path / name) == data
+
+
+def test_a_byte_order_mark_is_passed_by() -> None:
+    assert reading.parse(b"\xef\xbb\xbf" + HEAD.encode()) == {"openapi": "3.1.0"}
+
+
+def test_merge_keys_give_way_to_the_mapping_s_own() -> None:
+    text = HEAD + "b: &b {p: 1, q: 2}\nx: {<<: *b, p: 3}\n"
+    assert reading.parse(text.encode())["x"] == {"p": 3, "q": 2}
+
+
+@pytest.mark.parametrize("inner", ["[{}]", "{{<<: [{}]}}"], ids=["alias", "merge"])
+def test_an_alias_bomb_does_not_go_off(inner: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "MAX_NODES", 10_000)
+    lines = ["a0: &a0 {k: [1, 2]}"]
+    for level in range(1, 60):
+        lines.append(f"a{level}: &a{level} {inner.format(', '.join([f'*a{level - 1}'] * 9))}")
+    text = HEAD + "\n".join(lines)
+    if "<<" in inner:
+        assert reading.parse(text.encode())["a59"] == {"k": [1, 2]}
+    else:
+        assert "folds out to more than 10,000 nodes" in refused(text)
+
+
+@pytest.mark.parametrize("yaml", ["&x [*x]", "&x {y: *x}"])
+def test_an_alias_that_contains_itself(yaml: str) -> None:
+    assert "aliases" in refused(f"{HEAD}x: {yaml}")
+
+
+@pytest.mark.parametrize("depth", [reading.MAX_DEPTH + 1, 1_000_000])
+def test_depth_is_bounded(depth: int) -> None:
+    nested = "[" * depth + "]" * depth
+    assert "deeper than" in refused(f"{HEAD}x: {nested}")
+    assert "deeper than" in refused('{"openapi": "3.1.0", "x": ' + nested + "}", json_text=True)
+    few = "[" * (reading.MAX_DEPTH - 1) + "]" * (reading.MAX_DEPTH - 1)
+    assert value(few)
+
+
+def test_size_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "MAX_BYTES", 20)
+    assert reading.parse((HEAD + "#" * 5).encode())
+    assert "21 bytes, more than 20" in refused(HEAD + "#" * 6)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (b"openapi: 3.1.0\nx: \xff", "spec is not UTF-8: invalid start byte at byte 18"),
+        (HEAD.encode("utf-16"), "not UTF-8"),
+        (HEAD + "x: 1e400", "beyond what a double holds"),
+        (HEAD + "x: " + "9" * 5000, "not YAML"),
+        (HEAD + "x: !!python/object/apply:os.getcwd []", "tag"),
+        (HEAD + "x: !!binary aGk=", "tag"),
+        (HEAD + "x: !!timestamp 2024-01-01", "tag"),
+        (HEAD + "x: !!timestamp soon", "tag"),
+        (HEAD + "x: !!set {a, b}", "tag"),
+        (HEAD + "x: !!bool maybe", "'maybe' is neither true nor false"),
+        (HEAD + "x: !!int many", "not YAML"),
+        (HEAD + "x: 1\ny: 2\nx: 3", "a key stands twice: 'x'"),
+        (HEAD + "p: {200: {}, '200': {}}", "a key stands twice: '200'"),
+        (HEAD + 'x: "\\ud800"', "not YAML"),
+        (HEAD + "x: \x00", "not YAML"),
+        (HEAD + "---\n" + HEAD, "not YAML"),
+        (HEAD + "x: {", "not YAML"),
+        ("", "not an OpenAPI 3 document"),
+        ("- openapi", "not an OpenAPI 3 document"),
+        ("swagger: '2.0'", "not an OpenAPI 3 document"),
+        ("openapi: 4.0.0", "not an OpenAPI 3 document"),
+    ],
+)
+def test_yaml_that_is_refused(text: str | bytes, told: str) -> None:
+    assert told in refused(text)
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ("NaN", "NaN is no JSON value"),
+        ("-Infinity", "-Infinity is no JSON value"),
+        ("1e400", "beyond what a double holds"),
+        ('"\\ud800"', "no Unicode"),
+        ('{"\\udc00": 1}', "no Unicode"),
+        ('{"a": 1, "b": 2, "a": 3}', "a key stands twice: 'a'"),
+        ("9" * 5000, "not JSON"),
+        ("2024-01-01", "not JSON"),
+    ],
+)
+def test_json_that_is_refused(written: str, told: str) -> None:
+    assert told in refused('{"openapi": "3.1.0", "x": ' + written + "}", json_text=True)
+
+
+def test_json_s_surrogate_pairs_are_one_character() -> None:
+    read = reading.parse(b'{"openapi": "3.1.0", "x": "\\ud83d\\ude00"}', json_text=True)
+    assert read["x"] == "\N{GRINNING FACE}"
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="cannot read"):
+        reading.load(tmp_path / "none.yaml")
+    with pytest.raises(SpecError, match="cannot read"):
+        reading.load(tmp_path)
+
+
+def test_the_description_survives_writing() -> None:
+    document = reading.load(pipeline.OPENAPI / "realtime.yaml")
+    assert reading.parse(reading.dump(document).encode()) == document
