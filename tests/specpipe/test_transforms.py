@@ -1,0 +1,175 @@
+"""Each transform by itself: what it changes, how often it says that it matched, what it leaves alone."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+from specpipe import pipeline, reading, slice, transforms
+from specpipe.errors import SpecError
+from specpipe.transforms import spelling
+
+from tests.specpipe import composition_cases, spelling_cases
+from tests.specpipe.cases import OTHERS, Case, document, ref
+
+RULES = {transform.name: transform.rule for transform in transforms.TRANSFORMS}
+CASES = {**spelling_cases.CASES, **composition_cases.CASES}
+FLAT = [(name, case) for name, cases in CASES.items() for case in cases]
+
+PARAMETER = {"in": "query", "name": "q", "schema": {"type": "string"}}
+
+
+def operation(**parts: Any) -> dict[str, Any]:
+    return {"/realtime": {"post": {"operationId": "op", "responses": {}, **parts}}}
+
+
+def test_each_has_a_name_a_reason_and_cases_here() -> None:
+    names = [transform.name for transform in transforms.TRANSFORMS]
+    assert len(set(names)) == len(names) and set(names) == {"inline_parts", *CASES}
+    assert len({transform.reason for transform in transforms.TRANSFORMS}) == len(names)
+    assert all(len(transform.reason.split()) > 5 for transform in transforms.TRANSFORMS)
+
+
+@pytest.mark.parametrize(("name", "case"), FLAT, ids=[f"{name}: {case.title}" for name, case in FLAT])
+def test_a_rule_changes_what_it_is_about(name: str, case: Case) -> None:
+    given = document({"A": case.before, **OTHERS, **case.more})
+    before = copy.deepcopy(given)
+    out, count = RULES[name](given)
+    assert given == before, "the document that came in was changed"
+    after = case.before if case.after is None else case.after
+    assert out == document({"A": after, **OTHERS, **case.more, **case.made})
+    assert count == (0 if case.after is None else case.count)
+    assert RULES[name](out) == (out, 0), "the rule finds work in what it made"
+
+
+#: Only a component can be a member of itself.
+@pytest.mark.parametrize("name", [name for name in CASES if name != "open_circles"])
+def test_a_rule_reaches_the_schemas_of_operations(name: str) -> None:
+    """As the same schema among the components; what is data there stays what it is."""
+    case = next(case for case in CASES[name] if case.after is not None and not case.more)
+    parts = {
+        "parameters": [{**PARAMETER, "schema": case.before, "example": case.before}],
+        "requestBody": {
+            "content": {"application/json": {"schema": case.before, "example": {"schema": case.before}}}
+        },
+    }
+    out, count = RULES[name](document(OTHERS, operation(**copy.deepcopy(parts))))
+    made = out["paths"]["/realtime"]["post"]
+    assert made["parameters"][0]["schema"] != case.before
+    content = made["requestBody"]["content"]["application/json"]
+    assert content["schema"] != case.before and count >= 2 * case.count
+    assert made["parameters"][0]["example"] == content["example"]["schema"] == case.before
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_a_rule_leaves_alone_what_it_is_not_about(name: str) -> None:
+    words = {"type": "string", "enum": ["a", "b"], "description": "D."}
+    plain = document(
+        {
+            **OTHERS,
+            "A": {
+                "type": "object",
+                "properties": {"b": ref("B"), "w": words, "n": {"anyOf": [words, {"type": "null"}]}},
+            },
+        },
+        operation(
+            parameters=[PARAMETER], requestBody={"content": {"application/json": {"schema": ref("B")}}}
+        ),
+    )
+    before = copy.deepcopy(plain)
+    assert RULES[name](plain) == (before, 0)
+    assert plain == before
+
+
+def test_shared_parts_are_written_in_place() -> None:
+    shared = {
+        "parameters": {"P": PARAMETER, "Again": {"$ref": "#/components/parameters/P"}},
+        "requestBodies": {"R": {"required": True, "content": {"text/plain": {"schema": ref("Word")}}}},
+        "responses": {"O": {"description": "O.", "headers": {"H": {"$ref": "#/components/headers/H"}}}},
+        "headers": {"H": {"schema": {"type": "string"}}},
+    }
+    given = document(
+        OTHERS,
+        operation(
+            parameters=[{"$ref": "#/components/parameters/Again"}],
+            requestBody={"$ref": "#/components/requestBodies/R"},
+            responses={"200": {"$ref": "#/components/responses/O", "description": "Mine."}},
+        ),
+        **shared,
+    )
+    before = copy.deepcopy(given)
+    out, count = RULES["inline_parts"](given)
+    expected = operation(
+        parameters=[PARAMETER],
+        requestBody=shared["requestBodies"]["R"],
+        responses={"200": {"description": "Mine.", "headers": {"H": shared["headers"]["H"]}}},
+    )
+    assert out == document(OTHERS, expected) and count == 5
+    assert given == before
+    assert RULES["inline_parts"](out) == (out, 0)
+
+
+def test_a_shared_part_that_refers_to_itself() -> None:
+    circle = {"P": {"$ref": "#/components/parameters/P"}}
+    given = document(OTHERS, operation(parameters=[circle["P"]]), parameters=circle)
+    with pytest.raises(SpecError, match="refers to itself") as caught:
+        RULES["inline_parts"](given)
+    assert caught.value.pointer == "/components/parameters/P" and "→" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("name", "schemas", "told"),
+    [
+        ("merge_all_of", {"A": {"allOf": [ref("A"), ref("B")]}}, "part of itself through allOf"),
+        ("merge_all_of", {"A": {"allOf": [ref("X"), ref("B")]}, "X": ref("X")}, "nothing but itself"),
+        ("open_circles", {"A": ref("A")}, "nothing but itself"),
+        ("open_circles", {"A": {"anyOf": [ref("X")]}, "X": {"oneOf": [ref("A")]}}, "nothing but itself"),
+    ],
+)
+def test_a_schema_that_is_nothing_but_itself(name: str, schemas: dict[str, Any], told: str) -> None:
+    with pytest.raises(SpecError, match=told) as caught:
+        RULES[name](document({**OTHERS, **schemas}))
+    assert caught.value.pointer in ("/components/schemas/A", "/components/schemas/X")
+    assert caught.value.hint
+
+
+def test_hoisted_schemas_of_operations_are_named_by_the_operation() -> None:
+    inline = {"type": "object", "properties": {"a": {"type": "string"}}}
+    given = document(
+        OTHERS,
+        operation(
+            operationId="make-call",
+            parameters=[{**PARAMETER, "name": "filter", "schema": inline}],
+            requestBody={"content": {"application/json": {"schema": {**inline, "required": ["a"]}}}},
+            responses={"200": {"content": {"application/json": {"schema": {**inline, "maxProperties": 1}}}}},
+        ),
+    )
+    out, count = RULES["hoist_inline"](given)
+    made = set(out["components"]["schemas"]) - set(OTHERS)
+    assert made == {"MakeCallFilter", "MakeCallRequest", "MakeCallResponse"} and count == 3
+
+
+def test_every_inline_schema_knows_where_it_stood() -> None:
+    inner = {"type": "object", "properties": {"a/b": {"anyOf": [{"items": {}}]}}}
+    out, _ = spelling.locate(
+        document({"A~B": inner}, operation(requestBody={"content": {"a/b": {"schema": inner}}}))
+    )
+    top = out["components"]["schemas"]["A~B"]
+    at = "/components/schemas/A~0B"
+    assert top["x-pointer"] == at
+    assert top["properties"]["a/b"]["anyOf"][0]["x-pointer"] == f"{at}/properties/a~1b/anyOf/0"
+    body = out["paths"]["/realtime"]["post"]["requestBody"]["content"]["a/b"]["schema"]
+    assert body["x-pointer"] == "/paths/~1realtime/post/requestBody/content/a~1b/schema"
+    moved = document({"B": top})
+    assert spelling.locate(moved)[0] == moved, "a schema that was moved keeps its first place"
+
+
+def test_all_in_order_leave_one_spelling_of_the_vendored_description() -> None:
+    part = slice.cut(reading.load(pipeline.OPENAPI / "realtime.yaml"))
+    located, _ = spelling.locate(part.document)
+    before = copy.deepcopy(located)
+    normal, counts = transforms.apply(located)
+    assert located == before
+    assert [name for name, _ in counts] == list(RULES)
+    assert transforms.apply(normal) == (normal, [(name, 0) for name in RULES])
