@@ -19,10 +19,11 @@ class Budget:
 
     Attributes:
         used: Bytes that wait now.
+        half: Half of the limit.
         over: Whether there were ever more than the limit.
     """
 
-    __slots__ = ("_half", "_warned", "limit", "over", "used")
+    __slots__ = ("_warned", "half", "limit", "over", "used")
 
     def __init__(self, limit: int) -> None:
         if isinstance(limit, bool) or not isinstance(limit, int):
@@ -32,13 +33,13 @@ class Budget:
         self.limit = limit
         self.used = 0
         self.over = False
-        self._half = limit // 2
+        self.half = limit // 2
         self._warned = False
 
     def add(self, size: int) -> bool:
         """Count what came in; say whether this is the moment to warn that half of the limit is used."""
         self.used = used = self.used + size
-        if used <= self._half:
+        if used <= self.half:
             return False
         if used > self.limit:
             self.over = True
@@ -71,7 +72,13 @@ class Inbox:
         if events is None:
             events = self._events = deque()
         events.append((event, size))
-        return self._budget.add(size)
+        # As `add` has it; these two methods are run for every event, and calls are what takes their time.
+        budget = self._budget
+        used = budget.used + size
+        if used > budget.half:
+            return budget.add(size)
+        budget.used = used
+        return False
 
     def take(self) -> Any:
         """Give the oldest event; None if there is none."""
@@ -81,7 +88,11 @@ class Inbox:
         event, size = events.popleft()
         if not events:
             self._events = None
-        self._budget.release(size)
+        budget = self._budget
+        if budget.used > size:
+            budget.used -= size
+        else:
+            budget.release(size)
         return event
 
     def clear(self) -> None:
