@@ -1,0 +1,255 @@
+"""What is computed for the templates: directions, defaults, tables, attribute names, circles."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from specpipe import plan
+from specpipe.plan.graph import Graph
+from specpipe.plan.models import Field
+from specpipe.plan.tables import Shape, Table, table
+from specpipe.slice import Slice
+
+from tests.specpipe.cases import document, ref
+
+TEXT = {"type": "string"}
+NULLABLE = {"anyOf": [TEXT, {"type": "null"}]}
+
+
+def thing(required: tuple[str, ...] = (), **properties: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": list(required)}
+
+
+def tagged(required: bool = True, **constants: Any) -> dict[str, Any]:
+    """An object whose properties have a constant or, for a list, an enum."""
+    closed = {k: {"enum": v} if isinstance(v, list) else {"const": v} for k, v in constants.items()}
+    return thing(tuple(constants) if required else (), **closed)
+
+
+def sliced(schemas: dict[str, Any], **lists: Any) -> Slice:
+    """A slice with one operation, which sends Sent and answers with Received."""
+    operation = {
+        "operationId": "op",
+        "requestBody": {"content": {"application/json": {"schema": ref("Sent")}}},
+        "parameters": [{"in": "query", "name": "q", "schema": ref("Query")}],
+        "responses": {"200": {"content": {"application/json": {"schema": ref("Received")}}}},
+    }
+    leaf = thing(n=NULLABLE)
+    names = ("Sent", "Received", "Query", "Both", "FromClient", "FromServer", "Webhook", "Nowhere")
+    basic: dict[str, Any] = {name: leaf for name in names}  # noqa: C420 - typed as a whole
+    return Slice(
+        document=document({**basic, **schemas}, {"/realtime": {"post": operation}}),
+        events={"CLIENT_EVENTS": ("FromClient",), "SERVER_EVENTS": ("FromServer",)},
+        webhooks=("Webhook",),
+        **lists,
+    )
+
+
+def field(model: str, key: str, schemas: dict[str, Any]) -> Field:
+    """One attribute of a model of a slice."""
+    return next(field for field in plan.build(sliced(schemas)).models[model].fields if field.key == key)
+
+
+def graph(**schemas: Any) -> Graph:
+    return Graph.of(sliced(schemas))
+
+
+# --- directions
+
+
+def test_directions_reach_through_everything() -> None:
+    through = thing(l={"type": "array", "items": {"anyOf": [ref("Alias"), {"type": "null"}]}})
+    made = graph(
+        Sent=through,
+        Received=thing(both=ref("Both")),
+        Alias={"anyOf": [ref("Deep"), ref("Both")]},
+        Deep=thing(n=TEXT),
+    )
+    assert made.sent == {"Sent", "Query", "FromClient", "Alias", "Deep", "Both"}
+    assert made.received == {"Received", "FromServer", "Webhook", "Both"}
+    assert {name for name in made.schemas if made.only_received(name)} == {
+        "Received",
+        "FromServer",
+        "Webhook",
+    }
+
+
+@pytest.mark.parametrize("model", ["Sent", "FromClient", "Query", "Nowhere", "Both"])
+def test_what_is_sent_tells_absent_from_null(model: str) -> None:
+    both = {"Sent": thing(both=ref("Both"), n=NULLABLE), "Received": thing(both=ref("Both"))}
+    made = field(model, "n", both)
+    assert (made.unset, made.default, made.annotation) == (True, "UNSET", "str | None | Unset")
+    assert "UNSET" in made.decode
+
+
+@pytest.mark.parametrize("model", ["Received", "FromServer", "Webhook"])
+def test_what_is_only_received_does_not(model: str) -> None:
+    made = field(model, "n", {})
+    assert (made.unset, made.default, made.annotation) == (False, "None", "str | None")
+
+
+@pytest.mark.parametrize(
+    ("schema", "required", "default", "annotation"),
+    [
+        (TEXT, True, None, "str"),
+        (TEXT, False, "None", "str | None"),
+        (NULLABLE, True, None, "str | None"),
+        (NULLABLE, False, "UNSET", "str | None | Unset"),
+        (ref("MaybeWord"), False, "UNSET", "MaybeWord | Unset"),
+        ({"const": "a"}, True, "'a'", "Literal['a']"),
+        ({"const": "a"}, False, "None", "Literal['a'] | None"),
+        ({"enum": ["a", 1]}, True, None, "Literal['a', 1]"),
+        ({}, False, "None", "Any"),
+        ({"type": "array", "items": ref("Both")}, True, None, "list[Both]"),
+        ({"type": "object", "additionalProperties": NULLABLE}, True, None, "dict[str, str | None]"),
+    ],
+)
+def test_defaults_and_annotations(schema: Any, required: bool, default: str | None, annotation: str) -> None:
+    schemas = {"Sent": thing(("n",) if required else (), n=schema), "MaybeWord": NULLABLE}
+    made = field("Sent", "n", schemas)
+    assert (made.default, made.annotation) == (default, annotation)
+
+
+def test_what_comes_from_the_api_may_grow() -> None:
+    union = {
+        "Union": {"anyOf": [ref("Cat"), ref("Dog")]},
+        "Cat": tagged(type="cat"),
+        "Dog": tagged(type="dog"),
+    }
+    for model, end in (("Received", " | str"), ("Sent", "")):
+        assert field(model, "n", {model: thing(("n",), n={"enum": ["a"]})}).annotation == f"Literal['a']{end}"
+    received = field("Received", "n", {**union, "Received": thing(("n",), n=ref("Union"))})
+    assert received.annotation == "Union | dict[str, Any]"
+    assert field("Sent", "n", {**union, "Sent": thing(("n",), n=ref("Union"))}).annotation == "Union"
+
+
+def test_secrets_are_known_by_their_format() -> None:
+    secret = {"type": "string", "format": "password"}
+    for schema in (secret, {"anyOf": [secret, {"type": "null"}]}, ref("Hidden")):
+        assert field("Sent", "n", {"Sent": thing(n=schema), "Hidden": secret}).secret
+    assert not field("Sent", "n", {}).secret
+
+
+# --- discriminator tables
+
+
+def test_a_union_is_told_by_one_look_up() -> None:
+    made = graph(Cat=tagged(type="cat"), Dog=tagged(type="dog"), Eel=tagged(type=["eel", "elver"]))
+    told = table(made, ["Cat", "Dog", "Eel"])
+    assert told == Table("type", (("cat", "Cat"), ("dog", "Dog"), ("eel", "Eel"), ("elver", "Eel")))
+    assert table(made, ["Cat", "Cat"]) == "Cat"
+
+
+def test_the_tag_that_tells_most_decides() -> None:
+    made = graph(
+        A=tagged(object="x", type="a"), B=tagged(object="x", type="b"), C=tagged(object="y", type="c")
+    )
+    told = table(made, ["A", "B", "C"])
+    assert isinstance(told, Table) and told.tag == "type" and len(told.entries) == 3
+
+
+def test_tags_inside_tags() -> None:
+    made = graph(
+        User=tagged(type="message", role="user"),
+        System=tagged(type="message", role="system"),
+        Call=tagged(type="call", role="user"),
+    )
+    told = table(made, ["User", "System", "Call"])
+    assert told == Table(
+        "type", (("message", Table("role", (("user", "User"), ("system", "System")))), ("call", "Call"))
+    )
+
+
+def test_the_member_whose_tag_may_be_absent() -> None:
+    made = graph(
+        Old=tagged(required=False, type="old"), New=tagged(type="new"), Other=tagged(False, type="other")
+    )
+    told = table(made, ["Old", "New"])
+    assert isinstance(told, Table) and told.absent == "Old"
+    told = table(made, ["Old", "New", "Other"])
+    assert isinstance(told, Table) and told.absent is None, "two could be meant"
+    numbered = table(graph(A=tagged(t=1), B=tagged(t=2)), ["A", "B"])
+    assert numbered == Table("t", ((1, "A"), (2, "B")))
+
+
+def test_members_without_a_tag_are_told_by_shape() -> None:
+    made = graph(A=thing(("a",), a=TEXT, x=TEXT), B=thing(b=TEXT), C=tagged(type="c"), D=tagged(type="c"))
+    assert table(made, ["A", "B"]) == Table(
+        "", shapes=(Shape("A", ("a",), ("a", "x")), Shape("B", (), ("b",)))
+    )
+    told = table(made, ["C", "D"])
+    assert isinstance(told, Table) and told.tag == "" and len(told.shapes) == 2
+
+
+@pytest.mark.parametrize(
+    "open_tag", [TEXT, {"const": True}, {"anyOf": [{"const": "a"}, TEXT]}, {"enum": ["a", None]}]
+)
+def test_what_is_no_closed_set_is_no_tag(open_tag: Any) -> None:
+    made = graph(A=thing(type=open_tag), B=tagged(type="b"))
+    assert made.tags(["A", "B"]) == []
+    assert graph(A=thing(type=ref("Word")), B=tagged(type="b"), Word={"enum": ["x"]}).tags(["A", "B"]) == [
+        "type"
+    ]
+
+
+def test_an_optional_tag_has_its_constant_as_default() -> None:
+    schemas = {
+        "Sent": thing(u=ref("Union")),
+        "Union": {"anyOf": [ref("Cat"), ref("Dog")]},
+        "Cat": tagged(False, type="cat", kind="x"),
+        "Dog": tagged(type="dog"),
+    }
+    assert field("Cat", "type", schemas).default == "'cat'"
+    assert field("Cat", "kind", schemas).default == "None"
+
+
+def test_a_union_s_alias_has_its_table_and_what_else_it_holds() -> None:
+    listed = {"type": "array", "items": ref("Both")}
+    schemas = {
+        "Union": {"anyOf": [ref("Inner"), listed, TEXT, {"type": "null"}]},
+        "Inner": {"anyOf": [ref("Cat"), ref("Dog")]},
+        "Cat": tagged(type="cat"),
+        "Dog": tagged(type="dog"),
+    }
+    alias = plan.build(sliced(schemas)).aliases["Union"]
+    assert alias.table == Table("type", (("cat", "Cat"), ("dog", "Dog")))
+    assert alias.decodes and alias.list_item is not None and "Both.from_dict" in alias.list_item
+    assert alias.annotation == "Inner | list[Both] | str | None"
+    assert plan.build(sliced({"W": {"enum": ["a"]}})).aliases["W"].decodes is False
+
+
+def test_events_are_listed_by_type() -> None:
+    schemas = {"FromServer": tagged(type=["a.b", "a.c"]), "Webhook": tagged(type="call.incoming")}
+    made = plan.build(sliced(schemas))
+    assert made.events["SERVER_EVENTS"] == (("a.b", "FromServer"), ("a.c", "FromServer"))
+    assert made.webhooks == (("call.incoming", "Webhook"),) and made.events["CLIENT_EVENTS"] == ()
+
+
+# --- attribute names
+
+
+def test_an_attribute_that_hides_a_builtin_leaves_the_type_another_name() -> None:
+    made = plan.build(sliced({"Sent": thing(("str", "Any"), str=TEXT, Any={}, n=TEXT)})).models["Sent"]
+    assert {f.key: f.annotation for f in made.fields} == {"str": "_str", "Any": "_Any", "n": "_str | None"}
+    assert ("str", "_str") in made.imports.builtins and ("Any", "_Any") in made.imports.typing
+    assert made.str_name == "_str" and made.dict_name == "dict"
+
+
+# --- circles
+
+
+def test_modules_of_a_circle_import_each_other_late() -> None:
+    schemas = {"Sent": thing(two=ref("Two"), leaf=ref("Both")), "Two": thing(back=ref("Sent"))}
+    made = plan.build(sliced(schemas)).models["Sent"].imports
+    assert made.late == (("two", "Two", "Two"),) and made.eager == (("both", "Both", "Both"),)
+
+
+def test_an_alias_in_a_circle_is_written_as_text() -> None:
+    schemas = {
+        "Loop": {"anyOf": [TEXT, {"type": "array", "items": ref("Loop")}]},
+        "Over": {"anyOf": [ref("Loop"), ref("Both")]},
+        "Plain": {"anyOf": [TEXT, ref("Both")]},
+    }
+    aliases = plan.build(sliced(schemas)).aliases
+    assert {name: aliases[name].quoted for name in schemas} == {"Loop": True, "Over": True, "Plain": False}
