@@ -1,0 +1,205 @@
+"""The grips on the generator's inside: its version, and that it neither warns nor leaves anything out."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openapi_python_client.parser import GeneratorData
+from openapi_python_client.parser.errors import ErrorLevel, GeneratorError, ParseError
+from specpipe import generator, pipeline, plan
+from specpipe.errors import SpecError
+from specpipe.slice import Slice
+
+from tests.specpipe.cases import document, ref
+
+CONFIG = pipeline.OPENAPI / "generator.yaml"
+TEXT = {"type": "string"}
+
+
+def described() -> Slice:
+    """Two operations, and models some of whose names the generator would spell otherwise."""
+    answer = {"200": {"description": "", "content": {"application/json": {"schema": ref("RealtimeThing")}}}}
+    sent = {"content": {"application/json": {"schema": ref("RealtimeTHING2FA")}}}
+    return Slice(
+        document=document(
+            {
+                "RealtimeThing": {
+                    "type": "object",
+                    "properties": {"a": TEXT, "other": ref("RealtimeTHING2FA")},
+                },
+                "RealtimeTHING2FA": {"type": "object", "properties": {"class": TEXT}},
+                "Word": {"enum": ["a", "b"]},
+            },
+            {
+                "/realtime/{id}": {
+                    "get": {
+                        "operationId": "read",
+                        "tags": ["Realtime"],
+                        "parameters": [{"in": "path", "name": "id", "required": True, "schema": TEXT}],
+                        "responses": answer,
+                    },
+                    "post": {
+                        "operationId": "write",
+                        "tags": ["Realtime"],
+                        "parameters": [{"in": "path", "name": "id", "required": True, "schema": TEXT}],
+                        "requestBody": sent,
+                        "responses": answer,
+                    },
+                }
+            },
+        ),
+        events={},
+        webhooks=(),
+    )
+
+
+def parse() -> generator.Parsed:
+    part = described()
+    return generator.parse(part.document, plan.build(part), CONFIG)
+
+
+def failure() -> SpecError:
+    with pytest.raises(SpecError) as caught:
+        parse()
+    return caught.value
+
+
+def tamper(monkeypatch: pytest.MonkeyPatch, change: Any) -> None:
+    """Let the generator's answer be changed before the pipeline gets it."""
+    original = GeneratorData.from_dict
+
+    def changed(*arguments: Any, **options: Any) -> Any:
+        data = original(*arguments, **options)
+        return change(data) or data
+
+    monkeypatch.setattr(GeneratorData, "from_dict", staticmethod(changed))
+
+
+def test_all_of_it_comes_through_under_the_plan_s_names() -> None:
+    data = parse().data
+    endpoints = [e.name for c in data.endpoint_collections_by_tag.values() for e in c.endpoints]
+    assert sorted(endpoints) == ["read", "write"]
+    made = {str(model.class_info.name): str(model.class_info.module_name) for model in data.models}
+    assert made == {"RealtimeThing": "realtime_thing", "RealtimeTHING2FA": "realtime_thing_2_fa"}
+    assert list(data.enums) == []
+
+
+def test_the_installed_generator_is_the_pinned_one() -> None:
+    assert version("openapi-python-client") == generator.PINNED
+
+
+def test_another_version_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(generator, "version", lambda name: "0.30.0")
+    error = failure()
+    assert "openapi-python-client is 0.30.0, not " + generator.PINNED in error.message
+    assert "make setup" in error.hint and "tests/specpipe" in error.hint
+
+
+def test_a_warning_is_a_failure_with_place_and_hint(monkeypatch: pytest.MonkeyPatch) -> None:
+    def warn(data: Any) -> None:
+        data.errors.append(
+            ParseError(
+                level=ErrorLevel.WARNING, header="Unable to process", detail="GET /realtime/{p0} is odd"
+            )
+        )
+
+    tamper(monkeypatch, warn)
+    error = failure()
+    assert "the generator warns: Unable to process GET /realtime/{p0} is odd" in error.message
+    assert error.pointer == "/paths/~1realtime~1{id}/get" and "transform" in error.hint
+
+
+def test_a_warning_about_an_operation_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    def warn(data: Any) -> None:
+        for collection in data.endpoint_collections_by_tag.values():
+            collection.parse_errors += [
+                ParseError(
+                    level=ErrorLevel.WARNING, header="WARNING parsing POST /realtime/{p0}.", detail=text
+                )
+                for text in ("No.", "Nor that.")
+            ]
+
+    tamper(monkeypatch, warn)
+    error = failure()
+    assert "(and 1 more)" in error.message and error.pointer == "/paths/~1realtime~1{id}/post"
+
+
+def test_a_document_that_the_generator_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    tamper(monkeypatch, lambda data: GeneratorError(header="Failed to parse", detail="not at all"))
+    error = failure()
+    assert "the generator refuses the document: Failed to parse not at all" in error.message and error.hint
+
+
+def test_an_operation_that_is_left_out_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lose(data: Any) -> None:
+        for collection in data.endpoint_collections_by_tag.values():
+            collection.endpoints[:] = [e for e in collection.endpoints if e.name != "write"]
+
+    tamper(monkeypatch, lose)
+    error = failure()
+    assert "left out operation /paths/~1realtime~1{id}/post" in error.message
+    assert error.pointer == "/paths/~1realtime~1{id}/post" and error.hint
+
+
+@pytest.mark.parametrize("name", ["RealtimeThing", "RealtimeTHING2FA"])
+def test_a_schema_that_is_left_out_is_a_failure(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    shown = generator.class_name(name) if generator.class_name(name) == name else "Model1"
+
+    def lose(data: Any) -> None:
+        kept = [model for model in data.models if model.class_info.name != shown]
+        assert len(kept) == 1
+        data.models = kept
+
+    tamper(monkeypatch, lose)
+    error = failure()
+    assert f"left out schema /components/schemas/{name}" in error.message
+    assert error.pointer == f"/components/schemas/{name}" and error.hint
+
+
+def rendered(folder: Path, templates: Path = pipeline.OPENAPI / "templates") -> generator.Renderer:
+    part = described()
+    planned = plan.build(part)
+    package = {"version": "1", "spec_version": "1", "spec_date": "", "spec_sha256": "0", "source": "a test"}
+    parsed = generator.parse(part.document, planned, CONFIG)
+    filters: generator.Filters = {"shout": lambda text: str(text).upper()}
+    return generator.render(
+        parsed, planned, templates=templates, out=folder, package=package, filters=filters
+    )
+
+
+@pytest.fixture
+def templates(tmp_path: Path) -> Path:
+    """Templates that print nothing but the names that they are given."""
+    folder = tmp_path / "templates"
+    folder.mkdir()
+    for path in (pipeline.OPENAPI / "templates").glob("*.jinja"):
+        (folder / path.name).write_text("")
+    (folder / "model.py.jinja").write_text("# {{ model.class_info.name }} {{ plan.models | length }}\n")
+    (folder / "more.jinja").write_text("{{ word | shout }} {{ package.source }}")
+    return folder
+
+
+def test_rendering_hands_the_plan_to_our_templates(
+    tmp_path: Path, templates: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = rendered(tmp_path / "out", templates)
+    made = {path.name: path.read_text() for path in (tmp_path / "out" / "models").glob("real*.py")}
+    assert made == {
+        "realtime_thing.py": "# RealtimeThing 2\n",
+        "realtime_thing_2_fa.py": "# RealtimeTHING2FA 2\n",
+    }
+    assert more("more.jinja", word="loud") == "LOUD a test"
+    assert capsys.readouterr().out == "", "the generator talks to nobody"
+
+
+def test_a_warning_while_rendering_is_a_failure(
+    tmp_path: Path, templates: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = [GeneratorError(level=ErrorLevel.WARNING, header="ruff failed", detail="oh")]
+    monkeypatch.setattr(generator._Project, "_get_errors", lambda self: odd)
+    with pytest.raises(SpecError, match="the generator warns: ruff failed oh") as caught:
+        rendered(tmp_path / "out", templates)
+    assert caught.value.hint
