@@ -196,6 +196,39 @@ def test_previous_item_ids_chain() -> None:
     )
 
 
+def test_null_stands_for_an_id_that_is_not_told() -> None:
+    it = Driven()
+    first, second = (message([{"type": "input_text", "text": text}], id=text) for text in ("one", "two"))
+    it.send("conversation.item.create", item=first, event_id=None)
+    added, _ = it.send("conversation.item.create", item=second, previous_item_id=None)
+    assert (added["type"], added["previous_item_id"]) == ("conversation.item.added", "one")
+
+
+def test_a_response_can_be_made_from_items_that_are_referred_to() -> None:
+    it = Driven()
+    for text in ("one", "two"):
+        item = message([{"type": "input_text", "text": text}], id=f"item_{text}")
+        it.send("conversation.item.create", item=item)
+    reference = {"type": "item_reference", "id": "item_one"}
+    response = {"conversation": "none", "input": [reference]}
+    assert types(it.send("response.create", response=response)) == ["response.created"]
+    turn = it.asked[-1][1]
+    assert (turn.text, [item["id"] for item in turn.items]) == ("one", ["item_one"])
+
+
+@pytest.mark.parametrize(
+    ("reference", "param"),
+    [
+        ({"type": "item_reference", "id": "item_none"}, "response.input[0].id"),
+        ({"type": "item_reference", "id": 1}, "response.input[0].type"),
+        ({"type": "item_reference"}, "response.input[0].type"),
+    ],
+)
+def test_a_reference_to_nothing_is_refused(reference: dict, param: str) -> None:
+    response = {"conversation": "none", "input": [reference]}
+    assert error_of(Driven().send("response.create", response=response))["param"] == param
+
+
 def test_items_are_retrieved_and_deleted() -> None:
     it = Driven()
     item_id = it.user_says("one")[0]["item"]["id"]

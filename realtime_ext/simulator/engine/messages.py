@@ -18,6 +18,9 @@ MAX_EVENT_BYTES = 15 * 1024 * 1024
 MAX_DEPTH = 64
 """Lists and objects within each other."""
 MAX_EVENT_ID = 512
+# The API's own examples have null here, for an id that isn't told.
+_NULL_TAKEN = ("event_id", "previous_item_id")
+_NO_REFERENCE = {"type": "message", "role": "user", "content": []}
 
 
 def parse(text: str | bytes) -> dict[str, Any]:
@@ -77,10 +80,31 @@ def check(event: Mapping[str, Any], allowed: Collection[str], union: str) -> str
             code="invalid_value",
             param="type",
         )
-    # Audio is the one thing that can be large, and its schema says no more than "a string".
-    checked = {**event, "audio": ""} if isinstance(event.get("audio"), str) else event
-    schema.check(schema.event_schemas(union)[kind], checked)
+    schema.check(schema.event_schemas(union)[kind], _as_described(event))
     return kind
+
+
+def _as_described(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return an event without what the API takes and its description doesn't know, and without sound."""
+    told = {key: value for key, value in event.items() if value is not None or key not in _NULL_TAKEN}
+    # Audio is the one thing that can be large, and its schema says no more than "a string".
+    if isinstance(told.get("audio"), str):
+        told["audio"] = ""
+    response = told.get("response")
+    if isinstance(response, dict) and isinstance(response.get("input"), list):
+        described = [_NO_REFERENCE if _is_reference(item) else item for item in response["input"]]
+        told["response"] = {**response, "input": described}
+    return told
+
+
+def _is_reference(item: Any) -> bool:
+    """Whether an item of a response's input names one of the conversation; the API's guides have these."""
+    return (
+        isinstance(item, dict)
+        and item.keys() == {"type", "id"}
+        and item["type"] == "item_reference"
+        and isinstance(item["id"], str)
+    )
 
 
 def _no_constant(name: str) -> Any:
