@@ -52,8 +52,12 @@ class Slice:
     webhooks: tuple[str, ...]
 
 
-def cut(document: Document) -> Slice:
+def cut(document: Document, *, whole: bool = True) -> Slice:
     """Cut the realtime part out of a description.
+
+    Args:
+        document: The description.
+        whole: Every reference must lead somewhere; otherwise those that do not are left as they are.
 
     Raises:
         SpecError: there is no realtime operation, or a reference leads nowhere or out of the document.
@@ -77,6 +81,8 @@ def cut(document: Document) -> Slice:
         try:
             kept[kind][name] = components[kind][name]
         except (KeyError, TypeError):
+            if not whole:
+                continue
             raise SpecError(
                 f"a reference leads nowhere: there is no /components/{kind}/{escape(name)}",
                 pointer=origin,
@@ -143,6 +149,8 @@ def _members(
     while todo:
         name = todo.pop(0)
         seen.add(name)
+        if name not in schemas:
+            continue
         members = union_of(schemas[name]) if isinstance(schemas[name], dict) else None
         if members is None:
             found.append(name)

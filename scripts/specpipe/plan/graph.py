@@ -36,18 +36,8 @@ class Graph:
     def of(cls, part: Slice) -> Graph:
         """Analyse a slice."""
         schemas: dict[str, dict[str, Any]] = part.document["components"]["schemas"]
-        sent: set[str] = set()
-        received: set[str] = set(part.webhooks)
-        for _, _, operation in operations(part.document):
-            sent.update(references(operation.get("requestBody")), references(operation.get("parameters")))
-            received.update(references(operation.get("responses")))
-        for table, names in part.events.items():
-            (sent if "CLIENT" in table else received).update(names)
-        graph = cls(
-            schemas=schemas,
-            sent=frozenset(_reach(schemas, sent)),
-            received=frozenset(_reach(schemas, received)),
-        )
+        sent, received = directions(part)
+        graph = cls(schemas=schemas, sent=sent, received=received)
         targets = {
             name: [ref for ref in references(whole) if ref in schemas] for name, whole in schemas.items()
         }
@@ -116,6 +106,20 @@ class Graph:
                 return ()
             values += closed
         return tuple(dict.fromkeys(values))
+
+
+def directions(part: Slice) -> tuple[frozenset[str], frozenset[str]]:
+    """The schemas that are sent, in a request or a client event, and those that are received."""
+    schemas: dict[str, Any] = part.document["components"]["schemas"]
+    sent: set[str] = set()
+    received: set[str] = set(part.webhooks)
+    for path, _, operation in operations(part.document):
+        sent.update(references(operation.get("requestBody")), references(operation.get("parameters")))
+        sent.update(references(part.document["paths"][path].get("parameters")))
+        received.update(references(operation.get("responses")))
+    for table, names in part.events.items():
+        (sent if "CLIENT" in table else received).update(names)
+    return frozenset(_reach(schemas, sent)), frozenset(_reach(schemas, received))
 
 
 def _reach(schemas: dict[str, Any], names: set[str]) -> set[str]:

@@ -73,7 +73,7 @@ class _Merger:
             )
         self._open.append(name)
         try:
-            self._done[name] = self.visit(self.schemas[name])
+            self._done[name] = self.visit(self.schemas.get(name, {}))
         finally:
             self._open.pop()
         return self._done[name]

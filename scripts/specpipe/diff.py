@@ -1,0 +1,160 @@
+"""Compare two descriptions by their facts, part by part.
+
+Both are brought into one spelling first (`nullable: true` and a union with null are the same fact), so that
+what is only written in another way makes no row.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import transforms
+from .changes import Change, Direction
+from .diff_schemas import SchemaDiff
+from .document import SCHEMAS, Document, escape, operations
+from .plan.graph import directions
+from .slice import Slice
+from .transforms import spelling
+from .transforms.walk import each_schema
+
+_SPELLINGS = (
+    *("inline_parts", "strip_prose_keys", "spell_as_3_1", "infer_types", "split_type_lists", "null_unions"),
+    *("merge_all_of", "enums_to_const", "flatten_unions"),
+)
+_BOTH = Direction(sent=True, received=True)
+_SENT = Direction(sent=True, received=False)
+_RECEIVED = Direction(sent=False, received=True)
+
+
+def compare(old: Slice, new: Slice) -> list[Change]:
+    """The rows from an older description to a newer one."""
+    return _Comparison(_spelled(old), _spelled(new)).rows()
+
+
+def _spelled(part: Slice) -> Slice:
+    document, _ = spelling.locate(part.document)
+    for transform in transforms.TRANSFORMS:
+        if transform.name in _SPELLINGS:
+            document, _ = transform.rule(document)
+    document, _ = each_schema(document, _without_words)
+    return Slice(document=document, events=part.events, webhooks=part.webhooks)
+
+
+def _without_words(schema: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in schema.items() if key != "description"}
+
+
+class _Comparison:
+    """The comparison of two descriptions in one spelling."""
+
+    def __init__(self, old: Slice, new: Slice) -> None:
+        self.old, self.new = old.document, new.document
+        pairs = [directions(old), directions(new)]
+        self.sent = pairs[0][0] | pairs[1][0]
+        self.received = pairs[0][1] | pairs[1][1]
+        self.schemas = SchemaDiff(old.document, new.document)
+
+    def rows(self) -> list[Change]:
+        self._operations()
+        before, after = (self._schemas(document) for document in (self.old, self.new))
+        for name in sorted({*before, *after}):
+            at, way = SCHEMAS + escape(name), self._direction(name)
+            if name not in after:
+                self.schemas.add("schema", at, (name, None), way, sender=True, receiver=True)
+            elif name not in before:
+                self.schemas.add("schema", at, (None, name), way)
+            else:
+                self.schemas.compare(before[name], after[name], at, way)
+        return self.schemas.found
+
+    @staticmethod
+    def _schemas(document: Document) -> dict[str, Any]:
+        return dict(document["components"]["schemas"])
+
+    def _direction(self, name: str) -> Direction:
+        sent, received = name in self.sent, name in self.received
+        return Direction(sent, received) if sent or received else _BOTH
+
+    # --- operations
+
+    def _operations(self) -> None:
+        before = {(path, method): operation for path, method, operation in operations(self.old)}
+        after = {(path, method): operation for path, method, operation in operations(self.new)}
+        for path, method in sorted({*before, *after}):
+            at = f"/paths/{escape(path)}/{method}"
+            title = f"{method.upper()} {path}"
+            if (path, method) not in after:
+                self.schemas.add("operation", at, (title, None), _BOTH, sender=True)
+            elif (path, method) not in before:
+                self.schemas.add("operation", at, (None, title), _BOTH)
+            else:
+                self._operation(before[path, method], after[path, method], at)
+
+    def _operation(self, old: dict[str, Any], new: dict[str, Any], at: str) -> None:
+        if old.get("operationId") != new.get("operationId"):
+            ids = (old.get("operationId"), new.get("operationId"))
+            self.schemas.add("operation", f"{at}/operationId", ids, _BOTH, sender=ids[0] is not None)
+        self._parameters(old, new, at)
+        bodies = [part.get("requestBody") or {} for part in (old, new)]
+        self._contents(bodies[0], bodies[1], f"{at}/requestBody", _SENT)
+        required = [bool(body.get("required")) for body in bodies]
+        if required[0] != required[1]:
+            self.schemas.add("required", f"{at}/requestBody", required, _SENT, sender=required[1])
+        answers = [part["responses"] for part in (old, new)]
+        for status in sorted({*answers[0], *answers[1]}):
+            here = f"{at}/responses/{status}"
+            before, after = answers[0].get(status), answers[1].get(status)
+            if before is None or after is None:
+                codes = (None if before is None else status, None if after is None else status)
+                self.schemas.add("status", here, codes, _RECEIVED, receiver=after is None)
+                continue
+            self._contents(before, after, here, _RECEIVED)
+            for name in sorted({*before.get("headers", {}), *after.get("headers", {})}):
+                there = [name if name in part.get("headers", {}) else None for part in (before, after)]
+                if there[0] != there[1]:
+                    pointer = f"{here}/headers/{escape(name)}"
+                    self.schemas.add("header", pointer, there, _RECEIVED, receiver=there[1] is None)
+
+    def _parameters(self, old: dict[str, Any], new: dict[str, Any], at: str) -> None:
+        before, after = (
+            {(p["in"], p["name"]): (n, p) for n, p in enumerate(part.get("parameters", ()))}
+            for part in (old, new)
+        )
+        for key in sorted({*before, *after}):
+            title = f"{key[1]} in {key[0]}"
+            if key not in after:
+                self.schemas.add(
+                    "parameter", f"{at}/parameters/{before[key][0]}", (title, None), _SENT, sender=True
+                )
+                continue
+            number, there = after[key]
+            here = f"{at}/parameters/{number}"
+            if key not in before:
+                self.schemas.add("parameter", here, (None, title), _SENT, sender=bool(there.get("required")))
+                continue
+            required = [bool(part.get("required")) for part in (before[key][1], there)]
+            if required[0] != required[1]:
+                self.schemas.add("required", here, required, _SENT, sender=required[1])
+            self.schemas.compare(
+                before[key][1].get("schema", {}), there.get("schema", {}), f"{here}/schema", _SENT
+            )
+
+    def _contents(self, old: dict[str, Any], new: dict[str, Any], at: str, way: Direction) -> None:
+        before, after = old.get("content", {}), new.get("content", {})
+        for media in sorted({*before, *after}):
+            here = f"{at}/content/{escape(media)}"
+            there = [media if media in part else None for part in (before, after)]
+            if None in there:
+                gone = there[1] is None
+                self.schemas.add("content type", here, there, way, sender=gone, receiver=gone)
+                continue
+            self.schemas.compare(
+                before[media].get("schema", {}), after[media].get("schema", {}), f"{here}/schema", way
+            )
+            encodings = [part[media].get("encoding", {}) for part in (before, after)]
+            for part in sorted({*encodings[0], *encodings[1]}):
+                types = [encoding.get(part, {}).get("contentType") for encoding in encodings]
+                if types[0] != types[1]:
+                    self.schemas.add(
+                        "content type", f"{here}/encoding/{escape(part)}", types, way, sender=True
+                    )
