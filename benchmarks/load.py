@@ -19,7 +19,7 @@ __all__ = ["run"]
 
 SESSIONS = 200
 STREAMED_SECONDS = 3
-CALLS = (10, 20, 30, 40, 50)
+CALLS = (15, 30, 45, 60, 75)
 SEQUENCE = (400, 600)  # sessions before the first look at the memory, and from it to the second
 FLAT = 1.03  # which the memory may grow to from one look to the next: the noise of the allocator
 FEWEST_CALLS = 20
@@ -145,7 +145,7 @@ def calls(table: Table) -> Target:
             found = client.ask(count)
             used = (process.ask()["seconds"] - before) / (time.perf_counter() - start)
             table.add_row(
-                f"{count} WebRTC calls, speaking",
+                f"{count} WebRTC calls, 20 ms of audio a packet both ways",
                 f"{found['came']:,} packets, {found['late']:,} late, {found['missing']:,} missing; "
                 f"simulator {used:.0%} of a core, clients {found['seconds']:.0%}",
             )
