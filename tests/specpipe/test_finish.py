@@ -1,0 +1,216 @@
+"""Header, format, imports, lock and comparison of a package folder."""
+
+from __future__ import annotations
+
+import tomllib
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytest
+from specpipe import finish, pipeline
+from specpipe.errors import SpecError
+
+
+def put(folder: Path, **texts: str) -> Path:
+    """Write files; `__` in a name is a step into a folder, the suffix is .py."""
+    for name, text in texts.items():
+        path = folder / (name.replace("__", "/") + ".py")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    """The smallest folder that `import_all` takes."""
+    folder = tmp_path / "made"
+    own = folder / "realtime_api"
+    put(own, api="", client="import httpx\n", models__thing="class Thing: ...\n")
+    (own / "__init__.py").write_text("")
+    lazy = "def __getattr__(name):\n    from .thing import Thing\n    return {'Thing': Thing}[name]\n"
+    (own / "models" / "__init__.py").write_text(f"__all__ = ['Thing']\n{lazy}")
+    put(
+        own, events="from . import models\n__all__ = ['SERVER_EVENTS']\nSERVER_EVENTS = {'a': models.Thing}\n"
+    )
+    return folder
+
+
+# --- files and compare
+
+
+def test_caches_are_no_part_of_a_folder(package: Path) -> None:
+    before = finish.files(package)
+    assert "realtime_api/models/thing.py" in before and before["realtime_api/client.py"] == b"import httpx\n"
+    for name in ("__pycache__", "dist", "build", ".ruff_cache", ".mypy_cache"):
+        put(package / "realtime_api" / name, junk="")
+    (package / "realtime_api" / "left.pyc").write_bytes(b"")
+    assert finish.files(package) == before
+    put(package, build="a file of that name is no cache")
+    assert set(finish.files(package)) - set(before) == {"build.py"}
+
+
+def test_a_folder_that_is_not_there_has_no_files(tmp_path: Path) -> None:
+    assert finish.files(tmp_path / "none") == {}
+
+
+def test_compare_says_what_is_missing_foreign_and_different(tmp_path: Path) -> None:
+    made = put(tmp_path / "made", same="1", b="1", a="1")
+    there = put(tmp_path / "there", same="1", b="2", c__d="1")
+    assert finish.compare(made, there) == ["missing  a.py", "differs  b.py", "foreign  c/d.py"]
+    assert finish.compare(made, made) == []
+    assert finish.compare(made, tmp_path / "none") == ["missing  a.py", "missing  b.py", "missing  same.py"]
+
+
+# --- head and tidy
+
+
+def test_every_python_file_gets_the_header_and_others_do_not(package: Path) -> None:
+    (package / "realtime_api" / "schemas.json").write_text("{}")
+    put(package / "realtime_api", client="\n\nimport httpx\n")
+    finish.head(package / "realtime_api")
+    texts = {name: text.decode() for name, text in finish.files(package).items()}
+    assert texts.pop("realtime_api/schemas.json") == "{}"
+    assert texts["realtime_api/client.py"] == finish.HEADER + "import httpx\n"
+    assert len(texts) == 6 and all(text.startswith(finish.HEADER) for text in texts.values())
+    assert "make regen" in finish.HEADER and finish.HEADER.startswith("# ") and finish.HEADER.endswith("\n")
+
+
+def test_the_generated_package_has_the_header_on_every_file() -> None:
+    modules = list((pipeline.ROOT / "generated" / "realtime_api").rglob("*.py"))
+    assert len(modules) > 100
+    assert [
+        path.name for path in modules if not path.read_text(encoding="utf-8").startswith(finish.HEADER)
+    ] == []
+
+
+def test_tidy_drops_unused_imports_and_lays_out(tmp_path: Path) -> None:
+    put(tmp_path, a="import sys\nimport re\nimport os\nx = {  'a':os.sep,\n 'b' : re.I }\n")
+    finish.tidy(tmp_path)
+    assert (tmp_path / "a.py").read_text() == 'import os\nimport re\n\nx = {"a": os.sep, "b": re.I}\n'
+    assert [path.name for path in tmp_path.iterdir()] == ["a.py"], "the formatter leaves no cache"
+
+
+@pytest.mark.parametrize("source", ["def broken(:\n", "print(undefined_name)\n"])
+def test_what_is_no_python_is_refused(tmp_path: Path, source: str) -> None:
+    put(tmp_path, bad=source)
+    with pytest.raises(SpecError, match=r"(?s)formatter refuses.*bad\.py") as caught:
+        finish.tidy(tmp_path)
+    assert "template" in caught.value.hint
+
+
+def test_examples_are_laid_out() -> None:
+    assert finish.format_source("f( a=1,b = [ ])") == "f(a=1, b=[])\n"
+    with pytest.raises(SpecError, match="refuses an example"):
+        finish.format_source("f(")
+
+
+# --- imports
+
+
+def test_every_module_is_imported_and_counted(package: Path) -> None:
+    assert finish.import_all(package) == 5
+    assert not list(package.rglob("__pycache__"))
+
+
+@pytest.mark.parametrize(
+    ("module", "text", "told"),
+    [
+        ("client", "import no_such_module\n", "No module named 'no_such_module'"),
+        ("models__thing", "class Other: ...\n", "cannot import name 'Thing'"),
+        ("models__unused", "raise RuntimeError('at import')\n", "at import"),
+        ("events", "__all__ = ['TABLE']\n", "TABLE"),
+        ("warns", "import warnings\nwarnings.warn('old', DeprecationWarning)\n", "DeprecationWarning: old"),
+    ],
+)
+def test_a_module_that_does_not_import_is_named(package: Path, module: str, text: str, told: str) -> None:
+    put(package / "realtime_api", **{module: text})
+    with pytest.raises(SpecError, match="a generated module does not import") as caught:
+        finish.import_all(package)
+    assert told in caught.value.message and "transform or template" in caught.value.hint
+    if module != "events":
+        assert module.rpartition("__")[2] + ".py" in caught.value.message
+
+
+def test_the_project_s_own_modules_are_out_of_the_package_s_reach(package: Path) -> None:
+    """The package stands alone: what else is on the path of this process is not there."""
+    put(package / "realtime_api", client="import specpipe\n")
+    with pytest.raises(SpecError, match="No module named 'specpipe'"):
+        finish.import_all(package)
+
+
+# --- lock and digests
+
+ORIGIN = {"version": "2.3.0", "source": 'a "quoted" one', "spec_sha256": "0" * 64}
+
+
+def locked(folder: Path, **changes: Any) -> dict[str, Any]:
+    options: dict[str, Any] = {"origin": ORIGIN, "normalised": "{}", "patches": ["/a~1b", "/c"], **changes}
+    finish.lock(folder, **options)
+    text = (folder / "generated.lock").read_text()
+    assert text.startswith(finish.HEADER) and text.endswith("]\n")
+    return tomllib.loads(text)
+
+
+def test_the_lock_says_what_the_folder_was_made_from_and_with_what(package: Path) -> None:
+    said = locked(package)
+    assert {key: said[key] for key in ORIGIN} == ORIGIN
+    assert said["normalised_sha256"] == finish.sha256(b"{}")
+    assert said["tree_sha256"] == finish.tree_sha256(package)
+    assert said["tools"] == {name: version(name) for name in ("openapi-python-client", "ruff")}
+    assert said["patches"]["applied"] == ["/a~1b", "/c"]
+    assert locked(package) == said, "the lock itself is no part of what it locks"
+
+
+def test_the_lock_changes_with_every_input(package: Path) -> None:
+    first = locked(package)
+    assert locked(package, normalised="{ }")["normalised_sha256"] != first["normalised_sha256"]
+    assert locked(package, patches=["/c"])["patches"] != first["patches"]
+    assert locked(package, origin={**ORIGIN, "version": "2"})["version"] == "2"
+    put(package, more="")
+    assert locked(package)["tree_sha256"] != first["tree_sha256"]
+
+
+def test_the_committed_lock_has_all_that_went_in() -> None:
+    said = tomllib.loads((pipeline.ROOT / "generated" / "generated.lock").read_text())
+    source = tomllib.loads((pipeline.OPENAPI / "SOURCE.toml").read_text())
+    described = (pipeline.OPENAPI / "realtime.yaml").read_bytes()
+    assert said["spec_sha256"] == finish.sha256(described) and said["source_sha256"] == source["sha256"]
+    assert said["tree_sha256"] == finish.tree_sha256(pipeline.ROOT / "generated")
+    assert len(said["inputs_sha256"]) == len(said["normalised_sha256"]) == 64
+
+
+@pytest.mark.parametrize("change", ["edit", "add", "rename"])
+def test_inputs_have_one_digest(tmp_path: Path, change: str) -> None:
+    """Patches, names, configuration and templates count; the description has a digest of its own."""
+    folder = put(tmp_path / "openapi", templates__model="1", names="2")
+    (folder / "realtime.yaml").write_text("a")
+    before = pipeline._inputs_sha256(folder)
+    (folder / "realtime.yaml").write_text("b")
+    assert pipeline._inputs_sha256(folder) == before
+    if change == "edit":
+        put(folder, templates__model="3")
+    elif change == "add":
+        put(folder, templates__new="")
+    else:
+        (folder / "names.py").rename(folder / "other.py")
+    assert pipeline._inputs_sha256(folder) != before
+
+
+def test_a_tree_s_digest_is_of_names_and_contents(tmp_path: Path) -> None:
+    trees = [
+        {"a": "1", "b": "2"},
+        {"a": "2", "b": "1"},
+        {"a": "1", "c": "2"},
+        {"a": "1", "sub__b": "2"},
+        {"a": "12", "b": ""},
+        {"a": "1"},
+        {},
+    ]
+    digests = [finish.tree_sha256(put(tmp_path / str(n), **tree)) for n, tree in enumerate(trees)]
+    assert len(set(digests)) == len(trees)
+    put(tmp_path / "again", b="2")
+    assert finish.tree_sha256(put(tmp_path / "again", a="1")) == digests[0], "whatever the order on disk"
+    put(tmp_path / "again", __pycache____x="cache")
+    (tmp_path / "again" / "generated.lock").write_text("x")
+    assert finish.tree_sha256(tmp_path / "again") == digests[0]
