@@ -6,6 +6,7 @@ It must not send or wait.
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -55,6 +56,7 @@ class Surface:
         self._core = core
         self._lock = lock
         self._observer = observer
+        self._observing = None if observer is None else threading.RLock()
         self._call = call
         self._call_id = call_id if call is None else call.id
 
@@ -165,11 +167,13 @@ class Surface:
         return _item(item)
 
     def _observe(self, direction: str, event: Event | dict[str, Any]) -> None:
-        if self._observer is None:
+        if self._observer is None or self._observing is None:
             return
-        now = time.monotonic_ns()
+        if isinstance(event, dict):
+            event = parse_event(event)
         try:
-            self._observer(direction, parse_event(event) if isinstance(event, dict) else event, now)
+            with self._observing:  # the reader and those who send tell of events in the order of their times
+                self._observer(direction, event, time.monotonic_ns())
         except Exception as fault:
             logger.warning("the observer raised %s", type(fault).__name__)
 
