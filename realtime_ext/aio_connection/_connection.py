@@ -77,7 +77,7 @@ class AsyncConnection(Surface, AsyncSending):
         event = self._core.mailbox.take() or await self._next()
         if event is None:
             raise StopAsyncIteration
-        if self._core.handlers:
+        if self._core.handlers.by_key:
             await self._call_handlers(event)
         return event
 
@@ -180,11 +180,14 @@ class AsyncConnection(Surface, AsyncSending):
             ConnectionClosedError: The connection ended before the turn did.
         """
         stream = self.stream(text, response=response)
+        limit = asyncio.timeout(timeout)
         try:
-            async with asyncio.timeout(timeout), stream:
+            async with limit, stream:
                 async for _ in stream:
                     pass
         except TimeoutError as error:
+            if not limit.expired():
+                raise  # a handler's own
             raise APITimeoutError(f"ask: the turn was not over within {timeout:g} s") from error
         return stream.turn
 
@@ -225,21 +228,30 @@ class AsyncConnection(Surface, AsyncSending):
         if self._closing is None:
             self._closing = self._loop.create_task(self._close(asyncio.current_task()))
         await asyncio.shield(self._closing)
+        # Whoever closed first may have been one of these tasks, which can't wait for itself.
+        await self._stop(asyncio.current_task())
 
     async def _close(self, caller: asyncio.Task[Any] | None) -> None:
-        if self._core.role.kind == "translation" and self._core.ending is None:
+        if self._core.role.kind == "translation" and self._core.is_linked:
             with contextlib.suppress(RealtimeError, TimeoutError):
                 async with asyncio.timeout(_FAREWELL):
                     with self.expect("session.closed") as closed:
                         await self._send_own({"type": "session.close"})
                     await closed
         self._core.finish(Ending.by_user())
+        await self._stop_tools(caller)
+        await self._link.close(self._core.ending.own_code if self._core.ending else 1000)
+        await self._stop(caller)
+
+    async def _stop(self, caller: asyncio.Task[Any] | None) -> None:
+        await self._stop_tools(caller)
+        if self._reader.task is not caller:
+            await self._reader.stop()
+
+    async def _stop_tools(self, caller: asyncio.Task[Any] | None) -> None:
         if self._tools is not None and self._tools.task is not caller:
             self._tools.task.cancel()
             await asyncio.wait([self._tools.task])
-        await self._link.close(self._core.ending.own_code if self._core.ending else 1000)
-        if self._reader.task is not caller:
-            await self._reader.stop()
 
     # Input and output for the parts
 

@@ -19,6 +19,7 @@ from ..calls import SAFETY_HEADER
 from ..connection._websocket import (
     AS_BYTES,
     AS_IT_IS,
+    PINGS,
     LinkClosed,
     LinkOptions,
     answer_of,
@@ -37,6 +38,7 @@ __all__ = ["AsyncLink", "LinkClosed", "WebSocketLink", "open_link"]
 logger = logging.getLogger("realtime_ext")
 
 CLOSE_TIMEOUT = 4.0  # seconds; the library's own limit is below that
+SMALL = 8 * 2**10  # characters that can be handed over at once, whatever they are made of
 
 
 class AsyncLink(Protocol):
@@ -69,24 +71,34 @@ class WebSocketLink:
     Args:
         socket: It.
         takes_bytes: Whether `recv` can leave text undecoded.
+        patience: Seconds that sending may stand still: the library's pings wait behind what isn't sent, and
+            then end nothing. None for no limit.
     """
 
-    __slots__ = ("_arguments", "_closed", "_socket")
+    __slots__ = ("_arguments", "_closed", "_is_stuck", "_patience", "_socket", "_transport")
 
-    def __init__(self, socket: Any, *, takes_bytes: bool) -> None:
+    def __init__(self, socket: Any, *, takes_bytes: bool, patience: float | None = None) -> None:
         from websockets.exceptions import ConnectionClosed
 
         self._socket = socket
+        self._transport: Any = socket.transport
+        self._patience = patience
+        self._is_stuck = False
         self._closed = ConnectionClosed
         self._arguments = AS_BYTES if takes_bytes else AS_IT_IS
         forget_handshake(socket)
 
     async def send(self, text: str) -> None:
         """Send a message."""
+        waiting = self._transport.get_write_buffer_size() + len(text)
+        watch = None if self._patience is None or waiting < SMALL else _Watch(self, self._patience, waiting)
         try:
             await self._socket.send(text)
         except self._closed as error:
-            raise closed_by(error) from error
+            raise self._end(error) from error
+        finally:
+            if watch is not None:
+                watch.timer.cancel()
 
     def recv(self) -> Awaitable[str | bytes]:
         """Wait for a message: the library's own coroutine, for one around it costs time with each message."""
@@ -95,18 +107,50 @@ class WebSocketLink:
 
     def ended(self, error: Exception) -> LinkClosed | None:
         """Give the end of the link that an exception of `recv` tells of."""
-        return closed_by(error) if isinstance(error, self._closed) else None
+        return self._end(error) if isinstance(error, self._closed) else None
+
+    def standstill(self, left: int) -> bool:
+        """Give the link up if not even that much less waits to be sent; say whether it is given up."""
+        if 0 < left <= self.waiting:
+            self._is_stuck = True
+            self._transport.abort()
+        return self._is_stuck
+
+    @property
+    def waiting(self) -> int:
+        """The bytes that wait to be sent."""
+        return int(self._transport.get_write_buffer_size())
+
+    def _end(self, error: Any) -> LinkClosed:
+        return LinkClosed(1011, "the other side takes nothing", error) if self._is_stuck else closed_by(error)
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """Close it, within some seconds."""
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT):
                 await self._socket.close(code, reason)
-        except Exception as error:
+        except BaseException as error:
             logger.debug("closing the link failed: %s", type(error).__name__)
-            transport = getattr(self._socket, "transport", None)
-            if transport is not None:
-                transport.abort()
+            self._transport.abort()
+            if not isinstance(error, Exception):
+                raise
+
+
+class _Watch:
+    """Looks from time to time whether what is being sent gets less."""
+
+    __slots__ = ("_left", "_link", "_patience", "timer")
+
+    def __init__(self, link: WebSocketLink, patience: float, left: int) -> None:
+        self._link = link
+        self._patience = patience
+        self._left = left
+        self.timer = asyncio.get_running_loop().call_later(patience, self._look)
+
+    def _look(self) -> None:
+        if not self._link.standstill(self._left):
+            self._left = self._link.waiting
+            self.timer = asyncio.get_running_loop().call_later(self._patience, self._look)
 
 
 async def open_link(
@@ -170,7 +214,9 @@ async def open_link(
             cause = error
         else:
             logger.info("connected: %s", plan.subject)
-            return WebSocketLink(socket, takes_bytes=takes_bytes)
+            pings: list[Any] = [arguments.get(name) for name in PINGS]
+            patience = None if None in pings else float(sum(pings))
+            return WebSocketLink(socket, takes_bytes=takes_bytes, patience=patience)
         if isinstance(outcome, Exception):
             raise outcome from cause
         await http.clock.asleep(outcome)

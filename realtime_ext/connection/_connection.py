@@ -76,7 +76,7 @@ class Connection(Surface, Sending):
         # Not the connection itself: `yield from` would close that together with its generator.
         handlers = self._core.handlers
         while (event := self._next(None)) is not None:
-            if handlers:
+            if handlers.by_key:
                 self._call_handlers(event)
             yield event
 
@@ -227,29 +227,38 @@ class Connection(Surface, Sending):
         """
         with self._lock:
             is_first, self._is_closing = not self._is_closing, True
-        if not is_first:
-            if threading.current_thread() not in self._own_threads():
-                self._closed.wait(_CLOSING)
-            return
-        try:
-            self._say_farewell()
-            with self._lock:
-                self._core.finish(Ending.by_user())
-            self._link.close(self._core.ending.own_code if self._core.ending else 1000)
-            own = threading.current_thread()
-            if self._tools is not None and self._tools.thread is not own:
-                self._tools.stop()
-            if self._reader.thread is not own:
-                self._reader.stop()
-        finally:
-            self._closed.set()
+        if is_first:
+            try:
+                self._say_farewell()
+                with self._lock:
+                    self._core.finish(Ending.by_user())
+                self._link.close(self._core.ending.own_code if self._core.ending else 1000)
+            finally:
+                self._closed.set()
+        elif threading.current_thread() not in self._own_threads():
+            self._closed.wait(_CLOSING)
+        # Whoever closed first may have been one of these threads, which can't wait for itself.
+        own = threading.current_thread()
+        if self._tools is not None and self._tools.thread is not own:
+            self._tools.stop()
+        if self._reader.thread is not own:
+            self._reader.stop()
 
     def _say_farewell(self) -> None:
-        if self._core.role.kind == "translation" and self._core.ending is None:
+        if self._core.role.kind != "translation" or not self._core.is_linked:
+            return
+        # Sending waits where the other side takes nothing.
+        cut = threading.Timer(_FAREWELL, self._link.cut)
+        cut.daemon = True
+        cut.start()
+        try:
             with contextlib.suppress(RealtimeError):
                 with self.expect("session.closed") as closed:
                     self._send_own({"type": "session.close"})
                 closed.wait(_FAREWELL)
+        finally:
+            cut.cancel()
+            cut.join()
 
     def _own_threads(self) -> list[threading.Thread]:
         return [self._reader.thread, *([self._tools.thread] if self._tools is not None else [])]

@@ -25,6 +25,7 @@ from ._websocket import (
     AS_BYTES,
     AS_IT_IS,
     PINGS,
+    LinkClosed,
     LinkOptions,
     answer_of,
     closed_by,
@@ -40,6 +41,7 @@ __all__ = ["WebSocketLink", "open_link"]
 
 logger = logging.getLogger("realtime_ext")
 
+_NO_PONG = "keepalive ping timeout"
 CLOSE_TIMEOUT = 4.0  # seconds; the library's own limit is below that
 
 
@@ -60,6 +62,7 @@ class WebSocketLink:
         "_arguments",
         "_closed",
         "_end",
+        "_gave_up",
         "_patience",
         "_ping_interval",
         "_ping_timeout",
@@ -83,6 +86,7 @@ class WebSocketLink:
         self._silence = 0.0  # seconds
         self._patience = ping_interval  # seconds more of it until something is to be done; None for never
         self._end = math.inf  # seconds of it that are too long
+        self._gave_up = False
         forget_handshake(socket)
 
     def send(self, text: str) -> None:
@@ -94,7 +98,7 @@ class WebSocketLink:
         try:
             self._socket.send(text)
         except self._closed as error:
-            raise closed_by(error) from error
+            raise self._closed_by(error) from error
 
     def recv(self, timeout: float | None = None) -> str | bytes:
         """Wait for a message, and keep the link alive meanwhile.
@@ -111,7 +115,7 @@ class WebSocketLink:
         try:
             data: str | bytes = self._socket.recv(wait, **self._arguments)
         except self._closed as error:
-            raise closed_by(error) from error
+            raise self._closed_by(error) from error
         except TimeoutError:
             self._keep_alive(wait or 0.0)
             raise
@@ -122,7 +126,7 @@ class WebSocketLink:
     def close(self, code: int = 1000, reason: str = "") -> None:
         """Close it, within some seconds; raises nothing."""
         # A send that the other side doesn't take would hold the library's lock: then the socket is cut off.
-        cut = threading.Timer(CLOSE_TIMEOUT, self._cut)
+        cut = threading.Timer(CLOSE_TIMEOUT, self.cut)
         cut.daemon = True
         cut.start()
         try:
@@ -132,6 +136,10 @@ class WebSocketLink:
         finally:
             cut.cancel()
             cut.join()
+
+    def _closed_by(self, error: Any) -> LinkClosed:
+        # Where the other side takes nothing, the close frame can't go out either, and the socket is cut off.
+        return LinkClosed(1011, _NO_PONG, error) if self._gave_up else closed_by(error)
 
     def _keep_alive(self, waited: float) -> None:
         if self._ping_interval is None or self._patience is None:
@@ -146,7 +154,8 @@ class WebSocketLink:
                 self._pong = self._socket.ping() if self._is_writable() else threading.Event()
             self._end = math.inf if self._ping_timeout is None else self._silence + self._ping_timeout
         elif self._silence >= self._end:
-            self.close(1011, "keepalive ping timeout")
+            self._gave_up = True
+            self.close(1011, _NO_PONG)
             self._patience = None
             return
         self._patience = min(self._ping_interval, self._end - self._silence)
@@ -159,7 +168,8 @@ class WebSocketLink:
                 return False
             return bool(selector.select(0))
 
-    def _cut(self) -> None:
+    def cut(self) -> None:
+        """Break it off, so that whoever sends or receives is told; raises nothing."""
         with contextlib.suppress(OSError):
             self._socket.socket.shutdown(socket.SHUT_RDWR)
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from websockets.frames import Opcode
 
+from realtime_ext import RealtimeClient
 from realtime_ext.errors import ConnectionClosedError
 from tests.connection.driver import connect
 from tests.connection.scripted import Peer, ScriptedServer
@@ -92,3 +93,46 @@ def test_without_an_interval_there_are_no_pings(flavour: Flavour) -> None:
 def test_other_than_seconds_is_refused(flavour: Flavour, name: str, seconds: object) -> None:
     with ScriptedServer() as server, pytest.raises(ValueError, match=f"{name}: expected seconds above 0"):
         connect(flavour, server, websocket_options={name: seconds})
+
+
+def test_a_peer_that_stops_reading_ends_what_is_sent_to_it(flavour: Flavour) -> None:
+    """Sending waits while the other side takes nothing; when that lasts too long, the rest is given back."""
+
+    def script(peer: Peer) -> None:
+        peer.server.closing.wait()
+
+    with ScriptedServer(script) as server:
+        with (
+            connect(flavour, server, **options(0.1, 0.1)) as connection,
+            pytest.raises(ConnectionClosedError) as caught,
+        ):
+            while True:
+                connection.append_audio(bytes(100_000))
+        server.closing.set()
+    assert caught.value.code == 1011
+    assert len(caught.value.unsent) == 1
+
+
+def test_closing_ends_what_waits_for_a_peer_that_stopped_reading() -> None:
+    def script(peer: Peer) -> None:
+        peer.server.closing.wait()
+
+    sent, given_back = threading.Semaphore(0), []
+    with ScriptedServer(script) as server, RealtimeClient("key", base_url=server.base_url) as client:
+        with client.connect("gpt-realtime") as connection:
+
+            def pump() -> None:
+                try:
+                    while True:
+                        connection.append_audio(bytes(1_000_000))
+                        sent.release()
+                except ConnectionClosedError as error:
+                    given_back.append(error.unsent)
+
+            thread = threading.Thread(target=pump)
+            thread.start()
+            while sent.acquire(timeout=0.5):
+                pass
+        thread.join()
+        server.closing.set()
+    assert len(given_back[0]) == 1
