@@ -18,7 +18,7 @@ async def call(question: Path, reply: Path) -> None:
             session=session,
             audio_in=question,
             audio_out=reply,
-            on_progress=lambda step: print(f"{step} is up"),
+            on_progress=lambda step: print(f"done: {step}"),
         ) as connection,
     ):
         assert connection.call is not None

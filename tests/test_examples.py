@@ -89,12 +89,12 @@ def test_translate_prints_and_speaks(tmp_path: Path) -> None:
 
 def test_webrtc_call_talks_both_ways(tmp_path: Path) -> None:
     lines = run("webrtc_call.py", cwd=tmp_path).splitlines()
-    assert lines[:3] == ["ice is up", "dtls is up", "data channel is up"]
-    assert re.fullmatch(r"call rtc_u1_\w+", lines[3])
-    assert lines[4:6] == ["the API hears speech", "Breakfast starts at seven."]
+    assert lines[:5] == [f"done: {step}" for step in ("offer", "call", "ice", "dtls", "data channel")]
+    assert re.fullmatch(r"call rtc_u1_\w+", lines[5])
+    assert lines[6:8] == ["the API hears speech", "Breakfast starts at seven."]
     pcm = audio.read_wav(tmp_path / "reply.wav")
     assert any(pcm)
-    assert lines[6].endswith(" s in reply.wav")
+    assert lines[8].endswith(" s in reply.wav")
 
 
 def test_sip_call_is_answered_and_ends(tmp_path: Path) -> None:

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from .._protocol._reconnect import Reconnect
     from .._protocol._surface import Observer
     from ..aio_connection import AsyncAnswering, AsyncConnecting, AsyncDialing
-    from ..aio_webrtc import AudioIn, AudioOut, Progress
+    from ..aio_connection._dialing import DialStep
+    from ..aio_webrtc import AudioIn, AudioOut
     from ..calls import Call
     from ..client_secrets import ClientSecret
     from ..session import SessionLike
@@ -188,7 +189,7 @@ class AsyncConnections:
         max_queue_bytes: int | None = None,
         connect_timeout: float = 20.0,
         host_addresses: Sequence[str] | None = None,
-        on_progress: Callable[[Progress], None] | None = None,
+        on_progress: Callable[[DialStep], object] | None = None,
         timeout: Timeout | None = None,
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, QueryValue] | None = None,
@@ -209,7 +210,7 @@ class AsyncConnections:
             max_queue_bytes: As for `connect`.
             connect_timeout: Seconds from the answer to an open data channel.
             host_addresses: IP addresses of this machine to be reached at; None for all that it has.
-            on_progress: Called with `ice`, `dtls` and `data channel` when each has connected.
+            on_progress: Called with `offer`, `call`, `ice`, `dtls` and `data channel`, each when it is there.
             timeout: Seconds for the request that makes the call; None takes the client's.
             extra_headers: Further headers of that request.
             extra_query: Further query parameters of that request.

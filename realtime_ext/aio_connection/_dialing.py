@@ -8,7 +8,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import attrs
 
@@ -25,10 +25,12 @@ from ._opening import hang_up
 
 if TYPE_CHECKING:
     from .._operation import Operation
-    from ..aio_webrtc import AudioIn, AudioOut, Progress, WebRtcPeer
+    from ..aio_webrtc import AudioIn, AudioOut, WebRtcPeer
     from ..calls import Call
 
-__all__ = ["AsyncCallConnection", "AsyncDialing", "DialRequest"]
+__all__ = ["AsyncCallConnection", "AsyncDialing", "DialRequest", "DialStep"]
+
+DialStep: TypeAlias = Literal["offer", "call", "ice", "dtls", "data channel"]
 
 
 @attrs.frozen(kw_only=True)
@@ -39,7 +41,8 @@ class DialRequest:
         create: Makes the call, given the offer.
         kind: The session's kind.
         model: The session's model, where it is known.
-        audio_in, audio_out, connect_timeout, host_addresses, on_progress: As `WebRtcPeer` takes them.
+        audio_in, audio_out, connect_timeout, host_addresses: As `WebRtcPeer` takes them.
+        on_progress: Called with each step when it is done.
         observer: Sees every event.
         max_queue_bytes: How much may wait for the application.
         hangup_on_exit: Whether the call ends with the block.
@@ -53,7 +56,7 @@ class DialRequest:
     audio_out: AudioOut | None
     connect_timeout: float
     host_addresses: Sequence[str] | None
-    on_progress: Callable[[Progress], None] | None
+    on_progress: Callable[[DialStep], object] | None
     observer: Observer | None
     max_queue_bytes: int | None
     hangup_on_exit: bool
@@ -116,6 +119,18 @@ class AsyncDialing:
         self._http = http
         self._request = request
         self._connection: AsyncCallConnection | None = None
+        self._offer: str | None = None
+        self._call: Call | None = None
+
+    @property
+    def offer(self) -> str | None:
+        """The SDP offer; None before it was made."""
+        return self._offer
+
+    @property
+    def call(self) -> Call | None:
+        """The call; None before the API has answered the offer."""
+        return self._call
 
     async def __aenter__(self) -> AsyncCallConnection:
         if self._connection is not None:
@@ -129,12 +144,16 @@ class AsyncDialing:
             audio_out=request.audio_out,
             connect_timeout=request.connect_timeout,
             host_addresses=host_addresses_towards(http.settings.base_url) if addresses is None else addresses,
-            on_progress=request.on_progress,
+            on_progress=self._progress,
         )
         call: Call | None = None
         try:
-            call = await asend(request.create(await peer.create_offer()), http, request.options)
+            self._offer = await peer.create_offer()
+            self._progress("offer")
+            call = self._call = await asend(request.create(self._offer), http, request.options)
+            self._progress("call")
             await peer.connect(call.sdp_answer)
+            self._connection = self._connect(peer, call)
         except BaseException:
             try:
                 if call is not None:
@@ -142,8 +161,11 @@ class AsyncDialing:
             finally:
                 await peer.close()
             raise
-        self._connection = self._connect(peer, call)
         return self._connection
+
+    def _progress(self, step: DialStep) -> None:
+        if self._request.on_progress is not None:
+            self._request.on_progress(step)
 
     def _connect(self, peer: WebRtcPeer, call: Call) -> AsyncCallConnection:
         request, http = self._request, self._http

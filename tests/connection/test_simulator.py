@@ -109,7 +109,7 @@ def test_a_call_is_dialled_watched_and_hung_up(tmp_path: Path) -> None:
                 assert connection.playback.position is None
             assert connection.is_closed
             assert [event async for event in connection][-1].type
-        assert progress == ["ice", "dtls", "data channel"]
+        assert progress == ["offer", "call", "ice", "dtls", "data channel"]
         sim.wait_for(lambda: sim.calls[0].ended)
 
     with Simulator() as sim:

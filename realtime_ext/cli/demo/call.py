@@ -8,9 +8,9 @@ from typing import Any
 
 import attrs
 
-from ... import events, sdp, types
+from ... import sdp, types
 from ...aio import AsyncRealtimeClient
-from ...aio_webrtc import DATA_CHANNEL, Progress, WebRtcPeer, host_addresses_towards
+from ...aio_connection import AsyncCallConnection, AsyncDialing, DialStep
 from ...session import SessionBuilder
 from .sound import AUDIBLE_RMS, RATE, envelope
 from .steps import DemoError, Steps
@@ -19,7 +19,6 @@ __all__ = ["Recording", "make_call"]
 
 SPEECH_S = 3.0
 EVENT_TIMEOUT_S = 60.0
-LAYERS: dict[Progress, str] = {"ice": "ICE", "dtls": "DTLS", "data channel": "data channel"}
 
 
 @attrs.define
@@ -41,15 +40,12 @@ class Recording:
     text: str = ""
 
 
-async def make_call(
-    steps: Steps, client: AsyncRealtimeClient, base_url: str, *, model: str, speech: bytes
-) -> Recording:
+async def make_call(steps: Steps, client: AsyncRealtimeClient, *, model: str, speech: bytes) -> Recording:
     """Make the call and talk.
 
     Args:
         steps: Told of everything.
         client: A client with a key.
-        base_url: Where it connects to.
         model: The model to talk to.
         speech: What to say, PCM16 24 kHz mono.
 
@@ -65,79 +61,77 @@ async def make_call(
         SessionBuilder(model)
         .instructions("Greet the caller, and say in one short sentence that you can hear them.")
         .voice("marin")
-        .push_to_talk()
+        .push_to_talk()  # the demo itself says when its sentence is over, and asks for the answer
         .build()
     )
     with steps.step("client secret"):
         secret = await client.client_secrets.create(session)
         steps.done("client secret", f"{secret.value[:3]}***, good until {secret.expires_at:%H:%M:%S} UTC")
-    peer = WebRtcPeer(
+    dialing = client.dial(
+        session=session,
         audio_in=_speech(steps, recording),
         audio_out=_listener(steps, recording),
-        host_addresses=host_addresses_towards(base_url),
-        on_progress=lambda layer: steps.done(
-            LAYERS[layer], f"{DATA_CHANNEL} is open" if layer == "data channel" else "connected"
-        ),
+        on_progress=lambda step: _progress(steps, dialing, step),
+        observer=lambda way, event, _: steps.event("sent" if way == "out" else "received", event.type),
     )
-    async with peer:
-        with steps.step("offer"):
-            offer = await peer.create_offer()
-            steps.done("offer", _describe(offer))
-        with steps.step("call"):
-            call = await client.calls.create(offer, session)
-            steps.done("call", call.id)
-        try:
-            with steps.step("connection"):
-                await peer.connect(call.sdp_answer)
-            listening = asyncio.create_task(_listen(steps, peer, recording))
-            try:
-                await _talk(steps, peer, recording)
-            finally:
-                listening.cancel()
-                await asyncio.wait([listening])
-        finally:
-            with steps.step("hang up"):
-                await client.calls.hangup(call.id)
-        steps.done("hung up", f"{peer.sent_ms / 1000:.2f} s said, {peer.received_ms / 1000:.2f} s listened")
+    with steps.step("offer"):
+        async with dialing as connection:
+            await _talk(steps, connection, recording)
+            steps.current = "hang up"
+    said, listened = connection.sent_ms / 1000, connection.received_ms / 1000
+    steps.done("hung up", f"{said:.2f} s said, {listened:.2f} s listened")
     return recording
 
 
-async def _talk(steps: Steps, peer: WebRtcPeer, recording: Recording) -> None:
+def _progress(steps: Steps, dialing: AsyncDialing, step: DialStep) -> None:
+    match step:
+        case "offer":
+            steps.done("offer", _describe(dialing.offer or ""))
+            steps.current = "call"
+        case "call":
+            steps.done("call", "" if dialing.call is None else dialing.call.id)
+            steps.current = "connection"
+        case "data channel":
+            steps.done(step, "oai-events is open")
+        case _:
+            steps.done(step.upper(), "connected")
+
+
+async def _talk(steps: Steps, connection: AsyncCallConnection, recording: Recording) -> None:
+    @connection.on("error")
+    def refused(event: Any) -> None:
+        raise DemoError(f"the API answered with an error: {event.error.message}")
+
+    @connection.on(types.ResponseAudioTranscriptDoneEvent)
+    def spoken(event: types.ResponseAudioTranscriptDoneEvent) -> None:
+        recording.text = event.transcript
+
     with steps.step("session"):
-        await steps.wait_for("session.created", EVENT_TIMEOUT_S)
+        await _until(connection, "session.created")
     with steps.step("speech"):
-        await peer.finished_speaking()
+        await connection.finished_speaking()
         steps.done("spoke", f"{len(recording.sent) / 2 / RATE:.2f} s, {len(recording.sent):,} bytes of PCM")
-        await _send(steps, peer, {"type": "input_audio_buffer.commit"})
-        await steps.wait_for("input_audio_buffer.committed", EVENT_TIMEOUT_S)
+        await connection.commit_audio()
+        await _until(connection, "input_audio_buffer.committed")
     with steps.step("reply"):
-        await _send(steps, peer, {"type": "response.create"})
-        response = (await steps.wait_for("response.done", EVENT_TIMEOUT_S)).response
+        await connection.create_response()
+        response = (await _until(connection, "response.done")).response
         if response.status != "completed":
             raise DemoError(f"the response ended as {response.status!r}, not 'completed'")
-        await steps.wait_for("output_audio_buffer.stopped", EVENT_TIMEOUT_S)
+        await _until(connection, "output_audio_buffer.stopped")
         steps.done("reply", f"“{recording.text}”" if recording.text else "without words")
 
 
-async def _send(steps: Steps, peer: WebRtcPeer, event: dict[str, Any]) -> None:
-    await peer.send(events.encode_event(event))
-    await steps.event("sent", event["type"], event)
-
-
-async def _listen(steps: Steps, peer: WebRtcPeer, recording: Recording) -> None:
-    reason = "closed"
+async def _until(connection: AsyncCallConnection, kind: str) -> Any:
+    """Take events up to one of a type."""
     try:
-        async for text in peer:
-            event = events.parse_event(text)
-            if isinstance(event, types.ResponseAudioTranscriptDoneEvent):
-                recording.text = event.transcript
-            await steps.event("received", event.type, event)
-        reason = peer.close_reason or reason
-    except Exception as exc:
-        reason = str(exc)
-        raise
-    finally:
-        await steps.end(reason)
+        async with asyncio.timeout(EVENT_TIMEOUT_S):
+            async for event in connection:
+                if event.type == kind:
+                    return event
+    except TimeoutError as exc:
+        raise DemoError(f"no {kind} within {EVENT_TIMEOUT_S:g} s") from exc
+    raise DemoError(f"the call ended before {kind}")
 
 
 async def _speech(steps: Steps, recording: Recording) -> AsyncIterator[bytes]:

@@ -61,8 +61,7 @@ async def _run(steps: Steps, *, live: bool, out: Path, model: str) -> None:
     speech = _speech()
     if live:
         async with AsyncRealtimeClient() as client:
-            base_url = os.environ.get("OPENAI_BASE_URL", "https://api.openai.com/v1")
-            recording = await make_call(steps, client, base_url, model=model, speech=speech)
+            recording = await make_call(steps, client, model=model, speech=speech)
         with steps.step("audio"):
             _check_reply(steps, recording)
     else:
@@ -70,7 +69,7 @@ async def _run(steps: Steps, *, live: bool, out: Path, model: str) -> None:
             simulator = Simulator()
         async with simulator, AsyncRealtimeClient(simulator.api_key, base_url=simulator.base_url) as client:
             steps.done("simulator", simulator.base_url)
-            recording = await make_call(steps, client, simulator.base_url, model=model, speech=speech)
+            recording = await make_call(steps, client, model=model, speech=speech)
             call = simulator.calls[-1]
         with steps.step("audio"):
             _check_reply(steps, recording)

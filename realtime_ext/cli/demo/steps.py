@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Literal
 
 import attrs
 from rich.console import Console
@@ -39,7 +38,7 @@ class Moment:
 
 
 class Steps:
-    """The running account: prints steps, keeps events, and lets the call wait for an event.
+    """The running account: prints steps and keeps events.
 
     Args:
         console: Where to print.
@@ -50,9 +49,6 @@ class Steps:
         self.events: list[Moment] = []
         self.current = "start"
         self._began = time.monotonic()
-        self._seen: dict[str, Any] = {}
-        self._changed = asyncio.Condition()
-        self._ended: str | None = None
 
     @property
     def now(self) -> float:
@@ -82,47 +78,13 @@ class Steps:
             highlight=False,
         )
 
-    async def event(self, direction: Direction, kind: str, event: Any) -> None:
+    def event(self, direction: Direction, kind: str) -> None:
         """Take an event down, and print the first of its type."""
         first = not any(moment.type == kind for moment in self.events)
         self.events.append(Moment(self.now, direction, kind))
         if first:
             arrow = "[magenta]→[/]" if direction == "sent" else "[cyan]←[/]"
             self.console.print(f"[dim]{self.now:7.3f} s  [/]{arrow} [dim]{escape(kind)}[/]", highlight=False)
-        async with self._changed:
-            self._seen[kind] = event
-            self._changed.notify_all()
-
-    async def end(self, reason: str) -> None:
-        """Take down that no more events will come."""
-        async with self._changed:
-            self._ended = reason
-            self._changed.notify_all()
-
-    async def wait_for(self, kind: str, timeout: float) -> Any:
-        """Wait for the newest received event of a type.
-
-        Args:
-            kind: The event's type.
-            timeout: Seconds.
-
-        Raises:
-            DemoError: An `error` event came, the call ended, or the time was up.
-        """
-
-        def over() -> bool:
-            return kind in self._seen or "error" in self._seen or self._ended is not None
-
-        try:
-            async with asyncio.timeout(timeout), self._changed:
-                await self._changed.wait_for(over)
-        except TimeoutError as exc:
-            raise DemoError(f"no {kind} within {timeout:g} s") from exc
-        if kind in self._seen:
-            return self._seen[kind]
-        if "error" in self._seen:
-            raise DemoError(f"the API answered with an error: {self._seen['error'].error.message}")
-        raise DemoError(f"the call ended ({self._ended}) before {kind}")
 
     def counts(self) -> Table:
         """Return the events by type, in the order of their first appearance."""
