@@ -70,9 +70,18 @@ class HttpProtocol(H11Protocol):
         self._patience = self.loop.call_later(HEAD_SECONDS, self._give_up)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def handle_websocket_upgrade(self, event: Any) -> None:
+        """Hand over to the WebSocket protocol; the timer would keep this one, and its session, in memory."""
+        self._stop_waiting()
+        super().handle_websocket_upgrade(event)
+
+    def _stop_waiting(self) -> None:
         if self._patience is not None:
             self._patience.cancel()
-        super().connection_lost(exc)
+            self._patience = None
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no HTTP, or has too long a head."""
