@@ -38,6 +38,7 @@ class Session(RuleBasedStateMachine):
         )
         self.server = Server()
         self.tickets: list[Waiter[None]] = []
+        self.granted: dict[Waiter[None], int] = {}  # ticket -> responses that the server had begun by then
         self.updates: list[tuple[str, Waiter[None]]] = []
         self.waiters: list[Waiter[Any]] = []
         self.delivered = 0
@@ -64,7 +65,7 @@ class Session(RuleBasedStateMachine):
             self.say("session.updated", session={"type": "realtime", **event["session"]})
         elif event["type"] == "response.create":
             # The client must not have asked while one was active, unless the server began one by itself after
-            # the client had asked.
+            # the client was let through.
             if self.server.active is None:
                 self.begin()
             else:
@@ -100,10 +101,10 @@ class Session(RuleBasedStateMachine):
 
     # The program
 
-    def send(self, content: dict[str, Any]) -> Any:
+    def send(self, content: dict[str, Any], *, since: int = 0) -> Any:
         out = self.core.write(content)
         waiter = self.core.sending(out)
-        self.server.inbox.append({**out.content, "vad_since": self.server.count})
+        self.server.inbox.append({**out.content, "vad_since": since})
         return out, waiter
 
     @precondition(lambda self: self.core.ending is None)
@@ -117,8 +118,9 @@ class Session(RuleBasedStateMachine):
         ticket = next(ticket for ticket in self.tickets if ticket.done)
         self.tickets.remove(ticket)
         ticket.result()
+        since = self.granted.pop(ticket)
         if sends:
-            self.send({"type": "response.create"})
+            self.send({"type": "response.create"}, since=since)
         self.core.effects.responses.leave(ticket)
 
     @precondition(lambda self: self.tickets)
@@ -172,6 +174,12 @@ class Session(RuleBasedStateMachine):
         self.core.finish(Ending.by_user())
 
     # What always holds
+
+    @invariant()
+    def grants_are_noted(self) -> None:
+        for ticket in self.tickets:
+            if ticket.done:
+                self.granted.setdefault(ticket, self.server.count)
 
     @invariant()
     def one_turn_at_a_time(self) -> None:
