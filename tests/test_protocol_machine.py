@@ -208,7 +208,7 @@ class Session(RuleBasedStateMachine):
         assert self.taken == self.delivered, "an event was lost"
 
 
-Session.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+Session.TestCase.settings = settings(max_examples=300, stateful_step_count=40, deadline=None)
 TestSession = Session.TestCase
 
 
