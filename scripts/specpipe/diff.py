@@ -11,7 +11,7 @@ from typing import Any
 from . import transforms
 from .changes import Change, Direction
 from .diff_schemas import SchemaDiff
-from .document import SCHEMAS, Document, escape, operations
+from .document import SCHEMAS, Document, escape, operations, union_of
 from .plan.graph import directions
 from .slice import Slice
 from .transforms import spelling
@@ -44,6 +44,14 @@ def _without_words(schema: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in schema.items() if key != "description"}
 
 
+def _summary(schema: dict[str, Any]) -> str:
+    """A schema in two or three words."""
+    if schema.get("properties"):
+        return f"object, {len(schema['properties'])} properties"
+    members = union_of(schema)
+    return f"union of {len(members)}" if members is not None else str(schema.get("type", "any"))
+
+
 class _Comparison:
     """The comparison of two descriptions in one spelling."""
 
@@ -60,9 +68,10 @@ class _Comparison:
         for name in sorted({*before, *after}):
             at, way = SCHEMAS + escape(name), self._direction(name)
             if name not in after:
-                self.schemas.add("schema", at, (name, None), way, sender=True, receiver=True)
+                pair = (_summary(before[name]), None)
+                self.schemas.add("schema", at, pair, way, sender=True, receiver=True)
             elif name not in before:
-                self.schemas.add("schema", at, (None, name), way)
+                self.schemas.add("schema", at, (None, _summary(after[name])), way)
             else:
                 self.schemas.compare(before[name], after[name], at, way)
         return self.schemas.found
