@@ -11,6 +11,8 @@
 | `_session_state` | configuration, acknowledgements, expiry                                |
 | `_ledger`        | the conversation's items, in order                                     |
 | `_playback`      | audio that came and audio that was played                              |
+| `_requests`      | client events that are made of the state                               |
+| `_repeats`       | what came before, so that it isn't added up twice                      |
 | `_outbox`        | events that go out: checked, numbered, written                         |
 | `_reconnect`     | whether and when a lost link is made anew                              |
 

@@ -13,7 +13,6 @@ from typing import Any
 import attrs
 
 from ..errors import RealtimeError
-from ..session import SessionLike, resolve_update
 from ._closing import Ending
 from ._effects import ADDING, Effects
 from ._handlers import Handlers
@@ -24,8 +23,8 @@ from ._matching import Kind, Where
 from ._outbox import EventIds, Outgoing, checked_content, write
 from ._reconnect import Reconnect, Reconnecting, wants_reconnect
 from ._replay import replay_items
+from ._requests import Requests
 from ._role import Role
-from ._shortcuts import truncate
 from ._tooling import FollowUpJob
 from ._turn import TurnStream
 from ._turns import Turns
@@ -41,7 +40,7 @@ MAX_QUEUE_BYTES = 64 * 2**20
 _LOCAL_SIZE = 64  # bytes that an event of this package's own counts for
 
 
-class Protocol:
+class Protocol(Requests):
     """One connection.
 
     Args:
@@ -201,60 +200,6 @@ class Protocol:
     def follow_up(self, job: FollowUpJob) -> Outgoing:
         """Write the request for the response that follows a response's tools."""
         return self.write(self.turns.follow_up(job, self.ids.next()))
-
-    @property
-    def append_type(self) -> str:
-        """The event type that carries audio.
-
-        Raises:
-            RealtimeError: Audio doesn't go by events here.
-        """
-        if not self.role.carries_audio:
-            raise RealtimeError(
-                "append_audio: in a WebRTC call audio flows on the track; hand it to dial(audio_in=…)"
-            )
-        is_translation = self.role.kind == "translation"
-        return "session.input_audio_buffer.append" if is_translation else "input_audio_buffer.append"
-
-    def session_update(self, session: SessionLike) -> dict[str, Any]:
-        """Make a `session.update` of what a user wants to change.
-
-        Raises:
-            SessionConfigError: The API would refuse it.
-            TypeError: It is no session.
-        """
-        state = self.effects.session
-        if self.role.kind == "translation":
-            kinds: tuple[str, ...] = ("translation",)
-        else:
-            kinds = ("realtime", "transcription")
-            if isinstance(session, Mapping) and "type" not in session:
-                session = {"type": self.role.kind, **session}
-        body = resolve_update(session, state.content or None, validate=self.validate, kinds=kinds)
-        return {"type": "session.update", "session": body}
-
-    def truncate(self, item_id: str, played_ms: float) -> dict[str, Any] | None:
-        """Make a `conversation.item.truncate` within the audio that came; None if there is nothing to cut.
-
-        Raises:
-            TypeError: `played_ms` is not a number.
-            ValueError: It is not finite.
-        """
-        playback = self.effects.playback
-        end_ms = playback.clamp(item_id, played_ms)
-        if not self.role.plays or end_ms <= 0:
-            return None
-        playback.cut(item_id)
-        return truncate(item_id, playback.content_index(item_id), end_ms)
-
-    def only_conversation(self, what: str) -> None:
-        """Refuse what a translation session has not.
-
-        Raises:
-            RealtimeError: This is one.
-        """
-        if self.role.kind == "translation":
-            raise RealtimeError(f"{what}: a translation session takes audio and session updates only")
 
     # The link
 

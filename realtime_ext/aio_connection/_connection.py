@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import inspect
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .._protocol import _shortcuts as shortcuts
 from .._protocol._closing import Ending
@@ -18,20 +17,18 @@ from .._protocol._outbox import Outgoing
 from .._protocol._surface import Observer, Surface
 from .._protocol._waiters import Waiter
 from ..errors import APITimeoutError, ConnectionClosedError, RealtimeError
-from ._expectation import AsyncExpectation
 from ._link import AsyncLink, LinkClosed
 from ._playback import AsyncPlayback
 from ._reader import Reader
+from ._receiving import AsyncReceiving
 from ._sending import AsyncSending
 from ._stream import AsyncStream
 from ._tools import ToolTask
 
 if TYPE_CHECKING:
     from .._exchange import Clock
-    from .._protocol._matching import Kind, Where
     from .._protocol._turn_record import Turn
     from ..calls import Call
-    from ..events import ServerEvent
     from ..tools import Toolbox
 
 __all__ = ["AsyncConnection"]
@@ -39,10 +36,11 @@ __all__ = ["AsyncConnection"]
 T = TypeVar("T")
 EventT = TypeVar("EventT")
 
+_TOOLS = 2.0  # seconds that a cancelled tool is waited for
 _FAREWELL = 3.0  # seconds that a translation session is given to finish
 
 
-class AsyncConnection(Surface, AsyncSending):
+class AsyncConnection(Surface, AsyncReceiving, AsyncSending):
     """A realtime session, or a view of one, made by `connect`, `answer` or `dial`, for one event loop.
 
     Iterating gives the events. Whoever takes an event, by iterating, `recv` or `run`, calls its handlers
@@ -67,81 +65,6 @@ class AsyncConnection(Surface, AsyncSending):
         self._closing: asyncio.Task[None] | None = None
         self.playback = AsyncPlayback(self)
         self._reader = Reader(self, reopen, clock)
-
-    # Events in
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> ServerEvent:
-        event = self._core.mailbox.take() or await self._next()
-        if event is None:
-            raise StopAsyncIteration
-        if self._core.handlers.by_key:
-            await self._call_handlers(event)
-        return event
-
-    async def recv(self) -> ServerEvent:
-        """Wait for the next event.
-
-        Raises:
-            ConnectionClosedError: There will be none; its code is 1000 after a normal end.
-        """
-        event = await self._next()
-        if event is None:
-            assert self._core.ending is not None
-            raise self._core.ending.error()
-        await self._call_handlers(event)
-        return event
-
-    async def run(self) -> None:
-        """Take all events, for the handlers, until the connection ends.
-
-        Raises:
-            ConnectionClosedError: It ended otherwise than normally. What a handler raises comes through too.
-        """
-        async for _ in self:
-            pass
-
-    @overload
-    async def wait_for(
-        self, kind: type[EventT], where: Where | None = None, timeout: float | None = 60.0
-    ) -> EventT: ...
-    @overload
-    async def wait_for(self, kind: Kind, where: Where | None = None, timeout: float | None = 60.0) -> Any: ...
-    async def wait_for(self, kind: Kind, where: Where | None = None, timeout: float | None = 60.0) -> Any:
-        """Wait for the next event of a kind; one that came before doesn't count (`expect` is for that).
-
-        Args:
-            kind: An event type, an event class or a union of classes.
-            where: A further condition, called by the reader; it must not block.
-            timeout: Seconds; None for no limit.
-
-        Returns:
-            The event. It is also given to whoever iterates.
-
-        Raises:
-            APITimeoutError: It didn't come in time.
-            ConnectionClosedError: The connection ended before it came.
-            TypeError, ValueError: The kind is no kind of event.
-        """
-        return await self.expect(kind, where).wait(timeout)
-
-    @overload
-    def expect(self, kind: type[EventT], where: Where | None = None) -> AsyncExpectation[EventT]: ...
-    @overload
-    def expect(self, kind: Kind, where: Where | None = None) -> AsyncExpectation[Any]: ...
-    def expect(self, kind: Kind, where: Where | None = None) -> AsyncExpectation[Any]:
-        """Register for an event before doing what brings it; as `wait_for` takes it.
-
-        Example:
-            ```python
-            with connection.expect("response.done") as expected:
-                await connection.create_response()
-            event = await expected
-            ```
-        """
-        return AsyncExpectation(self, self._core.wait_for(kind, where), str(kind))
 
     # Turns and tools
 
@@ -251,33 +174,9 @@ class AsyncConnection(Surface, AsyncSending):
     async def _stop_tools(self, caller: asyncio.Task[Any] | None) -> None:
         if self._tools is not None and self._tools.task is not caller:
             self._tools.task.cancel()
-            await asyncio.wait([self._tools.task])
+            await asyncio.wait([self._tools.task], timeout=_TOOLS)  # one may not let itself be cancelled
 
     # Input and output for the parts
-
-    async def _next(self) -> ServerEvent | None:
-        mailbox = self._core.mailbox
-        while True:
-            event: ServerEvent | None = mailbox.take()
-            if event is not None:
-                return event
-            ending = self._core.ending
-            if ending is not None:
-                if ending.is_normal:
-                    return None
-                raise ending.error()
-            waiter = mailbox.wait()
-            try:
-                await self._wait(waiter, None, "an event")
-            except BaseException:
-                mailbox.leave(waiter)
-                raise
-
-    async def _call_handlers(self, event: Any) -> None:
-        for handler in self._core.handlers.take(event):
-            result = handler(event)
-            if inspect.isawaitable(result):
-                await result
 
     async def _wait(self, waiter: Waiter[T], timeout: float | None, what: str) -> T:
         if not waiter.done:

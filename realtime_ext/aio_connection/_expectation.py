@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast
 
 if TYPE_CHECKING:
     from .._protocol._mailbox import EventWaiter
-    from ._connection import AsyncConnection
+    from ._receiving import AsyncReceiving
 
 __all__ = ["AsyncExpectation"]
 
@@ -25,7 +25,7 @@ class AsyncExpectation(Generic[EventT]):
     It can be awaited inside the block or after it. A block that raises gives the expectation up.
     """
 
-    def __init__(self, connection: AsyncConnection, waiter: EventWaiter, what: str) -> None:
+    def __init__(self, connection: AsyncReceiving, waiter: EventWaiter, what: str) -> None:
         self._connection = connection
         self._waiter = waiter
         self._what = what

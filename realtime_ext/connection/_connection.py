@@ -6,10 +6,9 @@ The job: bring messages in and out and wait. What they mean is decided in `_prot
 from __future__ import annotations
 
 import contextlib
-import inspect
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .._protocol import _shortcuts as shortcuts
 from .._protocol._closing import Ending
@@ -18,9 +17,9 @@ from .._protocol._outbox import Outgoing
 from .._protocol._surface import Observer, Surface
 from .._protocol._waiters import Waiter
 from ..errors import APITimeoutError, ConnectionClosedError, RealtimeError
-from ._expectation import Expectation
 from ._playback import Playback
 from ._reader import Reader
+from ._receiving import Receiving
 from ._sending import Sending
 from ._stream import Stream
 from ._tools import ToolThread
@@ -28,10 +27,7 @@ from ._websocket import LinkClosed
 
 if TYPE_CHECKING:
     from .._exchange import Clock
-    from .._protocol._mailbox import EventWaiter
-    from .._protocol._matching import Kind, Where
     from .._protocol._turn_record import Turn
-    from ..events import ServerEvent
     from ..tools import Toolbox
     from ._link import WebSocketLink
 
@@ -44,7 +40,7 @@ _FAREWELL = 3.0  # seconds that a translation session is given to finish
 _CLOSING = 10.0  # seconds that a second `close` waits for the first
 
 
-class Connection(Surface, Sending):
+class Connection(Surface, Receiving, Sending):
     """A realtime session, or a view of one. Made by `connect` and `answer`; threads may share it.
 
     Iterating gives the events. Whoever takes an event, by iterating, `recv` or `run`, calls its handlers
@@ -69,84 +65,6 @@ class Connection(Surface, Sending):
         self._closed = threading.Event()
         self.playback = Playback(self)
         self._reader = Reader(self, reopen, clock)
-
-    # Events in
-
-    def __iter__(self) -> Iterator[ServerEvent]:
-        # Not the connection itself: `yield from` would close that together with its generator.
-        handlers = self._core.handlers
-        while (event := self._next(None)) is not None:
-            if handlers.by_key:
-                self._call_handlers(event)
-            yield event
-
-    def recv(self, timeout: float | None = None) -> ServerEvent:
-        """Wait for the next event.
-
-        Args:
-            timeout: Seconds; None for no limit.
-
-        Raises:
-            APITimeoutError: There was none in time.
-            ConnectionClosedError: There will be none; its code is 1000 after a normal end.
-        """
-        event = self._next(timeout)
-        if event is None:
-            assert self._core.ending is not None
-            raise self._core.ending.error()
-        self._call_handlers(event)
-        return event
-
-    def run(self) -> None:
-        """Take all events, for the handlers, until the connection ends.
-
-        Raises:
-            ConnectionClosedError: It ended otherwise than normally. What a handler raises comes through too.
-        """
-        for _ in self:
-            pass
-
-    @overload
-    def wait_for(
-        self, kind: type[EventT], where: Where | None = None, timeout: float | None = 60.0
-    ) -> EventT: ...
-    @overload
-    def wait_for(self, kind: Kind, where: Where | None = None, timeout: float | None = 60.0) -> Any: ...
-    def wait_for(self, kind: Kind, where: Where | None = None, timeout: float | None = 60.0) -> Any:
-        """Wait for the next event of a kind; one that came before doesn't count (`expect` is for that).
-
-        Args:
-            kind: An event type, an event class or a union of classes.
-            where: A further condition, called by the reader; it must not block.
-            timeout: Seconds; None for no limit.
-
-        Returns:
-            The event. It is also given to whoever iterates.
-
-        Raises:
-            APITimeoutError: It didn't come in time.
-            ConnectionClosedError: The connection ended before it came.
-            TypeError, ValueError: The kind is no kind of event.
-        """
-        return self.expect(kind, where).wait(timeout)
-
-    @overload
-    def expect(self, kind: type[EventT], where: Where | None = None) -> Expectation[EventT]: ...
-    @overload
-    def expect(self, kind: Kind, where: Where | None = None) -> Expectation[Any]: ...
-    def expect(self, kind: Kind, where: Where | None = None) -> Expectation[Any]:
-        """Register for an event before doing what brings it; as `wait_for` takes it.
-
-        Example:
-            ```python
-            with connection.expect("response.done") as expected:
-                connection.create_response()
-            event = expected.wait()
-            ```
-        """
-        with self._lock:
-            waiter = self._core.wait_for(kind, where)
-        return Expectation(self, waiter, str(kind))
 
     # Turns and tools
 
@@ -267,40 +185,6 @@ class Connection(Surface, Sending):
 
     def _check_handler(self, handler: Callable[[Any], Any]) -> None:
         shortcuts.check_sync("handler", handler)
-
-    def _next(self, timeout: float | None) -> ServerEvent | None:
-        mailbox = self._core.mailbox
-        while True:
-            with self._lock:
-                event: ServerEvent | None = mailbox.take()
-                if event is not None:
-                    return event
-                ending = self._core.ending
-                waiter = mailbox.wait() if ending is None else None
-            if waiter is None:
-                assert ending is not None
-                if ending.is_normal:
-                    return None
-                raise ending.error()
-            try:
-                self._wait(waiter, timeout, "an event")
-            except BaseException:
-                with self._lock:
-                    mailbox.leave(waiter)
-                raise
-
-    def _call_handlers(self, event: Any) -> None:
-        with self._lock:
-            handlers = self._core.handlers.take(event)
-        for handler in handlers:
-            result = handler(event)
-            if inspect.iscoroutine(result):
-                result.close()
-                raise TypeError("handler: an async function works in AsyncRealtimeClient's connections alone")
-
-    def _forget(self, waiter: EventWaiter) -> None:
-        with self._lock:
-            self._core.mailbox.forget(waiter)
 
     def _wait(self, waiter: Waiter[T], timeout: float | None, what: str) -> T:
         if not waiter.done:

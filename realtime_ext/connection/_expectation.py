@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Generic, Self, TypeVar, cast
 
 if TYPE_CHECKING:
     from .._protocol._mailbox import EventWaiter
-    from ._connection import Connection
+    from ._receiving import Receiving
 
 __all__ = ["Expectation"]
 
@@ -24,7 +24,7 @@ class Expectation(Generic[EventT]):
     It can be waited for inside the block or after it. A block that raises gives the expectation up.
     """
 
-    def __init__(self, connection: Connection, waiter: EventWaiter, what: str) -> None:
+    def __init__(self, connection: Receiving, waiter: EventWaiter, what: str) -> None:
         self._connection = connection
         self._waiter = waiter
         self._what = what

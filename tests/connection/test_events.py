@@ -348,3 +348,14 @@ def test_a_translation_session_has_no_conversation(flavour: Flavour) -> None:
         for call in (connection.commit_audio, connection.create_response, lambda: connection.send_text("x")):
             with pytest.raises(RealtimeError, match="translation"):
                 call()
+
+
+def test_an_async_handler_is_refused_where_nobody_could_await_it() -> None:
+    async def handler(event: Any) -> None: ...
+
+    flavour = Flavour("sync")
+    with ScriptedServer(Model()) as server, connect(flavour, server) as connection:
+        for register in (connection.on, connection.once):
+            with pytest.raises(TypeError, match="async function"):
+                register("response.done", handler)
+    flavour.close()

@@ -1,0 +1,81 @@
+"""What can be asked of a session, as far as it hangs on what kind of session it is and what has come so far.
+
+It must not send.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import RealtimeError
+from ..session import SessionLike, resolve_update
+from ._effects import Effects
+from ._role import Role
+from ._shortcuts import truncate
+
+__all__ = ["Requests"]
+
+
+class Requests:
+    """The client events that are made of a connection's state."""
+
+    __slots__ = ()
+
+    effects: Effects
+    role: Role
+    validate: bool
+
+    @property
+    def append_type(self) -> str:
+        """The event type that carries audio.
+
+        Raises:
+            RealtimeError: Audio doesn't go by events here.
+        """
+        if not self.role.carries_audio:
+            raise RealtimeError(
+                "append_audio: in a WebRTC call audio flows on the track; hand it to dial(audio_in=…)"
+            )
+        is_translation = self.role.kind == "translation"
+        return "session.input_audio_buffer.append" if is_translation else "input_audio_buffer.append"
+
+    def session_update(self, session: SessionLike) -> dict[str, Any]:
+        """Make a `session.update` of what a user wants to change.
+
+        Raises:
+            SessionConfigError: The API would refuse it.
+            TypeError: It is no session.
+        """
+        state = self.effects.session
+        if self.role.kind == "translation":
+            kinds: tuple[str, ...] = ("translation",)
+        else:
+            kinds = ("realtime", "transcription")
+            if isinstance(session, Mapping) and "type" not in session:
+                session = {"type": self.role.kind, **session}
+        body = resolve_update(session, state.content or None, validate=self.validate, kinds=kinds)
+        return {"type": "session.update", "session": body}
+
+    def truncate(self, item_id: str, played_ms: float) -> dict[str, Any] | None:
+        """Make a `conversation.item.truncate` within the audio that came; None if there is nothing to cut.
+
+        Raises:
+            TypeError: `played_ms` is not a number.
+            ValueError: It is not finite.
+        """
+        playback = self.effects.playback
+        end_ms = playback.clamp(item_id, played_ms)
+        if not self.role.plays or end_ms <= 0:
+            return None
+        playback.cut(item_id)
+        return truncate(item_id, playback.content_index(item_id), end_ms)
+
+    def only_conversation(self, what: str) -> None:
+        """Refuse what a translation session has not.
+
+        Raises:
+            RealtimeError: This is one.
+        """
+        if self.role.kind == "translation":
+            raise RealtimeError(f"{what}: a translation session takes audio and session updates only")

@@ -1,0 +1,124 @@
+"""The methods that take events, awaited. Which event is for whom is decided in `_protocol`."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
+
+from .._protocol._core import Protocol
+from .._protocol._waiters import Waiter
+from ._expectation import AsyncExpectation
+
+if TYPE_CHECKING:
+    from .._protocol._matching import Kind, Where
+    from ..events import ServerEvent
+
+__all__ = ["AsyncReceiving"]
+
+EventT = TypeVar("EventT")
+
+
+class AsyncReceiving:
+    """What a connection gives. Whoever takes an event calls its handlers first."""
+
+    _core: Protocol
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> ServerEvent:
+        event = self._core.mailbox.take() or await self._next()
+        if event is None:
+            raise StopAsyncIteration
+        if self._core.handlers.by_key:
+            await self._call_handlers(event)
+        return event
+
+    async def recv(self) -> ServerEvent:
+        """Wait for the next event.
+
+        Raises:
+            ConnectionClosedError: There will be none; its code is 1000 after a normal end.
+        """
+        event = await self._next()
+        if event is None:
+            assert self._core.ending is not None
+            raise self._core.ending.error()
+        await self._call_handlers(event)
+        return event
+
+    async def run(self) -> None:
+        """Take all events, for the handlers, until the connection ends.
+
+        Raises:
+            ConnectionClosedError: It ended otherwise than normally. What a handler raises comes through too.
+        """
+        async for _ in self:
+            pass
+
+    @overload
+    async def wait_for(
+        self, kind: type[EventT], where: Where | None = None, timeout: float | None = 60.0
+    ) -> EventT: ...
+    @overload
+    async def wait_for(self, kind: Kind, where: Where | None = None, timeout: float | None = 60.0) -> Any: ...
+    async def wait_for(self, kind: Kind, where: Where | None = None, timeout: float | None = 60.0) -> Any:
+        """Wait for the next event of a kind; one that came before doesn't count (`expect` is for that).
+
+        Args:
+            kind: An event type, an event class or a union of classes.
+            where: A further condition, called by the reader; it must not block.
+            timeout: Seconds; None for no limit.
+
+        Returns:
+            The event. It is also given to whoever iterates.
+
+        Raises:
+            APITimeoutError: It didn't come in time.
+            ConnectionClosedError: The connection ended before it came.
+            TypeError, ValueError: The kind is no kind of event.
+        """
+        return await self.expect(kind, where).wait(timeout)
+
+    @overload
+    def expect(self, kind: type[EventT], where: Where | None = None) -> AsyncExpectation[EventT]: ...
+    @overload
+    def expect(self, kind: Kind, where: Where | None = None) -> AsyncExpectation[Any]: ...
+    def expect(self, kind: Kind, where: Where | None = None) -> AsyncExpectation[Any]:
+        """Register for an event before doing what brings it; as `wait_for` takes it.
+
+        Example:
+            ```python
+            with connection.expect("response.done") as expected:
+                await connection.create_response()
+            event = await expected
+            ```
+        """
+        return AsyncExpectation(self, self._core.wait_for(kind, where), str(kind))
+
+    async def _next(self) -> ServerEvent | None:
+        mailbox = self._core.mailbox
+        while True:
+            event: ServerEvent | None = mailbox.take()
+            if event is not None:
+                return event
+            ending = self._core.ending
+            if ending is not None:
+                if ending.is_normal:
+                    return None
+                raise ending.error()
+            waiter = mailbox.wait()
+            try:
+                await self._wait(waiter, None, "an event")
+            except BaseException:
+                mailbox.leave(waiter)
+                raise
+
+    async def _call_handlers(self, event: Any) -> None:
+        for handler in self._core.handlers.take(event):
+            result = handler(event)
+            if inspect.isawaitable(result):
+                await result
+
+    async def _wait(self, waiter: Waiter[Any], timeout: float | None, what: str) -> Any:
+        raise NotImplementedError

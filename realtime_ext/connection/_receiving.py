@@ -1,0 +1,141 @@
+"""The methods that take events, blocking. Which event is for whom is decided in `_protocol`."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from .._protocol._core import Protocol
+from .._protocol._waiters import Waiter
+from ._expectation import Expectation
+
+if TYPE_CHECKING:
+    from .._protocol._mailbox import EventWaiter
+    from .._protocol._matching import Kind, Where
+    from ..events import ServerEvent
+
+__all__ = ["Receiving"]
+
+EventT = TypeVar("EventT")
+
+
+class Receiving:
+    """What a connection gives. Whoever takes an event calls its handlers first."""
+
+    _core: Protocol
+    _lock: AbstractContextManager[Any]
+
+    def __iter__(self) -> Iterator[ServerEvent]:
+        # Not the connection itself: `yield from` would close that together with its generator.
+        handlers = self._core.handlers
+        while (event := self._next(None)) is not None:
+            if handlers.by_key:
+                self._call_handlers(event)
+            yield event
+
+    def recv(self, timeout: float | None = None) -> ServerEvent:
+        """Wait for the next event.
+
+        Args:
+            timeout: Seconds; None for no limit.
+
+        Raises:
+            APITimeoutError: There was none in time.
+            ConnectionClosedError: There will be none; its code is 1000 after a normal end.
+        """
+        event = self._next(timeout)
+        if event is None:
+            assert self._core.ending is not None
+            raise self._core.ending.error()
+        self._call_handlers(event)
+        return event
+
+    def run(self) -> None:
+        """Take all events, for the handlers, until the connection ends.
+
+        Raises:
+            ConnectionClosedError: It ended otherwise than normally. What a handler raises comes through too.
+        """
+        for _ in self:
+            pass
+
+    @overload
+    def wait_for(
+        self, kind: type[EventT], where: Where | None = None, timeout: float | None = 60.0
+    ) -> EventT: ...
+    @overload
+    def wait_for(self, kind: Kind, where: Where | None = None, timeout: float | None = 60.0) -> Any: ...
+    def wait_for(self, kind: Kind, where: Where | None = None, timeout: float | None = 60.0) -> Any:
+        """Wait for the next event of a kind; one that came before doesn't count (`expect` is for that).
+
+        Args:
+            kind: An event type, an event class or a union of classes.
+            where: A further condition, called by the reader; it must not block.
+            timeout: Seconds; None for no limit.
+
+        Returns:
+            The event. It is also given to whoever iterates.
+
+        Raises:
+            APITimeoutError: It didn't come in time.
+            ConnectionClosedError: The connection ended before it came.
+            TypeError, ValueError: The kind is no kind of event.
+        """
+        return self.expect(kind, where).wait(timeout)
+
+    @overload
+    def expect(self, kind: type[EventT], where: Where | None = None) -> Expectation[EventT]: ...
+    @overload
+    def expect(self, kind: Kind, where: Where | None = None) -> Expectation[Any]: ...
+    def expect(self, kind: Kind, where: Where | None = None) -> Expectation[Any]:
+        """Register for an event before doing what brings it; as `wait_for` takes it.
+
+        Example:
+            ```python
+            with connection.expect("response.done") as expected:
+                connection.create_response()
+            event = expected.wait()
+            ```
+        """
+        with self._lock:
+            waiter = self._core.wait_for(kind, where)
+        return Expectation(self, waiter, str(kind))
+
+    def _next(self, timeout: float | None) -> ServerEvent | None:
+        mailbox = self._core.mailbox
+        while True:
+            with self._lock:
+                event: ServerEvent | None = mailbox.take()
+                if event is not None:
+                    return event
+                ending = self._core.ending
+                waiter = mailbox.wait() if ending is None else None
+            if waiter is None:
+                assert ending is not None
+                if ending.is_normal:
+                    return None
+                raise ending.error()
+            try:
+                self._wait(waiter, timeout, "an event")
+            except BaseException:
+                with self._lock:
+                    mailbox.leave(waiter)
+                raise
+
+    def _call_handlers(self, event: Any) -> None:
+        with self._lock:
+            handlers = self._core.handlers.take(event)
+        for handler in handlers:
+            result = handler(event)
+            if inspect.iscoroutine(result):
+                result.close()
+                raise TypeError("handler: an async function works in AsyncRealtimeClient's connections alone")
+
+    def _forget(self, waiter: EventWaiter) -> None:
+        with self._lock:
+            self._core.mailbox.forget(waiter)
+
+    def _wait(self, waiter: Waiter[Any], timeout: float | None, what: str) -> Any:
+        raise NotImplementedError
