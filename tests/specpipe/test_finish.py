@@ -46,8 +46,8 @@ def test_caches_are_no_part_of_a_folder(package: Path) -> None:
         put(package / "realtime_api" / name, junk="")
     (package / "realtime_api" / "left.pyc").write_bytes(b"")
     assert finish.files(package) == before
-    put(package, build="a file of that name is no cache")
-    assert set(finish.files(package)) - set(before) == {"build.py"}
+    (package / "build").write_text("a file of that name is no cache")
+    assert set(finish.files(package)) - set(before) == {"build"}
 
 
 def test_a_folder_that_is_not_there_has_no_files(tmp_path: Path) -> None:
@@ -130,6 +130,13 @@ def test_a_module_that_does_not_import_is_named(package: Path, module: str, text
     assert told in caught.value.message and "transform or template" in caught.value.hint
     if module != "events":
         assert module.rpartition("__")[2] + ".py" in caught.value.message
+
+
+def test_a_model_that_is_promised_and_not_there_is_named(package: Path) -> None:
+    init = package / "realtime_api" / "models" / "__init__.py"
+    init.write_text(init.read_text().replace("['Thing']", "['Thing', 'Gone']"))
+    with pytest.raises(SpecError, match="KeyError: 'Gone'"):
+        finish.import_all(package)
 
 
 def test_the_project_s_own_modules_are_out_of_the_package_s_reach(package: Path) -> None:

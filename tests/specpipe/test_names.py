@@ -95,6 +95,9 @@ def test_a_chosen_name_that_another_schema_has() -> None:
     with pytest.raises(SpecError, match="different shape") as caught:
         applied(other, {"/1": "Usage"})
     assert caught.value.pointer == "/1"
+    with pytest.raises(SpecError, match="different shape") as caught:
+        applied(dict(reversed(other.items())), {"/1": "Usage"})
+    assert caught.value.pointer == "/1", "the other schema has no pointer to tell"
     assert list(applied(other, {"/1": "Usage"}, skip=True)[0]["components"]["schemas"]) == ["Usage", "AUsage"]
 
 

@@ -109,6 +109,7 @@ def test_defaults_and_annotations(schema: Any, required: bool, default: str | No
     schemas = {"Sent": thing(("n",) if required else (), n=schema), "MaybeWord": NULLABLE}
     made = field("Sent", "n", schemas)
     assert (made.default, made.annotation) == (default, annotation)
+    assert made.unset == (default == "UNSET") and made.required == required
 
 
 def test_what_comes_from_the_api_may_grow() -> None:

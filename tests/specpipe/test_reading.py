@@ -82,7 +82,8 @@ def test_what_is_written_is_read_back_as_it_was(tmp_path: Path) -> None:
 
 
 def test_a_byte_order_mark_is_passed_by() -> None:
-    assert reading.parse(b"\xef\xbb\xbf" + HEAD.encode()) == {"openapi": "3.1.0"}
+    for text, as_json in ((HEAD, False), ('{"openapi": "3.1.0"}', True)):
+        assert reading.parse(b"\xef\xbb\xbf" + text.encode(), json_text=as_json) == {"openapi": "3.1.0"}
 
 
 def test_merge_keys_give_way_to_the_mapping_s_own() -> None:

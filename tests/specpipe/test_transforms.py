@@ -82,6 +82,11 @@ def test_a_rule_leaves_alone_what_it_is_not_about(name: str) -> None:
     assert plain == before
 
 
+def test_components_can_be_true_and_false() -> None:
+    out, count = RULES["spell_as_3_1"](document({"Yes": True, "No": False}))
+    assert (out, count) == (document({"Yes": {}, "No": {"not": {}}}), 2)
+
+
 def test_shared_parts_are_written_in_place() -> None:
     shared = {
         "parameters": {"P": PARAMETER, "Again": {"$ref": "#/components/parameters/P"}},
