@@ -156,6 +156,8 @@ class Controls:
         """
         parts, call_id = self._running(), _id(call)
         self._inside(_looked_up(lambda: parts.calls.end_soon(parts.calls.find(call_id), "peer")))
+        # A task ends it; that task's turn comes before this one's.
+        self._inside(lambda: None)
 
     def fault(
         self,
