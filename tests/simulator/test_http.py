@@ -219,6 +219,20 @@ def test_offers_of_hostile_size_are_refused(api: httpx.Client) -> None:
     assert problem(api.post(SECRETS, json={"x": "y" * body.MAX_BYTES}), 413)["code"] == "request_too_large"
 
 
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [("[" * 500 + "]" * 500, "nested"), (r'"\ud800"', "surrogate"), ("1e400", "JSON"), ("NaN", "JSON")],
+)
+def test_json_that_nothing_can_be_made_of_is_refused(api: httpx.Client, value: str, message: str) -> None:
+    session = '{"type": "realtime", "tools": [{"type": "function", "parameters": {"x": ' + value + "}}]}"
+    json = {"content-type": "application/json"}
+    refused = problem(api.post(SECRETS, content='{"session": ' + session + "}", headers=json), 400)
+    assert message in refused["message"]
+    assert (
+        message in problem(api.post(CALLS, files={**form(OFFER), "session": (None, session)}), 400)["message"]
+    )
+
+
 def test_a_thousand_candidates_and_other_hosts_do_not_matter(api: httpx.Client) -> None:
     line = "a=candidate:9 1 udp 1 192.0.2.77 9 typ host\r\na=candidate:9 1 udp 1 x.local 9 typ host\r\n"
     response = api.post(CALLS, files=form(OFFER + line * 1500))

@@ -37,17 +37,32 @@ def parse(text: str | bytes) -> dict[str, Any]:
             f"An event has at most {MAX_EVENT_BYTES} bytes; this one has {len(text)}.",
             code="string_above_max_length",
         )
-    try:
-        event = json.loads(text, parse_constant=_no_constant, parse_float=_finite)
-    except (ValueError, RecursionError):
-        raise ApiProblem("The message is not valid JSON.", code="invalid_json") from None
+    event = read_json(text, "message")
     if not isinstance(event, dict):
         raise ApiProblem("An event is a JSON object.", code="invalid_json")
-    _check_depth(event)
+    return event
+
+
+def read_json(text: str | bytes, what: str) -> Any:
+    """Return a stranger's JSON.
+
+    Args:
+        text: The JSON.
+        what: Its name for the message.
+
+    Raises:
+        ApiProblem: It isn't JSON, has numbers that are none, is nested too deeply, or has half a character
+            in it.
+    """
+    try:
+        value = json.loads(text, parse_constant=_no_constant, parse_float=_finite)
+    except (ValueError, RecursionError):
+        raise ApiProblem(f"The {what} is not valid JSON.", code="invalid_json") from None
+    _check_depth(value, what)
     escape = b"\\u" if isinstance(text, bytes) else "\\u"
     if escape in text:  # type: ignore[operator]
-        _check_characters(event)
-    return event
+        _check_characters(value, what)
+    return value
 
 
 def event_id(event: Mapping[str, Any]) -> str | None:
@@ -118,8 +133,8 @@ def _finite(text: str) -> float:
     return value
 
 
-def _check_depth(event: dict[str, Any]) -> None:
-    level: list[Any] = [event]
+def _check_depth(value: Any, what: str) -> None:
+    level: list[Any] = [value] if isinstance(value, dict | list) else []
     for _ in range(MAX_DEPTH):
         level = [
             inner
@@ -129,13 +144,13 @@ def _check_depth(event: dict[str, Any]) -> None:
         ]
         if not level:
             return
-    raise ApiProblem(f"An event is nested at most {MAX_DEPTH} levels deep.", code="invalid_json")
+    raise ApiProblem(f"The {what} is nested more than {MAX_DEPTH} levels deep.", code="invalid_json")
 
 
-def _check_characters(event: dict[str, Any]) -> None:
+def _check_characters(value: Any, what: str) -> None:
     try:
-        json.dumps(event, ensure_ascii=False).encode()
+        json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         raise ApiProblem(
-            "The message has half of a surrogate pair in it, which is no character.", code="invalid_json"
+            f"The {what} has half of a surrogate pair in it, which is no character.", code="invalid_json"
         ) from None

@@ -7,7 +7,6 @@ its last CRLF is part of it.
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import attrs
 from starlette.requests import ClientDisconnect, Request
 
+from realtime_ext.simulator.engine import messages
 from realtime_ext.simulator.problem import ApiProblem
 
 MAX_BYTES = 1024 * 1024
@@ -76,16 +76,12 @@ def parse_json(body: bytes, what: str = "request body") -> Any:
         what: Its name for the message.
 
     Raises:
-        ApiProblem: 400: it isn't JSON.
+        ApiProblem: 400: it isn't JSON, is nested too deeply, or has half a character in it.
     """
     try:
-        return json.loads(body, parse_constant=_no_constant)
-    except (ValueError, RecursionError):
-        raise ApiProblem(f"The {what} is not valid JSON.") from None
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(name)
+        return messages.read_json(body, what)
+    except ApiProblem as problem:
+        raise ApiProblem(problem.message) from None
 
 
 async def read_json_object(request: Request, *, optional: bool = False) -> dict[str, Any]:
