@@ -87,7 +87,7 @@ def test_a_call_that_fails() -> None:
 
 
 def approval(it: Driven, request_id: str, approve: bool) -> list[dict[str, Any]]:
-    item = {"type": "mcp_approval_response", "id": "mcpr_1", "approval_request_id": request_id}
+    item = {"type": "mcp_approval_response", "approval_request_id": request_id}
     return it.send("conversation.item.create", item={**item, "approve": approve})
 
 

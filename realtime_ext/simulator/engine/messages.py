@@ -105,6 +105,10 @@ def _as_described(event: Mapping[str, Any]) -> Mapping[str, Any]:
     # Audio is the one thing that can be large, and its schema says no more than "a string".
     if isinstance(told.get("audio"), str):
         told["audio"] = ""
+    item = told.get("item")
+    if isinstance(item, dict) and item.get("type") == "mcp_approval_response":
+        # Clients leave its id to the API, which the description has for received ones only.
+        told["item"] = {"id": "", **item}
     response = told.get("response")
     if isinstance(response, dict) and isinstance(response.get("input"), list):
         described = [_NO_REFERENCE if _is_reference(item) else item for item in response["input"]]
