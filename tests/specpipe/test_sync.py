@@ -33,6 +33,8 @@ ROWS = {
     ("added", "operation", f"{P}~1new/post", False, False),
     ("removed", "operation", f"{P}~1old/post", True, False),
     ("added", "schema", f"{S}RealtimeAudio", False, False),
+    ("removed", "property", f"{S}RealtimeCall/properties/label", True, False),
+    ("added", "property", f"{S}RealtimeCall/properties/token", True, False),
     ("changed", "required", f"{S}RealtimeClientEventUpdate/properties/event_id", True, False),
     ("added", "limit", f"{S}RealtimeClientEventUpdate/properties/ids/maxItems", True, False),
     ("removed", "schema", f"{S}RealtimeNote", False, True),
@@ -66,6 +68,7 @@ NEW_TEXTS = {
     f"{P}~1new/post/summary",
     f"{P}~1new/post/responses/200",
     f"{S}RealtimeAudio/properties/gain",
+    f"{S}RealtimeCall/properties/token",
     f"{S}RealtimeServerEventExtra",
     f"{S}RealtimeServerEventExtra/properties/type",
     f"{S}RealtimeSession/properties/fresh",
@@ -168,7 +171,7 @@ def test_the_table_names_every_row(openapi: Path, capsys: pytest.CaptureFixture[
         where = pointer.removeprefix(S)
         lines = [line for line in out.splitlines() if where in line.split() and kind in line]
         assert any(("sender" in line, "receiver" in line) == (sender, receiver) for line in lines), pointer
-    assert "31 changes, 18 of them breaking" in out and "2.3.0.20260115.post2 → 2.4.0.20260220" in out
+    assert "33 changes, 20 of them breaking" in out and "2.3.0.20260115.post2 → 2.4.0.20260220" in out
 
 
 def test_taking_over_keeps_our_words_and_lists_those_to_write(run: Any, openapi: Path) -> None:
@@ -181,7 +184,7 @@ def test_taking_over_keeps_our_words_and_lists_those_to_write(run: Any, openapi:
         "# What this project made of the upstream document of 2026-01-15.\n# These lines stay.\n"
     )
     now = texts(reading.load(openapi / "realtime.yaml"))
-    gone = {"RealtimeServerEventGone", "legacy", "~1old"}
+    gone = {"RealtimeServerEventGone", "legacy", "label", "~1old"}
     kept = {pointer: text for pointer, text in ours.items() if not any(word in pointer for word in gone)}
     moved = {
         "RealtimeSession/properties/audio/properties": "RealtimeAudio/properties",
