@@ -229,6 +229,12 @@ def test_a_reference_to_nothing_is_refused(reference: dict, param: str) -> None:
     assert error_of(Driven().send("response.create", response=response))["param"] == param
 
 
+def test_a_refused_sound_is_named_by_its_place() -> None:
+    content = [{"type": "input_text", "text": "listen"}, {"type": "input_audio", "audio": "no base64"}]
+    error = error_of(Driven().send("conversation.item.create", item=message(content)))
+    assert (error["code"], error["param"]) == ("invalid_value", "item.content[1].audio")
+
+
 def test_items_are_retrieved_and_deleted() -> None:
     it = Driven()
     item_id = it.user_says("one")[0]["item"]["id"]

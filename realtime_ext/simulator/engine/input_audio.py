@@ -195,8 +195,12 @@ class InputAudio:
         return self._idle_due
 
 
-def decode_audio(text: str) -> bytes:
+def decode_audio(text: str, param: str = "audio") -> bytes:
     """Return the bytes of an event's `audio`.
+
+    Args:
+        text: Base64.
+        param: Its path in the event.
 
     Raises:
         ApiProblem: It isn't base64.
@@ -205,7 +209,7 @@ def decode_audio(text: str) -> bytes:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         raise ApiProblem(
-            "Invalid value for 'audio': allowed is base64.", code="invalid_value", param="audio"
+            f"Invalid value for '{param}': allowed is base64.", code="invalid_value", param=param
         ) from None
 
 

@@ -40,10 +40,12 @@ class Items:
         """`conversation.item.create`."""
         item = Item(item_from_client(event["item"], self._owner.ids.new("item")))
         format = str(self._owner.config.input["format"]["type"])
-        for part in item.data.get("content", ()):
+        for index, part in enumerate(item.data.get("content", ())):
             # Sound is kept as sound, and shown to those alone who retrieve the item.
             if part["type"] == "input_audio" and "audio" in part:
-                item.audio += Decoder(format).push(decode_audio(part["audio"]))
+                item.audio += Decoder(format).push(
+                    decode_audio(part["audio"], f"item.content[{index}].audio")
+                )
         if item.audio:
             item.data["content"] = [_without_audio(part) for part in item.data["content"]]
         item.size = len(json.dumps(item.data))
