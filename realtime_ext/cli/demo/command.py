@@ -38,8 +38,10 @@ def run(*, live: bool, out: Path, model: str) -> int:
     Raises:
         ImportError: A package is missing; the message or the name says which.
     """
-    if find_spec("matplotlib") is None:  # it is loaded last; what is missing should be known first
+    # What is missing should be known first, though it is loaded last.
+    if find_spec("matplotlib") is None:
         raise ModuleNotFoundError("No module named 'matplotlib'", name="matplotlib")
+    from ... import aio_webrtc  # noqa: F401
     console = Console()
     if live and not os.environ.get("OPENAI_API_KEY"):
         console.print("[red]✗[/] going live needs a key: set OPENAI_API_KEY")

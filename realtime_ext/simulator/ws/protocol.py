@@ -13,6 +13,7 @@ from typing import Any
 from uvicorn.config import Config
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
+from websockets.protocol import State
 
 from realtime_ext.simulator.resets import with_reset
 
@@ -41,3 +42,11 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self.logger = _SILENT
         self.conn.logger = _SILENT
         self.conn.debug = False
+
+    def shutdown(self) -> None:
+        """Close with 1012; for one that is closing already, which uvicorn would stumble over, just go."""
+        if self.handshake_complete and self.conn.state is not State.OPEN:
+            self.stop_keepalive()
+            self.transport.close()
+        else:
+            super().shutdown()
