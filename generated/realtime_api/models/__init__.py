@@ -629,7 +629,7 @@ __all__ = (
     "WebhookRealtimeCallIncoming",
 )
 
-_MODULES = {
+_MODULES: dict[str, str] = {
     "AudioTranscription": ".audio_transcription",
     "AudioTranscriptionResponse": ".audio_transcription_response",
     "CallableToolAllowedCaller": ".callable_tool_allowed_caller",
