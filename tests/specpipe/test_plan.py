@@ -215,7 +215,7 @@ def test_a_union_s_alias_has_its_table_and_what_else_it_holds() -> None:
     }
     alias = plan.build(sliced(schemas)).aliases["Union"]
     assert alias.table == Table("type", (("cat", "Cat"), ("dog", "Dog")))
-    assert alias.decodes and alias.list_item is not None and "Both.from_dict" in alias.list_item
+    assert alias.decodes and len(alias.list_items) == 1 and "Both.from_dict" in alias.list_items[0]
     assert alias.annotation == "Inner | list[Both] | str | None"
     assert plan.build(sliced({"W": {"enum": ["a"]}})).aliases["W"].decodes is False
 

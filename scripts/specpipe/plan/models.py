@@ -94,8 +94,8 @@ class Alias:
     quoted: bool
     decodes: bool
     table: Table | str | None
-    list_item: str | None
-    map_value: str | None
+    list_items: tuple[str, ...]
+    map_values: tuple[str, ...]
     open: bool
     whole: str | None
     imports: Imports
@@ -177,8 +177,9 @@ def build_alias(graph: Graph, name: str, schema: dict[str, Any]) -> Alias:
     """The alias for a schema that is no object with properties."""
     scope = Scope(graph, name)
     holds = expressions.decodes(graph, schema)
-    item = value = whole = None
-    choice = None
+    whole = choice = None
+    items: dict[str, None] = {}
+    values: dict[str, None] = {}
     is_open = False
     members = [member for member in union_of(schema) or [] if member != NULL]
     if holds and len(members) > 1:
@@ -190,9 +191,9 @@ def build_alias(graph: Graph, name: str, schema: dict[str, Any]) -> Alias:
         is_open = any(leaf.get("type", "object") == "object" for leaf in others)
         for leaf in others:
             if leaf.get("type") == "array" and expressions.decodes(graph, leaf):
-                item = expressions.decode(scope, leaf["items"], "item")
+                items[expressions.decode(scope, leaf["items"], "item")] = None
             if leaf.get("type") == "object" and expressions.decodes(graph, leaf):
-                value = expressions.decode(scope, leaf["additionalProperties"], "item")
+                values[expressions.decode(scope, leaf["additionalProperties"], "item")] = None
     elif holds:
         whole = expressions.decode(scope, schema, "value")
     shown = expressions.annotation(scope, schema, lenient=False)
@@ -206,8 +207,8 @@ def build_alias(graph: Graph, name: str, schema: dict[str, Any]) -> Alias:
         quoted=_quoted(graph, name),
         decodes=holds,
         table=choice,
-        list_item=item,
-        map_value=value,
+        list_items=tuple(items),
+        map_values=tuple(values),
         open=is_open,
         whole=whole,
         imports=_imports(scope, {"TypeAlias"}),
