@@ -110,6 +110,19 @@ class Shapes:
         return max(fitting, key=lambda fit: fit[:2])[2] if fitting else None
 
 
+def first_fitting(value: Any, *decoders: Callable[[Any], Any]) -> Any:
+    """A value decoded by the first decoder that takes it, or the value itself.
+
+    For lists and maps of which only their members tell which of a union's they are.
+    """
+    for decoder in decoders:
+        try:
+            return decoder(value)
+        except ModelError:
+            continue
+    return value
+
+
 def masked(value: object) -> str:
     """How a repr shows a secret: that there is one."""
     return "'***'" if value else repr(value)
@@ -295,6 +308,7 @@ __all__ = [
     "build",
     "cookies",
     "encode",
+    "first_fitting",
     "form",
     "is_bytes",
     "is_media",
