@@ -42,6 +42,7 @@ def run(*, live: bool, out: Path, model: str) -> int:
     if find_spec("matplotlib") is None:
         raise ModuleNotFoundError("No module named 'matplotlib'", name="matplotlib")
     from ... import aio_webrtc  # noqa: F401
+
     console = Console()
     if live and not os.environ.get("OPENAI_API_KEY"):
         console.print("[red]✗[/] going live needs a key: set OPENAI_API_KEY")
