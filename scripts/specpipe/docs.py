@@ -89,6 +89,18 @@ def pages(render: Callable[..., str], plan: Plan) -> dict[str, str]:
     return out
 
 
+def readme(render: Callable[..., str], plan: Plan) -> str:
+    """The package's README, with the example of an operation that needs only a JSON body, if there is one."""
+
+    def simple(operation: Operation) -> bool:
+        return [body.kind for body in operation.bodies] == ["json"] and not operation.path_parameters
+
+    every = list(plan.operations.values())
+    shown = next((operation for operation in every if simple(operation)), every[0] if every else None)
+    page = render("README.md.jinja", op=shown, example=example(plan, shown) if shown else {})
+    return _formatted(page) if shown else page
+
+
 def _formatted(page: str) -> str:
     """A page whose Python blocks are laid out as a person would."""
     fence = re.compile(r"(?<=```python\n)(from .*?)(?=```)", re.DOTALL)
@@ -113,12 +125,10 @@ def operations_with(plan: Plan, name: str) -> list[Operation]:
 
 def example(plan: Plan, operation: Operation) -> dict[str, str]:
     """The arguments with which an operation's example runs, as source."""
+    needed = [parameter for parameter in operation.parameters if parameter.required]
     body = next(iter(operation.bodies), None)
     return {
-        **{
-            parameter.name: _value(parameter.example or f"<{parameter.name}>")
-            for parameter in operation.path_parameters
-        },
+        **{parameter.name: _value(parameter.example or f"<{parameter.name}>") for parameter in needed},
         **({"body": construct(plan, body.schema, body.example)} if body is not None else {}),
     }
 

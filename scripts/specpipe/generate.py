@@ -69,7 +69,7 @@ def write(
     _put(target / "schemas.json", schemas_json(document))
     _put(target / "py.typed", "")
     _put(out / "pyproject.toml", render("pyproject.toml.jinja"))
-    _put(out / "README.md", render("README.md.jinja"))
+    _put(out / "README.md", docs.readme(render, plan))
     for path, text in docs.pages(render, plan).items():
         _put(out / "docs" / path, text)
 
