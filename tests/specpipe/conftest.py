@@ -1,12 +1,15 @@
-"""Packages made once for all tests of the pipeline, by it and by the generator left to itself."""
+"""Packages made once for all tests of the pipeline, by it and by the generator alone; a folder for sync."""
 
 from __future__ import annotations
 
+import json
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -14,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SPECS = ROOT / "tests" / "samples" / "specs"
 sys.path.insert(0, str(ROOT / "scripts"))
 
+import sync  # noqa: E402
 from specpipe import pipeline  # noqa: E402
 
 from tests.specpipe.packages import forget, load  # noqa: E402
@@ -65,3 +69,28 @@ def stock(stock_folder: Path) -> Iterator[ModuleType]:
     """The stock package, imported."""
     yield load(stock_folder, "traps_stock")
     forget("traps_stock")
+
+
+@pytest.fixture
+def openapi(tmp_path: Path) -> Path:
+    """A copy of the sample folder, with the generator's configuration and templates."""
+    folder = tmp_path / "openapi"
+    shutil.copytree(SPECS / "vendored", folder)
+    shutil.copytree(pipeline.OPENAPI / "templates", folder / "templates")
+    shutil.copy(pipeline.OPENAPI / "generator.yaml", folder)
+    return folder
+
+
+@pytest.fixture
+def run(openapi: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, dict[str, Any]]]:
+    """Run sync on the copy; gives the exit status and what it reports."""
+
+    def run(upstream: Path, *options: str) -> tuple[int, dict[str, Any]]:
+        status = sync.main([str(upstream), "--openapi", str(openapi), "--json", *options])
+        said = capsys.readouterr()
+        assert said.err == ""
+        report: dict[str, Any] = json.loads(said.out)
+        assert report["exit"] == status
+        return status, report
+
+    return run

@@ -1,0 +1,152 @@
+"""Taking a newer upstream document over, on a small pair of documents."""
+
+from __future__ import annotations
+
+import copy
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from specpipe import names, patches, pipeline, reading, source
+
+from tests.specpipe.syncing import FEBRUARY, JANUARY, P, S, changed, content, texts
+
+sys.path.insert(0, str(pipeline.ROOT / "scripts"))
+
+import sync
+
+#: What February brings that nobody here has written about.
+NEW_TEXTS = {
+    f"{P}~1calls/post/responses/201/headers/Location",
+    f"{P}~1calls/post/responses/202",
+    f"{P}~1calls~1{{call_id}}~1hangup/post/parameters/0",
+    f"{P}~1new/post",
+    f"{P}~1new/post/summary",
+    f"{P}~1new/post/responses/200",
+    f"{S}RealtimeAudio/properties/gain",
+    f"{S}RealtimeCall/properties/token",
+    f"{S}RealtimeServerEventExtra",
+    f"{S}RealtimeServerEventExtra/properties/type",
+    f"{S}RealtimeSession/properties/fresh",
+}
+
+
+def test_taking_over_keeps_our_words_and_lists_those_to_write(run: Any, openapi: Path) -> None:
+    ours = texts(reading.load(openapi / "realtime.yaml"))
+    _, report = run(FEBRUARY, "--apply")
+    assert set(report["applied"]["words"]) == NEW_TEXTS
+    written = (openapi / "realtime.yaml").read_text()
+    assert "pstream" not in written.partition("openapi:")[2]
+    assert written.startswith(
+        "# What this project made of the upstream document of 2026-01-15.\n# These lines stay.\n"
+    )
+    now = texts(reading.load(openapi / "realtime.yaml"))
+    gone = {"RealtimeServerEventGone", "legacy", "label", "~1old"}
+    kept = {pointer: text for pointer, text in ours.items() if not any(word in pointer for word in gone)}
+    moved = {
+        "RealtimeSession/properties/audio/properties": "RealtimeAudio/properties",
+        "RealtimeNote": "RealtimeRemark",
+        "tracing/oneOf": "tracing/anyOf/0/oneOf",
+        "parameters/0": "parameters/1",
+    }
+    for pointer, text in kept.items():
+        for old, new in moved.items():
+            pointer = pointer.replace(old, new)
+        assert now.pop(pointer) == text
+    assert now == {f"{S}RealtimeAudio/description": "Our audio."}
+
+
+def test_taking_over_restores_the_structure(run: Any, openapi: Path) -> None:
+    assert run(FEBRUARY, "--apply")[0] == 2
+    status, report = run(FEBRUARY)
+    assert (status, report["changes"]) == (0, [])
+
+
+def test_taking_over_again_changes_nothing(run: Any, openapi: Path) -> None:
+    run(FEBRUARY, "--apply")
+    before = content(openapi)
+    status, report = run(FEBRUARY, "--apply")
+    assert (status, report["applied"]["written"]) == (0, [])
+    assert content(openapi) == before
+
+
+def test_source_says_where_the_facts_are_from(run: Any, openapi: Path) -> None:
+    run(FEBRUARY, "--apply", "--commit", "89abcdef", "--url", "https://example.com/other")
+    origin = source.read(openapi / "SOURCE.toml")
+    assert (origin.url, origin.commit, origin.date) == ("https://example.com/other", "89abcdef", "2026-02-20")
+    assert origin.post == 0
+    assert "# Counted by hand." in (openapi / "SOURCE.toml").read_text()
+
+
+def test_the_same_document_keeps_its_source(run: Any, openapi: Path) -> None:
+    before = content(openapi)
+    assert run(JANUARY, "--apply")[1]["applied"]["written"] == []
+    assert content(openapi) == before
+
+
+def test_a_document_that_differs_in_words_alone_changes_the_source_alone(
+    run: Any, openapi: Path, tmp_path: Path
+) -> None:
+    def reword(document: dict[str, Any]) -> None:
+        document["components"]["schemas"]["RealtimeSession"]["description"] = "Upstream says it otherwise."
+        document["paths"]["/chat"]["post"]["operationId"] = "chat2"
+
+    before = content(openapi)
+    status, report = run(changed(tmp_path, reword), "--apply")
+    assert (status, report["applied"]["written"]) == (0, ["SOURCE.toml"])
+    after = content(openapi)
+    assert {name for name in before if before[name] != after[name]} == {"SOURCE.toml"}
+
+
+def test_patches_and_names_that_no_longer_apply_are_set_aside(run: Any, openapi: Path) -> None:
+    applied = run(FEBRUARY, "--apply")[1]["applied"]
+    session = f"{S}RealtimeSession/properties"
+    assert applied["patches"] == [f"{session}/voice"]
+    assert applied["names"] == [f"{session}/audio", f"{session}/tracing/oneOf/1"]
+    assert applied["nameless"] == [["RealtimeSessionTracingWithName", f"{session}/tracing/anyOf/0/oneOf/1"]]
+    assert [patch.pointer for patch in patches.read(openapi / "patches.toml")] == [f"{session}/speed"]
+    assert names.read(openapi / "names.toml") == {f"{session}/tracing": "RealtimeTracing"}
+    text = (openapi / "patches.toml").read_text()
+    assert '# reason = "Upstream says so itself from February on."' in text
+    assert "# --- The next one goes.\n" in text
+
+
+def test_the_package_is_made_from_what_was_taken_over(run: Any, openapi: Path, tmp_path: Path) -> None:
+    run(FEBRUARY, "--apply")
+    said: list[str] = []
+    inputs = pipeline.Inputs(spec=openapi / "realtime.yaml", openapi=openapi, vendored=True)
+    out = tmp_path / "package"
+    out.mkdir()
+    pipeline.make(inputs, out, lambda step, what: said.append(f"{step} {what}"))
+    assert any(line.startswith("generate 3 operations") for line in said)
+    assert 'version = "2.4.0.20260220"' in (out / "pyproject.toml").read_text()
+
+
+def test_schemas_that_are_missing_here_come_back_without_words(run: Any, openapi: Path) -> None:
+    """Also those that others refer to: what the vendored file lacks is no reason to refuse it."""
+    before = reading.load(openapi / "realtime.yaml")
+    less = copy.deepcopy(before)
+    for name in ("RealtimeNote", "RealtimeServerEventGone", "RealtimeSession"):
+        del less["components"]["schemas"][name]
+    (openapi / "realtime.yaml").write_text(reading.dump(less))
+    status, report = run(JANUARY, "--apply")
+    assert status == 1 and {row["kind"] for row in report["changes"]} == {"schema"}
+    gone = tuple(f"{S}{name}" for name in ("RealtimeNote", "RealtimeServerEventGone", "RealtimeSession"))
+    wanted = report["applied"]["words"]
+    assert len(wanted) == 18 and all(pointer.startswith(gone) for pointer in wanted)
+    kept = {pointer: text for pointer, text in texts(before).items() if not pointer.startswith(gone)}
+    assert texts(reading.load(openapi / "realtime.yaml")) == kept
+    assert run(JANUARY)[0] == 0
+
+
+def test_an_unknown_date_is_asked_for(
+    run: Any, openapi: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    document = changed(tmp_path, lambda document: document["info"].update(version="2.3.1"), "newest.yaml")
+    before = content(openapi)
+    assert sync.main([str(document), "--openapi", str(openapi), "--apply"]) == 3
+    assert "--date YYYY-MM-DD" in capsys.readouterr().err
+    assert content(openapi) == before
+    run(document, "--apply", "--date", "2026-05-06")
+    assert source.read(openapi / "SOURCE.toml").date == "2026-05-06"
