@@ -20,7 +20,7 @@ def thing(required: list[str] | None = None, **properties: Any) -> dict[str, Any
 def both(*keywords: tuple[dict[str, Any], dict[str, Any]]) -> dict[str, Any]:
     """`allOf` of two objects that describe the same properties `p0`, `p1`, …"""
     left, right = ({f"p{n}": pair[side] for n, pair in enumerate(keywords)} for side in (0, 1))
-    return {"allOf": [thing(**left), thing(**right)]}
+    return {"allOf": [thing(None, **left), thing(None, **right)]}
 
 
 TAGGED = {"type": "object", "properties": {"type": {"const": "a.b"}, "n": NUMBER}, "required": ["type"]}

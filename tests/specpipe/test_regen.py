@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -87,14 +88,14 @@ def test_a_swap_that_fails_puts_the_old_folder_back(
     fresh = tmp_path / "fresh"
     shutil.copytree(made, fresh)
     before = finish.files(made)
-    renamed = finish.os.rename
+    renamed = os.rename
 
     def rename(source: Path, target: Path) -> None:
         if Path(source) == fresh:
             raise OSError("no space")
         renamed(source, target)
 
-    monkeypatch.setattr(finish.os, "rename", rename)
+    monkeypatch.setattr(os, "rename", rename)
     with pytest.raises(OSError, match="no space"):
         finish.swap(fresh, made)
     assert finish.files(made) == before

@@ -88,7 +88,7 @@ def test_components_can_be_true_and_false() -> None:
 
 
 def test_shared_parts_are_written_in_place() -> None:
-    shared = {
+    shared: dict[str, Any] = {
         "parameters": {"P": PARAMETER, "Again": {"$ref": "#/components/parameters/P"}},
         "requestBodies": {"R": {"required": True, "content": {"text/plain": {"schema": ref("Word")}}}},
         "responses": {"O": {"description": "O.", "headers": {"H": {"$ref": "#/components/headers/H"}}}},
