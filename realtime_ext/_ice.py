@@ -1,21 +1,22 @@
-"""Which host addresses an aiortc peer connection offers.
+"""Which host addresses an aiortc peer connection offers, and how it lets go of its ICE connections.
 
 The ICE library under aiortc leaves 127.0.0.1 out, so that on a machine that has no other address nothing
 could ever connect. This is the one grip on that library's inside; it changes single connections, nothing
-global.
+global, because the application's own peers share the library.
 """
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from aiortc import RTCPeerConnection
+    from aiortc import RTCIceTransport, RTCPeerConnection
 
-__all__ = ["LOOPBACK", "host_addresses_towards", "use_host_addresses"]
+__all__ = ["LOOPBACK", "host_addresses_towards", "let_go", "transports", "use_host_addresses"]
 
 LOOPBACK = "127.0.0.1"
 
@@ -38,6 +39,14 @@ def host_addresses_towards(url: str) -> Sequence[str] | None:
     return (LOOPBACK,) if local else None
 
 
+def transports(connection: RTCPeerConnection) -> set[RTCIceTransport]:
+    """Give a peer connection's ICE transports; one where media is bundled."""
+    found = {transceiver.receiver.transport.transport for transceiver in connection.getTransceivers()}
+    if connection.sctp is not None:
+        found.add(connection.sctp.transport.transport)
+    return found
+
+
 def use_host_addresses(connection: RTCPeerConnection, addresses: Sequence[str] | None = None) -> None:
     """Choose the host addresses from which ``connection`` gathers its candidates.
 
@@ -49,11 +58,26 @@ def use_host_addresses(connection: RTCPeerConnection, addresses: Sequence[str] |
 
     Source: RFC 8445 §5.1.1.1 (host candidates; loopback addresses are left out where there are others).
     """
-    transports = [t.receiver.transport.transport for t in connection.getTransceivers()]
-    if connection.sctp is not None:
-        transports.append(connection.sctp.transport.transport)
-    for gatherer in {transport.iceGatherer for transport in transports}:
-        _gather_from(gatherer._connection, addresses)
+    for transport in transports(connection):
+        _gather_from(transport.iceGatherer._connection, addresses)
+
+
+async def let_go(transport: RTCIceTransport) -> None:
+    """Wait until a closed transport has stopped connecting, and end what it began after that.
+
+    A transport that is closed in the middle of its checks may still finish them: it then starts a consent
+    task that nobody ends (aioice 0.13).
+
+    Args:
+        transport: One that has been stopped.
+    """
+    connecting = getattr(transport, "_RTCIceTransport__start", None)
+    if connecting is not None:
+        await connecting.wait()
+    consent = transport._connection._query_consent_task
+    if consent is not None:
+        consent.cancel()
+        await asyncio.wait([consent])
 
 
 def _gather_from(agent: Any, addresses: Sequence[str] | None) -> None:

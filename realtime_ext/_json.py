@@ -7,6 +7,7 @@ that a stray character never costs an event.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -61,11 +62,14 @@ def encode(value: Any, *, plain: bool = False) -> str:
     except RecursionError as fault:
         raise ValueError("nested too deeply, or within itself: not writable as JSON") from fault
     try:
-        return msgspec.json.encode(content).decode()
+        text: str = msgspec.json.encode(content).decode()
     except (TypeError, RecursionError, OverflowError) as fault:
         raise ValueError(f"not writable as JSON: {fault}") from fault
     except ValueError:
         return _encode_leniently(content)
+    if "null" in text and (number := _not_finite(content)) is not None:  # msgspec turns them into null
+        raise ValueError(f"not writable as JSON: {number}")
+    return text
 
 
 def _decode_leniently(data: str | bytes | bytearray | memoryview, fault: Exception) -> Any:
@@ -94,7 +98,7 @@ def _encode_leniently(content: Any) -> str:
     import json
 
     try:
-        return json.dumps(content, separators=(",", ":"), ensure_ascii=True)
+        return json.dumps(content, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as fault:
         raise ValueError(f"not writable as JSON: {fault}") from fault
 
@@ -109,3 +113,13 @@ def _plain(value: Any) -> Any:
         return [_plain(item) for item in value]
     to_dict = getattr(value, "to_dict", None)
     return _plain(to_dict()) if callable(to_dict) else value
+
+
+def _not_finite(value: Any) -> float | None:
+    # Looks for a number that JSON doesn't have.
+    if isinstance(value, float):
+        return None if math.isfinite(value) else value
+    if not isinstance(value, Mapping | list | tuple):
+        return None
+    parts = value.values() if isinstance(value, Mapping) else value
+    return next((found for part in parts if (found := _not_finite(part)) is not None), None)

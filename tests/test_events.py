@@ -331,7 +331,9 @@ def test_an_event_without_a_type_or_json_form_cannot_be_written() -> None:
             encode_event(content)  # type: ignore[arg-type]
     circle: dict[str, Any] = {"type": "x"}
     circle["circle"] = circle
-    for broken in ({"type": "x", "y": object()}, circle, {"type": "x", "y": 10**5000}):
+    numbers = [{"type": "x", "y": [{"z": float(text)}]} for text in ("nan", "inf", "-inf")]
+    surrogate = {"type": "x", "y": "\ud800", "z": float("nan")}
+    for broken in ({"type": "x", "y": object()}, circle, {"type": "x", "y": 10**5000}, *numbers, surrogate):
         with pytest.raises(ValueError, match="event 'x'"):
             encode_event(broken)
 

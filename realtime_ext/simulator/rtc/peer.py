@@ -19,10 +19,11 @@ from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from av import AudioResampler
 from av.audio.frame import AudioFrame
 
+from realtime_ext import _ice
 from realtime_ext.simulator.media.resample import samples
 from realtime_ext.simulator.media.speech import RATE
 from realtime_ext.simulator.problem import ApiProblem
-from realtime_ext.simulator.rtc import ice, offer
+from realtime_ext.simulator.rtc import offer
 from realtime_ext.simulator.rtc.playout import Playout
 
 logger = logging.getLogger("realtime_ext.simulator")
@@ -98,7 +99,7 @@ class Peer:
             for transceiver in self._connection.getTransceivers():
                 if transceiver is not audio:
                     transceiver.direction = "inactive"
-            ice.listen_on(self._connection, self._addresses)
+            _ice.use_host_addresses(self._connection, self._addresses)
             await self._connection.setLocalDescription()
         except Exception as error:  # aiortc raises whatever its parser trips over, assertions included
             logger.debug("the offer was refused by aiortc: %s", type(error).__name__)
@@ -124,10 +125,10 @@ class Peer:
         self._playout.stop()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_SECONDS):
-                transports = ice.transports(self._connection)
+                transports = _ice.transports(self._connection)
                 await self._connection.close()
                 for transport in transports:
-                    await ice.let_go(transport)
+                    await _ice.let_go(transport)
 
     def _gone(self, reason: str) -> None:
         if not self._closing:
