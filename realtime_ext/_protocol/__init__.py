@@ -7,6 +7,7 @@
 | `_effects`       | what each server event does                                            |
 | `_mailbox`       | events on their way to the application, bounded in bytes               |
 | `_turns`         | turns, their responses and their tools                                 |
+| `_early`         | events that come before their response's start                         |
 | `_responses`     | whose turn it is to ask for a response                                 |
 | `_session_state` | configuration, acknowledgements, expiry                                |
 | `_ledger`        | the conversation's items, in order                                     |

@@ -87,7 +87,7 @@ class Protocol(Requests):
         self.ids = EventIds(id_prefix)
         self.handlers = Handlers()
         self.mailbox = Mailbox(self._budget)
-        self.turns = Turns(self._budget)
+        self.turns = Turns(self._budget, sees_all=not role.is_sideband)
         self.effects = Effects(role.kind, is_local=role.plays, turns=self.turns, model=role.model)
         self.ending: Ending | None = None
         self.is_linked = True

@@ -184,18 +184,19 @@ class Effects:
         self.ledger.truncate(item_id, index, share)
 
     def _response_created(self, content: JSON) -> None:
-        self.responses.created(content["response"])
-        self.turns.created(content["response"])
+        response = content["response"]
+        is_late = not self.responses.created(response)
+        self.turns.created(response, is_late=is_late)
 
     def _response_done(self, content: JSON) -> None:
         response = content["response"]
-        self.responses.done(response)
+        end = self.responses.done(response, content.get("event_id"))
         output = response.get("output")
         items = [item for item in output if isinstance(item, Mapping)] if isinstance(output, list) else []
         self.playback.ended({item.get("id") for item in items} if items else None)
         for item in items:
             self.ledger.update(item)
-        self.turns.done(response)
+        self.turns.done(response, end)
 
     def _error(self, content: JSON) -> None:
         error = content["error"]

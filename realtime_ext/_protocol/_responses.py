@@ -7,14 +7,28 @@ It must not send.
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from ._waiters import Waiter
 
-__all__ = ["Responses", "is_out_of_band"]
+__all__ = ["End", "Responses", "is_out_of_band"]
 
 JSON = Mapping[str, Any]
+
+_REMEMBERED = 16  # responses that are over; nothing is told of one so long after its end
+
+
+class End(enum.Enum):
+    """What the end of a response is."""
+
+    IN_ORDER = enum.auto()
+    """Its start came before."""
+    EARLY = enum.auto()
+    """Its start did not come, or not yet."""
+    REPEATED = enum.auto()
+    """It came before."""
 
 
 def is_out_of_band(create: JSON) -> bool:
@@ -26,13 +40,12 @@ def is_out_of_band(create: JSON) -> bool:
 class Responses:
     """The gate before `response.create`: first come, first served."""
 
-    __slots__ = ("_active", "_asked", "_early", "_granted", "_over", "_queue")
+    __slots__ = ("_active", "_asked", "_granted", "_over", "_queue")
 
     def __init__(self) -> None:
         self._active: dict[str, bool] = {}  # response id -> is it in the default conversation
         self._asked: dict[str, bool] = {}  # event id of a response.create without an answer -> the same
-        self._early: str | None = None  # a response whose end came before its start
-        self._over: str | None = None  # the one that ended last
+        self._over: dict[str, tuple[object, bool]] | None = None  # ended: id of that event, has it started
         self._queue: list[Waiter[None]] = []
         self._granted: Waiter[None] | None = None
 
@@ -77,39 +90,72 @@ class Responses:
             self._asked.pop(event_id, None)
         self._grant()
 
-    def created(self, response: JSON) -> None:
-        """Note the start of a response, whoever asked for it."""
-        in_conversation = response.get("conversation_id") is not None or all(self._asked.values())
-        answered = next((key for key, value in self._asked.items() if value == in_conversation), None)
-        if answered is not None:
-            del self._asked[answered]
+    def created(self, response: JSON) -> bool:
+        """Note the start of a response, whoever asked for it; say whether its end did not come before."""
         response_id = _id(response)
-        is_late = response_id == self._early or (response_id == self._over and answered is None)
-        if is_late and response_id not in self._active:
-            self._grant()  # it is over already: its start came late, or again
-        else:
+        over = self._over.get(response_id) if self._over is not None else None
+        if over is not None and not over[1] and response_id not in self._active:
+            self._remember(response_id, over[0], has_started=True)
+            return False  # what its end answered is not answered again
+        in_conversation = self._is_in_conversation(response)
+        is_answer = self._answer(in_conversation=in_conversation)
+        if over is None or is_answer or response_id in self._active:
             self._active[response_id] = in_conversation
+        else:
+            self._grant()  # it is over already: its start came again
+        return True
 
-    def done(self, response: JSON) -> None:
-        """Note the end of a response."""
+    def done(self, response: JSON, event_id: object = None) -> End:
+        """Note the end of a response.
+
+        Args:
+            response: It.
+            event_id: The event's id, by which one that comes again is known where something is asked for.
+        """
         response_id = _id(response)
         if self._active.pop(response_id, None) is not None:
-            self._over, self._early = response_id, None
-        elif response_id != self._over:
-            self._early = response_id
+            end = End.IN_ORDER
+        else:
+            over = self._over.get(response_id) if self._over is not None else None
+            if over is not None and (not self._asked or over[0] == event_id):
+                return End.REPEATED
+            end = End.EARLY
+            # What was asked for is answered, even if the start never comes: to wait on would be for ever.
+            self._answer(in_conversation=self._is_in_conversation(response))
+        self._remember(response_id, event_id, has_started=end is End.IN_ORDER)
         self._grant()
+        return end
 
     def reset(self) -> None:
         """Forget what was going on: the link is a new one."""
         self._active.clear()
         self._asked.clear()
-        self._early = self._over = None
+        self._over = None
         self._grant()
 
     def fail(self, error: Callable[[], Exception]) -> None:
         """Tell everybody in line that there is nothing more to come."""
         while self._queue:
             self._queue.pop(0).fail(error())
+
+    def _is_in_conversation(self, response: JSON) -> bool:
+        return response.get("conversation_id") is not None or all(self._asked.values())
+
+    def _answer(self, *, in_conversation: bool) -> bool:
+        """Take the oldest request of that kind for answered; say whether there was one."""
+        answered = next((key for key, value in self._asked.items() if value == in_conversation), None)
+        if answered is None:
+            return False
+        del self._asked[answered]
+        return True
+
+    def _remember(self, response_id: str, event_id: object, *, has_started: bool) -> None:
+        if self._over is None:
+            self._over = {}
+        self._over.pop(response_id, None)
+        if len(self._over) >= _REMEMBERED:
+            del self._over[next(iter(self._over))]
+        self._over[response_id] = (event_id, has_started)
 
     def _grant(self) -> None:
         if self._queue and self._granted is None and not self.is_busy:

@@ -127,6 +127,10 @@ class ToolDesk:
         self._settle(response_id, group)
         return True
 
+    def is_open(self, response_id: str) -> bool:
+        """Whether a response has calls whose outputs have not all been sent."""
+        return response_id in self._groups
+
     def answered(self, job: CallJob, *, silent: bool) -> None:
         """Note that a call's output was sent."""
         group = self._groups.get(job.response_id)

@@ -68,18 +68,23 @@ class TurnStream:
         """Whether a response is going on, or was asked for and has not begun."""
         return not self.is_over and (self._open is not None or self._is_waiting)
 
-    def claims(self, response: JSON, *, echoes: bool) -> bool:
-        """Whether a response that was created is this turn's.
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a response was asked for and none has come."""
+        return self._is_waiting and not self.is_over
+
+    def claims(self, response: JSON, *, needs_mark: bool) -> bool:
+        """Whether a response that was not heard of before is this turn's.
 
         Args:
             response: It.
-            echoes: Whether the server is known to send metadata back: then only the mark counts.
+            needs_mark: Whether only the turn's mark counts, and not that the turn waits for a response.
         """
-        if not self._is_waiting or self.is_over:
+        if not self.is_waiting:
             return False
         metadata = response.get("metadata")
         is_marked = isinstance(metadata, Mapping) and metadata.get(MARK) == self.mark
-        if not is_marked and (echoes or metadata):
+        if needs_mark and not is_marked:
             return False
         response_id = str(response.get("id"))
         if response_id not in self._record.ids:

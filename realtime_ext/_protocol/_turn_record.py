@@ -132,8 +132,6 @@ class TurnRecord:
 
     def _said(self, field: str) -> str:
         said = "".join(words for (kind, _, _), words in self._words.items() if kind == field)
-        if said:
-            return said
         # Deltas may be missing where the finished response isn't.
         parts = (
             part
@@ -142,7 +140,8 @@ class TurnRecord:
             if item.get("type") == "message"
             for part in _list(item.get("content"))
         )
-        return "".join(str(part.get(field) or "") for part in parts)
+        finished = "".join(str(part.get(field) or "") for part in parts)
+        return finished if len(finished) > len(said) else said
 
     def _calls(self) -> list[ToolCall]:
         return [

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ._early import EarlyEvents, response_id_of
 from ._inbox import Budget
+from ._responses import End
 from ._tooling import FollowUpJob, ToolDesk
 from ._turn import MARK, TurnStream
 
@@ -25,16 +27,32 @@ class Turns:
 
     Args:
         budget: What events that wait in turns count against.
+        sees_all: Whether no response can have begun before this connection did.
 
     Attributes:
         desk: The function calls, once tools are registered.
     """
 
-    __slots__ = ("_budget", "_echoes", "_follow_ups", "_goes_on", "_streams", "desk")
+    __slots__ = (
+        "_budget",
+        "_early",
+        "_echoes",
+        "_end",
+        "_follow_ups",
+        "_goes_on",
+        "_other",
+        "_sees_all",
+        "_streams",
+        "desk",
+    )
 
-    def __init__(self, budget: Budget) -> None:
+    def __init__(self, budget: Budget, *, sees_all: bool = True) -> None:
         self.desk: ToolDesk | None = None
         self._budget = budget
+        self._sees_all = sees_all
+        self._early: EarlyEvents | None = None  # while a turn waits for its response
+        self._other: str | None = None  # the latest response that is of no turn
+        self._end = End.IN_ORDER  # what the response.done is that is about to be put
         self._streams: list[TurnStream] = []
         self._echoes = False  # whether the server was seen to send metadata back
         self._goes_on = False
@@ -51,22 +69,38 @@ class Turns:
         stream.discard()
         if stream in self._streams:
             self._streams.remove(stream)
+        if not self._streams:
+            self._early = None
 
     def register_tools(self, on_job: Callable[[], None]) -> ToolDesk:
         """Begin to collect function calls."""
         self.desk = ToolDesk(on_job, self._settled)
         return self.desk
 
-    def created(self, response: JSON) -> None:
-        """Take a response's start."""
-        metadata = response.get("metadata")
-        self._echoes |= isinstance(metadata, Mapping) and MARK in metadata
-        for stream in self._streams:
-            if stream.claims(response, echoes=self._echoes):
-                return
+    def created(self, response: JSON, *, is_late: bool) -> None:
+        """Take a response's start.
 
-    def done(self, response: JSON) -> None:
+        Args:
+            response: It.
+            is_late: Whether its end came before.
+        """
+        self._learn(response)
+        response_id = str(response.get("id"))
+        if is_late and (self._early is None or not self._early.has(response_id)):
+            return  # its end was understood
+        if not self._claim(response, needs_mark=self._echoes or bool(response.get("metadata"))):
+            self._other = response_id
+
+    def done(self, response: JSON, end: End) -> None:
         """Take a response's end, before its event is put."""
+        self._end = end
+        if end is End.REPEATED:
+            return
+        if end is End.EARLY:
+            self._learn(response)
+            # Another's may have begun before this connection did; a server that knows metadata says null then.
+            is_unmarked = not response.get("metadata") and (self._sees_all or "metadata" not in response)
+            self._claim(response, needs_mark=self._echoes or not is_unmarked)
         self._goes_on = self.desk is not None and self.desk.response_done(response)
 
     def put(self, content: JSON, event: Any, size: int, *, is_repeated: bool = False) -> tuple[bool, bool]:
@@ -85,10 +119,13 @@ class Turns:
         for stream in self._streams:
             if stream.owns(content):
                 is_taken = True
+                is_end = event.type == "response.done"
+                is_repeated |= is_end and self._end is End.REPEATED
                 warns |= stream.put(content, event, size, is_repeated=is_repeated)
-                response = content.get("response")
-                if event.type == "response.done" and isinstance(response, Mapping):
+                if is_end and not is_repeated and isinstance(response := content.get("response"), Mapping):
                     stream.response_done(response, goes_on=self._goes_on)
+        if not is_taken and self._streams:
+            self._hold(content, event, size, is_repeated)
         return is_taken, warns
 
     def refused(self, event_id: Any, code: Any, error: Callable[[], Exception]) -> None:
@@ -125,6 +162,36 @@ class Turns:
         for stream in self._streams:
             stream.fail(error())
         self._follow_ups.clear()
+        self._early = None
+
+    def _learn(self, response: JSON) -> None:
+        metadata = response.get("metadata")
+        self._echoes |= isinstance(metadata, Mapping) and MARK in metadata
+
+    def _claim(self, response: JSON, *, needs_mark: bool) -> bool:
+        """Give a response, and what came of it already, to the turn that it is of; say whether there is one."""
+        for stream in self._streams:
+            if stream.claims(response, needs_mark=needs_mark):
+                response_id = str(response.get("id"))
+                for content, event, size, is_repeated in self._early.take(response_id) if self._early else ():
+                    stream.put(content, event, size, is_repeated=is_repeated)
+                    if event.type == "response.done" and not is_repeated:
+                        goes_on = self.desk is not None and self.desk.is_open(response_id)
+                        stream.response_done(content["response"], goes_on=goes_on)
+                return True
+        return False
+
+    def _hold(self, content: JSON, event: Any, size: int, is_repeated: bool) -> None:
+        """Keep an event that may be of a turn which waits for its response to begin."""
+        if not any(stream.is_waiting for stream in self._streams):
+            self._early = None
+            return
+        response_id = response_id_of(content)
+        if response_id is not None and response_id != self._other:
+            if self._early is None:
+                self._early = EarlyEvents()
+            is_repeated |= event.type == "response.done" and self._end is End.REPEATED
+            self._early.hold(response_id, (content, event, size, is_repeated))
 
     def _settled(self, response_id: str, follows: bool) -> None:
         stream = self._of(response_id)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import signal
 import socket
@@ -10,12 +11,17 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from websockets.protocol import State
 
 from realtime_ext.simulator import Simulator
 from realtime_ext.simulator.__main__ import arguments
+from realtime_ext.simulator.ws.protocol import WebSocketProtocol
+
+from .wire import Socket
 
 
 def secret(sim: Simulator) -> int:
@@ -58,6 +64,52 @@ def test_a_keep_alive_connection_does_not_hold_up_its_end() -> None:
             client.get(f"{sim.base_url}/nothing")
         with pytest.raises(httpx.TransportError):
             client.get(f"http://127.0.0.1:{sim._settings.port or 1}/")
+
+
+def test_a_client_that_answers_no_close_does_not_hold_up_its_end(caplog: pytest.LogCaptureFixture) -> None:
+    with socket.socket() as client, Simulator() as sim:
+
+        def read_until(text: bytes) -> None:
+            came = b""
+            while text not in came:
+                data = client.recv(4096)
+                assert data, came
+                came += data
+
+        address = urlsplit(sim.base_url)
+        client.settimeout(20)
+        client.connect((address.hostname, address.port))
+        client.sendall(
+            b"GET /v1/realtime?model=gpt-realtime HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\n"
+            b"upgrade: websocket\r\nsec-websocket-version: 13\r\n"
+            b"sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+            b"authorization: Bearer " + sim.api_key.encode() + b"\r\n\r\n"
+        )
+        read_until(b"session.created")
+        sim.advance(3600)
+        read_until(b"\x03\xe9session expired")  # the server's close frame
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+def test_its_end_may_come_amid_a_clients_close(monkeypatch: pytest.MonkeyPatch) -> None:
+    faults: list[Exception] = []
+    receive = WebSocketProtocol.data_received
+
+    def end_after(self: WebSocketProtocol, data: bytes) -> None:
+        receive(self, data)
+        if self.handshake_complete and self.conn.state is not State.OPEN:
+            try:
+                self.shutdown()
+            except Exception as fault:
+                faults.append(fault)
+            finally:
+                ended.set()
+
+    ended = threading.Event()
+    monkeypatch.setattr(WebSocketProtocol, "data_received", end_after)
+    with Simulator() as sim, Socket(sim) as client:
+        client.ws.close()
+        assert ended.wait(20) and faults == []
 
 
 def test_a_taken_port_is_an_os_error() -> None:
