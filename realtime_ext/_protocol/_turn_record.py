@@ -76,6 +76,7 @@ class TurnRecord:
         self.items: set[str] = set()
         self._responses: list[JSON] = []
         self._words: dict[tuple[str, str, Any], str] = {}
+        self._whole: set[tuple[str, str, Any]] = set()  # of those, what is complete
         self._audio: list[str] = []
         self._outputs: dict[str, str] = {}
 
@@ -92,7 +93,7 @@ class TurnRecord:
         if self.ids:
             self.ids.pop()
         self._responses = [r for r in self._responses if str(r.get("id")) in self.ids]
-        for collection in (self.items, self._words, self._audio):
+        for collection in (self.items, self._words, self._whole, self._audio):
             collection.clear()
 
     def turn(self) -> Turn:
@@ -119,12 +120,15 @@ class TurnRecord:
                 self._audio.append(delta)
         elif kind in _DELTAS:
             key = (_DELTAS[kind], str(content.get("item_id")), content.get("content_index"))
-            self._words[key] = self._words.get(key, "") + (delta if isinstance(delta, str) else "")
+            if key not in self._whole:
+                self._words[key] = self._words.get(key, "") + (delta if isinstance(delta, str) else "")
         elif kind in _DONE:
             field = _DONE[kind]
             value = content.get(field)
             if isinstance(value, str):
-                self._words[field, str(content.get("item_id")), content.get("content_index")] = value
+                key = (field, str(content.get("item_id")), content.get("content_index"))
+                self._words[key] = value
+                self._whole.add(key)
         elif kind in ("response.output_item.added", "response.output_item.done"):
             item = content.get("item")
             if isinstance(item, Mapping) and isinstance(item.get("id"), str):

@@ -86,8 +86,8 @@ class Turns:
         """
         self._learn(response)
         response_id = str(response.get("id"))
-        if is_late and (self._early is None or not self._early.has(response_id)):
-            return  # its end was understood
+        if is_late and (self._early is None or not self._early.has_end(response_id)):
+            return  # its turn is known, and over
         if not self._claim(response, needs_mark=self._echoes or bool(response.get("metadata"))):
             self._other = response_id
 
