@@ -27,9 +27,10 @@ if TYPE_CHECKING:
     )
     from realtime_ext.simulator.faults.catalog import FAULTS
     from realtime_ext.simulator.faults.faults import Fault
-    from realtime_ext.simulator.records import Call, RequestRecord, SessionRecord
+    from realtime_ext.simulator.records import Call, RequestRecord
     from realtime_ext.simulator.scenario.answers import sequence
     from realtime_ext.simulator.scenario.located import ScenarioError
+    from realtime_ext.simulator.session_record import SessionRecord
     from realtime_ext.simulator.simulator import Simulator
 
 _HOMES = {

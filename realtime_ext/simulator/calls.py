@@ -13,8 +13,9 @@ from realtime_ext.simulator.engine.ids import Ids
 from realtime_ext.simulator.engine.session import Session
 from realtime_ext.simulator.live import LiveSession, Studio
 from realtime_ext.simulator.problem import ApiProblem
-from realtime_ext.simulator.records import Call, SessionRecord
+from realtime_ext.simulator.records import Call
 from realtime_ext.simulator.rtc.offer import check
+from realtime_ext.simulator.session_record import SessionRecord
 from realtime_ext.simulator.settings import Settings
 
 if TYPE_CHECKING:

@@ -35,7 +35,8 @@ from realtime_ext.simulator.faults.faults import Faults
 from realtime_ext.simulator.hearing import Hearing, Translation, default_hearing, default_translation
 from realtime_ext.simulator.media.codec import PCM
 from realtime_ext.simulator.media.speaker import Speaker
-from realtime_ext.simulator.records import Records, SessionRecord
+from realtime_ext.simulator.records import Records
+from realtime_ext.simulator.session_record import SessionRecord
 
 logger = logging.getLogger("realtime_ext.simulator")
 Send = Callable[[Mapping[str, Any]], None]

@@ -1,4 +1,4 @@
-"""What the simulator remembers for tests to assert on: requests, sessions and calls.
+"""What the simulator remembers for tests to assert on: requests, sessions and calls, within bounds.
 
 The simulator's thread writes them; any thread may read them at any time.
 """
@@ -14,42 +14,14 @@ from typing import Any, Literal
 
 import attrs
 
-from realtime_ext.simulator.media.speech import RATE
+from realtime_ext.simulator.session_record import SessionRecord
 
 logger = logging.getLogger("realtime_ext.simulator")
 CallState = Literal["ringing", "connecting", "connected", "ended"]
-MAX_AUDIO_SECONDS = 600
-"""Of each direction of a session this much sound is kept, from its start."""
 MAX_BODIES_BYTES = 64 * 1024 * 1024
 """Of all requests' bodies together this much is kept."""
-MAX_EVENTS = 20_000
-"""Of each direction of a session this many events are kept; the oldest tenth goes when there are more."""
-_LONG = 256
-
-
-class Recording:
-    """Sound as it went by, PCM16 mono at 24 kHz.
-
-    Only the first `MAX_AUDIO_SECONDS` are kept; `seconds` counts on.
-    """
-
-    def __init__(self) -> None:
-        self._kept = bytearray()
-        self._size = 0
-
-    def add(self, pcm: bytes) -> None:
-        self._size += len(pcm)
-        room = MAX_AUDIO_SECONDS * RATE * 2 - len(self._kept)
-        if room > 0:
-            self._kept += pcm[:room]
-
-    @property
-    def pcm(self) -> bytes:
-        return bytes(self._kept)
-
-    @property
-    def seconds(self) -> float:
-        return self._size / 2 / RATE
+MAX_SESSIONS_BYTES = 256 * 1024 * 1024
+"""Of all ended sessions' sound and events together about this much is kept; the oldest ones are emptied."""
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -75,72 +47,6 @@ class RequestRecord:
     def json(self) -> Any:
         """Return the body as JSON."""
         return json.loads(self.body)
-
-
-@attrs.define(kw_only=True, eq=False)
-class SessionRecord:
-    """One session and everything that was said in it.
-
-    Args:
-        id: `sess_…`.
-        transport: What it came by.
-        received: Client events in order, also those that were refused; long audio is left out.
-        sent: Server events in order; long audio is left out.
-        ended: Why it ended; None while it lasts.
-    """
-
-    id: str
-    transport: Literal["webrtc", "websocket", "sip"]
-    received: list[dict[str, Any]] = attrs.field(factory=list, repr=False)
-    sent: list[dict[str, Any]] = attrs.field(factory=list, repr=False)
-    audio_in: Recording = attrs.field(factory=Recording, repr=False)
-    audio_out: Recording = attrs.field(factory=Recording, repr=False)
-    ended: str | None = None
-    _look: Callable[[], tuple[dict[str, Any], list[dict[str, Any]]]] = attrs.field(
-        default=lambda: ({}, []), repr=False
-    )
-
-    def look_through(self, look: Callable[[], tuple[dict[str, Any], list[dict[str, Any]]]]) -> None:
-        """Take configuration and items from the running session from now on."""
-        self._look = look
-
-    def close(self, reason: str) -> None:
-        """Keep configuration and items as they are now, and let go of the session."""
-        last = self._look()
-        self._look = lambda: last
-        self.ended = reason
-
-    @property
-    def config(self) -> dict[str, Any]:
-        """The configuration as the API shows it."""
-        return self._look()[0]
-
-    @property
-    def items(self) -> list[dict[str, Any]]:
-        """The conversation's items, oldest first."""
-        return self._look()[1]
-
-    @property
-    def received_audio(self) -> bytes:
-        """What the user was heard to say, PCM16 mono at 24 kHz."""
-        return self.audio_in.pcm
-
-    @property
-    def sent_audio(self) -> bytes:
-        """What the model said, PCM16 mono at 24 kHz; on a call only what was really played."""
-        return self.audio_out.pcm
-
-    def add_sent(self, event: Mapping[str, Any]) -> None:
-        """Keep a server event."""
-        _keep(self.sent, event)
-
-    def add_received(self, event: Mapping[str, Any]) -> None:
-        """Keep a client event."""
-        _keep(self.received, event)
-
-    def types_sent(self) -> list[str]:
-        """Return the types of the server events, in order."""
-        return [str(event["type"]) for event in self.sent]
 
 
 @attrs.frozen(kw_only=True)
@@ -233,6 +139,7 @@ class Records:
         elif isinstance(record, SessionRecord):
             self.sessions.append(record)
             del self.sessions[: -self._kept]
+            self._let_go_of_sessions()
         else:
             self.calls.append(record)
             del self.calls[: -self._kept]
@@ -245,6 +152,14 @@ class Records:
             left -= len(record.body)
             if left < 0:
                 record.body = b""
+
+    def _let_go_of_sessions(self) -> None:
+        """Keep what the latest ended sessions hold, up to `MAX_SESSIONS_BYTES`."""
+        left = MAX_SESSIONS_BYTES
+        for record in reversed([record for record in self.sessions if record.ended is not None]):
+            left -= record.size
+            if left < 0:
+                record.forget()
 
     def differs(self, difference: str) -> None:
         """Keep where a client didn't send what is being replayed."""
@@ -277,19 +192,3 @@ class Records:
                     return False
                 self._changed.wait(min(left, 0.1))
         return True
-
-
-def _keep(events: list[dict[str, Any]], event: Mapping[str, Any]) -> None:
-    events.append(without_audio(event))
-    if len(events) > MAX_EVENTS:
-        del events[: MAX_EVENTS // 10]
-
-
-def without_audio(event: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an event with long base64 replaced by its length; the sound itself is in the recordings."""
-    shown = dict(event)
-    for field in ("audio", "delta"):
-        value = shown.get(field)
-        if isinstance(value, str) and len(value) > _LONG and " " not in value:
-            shown[field] = f"<{len(value)} characters>"
-    return shown

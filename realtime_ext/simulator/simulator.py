@@ -15,8 +15,9 @@ from realtime_ext.simulator.assembly import assemble
 from realtime_ext.simulator.control.controls import Controls
 from realtime_ext.simulator.control.stage import Stage
 from realtime_ext.simulator.engine.pacing import Pacing
-from realtime_ext.simulator.records import Call, Records, RequestRecord, SessionRecord
+from realtime_ext.simulator.records import Call, Records, RequestRecord
 from realtime_ext.simulator.server import ServerThread
+from realtime_ext.simulator.session_record import SessionRecord
 from realtime_ext.simulator.settings import LOOPBACK, Settings, check_modes
 from realtime_ext.webhooks import sign
 

@@ -60,7 +60,7 @@ def test_responses_under_way_are_counted() -> None:
 
 
 def test_the_record_of_a_long_session_keeps_the_newest_events(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("realtime_ext.simulator.records.MAX_EVENTS", 20)
+    monkeypatch.setattr("realtime_ext.simulator.session_record.MAX_EVENTS", 20)
     record = SessionRecord(id="sess_1", transport="websocket")
     for number in range(100):
         record.add_sent({"type": str(number)})

@@ -12,6 +12,7 @@ import pytest
 
 from realtime_ext.simulator import Simulator, records, resets
 from realtime_ext.simulator.records import Records, RequestRecord
+from realtime_ext.simulator.session_record import SessionRecord
 from realtime_ext.simulator.sip.recording import read_audio
 
 from .test_http import form, problem
@@ -138,6 +139,27 @@ def test_the_bodies_that_are_remembered_are_bounded(monkeypatch: pytest.MonkeyPa
         record = RequestRecord(method="POST", path="/", headers={}, request_id="req_1", body=b"x" * 40)
         kept.add(record)
     assert [len(record.body) for record in kept.requests] == [0, 0, 0, 40, 40]
+
+
+def test_what_ended_sessions_leave_behind_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(records, "MAX_SESSIONS_BYTES", 5_000)
+    kept, left = Records(), []
+    for number in range(4):
+        record = SessionRecord(id=f"sess_{number}", transport="websocket")
+        kept.add(record)
+        left.append(record)
+        record.add_sent({"type": "x"})
+        record.audio_in.add(bytes(1_000))
+        if number != 1:
+            record.close("closed")
+    kept.add(SessionRecord(id="sess_4", transport="websocket"))
+    assert [(len(record.received_audio), len(record.sent)) for record in left] == [
+        (0, 0),
+        (1_000, 1),  # it goes on
+        (1_000, 1),
+        (1_000, 1),
+    ]
+    assert left[0].audio_in.seconds == 1_000 / 2 / 24_000
 
 
 def test_sound_files_are_files(tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ from realtime_ext.simulator.engine.ids import Ids
 from realtime_ext.simulator.faults.faults import Drawing
 from realtime_ext.simulator.live import Studio
 from realtime_ext.simulator.problem import ApiProblem
-from realtime_ext.simulator.records import Call, Delivery, SessionRecord
+from realtime_ext.simulator.records import Call, Delivery
+from realtime_ext.simulator.session_record import SessionRecord
 from realtime_ext.simulator.settings import Settings
 from realtime_ext.simulator.sip.announcement import Announcer, Plan
 from realtime_ext.simulator.sip.call import SipCall

@@ -13,7 +13,7 @@ from realtime_ext.simulator.engine.session import Session
 from realtime_ext.simulator.engine.translation import TranslationSession
 from realtime_ext.simulator.engine.translation_config import TranslationConfig
 from realtime_ext.simulator.live import LiveSession, Studio
-from realtime_ext.simulator.records import SessionRecord
+from realtime_ext.simulator.session_record import SessionRecord
 from realtime_ext.simulator.settings import Settings
 from realtime_ext.simulator.ws.handshake import Handshake
 
