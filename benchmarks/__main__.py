@@ -2,33 +2,35 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 
 from rich.console import Console
 
-from . import create, decode, imports, load, websocket
+from . import create, decode, imports, load, sdp, websocket
 from .harness import PEERS, Target
 
 BENCHMARKS = {
     "imports": imports.run,
     "decode": decode.run,
     "create": create.run,
+    "sdp": sdp.run,
     "websocket": websocket.run,
     "load": load.run,
 }
 
 
-def main(names: list[str]) -> int:
+def main() -> int:
     """Run them and return the exit status: 1 if a target was missed, 2 if they can't be run."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure against peers.")
+    parser.add_argument("names", nargs="*", metavar="name", help=f"one of {', '.join(BENCHMARKS)}; or all")
+    names = parser.parse_args().names
+    if unknown := sorted(set(names) - set(BENCHMARKS)):
+        parser.error(f"unknown: {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
+    if not PEERS.exists():
+        parser.error("the official package is missing; make it with: make peers")
     console = Console()
     console.width = max(console.width, 110)  # where there is no terminal, its width is guessed as 80
-    unknown = sorted(set(names) - set(BENCHMARKS))
-    if unknown:
-        console.print(f"unknown: {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
-        return 2
-    if not PEERS.exists():
-        console.print("the official package is missing; make it with: make peers")
-        return 2
     targets: list[Target] = []
     for name in names or BENCHMARKS:
         targets += BENCHMARKS[name](console)
@@ -39,4 +41,4 @@ def main(names: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -1,24 +1,27 @@
 """Session descriptions: 1 MB of any shape is read and checked within a second, and time grows with the size
 alone.
 
-    .venv/bin/python -m benchmarks.sdp
-
-Prints, for texts that were made to be slow, the time of a quarter and of a whole megabyte, and for real
-offers the time that aiortc's own reader takes. Exits with 1 if a megabyte takes a second or longer.
+For texts that were made to be slow, the time of a quarter and of a whole megabyte; for real offers also the
+time that aiortc's own reader takes.
 """
 
 from __future__ import annotations
 
 import gc
-import sys
 import time
 from collections.abc import Callable
 
 from aiortc.sdp import SessionDescription as AiortcDescription
+from rich.console import Console
+from rich.table import Table
 
 from realtime_ext.errors import SdpError
 from realtime_ext.sdp import SessionDescription, check_offer, repair
 from tests.samples.sdp import sample
+
+from .harness import Target, time_text
+
+__all__ = ["run"]
 
 MEGABYTE = 1_000_000
 LIMIT = 1.0
@@ -54,6 +57,8 @@ SHAPES: dict[str, tuple[str, str, str]] = {
     "spaces": ("", " ", ""),
 }
 
+OFFERS = ("offer-chromium-audio-datachannel", "offer-chromium-video", "offer-aiortc-audio-datachannel")
+
 
 def grown(shape: str, size: int) -> str:
     """Make a text of this shape and, but for a few characters, this size."""
@@ -84,37 +89,33 @@ def seconds(work: Callable[[str], object], text: str, rounds: int) -> float:
     return best
 
 
-def main() -> int:
-    """Measure and print; give the exit code."""
+def run(console: Console) -> list[Target]:
+    """Measure and print; return the targets."""
+    return [_made_to_be_slow(console), _from_real_peers(console)]
+
+
+def _made_to_be_slow(console: Console) -> Target:
+    works = {"read": read_all, "check": check_offer, "repair": repair}
+    table = Table("text", *works, title="a quarter → the whole of a megabyte (best)", title_justify="left")
     slowest = 0.0
-    works: tuple[tuple[str, Callable[[str], object]], ...] = (
-        ("read", read_all),
-        ("check", check_offer),
-        ("repair", repair),
-    )
-    print(f"{'seconds for 0.25 MB → 1 MB':32}" + "".join(f"{name:>18}" for name, _ in works))
     for shape in SHAPES:
-        row = f"{shape:32}"
-        for _, work in works:
-            quarter = seconds(work, grown(shape, MEGABYTE // 4), rounds=3)
-            whole = seconds(work, grown(shape, MEGABYTE), rounds=3)
+        row = [shape]
+        for work in works.values():
+            quarter, whole = (seconds(work, grown(shape, size), 3) for size in (MEGABYTE // 4, MEGABYTE))
             slowest = max(slowest, whole)
-            row += f"{quarter:8.3f} →{whole:8.3f}"
-        print(row)
-    print(f"\nslowest: {slowest:.3f} s for 1 MB; the limit is {LIMIT:.0f} s\n")
-
-    print(f"{'microseconds for a real offer':32}{'read':>8}{'check':>8}{'aiortc reads':>14}")
-    for name in (
-        "offer-chromium-audio-datachannel",
-        "offer-chromium-video",
-        "offer-aiortc-audio-datachannel",
-    ):
-        text = sample(name)
-        times = (seconds(work, text, rounds=200) for work in (read_all, check_offer, AiortcDescription.parse))
-        read, check, peer = (1e6 * took for took in times)
-        print(f"{name:32}{read:8.0f}{check:8.0f}{peer:14.0f}")
-    return 0 if slowest < LIMIT else 1
+            row.append(f"{time_text(quarter)} → {time_text(whole)}")
+        table.add_row(*row)
+    console.print(table)
+    return Target("the slowest megabyte, of the second that it may take", slowest / LIMIT, 1.0, False)
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def _from_real_peers(console: Console) -> Target:
+    works = {"read": read_all, "check": check_offer, "aiortc reads": AiortcDescription.parse}
+    table = Table("offer", *works, title="a real offer (best)", title_justify="left")
+    ratios: list[float] = []
+    for name in OFFERS:
+        read, check, peer = (seconds(work, sample(name), 200) for work in works.values())
+        ratios.append(check / peer)
+        table.add_row(name, *map(time_text, (read, check, peer)))
+    console.print(table)
+    return Target("checking an offer, of aiortc reading it", max(ratios), 1.0, False)
