@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from realtime_ext._protocol._closing import Ending
 from realtime_ext._protocol._core import Protocol
+from realtime_ext._protocol._mailbox import LATEST
 from realtime_ext._protocol._message import read_message
 from realtime_ext._protocol._reconnect import Reconnect
 from realtime_ext._protocol._role import Role
@@ -246,6 +247,20 @@ def test_the_budget_warns_once_and_ends_the_connection(caplog: pytest.LogCapture
     with pytest.raises(ConnectionClosedError):
         core.wait_for("response.done").result()
     assert sum("faster" in record.getMessage() for record in caplog.records) == 1
+
+
+def test_for_a_program_that_only_asks_the_latest_events_are_kept(caplog: pytest.LogCaptureFixture) -> None:
+    core = protocol(max_queue_bytes=200_000)
+    core.turns.close(core.open_stream())
+    for number in range(3 * LATEST):
+        tell(core, "later.event", number=number)
+    assert core.ending is None
+    kept = [core.mailbox.take().data["number"] for _ in range(LATEST)]
+    assert kept == list(range(2 * LATEST, 3 * LATEST))
+    assert sum("nobody takes" in record.getMessage() for record in caplog.records) == 1
+    for number in range(LATEST + 1):  # from now on somebody does
+        tell(core, "later.event", number=number)
+    assert core.mailbox.take().data["number"] == 0
 
 
 def test_a_session_is_warned_of_its_end_once() -> None:

@@ -112,9 +112,10 @@ class Protocol(Requests):
         mailbox = self.mailbox
         mailbox.tell_waiters(event)
         is_taken, warns = self.turns.put(content, event, size, is_repeated=is_repeated)
-        # A program that only asks would never empty the queue, so what a turn has taken is not queued for it.
-        if mailbox.is_consumed or not is_taken:
+        if mailbox.is_consumed:
             warns |= mailbox.put(event, size)
+        elif not is_taken:  # a program that only asks would never empty the queue
+            warns |= mailbox.put_unconsumed(event, size)
         if warns:
             logger.warning(
                 "events come faster than they are taken: %d bytes wait, and over %d the connection ends",
@@ -167,6 +168,7 @@ class Protocol(Requests):
 
     def open_stream(self) -> TurnStream:
         """Begin a turn."""
+        self.mailbox.is_asked = True
         stream = self.turns.open(self.ids.next())
         if self.ending is not None:
             stream.fail(self.ending.error())

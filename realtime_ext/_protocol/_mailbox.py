@@ -5,6 +5,7 @@ It must not wait by itself, nor know what events mean.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,11 @@ from ._inbox import Budget, Inbox
 from ._matching import Kind, Matcher, Where
 from ._waiters import Waiter
 
-__all__ = ["EventWaiter", "Mailbox"]
+__all__ = ["LATEST", "EventWaiter", "Mailbox"]
+
+logger = logging.getLogger("realtime_ext")
+
+LATEST = 1000  # events that are kept for a program that only asks
 
 
 class EventWaiter(Waiter[Any]):
@@ -36,24 +41,37 @@ class Mailbox:
         budget: What waiting events count against.
 
     Attributes:
+        is_asked: Whether anybody has followed turns, and so may never take events.
         is_consumed: Whether anybody has begun to take events.
         is_closed: Whether no more events will come.
     """
 
-    __slots__ = ("_consumers", "_inbox", "_waiters", "is_closed", "is_consumed")
+    __slots__ = ("_consumers", "_forgets", "_inbox", "_waiters", "is_asked", "is_closed", "is_consumed")
 
     def __init__(self, budget: Budget) -> None:
+        self.is_asked = False
         self.is_consumed = False
         self.is_closed = False
         self._inbox = Inbox(budget)
         self._consumers: list[Waiter[None]] = []
         self._waiters: list[EventWaiter] = []
+        self._forgets = False
 
     def put(self, event: Any, size: int) -> bool:
         """Queue an event and wake a consumer; the result is `Budget.add`'s."""
         warn = self._inbox.put(event, size)
         if self._consumers:
             self._wake()
+        return warn
+
+    def put_unconsumed(self, event: Any, size: int) -> bool:
+        """Queue an event that perhaps nobody takes: where turns are followed, only the latest are kept."""
+        warn = self.put(event, size)
+        if self.is_asked and len(self._inbox) > LATEST:
+            self._inbox.take()
+            if not self._forgets:
+                self._forgets = True
+                logger.warning("nobody takes events: only the latest %d are kept", LATEST)
         return warn
 
     def tell_waiters(self, event: Any) -> None:
