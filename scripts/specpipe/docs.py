@@ -75,7 +75,8 @@ def pages(render: Callable[..., str], plan: Plan) -> dict[str, str]:
                 users[target].append(name)
     used_by_operations = {name: operations_with(plan, name) for name in plan.names}
     examples = {name: example(plan, operation) for name, operation in plan.operations.items()}
-    out = {"RealtimeApi.md": _formatted(render("docs/operations.md.jinja", examples=examples))}
+    page = render("docs/operations.md.jinja", examples=examples, envelopes=envelopes(plan))
+    out = {"RealtimeApi.md": _formatted(page)}
     for name in plan.names:
         what = plan.models.get(name) or plan.aliases[name]
         out[f"models/{name}.md"] = render(
@@ -112,6 +113,13 @@ def _formatted(page: str) -> str:
 def links(plan: Plan, schema: dict[str, Any]) -> list[str]:
     """Models and aliases that a schema refers to, sorted."""
     return sorted({name for name in references(schema) if name in plan.models or name in plan.aliases})
+
+
+def envelopes(plan: Plan) -> list[str]:
+    """The types of the bodies with which any operation refuses."""
+    answers = [answer for operation in plan.operations.values() for answer in operation.answers]
+    kinds = [body.annotation for answer in answers if answer.last >= 400 for body in answer.bodies]
+    return list(dict.fromkeys(kinds))
 
 
 def operations_with(plan: Plan, name: str) -> list[Operation]:

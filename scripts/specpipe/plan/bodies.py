@@ -24,7 +24,8 @@ class Body:
         media: Content type.
         kind: `json`, `multipart`, `form` or `content`.
         annotation: Type of the value that goes out this way.
-        accepts: Classes of the values that go out this way; `*` is every class that no other body has.
+        accepts: Classes of the values that go out this way; `*` is every class that no other body has, and
+            stands before `str` where text is among what goes out this way.
         schema: The value's schema, for the docs.
         example: A value of it from the description, or None.
         parts: Part name → content type, for multipart.
@@ -112,9 +113,9 @@ def _body(scope: Scope, media: str, content: dict[str, Any], *, alone: bool) -> 
         accepts = ("str", "bytes") if alone else (shown,)
     else:
         shown = expressions.annotation(scope, schema, lenient=False)
-        names = [ref_name(leaf) for leaf in scope.graph.leaves(schema) if leaf != NULL]
-        accepts = tuple(dict.fromkeys(name or "*" for name in names)) or ("*",)
-        scope.classes.update(name for name in names if name)
+        leaves = [leaf for leaf in scope.graph.leaves(schema) if leaf != NULL]
+        accepts = tuple(dict.fromkeys(name for leaf in leaves for name in _accepted(leaf))) or ("*",)
+        scope.classes.update(name for leaf in leaves if (name := ref_name(leaf)) is not None)
     parts: tuple[tuple[str, str], ...] = ()
     if kind == "multipart":
         encoding = content.get("encoding", {})
@@ -124,6 +125,19 @@ def _body(scope: Scope, media: str, content: dict[str, Any], *, alone: bool) -> 
             for key, value in _properties(scope.graph, leaf).items()
         )
     return Body(media, kind, shown, accepts, schema, content.get("example"), tuple(dict(parts).items()))
+
+
+def _accepted(leaf: dict[str, Any]) -> tuple[str, ...]:
+    """The classes of one kind of value; text that is written as JSON could be meant to go out as it is."""
+    name = ref_name(leaf)
+    if name is not None:
+        return (name,)
+    values = leaf.get("enum", [leaf["const"]] if "const" in leaf else None)
+    if values is None:
+        text = leaf.get("type", "string") == "string"
+    else:
+        text = any(isinstance(value, str) for value in values)
+    return ("*", "str") if text else ("*",)
 
 
 def _as_schema(schema: Any) -> dict[str, Any]:

@@ -1,0 +1,105 @@
+"""Request bodies: which of several described ways one goes out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.specpipe.cases import OTHERS, document, ref
+from tests.specpipe.packages import Imported, make
+
+TEXT = {"type": "string"}
+#: Schemas by which text is among what goes out as JSON.
+WITH_TEXT: list[dict[str, Any]] = [
+    {},
+    TEXT,
+    {"enum": ["a", 1]},
+    {"const": "a"},
+    ref("Word"),
+    {"anyOf": [ref("B"), TEXT]},
+]
+#: Schemas whose values are never mistaken for text.
+WITHOUT_TEXT: list[dict[str, Any]] = [
+    ref("B"),
+    {"type": "array", "items": TEXT},
+    {"type": "integer"},
+    {"enum": [1, 2]},
+    {"type": "object", "additionalProperties": TEXT},
+]
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Callable[..., Imported]:
+    """A package with one operation `op` that takes these media types."""
+
+    def package(content: dict[str, Any], *, required: bool = True) -> Imported:
+        body = {"content": {media: {"schema": schema} for media, schema in content.items()}}
+        operation = {
+            "operationId": "op",
+            "requestBody": {**body, "required": required},
+            "responses": {"200": {"description": ""}},
+        }
+        return Imported(make(document(OTHERS, {"/realtime": {"post": operation}}), tmp_path))
+
+    return package
+
+
+def send(package: Imported, **arguments: Any) -> httpx.Request:
+    """The request that `op` sends."""
+    requests: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        requests.append(request)
+        return httpx.Response(200)
+
+    client = package.package.Client(base_url="http://127.0.0.1:9")
+    client.set_httpx_client(
+        httpx.Client(base_url="http://127.0.0.1:9", transport=httpx.MockTransport(answer))
+    )
+    package.module("api.default.op").sync_detailed(client=client, **arguments)
+    return requests[0]
+
+
+@pytest.mark.parametrize("schema", WITH_TEXT)
+def test_text_beside_json_that_can_be_text_goes_out_as_the_caller_says(
+    schema: dict[str, Any], package: Callable[..., Imported]
+) -> None:
+    with package({"application/json": schema, "application/sdp": TEXT}) as made:
+        assert made.made.plan.operations["op"].choose_media
+        for media, sent in (("application/json", b'"a"'), ("application/sdp", b"a")):
+            request = send(made, body="a", content_type=media)
+            assert (request.headers["content-type"], request.content) == (media, sent)
+        assert send(made, body="a").content == b'"a"'
+
+
+@pytest.mark.parametrize("schema", WITHOUT_TEXT)
+def test_text_beside_json_that_cannot_be_text_goes_out_by_its_type(
+    schema: dict[str, Any], package: Callable[..., Imported]
+) -> None:
+    with package({"application/json": schema, "application/sdp": TEXT}) as made:
+        assert not made.made.plan.operations["op"].choose_media
+        assert send(made, body="a").headers["content-type"] == "application/sdp"
+        value: Any = (
+            {"b": "x"}
+            if schema == ref("B")
+            else {"array": ["x"], "object": {}}.get(schema.get("type", ""), 1)
+        )
+        request = send(made, body=made.typed(schema, value))
+        assert request.headers["content-type"] == "application/json"
+        assert json.loads(request.content) == value
+
+
+@pytest.mark.parametrize("required", [True, False])
+def test_a_content_type_that_is_not_described_is_refused(
+    required: bool, package: Callable[..., Imported]
+) -> None:
+    with package({"application/json": {}, "application/sdp": TEXT}, required=required) as made:
+        with pytest.raises(ValueError, match="one of application/json, application/sdp, not 'text/plain'"):
+            send(made, body="a", content_type="text/plain")
+        if not required:
+            assert send(made).content == b""
