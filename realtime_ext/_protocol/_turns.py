@@ -98,7 +98,7 @@ class Turns:
             return
         if end is End.EARLY:
             self._learn(response)
-            # Another's may have begun before this connection did; a server that knows metadata says null then.
+            # Another's may have begun before this connection; a server that knows metadata says null then.
             is_unmarked = not response.get("metadata") and (self._sees_all or "metadata" not in response)
             self._claim(response, needs_mark=self._echoes or not is_unmarked)
         self._goes_on = self.desk is not None and self.desk.response_done(response)
@@ -169,7 +169,7 @@ class Turns:
         self._echoes |= isinstance(metadata, Mapping) and MARK in metadata
 
     def _claim(self, response: JSON, *, needs_mark: bool) -> bool:
-        """Give a response, and what came of it already, to the turn that it is of; say whether there is one."""
+        """Give a response, and what came of it already, to its turn; say whether it has one."""
         for stream in self._streams:
             if stream.claims(response, needs_mark=needs_mark):
                 response_id = str(response.get("id"))

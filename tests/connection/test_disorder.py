@@ -39,11 +39,8 @@ class Disordered(Model):
         super().respond(peer, asked if self._echoes else {})
         del peer.send  # type: ignore[method-assign]
         for kind, fields in self._change(sent):
-            if not self._echoes:
-                fields = (
-                    {**fields, **{"response": {**fields["response"]}}} if "response" in fields else fields
-                )
-                fields.get("response", {}).pop("metadata", None)
+            if not self._echoes and "response" in fields:
+                fields["response"].pop("metadata", None)
             peer.send(kind, **fields)
 
 
