@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import itertools
 import json
 import pkgutil
 import sys
@@ -62,20 +63,29 @@ def make(document: dict[str, Any], out: Path) -> Made:
 
 
 class Imported:
-    """A generated package, imported under a name of its own; a context manager.
+    """A generated package, imported under a name that no other ever had; a context manager.
+
+    Nothing of one package, also not of one that failed to import, is there when the next one is looked at.
 
     Args:
         made: The package.
     """
 
+    _numbers = itertools.count(1)
+
     def __init__(self, made: Made) -> None:
         self.made = made
-        self.name = "drawn_package"
+        self.name = f"drawn_package_{next(self._numbers)}"
 
     def __enter__(self) -> Imported:
-        self.package: ModuleType = load(self.made.folder / "realtime_api", self.name)
-        for found in pkgutil.walk_packages(self.package.__path__, self.name + "."):
-            importlib.import_module(found.name)
+        importlib.invalidate_caches()
+        try:
+            self.package: ModuleType = load(self.made.folder / "realtime_api", self.name)
+            for found in pkgutil.walk_packages(self.package.__path__, self.name + "."):
+                importlib.import_module(found.name)
+        except BaseException:
+            forget(self.name)
+            raise
         defs = json.loads((self.made.folder / "realtime_api" / "schemas.json").read_text())["$defs"]
         self.schemas: dict[str, dict[str, Any]] = defs
         return self

@@ -75,6 +75,15 @@ def test_directions_reach_through_everything() -> None:
     }
 
 
+def test_what_the_parameters_of_a_whole_path_hold_is_sent() -> None:
+    part = sliced({"Deep": thing(n=NULLABLE), "Filter": thing(deep=ref("Deep"))})
+    shared = {"in": "query", "name": "filter", "schema": ref("Filter")}
+    part.document["paths"]["/realtime"]["parameters"] = [shared]
+    made = plan.build(part)
+    assert made.models["Deep"].sent and made.models["Deep"].fields[0].unset
+    assert [parameter.key for parameter in made.operations["op"].parameters] == ["q", "filter"]
+
+
 @pytest.mark.parametrize("model", ["Sent", "FromClient", "Query", "Nowhere", "Both"])
 def test_what_is_sent_tells_absent_from_null(model: str) -> None:
     both = {"Sent": thing(both=ref("Both"), n=NULLABLE), "Received": thing(both=ref("Both"))}
