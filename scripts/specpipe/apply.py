@@ -92,7 +92,7 @@ def write_source(path: Path, origin: source.Source) -> bool:
 def _left(openapi: Path, document: Document) -> Taken:
     located, _ = spelling.locate(document)
     patched, unused = patches.apply(located, patches.read(openapi / "patches.toml"), skip_missing=True)
-    normal, _ = transforms.apply(spelling.locate(patched)[0])
+    normal, _ = transforms.apply(spelling.locate(patched, again=True)[0])
     chosen = names.read(openapi / "names.toml")
     _, _, unnamed = names.apply(normal, chosen, skip_missing=True)
     nameless = [

@@ -65,7 +65,7 @@ def make(inputs: Inputs, out: Path, say: Say) -> None:
         located, _ = spelling.locate(part.document)
         wanted = patches.read(inputs.openapi / "patches.toml")
         patched, unused = patches.apply(located, wanted, skip_missing=lenient)
-        patched, _ = spelling.locate(patched)
+        patched, _ = spelling.locate(patched, again=True)
     say("patches", f"{len(wanted) - len(unused)} applied" + _skipped(unused))
     with _step("transforms"):
         normal, counts = transforms.apply(patched)

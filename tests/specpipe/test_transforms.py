@@ -167,7 +167,17 @@ def test_every_inline_schema_knows_where_it_stood() -> None:
     body = out["paths"]["/realtime"]["post"]["requestBody"]["content"]["a/b"]["schema"]
     assert body["x-pointer"] == "/paths/~1realtime/post/requestBody/content/a~1b/schema"
     moved = document({"B": top})
-    assert spelling.locate(moved)[0] == moved, "a schema that was moved keeps its first place"
+    assert spelling.locate(moved, again=True)[0] == moved, "a schema that was moved keeps its first place"
+    assert spelling.locate(moved)[0]["components"]["schemas"]["B"]["x-pointer"] == "/components/schemas/B"
+
+
+def test_a_document_s_own_extensions_are_no_pointers() -> None:
+    foreign = {"x-pointer": ["/x"], "x-pointers": 1}
+    inner = {**foreign, "type": "object", "properties": {"x-pointer": {**foreign, "type": "string"}}}
+    out, _ = spelling.locate(document({"A": {"type": "object", "properties": {"a": inner}}}))
+    a = out["components"]["schemas"]["A"]["properties"]["a"]
+    assert a["x-pointer"] == "/components/schemas/A/properties/a" and "x-pointers" not in a
+    assert a["properties"] == {"x-pointer": {"type": "string"}}
 
 
 def test_all_in_order_leave_one_spelling_of_the_vendored_description() -> None:

@@ -18,20 +18,25 @@ _COMPOSED = ("properties", "additionalProperties", "items", "anyOf", "oneOf", "a
 _PROSE_KEYS = ("title", "example", "examples", "externalDocs", "xml")
 
 
-def locate(document: Document) -> tuple[Document, int]:
-    """Write the pointer of every inline schema into it; one that has a pointer keeps it."""
+def locate(document: Document, *, again: bool = False) -> tuple[Document, int]:
+    """Write the pointer of every inline schema into it.
+
+    Args:
+        document: The description; what it has under the pointer's keyword itself is no pointer of ours.
+        again: Some schemas were located before and may have moved since: those keep their first place.
+    """
     count = 0
 
     def visit(schema: dict[str, Any], pointer: str) -> dict[str, Any]:
         nonlocal count
         at = {id(child): pointer + step for step, child in children(schema)}
+        built = rebuild(schema, lambda child: visit(child, at[id(child)]))
+        if not again:
+            built = {key: value for key, value in built.items() if key not in (POINTER, POINTERS)}
         if not any(keyword in schema for keyword in _COMPOSED):
-            return schema
+            return built
         count += 1
-        return {
-            **rebuild(schema, lambda child: visit(child, at[id(child)])),
-            POINTER: schema.get(POINTER, pointer),
-        }
+        return {**built, POINTER: built.get(POINTER, pointer)}
 
     return each_root(document, visit), count
 
