@@ -171,6 +171,19 @@ def test_every_inline_schema_knows_where_it_stood() -> None:
     assert spelling.locate(moved)[0]["components"]["schemas"]["B"]["x-pointer"] == "/components/schemas/B"
 
 
+def test_one_part_in_two_places_has_two_pointers() -> None:
+    shared = {"type": "object", "properties": {"n": {"type": "string"}}}
+    whole = {"type": "object", "properties": {"a": shared, "b": shared}, "items": True, "anyOf": [shared]}
+    out, _ = spelling.locate(document({"A": whole}))
+    made = out["components"]["schemas"]["A"]
+    at = "/components/schemas/A"
+    assert [made["properties"][key]["x-pointer"] for key in "ab"] == [
+        f"{at}/properties/a",
+        f"{at}/properties/b",
+    ]
+    assert made["anyOf"][0]["x-pointer"] == f"{at}/anyOf/0"
+
+
 def test_a_document_s_own_extensions_are_no_pointers() -> None:
     foreign = {"x-pointer": ["/x"], "x-pointers": 1}
     inner = {**foreign, "type": "object", "properties": {"x-pointer": {**foreign, "type": "string"}}}

@@ -29,8 +29,9 @@ def locate(document: Document, *, again: bool = False) -> tuple[Document, int]:
 
     def visit(schema: dict[str, Any], pointer: str) -> dict[str, Any]:
         nonlocal count
-        at = {id(child): pointer + step for step, child in children(schema)}
-        built = rebuild(schema, lambda child: visit(child, at[id(child)]))
+        # In the order of `rebuild`: by identity, one part in two places (a YAML alias) would have one pointer.
+        steps = iter([step for step, child in children(schema) if isinstance(child, dict)])
+        built = rebuild(schema, lambda child: visit(child, pointer + next(steps)))
         if not again:
             built = {key: value for key, value in built.items() if key not in (POINTER, POINTERS)}
         if not any(keyword in schema for keyword in _COMPOSED):
