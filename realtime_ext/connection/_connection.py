@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .._protocol._turn_record import Turn
     from ..tools import Toolbox
     from ._link import WebSocketLink
+    from ._sockets import Dialer
 
 __all__ = ["Connection"]
 
@@ -53,7 +54,7 @@ class Connection(Surface, Receiving, Sending):
         link: WebSocketLink,
         *,
         clock: Clock,
-        reopen: Callable[[], WebSocketLink] | None = None,
+        reopen: Callable[[Dialer], WebSocketLink] | None = None,
         observer: Observer | None = None,
         call_id: str | None = None,
     ) -> None:

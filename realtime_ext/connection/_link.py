@@ -6,11 +6,9 @@ It must not know events.
 from __future__ import annotations
 
 import contextlib
-import functools
 import logging
 import math
 import selectors
-import socket
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +19,8 @@ from .._protocol._opening import Plan
 from .._settings import checked_key
 from ..calls import SAFETY_HEADER
 from ..errors import RealtimeError
+from ._attempt import attempt, library
+from ._sockets import Dialer, shut_down
 from ._websocket import (
     AS_BYTES,
     AS_IT_IS,
@@ -35,7 +35,7 @@ from ._websocket import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
 __all__ = ["WebSocketLink", "open_link"]
 
@@ -170,8 +170,7 @@ class WebSocketLink:
 
     def cut(self) -> None:
         """Break it off, so that whoever sends or receives is told; raises nothing."""
-        with contextlib.suppress(OSError):
-            self._socket.socket.shutdown(socket.SHUT_RDWR)
+        shut_down(self._socket.socket)
 
 
 def open_link(
@@ -181,7 +180,7 @@ def open_link(
     link_options: LinkOptions,
     *,
     safety_identifier: str | None,
-    is_first: bool = True,
+    dialer: Dialer | None = None,
 ) -> WebSocketLink:
     """Open a WebSocket, trying again where that is safe.
 
@@ -191,7 +190,8 @@ def open_link(
         options: What this connection is told besides.
         link_options: How the link is made.
         safety_identifier: A stable, hashed id of the end user.
-        is_first: Whether to wait for a call to be ready, and to repeat; a reconnect does so by itself.
+        dialer: For a link that is made anew: what breaks this off. It holds the connection then, and nothing
+            is repeated, nor is a call waited for.
 
     Raises:
         MissingApiKeyError: There is no key.
@@ -201,7 +201,8 @@ def open_link(
     """
     from websockets.exceptions import InvalidStatus, WebSocketException
 
-    connect, known, takes_bytes = _library()
+    known, takes_bytes = library().known, library().takes_bytes
+    is_first = dialer is None
     settings = http.settings
     uri = plan.uri(settings, options)
     seconds = seconds_of(settings.timeout if options.timeout is None else options.timeout)
@@ -223,7 +224,7 @@ def open_link(
         if "ping_interval" in known:
             arguments["ping_interval"] = None
         try:
-            connected = connect(uri, arguments)
+            connected = attempt(uri, arguments, dialer)
         except InvalidStatus as error:
             outcome: float | Exception = handshake.refused(*answer_of(error), secrets)
             cause: BaseException = error
@@ -242,31 +243,3 @@ def open_link(
         if isinstance(outcome, Exception):
             raise outcome from cause
         http.clock.sleep(outcome)
-
-
-@functools.cache
-def _library() -> tuple[Callable[[str, dict[str, Any]], Any], frozenset[str], bool]:
-    """Load the library: what connects, the options that it knows, and whether text can be left undecoded."""
-    import inspect
-
-    from websockets.sync import client
-    from websockets.sync.connection import Connection
-
-    known = frozenset(inspect.signature(client.connect).parameters)
-    takes_bytes = "decode" in inspect.signature(Connection.recv).parameters
-    connecter: Any = getattr(client, "reconnect", None)
-    if connecter is None:  # versions that follow no redirects
-        return lambda uri, arguments: client.connect(uri, **arguments), known, takes_bytes
-
-    class Connect(connecter):  # type: ignore[misc]
-        # A redirect could carry the key to somebody else.
-        def process_redirect(self, exc: Exception) -> Exception:
-            return exc
-
-    def connect(uri: str, arguments: dict[str, Any]) -> Any:
-        connected = Connect(uri, **arguments).connect()
-        # Closing is the connection's own business here, not that of a `with` block.
-        connected.pending_legacy_warning = False
-        return connected
-
-    return connect, known, takes_bytes

@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-import logging
-import threading
 import uuid
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-import attrs
-
 from .._execute import Http, send
 from .._protocol._core import Protocol
 from .._protocol._opening import Plan
-from ..calls import build_hangup
 from ..errors import RealtimeError
 from ._connection import Connection
+from ._hangup import hang_up
 from ._link import WebSocketLink, open_link
 from ._request import ConnectRequest
+from ._sockets import Dialer
 from ._websocket import seconds_of
 
 if TYPE_CHECKING:
     from .._operation import Operation
 
-__all__ = ["Answering", "Connecting", "hang_up"]
-
-logger = logging.getLogger("realtime_ext")
-
-HANGUP_TIMEOUT = 5.0  # seconds
+__all__ = ["Answering", "Connecting"]
 
 
 class Connecting:
@@ -53,10 +46,10 @@ class Connecting:
         request, http = self._request, self._http
         plan = request.plan
 
-        def reopen() -> WebSocketLink:
-            return self._open_link(plan, is_first=False)
+        def reopen(dialer: Dialer) -> WebSocketLink:
+            return self._open_link(plan, dialer)
 
-        link = self._open_link(plan, is_first=True)
+        link = self._open_link(plan, None)
         core = request.protocol(uuid.uuid4().hex[:12], validate=http.settings.validate)
         if not plan.role.is_sideband:
             core.effects.session.began(http.clock.now())
@@ -76,7 +69,7 @@ class Connecting:
             raise
         return connection
 
-    def _open_link(self, plan: Plan, *, is_first: bool) -> WebSocketLink:
+    def _open_link(self, plan: Plan, dialer: Dialer | None) -> WebSocketLink:
         request = self._request
         return open_link(
             plan,
@@ -84,7 +77,7 @@ class Connecting:
             request.options,
             request.link,
             safety_identifier=request.safety_identifier,
-            is_first=is_first,
+            dialer=dialer,
         )
 
     def _confirm(self, core: Protocol, connection: Connection, plan: Plan) -> None:
@@ -129,24 +122,3 @@ class Answering(Connecting):
                 hang_up(self._http, self._request.plan.query["call_id"])
         finally:
             super().__exit__(kind, error, trace)
-
-
-def hang_up(http: Http, call_id: str) -> None:
-    """End a call within 5 s; what fails is logged."""
-    options = attrs.evolve(ConnectRequest.plain_options(), timeout=HANGUP_TIMEOUT)
-    faults: list[Exception] = []
-
-    def run() -> None:
-        try:
-            send(build_hangup(call_id, missing_ok=True), http, options)
-        except Exception as fault:
-            faults.append(fault)
-
-    # Repeats and their pauses count too, and only a thread of its own can be left behind.
-    thread = threading.Thread(target=run, name="realtime_ext hangup", daemon=True)
-    thread.start()
-    thread.join(HANGUP_TIMEOUT)
-    if thread.is_alive():
-        logger.warning("hanging up %s took longer than %g s", call_id, HANGUP_TIMEOUT)
-    for fault in faults:
-        logger.warning("hanging up %s failed: %s", call_id, fault)

@@ -17,6 +17,7 @@ from ..errors import (
     RateLimitError,
     RealtimeError,
 )
+from ._sockets import Dialer
 from ._websocket import LinkClosed
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ __all__ = ["Reader"]
 
 logger = logging.getLogger("realtime_ext")
 
-_JOIN_TIMEOUT = 5.0  # seconds; only an attempt at reconnecting could take longer
+_JOIN_TIMEOUT = 12.0  # seconds; a proxy that doesn't answer can take nearly as long
 
 
 class Reader:
@@ -36,19 +37,20 @@ class Reader:
 
     Args:
         connection: Whose events it reads.
-        reopen: Makes the link anew; None where that can't be.
+        reopen: Makes the link anew, by a dialer that can break that off; None where that can't be.
         clock: Time and chance.
     """
 
-    __slots__ = ("_clock", "_connection", "_core", "_lock", "_reopen", "_stopped", "thread")
+    __slots__ = ("_clock", "_connection", "_core", "_dialer", "_lock", "_reopen", "_stopped", "thread")
 
     def __init__(
-        self, connection: Connection, reopen: Callable[[], WebSocketLink] | None, clock: Clock
+        self, connection: Connection, reopen: Callable[[Dialer], WebSocketLink] | None, clock: Clock
     ) -> None:
         self._connection = connection
         self._core = connection._core
         self._lock = connection._lock
         self._reopen = reopen
+        self._dialer = Dialer()
         self._clock = clock
         self._stopped = threading.Event()
         self.thread = threading.Thread(target=self._run, name="realtime_ext reader", daemon=True)
@@ -57,6 +59,7 @@ class Reader:
     def stop(self) -> None:
         """End it, after the link was closed; it must not be called by the reader itself."""
         self._stopped.set()
+        self._dialer.cut()
         self.thread.join(_JOIN_TIMEOUT)
 
     def _run(self) -> None:
@@ -103,7 +106,7 @@ class Reader:
             if self._stopped.wait(attempt.delay):
                 return None
             try:
-                link = self._reopen()
+                link = self._reopen(self._dialer)
             except NotFoundError as error:
                 if self._core.role.is_sideband:
                     ending = Ending(code=lost.ending.code, reason="the call has ended", is_normal=True)
@@ -125,6 +128,7 @@ class Reader:
                 with self._lock:
                     self._core.effects.abandon(lost.ending.error)
                 continue
+            self._dialer.release()
             with self._lock:
                 if self._core.ending is None:
                     self._core.link_ready(attempt.number)
