@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Literal
-from urllib.parse import urlencode
+from urllib.parse import unquote, urlencode, urlsplit
 
 import attrs
 
@@ -18,7 +18,7 @@ from ..calls import check_call_id
 from ..session import SessionLike, TranslationSessionBuilder, resolve, resolve_update
 from ._role import Role
 
-__all__ = ["Plan", "check_reconnect", "confirming_plan", "make_plan"]
+__all__ = ["Plan", "call_id_in", "check_reconnect", "confirming_plan", "make_plan"]
 
 
 @attrs.frozen(kw_only=True)
@@ -113,6 +113,22 @@ def make_plan(
 def confirming_plan(call_id: str, session_type: str) -> Plan:
     """Make the plan for a call just accepted: an update that changes nothing confirms its session."""
     return _sideband_plan(check_call_id(call_id), {"type": session_type}, validate=False)
+
+
+def call_id_in(location: str | None) -> str | None:
+    """Find the call that a `Location` header names, in an answer that is of no other use.
+
+    Args:
+        location: The header; None if there is none.
+
+    Returns:
+        The id; None if it names no call.
+    """
+    *_, kind, last = ["", *urlsplit(location or "").path.rstrip("/").split("/")]
+    try:
+        return check_call_id(unquote(last)) if kind == "calls" else None
+    except ValueError:
+        return None
 
 
 def check_reconnect(reconnect: Any, role: Role) -> Any:

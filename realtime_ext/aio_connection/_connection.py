@@ -17,6 +17,7 @@ from .._protocol._outbox import Outgoing
 from .._protocol._surface import Observer, Surface
 from .._protocol._waiters import Waiter
 from ..errors import APITimeoutError, ConnectionClosedError, RealtimeError
+from ._leaving import see_through
 from ._link import AsyncLink, LinkClosed
 from ._playback import AsyncPlayback
 from ._reader import Reader
@@ -36,7 +37,7 @@ __all__ = ["AsyncConnection"]
 T = TypeVar("T")
 EventT = TypeVar("EventT")
 
-_TOOLS = 2.0  # seconds that a cancelled tool is waited for
+_STOPPING = 2.0  # seconds that a cancelled tool is waited for
 _FAREWELL = 3.0  # seconds that a translation session is given to finish
 
 
@@ -150,31 +151,37 @@ class AsyncConnection(Surface, AsyncReceiving, AsyncSending):
         """
         if self._closing is None:
             self._closing = self._loop.create_task(self._close(asyncio.current_task()))
-        await asyncio.shield(self._closing)
-        # Whoever closed first may have been one of these tasks, which can't wait for itself.
-        await self._stop(asyncio.current_task())
+        try:
+            await see_through(self._closing)
+        finally:
+            # Whoever closed first may have been one of these tasks, which can't wait for itself.
+            await see_through(self._stop(asyncio.current_task()))
 
     async def _close(self, caller: asyncio.Task[Any] | None) -> None:
-        if self._core.role.kind == "translation" and self._core.is_linked:
-            with contextlib.suppress(RealtimeError, TimeoutError):
-                async with asyncio.timeout(_FAREWELL):
-                    with self.expect("session.closed") as closed:
-                        await self._send_own({"type": "session.close"})
-                    await closed
-        self._core.finish(Ending.by_user())
-        await self._stop_tools(caller)
-        await self._link.close(self._core.ending.own_code if self._core.ending else 1000)
-        await self._stop(caller)
+        try:
+            if self._core.role.kind == "translation" and self._core.is_linked:
+                with contextlib.suppress(RealtimeError, TimeoutError):
+                    async with asyncio.timeout(_FAREWELL):
+                        with self.expect("session.closed") as closed:
+                            await self._send_own({"type": "session.close"})
+                        await closed
+        finally:
+            self._core.finish(Ending.by_user())
+            if self._tools is not None and self._tools.task is not caller:
+                self._tools.task.cancel()
+            try:
+                await self._link.close(self._core.ending.own_code if self._core.ending else 1000)
+            finally:
+                await self._stop(caller)
 
     async def _stop(self, caller: asyncio.Task[Any] | None) -> None:
-        await self._stop_tools(caller)
         if self._reader.task is not caller:
-            await self._reader.stop()
-
-    async def _stop_tools(self, caller: asyncio.Task[Any] | None) -> None:
+            self._reader.stop()
+        running = {self._reader.task, *([self._tools.task] if self._tools is not None else [])}
         if self._tools is not None and self._tools.task is not caller:
             self._tools.task.cancel()
-            await asyncio.wait([self._tools.task], timeout=_TOOLS)  # one may not let itself be cancelled
+        if running := {task for task in running if task is not caller and not task.done()}:
+            await asyncio.wait(running, timeout=_STOPPING)  # a tool may not let itself be cancelled
 
     # Input and output for the parts
 

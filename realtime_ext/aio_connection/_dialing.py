@@ -16,14 +16,17 @@ from .._execute import AsyncHttp, asend
 from .._options import RequestOptions
 from .._protocol._core import MAX_QUEUE_BYTES, Protocol
 from .._protocol._inbox import Budget
+from .._protocol._opening import call_id_in
 from .._protocol._role import Role
 from .._protocol._surface import Observer
 from ..errors import ConnectionClosedError, RealtimeError
 from ._connection import AsyncConnection
+from ._leaving import hang_up, see_through
 from ._link import LinkClosed
-from ._opening import hang_up
 
 if TYPE_CHECKING:
+    import httpx
+
     from .._operation import Operation
     from ..aio_webrtc import AudioIn, AudioOut, WebRtcPeer
     from ..calls import Call
@@ -147,19 +150,24 @@ class AsyncDialing:
             on_progress=self._progress,
         )
         call: Call | None = None
+        made: str | None = None  # a call that exists, whatever else is wrong with the answer
         try:
             self._offer = await peer.create_offer()
             self._progress("offer")
-            call = self._call = await asend(request.create(self._offer), http, request.options)
+            operation = request.create(self._offer)
+
+            def read(response: httpx.Response) -> Call:
+                nonlocal made
+                made = call_id_in(response.headers.get("location"))
+                return operation.read(response)
+
+            call = self._call = await asend(attrs.evolve(operation, read=read), http, request.options)
             self._progress("call")
             await peer.connect(call.sdp_answer)
             self._connection = self._connect(peer, call)
         except BaseException:
-            try:
-                if call is not None:
-                    await hang_up(http, call.id)
-            finally:
-                await peer.close()
+            call_id = call.id if call is not None else made
+            await see_through(*([hang_up(http, call_id)] if call_id is not None else []), peer.close())
             raise
         return self._connection
 
@@ -189,11 +197,10 @@ class AsyncDialing:
         connection = self._connection
         if connection is None or connection.call is None:
             return
-        try:
-            if self._request.hangup_on_exit:
-                await hang_up(self._http, connection.call.id)
-        finally:
-            await connection.close()
+        endings = [connection.close()]
+        if self._request.hangup_on_exit:
+            endings.insert(0, hang_up(self._http, connection.call.id))
+        await see_through(*endings)
 
 
 def described(body: Any) -> tuple[str, str | None]:

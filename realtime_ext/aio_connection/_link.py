@@ -126,6 +126,7 @@ class WebSocketLink:
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """Close it, within some seconds."""
+        pinging = getattr(self._socket, "keepalive_task", None)
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT):
                 await self._socket.close(code, reason)
@@ -134,6 +135,9 @@ class WebSocketLink:
             self._transport.abort()
             if not isinstance(error, Exception):
                 raise
+        finally:
+            if pinging is not None:  # it ends with the connection, some steps of the loop later
+                await asyncio.wait([pinging], timeout=1)
 
 
 class _Watch:

@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import uuid
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .._execute import AsyncHttp, asend
 from .._protocol._core import Protocol
 from .._protocol._opening import Plan
-from ..calls import build_hangup
 from ..connection._request import ConnectRequest
 from ..connection._websocket import seconds_of
 from ..errors import RealtimeError
 from ._connection import AsyncConnection
+from ._leaving import hang_up, see_through
 from ._link import AsyncLink, open_link
 
 if TYPE_CHECKING:
     from .._operation import Operation
 
-__all__ = ["AsyncAnswering", "AsyncConnecting", "hang_up"]
-
-logger = logging.getLogger("realtime_ext")
-
-HANGUP_TIMEOUT = 5.0  # seconds
+__all__ = ["AsyncAnswering", "AsyncConnecting"]
 
 
 class AsyncConnecting:
@@ -111,41 +106,18 @@ class AsyncAnswering(AsyncConnecting):
         except BaseException as error:
             # A call that nobody attends to must not be left with a caller in it.
             if getattr(error, "may_have_applied", isinstance(error, asyncio.CancelledError)):
-                await hang_up(self._http, call_id)
+                await see_through(hang_up(self._http, call_id))
             raise
         try:
             return await self._open()
         except BaseException:
-            await hang_up(self._http, call_id)
+            await see_through(hang_up(self._http, call_id))
             raise
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
-            if self._hangs_up:
-                await hang_up(self._http, self._request.plan.query["call_id"])
-        finally:
-            await super().__aexit__(kind, error, trace)
-
-
-async def hang_up(http: AsyncHttp, call_id: str) -> None:
-    """End a call within 5 s, also when this task is being cancelled; what fails is logged."""
-    options = ConnectRequest.plain_options()
-    task: asyncio.Task[Any] = asyncio.get_running_loop().create_task(
-        asend(build_hangup(call_id, missing_ok=True), http, options)
-    )
-    cancelled: asyncio.CancelledError | None = None
-    deadline = asyncio.get_running_loop().time() + HANGUP_TIMEOUT
-    while not task.done() and (left := deadline - asyncio.get_running_loop().time()) > 0:
-        try:
-            await asyncio.wait([task], timeout=left)
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if not task.done():
-        task.cancel()
-        logger.warning("hanging up %s took longer than %g s", call_id, HANGUP_TIMEOUT)
-    elif (fault := task.exception()) is not None:
-        logger.warning("hanging up %s failed: %s", call_id, fault)
-    if cancelled is not None:
-        raise cancelled
+        endings = [super().__aexit__(kind, error, trace)]
+        if self._hangs_up:
+            endings.insert(0, hang_up(self._http, self._request.plan.query["call_id"]))
+        await see_through(*endings)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
@@ -50,13 +49,11 @@ class Reader:
         self._timer: asyncio.TimerHandle | None = None
         self.task = asyncio.get_running_loop().create_task(self._run(), name="realtime_ext reader")
 
-    async def stop(self) -> None:
-        """End it; it must not be called by the reader itself."""
+    def stop(self) -> None:
+        """Have it end; it must not be called by the reader itself."""
         if self._timer is not None:
             self._timer.cancel()
         self.task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self.task
 
     async def _run(self) -> None:
         try:

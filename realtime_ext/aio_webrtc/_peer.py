@@ -255,7 +255,15 @@ class WebRtcPeer:
         self._end(NORMAL, "closed by this side")
         if self._closing is None:
             self._closing = asyncio.ensure_future(self._close())
-        await asyncio.shield(self._closing)
+        cancelled: asyncio.CancelledError | None = None
+        while not self._closing.done():
+            try:
+                await asyncio.wait([self._closing])
+            except asyncio.CancelledError as error:
+                cancelled = error  # nothing is to be left behind
+        if cancelled is not None:
+            raise cancelled
+        self._closing.result()
 
     async def _close(self) -> None:
         if self._pc is None:
