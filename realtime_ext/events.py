@@ -36,7 +36,9 @@ _TEXT = (str, bytes, bytearray, memoryview)
 class UnknownEvent:
     """An event without a generated class: its type is not known to this version, or it doesn't fit its class.
 
-    Its repr shows the names of its fields, not their values, since those may be secrets.
+    Its repr shows the names of its fields, not their values, since those may be secrets. Fields can be asked
+    for as attributes, too: `event.delta` is `event.data["delta"]`, so that a program which compares
+    `event.type` needs no other way for an event that is newer than this version.
 
     Args:
         type: The event's type; empty where what came was no event at all.
@@ -53,6 +55,14 @@ class UnknownEvent:
         """The event's id, where it has one."""
         event_id = self.data.get("event_id")
         return event_id if isinstance(event_id, str) else None
+
+    def __getattr__(self, name: str) -> Any:
+        # `data` itself is asked for here while a copy is still empty.
+        if name != "data" and not name.startswith("__") and name in self.data:
+            return self.data[name]
+        raise AttributeError(
+            f"{type(self).__name__!r} has no attribute or field {name!r}", name=name, obj=self
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Give the event as it came."""

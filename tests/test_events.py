@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 import subprocess
 import sys
 import typing
@@ -345,6 +347,19 @@ def test_the_repr_of_an_unknown_event_shows_no_values() -> None:
     event = parse_event('{"type":"x.y","client_secret":{"value":"ek_hidden"},"delta":"hush"}')
     assert repr(event) == "UnknownEvent(type='x.y', data=<type, client_secret, delta>, reason=None)"
     assert "ek_hidden" not in str(event)
+
+
+def test_the_fields_of_an_unknown_event_are_attributes_too() -> None:
+    event = parse_event('{"type":"x.y","delta":"abc","reason":"its own","__class__":1,"data":2}')
+    assert isinstance(event, UnknownEvent)
+    assert event.delta == "abc"
+    assert event.reason is None and event.data["reason"] == "its own" and event.data["data"] == 2
+    for name in ("item_id", "__length_hint__"):
+        assert not hasattr(event, name)
+    with pytest.raises(AttributeError, match="'UnknownEvent' has no attribute or field 'item_id'"):
+        _ = event.item_id
+    for twin in (copy.copy(event), copy.deepcopy(event), pickle.loads(pickle.dumps(event))):
+        assert twin == event and twin.delta == "abc"
 
 
 def test_unknown_events_can_be_counted_in_a_set() -> None:

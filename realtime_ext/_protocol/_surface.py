@@ -8,8 +8,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
+import typing
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from types import UnionType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from ..events import parse_event
@@ -30,7 +32,17 @@ __all__ = ["Observer", "Surface"]
 logger = logging.getLogger("realtime_ext")
 
 HandlerT = TypeVar("HandlerT", bound=Handler)
+EventT = TypeVar("EventT")
+ResultT = TypeVar("ResultT")
 Observer = Callable[[str, Any, int], object]
+
+
+class Registering(typing.Protocol[EventT]):
+    """What `on` and `once` give as a decorator, for type checkers."""
+
+    def __call__(
+        self, handler: Callable[[EventT], ResultT], /
+    ) -> Callable[[EventT], ResultT]: ...
 
 
 class Surface:
@@ -113,9 +125,13 @@ class Surface:
         return self._core.ending is not None
 
     @overload
-    def on(self, kind: Kind, handler: None = None) -> Callable[[HandlerT], HandlerT]: ...
+    def on(self, kind: type[EventT], handler: None = None) -> Registering[EventT]: ...
     @overload
-    def on(self, kind: Kind, handler: HandlerT) -> HandlerT: ...
+    def on(self, kind: type[EventT], handler: Callable[[EventT], ResultT]) -> Callable[[EventT], ResultT]: ...
+    @overload
+    def on(self, kind: str | UnionType, handler: None = None) -> Callable[[HandlerT], HandlerT]: ...
+    @overload
+    def on(self, kind: str | UnionType, handler: HandlerT) -> HandlerT: ...
     def on(self, kind: Kind, handler: Any = None) -> Any:
         """Have a function called with every event of a kind, when it is taken by `run`, iteration or `recv`.
 
@@ -138,9 +154,15 @@ class Surface:
         return handler
 
     @overload
-    def once(self, kind: Kind, handler: None = None) -> Callable[[HandlerT], HandlerT]: ...
+    def once(self, kind: type[EventT], handler: None = None) -> Registering[EventT]: ...
     @overload
-    def once(self, kind: Kind, handler: HandlerT) -> HandlerT: ...
+    def once(
+        self, kind: type[EventT], handler: Callable[[EventT], ResultT]
+    ) -> Callable[[EventT], ResultT]: ...
+    @overload
+    def once(self, kind: str | UnionType, handler: None = None) -> Callable[[HandlerT], HandlerT]: ...
+    @overload
+    def once(self, kind: str | UnionType, handler: HandlerT) -> HandlerT: ...
     def once(self, kind: Kind, handler: Any = None) -> Any:
         """Have a function called with the next event of a kind; as `on`."""
         if handler is None:

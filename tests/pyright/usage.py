@@ -48,6 +48,15 @@ def read(message: str) -> str | None:
     return None
 
 
+def compare_types(client: RealtimeClient) -> None:
+    with client.connect(model="gpt-realtime") as connection:
+        for event in connection:
+            if event.type == "response.output_audio_transcript.delta":
+                print(event.delta)
+            elif event.type == "newer.than.this.version":
+                print(event.whatever)
+
+
 def with_the_generated_client(client: AuthenticatedClient, offer: str) -> int:
     answer = create_realtime_call.sync_detailed(client=client, body=offer)
     schemas.standalone("RealtimeServerEventResponseDone")
