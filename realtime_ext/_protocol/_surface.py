@@ -40,9 +40,7 @@ Observer = Callable[[str, Any, int], object]
 class Registering(typing.Protocol[EventT]):
     """What `on` and `once` give as a decorator, for type checkers."""
 
-    def __call__(
-        self, handler: Callable[[EventT], ResultT], /
-    ) -> Callable[[EventT], ResultT]: ...
+    def __call__(self, handler: Callable[[EventT], ResultT], /) -> Callable[[EventT], ResultT]: ...
 
 
 class Surface:
