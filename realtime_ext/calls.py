@@ -15,7 +15,7 @@ import attrs
 from . import _wire
 from ._operation import SAFETY_HEADER, Operation, read_nothing, response_error, with_safety_identifier
 from ._options import check_key
-from ._secret import mask
+from ._secret import Secret, mask
 from .errors import SdpError
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ __all__ = [
     "build_create_with_secret",
     "build_hangup",
     "check_call_id",
+    "check_client_secret",
 ]
 
 # A body is taken for SDP by its first two lines, whatever its content type says (RFC 8866 §5).
@@ -77,6 +78,25 @@ def check_call_id(call_id: object) -> str:
     except UnicodeEncodeError as error:
         raise ValueError(f"call_id: expected text, got lone surrogates in {call_id!r}") from error
     return call_id
+
+
+def check_client_secret(client_secret: str | ClientSecret[Any]) -> Secret:
+    """Check what a call is made with in place of an API key.
+
+    Args:
+        client_secret: An `ek_…` value, or the object that `client_secrets.create` gave.
+
+    Returns:
+        Its value.
+
+    Raises:
+        TypeError: It is neither a str nor a ClientSecret.
+        ValueError: It is an API key, which needs `calls.create`, or cannot go out as a header.
+    """
+    secret = check_key("client_secret", getattr(client_secret, "value", client_secret))
+    if secret.reveal().startswith("sk-"):
+        raise ValueError("client_secret: expected a client secret (ek_…), got an API key; use calls.create")
+    return secret
 
 
 def build_create(
@@ -137,10 +157,7 @@ def build_create_with_secret(offer: str | bytes, client_secret: str | ClientSecr
 
     Source: https://platform.openai.com/docs/guides/realtime-webrtc
     """
-    value = getattr(client_secret, "value", client_secret)
-    bearer = check_key("client_secret", value)
-    if bearer.reveal().startswith("sk-"):
-        raise ValueError("client_secret: expected a client secret (ek_…), got an API key; use calls.create")
+    bearer = check_client_secret(client_secret)
     return Operation(
         name="calls.create_with_secret",
         request=_wire.create_call_with_secret(_checked_offer(offer)),

@@ -32,6 +32,7 @@ LAYERS: tuple[frozenset[str], ...] = (
             "usage",
             "sip_address",
             "sip_headers",
+            "_call_media",
             "_ice",
             "_wire",
         }

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from .. import calls, sip
 from .._execute import AsyncHttp
-from .._options import QueryValue, RequestOptions
+from .._options import QueryValue, RequestOptions, check_header
 
 if TYPE_CHECKING:
     import ssl
@@ -220,10 +220,11 @@ class AsyncConnections:
             `append_audio` is refused, since audio flows on the track.
 
         Raises:
-            TypeError, ValueError: An argument can't be used.
+            TypeError, ValueError: An argument can't be used; nothing was sent. On entering, before the call
+                is made: `audio_in` is no WAV file, or `host_addresses` are not this machine's.
             SessionConfigError: The API would refuse the session; nothing was sent.
             ImportError: The extra `webrtc` isn't installed. This and what follows is raised on entering.
-            OSError: A file can't be read or written.
+            OSError: A file can't be read or written; no call was made.
             MissingApiKeyError, APIStatusError, APIResponseError: As with `calls.create`.
             APIConnectionError: It did not connect; the message says which of ICE, DTLS and the data channel
                 didn't.
@@ -241,6 +242,10 @@ class AsyncConnections:
         validate = self._http.settings.validate
         if client_secret is not None and session is not None:
             raise ValueError("dial: a client secret brings its session along; give one of the two")
+        if client_secret is not None:
+            calls.check_client_secret(client_secret)
+        if safety_identifier is not None:
+            check_header("safety_identifier", safety_identifier)
         body = None if session is None else resolve(session, validate=validate, kinds=("realtime",))
         kind, model = described(body)
 

@@ -12,6 +12,13 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import attrs
 
+from .._call_media import (
+    check_audio_in,
+    check_audio_out,
+    check_connect_timeout,
+    check_host_addresses,
+    check_on_progress,
+)
 from .._execute import AsyncHttp, asend
 from .._options import RequestOptions
 from .._protocol._core import MAX_QUEUE_BYTES, Protocol
@@ -50,6 +57,10 @@ class DialRequest:
         max_queue_bytes: How much may wait for the application.
         hangup_on_exit: Whether the call ends with the block.
         options: Time limit, headers and query of the request that makes the call.
+
+    Raises:
+        TypeError: One has the wrong type.
+        ValueError: One has a value that can't work.
     """
 
     create: Callable[[str], Operation[Call]]
@@ -58,7 +69,7 @@ class DialRequest:
     audio_in: AudioIn | None
     audio_out: AudioOut | None
     connect_timeout: float
-    host_addresses: Sequence[str] | None
+    host_addresses: Sequence[str] | None = attrs.field(converter=check_host_addresses)
     on_progress: Callable[[DialStep], object] | None
     observer: Observer | None
     max_queue_bytes: int | None
@@ -66,6 +77,10 @@ class DialRequest:
     options: RequestOptions
 
     def __attrs_post_init__(self) -> None:
+        check_audio_in(self.audio_in)
+        check_audio_out(self.audio_out)
+        check_connect_timeout(self.connect_timeout)
+        check_on_progress(self.on_progress)
         if self.observer is not None and not callable(self.observer):
             raise TypeError(f"observer: expected a function, got {type(self.observer).__name__}")
         Budget(MAX_QUEUE_BYTES if self.max_queue_bytes is None else self.max_queue_bytes)

@@ -21,6 +21,13 @@ from aiortc import (
 from aiortc.exceptions import InvalidStateError
 
 from .. import audio
+from .._call_media import (
+    check_audio_in,
+    check_audio_out,
+    check_connect_timeout,
+    check_host_addresses,
+    check_on_progress,
+)
 from .._ice import use_host_addresses
 from ..errors import APIConnectionError, APITimeoutError, ConnectionClosedError, RealtimeError, SdpError
 from ._tracks import BYTES_PER_MS, AudioIn, AudioOut, IncomingAudio, OutgoingAudio, open_sink
@@ -70,6 +77,10 @@ class WebRtcPeer:
             it has no other. A server on this machine may need `host_addresses_towards` its URL.
         on_progress: Called when ICE, DTLS and the data channel have connected.
 
+    Raises:
+        TypeError: An argument has the wrong type.
+        ValueError: An argument has a value that can't work.
+
     Example:
         >>> async with WebRtcPeer(audio_in="question.wav", audio_out="reply.wav") as peer:
         ...     call = await client.calls.create(await peer.create_offer())
@@ -86,12 +97,14 @@ class WebRtcPeer:
         host_addresses: Sequence[str] | None = None,
         on_progress: Callable[[Progress], None] | None = None,
     ) -> None:
-        if connect_timeout <= 0:
-            raise ValueError(f"connect_timeout is {connect_timeout!r}; a number of seconds above 0 is needed")
+        check_audio_in(audio_in)
+        check_audio_out(audio_out)
+        check_connect_timeout(connect_timeout)
+        check_on_progress(on_progress)
         self._audio_in = audio_in
         self._audio_out = audio_out
         self._connect_timeout = connect_timeout
-        self._host_addresses = host_addresses
+        self._host_addresses = check_host_addresses(host_addresses)
         self._on_progress = on_progress
         self._pc: RTCPeerConnection | None = None
         self._incoming: IncomingAudio | None = None
@@ -131,7 +144,9 @@ class WebRtcPeer:
 
         Raises:
             OSError: A file to read or write can't be opened.
-            ValueError: ``audio_in`` is a file that isn't a WAV file.
+            ValueError: ``audio_in`` is a file that isn't a WAV file, or none of ``host_addresses`` is this
+                machine's.
+            APIConnectionError: This machine has no address at all.
             RealtimeError: An offer was made before; a peer is for one call.
         """
         if self._pc is not None or self.close_code is not None:
@@ -140,7 +155,7 @@ class WebRtcPeer:
             )
         source: bytes | AsyncIterable[bytes] | None
         if isinstance(self._audio_in, (str, os.PathLike)):
-            source = await asyncio.to_thread(audio.read_wav, self._audio_in)
+            source = await asyncio.to_thread(_read, self._audio_in)
         else:
             source = self._audio_in
         self._sink, self._close_sink = open_sink(self._audio_out)
@@ -164,6 +179,11 @@ class WebRtcPeer:
         dtls.on("statechange", lambda: self._progress("dtls", dtls.state == "connected"))
         use_host_addresses(pc, self._host_addresses)
         await pc.setLocalDescription(await pc.createOffer())
+        if not dtls.transport.iceGatherer.getLocalCandidates():
+            if self._host_addresses is None:
+                raise APIConnectionError("this machine has no address to be reached at")
+            given = ", ".join(self._host_addresses)
+            raise ValueError(f"host_addresses: expected addresses of this machine, got {given}")
         return pc.localDescription.sdp
 
     async def connect(self, answer: str) -> None:
@@ -325,3 +345,10 @@ class WebRtcPeer:
         self._messages.put_nowait(None)
         self._settled.set()
         self._room.set()
+
+
+def _read(path: str | os.PathLike[str]) -> bytes:
+    try:
+        return audio.read_wav(path)
+    except ValueError as exc:
+        raise ValueError(f"audio_in: {exc}") from exc
