@@ -6,7 +6,7 @@ nothing to the maintainer, or would be lost.  Nothing is changed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from .document import METHODS, SCHEMAS, Document, children, escape
@@ -53,6 +53,9 @@ def _either(*tests: Test) -> Test:
 
 #: Keyword → what its value must be, as a test and in words.
 _Rules = dict[str, tuple[Test, str]]
+#: Pointer, value, what its keywords must be, and the keywords that must be there.
+Part = tuple[str, Any, _Rules, tuple[str, ...]]
+_EXPECTED = "see the OpenAPI specification for what stands here"
 _SCHEMA_RULES: _Rules = {
     "$ref": (_text, "text"),
     "type": (_either(_text, _list_of(_text, least=1)), "a type's name, or a list of them"),
@@ -108,6 +111,25 @@ _PART_RULES: _Rules = {
     "encoding": (_map_of(_mapping), "a mapping of part names to objects"),
     "schema": (_schema, "a schema"),
 }
+_FRAME_RULES: _Rules = {
+    "info": (_mapping, "a mapping with title and version"),
+    "paths": (_mapping, "a mapping of paths to objects"),
+    "components": (_mapping, "a mapping of kinds to mappings of names"),
+    "security": (_list_of(_mapping), "a list of objects"),
+    "servers": (_list_of(_mapping), "a list of objects"),
+}
+_KINDS = ("schemas", "responses", "parameters", "requestBodies", "headers", "securitySchemes", "pathItems")
+_COMPONENTS_RULES: _Rules = dict.fromkeys(_KINDS, (_mapping, "a mapping of names to objects"))
+
+
+def check_frame(document: Document) -> None:
+    """Check what a whole description is made of, not yet what is in it.
+
+    Raises:
+        SpecError: a part has another form than OpenAPI gives it.
+    """
+    _check([("", document, _FRAME_RULES, ())])
+    _check([("/components", document.get("components", {}), _COMPONENTS_RULES, ())])
 
 
 def check(document: Document) -> None:
@@ -116,7 +138,11 @@ def check(document: Document) -> None:
     Raises:
         SpecError: a part has another form than OpenAPI gives it.
     """
-    for at, node, rules, needed in _parts(document):
+    _check(_parts(document))
+
+
+def _check(parts: Iterable[Part]) -> None:
+    for at, node, rules, needed in parts:
         if not isinstance(node, dict):
             raise SpecError(f"{type(node).__name__} where an object is expected", pointer=at, hint=_EXPECTED)
         for key in needed:
@@ -127,10 +153,6 @@ def check(document: Document) -> None:
                 raise SpecError(
                     f"`{key}` is {node[key]!r:.60}", pointer=f"{at}/{escape(key)}", hint=f"it must be {words}"
                 )
-
-
-_EXPECTED = "see the OpenAPI specification for what stands here"
-Part = tuple[str, Any, _Rules, tuple[str, ...]]
 
 
 def _parts(document: Document) -> Iterator[Part]:

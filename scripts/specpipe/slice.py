@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 import attrs
 
+from . import forms
 from .document import Document, escape, operations, pointers, ref_name, unescape, union_of
 from .errors import SpecError
 
@@ -60,8 +61,10 @@ def cut(document: Document, *, whole: bool = True) -> Slice:
         whole: Every reference must lead somewhere; otherwise those that do not are left as they are.
 
     Raises:
-        SpecError: there is no realtime operation, or a reference leads nowhere or out of the document.
+        SpecError: there is no realtime operation, a reference leads nowhere or out of the document, or the
+            document is no frame for them.
     """
+    forms.check_frame(document)
     components = document.get("components", {})
     schemas: dict[str, Any] = components.get("schemas", {})
     paths = {path: item for path, item in document.get("paths", {}).items() if _PATH.match(path)}

@@ -50,6 +50,9 @@ def read(path: Path) -> Source:
         raise SpecError(
             f"cannot read {path.name}: {error}", hint="it has url, commit, date, sha256 and post"
         ) from error
+    texts = (source.url, source.commit, source.date, source.sha256)
+    if not all(isinstance(text, str) for text in texts) or type(source.post) is not int or source.post < 0:
+        raise SpecError(f"{path.name}: url, commit, date and sha256 are text in quotes, post a whole number")
     if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", source.date) or not re.fullmatch(
         r"[0-9a-f]{64}", source.sha256
     ):

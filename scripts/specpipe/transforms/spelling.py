@@ -29,7 +29,7 @@ def locate(document: Document, *, again: bool = False) -> tuple[Document, int]:
 
     def visit(schema: dict[str, Any], pointer: str) -> dict[str, Any]:
         nonlocal count
-        # In the order of `rebuild`: by identity, one part in two places (a YAML alias) would have one pointer.
+        # In the order of `rebuild`; by identity, one part in two places would have one pointer.
         steps = iter([step for step, child in children(schema) if isinstance(child, dict)])
         built = rebuild(schema, lambda child: visit(child, pointer + next(steps)))
         if not again:

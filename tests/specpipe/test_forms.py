@@ -1,0 +1,72 @@
+"""What is no OpenAPI is told with its pointer, before another step trips over it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from specpipe import slice, source
+from specpipe.errors import SpecError
+
+from tests.specpipe.cases import document
+
+OPERATION = {"responses": {"200": {"description": ""}}}
+NO_MAPPINGS: list[Any] = [None, True, 0, "x", [], [1]]
+
+
+def refused(**changes: Any) -> SpecError:
+    """The error for a description with other parts."""
+    with pytest.raises(SpecError) as caught:
+        slice.cut({**document({}, {"/realtime": {"get": OPERATION}}), **changes})
+    return caught.value
+
+
+@pytest.mark.parametrize("value", NO_MAPPINGS)
+@pytest.mark.parametrize("part", ["info", "paths", "components"])
+def test_the_frame_is_made_of_mappings(part: str, value: Any) -> None:
+    error = refused(**{part: value})
+    assert error.pointer == f"/{part}" and "mapping" in error.hint
+
+
+@pytest.mark.parametrize("value", NO_MAPPINGS)
+@pytest.mark.parametrize("kind", ["schemas", "parameters", "responses", "requestBodies", "securitySchemes"])
+def test_components_are_mappings(kind: str, value: Any) -> None:
+    assert refused(components={kind: value}).pointer == f"/components/{kind}"
+
+
+@pytest.mark.parametrize("value", [None, {}, "x", [1]])
+@pytest.mark.parametrize("part", ["security", "servers"])
+def test_lists_of_objects(part: str, value: Any) -> None:
+    assert refused(**{part: value}).pointer == f"/{part}"
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("date = 2026-08-21", "text in quotes"),
+        ("url = 1", "text in quotes"),
+        ('post = "1"', "a whole number"),
+        ("post = -1", "a whole number"),
+        ("post = true", "a whole number"),
+        ('date = "21.8.2026"', "YYYY-MM-DD"),
+        ('sha256 = "x"', "64 hex digits"),
+        ("more = 1", "unexpected keyword"),
+        ("date =", "cannot read"),
+    ],
+)
+def test_a_source_file_that_is_refused(line: str, told: str, tmp_path: Path) -> None:
+    lines = {
+        "url": 'url = "https://example.com/"',
+        "commit": 'commit = ""',
+        "date": 'date = "2026-08-21"',
+        "sha256": f'sha256 = "{"0" * 64}"',
+        "post": "post = 1",
+    }
+    path = tmp_path / "SOURCE.toml"
+    path.write_text("\n".join(lines.values()))
+    assert source.read(path).version("2.3.0") == "2.3.0.20260821.post1"
+    lines[line.split()[0]] = line
+    path.write_text("\n".join(lines.values()))
+    with pytest.raises(SpecError, match=told):
+        source.read(path)
