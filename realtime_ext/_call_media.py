@@ -8,8 +8,10 @@ from __future__ import annotations
 import functools
 import inspect
 import ipaddress
+import logging
 import os
-from collections.abc import AsyncIterable, Sequence
+from collections.abc import AsyncIterable, Callable, Sequence
+from typing import Any
 
 from ._options import check_timeout
 
@@ -20,7 +22,10 @@ __all__ = [
     "check_host_addresses",
     "check_on_progress",
     "is_awaited",
+    "tell",
 ]
+
+logger = logging.getLogger("realtime_ext.webrtc")
 
 _AUDIO_IN = "the path of a WAV file, or an async iterator of PCM16"
 _AUDIO_OUT = "the path of a WAV file, or an async function that takes PCM16"
@@ -125,6 +130,16 @@ def check_host_addresses(value: Sequence[str] | None) -> Sequence[str] | None:
         if parsed.is_unspecified or parsed.is_multicast:
             raise ValueError(f"{field}: expected an address of this machine alone, got {address!r}")
     return tuple(value)
+
+
+def tell(on_progress: Callable[[Any], object] | None, step: str) -> None:
+    """Tell of a step; what `on_progress` raises is logged, since a call must not fail by being watched."""
+    if on_progress is None:
+        return
+    try:
+        on_progress(step)
+    except Exception as fault:
+        logger.warning("on_progress raised %s at %r", type(fault).__name__, step)
 
 
 def is_awaited(value: object) -> bool:

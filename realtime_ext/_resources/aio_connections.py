@@ -210,7 +210,8 @@ class AsyncConnections:
             max_queue_bytes: As for `connect`.
             connect_timeout: Seconds from the answer to an open data channel.
             host_addresses: IP addresses of this machine to be reached at; None for all that it has.
-            on_progress: Called with `offer`, `call`, `ice`, `dtls` and `data channel`, each when it is there.
+            on_progress: Called with `offer`, `call`, `ice`, `dtls` and `data channel`, each when it is there;
+                what it raises is logged.
             timeout: Seconds for the request that makes the call; None takes the client's.
             extra_headers: Further headers of that request.
             extra_query: Further query parameters of that request.

@@ -18,6 +18,7 @@ from .._call_media import (
     check_connect_timeout,
     check_host_addresses,
     check_on_progress,
+    tell,
 )
 from .._execute import AsyncHttp, asend
 from .._options import RequestOptions
@@ -52,7 +53,7 @@ class DialRequest:
         kind: The session's kind.
         model: The session's model, where it is known.
         audio_in, audio_out, connect_timeout, host_addresses: As `WebRtcPeer` takes them.
-        on_progress: Called with each step when it is done.
+        on_progress: Called with each step when it is done; what it raises is logged.
         observer: Sees every event.
         max_queue_bytes: How much may wait for the application.
         hangup_on_exit: Whether the call ends with the block.
@@ -162,13 +163,13 @@ class AsyncDialing:
             audio_out=request.audio_out,
             connect_timeout=request.connect_timeout,
             host_addresses=host_addresses_towards(http.settings.base_url) if addresses is None else addresses,
-            on_progress=self._progress,
+            on_progress=request.on_progress,
         )
         call: Call | None = None
         made: str | None = None  # a call that exists, whatever else is wrong with the answer
         try:
             self._offer = await peer.create_offer()
-            self._progress("offer")
+            tell(request.on_progress, "offer")
             operation = request.create(self._offer)
 
             def read(response: httpx.Response) -> Call:
@@ -177,7 +178,7 @@ class AsyncDialing:
                 return operation.read(response)
 
             call = self._call = await asend(attrs.evolve(operation, read=read), http, request.options)
-            self._progress("call")
+            tell(request.on_progress, "call")
             await peer.connect(call.sdp_answer)
             self._connection = self._connect(peer, call)
         except BaseException:
@@ -185,10 +186,6 @@ class AsyncDialing:
             await see_through(*([hang_up(http, call_id)] if call_id is not None else []), peer.close())
             raise
         return self._connection
-
-    def _progress(self, step: DialStep) -> None:
-        if self._request.on_progress is not None:
-            self._request.on_progress(step)
 
     def _connect(self, peer: WebRtcPeer, call: Call) -> AsyncCallConnection:
         request, http = self._request, self._http

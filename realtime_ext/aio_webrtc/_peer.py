@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import re
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from types import TracebackType
 from typing import Literal, Self, TypeAlias
 
@@ -20,17 +18,18 @@ from aiortc import (
 )
 from aiortc.exceptions import InvalidStateError
 
-from .. import audio
 from .._call_media import (
     check_audio_in,
     check_audio_out,
     check_connect_timeout,
     check_host_addresses,
     check_on_progress,
+    tell,
 )
-from .._ice import use_host_addresses
+from .._ice import let_go, transports, use_host_addresses
 from ..errors import APIConnectionError, APITimeoutError, ConnectionClosedError, RealtimeError, SdpError
-from ._tracks import BYTES_PER_MS, AudioIn, AudioOut, IncomingAudio, OutgoingAudio, open_sink
+from ._masking import mask_ice_passwords
+from ._tracks import BYTES_PER_MS, AudioIn, AudioOut, IncomingAudio, OutgoingAudio, open_sink, open_source
 
 __all__ = ["DATA_CHANNEL", "WebRtcPeer"]
 
@@ -44,19 +43,7 @@ CLOSE_TIMEOUT_S = 5.0
 SEND_AHEAD_BYTES = 1 << 20
 
 
-class _MaskIcePasswords(logging.Filter):
-    """aiortc logs whole descriptions at DEBUG; whoever has the ICE password could join the call."""
-
-    _password = re.compile(r"(a=ice-pwd:)\S+")
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        message = record.getMessage()
-        if "a=ice-pwd:" in message:
-            record.msg, record.args = self._password.sub(r"\1***", message), ()
-        return True
-
-
-logging.getLogger("aiortc.rtcpeerconnection").addFilter(_MaskIcePasswords())
+mask_ice_passwords()
 
 
 class WebRtcPeer:
@@ -75,7 +62,7 @@ class WebRtcPeer:
         connect_timeout: Seconds from the answer to an open data channel.
         host_addresses: IP addresses of this machine to be reached at. None: all that it has, and 127.0.0.1 if
             it has no other. A server on this machine may need `host_addresses_towards` its URL.
-        on_progress: Called when ICE, DTLS and the data channel have connected.
+        on_progress: Called when ICE, DTLS and the data channel have connected; what it raises is logged.
 
     Raises:
         TypeError: An argument has the wrong type.
@@ -95,7 +82,7 @@ class WebRtcPeer:
         audio_out: AudioOut | None = None,
         connect_timeout: float = 20.0,
         host_addresses: Sequence[str] | None = None,
-        on_progress: Callable[[Progress], None] | None = None,
+        on_progress: Callable[[Progress], object] | None = None,
     ) -> None:
         check_audio_in(audio_in)
         check_audio_out(audio_out)
@@ -111,7 +98,7 @@ class WebRtcPeer:
         self._messages: asyncio.Queue[str | None] = asyncio.Queue()
         self._settled = asyncio.Event()  # the data channel is open, or the call has ended
         self._room = asyncio.Event()
-        self._failure: Exception | None = None
+        self._failure: BaseException | None = None
         self._closing: asyncio.Task[None] | None = None
         self.close_code: int | None = None
         self.close_reason: str | None = None
@@ -153,13 +140,9 @@ class WebRtcPeer:
             raise RealtimeError(
                 "this peer has made its offer or is closed; make a new WebRtcPeer for each call"
             )
-        source: bytes | AsyncIterable[bytes] | None
-        if isinstance(self._audio_in, (str, os.PathLike)):
-            source = await asyncio.to_thread(_read, self._audio_in)
-        else:
-            source = self._audio_in
+        source = await open_source(self._audio_in)
+        self._outgoing = OutgoingAudio(source, lambda exc: self._broken("audio_in", exc))
         self._sink, self._close_sink = open_sink(self._audio_out)
-        self._outgoing = OutgoingAudio(source, lambda exc: self._end(BROKEN, f"audio_in failed: {exc}", exc))
         pc = RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
         self._pc = pc
         pc.on("track", self._on_track)
@@ -293,7 +276,10 @@ class WebRtcPeer:
                 await self._outgoing.aclose()
                 if self._incoming is not None:
                     await self._incoming.aclose()
+                reached = transports(self._pc)
                 await self._pc.close()
+                for transport in reached:
+                    await let_go(transport)
         except TimeoutError:
             logger.warning("webrtc did not close within %g s", CLOSE_TIMEOUT_S)
         finally:
@@ -304,9 +290,7 @@ class WebRtcPeer:
 
     def _on_track(self, track: MediaStreamTrack) -> None:
         if track.kind == "audio" and self._incoming is None:
-            self._incoming = IncomingAudio(
-                track, self._sink, lambda exc: self._end(BROKEN, f"audio_out failed: {exc}", exc)
-            )
+            self._incoming = IncomingAudio(track, self._sink, lambda exc: self._broken("audio_out", exc))
 
     def _on_open(self) -> None:
         self._progress("data channel", True)
@@ -324,8 +308,8 @@ class WebRtcPeer:
             self._end(LOST, f"{self._unconnected()} {happened}")
 
     def _progress(self, layer: Progress, connected: bool) -> None:
-        if connected and self._on_progress is not None:
-            self._on_progress(layer)
+        if connected:
+            tell(self._on_progress, layer)
 
     def _unconnected(self) -> str:
         """Name the first of the three layers that isn't connected."""
@@ -337,7 +321,10 @@ class WebRtcPeer:
             return f"DTLS (state {dtls.state!r})"
         return f"the data channel {DATA_CHANNEL!r} (state {self._channel.readyState!r})"
 
-    def _end(self, code: int, reason: str, failure: Exception | None = None) -> None:
+    def _broken(self, side: str, failure: BaseException) -> None:
+        self._end(BROKEN, f"{side} failed: {str(failure) or type(failure).__name__}", failure)
+
+    def _end(self, code: int, reason: str, failure: BaseException | None = None) -> None:
         if self.close_code is not None:
             return
         self.close_code, self.close_reason, self._failure = code, reason, failure
@@ -345,10 +332,5 @@ class WebRtcPeer:
         self._messages.put_nowait(None)
         self._settled.set()
         self._room.set()
-
-
-def _read(path: str | os.PathLike[str]) -> bytes:
-    try:
-        return audio.read_wav(path)
-    except ValueError as exc:
-        raise ValueError(f"audio_in: {exc}") from exc
+        if self._pc is not None:
+            self._outgoing.give_up()

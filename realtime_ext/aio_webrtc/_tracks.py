@@ -6,7 +6,8 @@ Outside of this module audio is PCM, 16 bit little-endian, 24 kHz, mono; on the 
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import inspect
+import logging
 import os
 import wave
 from collections.abc import AsyncIterable, Awaitable, Callable
@@ -17,7 +18,12 @@ from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
 from av import AudioCodecContext, AudioFrame, AudioResampler, CodecContext, Packet
 
-__all__ = ["AudioIn", "AudioOut", "IncomingAudio", "OutgoingAudio", "open_sink"]
+from .. import audio
+from ..audio._samples import as_bytes
+
+__all__ = ["AudioIn", "AudioOut", "IncomingAudio", "OutgoingAudio", "open_sink", "open_source"]
+
+logger = logging.getLogger("realtime_ext.webrtc")
 
 AudioIn: TypeAlias = "str | os.PathLike[str] | AsyncIterable[bytes]"
 AudioOut: TypeAlias = "str | os.PathLike[str] | Callable[[bytes], Awaitable[None]]"
@@ -39,6 +45,8 @@ CLOCK_PER_FRAME = 960
 SILENT_PACKET = b"\xd8\xff\xfe"
 # The encoder rings on after the last sample: so many frames of zeros go through it before ready-made silence.
 TAIL_FRAMES = 3
+# How long the application's own code is waited for once it is cancelled.
+PATIENCE_S = 1.0
 
 
 class OutgoingAudio(MediaStreamTrack):
@@ -50,13 +58,14 @@ class OutgoingAudio(MediaStreamTrack):
     Args:
         source: PCM16 24 kHz mono, whole or as an async iterator of pieces of any length; None sends only
             silence.
-        on_error: Called with what the iterator raised; the track goes on with silence.
+        on_error: Called with what the iterator raised, or what is wrong with what it yielded; the track goes
+            on with silence.
     """
 
     kind = "audio"
 
     def __init__(
-        self, source: bytes | AsyncIterable[bytes] | None, on_error: Callable[[Exception], None]
+        self, source: bytes | AsyncIterable[bytes] | None, on_error: Callable[[BaseException], None]
     ) -> None:
         super().__init__()
         self._source = source
@@ -85,6 +94,10 @@ class OutgoingAudio(MediaStreamTrack):
         """Wait until the source has ended and all of it was sent."""
         await self._finished.wait()
 
+    def give_up(self) -> None:
+        """Let nobody wait any longer for what can't be sent any more."""
+        self._finished.set()
+
     async def recv(self) -> Packet[Any]:
         """Return the next 20 ms as an Opus packet, when they are due."""
         await self._pace()
@@ -101,9 +114,7 @@ class OutgoingAudio(MediaStreamTrack):
         self.stop()
         self._finished.set()
         if self._pump is not None:
-            self._pump.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._pump
+            await _cancelled(self._pump, "audio_in")
 
     async def _pace(self) -> None:
         now = asyncio.get_running_loop().time()
@@ -130,14 +141,30 @@ class OutgoingAudio(MediaStreamTrack):
         return b"".join(bytes(packet) for packet in self._encoder.encode(frame)) or SILENT_PACKET
 
     async def _take(self, source: AsyncIterable[bytes]) -> None:
+        pieces = None
+        taken = 0
         try:
-            async for piece in source:
-                self._buffer += piece
+            pieces = aiter(source)
+            async for piece in pieces:
+                if self.readyState != "live":  # it goes on although it was cancelled
+                    return
+                data = as_bytes(piece, "what it yielded")
+                taken += len(data)
+                self._buffer += data
                 if len(self._buffer) >= AHEAD_BYTES:
                     self._wanted.clear()
                     await self._wanted.wait()
+            if taken % 2:
+                raise ValueError(f"expected whole 16-bit samples; it ended after {taken} bytes")
+        except asyncio.CancelledError as exc:
+            if self.readyState != "live":
+                raise
+            self._on_error(exc)
         except Exception as exc:
             self._on_error(exc)
+        finally:
+            if inspect.isasyncgen(pieces):
+                await pieces.aclose()
         await self._drained()
 
     async def _drained(self) -> None:
@@ -153,41 +180,67 @@ class IncomingAudio:
     Args:
         track: The remote track.
         sink: Awaited with each piece (20 ms, 960 bytes) in order; None: the audio is read and dropped.
-        on_error: Called with what the sink raised; after that the track is read no further.
+        on_error: Called with what the sink raised; after that audio is dropped.
     """
 
     def __init__(
         self,
         track: MediaStreamTrack,
         sink: Callable[[bytes], Awaitable[None]] | None,
-        on_error: Callable[[Exception], None],
+        on_error: Callable[[BaseException], None],
     ) -> None:
         self._track = track
         self._sink = sink
         self._on_error = on_error
         self._resampler = AudioResampler(format="s16", layout="mono", rate=RATE)
+        self._closing = False
         self._task = asyncio.ensure_future(self._run())
         self.received_bytes = 0
 
     async def aclose(self) -> None:
         """Stop reading."""
-        self._task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._task
+        self._closing = True
+        await _cancelled(self._task, "audio_out")
 
     async def _run(self) -> None:
-        try:
-            while True:
+        while True:
+            try:
                 frame = cast(AudioFrame, await self._track.recv())
-                for piece in self._resampler.resample(frame):
-                    pcm = bytes(piece.planes[0])[: piece.samples * 2]
-                    self.received_bytes += len(pcm)
-                    if self._sink is not None:
-                        await self._sink(pcm)
-        except MediaStreamError:
-            return
-        except Exception as exc:
+            except MediaStreamError:
+                return
+            for piece in self._resampler.resample(frame):
+                pcm = bytes(piece.planes[0])[: piece.samples * 2]
+                self.received_bytes += len(pcm)
+                if self._sink is not None:
+                    await self._hand_on(self._sink, pcm)
+
+    async def _hand_on(self, sink: Callable[[bytes], Awaitable[None]], pcm: bytes) -> None:
+        try:
+            await sink(pcm)
+        except BaseException as exc:
+            if self._closing or not isinstance(exc, Exception | asyncio.CancelledError):
+                raise
+            self._sink = None
             self._on_error(exc)
+
+
+async def open_source(source: AudioIn | None) -> bytes | AsyncIterable[bytes] | None:
+    """Turn what is to be said into audio: a file is read, in a thread.
+
+    Args:
+        source: A path, an async iterable, or None.
+
+    Raises:
+        OSError: The file can't be read.
+        ValueError: It isn't a WAV file.
+        ImportError: It has another rate, which needs the extra `audio`.
+    """
+    if not isinstance(source, str | os.PathLike):
+        return source
+    try:
+        return await asyncio.to_thread(audio.read_wav, source)
+    except ValueError as exc:
+        raise ValueError(f"audio_in: {exc}") from exc
 
 
 def open_sink(
@@ -214,10 +267,23 @@ def open_sink(
         file.writeframesraw(pcm)
 
     def close() -> None:
-        file.close()  # completes the header
-        raw.close()
+        try:
+            file.close()  # completes the header
+            raw.close()
+        except OSError as exc:
+            logger.warning("audio_out: the file could not be completed: %s", exc)
 
     return write, close
+
+
+async def _cancelled(task: asyncio.Task[None], whose: str) -> None:
+    """Cancel a task that runs code of the application, which may not let that happen."""
+    task.cancel()
+    done, _ = await asyncio.wait([task], timeout=PATIENCE_S)
+    if not done:
+        logger.warning("%s goes on although it was cancelled", whose)
+    elif not task.cancelled() and (fault := task.exception()) is not None:
+        logger.warning("%s raised %s when it was cancelled", whose, type(fault).__name__)
 
 
 def _opus_encoder() -> AudioCodecContext:
