@@ -284,6 +284,11 @@ def wrong_body(body: object, expected: str) -> TypeError:
     return TypeError(f"body must be {expected}, not {type(body).__name__}")
 
 
+def wrong_media(content_type: object, described: list[str]) -> ValueError:
+    """The error for a content type that the operation does not take."""
+    return ValueError(f"content_type must be one of {', '.join(described)}, not {content_type!r}")
+
+
 def no_json(expected: str, error: ValueError) -> ModelError:
     """The error for a successful answer whose body is not the described JSON."""
     return error if isinstance(error, ModelError) else ModelError(expected, None, "the body is not JSON")
@@ -325,4 +330,5 @@ __all__ = [
     "text",
     "unpack",
     "wrong_body",
+    "wrong_media",
 ]
