@@ -20,6 +20,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from specpipe import finish, pipeline, prose, reading
 from specpipe.errors import SpecError
 
+#: Rows that a report has at most.
+_MOST = 40
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; see the module's docstring."""
@@ -46,15 +49,13 @@ def main(arguments: list[str] | None = None) -> int:
         with pipeline.workspace(target) as made:
             pipeline.make(inputs, made, _progress())
             if options.check:
-                return _report(
-                    finish.compare(made, target), prose.check(reading.load(spec)) if inputs.vendored else []
-                )
+                words = prose.check(reading.load(spec)) if inputs.vendored else []
+                return _report(target.name, finish.compare(made, target), words)
             finish.swap(made, target)
-    except SpecError as error:
-        print(f"regen failed in {error}\n{target.name}/ is as it was.", file=sys.stderr)
-        return 2
-    except OSError as error:
-        print(f"regen failed: {error}\n{target.name}/ is as it was.", file=sys.stderr)
+    except (SpecError, OSError) as error:
+        failed = "regen failed in" if isinstance(error, SpecError) and error.step else "regen failed:"
+        kept = f"{target.name}/ is as it was." if target.exists() else "Nothing was written."
+        print(f"{failed} {error}", kept, sep="\n", file=sys.stderr)
         return 2
     print(f"wrote {target}")
     return 0
@@ -73,16 +74,17 @@ def _progress() -> Callable[[str, str], None]:
     return say
 
 
-def _report(differences: list[str], words: list[str]) -> int:
+def _report(name: str, differences: list[str], words: list[str]) -> int:
     for rows, what in (
-        (differences, "generated/ is not what regen would write; run `make regen` and commit the result"),
+        (differences, f"{name}/ is not what regen would write; run regen and commit the result"),
         (words, "openapi/realtime.yaml has texts to write or to mend"),
     ):
         if rows:
-            print(f"{what}:", *(f"  {row}" for row in rows[:40]), sep="\n", file=sys.stderr)
+            more = [f"  … and {len(rows) - _MOST} more"] if len(rows) > _MOST else []
+            print(f"{what}:", *(f"  {row}" for row in rows[:_MOST]), *more, sep="\n", file=sys.stderr)
     if differences or words:
         return 1
-    print("generated/ is what regen would write")
+    print(f"{name}/ is what regen would write")
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -106,6 +107,20 @@ def test_a_foreign_folder_is_not_overwritten(tmp_path: Path, capsys: pytest.Capt
     (tmp_path / "mine" / "thesis.txt").write_text("do not touch")
     assert regen.main(["--spec", str(SPEC), "--out", str(tmp_path / "mine")]) == 2
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "do not touch"
+    assert capsys.readouterr().err.startswith(f"regen failed: {tmp_path / 'mine'} is there and no package")
+
+
+def test_a_check_names_the_folder_and_says_how_much_it_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert regen.main(["--spec", str(SPEC), "--out", str(tmp_path / "none"), "--check"]) == 1
+    said = capsys.readouterr().err
+    rows = [line for line in said.splitlines() if line.startswith("  missing  ")]
+    assert said.startswith("none/ is not what regen would write") and len(rows) == 40
+    assert re.search(r"^  … and \d+ more$", said, re.MULTILINE)
+    assert not (tmp_path / "none").exists()
+    assert regen.main(["--spec", str(tmp_path / "no.yaml"), "--out", str(tmp_path / "none")]) == 2
+    assert capsys.readouterr().err.endswith("Nothing was written.\n")
 
 
 def test_without_out_the_project_s_own_package_is_meant(capsys: pytest.CaptureFixture[str]) -> None:
