@@ -12,7 +12,7 @@ from typing import Any
 
 import attrs
 
-from ..errors import RealtimeError
+from ..errors import ConnectionClosedError, RealtimeError
 from ._closing import Ending
 from ._effects import ADDING, Effects
 from ._handlers import Handlers
@@ -198,6 +198,17 @@ class Protocol(Requests):
         """Note that an event could not be sent."""
         self._unsent.append(out.content)
         self.effects.not_sent(out.event_id, RealtimeError("the event could not be sent"))
+
+    def unsent(self, code: int | None, reason: str, *contents: Any) -> ConnectionClosedError:
+        """Give the error for whoever could not send something.
+
+        Args:
+            code: The link's close code; None if it broke without one.
+            reason: In words.
+            contents: What they could not send.
+        """
+        ending = self.ending or Ending.by_peer(code, reason, is_expired=self.effects.session.is_expired)
+        return ending.error(contents)
 
     def follow_up(self, job: FollowUpJob) -> Outgoing:
         """Write the request for the response that follows a response's tools."""

@@ -6,14 +6,14 @@ It must not send. Audio has a way of its own, since it is most of what is sent a
 from __future__ import annotations
 
 import binascii
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import attrs
 
 from .. import _json
 
-__all__ = ["EventIds", "Outgoing", "append_messages", "checked_content", "write"]
+__all__ = ["EventIds", "Outgoing", "append_messages", "appended", "checked_content", "write"]
 
 JSON = dict[str, Any]
 
@@ -148,6 +148,16 @@ def append_messages(data: Any, kind: str, ids: EventIds) -> Iterator[tuple[str, 
     for start in range(0, max(len(view), 1), _LARGEST_AUDIO):
         encoded = binascii.b2a_base64(view[start : start + _LARGEST_AUDIO], newline=False)
         yield _append(kind, ids.next(), encoded.decode("ascii"))
+
+
+def appended(text: str, messages: Iterable[tuple[str, str]]) -> list[JSON]:
+    """Give the events of audio that could not be sent, as `send` takes them.
+
+    Args:
+        text: The message that failed.
+        messages: Those that were to follow.
+    """
+    return [_json.decode(message) for message in (text, *(text for _, text in messages))]
 
 
 def _append(kind: str, event_id: str, audio: str) -> tuple[str, str]:

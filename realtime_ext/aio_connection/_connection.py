@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .._protocol import _shortcuts as shortcuts
 from .._protocol._closing import Ending
 from .._protocol._core import Protocol
-from .._protocol._outbox import Outgoing
+from .._protocol._outbox import Outgoing, appended
 from .._protocol._surface import Observer, Surface
 from .._protocol._waiters import Waiter
 from ..errors import APITimeoutError, ConnectionClosedError, RealtimeError
@@ -205,26 +205,20 @@ class AsyncConnection(Surface, AsyncReceiving, AsyncSending):
             await link.send(out.text)
         except LinkClosed as closed:
             self._core.not_sent(out)
-            raise self._unsent(closed, out.content) from closed
+            raise self._core.unsent(closed.code, closed.reason, out.content) from closed
         return acknowledged
 
-    async def _send_text(self, text: str) -> None:
-        link = await self._linked(text)
+    async def _send_text(self, text: str, rest: Iterator[tuple[str, str]]) -> None:
         try:
+            link = await self._linked()
             await link.send(text)
-        except LinkClosed as closed:
-            raise self._unsent(closed, text) from closed
+        except (LinkClosed, ConnectionClosedError) as closed:
+            raise self._core.unsent(closed.code, closed.reason, *appended(text, rest)) from closed
 
-    async def _linked(self, unsent: Any) -> AsyncLink:
-        if not self._core.is_linked:
+    async def _linked(self, *unsent: Any) -> AsyncLink:
+        while not self._core.is_linked:
             try:
                 await self._wait(self._core.wait_link(), None, "the link")
-            except ConnectionClosedError:
-                assert self._core.ending is not None
-                raise self._core.ending.error((unsent,)) from None
+            except ConnectionClosedError as closed:
+                raise self._core.unsent(closed.code, closed.reason, *unsent) from closed.__cause__
         return self._link
-
-    def _unsent(self, closed: LinkClosed, content: Any) -> ConnectionClosedError:
-        is_expired = self._core.effects.session.is_expired
-        ending = self._core.ending or Ending.by_peer(closed.code, closed.reason, is_expired=is_expired)
-        return ending.error((content,))

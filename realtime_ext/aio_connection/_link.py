@@ -75,16 +75,18 @@ class WebSocketLink:
             then end nothing. None for no limit.
     """
 
-    __slots__ = ("_arguments", "_closed", "_is_stuck", "_patience", "_socket", "_transport")
+    __slots__ = ("_arguments", "_closed", "_is_stuck", "_open", "_patience", "_socket", "_transport")
 
     def __init__(self, socket: Any, *, takes_bytes: bool, patience: float | None = None) -> None:
         from websockets.exceptions import ConnectionClosed
+        from websockets.protocol import State
 
         self._socket = socket
         self._transport: Any = socket.transport
         self._patience = patience
         self._is_stuck = False
         self._closed = ConnectionClosed
+        self._open = State.OPEN
         self._arguments = AS_BYTES if takes_bytes else AS_IT_IS
         forget_handshake(socket)
 
@@ -99,6 +101,9 @@ class WebSocketLink:
         finally:
             if watch is not None:
                 watch.timer.cancel()
+        if self._transport.is_closing() and self._socket.protocol.state is self._open:
+            # Writing failed, which the library learns in the loop's next step: it has taken this for sent.
+            raise LinkClosed(1006, "the connection was lost")
 
     def recv(self) -> Awaitable[str | bytes]:
         """Wait for a message: the library's own coroutine, for one around it costs time with each message."""

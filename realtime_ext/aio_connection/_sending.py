@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from .. import _json
@@ -85,10 +85,11 @@ class AsyncSending:
             ConnectionClosedError: The connection has ended.
         """
         last = ""
-        for event_id, text in append_messages(data, self._core.append_type, self._core.ids):
+        messages = append_messages(data, self._core.append_type, self._core.ids)
+        for event_id, text in messages:
             if self._observer is not None:
                 self._observe("out", _json.decode(text))
-            await self._send_text(text)
+            await self._send_text(text, messages)
             last = event_id
         return last
 
@@ -212,7 +213,7 @@ class AsyncSending:
     async def _send(self, out: Outgoing) -> Waiter[None] | None:
         raise NotImplementedError
 
-    async def _send_text(self, text: str) -> None:
+    async def _send_text(self, text: str, rest: Iterator[tuple[str, str]]) -> None:
         raise NotImplementedError
 
     async def _wait(self, waiter: Waiter[Any], timeout: float | None, what: str) -> Any:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .._protocol import _shortcuts as shortcuts
 from .._protocol._closing import Ending
 from .._protocol._core import Protocol
-from .._protocol._outbox import Outgoing
+from .._protocol._outbox import Outgoing, appended
 from .._protocol._surface import Observer, Surface
 from .._protocol._waiters import Waiter
 from ..errors import APITimeoutError, ConnectionClosedError, RealtimeError
@@ -212,29 +212,26 @@ class Connection(Surface, Receiving, Sending):
             except LinkClosed as closed:
                 with self._lock:
                     self._core.not_sent(out)
-                    raise self._unsent(closed, out.content) from closed
+                    raise self._core.unsent(closed.code, closed.reason, out.content) from closed
         return acknowledged
 
-    def _send_text(self, text: str) -> None:
-        link = self._linked(text)
+    def _send_text(self, text: str, rest: Iterator[tuple[str, str]]) -> None:
         try:
-            link.send(text)
-        except LinkClosed as closed:
+            self._linked().send(text)
+        except (LinkClosed, ConnectionClosedError) as closed:
+            unsent = appended(text, rest)
             with self._lock:
-                raise self._unsent(closed, text) from closed
+                raise self._core.unsent(closed.code, closed.reason, *unsent) from closed
 
-    def _linked(self, unsent: Any) -> WebSocketLink:
-        if not self._core.is_linked:
+    def _linked(self, *unsent: Any) -> WebSocketLink:
+        while True:
+            link = self._link
+            # While a link is made anew, it is there before it may be used by others than the reader.
+            if self._core.is_linked and link is self._link:
+                return link
             with self._lock:
                 waiter = self._core.wait_link()
             try:
                 self._wait(waiter, None, "the link")
-            except ConnectionClosedError:
-                assert self._core.ending is not None
-                raise self._core.ending.error((unsent,)) from None
-        return self._link
-
-    def _unsent(self, closed: LinkClosed, content: Any) -> ConnectionClosedError:
-        is_expired = self._core.effects.session.is_expired
-        ending = self._core.ending or Ending.by_peer(closed.code, closed.reason, is_expired=is_expired)
-        return ending.error((content,))
+            except ConnectionClosedError as closed:
+                raise self._core.unsent(closed.code, closed.reason, *unsent) from closed.__cause__

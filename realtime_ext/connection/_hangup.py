@@ -64,9 +64,11 @@ class _HangUp:
         """Send it until it is answered or the time is over."""
         import httpx
 
-        # Connections that others made can't be shut down, so only a client that was handed in is used again.
-        own = httpx.Client() if self._http.handed_in is None else None
+        own: httpx.Client | None = None
         try:
+            if self._http.handed_in is None:
+                # Connections that other requests made can't be shut down.
+                own = httpx.Client()
             self._send(own or self._http.open())
         except Exception as fault:
             if not self._over.is_set():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -87,10 +87,11 @@ class Sending:
             ConnectionClosedError: The connection has ended.
         """
         last = ""
-        for event_id, text in append_messages(data, self._core.append_type, self._core.ids):
+        messages = append_messages(data, self._core.append_type, self._core.ids)
+        for event_id, text in messages:
             if self._observer is not None:
                 self._observe("out", _json.decode(text))
-            self._send_text(text)
+            self._send_text(text, messages)
             last = event_id
         return last
 
@@ -219,7 +220,7 @@ class Sending:
     def _send(self, out: Outgoing) -> Waiter[None] | None:
         raise NotImplementedError
 
-    def _send_text(self, text: str) -> None:
+    def _send_text(self, text: str, rest: Iterator[tuple[str, str]]) -> None:
         raise NotImplementedError
 
     def _wait(self, waiter: Waiter[Any], timeout: float | None, what: str) -> Any:

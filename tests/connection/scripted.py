@@ -97,27 +97,42 @@ class ScriptedServer:
     Args:
         scripts: What to do with connections.
         refusals: Answers in place of the first handshakes: status, body, headers.
+        max_queue: Frames that it reads ahead of its scripts.
 
     Attributes:
         base_url: Where it listens, for `base_url=`.
         requests: The handshakes, also refused ones.
         received: All events, of all connections.
         errors: What scripts raised.
+        lets_in: Handshakes that are answered; those after them wait until the server closes.
     """
 
-    def __init__(self, *scripts: Script, refusals: tuple[tuple[int, str, dict[str, str]], ...] = ()) -> None:
+    def __init__(
+        self,
+        *scripts: Script,
+        refusals: tuple[tuple[int, str, dict[str, str]], ...] = (),
+        max_queue: int = 16,
+    ) -> None:
         self._scripts = list(scripts) or [lambda peer: peer.until_closed()]
         self._refusals = list(refusals)
+        self._max_queue = max_queue
         self.requests: list[Request] = []
         self.received: list[dict[str, Any]] = []
         self.peers: list[Peer] = []
         self.errors: list[BaseException] = []
+        self.lets_in: int | None = None
         self.closing = threading.Event()
         self._condition = threading.Condition()
 
     def __enter__(self) -> Self:
         self._server: Server = serve(
-            self._serve, "127.0.0.1", 0, process_request=self._admit, max_size=None, close_timeout=1
+            self._serve,
+            "127.0.0.1",
+            0,
+            process_request=self._admit,
+            max_size=None,
+            max_queue=self._max_queue,
+            close_timeout=1,
         )
         port = self._server.socket.getsockname()[1]
         self.base_url = f"http://127.0.0.1:{port}/v1"
@@ -155,6 +170,9 @@ class ScriptedServer:
 
     def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
         self.requests.append(request)
+        self.changed()
+        if self.lets_in is not None and len(self.requests) > self.lets_in:
+            self.closing.wait()
         if not self._refusals:
             return None
         status, body, headers = self._refusals.pop(0)
