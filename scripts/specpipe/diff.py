@@ -52,6 +52,21 @@ def _summary(schema: dict[str, Any]) -> str:
     return f"union of {len(members)}" if members is not None else str(schema.get("type", "any"))
 
 
+#: Place and name → pointer and parameter.
+_Parameters = dict[tuple[str, str], tuple[str, dict[str, Any]]]
+
+
+def _parameters(document: Document, path: str, method: str) -> _Parameters:
+    """An operation's parameters, those of its whole path included; its own come first."""
+    item = document["paths"][path]
+    out: _Parameters = {}
+    for at, described in ((f"/{method}", item[method]), ("", item)):
+        for number, parameter in enumerate(described.get("parameters", ())):
+            pointer = f"/paths/{escape(path)}{at}/parameters/{number}"
+            out.setdefault((parameter["in"], parameter["name"]), (pointer, parameter))
+    return out
+
+
 class _Comparison:
     """The comparison of two descriptions in one spelling."""
 
@@ -98,12 +113,16 @@ class _Comparison:
                 self.schemas.add("operation", at, (None, title), _BOTH)
             else:
                 self._operation(before[path, method], after[path, method], at)
+                self._parameters(_parameters(self.old, path, method), _parameters(self.new, path, method), at)
 
     def _operation(self, old: dict[str, Any], new: dict[str, Any], at: str) -> None:
         if old.get("operationId") != new.get("operationId"):
             ids = (old.get("operationId"), new.get("operationId"))
             self.schemas.add("operation", f"{at}/operationId", ids, _BOTH, sender=ids[0] is not None)
-        self._parameters(old, new, at)
+        groups = [next(iter(part.get("tags") or ()), None) for part in (old, new)]
+        if groups[0] != groups[1]:
+            # The first tag is the module in which the operation's function is.
+            self.schemas.add("keyword", f"{at}/tags", groups, _BOTH, sender=True)
         bodies = [part.get("requestBody") or {} for part in (old, new)]
         self._contents(bodies[0], bodies[1], f"{at}/requestBody", _SENT)
         required = [bool(body.get("required")) for body in bodies]
@@ -123,30 +142,38 @@ class _Comparison:
                 if there[0] != there[1]:
                     pointer = f"{here}/headers/{escape(name)}"
                     self.schemas.add("header", pointer, there, _RECEIVED, receiver=there[1] is None)
+                    continue
+                self._header(
+                    before["headers"][name], after["headers"][name], f"{here}/headers/{escape(name)}"
+                )
 
-    def _parameters(self, old: dict[str, Any], new: dict[str, Any], at: str) -> None:
-        before, after = (
-            {(p["in"], p["name"]): (n, p) for n, p in enumerate(part.get("parameters", ()))}
-            for part in (old, new)
-        )
+    def _header(self, old: dict[str, Any], new: dict[str, Any], at: str) -> None:
+        required = [bool(part.get("required")) for part in (old, new)]
+        if required[0] != required[1]:
+            self.schemas.add("required", at, required, _RECEIVED, receiver=required[0])
+        self.schemas.compare(old.get("schema", {}), new.get("schema", {}), f"{at}/schema", _RECEIVED)
+
+    def _parameters(self, before: _Parameters, after: _Parameters, at: str) -> None:
         for key in sorted({*before, *after}):
             title = f"{key[1]} in {key[0]}"
             if key not in after:
-                self.schemas.add(
-                    "parameter", f"{at}/parameters/{before[key][0]}", (title, None), _SENT, sender=True
-                )
+                self.schemas.add("parameter", before[key][0], (title, None), _SENT, sender=True)
                 continue
-            number, there = after[key]
-            here = f"{at}/parameters/{number}"
+            here, there = after[key]
             if key not in before:
                 self.schemas.add("parameter", here, (None, title), _SENT, sender=bool(there.get("required")))
                 continue
-            required = [bool(part.get("required")) for part in (before[key][1], there)]
+            was = before[key][1]
+            required = [bool(part.get("required")) for part in (was, there)]
             if required[0] != required[1]:
                 self.schemas.add("required", here, required, _SENT, sender=required[1])
-            self.schemas.compare(
-                before[key][1].get("schema", {}), there.get("schema", {}), f"{here}/schema", _SENT
-            )
+            for keyword in ("style", "explode", "deprecated"):
+                if was.get(keyword) != there.get(keyword):
+                    pair = (was.get(keyword), there.get(keyword))
+                    breaks = keyword != "deprecated"
+                    self.schemas.add("keyword", f"{here}/{keyword}", pair, _SENT, sender=breaks)
+            self.schemas.compare(was.get("schema", {}), there.get("schema", {}), f"{here}/schema", _SENT)
+            self._contents(was, there, here, _SENT)
 
     def _contents(self, old: dict[str, Any], new: dict[str, Any], at: str, way: Direction) -> None:
         before, after = old.get("content", {}), new.get("content", {})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from .changes import LIMITS, Change, Direction, row, shown, tightened
@@ -69,9 +69,12 @@ class SchemaDiff:
                 continue
             kind = _member_kind(label)
             if label not in after:
-                self.add(kind, at, (label, None), way, sender=True, receiver=label != "null" and not kept)
+                taken = "any" in after or (_base(label) == "integer" and _has(after, "number"))
+                gone = label != "null" and not kept and not (label == "number" and _has(after, "integer"))
+                self.add(kind, at, (label, None), way, sender=not taken, receiver=gone)
             else:
-                known = any(_base(label) == _base(other) for other in before)
+                known = any(_base(label) == _base(other) for other in before) or "any" in before
+                known = known or (_base(label) == "integer" and _has(before, "number"))
                 self.add(kind, at, (None, label), way, receiver=kind == "type" and not known)
 
     @staticmethod
@@ -129,6 +132,7 @@ class SchemaDiff:
         if "items" in old or "items" in new:
             self.compare(old.get("items", {}), new.get("items", {}), f"{at}/items", way)
         more = [part.get("additionalProperties", True) for part in (old, new)]
+        more = [True if part == {} else part for part in more]
         if isinstance(more[0], dict) and isinstance(more[1], dict):
             self.compare(more[0], more[1], f"{at}/additionalProperties", way)
         elif more[0] != more[1]:
@@ -189,6 +193,10 @@ def _member_kind(label: str) -> str:
     return "union member" if label.startswith(("→", "object ")) else "type"
 
 
+def _has(labels: Iterable[str], kind: str) -> bool:
+    return any(_base(label) == kind for label in labels)
+
+
 def _label(schema: dict[str, Any]) -> str:
     """What tells an alternative from others: its name, its tag, or its kind."""
     name = ref_name(schema)
@@ -201,8 +209,6 @@ def _label(schema: dict[str, Any]) -> str:
     ]
     if tags:
         return f"object {tags[0]}"
-    if schema.get("properties"):
-        return "object"
     kind = str(schema.get("type", "any"))
     return f"{kind} of a closed set" if _values(schema) is not None else kind
 

@@ -1,0 +1,117 @@
+"""Rows of two descriptions in places that the pair of sample documents leaves out."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from specpipe import diff, slice
+
+from tests.specpipe.cases import OTHERS, document, ref
+
+NUMBER, INTEGER, TEXT = {"type": "number"}, {"type": "integer"}, {"type": "string"}
+#: (kind, last part of the pointer, breaks the sender, breaks the receiver)
+Row = tuple[str, str, bool, bool]
+
+
+def described(schema: dict[str, Any]) -> dict[str, Any]:
+    """A description in which a schema is sent and received."""
+    content = {"application/json": {"schema": ref("A")}}
+    headers = {"Location": {"required": True, "schema": TEXT}}
+    operation = {
+        "operationId": "op",
+        "tags": ["Realtime"],
+        "parameters": [{"in": "query", "name": "own", "schema": INTEGER, "style": "form"}],
+        "requestBody": {"content": content},
+        "responses": {"200": {"description": "", "content": content, "headers": headers}},
+    }
+    item = {
+        "post": operation,
+        "parameters": [
+            {"in": "query", "name": "shared", "schema": {"type": "integer", "maximum": 5}},
+            {"in": "query", "name": "own", "schema": TEXT},
+        ],
+    }
+    return document({**OTHERS, "A": {"type": "object", "properties": {"n": schema}}}, {"/realtime": item})
+
+
+def rows(before: dict[str, Any], after: dict[str, Any]) -> list[Row]:
+    found = diff.compare(slice.cut(before), slice.cut(after))
+    return [(row.kind, row.pointer.rsplit("/", 1)[-1], row.sender, row.receiver) for row in found]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        (INTEGER, NUMBER, [("type", "n", False, True), ("type", "n", False, True)]),
+        (NUMBER, INTEGER, [("type", "n", True, False), ("type", "n", False, False)]),
+        (TEXT, INTEGER, [("type", "n", True, True), ("type", "n", False, True)]),
+        (TEXT, {}, [("type", "n", False, True), ("type", "n", False, True)]),
+        ({}, TEXT, [("type", "n", True, True), ("type", "n", False, False)]),
+        ({"type": "object"}, {"type": "object", "additionalProperties": {}}, []),
+        ({"type": "object", "additionalProperties": True}, {"type": "object"}, []),
+        (
+            {"type": "object"},
+            {"type": "object", "additionalProperties": False},
+            [("keyword", "additionalProperties", True, False)],
+        ),
+    ],
+)
+def test_types(before: dict[str, Any], after: dict[str, Any], told: list[Row]) -> None:
+    assert rows(described(before), described(after)) == told
+
+
+def _post(whole: dict[str, Any]) -> Any:
+    return whole["paths"]["/realtime"]["post"]
+
+
+def _shared(whole: dict[str, Any]) -> Any:
+    return whole["paths"]["/realtime"]["parameters"]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda d: _post(d).update(tags=["Calls"]), ("keyword", "tags", True, False)),
+        (lambda d: _shared(d)[0]["schema"].update(maximum=4), ("limit", "maximum", True, False)),
+        (lambda d: _shared(d)[0]["schema"].update(maximum=6), ("limit", "maximum", False, False)),
+        (lambda d: _shared(d)[0].update(required=True), ("required", "0", True, False)),
+        (lambda d: _shared(d).pop(0), ("parameter", "0", True, False)),
+        (
+            lambda d: _shared(d).append({"in": "query", "name": "new", "schema": TEXT}),
+            ("parameter", "2", False, False),
+        ),
+        (
+            lambda d: _post(d)["parameters"][0].update(style="spaceDelimited"),
+            ("keyword", "style", True, False),
+        ),
+        (
+            lambda d: _post(d)["responses"]["200"]["headers"]["Location"].update(schema=INTEGER),
+            ("type", "schema", False, True),
+        ),
+        (
+            lambda d: _post(d)["responses"]["200"]["headers"]["Location"].pop("required"),
+            ("required", "Location", False, True),
+        ),
+    ],
+)
+def test_operations(change: Callable[[dict[str, Any]], None], told: Row) -> None:
+    before = described(TEXT)
+    after = copy.deepcopy(before)
+    change(after)
+    found = rows(before, after)
+    assert told in found and {row[0] for row in found} == {told[0]}
+
+
+def test_a_parameter_that_an_operation_describes_itself_hides_its_path_s() -> None:
+    before, after = described(TEXT), described(TEXT)
+    _shared(after)[1]["schema"] = NUMBER
+    assert rows(before, after) == []
+
+
+def test_a_parameter_that_moves_to_the_path_is_no_change() -> None:
+    before, after = described(TEXT), described(TEXT)
+    _shared(after)[1] = _post(after).pop("parameters")[0]
+    assert rows(before, after) == []
