@@ -160,8 +160,9 @@ class Session(RuleBasedStateMachine):
     @precondition(lambda self: self.mending is not None and self.core.ending is None)
     @rule(succeeds=st.booleans())
     def mend(self, succeeds: bool) -> None:
-        if self.mending.next("again") is None:
-            self.core.finish(self.mending.given_up("again", None))
+        self.mending.lost("again", None)
+        if self.mending.next() is None:
+            self.core.finish(self.mending.given_up())
         elif succeeds:
             assert self.core.restored() == [], "a sideband resends nothing"
             self.core.link_ready(1)

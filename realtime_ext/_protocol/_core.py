@@ -247,6 +247,9 @@ class Protocol(Requests):
     def restored(self) -> list[Outgoing]:
         """Take a new link: give what it has to be told before `link_ready`.
 
+        Where `sending` gives a waiter for one of them, that is to be filled before the next goes out: what
+        isn't configured as the old session was is not to be gone on with.
+
         What an earlier link was told and the server didn't take is among it again: that session is gone.
         """
         self._replayed = 0
@@ -263,6 +266,15 @@ class Protocol(Requests):
             self.effects.restart({create.event_id: create.content["item"] for create in creates})
             out += creates
         return out
+
+    def not_restored(self, error: Callable[[], Exception]) -> None:
+        """Note that the new link couldn't be told all that, and is gone.
+
+        Args:
+            error: Makes what the loss of the first link is told by.
+        """
+        self.effects.session.fail(error)
+        self.effects.responses.reset()
 
     def link_ready(self, attempts: int) -> None:
         """Let those go on who wait for a link.

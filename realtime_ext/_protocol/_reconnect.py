@@ -10,9 +10,10 @@ from collections.abc import Callable
 
 import attrs
 
+from ..errors import APIConnectionError, APITimeoutError, InternalServerError, RateLimitError, RealtimeError
 from ._closing import Ending, is_worth_reconnecting
 
-__all__ = ["Attempt", "Reconnect", "Reconnecting", "wants_reconnect"]
+__all__ = ["Attempt", "Reconnect", "Reconnecting", "unconfirmed", "wants_reconnect"]
 
 logger = logging.getLogger("realtime_ext")
 
@@ -80,25 +81,25 @@ class Reconnecting:
     Attributes:
         ending: The same.
         made: How many attempts there were.
+        reason: How the link, or the attempt before, ended.
     """
 
     def __init__(self, policy: Reconnect, ending: Ending, random: Callable[[], float]) -> None:
         self.ending = ending
         self._policy = policy
         self._random = random
+        self._cause = ending.cause
+        self._is_hopeless = False
         self.made = 0
+        self.reason = ending.reason
 
-    def next(self, reason: str) -> Attempt | None:
-        """Give the next attempt, or None when there were enough.
-
-        Args:
-            reason: What the last one, or the link, ended with.
-        """
-        if self.made >= self._policy.attempts:
+    def next(self) -> Attempt | None:
+        """Give the next attempt, or None when there were enough, or none can succeed."""
+        if self._is_hopeless or self.made >= self._policy.attempts:
             return None
         delay = min(self._policy.first_delay * 2.0 ** min(self.made, 30), self._policy.max_delay)
         self.made += 1
-        attempt = Attempt(number=self.made, delay=delay * (1 - _JITTER * self._random()), reason=reason)
+        attempt = Attempt(number=self.made, delay=delay * (1 - _JITTER * self._random()), reason=self.reason)
         if self._policy.on_attempt is not None:
             try:
                 self._policy.on_attempt(attempt)
@@ -106,15 +107,37 @@ class Reconnecting:
                 logger.warning("on_attempt raised %s", type(fault).__name__)
         return attempt
 
-    def given_up(self, reason: str, cause: BaseException | None) -> Ending:
-        """Give the connection's ending, now that it isn't tried any more.
+    def lost(self, reason: str, cause: BaseException | None) -> None:
+        """Note that an attempt's link was lost before the session could go on.
 
         Args:
-            reason: How the last attempt ended.
-            cause: The exception behind that.
+            reason: In words.
+            cause: The exception behind it.
         """
-        words = f"{self.ending.reason}; reconnecting failed after {self.made} attempts: {reason}"
-        return attrs.evolve(self.ending, reason=words, is_normal=False, cause=cause)
+        self.reason, self._cause = reason, cause
+
+    def failed(self, error: RealtimeError, *, is_linked: bool) -> None:
+        """Note that an attempt failed; what the API refuses once it would refuse again.
+
+        Args:
+            error: With what.
+            is_linked: Whether there was a link, and its new session was not to be had.
+        """
+        is_passing = isinstance(error, APIConnectionError | InternalServerError | RateLimitError)
+        self._is_hopeless = not is_passing
+        refused = "the new session was refused its configuration: " if is_linked and not is_passing else ""
+        self.reason, self._cause = f"{refused}{error}", error
+
+    def given_up(self) -> Ending:
+        """Give the connection's ending, now that it isn't tried any more."""
+        attempts = "1 attempt" if self.made == 1 else f"{self.made} attempts"
+        words = f"{self.ending.reason}; reconnecting failed after {attempts}: {self.reason}"
+        return attrs.evolve(self.ending, reason=words, is_normal=False, cause=self._cause)
+
+
+def unconfirmed(seconds: float | None) -> APITimeoutError:
+    """Give the error for a new session whose configuration was not confirmed in time."""
+    return APITimeoutError(f"the new session was not confirmed within {seconds:g} s")
 
 
 def wants_reconnect(policy: Reconnect | None, code: int | None, *, is_expired: bool) -> bool:

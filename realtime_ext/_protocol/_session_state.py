@@ -145,7 +145,7 @@ class SessionState:
 
     def restart(self) -> JSON | None:
         """Begin anew: give the update that configures the new session like the old one."""
-        self._text, self.is_expired = None, False
+        self._text, self._last, self.is_expired = None, None, False
         self._ends_at, self._is_warned = None, False
         if not self._configuration:
             return None

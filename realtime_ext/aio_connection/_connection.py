@@ -58,10 +58,12 @@ class AsyncConnection(Surface, AsyncReceiving, AsyncSending):
         observer: Observer | None = None,
         call: Call | None = None,
         call_id: str | None = None,
+        confirm_timeout: float | None = None,
     ) -> None:
         super().__init__(core, contextlib.nullcontext(), observer=observer, call=call, call_id=call_id)
         self._loop = asyncio.get_running_loop()
         self._link = link
+        self._confirm_timeout = confirm_timeout  # seconds for a session's first confirmation; None for ever
         self._tools: ToolTask | None = None
         self._closing: asyncio.Task[None] | None = None
         self.playback = AsyncPlayback(self)

@@ -60,6 +60,7 @@ class AsyncConnecting:
             reopen=reopen if request.reconnect is not None else None,
             observer=request.observer,
             call_id=plan.query.get("call_id"),
+            confirm_timeout=seconds_of(request.options.timeout or http.settings.timeout),
         )
         self._connection = connection
         try:
@@ -83,10 +84,9 @@ class AsyncConnecting:
     async def _confirm(self, core: Protocol, connection: AsyncConnection, plan: Plan) -> None:
         if plan.update is None:
             return
-        timeout = seconds_of(self._request.options.timeout or self._http.settings.timeout)
         acknowledged = await connection._send(core.write(plan.update))
         assert acknowledged is not None
-        await connection._wait(acknowledged, timeout, "connect: session.updated")
+        await connection._wait(acknowledged, connection._confirm_timeout, "connect: session.updated")
 
 
 class AsyncAnswering(AsyncConnecting):

@@ -9,18 +9,13 @@ from typing import TYPE_CHECKING
 
 from .._protocol._closing import Ending
 from .._protocol._message import read_message
-from .._protocol._reconnect import Reconnecting
-from ..errors import (
-    APIConnectionError,
-    InternalServerError,
-    NotFoundError,
-    RateLimitError,
-    RealtimeError,
-)
+from .._protocol._reconnect import Reconnecting, unconfirmed
+from ..errors import NotFoundError, RealtimeError
 from ._link import AsyncLink, LinkClosed
 
 if TYPE_CHECKING:
     from .._exchange import Clock
+    from .._protocol._waiters import Waiter
     from ._connection import AsyncConnection
 
 __all__ = ["Reader"]
@@ -90,40 +85,62 @@ class Reader:
             return end
 
     async def _mend(self, lost: Reconnecting) -> AsyncLink | None:
-        reason = lost.ending.reason
-        cause: BaseException | None = lost.ending.cause
-        while self._reopen is not None and (attempt := lost.next(reason)) is not None:
+        while self._reopen is not None and (attempt := lost.next()) is not None:
             await self._clock.asleep(attempt.delay)
+            link: AsyncLink | None = None
             try:
                 link = await self._reopen()
-            except NotFoundError as error:
-                if self._core.role.is_sideband:
-                    self._core.finish(
-                        Ending(code=lost.ending.code, reason="the call has ended", is_normal=True)
-                    )
-                    return None
-                reason, cause = str(error), error
-                break
-            except (APIConnectionError, InternalServerError, RateLimitError) as error:
-                reason, cause = str(error), error
-                continue
-            except RealtimeError as error:
-                reason, cause = str(error), error
-                break
-            try:
-                self._connection._link = link
-                for out in self._core.restored():
-                    self._core.sending(out)
-                    self._connection._observe("out", dict(out.content))
-                    await link.send(out.text)
+                await self._resume(link)
+                if self._core.ending is None:
+                    self._core.link_ready(attempt.number)
+                    self._set_timer()
+                    return link
             except LinkClosed as closed:
-                reason, cause = closed.reason, closed.cause
-                self._core.effects.abandon(lost.ending.error)
-                continue
-            self._core.link_ready(attempt.number)
-            return link
-        self._core.finish(lost.given_up(reason, cause))
+                lost.lost(closed.reason, closed.cause)
+            except RealtimeError as error:
+                lost.failed(error, is_linked=link is not None)
+                if link is None and isinstance(error, NotFoundError) and self._core.role.is_sideband:
+                    ending = Ending(code=lost.ending.code, reason="the call has ended", is_normal=True)
+                    self._core.finish(ending)
+            ending_of_all = self._core.ending
+            self._core.not_restored(lost.ending.error)
+            if link is not None:
+                await link.close(1000 if ending_of_all is None else ending_of_all.own_code)
+            if ending_of_all is not None:
+                return None
+        self._core.finish(lost.given_up())
         return None
+
+    async def _resume(self, link: AsyncLink) -> None:
+        """Tell a new link what it has to be told; return as soon as the connection has ended."""
+        if self._core.ending is not None:
+            return
+        self._connection._link = link  # from now on, `close` closes this one
+        for out in self._core.restored():
+            acknowledged = self._core.sending(out)
+            self._connection._observe("out", dict(out.content))
+            await link.send(out.text)
+            if acknowledged is not None:
+                await self._confirm(link, acknowledged)
+
+    async def _confirm(self, link: AsyncLink, acknowledged: Waiter[None]) -> None:
+        """Read until something is acknowledged, which nobody else could do meanwhile."""
+        patience = self._connection._confirm_timeout
+        limit = asyncio.timeout(patience)
+        try:
+            async with limit:
+                while not acknowledged.done and self._core.ending is None:
+                    content, event, size = read_message(await link.recv())
+                    self._connection._observe("in", event)
+                    self._core.apply(content, event, size)
+        except Exception as error:
+            if limit.expired():
+                raise unconfirmed(patience) from error
+            if (end := link.ended(error)) is None:
+                raise
+            raise end from error
+        if acknowledged.done:
+            acknowledged.result()
 
     def _set_timer(self) -> None:
         """Have the protocol warned when the session is about to end."""

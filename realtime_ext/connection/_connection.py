@@ -57,9 +57,11 @@ class Connection(Surface, Receiving, Sending):
         reopen: Callable[[Dialer], WebSocketLink] | None = None,
         observer: Observer | None = None,
         call_id: str | None = None,
+        confirm_timeout: float | None = None,
     ) -> None:
         super().__init__(core, threading.RLock(), observer=observer, call=None, call_id=call_id)
         self._link = link
+        self._confirm_timeout = confirm_timeout  # seconds for a session's first confirmation; None for ever
         self._send_lock = threading.Lock()
         self._tools: ToolThread | None = None
         self._is_closing = False

@@ -60,6 +60,7 @@ class Connecting:
             reopen=reopen if request.reconnect is not None else None,
             observer=request.observer,
             call_id=plan.query.get("call_id"),
+            confirm_timeout=seconds_of(request.options.timeout or http.settings.timeout),
         )
         self._connection = connection
         try:
@@ -83,10 +84,9 @@ class Connecting:
     def _confirm(self, core: Protocol, connection: Connection, plan: Plan) -> None:
         if plan.update is None:
             return
-        timeout = seconds_of(self._request.options.timeout or self._http.settings.timeout)
         acknowledged = connection._send(core.write(plan.update))
         assert acknowledged is not None
-        connection._wait(acknowledged, timeout, "connect: session.updated")
+        connection._wait(acknowledged, connection._confirm_timeout, "connect: session.updated")
 
 
 class Answering(Connecting):

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from .._protocol._closing import Ending
 from .._protocol._message import read_message
-from .._protocol._reconnect import Reconnecting
-from ..errors import (
-    APIConnectionError,
-    InternalServerError,
-    NotFoundError,
-    RateLimitError,
-    RealtimeError,
-)
+from .._protocol._reconnect import Reconnecting, unconfirmed
+from ..errors import NotFoundError, RealtimeError
 from ._sockets import Dialer
 from ._websocket import LinkClosed
 
 if TYPE_CHECKING:
     from .._exchange import Clock
+    from .._protocol._waiters import Waiter
     from ._connection import Connection
     from ._link import WebSocketLink
 
@@ -100,51 +96,68 @@ class Reader:
             return closed
 
     def _mend(self, lost: Reconnecting) -> WebSocketLink | None:
-        reason = lost.ending.reason
-        cause: BaseException | None = lost.ending.cause
-        while self._reopen is not None and (attempt := lost.next(reason)) is not None:
+        while self._reopen is not None and (attempt := lost.next()) is not None:
             if self._stopped.wait(attempt.delay):
                 return None
+            link: WebSocketLink | None = None
             try:
                 link = self._reopen(self._dialer)
-            except NotFoundError as error:
-                if self._core.role.is_sideband:
+                self._resume(link)
+                with self._lock:
+                    if self._core.ending is None:
+                        self._core.link_ready(attempt.number)
+                        return link
+            except LinkClosed as closed:
+                lost.lost(closed.reason, closed.cause)
+            except RealtimeError as error:
+                lost.failed(error, is_linked=link is not None)
+                if link is None and isinstance(error, NotFoundError) and self._core.role.is_sideband:
                     ending = Ending(code=lost.ending.code, reason="the call has ended", is_normal=True)
                     with self._lock:
                         self._core.finish(ending)
-                    return None
-                reason, cause = str(error), error
-                break
-            except (APIConnectionError, InternalServerError, RateLimitError) as error:
-                reason, cause = str(error), error
-                continue
-            except RealtimeError as error:
-                reason, cause = str(error), error
-                break
-            try:
-                self._resume(link)
-            except LinkClosed as closed:
-                reason, cause = closed.reason, closed.cause
-                with self._lock:
-                    self._core.effects.abandon(lost.ending.error)
-                continue
-            self._dialer.release()
+            finally:
+                self._dialer.release()
             with self._lock:
-                if self._core.ending is None:
-                    self._core.link_ready(attempt.number)
-                    return link
-            link.close()
-            return None
+                ending_of_all = self._core.ending
+                self._core.not_restored(lost.ending.error)
+            if link is not None:
+                link.close(1000 if ending_of_all is None else ending_of_all.own_code)
+            if ending_of_all is not None:
+                return None
         with self._lock:
-            self._core.finish(lost.given_up(reason, cause))
+            self._core.finish(lost.given_up())
         return None
 
     def _resume(self, link: WebSocketLink) -> None:
-        self._connection._link = link
+        """Tell a new link what it has to be told; return as soon as the connection has ended."""
         with self._lock:
+            if self._core.ending is not None:
+                return
+            self._connection._link = link  # from now on, `close` closes this one
             outgoing = self._core.restored()
         for out in outgoing:
             with self._lock:
-                self._core.sending(out)
+                acknowledged = self._core.sending(out)
             self._connection._observe("out", dict(out.content))
             link.send(out.text)
+            if acknowledged is not None:
+                self._confirm(link, acknowledged)
+
+    def _confirm(self, link: WebSocketLink, acknowledged: Waiter[None]) -> None:
+        """Read until something is acknowledged, which nobody else could do meanwhile."""
+        patience = self._connection._confirm_timeout
+        deadline = None if patience is None else time.monotonic() + patience
+        while not acknowledged.done and self._core.ending is None:
+            left = None if deadline is None else deadline - time.monotonic()
+            if left is not None and left <= 0:
+                raise unconfirmed(patience)
+            try:
+                data = link.recv(left)
+            except TimeoutError:
+                continue
+            content, event, size = read_message(data)
+            self._connection._observe("in", event)
+            with self._lock:
+                self._core.apply(content, event, size)
+        if acknowledged.done:
+            acknowledged.result()

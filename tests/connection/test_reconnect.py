@@ -4,11 +4,18 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
 
-from realtime_ext import AuthenticationError, ConnectionClosedError
+from realtime_ext import (
+    APITimeoutError,
+    AuthenticationError,
+    BadRequestError,
+    ConnectionClosedError,
+    InternalServerError,
+)
 from realtime_ext.connection import Attempt, Reconnect, Reconnected
 from tests.connection.driver import connect
 from tests.connection.scripted import Model, Peer, ScriptedServer, session
@@ -138,6 +145,150 @@ def test_a_model_session_goes_on_with_configuration_and_items(flavour: Flavour) 
         {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "question"}]},
         {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "answer 1"}]},
     ]
+
+
+CONFIGURED = {"type": "realtime", "model": "gpt-realtime", "instructions": "one"}
+REPLAY = Reconnect(replay=True, **AT_ONCE)
+
+
+def begins(peer: Peer) -> dict[str, Any]:
+    """Begin a session as the API does, and give the update that comes."""
+    peer.send("session.created", session=session(instructions="the server's own"))
+    return peer.expect("session.update")
+
+
+def refuses(kind: str) -> Any:
+    """Make a script that refuses a session's configuration."""
+
+    def script(peer: Peer) -> None:
+        update = begins(peer)
+        error = {"type": kind, "message": "not like that", "param": "session.instructions"}
+        peer.send("error", error={**error, "event_id": update["event_id"]})
+        peer.until_closed()
+
+    return script
+
+
+def test_a_new_session_is_confirmed_before_the_connection_goes_on(flavour: Flavour) -> None:
+    seen = threading.Event()
+
+    def confirms_late(peer: Peer) -> None:
+        update = begins(peer)
+        peer.send("later.event")
+        assert seen.wait(20)
+        peer.send("session.updated", session=session(**update["session"]))
+        peer.until_closed()
+
+    with ScriptedServer(Faltering(), confirms_late) as server:
+        with connect(flavour, server, session=CONFIGURED, reconnect=REPLAY) as connection:
+            connection.ask("question")
+            connection.commit_audio()
+            while connection.recv().type != "later.event":
+                pass
+            assert connection.session.instructions == "the server's own"
+            assert [event["type"] for event in server.peers[1].received] == ["session.update"]
+            seen.set()
+            assert connection.recv().type == "session.updated"
+            assert isinstance(connection.recv(), Reconnected)
+            assert connection.session.instructions == "one"
+            connection.clear_audio()
+            server.wait_for("input_audio_buffer.clear")
+    kinds = [event["type"] for event in server.peers[1].received]
+    items = ["conversation.item.create"] * 2
+    assert kinds == ["session.update", *items, "input_audio_buffer.clear"]
+
+
+def test_a_new_session_that_refuses_the_configuration_ends_the_connection(flavour: Flavour) -> None:
+    with ScriptedServer(Faltering(), refuses("invalid_request_error")) as server:
+        with connect(flavour, server, session=CONFIGURED, reconnect=REPLAY) as connection:
+            connection.commit_audio()
+            events = []
+            with pytest.raises(
+                ConnectionClosedError, match=r"refused its configuration: not like that"
+            ) as caught:
+                for event in connection:
+                    events.append(event)
+            assert not any(isinstance(event, Reconnected) for event in events)
+            assert events[-1].type == "error"
+            with pytest.raises(ConnectionClosedError, match="not like that"):
+                connection.clear_audio()
+        server.wait(lambda: server.peers[1].close_code is not None)
+    assert isinstance(caught.value.__cause__, BadRequestError)
+    assert len(server.requests) == 2
+
+
+def loses_the_link(peer: Peer) -> None:
+    """Lose the link in place of a confirmation."""
+    begins(peer)
+    peer.abort()
+
+
+def keeps_silent(peer: Peer) -> None:
+    """Confirm nothing."""
+    begins(peer)
+    peer.send("later.event")
+    peer.until_closed()
+
+
+@pytest.mark.parametrize("failing", [loses_the_link, keeps_silent, refuses("server_error")])
+def test_a_new_session_that_is_not_confirmed_is_a_failed_attempt(flavour: Flavour, failing: Any) -> None:
+    with ScriptedServer(Faltering(), failing, Model()) as server:
+        with connect(flavour, server, session=CONFIGURED, reconnect=REPLAY, timeout=0.5) as connection:
+            connection.ask("question")
+            connection.commit_audio()
+            event = connection.wait_for(Reconnected)
+            assert (event.attempts, event.replayed) == (2, 2)
+            assert connection.ask("again").status == "completed"
+        server.wait(lambda: server.peers[1].close_code is not None or failing is loses_the_link)
+    assert [event["type"] for event in server.peers[1].received] == ["session.update"]
+    assert [item["item"]["role"] for item in server.of("conversation.item.create")[1:3]] == [
+        "user",
+        "assistant",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("failing", "cause"), [(keeps_silent, APITimeoutError), (refuses("server_error"), InternalServerError)]
+)
+def test_new_sessions_that_are_never_confirmed_end_the_connection(
+    flavour: Flavour, failing: Any, cause: type[Exception]
+) -> None:
+    policy = Reconnect(replay=True, **AT_ONCE, attempts=2)
+    with ScriptedServer(Faltering(), failing) as server:
+        with connect(flavour, server, session=CONFIGURED, reconnect=policy, timeout=0.2) as connection:
+            connection.commit_audio()
+            with pytest.raises(ConnectionClosedError, match="failed after 2 attempts") as caught:
+                list(connection)
+    assert isinstance(caught.value.__cause__, cause)
+
+
+def test_closing_before_a_new_session_is_confirmed_ends_at_once(flavour: Flavour) -> None:
+    attempts: list[Attempt] = []
+    policy = Reconnect(replay=True, **AT_ONCE, on_attempt=attempts.append)
+    with ScriptedServer(Faltering(), keeps_silent) as server:
+        with connect(flavour, server, session=CONFIGURED, reconnect=policy, timeout=None) as connection:
+            connection.commit_audio()
+            while connection.recv().type != "later.event":
+                pass
+        assert connection.is_closed
+        server.wait(lambda: server.peers[1].close_code == 1000)
+    assert len(attempts) == 1
+
+
+def test_an_event_queue_that_overflows_before_the_confirmation_ends_the_connection(flavour: Flavour) -> None:
+    def floods(peer: Peer) -> None:
+        begins(peer)
+        for _ in range(30):
+            peer.send("later.event", padding="x" * 1000)
+        peer.until_closed()
+
+    with ScriptedServer(Faltering(), floods) as server:
+        options = {"session": CONFIGURED, "reconnect": REPLAY, "max_queue_bytes": 20_000}
+        with connect(flavour, server, **options) as connection:
+            connection.commit_audio()
+            with pytest.raises(ConnectionClosedError, match="consumer too slow"):
+                connection.wait_for("nothing.comes")
+        server.wait(lambda: server.peers[1].close_code == 1008)
 
 
 def test_the_end_of_the_hour_is_carried_over_too(flavour: Flavour) -> None:
