@@ -13,6 +13,7 @@ from typing import Any
 import attrs
 
 from ..errors import ConnectionClosedError, RealtimeError
+from ._acknowledgement import Acknowledgement
 from ._closing import Ending
 from ._effects import ADDING, Effects
 from ._handlers import Handlers
@@ -88,7 +89,9 @@ class Protocol(Requests):
         self.handlers = Handlers()
         self.mailbox = Mailbox(self._budget)
         self.turns = Turns(self._budget, sees_all=not role.is_sideband)
-        self.effects = Effects(role.kind, is_local=role.plays, turns=self.turns, model=role.model)
+        self.effects = Effects(
+            role.kind, is_local=role.plays, turns=self.turns, model=role.model, is_shared=role.is_shared
+        )
         self.ending: Ending | None = None
         self.is_linked = True
         self.validate = validate
@@ -189,10 +192,9 @@ class Protocol(Requests):
         """Write an event that was made here."""
         return write(dict(content), self.ids)
 
-    def sending(self, out: Outgoing) -> Waiter[None] | None:
-        """Note an event that is about to go out; an update's waiter is filled by its acknowledgement."""
-        waiter: Waiter[None] | None = self.effects.sending(out.type, out.event_id, out.content)
-        return waiter
+    def sending(self, out: Outgoing) -> Acknowledgement | None:
+        """Note an event that is about to go out; what is given for an update is filled by its answer."""
+        return self.effects.sending(out.type, out.event_id, out.content)
 
     def not_sent(self, out: Outgoing) -> None:
         """Note that an event could not be sent."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..usage import UsageMeter
+from ._acknowledgement import Acknowledgement
 from ._ledger import Ledger
 from ._playback import PlaybackState, audio_size
 from ._refusal import refusal
@@ -46,6 +47,7 @@ class Effects:
         is_local: Whether the application plays the model's audio.
         turns: The turns.
         model: The session's model, where it is known.
+        is_shared: Whether others may change the session too.
 
     Attributes:
         responses, ledger, playback, repeats, session, turns: The parts.
@@ -66,12 +68,20 @@ class Effects:
         "turns",
     )
 
-    def __init__(self, kind: str, *, is_local: bool, turns: Turns, model: str | None = None) -> None:
+    def __init__(
+        self,
+        kind: str,
+        *,
+        is_local: bool,
+        turns: Turns,
+        model: str | None = None,
+        is_shared: bool = False,
+    ) -> None:
         self.responses = Responses()
         self.ledger = Ledger()
         self.playback = PlaybackState(is_local=is_local)
         self.repeats = Repeats()
-        self.session = SessionState(kind)
+        self.session = SessionState(kind, is_shared=is_shared)
         self.turns = turns
         self.meter = UsageMeter(model)
         self._sent: dict[str, str] = {}
@@ -94,11 +104,11 @@ class Effects:
             logger.warning("%s has an unexpected shape (%s)", kind, type(fault).__name__)
         return not self._is_withheld
 
-    def sending(self, kind: str, event_id: str, content: JSON) -> Any:
+    def sending(self, kind: str, event_id: str, content: JSON) -> Acknowledgement | None:
         """Note an event that is about to go out.
 
         Returns:
-            For `session.update` the waiter of its acknowledgement, else None.
+            For `session.update` what its acknowledgement fills, else None.
         """
         if len(self._sent) >= _REMEMBERED:
             del self._sent[next(iter(self._sent))]

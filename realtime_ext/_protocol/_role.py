@@ -24,3 +24,8 @@ class Role:
     plays: bool = True
     carries_audio: bool = True
     model: str | None = None
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether others may change the session too: a call's session is everybody's who attends to it."""
+        return self.is_sideband or not self.carries_audio

@@ -6,11 +6,12 @@ It must not send.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import reduce
 from typing import Any
 
 from .. import _json
 from ..session import merge
-from ._waiters import Waiter
+from ._acknowledgement import Acknowledgement, Answer, answer_to
 
 __all__ = ["SessionState"]
 
@@ -18,6 +19,7 @@ JSON = dict[str, Any]
 
 LIFETIME = 3600.0  # seconds that a session lasts
 WARNING_BEFORE = 300.0  # seconds before the end
+_REFUSABLE = 16  # updates that are taken back if a refusal names them after all
 
 
 class SessionState:
@@ -25,6 +27,7 @@ class SessionState:
 
     Args:
         kind: `realtime`, `transcription` or `translation`.
+        is_shared: Whether others may change it too, whose updates the server describes here as well.
 
     Attributes:
         seen: How often the server has described it.
@@ -32,11 +35,14 @@ class SessionState:
     """
 
     __slots__ = (
+        "_before",
         "_configuration",
         "_ends_at",
+        "_is_shared",
         "_is_warned",
         "_last",
         "_numbers",
+        "_taken",
         "_text",
         "_updates",
         "is_expired",
@@ -44,15 +50,18 @@ class SessionState:
         "seen",
     )
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, *, is_shared: bool = False) -> None:
         self.kind = kind
+        self._is_shared = is_shared
         self.seen = 0
         self._text: str | None = None  # JSON, which takes a fraction of what the object would
         self.is_expired = False
+        self._before: str | None = None  # the description before that
         self._configuration: JSON = {}
+        self._taken: list[tuple[str, JSON]] = []  # what was acknowledged last, by the ids of the updates
         self._last: tuple[object, str | None] | None = None  # id and text of the last description
         self._numbers = False  # whether the server was seen to give its events different ids
-        self._updates: list[tuple[str, Any, Waiter[None]]] = []
+        self._updates: list[Acknowledgement] = []
         self._ends_at: float | None = None  # unix seconds
         self._is_warned = False
 
@@ -72,22 +81,24 @@ class SessionState:
     @property
     def configuration(self) -> JSON:
         """All that the client has set and the server taken."""
-        return self._configuration
+        return reduce(merge, (session for _, session in self._taken), self._configuration)
 
     def saw(self, session: Any) -> None:
         """Take the server's description."""
         if isinstance(session, Mapping):
             self.seen += 1
+            if self._is_shared:
+                self._before = self._text
             self._text = _json.encode(session, plain=True)
             expires_at = session.get("expires_at")
             if isinstance(expires_at, int | float) and expires_at > 0:
                 self._ends_at = float(expires_at)
 
-    def sent(self, event_id: str, session: Any) -> Waiter[None]:
-        """Note an update that is about to go out; the waiter is filled by its acknowledgement."""
-        waiter: Waiter[None] = Waiter()
-        self._updates.append((event_id, session, waiter))
-        return waiter
+    def sent(self, event_id: str, session: Any) -> Acknowledgement:
+        """Note an update that is about to go out; what is given is filled by its acknowledgement."""
+        update = Acknowledgement(event_id, session)
+        self._updates.append(update)
+        return update
 
     def created(self, event_id: object = None) -> None:
         """Take the server's first description."""
@@ -99,13 +110,41 @@ class SessionState:
         Args:
             event_id: Its id; one that comes again with the same description acknowledges nothing more.
         """
-        if self._is_repeated(event_id):
+        if self._is_repeated(event_id) or not self._updates:
             return
-        if self._updates:
-            _, session, waiter = self._updates.pop(0)
-            if isinstance(session, Mapping):
-                self._configuration = merge(self._configuration, session)
-            waiter.resolve(None)
+        if not self._is_shared:
+            self._take(1)
+            return
+        before = None if self._before is None else _json.decode(self._before)
+        shown = self.content or {}
+        doubtful: Acknowledgement | None = None
+        is_next = True  # what is looked at is the oldest update without an answer
+        for number, update in enumerate(self._updates, 1):
+            answer = answer_to(update.session, shown, before)
+            if answer is Answer.SHOWN or (answer is Answer.UNTOLD and is_next):
+                self._take(number)  # those before it were answered before, in whatever form
+                return
+            if not update.sign.done:
+                if answer is Answer.DOUBTFUL and is_next:
+                    doubtful = update
+                is_next = False
+        if doubtful is not None:
+            doubtful.sign.resolve(None)
+
+    def trust(self, update: Acknowledgement) -> None:
+        """Take a doubtful answer for an acknowledgement, now that no refusal has come."""
+        if update in self._updates:
+            self._take(self._updates.index(update) + 1)
+
+    def _take(self, count: int) -> None:
+        """Note that the oldest updates are in force."""
+        taken, self._updates = self._updates[:count], self._updates[count:]
+        for update in taken:
+            if isinstance(update.session, Mapping):
+                self._taken.append((update.event_id, dict(update.session)))
+                if len(self._taken) > _REFUSABLE:
+                    self._configuration = merge(self._configuration, self._taken.pop(0)[1])
+            update.resolve(None)
 
     def _is_repeated(self, event_id: object) -> bool:
         before, self._last = self._last, (event_id, self._text)
@@ -117,15 +156,17 @@ class SessionState:
         """Take a refusal: of the update that it names, or of the oldest if it names a session's field."""
         for update in self._updates:
             anonymous = event_id is None and isinstance(param, str) and param.startswith("session")
-            if update[0] == event_id or anonymous:
+            if update.event_id == event_id or anonymous:
                 self._updates.remove(update)
-                update[2].fail(error)
+                update.fail(error)
                 return
+        if event_id is not None:  # what seemed to acknowledge it was another's
+            self._taken = [taken for taken in self._taken if taken[0] != event_id]
 
     def fail(self, error: Callable[[], Exception]) -> None:
         """Tell everybody who waits that no acknowledgement will come."""
         while self._updates:
-            self._updates.pop(0)[2].fail(error())
+            self._updates.pop(0).fail(error())
 
     def began(self, now: float) -> None:
         """Note when the session began, in unix seconds; what the server says of its end counts for more."""
@@ -145,8 +186,9 @@ class SessionState:
 
     def restart(self) -> JSON | None:
         """Begin anew: give the update that configures the new session like the old one."""
-        self._text, self._last, self.is_expired = None, None, False
+        self._text, self._before, self._last, self.is_expired = None, None, None, False
         self._ends_at, self._is_warned = None, False
+        self._configuration, self._taken = self.configuration, []
         if not self._configuration:
             return None
         return {"type": "session.update", "session": self._configuration}

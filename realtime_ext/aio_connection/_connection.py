@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .._protocol import _shortcuts as shortcuts
+from .._protocol._acknowledgement import Acknowledgement
 from .._protocol._closing import Ending
 from .._protocol._core import Protocol
 from .._protocol._outbox import Outgoing, appended
@@ -198,7 +199,7 @@ class AsyncConnection(Surface, AsyncReceiving, AsyncSending):
                 raise APITimeoutError(f"{what} did not come within {timeout:g} s") from error
         return waiter.result()
 
-    async def _send(self, out: Outgoing) -> Waiter[None] | None:
+    async def _send(self, out: Outgoing) -> Acknowledgement | None:
         link = await self._linked(out.content)
         acknowledged = self._core.sending(out)
         if self._observer is not None:

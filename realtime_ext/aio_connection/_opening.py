@@ -86,7 +86,7 @@ class AsyncConnecting:
             return
         acknowledged = await connection._send(core.write(plan.update))
         assert acknowledged is not None
-        await connection._wait(acknowledged, connection._confirm_timeout, "connect: session.updated")
+        await connection._acknowledged(acknowledged, connection._confirm_timeout, "connect: session.updated")
 
 
 class AsyncAnswering(AsyncConnecting):

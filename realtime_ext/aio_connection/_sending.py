@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from .. import _json
 from .._protocol import _shortcuts as shortcuts
+from .._protocol._acknowledgement import DOUBT, Acknowledgement
 from .._protocol._core import Protocol
 from .._protocol._outbox import Outgoing, append_messages
 from .._protocol._waiters import Waiter
+from ..errors import APITimeoutError
 
 if TYPE_CHECKING:
     from ..events import ClientEvent
@@ -67,7 +70,7 @@ class AsyncSending:
         out = self._core.write(self._core.session_update(session))
         acknowledged = await self._send(out)
         if wait and acknowledged is not None:
-            await self._wait(acknowledged, timeout, "session.updated")
+            await self._acknowledged(acknowledged, timeout, "session.updated")
         return out.event_id
 
     async def append_audio(self, data: bytes | bytearray | memoryview | str) -> str:
@@ -210,7 +213,18 @@ class AsyncSending:
         await self._send(out)
         return out.event_id
 
-    async def _send(self, out: Outgoing) -> Waiter[None] | None:
+    async def _acknowledged(self, update: Acknowledgement, timeout: float | None, what: str) -> None:
+        """Wait for the answer to an update, and a little longer where it may be somebody else's."""
+        begun = time.monotonic()
+        await self._wait(update.sign, timeout, what)
+        left = DOUBT if timeout is None else min(DOUBT, timeout - (time.monotonic() - begun))
+        try:
+            await self._wait(update, left, what)
+        except APITimeoutError:
+            self._core.effects.session.trust(update)
+        update.result()
+
+    async def _send(self, out: Outgoing) -> Acknowledgement | None:
         raise NotImplementedError
 
     async def _send_text(self, text: str, rest: Iterator[tuple[str, str]]) -> None:

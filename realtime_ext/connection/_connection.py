@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .._protocol import _shortcuts as shortcuts
+from .._protocol._acknowledgement import Acknowledgement
 from .._protocol._closing import Ending
 from .._protocol._core import Protocol
 from .._protocol._outbox import Outgoing, appended
@@ -202,7 +203,7 @@ class Connection(Surface, Receiving, Sending):
                 raise APITimeoutError(f"{what} did not come within {timeout:g} s")
         return waiter.result()
 
-    def _send(self, out: Outgoing) -> Waiter[None] | None:
+    def _send(self, out: Outgoing) -> Acknowledgement | None:
         link = self._linked(out.content)
         with self._send_lock:
             with self._lock:

@@ -86,7 +86,7 @@ class Connecting:
             return
         acknowledged = connection._send(core.write(plan.update))
         assert acknowledged is not None
-        connection._wait(acknowledged, connection._confirm_timeout, "connect: session.updated")
+        connection._acknowledged(acknowledged, connection._confirm_timeout, "connect: session.updated")
 
 
 class Answering(Connecting):

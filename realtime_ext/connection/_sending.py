@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Literal
 
 from .. import _json
 from .._protocol import _shortcuts as shortcuts
+from .._protocol._acknowledgement import DOUBT, Acknowledgement
 from .._protocol._core import Protocol
 from .._protocol._outbox import Outgoing, append_messages
 from .._protocol._waiters import Waiter
+from ..errors import APITimeoutError
 
 if TYPE_CHECKING:
     from ..events import ClientEvent
@@ -69,7 +72,7 @@ class Sending:
             out = self._core.write(self._core.session_update(session))
         acknowledged = self._send(out)
         if wait and acknowledged is not None:
-            self._wait(acknowledged, timeout, "session.updated")
+            self._acknowledged(acknowledged, timeout, "session.updated")
         return out.event_id
 
     def append_audio(self, data: bytes | bytearray | memoryview | str) -> str:
@@ -217,7 +220,19 @@ class Sending:
         self._send(out)
         return out.event_id
 
-    def _send(self, out: Outgoing) -> Waiter[None] | None:
+    def _acknowledged(self, update: Acknowledgement, timeout: float | None, what: str) -> None:
+        """Wait for the answer to an update, and a little longer where it may be somebody else's."""
+        begun = time.monotonic()
+        self._wait(update.sign, timeout, what)
+        left = DOUBT if timeout is None else min(DOUBT, timeout - (time.monotonic() - begun))
+        try:
+            self._wait(update, left, what)
+        except APITimeoutError:
+            with self._lock:
+                self._core.effects.session.trust(update)
+        update.result()
+
+    def _send(self, out: Outgoing) -> Acknowledgement | None:
         raise NotImplementedError
 
     def _send_text(self, text: str, rest: Iterator[tuple[str, str]]) -> None:

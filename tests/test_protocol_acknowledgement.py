@@ -1,0 +1,97 @@
+"""Which of the server's descriptions answer an update, and what several updates on the way come to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from realtime_ext._protocol._acknowledgement import Answer, answer_to
+from realtime_ext._protocol._session_state import SessionState
+
+SHOWN, UNTOLD, DOUBTFUL, FOREIGN = Answer.SHOWN, Answer.UNTOLD, Answer.DOUBTFUL, Answer.FOREIGN
+
+
+@pytest.mark.parametrize(
+    ("sent", "shown", "before", "expected"),
+    [
+        ({"instructions": "a"}, {"instructions": "a"}, None, SHOWN),
+        ({"instructions": " A\n"}, {"instructions": "a"}, None, SHOWN),
+        ({"instructions": "a" * 9000}, {"instructions": "a" * 100}, None, SHOWN),
+        ({"instructions": "a"}, {"instructions": "b"}, None, FOREIGN),
+        ({"instructions": "a"}, {"instructions": "another's"}, None, FOREIGN),
+        ({"instructions": "a"}, {"instructions": ""}, None, FOREIGN),
+        ({"language": "en-US"}, {"language": "en"}, None, SHOWN),
+        ({"instructions": "a"}, {"instructions": "b"}, {"instructions": "b"}, FOREIGN),
+        ({"instructions": "a"}, {"instructions": "b"}, {"instructions": "c"}, DOUBTFUL),
+        ({"instructions": "a"}, {}, {}, DOUBTFUL),
+        ({"instructions": "a"}, {"instructions": None}, None, DOUBTFUL),
+        ({"instructions": "a"}, {"instructions": {"id": "a"}}, None, DOUBTFUL),
+        ({"type": "realtime"}, {"type": "other"}, None, UNTOLD),
+        (
+            {"type": "realtime", "model": "m", "tools": [{"name": "a"}]},
+            {"model": "n", "tools": []},
+            None,
+            UNTOLD,
+        ),
+        ({"instructions": "", "tracing": "auto", "truncation": None}, {"instructions": "x"}, None, UNTOLD),
+        ({"a": {"b": {"c": 0.8}}}, {"a": {"b": {"c": 0.800000011920929}}}, None, SHOWN),
+        ({"a": {"b": {"c": 0.8}}}, {"a": {"b": {"c": 0.5}}}, None, FOREIGN),
+        ({"a": {"b": {"c": 0.8}}}, {"a": None}, None, DOUBTFUL),
+        ({"on": True}, {"on": False}, None, FOREIGN),
+        ({"on": True}, {"on": 1}, None, DOUBTFUL),
+        ({"most": 5}, {"most": "inf"}, None, DOUBTFUL),
+        ({"one": "a", "two": "b"}, {"one": "a", "two": "c"}, None, FOREIGN),
+        ({"one": "a", "two": "b"}, {"one": "a"}, None, DOUBTFUL),
+        ("nothing", {}, None, DOUBTFUL),
+        (None, {}, None, UNTOLD),
+    ],
+)
+def test_a_description_answers_or_does_not(
+    sent: Any, shown: dict[str, Any], before: dict[str, Any] | None, expected: Answer
+) -> None:
+    assert answer_to(sent, shown, before) is expected
+
+
+def shared(*values: str) -> tuple[SessionState, list[Any]]:
+    """A session that others change too, with updates on the way."""
+    state = SessionState("realtime", is_shared=True)
+    return state, [state.sent(f"e{number}", {"instructions": value}) for number, value in enumerate(values)]
+
+
+def describe(state: SessionState, number: int, **fields: Any) -> None:
+    state.saw(fields)
+    state.updated(f"s{number}")
+
+
+def test_a_later_updates_answer_shows_that_those_before_were_answered() -> None:
+    state, updates = shared("a", "b", "c")
+    describe(state, 1, instructions="another's")
+    assert not any(update.sign.done for update in updates)
+    describe(state, 2, instructions="b")
+    assert [update.done for update in updates] == [True, True, False]
+    assert state.configuration == {"instructions": "b"}
+
+
+def test_a_doubtful_answer_is_one_updates_alone() -> None:
+    state, updates = shared("a", "b")
+    describe(state, 1, voice="x")
+    assert [update.sign.done for update in updates] == [True, False]
+    describe(state, 2, voice="y")
+    assert [update.sign.done for update in updates] == [True, True]
+    assert not any(update.done for update in updates)
+    state.trust(updates[1])
+    assert all(update.done for update in updates)
+    assert state.configuration == {"instructions": "b"}
+
+
+def test_what_is_refused_late_is_taken_back_and_the_rest_stays() -> None:
+    state = SessionState("realtime")
+    for number in range(40):
+        state.sent(f"e{number}", {"instructions": str(number), f"field_{number}": number})
+        describe(state, number)
+    state.refused("e39", ValueError("no"))
+    state.refused("never sent", ValueError("no"))
+    assert state.configuration["instructions"] == "38"
+    assert sorted(state.configuration) == sorted(["instructions", *(f"field_{n}" for n in range(39))])
+    assert len(state._taken) <= 16
