@@ -64,6 +64,7 @@ class _Part:
     played: int = 0
     is_complete: bool = False
     is_cut: bool = False
+    left_ms: int | None = None  # what the server's cut left of it; None where it cut nothing
 
     @property
     def played_ms(self) -> int:
@@ -130,6 +131,7 @@ class PlaybackState:
         part = self._parts.get((item_id, content_index))
         if part is None or not part.received:
             return None
+        part.left_ms = int(end_ms)
         share = part.form.bytes_in(end_ms) / part.received
         self._cut(part)
         return min(share, 1.0)
@@ -213,14 +215,14 @@ class PlaybackState:
         return interruption
 
     def clamp(self, item_id: str, played_ms: float) -> int:
-        """Limit a truncation to the audio that came.
+        """Limit a truncation to the audio that came, and that an earlier one left.
 
         Args:
             item_id: The item.
             played_ms: How much of it was heard.
 
         Returns:
-            Whole milliseconds; 0 for an item of which no audio came.
+            Whole milliseconds; 0 where there is nothing to cut: no audio came, or no more of it is left.
 
         Raises:
             TypeError: `played_ms` is not a number.
@@ -231,7 +233,9 @@ class PlaybackState:
         if not -float("inf") < played_ms < float("inf"):
             raise ValueError(f"played_ms: expected milliseconds, got {played_ms!r}")
         part = self._latest(item_id)
-        return 0 if part is None else max(0, min(int(played_ms), part.received_ms))
+        if part is None or (part.left_ms is not None and played_ms >= part.left_ms):
+            return 0
+        return max(0, min(int(played_ms), part.received_ms))
 
     def content_index(self, item_id: str) -> int:
         """Give the index of an item's audio among its content; 0 if nothing is known of it."""

@@ -134,10 +134,11 @@ class AsyncSending:
 
         Args:
             item_id: The item.
-            played_ms: Milliseconds that were heard; limited to the audio that came.
+            played_ms: Milliseconds that were heard; limited to the audio that came and wasn't cut already.
 
         Returns:
-            The `event_id`; None if there was nothing to cut: no audio, none heard, or the API plays it.
+            The `event_id`; None if there was nothing to cut: no audio, none heard, no more of it left, or the
+            API plays it.
         """
         event = self._core.truncate(item_id, played_ms)
         return None if event is None else await self._send_own(event)

@@ -136,10 +136,11 @@ class Sending:
 
         Args:
             item_id: The item.
-            played_ms: Milliseconds that were heard; limited to the audio that came.
+            played_ms: Milliseconds that were heard; limited to the audio that came and wasn't cut already.
 
         Returns:
-            The `event_id`; None if there was nothing to cut: no audio, none heard, or the API plays it.
+            The `event_id`; None if there was nothing to cut: no audio, none heard, no more of it left, or the
+            API plays it.
         """
         with self._lock:
             event = self._core.truncate(item_id, played_ms)

@@ -84,6 +84,19 @@ def test_truncating_stays_within_the_audio_that_came(flavour: Flavour) -> None:
     assert server.of("conversation.item.truncate")[0]["audio_end_ms"] == 8
 
 
+def test_what_was_cut_already_is_not_cut_again_beyond_that(flavour: Flavour) -> None:
+    with ScriptedServer(Interrupted()) as server:
+        connection = _heard(flavour, server, 2)
+        for played_ms in (5, 3):
+            with connection.expect("conversation.item.truncated") as truncated:
+                assert connection.truncate("item_1", played_ms) is not None
+            truncated.result()
+            assert connection.truncate("item_1", played_ms) is None
+            assert connection.truncate("item_1", 7) is None
+        connection.close()
+    assert [event["audio_end_ms"] for event in server.of("conversation.item.truncate")] == [5, 3]
+
+
 def test_a_sideband_plays_nothing(flavour: Flavour) -> None:
     with ScriptedServer(Interrupted()) as server, connect(flavour, server, call_id="rtc_1") as connection:
         connection.create_response()
