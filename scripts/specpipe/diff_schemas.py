@@ -60,7 +60,9 @@ class SchemaDiff:
                 kind = "default" if keyword == "default" else "keyword"
                 breaks = keyword == "default" and texts[0] is not None
                 self.add(kind, f"{at}/{keyword}", texts, way, sender=breaks)
-        before, after = self._alike(self._members(old), self._members(new))
+        before, after = self._members(old), self._members(new)
+        before, after = self._spread(before, after, self.old), self._spread(after, before, self.new)
+        before, after = self._alike(before, after)
         kept = {_base(label) for label in before if label in after} - {"null"}
         for label in [*before, *(label for label in after if label not in before)]:
             if label in before and label in after:
@@ -86,6 +88,21 @@ class SchemaDiff:
             while label in out:
                 number += 1
                 label = f"{_label(member)} #{number}"
+            out[label] = member
+        return out
+
+    def _spread(
+        self, members: dict[str, dict[str, Any]], others: dict[str, dict[str, Any]], document: Document
+    ) -> dict[str, dict[str, Any]]:
+        """Alternatives with a union's own in place of its name, where the other side has them without it."""
+        out: dict[str, dict[str, Any]] = {}
+        for label, member in members.items():
+            inside = self._resolved(member, document)
+            if label not in others and inside is not member and union_of(inside) is not None:
+                spread = self._members(inside)
+                if any(one in others for one in spread):
+                    out |= spread
+                    continue
             out[label] = member
         return out
 
@@ -209,7 +226,7 @@ def _label(schema: dict[str, Any]) -> str:
     ]
     if tags:
         return f"object {tags[0]}"
-    kind = str(schema.get("type", "any"))
+    kind = str(schema.get("type", "any" if union_of(schema) is None else "union"))
     return f"{kind} of a closed set" if _values(schema) is not None else kind
 
 

@@ -16,7 +16,7 @@ NUMBER, INTEGER, TEXT = {"type": "number"}, {"type": "integer"}, {"type": "strin
 Row = tuple[str, str, bool, bool]
 
 
-def described(schema: dict[str, Any]) -> dict[str, Any]:
+def described(schema: dict[str, Any], **more: Any) -> dict[str, Any]:
     """A description in which a schema is sent and received."""
     content = {"application/json": {"schema": ref("A")}}
     headers = {"Location": {"required": True, "schema": TEXT}}
@@ -34,7 +34,9 @@ def described(schema: dict[str, Any]) -> dict[str, Any]:
             {"in": "query", "name": "own", "schema": TEXT},
         ],
     }
-    return document({**OTHERS, "A": {"type": "object", "properties": {"n": schema}}}, {"/realtime": item})
+    return document(
+        {**OTHERS, **more, "A": {"type": "object", "properties": {"n": schema}}}, {"/realtime": item}
+    )
 
 
 def rows(before: dict[str, Any], after: dict[str, Any]) -> list[Row]:
@@ -61,6 +63,28 @@ def rows(before: dict[str, Any], after: dict[str, Any]) -> list[Row]:
 )
 def test_types(before: dict[str, Any], after: dict[str, Any], told: list[Row]) -> None:
     assert rows(described(before), described(after)) == told
+
+
+UNION = {"anyOf": [ref("B"), ref("C")]}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        (ref("U"), UNION, []),
+        (UNION, ref("U"), []),
+        (ref("U"), {"anyOf": [*UNION["anyOf"], {"type": "null"}]}, [("type", "n", False, True)]),
+        (ref("U"), ref("B"), [("union member", "n", True, False)]),
+        (ref("B"), ref("U"), [("union member", "n", False, False)]),
+        (ref("U"), {}, [("union member", "n", False, True), ("type", "n", False, True)]),
+        (ref("U"), TEXT, [("union member", "n", True, True), ("type", "n", False, True)]),
+    ],
+)
+def test_a_union_by_its_name_is_its_members(
+    before: dict[str, Any], after: dict[str, Any], told: list[Row]
+) -> None:
+    found = rows(described(before, U=UNION), described(after, U=UNION))
+    assert [row for row in found if row[1] == "n"] == told
 
 
 def _post(whole: dict[str, Any]) -> Any:
