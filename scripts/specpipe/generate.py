@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+from jinja2 import TemplateError
 
 from . import docs, generator
 from .document import REF_PREFIX, Document
@@ -48,9 +49,18 @@ def write(
         out: Where `pyproject.toml`, `realtime_api/` and `docs/` go; must be empty.
 
     Raises:
-        SpecError: the generator warns, or leaves out an operation or a schema.
+        SpecError: the generator warns, or leaves out an operation or a schema, or a template is wrong.
     """
     parsed = generator.parse(document, plan, config)
+    try:
+        _write(parsed, document, plan, package, templates, out)
+    except (TemplateError, UnicodeDecodeError) as error:
+        raise generator.template_error(error) from error
+
+
+def _write(
+    parsed: generator.Parsed, document: Document, plan: Plan, package: Package, templates: Path, out: Path
+) -> None:
     target = out / "realtime_api"
     render = generator.render(
         parsed,

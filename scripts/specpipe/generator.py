@@ -8,6 +8,7 @@ The generator parses the document, checks it, and renders our templates.  What i
 from __future__ import annotations
 
 import io
+import traceback
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from importlib.metadata import version
@@ -16,10 +17,12 @@ from typing import Any
 
 import attrs
 import openapi_python_client as opc
+from jinja2 import TemplateError, TemplateNotFound, TemplateSyntaxError
 from openapi_python_client import strings
 from openapi_python_client.config import Config, ConfigFile, MetaType
 from openapi_python_client.parser import GeneratorData
 from openapi_python_client.parser.errors import GeneratorError
+from ruamel.yaml.error import YAMLError
 
 from . import view
 from .document import SCHEMAS, Document, escape
@@ -59,7 +62,7 @@ def parse(document: Document, plan: Plan, config_file: Path) -> Parsed:
         )
     shown = view.build(document, plan, class_name)
     config = Config.from_sources(
-        ConfigFile.load_from_path(config_file),
+        _settings(config_file),
         MetaType.NONE,
         document_source=config_file,
         file_encoding="utf-8",
@@ -78,6 +81,16 @@ def parse(document: Document, plan: Plan, config_file: Path) -> Parsed:
     if lost:
         raise SpecError(f"the generator left out {', '.join(lost)}", pointer=lost[0].split()[-1], hint=_HINT)
     return Parsed(data, config)
+
+
+def _settings(path: Path) -> ConfigFile:
+    try:
+        return ConfigFile.load_from_path(path)
+    except (OSError, TypeError, ValueError, YAMLError) as error:
+        raise SpecError(
+            f"cannot read {path.name}: {' '.join(str(error).split())}",
+            hint="it has the settings of openapi-python-client",
+        ) from error
 
 
 _HINT = "add a transform that brings the part into a form the generator takes whole"
@@ -150,6 +163,7 @@ def render(
 
     Raises:
         SpecError: the generator warns while rendering.
+        jinja2.TemplateError: a template is wrong; see `template_error`.
     """
     parsed.config.output_path = out
     project = _Project(openapi=parsed.data, config=parsed.config, custom_template_path=templates)
@@ -166,3 +180,15 @@ def render(
         return project.env.get_template(template).render(**values)
 
     return more
+
+
+def template_error(error: TemplateError | UnicodeDecodeError) -> SpecError:
+    """What is wrong with a template, and where: the innermost one that the traceback goes through."""
+    place = ""
+    if isinstance(error, TemplateSyntaxError):
+        place = f"{error.name or ''}:{error.lineno}"
+    for frame in traceback.extract_tb(error.__traceback__):
+        if frame.filename.endswith(".jinja"):
+            place = f"{Path(frame.filename).name}:{frame.lineno}"
+    what = f"there is no template {error.name}" if isinstance(error, TemplateNotFound) else str(error)
+    return SpecError(f"{place}: {what}" if place else what, hint="mend it in openapi/templates/")

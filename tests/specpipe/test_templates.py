@@ -1,0 +1,64 @@
+"""A template or a setting that is wrong is told with its file and line, and nothing is written."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from specpipe import pipeline
+from specpipe.errors import SpecError
+
+from tests.specpipe.conftest import SPECS
+
+
+@pytest.fixture
+def openapi(tmp_path: Path) -> Path:
+    """A copy of the project's own folder."""
+    return Path(shutil.copytree(pipeline.OPENAPI, tmp_path / "openapi"))
+
+
+def failure(openapi: Path) -> SpecError:
+    inputs = pipeline.Inputs(spec=SPECS / "traps.yaml", openapi=openapi, vendored=False)
+    with pytest.raises(SpecError) as caught:
+        pipeline.make(inputs, openapi.parent / "out", lambda step, what: None)
+    return caught.value
+
+
+@pytest.mark.parametrize("template", ["types.py.jinja", "alias.py.jinja", "docs/operations.md.jinja"])
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (b"{% if %}", "Expected an expression"),
+        (b"{{ nope.more }}", "'nope' is undefined"),
+        (b"{% include 'nope.jinja' %}", "no template nope.jinja"),
+    ],
+)
+def test_a_template_that_is_wrong(template: str, text: bytes, told: str, openapi: Path) -> None:
+    path = openapi / "templates" / template
+    written = path.read_bytes().rstrip(b"\n")
+    path.write_bytes(written + b"\n" + text + b"\n")
+    error = failure(openapi)
+    assert error.step == "generate" and told in error.message and "openapi/templates" in error.hint
+    assert f"{path.name}:{written.count(bytes([10])) + 2}: " in error.message
+
+
+def test_a_template_that_is_not_there(openapi: Path) -> None:
+    (openapi / "templates" / "alias.py.jinja").unlink()
+    assert "no template alias.py.jinja" in failure(openapi).message
+
+
+def test_a_template_that_is_no_text(openapi: Path) -> None:
+    (openapi / "templates" / "alias.py.jinja").write_bytes(b"\xff")
+    assert "utf-8" in failure(openapi).message
+
+
+@pytest.mark.parametrize("text", ["x: [", "literal_enums: perhaps", "- list", None])
+def test_settings_that_are_wrong(text: str | None, openapi: Path) -> None:
+    path = openapi / "generator.yaml"
+    if text is None:
+        path.unlink()
+    else:
+        path.write_text(text)
+    error = failure(openapi)
+    assert error.step == "generate" and error.message.startswith("cannot read generator.yaml: ")
