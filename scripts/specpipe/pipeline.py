@@ -98,6 +98,8 @@ def make(inputs: Inputs, out: Path, say: Say) -> None:
         f"{len(planned.operations)} operations, {len(planned.models)} models, {len(planned.aliases)} aliases",
     )
     with _step("finish"):
+        # The licence wants to go with every copy.
+        shutil.copyfile(ROOT / "LICENSE", out / "LICENSE")
         finish.head(out / "realtime_api")
         finish.tidy(out / "realtime_api")
         modules = finish.import_all(out)
