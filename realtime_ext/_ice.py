@@ -16,9 +16,18 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from aiortc import RTCIceTransport, RTCPeerConnection
 
-__all__ = ["LOOPBACK", "host_addresses_towards", "let_go", "transports", "use_host_addresses"]
+__all__ = [
+    "LOOPBACK",
+    "connecting_tasks",
+    "host_addresses_towards",
+    "let_go_of",
+    "transports",
+    "use_host_addresses",
+]
 
 LOOPBACK = "127.0.0.1"
+# Before Python 3.12 `asyncio.wait_for`, where a handshake waits, loses a cancellation that meets an arrival.
+AGAIN_S = 0.05
 
 
 def host_addresses_towards(url: str) -> Sequence[str] | None:
@@ -62,22 +71,46 @@ def use_host_addresses(connection: RTCPeerConnection, addresses: Sequence[str] |
         _gather_from(transport.iceGatherer._connection, addresses)
 
 
-async def let_go(transport: RTCIceTransport) -> None:
-    """Wait until a closed transport has stopped connecting, and end what it began after that.
-
-    A transport that is closed in the middle of its checks may still finish them: it then starts a consent
-    task that nobody ends (aioice 0.13).
+def connecting_tasks(connection: RTCPeerConnection) -> set[asyncio.Task[Any]]:
+    """Hold the tasks in which a peer connection connects, of which aiortc (1.16) itself lets go.
 
     Args:
-        transport: One that has been stopped.
+        connection: A peer connection that has no remote description yet.
+
+    Returns:
+        The tasks that run, kept up to date; for `let_go_of`.
     """
-    connecting = getattr(transport, "_RTCIceTransport__start", None)
-    if connecting is not None:
-        await connecting.wait()
-    consent = transport._connection._query_consent_task
-    if consent is not None:
-        consent.cancel()
-        await asyncio.wait([consent])
+    connect = connection._RTCPeerConnection__connect  # type: ignore[attr-defined]
+    tasks: set[asyncio.Task[Any]] = set()
+
+    async def connect_and_tell() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.add(task)
+        try:
+            await connect()
+        finally:
+            tasks.discard(task)
+
+    connection._RTCPeerConnection__connect = connect_and_tell  # type: ignore[attr-defined]
+    return tasks
+
+
+async def let_go_of(connection: RTCPeerConnection, connecting: set[asyncio.Task[Any]]) -> None:
+    """Close a peer connection and leave nothing behind; only the caller bounds the time.
+
+    Closing does not end the connecting: it would go on, and start tasks that nobody ends, for the consent in
+    aioice (0.13) and for the reports of sender and receiver in aiortc (1.16).
+
+    Args:
+        connection: It, connected or not.
+        connecting: What `connecting_tasks` gave for it.
+    """
+    while tasks := set(connecting):
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks, timeout=AGAIN_S)
+    await connection.close()
 
 
 def _gather_from(agent: Any, addresses: Sequence[str] | None) -> None:
@@ -85,7 +118,13 @@ def _gather_from(agent: Any, addresses: Sequence[str] | None) -> None:
 
     async def gather_from_chosen(component: int, addresses: list[str], **kwargs: Any) -> Any:
         hosts = chosen if chosen is not None else addresses or [LOOPBACK]
-        return await gather(component=component, addresses=hosts, **kwargs)
+        # A cancellation in the middle would leave sockets that no close knows of.
+        gathering = asyncio.ensure_future(gather(component=component, addresses=hosts, **kwargs))
+        try:
+            return await asyncio.shield(gathering)
+        except asyncio.CancelledError:
+            await asyncio.wait([gathering])
+            raise
 
     chosen = None if addresses is None else list(addresses)
     agent.get_component_candidates = gather_from_chosen

@@ -17,7 +17,7 @@ from aiortc import (
 from aiortc.mediastreams import MediaStreamError
 from av import AudioFrame
 
-from realtime_ext._ice import use_host_addresses
+from realtime_ext._ice import connecting_tasks, let_go_of, use_host_addresses
 
 RATE = 24_000
 
@@ -53,6 +53,7 @@ class Answerer:
 
     def __init__(self) -> None:
         self.pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self.connecting = connecting_tasks(self.pc)
         self.channel: RTCDataChannel | None = None
         self.heard = bytearray()
         self.heard_something = asyncio.Event()
@@ -68,7 +69,7 @@ class Answerer:
         return self.pc.localDescription.sdp
 
     async def close(self) -> None:
-        await self.pc.close()
+        await let_go_of(self.pc, self.connecting)
         if self.listening is not None:
             self.listening.cancel()
             await asyncio.wait([self.listening])

@@ -5,6 +5,7 @@ This module must not load the WebRTC library before a call is made.
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from ..calls import Call
 
 __all__ = ["AsyncCallConnection", "AsyncDialing", "DialRequest", "DialStep"]
+
+ANSWER_PATIENCE = 2.0  # seconds for an answer that is under way when dialling is given up
 
 DialStep: TypeAlias = Literal["offer", "call", "ice", "dtls", "data channel"]
 
@@ -140,6 +143,7 @@ class AsyncDialing:
         self._connection: AsyncCallConnection | None = None
         self._offer: str | None = None
         self._call: Call | None = None
+        self._made: str | None = None  # a call that exists, whatever else is wrong with the answer
 
     @property
     def offer(self) -> str | None:
@@ -165,27 +169,40 @@ class AsyncDialing:
             host_addresses=host_addresses_towards(http.settings.base_url) if addresses is None else addresses,
             on_progress=request.on_progress,
         )
-        call: Call | None = None
-        made: str | None = None  # a call that exists, whatever else is wrong with the answer
+        making: asyncio.Task[Call] | None = None
         try:
             self._offer = await peer.create_offer()
             tell(request.on_progress, "offer")
             operation = request.create(self._offer)
 
             def read(response: httpx.Response) -> Call:
-                nonlocal made
-                made = call_id_in(response.headers.get("location"))
+                self._made = call_id_in(response.headers.get("location"))
                 return operation.read(response)
 
-            call = self._call = await asend(attrs.evolve(operation, read=read), http, request.options)
+            making = asyncio.get_running_loop().create_task(
+                asend(attrs.evolve(operation, read=read), http, request.options)
+            )
+            await asyncio.wait([making])  # being cancelled must not end it: nobody would know of the call
+            call = self._call = making.result()
+            self._made = call.id
             tell(request.on_progress, "call")
             await peer.connect(call.sdp_answer)
             self._connection = self._connect(peer, call)
         except BaseException:
-            call_id = call.id if call is not None else made
-            await see_through(*([hang_up(http, call_id)] if call_id is not None else []), peer.close())
+            await see_through(self._undo(making), peer.close())
             raise
         return self._connection
+
+    async def _undo(self, making: asyncio.Task[Call] | None) -> None:
+        """Hang up the call that was made, or that the API may be about to make."""
+        if making is not None:
+            if not (await asyncio.wait([making], timeout=ANSWER_PATIENCE))[0]:
+                making.cancel()
+                await asyncio.wait([making], timeout=ANSWER_PATIENCE)
+            if making.done() and not making.cancelled():
+                making.exception()  # looked at, or it would be logged as unseen
+        if self._made is not None:
+            await hang_up(self._http, self._made)
 
     def _connect(self, peer: WebRtcPeer, call: Call) -> AsyncCallConnection:
         request, http = self._request, self._http

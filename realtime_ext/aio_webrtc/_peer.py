@@ -26,7 +26,7 @@ from .._call_media import (
     check_on_progress,
     tell,
 )
-from .._ice import let_go, transports, use_host_addresses
+from .._ice import connecting_tasks, let_go_of, use_host_addresses
 from ..errors import APIConnectionError, APITimeoutError, ConnectionClosedError, RealtimeError, SdpError
 from ._masking import mask_ice_passwords
 from ._tracks import BYTES_PER_MS, AudioIn, AudioOut, IncomingAudio, OutgoingAudio, open_sink, open_source
@@ -144,6 +144,7 @@ class WebRtcPeer:
         self._outgoing = OutgoingAudio(source, lambda exc: self._broken("audio_in", exc))
         self._sink, self._close_sink = open_sink(self._audio_out)
         pc = RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
+        self._connecting = connecting_tasks(pc)
         self._pc = pc
         pc.on("track", self._on_track)
         pc.on("connectionstatechange", self._on_state)
@@ -276,10 +277,7 @@ class WebRtcPeer:
                 await self._outgoing.aclose()
                 if self._incoming is not None:
                     await self._incoming.aclose()
-                reached = transports(self._pc)
-                await self._pc.close()
-                for transport in reached:
-                    await let_go(transport)
+                await let_go_of(self._pc, self._connecting)
         except TimeoutError:
             logger.warning("webrtc did not close within %g s", CLOSE_TIMEOUT_S)
         finally:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
 
-from realtime_ext.errors import ConnectionClosedError
-from tests.answerer import tone
-from tests.connection.far_end import FarEnd
+from realtime_ext.errors import APIConnectionError, APITimeoutError, ConnectionClosedError
+from tests.answerer import Answerer, tone
+from tests.connection.far_end import FarEnd, Spoil
 
 Scenario = Callable[[FarEnd], Awaitable[None]]
 
@@ -183,5 +184,51 @@ def test_waiting_for_the_end_of_speech_ends_with_the_call() -> None:
             await far_end.answerers[0].close()
             await connection.finished_speaking()
             assert [event async for event in connection] == []
+
+    run(scenario)
+
+
+async def other_certificate(answerer: Answerer, answer: str) -> str:
+    return re.sub(r"(?<=a=fingerprint:sha-256 )\S+", ":".join(["00"] * 32), answer)
+
+
+async def mute_dtls(answerer: Answerer, answer: str) -> str:
+    answerer.pc.sctp.transport.transport._send = _drop
+    return answer
+
+
+async def deaf_data_channel(answerer: Answerer, answer: str) -> str:
+    answerer.pc.sctp._handle_data = _drop
+    return answer
+
+
+async def other_password(answerer: Answerer, answer: str) -> str:
+    return re.sub(r"(?<=a=ice-pwd:)\S+", "x" * 24, answer)
+
+
+async def _drop(data: bytes) -> None:
+    return
+
+
+@pytest.mark.parametrize(
+    ("spoil", "kind", "message"),
+    [
+        (other_password, APITimeoutError, r"^ICE \(.*checking.*did not connect within 1 s$"),
+        (other_certificate, APIConnectionError, r"^DTLS \(state 'failed'\) did not connect$"),
+        (mute_dtls, APITimeoutError, r"^DTLS \(state 'connecting'\) did not connect within 1 s$"),
+        (deaf_data_channel, APITimeoutError, r"^the data channel 'oai-events' .* within 1 s$"),
+    ],
+)
+def test_a_call_that_does_not_connect_says_why_and_is_hung_up(
+    spoil: Spoil, kind: type[Exception], message: str
+) -> None:
+    async def scenario(far_end: FarEnd) -> None:
+        far_end.spoil = spoil
+        async with far_end.client() as client:
+            with pytest.raises(kind, match=message) as caught:
+                async with client.dial(connect_timeout=1):
+                    pass
+            assert type(caught.value) is kind
+            assert far_end.hung_up == ["rtc_u1_1"]
 
     run(scenario)

@@ -66,6 +66,7 @@ class Peer:
     ) -> None:
         # Without an explicit empty list aiortc asks a public STUN server.
         self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self._tasks = _ice.connecting_tasks(self._connection)
         self._playout = playout
         self._handlers = handlers
         self._addresses = addresses
@@ -125,10 +126,7 @@ class Peer:
         self._playout.stop()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_SECONDS):
-                transports = _ice.transports(self._connection)
-                await self._connection.close()
-                for transport in transports:
-                    await _ice.let_go(transport)
+                await _ice.let_go_of(self._connection, self._tasks)
 
     def _gone(self, reason: str) -> None:
         if not self._closing:
