@@ -21,7 +21,6 @@ async def call(question: Path, reply: Path) -> None:
             on_progress=lambda step: print(f"done: {step}"),
         ) as connection,
     ):
-        assert connection.call is not None
         print(f"call {connection.call.id}")
         async for event in connection:
             match event:

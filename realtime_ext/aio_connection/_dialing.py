@@ -96,6 +96,12 @@ class AsyncCallConnection(AsyncConnection):
     _peer: WebRtcPeer
 
     @property
+    def call(self) -> Call:
+        """The call that `dial` made."""
+        assert self._call is not None
+        return self._call
+
+    @property
     def sent_ms(self) -> int:
         """How much of `audio_in` has been sent, in milliseconds; silence doesn't count."""
         return self._peer.sent_ms
@@ -224,7 +230,7 @@ class AsyncDialing:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         connection = self._connection
-        if connection is None or connection.call is None:
+        if connection is None:
             return
         endings = [connection.close()]
         if self._request.hangup_on_exit:

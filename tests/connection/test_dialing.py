@@ -11,7 +11,13 @@ from typing import Any
 
 import pytest
 
-from realtime_ext.errors import APIConnectionError, APITimeoutError, ConnectionClosedError
+from realtime_ext.errors import (
+    APIConnectionError,
+    APIResponseError,
+    APITimeoutError,
+    ConnectionClosedError,
+    SdpError,
+)
 from tests.answerer import Answerer, tone
 from tests.connection.far_end import FarEnd, Spoil
 
@@ -229,6 +235,38 @@ def test_a_call_that_does_not_connect_says_why_and_is_hung_up(
                 async with client.dial(connect_timeout=1):
                     pass
             assert type(caught.value) is kind
+            assert far_end.hung_up == ["rtc_u1_1"]
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("text", ["", "<html>502</html>", "v=0"])
+def test_a_call_whose_answer_is_no_description_is_hung_up(text: str) -> None:
+    async def no_description(answerer: Answerer, answer: str) -> str:
+        return text
+
+    async def scenario(far_end: FarEnd) -> None:
+        far_end.spoil = no_description
+        async with far_end.client() as client:
+            with pytest.raises(APIResponseError, match="the answer is not SDP") as caught:
+                async with client.dial():
+                    pass
+            assert caught.value.status_code == 201
+            assert far_end.hung_up == ["rtc_u1_1"]
+
+    run(scenario)
+
+
+def test_a_call_whose_answer_does_not_fit_the_offer_is_hung_up() -> None:
+    async def audio_alone(answerer: Answerer, answer: str) -> str:
+        return answer[: answer.index("m=application")]
+
+    async def scenario(far_end: FarEnd) -> None:
+        far_end.spoil = audio_alone
+        async with far_end.client() as client:
+            with pytest.raises(SdpError, match="can't be applied to the offer"):
+                async with client.dial():
+                    pass
             assert far_end.hung_up == ["rtc_u1_1"]
 
     run(scenario)

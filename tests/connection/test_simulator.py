@@ -93,7 +93,6 @@ def test_a_call_is_dialled_watched_and_hung_up(tmp_path: Path) -> None:
                 on_progress=progress.append,
             )
             async with dialling as connection:
-                assert connection.call is not None
                 assert connection.call_id == connection.call.id == sim.calls[0].id
                 with pytest.raises(RealtimeError, match="track"):
                     await connection.append_audio(b"12")
