@@ -107,13 +107,13 @@ class SchemaDiff:
         return out
 
     def _alike(self, before: dict[str, Any], after: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The alternatives again, under one label where the only one that went is of the kind of the one that
-        came.
+        """The alternatives again, under one label where the only one that went, null apart, is of the kind of
+        the one that came.
 
         So a schema that got a name, or lost it, and an object with another tag are compared inside.
         """
-        gone = [label for label in before if label not in after]
-        come = [label for label in after if label not in before]
+        gone = [label for label in before if label not in after and label != "null"]
+        come = [label for label in after if label not in before and label != "null"]
         if len(gone) != 1 or len(come) != 1 or (gone[0][0] == come[0][0] == "→"):
             return before, after
         old = self._resolved(before[gone[0]], self.old)

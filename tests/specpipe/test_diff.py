@@ -78,9 +78,11 @@ UNION = {"anyOf": [ref("B"), ref("C")]}
         (ref("B"), ref("U"), [("union member", "n", False, False)]),
         (ref("U"), {}, [("union member", "n", False, True), ("type", "n", False, True)]),
         (ref("U"), TEXT, [("union member", "n", True, True), ("type", "n", False, True)]),
+        (OTHERS["B"], {"anyOf": [ref("B"), {"type": "null"}]}, [("type", "n", False, True)]),
+        ({"anyOf": [ref("B"), {"type": "null"}]}, OTHERS["B"], [("type", "n", True, False)]),
     ],
 )
-def test_a_union_by_its_name_is_its_members(
+def test_what_has_a_name_is_what_it_stands_for(
     before: dict[str, Any], after: dict[str, Any], told: list[Row]
 ) -> None:
     found = rows(described(before, U=UNION), described(after, U=UNION))
