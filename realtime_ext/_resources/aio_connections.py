@@ -199,10 +199,11 @@ class AsyncConnections:
         Args:
             session: The conversation's configuration: a builder, a generated model or a dict; None for the
                 API's defaults, or for what the client secret brings along.
-            audio_in: What to say: path of a WAV file, or an async iterator of PCM16 24 kHz mono. None:
-                silence.
+            audio_in: What to say: path of a WAV file, or an async iterator of PCM16 24 kHz mono in pieces of
+                any length. None: silence. What it raises ends the connection, and is the cause.
             audio_out: Where what is heard goes: path of a WAV file to write, or an async callable that takes
-                PCM16 24 kHz mono, 20 ms at a time. None: it is dropped.
+                PCM16 24 kHz mono, 20 ms at a time. None: it is dropped. What it raises ends the
+                connection, and is the cause.
             client_secret: An `ek_…` value to make the call with, as a browser does; None for the API key.
             hangup_on_exit: Whether the call ends with the block, within 5 s, also when it is cancelled.
             safety_identifier: A stable, hashed id of the end user.

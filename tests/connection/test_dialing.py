@@ -96,6 +96,7 @@ def test_audio_in_that_fails_ends_the_connection_with_its_error(
             assert type(caught.value.__cause__) is cause
             with pytest.raises(ConnectionClosedError, match="audio_in failed") as caught:
                 await connection.send_text("Are you there?")
+            assert type(caught.value.__cause__) is cause
             await connection.finished_speaking()
 
     assert run(scenario).hung_up == ["rtc_u1_1"]
