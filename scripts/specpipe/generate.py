@@ -75,6 +75,7 @@ def _write(
     tables = [*plan.events.items(), ("WEBHOOK_EVENTS", plan.webhooks)]
     _put(target / "events.py", render("events.py.jinja", tables=tables))
     _put(target / "_base.py", render("base.py.jinja"))
+    _put(target / "_http.py", render("http.py.jinja"))
     _put(target / "schemas.py", render("schemas.py.jinja"))
     _put(target / "schemas.json", schemas_json(document))
     _put(target / "py.typed", "")

@@ -81,7 +81,7 @@ class Operation:
 def _isinstance(names: tuple[str, ...]) -> str:
     raw = tuple(name for name in ("str", "bytes") if name in names)
     classes = [name for name in names if name not in raw]
-    tests = [f"_base.is_{'_or_'.join(raw)}(body)"] if raw else []
+    tests = [f"_http.is_{'_or_'.join(raw)}(body)"] if raw else []
     tests += (
         [f"isinstance(body, {classes[0] if len(classes) == 1 else '(' + ', '.join(classes) + ')'})"]
         if classes
