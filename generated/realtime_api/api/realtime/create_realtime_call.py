@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 
-from ... import _base, errors
+from ... import _http, errors
 from ...client import AuthenticatedClient, Client
 from ...models.error_response import ErrorResponse
 from ...models.realtime_call_create_request import RealtimeCallCreateRequest
@@ -23,26 +23,26 @@ def _get_kwargs(
         "headers": headers,
     }
     if isinstance(body, RealtimeCallCreateRequest):
-        kwargs["files"] = _base.parts(
-            _base.encode(body),
+        kwargs["files"] = _http.parts(
+            _http.encode(body),
             {
                 "sdp": "application/sdp",
                 "session": "application/json",
             },
         )
 
-    elif _base.is_str_or_bytes(body):
-        kwargs["content"] = _base.raw(body)
+    elif _http.is_str_or_bytes(body):
+        kwargs["content"] = _http.raw(body)
         headers["Content-Type"] = "application/sdp"
 
     else:
-        raise _base.wrong_body(body, "RealtimeCallCreateRequest | str")
+        raise _http.wrong_body(body, "RealtimeCallCreateRequest | str")
     return kwargs
 
 
 def _parse_response(*, client: AuthenticatedClient | Client, response: httpx.Response) -> str | ErrorResponse | None:
     if response.status_code == 201:
-        return _base.text(response)
+        return _http.text(response)
     if 400 <= response.status_code <= 499:
         try:
             data = response.json()
@@ -88,7 +88,7 @@ def sync_detailed(
             body=body,
         )
     )
-    return _base.build(response, lambda answer: _parse_response(client=client, response=answer))
+    return _http.build(response, lambda answer: _parse_response(client=client, response=answer))
 
 
 def sync(
@@ -148,7 +148,7 @@ async def asyncio_detailed(
             body=body,
         )
     )
-    return _base.build(response, lambda answer: _parse_response(client=client, response=answer))
+    return _http.build(response, lambda answer: _parse_response(client=client, response=answer))
 
 
 async def asyncio(

@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 
-from ... import _base, errors
+from ... import _http, errors
 from ...client import AuthenticatedClient, Client
 from ...models.error_response import ErrorResponse
 from ...models.realtime_transcription_session_create_request import RealtimeTranscriptionSessionCreateRequest
@@ -23,7 +23,7 @@ def _get_kwargs(
         "url": "/realtime/transcription_sessions",
         "headers": headers,
     }
-    kwargs["json"] = _base.encode(body)
+    kwargs["json"] = _http.encode(body)
 
     return kwargs
 
@@ -35,7 +35,7 @@ def _parse_response(
         try:
             data = response.json()
         except ValueError as error:
-            raise _base.no_json("RealtimeTranscriptionSessionCreateResponse", error) from None
+            raise _http.no_json("RealtimeTranscriptionSessionCreateResponse", error) from None
         return RealtimeTranscriptionSessionCreateResponse.from_dict(data)
     if 400 <= response.status_code <= 499:
         try:
@@ -81,7 +81,7 @@ def sync_detailed(
             body=body,
         )
     )
-    return _base.build(response, lambda answer: _parse_response(client=client, response=answer))
+    return _http.build(response, lambda answer: _parse_response(client=client, response=answer))
 
 
 def sync(
@@ -139,7 +139,7 @@ async def asyncio_detailed(
             body=body,
         )
     )
-    return _base.build(response, lambda answer: _parse_response(client=client, response=answer))
+    return _http.build(response, lambda answer: _parse_response(client=client, response=answer))
 
 
 async def asyncio(

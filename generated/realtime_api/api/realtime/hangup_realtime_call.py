@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 
-from ... import _base, errors
+from ... import _http, errors
 from ...client import AuthenticatedClient, Client
 from ...models.error_response import ErrorResponse
 from ...types import Response
@@ -17,7 +17,7 @@ def _get_kwargs(
     headers: dict[str, str] = {}
     kwargs: dict[str, Any] = {
         "method": "POST",
-        "url": "/realtime/calls/{call_id}/hangup".replace("{call_id}", _base.path_segment("call_id", call_id)),
+        "url": "/realtime/calls/{call_id}/hangup".replace("{call_id}", _http.path_segment("call_id", call_id)),
         "headers": headers,
     }
     return kwargs
@@ -70,7 +70,7 @@ def sync_detailed(
             call_id=call_id,
         )
     )
-    return _base.build(response, lambda answer: _parse_response(client=client, response=answer))
+    return _http.build(response, lambda answer: _parse_response(client=client, response=answer))
 
 
 def sync(
@@ -128,7 +128,7 @@ async def asyncio_detailed(
             call_id=call_id,
         )
     )
-    return _base.build(response, lambda answer: _parse_response(client=client, response=answer))
+    return _http.build(response, lambda answer: _parse_response(client=client, response=answer))
 
 
 async def asyncio(

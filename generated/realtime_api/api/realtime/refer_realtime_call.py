@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 
-from ... import _base, errors
+from ... import _http, errors
 from ...client import AuthenticatedClient, Client
 from ...models.error_response import ErrorResponse
 from ...models.realtime_call_refer_request import RealtimeCallReferRequest
@@ -20,10 +20,10 @@ def _get_kwargs(
     headers: dict[str, str] = {}
     kwargs: dict[str, Any] = {
         "method": "POST",
-        "url": "/realtime/calls/{call_id}/refer".replace("{call_id}", _base.path_segment("call_id", call_id)),
+        "url": "/realtime/calls/{call_id}/refer".replace("{call_id}", _http.path_segment("call_id", call_id)),
         "headers": headers,
     }
-    kwargs["json"] = _base.encode(body)
+    kwargs["json"] = _http.encode(body)
 
     return kwargs
 
@@ -77,7 +77,7 @@ def sync_detailed(
             body=body,
         )
     )
-    return _base.build(response, lambda answer: _parse_response(client=client, response=answer))
+    return _http.build(response, lambda answer: _parse_response(client=client, response=answer))
 
 
 def sync(
@@ -139,7 +139,7 @@ async def asyncio_detailed(
             body=body,
         )
     )
-    return _base.build(response, lambda answer: _parse_response(client=client, response=answer))
+    return _http.build(response, lambda answer: _parse_response(client=client, response=answer))
 
 
 async def asyncio(

@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 
-from ... import _base, errors
+from ... import _http, errors
 from ...client import AuthenticatedClient, Client
 from ...models.error_response import ErrorResponse
 from ...models.realtime_call_reject_request import RealtimeCallRejectRequest
@@ -20,11 +20,11 @@ def _get_kwargs(
     headers: dict[str, str] = {}
     kwargs: dict[str, Any] = {
         "method": "POST",
-        "url": "/realtime/calls/{call_id}/reject".replace("{call_id}", _base.path_segment("call_id", call_id)),
+        "url": "/realtime/calls/{call_id}/reject".replace("{call_id}", _http.path_segment("call_id", call_id)),
         "headers": headers,
     }
     if body is not None:
-        kwargs["json"] = _base.encode(body)
+        kwargs["json"] = _http.encode(body)
 
     return kwargs
 
@@ -78,7 +78,7 @@ def sync_detailed(
             body=body,
         )
     )
-    return _base.build(response, lambda answer: _parse_response(client=client, response=answer))
+    return _http.build(response, lambda answer: _parse_response(client=client, response=answer))
 
 
 def sync(
@@ -140,7 +140,7 @@ async def asyncio_detailed(
             body=body,
         )
     )
-    return _base.build(response, lambda answer: _parse_response(client=client, response=answer))
+    return _http.build(response, lambda answer: _parse_response(client=client, response=answer))
 
 
 async def asyncio(
