@@ -206,7 +206,7 @@ class AsyncConnections:
                 connection, and is the cause.
             client_secret: An `ek_…` value to make the call with, as a browser does; None for the API key.
             hangup_on_exit: Whether the call ends with the block, within 5 s, also when it is cancelled.
-            safety_identifier: A stable, hashed id of the end user.
+            safety_identifier: A stable, hashed id of the end user; a client secret brings its own.
             observer: As for `connect`.
             max_queue_bytes: As for `connect`.
             connect_timeout: Seconds from the answer to an open data channel.
@@ -244,6 +244,8 @@ class AsyncConnections:
         validate = self._http.settings.validate
         if client_secret is not None and session is not None:
             raise ValueError("dial: a client secret brings its session along; give one of the two")
+        if client_secret is not None and safety_identifier is not None:
+            raise ValueError("dial: safety_identifier belongs to client_secrets.create, not to its use")
         if client_secret is not None:
             calls.check_client_secret(client_secret)
         if safety_identifier is not None:

@@ -117,6 +117,11 @@ def test_a_coroutine_in_place_of_an_iterator_is_refused_without_a_second_warning
         ({"client_secret": "sk-real"}, "client_secret: expected a client secret"),
         ({"client_secret": "ek_\n"}, "client_secret: must be"),
         ({"client_secret": 5}, "client_secret: expected a str, got int"),
+        ({"client_secret": "ek_1", "session": {}}, "a client secret brings its session along"),
+        (
+            {"client_secret": "ek_1", "safety_identifier": "u1"},
+            "safety_identifier belongs to client_secrets.create",
+        ),
         ({"safety_identifier": "a\nb"}, "safety_identifier: not usable"),
     ],
 )
