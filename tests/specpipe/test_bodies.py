@@ -103,3 +103,13 @@ def test_a_content_type_that_is_not_described_is_refused(
             send(made, body="a", content_type="text/plain")
         if not required:
             assert send(made).content == b""
+
+
+def test_an_empty_form_is_still_a_form(package: Callable[..., Imported]) -> None:
+    form = {"type": "object", "properties": {"n": TEXT}}
+    with package({"application/x-www-form-urlencoded": form}) as made:
+        (model,) = made.made.plan.operations["op"].bodies[0].accepts
+        for fields, sent in (({}, b""), ({"n": "a b"}, b"n=a+b")):
+            request = send(made, body=getattr(made.module("models"), model)(**fields))
+            assert request.headers["content-type"] == "application/x-www-form-urlencoded"
+            assert request.content == sent
