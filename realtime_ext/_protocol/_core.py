@@ -218,6 +218,11 @@ class Protocol(Requests):
 
     # The link
 
+    def doubt(self) -> None:
+        """Take a send's failure: where the link may be made anew, others wait for what becomes of it."""
+        if self._reconnect is not None and self.ending is None:
+            self.is_linked = False
+
     def lost(
         self, code: int | None, reason: str, random: Callable[[], float], cause: BaseException | None = None
     ) -> Reconnecting | None:

@@ -208,15 +208,22 @@ class AsyncConnection(Surface, AsyncReceiving, AsyncSending):
             await link.send(out.text)
         except LinkClosed as closed:
             self._core.not_sent(out)
+            self._doubt(link)
             raise self._core.unsent(closed.code, closed.reason, out.content) from closed
         return acknowledged
 
     async def _send_text(self, text: str, rest: Iterator[tuple[str, str]]) -> None:
+        link: AsyncLink | None = None
         try:
             link = await self._linked()
             await link.send(text)
         except (LinkClosed, ConnectionClosedError) as closed:
+            self._doubt(link)
             raise self._core.unsent(closed.code, closed.reason, *appended(text, rest)) from closed
+
+    def _doubt(self, link: AsyncLink | None) -> None:
+        if link is self._link:
+            self._core.doubt()
 
     async def _linked(self, *unsent: Any) -> AsyncLink:
         while not self._core.is_linked:

@@ -90,6 +90,8 @@ class AsyncStream:
         ticket = core.wait_turn()
         try:
             await self._connection._wait(ticket, None, "the response before")
+            if stream.is_over:
+                return  # the link was lost meanwhile
             out = core.write(shortcuts.marked_response(self._response, stream.mark))
             stream.expects(out.event_id)
             await self._connection._send(out)

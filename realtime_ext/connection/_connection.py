@@ -63,7 +63,6 @@ class Connection(Surface, Receiving, Sending):
         super().__init__(core, threading.RLock(), observer=observer, call=None, call_id=call_id)
         self._link = link
         self._confirm_timeout = confirm_timeout  # seconds for a session's first confirmation; None for ever
-        self._send_lock = threading.Lock()
         self._tools: ToolThread | None = None
         self._is_closing = False
         self._closed = threading.Event()
@@ -204,27 +203,38 @@ class Connection(Surface, Receiving, Sending):
         return waiter.result()
 
     def _send(self, out: Outgoing) -> Acknowledgement | None:
-        link = self._linked(out.content)
-        with self._send_lock:
-            with self._lock:
-                acknowledged = self._core.sending(out)
-            if self._observer is not None:
-                self._observe("out", dict(out.content))
-            try:
-                link.send(out.text)
-            except LinkClosed as closed:
+        while True:
+            link = self._linked(out.content)
+            with link.sending:
                 with self._lock:
-                    self._core.not_sent(out)
-                    raise self._core.unsent(closed.code, closed.reason, out.content) from closed
-        return acknowledged
+                    if link is not self._link or not self._core.is_linked:
+                        continue  # it was lost meanwhile, and perhaps made anew
+                    acknowledged = self._core.sending(out)
+                if self._observer is not None:
+                    self._observe("out", dict(out.content))
+                try:
+                    link.send(out.text)
+                except LinkClosed as closed:
+                    with self._lock:
+                        self._core.not_sent(out)
+                        self._doubt(link)
+                        raise self._core.unsent(closed.code, closed.reason, out.content) from closed
+            return acknowledged
 
     def _send_text(self, text: str, rest: Iterator[tuple[str, str]]) -> None:
+        link: WebSocketLink | None = None
         try:
-            self._linked().send(text)
+            link = self._linked()
+            link.send(text)
         except (LinkClosed, ConnectionClosedError) as closed:
             unsent = appended(text, rest)
             with self._lock:
+                self._doubt(link)
                 raise self._core.unsent(closed.code, closed.reason, *unsent) from closed
+
+    def _doubt(self, link: WebSocketLink | None) -> None:
+        if link is self._link:
+            self._core.doubt()
 
     def _linked(self, *unsent: Any) -> WebSocketLink:
         while True:

@@ -56,6 +56,9 @@ class WebSocketLink:
         takes_bytes: Whether `recv` can leave text undecoded.
         ping_interval: Seconds of silence before a ping; None for no pings.
         ping_timeout: Seconds of silence after a ping that end the link; None for no limit.
+
+    Attributes:
+        sending: What those hold who send in an order that counts.
     """
 
     __slots__ = (
@@ -69,6 +72,7 @@ class WebSocketLink:
         "_pong",
         "_silence",
         "_socket",
+        "sending",
     )
 
     def __init__(
@@ -87,6 +91,7 @@ class WebSocketLink:
         self._patience = ping_interval  # seconds more of it until something is to be done; None for never
         self._end = math.inf  # seconds of it that are too long
         self._gave_up = False
+        self.sending = threading.Lock()
         forget_handshake(socket)
 
     def send(self, text: str) -> None:

@@ -100,6 +100,8 @@ class Stream:
             ticket = core.wait_turn()
         try:
             self._connection._wait(ticket, self._left(), "the response before")
+            if stream.is_over:
+                return  # the link was lost meanwhile
             with self._lock:
                 out = core.write(shortcuts.marked_response(self._response, stream.mark))
                 stream.expects(out.event_id)

@@ -98,6 +98,7 @@ class ScriptedServer:
         scripts: What to do with connections.
         refusals: Answers in place of the first handshakes: status, body, headers.
         max_queue: Frames that it reads ahead of its scripts.
+        port: Where it listens; 0 for a free one.
 
     Attributes:
         base_url: Where it listens, for `base_url=`.
@@ -112,10 +113,12 @@ class ScriptedServer:
         *scripts: Script,
         refusals: tuple[tuple[int, str, dict[str, str]], ...] = (),
         max_queue: int = 16,
+        port: int = 0,
     ) -> None:
         self._scripts = list(scripts) or [lambda peer: peer.until_closed()]
         self._refusals = list(refusals)
         self._max_queue = max_queue
+        self._port = port
         self.requests: list[Request] = []
         self.received: list[dict[str, Any]] = []
         self.peers: list[Peer] = []
@@ -128,7 +131,7 @@ class ScriptedServer:
         self._server: Server = serve(
             self._serve,
             "127.0.0.1",
-            0,
+            self._port,
             process_request=self._admit,
             max_size=None,
             max_queue=self._max_queue,

@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 
 from realtime_ext import APITimeoutError, AsyncRealtimeClient, ConnectionClosedError, RealtimeClient
+from realtime_ext._protocol._core import Protocol
+from realtime_ext._protocol._role import Role
 from realtime_ext.connection import Reconnect
 from tests.connection.driver import connect
 from tests.connection.scripted import Peer, ScriptedServer
@@ -148,3 +150,17 @@ def test_tasks_that_send_while_the_link_drops_send_nothing_twice() -> None:
     with ScriptedServer(Dropping(DROPS, 40)) as server:
         asyncio.run(main())
     check(server, sent, unsent)
+
+
+def test_a_failed_send_holds_up_others_where_the_link_may_be_mended() -> None:
+    mended = Protocol(Role(is_sideband=True, plays=False), id_prefix="x", reconnect=POLICY)
+    mended.doubt()
+    waiter = mended.wait_link()
+    assert not waiter.done
+    assert mended.lost(1006, "lost", lambda: 0.5) is not None
+    mended.link_ready(1)
+    assert waiter.done
+
+    given_up = Protocol(Role(), id_prefix="x")
+    given_up.doubt()
+    assert given_up.wait_link().done
