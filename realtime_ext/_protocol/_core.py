@@ -26,6 +26,7 @@ from ._reconnect import Reconnect, Reconnecting, wants_reconnect
 from ._replay import replay_items
 from ._requests import Requests
 from ._role import Role
+from ._shortcuts import marked_response
 from ._tooling import FollowUpJob
 from ._turn import TurnStream
 from ._turns import Turns
@@ -161,6 +162,11 @@ class Protocol(Requests):
             self._link_waiters.append(waiter)
         return waiter
 
+    def leave_link(self, waiter: Waiter[None]) -> None:
+        """Stop waiting for a link."""
+        if waiter in self._link_waiters:
+            self._link_waiters.remove(waiter)
+
     def wait_turn(self) -> Waiter[None]:
         """Get in line for a response; to be given back with `effects.responses.leave`."""
         if self.ending is None:
@@ -192,8 +198,26 @@ class Protocol(Requests):
         """Write an event that was made here."""
         return write(dict(content), self.ids)
 
-    def sending(self, out: Outgoing) -> Acknowledgement | None:
-        """Note an event that is about to go out; what is given for an update is filled by its answer."""
+    def turn_request(self, stream: TurnStream, item: JSON | None, response: Any) -> list[Outgoing]:
+        """Write what asks for a turn's response.
+
+        Args:
+            stream: The turn.
+            item: The event with what the user says, which goes out once; None if that is there already.
+            response: As `marked_response` takes it.
+        """
+        contents = [] if item is None or stream.has_asked else [item]
+        return [self.write(content) for content in (*contents, marked_response(response, stream.mark))]
+
+    def sending(self, out: Outgoing, stream: TurnStream | None = None) -> Acknowledgement | None:
+        """Note an event that is about to go out; what is given for an update is filled by its answer.
+
+        Args:
+            out: The event.
+            stream: The turn that it is of.
+        """
+        if stream is not None:
+            stream.sending(out.type, out.event_id)
         return self.effects.sending(out.type, out.event_id, out.content)
 
     def not_sent(self, out: Outgoing) -> None:

@@ -14,6 +14,7 @@ from ._turn import MARK
 
 __all__ = [
     "as_toolbox",
+    "cancel_response",
     "check_approval",
     "check_sync",
     "create_item",
@@ -82,6 +83,12 @@ def create_response(given: Mapping[str, Any]) -> JSON:
     """Make `response.create`; arguments that are None are left out."""
     response = {name: value for name, value in given.items() if value is not None}
     return {"type": "response.create", "response": response} if response else {"type": "response.create"}
+
+
+def cancel_response(response_id: str | None) -> JSON:
+    """Make `response.cancel`, for the conversation's response if none is named."""
+    event: JSON = {"type": "response.cancel"}
+    return event if response_id is None else {**event, "response_id": response_id}
 
 
 def marked_response(response: Any, mark: str) -> JSON:

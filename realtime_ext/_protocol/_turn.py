@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
+from ..errors import APITimeoutError
 from ._inbox import Budget
 from ._turn_record import Turn, TurnRecord
 from ._waiters import Waiter
@@ -49,9 +50,17 @@ class TurnStream:
         self._is_sure = False
         self._record = TurnRecord()
 
-    def asked(self, event_id: str) -> None:
+    @property
+    def has_asked(self) -> bool:
+        """Whether anything was sent for this turn."""
+        return bool(self._asked or self._creates)
+
+    def sending(self, kind: str, event_id: str) -> None:
         """Note an event of this turn that is about to be sent."""
-        self._asked.add(event_id)
+        if kind == "response.create":
+            self.expects(event_id)
+        else:
+            self._asked.add(event_id)
 
     def expects(self, event_id: str) -> None:
         """Note that a response of this turn is about to be asked for."""
@@ -182,6 +191,14 @@ class TurnStream:
         else:
             self._waiter = waiter
         return waiter
+
+    def too_late(self, seconds: float | None) -> APITimeoutError:
+        """Make the exception for a turn that took longer than it was given."""
+        time = "in time" if seconds is None else f"within {seconds:g} s"
+        if self.has_asked:
+            return APITimeoutError(f"ask: the turn was not over {time}", may_have_applied=True)
+        why = "the response before is not over, or a lost link not mended"
+        return APITimeoutError(f"ask: nothing was sent {time}: {why}")
 
     def raise_error(self) -> None:
         """Raise what ended the turn, unless that was its own end."""

@@ -158,9 +158,10 @@ class Turns:
             stream.answered(call_id, output)
 
     def reset(self, error: Callable[[], Exception]) -> None:
-        """End all turns: their responses went with the link."""
+        """End the turns that were begun: their responses went with the link. Others begin on the next one."""
         for stream in self._streams:
-            stream.fail(error())
+            if stream.has_asked:
+                stream.fail(error())
         self._follow_ups.clear()
         self._early = None
 

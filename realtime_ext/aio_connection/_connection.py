@@ -17,6 +17,7 @@ from .._protocol._core import Protocol
 from .._protocol._outbox import Outgoing, appended
 from .._protocol._surface import Observer, Surface
 from .._protocol._waiters import Waiter
+from ..connection._deadline import Deadline
 from ..errors import APITimeoutError, ConnectionClosedError, RealtimeError
 from ._leaving import see_through
 from ._link import AsyncLink, LinkClosed
@@ -29,6 +30,7 @@ from ._tools import ToolTask
 
 if TYPE_CHECKING:
     from .._exchange import Clock
+    from .._protocol._turn import TurnStream
     from .._protocol._turn_record import Turn
     from ..calls import Call
     from ..tools import Toolbox
@@ -102,11 +104,11 @@ class AsyncConnection(Surface, AsyncReceiving, AsyncSending):
             The turn; look at its `status`.
 
         Raises:
-            APITimeoutError: It took too long; it was cancelled.
+            APITimeoutError: It took too long. It was cancelled; or nothing was sent, as the message says.
             APIStatusError: The server refused what was asked.
             ConnectionClosedError: The connection ended before the turn did.
         """
-        stream = self.stream(text, response=response)
+        stream = AsyncStream(self, text, response, timeout)
         limit = asyncio.timeout(timeout)
         try:
             async with limit, stream:
@@ -115,7 +117,7 @@ class AsyncConnection(Surface, AsyncReceiving, AsyncSending):
         except TimeoutError as error:
             if not limit.expired():
                 raise  # a handler's own
-            raise APITimeoutError(f"ask: the turn was not over within {timeout:g} s") from error
+            raise stream._too_late() from error
         return stream.turn
 
     def run_tools(
@@ -188,29 +190,38 @@ class AsyncConnection(Surface, AsyncReceiving, AsyncSending):
 
     # Input and output for the parts
 
-    async def _wait(self, waiter: Waiter[T], timeout: float | None, what: str) -> T:
+    async def _wait(self, waiter: Waiter[T], timeout: Deadline | float | None, what: str) -> T:
         if not waiter.done:
+            seconds = timeout.left() if isinstance(timeout, Deadline) else timeout
             future = self._loop.create_future()
             waiter.when_done(lambda: None if future.done() else future.set_result(None))
             try:
-                async with asyncio.timeout(timeout):
+                async with asyncio.timeout(seconds):
                     await future
             except TimeoutError as error:
-                raise APITimeoutError(f"{what} did not come within {timeout:g} s") from error
+                given = timeout.seconds if isinstance(timeout, Deadline) else timeout
+                raise APITimeoutError(f"{what} did not come within {given:g} s") from error
         return waiter.result()
 
-    async def _send(self, out: Outgoing) -> Acknowledgement | None:
-        link = await self._linked(out.content)
-        acknowledged = self._core.sending(out)
-        if self._observer is not None:
-            self._observe("out", dict(out.content))
-        try:
-            await link.send(out.text)
-        except LinkClosed as closed:
+    async def _send(
+        self, *outgoing: Outgoing, deadline: Deadline | None = None, stream: TurnStream | None = None
+    ) -> Acknowledgement | None:
+        link = await self._linked(*(out.content for out in outgoing), deadline=deadline)
+        acknowledged = [self._core.sending(out, stream) for out in outgoing]
+        for number, out in enumerate(outgoing):
+            if self._observer is not None:
+                self._observe("out", dict(out.content))
+            try:
+                await link.send(out.text)
+            except LinkClosed as closed:
+                self._doubt(link)
+                raise self._not_sent(closed, outgoing[number:]) from closed
+        return acknowledged[-1]
+
+    def _not_sent(self, closed: LinkClosed, left: tuple[Outgoing, ...]) -> ConnectionClosedError:
+        for out in left:
             self._core.not_sent(out)
-            self._doubt(link)
-            raise self._core.unsent(closed.code, closed.reason, out.content) from closed
-        return acknowledged
+        return self._core.unsent(closed.code, closed.reason, *(out.content for out in left))
 
     async def _send_text(self, text: str, rest: Iterator[tuple[str, str]]) -> None:
         link: AsyncLink | None = None
@@ -225,10 +236,13 @@ class AsyncConnection(Surface, AsyncReceiving, AsyncSending):
         if link is self._link:
             self._core.doubt()
 
-    async def _linked(self, *unsent: Any) -> AsyncLink:
+    async def _linked(self, *unsent: Any, deadline: Deadline | None = None) -> AsyncLink:
         while not self._core.is_linked:
+            waiter = self._core.wait_link()
             try:
-                await self._wait(self._core.wait_link(), None, "the link")
+                await self._wait(waiter, deadline, "nothing was sent: a link in place of the lost one")
             except ConnectionClosedError as closed:
                 raise self._core.unsent(closed.code, closed.reason, *unsent) from closed.__cause__
+            finally:
+                self._core.leave_link(waiter)
         return self._link

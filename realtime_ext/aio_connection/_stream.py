@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from .._protocol import _shortcuts as shortcuts
-from ..errors import ConnectionClosedError
+from ..errors import APITimeoutError, ConnectionClosedError
 
 if TYPE_CHECKING:
     from .._protocol._turn import TurnStream
@@ -30,10 +30,13 @@ class AsyncStream:
     Leaving the block before the turn is over cancels it.
     """
 
-    def __init__(self, connection: AsyncConnection, text: str | None, response: Any) -> None:
+    def __init__(
+        self, connection: AsyncConnection, text: str | None, response: Any, timeout: float | None = None
+    ) -> None:
         self._connection = connection
         self._item = None if text is None else shortcuts.text_item(text)
         self._response = response
+        self._timeout = timeout  # seconds; whoever waits for all of it keeps to it
         self._stream: TurnStream | None = None
         shortcuts.marked_response(response, "")  # a wrong argument is refused here already
 
@@ -51,10 +54,6 @@ class AsyncStream:
         connection._core.only_conversation("stream")
         stream = self._stream = connection._core.open_stream()
         try:
-            if self._item is not None:
-                out = connection._core.write(self._item)
-                stream.asked(out.event_id)
-                await connection._send(out)
             await self._ask(stream)
         except BaseException:
             await self._leave(stream)
@@ -86,17 +85,8 @@ class AsyncStream:
                 await self._connection._wait(stream.wait(), None, "the turn")
 
     async def _ask(self, stream: TurnStream) -> None:
-        core = self._connection._core
-        ticket = core.wait_turn()
-        try:
-            await self._connection._wait(ticket, None, "the response before")
-            if stream.is_over:
-                return  # the link was lost meanwhile
-            out = core.write(shortcuts.marked_response(self._response, stream.mark))
-            stream.expects(out.event_id)
-            await self._connection._send(out)
-        finally:
-            core.effects.responses.leave(ticket)
+        outgoing = self._connection._core.turn_request(stream, self._item, self._response)
+        await self._connection._send_in_turn(*outgoing, stream=stream)
 
     async def _leave(self, stream: TurnStream) -> None:
         try:
@@ -107,6 +97,10 @@ class AsyncStream:
             pass  # then there is nothing left to cancel
         finally:
             self._connection._core.turns.close(stream)
+
+    def _too_late(self) -> APITimeoutError:
+        """Make the exception for a turn that took too long."""
+        return self._entered().too_late(self._timeout)
 
     def _entered(self) -> TurnStream:
         if self._stream is None:

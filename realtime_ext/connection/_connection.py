@@ -18,6 +18,7 @@ from .._protocol._outbox import Outgoing, appended
 from .._protocol._surface import Observer, Surface
 from .._protocol._waiters import Waiter
 from ..errors import APITimeoutError, ConnectionClosedError, RealtimeError
+from ._deadline import Deadline
 from ._playback import Playback
 from ._reader import Reader
 from ._receiving import Receiving
@@ -28,6 +29,7 @@ from ._websocket import LinkClosed
 
 if TYPE_CHECKING:
     from .._exchange import Clock
+    from .._protocol._turn import TurnStream
     from .._protocol._turn_record import Turn
     from ..tools import Toolbox
     from ._link import WebSocketLink
@@ -99,16 +101,17 @@ class Connection(Surface, Receiving, Sending):
             The turn; look at its `status`.
 
         Raises:
-            APITimeoutError: It took too long; it was cancelled.
+            APITimeoutError: It took too long. It was cancelled; or nothing was sent, as the message says.
             APIStatusError: The server refused what was asked.
             ConnectionClosedError: The connection ended before the turn did.
         """
+        stream = Stream(self, text, response, timeout)
         try:
-            with Stream(self, text, response, timeout) as stream:
+            with stream:
                 for _ in stream:
                     pass
         except APITimeoutError as error:
-            raise APITimeoutError(f"ask: the turn was not over within {timeout:g} s") from error
+            raise stream._too_late() from error
         return stream.turn
 
     def run_tools(
@@ -189,37 +192,46 @@ class Connection(Surface, Receiving, Sending):
     def _check_handler(self, handler: Callable[[Any], Any]) -> None:
         shortcuts.check_sync("handler", handler)
 
-    def _wait(self, waiter: Waiter[T], timeout: float | None, what: str) -> T:
+    def _wait(self, waiter: Waiter[T], timeout: Deadline | float | None, what: str) -> T:
         if not waiter.done:
+            seconds = timeout.left() if isinstance(timeout, Deadline) else timeout
             # A bare lock, let go once: a threading.Event would take several times as long to make and to set.
             done = threading.Lock()
             done.acquire()
             with self._lock:
                 waiter.when_done(done.release)
             if not done.acquire(
-                timeout=-1 if timeout is None else min(max(timeout, 0), threading.TIMEOUT_MAX)
+                timeout=-1 if seconds is None else min(max(seconds, 0), threading.TIMEOUT_MAX)
             ):
-                raise APITimeoutError(f"{what} did not come within {timeout:g} s")
+                given = timeout.seconds if isinstance(timeout, Deadline) else timeout
+                raise APITimeoutError(f"{what} did not come within {given:g} s")
         return waiter.result()
 
-    def _send(self, out: Outgoing) -> Acknowledgement | None:
+    def _send(
+        self, *outgoing: Outgoing, deadline: Deadline | None = None, stream: TurnStream | None = None
+    ) -> Acknowledgement | None:
         while True:
-            link = self._linked(out.content)
+            link = self._linked(*(out.content for out in outgoing), deadline=deadline)
             with link.sending:
                 with self._lock:
                     if link is not self._link or not self._core.is_linked:
                         continue  # it was lost meanwhile, and perhaps made anew
-                    acknowledged = self._core.sending(out)
-                if self._observer is not None:
-                    self._observe("out", dict(out.content))
-                try:
-                    link.send(out.text)
-                except LinkClosed as closed:
-                    with self._lock:
-                        self._core.not_sent(out)
-                        self._doubt(link)
-                        raise self._core.unsent(closed.code, closed.reason, out.content) from closed
-            return acknowledged
+                    acknowledged = [self._core.sending(out, stream) for out in outgoing]
+                for number, out in enumerate(outgoing):
+                    if self._observer is not None:
+                        self._observe("out", dict(out.content))
+                    try:
+                        link.send(out.text)
+                    except LinkClosed as closed:
+                        with self._lock:
+                            self._doubt(link)
+                            raise self._not_sent(closed, outgoing[number:]) from closed
+            return acknowledged[-1]
+
+    def _not_sent(self, closed: LinkClosed, left: tuple[Outgoing, ...]) -> ConnectionClosedError:
+        for out in left:
+            self._core.not_sent(out)
+        return self._core.unsent(closed.code, closed.reason, *(out.content for out in left))
 
     def _send_text(self, text: str, rest: Iterator[tuple[str, str]]) -> None:
         link: WebSocketLink | None = None
@@ -236,7 +248,7 @@ class Connection(Surface, Receiving, Sending):
         if link is self._link:
             self._core.doubt()
 
-    def _linked(self, *unsent: Any) -> WebSocketLink:
+    def _linked(self, *unsent: Any, deadline: Deadline | None = None) -> WebSocketLink:
         while True:
             link = self._link
             # While a link is made anew, it is there before it may be used by others than the reader.
@@ -245,6 +257,9 @@ class Connection(Surface, Receiving, Sending):
             with self._lock:
                 waiter = self._core.wait_link()
             try:
-                self._wait(waiter, None, "the link")
+                self._wait(waiter, deadline, "nothing was sent: a link in place of the lost one")
             except ConnectionClosedError as closed:
                 raise self._core.unsent(closed.code, closed.reason, *unsent) from closed.__cause__
+            finally:
+                with self._lock:
+                    self._core.leave_link(waiter)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,9 +12,11 @@ from .._protocol._acknowledgement import DOUBT, Acknowledgement
 from .._protocol._core import Protocol
 from .._protocol._outbox import Outgoing, append_messages
 from .._protocol._waiters import Waiter
-from ..errors import APITimeoutError
+from ..errors import APITimeoutError, ConnectionClosedError
+from ._deadline import Deadline
 
 if TYPE_CHECKING:
+    from .._protocol._turn import TurnStream
     from ..events import ClientEvent
     from ..session import SessionLike
 
@@ -26,6 +27,9 @@ class Sending:
     """What a connection can be told. Methods return the `event_id` of what they sent.
 
     They raise `ConnectionClosedError`, with what wasn't sent in `unsent`, if the connection has ended.
+
+    While the link is being mended, they wait until it is, or is given up: how long that takes at most is
+    `Reconnect`'s to say. Those that have a `timeout` stop at that, and then nothing is sent later.
     """
 
     _core: Protocol
@@ -57,7 +61,7 @@ class Sending:
         Args:
             session: What changes: a builder, a generated model or a dict; what is absent stays.
             wait: Whether to wait for the server's acknowledgement.
-            timeout: Seconds to wait at most; None for no limit.
+            timeout: Seconds to wait at most, for a lost link too; None for no limit.
 
         Returns:
             The event's `event_id`.
@@ -65,14 +69,15 @@ class Sending:
         Raises:
             SessionConfigError: The API would refuse it; nothing was sent.
             APIStatusError: The API refused it, all of it.
-            APITimeoutError: There was no acknowledgement in time.
+            APITimeoutError: There was no acknowledgement in time; or no link, and nothing was sent.
             ConnectionClosedError: The connection has ended.
         """
         with self._lock:
             out = self._core.write(self._core.session_update(session))
-        acknowledged = self._send(out)
+        deadline = Deadline(timeout)
+        acknowledged = self._send(out, deadline=deadline)
         if wait and acknowledged is not None:
-            self._acknowledged(acknowledged, timeout, "session.updated")
+            self._acknowledged(acknowledged, deadline, "session.updated")
         return out.event_id
 
     def append_audio(self, data: bytes | bytearray | memoryview | str) -> str:
@@ -161,6 +166,7 @@ class Sending:
         metadata: Mapping[str, str] | None = None,
         prompt: Any = None,
         input: list[Any] | None = None,
+        timeout: float | None = 60.0,
     ) -> str:
         """Have the model answer. While a response is active, this waits until that is done.
 
@@ -177,29 +183,25 @@ class Sending:
             metadata: Up to 16 pairs, which come back with the response.
             prompt: A stored prompt.
             input: Items in place of the conversation.
+            timeout: Seconds to wait at most until it can be sent; None for no limit.
 
         Returns:
             The event's `event_id`, once it was sent.
 
         Raises:
             ValueError: The API would refuse it.
+            APITimeoutError: The response before was not over in time, or there was no link; nothing was sent.
             ConnectionClosedError: The connection has ended.
         """
-        given = {name: value for name, value in locals().items() if name != "self"}
+        given = {name: value for name, value in locals().items() if name not in ("self", "timeout")}
         self._core.only_conversation("create_response")
         with self._lock:
             out = self._core.prepare(shortcuts.create_response(given))
+        deadline = Deadline(timeout)
         if conversation == "none":
-            self._send(out)
-            return out.event_id
-        with self._lock:
-            ticket = self._core.wait_turn()
-        try:
-            self._wait(ticket, None, "the response before")
-            self._send(out)
-        finally:
-            with self._lock:
-                self._core.effects.responses.leave(ticket)
+            self._send(out, deadline=deadline)
+        else:
+            self._send_in_turn(out, deadline=deadline)
         return out.event_id
 
     def cancel_response(self, response_id: str | None = None) -> str:
@@ -208,8 +210,7 @@ class Sending:
         Args:
             response_id: Which; None for the one in the conversation.
         """
-        event = {"type": "response.cancel"}
-        return self._send_own(event if response_id is None else {**event, "response_id": response_id})
+        return self._send_own(shortcuts.cancel_response(response_id))
 
     def clear_output_audio(self) -> str:
         """Have the API stop playing (WebRTC and SIP)."""
@@ -221,25 +222,44 @@ class Sending:
         self._send(out)
         return out.event_id
 
-    def _acknowledged(self, update: Acknowledgement, timeout: float | None, what: str) -> None:
+    def _acknowledged(self, update: Acknowledgement, timeout: Deadline | float | None, what: str) -> None:
         """Wait for the answer to an update, and a little longer where it may be somebody else's."""
-        begun = time.monotonic()
-        self._wait(update.sign, timeout, what)
-        left = DOUBT if timeout is None else min(DOUBT, timeout - (time.monotonic() - begun))
+        deadline = timeout if isinstance(timeout, Deadline) else Deadline(timeout)
+        self._wait(update.sign, deadline, what)
+        left = deadline.left()
         try:
-            self._wait(update, left, what)
+            self._wait(update, DOUBT if left is None else min(DOUBT, left), what)
         except APITimeoutError:
             with self._lock:
                 self._core.effects.session.trust(update)
         update.result()
 
-    def _send(self, out: Outgoing) -> Acknowledgement | None:
+    def _send_in_turn(
+        self, *outgoing: Outgoing, deadline: Deadline | None = None, stream: TurnStream | None = None
+    ) -> None:
+        """Send events, together, once no response is active."""
+        with self._lock:
+            ticket = self._core.wait_turn()
+        try:
+            try:
+                self._wait(ticket, deadline, "nothing was sent: the end of the response before")
+            except ConnectionClosedError as closed:
+                contents = [out.content for out in outgoing]
+                raise self._core.unsent(closed.code, closed.reason, *contents) from closed.__cause__
+            self._send(*outgoing, deadline=deadline, stream=stream)
+        finally:
+            with self._lock:
+                self._core.effects.responses.leave(ticket)
+
+    def _send(
+        self, *outgoing: Outgoing, deadline: Deadline | None = None, stream: TurnStream | None = None
+    ) -> Acknowledgement | None:
         raise NotImplementedError
 
     def _send_text(self, text: str, rest: Iterator[tuple[str, str]]) -> None:
         raise NotImplementedError
 
-    def _wait(self, waiter: Waiter[Any], timeout: float | None, what: str) -> Any:
+    def _wait(self, waiter: Waiter[Any], timeout: Deadline | float | None, what: str) -> Any:
         raise NotImplementedError
 
     def _observe(self, direction: str, event: Any) -> None:

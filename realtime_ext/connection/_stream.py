@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from .._protocol import _shortcuts as shortcuts
-from ..errors import ConnectionClosedError
+from ..errors import APITimeoutError, ConnectionClosedError
+from ._deadline import Deadline
 
 if TYPE_CHECKING:
     from .._protocol._turn import TurnStream
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from ._connection import Connection
 
 __all__ = ["Stream"]
+
+_CANCEL_TIMEOUT = 2.0  # seconds
 
 
 class Stream:
@@ -35,7 +37,7 @@ class Stream:
         self._lock = connection._lock
         self._item = None if text is None else shortcuts.text_item(text)
         self._response = response
-        self._deadline = None if timeout is None else time.monotonic() + timeout
+        self._deadline = Deadline(timeout)
         self._stream: TurnStream | None = None
         shortcuts.marked_response(response, "")  # a wrong argument is refused here already
 
@@ -55,11 +57,6 @@ class Stream:
         with self._lock:
             stream = self._stream = connection._core.open_stream()
         try:
-            if self._item is not None:
-                with self._lock:
-                    out = connection._core.write(self._item)
-                    stream.asked(out.event_id)
-                connection._send(out)
             self._ask(stream)
         except BaseException:
             self._leave(stream)
@@ -92,36 +89,28 @@ class Stream:
             if must_ask:
                 self._ask(stream)
             else:
-                self._connection._wait(waiter, self._left(), "the turn")
+                self._connection._wait(waiter, self._deadline, "the turn")
 
     def _ask(self, stream: TurnStream) -> None:
-        core = self._connection._core
         with self._lock:
-            ticket = core.wait_turn()
-        try:
-            self._connection._wait(ticket, self._left(), "the response before")
-            if stream.is_over:
-                return  # the link was lost meanwhile
-            with self._lock:
-                out = core.write(shortcuts.marked_response(self._response, stream.mark))
-                stream.expects(out.event_id)
-            self._connection._send(out)
-        finally:
-            with self._lock:
-                core.effects.responses.leave(ticket)
+            outgoing = self._connection._core.turn_request(stream, self._item, self._response)
+        self._connection._send_in_turn(*outgoing, deadline=self._deadline, stream=stream)
 
     def _leave(self, stream: TurnStream) -> None:
         try:
             if stream.is_unanswered:
-                self._connection.cancel_response(stream.active_response)
-        except ConnectionClosedError:
+                with self._lock:
+                    out = self._connection._core.write(shortcuts.cancel_response(stream.active_response))
+                self._connection._send(out, deadline=Deadline(_CANCEL_TIMEOUT))
+        except (ConnectionClosedError, APITimeoutError):
             pass  # then there is nothing left to cancel
         finally:
             with self._lock:
                 self._connection._core.turns.close(stream)
 
-    def _left(self) -> float | None:
-        return None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
+    def _too_late(self) -> APITimeoutError:
+        """Make the exception for a turn that took too long."""
+        return self._entered().too_late(self._deadline.seconds)
 
     def _entered(self) -> TurnStream:
         if self._stream is None:
