@@ -26,7 +26,7 @@ from ._reconnect import Reconnect, Reconnecting, wants_reconnect
 from ._replay import replay_items
 from ._requests import Requests
 from ._role import Role
-from ._shortcuts import marked_response
+from ._shortcuts import marked_response, response_content
 from ._tooling import FollowUpJob
 from ._turn import TurnStream
 from ._turns import Turns
@@ -192,11 +192,29 @@ class Protocol(Requests):
             TypeError: It is no event.
             ValueError: The API would refuse it.
         """
-        return write(checked_content(event, validate=self.validate), self.ids)
+        content = checked_content(event, validate=self.validate)
+        if self.validate and content["type"] == "session.update":
+            content["session"] = self.checked_session(content["session"])
+        return write(content, self.ids)
 
     def write(self, content: JSON) -> Outgoing:
         """Write an event that was made here."""
         return write(dict(content), self.ids)
+
+    def check_response(self, response: Any) -> None:
+        """Check what a turn is to be asked for with.
+
+        Raises:
+            TypeError: It is neither `RealtimeResponseCreateParams` nor a dict.
+            ValueError: The API would refuse it.
+        """
+        content = response_content(response)
+        if content and self.validate:
+            checked_content({"type": "response.create", "response": content}, validate=True)
+            try:
+                checked_content(marked_response(content, ""), validate=True)
+            except ValueError as error:
+                raise ValueError(f"{error} (one pair is the turn's own)") from error
 
     def turn_request(self, stream: TurnStream, item: JSON | None, response: Any) -> list[Outgoing]:
         """Write what asks for a turn's response.

@@ -69,7 +69,8 @@ def checked_content(event: Any, *, validate: bool) -> JSON:
 
     Args:
         event: A generated client event, or a dict of its shape.
-        validate: Whether to check it against the API's schema; types that nobody knows pass.
+        validate: Whether to check it against the API's schema, but for a session in it; types that nobody
+            knows pass.
 
     Returns:
         The object, new.
@@ -168,6 +169,7 @@ def _append(kind: str, event_id: str, audio: str) -> tuple[str, str]:
 def _check(kind: str, content: JSON) -> None:
     from realtime_api import events, schemas
 
+    from ..session import beta_response_fields
     from ..tools._check import check
 
     known = [
@@ -179,13 +181,17 @@ def _check(kind: str, content: JSON) -> None:
         return
     plain = _json.decode(_json.encode({name: value for name, value in content.items() if name != "session"}))
     for model in known:
-        schema = dict(schemas.standalone(model.__name__))
-        if "session" in content:  # sessions have checks of their own
-            schema["required"] = [name for name in schema.get("required", ()) if name != "session"]
-        problems = check(schema, plain)
+        problems = [
+            problem.message
+            for problem in check(schemas.standalone(model.__name__), plain)
+            if problem.path != "session" or "session" not in content  # sessions have checks of their own
+        ]
         if not problems:
-            return
-    raise ValueError(f"event {kind!r}: {'; '.join(problem.message for problem in problems)}")
+            break
+    if kind == "response.create" and isinstance(response := plain.get("response"), dict):
+        problems += [problem.message for problem in beta_response_fields(response)]
+    if problems:
+        raise ValueError(f"event {kind!r}: {'; '.join(problems)}")
 
 
 def _short(value: Any) -> str:

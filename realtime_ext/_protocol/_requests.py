@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import RealtimeError
+from ..errors import RealtimeError, SessionConfigError, SessionProblem
 from ..session import SessionLike, resolve_update
 from ._effects import Effects
 from ._role import Role
@@ -56,6 +56,22 @@ class Requests:
                 session = {"type": self.role.kind, **session}
         body = resolve_update(session, state.content or None, validate=self.validate, kinds=kinds)
         return {"type": "session.update", "session": body}
+
+    def checked_session(self, session: Any) -> dict[str, Any]:
+        """Check the session of a `session.update` that a user wrote as an event.
+
+        Raises:
+            SessionConfigError: The API would refuse it; fields are named from the event.
+            TypeError: It is no session.
+        """
+        kinds = ("translation",) if self.role.kind == "translation" else ("realtime", "transcription")
+        try:
+            return resolve_update(session, self.effects.session.content, validate=True, kinds=kinds)
+        except SessionConfigError as error:
+            raise SessionConfigError(
+                SessionProblem(f"session.{p.field}", p.value, p.allowed, f"session.{p.message}")
+                for p in error.problems
+            ) from error
 
     def truncate(self, item_id: str, played_ms: float) -> dict[str, Any] | None:
         """Make a `conversation.item.truncate` within the audio that came; None if there is nothing to cut.

@@ -21,6 +21,7 @@ __all__ = [
     "create_response",
     "delete_item",
     "marked_response",
+    "response_content",
     "retrieve_item",
     "text_item",
     "truncate",
@@ -91,28 +92,38 @@ def cancel_response(response_id: str | None) -> JSON:
     return event if response_id is None else {**event, "response_id": response_id}
 
 
+def response_content(response: Any) -> JSON:
+    """Give a response's parameters as a new dict.
+
+    Args:
+        response: `RealtimeResponseCreateParams`, a dict of its shape, or None.
+
+    Raises:
+        TypeError: It is something else.
+    """
+    if response is None:
+        return {}
+    if isinstance(response, Mapping):
+        return dict(response)
+    if callable(to_dict := getattr(response, "to_dict", None)):
+        return dict(to_dict())
+    raise TypeError(
+        f"response: expected RealtimeResponseCreateParams or a dict, got {type(response).__name__}"
+    )
+
+
 def marked_response(response: Any, mark: str) -> JSON:
     """Make the `response.create` of a turn, with the mark by which the turn knows its responses.
 
     Args:
-        response: `RealtimeResponseCreateParams`, a dict of its shape, or None.
+        response: As `response_content` takes it.
         mark: The mark.
 
     Raises:
         TypeError: The response is something else.
     """
-    if response is None:
-        content: JSON = {}
-    elif isinstance(response, Mapping):
-        content = dict(response)
-    elif callable(to_dict := getattr(response, "to_dict", None)):
-        content = to_dict()
-    else:
-        raise TypeError(
-            f"response: expected RealtimeResponseCreateParams or a dict, got {type(response).__name__}"
-        )
-    metadata = content.get("metadata")
-    content["metadata"] = {**(metadata if isinstance(metadata, Mapping) else {}), MARK: mark}
+    content = response_content(response)
+    content["metadata"] = {**(content.get("metadata") or {}), MARK: mark}
     return {"type": "response.create", "response": content}
 
 

@@ -87,6 +87,7 @@ class AsyncConnection(Surface, AsyncReceiving, AsyncSending):
 
         Raises:
             TypeError: An argument has the wrong type.
+            ValueError: The API would refuse the response; nothing was sent.
         """
         return AsyncStream(self, text, response)
 
@@ -104,6 +105,8 @@ class AsyncConnection(Surface, AsyncReceiving, AsyncSending):
             The turn; look at its `status`.
 
         Raises:
+            TypeError: An argument has the wrong type.
+            ValueError: The API would refuse the response; nothing was sent.
             APITimeoutError: It took too long. It was cancelled; or nothing was sent, as the message says.
             APIStatusError: The server refused what was asked.
             ConnectionClosedError: The connection ended before the turn did.

@@ -38,7 +38,7 @@ class AsyncStream:
         self._response = response
         self._timeout = timeout  # seconds; whoever waits for all of it keeps to it
         self._stream: TurnStream | None = None
-        shortcuts.marked_response(response, "")  # a wrong argument is refused here already
+        connection._core.check_response(response)  # a wrong argument is refused here already
 
     @property
     def turn(self) -> Turn:

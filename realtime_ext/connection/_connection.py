@@ -86,6 +86,7 @@ class Connection(Surface, Receiving, Sending):
 
         Raises:
             TypeError: An argument has the wrong type.
+            ValueError: The API would refuse the response; nothing was sent.
         """
         return Stream(self, text, response)
 
@@ -101,6 +102,8 @@ class Connection(Surface, Receiving, Sending):
             The turn; look at its `status`.
 
         Raises:
+            TypeError: An argument has the wrong type.
+            ValueError: The API would refuse the response; nothing was sent.
             APITimeoutError: It took too long. It was cancelled; or nothing was sent, as the message says.
             APIStatusError: The server refused what was asked.
             ConnectionClosedError: The connection ended before the turn did.

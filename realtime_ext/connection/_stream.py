@@ -39,7 +39,7 @@ class Stream:
         self._response = response
         self._deadline = Deadline(timeout)
         self._stream: TurnStream | None = None
-        shortcuts.marked_response(response, "")  # a wrong argument is refused here already
+        connection._core.check_response(response)  # a wrong argument is refused here already
 
     @property
     def turn(self) -> Turn:

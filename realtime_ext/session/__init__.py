@@ -5,6 +5,7 @@
 Limits come from `realtime_api.schemas` alone. This package must not send anything.
 """
 
+from ._beta import beta_response_fields
 from ._conversation import SessionBuilder
 from ._given import SessionLike, SupportsToDict
 from ._merge import merge
@@ -18,6 +19,7 @@ __all__ = [
     "SupportsToDict",
     "TranscriptionSessionBuilder",
     "TranslationSessionBuilder",
+    "beta_response_fields",
     "merge",
     "resolve",
     "resolve_update",

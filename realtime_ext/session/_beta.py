@@ -9,14 +9,15 @@ Source: https://platform.openai.com/docs/guides/realtime#beta-to-ga-migration
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
 from ..errors import SessionProblem
-from ._kinds import Kind, fields
+from ._kinds import Kind, fields, schema_fields
 from ._problem import SECRET_FIELDS, refusal
 
-__all__ = ["BETA_FIELDS", "BETA_FORMATS", "beta_field", "with_format_hint"]
+__all__ = ["BETA_FIELDS", "BETA_FORMATS", "beta_field", "beta_response_fields", "with_format_hint"]
 
 # Beta field → the present one's path; None where there is none any more.
 BETA_FIELDS: Final = MappingProxyType(
@@ -62,19 +63,43 @@ def beta_field(name: str, value: Any, kind: Kind) -> SessionProblem | None:
     Returns:
         The problem; None if it is no beta name, or is right in this kind of session.
     """
-    if kind.is_older or name not in BETA_FIELDS or name in fields(kind.name):
+    if kind.is_older:
+        return None
+    return _successor(name, value, fields(kind.name), f"a {kind.label} session", "")
+
+
+def beta_response_fields(response: Mapping[str, Any]) -> list[SessionProblem]:
+    """Tell what to write in place of the beta fields of a `response.create`.
+
+    Args:
+        response: Its `response`.
+
+    Returns:
+        The problems, with paths that begin with `response`; empty if there is no beta name.
+    """
+    known = schema_fields("RealtimeResponseCreateParams")
+    found = (_successor(name, response[name], known, "a response", "response.") for name in response)
+    return [problem for problem in found if problem is not None]
+
+
+def _successor(
+    name: str, value: Any, known: frozenset[str], owner: str, prefix: str
+) -> SessionProblem | None:
+    if name not in BETA_FIELDS or name in known:
         return None
     path = BETA_FIELDS[name]
     hint = ""
     if path is None:
         reason = _GONE[name]
-    elif path not in fields(kind.name):
-        reason = f"the beta name of {path}, which a {kind.label} session doesn't have"
+    elif path not in known:
+        path = f"{prefix}{path}"
+        reason = f"the beta name of {path}, which {owner} doesn't have"
     else:
+        path = f"{prefix}{path}"
         reason = f"a name of the beta API, which is refused; its place is now {path}"
         if isinstance(value, str) and value in BETA_FORMATS:
             hint = f"write {path} = {BETA_FORMATS[value]}"
-    return refusal(name, value, path, reason, secret=name in SECRET_FIELDS, hint=hint)
+    return refusal(f"{prefix}{name}", value, path, reason, secret=name in SECRET_FIELDS, hint=hint)
 
 
 def with_format_hint(found: SessionProblem) -> SessionProblem:

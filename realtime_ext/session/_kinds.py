@@ -18,7 +18,7 @@ import attrs
 from ._forms import Place, place
 from ._problem import member
 
-__all__ = ["KINDS", "Kind", "fields", "nearest", "owner"]
+__all__ = ["KINDS", "Kind", "fields", "nearest", "owner", "schema_fields"]
 
 
 @attrs.frozen
@@ -100,8 +100,13 @@ def fields(name: str) -> frozenset[str]:
     Args:
         name: The kind's name.
     """
-    kind = KINDS[name]
-    return frozenset(_paths(place(kind.schema), ""))
+    return schema_fields(KINDS[name].schema)
+
+
+@cache
+def schema_fields(schema: str) -> frozenset[str]:
+    """Return the dotted paths of all fields of a schema; as `fields`."""
+    return frozenset(_paths(place(schema), ""))
 
 
 def owner(path: str, kind: Kind) -> Kind | None:
