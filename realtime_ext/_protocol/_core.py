@@ -26,7 +26,6 @@ from ._reconnect import Reconnect, Reconnecting, wants_reconnect
 from ._replay import replay_items
 from ._requests import Requests
 from ._role import Role
-from ._shortcuts import marked_response, response_content
 from ._tooling import FollowUpJob
 from ._turn import TurnStream
 from ._turns import Turns
@@ -196,36 +195,6 @@ class Protocol(Requests):
         if self.validate and content["type"] == "session.update":
             content["session"] = self.checked_session(content["session"])
         return write(content, self.ids)
-
-    def write(self, content: JSON) -> Outgoing:
-        """Write an event that was made here."""
-        return write(dict(content), self.ids)
-
-    def check_response(self, response: Any) -> None:
-        """Check what a turn is to be asked for with.
-
-        Raises:
-            TypeError: It is neither `RealtimeResponseCreateParams` nor a dict.
-            ValueError: The API would refuse it.
-        """
-        content = response_content(response)
-        if content and self.validate:
-            checked_content({"type": "response.create", "response": content}, validate=True)
-            try:
-                checked_content(marked_response(content, ""), validate=True)
-            except ValueError as error:
-                raise ValueError(f"{error} (one pair is the turn's own)") from error
-
-    def turn_request(self, stream: TurnStream, item: JSON | None, response: Any) -> list[Outgoing]:
-        """Write what asks for a turn's response.
-
-        Args:
-            stream: The turn.
-            item: The event with what the user says, which goes out once; None if that is there already.
-            response: As `marked_response` takes it.
-        """
-        contents = [] if item is None or stream.has_asked else [item]
-        return [self.write(content) for content in (*contents, marked_response(response, stream.mark))]
 
     def sending(self, out: Outgoing, stream: TurnStream | None = None) -> Acknowledgement | None:
         """Note an event that is about to go out; what is given for an update is filled by its answer.

@@ -239,6 +239,8 @@ _TABLE: dict[str, Callable[[Effects, JSON], None]] = {
     "response.output_audio_transcript.done": lambda effects, content: effects._words(content, "transcript"),
     "response.output_text.done": lambda effects, content: effects._words(content, "text"),
     "response.output_item.done": Effects._output_item,
+    "response.mcp_call.completed": lambda effects, content: effects.turns.mcp_ended(),
+    "response.mcp_call.failed": lambda effects, content: effects.turns.mcp_ended(),
     "conversation.item.added": Effects._item,
     "conversation.item.created": Effects._item,
     "conversation.item.done": Effects._item,

@@ -11,8 +11,12 @@ from typing import Any
 from ..errors import RealtimeError, SessionConfigError, SessionProblem
 from ..session import SessionLike, resolve_update
 from ._effects import Effects
+from ._outbox import EventIds, Outgoing, checked_content, write
 from ._role import Role
-from ._shortcuts import truncate
+from ._shortcuts import marked_response, response_content, truncate
+from ._tooling import ApprovalJob
+from ._turn import TurnStream
+from ._turns import Turns
 
 __all__ = ["Requests"]
 
@@ -24,7 +28,13 @@ class Requests:
 
     effects: Effects
     role: Role
+    ids: EventIds
+    turns: Turns
     validate: bool
+
+    def write(self, content: Mapping[str, Any]) -> Outgoing:
+        """Write an event that was made here."""
+        return write(dict(content), self.ids)
 
     @property
     def append_type(self) -> str:
@@ -72,6 +82,38 @@ class Requests:
                 SessionProblem(f"session.{p.field}", p.value, p.allowed, f"session.{p.message}")
                 for p in error.problems
             ) from error
+
+    def check_response(self, response: Any) -> None:
+        """Check what a turn is to be asked for with.
+
+        Raises:
+            TypeError: It is neither `RealtimeResponseCreateParams` nor a dict.
+            ValueError: The API would refuse it.
+        """
+        content = response_content(response)
+        if content and self.validate:
+            checked_content({"type": "response.create", "response": content}, validate=True)
+            try:
+                checked_content(marked_response(content, ""), validate=True)
+            except ValueError as error:
+                raise ValueError(f"{error} (one pair is the turn's own)") from error
+
+    def turn_request(
+        self, stream: TurnStream, item: Mapping[str, Any] | None, response: Any
+    ) -> list[Outgoing]:
+        """Write what asks for a turn's response.
+
+        Args:
+            stream: The turn.
+            item: The event with what the user says, which goes out once; None if that is there already.
+            response: As `marked_response` takes it.
+        """
+        contents = [] if item is None or stream.has_asked else [item]
+        return [self.write(content) for content in (*contents, marked_response(response, stream.mark))]
+
+    def approval(self, job: ApprovalJob, *, approve: bool) -> Outgoing:
+        """Write the answer to a request for leave."""
+        return self.write(self.turns.approval(job, self.ids.next(), approve=approve))
 
     def truncate(self, item_id: str, played_ms: float) -> dict[str, Any] | None:
         """Make a `conversation.item.truncate` within the audio that came; None if there is nothing to cut.

@@ -101,6 +101,12 @@ class TurnStream:
         self._open, self._is_waiting, self._is_sure = response_id, False, is_marked
         return True
 
+    def adopt(self, response_id: str) -> None:
+        """Take a response that the server began by itself for one of this turn."""
+        if response_id not in self._record.ids:
+            self._record.ids.append(response_id)
+        self._open = response_id
+
     def owns(self, content: JSON) -> bool:
         """Whether an event is about one of this turn's responses."""
         response_id = content.get("response_id")

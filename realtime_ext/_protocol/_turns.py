@@ -12,7 +12,7 @@ from typing import Any
 from ._early import EarlyEvents, response_id_of
 from ._inbox import Budget
 from ._responses import End
-from ._tooling import FollowUpJob, ToolDesk
+from ._tooling import ApprovalJob, FollowUpJob, ToolDesk, approval_item
 from ._turn import MARK, TurnStream
 
 __all__ = ["BUSY", "Turns"]
@@ -89,7 +89,11 @@ class Turns:
         if is_late and (self._early is None or not self._early.has_end(response_id)):
             return  # its turn is known, and over
         if not self._claim(response, needs_mark=self._echoes or bool(response.get("metadata"))):
-            self._other = response_id
+            stream = self._going_on(response)
+            if stream is None:
+                self._other = response_id
+            else:
+                stream.adopt(response_id)
 
     def done(self, response: JSON, end: End) -> None:
         """Take a response's end, before its event is put."""
@@ -132,6 +136,8 @@ class Turns:
         """Take an error event."""
         for stream in self._streams:
             stream.refused(event_id, error(), is_busy=code == BUSY and event_id not in self._follow_ups)
+        if self.desk is not None:
+            self.desk.refused(event_id)
         job = self._follow_ups.pop(event_id, None)
         if job is not None and code == BUSY and self.desk is not None:
             self.desk.again(job)
@@ -150,6 +156,23 @@ class Turns:
             content["response"] = {"metadata": {MARK: stream.mark}}
             stream.expects(event_id)
         return content
+
+    def approval(self, job: ApprovalJob, event_id: str, *, approve: bool) -> dict[str, Any]:
+        """Make the answer to a request for leave.
+
+        Args:
+            job: The request.
+            event_id: The id that the event will have.
+            approve: Whether leave is given.
+        """
+        if self.desk is not None:
+            self.desk.deciding(job, event_id, approve=approve)
+        return {"event_id": event_id, **approval_item(job, approve=approve)}
+
+    def mcp_ended(self) -> None:
+        """Take the end of an MCP server's tool."""
+        if self.desk is not None:
+            self.desk.mcp_ended()
 
     def answered(self, response_id: str, call_id: str, output: str) -> None:
         """Let a turn know what its tool answered."""
@@ -181,6 +204,13 @@ class Turns:
                         stream.response_done(content["response"], goes_on=goes_on)
                 return True
         return False
+
+    def _going_on(self, response: JSON) -> TurnStream | None:
+        """The turn that a response goes on with which nobody asked for: a call that leave was given to."""
+        if self.desk is None or response.get("metadata"):
+            return None
+        before = self.desk.goes_on(str(response.get("id")))
+        return None if before is None else self._of(before)
 
     def _hold(self, content: JSON, event: Any, size: int, is_repeated: bool) -> None:
         """Keep an event that may be of a turn which waits for its response to begin."""

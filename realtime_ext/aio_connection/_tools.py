@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .._protocol import _shortcuts as shortcuts
-from .._protocol._tooling import ApprovalJob, CallJob, FollowUpJob, approval_item, output_item
+from .._protocol._tooling import ApprovalJob, CallJob, FollowUpJob, output_item
 from ..errors import ConnectionClosedError
 from ..tools import Toolbox, ToolContext, error_output
 
@@ -92,7 +92,11 @@ class ToolTask:
                 )
             except Exception as fault:
                 logger.error("approve raised %s; the call is refused", type(fault).__name__)
-        await self._connection._send_own(approval_item(job, approve=is_approved))
+        out = self._connection._core.approval(job, approve=is_approved)
+        try:
+            await self._connection._send(out)
+        finally:
+            self._desk.decided(job)
 
     async def _follow(self, job: FollowUpJob) -> None:
         core = self._connection._core

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .._protocol import _shortcuts as shortcuts
-from .._protocol._tooling import ApprovalJob, CallJob, FollowUpJob, approval_item, output_item
+from .._protocol._tooling import ApprovalJob, CallJob, FollowUpJob, output_item
 from ..errors import ConnectionClosedError
 from ..tools import Toolbox, ToolContext, ToolResult, error_output
 
@@ -124,7 +124,13 @@ class ToolThread:
                 is_approved = shortcuts.check_approval(decision)
             except Exception as fault:
                 logger.error("approve raised %s; the call is refused", type(fault).__name__)
-        self._connection._send_own(approval_item(job, approve=is_approved))
+        with self._lock:
+            out = self._connection._core.approval(job, approve=is_approved)
+        try:
+            self._connection._send(out)
+        finally:
+            with self._lock:
+                self._desk.decided(job)
 
     def _follow(self, job: FollowUpJob) -> None:
         core = self._connection._core
