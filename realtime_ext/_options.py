@@ -27,6 +27,7 @@ __all__ = [
     "check_headers",
     "check_key",
     "check_query",
+    "check_seconds",
     "check_timeout",
     "check_url",
 ]
@@ -152,6 +153,28 @@ def check_timeout(field: str, timeout: Timeout | None) -> Timeout | None:
             f"{field}: expected {_LONGEST_TIMEOUT} seconds at most, or infinity for no limit; got more"
         )
     return timeout
+
+
+def check_seconds(field: str, seconds: float | None, *, or_zero: bool = False) -> float | None:
+    """Check a time limit of something that is waited for: seconds (infinity for no limit), or None.
+
+    Args:
+        field: The argument's name, for the message.
+        seconds: The limit.
+        or_zero: Whether 0 is allowed: only to look, and not to wait.
+
+    Raises:
+        TypeError: It is no number.
+        ValueError: It is negative, not a number, or 0 where that can't work.
+    """
+    if seconds is None:
+        return None
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        raise TypeError(f"{field}: expected seconds or None, got {type(seconds).__name__}")
+    if not (seconds > 0 or (or_zero and seconds == 0)):
+        allowed = "0 or more" if or_zero else "more than 0"
+        raise ValueError(f"{field}: expected {allowed} seconds, or None for no limit, got {seconds!r}")
+    return seconds
 
 
 def check_url(field: str, url: str, schemes: Sequence[str]) -> str:

@@ -280,6 +280,15 @@ def test_the_cost_of_transcriptions_is_by_token_or_by_minute() -> None:
     assert (by_token + by_time).cost(PRICES, on=DAY) == Decimal("0.00952")
 
 
+def test_the_day_may_be_text() -> None:
+    found = Usage.of_response(response_done(), MODEL)
+    assert found.cost(PRICES, on=DAY.isoformat()) == found.cost(PRICES, on=DAY)
+    assert found.cost(PRICES, on="1999-12-31") is None
+    for day in ("yesterday", "", 5):
+        with pytest.raises(ValueError, match="on: expected a day such as"):
+            found.cost(PRICES, on=day)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     "found",
     [

@@ -6,6 +6,7 @@ It must not hold handlers or waiters; those who do ask here.
 from __future__ import annotations
 
 import difflib
+import inspect
 import logging
 from collections.abc import Callable
 from types import UnionType
@@ -65,7 +66,7 @@ class Matcher:
         where: A further condition on the event.
 
     Raises:
-        TypeError: The kind is neither a type nor a class.
+        TypeError: The kind is neither a type nor a class, or the condition is no plain function.
         ValueError: The type is empty.
     """
 
@@ -73,6 +74,9 @@ class Matcher:
 
     def __init__(self, kind: Kind, where: Where | None = None) -> None:
         keys = keys_of(kind)
+        if where is not None and (not callable(where) or inspect.iscoroutinefunction(where)):
+            got = "an async one" if callable(where) else type(where).__name__
+            raise TypeError(f"where: expected a function of an event, or None, got {got}")
         self._types = frozenset(key for key in keys if isinstance(key, str))
         self._classes = tuple(key for key in keys if isinstance(key, type))
         self._where = where

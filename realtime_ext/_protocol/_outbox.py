@@ -22,6 +22,7 @@ _LONGEST_ID = 512  # characters
 _ENVELOPE = 1024  # more than an append event takes besides its audio
 # Whole groups of three bytes need no padding, and whole samples may be cut between: six is both.
 _LARGEST_AUDIO = (LARGEST_EVENT - _ENVELOPE) * 3 // 4 // 6 * 6
+_SAMPLES = frozenset({"B", "b", "c", "h", "H", "@h", "@H"})  # as `struct` names them
 _LARGEST_TEXT = _LARGEST_AUDIO * 4 // 3
 
 
@@ -129,7 +130,7 @@ def append_messages(data: Any, kind: str, ids: EventIds) -> Iterator[tuple[str, 
         An iterator of event ids and JSON texts; one at least.
 
     Raises:
-        TypeError: `data` is neither.
+        TypeError: `data` is neither, or its items are neither bytes nor of 16 bits.
         ValueError: The text is not base64.
     """
     if isinstance(data, str):
@@ -141,11 +142,17 @@ def append_messages(data: Any, kind: str, ids: EventIds) -> Iterator[tuple[str, 
             yield _append(kind, ids.next(), data[start : start + _LARGEST_TEXT])
         return
     try:
-        view = memoryview(data).cast("B")
+        samples = memoryview(data)
+        view = samples.cast("B")
     except TypeError as error:
         raise TypeError(
             f"append_audio: expected bytes or base64 text, got {type(data).__name__}: {error}"
         ) from error
+    if samples.format not in _SAMPLES:
+        raise TypeError(
+            f"append_audio: expected bytes or 16-bit integers, got items of format {samples.format!r} "
+            "(floats have to be scaled to int16 first)"
+        )
     for start in range(0, max(len(view), 1), _LARGEST_AUDIO):
         encoded = binascii.b2a_base64(view[start : start + _LARGEST_AUDIO], newline=False)
         yield _append(kind, ids.next(), encoded.decode("ascii"))

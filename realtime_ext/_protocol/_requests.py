@@ -137,3 +137,13 @@ class Requests:
         """
         if self.role.kind == "translation":
             raise RealtimeError(f"{what}: a translation session takes audio and session updates only")
+
+    def only_responding(self, what: str) -> None:
+        """Refuse what only sessions have in which a model answers.
+
+        Raises:
+            RealtimeError: This is none.
+        """
+        self.only_conversation(what)
+        if self.role.kind == "transcription":
+            raise RealtimeError(f"{what}: a transcription session makes no responses")

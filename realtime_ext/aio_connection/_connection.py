@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from .._options import check_seconds
 from .._protocol import _shortcuts as shortcuts
 from .._protocol._acknowledgement import Acknowledgement
 from .._protocol._closing import Ending
@@ -89,6 +90,7 @@ class AsyncConnection(Surface, AsyncReceiving, AsyncSending):
             TypeError: An argument has the wrong type.
             ValueError: The API would refuse the response; nothing was sent.
         """
+        self._core.only_responding("stream")
         return AsyncStream(self, text, response)
 
     async def ask(
@@ -106,11 +108,13 @@ class AsyncConnection(Surface, AsyncReceiving, AsyncSending):
 
         Raises:
             TypeError: An argument has the wrong type.
-            ValueError: The API would refuse the response; nothing was sent.
+            ValueError: The API would refuse the response (nothing was sent), or `timeout` is no limit.
             APITimeoutError: It took too long. It was cancelled; or nothing was sent, as the message says.
             APIStatusError: The server refused what was asked.
             ConnectionClosedError: The connection ended before the turn did.
         """
+        self._core.only_responding("ask")
+        check_seconds("timeout", timeout)
         stream = AsyncStream(self, text, response, timeout)
         limit = asyncio.timeout(timeout)
         try:
@@ -143,11 +147,12 @@ class AsyncConnection(Surface, AsyncReceiving, AsyncSending):
 
         Raises:
             RealtimeError: Tools are registered already.
-            TypeError, ValueError: As `Toolbox`.
+            TypeError, ValueError: As `Toolbox`; or `timeout` is no time limit.
         """
         if self._tools is not None:
             raise RealtimeError("run_tools: tools are registered already; add them to that toolbox")
-        self._core.only_conversation("run_tools")
+        self._core.only_responding("run_tools")
+        check_seconds("timeout", timeout)
         self._tools = ToolTask(self, shortcuts.as_toolbox(toolbox), timeout, approve)
 
     # The end

@@ -6,6 +6,8 @@ from collections.abc import Generator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast
 
+from .._options import check_seconds
+
 if TYPE_CHECKING:
     from .._protocol._mailbox import EventWaiter
     from ._receiving import AsyncReceiving
@@ -47,7 +49,9 @@ class AsyncExpectation(Generic[EventT]):
         Raises:
             APITimeoutError: It didn't come in time.
             ConnectionClosedError: The connection ended before it came.
+            TypeError, ValueError: `timeout` is no time limit.
         """
+        check_seconds("timeout", timeout, or_zero=True)
         event = await self._connection._wait(self._waiter, timeout, self._what)
         return cast(EventT, event)
 

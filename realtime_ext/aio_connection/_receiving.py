@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
+from .._options import check_seconds
 from .._protocol._core import Protocol
 from .._protocol._waiters import Waiter
 from ._expectation import AsyncExpectation
@@ -76,9 +77,12 @@ class AsyncReceiving:
         Raises:
             APITimeoutError: It didn't come in time.
             ConnectionClosedError: The connection ended before it came.
-            TypeError, ValueError: The kind is no kind of event.
+            TypeError, ValueError: The kind is no kind of event, `where` no function, or `timeout` no time
+                limit.
         """
-        return await self.expect(kind, where).wait(timeout)
+        check_seconds("timeout", timeout, or_zero=True)
+        with self.expect(kind, where) as expected:
+            return await expected.wait(timeout)
 
     @overload
     def expect(self, kind: type[EventT], where: Where | None = None) -> AsyncExpectation[EventT]: ...

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from .. import _json
+from .._options import check_seconds
 from .._protocol import _shortcuts as shortcuts
 from .._protocol._acknowledgement import DOUBT, Acknowledgement
 from .._protocol._core import Protocol
@@ -24,6 +25,8 @@ __all__ = ["AsyncSending"]
 
 class AsyncSending:
     """What a connection can be told. Methods return the `event_id` of what they sent.
+
+    What a kind of session doesn't have is refused with `RealtimeError`, before anything is sent.
 
     They raise `ConnectionClosedError`, with what wasn't sent in `unsent`, if the connection has ended.
 
@@ -68,11 +71,12 @@ class AsyncSending:
         Raises:
             SessionConfigError: The API would refuse it; nothing was sent.
             APIStatusError: The API refused it, all of it.
+            TypeError, ValueError: `timeout` is no time limit.
             APITimeoutError: There was no acknowledgement in time; or no link, and nothing was sent.
             ConnectionClosedError: The connection has ended.
         """
+        deadline = Deadline(check_seconds("timeout", timeout))
         out = self._core.write(self._core.session_update(session))
-        deadline = Deadline(timeout)
         acknowledged = await self._send(out, deadline=deadline)
         if wait and acknowledged is not None:
             await self._acknowledged(acknowledged, deadline, "session.updated")
@@ -128,10 +132,12 @@ class AsyncSending:
 
     async def delete_item(self, item_id: str) -> str:
         """Take an item out of the conversation."""
+        self._core.only_conversation("delete_item")
         return await self.send(shortcuts.delete_item(item_id))
 
     async def retrieve_item(self, item_id: str) -> str:
         """Have the server send an item with all that it has, as `conversation.item.retrieved`."""
+        self._core.only_conversation("retrieve_item")
         return await self.send(shortcuts.retrieve_item(item_id))
 
     async def truncate(self, item_id: str, played_ms: float) -> str | None:
@@ -191,9 +197,9 @@ class AsyncSending:
             ConnectionClosedError: The connection has ended.
         """
         given = {name: value for name, value in locals().items() if name not in ("self", "timeout")}
-        self._core.only_conversation("create_response")
+        self._core.only_responding("create_response")
+        deadline = Deadline(check_seconds("timeout", timeout))
         out = self._core.prepare(shortcuts.create_response(given))
-        deadline = Deadline(timeout)
         if conversation == "none":
             await self._send(out, deadline=deadline)
         else:
@@ -206,10 +212,12 @@ class AsyncSending:
         Args:
             response_id: Which; None for the one in the conversation.
         """
+        self._core.only_conversation("cancel_response")
         return await self._send_own(shortcuts.cancel_response(response_id))
 
     async def clear_output_audio(self) -> str:
         """Have the API stop playing (WebRTC and SIP)."""
+        self._core.only_conversation("clear_output_audio")
         return await self._send_own({"type": "output_audio_buffer.clear"})
 
     async def _send_own(self, event: Mapping[str, Any]) -> str:

@@ -51,7 +51,6 @@ class AsyncStream:
 
     async def __aenter__(self) -> Self:
         connection = self._connection
-        connection._core.only_conversation("stream")
         stream = self._stream = connection._core.open_stream()
         try:
             await self._ask(stream)

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from .._options import check_seconds
 from .._protocol import _shortcuts as shortcuts
 from .._protocol._acknowledgement import Acknowledgement
 from .._protocol._closing import Ending
@@ -88,6 +89,7 @@ class Connection(Surface, Receiving, Sending):
             TypeError: An argument has the wrong type.
             ValueError: The API would refuse the response; nothing was sent.
         """
+        self._core.only_responding("stream")
         return Stream(self, text, response)
 
     def ask(self, text: str | None = None, *, timeout: float | None = 60.0, response: Any = None) -> Turn:
@@ -103,11 +105,13 @@ class Connection(Surface, Receiving, Sending):
 
         Raises:
             TypeError: An argument has the wrong type.
-            ValueError: The API would refuse the response; nothing was sent.
+            ValueError: The API would refuse the response (nothing was sent), or `timeout` is no limit.
             APITimeoutError: It took too long. It was cancelled; or nothing was sent, as the message says.
             APIStatusError: The server refused what was asked.
             ConnectionClosedError: The connection ended before the turn did.
         """
+        self._core.only_responding("ask")
+        check_seconds("timeout", timeout)
         stream = Stream(self, text, response, timeout)
         try:
             with stream:
@@ -137,11 +141,12 @@ class Connection(Surface, Receiving, Sending):
 
         Raises:
             RealtimeError: Tools are registered already.
-            TypeError, ValueError: As `Toolbox`; or `approve` is async.
+            TypeError, ValueError: As `Toolbox`; `timeout` is no time limit; or `approve` is async.
         """
         if self._tools is not None:
             raise RealtimeError("run_tools: tools are registered already; add them to that toolbox")
-        self._core.only_conversation("run_tools")
+        self._core.only_responding("run_tools")
+        check_seconds("timeout", timeout)
         shortcuts.check_sync("approve", approve)
         self._tools = ToolThread(self, shortcuts.as_toolbox(toolbox), timeout, approve)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from types import TracebackType
 from typing import TYPE_CHECKING, Generic, Self, TypeVar, cast
 
+from .._options import check_seconds
+
 if TYPE_CHECKING:
     from .._protocol._mailbox import EventWaiter
     from ._receiving import Receiving
@@ -46,7 +48,9 @@ class Expectation(Generic[EventT]):
         Raises:
             APITimeoutError: It didn't come in time.
             ConnectionClosedError: The connection ended before it came.
+            TypeError, ValueError: `timeout` is no time limit.
         """
+        check_seconds("timeout", timeout, or_zero=True)
         event = self._connection._wait(self._waiter, timeout, self._what)
         return cast(EventT, event)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from .._options import check_seconds
 from .._protocol._core import Protocol
 from .._protocol._waiters import Waiter
 from ._expectation import Expectation
@@ -44,7 +45,10 @@ class Receiving:
         Raises:
             APITimeoutError: There was none in time.
             ConnectionClosedError: There will be none; its code is 1000 after a normal end.
+            TypeError, ValueError: `timeout` is no time limit.
         """
+        if timeout is not None:
+            check_seconds("timeout", timeout, or_zero=True)
         event = self._next(timeout)
         if event is None:
             assert self._core.ending is not None
@@ -81,9 +85,12 @@ class Receiving:
         Raises:
             APITimeoutError: It didn't come in time.
             ConnectionClosedError: The connection ended before it came.
-            TypeError, ValueError: The kind is no kind of event.
+            TypeError, ValueError: The kind is no kind of event, `where` no function, or `timeout` no time
+                limit.
         """
-        return self.expect(kind, where).wait(timeout)
+        check_seconds("timeout", timeout, or_zero=True)
+        with self.expect(kind, where) as expected:
+            return expected.wait(timeout)
 
     @overload
     def expect(self, kind: type[EventT], where: Where | None = None) -> Expectation[EventT]: ...

@@ -53,7 +53,6 @@ class Stream:
 
     def __enter__(self) -> Self:
         connection = self._connection
-        connection._core.only_conversation("stream")
         with self._lock:
             stream = self._stream = connection._core.open_stream()
         try:

@@ -14,7 +14,7 @@ import attrs
 
 from ._amounts import Amount, Tokens
 
-__all__ = ["Price", "PriceTable", "Rate"]
+__all__ = ["Price", "PriceTable", "Rate", "day_of"]
 
 _MILLION = 1_000_000
 _MODALITIES = ("text", "audio", "image")
@@ -151,7 +151,9 @@ def _price(model: str, entry: Any, at: str) -> Price:
     _known(fields, ("since", *_MODALITIES, "per_minute"), at)
     rates = {name: _rate(fields[name], f"{at}.{name}") for name in _MODALITIES if name in fields}
     per_minute = _money(fields.get("per_minute"), f"{at}.per_minute")
-    return Price(model=model, since=_day(fields.get("since"), f"{at}.since"), per_minute=per_minute, **rates)
+    return Price(
+        model=model, since=day_of(fields.get("since"), f"{at}.since"), per_minute=per_minute, **rates
+    )
 
 
 def _rate(entry: Any, at: str) -> Rate:
@@ -172,7 +174,12 @@ def _known(fields: Mapping[str, Any], names: tuple[str, ...], at: str) -> None:
             raise ValueError(f"{at}: {name!r} is not known; known are {', '.join(names)}")
 
 
-def _day(value: Any, at: str) -> datetime.date:
+def day_of(value: Any, at: str) -> datetime.date:
+    """Give the day that is meant by a date, a time or text such as `2026-01-31`.
+
+    Raises:
+        ValueError: It is neither.
+    """
     if isinstance(value, datetime.datetime):
         return value.date()
     if isinstance(value, datetime.date):

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import attrs
 
 from ._amounts import Amount, Tokens, amount_of, part
-from ._prices import PriceTable
+from ._prices import PriceTable, day_of
 
 __all__ = ["Usage", "UsageEntry"]
 
@@ -124,13 +124,13 @@ class Usage:
         return self.input_tokens + self.output_tokens
 
     def cost(
-        self, prices: PriceTable | Mapping[str, Any], *, on: datetime.date | None = None
+        self, prices: PriceTable | Mapping[str, Any], *, on: datetime.date | str | None = None
     ) -> Decimal | None:
         """Say what all of it costs.
 
         Args:
             prices: A table of your own, or a dict as `PriceTable.from_dict` takes it.
-            on: The day whose prices count; today (UTC) if left out.
+            on: The day whose prices count, a date or as `2026-08-01`; today (UTC) if left out.
 
         Returns:
             The sum in the table's currency, responses and transcriptions together; or None where that
@@ -140,10 +140,10 @@ class Usage:
 
         Raises:
             TypeError: `prices` is neither.
-            ValueError: The dict is no price table.
+            ValueError: The dict is no price table, or `on` no day.
         """
         table = prices if isinstance(prices, PriceTable) else PriceTable.from_dict(prices)
-        day = on or datetime.datetime.now(datetime.UTC).date()
+        day = datetime.datetime.now(datetime.UTC).date() if on is None else day_of(on, "on")
         total = Decimal(0)
         for entry in self.entries:
             cost = table.cost(entry.model, entry.amount, day)
