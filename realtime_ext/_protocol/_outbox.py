@@ -142,15 +142,17 @@ def append_messages(data: Any, kind: str, ids: EventIds) -> Iterator[tuple[str, 
             yield _append(kind, ids.next(), data[start : start + _LARGEST_TEXT])
         return
     try:
-        samples = memoryview(data)
-        view = samples.cast("B")
+        view = memoryview(data)
+        code = view.format
+        if code != "B" or view.ndim != 1 or not view.c_contiguous:  # what is bytes already is taken as it is
+            view = view.cast("B")
     except TypeError as error:
         raise TypeError(
             f"append_audio: expected bytes or base64 text, got {type(data).__name__}: {error}"
         ) from error
-    if samples.format not in _SAMPLES:
+    if code not in _SAMPLES:
         raise TypeError(
-            f"append_audio: expected bytes or 16-bit integers, got items of format {samples.format!r} "
+            f"append_audio: expected bytes or 16-bit integers, got items of format {code!r} "
             "(floats have to be scaled to int16 first)"
         )
     for start in range(0, max(len(view), 1), _LARGEST_AUDIO):

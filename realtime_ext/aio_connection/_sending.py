@@ -249,7 +249,8 @@ class AsyncSending:
             except ConnectionClosedError as closed:
                 contents = [out.content for out in outgoing]
                 raise self._core.unsent(closed.code, closed.reason, *contents) from closed.__cause__
-            await self._send(*outgoing, deadline=deadline, stream=stream)
+            if stream is None or not stream.is_over:  # its response may have gone with the link
+                await self._send(*outgoing, deadline=deadline, stream=stream)
         finally:
             self._core.effects.responses.leave(ticket)
 

@@ -254,7 +254,8 @@ class Sending:
             except ConnectionClosedError as closed:
                 contents = [out.content for out in outgoing]
                 raise self._core.unsent(closed.code, closed.reason, *contents) from closed.__cause__
-            self._send(*outgoing, deadline=deadline, stream=stream)
+            if stream is None or not stream.is_over:  # its response may have gone with the link
+                self._send(*outgoing, deadline=deadline, stream=stream)
         finally:
             with self._lock:
                 self._core.effects.responses.leave(ticket)
