@@ -298,7 +298,7 @@ class ConnectionClosedError(RealtimeError):
     Args:
         code: The WebSocket close code; None if the connection broke without one.
         reason: What the other side, or this one, gave as the reason.
-        unsent: Events that were handed over and not sent.
+        unsent: Events that were handed over and not sent, as dicts that `send` takes.
     """
 
     def __init__(self, code: int | None = None, reason: str = "", unsent: Sequence[Any] = ()) -> None:

@@ -15,6 +15,7 @@
 | `_playback`        | audio that came and audio that was played                           |
 | `_requests`        | client events that are made of the state                            |
 | `_repeats`         | what came before, so that it isn't added up twice                   |
+| `_departures`      | what was handed over and hasn't gone out                            |
 | `_outbox`          | events that go out: checked, numbered, written                      |
 | `_reconnect`       | whether and when a lost link is made anew                           |
 

@@ -15,6 +15,7 @@ import attrs
 from ..errors import ConnectionClosedError, RealtimeError
 from ._acknowledgement import Acknowledgement
 from ._closing import Ending
+from ._departures import Departures, Unsent
 from ._effects import ADDING, Effects
 from ._handlers import Handlers
 from ._inbox import Budget
@@ -59,10 +60,9 @@ class Protocol(Requests):
 
     __slots__ = (
         "_budget",
-        "_link_waiters",
+        "_departures",
         "_reconnect",
         "_replayed",
-        "_unsent",
         "effects",
         "ending",
         "handlers",
@@ -96,8 +96,7 @@ class Protocol(Requests):
         self.is_linked = True
         self.validate = validate
         self._reconnect = reconnect
-        self._link_waiters: list[Waiter[None]] = []
-        self._unsent: list[Any] = []
+        self._departures = Departures()
         self._replayed = 0
 
     # Events in
@@ -150,29 +149,42 @@ class Protocol(Requests):
             waiter.fail(self.ending.error())
         return waiter
 
-    def wait_link(self) -> Waiter[None]:
-        """Give a waiter that is filled when there is a link to send on."""
+    def wait_link(self, unsent: Unsent | None = None) -> Waiter[None]:
+        """Give a waiter that is filled when there is a link to send on; to be given back with `leave`.
+
+        Args:
+            unsent: Gives what is to be sent then, for the exception if there will be no link.
+        """
         waiter: Waiter[None] = Waiter()
         if self.ending is not None:
-            waiter.fail(self.ending.error())
+            waiter.fail(self._ended(self.ending, unsent))
         elif self.is_linked:
             waiter.resolve(None)
         else:
-            self._link_waiters.append(waiter)
+            self._departures.hold(waiter, unsent, for_link=True)
         return waiter
 
-    def leave_link(self, waiter: Waiter[None]) -> None:
-        """Stop waiting for a link."""
-        if waiter in self._link_waiters:
-            self._link_waiters.remove(waiter)
+    def wait_turn(self, unsent: Unsent | None = None) -> Waiter[None]:
+        """Get in line for a response; to be given back with `leave`.
 
-    def wait_turn(self) -> Waiter[None]:
-        """Get in line for a response; to be given back with `effects.responses.leave`."""
+        Args:
+            unsent: As `wait_link` takes it.
+        """
         if self.ending is None:
-            return self.effects.responses.ask()
-        waiter: Waiter[None] = Waiter()
-        waiter.fail(self.ending.error())
+            waiter = self.effects.responses.ask()
+            self._departures.hold(waiter, unsent)
+            return waiter
+        waiter = Waiter()
+        waiter.fail(self._ended(self.ending, unsent))
         return waiter
+
+    def leave(self, waiter: Waiter[None]) -> None:
+        """Stop waiting for the link or for a turn, or make way after having sent."""
+        self._departures.leave(waiter)
+        self.effects.responses.leave(waiter)
+
+    def _ended(self, ending: Ending, unsent: Unsent | None) -> ConnectionClosedError:
+        return ending.error(() if unsent is None else tuple(unsent()))
 
     def open_stream(self) -> TurnStream:
         """Begin a turn."""
@@ -208,19 +220,22 @@ class Protocol(Requests):
         return self.effects.sending(out.type, out.event_id, out.content)
 
     def not_sent(self, out: Outgoing) -> None:
-        """Note that an event could not be sent."""
-        self._unsent.append(out.content)
+        """Note that an event could not be sent; `unsent` gives the error for it."""
         self.effects.not_sent(out.event_id, RealtimeError("the event could not be sent"))
 
     def unsent(self, code: int | None, reason: str, *contents: Any) -> ConnectionClosedError:
-        """Give the error for whoever could not send something.
+        """Give the error for whoever could not send something on a link that was there; it is noted.
 
         Args:
             code: The link's close code; None if it broke without one.
             reason: In words.
             contents: What they could not send.
         """
-        ending = self.ending or Ending.by_peer(code, reason, is_expired=self.effects.session.is_expired)
+        if self.ending is None:
+            self._departures.failed(contents)
+            ending = Ending.by_peer(code, reason, is_expired=self.effects.session.is_expired)
+        else:  # the reader was faster
+            ending = self.ending = attrs.evolve(self.ending, unsent=(*self.ending.unsent, *contents))
         return ending.error(contents)
 
     def follow_up(self, job: FollowUpJob) -> Outgoing:
@@ -303,21 +318,15 @@ class Protocol(Requests):
         logger.info("reconnected after %d attempts; %d items replayed", attempts, self._replayed)
         self.is_linked = True
         self._deliver({}, Reconnected.make(attempts=attempts, replayed=self._replayed), _LOCAL_SIZE)
-        waiters, self._link_waiters = self._link_waiters, []
-        for waiter in waiters:
-            waiter.resolve(None)
+        self._departures.link_ready()
 
     def finish(self, ending: Ending) -> None:
         """End the connection; only the first ending counts."""
         if self.ending is not None:
             return
-        ending = attrs.evolve(ending, unsent=(*ending.unsent, *self._unsent))
-        self.ending = ending
+        self.ending = ending = self._departures.ended(ending)
         self.is_linked = False
         logger.info("connection ended: code %s (%s)", ending.code, "normal" if ending.is_normal else "error")
         self.effects.abandon(ending.error)
         self.effects.responses.fail(ending.error)
         self.mailbox.close(ending.error)
-        waiters, self._link_waiters = self._link_waiters, []
-        for waiter in waiters:
-            waiter.fail(ending.error())

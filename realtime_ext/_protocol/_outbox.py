@@ -13,7 +13,7 @@ import attrs
 
 from .. import _json
 
-__all__ = ["EventIds", "Outgoing", "append_messages", "appended", "checked_content", "write"]
+__all__ = ["EventIds", "Outgoing", "append_messages", "appended", "checked_content", "given_back", "write"]
 
 JSON = dict[str, Any]
 
@@ -168,6 +168,11 @@ def appended(text: str, messages: Iterable[tuple[str, str]]) -> list[JSON]:
         messages: Those that were to follow.
     """
     return [_json.decode(message) for message in (text, *(text for _, text in messages))]
+
+
+def given_back(outgoing: Iterable[Outgoing]) -> list[JSON]:
+    """Give events that could not be sent, as `send` takes them."""
+    return [dict(out.content) for out in outgoing]
 
 
 def _append(kind: str, event_id: str, audio: str) -> tuple[str, str]:

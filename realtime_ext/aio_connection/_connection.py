@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .._options import check_seconds
@@ -15,7 +16,8 @@ from .._protocol import _shortcuts as shortcuts
 from .._protocol._acknowledgement import Acknowledgement
 from .._protocol._closing import Ending
 from .._protocol._core import Protocol
-from .._protocol._outbox import Outgoing, appended
+from .._protocol._departures import Unsent
+from .._protocol._outbox import Outgoing, appended, given_back
 from .._protocol._surface import Observer, Surface
 from .._protocol._waiters import Waiter
 from ..connection._deadline import Deadline
@@ -214,7 +216,7 @@ class AsyncConnection(Surface, AsyncReceiving, AsyncSending):
     async def _send(
         self, *outgoing: Outgoing, deadline: Deadline | None = None, stream: TurnStream | None = None
     ) -> Acknowledgement | None:
-        link = await self._linked(*(out.content for out in outgoing), deadline=deadline)
+        link = await self._linked(partial(given_back, outgoing), deadline)
         acknowledged = [self._core.sending(out, stream) for out in outgoing]
         for number, out in enumerate(outgoing):
             if self._observer is not None:
@@ -229,28 +231,26 @@ class AsyncConnection(Surface, AsyncReceiving, AsyncSending):
     def _not_sent(self, closed: LinkClosed, left: tuple[Outgoing, ...]) -> ConnectionClosedError:
         for out in left:
             self._core.not_sent(out)
-        return self._core.unsent(closed.code, closed.reason, *(out.content for out in left))
+        return self._core.unsent(closed.code, closed.reason, *given_back(left))
 
     async def _send_text(self, text: str, rest: Iterator[tuple[str, str]]) -> None:
-        link: AsyncLink | None = None
+        unsent = partial(appended, text, rest)
+        link = await self._linked(unsent)
         try:
-            link = await self._linked()
             await link.send(text)
-        except (LinkClosed, ConnectionClosedError) as closed:
+        except LinkClosed as closed:
             self._doubt(link)
-            raise self._core.unsent(closed.code, closed.reason, *appended(text, rest)) from closed
+            raise self._core.unsent(closed.code, closed.reason, *unsent()) from closed
 
-    def _doubt(self, link: AsyncLink | None) -> None:
+    def _doubt(self, link: AsyncLink) -> None:
         if link is self._link:
             self._core.doubt()
 
-    async def _linked(self, *unsent: Any, deadline: Deadline | None = None) -> AsyncLink:
+    async def _linked(self, unsent: Unsent, deadline: Deadline | None = None) -> AsyncLink:
         while not self._core.is_linked:
-            waiter = self._core.wait_link()
+            waiter = self._core.wait_link(unsent)
             try:
                 await self._wait(waiter, deadline, "nothing was sent: a link in place of the lost one")
-            except ConnectionClosedError as closed:
-                raise self._core.unsent(closed.code, closed.reason, *unsent) from closed.__cause__
             finally:
-                self._core.leave_link(waiter)
+                self._core.leave(waiter)
         return self._link

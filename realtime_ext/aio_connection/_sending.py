@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from .. import _json
@@ -10,10 +11,10 @@ from .._options import check_seconds
 from .._protocol import _shortcuts as shortcuts
 from .._protocol._acknowledgement import DOUBT, Acknowledgement
 from .._protocol._core import Protocol
-from .._protocol._outbox import Outgoing, append_messages
+from .._protocol._outbox import Outgoing, append_messages, given_back
 from .._protocol._waiters import Waiter
 from ..connection._deadline import Deadline
-from ..errors import APITimeoutError, ConnectionClosedError
+from ..errors import APITimeoutError
 
 if TYPE_CHECKING:
     from .._protocol._turn import TurnStream
@@ -242,17 +243,13 @@ class AsyncSending:
         self, *outgoing: Outgoing, deadline: Deadline | None = None, stream: TurnStream | None = None
     ) -> None:
         """Send events, together, once no response is active."""
-        ticket = self._core.wait_turn()
+        ticket = self._core.wait_turn(partial(given_back, outgoing))
         try:
-            try:
-                await self._wait(ticket, deadline, "nothing was sent: the end of the response before")
-            except ConnectionClosedError as closed:
-                contents = [out.content for out in outgoing]
-                raise self._core.unsent(closed.code, closed.reason, *contents) from closed.__cause__
+            await self._wait(ticket, deadline, "nothing was sent: the end of the response before")
             if stream is None or not stream.is_over:  # its response may have gone with the link
                 await self._send(*outgoing, deadline=deadline, stream=stream)
         finally:
-            self._core.effects.responses.leave(ticket)
+            self._core.leave(ticket)
 
     async def _send(
         self, *outgoing: Outgoing, deadline: Deadline | None = None, stream: TurnStream | None = None

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .._options import check_seconds
@@ -15,7 +16,8 @@ from .._protocol import _shortcuts as shortcuts
 from .._protocol._acknowledgement import Acknowledgement
 from .._protocol._closing import Ending
 from .._protocol._core import Protocol
-from .._protocol._outbox import Outgoing, appended
+from .._protocol._departures import Unsent
+from .._protocol._outbox import Outgoing, appended, given_back
 from .._protocol._surface import Observer, Surface
 from .._protocol._waiters import Waiter
 from ..errors import APITimeoutError, ConnectionClosedError, RealtimeError
@@ -219,7 +221,7 @@ class Connection(Surface, Receiving, Sending):
         self, *outgoing: Outgoing, deadline: Deadline | None = None, stream: TurnStream | None = None
     ) -> Acknowledgement | None:
         while True:
-            link = self._linked(*(out.content for out in outgoing), deadline=deadline)
+            link = self._linked(partial(given_back, outgoing), deadline)
             with link.sending:
                 with self._lock:
                     if link is not self._link or not self._core.is_linked:
@@ -239,35 +241,33 @@ class Connection(Surface, Receiving, Sending):
     def _not_sent(self, closed: LinkClosed, left: tuple[Outgoing, ...]) -> ConnectionClosedError:
         for out in left:
             self._core.not_sent(out)
-        return self._core.unsent(closed.code, closed.reason, *(out.content for out in left))
+        return self._core.unsent(closed.code, closed.reason, *given_back(left))
 
     def _send_text(self, text: str, rest: Iterator[tuple[str, str]]) -> None:
-        link: WebSocketLink | None = None
+        unsent = partial(appended, text, rest)
+        link = self._linked(unsent)
         try:
-            link = self._linked()
             link.send(text)
-        except (LinkClosed, ConnectionClosedError) as closed:
-            unsent = appended(text, rest)
+        except LinkClosed as closed:
+            events = unsent()
             with self._lock:
                 self._doubt(link)
-                raise self._core.unsent(closed.code, closed.reason, *unsent) from closed
+                raise self._core.unsent(closed.code, closed.reason, *events) from closed
 
-    def _doubt(self, link: WebSocketLink | None) -> None:
+    def _doubt(self, link: WebSocketLink) -> None:
         if link is self._link:
             self._core.doubt()
 
-    def _linked(self, *unsent: Any, deadline: Deadline | None = None) -> WebSocketLink:
+    def _linked(self, unsent: Unsent, deadline: Deadline | None = None) -> WebSocketLink:
         while True:
             link = self._link
             # While a link is made anew, it is there before it may be used by others than the reader.
             if self._core.is_linked and link is self._link:
                 return link
             with self._lock:
-                waiter = self._core.wait_link()
+                waiter = self._core.wait_link(unsent)
             try:
                 self._wait(waiter, deadline, "nothing was sent: a link in place of the lost one")
-            except ConnectionClosedError as closed:
-                raise self._core.unsent(closed.code, closed.reason, *unsent) from closed.__cause__
             finally:
                 with self._lock:
-                    self._core.leave_link(waiter)
+                    self._core.leave(waiter)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from .. import _json
@@ -11,9 +12,9 @@ from .._options import check_seconds
 from .._protocol import _shortcuts as shortcuts
 from .._protocol._acknowledgement import DOUBT, Acknowledgement
 from .._protocol._core import Protocol
-from .._protocol._outbox import Outgoing, append_messages
+from .._protocol._outbox import Outgoing, append_messages, given_back
 from .._protocol._waiters import Waiter
-from ..errors import APITimeoutError, ConnectionClosedError
+from ..errors import APITimeoutError
 from ._deadline import Deadline
 
 if TYPE_CHECKING:
@@ -247,18 +248,14 @@ class Sending:
     ) -> None:
         """Send events, together, once no response is active."""
         with self._lock:
-            ticket = self._core.wait_turn()
+            ticket = self._core.wait_turn(partial(given_back, outgoing))
         try:
-            try:
-                self._wait(ticket, deadline, "nothing was sent: the end of the response before")
-            except ConnectionClosedError as closed:
-                contents = [out.content for out in outgoing]
-                raise self._core.unsent(closed.code, closed.reason, *contents) from closed.__cause__
+            self._wait(ticket, deadline, "nothing was sent: the end of the response before")
             if stream is None or not stream.is_over:  # its response may have gone with the link
                 self._send(*outgoing, deadline=deadline, stream=stream)
         finally:
             with self._lock:
-                self._core.effects.responses.leave(ticket)
+                self._core.leave(ticket)
 
     def _send(
         self, *outgoing: Outgoing, deadline: Deadline | None = None, stream: TurnStream | None = None
