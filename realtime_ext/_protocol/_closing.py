@@ -11,9 +11,10 @@ import attrs
 
 from ..errors import ConnectionClosedError, SessionExpired
 
-__all__ = ["TOO_SLOW", "Ending", "is_worth_reconnecting"]
+__all__ = ["TAKING", "TOO_SLOW", "Ending", "is_worth_reconnecting"]
 
 TOO_SLOW = "consumer too slow"
+TAKING = "iterate, call run(), or connect with a larger max_queue_bytes"
 
 _NORMAL = 1000
 _NO_STATUS = 1005
@@ -49,9 +50,18 @@ class Ending:
 
     @classmethod
     def by_peer(
-        cls, code: int | None, reason: str, *, is_expired: bool, cause: BaseException | None = None
+        cls, code: int | None, reason: str, *, expiry: str | None, cause: BaseException | None = None
     ) -> Ending:
-        """Make the ending of a link that the other side, or the network, closed."""
+        """Make the ending of a link that the other side, or the network, closed.
+
+        Args:
+            code: The close code; None if there was none.
+            reason: In words.
+            expiry: What the server said of the session's time being up; None if it is not.
+            cause: The exception behind it.
+        """
+        is_expired = expiry is not None
+        reason = ": ".join(words for words in (reason, expiry) if words)
         is_normal = code in (_NORMAL, _NO_STATUS) and not is_expired
         return cls(code=code, reason=reason, is_normal=is_normal, is_expired=is_expired, cause=cause)
 
@@ -61,9 +71,15 @@ class Ending:
         return cls(code=_NORMAL, reason="closed by this side", is_normal=True)
 
     @classmethod
-    def by_slow_consumer(cls, limit: int) -> Ending:
-        """Make the ending of a connection whose events nobody took in time."""
-        return cls(code=_POLICY, reason=f"{TOO_SLOW}: more than {limit} bytes of events were waiting")
+    def by_slow_consumer(cls, limit: int, *, is_taken: bool = True) -> Ending:
+        """Make the ending of a connection whose events nobody took in time.
+
+        Args:
+            limit: The bytes that might wait.
+            is_taken: Whether anybody took any.
+        """
+        nobody = "" if is_taken else f", and nobody took any ({TAKING})"
+        return cls(code=_POLICY, reason=f"{TOO_SLOW}: more than {limit} bytes of events were waiting{nobody}")
 
     @property
     def own_code(self) -> int:

@@ -14,7 +14,7 @@ import attrs
 
 from ..errors import ConnectionClosedError, RealtimeError
 from ._acknowledgement import Acknowledgement
-from ._closing import Ending
+from ._closing import TAKING, Ending
 from ._departures import Departures, Unsent
 from ._effects import ADDING, Effects
 from ._handlers import Handlers
@@ -119,13 +119,16 @@ class Protocol(Requests):
         elif not is_taken:  # a program that only asks would never empty the queue
             warns |= mailbox.put_unconsumed(event, size)
         if warns:
-            logger.warning(
-                "events come faster than they are taken: %d bytes wait, and over %d the connection ends",
-                self._budget.used,
-                self._budget.limit,
-            )
+            self._warn(is_taken=is_taken or mailbox.is_consumed)
         if self._budget.over:
-            self.finish(Ending.by_slow_consumer(self._budget.limit))
+            is_taken |= mailbox.is_consumed
+            self.finish(Ending.by_slow_consumer(self._budget.limit, is_taken=is_taken))
+
+    def _warn(self, *, is_taken: bool) -> None:
+        what = "events come faster than they are taken" if is_taken else "nobody takes events"
+        help_ = "" if is_taken else f" ({TAKING})"
+        used, limit = self._budget.used, self._budget.limit
+        logger.warning("%s: %d bytes wait, and over %d the connection ends%s", what, used, limit, help_)
 
     def tick(self, now: float) -> None:
         """Take the time, in unix seconds: warn of the session's end when that is due."""
@@ -233,7 +236,7 @@ class Protocol(Requests):
         """
         if self.ending is None:
             self._departures.failed(contents)
-            ending = Ending.by_peer(code, reason, is_expired=self.effects.session.is_expired)
+            ending = Ending.by_peer(code, reason, expiry=self.effects.session.expiry)
         else:  # the reader was faster
             ending = self.ending = attrs.evolve(self.ending, unsent=(*self.ending.unsent, *contents))
         return ending.error(contents)
@@ -263,12 +266,12 @@ class Protocol(Requests):
         Returns:
             The attempts at mending it; None if that was the connection's end.
         """
-        is_expired = self.effects.session.is_expired
-        ending = Ending.by_peer(code, reason, is_expired=is_expired, cause=cause)
+        expiry = self.effects.session.expiry
+        ending = Ending.by_peer(code, reason, expiry=expiry, cause=cause)
         if (
             self.ending is None
             and self._reconnect is not None
-            and wants_reconnect(self._reconnect, code, is_expired=is_expired)
+            and wants_reconnect(self._reconnect, code, is_expired=expiry is not None)
         ):
             self.is_linked = False
             self.effects.abandon(ending.error)

@@ -212,7 +212,7 @@ class Effects:
         error = content["error"]
         code, event_id = error.get("code"), error.get("event_id")
         if code == "session_expired":
-            self.session.is_expired = True
+            self.session.expired(error.get("message"))
         if code == _NOT_ACTIVE and (event_id in self._cancels or (event_id is None and self._cancels)):
             # There was nothing left to cancel, which is what was wanted.
             self._cancels.pop(event_id, None)

@@ -1,4 +1,4 @@
-"""Which events somebody means: by type, by class, or by a union of classes.
+"""Which events somebody means: by type, by class, or by a union or a tuple of those.
 
 It must not hold handlers or waiters; those who do ask here.
 """
@@ -8,15 +8,16 @@ from __future__ import annotations
 import difflib
 import inspect
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from types import UnionType
 from typing import Any, TypeAlias, Union, get_args, get_origin
 
-__all__ = ["Kind", "Matcher", "keys_of"]
+__all__ = ["Kind", "Matcher", "Several", "hint", "keys_of", "name_of"]
 
 logger = logging.getLogger("realtime_ext")
 
-Kind: TypeAlias = str | type | UnionType  # an event type, an event class, or a union of classes
+Several: TypeAlias = UnionType | tuple["Kind", ...]  # a union, or a tuple as isinstance takes it
+Kind: TypeAlias = str | type | Several  # an event type, an event class, or several of those
 Where: TypeAlias = Callable[[Any], object]
 
 
@@ -24,32 +25,52 @@ def keys_of(kind: Kind) -> tuple[str | type, ...]:
     """Turn what a user named into look-up keys.
 
     Args:
-        kind: An event type such as `response.done`, an event class, or a union of classes.
+        kind: An event type such as `response.done`, an event class, or a union or a tuple of those.
 
     Returns:
-        The type, or the classes.
+        The types and classes.
 
     Raises:
         TypeError: It is something else.
-        ValueError: The type is empty.
+        ValueError: The type, or the tuple, is empty.
     """
     if isinstance(kind, str):
         if not kind:
             raise ValueError("event: expected an event type such as 'response.done', got ''")
-        _hint(kind)
+        from realtime_api import events
+
+        hint(kind, {*events.SERVER_EVENTS, *events.TRANSLATION_SERVER_EVENTS})
         return (kind,)
+    if isinstance(kind, tuple):
+        if not kind:
+            raise ValueError("event: expected event types or classes, got an empty tuple")
+        return tuple(key for member in kind for key in keys_of(member))
     origin: Any = get_origin(kind)
     if isinstance(kind, UnionType) or origin is Union:
         return tuple(key for member in get_args(kind) for key in keys_of(member))
     if isinstance(kind, type) and callable(getattr(kind, "to_dict", None)):
         return (kind,)
-    raise TypeError(f"event: expected an event type such as 'response.done' or an event class, got {kind!r}")
+    raise TypeError(
+        "event: expected an event type such as 'response.done', an event class, or a union or a tuple of "
+        f"those, got {kind!r}"
+    )
 
 
-def _hint(kind: str) -> None:
-    from realtime_api import events
+def name_of(kind: Kind) -> str:
+    """Give the name of a kind, for messages: its type, or its classes' names."""
+    if isinstance(kind, str):
+        return kind
+    members = kind if isinstance(kind, tuple) else get_args(kind)
+    return " | ".join(map(name_of, members)) if members else getattr(kind, "__name__", repr(kind))
 
-    known = {*events.SERVER_EVENTS, *events.TRANSLATION_SERVER_EVENTS}
+
+def hint(kind: str, known: Collection[str]) -> None:
+    """Warn of an event type that nobody knows, and name the nearest one.
+
+    Args:
+        kind: The type.
+        known: Those that there are.
+    """
     if kind in known or kind.startswith("realtime_ext."):
         return
     near = difflib.get_close_matches(kind, known, 1)

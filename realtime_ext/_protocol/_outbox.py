@@ -12,6 +12,7 @@ from typing import Any
 import attrs
 
 from .. import _json
+from ._matching import hint
 
 __all__ = ["EventIds", "Outgoing", "append_messages", "appended", "checked_content", "given_back", "write"]
 
@@ -192,6 +193,7 @@ def _check(kind: str, content: JSON) -> None:
     if not known:
         if kind in events.SERVER_EVENTS or kind in events.TRANSLATION_SERVER_EVENTS:
             raise ValueError(f"event: {kind!r} is sent by the server; a client can't send it")
+        hint(kind, {*events.CLIENT_EVENTS, *events.TRANSLATION_CLIENT_EVENTS})
         return
     plain = _json.decode(_json.encode({name: value for name, value in content.items() if name != "session"}))
     for model in known:

@@ -10,6 +10,7 @@ from functools import reduce
 from typing import Any
 
 from .. import _json
+from .._secret import mask
 from ..session import merge
 from ._acknowledgement import Acknowledgement, Answer, answer_to
 
@@ -19,6 +20,7 @@ JSON = dict[str, Any]
 
 LIFETIME = 3600.0  # seconds that a session lasts
 WARNING_BEFORE = 300.0  # seconds before the end
+_SENTENCE = 300  # characters of it that are kept
 _REFUSABLE = 16  # updates that are taken back if a refusal names them after all
 
 
@@ -31,7 +33,7 @@ class SessionState:
 
     Attributes:
         seen: How often the server has described it.
-        is_expired: Whether the server said that its time is up.
+        expiry: What the server said of its time being up, in words; None if it did not.
     """
 
     __slots__ = (
@@ -45,7 +47,7 @@ class SessionState:
         "_taken",
         "_text",
         "_updates",
-        "is_expired",
+        "expiry",
         "kind",
         "seen",
     )
@@ -55,7 +57,7 @@ class SessionState:
         self._is_shared = is_shared
         self.seen = 0
         self._text: str | None = None  # JSON, which takes a fraction of what the object would
-        self.is_expired = False
+        self.expiry: str | None = None
         self._before: str | None = None  # the description before that
         self._configuration: JSON = {}
         self._taken: list[tuple[str, JSON]] = []  # what was acknowledged last, by the ids of the updates
@@ -168,6 +170,10 @@ class SessionState:
         while self._updates:
             self._updates.pop(0).fail(error())
 
+    def expired(self, message: Any) -> None:
+        """Note that its time is up, and the server's sentence on that."""
+        self.expiry = mask(message[:_SENTENCE]) if isinstance(message, str) else ""
+
     def began(self, now: float) -> None:
         """Note when the session began, in unix seconds; what the server says of its end counts for more."""
         self._ends_at = now + LIFETIME
@@ -186,7 +192,7 @@ class SessionState:
 
     def restart(self) -> JSON | None:
         """Begin anew: give the update that configures the new session like the old one."""
-        self._text, self._before, self._last, self.is_expired = None, None, None, False
+        self._text, self._before, self._last, self.expiry = None, None, None, None
         self._ends_at, self._is_warned = None, False
         self._configuration, self._taken = self.configuration, []
         if not self._configuration:

@@ -11,13 +11,12 @@ import time
 import typing
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from types import UnionType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from ..events import parse_event
 from ._core import Protocol
 from ._handlers import Handler
-from ._matching import Kind
+from ._matching import Kind, Several
 from ._replay import replay_items
 
 if TYPE_CHECKING:
@@ -127,14 +126,14 @@ class Surface:
     @overload
     def on(self, kind: type[EventT], handler: Callable[[EventT], ResultT]) -> Callable[[EventT], ResultT]: ...
     @overload
-    def on(self, kind: str | UnionType, handler: None = None) -> Callable[[HandlerT], HandlerT]: ...
+    def on(self, kind: str | Several, handler: None = None) -> Callable[[HandlerT], HandlerT]: ...
     @overload
-    def on(self, kind: str | UnionType, handler: HandlerT) -> HandlerT: ...
+    def on(self, kind: str | Several, handler: HandlerT) -> HandlerT: ...
     def on(self, kind: Kind, handler: Any = None) -> Any:
         """Have a function called with every event of a kind, when it is taken by `run`, iteration or `recv`.
 
         Args:
-            kind: An event type such as `response.done`, an event class, or a union of classes.
+            kind: An event type such as `response.done`, an event class, or a union or a tuple of those.
             handler: The function; without one, this is a decorator.
 
         Returns:
@@ -158,9 +157,9 @@ class Surface:
         self, kind: type[EventT], handler: Callable[[EventT], ResultT]
     ) -> Callable[[EventT], ResultT]: ...
     @overload
-    def once(self, kind: str | UnionType, handler: None = None) -> Callable[[HandlerT], HandlerT]: ...
+    def once(self, kind: str | Several, handler: None = None) -> Callable[[HandlerT], HandlerT]: ...
     @overload
-    def once(self, kind: str | UnionType, handler: HandlerT) -> HandlerT: ...
+    def once(self, kind: str | Several, handler: HandlerT) -> HandlerT: ...
     def once(self, kind: Kind, handler: Any = None) -> Any:
         """Have a function called with the next event of a kind; as `on`."""
         if handler is None:

@@ -26,6 +26,7 @@ from ..connection._websocket import (
     closed_by,
     forget_handshake,
     proxy_fault,
+    proxy_of,
     seconds_of,
 )
 from ..errors import RealtimeError
@@ -187,6 +188,7 @@ async def open_link(
         APIConnectionError: There is no connection; APITimeoutError if it took too long.
         ValueError: The library doesn't know an option.
     """
+    from websockets.asyncio import client
     from websockets.exceptions import InvalidStatus, WebSocketException
 
     connect, known, takes_bytes = _library()
@@ -195,6 +197,7 @@ async def open_link(
     seconds = seconds_of(settings.timeout if options.timeout is None else options.timeout)
     handshake = Handshake(
         uri,
+        proxy=proxy_of(uri, link_options.proxy, client),
         is_sideband=plan.role.is_sideband,
         waits_for_call=is_first,
         max_retries=settings.max_retries if is_first else 0,

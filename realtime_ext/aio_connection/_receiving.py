@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from .._options import check_seconds
 from .._protocol._core import Protocol
+from .._protocol._matching import name_of
 from .._protocol._waiters import Waiter
 from ._expectation import AsyncExpectation
 
@@ -67,7 +68,7 @@ class AsyncReceiving:
         """Wait for the next event of a kind; one that came before doesn't count (`expect` is for that).
 
         Args:
-            kind: An event type, an event class or a union of classes.
+            kind: An event type, an event class, or a union or a tuple of those.
             where: A further condition, called by the reader; it must not block.
             timeout: Seconds; None for no limit.
 
@@ -98,7 +99,7 @@ class AsyncReceiving:
             event = await expected
             ```
         """
-        return AsyncExpectation(self, self._core.wait_for(kind, where), str(kind))
+        return AsyncExpectation(self, self._core.wait_for(kind, where), name_of(kind))
 
     async def _next(self) -> ServerEvent | None:
         mailbox = self._core.mailbox

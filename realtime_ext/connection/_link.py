@@ -31,6 +31,7 @@ from ._websocket import (
     closed_by,
     forget_handshake,
     proxy_fault,
+    proxy_of,
     seconds_of,
 )
 
@@ -205,6 +206,7 @@ def open_link(
         ValueError: The library doesn't know an option.
     """
     from websockets.exceptions import InvalidStatus, WebSocketException
+    from websockets.sync import client
 
     known, takes_bytes = library().known, library().takes_bytes
     is_first = dialer is None
@@ -213,6 +215,7 @@ def open_link(
     seconds = seconds_of(settings.timeout if options.timeout is None else options.timeout)
     handshake = Handshake(
         uri,
+        proxy=proxy_of(uri, link_options.proxy, client),
         is_sideband=plan.role.is_sideband,
         waits_for_call=is_first,
         max_retries=settings.max_retries if is_first else 0,

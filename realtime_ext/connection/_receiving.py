@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from .._options import check_seconds
 from .._protocol._core import Protocol
+from .._protocol._matching import name_of
 from .._protocol._waiters import Waiter
 from ._expectation import Expectation
 
@@ -75,7 +76,7 @@ class Receiving:
         """Wait for the next event of a kind; one that came before doesn't count (`expect` is for that).
 
         Args:
-            kind: An event type, an event class or a union of classes.
+            kind: An event type, an event class, or a union or a tuple of those.
             where: A further condition, called by the reader; it must not block.
             timeout: Seconds; None for no limit.
 
@@ -108,7 +109,7 @@ class Receiving:
         """
         with self._lock:
             waiter = self._core.wait_for(kind, where)
-        return Expectation(self, waiter, str(kind))
+        return Expectation(self, waiter, name_of(kind))
 
     def _next(self, timeout: float | None) -> ServerEvent | None:
         mailbox = self._core.mailbox

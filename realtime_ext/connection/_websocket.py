@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
 
 import attrs
 
@@ -29,6 +30,7 @@ __all__ = [
     "closed_by",
     "forget_handshake",
     "proxy_fault",
+    "proxy_of",
     "seconds_of",
 ]
 
@@ -57,6 +59,31 @@ _OWN = {
     "process_exception": None,
     "legacy": None,
     "subprotocols": None,
+}
+
+
+def _is_duration(value: Any) -> bool:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return value is None or (is_number and value > 0)
+
+
+def _is_count(value: Any) -> bool:
+    return value is None or (isinstance(value, int) and not isinstance(value, bool) and value > 0)
+
+
+def _is_limit(value: Any) -> bool:
+    return all(map(_is_count, value)) and len(value) == 2 if isinstance(value, tuple) else _is_count(value)
+
+
+# The library would refuse these late, in words of its own, or not at all.
+_CHECKS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
+    "close_timeout": ("seconds above 0 or None", _is_duration),
+    "ping_interval": ("seconds above 0 or None", _is_duration),
+    "ping_timeout": ("seconds above 0 or None", _is_duration),
+    "max_size": ("bytes above 0, a pair of those, or None", _is_limit),
+    "max_queue": ("frames above 0, a pair of those, or None", _is_limit),
+    "write_limit": ("bytes above 0, a pair of those, or None", _is_limit),
+    "compression": ("'deflate' or None", lambda value: value in (None, "deflate")),
 }
 
 # A logger outside the hierarchy: at DEBUG the library writes keys and payloads.
@@ -102,13 +129,16 @@ class LinkOptions:
             if name in _OWN:
                 instead = f"; use {_OWN[name]}" if _OWN[name] else ""
                 raise ValueError(f"websocket_options: {name!r} is set by the connection{instead}")
-        for name in sorted(PINGS & self.options.keys()):
-            seconds = self.options[name]
-            is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
-            if seconds is not None and not (is_number and seconds > 0):
-                raise ValueError(
-                    f"websocket_options: {name}: expected seconds above 0 or None, got {seconds!r}"
-                )
+        for name, (allowed, is_allowed) in _CHECKS.items():
+            if name in self.options and not is_allowed(value := self.options[name]):
+                raise ValueError(f"websocket_options: {name}: expected {allowed}, got {value!r}")
+        context: object = self.ssl_context
+        if context is not None:
+            import ssl
+
+            if not isinstance(context, ssl.SSLContext):
+                got = type(context).__name__
+                raise TypeError(f"ssl_context: expected an ssl.SSLContext or None, got {got}")
 
     def arguments(
         self, known: Collection[str], *, uri: str, headers: Mapping[str, str], timeout: float | None
@@ -169,6 +199,31 @@ def answer_of(error: Any) -> tuple[int, Mapping[str, str], bytes]:
     response = error.response
     headers = {name.lower(): value for name, value in response.headers.raw_items()}
     return response.status_code, headers, bytes(response.body or b"")
+
+
+def proxy_of(uri: str, proxy: object, client: Any) -> str | None:
+    """Give the host and port of the proxy that an address is reached through, without its password.
+
+    Args:
+        uri: The address.
+        proxy: As `LinkOptions` has it.
+        client: The library's module that connects; older ones know no proxies.
+
+    Returns:
+        They; None if there is no proxy, or its URL can't be one.
+    """
+    from websockets.exceptions import WebSocketException
+
+    get_proxy = getattr(client, "get_proxy", None)
+    try:
+        if proxy is True and get_proxy is not None:
+            proxy = get_proxy(client.parse_uri(uri))
+        if not isinstance(proxy, str):
+            return None
+        parts = urlsplit(proxy)
+        return parts.hostname if parts.port is None else f"{parts.hostname}:{parts.port}"
+    except (ValueError, WebSocketException):  # an address that can't be one; whoever connects is told so
+        return None
 
 
 def proxy_fault(error: BaseException) -> RealtimeError | None:

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import Any
+import re
+from typing import Any, Union
 
 import pytest
 from realtime_api import models
@@ -111,7 +112,59 @@ def test_what_a_handler_raises_comes_out_of_run(flavour: Flavour) -> None:
             connection.run()
 
 
-@pytest.mark.parametrize("kind", ["", 3, int, None])
+KINDS: list[Any] = [
+    types.ResponseDoneEvent | types.ResponseTextDeltaEvent,
+    Union[types.ResponseDoneEvent, types.ResponseTextDeltaEvent],  # noqa: UP007
+    (types.ResponseDoneEvent, types.ResponseTextDeltaEvent),
+    (types.ResponseDoneEvent, ("response.output_text.delta", types.SessionCreatedEvent | UnknownEvent)),
+]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_several_kinds_are_named_as_a_union_or_a_tuple(flavour: Flavour, kind: Any) -> None:
+    def script(peer: Peer) -> None:
+        peer.expect("input_audio_buffer.commit")
+        peer.send("input_audio_buffer.cleared")
+        peer.send(WORD[0], **WORD[1])
+        peer.close()
+
+    seen: list[str] = []
+    with ScriptedServer(script) as server, connect(flavour, server) as connection:
+        connection.on(kind, lambda event: seen.append(event.type))
+        with connection.expect(kind) as expected:
+            connection.commit_audio()
+        assert expected.wait().type == "response.output_text.delta"
+        connection.run()
+    assert seen == ["response.output_text.delta"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("response.done", "response.done"),
+        (types.ResponseDoneEvent, types.ResponseDoneEvent.__name__),
+        (types.ResponseDoneEvent | UnknownEvent, f"{types.ResponseDoneEvent.__name__} | UnknownEvent"),
+        ((UnknownEvent, "response.done"), "UnknownEvent | response.done"),
+    ],
+)
+def test_what_did_not_come_is_called_by_its_name(flavour: Flavour, kind: Any, name: str) -> None:
+    with ScriptedServer() as server, connect(flavour, server) as connection:
+        with pytest.raises(APITimeoutError, match=rf"^{re.escape(name)} did not come within 0.01 s$"):
+            connection.wait_for(kind, timeout=0.01)
+
+
+def test_a_type_that_nobody_knows_is_sent_with_a_hint(
+    flavour: Flavour, caplog: pytest.LogCaptureFixture
+) -> None:
+    with ScriptedServer() as server, connect(flavour, server) as connection:
+        connection.send({"type": "response.creat"})
+        connection.send({"type": "input_audio_buffer.commit"})
+        server.wait_for("response.creat")
+    [warning] = [text for text in caplog.messages if "no event type" in text]
+    assert "did you mean 'response.create'?" in warning
+
+
+@pytest.mark.parametrize("kind", ["", 3, int, None, (), (int,), (types.ResponseDoneEvent, "")])
 def test_what_is_no_kind_of_event_is_refused(flavour: Flavour, kind: Any) -> None:
     with ScriptedServer(Model()) as server, connect(flavour, server) as connection:
         with pytest.raises((TypeError, ValueError), match="event"):

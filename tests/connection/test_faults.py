@@ -113,7 +113,9 @@ def test_a_consumer_that_is_too_slow_ends_the_connection_after_a_warning(
 
     with ScriptedServer(script) as server:
         with connect(flavour, server, max_queue_bytes=20_000) as connection:
-            with pytest.raises(ConnectionClosedError, match="consumer too slow"):
+            with pytest.raises(
+                ConnectionClosedError, match=r"consumer too slow: .* nobody took any \(iterate"
+            ):
                 connection.wait_for("nothing.comes")
             kept = []
             with pytest.raises(ConnectionClosedError, match="consumer too slow"):
@@ -123,12 +125,29 @@ def test_a_consumer_that_is_too_slow_ends_the_connection_after_a_warning(
             assert len(kept) > 15
         server.wait(lambda: server.peers[0].close_code is not None)
         assert server.peers[0].close_code == 1008
-    warnings = [
-        record.getMessage()
-        for record in caplog.records
-        if "faster than they are taken" in record.getMessage()
-    ]
-    assert len(warnings) == 1
+    [warning] = [text for text in caplog.messages if "over 20000 the connection ends" in text]
+    assert "nobody takes events" in warning
+    assert "call run()" in warning
+
+
+def test_a_consumer_that_takes_too_few_events_is_told_otherwise_than_one_that_takes_none(
+    flavour: Flavour, caplog: pytest.LogCaptureFixture
+) -> None:
+    def script(peer: Peer) -> None:
+        peer.send("session.created", session=session())
+        peer.expect("input_audio_buffer.commit")
+        for number in range(40):
+            peer.send("later.event", number=number, padding="x" * 1000)
+        peer.until_closed()
+
+    with ScriptedServer(script) as server, connect(flavour, server, max_queue_bytes=20_000) as connection:
+        assert connection.recv().type == "session.created"
+        connection.commit_audio()
+        with pytest.raises(ConnectionClosedError, match=r"bytes of events were waiting$"):
+            connection.wait_for("nothing.comes")
+    [warning] = [text for text in caplog.messages if "over 20000 the connection ends" in text]
+    assert warning.startswith("events come faster than they are taken")
+    assert "nobody" not in warning
 
 
 def test_unknown_repeated_and_disordered_events_do_no_harm(flavour: Flavour) -> None:
@@ -215,9 +234,24 @@ def test_the_end_of_the_hour_has_an_error_of_its_own_and_a_warning_before(flavou
         assert warning.seconds_left == 240
         connection.commit_audio()
         assert connection.recv().type == "error"
-        with pytest.raises(SessionExpired) as caught:
+        with pytest.raises(SessionExpired, match=r"session expired: 60 minutes are over$") as caught:
             connection.recv()
     assert caught.value.code == 1001
+
+
+def test_what_the_server_says_of_the_end_is_bounded_and_shows_no_secret(flavour: Flavour) -> None:
+    secret = "ek" + "_0123456789abcdef0123456789abcdef"
+
+    def script(peer: Peer) -> None:
+        message = f"The session of {secret} is over. " + "x" * 5000
+        peer.send("error", error={"type": "t", "code": "session_expired", "message": message})
+        peer.close(1001)
+
+    with ScriptedServer(script) as server, connect(flavour, server) as connection:
+        with pytest.raises(SessionExpired, match="The session of") as caught:
+            list(connection)
+    assert secret not in str(caught.value) + caught.value.reason
+    assert len(caught.value.reason) < 400
 
 
 def test_a_body_that_raises_is_closed_behind(flavour: Flavour) -> None:

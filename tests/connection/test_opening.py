@@ -235,13 +235,75 @@ def test_a_key_callable_is_asked_for_each_attempt(flavour: Flavour) -> None:
     ]
 
 
-def test_a_proxy_that_does_not_work_is_said(flavour: Flavour) -> None:
-    # Versions of the library before 15 can't use one, and newer ones don't find this one.
-    with (
-        ScriptedServer() as server,
-        pytest.raises((APIConnectionError, ValueError), match=r"no connection|proxies"),
-    ):
-        connect(flavour, server, proxy="http://127.0.0.1:9", client={"max_retries": 0}).__enter__()
+@pytest.mark.parametrize("is_environment", [False, True])
+def test_a_proxy_that_is_not_there_is_to_blame_and_its_password_is_not_shown(
+    flavour: Flavour, is_environment: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    password = "proxy" + "-password"
+    proxy = f"http://user:{password}@127.0.0.1:9"
+    if is_environment:
+        for name in ("no_proxy", "NO_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        for name in ("http_proxy", "https_proxy", "all_proxy"):
+            monkeypatch.setenv(name, proxy)
+    options = {} if is_environment else {"proxy": proxy}
+    with ScriptedServer() as server:
+        opening = connect(flavour, server, client={"max_retries": 0}, **options)
+        # Versions of the library before 15 can't use one.
+        with pytest.raises(
+            (APIConnectionError, ValueError), match=r"^proxy: .*(127\.0\.0\.1:9:|proxies)"
+        ) as caught:
+            opening.__enter__()
+        assert server.base_url.split("/")[2] not in str(caught.value)
+    assert password not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_proxy_that_refuses_is_to_blame(flavour: Flavour) -> None:
+    # This server is no proxy: it answers a CONNECT with a refusal.
+    with ScriptedServer() as other, ScriptedServer() as server:
+        host = other.base_url.split("/")[2]
+        opening = connect(flavour, server, proxy=f"http://{host}", client={"max_retries": 0})
+        with pytest.raises((APIConnectionError, ValueError), match=rf"^proxy: .*({host}: |proxies)"):
+            opening.__enter__()
+        assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "message"),
+    [
+        ({"websocket_options": {"max_size": "x"}}, ValueError, r"websocket_options: max_size: .*'x'"),
+        ({"websocket_options": {"max_size": 0}}, ValueError, "max_size: expected bytes above 0"),
+        ({"websocket_options": {"max_size": (1, 2, 3)}}, ValueError, "max_size"),
+        ({"websocket_options": {"max_queue": 1.5}}, ValueError, "max_queue: expected frames"),
+        ({"websocket_options": {"write_limit": True}}, ValueError, "write_limit: expected bytes"),
+        ({"websocket_options": {"close_timeout": "1"}}, ValueError, "close_timeout: expected seconds"),
+        (
+            {"websocket_options": {"compression": "gzip"}},
+            ValueError,
+            "compression: expected 'deflate' or None",
+        ),
+        ({"ssl_context": "x"}, TypeError, r"ssl_context: expected an ssl\.SSLContext or None, got str"),
+    ],
+)
+def test_options_that_cannot_work_are_named(
+    flavour: Flavour, options: dict[str, Any], kind: type[Exception], message: str
+) -> None:
+    with ScriptedServer() as server:
+        with pytest.raises(kind, match=message):
+            connect(flavour, server, **options)
+        assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"max_size": None, "max_queue": 8, "close_timeout": 1},
+        {"max_queue": (8, 4), "compression": "deflate", "ping_interval": None},
+    ],
+)
+def test_options_that_can_work_are_taken(flavour: Flavour, options: dict[str, Any]) -> None:
+    with ScriptedServer(Model()) as server, connect(flavour, server, websocket_options=options) as connection:
+        assert connection.recv().type == "session.created"
 
 
 @pytest.mark.parametrize("scheme", ["ftp", "htp"])

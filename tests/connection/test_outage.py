@@ -102,7 +102,7 @@ def test_what_waits_for_its_turn_is_given_back_to_each() -> None:
     outs = [core.write({"type": "response.create", "response": {"instructions": text}}) for text in "abc"]
     waiters = [core.wait_turn(out.unsent) for out in outs]
     core.leave(waiters.pop(1))  # who gave up waiting has nothing to be given back
-    core.finish(Ending.by_peer(1011, "broken", is_expired=False))
+    core.finish(Ending.by_peer(1011, "broken", expiry=None))
     given = []
     for waiter in waiters:
         with pytest.raises(ConnectionClosedError) as caught:
@@ -116,7 +116,7 @@ def test_what_waits_for_its_turn_is_given_back_to_each() -> None:
 def test_what_a_lost_link_did_not_take_is_in_the_end_too_even_if_the_end_was_known_before() -> None:
     core = Protocol(Role(), id_prefix="x")
     assert core.unsent(1006, "lost", {"type": "one"}).unsent == ({"type": "one"},)
-    core.finish(Ending.by_peer(1006, "lost", is_expired=False))
+    core.finish(Ending.by_peer(1006, "lost", expiry=None))
     assert core.unsent(1006, "lost", {"type": "two"}).unsent == ({"type": "two"},)
     assert core.ending is not None
     assert core.ending.error().unsent == ({"type": "one"}, {"type": "two"})
