@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from realtime_ext import ConnectionClosedError
 from realtime_ext._protocol._closing import Ending
 from realtime_ext._protocol._core import Protocol
 from realtime_ext._protocol._departures import Departures
+from realtime_ext._protocol._outbox import given_back
 from realtime_ext._protocol._role import Role
 from realtime_ext.connection import Reconnect
 from tests.connection.driver import connect
@@ -100,7 +102,7 @@ def test_what_waits_for_its_turn_is_given_back_to_each() -> None:
     core = Protocol(Role(), id_prefix="x")
     core.sending(core.write({"type": "response.create"}))
     outs = [core.write({"type": "response.create", "response": {"instructions": text}}) for text in "abc"]
-    waiters = [core.wait_turn(out.unsent) for out in outs]
+    waiters = [core.wait_turn(partial(given_back, [out])) for out in outs]
     core.leave(waiters.pop(1))  # who gave up waiting has nothing to be given back
     core.finish(Ending.by_peer(1011, "broken", expiry=None))
     given = []
