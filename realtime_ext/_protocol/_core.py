@@ -7,7 +7,7 @@ are threads. It must not do I/O, read a clock or wait.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
@@ -19,12 +19,12 @@ from ._departures import Departures, Unsent
 from ._effects import ADDING, Effects
 from ._handlers import Handlers
 from ._inbox import Budget
-from ._local_events import Reconnected, SessionExpiring
+from ._linking import Linking
+from ._local_events import LOCAL_SIZE, SessionExpiring
 from ._mailbox import EventWaiter, Mailbox
 from ._matching import Kind, Where
 from ._outbox import EventIds, Outgoing, checked_content, write
-from ._reconnect import Reconnect, Reconnecting, wants_reconnect
-from ._replay import replay_items
+from ._reconnect import Reconnect
 from ._requests import Requests
 from ._role import Role
 from ._tooling import FollowUpJob
@@ -39,10 +39,9 @@ logger = logging.getLogger("realtime_ext")
 JSON = Mapping[str, Any]
 
 MAX_QUEUE_BYTES = 64 * 2**20
-_LOCAL_SIZE = 64  # bytes that an event of this package's own counts for
 
 
-class Protocol(Requests):
+class Protocol(Requests, Linking):
     """One connection.
 
     Args:
@@ -62,12 +61,10 @@ class Protocol(Requests):
         "_budget",
         "_departures",
         "_reconnect",
-        "_replayed",
         "effects",
         "ending",
         "handlers",
         "ids",
-        "is_linked",
         "mailbox",
         "role",
         "turns",
@@ -83,6 +80,7 @@ class Protocol(Requests):
         validate: bool = True,
         reconnect: Reconnect | None = None,
     ) -> None:
+        Linking.__init__(self)
         self._budget = Budget(max_queue_bytes)
         self.role = role
         self.ids = EventIds(id_prefix)
@@ -93,11 +91,9 @@ class Protocol(Requests):
             role.kind, is_local=role.plays, turns=self.turns, model=role.model, is_shared=role.is_shared
         )
         self.ending: Ending | None = None
-        self.is_linked = True
         self.validate = validate
         self._reconnect = reconnect
         self._departures = Departures()
-        self._replayed = 0
 
     # Events in
 
@@ -135,7 +131,7 @@ class Protocol(Requests):
         seconds = self.effects.session.expiring(now)
         if seconds is not None and self.ending is None:
             logger.warning("the session ends in %.0f s", seconds)
-            self._deliver({}, SessionExpiring.make(seconds_left=seconds), _LOCAL_SIZE)
+            self._deliver({}, SessionExpiring.make(seconds_left=seconds), LOCAL_SIZE)
 
     # What the application waits for
 
@@ -245,83 +241,7 @@ class Protocol(Requests):
         """Write the request for the response that follows a response's tools."""
         return self.write(self.turns.follow_up(job, self.ids.next()))
 
-    # The link
-
-    def doubt(self) -> None:
-        """Take a send's failure: where the link may be made anew, others wait for what becomes of it."""
-        if self._reconnect is not None and self.ending is None:
-            self.is_linked = False
-
-    def lost(
-        self, code: int | None, reason: str, random: Callable[[], float], cause: BaseException | None = None
-    ) -> Reconnecting | None:
-        """Take the end of the link.
-
-        Args:
-            code: The close code; None if the link broke without one.
-            reason: In words.
-            random: Returns numbers in [0, 1).
-            cause: The exception behind it.
-
-        Returns:
-            The attempts at mending it; None if that was the connection's end.
-        """
-        expiry = self.effects.session.expiry
-        ending = Ending.by_peer(code, reason, expiry=expiry, cause=cause)
-        if (
-            self.ending is None
-            and self._reconnect is not None
-            and wants_reconnect(self._reconnect, code, is_expired=expiry is not None)
-        ):
-            self.is_linked = False
-            self.effects.abandon(ending.error)
-            logger.info("link lost: code %s; reconnecting", code)
-            return Reconnecting(self._reconnect, ending, random)
-        self.finish(ending)
-        return None
-
-    def restored(self) -> list[Outgoing]:
-        """Take a new link: give what it has to be told before `link_ready`.
-
-        Where `sending` gives a waiter for one of them, that is to be filled before the next goes out: what
-        isn't configured as the old session was is not to be gone on with.
-
-        What an earlier link was told and the server didn't take is among it again: that session is gone.
-        """
-        self._replayed = 0
-        if self.role.is_sideband:
-            return []
-        out: list[Outgoing] = []
-        update = self.effects.session.restart()
-        if update is not None:
-            out.append(self.write(update))
-        if self.role.kind == "realtime":
-            items = replay_items(self.effects.ledger.entries()) + self.effects.not_taken
-            creates = [self.write({"type": "conversation.item.create", "item": item}) for item in items]
-            self._replayed = len(creates)
-            self.effects.restart({create.event_id: create.content["item"] for create in creates})
-            out += creates
-        return out
-
-    def not_restored(self, error: Callable[[], Exception]) -> None:
-        """Note that the new link couldn't be told all that, and is gone.
-
-        Args:
-            error: Makes what the loss of the first link is told by.
-        """
-        self.effects.session.fail(error)
-        self.effects.responses.reset()
-
-    def link_ready(self, attempts: int) -> None:
-        """Let those go on who wait for a link.
-
-        Args:
-            attempts: How many it took.
-        """
-        logger.info("reconnected after %d attempts; %d items replayed", attempts, self._replayed)
-        self.is_linked = True
-        self._deliver({}, Reconnected.make(attempts=attempts, replayed=self._replayed), _LOCAL_SIZE)
-        self._departures.link_ready()
+    # The end
 
     def finish(self, ending: Ending) -> None:
         """End the connection; only the first ending counts."""

@@ -10,7 +10,9 @@ import attrs
 
 from ..events import UnknownEvent
 
-__all__ = ["Reconnected", "SessionExpiring"]
+__all__ = ["LOCAL_SIZE", "Reconnected", "SessionExpiring"]
+
+LOCAL_SIZE = 64  # bytes that one of them counts for
 
 
 @attrs.frozen
