@@ -251,6 +251,7 @@ def test_the_budget_warns_once_and_ends_the_connection(caplog: pytest.LogCapture
 
 
 def test_for_a_program_that_only_asks_the_latest_events_are_kept(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "realtime_ext")
     core = protocol(max_queue_bytes=200_000)
     core.turns.close(core.open_stream())
     for number in range(3 * LATEST):

@@ -71,7 +71,7 @@ class Mailbox:
             self._inbox.take()
             if not self._forgets:
                 self._forgets = True
-                logger.warning("nobody takes events: only the latest %d are kept", LATEST)
+                logger.info("nobody takes events: only the latest %d are kept", LATEST)
         return warn
 
     def tell_waiters(self, event: Any) -> None:
