@@ -32,7 +32,7 @@ class Answer(enum.Enum):
     UNTOLD = enum.auto()
     """Nothing was sent that it could show."""
     DOUBTFUL = enum.auto()
-    """It lacks something that was sent, or has it in another form."""
+    """It lacks something that was sent, or has it in another form, or has only some of it."""
     FOREIGN = enum.auto()
     """It has something else: whatever this answers, it is not this update."""
 
@@ -72,17 +72,19 @@ def answer_to(sent: Any, shown: JSON, before: JSON | None) -> Answer:
         before: The same before; None if that isn't known.
     """
     answer = Answer.UNTOLD
+    is_unchanged = is_ours = False
     for path, value in _leaves(sent, ()):
         is_shown = _is_shown(value, _at(shown, path))
         if is_shown is False:
-            if before is None or _at(before, path) == _at(shown, path):
-                return Answer.FOREIGN
-            answer = Answer.DOUBTFUL  # it did change, perhaps to what the server makes of it
+            is_unchanged |= before is None or _at(before, path) == _at(shown, path)
+            answer = Answer.DOUBTFUL  # if it did change, perhaps to what the server makes of it
         elif is_shown is None:
             answer = Answer.DOUBTFUL
-        elif answer is Answer.UNTOLD:
-            answer = Answer.SHOWN
-    return answer
+        else:
+            is_ours |= before is not None and _is_shown(value, _at(before, path)) is not True
+            answer = Answer.SHOWN if answer is Answer.UNTOLD else answer
+    # Where one thing became what was sent and another stayed as it was, the server left that out.
+    return Answer.FOREIGN if is_unchanged and not is_ours else answer
 
 
 def _leaves(sent: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:

@@ -52,7 +52,8 @@ class Departures:
         self._failed += events
 
     def link_ready(self) -> None:
-        """Let those go on who wait for the link."""
+        """Let those go on who wait for the link; what the last one didn't take its senders know by now."""
+        self._failed.clear()
         waiters, self._for_link = self._for_link, []
         for waiter in waiters:
             waiter.resolve(None)

@@ -17,7 +17,7 @@ from ._refusal import refusal
 from ._repeats import Repeats
 from ._responses import Responses
 from ._session_state import SessionState
-from ._turns import Turns
+from ._turns import BUSY, Turns
 
 __all__ = ["ADDING", "Effects"]
 
@@ -219,7 +219,7 @@ class Effects:
             self._is_withheld = True
             return
         self._replayed.pop(event_id, None)
-        self.responses.refused(event_id)
+        self.responses.refused(event_id, is_busy=code == BUSY)
         self.session.refused(event_id, refusal(error), param=error.get("param"))
         self.turns.refused(event_id, code, lambda: refusal(error))
         if event_id in self._sent:

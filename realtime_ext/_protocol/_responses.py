@@ -40,7 +40,7 @@ def is_out_of_band(create: JSON) -> bool:
 class Responses:
     """The gate before `response.create`: first come, first served."""
 
-    __slots__ = ("_active", "_asked", "_granted", "_over", "_queue")
+    __slots__ = ("_active", "_asked", "_granted", "_is_hidden", "_over", "_queue")
 
     def __init__(self) -> None:
         self._active: dict[str, bool] = {}  # response id -> is it in the default conversation
@@ -48,11 +48,12 @@ class Responses:
         self._over: dict[str, tuple[object, bool]] | None = None  # ended: id of that event, has it started
         self._queue: list[Waiter[None]] = []
         self._granted: Waiter[None] | None = None
+        self._is_hidden = False  # whether a response goes on that began before this connection did
 
     @property
     def is_busy(self) -> bool:
         """Whether the API would refuse another response in the default conversation."""
-        return any(self._active.values()) or any(self._asked.values())
+        return self._is_hidden or any(self._active.values()) or any(self._asked.values())
 
     @property
     def active(self) -> tuple[str, ...]:
@@ -72,22 +73,28 @@ class Responses:
             self._granted = None
         elif waiter in self._queue:
             self._queue.remove(waiter)
+            self._is_hidden = False  # whoever waited in vain was told so; the next one tries
         self._grant()
 
     def sent(self, event_id: str, create: JSON) -> None:
         """Note that a `response.create` is about to go out."""
         self._asked[event_id] = not is_out_of_band(create)
 
-    def refused(self, event_id: str | None) -> None:
+    def refused(self, event_id: str | None, *, is_busy: bool = False) -> None:
         """Note an error: about the event that it names, or else about whatever was asked for last.
 
         An error that names nothing may have been meant for a `response.create`. To wait on would be to wait
         for ever.
+
+        Args:
+            event_id: The event that it names.
+            is_busy: Whether it says that a response is going on. If none is known of, the next one's end or
+                start is waited for.
         """
         if event_id is None:
             self._asked.clear()
-        else:
-            self._asked.pop(event_id, None)
+        elif self._asked.pop(event_id, False) and is_busy:
+            self._is_hidden = not any(self._active.values())
         self._grant()
 
     def created(self, response: JSON) -> bool:
@@ -98,6 +105,7 @@ class Responses:
             self._remember(response_id, over[0], has_started=True)
             return False  # what its end answered is not answered again
         in_conversation = self._is_in_conversation(response)
+        self._is_hidden &= not in_conversation
         is_answer = self._answer(in_conversation=in_conversation)
         if over is None or is_answer or response_id in self._active:
             self._active[response_id] = in_conversation
@@ -113,6 +121,7 @@ class Responses:
             event_id: The event's id: some servers, made for tests, give all responses one id.
         """
         response_id = _id(response)
+        self._is_hidden = False
         if self._active.pop(response_id, None) is not None:
             end = End.IN_ORDER
         else:
@@ -131,6 +140,7 @@ class Responses:
         self._active.clear()
         self._asked.clear()
         self._over = None
+        self._is_hidden = False
         self._grant()
 
     def fail(self, error: Callable[[], Exception]) -> None:

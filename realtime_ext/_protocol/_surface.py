@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from ..errors import RealtimeError
 from ..events import parse_event
 from ._core import Protocol
 from ._handlers import Handler
@@ -34,6 +35,10 @@ HandlerT = TypeVar("HandlerT", bound=Handler)
 EventT = TypeVar("EventT")
 ResultT = TypeVar("ResultT")
 Observer = Callable[[str, Any, int], object]
+
+
+class ObserverSendsError(RealtimeError):
+    """The observer tried to send."""
 
 
 class Registering(typing.Protocol[EventT]):
@@ -65,6 +70,7 @@ class Surface:
         self._core = core
         self._lock = lock
         self._observer = observer
+        self._observed_by: int | None = None  # the thread that is in the observer
         self._observing = None if observer is None else threading.RLock()
         self._call = call
         self._call_id = call_id if call is None else call.id
@@ -192,9 +198,20 @@ class Surface:
             event = parse_event(event)
         try:
             with self._observing:  # the reader and those who send tell of events in the order of their times
-                self._observer(direction, event, time.monotonic_ns())
+                self._observed_by = threading.get_ident()
+                try:
+                    self._observer(direction, event, time.monotonic_ns())
+                finally:
+                    self._observed_by = None
+        except ObserverSendsError as fault:
+            logger.warning("%s", fault)
         except Exception as fault:
             logger.warning("the observer raised %s", type(fault).__name__)
+
+    def _check_sender(self) -> None:
+        # The observer is called amid sending, by others too: each would wait for the other.
+        if self._observed_by is not None and self._observed_by == threading.get_ident():
+            raise ObserverSendsError("observer: it can't send; hand the event over to another thread or task")
 
     def __repr__(self) -> str:
         role = self._core.role

@@ -217,8 +217,9 @@ class AsyncConnection(Surface, AsyncReceiving, AsyncSending):
         self, *outgoing: Outgoing, deadline: Deadline | None = None, stream: TurnStream | None = None
     ) -> Acknowledgement | None:
         link = await self._linked(partial(given_back, outgoing), deadline)
-        acknowledged = [self._core.sending(out, stream) for out in outgoing]
+        acknowledged: Acknowledgement | None = None
         for number, out in enumerate(outgoing):
+            acknowledged = self._core.sending(out, stream)  # not before: this may be cancelled in between
             if self._observer is not None:
                 self._observe("out", dict(out.content))
             try:
@@ -226,7 +227,7 @@ class AsyncConnection(Surface, AsyncReceiving, AsyncSending):
             except LinkClosed as closed:
                 self._doubt(link)
                 raise self._not_sent(closed, outgoing[number:]) from closed
-        return acknowledged[-1]
+        return acknowledged
 
     def _not_sent(self, closed: LinkClosed, left: tuple[Outgoing, ...]) -> ConnectionClosedError:
         for out in left:

@@ -120,6 +120,8 @@ class Connection(Surface, Receiving, Sending):
                 for _ in stream:
                     pass
         except APITimeoutError as error:
+            if not stream.is_late:  # a handler's own
+                raise
             raise stream._too_late() from error
         return stream.turn
 
@@ -220,14 +222,16 @@ class Connection(Surface, Receiving, Sending):
     def _send(
         self, *outgoing: Outgoing, deadline: Deadline | None = None, stream: TurnStream | None = None
     ) -> Acknowledgement | None:
+        acknowledged: Acknowledgement | None = None
         while True:
             link = self._linked(partial(given_back, outgoing), deadline)
-            with link.sending:
+            with link.turn_to_send(deadline):
                 with self._lock:
                     if link is not self._link or not self._core.is_linked:
                         continue  # it was lost meanwhile, and perhaps made anew
-                    acknowledged = [self._core.sending(out, stream) for out in outgoing]
                 for number, out in enumerate(outgoing):
+                    with self._lock:
+                        acknowledged = self._core.sending(out, stream)
                     if self._observer is not None:
                         self._observe("out", dict(out.content))
                     try:
@@ -236,7 +240,7 @@ class Connection(Surface, Receiving, Sending):
                         with self._lock:
                             self._doubt(link)
                             raise self._not_sent(closed, outgoing[number:]) from closed
-            return acknowledged[-1]
+            return acknowledged
 
     def _not_sent(self, closed: LinkClosed, left: tuple[Outgoing, ...]) -> ConnectionClosedError:
         for out in left:
@@ -259,6 +263,7 @@ class Connection(Surface, Receiving, Sending):
             self._core.doubt()
 
     def _linked(self, unsent: Unsent, deadline: Deadline | None = None) -> WebSocketLink:
+        self._check_sender()
         while True:
             link = self._link
             # While a link is made anew, it is there before it may be used by others than the reader.

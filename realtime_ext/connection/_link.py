@@ -18,7 +18,7 @@ from .._protocol._handshake import Handshake
 from .._protocol._opening import Plan
 from .._settings import checked_key
 from ..calls import SAFETY_HEADER
-from ..errors import RealtimeError
+from ..errors import APITimeoutError, RealtimeError
 from ._attempt import attempt, library
 from ._sockets import Dialer, shut_down
 from ._websocket import (
@@ -36,7 +36,9 @@ from ._websocket import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+
+    from ._deadline import Deadline
 
 __all__ = ["WebSocketLink", "open_link"]
 
@@ -57,9 +59,6 @@ class WebSocketLink:
         takes_bytes: Whether `recv` can leave text undecoded.
         ping_interval: Seconds of silence before a ping; None for no pings.
         ping_timeout: Seconds of silence after a ping that end the link; None for no limit.
-
-    Attributes:
-        sending: What those hold who send in an order that counts.
     """
 
     __slots__ = (
@@ -71,9 +70,9 @@ class WebSocketLink:
         "_ping_interval",
         "_ping_timeout",
         "_pong",
+        "_sending",
         "_silence",
         "_socket",
-        "sending",
     )
 
     def __init__(
@@ -92,7 +91,7 @@ class WebSocketLink:
         self._patience = ping_interval  # seconds more of it until something is to be done; None for never
         self._end = math.inf  # seconds of it that are too long
         self._gave_up = False
-        self.sending = threading.Lock()
+        self._sending = threading.Lock()
         forget_handshake(socket)
 
     def send(self, text: str) -> None:
@@ -105,6 +104,31 @@ class WebSocketLink:
             self._socket.send(text)
         except self._closed as error:
             raise self._closed_by(error) from error
+
+    @contextlib.contextmanager
+    def turn_to_send(self, deadline: Deadline | None) -> Iterator[None]:
+        """Hold the right to send several messages together.
+
+        Args:
+            deadline: Until when to wait for those who send now, and for the other side to take something.
+
+        Raises:
+            APITimeoutError: It is over.
+        """
+        seconds = None if deadline is None else deadline.left()
+        if deadline is None or seconds is None:
+            with self._sending:
+                yield
+            return
+        late = APITimeoutError(f"nothing was sent: the link took nothing within {deadline.seconds:g} s")
+        if not self._sending.acquire(timeout=min(seconds, threading.TIMEOUT_MAX)):
+            raise late
+        try:
+            if not self._is_writable(deadline.left()):
+                raise late
+            yield
+        finally:
+            self._sending.release()
 
     def recv(self, timeout: float | None = None) -> str | bytes:
         """Wait for a message, and keep the link alive meanwhile.
@@ -166,13 +190,14 @@ class WebSocketLink:
             return
         self._patience = min(self._ping_interval, self._end - self._silence)
 
-    def _is_writable(self) -> bool:
+    def _is_writable(self, seconds: float | None = 0.0) -> bool:
+        # Of a link that is closed, sending says so.
         with selectors.DefaultSelector() as selector:
             try:
                 selector.register(self._socket.socket, selectors.EVENT_WRITE)
             except (OSError, ValueError):  # it is closed
-                return False
-            return bool(selector.select(0))
+                return True
+            return bool(selector.select(seconds))
 
     def cut(self) -> None:
         """Break it off, so that whoever sends or receives is told; raises nothing."""

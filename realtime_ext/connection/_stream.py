@@ -107,6 +107,12 @@ class Stream:
             with self._lock:
                 self._connection._core.turns.close(stream)
 
+    @property
+    def is_late(self) -> bool:
+        """Whether its time is over."""
+        left = self._deadline.left()
+        return left is not None and left <= 0
+
     def _too_late(self) -> APITimeoutError:
         """Make the exception for a turn that took too long."""
         return self._entered().too_late(self._deadline.seconds)
