@@ -120,7 +120,7 @@ class Connection(Surface, Receiving, Sending):
                 for _ in stream:
                     pass
         except APITimeoutError as error:
-            if not stream.is_late:  # a handler's own
+            if not stream._is_late:  # a handler's own
                 raise
             raise stream._too_late() from error
         return stream.turn

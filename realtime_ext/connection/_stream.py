@@ -108,7 +108,7 @@ class Stream:
                 self._connection._core.turns.close(stream)
 
     @property
-    def is_late(self) -> bool:
+    def _is_late(self) -> bool:
         """Whether its time is over."""
         left = self._deadline.left()
         return left is not None and left <= 0
