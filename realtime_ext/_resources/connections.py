@@ -63,7 +63,7 @@ class Connections:
             reconnect: What to do when the link is lost. None: a sideband attaches again, a model's session
                 doesn't. False: nothing.
             observer: Called with `"in"` or `"out"`, the event and monotonic nanoseconds, for every event, by
-                the reader or whoever sends; it must not block.
+                the reader or whoever sends; it must neither block nor send.
             max_queue_bytes: How much may wait for the application before the connection ends; None for 64
                 MiB.
             proxy: True for the environment's, None for none, or a URL; needs websockets 15 or newer.
