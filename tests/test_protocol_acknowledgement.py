@@ -75,6 +75,20 @@ def test_a_later_updates_answer_shows_that_those_before_were_answered() -> None:
     assert state.configuration == {"instructions": "b"}
 
 
+def test_an_update_without_an_answer_does_not_take_the_next_ones() -> None:
+    state = SessionState("realtime")
+    lost, late, last = (state.sent(name, {"instructions": name}) for name in ("lost", "late", "last"))
+    lost.is_given_up = late.is_given_up = True
+    describe(state, 1, instructions="late")  # in order, as far as that can be told
+    assert lost.done and not late.done
+    describe(state, 2, instructions="last")
+    assert last.done and not late.done
+    assert state.configuration == {"instructions": "last"}
+    after = state.sent("after", {"instructions": "after"})
+    describe(state, 3, instructions="after")
+    assert after.done
+
+
 def test_a_doubtful_answer_is_one_updates_alone() -> None:
     state, updates = shared("a", "b")
     describe(state, 1, voice="x")

@@ -46,15 +46,17 @@ class Acknowledgement(Waiter[None]):
 
     Attributes:
         sign: Filled when there is an answer, also a doubtful one.
+        is_given_up: Whether nobody waits for it any more.
     """
 
-    __slots__ = ("event_id", "session", "sign")
+    __slots__ = ("event_id", "is_given_up", "session", "sign")
 
     def __init__(self, event_id: str, session: Any) -> None:
         super().__init__()
         self.event_id = event_id
         self.session = session
         self.sign: Waiter[None] = Waiter()
+        self.is_given_up = False
 
     def _finish(self) -> None:
         super()._finish()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import reduce
+from itertools import takewhile
 from typing import Any
 
 from .. import _json
@@ -115,6 +116,10 @@ class SessionState:
         if self._is_repeated(event_id) or not self._updates:
             return
         if not self._is_shared:
+            lost = sum(1 for _ in takewhile(lambda update: update.is_given_up, self._updates))
+            waited = self._updates[lost] if 0 < lost < len(self._updates) else None
+            if waited is not None and answer_to(waited.session, self.content or {}, None) is Answer.SHOWN:
+                del self._updates[:lost]  # an answer to them never came
             self._take(1)
             return
         before = None if self._before is None else _json.decode(self._before)

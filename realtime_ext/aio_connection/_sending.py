@@ -231,7 +231,11 @@ class AsyncSending:
     ) -> None:
         """Wait for the answer to an update, and a little longer where it may be somebody else's."""
         deadline = timeout if isinstance(timeout, Deadline) else Deadline(timeout)
-        await self._wait(update.sign, deadline, what)
+        try:
+            await self._wait(update.sign, deadline, what)
+        except BaseException:
+            update.is_given_up = True
+            raise
         left = deadline.left()
         try:
             await self._wait(update, DOUBT if left is None else min(DOUBT, left), what)

@@ -234,7 +234,11 @@ class Sending:
     def _acknowledged(self, update: Acknowledgement, timeout: Deadline | float | None, what: str) -> None:
         """Wait for the answer to an update, and a little longer where it may be somebody else's."""
         deadline = timeout if isinstance(timeout, Deadline) else Deadline(timeout)
-        self._wait(update.sign, deadline, what)
+        try:
+            self._wait(update.sign, deadline, what)
+        except BaseException:
+            update.is_given_up = True
+            raise
         left = deadline.left()
         try:
             self._wait(update, DOUBT if left is None else min(DOUBT, left), what)
