@@ -18,6 +18,7 @@
 | `_departures`      | what was handed over and hasn't gone out                            |
 | `_outbox`          | events that go out: checked, numbered, written                      |
 | `_reconnect`       | whether and when a lost link is made anew                           |
+| `_linking`         | what becomes of a connection whose link is lost                     |
 
 Nothing here opens a socket, reads a clock, sleeps or starts a thread or task.
 """
