@@ -125,5 +125,6 @@ class AsyncReceiving:
             if inspect.isawaitable(result):
                 await result
 
-    async def _wait(self, waiter: Waiter[Any], timeout: float | None, what: str) -> Any:
-        raise NotImplementedError
+    if TYPE_CHECKING:  # what the connection adds
+
+        async def _wait(self, waiter: Waiter[Any], timeout: float | None, what: str) -> Any: ...

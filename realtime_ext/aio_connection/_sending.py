@@ -255,16 +255,14 @@ class AsyncSending:
         finally:
             self._core.leave(ticket)
 
-    async def _send(
-        self, *outgoing: Outgoing, deadline: Deadline | None = None, stream: TurnStream | None = None
-    ) -> Acknowledgement | None:
-        raise NotImplementedError
+    if TYPE_CHECKING:  # what the connection adds
 
-    async def _send_text(self, text: str, rest: Iterator[tuple[str, str]]) -> None:
-        raise NotImplementedError
+        async def _send(
+            self, *outgoing: Outgoing, deadline: Deadline | None = None, stream: TurnStream | None = None
+        ) -> Acknowledgement | None: ...
 
-    async def _wait(self, waiter: Waiter[Any], timeout: Deadline | float | None, what: str) -> Any:
-        raise NotImplementedError
+        async def _send_text(self, text: str, rest: Iterator[tuple[str, str]]) -> None: ...
 
-    def _observe(self, direction: str, event: Any) -> None:
-        raise NotImplementedError
+        async def _wait(self, waiter: Waiter[Any], timeout: Deadline | float | None, what: str) -> Any: ...
+
+        def _observe(self, direction: str, event: Any) -> None: ...

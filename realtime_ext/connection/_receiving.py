@@ -145,5 +145,6 @@ class Receiving:
         with self._lock:
             self._core.mailbox.forget(waiter)
 
-    def _wait(self, waiter: Waiter[Any], timeout: float | None, what: str) -> Any:
-        raise NotImplementedError
+    if TYPE_CHECKING:  # what the connection adds
+
+        def _wait(self, waiter: Waiter[Any], timeout: float | None, what: str) -> Any: ...

@@ -261,16 +261,14 @@ class Sending:
             with self._lock:
                 self._core.leave(ticket)
 
-    def _send(
-        self, *outgoing: Outgoing, deadline: Deadline | None = None, stream: TurnStream | None = None
-    ) -> Acknowledgement | None:
-        raise NotImplementedError
+    if TYPE_CHECKING:  # what the connection adds
 
-    def _send_text(self, text: str, rest: Iterator[tuple[str, str]]) -> None:
-        raise NotImplementedError
+        def _send(
+            self, *outgoing: Outgoing, deadline: Deadline | None = None, stream: TurnStream | None = None
+        ) -> Acknowledgement | None: ...
 
-    def _wait(self, waiter: Waiter[Any], timeout: Deadline | float | None, what: str) -> Any:
-        raise NotImplementedError
+        def _send_text(self, text: str, rest: Iterator[tuple[str, str]]) -> None: ...
 
-    def _observe(self, direction: str, event: Any) -> None:
-        raise NotImplementedError
+        def _wait(self, waiter: Waiter[Any], timeout: Deadline | float | None, what: str) -> Any: ...
+
+        def _observe(self, direction: str, event: Any) -> None: ...
