@@ -42,12 +42,6 @@ def sim(running: Simulator) -> Iterator[Simulator]:
     running.clear_faults()
 
 
-@pytest.fixture
-def api(sim: Simulator) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=sim.base_url, headers={"authorization": f"Bearer {sim.api_key}"}) as client:
-        yield client
-
-
 def call(api: httpx.Client) -> httpx.Response:
     return api.post(CALLS, files=form(OFFER))
 

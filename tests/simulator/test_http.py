@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import socket
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -17,18 +16,6 @@ from .test_offer import OFFER
 
 CALLS = "/realtime/calls"
 SECRETS = "/realtime/client_secrets"
-
-
-@pytest.fixture(scope="module")
-def sim() -> Iterator[Simulator]:
-    with Simulator(espeak=False) as simulator:
-        yield simulator
-
-
-@pytest.fixture
-def api(sim: Simulator) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=sim.base_url, headers={"authorization": f"Bearer {sim.api_key}"}) as client:
-        yield client
 
 
 def problem(response: httpx.Response, status: int) -> dict[str, Any]:

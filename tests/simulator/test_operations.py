@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import httpx
 import pytest
 
@@ -13,18 +11,6 @@ from .test_http import problem
 SESSIONS = "/realtime/sessions"
 TRANSCRIPTIONS = "/realtime/transcription_sessions"
 TRANSLATIONS = "/realtime/translations/client_secrets"
-
-
-@pytest.fixture(scope="module")
-def sim() -> Iterator[Simulator]:
-    with Simulator(espeak=False) as simulator:
-        yield simulator
-
-
-@pytest.fixture
-def api(sim: Simulator) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=sim.base_url, headers={"authorization": f"Bearer {sim.api_key}"}) as client:
-        yield client
 
 
 def made(api: httpx.Client, path: str, asked: object, name: str) -> dict:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -19,18 +18,6 @@ from .test_http import form, problem
 from .test_offer import OFFER
 
 SECRETS = "/v1/realtime/client_secrets"
-
-
-@pytest.fixture(scope="module")
-def sim() -> Iterator[Simulator]:
-    with Simulator(espeak=False) as simulator:
-        yield simulator
-
-
-@pytest.fixture
-def api(sim: Simulator) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=sim.base_url, headers={"authorization": f"Bearer {sim.api_key}"}) as client:
-        yield client
 
 
 def exchange(sim: Simulator, sent: bytes) -> bytes:

@@ -23,18 +23,6 @@ CALLS = "/realtime/calls"
 SESSION = {"type": "realtime", "model": "gpt-realtime"}
 
 
-@pytest.fixture(scope="module")
-def sim() -> Iterator[Simulator]:
-    with Simulator(espeak=False) as simulator:
-        yield simulator
-
-
-@pytest.fixture
-def api(sim: Simulator) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=sim.base_url, headers={"authorization": f"Bearer {sim.api_key}"}) as client:
-        yield client
-
-
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
     with receiving() as it:

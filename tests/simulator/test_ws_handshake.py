@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -11,12 +10,6 @@ from websockets.exceptions import InvalidStatus
 from realtime_ext.simulator import Simulator
 
 from .wire import Socket
-
-
-@pytest.fixture(scope="module")
-def sim() -> Iterator[Simulator]:
-    with Simulator(espeak=False) as simulator:
-        yield simulator
 
 
 def refused(sim: Simulator, query: str, status: int, **options: Any) -> dict[str, Any]:

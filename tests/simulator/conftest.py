@@ -1,0 +1,22 @@
+"""A simulator for each module of tests, and its HTTP API; a module may have a simulator of its own kind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from realtime_ext.simulator import Simulator
+
+
+@pytest.fixture(scope="module")
+def sim() -> Iterator[Simulator]:
+    with Simulator(espeak=False) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def api(sim: Simulator) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=sim.base_url, headers={"authorization": f"Bearer {sim.api_key}"}) as client:
+        yield client
