@@ -88,8 +88,8 @@ UV = $$(command -v uv || echo $(BIN)/uv)
 	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements.txt
 	@touch $@
 
-.venv/.installed: .venv/.requirements pyproject.toml generated/pyproject.toml
-	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e generated -e .
+.venv/.installed: .venv/.requirements pyproject.toml generated/pyproject.toml simulator/pyproject.toml
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e generated -e simulator -e .
 	@touch $@
 
 build/peers/.installed: requirements-peers.txt | .venv/.installed

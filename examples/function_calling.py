@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 import msgspec
 import where
+from realtime_simulator import call_tool, sequence
 
 from realtime_ext import RealtimeClient, SessionBuilder, tools
-from realtime_ext.simulator import call_tool, sequence
 
 Bookings = list[tuple[str, int]]
 

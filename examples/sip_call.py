@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator
 import uvicorn
 import where
 from realtime_api.models import WebhookRealtimeCallIncoming
+from realtime_simulator import Simulator
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -26,7 +27,6 @@ from realtime_ext import (
     WebhookVerificationError,
     types,
 )
-from realtime_ext.simulator import Simulator
 from realtime_ext.webhooks import Deduplicator
 
 SESSION = (

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from realtime_ext.simulator import Simulator
+from realtime_simulator import Simulator
 
 QUESTION = Path(__file__).with_name("question.wav")
 """“What time does breakfast start?”, PCM16, 24 kHz, mono."""

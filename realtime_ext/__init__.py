@@ -18,11 +18,9 @@ if TYPE_CHECKING:
     from . import audio, errors, events, sdp, sip, tools, types, usage, webhooks
     from ._version import __version__
     from .aio import AsyncRealtimeClient
-    from .aio_connection import AsyncConnection
-    from .calls import Call
+    from .call import Call
     from .client import RealtimeClient
-    from .client_secrets import ClientSecret
-    from .connection import Connection, Reconnect, Reconnected, SessionExpiring, Turn
+    from .connection import AsyncConnection, Connection, Reconnect, Reconnected, SessionExpiring, Turn
     from .errors import (
         APIConnectionError,
         APIResponseError,
@@ -47,6 +45,7 @@ if TYPE_CHECKING:
         UnprocessableEntityError,
         WebhookVerificationError,
     )
+    from .resources.client_secret_operations import ClientSecret
     from .session import SessionBuilder, TranscriptionSessionBuilder, TranslationSessionBuilder
     from .sip import SipHeaders
 
@@ -101,10 +100,10 @@ __all__ = [
 
 _MODULES = frozenset({"audio", "errors", "events", "sdp", "sip", "tools", "types", "usage", "webhooks"})
 _PLACES = {
-    "AsyncConnection": "aio_connection",
+    "AsyncConnection": "connection",
     "AsyncRealtimeClient": "aio",
-    "Call": "calls",
-    "ClientSecret": "client_secrets",
+    "Call": "call",
+    "ClientSecret": "resources.client_secret_operations",
     "Connection": "connection",
     "RealtimeClient": "client",
     "Reconnect": "connection",

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from ._execute import AsyncHttp
-from ._options import QueryValue
-from ._resources import (
+from .arguments import QueryValue
+from .http.sending import AsyncHttp
+from .http.settings import DEFAULT_TIMEOUT, AsyncApiKey, AuthHeader, settings_from
+from .resources import (
     AsyncCalls,
     AsyncClientSecrets,
     AsyncConnections,
@@ -17,13 +18,12 @@ from ._resources import (
     AsyncTranslationClientSecrets,
     Webhooks,
 )
-from ._settings import DEFAULT_TIMEOUT, AsyncApiKey, AuthHeader, settings_from
 
 if TYPE_CHECKING:
     import httpx
     from realtime_api import AuthenticatedClient
 
-    from ._options import Timeout
+    from .arguments import Timeout
 
 __all__ = ["AsyncRealtimeClient"]
 
@@ -102,7 +102,7 @@ class AsyncRealtimeClient(AsyncConnections):
     def raw(self) -> AuthenticatedClient:
         """The generated client, set up alike, for the functions in `realtime_api.api.realtime`."""
         if self._raw is None:
-            from ._raw import async_raw_http, raw_client
+            from .http.raw import async_raw_http, raw_client
 
             self._raw_http = async_raw_http(self._settings, self._http.handed_in)
             self._raw = raw_client(self._settings).set_async_httpx_client(self._raw_http)

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from ._execute import Http
-from ._options import QueryValue
-from ._resources import (
+from .arguments import QueryValue
+from .http.sending import Http
+from .http.settings import DEFAULT_TIMEOUT, ApiKey, AuthHeader, settings_from
+from .resources import (
     Calls,
     ClientSecrets,
     Connections,
@@ -18,13 +19,12 @@ from ._resources import (
     TranslationClientSecrets,
     Webhooks,
 )
-from ._settings import DEFAULT_TIMEOUT, ApiKey, AuthHeader, settings_from
 
 if TYPE_CHECKING:
     import httpx
     from realtime_api import AuthenticatedClient
 
-    from ._options import Timeout
+    from .arguments import Timeout
 
 __all__ = ["RealtimeClient"]
 
@@ -119,7 +119,7 @@ class RealtimeClient(Connections):
     def raw(self) -> AuthenticatedClient:
         """The generated client, set up alike, for the functions in `realtime_api.api.realtime`."""
         if self._raw is None:
-            from ._raw import raw_client, raw_http
+            from .http.raw import raw_client, raw_http
 
             self._raw_http = raw_http(self._settings, self._http.handed_in)
             self._raw = raw_client(self._settings).set_httpx_client(self._raw_http)

@@ -27,7 +27,7 @@ from typing import Any
 
 import attrs
 
-from ._secret import mask
+from .secrets import mask
 
 __all__ = [
     "APIConnectionError",

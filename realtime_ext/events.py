@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, Union, cast
 import attrs
 
 from . import _json
-from ._secret import mask
+from .secrets import mask
 
 if TYPE_CHECKING:
     from realtime_api.models import (

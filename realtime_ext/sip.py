@@ -1,23 +1,402 @@
-"""SIP calls: the operations that answer, refuse and pass them on, and the headers that come with them.
+"""SIP as apps meet it: the header fields and addresses of an incoming call, and where a call is referred to.
 
-The job: refuse what the API would take and then fail on. It must not send anything.
+The job: look header fields up whatever their case or compact form, keep every repetition, read and write
+addresses, and check the target of a transfer. Header values come from whoever is calling: control characters
+are refused both ways, so that no name or URI can smuggle a header into a message, an address that cannot be
+read is left out instead of ending the call's handler, and reading takes time linear in the text's length.
+
+Sources: RFC 3261 §7.3 (fields, compact forms), §20 and §25.1 (addresses); RFC 3325 §9.1
+(P-Asserted-Identity); RFC 5806 §4 (Diversion); RFC 3966 §3 (tel URIs).
 """
 
 from __future__ import annotations
 
 import ipaddress
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
-from . import _wire
-from ._operation import Operation, read_nothing
-from .calls import check_call_id
-from .sip_headers import SipHeaders
+import attrs
 
-if TYPE_CHECKING:
-    from .session import SessionLike
+__all__ = ["SipAddress", "SipHeaders", "check_target_uri"]
 
-__all__ = ["SipHeaders", "build_accept", "build_refer", "build_reject", "check_target_uri"]
+# RFC 3261 §25.1 "token", and the start that makes a URI a URI (RFC 3986 §3.1).
+TOKEN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:")
+# HTAB is the one control character that white space in a header may be.
+CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_BLANKS = " \t"
+
+
+def _check_display_name(_: Any, __: Any, value: str | None) -> None:
+    if value is not None and CONTROL.search(value):
+        raise ValueError("display_name: control characters such as CR and LF are not allowed")
+
+
+def _check_uri(_: Any, __: Any, value: str) -> None:
+    if CONTROL.search(value):
+        raise ValueError("uri: control characters such as CR and LF are not allowed")
+    scheme = _SCHEME.match(value)
+    if not scheme or scheme.end() == len(value) or any(char in ' \t<>"' for char in value):
+        raise ValueError(
+            f"uri: {value[:80]!r} is not a URI such as 'sip:alice@example.com' or 'tel:+14155550123'"
+        )
+
+
+def _check_params(_: Any, __: Any, value: Mapping[str, str | None]) -> None:
+    for name, text in value.items():
+        if not TOKEN.fullmatch(name):
+            raise ValueError(f"params: {name[:80]!r} is not a parameter name")
+        if text is not None and CONTROL.search(text):
+            raise ValueError(f"params: {name!r} has control characters, which are not allowed")
+
+
+@attrs.frozen(kw_only=True)
+class SipAddress:
+    """An address in a SIP header: who, and under which URI.
+
+    Args:
+        uri: The URI as written, such as `sip:+14155550123@carrier.example;user=phone` or `tel:+14155550123`.
+        display_name: The name shown to people, unquoted; None where there is none.
+        params: Parameters of the header field after the address, such as `tag` in From or `reason` in
+            Diversion; lower-case names, None for a parameter without a value.
+
+    Raises:
+        ValueError: A part holds control characters, or `uri` is no URI.
+
+    Source: RFC 3261 §25.1, name-addr and addr-spec.
+    """
+
+    uri: str = attrs.field(validator=_check_uri)
+    display_name: str | None = attrs.field(default=None, validator=_check_display_name)
+    params: Mapping[str, str | None] = attrs.field(factory=dict, validator=_check_params, hash=False)
+
+    @property
+    def scheme(self) -> str:
+        """The URI's scheme in lower case: `sip`, `sips` or `tel` as a rule."""
+        return self.uri.partition(":")[0].lower()
+
+    @property
+    def user(self) -> str | None:
+        """The user of a sip URI or the number of a tel URI; None where the URI names a host alone."""
+        rest = self.uri.partition(":")[2]
+        if self.scheme == "tel":
+            return rest.partition(";")[0]
+        user, at, _ = rest.partition("@")
+        return user.partition(":")[0].partition(";")[0] if at else None
+
+    @classmethod
+    def parse(cls, text: str) -> SipAddress:
+        """Read one address, with or without display name and angle brackets.
+
+        Without brackets, everything after the first semicolon is the header's parameters, not the URI's (RFC
+        3261 §20).
+
+        Args:
+            text: One header value, such as `"Alice" <sip:alice@example.com>;tag=9f`.
+
+        Returns:
+            The address.
+
+        Raises:
+            ValueError: The text is not one address, or holds control characters.
+        """
+        addresses = split(_check_text(text), ",")
+        if len(addresses) != 1:
+            raise ValueError(f"expected one SIP address, found {len(addresses)} separated by commas")
+        return cls._read(addresses[0])
+
+    @classmethod
+    def parse_list(cls, text: str) -> tuple[SipAddress, ...]:
+        """Read addresses separated by commas.
+
+        Args:
+            text: A header value such as `<sip:alice@example.com>, <tel:+14155550123>`.
+
+        Returns:
+            The addresses, in order.
+
+        Raises:
+            ValueError: One of them is not an address, or holds control characters.
+        """
+        return tuple(cls._read(part) for part in split(_check_text(text), ","))
+
+    @classmethod
+    def _read(cls, text: str) -> SipAddress:
+        text = text.strip(_BLANKS)
+        name: str | None = None
+        if text.startswith('"'):
+            name, end = _read_quoted(text, 0)
+            text = text[end:].lstrip(_BLANKS)
+            if not text.startswith("<"):
+                raise ValueError("a SIP address with a quoted name needs its URI in angle brackets")
+        before, bracket, after = text.partition("<")
+        if bracket:
+            if name is None:
+                name = before.strip(_BLANKS)
+            uri, closed, rest = after.partition(">")
+            if not closed:
+                raise ValueError("a SIP address has an angle bracket that is never closed")
+        else:
+            uri, semicolon, rest = text.partition(";")
+            rest = semicolon + rest
+        return cls(uri=uri.strip(_BLANKS), display_name=name or None, params=_read_params(rest))
+
+    def __str__(self) -> str:
+        """The address as a header value, the name quoted and the URI in brackets."""
+        name = f"{_quote(self.display_name)} " if self.display_name else ""
+        params = (
+            f";{key}" if value is None else f";{key}={value if TOKEN.fullmatch(value) else _quote(value)}"
+            for key, value in self.params.items()
+        )
+        return f"{name}<{self.uri}>{''.join(params)}"
+
+
+def _check_text(text: str) -> str:
+    if not isinstance(text, str):
+        raise ValueError(f"a SIP address is read from str, not from {type(text).__name__}")
+    return text
+
+
+def split(text: str, separator: str) -> list[str]:
+    """Split at a character that stands outside quotes and angle brackets."""
+    parts: list[str] = []
+    start = 0
+    quoted = bracketed = escaped = False
+    for index, char in enumerate(text):
+        if escaped:
+            escaped = False
+        elif quoted:
+            escaped = char == "\\"
+            quoted = char != '"'
+        elif char == '"' and not bracketed:
+            quoted = True
+        elif char in "<>":
+            bracketed = char == "<"
+        elif char == separator and not bracketed:
+            parts.append(text[start:index])
+            start = index + 1
+    parts.append(text[start:])
+    return parts
+
+
+def _read_quoted(text: str, start: int) -> tuple[str, int]:
+    """Undo the quoting of the quoted-string that begins at `start`; also give the index behind it."""
+    pieces: list[str] = []
+    index = start + 1
+    while index < len(text):
+        char = text[index]
+        if char == '"':
+            return "".join(pieces), index + 1
+        if char == "\\" and index + 1 < len(text):
+            index += 1
+            char = text[index]
+        pieces.append(char)
+        index += 1
+    raise ValueError("a SIP address has a quote that is never closed")
+
+
+def _quote(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _read_params(text: str) -> dict[str, str | None]:
+    first, *parts = split(text, ";")
+    if first.strip(_BLANKS):
+        raise ValueError(
+            f"a SIP address is followed by {first[:80]!r}; only ';name=value' parameters may follow"
+        )
+    params: dict[str, str | None] = {}
+    for part in parts:
+        name, equals, value = (piece.strip(_BLANKS) for piece in part.partition("="))
+        if value.startswith('"'):
+            value, end = _read_quoted(part := value, 0)
+            if end != len(part):
+                raise ValueError(f"params: {name[:80]!r} has text behind its closing quote")
+        params.setdefault(name.lower(), value if equals else None)
+    return params
+
+
+# One-letter names that RFC 3261 §7.3.3 and its extensions define.
+_COMPACT_FORMS: Mapping[str, str] = {
+    "a": "accept-contact",
+    "b": "referred-by",
+    "c": "content-type",
+    "d": "request-disposition",
+    "e": "content-encoding",
+    "f": "from",
+    "i": "call-id",
+    "j": "reject-contact",
+    "k": "supported",
+    "l": "content-length",
+    "m": "contact",
+    "n": "identity-info",
+    "o": "event",
+    "r": "refer-to",
+    "s": "subject",
+    "t": "to",
+    "u": "allow-events",
+    "v": "via",
+    "x": "session-expires",
+    "y": "identity",
+}
+
+
+class SipHeaders(Mapping[str, str]):
+    """The header fields of a SIP message: names in any case, every repetition kept, order kept.
+
+    It behaves as `httpx.Headers` does: `headers["via"]` joins repeated fields with a comma, `get_list` and
+    `multi_items` give them one by one. Compact names are the long ones' equals: `headers["f"]` is
+    `headers["From"]`. Its repr shows names only, since values are callers' numbers and names.
+
+    Args:
+        fields: A webhook event's `data.sip_headers`; or dicts with `name` and `value`, pairs of strings, or a
+            mapping from name to value or list of values.
+
+    Raises:
+        ValueError: A name is no SIP token, a value holds CR, LF or another control character, or a field has
+            not the shape of one.
+
+    Example:
+        ```python
+        event = webhooks.unwrap(body, headers)
+        caller = sip.SipHeaders(event.data.sip_headers).from_
+        if caller:
+            print(caller.display_name, caller.uri)
+        ```
+
+    Source: RFC 3261 §7.3.
+    """
+
+    __slots__ = ("_fields", "_index")
+
+    def __init__(self, fields: Iterable[Any] | Mapping[str, Any] = ()) -> None:
+        self._fields: tuple[tuple[str, str], ...] = tuple(_read_fields(fields))
+        self._index: dict[str, list[str]] = {}
+        for name, value in self._fields:
+            self._index.setdefault(_key(name), []).append(value)
+
+    @property
+    def from_(self) -> SipAddress | None:
+        """Who is calling, as the caller says; None where the field is missing or unreadable."""
+        return next(iter(self.addresses("from")), None)
+
+    @property
+    def to(self) -> SipAddress | None:
+        """Whom the caller dialled; None where the field is missing or unreadable."""
+        return next(iter(self.addresses("to")), None)
+
+    @property
+    def p_asserted_identity(self) -> tuple[SipAddress, ...]:
+        """The caller's identities as a trusted network vouches for them (RFC 3325): at most a sip and a tel
+        URI."""
+        return self.addresses("p-asserted-identity")
+
+    @property
+    def diversion(self) -> tuple[SipAddress, ...]:
+        """Who forwarded the call, the latest first (RFC 5806); `params` says why (`reason`)."""
+        return self.addresses("diversion")
+
+    def addresses(self, name: str) -> tuple[SipAddress, ...]:
+        """Read the addresses of a field, over all its repetitions.
+
+        Args:
+            name: The field's name in any case, such as `Contact` or `Referred-By`.
+
+        Returns:
+            What could be read, in order; the text of the rest is in `get_list(name)`.
+
+        Raises:
+            TypeError: The name is not a str.
+        """
+        found: list[SipAddress] = []
+        for value in self.get_list(name):
+            for part in split(value, ","):
+                try:
+                    found.append(SipAddress.parse(part))
+                except ValueError:
+                    continue
+        return tuple(found)
+
+    def get_list(self, name: str) -> list[str]:
+        """Give every value of a field, in order; an empty list where there is none.
+
+        Args:
+            name: The field's name in any case, or its compact form.
+
+        Raises:
+            TypeError: The name is not a str.
+        """
+        if not isinstance(name, str):
+            raise TypeError(f"name: expected a header name, which is a str, got {type(name).__name__}")
+        return list(self._index.get(_key(name), ()))
+
+    def multi_items(self) -> list[tuple[str, str]]:
+        """Give every field as it came: name as written, value, order and repetitions kept."""
+        return list(self._fields)
+
+    def to_list(self) -> list[dict[str, str]]:
+        """Give the fields in the shape that webhooks carry: `{"name": …, "value": …}` each."""
+        return [{"name": name, "value": value} for name, value in self._fields]
+
+    def __getitem__(self, name: str) -> str:
+        return ", ".join(self._index[_key(name)])
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and _key(name) in self._index
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._index)
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def __eq__(self, other: object) -> bool:
+        return self._index == other._index if isinstance(other, SipHeaders) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({[name for name, _ in self._fields]})"
+
+
+def _key(name: str) -> str:
+    lowered = name.lower()
+    return _COMPACT_FORMS.get(lowered, lowered)
+
+
+def _read_fields(fields: Iterable[Any] | Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    if isinstance(fields, SipHeaders):
+        yield from fields.multi_items()
+        return
+    if isinstance(fields, str | bytes) or not isinstance(fields, Iterable):
+        raise ValueError(f"SIP headers are a list of fields, not {type(fields).__name__}")
+    if isinstance(fields, Mapping):
+        fields = [
+            (name, value)
+            for name, values in fields.items()
+            for value in (values if isinstance(values, list | tuple) else [values])
+        ]
+    for position, field in enumerate(fields):
+        if isinstance(field, Mapping):
+            name, value = field.get("name"), field.get("value")
+        elif isinstance(field, tuple | list) and len(field) == 2:
+            name, value = field
+        else:
+            name, value = getattr(field, "name", None), getattr(field, "value", None)
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise ValueError(f"SIP header {position}: expected a name and a value, both str")
+        if not TOKEN.fullmatch(name):
+            raise ValueError(
+                f"SIP header {position}: {name[:80]!r} is not a header name (letters, digits, -.!%*_+`'~)"
+            )
+        if CONTROL.search(value):
+            raise ValueError(
+                f"SIP header {name}: control characters such as CR and LF are not allowed in its value"
+            )
+        yield name, value
+
 
 # RFC 3966 §3: digits and visual separators, then parameters.
 _TEL = re.compile(
@@ -41,99 +420,6 @@ _SIP = re.compile(
 _HOST_LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9\-]*[A-Za-z0-9])?")
 
 _ALLOWED_TARGETS = "expected tel:+14155550123 (RFC 3966), or sip:user@host or sips:user@host (RFC 3261)"
-
-
-def build_accept(call_id: str, session: SessionLike, *, validate: bool = True) -> Operation[None]:
-    """Build the request that takes an incoming call.
-
-    Args:
-        call_id: The id from the webhook.
-        session: The conversation's configuration.
-        validate: Whether to check the session.
-
-    Returns:
-        The operation; it is not repeated once it may have taken the call.
-
-    Raises:
-        SessionConfigError: The API would refuse the session, or take it and then drop the call.
-        TypeError: The id is not a str, or the session is none.
-        ValueError: The id is empty, `.` or `..`.
-
-    Source: https://platform.openai.com/docs/api-reference/realtime/accept-call
-    """
-    from .session import resolve
-
-    body = resolve(session, validate=validate, kinds=("realtime",))
-    return Operation(
-        name="calls.accept",
-        request=_wire.accept_call(check_call_id(call_id), body),
-        read=read_nothing,
-        acts_twice=True,
-    )
-
-
-def build_reject(
-    call_id: str, status_code: int | None = None, *, missing_ok: bool = False
-) -> Operation[None]:
-    """Build the request that turns an incoming call away.
-
-    Args:
-        call_id: The id from the webhook.
-        status_code: The SIP status for the caller, 300–699, such as 486 for busy; None for 603, decline.
-        missing_ok: Whether a call that the API doesn't know, or no longer, counts as turned away.
-
-    Returns:
-        The operation; it is not repeated once it may have turned the call away.
-
-    Raises:
-        TypeError: The id is not a str, or the status not an int.
-        ValueError: The id is empty, `.` or `..`, or the status is out of range.
-
-    Source: https://platform.openai.com/docs/api-reference/realtime/reject-call; RFC 3261 §21
-    """
-    body = None if status_code is None else {"status_code": _checked_status(status_code)}
-    return Operation(
-        name="calls.reject",
-        request=_wire.reject_call(check_call_id(call_id), body),
-        read=read_nothing,
-        acts_twice=True,
-        missing_is_done="always" if missing_ok else "never",
-    )
-
-
-def build_refer(call_id: str, target_uri: str) -> Operation[None]:
-    """Build the request that passes a call on.
-
-    Args:
-        call_id: The call's id.
-        target_uri: Where the caller's side is to call instead: a `tel:`, `sip:` or `sips:` URI.
-
-    Returns:
-        The operation; it is not repeated once it may have passed the call on.
-
-    Raises:
-        TypeError: The id or URI is not a str.
-        ValueError: The id is empty, `.` or `..`, or the URI is none of these.
-
-    Source: https://platform.openai.com/docs/api-reference/realtime/refer-call; RFC 3515
-    """
-    return Operation(
-        name="calls.refer",
-        request=_wire.refer_call(check_call_id(call_id), {"target_uri": check_target_uri(target_uri)}),
-        read=read_nothing,
-        acts_twice=True,
-    )
-
-
-def _checked_status(status_code: object) -> int:
-    low, high = _wire.bounds("RealtimeCallRejectRequest", "status_code")
-    allowed = f"a SIP status from {low} to {high}"
-    if isinstance(status_code, bool) or not isinstance(status_code, int):
-        raise TypeError(f"status_code: expected {allowed}, got {type(status_code).__name__}")
-    if not low <= status_code <= high:
-        got = status_code if abs(status_code) < 10**30 else "a number beyond all bounds"
-        raise ValueError(f"status_code: expected {allowed}, got {got}")
-    return status_code
 
 
 def check_target_uri(uri: object) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 
 import attrs
 import vcr  # type: ignore[import-untyped]
+from realtime_simulator import Simulator
 
 from realtime_ext import (
     APIStatusError,
@@ -26,7 +27,6 @@ from realtime_ext import (
     TranslationSessionBuilder,
     sdp,
 )
-from realtime_ext.simulator import Simulator
 from realtime_ext.testing import vcr_settings
 
 ROOT = Path(__file__).parents[1]

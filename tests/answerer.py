@@ -17,7 +17,7 @@ from aiortc import (
 from aiortc.mediastreams import MediaStreamError
 from av import AudioFrame
 
-from realtime_ext._ice import connecting_tasks, let_go_of, use_host_addresses
+from realtime_ext.connection.peer._ice import connecting_tasks, let_go_of, use_host_addresses
 
 RATE = 24_000
 

@@ -22,12 +22,12 @@ from realtime_ext import (
     audio,
     events,
     sdp,
-    sip,
     testing,
     tools,
     webhooks,
 )
-from realtime_ext.sip_address import SipAddress
+from realtime_ext.resources import sip_operations as sip
+from realtime_ext.sip import SipAddress
 from tests.samples.sdp import sample
 
 OFFER = sample("offer-chromium-audio-datachannel")

@@ -28,9 +28,9 @@ from typing import Any
 from unittest import mock
 
 import attrs
+from realtime_simulator import Simulator
 
 from realtime_ext import AsyncRealtimeClient, RealtimeClient
-from realtime_ext.simulator import Simulator
 
 ROOT = Path(__file__).parents[1]
 _BLOCK = re.compile(

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from realtime_ext._ice import LOOPBACK, host_addresses_towards
-from realtime_ext.aio_webrtc import DATA_CHANNEL, WebRtcPeer
+from realtime_ext.connection.peer import DATA_CHANNEL, WebRtcPeer
+from realtime_ext.connection.peer._ice import LOOPBACK, host_addresses_towards
 from realtime_ext.errors import (
     APIConnectionError,
     APITimeoutError,

@@ -19,11 +19,7 @@ from typing import Any
 import pytest
 
 import realtime_ext
-from realtime_ext import (
-    RealtimeClient,
-    RealtimeError,
-    webhooks,
-)
+from realtime_ext import RealtimeClient, RealtimeError, webhooks
 from tests.bad_input import (
     BUILDERS,
     ELSEWHERE,

@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 import pytest
 import yaml
+from realtime_simulator import Simulator
 
 from realtime_ext import sdp
-from realtime_ext.simulator import Simulator
 from scripts.record_cassettes import BASE_URL, CALL_ID, CASES, FLAVOURS, FOLDER, Case
 
 PAIRS = [pytest.param(case, flavour, id=f"{flavour}-{case.name}") for flavour in FLAVOURS for case in CASES]

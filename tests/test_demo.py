@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from realtime_simulator import Simulator
+from realtime_simulator.media.voice import synthesize
 
 from realtime_ext.cli.demo.sound import RATE, difference, loudness
-from realtime_ext.simulator import Simulator
-from realtime_ext.simulator.media.voice import synthesize
 
 STEPS = (
     "client secret",

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from realtime_simulator import FAULTS, Simulator
+from realtime_simulator.__main__ import arguments
 
 from realtime_ext import AsyncRealtimeClient, RealtimeClient, SessionBuilder, errors
 from realtime_ext.session._beta import BETA_FIELDS, BETA_FORMATS
 from realtime_ext.session._input import InputBuilder
-from realtime_ext.simulator import FAULTS, Simulator
-from realtime_ext.simulator.__main__ import arguments
 from tests.docs_page import ROOT, blocks, run
 
 DOCS = ROOT / "docs"
@@ -32,7 +32,7 @@ MODULES = (
     "realtime_ext.errors",
     "realtime_ext.events",
     "realtime_ext.sdp",
-    "realtime_ext.simulator",
+    "realtime_simulator",
     "realtime_ext.sip",
     "realtime_ext.testing",
     "realtime_ext.tools",

@@ -9,7 +9,6 @@ import pickle
 import pytest
 
 from realtime_ext import errors
-from realtime_ext._operation import status_error
 from realtime_ext.errors import (
     APIConnectionError,
     APIResponseError,
@@ -34,6 +33,7 @@ from realtime_ext.errors import (
     UnprocessableEntityError,
     WebhookVerificationError,
 )
+from realtime_ext.http.operation import status_error
 
 ENVELOPE = (
     b'{"error":{"message":"failed to unmarshal SDP: EOF","type":"invalid_request_error","param":"sdp",'

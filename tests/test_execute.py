@@ -8,8 +8,6 @@ import threading
 import httpx
 import pytest
 
-from realtime_ext._operation import Operation, read_nothing
-from realtime_ext._secret import Secret
 from realtime_ext.errors import (
     APIConnectionError,
     APIStatusError,
@@ -19,6 +17,8 @@ from realtime_ext.errors import (
     NotFoundError,
     RateLimitError,
 )
+from realtime_ext.http.operation import Operation, read_nothing
+from realtime_ext.secrets import Secret
 from tests.loopback import Loopback, answer, break_off, hang_up, reset, say_nothing
 from tests.runner import Flavour
 

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 from realtime_api import models
-
-from realtime_ext.simulator import Simulator
+from realtime_simulator import Simulator
 
 GENERATED = Path(__file__).parents[1] / "generated"
 DOCS = GENERATED / "docs"

@@ -13,9 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from realtime_simulator import Simulator
 
 from realtime_ext import __version__
-from realtime_ext.simulator import Simulator
 
 ROOT = Path(__file__).parents[1]
 OURS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]

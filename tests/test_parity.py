@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from realtime_ext import AsyncRealtimeClient, RealtimeClient, _resources
+from realtime_ext import AsyncRealtimeClient, RealtimeClient
+from realtime_ext import resources as _resources
 
 RENAMED = {"close": "aclose"}
 AWAITED_ALONE = {"dial"}  # WebRTC in Python is asyncio's

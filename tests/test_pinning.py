@@ -19,8 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from realtime_ext.simulator import Simulator
+from realtime_simulator import Simulator
 
 ROOT = Path(__file__).parents[1]
 GENERATED = ROOT / "generated"

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from realtime_ext._protocol._acknowledgement import Answer, answer_to
-from realtime_ext._protocol._session_state import SessionState
+from realtime_ext.connection.state._acknowledgement import Answer, answer_to
+from realtime_ext.connection.state._session_state import SessionState
 
 SHOWN, UNTOLD, DOUBTFUL, FOREIGN = Answer.SHOWN, Answer.UNTOLD, Answer.DOUBTFUL, Answer.FOREIGN
 

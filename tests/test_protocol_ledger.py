@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime_ext._protocol._ledger import Ledger
-from realtime_ext._protocol._replay import replay_items
+from realtime_ext.connection.state._ledger import Ledger
+from realtime_ext.connection.state._replay import replay_items
 
 JSON = dict[str, Any]
 

@@ -10,13 +10,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from realtime_ext._protocol._closing import Ending
-from realtime_ext._protocol._core import Protocol
-from realtime_ext._protocol._mailbox import LATEST
-from realtime_ext._protocol._message import read_message
-from realtime_ext._protocol._reconnect import Reconnect
-from realtime_ext._protocol._role import Role
-from realtime_ext._protocol._waiters import Waiter
+from realtime_ext.connection.state._closing import Ending
+from realtime_ext.connection.state._core import Protocol
+from realtime_ext.connection.state._mailbox import LATEST
+from realtime_ext.connection.state._message import read_message
+from realtime_ext.connection.state._reconnect import Reconnect
+from realtime_ext.connection.state._role import Role
+from realtime_ext.connection.state._waiters import Waiter
 from realtime_ext.errors import BadRequestError, ConnectionClosedError
 
 

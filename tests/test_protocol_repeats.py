@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from realtime_ext._protocol._core import Protocol
-from realtime_ext._protocol._message import read_message
-from realtime_ext._protocol._repeats import Repeats
-from realtime_ext._protocol._role import Role
-from realtime_ext._protocol._waiters import Waiter
+from realtime_ext.connection.state._core import Protocol
+from realtime_ext.connection.state._message import read_message
+from realtime_ext.connection.state._repeats import Repeats
+from realtime_ext.connection.state._role import Role
+from realtime_ext.connection.state._waiters import Waiter
 
 PCM = {"type": "audio/pcm", "rate": 24000}
 SOUND = base64.b64encode(bytes(4800)).decode()  # 100 ms

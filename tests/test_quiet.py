@@ -12,8 +12,8 @@ import httpx
 import pytest
 from realtime_api.api.realtime import hangup_realtime_call
 
-from realtime_ext._quiet import HTTP_LOGGERS
 from realtime_ext.errors import APIStatusError
+from realtime_ext.http.quiet import HTTP_LOGGERS
 from tests.loopback import Loopback, answer
 from tests.runner import Flavour
 from tests.samples.sdp import sample
@@ -93,7 +93,7 @@ def test_a_request_within_a_callback_of_the_user_s_is_logged(log: pytest.LogCapt
 
 def test_nothing_is_set_up_at_import() -> None:
     code = """
-import logging, realtime_ext, realtime_ext.client, realtime_ext._execute
+import logging, realtime_ext, realtime_ext.client, realtime_ext.http.sending
 realtime_ext.RealtimeClient(api_key="k")
 loggers = [logging.getLogger(name) for name in ("", "httpx", "httpcore.http11", "realtime_ext")]
 assert not [logger for logger in loggers if logger.handlers or logger.filters or logger.level not in (0, 30)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from realtime_ext._retry import Failure, Outcome, backoff, decide
+from realtime_ext.http.retry import Failure, Outcome, backoff, decide
 
 
 def pause(failure: Failure, *, acts_twice: bool, repeats: int = 0, max_retries: int = 2) -> float | None:

@@ -7,7 +7,7 @@ import pickle
 
 import pytest
 
-from realtime_ext._secret import Secret, mask, redact
+from realtime_ext.secrets import Secret, mask, redact
 
 
 def test_only_reveal_gives_a_secret_away() -> None:

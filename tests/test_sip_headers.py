@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from realtime_api.models import WebhookRealtimeCallIncoming
 
-from realtime_ext.sip_address import SipAddress
-from realtime_ext.sip_headers import SipHeaders
+from realtime_ext.sip import SipAddress, SipHeaders
 
 SAMPLE = Path(__file__).parent / "samples" / "webhooks" / "realtime_call_incoming" / "body.json"
 

@@ -9,9 +9,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from realtime_simulator import Simulator
 
 from realtime_ext import testing
-from realtime_ext.simulator import Simulator
 
 pytest_plugins = ["pytester"]
 

@@ -3,9 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from realtime_simulator import Simulator
 
 from realtime_ext import RealtimeClient
-from realtime_ext.simulator import Simulator
 from realtime_ext.testing import record_session, replay_session
 
 

@@ -23,8 +23,8 @@ from realtime_api.models import WebhookLiveCallIncoming, WebhookRealtimeCallInco
 from starlette.datastructures import Headers as StarletteHeaders
 
 from realtime_ext import events, webhooks
-from realtime_ext._secret import Secret
 from realtime_ext.errors import RealtimeError, WebhookVerificationError
+from realtime_ext.secrets import Secret
 
 ROOT = Path(__file__).parents[1]
 SAMPLES = Path(__file__).parent / "samples" / "webhooks"

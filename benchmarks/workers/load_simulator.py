@@ -11,7 +11,7 @@ import os
 import resource
 import sys
 
-from realtime_ext.simulator import Pacing, Simulator
+from realtime_simulator import Pacing, Simulator
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 

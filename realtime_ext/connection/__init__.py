@@ -1,25 +1,34 @@
-"""Connections: typed events over WebSocket, for sessions and for calls.
+"""Connections: typed events over WebSocket, or over a WebRTC call's data channel.
 
     with client.connect(model="gpt-realtime", session=session) as connection:
         turn = connection.ask("What's the weather like?")
         print(turn.transcript)
 
-`Connection` blocks and may be shared by threads; `AsyncConnection` (in `aio_connection`) is the same,
-awaited. This module must not load a WebSocket library before a connection is opened.
+`AsyncConnection` belongs to one event loop; `Connection` blocks and may be shared by threads. This package
+must not load a WebSocket library before a connection is opened.
 """
 
-from .._protocol._local_events import Reconnected, SessionExpiring
-from .._protocol._playback import Interruption, Position
-from .._protocol._reconnect import Attempt, Reconnect
-from .._protocol._turn_record import ToolCall, Turn
-from ._connection import Connection
-from ._opening import Answering, Connecting
+from ._connection import AsyncConnection
+from ._dialing import AsyncCallConnection, AsyncDialing, DialStep
+from ._opening import AsyncAnswering, AsyncConnecting
+from .blocking._connection import Connection
+from .blocking._opening import Answering, Connecting
+from .state._local_events import Reconnected, SessionExpiring
+from .state._playback import Interruption, Position
+from .state._reconnect import Attempt, Reconnect
+from .state._turn_record import ToolCall, Turn
 
 __all__ = [
     "Answering",
+    "AsyncAnswering",
+    "AsyncCallConnection",
+    "AsyncConnecting",
+    "AsyncConnection",
+    "AsyncDialing",
     "Attempt",
     "Connecting",
     "Connection",
+    "DialStep",
     "Interruption",
     "Position",
     "Reconnect",

@@ -1,54 +1,54 @@
-"""The connection, blocking: what a program holds while a session goes on.
+"""The connection, awaited: what a program holds while a session goes on.
 
-The job: bring messages in and out and wait. What they mean is decided in `_protocol`, under one lock.
+The job: bring messages in and out and wait. What they mean is decided in `_protocol`.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from .._options import check_seconds
-from .._protocol import _shortcuts as shortcuts
-from .._protocol._acknowledgement import Acknowledgement
-from .._protocol._closing import Ending
-from .._protocol._core import Protocol
-from .._protocol._departures import Unsent
-from .._protocol._outbox import Outgoing, appended, given_back
-from .._protocol._surface import Observer, Surface
-from .._protocol._waiters import Waiter
+from ..arguments import check_seconds
 from ..errors import APITimeoutError, ConnectionClosedError, RealtimeError
-from ._deadline import Deadline
-from ._playback import Playback
+from ._leaving import see_through
+from ._link import AsyncLink, LinkClosed
+from ._playback import AsyncPlayback
 from ._reader import Reader
-from ._receiving import Receiving
-from ._sending import Sending
-from ._stream import Stream
-from ._tools import ToolThread
-from ._websocket import LinkClosed
+from ._receiving import AsyncReceiving
+from ._sending import AsyncSending
+from ._stream import AsyncStream
+from ._tools import ToolTask
+from .blocking._deadline import Deadline
+from .state import _shortcuts as shortcuts
+from .state._acknowledgement import Acknowledgement
+from .state._closing import Ending
+from .state._core import Protocol
+from .state._departures import Unsent
+from .state._outbox import Outgoing, appended, given_back
+from .state._surface import Observer, Surface
+from .state._waiters import Waiter
 
 if TYPE_CHECKING:
-    from .._exchange import Clock
-    from .._protocol._turn import TurnStream
-    from .._protocol._turn_record import Turn
+    from ..call import Call
+    from ..http.exchange import Clock
     from ..tools import Toolbox
-    from ._link import WebSocketLink
-    from ._sockets import Dialer
+    from .state._turn import TurnStream
+    from .state._turn_record import Turn
 
-__all__ = ["Connection"]
+__all__ = ["AsyncConnection"]
 
 T = TypeVar("T")
 EventT = TypeVar("EventT")
 
+_STOPPING = 2.0  # seconds that a cancelled tool is waited for
 _FAREWELL = 3.0  # seconds that a translation session is given to finish
-_CLOSING = 10.0  # seconds that a second `close` waits for the first
 
 
-class Connection(Surface, Receiving, Sending):
-    """A realtime session, or a view of one. Made by `connect` and `answer`; threads may share it.
+class AsyncConnection(Surface, AsyncReceiving, AsyncSending):
+    """A realtime session, or a view of one, made by `connect`, `answer` or `dial`, for one event loop.
 
     Iterating gives the events. Whoever takes an event, by iterating, `recv` or `run`, calls its handlers
     first.
@@ -57,26 +57,27 @@ class Connection(Surface, Receiving, Sending):
     def __init__(
         self,
         core: Protocol,
-        link: WebSocketLink,
+        link: AsyncLink,
         *,
         clock: Clock,
-        reopen: Callable[[Dialer], WebSocketLink] | None = None,
+        reopen: Callable[[], Awaitable[AsyncLink]] | None = None,
         observer: Observer | None = None,
+        call: Call | None = None,
         call_id: str | None = None,
         confirm_timeout: float | None = None,
     ) -> None:
-        super().__init__(core, threading.RLock(), observer=observer, call=None, call_id=call_id)
+        super().__init__(core, contextlib.nullcontext(), observer=observer, call=call, call_id=call_id)
+        self._loop = asyncio.get_running_loop()
         self._link = link
         self._confirm_timeout = confirm_timeout  # seconds for a session's first confirmation; None for ever
-        self._tools: ToolThread | None = None
-        self._is_closing = False
-        self._closed = threading.Event()
-        self.playback = Playback(self)
+        self._tools: ToolTask | None = None
+        self._closing: asyncio.Task[None] | None = None
+        self.playback = AsyncPlayback(self)
         self._reader = Reader(self, reopen, clock)
 
     # Turns and tools
 
-    def stream(self, text: str | None = None, *, response: Any = None) -> Stream:
+    def stream(self, text: str | None = None, *, response: Any = None) -> AsyncStream:
         """Have the model answer, and follow its events over registered tools to the final message.
 
         Args:
@@ -92,9 +93,11 @@ class Connection(Surface, Receiving, Sending):
             ValueError: The API would refuse the response; nothing was sent.
         """
         self._core.only_responding("stream")
-        return Stream(self, text, response)
+        return AsyncStream(self, text, response)
 
-    def ask(self, text: str | None = None, *, timeout: float | None = 60.0, response: Any = None) -> Turn:
+    async def ask(
+        self, text: str | None = None, *, timeout: float | None = 60.0, response: Any = None
+    ) -> Turn:
         """Have the model answer, and wait for the whole turn; as `stream` takes it.
 
         Args:
@@ -114,14 +117,15 @@ class Connection(Surface, Receiving, Sending):
         """
         self._core.only_responding("ask")
         check_seconds("timeout", timeout)
-        stream = Stream(self, text, response, timeout)
+        stream = AsyncStream(self, text, response, timeout)
+        limit = asyncio.timeout(timeout)
         try:
-            with stream:
-                for _ in stream:
+            async with limit, stream:
+                async for _ in stream:
                     pass
-        except APITimeoutError as error:
-            if not stream._is_late:  # a handler's own
-                raise
+        except TimeoutError as error:
+            if not limit.expired():
+                raise  # a handler's own
             raise stream._too_late() from error
         return stream.turn
 
@@ -130,7 +134,7 @@ class Connection(Surface, Receiving, Sending):
         toolbox: Toolbox | Iterable[Callable[..., Any]],
         *,
         timeout: float | None = 60.0,
-        approve: Callable[[Any], bool] | None = None,
+        approve: Callable[[Any], bool | Awaitable[bool]] | None = None,
     ) -> None:
         """Answer the model's function calls from now on, beside the reader; returns at once.
 
@@ -145,134 +149,109 @@ class Connection(Surface, Receiving, Sending):
 
         Raises:
             RealtimeError: Tools are registered already.
-            TypeError, ValueError: As `Toolbox`; `timeout` is no time limit; or `approve` is async.
+            TypeError, ValueError: As `Toolbox`; or `timeout` is no time limit.
         """
         if self._tools is not None:
             raise RealtimeError("run_tools: tools are registered already; add them to that toolbox")
         self._core.only_responding("run_tools")
         check_seconds("timeout", timeout)
-        shortcuts.check_sync("approve", approve)
-        self._tools = ToolThread(self, shortcuts.as_toolbox(toolbox), timeout, approve)
+        self._tools = ToolTask(self, shortcuts.as_toolbox(toolbox), timeout, approve)
 
     # The end
 
-    def close(self) -> None:
-        """End the connection; takes some seconds at most. May be called again, and from any thread.
+    async def close(self) -> None:
+        """End the connection; takes some seconds at most. May be called again, and from anywhere.
 
         Events that came before can still be taken, and then iteration ends.
         """
-        with self._lock:
-            is_first, self._is_closing = not self._is_closing, True
-        if is_first:
-            try:
-                self._say_farewell()
-                with self._lock:
-                    self._core.finish(Ending.by_user())
-                self._link.close(self._core.ending.own_code if self._core.ending else 1000)
-            finally:
-                self._closed.set()
-        elif threading.current_thread() not in self._own_threads():
-            self._closed.wait(_CLOSING)
-        # Whoever closed first may have been one of these threads, which can't wait for itself.
-        own = threading.current_thread()
-        if self._tools is not None and self._tools.thread is not own:
-            self._tools.stop()
-        if self._reader.thread is not own:
-            self._reader.stop()
-
-    def _say_farewell(self) -> None:
-        if self._core.role.kind != "translation" or not self._core.is_linked:
-            return
-        # Sending waits where the other side takes nothing.
-        cut = threading.Timer(_FAREWELL, self._link.cut)
-        cut.daemon = True
-        cut.start()
+        if self._closing is None:
+            self._closing = self._loop.create_task(self._close(asyncio.current_task()))
         try:
-            with contextlib.suppress(RealtimeError):
-                with self.expect("session.closed") as closed:
-                    self._send_own({"type": "session.close"})
-                closed.wait(_FAREWELL)
+            await see_through(self._closing)
         finally:
-            cut.cancel()
-            cut.join()
+            # Whoever closed first may have been one of these tasks, which can't wait for itself.
+            await see_through(self._stop(asyncio.current_task()))
 
-    def _own_threads(self) -> list[threading.Thread]:
-        return [self._reader.thread, *([self._tools.thread] if self._tools is not None else [])]
+    async def _close(self, caller: asyncio.Task[Any] | None) -> None:
+        try:
+            if self._core.role.kind == "translation" and self._core.is_linked:
+                with contextlib.suppress(RealtimeError, TimeoutError):
+                    async with asyncio.timeout(_FAREWELL):
+                        with self.expect("session.closed") as closed:
+                            await self._send_own({"type": "session.close"})
+                        await closed
+        finally:
+            self._core.finish(Ending.by_user())
+            if self._tools is not None and self._tools.task is not caller:
+                self._tools.task.cancel()
+            try:
+                await self._link.close(self._core.ending.own_code if self._core.ending else 1000)
+            finally:
+                await self._stop(caller)
+
+    async def _stop(self, caller: asyncio.Task[Any] | None) -> None:
+        if self._reader.task is not caller:
+            self._reader.stop()
+        running = {self._reader.task, *([self._tools.task] if self._tools is not None else [])}
+        if self._tools is not None and self._tools.task is not caller:
+            self._tools.task.cancel()
+        if running := {task for task in running if task is not caller and not task.done()}:
+            await asyncio.wait(running, timeout=_STOPPING)  # a tool may not let itself be cancelled
 
     # Input and output for the parts
 
-    def _check_handler(self, handler: Callable[[Any], Any]) -> None:
-        shortcuts.check_sync("handler", handler)
-
-    def _wait(self, waiter: Waiter[T], timeout: Deadline | float | None, what: str) -> T:
+    async def _wait(self, waiter: Waiter[T], timeout: Deadline | float | None, what: str) -> T:
         if not waiter.done:
             seconds = timeout.left() if isinstance(timeout, Deadline) else timeout
-            # A bare lock, let go once: a threading.Event would take several times as long to make and to set.
-            done = threading.Lock()
-            done.acquire()
-            with self._lock:
-                waiter.when_done(done.release)
-            if not done.acquire(
-                timeout=-1 if seconds is None else min(max(seconds, 0), threading.TIMEOUT_MAX)
-            ):
+            future = self._loop.create_future()
+            waiter.when_done(lambda: None if future.done() else future.set_result(None))
+            try:
+                async with asyncio.timeout(seconds):
+                    await future
+            except TimeoutError as error:
                 given = timeout.seconds if isinstance(timeout, Deadline) else timeout
-                raise APITimeoutError(f"{what} did not come within {given:g} s")
+                raise APITimeoutError(f"{what} did not come within {given:g} s") from error
         return waiter.result()
 
-    def _send(
+    async def _send(
         self, *outgoing: Outgoing, deadline: Deadline | None = None, stream: TurnStream | None = None
     ) -> Acknowledgement | None:
+        link = await self._linked(partial(given_back, outgoing), deadline)
         acknowledged: Acknowledgement | None = None
-        while True:
-            link = self._linked(partial(given_back, outgoing), deadline)
-            with link.turn_to_send(deadline):
-                with self._lock:
-                    if link is not self._link or not self._core.is_linked:
-                        continue  # it was lost meanwhile, and perhaps made anew
-                for number, out in enumerate(outgoing):
-                    with self._lock:
-                        acknowledged = self._core.sending(out, stream)
-                    if self._observer is not None:
-                        self._observe("out", dict(out.content))
-                    try:
-                        link.send(out.text)
-                    except LinkClosed as closed:
-                        with self._lock:
-                            self._doubt(link)
-                            raise self._not_sent(closed, outgoing[number:]) from closed
-            return acknowledged
+        for number, out in enumerate(outgoing):
+            acknowledged = self._core.sending(out, stream)  # not before: this may be cancelled in between
+            if self._observer is not None:
+                self._observe("out", dict(out.content))
+            try:
+                await link.send(out.text)
+            except LinkClosed as closed:
+                self._doubt(link)
+                raise self._not_sent(closed, outgoing[number:]) from closed
+        return acknowledged
 
     def _not_sent(self, closed: LinkClosed, left: tuple[Outgoing, ...]) -> ConnectionClosedError:
         for out in left:
             self._core.not_sent(out)
         return self._core.unsent(closed.code, closed.reason, *given_back(left))
 
-    def _send_text(self, text: str, rest: Iterator[tuple[str, str]]) -> None:
+    async def _send_text(self, text: str, rest: Iterator[tuple[str, str]]) -> None:
         unsent = partial(appended, text, rest)
-        link = self._linked(unsent)
+        link = await self._linked(unsent)
         try:
-            link.send(text)
+            await link.send(text)
         except LinkClosed as closed:
-            events = unsent()
-            with self._lock:
-                self._doubt(link)
-                raise self._core.unsent(closed.code, closed.reason, *events) from closed
+            self._doubt(link)
+            raise self._core.unsent(closed.code, closed.reason, *unsent()) from closed
 
-    def _doubt(self, link: WebSocketLink) -> None:
+    def _doubt(self, link: AsyncLink) -> None:
         if link is self._link:
             self._core.doubt()
 
-    def _linked(self, unsent: Unsent, deadline: Deadline | None = None) -> WebSocketLink:
-        self._check_sender()
-        while True:
-            link = self._link
-            # While a link is made anew, it is there before it may be used by others than the reader.
-            if self._core.is_linked and link is self._link:
-                return link
-            with self._lock:
-                waiter = self._core.wait_link(unsent)
+    async def _linked(self, unsent: Unsent, deadline: Deadline | None = None) -> AsyncLink:
+        while not self._core.is_linked:
+            waiter = self._core.wait_link(unsent)
             try:
-                self._wait(waiter, deadline, "nothing was sent: a link in place of the lost one")
+                await self._wait(waiter, deadline, "nothing was sent: a link in place of the lost one")
             finally:
-                with self._lock:
-                    self._core.leave(waiter)
+                self._core.leave(waiter)
+        return self._link

@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from types import TracebackType
-from typing import TYPE_CHECKING, Generic, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast
 
-from .._options import check_seconds
+from ..arguments import check_seconds
 
 if TYPE_CHECKING:
-    from .._protocol._mailbox import EventWaiter
-    from ._receiving import Receiving
+    from ._receiving import AsyncReceiving
+    from .state._mailbox import EventWaiter
 
-__all__ = ["Expectation"]
+__all__ = ["AsyncExpectation"]
 
 EventT = TypeVar("EventT")
 
 
-class Expectation(Generic[EventT]):
+class AsyncExpectation(Generic[EventT]):
     """An event to come, registered from the moment that `expect` was called.
 
         with connection.expect("response.done") as expected:
-            connection.create_response()
-        event = expected.wait()
+            await connection.create_response()
+        event = await expected
 
-    It can be waited for inside the block or after it. A block that raises gives the expectation up.
+    It can be awaited inside the block or after it. A block that raises gives the expectation up.
     """
 
-    def __init__(self, connection: Receiving, waiter: EventWaiter, what: str) -> None:
+    def __init__(self, connection: AsyncReceiving, waiter: EventWaiter, what: str) -> None:
         self._connection = connection
         self._waiter = waiter
         self._what = what
@@ -36,7 +37,7 @@ class Expectation(Generic[EventT]):
         """Whether the event has come, or can't come any more."""
         return self._waiter.done
 
-    def wait(self, timeout: float | None = 60.0) -> EventT:
+    async def wait(self, timeout: float | None = 60.0) -> EventT:
         """Wait for the event.
 
         Args:
@@ -51,10 +52,13 @@ class Expectation(Generic[EventT]):
             TypeError, ValueError: `timeout` is no time limit.
         """
         check_seconds("timeout", timeout, or_zero=True)
-        event = self._connection._wait(self._waiter, timeout, self._what)
+        event = await self._connection._wait(self._waiter, timeout, self._what)
         return cast(EventT, event)
 
     result = wait
+
+    def __await__(self) -> Generator[Any, None, EventT]:
+        return self.wait().__await__()
 
     def __enter__(self) -> Self:
         return self
@@ -63,4 +67,12 @@ class Expectation(Generic[EventT]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is not None:
-            self._connection._forget(self._waiter)
+            self._connection._core.mailbox.forget(self._waiter)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.__exit__(kind, error, trace)

@@ -1,27 +1,21 @@
-"""A WebSocket as a link, blocking: the only place of the sync flavour that touches the library.
+"""A WebSocket as a link, awaited: the only place of the async flavour that touches the library.
 
 It must not know events.
 """
 
 from __future__ import annotations
 
-import contextlib
+import asyncio
+import functools
 import logging
-import math
-import selectors
-import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from .._execute import Http
-from .._options import RequestOptions
-from .._protocol._handshake import Handshake
-from .._protocol._opening import Plan
-from .._settings import checked_key
-from ..calls import SAFETY_HEADER
-from ..errors import APITimeoutError, RealtimeError
-from ._attempt import attempt, library
-from ._sockets import Dialer, shut_down
-from ._websocket import (
+from ..arguments import RequestOptions
+from ..call import SAFETY_HEADER
+from ..errors import RealtimeError
+from ..http.sending import AsyncHttp
+from ..http.settings import ask_key
+from .blocking._websocket import (
     AS_BYTES,
     AS_IT_IS,
     PINGS,
@@ -34,184 +28,149 @@ from ._websocket import (
     proxy_of,
     seconds_of,
 )
+from .state._handshake import Handshake
+from .state._opening import Plan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Awaitable, Mapping
 
-    from ._deadline import Deadline
-
-__all__ = ["WebSocketLink", "open_link"]
+__all__ = ["AsyncLink", "LinkClosed", "WebSocketLink", "open_link"]
 
 logger = logging.getLogger("realtime_ext")
 
-_NO_PONG = "keepalive ping timeout"
 CLOSE_TIMEOUT = 4.0  # seconds; the library's own limit is below that
+SMALL = 8 * 2**10  # characters that can be handed over at once, whatever they are made of
 
 
-class WebSocketLink:
-    """A WebSocket connection of the library.
+class AsyncLink(Protocol):
+    """What carries messages: a WebSocket, or a data channel."""
 
-    The library would have a thread for each connection's pings. Here whoever receives sends them, and only
-    after a silence: all that comes shows that the other side is there.
-
-    Args:
-        socket: It, without pings of its own.
-        takes_bytes: Whether `recv` can leave text undecoded.
-        ping_interval: Seconds of silence before a ping; None for no pings.
-        ping_timeout: Seconds of silence after a ping that end the link; None for no limit.
-    """
-
-    __slots__ = (
-        "_arguments",
-        "_closed",
-        "_end",
-        "_gave_up",
-        "_patience",
-        "_ping_interval",
-        "_ping_timeout",
-        "_pong",
-        "_sending",
-        "_silence",
-        "_socket",
-    )
-
-    def __init__(
-        self, socket: Any, *, takes_bytes: bool, ping_interval: float | None, ping_timeout: float | None
-    ) -> None:
-        from websockets.exceptions import ConnectionClosed
-
-        self._socket = socket
-        self._closed = ConnectionClosed
-        self._arguments = AS_BYTES if takes_bytes else AS_IT_IS
-        self._ping_interval = ping_interval
-        self._ping_timeout = ping_timeout
-        self._pong: threading.Event | None = None  # of the ping that is under way
-        # Silence is counted by the waits that were in vain: a clock would be asked with each message.
-        self._silence = 0.0  # seconds
-        self._patience = ping_interval  # seconds more of it until something is to be done; None for never
-        self._end = math.inf  # seconds of it that are too long
-        self._gave_up = False
-        self._sending = threading.Lock()
-        forget_handshake(socket)
-
-    def send(self, text: str) -> None:
+    async def send(self, text: str) -> None:
         """Send a message.
 
         Raises:
             LinkClosed: There is no link any more.
         """
-        try:
-            self._socket.send(text)
-        except self._closed as error:
-            raise self._closed_by(error) from error
 
-    @contextlib.contextmanager
-    def turn_to_send(self, deadline: Deadline | None) -> Iterator[None]:
-        """Hold the right to send several messages together.
-
-        Args:
-            deadline: Until when to wait for those who send now, and for the other side to take something.
+    def recv(self) -> Awaitable[str | bytes]:
+        """Wait for a message.
 
         Raises:
-            APITimeoutError: It is over.
+            Exception: There will be none; `ended` knows why.
         """
-        seconds = None if deadline is None else deadline.left()
-        if deadline is None or seconds is None:
-            with self._sending:
-                yield
-            return
-        late = APITimeoutError(f"nothing was sent: the link took nothing within {deadline.seconds:g} s")
-        if not self._sending.acquire(timeout=min(seconds, threading.TIMEOUT_MAX)):
-            raise late
-        try:
-            if not self._is_writable(deadline.left()):
-                raise late
-            yield
-        finally:
-            self._sending.release()
 
-    def recv(self, timeout: float | None = None) -> str | bytes:
-        """Wait for a message, and keep the link alive meanwhile.
+    def ended(self, error: Exception) -> LinkClosed | None:
+        """Give the end of the link that an exception of `recv` tells of; None if it tells of none."""
 
-        Args:
-            timeout: Seconds; None for no limit.
-
-        Raises:
-            LinkClosed: There will be none.
-            TimeoutError: There was none in time.
-        """
-        patience = self._patience
-        wait = timeout if patience is None or (timeout is not None and timeout < patience) else patience
-        try:
-            data: str | bytes = self._socket.recv(wait, **self._arguments)
-        except self._closed as error:
-            raise self._closed_by(error) from error
-        except TimeoutError:
-            self._keep_alive(wait or 0.0)
-            raise
-        if self._silence:
-            self._pong, self._silence, self._patience = None, 0.0, self._ping_interval
-        return data
-
-    def close(self, code: int = 1000, reason: str = "") -> None:
+    async def close(self, code: int = 1000, reason: str = "") -> None:
         """Close it, within some seconds; raises nothing."""
-        # A send that the other side doesn't take would hold the library's lock: then the socket is cut off.
-        cut = threading.Timer(CLOSE_TIMEOUT, self.cut)
-        cut.daemon = True
-        cut.start()
+
+
+class WebSocketLink:
+    """A WebSocket connection of the library.
+
+    Args:
+        socket: It.
+        takes_bytes: Whether `recv` can leave text undecoded.
+        patience: Seconds that sending may stand still: the library's pings wait behind what isn't sent, and
+            then end nothing. None for no limit.
+    """
+
+    __slots__ = ("_arguments", "_closed", "_is_stuck", "_open", "_patience", "_socket", "_transport")
+
+    def __init__(self, socket: Any, *, takes_bytes: bool, patience: float | None = None) -> None:
+        from websockets.exceptions import ConnectionClosed
+        from websockets.protocol import State
+
+        self._socket = socket
+        self._transport: Any = socket.transport
+        self._patience = patience
+        self._is_stuck = False
+        self._closed = ConnectionClosed
+        self._open = State.OPEN
+        self._arguments = AS_BYTES if takes_bytes else AS_IT_IS
+        forget_handshake(socket)
+
+    async def send(self, text: str) -> None:
+        """Send a message."""
+        waiting = self._transport.get_write_buffer_size() + len(text)
+        watch = None if self._patience is None or waiting < SMALL else _Watch(self, self._patience, waiting)
         try:
-            self._socket.close(code, reason)
-        except Exception as error:
-            logger.debug("closing the link failed: %s", type(error).__name__)
+            await self._socket.send(text)
+        except self._closed as error:
+            raise self._end(error) from error
         finally:
-            cut.cancel()
-            cut.join()
+            if watch is not None:
+                watch.timer.cancel()
+        if self._transport.is_closing() and self._socket.protocol.state is self._open:
+            # Writing failed, which the library learns in the loop's next step: it has taken this for sent.
+            raise LinkClosed(1006, "the connection was lost")
 
-    def _closed_by(self, error: Any) -> LinkClosed:
-        # Where the other side takes nothing, the close frame can't go out either, and the socket is cut off.
-        return LinkClosed(1011, _NO_PONG, error) if self._gave_up else closed_by(error)
+    def recv(self) -> Awaitable[str | bytes]:
+        """Wait for a message: the library's own coroutine, for one around it costs time with each message."""
+        message: Awaitable[str | bytes] = self._socket.recv(**self._arguments)
+        return message
 
-    def _keep_alive(self, waited: float) -> None:
-        if self._ping_interval is None or self._patience is None:
-            return
-        self._silence += waited
-        self._patience -= waited
-        if self._patience > 0:
-            return
-        if self._pong is None or self._pong.is_set():
-            # Where nothing more goes out, a ping would wait behind that, and receiving would wait with it.
-            with contextlib.suppress(self._closed):
-                self._pong = self._socket.ping() if self._is_writable() else threading.Event()
-            self._end = math.inf if self._ping_timeout is None else self._silence + self._ping_timeout
-        elif self._silence >= self._end:
-            self._gave_up = True
-            self.close(1011, _NO_PONG)
-            self._patience = None
-            return
-        self._patience = min(self._ping_interval, self._end - self._silence)
+    def ended(self, error: Exception) -> LinkClosed | None:
+        """Give the end of the link that an exception of `recv` tells of."""
+        return self._end(error) if isinstance(error, self._closed) else None
 
-    def _is_writable(self, seconds: float | None = 0.0) -> bool:
-        # Of a link that is closed, sending says so.
-        with selectors.DefaultSelector() as selector:
-            try:
-                selector.register(self._socket.socket, selectors.EVENT_WRITE)
-            except (OSError, ValueError):  # it is closed
-                return True
-            return bool(selector.select(seconds))
+    def standstill(self, left: int) -> bool:
+        """Give the link up if not even that much less waits to be sent; say whether it is given up."""
+        if 0 < left <= self.waiting:
+            self._is_stuck = True
+            self._transport.abort()
+        return self._is_stuck
 
-    def cut(self) -> None:
-        """Break it off, so that whoever sends or receives is told; raises nothing."""
-        shut_down(self._socket.socket)
+    @property
+    def waiting(self) -> int:
+        """The bytes that wait to be sent."""
+        return int(self._transport.get_write_buffer_size())
+
+    def _end(self, error: Any) -> LinkClosed:
+        return LinkClosed(1011, "the other side takes nothing", error) if self._is_stuck else closed_by(error)
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        """Close it, within some seconds."""
+        pinging = getattr(self._socket, "keepalive_task", None)
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT):
+                await self._socket.close(code, reason)
+        except BaseException as error:
+            logger.debug("closing the link failed: %s", type(error).__name__)
+            self._transport.abort()
+            if not isinstance(error, Exception):
+                raise
+        finally:
+            if pinging is not None:  # it ends with the connection, some steps of the loop later
+                await asyncio.wait([pinging], timeout=1)
 
 
-def open_link(
+class _Watch:
+    """Looks from time to time whether what is being sent gets less."""
+
+    __slots__ = ("_left", "_link", "_patience", "timer")
+
+    def __init__(self, link: WebSocketLink, patience: float, left: int) -> None:
+        self._link = link
+        self._patience = patience
+        self._left = left
+        self.timer = asyncio.get_running_loop().call_later(patience, self._look)
+
+    def _look(self) -> None:
+        if not self._link.standstill(self._left):
+            self._left = self._link.waiting
+            self.timer = asyncio.get_running_loop().call_later(self._patience, self._look)
+
+
+async def open_link(
     plan: Plan,
-    http: Http,
+    http: AsyncHttp,
     options: RequestOptions,
     link_options: LinkOptions,
     *,
     safety_identifier: str | None,
-    dialer: Dialer | None = None,
+    is_first: bool = True,
 ) -> WebSocketLink:
     """Open a WebSocket, trying again where that is safe.
 
@@ -221,8 +180,7 @@ def open_link(
         options: What this connection is told besides.
         link_options: How the link is made.
         safety_identifier: A stable, hashed id of the end user.
-        dialer: For a link that is made anew: what breaks this off. It holds the connection then, and nothing
-            is repeated, nor is a call waited for.
+        is_first: Whether to wait for a call to be ready, and to repeat; a reconnect does so by itself.
 
     Raises:
         MissingApiKeyError: There is no key.
@@ -230,11 +188,10 @@ def open_link(
         APIConnectionError: There is no connection; APITimeoutError if it took too long.
         ValueError: The library doesn't know an option.
     """
+    from websockets.asyncio import client
     from websockets.exceptions import InvalidStatus, WebSocketException
-    from websockets.sync import client
 
-    known, takes_bytes = library().known, library().takes_bytes
-    is_first = dialer is None
+    connect, known, takes_bytes = _library()
     settings = http.settings
     uri = plan.uri(settings, options)
     seconds = seconds_of(settings.timeout if options.timeout is None else options.timeout)
@@ -249,15 +206,12 @@ def open_link(
     )
     own: Mapping[str, str] = {} if safety_identifier is None else {SAFETY_HEADER: safety_identifier}
     while True:
-        key = checked_key(settings.ask_key()) if settings.needs_key(options.headers) else None
+        key = await ask_key(settings) if settings.needs_key(options.headers) else None
         secrets = () if key is None else (key.reveal(),)
         headers = settings.request_headers(key, headers=own, extra=options.headers)
-        arguments = link_options.arguments(known | PINGS, uri=uri, headers=headers, timeout=seconds)
-        pings = {name: arguments.pop(name) for name in PINGS}
-        if "ping_interval" in known:
-            arguments["ping_interval"] = None
+        arguments = link_options.arguments(known, uri=uri, headers=headers, timeout=seconds)
         try:
-            connected = attempt(uri, arguments, dialer)
+            socket = await connect(uri, **arguments)
         except InvalidStatus as error:
             outcome: float | Exception = handshake.refused(*answer_of(error), secrets)
             cause: BaseException = error
@@ -272,7 +226,26 @@ def open_link(
             cause = error
         else:
             logger.info("connected: %s", plan.subject)
-            return WebSocketLink(connected, takes_bytes=takes_bytes, **pings)
+            pings: list[Any] = [arguments.get(name) for name in PINGS]
+            patience = None if None in pings else float(sum(pings))
+            return WebSocketLink(socket, takes_bytes=takes_bytes, patience=patience)
         if isinstance(outcome, Exception):
             raise outcome from cause
-        http.clock.sleep(outcome)
+        await http.clock.asleep(outcome)
+
+
+@functools.cache
+def _library() -> tuple[Any, frozenset[str], bool]:
+    """Load the library: what connects, the options that it knows, and whether text can be left undecoded."""
+    import inspect
+
+    from websockets.asyncio.client import connect
+    from websockets.asyncio.connection import Connection
+
+    class Connect(connect):
+        # A redirect could carry the key to somebody else.
+        def process_redirect(self, exc: Exception) -> Exception:
+            return exc
+
+    known = frozenset(inspect.signature(connect).parameters)
+    return Connect, known, "decode" in inspect.signature(Connection.recv).parameters

@@ -1,59 +1,59 @@
-"""Opening a connection, blocking: `connect` and `answer`."""
+"""Opening a connection, awaited: `connect` and `answer`."""
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from .._execute import Http, send
-from .._protocol._core import Protocol
-from .._protocol._opening import Plan
 from ..errors import RealtimeError
-from ._connection import Connection
-from ._hangup import hang_up
-from ._link import WebSocketLink, open_link
-from ._request import ConnectRequest
-from ._sockets import Dialer
-from ._websocket import seconds_of
+from ..http.sending import AsyncHttp, asend
+from ._connection import AsyncConnection
+from ._leaving import hang_up, see_through
+from ._link import AsyncLink, open_link
+from .blocking._request import ConnectRequest
+from .blocking._websocket import seconds_of
+from .state._core import Protocol
+from .state._opening import Plan
 
 if TYPE_CHECKING:
-    from .._operation import Operation
+    from ..http.operation import Operation
 
-__all__ = ["Answering", "Connecting"]
+__all__ = ["AsyncAnswering", "AsyncConnecting"]
 
 
-class Connecting:
-    """A connection to be opened by `with`, and closed when the block ends."""
+class AsyncConnecting:
+    """A connection to be opened by `async with`, and closed when the block ends."""
 
-    def __init__(self, http: Http, request: ConnectRequest) -> None:
+    def __init__(self, http: AsyncHttp, request: ConnectRequest) -> None:
         self._http = http
         self._request = request
-        self._connection: Connection | None = None
+        self._connection: AsyncConnection | None = None
 
-    def __enter__(self) -> Connection:
-        return self._open()
+    async def __aenter__(self) -> AsyncConnection:
+        return await self._open()
 
-    def __exit__(
+    async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._connection is not None:
-            self._connection.close()
+            await self._connection.close()
 
-    def _open(self) -> Connection:
+    async def _open(self) -> AsyncConnection:
         if self._connection is not None:
             raise RealtimeError("connect: it was entered already; call connect again")
         request, http = self._request, self._http
         plan = request.plan
 
-        def reopen(dialer: Dialer) -> WebSocketLink:
-            return self._open_link(plan, dialer)
+        async def reopen() -> AsyncLink:
+            return await self._open_link(plan, is_first=False)
 
-        link = self._open_link(plan, None)
+        link = await self._open_link(plan, is_first=True)
         core = request.protocol(uuid.uuid4().hex[:12], validate=http.settings.validate)
         if not plan.role.is_sideband:
             core.effects.session.began(http.clock.now())
-        connection = Connection(
+        connection = AsyncConnection(
             core,
             link,
             clock=http.clock,
@@ -64,61 +64,60 @@ class Connecting:
         )
         self._connection = connection
         try:
-            self._confirm(core, connection, plan)
+            await self._confirm(core, connection, plan)
         except BaseException:
-            connection.close()
+            await connection.close()
             raise
         return connection
 
-    def _open_link(self, plan: Plan, dialer: Dialer | None) -> WebSocketLink:
+    async def _open_link(self, plan: Plan, *, is_first: bool) -> AsyncLink:
         request = self._request
-        return open_link(
+        return await open_link(
             plan,
             self._http,
             request.options,
             request.link,
             safety_identifier=request.safety_identifier,
-            dialer=dialer,
+            is_first=is_first,
         )
 
-    def _confirm(self, core: Protocol, connection: Connection, plan: Plan) -> None:
+    async def _confirm(self, core: Protocol, connection: AsyncConnection, plan: Plan) -> None:
         if plan.update is None:
             return
-        acknowledged = connection._send(core.write(plan.update))
+        acknowledged = await connection._send(core.write(plan.update))
         assert acknowledged is not None
-        connection._acknowledged(acknowledged, connection._confirm_timeout, "connect: session.updated")
+        await connection._acknowledged(acknowledged, connection._confirm_timeout, "connect: session.updated")
 
 
-class Answering(Connecting):
-    """A call to be accepted, attached to and confirmed by `with`, and hung up when the block ends."""
+class AsyncAnswering(AsyncConnecting):
+    """A call to be accepted, attached to and confirmed by `async with`, and hung up when the block ends."""
 
     def __init__(
-        self, http: Http, request: ConnectRequest, accept: Operation[None], *, hangup_on_exit: bool
+        self, http: AsyncHttp, request: ConnectRequest, accept: Operation[None], *, hangup_on_exit: bool
     ) -> None:
         super().__init__(http, request)
         self._accept = accept
         self._hangs_up = hangup_on_exit
 
-    def __enter__(self) -> Connection:
+    async def __aenter__(self) -> AsyncConnection:
         call_id = self._request.plan.query["call_id"]
         try:
-            send(self._accept, self._http, self._request.options)
+            await asend(self._accept, self._http, self._request.options)
         except BaseException as error:
             # A call that nobody attends to must not be left with a caller in it.
-            if getattr(error, "may_have_applied", isinstance(error, KeyboardInterrupt)):
-                hang_up(self._http, call_id)
+            if getattr(error, "may_have_applied", isinstance(error, asyncio.CancelledError)):
+                await see_through(hang_up(self._http, call_id))
             raise
         try:
-            return self._open()
+            return await self._open()
         except BaseException:
-            hang_up(self._http, call_id)
+            await see_through(hang_up(self._http, call_id))
             raise
 
-    def __exit__(
+    async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
-            if self._hangs_up:
-                hang_up(self._http, self._request.plan.query["call_id"])
-        finally:
-            super().__exit__(kind, error, trace)
+        endings = [super().__aexit__(kind, error, trace)]
+        if self._hangs_up:
+            endings.insert(0, hang_up(self._http, self._request.plan.query["call_id"]))
+        await see_through(*endings)

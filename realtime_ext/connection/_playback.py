@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .._protocol import _shortcuts as shortcuts
+from .state import _shortcuts as shortcuts
 
 if TYPE_CHECKING:
-    from .._protocol._playback import Interruption, Position
-    from ._connection import Connection
+    from ._connection import AsyncConnection
+    from .state._playback import Interruption, Position
 
-__all__ = ["Playback"]
+__all__ = ["AsyncPlayback"]
 
 
-class Playback:
+class AsyncPlayback:
     """Counts what was played, so that an interruption cuts the conversation where the user stopped hearing.
 
     Where the API plays the audio itself (WebRTC, SIP), all of this does nothing.
@@ -22,12 +22,11 @@ class Playback:
         ...
         case RealtimeServerEventInputAudioBufferSpeechStarted():
             speaker.flush()
-            connection.playback.interrupt()
+            await connection.playback.interrupt()
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
-        self._lock = connection._lock
         self._state = connection._core.effects.playback
 
     def played_bytes(self, count: int) -> None:
@@ -37,8 +36,7 @@ class Playback:
             TypeError: `count` is not an int.
             ValueError: It is negative.
         """
-        with self._lock:
-            self._state.played_bytes(count)
+        self._state.played_bytes(count)
 
     def played_ms(self, ms: float) -> None:
         """Count milliseconds that were played.
@@ -47,21 +45,19 @@ class Playback:
             TypeError: `ms` is not a number.
             ValueError: It is negative or not finite.
         """
-        with self._lock:
-            self._state.played_ms(ms)
+        self._state.played_ms(ms)
 
     @property
     def position(self) -> Position | None:
         """Where playing stands; None if there is nothing to play, nor anything to come."""
-        with self._lock:
-            return self._state.position
+        return self._state.position
 
     @property
     def to_flush(self) -> Interruption | None:
         """What there was to throw away when the user last began to speak; None if there was nothing."""
         return self._state.to_flush
 
-    def interrupt(self) -> Interruption | None:
+    async def interrupt(self) -> Interruption | None:
         """Throw away what was not played, and cut the item in the conversation where it was heard last.
 
         Nothing is sent if nothing of it was heard.
@@ -72,9 +68,8 @@ class Playback:
         Raises:
             ConnectionClosedError: The connection has ended.
         """
-        with self._lock:
-            found = self._state.interrupt()
+        found = self._state.interrupt()
         if found is not None and found.played_ms > 0:
             event = shortcuts.truncate(found.item_id, found.content_index, found.played_ms)
-            self._connection._send_own(event)
+            await self._connection._send_own(event)
         return found

@@ -1,31 +1,26 @@
-"""The thread that reads: it applies what comes, mends the link, and never waits for the application."""
+"""The task that reads: it applies what comes, mends the link, and never waits for the application."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
-import threading
-import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from .._protocol._closing import Ending
-from .._protocol._message import read_message
-from .._protocol._reconnect import Reconnecting, unconfirmed
 from ..errors import NotFoundError, RealtimeError
-from ._sockets import Dialer
-from ._websocket import LinkClosed
+from ._link import AsyncLink, LinkClosed
+from .state._closing import Ending
+from .state._message import read_message
+from .state._reconnect import Reconnecting, unconfirmed
 
 if TYPE_CHECKING:
-    from .._exchange import Clock
-    from .._protocol._waiters import Waiter
-    from ._connection import Connection
-    from ._link import WebSocketLink
+    from ..http.exchange import Clock
+    from ._connection import AsyncConnection
+    from .state._waiters import Waiter
 
 __all__ = ["Reader"]
 
 logger = logging.getLogger("realtime_ext")
-
-_JOIN_TIMEOUT = 12.0  # seconds; a proxy that doesn't answer can take nearly as long
 
 
 class Reader:
@@ -33,131 +28,129 @@ class Reader:
 
     Args:
         connection: Whose events it reads.
-        reopen: Makes the link anew, by a dialer that can break that off; None where that can't be.
+        reopen: Makes the link anew; None where that can't be.
         clock: Time and chance.
     """
 
-    __slots__ = ("_clock", "_connection", "_core", "_dialer", "_lock", "_reopen", "_stopped", "thread")
+    __slots__ = ("_clock", "_connection", "_core", "_reopen", "_timer", "task")
 
     def __init__(
-        self, connection: Connection, reopen: Callable[[Dialer], WebSocketLink] | None, clock: Clock
+        self, connection: AsyncConnection, reopen: Callable[[], Awaitable[AsyncLink]] | None, clock: Clock
     ) -> None:
         self._connection = connection
         self._core = connection._core
-        self._lock = connection._lock
         self._reopen = reopen
-        self._dialer = Dialer()
         self._clock = clock
-        self._stopped = threading.Event()
-        self.thread = threading.Thread(target=self._run, name="realtime_ext reader", daemon=True)
-        self.thread.start()
+        self._timer: asyncio.TimerHandle | None = None
+        self.task = asyncio.get_running_loop().create_task(self._run(), name="realtime_ext reader")
 
     def stop(self) -> None:
-        """End it, after the link was closed; it must not be called by the reader itself."""
-        self._stopped.set()
-        self._dialer.cut()
-        self.thread.join(_JOIN_TIMEOUT)
+        """Have it end; it must not be called by the reader itself."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self.task.cancel()
 
-    def _run(self) -> None:
+    async def _run(self) -> None:
         try:
-            link: WebSocketLink | None = self._connection._link
+            self._set_timer()
+            link: AsyncLink | None = self._connection._link
             while link is not None:
-                closed = self._read(link)
-                with self._lock:
-                    lost = self._core.lost(closed.code, closed.reason, self._clock.random, closed.cause)
-                link = None if lost is None else self._mend(lost)
+                closed = await self._read(link)
+                lost = self._core.lost(closed.code, closed.reason, self._clock.random, closed.cause)
+                link = None if lost is None else await self._mend(lost)
         except Exception as fault:
             logger.exception("the reader failed")
-            with self._lock:
-                self._core.finish(Ending(code=None, reason=f"the reader failed: {fault}", cause=fault))
+            self._core.finish(Ending(code=None, reason=f"the reader failed: {fault}", cause=fault))
 
-    def _read(self, link: WebSocketLink) -> LinkClosed:
-        core, lock, observes = self._core, self._lock, self._connection._observer is not None
-        recv, apply, session, now = link.recv, core.apply, core.effects.session, self._clock.now
+    async def _read(self, link: AsyncLink) -> LinkClosed:
+        core, observes = self._core, self._connection._observer is not None
+        recv, apply, session = link.recv, core.apply, core.effects.session
+        seen = session.seen
         try:
             while True:
-                due = session.warns_at()
-                try:
-                    data = recv(None if due is None else max(0.0, due - now()))
-                except TimeoutError:
-                    with lock:
-                        core.tick(self._clock.now())
-                    continue
-                content, event, size = read_message(data)
+                content, event, size = read_message(await recv())
                 if observes:
                     self._connection._observe("in", event)
-                with lock:
-                    apply(content, event, size)
-                del data, content, event  # not to be kept while nothing comes
+                apply(content, event, size)
+                del content, event  # not to be kept while nothing comes
                 if core.ending is not None:
-                    link.close(core.ending.own_code, core.ending.reason[:100])
+                    await link.close(core.ending.own_code, core.ending.reason[:100])
                     return LinkClosed(core.ending.code, core.ending.reason)
-        except LinkClosed as closed:
-            return closed
+                if session.seen != seen:
+                    seen = session.seen
+                    self._set_timer()
+        except Exception as error:
+            if (end := link.ended(error)) is None:
+                raise
+            return end
 
-    def _mend(self, lost: Reconnecting) -> WebSocketLink | None:
+    async def _mend(self, lost: Reconnecting) -> AsyncLink | None:
         while self._reopen is not None and (attempt := lost.next()) is not None:
-            if self._stopped.wait(attempt.delay):
-                return None
-            link: WebSocketLink | None = None
+            await self._clock.asleep(attempt.delay)
+            link: AsyncLink | None = None
             try:
-                link = self._reopen(self._dialer)
-                self._resume(link)
-                with self._lock:
-                    if self._core.ending is None:
-                        self._core.link_ready(attempt.number)
-                        return link
+                link = await self._reopen()
+                await self._resume(link)
+                if self._core.ending is None:
+                    self._core.link_ready(attempt.number)
+                    self._set_timer()
+                    return link
             except LinkClosed as closed:
                 lost.lost(closed.reason, closed.cause)
             except RealtimeError as error:
                 lost.failed(error, is_linked=link is not None)
                 if link is None and isinstance(error, NotFoundError) and self._core.role.is_sideband:
                     ending = Ending(code=lost.ending.code, reason="the call has ended", is_normal=True)
-                    with self._lock:
-                        self._core.finish(ending)
-            finally:
-                self._dialer.release()
-            with self._lock:
-                ending_of_all = self._core.ending
-                self._core.not_restored(lost.ending.error)
+                    self._core.finish(ending)
+            ending_of_all = self._core.ending
+            self._core.not_restored(lost.ending.error)
             if link is not None:
-                link.close(1000 if ending_of_all is None else ending_of_all.own_code)
+                await link.close(1000 if ending_of_all is None else ending_of_all.own_code)
             if ending_of_all is not None:
                 return None
-        with self._lock:
-            self._core.finish(lost.given_up())
+        self._core.finish(lost.given_up())
         return None
 
-    def _resume(self, link: WebSocketLink) -> None:
+    async def _resume(self, link: AsyncLink) -> None:
         """Tell a new link what it has to be told; return as soon as the connection has ended."""
-        with self._lock:
-            if self._core.ending is not None:
-                return
-            self._connection._link = link  # from now on, `close` closes this one
-            outgoing = self._core.restored()
-        for out in outgoing:
-            with self._lock:
-                acknowledged = self._core.sending(out)
+        if self._core.ending is not None:
+            return
+        self._connection._link = link  # from now on, `close` closes this one
+        for out in self._core.restored():
+            acknowledged = self._core.sending(out)
             self._connection._observe("out", dict(out.content))
-            link.send(out.text)
+            await link.send(out.text)
             if acknowledged is not None:
-                self._confirm(link, acknowledged)
+                await self._confirm(link, acknowledged)
 
-    def _confirm(self, link: WebSocketLink, acknowledged: Waiter[None]) -> None:
+    async def _confirm(self, link: AsyncLink, acknowledged: Waiter[None]) -> None:
         """Read until something is acknowledged, which nobody else could do meanwhile."""
         patience = self._connection._confirm_timeout
-        deadline = None if patience is None else time.monotonic() + patience
-        while not acknowledged.done and self._core.ending is None:
-            left = None if deadline is None else deadline - time.monotonic()
-            if left is not None and left <= 0:
-                raise unconfirmed(patience)
-            try:
-                data = link.recv(left)
-            except TimeoutError:
-                continue
-            content, event, size = read_message(data)
-            self._connection._observe("in", event)
-            with self._lock:
-                self._core.apply(content, event, size)
+        limit = asyncio.timeout(patience)
+        try:
+            async with limit:
+                while not acknowledged.done and self._core.ending is None:
+                    content, event, size = read_message(await link.recv())
+                    self._connection._observe("in", event)
+                    self._core.apply(content, event, size)
+        except Exception as error:
+            if limit.expired():
+                raise unconfirmed(patience) from error
+            if (end := link.ended(error)) is None:
+                raise
+            raise end from error
         if acknowledged.done:
             acknowledged.result()
+
+    def _set_timer(self) -> None:
+        """Have the protocol warned when the session is about to end."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        due = self._core.effects.session.warns_at()
+        if due is not None:
+            delay = max(0.0, due - self._clock.now())
+            self._timer = asyncio.get_running_loop().call_later(delay, self._tick)
+
+    def _tick(self) -> None:
+        self._core.tick(self._clock.now())

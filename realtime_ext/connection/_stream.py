@@ -2,42 +2,41 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from .._protocol import _shortcuts as shortcuts
 from ..errors import APITimeoutError, ConnectionClosedError
-from ._deadline import Deadline
+from .state import _shortcuts as shortcuts
 
 if TYPE_CHECKING:
-    from .._protocol._turn import TurnStream
-    from .._protocol._turn_record import Turn
     from ..events import ServerEvent
-    from ._connection import Connection
+    from ._connection import AsyncConnection
+    from .state._turn import TurnStream
+    from .state._turn_record import Turn
 
-__all__ = ["Stream"]
+__all__ = ["AsyncStream"]
 
 _CANCEL_TIMEOUT = 2.0  # seconds
 
 
-class Stream:
+class AsyncStream:
     """A turn: its events while it goes on, then `turn`.
 
-        with connection.stream("What time is it?") as stream:
-            for event in stream: ...
+        async with connection.stream("What time is it?") as stream:
+            async for event in stream: ...
         print(stream.turn.transcript)
 
     Leaving the block before the turn is over cancels it.
     """
 
     def __init__(
-        self, connection: Connection, text: str | None, response: Any, timeout: float | None = None
+        self, connection: AsyncConnection, text: str | None, response: Any, timeout: float | None = None
     ) -> None:
         self._connection = connection
-        self._lock = connection._lock
         self._item = None if text is None else shortcuts.text_item(text)
         self._response = response
-        self._deadline = Deadline(timeout)
+        self._timeout = timeout  # seconds; whoever waits for all of it keeps to it
         self._stream: TurnStream | None = None
         connection._core.check_response(response)  # a wrong argument is refused here already
 
@@ -48,76 +47,61 @@ class Stream:
         Raises:
             RuntimeError: The block was not entered.
         """
-        with self._lock:
-            return self._entered().turn()
+        return self._entered().turn()
 
-    def __enter__(self) -> Self:
+    async def __aenter__(self) -> Self:
         connection = self._connection
-        with self._lock:
-            stream = self._stream = connection._core.open_stream()
+        stream = self._stream = connection._core.open_stream()
         try:
-            self._ask(stream)
+            await self._ask(stream)
         except BaseException:
-            self._leave(stream)
+            await self._leave(stream)
             raise
         return self
 
-    def __exit__(
+    async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._leave(self._entered())
+        await self._leave(self._entered())
 
-    def __iter__(self) -> Self:
+    def __aiter__(self) -> Self:
         return self
 
-    def __next__(self) -> ServerEvent:
+    async def __anext__(self) -> ServerEvent:
         stream = self._entered()
         while True:
-            with self._lock:
-                event: ServerEvent | None = stream.take() if stream.events else None
-                must_ask = event is None and stream.must_ask and not stream.is_over
-                is_over = event is None and stream.is_over
-                waiter = stream.wait()
-            if event is not None:
+            if stream.events:
+                event: ServerEvent = stream.take()
                 if not self._connection._core.mailbox.is_consumed:
-                    self._connection._call_handlers(event)
+                    await self._connection._call_handlers(event)
                 return event
-            if is_over:
+            if stream.is_over:
                 stream.raise_error()
-                raise StopIteration
-            if must_ask:
-                self._ask(stream)
+                raise StopAsyncIteration
+            if stream.must_ask:
+                await self._ask(stream)
             else:
-                self._connection._wait(waiter, self._deadline, "the turn")
+                await self._connection._wait(stream.wait(), None, "the turn")
 
-    def _ask(self, stream: TurnStream) -> None:
-        with self._lock:
-            outgoing = self._connection._core.turn_request(stream, self._item, self._response)
-        self._connection._send_in_turn(*outgoing, deadline=self._deadline, stream=stream)
+    async def _ask(self, stream: TurnStream) -> None:
+        outgoing = self._connection._core.turn_request(stream, self._item, self._response)
+        await self._connection._send_in_turn(*outgoing, stream=stream)
 
-    def _leave(self, stream: TurnStream) -> None:
+    async def _leave(self, stream: TurnStream) -> None:
         try:
             if stream.is_unanswered:
-                with self._lock:
-                    out = self._connection._core.write(shortcuts.cancel_response(stream.active_response))
-                self._connection._send(out, deadline=Deadline(_CANCEL_TIMEOUT))
-        except (ConnectionClosedError, APITimeoutError):
+                async with asyncio.timeout(_CANCEL_TIMEOUT):
+                    await self._connection.cancel_response(stream.active_response)
+        except (ConnectionClosedError, TimeoutError):
             pass  # then there is nothing left to cancel
         finally:
-            with self._lock:
-                self._connection._core.turns.close(stream)
-
-    @property
-    def _is_late(self) -> bool:
-        """Whether its time is over."""
-        left = self._deadline.left()
-        return left is not None and left <= 0
+            self._connection._core.turns.close(stream)
 
     def _too_late(self) -> APITimeoutError:
         """Make the exception for a turn that took too long."""
-        return self._entered().too_late(self._deadline.seconds)
+        return self._entered().too_late(self._timeout)
 
     def _entered(self) -> TurnStream:
         if self._stream is None:
-            raise RuntimeError("stream: use it as `with connection.stream(…) as stream`")
+            raise RuntimeError("stream: use it as `async with connection.stream(…) as stream`")
         return self._stream

@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from .._secret import MASK, mask
 from ..errors import SdpError
+from ..secrets import MASK, mask
 
 __all__ = ["LINE_END", "decode", "masked", "shown", "split", "words"]
 

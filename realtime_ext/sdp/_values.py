@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 import attrs
 
-from .._secret import MASK
+from ..secrets import MASK
 from ._lines import masked
 
 __all__ = [

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from .._secret import MASK, mask
 from ..errors import SessionProblem
+from ..secrets import MASK, mask
 
 __all__ = ["ABSENT", "SECRET_FIELDS", "member", "problem", "redacted", "refusal", "shown"]
 

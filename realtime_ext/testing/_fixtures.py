@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from realtime_simulator import Simulator
+
     from ..aio import AsyncRealtimeClient
     from ..client import RealtimeClient
-    from ..simulator import Simulator
 
 __all__ = [
     "async_realtime_client",
@@ -40,7 +41,7 @@ def realtime_simulator(
     OPENAI_PROJECT_ID are taken out, and no proxy is asked for loopback addresses. So clients without
     arguments, this package's and others', reach the simulator.
     """
-    from ..simulator import Simulator
+    from realtime_simulator import Simulator
 
     with Simulator(**realtime_simulator_options) as simulator:
         monkeypatch.setenv("OPENAI_BASE_URL", simulator.base_url)

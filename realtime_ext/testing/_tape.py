@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ..simulator import Simulator
+    from realtime_simulator import Simulator
 
 __all__ = ["record_session", "replay_session"]
 
@@ -43,7 +43,7 @@ def record_session(
         OSError: The file can't be written.
         ValueError: The address is no http or https URL.
     """
-    from ..simulator import Simulator
+    from realtime_simulator import Simulator
 
     address = upstream or os.environ.get("OPENAI_BASE_URL") or _API
     key = api_key or os.environ.get("OPENAI_API_KEY")
@@ -69,7 +69,7 @@ def replay_session(path: str | os.PathLike[str], **options: Any) -> Iterator[Sim
         OSError: The file can't be read.
         ValueError: It is no recording; the message names the line.
     """
-    from ..simulator import Simulator
+    from realtime_simulator import Simulator
 
     with Simulator(replay=path, **options) as simulator:
         yield simulator

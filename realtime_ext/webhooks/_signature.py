@@ -19,8 +19,8 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
-from .._secret import Secret
 from ..errors import WebhookVerificationError
+from ..secrets import Secret
 from ._headers import HeadersLike, read_headers
 
 __all__ = ["SecretsLike", "sign", "verify"]

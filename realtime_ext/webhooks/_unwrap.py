@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from .. import _json
-from .._secret import mask
 from ..errors import WebhookVerificationError
 from ..events import UnknownEvent
+from ..secrets import mask
 from ._headers import HeadersLike
 from ._signature import SecretsLike, verify
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, sync_playwright
+from realtime_simulator import Simulator
 
 from realtime_ext import RealtimeClient, sdp
 from realtime_ext.cli.demo.sound import RATE, loudness, samples
-from realtime_ext.simulator import Simulator
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from realtime_ext import APITimeoutError, AsyncRealtimeClient, RealtimeClient
-from realtime_ext._protocol._closing import Ending
-from realtime_ext._protocol._core import Protocol
-from realtime_ext._protocol._reconnect import Reconnect
-from realtime_ext._protocol._role import Role
 from realtime_ext.connection import Connecting
+from realtime_ext.connection.state._closing import Ending
+from realtime_ext.connection.state._core import Protocol
+from realtime_ext.connection.state._reconnect import Reconnect
+from realtime_ext.connection.state._role import Role
 from realtime_ext.events import parse_event
 from tests.connection.driver import connect
 from tests.connection.scripted import Model, Peer, ScriptedServer, session

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from realtime_simulator import Simulator, call_mcp, sequence
 
 from realtime_ext import SessionBuilder
-from realtime_ext.simulator import Simulator, call_mcp, sequence
 from tests.connection.driver import connect
 from tests.connection.scripted import Model, Peer, ScriptedServer
 from tests.runner import Flavour

@@ -13,7 +13,7 @@ from unittest import mock
 import pytest
 
 from realtime_ext import AsyncRealtimeClient, audio
-from realtime_ext.aio_webrtc import WebRtcPeer
+from realtime_ext.connection.peer import WebRtcPeer
 from tests.connection.far_end import FarEnd
 
 

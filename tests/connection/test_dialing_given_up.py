@@ -8,10 +8,10 @@ import threading
 from typing import Any
 
 import pytest
+from realtime_simulator import Simulator
 
 from realtime_ext import AsyncRealtimeClient
-from realtime_ext.aio_connection import _dialing
-from realtime_ext.simulator import Simulator
+from realtime_ext.connection import _dialing
 from tests.connection.far_end import FarEnd
 
 STEPS = ["offer", "call", "ice", "dtls", "data channel"]

@@ -17,10 +17,10 @@ import pytest
 from websockets.sync.client import ClientConnection
 
 from realtime_ext import APIResponseError, AsyncRealtimeClient, RealtimeClient
-from realtime_ext.aio_connection import _leaving
-from realtime_ext.connection import Reconnect, _attempt, _hangup
-from realtime_ext.connection._attempt import attempt
-from realtime_ext.connection._sockets import Dialer
+from realtime_ext.connection import Reconnect, _leaving
+from realtime_ext.connection.blocking import _attempt, _hangup
+from realtime_ext.connection.blocking._attempt import attempt
+from realtime_ext.connection.blocking._sockets import Dialer
 from tests.connection.driver import Driven, connect
 from tests.connection.scripted import Model, Peer, ScriptedServer
 from tests.loopback import Loopback, answer, say_nothing

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from realtime_ext import ConnectionClosedError
-from realtime_ext._protocol._closing import Ending
-from realtime_ext._protocol._core import Protocol
-from realtime_ext._protocol._departures import Departures
-from realtime_ext._protocol._outbox import given_back
-from realtime_ext._protocol._role import Role
 from realtime_ext.connection import Reconnect
+from realtime_ext.connection.state._closing import Ending
+from realtime_ext.connection.state._core import Protocol
+from realtime_ext.connection.state._departures import Departures
+from realtime_ext.connection.state._outbox import given_back
+from realtime_ext.connection.state._role import Role
 from tests.connection.driver import connect
 from tests.connection.scripted import Peer, ScriptedServer
 from tests.runner import Flavour

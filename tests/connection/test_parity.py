@@ -8,14 +8,13 @@ from typing import Any
 
 import pytest
 
-from realtime_ext.aio_connection import AsyncConnection
-from realtime_ext.aio_connection._expectation import AsyncExpectation
-from realtime_ext.aio_connection._playback import AsyncPlayback
-from realtime_ext.aio_connection._stream import AsyncStream
-from realtime_ext.connection import Connection
-from realtime_ext.connection._expectation import Expectation
-from realtime_ext.connection._playback import Playback
-from realtime_ext.connection._stream import Stream
+from realtime_ext.connection import AsyncConnection, Connection
+from realtime_ext.connection._expectation import AsyncExpectation
+from realtime_ext.connection._playback import AsyncPlayback
+from realtime_ext.connection._stream import AsyncStream
+from realtime_ext.connection.blocking._expectation import Expectation
+from realtime_ext.connection.blocking._playback import Playback
+from realtime_ext.connection.blocking._stream import Stream
 
 PAIRS = [
     (Connection, AsyncConnection),

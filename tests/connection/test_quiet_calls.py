@@ -8,9 +8,10 @@ import re
 from typing import Any
 
 import pytest
+from realtime_simulator import Simulator
 
-from realtime_ext import AsyncRealtimeClient, SessionBuilder, calls
-from realtime_ext.simulator import Simulator
+from realtime_ext import AsyncRealtimeClient, SessionBuilder
+from realtime_ext.resources import call_operations as calls
 from tests.connection.driver import Driven
 from tests.runner import Flavour
 

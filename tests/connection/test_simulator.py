@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from realtime_simulator import Simulator
 
 from realtime_ext import (
     AsyncRealtimeClient,
@@ -19,7 +20,6 @@ from realtime_ext import (
     TranslationSessionBuilder,
     audio,
 )
-from realtime_ext.simulator import Simulator
 from tests.connection.driver import Driven
 from tests.runner import Flavour
 

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from realtime_simulator import Simulator, call_mcp, call_tool, sequence
 
 from realtime_ext import AsyncRealtimeClient, SessionBuilder, tools
-from realtime_ext.simulator import Simulator, call_mcp, call_tool, sequence
 from tests.connection.driver import Driven
 from tests.runner import Flavour
 

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from realtime_ext import APITimeoutError, AsyncRealtimeClient, ConnectionClosedError, RealtimeClient
-from realtime_ext._protocol._core import Protocol
-from realtime_ext._protocol._role import Role
 from realtime_ext.connection import Reconnect
+from realtime_ext.connection.state._core import Protocol
+from realtime_ext.connection.state._role import Role
 from tests.connection.driver import connect
 from tests.connection.scripted import Peer, ScriptedServer
 from tests.runner import Flavour

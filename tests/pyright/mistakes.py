@@ -2,11 +2,7 @@
 
 from realtime_api import models
 
-from realtime_ext import (
-    RealtimeCleint,  # wrong
-    RealtimeClient,
-    SessionBuilder,
-)
+from realtime_ext import RealtimeCleint, RealtimeClient, SessionBuilder
 
 client = RealtimeClient(api_kye="…")  # wrong
 session = SessionBuilder("gpt-realtime").voise("marin")  # wrong

@@ -15,8 +15,7 @@ import httpx
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from av import AudioFrame
-
-from realtime_ext.simulator import Simulator
+from realtime_simulator import Simulator
 
 RATE = 48_000
 FRAME = 960

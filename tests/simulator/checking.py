@@ -7,9 +7,9 @@ from array import array
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from realtime_ext.simulator import schema
-from realtime_ext.simulator.engine.config import SessionConfig
-from realtime_ext.simulator.engine.effects import (
+from realtime_simulator import schema
+from realtime_simulator.engine.config import SessionConfig
+from realtime_simulator.engine.effects import (
     AnswerNeeded,
     AudioIn,
     AudioOut,
@@ -19,11 +19,11 @@ from realtime_ext.simulator.engine.effects import (
     Play,
     ToolsNeeded,
 )
-from realtime_ext.simulator.engine.ids import Ids
-from realtime_ext.simulator.engine.pacing import Pacing
-from realtime_ext.simulator.engine.session import Session
-from realtime_ext.simulator.engine.turn import Action, Say, Turn
-from realtime_ext.simulator.media.speech import PACKET_SAMPLES, Speech
+from realtime_simulator.engine.ids import Ids
+from realtime_simulator.engine.pacing import Pacing
+from realtime_simulator.engine.session import Session
+from realtime_simulator.engine.turn import Action, Say, Turn
+from realtime_simulator.media.speech import PACKET_SAMPLES, Speech
 
 
 def fits(event: Mapping[str, Any], union: str = "RealtimeServerEvent") -> None:

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-
-from realtime_ext.simulator import Simulator
+from realtime_simulator import Simulator
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from aiortc import RTCRtpSender, RTCSessionDescription
-
-from realtime_ext.simulator import Pacing, Simulator, say
+from realtime_simulator import Pacing, Simulator, say
 
 from .caller import RATE, Caller
 from .checking import fits, in_order, rms

@@ -16,7 +16,7 @@ from .test_server import command, environment
 
 
 def run(*words: str, **more: str) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-m", "realtime_ext.simulator", *words]
+    line = [sys.executable, "-m", "realtime_simulator", *words]
     env = {**environment(), "OPENAI_API_KEY": "", "OPENAI_BASE_URL": "", **more}
     return subprocess.run(line, capture_output=True, text=True, env=env, timeout=60)
 

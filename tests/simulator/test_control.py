@@ -9,13 +9,12 @@ from pathlib import Path
 
 import httpx
 import pytest
-
-from realtime_ext.simulator import Simulator
-from realtime_ext.simulator.clock import AdvancingClock
-from realtime_ext.simulator.control.endpoint import Endpoint
-from realtime_ext.simulator.credentials import Credentials
-from realtime_ext.simulator.engine.ids import Ids
-from realtime_ext.simulator.media import voice
+from realtime_simulator import Simulator
+from realtime_simulator.clock import AdvancingClock
+from realtime_simulator.control.endpoint import Endpoint
+from realtime_simulator.credentials import Credentials
+from realtime_simulator.engine.ids import Ids
+from realtime_simulator.media import voice
 
 from .receiver import receiving
 

@@ -3,8 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
-from realtime_ext.simulator import Pacing, call_mcp, say
+from realtime_simulator import Pacing, call_mcp, say
 
 from .checking import Driven, types
 

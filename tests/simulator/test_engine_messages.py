@@ -3,9 +3,8 @@ from __future__ import annotations
 import json
 
 import pytest
-
-from realtime_ext.simulator.engine import messages
-from realtime_ext.simulator.problem import ApiProblem
+from realtime_simulator.engine import messages
+from realtime_simulator.problem import ApiProblem
 
 from .checking import Driven
 

@@ -5,13 +5,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-
-from realtime_ext.simulator import Pacing
-from realtime_ext.simulator.engine.effects import Emit, End, HearingNeeded, TranslationNeeded
-from realtime_ext.simulator.engine.ids import Ids
-from realtime_ext.simulator.engine.translation import TranslationSession
-from realtime_ext.simulator.engine.translation_config import TranslationConfig
-from realtime_ext.simulator.engine.turn import Action, Fail, Say
+from realtime_simulator import Pacing
+from realtime_simulator.engine.effects import Emit, End, HearingNeeded, TranslationNeeded
+from realtime_simulator.engine.ids import Ids
+from realtime_simulator.engine.translation import TranslationSession
+from realtime_simulator.engine.translation_config import TranslationConfig
+from realtime_simulator.engine.turn import Action, Fail, Say
 
 from .checking import fits, speech, types
 from .sounds import hiss, silence, tone

@@ -4,11 +4,10 @@ import base64
 from typing import Any
 
 import pytest
-
-from realtime_ext.simulator import Pacing, call_tool, say
-from realtime_ext.simulator.engine.effects import StopPlaying
-from realtime_ext.simulator.engine.turn import Say
-from realtime_ext.simulator.media.codec import encode
+from realtime_simulator import Pacing, call_tool, say
+from realtime_simulator.engine.effects import StopPlaying
+from realtime_simulator.engine.turn import Say
+from realtime_simulator.media.codec import encode
 
 from .checking import Driven, message, rms, speech, types
 from .sounds import hiss, silence, tone

@@ -12,13 +12,12 @@ import aioice.stun
 import httpx
 import pytest
 from aiortc import RTCSessionDescription
+from realtime_simulator import FAULTS, Simulator
+from realtime_simulator.faults.catalog import check_settings, parse
+from realtime_simulator.faults.events import with_nulls
+from realtime_simulator.faults.faults import Faults
 from websockets.exceptions import ConnectionClosedError, ConnectionClosedOK, InvalidMessage, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
-
-from realtime_ext.simulator import FAULTS, Simulator
-from realtime_ext.simulator.faults.catalog import check_settings, parse
-from realtime_ext.simulator.faults.events import with_nulls
-from realtime_ext.simulator.faults.faults import Faults
 
 from .caller import Caller
 from .checking import fits

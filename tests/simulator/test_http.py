@@ -7,9 +7,8 @@ from typing import Any
 
 import httpx
 import pytest
-
-from realtime_ext.simulator import Simulator
-from realtime_ext.simulator.http import body
+from realtime_simulator import Simulator
+from realtime_simulator.http import body
 
 from .checking import body_fits
 from .test_offer import OFFER

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import av
 import pytest
-
-from realtime_ext.simulator.media import espeak, opus, voice
-from realtime_ext.simulator.media.resample import Resampler
-from realtime_ext.simulator.media.speaker import Speaker
+from realtime_simulator.media import espeak, opus, voice
+from realtime_simulator.media.resample import Resampler
+from realtime_simulator.media.speaker import Speaker
 
 from .checking import rms
 

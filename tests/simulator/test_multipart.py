@@ -1,9 +1,8 @@
 from __future__ import annotations
 
 import pytest
-
-from realtime_ext.simulator.http.body import parse_multipart
-from realtime_ext.simulator.problem import ApiProblem
+from realtime_simulator.http.body import parse_multipart
+from realtime_simulator.problem import ApiProblem
 
 TYPE = 'multipart/form-data; boundary="b o"'
 

@@ -1,9 +1,8 @@
 from __future__ import annotations
 
 import pytest
-
-from realtime_ext.simulator.problem import ApiProblem
-from realtime_ext.simulator.rtc import offer
+from realtime_simulator.problem import ApiProblem
+from realtime_simulator.rtc import offer
 
 OFFER = "\r\n".join(
     [

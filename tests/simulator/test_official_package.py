@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from realtime_ext.simulator import Simulator, call_mcp, call_tool, say
-from realtime_ext.simulator.engine.turn import Action, Fail, Turn
+from realtime_simulator import Simulator, call_mcp, call_tool, say
+from realtime_simulator.engine.turn import Action, Fail, Turn
 
 from .caller import Caller
 

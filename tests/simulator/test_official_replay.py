@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
-from realtime_ext.simulator import Simulator
+from realtime_simulator import Simulator
 
 from .test_official_package import answer, official
 

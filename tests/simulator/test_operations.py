@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import httpx
 import pytest
-
-from realtime_ext.simulator import Simulator
+from realtime_simulator import Simulator
 
 from .checking import body_fits
 from .test_http import problem

@@ -10,13 +10,12 @@ from typing import Any
 
 import httpx
 import pytest
+from realtime_simulator import Simulator
+from realtime_simulator.record.player import differences
+from realtime_simulator.record.scrub import scrubbed
+from realtime_simulator.record.tape import TapeError, read
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
-
-from realtime_ext.simulator import Simulator
-from realtime_ext.simulator.record.player import differences
-from realtime_ext.simulator.record.scrub import scrubbed
-from realtime_ext.simulator.record.tape import TapeError, read
 
 from .checking import fits, types
 from .test_server import command
@@ -226,7 +225,7 @@ def test_it_may_be_played_at_the_pace_of_the_recording(tape: Path) -> None:
         '{"session": 1, "at": 0, "open": "/v1/realtime", "query": {"model": "gpt-realtime"}}\n'
         '{"session": 1, "at": 500, "server": {"type": "session.created"}}\n'
     )
-    from realtime_ext.simulator import Pacing
+    from realtime_simulator import Pacing
 
     with Simulator(replay=tape, pacing=Pacing(speed=2)) as sim, dial(sim) as socket:
         with pytest.raises(TimeoutError):

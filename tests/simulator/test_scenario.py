@@ -12,9 +12,7 @@ import jsonschema_rs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from websockets.sync.client import connect
-
-from realtime_ext.simulator import (
+from realtime_simulator import (
     CallTool,
     Fail,
     Pacing,
@@ -26,11 +24,12 @@ from realtime_ext.simulator import (
     say,
     sequence,
 )
-from realtime_ext.simulator.media import voice
-from realtime_ext.simulator.scenario import Script, actions, default
-from realtime_ext.simulator.scenario.arguments import fitting
-from realtime_ext.simulator.scenario.file import parse
-from realtime_ext.simulator.scenario.patterns import matching_text
+from realtime_simulator.media import voice
+from realtime_simulator.scenario import Script, actions, default
+from realtime_simulator.scenario.arguments import fitting
+from realtime_simulator.scenario.file import parse
+from realtime_simulator.scenario.patterns import matching_text
+from websockets.sync.client import connect
 
 from .checking import fits
 from .receiver import receiving

@@ -1,9 +1,8 @@
 from __future__ import annotations
 
 import pytest
-
-from realtime_ext.simulator import schema
-from realtime_ext.simulator.problem import ApiProblem
+from realtime_simulator import schema
+from realtime_simulator.problem import ApiProblem
 
 SESSION = "RealtimeSessionCreateRequestGA"
 

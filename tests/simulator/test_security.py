@@ -8,11 +8,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-
-from realtime_ext.simulator import Simulator, records, resets
-from realtime_ext.simulator.records import Records, RequestRecord
-from realtime_ext.simulator.session_record import SessionRecord
-from realtime_ext.simulator.sip.recording import read_audio
+from realtime_simulator import Simulator, records, resets
+from realtime_simulator.records import Records, RequestRecord
+from realtime_simulator.session_record import SessionRecord
+from realtime_simulator.sip.recording import read_audio
 
 from .test_http import form, problem
 from .test_offer import OFFER

@@ -15,11 +15,10 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from realtime_simulator import Simulator
+from realtime_simulator.__main__ import arguments
+from realtime_simulator.ws.protocol import WebSocketProtocol
 from websockets.protocol import State
-
-from realtime_ext.simulator import Simulator
-from realtime_ext.simulator.__main__ import arguments
-from realtime_ext.simulator.ws.protocol import WebSocketProtocol
 
 from .wire import Socket
 
@@ -145,10 +144,10 @@ def test_importing_realtime_ext_does_not_import_the_simulator_nor_the_simulator_
     code = (
         "import sys\n"
         "import realtime_ext\n"
-        "assert not {'realtime_ext.simulator', 'starlette', 'uvicorn', 'aiortc'} & set(sys.modules)\n"
-        "import realtime_ext.simulator\n"
+        "assert not {'realtime_simulator', 'starlette', 'uvicorn', 'aiortc'} & set(sys.modules)\n"
+        "import realtime_simulator\n"
         "assert not {'starlette', 'uvicorn', 'aiortc', 'av', 'jsonschema_rs'} & set(sys.modules)\n"
-        "from realtime_ext.simulator import Simulator\n"
+        "from realtime_simulator import Simulator\n"
         "with Simulator(): pass\n"
         "assert not {'aiortc', 'aioice', 'numpy'} & set(sys.modules)\n"
     )
@@ -161,7 +160,7 @@ def environment() -> dict[str, str]:
 
 @contextmanager
 def command(*options: str) -> Iterator[subprocess.Popen[str]]:
-    line = [sys.executable, "-m", "realtime_ext.simulator", *options]
+    line = [sys.executable, "-m", "realtime_simulator", *options]
     with subprocess.Popen(
         line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
     ) as it:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+from realtime_simulator import Simulator
+from realtime_simulator.media import voice
 
 from realtime_ext import webhooks
 from realtime_ext.errors import WebhookVerificationError
-from realtime_ext.simulator import Simulator
-from realtime_ext.simulator.media import voice
 
 from .caller import Caller
 from .checking import body_fits, rms

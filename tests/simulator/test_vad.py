@@ -1,10 +1,9 @@
 from __future__ import annotations
 
 import pytest
-
-from realtime_ext.simulator.engine.vad import VoiceActivity
-from realtime_ext.simulator.media import voice
-from realtime_ext.simulator.media.codec import Decoder, encode
+from realtime_simulator.engine.vad import VoiceActivity
+from realtime_simulator.media import voice
+from realtime_simulator.media.codec import Decoder, encode
 
 from .sounds import hiss, silence, tone
 

@@ -5,9 +5,8 @@ from typing import Any
 
 import httpx
 import pytest
+from realtime_simulator import Simulator
 from websockets.exceptions import InvalidStatus
-
-from realtime_ext.simulator import Simulator
 
 from .wire import Socket
 

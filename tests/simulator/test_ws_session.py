@@ -6,9 +6,8 @@ import logging
 from collections.abc import Iterator
 
 import pytest
+from realtime_simulator import Heard, Pacing, Simulator, call_tool, say
 from websockets.exceptions import ConnectionClosed
-
-from realtime_ext.simulator import Heard, Pacing, Simulator, call_tool, say
 
 from .checking import in_order, rms
 from .sounds import hiss, silence, tone
@@ -118,7 +117,7 @@ def test_a_transcription_sessions_model(sim: Simulator) -> None:
 
 @pytest.mark.parametrize("format", ["audio/pcmu", "audio/pcma"])
 def test_a_telephones_sound_goes_both_ways(sim: Simulator, format: str) -> None:
-    from realtime_ext.simulator.media.codec import Decoder, encode
+    from realtime_simulator.media.codec import Decoder, encode
 
     sim.on_speech(lambda heard: f"{rms(heard.pcm[24000:48000]):.0f}")
     with Socket(sim) as socket:
@@ -279,7 +278,7 @@ def test_an_event_that_is_too_large_is_refused_and_a_huge_frame_ends_the_connect
 
 
 def test_a_client_that_reads_nothing_is_left(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("realtime_ext.simulator.ws.connection.MAX_QUEUED_BYTES", 4 * 1024 * 1024)
+    monkeypatch.setattr("realtime_simulator.ws.connection.MAX_QUEUED_BYTES", 4 * 1024 * 1024)
     sim.on_response(lambda turn: say("a very long story " * 50))
     with Socket(sim) as socket:
         for _ in range(8):
@@ -319,7 +318,7 @@ def test_no_log_has_keys_or_payloads(sim: Simulator, caplog: pytest.LogCaptureFi
     server = [record for record in caplog.records if not record.name.startswith("websockets.client")]
     text = "\n".join(record.getMessage() for record in server)
     assert sim.api_key not in text and "hush-hush" not in text and "secret instruction" not in text
-    assert any(record.name == "realtime_ext.simulator" for record in server)
+    assert any(record.name == "realtime_simulator" for record in server)
 
 
 def test_many_sessions_at_once_lose_nothing(sim: Simulator) -> None:

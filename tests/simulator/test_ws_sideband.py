@@ -5,8 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import pytest
-
-from realtime_ext.simulator import Pacing, Simulator, say
+from realtime_simulator import Pacing, Simulator, say
 
 from .caller import Caller
 from .checking import in_order

@@ -4,8 +4,7 @@ import base64
 from collections.abc import Iterator
 
 import pytest
-
-from realtime_ext.simulator import Simulator
+from realtime_simulator import Simulator
 
 from .checking import rms
 from .sounds import silence, tone

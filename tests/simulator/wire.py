@@ -8,11 +8,10 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
+from realtime_simulator import Simulator
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
-
-from realtime_ext.simulator import Simulator
 
 from .checking import fits, message
 

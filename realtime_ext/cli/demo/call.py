@@ -10,7 +10,7 @@ import attrs
 
 from ... import sdp, types
 from ...aio import AsyncRealtimeClient
-from ...aio_connection import AsyncCallConnection, AsyncDialing, DialStep
+from ...connection import AsyncCallConnection, AsyncDialing, DialStep
 from ...session import SessionBuilder
 from .sound import AUDIBLE_RMS, RATE, envelope
 from .steps import DemoError, Steps

@@ -7,13 +7,13 @@ import os
 from importlib.util import find_spec
 from pathlib import Path
 
+from realtime_simulator import Simulator
+from realtime_simulator.media.speaker import Speaker
 from rich.console import Console
 
 from ... import audio
 from ...aio import AsyncRealtimeClient
 from ...errors import RealtimeError
-from ...simulator import Simulator
-from ...simulator.media.speaker import Speaker
 from .call import SPEECH_S, Recording, make_call
 from .sound import RATE, difference, loudness
 from .steps import DemoError, Steps
@@ -41,7 +41,7 @@ def run(*, live: bool, out: Path, model: str) -> int:
     # What is missing should be known first, though it is loaded last.
     if find_spec("matplotlib") is None:
         raise ModuleNotFoundError("No module named 'matplotlib'", name="matplotlib")
-    from ... import aio_webrtc  # noqa: F401
+    from ...connection import peer as aio_webrtc  # noqa: F401
 
     console = Console()
     if live and not os.environ.get("OPENAI_API_KEY"):

@@ -1,0 +1,53 @@
+"""A call as a value: its id and its answer, and the check of a call id.
+
+It must not send anything.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+__all__ = ["SAFETY_HEADER", "Call", "check_call_id"]
+
+SAFETY_HEADER = "OpenAI-Safety-Identifier"
+
+
+@attrs.frozen(kw_only=True)
+class Call:
+    """A WebRTC call that the API has taken.
+
+    Args:
+        id: The call's id, such as `rtc_u1_…`: for `hangup`, and for `connect(call_id=…)`.
+        sdp_answer: The answer for the peer connection, byte for byte as it came.
+        location: The `Location` header as sent.
+        request_id: The `x-request-id` header, for support.
+    """
+
+    id: str
+    sdp_answer: str = attrs.field(repr=lambda answer: f"<{len(answer)} characters>")
+    location: str
+    request_id: str | None = None
+
+
+def check_call_id(call_id: object) -> str:
+    """Check what names a call.
+
+    Args:
+        call_id: The id, as `Call.id` or a webhook gives it.
+
+    Returns:
+        The id; it is quoted as one path segment when it is sent.
+
+    Raises:
+        TypeError: It is not a str.
+        ValueError: It is empty or blank, `.` or `..`, none of which can be a path segment.
+    """
+    if not isinstance(call_id, str):
+        raise TypeError(f"call_id: expected a str such as 'rtc_u1_…', got {type(call_id).__name__}")
+    if not call_id.strip() or call_id in (".", ".."):
+        raise ValueError(f"call_id: expected an id such as 'rtc_u1_…', got {call_id!r}")
+    try:
+        call_id.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"call_id: expected text, got lone surrogates in {call_id!r}") from error
+    return call_id

@@ -1,0 +1,214 @@
+"""What goes out: checked, numbered and written, before it is sent.
+
+It must not send. Audio has a way of its own, since it is most of what is sent and needs no checks.
+"""
+
+from __future__ import annotations
+
+import binascii
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import attrs
+
+from ... import _json
+from ._matching import hint
+
+__all__ = ["EventIds", "Outgoing", "append_messages", "appended", "checked_content", "given_back", "write"]
+
+JSON = dict[str, Any]
+
+LARGEST_EVENT = 15 * 2**20  # bytes of JSON
+_LONGEST_ID = 512  # characters
+_ENVELOPE = 1024  # more than an append event takes besides its audio
+# Whole groups of three bytes need no padding, and whole samples may be cut between: six is both.
+_LARGEST_AUDIO = (LARGEST_EVENT - _ENVELOPE) * 3 // 4 // 6 * 6
+_SAMPLES = frozenset({"B", "b", "c", "h", "H", "@h", "@H"})  # as `struct` names them
+_LARGEST_TEXT = _LARGEST_AUDIO * 4 // 3
+
+
+@attrs.frozen
+class Outgoing:
+    """An event that is ready to be sent.
+
+    Args:
+        event_id: Its id.
+        text: Its JSON.
+        content: What it says.
+    """
+
+    event_id: str
+    text: str = attrs.field(repr=False)
+    content: Mapping[str, Any] = attrs.field(repr=False)
+
+    @property
+    def type(self) -> str:
+        """The event's type."""
+        return str(self.content["type"])
+
+
+class EventIds:
+    """Ids for the events of one connection.
+
+    Args:
+        prefix: What sets this connection's ids apart from another's.
+    """
+
+    __slots__ = ("_count", "_prefix")
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+        self._count = 0
+
+    def next(self) -> str:
+        """Give the next id."""
+        self._count += 1
+        return f"evt_{self._prefix}_{self._count}"
+
+
+def checked_content(event: Any, *, validate: bool) -> JSON:
+    """Turn what a user wants to send into a JSON object.
+
+    Args:
+        event: A generated client event, or a dict of its shape.
+        validate: Whether to check it against the API's schema, but for a session in it; types that nobody
+            knows pass.
+
+    Returns:
+        The object, new.
+
+    Raises:
+        TypeError: It is neither.
+        ValueError: It has no type, a server's type, a bad event id, or parts that the API would refuse.
+    """
+    if isinstance(event, Mapping):
+        content = dict(event)
+    elif callable(to_dict := getattr(event, "to_dict", None)):
+        content = to_dict()
+    else:
+        raise TypeError(f"event: expected a generated client event or a dict, got {type(event).__name__}")
+    kind = content.get("type")
+    if not isinstance(kind, str) or not kind:
+        raise ValueError(f"event: its type is {kind!r}; expected one such as 'response.create'")
+    event_id = content.get("event_id")
+    if event_id is not None and not (isinstance(event_id, str) and 0 < len(event_id) <= _LONGEST_ID):
+        raise ValueError(f"event_id: expected 1 to {_LONGEST_ID} characters, got {_short(event_id)}")
+    if validate:
+        _check(kind, content)
+    return content
+
+
+def write(content: JSON, ids: EventIds) -> Outgoing:
+    """Number an event, unless it has an id, and write it.
+
+    Raises:
+        ValueError: It has no JSON form, or is larger than the API takes.
+    """
+    event_id = content.get("event_id") or ids.next()
+    content = {"event_id": event_id, **content}
+    content["event_id"] = event_id
+    try:
+        text = _json.encode(content)
+    except ValueError as error:
+        raise ValueError(f"event {content['type']!r}: {error}") from error
+    if len(text) > LARGEST_EVENT // 4 and len(text.encode()) > LARGEST_EVENT:
+        raise ValueError(
+            f"event {content['type']!r}: expected at most {LARGEST_EVENT} bytes of JSON, got more "
+            "(append_audio splits what is larger)"
+        )
+    return Outgoing(event_id, text, content)
+
+
+def append_messages(data: Any, kind: str, ids: EventIds) -> Iterator[tuple[str, str]]:
+    """Write audio as events, as many as it takes.
+
+    Args:
+        data: Bytes-like audio in the session's input format, or base64 text, which goes out as it is.
+        kind: The type of the event.
+        ids: For their ids.
+
+    Returns:
+        An iterator of event ids and JSON texts; one at least.
+
+    Raises:
+        TypeError: `data` is neither, or its items are neither bytes nor of 16 bits.
+        ValueError: The text is not base64.
+    """
+    if isinstance(data, str):
+        if not (
+            (data.isascii() and data.replace("+", "").replace("/", "").rstrip("=").isalnum()) or not data
+        ):
+            raise ValueError("append_audio: expected base64 text, got something else")
+        for start in range(0, max(len(data), 1), _LARGEST_TEXT):
+            yield _append(kind, ids.next(), data[start : start + _LARGEST_TEXT])
+        return
+    try:
+        view = memoryview(data)
+        code = view.format
+        if code != "B" or view.ndim != 1 or not view.c_contiguous:  # what is bytes already is taken as it is
+            view = view.cast("B")
+    except TypeError as error:
+        raise TypeError(
+            f"append_audio: expected bytes or base64 text, got {type(data).__name__}: {error}"
+        ) from error
+    if code not in _SAMPLES:
+        raise TypeError(
+            f"append_audio: expected bytes or 16-bit integers, got items of format {code!r} "
+            "(floats have to be scaled to int16 first)"
+        )
+    for start in range(0, max(len(view), 1), _LARGEST_AUDIO):
+        encoded = binascii.b2a_base64(view[start : start + _LARGEST_AUDIO], newline=False)
+        yield _append(kind, ids.next(), encoded.decode("ascii"))
+
+
+def appended(text: str, messages: Iterable[tuple[str, str]]) -> list[JSON]:
+    """Give the events of audio that could not be sent, as `send` takes them.
+
+    Args:
+        text: The message that failed.
+        messages: Those that were to follow.
+    """
+    return [_json.decode(message) for message in (text, *(text for _, text in messages))]
+
+
+def given_back(outgoing: Iterable[Outgoing]) -> list[JSON]:
+    """Give events that could not be sent, as `send` takes them."""
+    return [dict(out.content) for out in outgoing]
+
+
+def _append(kind: str, event_id: str, audio: str) -> tuple[str, str]:
+    # Nothing in here has to be escaped, so that the audio is written once and copied once.
+    return event_id, f'{{"event_id":"{event_id}","type":"{kind}","audio":"{audio}"}}'
+
+
+def _check(kind: str, content: JSON) -> None:
+    from realtime_api import events, schemas
+
+    from ...session import beta_response_fields
+    from ...tools._check import check
+
+    known = [
+        table[kind] for table in (events.CLIENT_EVENTS, events.TRANSLATION_CLIENT_EVENTS) if kind in table
+    ]
+    if not known:
+        if kind in events.SERVER_EVENTS or kind in events.TRANSLATION_SERVER_EVENTS:
+            raise ValueError(f"event: {kind!r} is sent by the server; a client can't send it")
+        hint(kind, {*events.CLIENT_EVENTS, *events.TRANSLATION_CLIENT_EVENTS})
+        return
+    plain = _json.decode(_json.encode({name: value for name, value in content.items() if name != "session"}))
+    for model in known:
+        problems = [
+            problem.message
+            for problem in check(schemas.standalone(model.__name__), plain)
+            if problem.path != "session" or "session" not in content  # sessions have checks of their own
+        ]
+        if not problems:
+            break
+    if kind == "response.create" and isinstance(response := plain.get("response"), dict):
+        problems += [problem.message for problem in beta_response_fields(response)]
+    if problems:
+        raise ValueError(f"event {kind!r}: {'; '.join(problems)}")
+
+
+def _short(value: Any) -> str:
+    return f"{len(value)} characters" if isinstance(value, str) else repr(value)

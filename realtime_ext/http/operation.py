@@ -1,0 +1,203 @@
+"""Operations: requests that are ready to be sent, each with the function that reads its answer.
+
+The job: keep what is asked of the API apart from how it gets there, so that both clients share it, and turn
+refusals into errors. It must not send anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+
+import attrs
+
+from .. import _json
+from ..arguments import check_header
+from ..call import SAFETY_HEADER
+from ..errors import APIResponseError, APIStatusError, status_error_class
+from ..secrets import Secret, mask, redact
+from .retry import parse_retry_after
+
+if TYPE_CHECKING:
+    import httpx
+
+__all__ = [
+    "Operation",
+    "read_model",
+    "read_nothing",
+    "read_object",
+    "response_error",
+    "status_error",
+    "with_safety_identifier",
+]
+
+T = TypeVar("T")
+
+_LONGEST_START = 200  # characters of a body that a message shows
+
+
+@attrs.frozen(kw_only=True)
+class Operation(Generic[T]):
+    """One request of the API, not yet sent.
+
+    Args:
+        name: What users call it, such as `calls.create`, for messages and logs.
+        request: Keyword arguments of `httpx.Client.request`: method, url below the base URL, and the body.
+            They can be sent any number of times.
+        read: Turns an answer with status 2xx into the result.
+        acts_twice: Whether carrying it out twice would do harm; then only what had no effect is repeated.
+        bearer: A client secret that authorizes it in place of the API key.
+        missing_is_done: When a 404 counts as success: never, on a repeat (the attempt before may have
+            worked), or always.
+    """
+
+    name: str
+    request: Mapping[str, Any] = attrs.field(repr=False)
+    read: Callable[[httpx.Response], T]
+    acts_twice: bool
+    bearer: Secret | None = None
+    missing_is_done: Literal["never", "on repeat", "always"] = "never"
+
+    def counts_as_done(self, status: int, repeats: int) -> bool:
+        """Whether this error status is a success after all, given the number of repeats so far."""
+        if status != 404 or self.missing_is_done == "never":
+            return False
+        return self.missing_is_done == "always" or repeats > 0
+
+
+def with_safety_identifier(request: Mapping[str, Any], identifier: str | None) -> Mapping[str, Any]:
+    """Add the header that names the end user to a request, if there is one to name.
+
+    Raises:
+        TypeError: The identifier is not a str.
+        ValueError: It cannot go out as a header.
+    """
+    if identifier is None:
+        return request
+    value = check_header("safety_identifier", identifier)
+    return {**request, "headers": {**request.get("headers", {}), SAFETY_HEADER: value}}
+
+
+def read_nothing(response: httpx.Response) -> None:
+    """Read an answer whose body says nothing: whatever it is, the status was enough."""
+
+
+def read_object(response: httpx.Response) -> dict[str, Any]:
+    """Read an answer that is a JSON object.
+
+    Raises:
+        APIResponseError: It is something else. The message shows none of it, since it may hold a secret.
+    """
+    try:
+        data = _json.decode(response.content)
+    except ValueError as error:
+        raise response_error("the answer is not JSON", response, show=False) from error
+    if not isinstance(data, dict):
+        raise response_error("the answer is not a JSON object", response, show=False)
+    return data
+
+
+def read_model(response: httpx.Response, data: dict[str, Any], from_dict: Callable[[dict[str, Any]], T]) -> T:
+    """Turn an answer's JSON into the model that the API promises.
+
+    Args:
+        response: The answer, for the error.
+        data: Its JSON.
+        from_dict: The model's own reader.
+
+    Returns:
+        The model.
+
+    Raises:
+        APIResponseError: Something that the API promises is missing or of another type.
+    """
+    try:
+        return from_dict(data)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        what = f"the answer lacks what the API promises: {type(error).__name__} {error}"
+        raise response_error(mask(what), response, show=False) from error
+
+
+def response_error(what: str, response: httpx.Response, *, show: bool = True) -> APIResponseError:
+    """Describe a success that is not what the API promises.
+
+    Args:
+        what: What is missing, such as `no Location header`.
+        response: The answer, read.
+        show: Whether the message may have the body's start, without what looks like a secret.
+
+    Returns:
+        The error, with the whole body.
+    """
+    text = response.content.decode("utf-8", "replace")
+    return APIResponseError(
+        f"{what}; {_start_of(text)}" if show else what,
+        status_code=response.status_code,
+        body=text,
+        request_id=response.headers.get("x-request-id"),
+    )
+
+
+def status_error(
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    now: Callable[[], float],
+    secrets: Iterable[str] = (),
+    may_have_applied: bool = False,
+) -> APIStatusError:
+    """Turn a refusal into the error that stands for it.
+
+    Args:
+        status: The HTTP status, known to Python or not.
+        headers: The answer's headers, with any-case look-up.
+        body: The answer's body: the API's envelope, a gateway's HTML, or nothing.
+        now: Returns the time in unix seconds, for a Retry-After that is a date.
+        secrets: What was sent as authorization; taken out of message and body.
+        may_have_applied: Whether the API may have carried out the request all the same.
+
+    Returns:
+        The error, of the class for its status.
+
+    Source: https://platform.openai.com/docs/guides/error-codes
+    """
+    text = redact(body.decode("utf-8", "replace"), secrets)
+    envelope = _envelope(text)
+    message = envelope.get("message")
+    if not isinstance(message, str) or not message.strip():
+        message = f"HTTP {status}; {_start_of(text)}"
+    return status_error_class(status)(
+        mask(message),
+        status_code=status,
+        code=_text(envelope.get("code")),
+        param=_text(envelope.get("param")),
+        type=_text(envelope.get("type")),
+        request_id=headers.get("x-request-id"),
+        body=text,
+        retry_after=parse_retry_after(headers.get("retry-after"), now),
+        may_have_applied=may_have_applied,
+    )
+
+
+def _envelope(text: str) -> Mapping[str, Any]:
+    """Find the error in a body: `{"error": {…}}`, or `{"error": "…"}` as some compatible servers have it."""
+    try:
+        value = _json.decode(text) if text.lstrip()[:1] == "{" else None
+    except ValueError:
+        return {}
+    error = value.get("error") if isinstance(value, dict) else None
+    if isinstance(error, str):
+        return {"message": error}
+    return error if isinstance(error, dict) else {}
+
+
+def _text(value: Any) -> str | None:
+    return value if value is None or isinstance(value, str) else str(value)
+
+
+def _start_of(text: str) -> str:
+    words = " ".join(mask(text[: 4 * _LONGEST_START]).split())
+    if not words:
+        return "the body is empty"
+    return f"the body starts with {words[:_LONGEST_START]!r}"

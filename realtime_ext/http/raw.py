@@ -1,0 +1,114 @@
+"""`client.raw`: the generated client, set up like the hand-written one.
+
+The job: give it the same base URL, key, headers and way to the network, and no more: generated functions
+neither repeat requests nor raise this package's errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Generator
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from .exchange import httpx_timeout
+from .quiet import HTTP_LOGGERS, quiet, silence
+from .settings import Settings, ask_key, checked_key
+
+if TYPE_CHECKING:
+    from realtime_api import AuthenticatedClient
+
+__all__ = ["async_raw_http", "raw_client", "raw_http"]
+
+
+class _Auth(httpx.Auth):
+    """Ask for the key before every request, and keep httpx from logging its URL."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def _authorize(self, request: httpx.Request, headers: dict[str, str]) -> None:
+        for name in ("authorization", "api-key"):
+            if name in headers:
+                request.headers[name] = headers[name]
+
+    def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        settings = self._settings
+        key = checked_key(settings.ask_key()) if settings.needs_key({}) else None
+        self._authorize(request, settings.request_headers(key))
+        with quiet():
+            yield request
+
+    async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
+        settings = self._settings
+        key = await ask_key(settings) if settings.needs_key({}) else None
+        self._authorize(request, settings.request_headers(key))
+        with quiet():
+            yield request
+
+
+class _Through(httpx.BaseTransport):
+    """Send through an httpx client that was handed in: its proxies and mocks count, and it stays open."""
+
+    def __init__(self, client: httpx.Client) -> None:
+        self._client = client
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        return self._client.send(request, stream=True, auth=None, follow_redirects=False)
+
+
+class _AsyncThrough(httpx.AsyncBaseTransport):
+    """The same for an httpx.AsyncClient."""
+
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self._client = client
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        return await self._client.send(request, stream=True, auth=None, follow_redirects=False)
+
+
+def raw_client(settings: Settings) -> AuthenticatedClient:
+    """Make the generated client that asks the same API with the same key.
+
+    Args:
+        settings: What the hand-written client was told.
+
+    Returns:
+        The generated client, without httpx clients yet.
+    """
+    from realtime_api import AuthenticatedClient
+
+    silence(HTTP_LOGGERS)
+    bearer = settings.auth_header == "authorization"
+    key = settings.api_key
+    return AuthenticatedClient(
+        base_url=settings.base_url,
+        token="" if key is None or callable(key) else key.reveal(),
+        prefix="Bearer" if bearer else "",
+        auth_header_name="Authorization" if bearer else "api-key",
+        headers=dict(settings.headers),
+        timeout=httpx_timeout(settings.timeout),
+        httpx_args={"auth": _Auth(settings), "params": dict(settings.query)},
+    )
+
+
+def raw_http(settings: Settings, handed_in: httpx.Client | None) -> httpx.Client:
+    """Make the httpx client for the generated one, which sends through the user's own if there is one."""
+    transport = None if handed_in is None else _Through(handed_in)
+    return httpx.Client(transport=transport, **_arguments(settings))
+
+
+def async_raw_http(settings: Settings, handed_in: httpx.AsyncClient | None) -> httpx.AsyncClient:
+    """Make the httpx.AsyncClient for the generated client, likewise."""
+    transport = None if handed_in is None else _AsyncThrough(handed_in)
+    return httpx.AsyncClient(transport=transport, **_arguments(settings))
+
+
+def _arguments(settings: Settings) -> dict[str, Any]:
+    return {
+        "base_url": settings.base_url,
+        "headers": dict(settings.headers),
+        "params": dict(settings.query),
+        "timeout": httpx_timeout(settings.timeout),
+        "auth": _Auth(settings),
+    }

@@ -1,0 +1,246 @@
+"""What a client was told: its arguments and the environment, checked once, then immutable.
+
+The job: refuse what cannot work before anything is sent, and give the URLs, headers and query that follow. It
+must not do I/O; httpx stays unloaded here.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import re
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+import attrs
+
+from .._version import __version__
+from ..arguments import (
+    QueryValue,
+    check_header,
+    check_headers,
+    check_key,
+    check_query,
+    check_timeout,
+    check_url,
+)
+from ..errors import MissingApiKeyError
+from ..secrets import Secret
+
+if TYPE_CHECKING:
+    from ..arguments import Timeout
+
+__all__ = [
+    "DEFAULT_TIMEOUT",
+    "ApiKey",
+    "AsyncApiKey",
+    "AuthHeader",
+    "Settings",
+    "ask_key",
+    "checked_key",
+    "settings_from",
+]
+
+DEFAULT_BASE_URL = "https://api.openai.com/v1"
+DEFAULT_TIMEOUT = 30.0  # seconds
+
+ApiKey = str | Callable[[], str]
+AsyncApiKey = str | Callable[[], str | Awaitable[str]]
+AuthHeader = Literal["authorization", "api-key"]
+
+
+@attrs.frozen(kw_only=True)
+class Settings:
+    """What a client was told, checked.
+
+    Args:
+        base_url: Where the API is, with `/v1`, without a slash at the end.
+        websocket_base_url: The same for WebSockets.
+        api_key: The key, a callable that gives it, or None.
+        webhook_secrets: The secrets that webhooks may be signed with; None leaves it to the environment.
+        auth_header: The header that carries the key.
+        headers: Headers of every request, lower-case names, without the key.
+        query: Query parameters of every request.
+        timeout: Seconds, or an httpx.Timeout; None for no limit.
+        max_retries: Repeats after the first attempt.
+        validate: Whether sessions are checked before they are sent.
+    """
+
+    base_url: str
+    websocket_base_url: str
+    api_key: Secret | Callable[[], Any] | None
+    webhook_secrets: tuple[Secret, ...] | None
+    auth_header: AuthHeader
+    headers: Mapping[str, str] = attrs.field(repr=False)
+    query: Mapping[str, QueryValue] = attrs.field(repr=False)
+    timeout: Timeout | None
+    max_retries: int
+    validate: bool
+
+    def ask_key(self) -> Any:
+        """Return what the key's source gives now: a str, a Secret, None, or an awaitable of a str."""
+        return self.api_key() if callable(self.api_key) else self.api_key
+
+    def request_headers(
+        self,
+        key: Secret | None,
+        *,
+        bearer: Secret | None = None,
+        headers: Mapping[str, str] | None = None,
+        extra: Mapping[str, str] | None = None,
+    ) -> dict[str, str]:
+        """Put together the headers of one request, lower-case names, later ones winning.
+
+        Args:
+            key: The API key; None if the request needs none, as `needs_key` tells.
+            bearer: A client secret to send in its place.
+            headers: The operation's own headers.
+            extra: The caller's.
+
+        Returns:
+            The headers, with the key in clear.
+        """
+        merged = dict(self.headers)
+        if bearer is not None:
+            if self.auth_header == "api-key":
+                merged.pop("api-key", None)
+            merged["authorization"] = f"Bearer {bearer.reveal()}"
+        elif key is not None:
+            bare = self.auth_header == "api-key"
+            merged[self.auth_header] = key.reveal() if bare else f"Bearer {key.reveal()}"
+        if headers:
+            merged.update((name.lower(), value) for name, value in headers.items())
+        if extra:
+            merged.update(extra)
+        return merged
+
+    def needs_key(self, extra: Mapping[str, str]) -> bool:
+        """Whether neither default_headers nor these headers bring an authorization of their own."""
+        return all(name not in self.headers and name not in extra for name in ("authorization", "api-key"))
+
+
+def settings_from(
+    *,
+    api_key: str | Callable[[], Any] | None,
+    base_url: str | None,
+    websocket_base_url: str | None,
+    organization: str | None,
+    project: str | None,
+    webhook_secret: str | Iterable[str] | None,
+    auth_header: AuthHeader,
+    default_headers: Mapping[str, str] | None,
+    default_query: Mapping[str, QueryValue] | None,
+    timeout: Timeout | None,
+    max_retries: int,
+    validate: bool,
+) -> Settings:
+    """Check a client's arguments, filling those left out from the environment.
+
+    Empty environment variables count as not set. An empty `api_key` means that there is none.
+
+    Returns:
+        The settings.
+
+    Raises:
+        TypeError: An argument has the wrong type.
+        ValueError: An argument has a value that cannot work; no secret is shown.
+    """
+    base = check_url(
+        "base_url",
+        (os.environ.get("OPENAI_BASE_URL") or DEFAULT_BASE_URL) if base_url in (None, "") else base_url,
+        ("https", "http"),
+    )
+    if websocket_base_url is None:
+        websocket_base = re.sub("^http", "ws", base, flags=re.IGNORECASE)
+    else:
+        websocket_base = check_url("websocket_base_url", websocket_base_url, ("wss", "ws"))
+    if auth_header not in ("authorization", "api-key"):
+        raise ValueError(f"auth_header: expected 'authorization' or 'api-key', got {auth_header!r}")
+    if isinstance(max_retries, bool) or not isinstance(max_retries, int):
+        raise TypeError(f"max_retries: expected an int, got {type(max_retries).__name__}")
+    if max_retries < 0:
+        raise ValueError(f"max_retries: expected 0 or more, got {max_retries}")
+    if not isinstance(validate, bool):
+        raise TypeError(f"validate: expected a bool, got {type(validate).__name__}")
+
+    headers = {"user-agent": f"realtime-ext/{__version__}"}
+    named = {
+        "openai-organization": ("organization", organization, "OPENAI_ORG_ID"),
+        "openai-project": ("project", project, "OPENAI_PROJECT_ID"),
+    }
+    for header, (field, given, variable) in named.items():
+        value = given if given is not None else os.environ.get(variable)
+        if value not in (None, ""):
+            headers[header] = check_header(field, value)
+
+    return Settings(
+        base_url=base,
+        websocket_base_url=websocket_base,
+        api_key=_api_key(api_key),
+        webhook_secrets=_webhook_secrets(webhook_secret),
+        auth_header=auth_header,
+        headers=headers | check_headers("default_headers", default_headers),
+        query=check_query("default_query", default_query),
+        timeout=check_timeout("timeout", timeout),
+        max_retries=max_retries,
+        validate=validate,
+    )
+
+
+def _api_key(api_key: str | Callable[[], Any] | None) -> Secret | Callable[[], Any] | None:
+    if callable(api_key):
+        return api_key
+    if api_key is None:
+        api_key = os.environ.get("OPENAI_API_KEY")
+    return check_key("api_key", api_key) if api_key or not isinstance(api_key, str | None) else None
+
+
+def _webhook_secrets(secret: str | Iterable[str] | None) -> tuple[Secret, ...] | None:
+    if secret is None:
+        secret = os.environ.get("OPENAI_WEBHOOK_SECRET") or None
+    if secret is None:
+        return None
+    if isinstance(secret, bytes | bytearray | memoryview | Mapping):
+        raise TypeError(f"webhook_secret: expected a str or several, got {type(secret).__name__}")
+    secrets = tuple(secret) if isinstance(secret, Iterable) and not isinstance(secret, str) else (secret,)
+    for value in secrets:
+        if not isinstance(value, str):
+            raise TypeError(f"webhook_secret: expected a str or several, got {type(value).__name__}")
+    return tuple(map(Secret, secrets))
+
+
+def checked_key(value: object) -> Secret:
+    """Turn what a key's source gave into a key.
+
+    Args:
+        value: A str, a Secret, or None or "" for no key.
+
+    Returns:
+        The key.
+
+    Raises:
+        MissingApiKeyError: There is none.
+        TypeError: It is something else; an awaitable, where only plain callables work.
+        ValueError: It cannot go out as a header.
+    """
+    if isinstance(value, Secret):
+        return value
+    if value is None or value == "":
+        raise MissingApiKeyError
+    if inspect.isawaitable(value):
+        if inspect.iscoroutine(value):
+            value.close()
+        raise TypeError("api_key: an async callable works in AsyncRealtimeClient alone; pass a plain one")
+    return check_key("api_key", value)
+
+
+async def ask_key(settings: Settings) -> Secret:
+    """Get the key from its source, awaiting an async one.
+
+    Raises:
+        MissingApiKeyError: There is none.
+        TypeError: It is not a str.
+        ValueError: It cannot go out as a header.
+    """
+    value = settings.ask_key()
+    return checked_key(await value if inspect.isawaitable(value) else value)

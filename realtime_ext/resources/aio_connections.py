@@ -1,0 +1,276 @@
+"""`client.connect`, `client.answer` and `client.dial`, awaited.
+
+The job: check the arguments and hand back what opens the connection. It must not open one, and loads what
+does on first use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from ..arguments import QueryValue, RequestOptions, check_header
+from ..http.sending import AsyncHttp
+from . import call_operations as calls
+from . import sip_operations as sip
+
+if TYPE_CHECKING:
+    import ssl
+
+    from ..arguments import Timeout
+    from ..call import Call
+    from ..connection import AsyncAnswering, AsyncConnecting, AsyncDialing
+    from ..connection._dialing import DialStep
+    from ..connection.peer import AudioIn, AudioOut
+    from ..connection.state._reconnect import Reconnect
+    from ..connection.state._surface import Observer
+    from ..http.operation import Operation
+    from ..session import SessionLike
+    from .client_secret_operations import ClientSecret
+
+__all__ = ["AsyncConnections"]
+
+
+class AsyncConnections:
+    """`connect`, `answer` and `dial`, awaited."""
+
+    _http: AsyncHttp
+
+    def connect(
+        self,
+        model: str | None = None,
+        *,
+        session: SessionLike | None = None,
+        call_id: str | None = None,
+        intent: Literal["transcription"] | None = None,
+        safety_identifier: str | None = None,
+        reconnect: Reconnect | Literal[False] | None = None,
+        observer: Observer | None = None,
+        max_queue_bytes: int | None = None,
+        proxy: str | Literal[True] | None = True,
+        ssl_context: ssl.SSLContext | None = None,
+        websocket_options: Mapping[str, Any] | None = None,
+        timeout: Timeout | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, QueryValue] | None = None,
+    ) -> AsyncConnecting:
+        """Open a session, or attach to a call's, over a WebSocket.
+
+        Give exactly one of model (or a session that has one), `call_id` and `intent`. A session is sent and
+        confirmed before the block starts. A `TranscriptionSessionBuilder` or `TranslationSessionBuilder`
+        alone goes where such sessions are served.
+
+        Args:
+            model: The model of a new session.
+            session: Its configuration, or, with `call_id`, an update: a builder, a generated model or a dict.
+            call_id: A call to attach to; it is not hung up when the block ends.
+            intent: `transcription`, for a session that transcribes alone.
+            safety_identifier: A stable, hashed id of the end user.
+            reconnect: What to do when the link is lost. None: a sideband attaches again, a model's session
+                doesn't. False: nothing.
+            observer: Called with `"in"` or `"out"`, the event and monotonic nanoseconds, for every event, by
+                the reader or whoever sends; it must neither block nor send.
+            max_queue_bytes: How much may wait for the application before the connection ends; None for 64
+                MiB.
+            proxy: True for the environment's, None for none, or a URL; needs websockets 15 or newer.
+            ssl_context: For `wss`; None for the default.
+            websocket_options: Further arguments of the websockets library's `connect`, such as
+                `ping_interval`, `ping_timeout`, `max_size` (64 MiB), `compression` (None).
+            timeout: Seconds for the handshake, and again for the session's confirmation; None takes the
+                client's.
+            extra_headers: Further headers of the handshake; they win over all others.
+            extra_query: Further query parameters.
+
+        Returns:
+            What `async with` opens, giving the connection, and closes.
+
+        Raises:
+            TypeError, ValueError: An argument can't be used, or they contradict each other.
+            SessionConfigError: The API would refuse the session; nothing was sent.
+            MissingApiKeyError: The client has no key. This and what follows is raised on entering.
+            APIStatusError: The API refused; `NotFoundError` for a call that isn't there.
+            APIConnectionError: There is no connection; `APITimeoutError` if it took too long.
+            ConnectionClosedError: The API closed it before the session was confirmed.
+
+        Example:
+            ```python
+            async with client.connect(model="gpt-realtime") as connection:
+                turn = await connection.ask("Say hello.")
+            ```
+        """
+        from ..connection import AsyncConnecting
+        from ..connection.blocking._request import ConnectRequest
+
+        request = ConnectRequest.check(
+            model=model,
+            session=session,
+            call_id=call_id,
+            intent=intent,
+            validate=self._http.settings.validate,
+            safety_identifier=safety_identifier,
+            reconnect=reconnect,
+            observer=observer,
+            max_queue_bytes=max_queue_bytes,
+            proxy=proxy,
+            ssl_context=ssl_context,
+            websocket_options=websocket_options,
+            timeout=timeout,
+            extra_headers=extra_headers,
+            extra_query=extra_query,
+        )
+        return AsyncConnecting(self._http, request)
+
+    def answer(
+        self,
+        call_id: str,
+        session: SessionLike,
+        *,
+        hangup_on_exit: bool = True,
+        safety_identifier: str | None = None,
+        reconnect: Reconnect | Literal[False] | None = None,
+        observer: Observer | None = None,
+        max_queue_bytes: int | None = None,
+        proxy: str | Literal[True] | None = True,
+        ssl_context: ssl.SSLContext | None = None,
+        websocket_options: Mapping[str, Any] | None = None,
+        timeout: Timeout | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, QueryValue] | None = None,
+    ) -> AsyncAnswering:
+        """Answer an incoming SIP call: accept it, attach to it, and enter when its session is confirmed.
+
+        Args:
+            call_id: The id from the webhook.
+            session: The conversation's configuration: a builder, a generated model or a dict.
+            hangup_on_exit: Whether the call ends with the block, within 5 s, also when it is cancelled.
+            safety_identifier, reconnect, observer, max_queue_bytes, proxy, ssl_context, websocket_options,
+            timeout,
+                extra_headers, extra_query: As for `connect`.
+
+        Returns:
+            What `async with` opens, giving the connection, and closes.
+
+        Raises:
+            TypeError, ValueError: An argument can't be used.
+            SessionConfigError: The API would refuse the session; nothing was sent.
+            NotFoundError: There is no such call, or no longer. This and what follows is raised on entering.
+            MissingApiKeyError, APIStatusError, APIConnectionError, ConnectionClosedError: As with `connect`.
+        """
+        from ..connection import AsyncAnswering
+        from ..connection.blocking._request import ConnectRequest
+
+        accept = sip.build_accept(call_id, session, validate=self._http.settings.validate)
+        request = ConnectRequest.check(
+            call_id=call_id,
+            confirming="realtime",
+            validate=self._http.settings.validate,
+            safety_identifier=safety_identifier,
+            reconnect=reconnect,
+            observer=observer,
+            max_queue_bytes=max_queue_bytes,
+            proxy=proxy,
+            ssl_context=ssl_context,
+            websocket_options=websocket_options,
+            timeout=timeout,
+            extra_headers=extra_headers,
+            extra_query=extra_query,
+        )
+        return AsyncAnswering(self._http, request, accept, hangup_on_exit=hangup_on_exit)
+
+    def dial(
+        self,
+        *,
+        session: SessionLike | None = None,
+        audio_in: AudioIn | None = None,
+        audio_out: AudioOut | None = None,
+        client_secret: str | ClientSecret[Any] | None = None,
+        hangup_on_exit: bool = True,
+        safety_identifier: str | None = None,
+        observer: Observer | None = None,
+        max_queue_bytes: int | None = None,
+        connect_timeout: float = 20.0,
+        host_addresses: Sequence[str] | None = None,
+        on_progress: Callable[[DialStep], object] | None = None,
+        timeout: Timeout | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, QueryValue] | None = None,
+    ) -> AsyncDialing:
+        """Make a WebRTC call, with audio both ways (extra `webrtc`), and enter when it is connected.
+
+        Args:
+            session: The conversation's configuration: a builder, a generated model or a dict; None for the
+                API's defaults, or for what the client secret brings along.
+            audio_in: What to say: path of a WAV file, or an async iterator of PCM16 24 kHz mono in pieces of
+                any length. None: silence. What it raises ends the connection, and is the cause.
+            audio_out: Where what is heard goes: path of a WAV file to write, or an async callable that takes
+                PCM16 24 kHz mono, 20 ms at a time. None: it is dropped. What it raises ends the
+                connection, and is the cause.
+            client_secret: An `ek_…` value to make the call with, as a browser does; None for the API key.
+            hangup_on_exit: Whether the call ends with the block, within 5 s, also when it is cancelled.
+            safety_identifier: A stable, hashed id of the end user; a client secret brings its own.
+            observer: As for `connect`.
+            max_queue_bytes: As for `connect`.
+            connect_timeout: Seconds from the answer to an open data channel.
+            host_addresses: IP addresses of this machine to be reached at; None for all that it has.
+            on_progress: Called with `offer`, `call`, `ice`, `dtls` and `data channel`, each when it is there;
+                what it raises is logged.
+            timeout: Seconds for the request that makes the call; None takes the client's.
+            extra_headers: Further headers of that request.
+            extra_query: Further query parameters of that request.
+
+        Returns:
+            What `async with` opens, giving the connection, and closes. `connection.call` is the call;
+            `append_audio` is refused, since audio flows on the track.
+
+        Raises:
+            TypeError, ValueError: An argument can't be used; nothing was sent. On entering, before the call
+                is made: `audio_in` is no WAV file, or `host_addresses` are not this machine's.
+            SessionConfigError: The API would refuse the session; nothing was sent.
+            ImportError: The extra `webrtc` isn't installed. This and what follows is raised on entering.
+            OSError: A file can't be read or written; no call was made.
+            MissingApiKeyError, APIStatusError, APIResponseError: As with `calls.create`.
+            APIConnectionError: It did not connect; the message says which of ICE, DTLS and the data channel
+                didn't.
+
+        Example:
+            ```python
+            async with client.dial(session=session, audio_in="question.wav", audio_out="reply.wav") as
+            connection:
+                await connection.wait_for("output_audio_buffer.stopped")
+            ```
+        """
+        from ..connection._dialing import AsyncDialing, DialRequest, described
+        from ..session import resolve
+
+        validate = self._http.settings.validate
+        if client_secret is not None and session is not None:
+            raise ValueError("dial: a client secret brings its session along; give one of the two")
+        if client_secret is not None and safety_identifier is not None:
+            raise ValueError("dial: safety_identifier belongs to client_secrets.create, not to its use")
+        if client_secret is not None:
+            calls.check_client_secret(client_secret)
+        if safety_identifier is not None:
+            check_header("safety_identifier", safety_identifier)
+        body = None if session is None else resolve(session, validate=validate, kinds=("realtime",))
+        kind, model = described(body)
+
+        def create(offer: str) -> Operation[Call]:
+            if client_secret is not None:
+                return calls.build_create_with_secret(offer, client_secret)
+            return calls.build_create(offer, body, validate=False, safety_identifier=safety_identifier)
+
+        request = DialRequest(
+            create=create,
+            kind=kind,
+            model=model,
+            audio_in=audio_in,
+            audio_out=audio_out,
+            connect_timeout=connect_timeout,
+            host_addresses=host_addresses,
+            on_progress=on_progress,
+            observer=observer,
+            max_queue_bytes=max_queue_bytes,
+            hangup_on_exit=hangup_on_exit,
+            options=RequestOptions.check(timeout, extra_headers, extra_query),
+        )
+        return AsyncDialing(self._http, request)

@@ -1,0 +1,97 @@
+"""A Realtime API on your own machine: HTTP, WebRTC and the session protocol, without key, network or bill.
+
+    from realtime_simulator import Simulator
+
+    with Simulator() as sim:
+        ...  # sim.base_url, sim.api_key, sim.webhook_secret
+
+Needs the extra `simulator`. Nothing else in realtime_ext imports it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from realtime_simulator.engine.pacing import Pacing
+    from realtime_simulator.engine.turn import (
+        CallMcp,
+        CallTool,
+        Fail,
+        Heard,
+        Say,
+        Turn,
+        call_mcp,
+        call_tool,
+        say,
+    )
+    from realtime_simulator.faults.catalog import FAULTS
+    from realtime_simulator.faults.faults import Fault
+    from realtime_simulator.records import Call, RequestRecord
+    from realtime_simulator.scenario.answers import sequence
+    from realtime_simulator.scenario.located import ScenarioError
+    from realtime_simulator.session_record import SessionRecord
+    from realtime_simulator.simulator import Simulator
+
+_HOMES = {
+    "FAULTS": "faults.catalog",
+    "Call": "records",
+    "CallMcp": "engine.turn",
+    "CallTool": "engine.turn",
+    "Fail": "engine.turn",
+    "Fault": "faults.faults",
+    "Heard": "engine.turn",
+    "Pacing": "engine.pacing",
+    "RequestRecord": "records",
+    "Say": "engine.turn",
+    "ScenarioError": "scenario.located",
+    "SessionRecord": "records",
+    "Simulator": "simulator",
+    "Turn": "engine.turn",
+    "call_mcp": "engine.turn",
+    "call_tool": "engine.turn",
+    "say": "engine.turn",
+    "sequence": "scenario.answers",
+}
+__all__ = [
+    "FAULTS",
+    "Call",
+    "CallMcp",
+    "CallTool",
+    "Fail",
+    "Fault",
+    "Heard",
+    "Pacing",
+    "RequestRecord",
+    "Say",
+    "ScenarioError",
+    "SessionRecord",
+    "Simulator",
+    "Turn",
+    "call_mcp",
+    "call_tool",
+    "say",
+    "sequence",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    try:
+        home = importlib.import_module(f"{__name__}.{_HOMES[name]}")
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in ("realtime_ext", "realtime_api"):
+            raise
+        raise ImportError(
+            f"the simulator needs {error.name}; install it with: pip install 'realtime-ext[simulator]'"
+        ) from error
+    value = getattr(home, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

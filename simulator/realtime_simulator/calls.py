@@ -1,0 +1,186 @@
+"""The calls of a simulator: makes them, finds them, ends them."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+from realtime_simulator.engine.config import SessionConfig
+from realtime_simulator.engine.ids import Ids
+from realtime_simulator.engine.session import Session
+from realtime_simulator.live import LiveSession, Studio
+from realtime_simulator.problem import ApiProblem
+from realtime_simulator.records import Call
+from realtime_simulator.rtc.offer import check
+from realtime_simulator.session_record import SessionRecord
+from realtime_simulator.settings import Settings
+
+if TYPE_CHECKING:
+    from realtime_simulator.rtc.call import WebRtcCall
+
+logger = logging.getLogger("realtime_simulator")
+
+
+class OpenCall(Protocol):
+    """A call that is under way, however it came."""
+
+    record: Call
+
+    @property
+    def live(self) -> LiveSession:
+        """Its session.
+
+        Raises:
+            ApiProblem: 404: it has none yet.
+        """
+        ...
+
+    async def end(self, reason: str) -> None:
+        """End it; returns when its sockets are closed."""
+        ...
+
+
+class Calls:
+    """All calls of a simulator.
+
+    Args:
+        settings: The simulator's settings.
+        studio: What sessions share.
+        ids: Where call ids come from.
+    """
+
+    def __init__(self, settings: Settings, studio: Studio, ids: Ids) -> None:
+        self._settings = settings
+        self._studio = studio
+        self._ids = ids
+        self._open: dict[str, OpenCall] = {}
+        self._ending: dict[str, asyncio.Task[None]] = {}
+        self._closed = False
+
+    async def create(self, offer: bytes, session: Mapping[str, Any] | None, model: str | None) -> Call:
+        """Answer an offer.
+
+        Args:
+            offer: The SDP offer, byte for byte.
+            session: The checked session object, or None.
+            model: The model, if the request named one outside the session.
+
+        Returns:
+            The call's record, with the answer.
+
+        Raises:
+            ApiProblem: The offer can't be used.
+        """
+        text = check(offer)
+        make = await self._webrtc()
+        config = SessionConfig(
+            self._ids.new("sess"),
+            int(self._studio.clock.unix() + self._settings.session_seconds),
+            session,
+            model=model,
+        )
+        engine = Session(
+            config,
+            self._ids,
+            self._studio.clock.monotonic(),
+            lifetime=self._settings.session_seconds,
+            plays_audio=True,
+            pacing=self._settings.pacing,
+        )
+        record = Call(
+            id=self._ids.new("rtc_u1", 32),
+            kind="webrtc",
+            session=SessionRecord(id=config.session_id, transport="webrtc"),
+            offer=offer,
+            begun=self._studio.clock.monotonic(),
+        )
+        call = make(record, engine, self._studio, self._settings, self._end)
+        await call.answer(text)
+        if self._closed:
+            await call.end("shutdown")
+            raise ApiProblem("The simulator is stopping.", status=503, type="server_error")
+        self._studio.records.add(record.session)
+        self.add(call)
+        logger.info("call %s: answered", record.id)
+        return record
+
+    def add(self, call: OpenCall) -> None:
+        """Take a call in and record it."""
+        self._open[call.record.id] = call
+        self._studio.records.add(call.record)
+
+    def find(self, call_id: str) -> OpenCall:
+        """Return a call that is under way.
+
+        Raises:
+            ApiProblem: 404: there is none, or it has ended.
+        """
+        call = self._open.get(call_id)
+        if call is None:
+            raise ApiProblem(
+                f"No call with id '{call_id[:80]}' is under way.",
+                status=404,
+                code="call_not_found",
+                param="call_id",
+            )
+        return call
+
+    async def hangup(self, call_id: str) -> None:
+        """End a call; returns when its sockets are closed.
+
+        Raises:
+            ApiProblem: 404: there is no such call.
+        """
+        await self.end(call_id, "hangup")
+
+    async def end(self, call_id: str, reason: str) -> None:
+        """End a call for any reason; returns when its sockets are closed.
+
+        Raises:
+            ApiProblem: 404: there is no such call.
+        """
+        self._end(self.find(call_id), reason)
+        await asyncio.shield(self._ending[call_id])
+
+    def end_soon(self, call: OpenCall, reason: str) -> None:
+        """End a call without waiting; nothing happens if it has ended."""
+        self._end(call, reason)
+
+    def end_later(self, call_id: str, seconds: float, reason: str) -> None:
+        """End a call after a while, unless it has ended by then."""
+
+        def end() -> None:
+            call = self._open.get(call_id)
+            if call is not None:
+                self._end(call, reason)
+
+        clock = self._studio.clock
+        clock.call_at(clock.monotonic() + seconds, end)
+
+    async def close(self) -> None:
+        """End all calls, because the simulator stops."""
+        self._closed = True
+        for call in list(self._open.values()):
+            self._end(call, "shutdown")
+        if self._ending:
+            await asyncio.wait(list(self._ending.values()))
+
+    def _end(self, call: OpenCall, reason: str) -> None:
+        """End a call, once; its peer connection closes in the background."""
+        call_id = call.record.id
+        if self._open.pop(call_id, None) is None:
+            return
+        task = asyncio.get_running_loop().create_task(call.end(reason))
+        self._ending[call_id] = task
+        task.add_done_callback(lambda _: self._ending.pop(call_id, None))
+
+    async def _webrtc(self) -> type[WebRtcCall]:
+        # aiortc takes half a second to import: not before it is needed, and not in the event loop.
+        module = await asyncio.get_running_loop().run_in_executor(
+            self._studio.workers, importlib.import_module, "realtime_simulator.rtc.call"
+        )
+        made: type[WebRtcCall] = module.WebRtcCall
+        return made

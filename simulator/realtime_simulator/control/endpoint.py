@@ -1,0 +1,211 @@
+"""The control endpoint: what `Simulator`'s methods do, over HTTP, for whoever is not in its process.
+
+It answers loopback alone, whatever the simulator listens on, and wants the project's key. Its requests are
+not among those that the simulator remembers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Protocol
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from realtime_simulator.credentials import Credentials
+from realtime_simulator.faults.faults import Fault
+from realtime_simulator.http import body
+from realtime_simulator.problem import ApiProblem
+from realtime_simulator.records import Call, RequestRecord
+
+PREFIX = "/simulator/"
+_INCOMING = {
+    "to",
+    "headers",
+    "audio",
+    "events",
+    "duplicates",
+    "delay",
+    "age",
+    "attempts",
+    "ring_seconds",
+    "line_speed",
+}
+
+
+_Operation = Callable[[Request], Awaitable[Any]]
+
+
+class Controlled(Protocol):
+    """The simulator, as far as it is controlled from here."""
+
+    @property
+    def calls(self) -> Sequence[Call]: ...
+    @property
+    def incoming_call(self) -> Callable[..., Call]: ...
+    def caller_says(self, call: str, audio: str) -> None: ...
+    def hang_up(self, call: str) -> None: ...
+    @property
+    def fault(self) -> Callable[..., Fault]: ...
+    def clear_faults(self) -> None: ...
+    def play_scenario(self, text: str, name: str) -> None: ...
+    def advance(self, seconds: float) -> None: ...
+
+
+class Endpoint:
+    """The operations.
+
+    Args:
+        simulator: What they act on.
+        credentials: Who may.
+    """
+
+    def __init__(self, simulator: Controlled, credentials: Credentials) -> None:
+        self._simulator = simulator
+        self._credentials = credentials
+
+    def application(self) -> ASGIApp:
+        """Return the ASGI application."""
+        operations: dict[str, tuple[str, _Operation]] = {
+            "incoming": ("POST", self._incoming),
+            "calls": ("GET", self._calls),
+            "calls/{call_id}/hang_up": ("POST", self._hang_up),
+            "calls/{call_id}/say": ("POST", self._say),
+            "faults": ("POST", self._fault),
+            "faults/clear": ("POST", self._clear_faults),
+            "scenario": ("POST", self._scenario),
+            "advance": ("POST", self._advance),
+        }
+        return Starlette(
+            routes=[
+                Route(PREFIX + path, self._guarded(operation), methods=[method])
+                for path, (method, operation) in operations.items()
+            ],
+            exception_handlers={HTTPException: _http},
+        )
+
+    def _guarded(self, operation: _Operation) -> Callable[[Request], Awaitable[Response]]:
+        async def run(request: Request) -> Response:
+            request.state.record = RequestRecord(
+                method=request.method, path=request.url.path, headers={}, request_id=""
+            )
+            try:
+                _require_loopback(request)
+                self._credentials.require_project_key(request.headers)
+                return JSONResponse(await operation(request))
+            except ApiProblem as problem:
+                return JSONResponse(problem.envelope(), problem.status, problem.headers)
+            except LookupError as error:
+                return _refused(error.args[0] if error.args else "not found", 404)
+            except (ValueError, TypeError, OSError) as error:
+                return _refused(str(error), 400)
+
+        return run
+
+    async def _incoming(self, request: Request) -> Any:
+        asked = await body.read_json_object(request)
+        unknown = asked.keys() - _INCOMING
+        if unknown or "to" not in asked:
+            known = ", ".join(sorted(_INCOMING))
+            raise ValueError(f"'to' is needed, and allowed are {known}; got {', '.join(asked) or 'nothing'}")
+        if isinstance(asked.get("headers"), list):
+            asked["headers"] = [tuple(pair) for pair in asked["headers"]]
+        # In a thread of its own: the audio file may be long.
+        return _shown(await asyncio.to_thread(self._simulator.incoming_call, **asked, wait=False))
+
+    async def _calls(self, request: Request) -> Any:
+        return {"calls": [_shown(call) for call in list(self._simulator.calls)]}
+
+    async def _hang_up(self, request: Request) -> Any:
+        self._simulator.hang_up(request.path_params["call_id"])
+        return {}
+
+    async def _say(self, request: Request) -> Any:
+        asked = await body.read_json_object(request)
+        if not isinstance(asked.get("audio"), str):
+            raise ValueError("audio: the path of a sound file is needed")
+        await asyncio.to_thread(self._simulator.caller_says, request.path_params["call_id"], asked["audio"])
+        return {}
+
+    async def _fault(self, request: Request) -> Any:
+        asked = await body.read_json_object(request)
+        if not isinstance(asked.get("name"), str):
+            raise ValueError("name: the fault's is needed")
+        fault = self._simulator.fault(**asked)
+        return {
+            "name": fault.name,
+            "on": fault.on,
+            "rate": fault.rate,
+            "times": fault.times,
+            **fault.settings,
+        }
+
+    async def _clear_faults(self, request: Request) -> Any:
+        self._simulator.clear_faults()
+        return {}
+
+    async def _scenario(self, request: Request) -> Any:
+        text = (await body.read(request)).decode("utf-8", "replace")
+        self._simulator.play_scenario(text, request.query_params.get("name", "scenario")[:200])
+        return {}
+
+    async def _advance(self, request: Request) -> Any:
+        asked = await body.read_json_object(request)
+        if "seconds" not in asked:
+            raise ValueError("seconds: how far is needed")
+        await asyncio.to_thread(self._simulator.advance, asked["seconds"])
+        return {}
+
+
+def beside(inner: ASGIApp, control: ASGIApp) -> ASGIApp:
+    """Return both applications as one.
+
+    Args:
+        inner: Serves everything else.
+        control: Serves what begins with `/simulator/`.
+    """
+
+    async def both(scope: Scope, receive: Receive, send: Send) -> None:
+        mine = scope["type"] == "http" and scope["path"].startswith(PREFIX)
+        await (control if mine else inner)(scope, receive, send)
+
+    return both
+
+
+def _require_loopback(request: Request) -> None:
+    try:
+        here = request.client is not None and ipaddress.ip_address(request.client.host).is_loopback
+    except ValueError:
+        here = False
+    if not here:
+        raise ApiProblem("The simulator is controlled from its own machine only.", status=403)
+
+
+def _shown(call: Call) -> dict[str, Any]:
+    return {
+        "id": call.id,
+        "kind": call.kind,
+        "state": call.state,
+        "ended": call.ended,
+        "reject_code": call.reject_code,
+        "refers": list(call.refers),
+        "deliveries": [
+            {"webhook_id": one.webhook_id, "type": one.type, "status": one.status, "error": one.error}
+            for one in call.deliveries
+        ],
+    }
+
+
+def _refused(message: str, status: int) -> Response:
+    return JSONResponse(ApiProblem(message, status=status).envelope(), status)
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return _refused(f"There is no {request.method} {request.url.path[:200]}.", error.status_code)

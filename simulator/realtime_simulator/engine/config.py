@@ -1,0 +1,197 @@
+"""A session's configuration: the API's defaults, the update rules, and the shape in which it is shown.
+
+Checking that an update is well formed is `schema.check`'s work; here an update is applied whole.
+Absent means unchanged, an empty string or list clears, null turns off or restores the default.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from realtime_simulator.problem import ApiProblem
+
+REALTIME = "realtime"
+TRANSCRIPTION = "transcription"
+DEFAULT_MODEL = "gpt-realtime"
+REQUEST_SCHEMAS = {
+    REALTIME: "RealtimeSessionCreateRequestGA",
+    TRANSCRIPTION: "RealtimeTranscriptionSessionCreateRequestGA",
+}
+
+_PCM = {"type": "audio/pcm", "rate": 24000}
+_SERVER_VAD = {
+    "type": "server_vad",
+    "threshold": 0.5,
+    "prefix_padding_ms": 300,
+    "silence_duration_ms": 500,
+    "idle_timeout_ms": None,
+    "create_response": True,
+    "interrupt_response": True,
+}
+_SEMANTIC_VAD = {
+    "type": "semantic_vad",
+    "eagerness": "auto",
+    "create_response": True,
+    "interrupt_response": True,
+}
+_DEFAULTS: dict[str, dict[str, Any]] = {
+    REALTIME: {
+        "type": REALTIME,
+        "object": "realtime.session",
+        "model": DEFAULT_MODEL,
+        "output_modalities": ["audio"],
+        "instructions": "You are a friendly voice assistant. Answer briefly.",
+        "tools": [],
+        "tool_choice": "auto",
+        "max_output_tokens": "inf",
+        "truncation": "auto",
+        "audio": {
+            "input": {"format": _PCM, "turn_detection": _SERVER_VAD},
+            "output": {"format": _PCM, "voice": "alloy", "speed": 1.0},
+        },
+    },
+    TRANSCRIPTION: {
+        "type": TRANSCRIPTION,
+        "object": "realtime.transcription_session",
+        "audio": {
+            "input": {
+                "format": _PCM,
+                "transcription": {"model": "gpt-4o-transcribe"},
+                "turn_detection": _SERVER_VAD,
+            }
+        },
+    },
+}
+# Objects that an update changes field by field; every other value is replaced as a whole.
+_MERGED = {("audio",), ("audio", "input"), ("audio", "output")}
+_NULL_KEPT = {("audio", "input", "turn_detection")}
+# What a tool carries for the model's side alone is never shown again.
+_TOOL_SECRETS = ("authorization", "headers")
+
+
+class SessionConfig:
+    """The configuration of one conversation or transcription session.
+
+    Args:
+        session_id: The session's id.
+        expires_at: When it ends, in unix seconds.
+        initial: The `session` object that it begins with; already checked against its schema.
+        model: The model of the connection's address; the session's own wins.
+    """
+
+    def __init__(
+        self,
+        session_id: str,
+        expires_at: int,
+        initial: Mapping[str, Any] | None = None,
+        *,
+        model: str | None = None,
+    ) -> None:
+        self.session_id = session_id
+        self.expires_at = expires_at
+        self.kind = str((initial or {}).get("type", REALTIME))
+        self._values = copy.deepcopy(_DEFAULTS[self.kind])
+        if model and self.kind == REALTIME:
+            self._values["model"] = model
+        self._apply(initial or {})
+
+    def update(self, fields: Mapping[str, Any], *, voice_locked: bool = False) -> None:
+        """Apply an update, all of it or nothing.
+
+        Args:
+            fields: The `session` object of `session.update`; already checked against its schema.
+            voice_locked: Whether the model has spoken, so that its voice can't change any more.
+
+        Raises:
+            ApiProblem: The update changes what is fixed.
+        """
+        kind = fields.get("type", self.kind)
+        if kind != self.kind:
+            raise ApiProblem(
+                f"A {self.kind} session cannot become a {kind} session.",
+                code="invalid_value",
+                param="session.type",
+            )
+        model = fields.get("model")
+        if model is not None and model != self._values.get("model"):
+            raise ApiProblem(
+                f"A running session keeps its model, '{self._values.get('model')}'; got '{model}'.",
+                code="invalid_value",
+                param="session.model",
+            )
+        voice = fields.get("audio", {}).get("output", {}).get("voice")
+        if voice_locked and voice is not None and voice != self._values["audio"]["output"]["voice"]:
+            raise ApiProblem(
+                "The voice cannot change once the session has produced audio.",
+                code="cannot_update_voice",
+                param="session.audio.output.voice",
+            )
+        self._apply(fields)
+
+    def _apply(self, fields: Mapping[str, Any]) -> None:
+        self._values = self._merged(self._values, fields, _DEFAULTS[self.kind], ())
+
+    def _merged(
+        self,
+        current: Mapping[str, Any],
+        changes: Mapping[str, Any],
+        defaults: Mapping[str, Any],
+        path: tuple[str, ...],
+    ) -> dict[str, Any]:
+        result = dict(current)
+        for key, value in changes.items():
+            here = (*path, key)
+            default = defaults.get(key)
+            if value is None and here not in _NULL_KEPT:
+                result.pop(key, None)
+                if default is not None:
+                    result[key] = copy.deepcopy(default)
+            elif isinstance(value, Mapping) and here in _MERGED:
+                result[key] = self._merged(current.get(key, {}), value, default or {}, here)
+            elif here == ("audio", "input", "turn_detection") and value is not None:
+                result[key] = {**(_SERVER_VAD if value["type"] == "server_vad" else _SEMANTIC_VAD), **value}
+            elif here[-1] == "format" and value.get("type") == "audio/pcm":
+                result[key] = {**_PCM, **value}
+            else:
+                result[key] = copy.deepcopy(value)
+        return result
+
+    def view(self) -> dict[str, Any]:
+        """Return the session as `session.created` and `session.updated` show it."""
+        shown = copy.deepcopy(self._values)
+        shown["id"] = self.session_id
+        shown["expires_at"] = self.expires_at
+        if self.kind == REALTIME:
+            voice = shown["audio"]["output"]["voice"]
+            if isinstance(voice, Mapping):
+                shown["audio"]["output"]["voice"] = voice["id"]
+            shown["tools"] = [
+                {key: value for key, value in tool.items() if key not in _TOOL_SECRETS}
+                for tool in shown["tools"]
+            ]
+        return shown
+
+    def __getitem__(self, key: str) -> Any:
+        return self._values[key]
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return self._values.get(key, default)
+
+    @property
+    def input(self) -> dict[str, Any]:
+        """The `audio.input` settings."""
+        settings: dict[str, Any] = self._values["audio"]["input"]
+        return settings
+
+    @property
+    def output(self) -> dict[str, Any]:
+        """The `audio.output` settings; empty for a transcription session."""
+        settings: dict[str, Any] = self._values["audio"].get("output", {})
+        return settings
+
+    @property
+    def turn_detection(self) -> dict[str, Any] | None:
+        """How turns are found; None when the client commits by itself."""
+        return self.input.get("turn_detection")

@@ -1,0 +1,140 @@
+"""What a session asks of the world: events to send, answers to fetch, audio to play, an end.
+
+A session's methods return nothing; they queue these values, and whoever drives the session takes them and
+acts. That keeps sockets, clocks and threads out of the engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from realtime_simulator.engine.turn import Turn
+from realtime_simulator.media.speech import Speech
+
+
+@attrs.frozen
+class Emit:
+    """Send a server event to everyone who is attached to the session."""
+
+    event: Mapping[str, Any]
+
+
+@attrs.frozen
+class AnswerNeeded:
+    """Find out what the model answers, then call `Session.answer(response_id, …)`."""
+
+    response_id: str
+    turn: Turn
+
+
+@attrs.frozen
+class Play:
+    """Play a stretch of speech on the peer's audio track, after what is already queued.
+
+    Args:
+        response_id: The response that it belongs to.
+        item_id: The conversation item that it belongs to.
+        speech: The whole utterance.
+        start: First sample of the stretch, at 24 kHz.
+        end: The sample after its last.
+    """
+
+    response_id: str
+    item_id: str
+    speech: Speech
+    start: int
+    end: int
+
+
+@attrs.frozen
+class StopPlaying:
+    """Drop all queued audio at once, then call `Session.playback_cleared(…)`."""
+
+    truncate: bool
+
+
+@attrs.frozen
+class HearingNeeded:
+    """Find out what a user's item says, then call `Session.heard(item_id, …)`.
+
+    Args:
+        item_id: The item.
+        pcm: Its audio, PCM16 mono at 24 kHz.
+    """
+
+    item_id: str
+    pcm: bytes = attrs.field(repr=False)
+
+
+@attrs.frozen
+class ToolsNeeded:
+    """Find out which tools an MCP server has, then call `Session.listed(item_id, …)`.
+
+    Args:
+        item_id: The item that lists them.
+        server_label: The session's name of the server.
+        allowed: The tools that the session allows by name; empty for all.
+    """
+
+    item_id: str
+    server_label: str
+    allowed: Sequence[str]
+
+
+@attrs.frozen
+class TranslationNeeded:
+    """Find out what something means in another language, then call `TranslationSession.answer(spoken_id, …)`.
+
+    Args:
+        spoken_id: The id of what was said.
+        text: The words.
+        language: The language to translate to.
+    """
+
+    spoken_id: str
+    text: str
+    language: str
+
+
+@attrs.frozen
+class AudioIn:
+    """The user's audio came in an event, PCM16 mono at 24 kHz; for the records."""
+
+    pcm: bytes = attrs.field(repr=False)
+
+
+@attrs.frozen
+class AudioOut:
+    """The model's audio went out in an event, PCM16 mono at 24 kHz; for the records."""
+
+    pcm: bytes = attrs.field(repr=False)
+
+
+@attrs.frozen
+class End:
+    """End the session.
+
+    Args:
+        code: The WebSocket close code.
+        reason: Why, for the close frame and the records.
+    """
+
+    code: int
+    reason: str
+
+
+Effect = (
+    Emit
+    | AnswerNeeded
+    | HearingNeeded
+    | ToolsNeeded
+    | TranslationNeeded
+    | Play
+    | StopPlaying
+    | AudioIn
+    | AudioOut
+    | End
+)

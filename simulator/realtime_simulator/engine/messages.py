@@ -1,0 +1,160 @@
+"""Client messages: from text to a checked event, or a refusal in the API's words.
+
+What comes in is a stranger's: its size, depth and characters are bounded here, once, so that nothing behind
+this module has to care.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from realtime_simulator import schema
+from realtime_simulator.problem import ApiProblem
+
+MAX_EVENT_BYTES = 15 * 1024 * 1024
+MAX_DEPTH = 64
+"""Lists and objects within each other."""
+MAX_EVENT_ID = 512
+# The API's own examples have null here, for an id that isn't told.
+_NULL_TAKEN = ("event_id", "previous_item_id")
+_NO_REFERENCE = {"type": "message", "role": "user", "content": []}
+
+
+def parse(text: str | bytes) -> dict[str, Any]:
+    """Return a message as an event that is not checked yet.
+
+    Args:
+        text: The message as it came.
+
+    Raises:
+        ApiProblem: It is too large, no JSON, no object, nested too deeply, or has half a character in it.
+    """
+    if len(text) > MAX_EVENT_BYTES:
+        raise ApiProblem(
+            f"An event has at most {MAX_EVENT_BYTES} bytes; this one has {len(text)}.",
+            code="string_above_max_length",
+        )
+    event = read_json(text, "message")
+    if not isinstance(event, dict):
+        raise ApiProblem("An event is a JSON object.", code="invalid_json")
+    return event
+
+
+def read_json(text: str | bytes, what: str) -> Any:
+    """Return a stranger's JSON.
+
+    Args:
+        text: The JSON.
+        what: Its name for the message.
+
+    Raises:
+        ApiProblem: It isn't JSON, has numbers that are none, is nested too deeply, or has half a character
+            in it.
+    """
+    try:
+        value = json.loads(text, parse_constant=_no_constant, parse_float=_finite)
+    except (ValueError, RecursionError):
+        raise ApiProblem(f"The {what} is not valid JSON.", code="invalid_json") from None
+    _check_depth(value, what)
+    escape = b"\\u" if isinstance(text, bytes) else "\\u"
+    if escape in text:  # type: ignore[operator]
+        _check_characters(value, what)
+    return value
+
+
+def event_id(event: Mapping[str, Any]) -> str | None:
+    """Return the id that a client gave its event, if it is one."""
+    given = event.get("event_id")
+    return given if isinstance(given, str) and len(given) <= MAX_EVENT_ID else None
+
+
+def check(event: Mapping[str, Any], allowed: Collection[str], union: str) -> str:
+    """Return the type of an event that the API would take.
+
+    Args:
+        event: The event.
+        allowed: The types that this session knows.
+        union: The schema of which it has to be a member.
+
+    Raises:
+        ApiProblem: What is wrong with it.
+    """
+    if "type" not in event:
+        raise ApiProblem(
+            "Missing required parameter: 'type'.", code="missing_required_parameter", param="type"
+        )
+    kind = event["type"]
+    if not isinstance(kind, str) or kind not in allowed:
+        raise ApiProblem(
+            f"Invalid value for 'type': got {str(kind)[:80]!r}, allowed is one of "
+            + ", ".join(map(repr, allowed))
+            + ".",
+            code="invalid_value",
+            param="type",
+        )
+    schema.check(schema.event_schemas(union)[kind], _as_described(event))
+    return kind
+
+
+def _as_described(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return an event without what the API takes and its description doesn't know, and without sound."""
+    told = {key: value for key, value in event.items() if value is not None or key not in _NULL_TAKEN}
+    # Audio is the one thing that can be large, and its schema says no more than "a string".
+    if isinstance(told.get("audio"), str):
+        told["audio"] = ""
+    item = told.get("item")
+    if isinstance(item, dict) and item.get("type") == "mcp_approval_response":
+        # Clients leave its id to the API, which the description has for received ones only.
+        told["item"] = {"id": "", **item}
+    response = told.get("response")
+    if isinstance(response, dict) and isinstance(response.get("input"), list):
+        described = [_NO_REFERENCE if _is_reference(item) else item for item in response["input"]]
+        told["response"] = {**response, "input": described}
+    return told
+
+
+def _is_reference(item: Any) -> bool:
+    """Whether an item of a response's input names one of the conversation; the API's guides have these."""
+    return (
+        isinstance(item, dict)
+        and item.keys() == {"type", "id"}
+        and item["type"] == "item_reference"
+        and isinstance(item["id"], str)
+    )
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(name)
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(text)
+    return value
+
+
+def _check_depth(value: Any, what: str) -> None:
+    level: list[Any] = [value] if isinstance(value, dict | list) else []
+    for _ in range(MAX_DEPTH):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return
+    raise ApiProblem(f"The {what} is nested more than {MAX_DEPTH} levels deep.", code="invalid_json")
+
+
+def _check_characters(value: Any, what: str) -> None:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ApiProblem(
+            f"The {what} has half of a surrogate pair in it, which is no character.", code="invalid_json"
+        ) from None

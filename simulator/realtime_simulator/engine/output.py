@@ -1,0 +1,241 @@
+"""What a response puts out: items, opened, filled piece by piece and closed, with the API's events for each.
+
+Methods that are generators are parts of a plan: what stands between two yields happens at once, and
+each yielded number is a pause in seconds. They may be interrupted at any pause, and close what is open then.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Generator, Sequence
+from typing import Any, Protocol
+
+from realtime_simulator.engine.config import SessionConfig
+from realtime_simulator.engine.conversation import WITH_STATUS, Conversation, Item
+from realtime_simulator.engine.ids import Ids
+from realtime_simulator.engine.mcp import Mcp
+from realtime_simulator.engine.pacing import Pacing, pieces
+from realtime_simulator.engine.turn import CallMcp, CallTool, Say
+from realtime_simulator.engine.usage import Tokens, output_audio_tokens, text_tokens
+from realtime_simulator.media.speech import RATE, Speech
+
+CHUNK_SAMPLES = RATE // 5
+"""Audio of one delta: 200 ms, a whole number of Opus packets."""
+Plan = Generator[float, None, None]
+
+
+class Host(Protocol):
+    """What a response needs of its session."""
+
+    config: SessionConfig
+    conversation: Conversation
+    pacing: Pacing
+    ids: Ids
+    audio_in_events: bool
+    mcp: Mcp
+
+    def emit(self, event: dict[str, Any]) -> None: ...
+    def play(self, response_id: str, item_id: str, speech: Speech, start: int, end: int) -> None: ...
+
+
+class Output:
+    """The output of one response.
+
+    Args:
+        host: The session.
+        response_id: The response.
+        out_of_band: Whether its items stay out of the conversation.
+        modalities: `["audio"]` or `["text"]`.
+        format: The `type` of the format in which audio goes out in events.
+        limit: How many tokens it may have, or `inf`.
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        response_id: str,
+        *,
+        out_of_band: bool,
+        modalities: Sequence[str],
+        format: str,
+        limit: int | str,
+    ) -> None:
+        self.items: list[Item] = []
+        self.made = Tokens()
+        self._host = host
+        self._response_id = response_id
+        self._out_of_band = out_of_band
+        self._modalities = modalities
+        self._format = format
+        self._limit = limit
+
+    def used_up(self) -> bool:
+        """Whether the limit of tokens is reached."""
+        return isinstance(self._limit, int) and self.made.total >= self._limit
+
+    def _open(self, data: dict[str, Any]) -> Item:
+        item = Item({"id": self._host.ids.new("item"), **data})
+        if data["type"] in WITH_STATUS:
+            item.data |= {"object": "realtime.item", "status": "in_progress"}
+        self.items.append(item)
+        self._emit_item("response.output_item.added", item)
+        if not self._out_of_band:
+            previous = self._host.conversation.insert(item)
+            self._host.emit(
+                {"type": "conversation.item.added", "previous_item_id": previous, "item": item.view()}
+            )
+        return item
+
+    def _close(self, item: Item, *, whole: bool) -> None:
+        if item.data["type"] in WITH_STATUS:
+            item.data["status"] = "completed" if whole else "incomplete"
+        # A client may have deleted the item meanwhile.
+        if not self._out_of_band and self._host.conversation.find(item.id) is item:
+            previous = self._host.conversation.previous_id(item)
+            self._host.emit(
+                {"type": "conversation.item.done", "previous_item_id": previous, "item": item.view()}
+            )
+        self._emit_item("response.output_item.done", item)
+
+    def _emit_item(self, type: str, item: Item) -> None:
+        self._host.emit(
+            {
+                "type": type,
+                "response_id": self._response_id,
+                "output_index": self.items.index(item),
+                "item": item.view(),
+            }
+        )
+
+    def _emit(self, type: str, item: Item, **fields: Any) -> None:
+        self._host.emit(
+            {
+                "type": type,
+                "response_id": self._response_id,
+                "item_id": item.id,
+                "output_index": self.items.index(item),
+                **fields,
+            }
+        )
+
+    def message(self, action: Say) -> Plan:
+        """Say or write something."""
+        item = self._open({"type": "message", "role": "assistant", "content": []})
+        whole = False
+        try:
+            if "audio" in self._modalities and action.speech is not None:
+                whole = yield from self._spoken(item, action.speech)
+            else:
+                whole = yield from self._written(item, action.text)
+        finally:
+            self._close(item, whole=whole)
+
+    def _written(self, item: Item, text: str) -> Generator[float, None, bool]:
+        part = {"type": "text", "text": ""}
+        self._emit("response.content_part.added", item, content_index=0, part=part)
+        said = ""
+        try:
+            for piece in pieces(text):
+                if self.used_up():
+                    break
+                said += piece
+                self.made += Tokens(text=text_tokens(piece))
+                self._emit("response.output_text.delta", item, content_index=0, delta=piece)
+                if self._host.pacing.speed:
+                    yield len(piece) / 60 / self._host.pacing.speed
+        finally:
+            item.data["content"] = [{"type": "output_text", "text": said}]
+            self._emit("response.output_text.done", item, content_index=0, text=said)
+            part = {"type": "text", "text": said}
+            self._emit("response.content_part.done", item, content_index=0, part=part)
+        return said == text
+
+    def _spoken(self, item: Item, speech: Speech) -> Generator[float, None, bool]:
+        part = {"type": "audio", "transcript": ""}
+        self._emit("response.content_part.added", item, content_index=0, part=part)
+        words, said, made = pieces(speech.text), "", 0
+        spoken_words = 0
+        try:
+            while made < speech.samples and not self.used_up():
+                start, made = made, min(made + CHUNK_SAMPLES, speech.samples)
+                due = -(-len(words) * made // speech.samples)
+                self._host.play(self._response_id, item.id, speech, start, made)
+                for word in words[spoken_words:due]:
+                    said += word
+                    self.made += Tokens(text=text_tokens(word))
+                    self._emit("response.output_audio_transcript.delta", item, content_index=0, delta=word)
+                spoken_words = due
+                item.audio = speech.pcm[: made * 2]
+                self.made += Tokens(audio=output_audio_tokens((made - start) * 1000 / RATE))
+                if self._host.audio_in_events:
+                    sound = speech.stretch(start, made, self._format)
+                    delta = base64.b64encode(sound).decode("ascii")
+                    self._emit("response.output_audio.delta", item, content_index=0, delta=delta)
+                if self._host.pacing.speed:
+                    yield self._host.pacing.pause(made - start)
+        finally:
+            item.data["content"] = [{"type": "output_audio", "transcript": said}]
+            self._emit("response.output_audio.done", item, content_index=0)
+            self._emit("response.output_audio_transcript.done", item, content_index=0, transcript=said)
+            part = {"type": "audio", "transcript": said}
+            self._emit("response.content_part.done", item, content_index=0, part=part)
+        return made >= speech.samples
+
+    def call(self, action: CallTool) -> Plan:
+        """Call a function of the session's."""
+        call_id = self._host.ids.new("call", 16)
+        item = self._open({"type": "function_call", "name": action.name, "call_id": call_id, "arguments": ""})
+        said = ""
+        try:
+            for start in range(0, len(action.arguments), 24):
+                piece = action.arguments[start : start + 24]
+                said += piece
+                self.made += Tokens(text=text_tokens(piece))
+                self._emit("response.function_call_arguments.delta", item, call_id=call_id, delta=piece)
+                if self._host.pacing.speed:
+                    yield len(piece) / 60 / self._host.pacing.speed
+        finally:
+            item.data["arguments"] = said
+            self._emit(
+                "response.function_call_arguments.done",
+                item,
+                call_id=call_id,
+                name=action.name,
+                arguments=said,
+            )
+            self._close(item, whole=said == action.arguments)
+
+    def ask_approval(self, action: CallMcp) -> str:
+        """Ask the client whether a call may be made; returns the request's id."""
+        data = {"type": "mcp_approval_request", "server_label": action.server_label, "name": action.name}
+        item = self._open({**data, "arguments": action.arguments})
+        self._close(item, whole=True)
+        return item.id
+
+    def call_mcp(self, action: CallMcp) -> Plan:
+        """Call a tool of an MCP server's."""
+        data = {"type": "mcp_call", "server_label": action.server_label, "name": action.name, "arguments": ""}
+        if action.approval_request_id is not None:
+            data["approval_request_id"] = action.approval_request_id
+        item = self._open(data)
+        outcome = "failed"
+        try:
+            self.made += Tokens(text=text_tokens(action.arguments))
+            self._emit("response.mcp_call_arguments.delta", item, delta=action.arguments)
+            item.data["arguments"] = action.arguments
+            self._emit("response.mcp_call_arguments.done", item, arguments=action.arguments)
+            self._emit_progress("in_progress", item)
+            if self._host.pacing.speed:
+                yield 0.2 / self._host.pacing.speed
+            if action.error is None:
+                item.data["output"] = action.output
+                outcome = "completed"
+            else:
+                item.data["error"] = {"type": "tool_execution_error", "message": action.error}
+        finally:
+            self._emit_progress(outcome, item)
+            self._close(item, whole=True)
+
+    def _emit_progress(self, what: str, item: Item) -> None:
+        place = self.items.index(item)
+        self._host.emit({"type": f"response.mcp_call.{what}", "item_id": item.id, "output_index": place})

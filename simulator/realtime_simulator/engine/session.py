@@ -1,0 +1,242 @@
+"""A conversation or transcription session of the Realtime API, sans I/O.
+
+Put in client events (`receive`), audio (`hear`), answers (`answer`, `heard`, `listed`), what the player did
+(`playback_…`) and the time (`tick`, not later than `deadline()`); take out effects (`take`). Times are
+seconds on any monotonic clock. Nothing here blocks, sleeps or sends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from realtime_simulator.engine.config import REALTIME, SessionConfig
+from realtime_simulator.engine.conversation import Conversation, Item
+from realtime_simulator.engine.core import Core
+from realtime_simulator.engine.effects import AudioOut, Play, StopPlaying
+from realtime_simulator.engine.ids import Ids
+from realtime_simulator.engine.input_audio import InputAudio
+from realtime_simulator.engine.items import Items
+from realtime_simulator.engine.mcp import Mcp
+from realtime_simulator.engine.pacing import Pacing
+from realtime_simulator.engine.playback import Playback
+from realtime_simulator.engine.response import Response
+from realtime_simulator.engine.responses import Responses
+from realtime_simulator.engine.transcription import Transcription
+from realtime_simulator.engine.turn import Action
+from realtime_simulator.media.speech import RATE, Speech
+from realtime_simulator.problem import ApiProblem
+
+
+class Session(Core):
+    """One session.
+
+    Args:
+        config: Its configuration.
+        ids: Where its identifiers come from.
+        now: The time at which it begins.
+        lifetime: Seconds until it expires.
+        plays_audio: Whether the server plays the model's audio on a track (WebRTC, SIP). If not, audio goes
+            out in `response.output_audio.delta` events.
+        pacing: How fast the model answers.
+    """
+
+    def __init__(
+        self,
+        config: SessionConfig,
+        ids: Ids,
+        now: float,
+        *,
+        lifetime: float = 3600.0,
+        plays_audio: bool = False,
+        pacing: Pacing | None = None,
+    ) -> None:
+        super().__init__(ids, now, lifetime, "RealtimeClientEvent")
+        self.config = config
+        self.pacing = pacing or Pacing()
+        self.conversation = Conversation()
+        self.audio_in_events = not plays_audio
+        self._playback = Playback(self.emit)
+        self._spoke = False
+        self._later: list[Sequence[Action]] = []
+        self._responses = Responses(self)
+        self._items = Items(self)
+        self._transcription = Transcription(self)
+        self.input = InputAudio(self)
+        self.mcp = Mcp(self)
+        self._handlers = {
+            "session.update": self._update,
+            "conversation.item.create": self._create_item,
+            "conversation.item.retrieve": self._items.retrieve,
+            "conversation.item.truncate": self._items.truncate,
+            "conversation.item.delete": self._items.delete,
+            "input_audio_buffer.append": self.input.append,
+            "input_audio_buffer.commit": self.input.commit,
+            "input_audio_buffer.clear": self.input.clear,
+            "output_audio_buffer.clear": self._clear_output,
+            "response.create": self._create_response,
+            "response.cancel": self._cancel_response,
+        }
+
+    # In
+
+    def view(self) -> dict[str, Any]:
+        return self.config.view()
+
+    def items(self) -> list[dict[str, Any]]:
+        return [item.view() for item in list(self.conversation)]
+
+    def greeting(self) -> dict[str, Any]:
+        self.mcp.configure()
+        return super().greeting()
+
+    def hear(self, pcm: bytes, now: float) -> None:
+        self.tick(now)
+        if not self.ended:
+            self.input.hear(pcm)
+
+    def press(self, key: str, unix: float) -> None:
+        """A key of the telephone was pressed: `0` to `9`, `*`, `#`, `A` to `D`."""
+        self.emit({"type": "input_audio_buffer.dtmf_event_received", "event": key, "received_at": int(unix)})
+
+    def answer(self, response_id: str, actions: Sequence[Action], now: float) -> None:
+        self.tick(now)
+        self._responses.perform(response_id, actions, self._now)
+
+    def heard(self, item_id: str, text: str, now: float, error: str | None = None) -> None:
+        self.tick(now)
+        if not self.ended:
+            self._transcription.heard(item_id, text, error)
+            self._responses.ask()
+
+    def listed(self, item_id: str, tools: Sequence[Mapping[str, Any]] | None, now: float) -> None:
+        self.tick(now)
+        self.mcp.listed(item_id, tools)
+
+    def playback_drained(self, response_id: str, now: float) -> None:
+        self.tick(now)
+        self._playback.drained(response_id)
+        self._perhaps_silent(self._now)
+
+    def playback_cleared(self, played: Mapping[str, int], *, truncate: bool, now: float) -> None:
+        self.tick(now)
+        interrupted = self._playback.clear()
+        if truncate:
+            cuts: dict[str, int | None] = dict(played)
+            if interrupted is not None:
+                # What is not in the queue any more was heard as far as it was made.
+                cuts.setdefault(interrupted, None)
+            for item_id, samples in cuts.items():
+                item = self.conversation.find(item_id)
+                if item is None:
+                    continue
+                made = len(item.audio) // 2
+                if samples is None or samples < made:
+                    self._items.cut(item, (made if samples is None else samples) * 1000 // RATE)
+        self._perhaps_silent(self._now)
+
+    def _advance(self) -> None:
+        self._responses.tick(self._now)
+        self.input.tick(self._now)
+
+    def _due(self) -> float:
+        return min(self._responses.deadline(), self.input.deadline())
+
+    def _drop(self) -> None:
+        self._responses.drop()
+
+    # Out
+
+    def play(self, response_id: str, item_id: str, speech: Speech, start: int, end: int) -> None:
+        """Queue a stretch of speech for the player, if there is one."""
+        self._spoke = True
+        if self.audio_in_events:
+            self.effect(AudioOut(speech.pcm[start * 2 : end * 2]))
+        else:
+            self._playback.add(response_id, item_id)
+            self.effect(Play(response_id, item_id, speech, start, end))
+
+    @property
+    def listening(self) -> bool:
+        """Whether it is still to be found out what the user said."""
+        return self._transcription.pending
+
+    def response_begun(self) -> None:
+        """A response has begun."""
+        self.input.model_speaks()
+
+    def response_done(self, response: Response) -> None:
+        """A response has ended: say what it leaves of the limits, and let its audio run out."""
+        self.emit({"type": "rate_limits.updated", "rate_limits": self._responses.limits()})
+        self._playback.done(response.id)
+        if self._later and self._responses.active is None:
+            self._responses.create({}, self._now, self._later.pop(0))
+        else:
+            self._perhaps_silent(self._now + (response.audio_seconds if self.audio_in_events else 0.0))
+
+    def _perhaps_silent(self, since: float) -> None:
+        if self._responses.active is None and self._playback.playing is None:
+            self.input.model_is_silent(since)
+
+    # Turns
+
+    def add_spoken(self, item: Item, *, turn: bool) -> None:
+        """Put in what the user said, and answer it if that was a whole turn."""
+        self._items.add(item)
+        answers = turn and self.config.kind == REALTIME
+        create = answers and (self.config.turn_detection or {}).get("create_response", True)
+        self._transcription.begin(item, self._respond if create else _nothing)
+
+    def speech_started(self) -> None:
+        """The user speaks: the model is interrupted, if the session wants that."""
+        if not (self.config.turn_detection or {}).get("interrupt_response", True):
+            return
+        self._later.clear()
+        if self._playback.interrupt():
+            self.effect(StopPlaying(truncate=True))
+        if self._responses.active is not None:
+            self._responses.cancel(None, "turn_detected")
+
+    def _respond(self, actions: Sequence[Action] = ()) -> None:
+        """Begin a response, as soon as none is under way."""
+        if self._responses.active is None:
+            self._responses.create({}, self._now, actions)
+        else:
+            self._later.append(actions)
+
+    # Client events
+
+    def _update(self, event: Mapping[str, Any]) -> None:
+        self.config.update(event["session"], voice_locked=self._spoke)
+        self.input.configure()
+        self.emit({"type": "session.updated", "session": self.config.view()})
+        self.mcp.configure()
+
+    def _create_item(self, event: Mapping[str, Any]) -> None:
+        self.mcp.check(event["item"])
+        self._items.create(event)
+        if actions := self.mcp.answered(event["item"]):
+            self._respond(actions)
+
+    def _clear_output(self, event: Mapping[str, Any]) -> None:
+        if self.audio_in_events:
+            raise ApiProblem(
+                "Only WebRTC and SIP sessions have an output audio buffer on the server.",
+                code="invalid_value",
+                param="type",
+            )
+        self.effect(StopPlaying(truncate=False))
+
+    def _create_response(self, event: Mapping[str, Any]) -> None:
+        if self.config.kind != REALTIME:
+            raise ApiProblem(
+                f"A {self.config.kind} session makes no responses.", code="invalid_value", param="type"
+            )
+        self._responses.create(event.get("response", {}), self._now)
+
+    def _cancel_response(self, event: Mapping[str, Any]) -> None:
+        self._responses.cancel(event.get("response_id"))
+
+
+def _nothing() -> None:
+    pass

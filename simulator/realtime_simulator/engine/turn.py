@@ -1,0 +1,157 @@
+"""What a scenario sees when the model has to answer, and what it can answer with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from realtime_simulator.media.speech import RATE, Speech
+
+
+@attrs.frozen(kw_only=True)
+class Turn:
+    """The conversation at the moment when a response is asked for.
+
+    Args:
+        text: What the user said or wrote last; `""` when the conversation is empty.
+        items: The conversation's items, oldest first, as the API shows them, without audio.
+        session: The session's configuration, as `session.updated` shows it.
+        response: The `response` object of `response.create`; empty when the server began the response.
+        tools: The tools that this response may use.
+        modalities: `["audio"]` or `["text"]`.
+        format: The format in which audio goes out in events.
+        voice: The voice that speaks.
+        speed: How fast it speaks, 0.25 to 1.5; 1 is normal.
+    """
+
+    text: str
+    items: Sequence[Mapping[str, Any]]
+    session: Mapping[str, Any]
+    response: Mapping[str, Any]
+    tools: Sequence[Mapping[str, Any]]
+    modalities: Sequence[str] = ("audio",)
+    format: str = "audio/pcm"
+    voice: str = "alloy"
+    speed: float = 1.0
+
+
+@attrs.frozen
+class Say:
+    """A message: spoken, or written if the response's output is text.
+
+    Args:
+        text: What is said.
+        speech: Its sound; None until somebody has synthesized it, and for text output.
+    """
+
+    text: str
+    speech: Speech | None = attrs.field(default=None, repr=False)
+
+
+@attrs.frozen
+class CallTool:
+    """A function call.
+
+    Args:
+        name: The tool's name.
+        arguments: The arguments as JSON text.
+    """
+
+    name: str
+    arguments: str
+
+
+@attrs.frozen
+class Fail:
+    """A response that ends with status `failed`.
+
+    Args:
+        code: The error's code in `status_details`.
+        message: What went wrong, for people.
+    """
+
+    code: str = "server_error"
+    message: str = "The model could not answer."
+
+
+@attrs.frozen(kw_only=True)
+class CallMcp:
+    """A call of an MCP server's tool, and what came of it.
+
+    Args:
+        server_label: The session's name of the server.
+        name: The tool's name.
+        arguments: The arguments as JSON text.
+        output: What the tool answered.
+        error: Why it failed; None if it didn't.
+        approval_request_id: The request that the client has approved; None if it wasn't asked.
+    """
+
+    server_label: str
+    name: str
+    arguments: str = "{}"
+    output: str = ""
+    error: str | None = None
+    approval_request_id: str | None = None
+
+
+Action = Say | CallTool | CallMcp | Fail
+
+
+@attrs.frozen(kw_only=True)
+class Heard:
+    """Something that the user said.
+
+    Args:
+        pcm: Its sound, PCM16 mono at 24 kHz.
+        session: The session's configuration, as `session.updated` shows it.
+    """
+
+    pcm: bytes = attrs.field(repr=False)
+    session: Mapping[str, Any] = attrs.field(repr=False)
+
+    @property
+    def seconds(self) -> float:
+        return len(self.pcm) / 2 / RATE
+
+
+def say(text: str) -> Say:
+    """Return an answer that says `text`."""
+    return Say(text)
+
+
+def call_tool(name: str, arguments: Mapping[str, Any] | str | None = None) -> CallTool:
+    """Return an answer that calls a tool.
+
+    Args:
+        name: The tool's name.
+        arguments: A mapping, JSON text as it is (also broken, to test a client with), or None for `{}`.
+    """
+    if not isinstance(arguments, str):
+        arguments = json.dumps(arguments or {})
+    return CallTool(name, arguments)
+
+
+def call_mcp(
+    server_label: str,
+    name: str,
+    arguments: Mapping[str, Any] | str | None = None,
+    *,
+    output: str = "",
+    error: str | None = None,
+) -> CallMcp:
+    """Return an answer that calls an MCP server's tool; if the session wants to be asked, it waits for that.
+
+    Args:
+        server_label: The session's name of the server.
+        name: The tool's name.
+        arguments: A mapping, JSON text as it is, or None for `{}`.
+        output: What the tool answers.
+        error: Why it fails; None if it doesn't.
+    """
+    if not isinstance(arguments, str):
+        arguments = json.dumps(arguments or {})
+    return CallMcp(server_label=server_label, name=name, arguments=arguments, output=output, error=error)

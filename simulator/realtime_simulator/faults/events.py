@@ -1,0 +1,124 @@
+"""Faults within a session: the events that a connection sees are changed, added to, or cut off.
+
+Knows events as mappings; who sends them is told by functions.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from realtime_api import schemas
+
+from realtime_simulator import schema
+from realtime_simulator.engine.ids import Ids
+from realtime_simulator.faults.faults import Drawing
+from realtime_simulator.problem import ApiProblem
+
+EXPIRED_CLOSE = 1001
+BETA_NAMES = {
+    "response.output_text.delta": "response.text.delta",
+    "response.output_text.done": "response.text.done",
+    "response.output_audio.delta": "response.audio.delta",
+    "response.output_audio.done": "response.audio.done",
+    "response.output_audio_transcript.delta": "response.audio_transcript.delta",
+    "response.output_audio_transcript.done": "response.audio_transcript.done",
+    "conversation.item.added": "conversation.item.created",
+}
+_NESTED = {"session", "response", "item", "part", "error"}
+_PREFIX = "#/$defs/"
+
+
+class Cut(Exception):
+    """The connection ends here.
+
+    Args:
+        close: The close code and reason; None for no close frame at all.
+    """
+
+    def __init__(self, close: tuple[int, str] | None) -> None:
+        super().__init__(close)
+        self.close = close
+
+
+class EventFaults:
+    """What goes wrong on one connection.
+
+    Args:
+        drawing: Its faults.
+        ids: Where the ids of added events come from.
+        union: The event union that it speaks.
+    """
+
+    def __init__(self, drawing: Drawing, ids: Ids, union: str = "RealtimeServerEvent") -> None:
+        self._drawing = drawing
+        self._ids = ids
+        self._union = union
+
+    def apply(self, event: Mapping[str, Any], send: Callable[[Mapping[str, Any]], None]) -> None:
+        """Send what becomes of an event.
+
+        Args:
+            event: The event as it should be.
+            send: Called with each event that goes out.
+
+        Raises:
+            Cut: The connection ends; what was sent before still counts.
+        """
+        for one in self._changed(event):
+            send(one)
+        self._cut(str(event["type"]), send)
+
+    def _changed(self, event: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+        if self._drawing.draw("nulls") is not None:
+            event = with_nulls(event, self._union)
+        if event["type"] in BETA_NAMES and self._drawing.draw("beta_events") is not None:
+            event = {**event, "type": BETA_NAMES[event["type"]]}
+        yield event
+        unknown = self._drawing.draw("unknown_event")
+        if unknown is not None:
+            yield {
+                "type": unknown["type"],
+                "event_id": self._ids.new("event"),
+                "thought": {"type": "hunch", "depth": 3},
+            }
+
+    def _cut(self, type: str, send: Callable[[Mapping[str, Any]], None]) -> None:
+        # Whether it is time must be known first: drawing uses a fault up.
+        for name in ("session_expired", "socket_drop"):
+            settings = self._drawing.draw(name, lambda one: one["after"] in (None, type))
+            if settings is None:
+                continue
+            if name == "socket_drop":
+                raise Cut(None)
+            problem = ApiProblem("The session has reached its time limit.", code="session_expired")
+            send({"event_id": self._ids.new("event"), **problem.event()})
+            raise Cut((EXPIRED_CLOSE, "session expired"))
+
+
+def with_nulls(event: Mapping[str, Any], union: str = "RealtimeServerEvent") -> dict[str, Any]:
+    """Return an event in which every field that was left out is null, as far as its description knows it.
+
+    Args:
+        event: A server event.
+        union: The event union that it belongs to.
+    """
+    name = schema.event_schemas(union).get(str(event.get("type")))
+    return dict(event) if name is None else _filled(schemas.get(name), event)
+
+
+def _filled(described: Mapping[str, Any], value: Mapping[str, Any]) -> dict[str, Any]:
+    properties = described.get("properties", {})
+    required = described.get("required", ())
+    filled: dict[str, Any] = {key: None for key in properties if key not in value and key not in required}
+    for key, inner in value.items():
+        reference = properties.get(key, {}).get("$ref") if key in _NESTED else None
+        nested = schemas.get(reference.removeprefix(_PREFIX)) if reference is not None else {}
+        filled[key] = _filled(nested, inner) if "properties" in nested and isinstance(inner, dict) else inner
+    return filled
+
+
+def apply_to_text(faults: EventFaults, text: str, send: Callable[[str], None]) -> None:
+    """As `EventFaults.apply`, for an event that is JSON already."""
+    faults.apply(json.loads(text), lambda event: send(json.dumps(event, separators=(",", ":"))))

@@ -1,0 +1,240 @@
+"""Passing sessions on to an API, and writing down what goes by; HTTP is passed on unwritten."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from realtime_ext.http.quiet import HTTP_LOGGERS, quiet, silence
+from realtime_simulator import resets
+from realtime_simulator.http import body
+from realtime_simulator.problem import ApiProblem
+from realtime_simulator.record.scrub import scrubbed
+from realtime_simulator.record.tape import Side, Writer
+from realtime_simulator.ws.handshake import SUBPROTOCOL
+
+if TYPE_CHECKING:
+    from websockets.asyncio.client import ClientConnection
+
+logger = logging.getLogger("realtime_simulator")
+_KEY_PREFIX = "openai-insecure-api-key."
+_PASSED_ON = (
+    "openai-organization",
+    "openai-project",
+    "openai-safety-identifier",
+    "openai-beta",
+    "content-type",
+)
+_PASSED_BACK = ("content-type", "location", "retry-after", "x-request-id")
+_SECONDS = 60.0
+_SILENT = logging.Logger("realtime_simulator.silent", logging.CRITICAL + 1)
+
+
+class Passage:
+    """An ASGI application that stands between clients and an API.
+
+    Args:
+        upstream: The API's base URL, up to and with its `/v1`.
+        own_key: The key that stands for `upstream_key`; clients' other keys are passed on as they are.
+        upstream_key: The API's key; None if clients bring their own.
+        tape: Where sessions are written.
+    """
+
+    def __init__(self, upstream: str, own_key: str, upstream_key: str | None, tape: Writer) -> None:
+        self._upstream = upstream.rstrip("/")
+        self._own_key = own_key
+        self._upstream_key = upstream_key
+        self._tape = tape
+        self._known = {own_key, *([upstream_key] if upstream_key else [])}
+        silence(HTTP_LOGGERS)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            if scope["type"] == "websocket":
+                await self._converse(WebSocket(scope, receive, send))
+            else:
+                response = await self._fetch(Request(scope, receive))
+                await response(scope, receive, send)
+        except ApiProblem as problem:
+            answer = JSONResponse(problem.envelope(), problem.status, problem.headers)
+            await answer(scope, receive, send)
+
+    def close(self) -> None:
+        """Close the tape."""
+        self._tape.end()
+
+    # HTTP
+
+    async def _fetch(self, request: Request) -> Response:
+        import httpx
+
+        content = await body.read(request)
+        url = self._upstream + _rest(request.scope)
+        local = _is_loopback(self._upstream)
+        try:
+            with quiet():
+                async with httpx.AsyncClient(timeout=_SECONDS, trust_env=not local) as client:
+                    answer = await client.request(
+                        request.method, url, content=content, headers=self._headers(request.headers)
+                    )
+        except httpx.HTTPError as error:
+            raise _unreachable(error) from error
+        headers = {name: answer.headers[name] for name in _PASSED_BACK if name in answer.headers}
+        return Response(answer.content, answer.status_code, headers)
+
+    def _headers(self, headers: Headers) -> dict[str, str]:
+        passed = {name: headers[name] for name in _PASSED_ON if name in headers}
+        key = self._key(headers, ())
+        return {**passed, **({"authorization": f"Bearer {key}"} if key else {})}
+
+    def _key(self, headers: Headers, subprotocols: tuple[str, ...]) -> str | None:
+        scheme, _, key = headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not key:
+            key = headers.get("api-key", "")
+        for name in subprotocols:
+            if name.startswith(_KEY_PREFIX):
+                key = name.removeprefix(_KEY_PREFIX)
+        if key == self._own_key and self._upstream_key is not None:
+            return self._upstream_key
+        if key:
+            self._known.add(key)
+        return key or None
+
+    # WebSocket
+
+    async def _converse(self, websocket: WebSocket) -> None:
+        from websockets.exceptions import InvalidStatus, WebSocketException
+
+        path, query = websocket.scope["path"], dict(websocket.query_params)
+        offered = tuple(websocket.scope["subprotocols"])
+        headers = self._headers(websocket.headers)
+        if (key := self._key(websocket.headers, offered)) is not None:
+            headers["authorization"] = f"Bearer {key}"
+        session = self._tape.begin(path, scrubbed(query, self._known))
+        begun = time.monotonic()
+        try:
+            upstream = await self._connect(_rest(websocket.scope), headers)
+        except InvalidStatus as refused:
+            content = bytes(refused.response.body or b"")
+            self._tape.refused(session, refused.response.status_code, scrubbed(_value(content), self._known))
+            await websocket.send_denial_response(
+                Response(content, refused.response.status_code, media_type="application/json")
+            )
+            return
+        except (WebSocketException, OSError, TimeoutError) as error:
+            raise _unreachable(error) from error
+        await websocket.accept(SUBPROTOCOL if SUBPROTOCOL in offered else None)
+        logger.info("recording session %s", session)
+
+        def write(side: Side, message: str | bytes) -> None:
+            self._tape.message(
+                session, time.monotonic() - begun, side, scrubbed(_value(message), self._known)
+            )
+
+        forth = asyncio.get_running_loop().create_task(_forth(websocket, upstream, write))
+        back = asyncio.get_running_loop().create_task(_back(websocket, upstream, write))
+        try:
+            done, _ = await asyncio.wait({forth, back}, return_when=asyncio.FIRST_COMPLETED)
+            by: Side = "server" if back in done else "client"
+            code, reason = (back if back in done else forth).result()
+            self._tape.close(session, time.monotonic() - begun, code, scrubbed(reason, self._known), by)
+            if by == "client":
+                await upstream.close(code if code != 1006 and code != 1005 else 1000, reason)
+            elif code == 1006:
+                resets.reset(websocket.scope)
+            else:
+                with contextlib.suppress(WebSocketDisconnect, RuntimeError):
+                    await websocket.close(1000 if code == 1005 else code, reason)
+        finally:
+            for task in (forth, back):
+                task.cancel()
+            try:
+                await asyncio.wait({forth, back})
+                await upstream.close()
+            finally:
+                upstream.transport.abort()  # the simulator may stop in the middle of that
+
+    async def _connect(self, rest: str, headers: Mapping[str, str]) -> ClientConnection:
+        from websockets.asyncio.client import connect
+        from websockets.version import version
+
+        options: dict[str, Any] = {}
+        if int(version.partition(".")[0]) >= 15 and _is_loopback(self._upstream):
+            options["proxy"] = None
+        url = "ws" + self._upstream.removeprefix("http") + rest
+        # The library's own logger would write headers, and so keys.
+        return await connect(
+            url, additional_headers=headers, max_size=None, logger=_SILENT, ping_interval=None, **options
+        )
+
+
+async def _forth(websocket: WebSocket, upstream: ClientConnection, write: Any) -> tuple[int, str]:
+    """Pass on what the client sends; returns how it closed."""
+    from websockets.exceptions import ConnectionClosed
+
+    while True:
+        message = await websocket.receive()
+        if message["type"] == "websocket.disconnect":
+            return int(message.get("code") or 1005), str(message.get("reason") or "")
+        content = message["bytes"] if message.get("text") is None else message["text"]
+        write("client", content)
+        with contextlib.suppress(ConnectionClosed):  # the other direction says so
+            await upstream.send(content)
+
+
+async def _back(websocket: WebSocket, upstream: ClientConnection, write: Any) -> tuple[int, str]:
+    """Pass back what the API sends; returns how it closed."""
+    from websockets.exceptions import ConnectionClosed
+
+    try:
+        while True:
+            content = await upstream.recv()
+            write("server", content)
+            if isinstance(content, str):
+                await websocket.send_text(content)
+            else:
+                await websocket.send_bytes(content)
+    except ConnectionClosed as closed:
+        return (1006, "") if closed.rcvd is None else (closed.rcvd.code, closed.rcvd.reason)
+
+
+def _value(content: str | bytes) -> Any:
+    """A message as the tape has it: JSON objects as such, everything else as text."""
+    text = content if isinstance(content, str) else content.decode("utf-8", "replace")
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    return value if isinstance(value, dict) else text
+
+
+def _rest(scope: Scope) -> str:
+    """What follows the base URL: the path after `/v1`, and the query."""
+    path = scope["raw_path"].decode("latin-1").removeprefix("/v1")
+    query = scope["query_string"].decode("latin-1")
+    return f"{path}?{query}" if query else path
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    return host == "localhost" or host == "::1" or host.startswith("127.")
+
+
+def _unreachable(error: BaseException) -> ApiProblem:
+    return ApiProblem(
+        f"The API that is recorded cannot be reached: {type(error).__name__}.",
+        status=502,
+        type="server_error",
+    )

@@ -1,0 +1,238 @@
+"""The simulator's one door to the API description: compiled validators, and where a value breaks its schema.
+
+Limits come from `realtime_api.schemas` and from nowhere else; this module adds none of its own. It only
+says what is wrong, in the API's codes; what follows from that is decided by its callers.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import jsonschema_rs
+from realtime_api import schemas
+
+from realtime_simulator.problem import ApiProblem
+
+_REFERENCE = "#/$defs/"
+_DISCRIMINATORS = (["type"], ["role"], ["object"])
+
+
+@functools.cache
+def validator(name: str) -> jsonschema_rs.Validator:
+    """Return the compiled validator of one named schema.
+
+    Args:
+        name: A schema's name in the API description, such as `RealtimeSessionCreateRequestGA`.
+    """
+    return jsonschema_rs.validator_for(schemas.standalone(name))
+
+
+@functools.cache
+def event_schemas(union: str) -> Mapping[str, str]:
+    """Return event type -> schema name for the members of an event union.
+
+    Args:
+        union: `RealtimeClientEvent`, `RealtimeServerEvent` or their translation twins.
+    """
+    members = {}
+    for member in _branches(schemas.get(union)):
+        name = str(member["$ref"]).removeprefix(_REFERENCE)
+        kind = schemas.get(name)["properties"]["type"]
+        members[kind["const"] if "const" in kind else kind["enum"][0]] = name
+    return members
+
+
+def check(name: str, value: Any, *, at: str = "", strict: bool = True) -> None:
+    """Refuse a value that its schema, or the API, does not take.
+
+    Args:
+        name: The schema's name.
+        value: A JSON value.
+        at: The dotted path of the value in what the client sent; `""` for the whole of it.
+        strict: Refuse fields that the schema does not name, as the API does.
+
+    Raises:
+        ApiProblem: 400 with the code and the path of the first fault; unknown fields come first, because a
+            field with a beta name mostly explains the rest.
+    """
+    path: list[str | int] = [at] if at else []
+    if strict:
+        unknown = next(_unknown(schemas.get(name), value, path), None)
+        if unknown is not None:
+            raise ApiProblem(f"Unknown parameter: '{unknown}'.", code="unknown_parameter", param=unknown)
+    error = next(iter(validator(name).iter_errors(value)), None)
+    if error is not None:
+        raise _problem(_root_cause(error), path)
+
+
+def _root_cause(error: jsonschema_rs.ValidationError) -> jsonschema_rs.ValidationError:
+    """Descend into failed unions, by way of the member that the value was evidently meant to be."""
+    kinds = jsonschema_rs.ValidationErrorKind
+    while isinstance(error.kind, kinds.AnyOf | kinds.OneOfNotValid):
+        depth = len(error.instance_path)
+        branches = [branch for branch in error.kind.context if branch]
+        meant = [branch for branch in branches if not any(_excludes(e, depth) for e in branch)]
+        if not meant:
+            return error
+        error = min(meant, key=len)[0]
+    return error
+
+
+def _excludes(error: jsonschema_rs.ValidationError, depth: int) -> bool:
+    """Whether an error shows that a union's member was not meant: another JSON type, `type` or `role`."""
+    kinds = jsonschema_rs.ValidationErrorKind
+    here = list(error.instance_path)[depth:]
+    if isinstance(error.kind, kinds.AnyOf | kinds.OneOfNotValid):
+        return not here and all(any(_excludes(e, depth) for e in branch) for branch in error.kind.context)
+    if isinstance(error.kind, kinds.Constant | kinds.Enum):
+        return not here or here in _DISCRIMINATORS
+    return isinstance(error.kind, kinds.Type) and not here
+
+
+def _problem(error: jsonschema_rs.ValidationError, at: Sequence[str | int]) -> ApiProblem:
+    kinds = jsonschema_rs.ValidationErrorKind
+    kind = error.kind
+    path = [*at, *error.instance_path, *_wrong_discriminator(error)]
+    if isinstance(kind, kinds.Required):
+        param = dotted([*path, str(kind.property).strip('"')])
+        return ApiProblem(
+            f"Missing required parameter: '{param}'.", code="missing_required_parameter", param=param
+        )
+    param = dotted(path)
+    if isinstance(kind, kinds.AdditionalProperties):
+        param = dotted([*path, kind.unexpected[0]])
+        return ApiProblem(f"Unknown parameter: '{param}'.", code="unknown_parameter", param=param)
+    code = "invalid_value"
+    if isinstance(kind, kinds.Type):
+        code = "invalid_type"
+    elif isinstance(kind, kinds.MaxLength):
+        code = "string_above_max_length"
+    allowed = _allowed(kind)
+    if isinstance(kind, kinds.MaxLength):
+        got = f"a string of {len(str(error.instance))} characters"
+    else:
+        field, got_value = _wrong_discriminator(error), error.instance
+        got = _shown(got_value[field[0]] if field and isinstance(got_value, dict) else got_value)
+    return ApiProblem(
+        f"Invalid value for '{param or 'body'}': got {got}, allowed is {allowed}.",
+        code=code,
+        param=param or None,
+    )
+
+
+def _wrong_discriminator(error: jsonschema_rs.ValidationError) -> list[str]:
+    """The field by which every object member of a failed union turned the value down, if there is one."""
+    kinds = jsonschema_rs.ValidationErrorKind
+    if not isinstance(error.kind, kinds.AnyOf | kinds.OneOfNotValid) or not isinstance(error.instance, dict):
+        return []
+    depth = len(error.instance_path)
+    for branch in error.kind.context:
+        for cause in map(_root_cause, branch):
+            here = list(cause.instance_path)[depth:]
+            if isinstance(cause.kind, kinds.Constant | kinds.Enum) and here in _DISCRIMINATORS:
+                return [str(part) for part in here]
+            if deeper := _wrong_discriminator(cause):
+                return deeper
+    return []
+
+
+def _allowed(kind: jsonschema_rs.ValidationErrorKind) -> str:
+    kinds = jsonschema_rs.ValidationErrorKind
+    match kind:
+        case kinds.Type():
+            return "a value of type " + " or ".join(map(str, kind.types))
+        case kinds.Enum():
+            return "one of " + ", ".join(repr(option) for option in kind.options)
+        case kinds.Constant():
+            return repr(kind.expected_value)
+        case kinds.Minimum():
+            return f"a number of at least {kind.limit}"
+        case kinds.Maximum():
+            return f"a number of at most {kind.limit}"
+        case kinds.MaxLength():
+            return f"at most {kind.limit} characters"
+        case kinds.MinLength():
+            return f"at least {kind.limit} characters"
+        case kinds.MinItems():
+            return f"at least {kind.limit} elements"
+        case kinds.MaxItems():
+            return f"at most {kind.limit} elements"
+        case kinds.Pattern():
+            return f"text that matches {kind.pattern}"
+        case kinds.AnyOf() | kinds.OneOfNotValid():
+            return " or ".join(dict.fromkeys(_allowed(branch[0].kind) for branch in kind.context if branch))
+        case _:
+            return f"what the API description says ({kind.name})"
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def dotted(path: Sequence[str | int]) -> str:
+    """Return a JSON path as the API writes it: `session.tools[0].name`."""
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            text += f".{part}" if text else part
+    return text
+
+
+def _branches(schema: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    return [*schema.get("anyOf", ()), *schema.get("oneOf", ()), *schema.get("allOf", ())]
+
+
+def _resolved(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    while "$ref" in schema:
+        schema = schemas.get(str(schema["$ref"]).removeprefix(_REFERENCE))
+    return schema
+
+
+def _shapes(schema: Mapping[str, Any], value: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The object schemas that describe a value: the schema itself, or the union members that it may be."""
+    schema = _resolved(schema)
+    if "properties" in schema or schema.get("additionalProperties") or schema.get("type") == "object":
+        yield schema
+    for branch in _branches(schema):
+        for shape in _shapes(branch, value):
+            kind = shape.get("properties", {}).get("type", {})
+            names = [kind["const"]] if "const" in kind else kind.get("enum")
+            if names is None or value.get("type", names[0]) in names:
+                yield shape
+
+
+def _unknown(schema: Mapping[str, Any], value: Any, path: list[str | int]) -> Iterator[str]:
+    """The dotted paths of fields that no schema in question names."""
+    schema = _resolved(schema)
+    if isinstance(value, list):
+        for items in _item_schemas(schema):
+            for index, element in enumerate(value):
+                yield from _unknown(items, element, [*path, index])
+            return
+    if not isinstance(value, Mapping):
+        return
+    shapes = list(_shapes(schema, value))
+    described = [shape for shape in shapes if "properties" in shape]
+    if not described or any(shape.get("additionalProperties") for shape in shapes):
+        return
+    for key, inner in value.items():
+        inside = [shape["properties"][key] for shape in described if key in shape["properties"]]
+        if not inside:
+            yield dotted([*path, key])
+        elif len(inside) == 1:
+            yield from _unknown(inside[0], inner, [*path, key])
+        else:
+            faults = [list(_unknown(option, inner, [*path, key])) for option in inside]
+            yield from min(faults, key=len)
+
+
+def _item_schemas(schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    if "items" in schema:
+        yield schema["items"]
+    for branch in _branches(schema):
+        yield from _item_schemas(_resolved(branch))

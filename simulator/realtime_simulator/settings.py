@@ -1,0 +1,68 @@
+"""What a simulator is told when it is made."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+import attrs
+
+from realtime_simulator.engine.pacing import Pacing
+
+LOOPBACK = "127.0.0.1"
+
+
+@attrs.define(kw_only=True, on_setattr=attrs.setters.frozen)
+class Settings:
+    """A simulator's settings.
+
+    Args:
+        host: The address that it listens on.
+        port: The port; 0 takes a free one.
+        api_key: The project key that it takes.
+        webhook_secret: What it signs webhooks with, `whsec_…`.
+        pacing: How fast the model answers; the only one that may change, for the sessions to come.
+        session_seconds: How long a session lasts.
+        rtc_addresses: The addresses on which calls take audio and data.
+        rtc_loopback_only: Whether calls follow an offer's loopback candidates only.
+        espeak: Whether espeak-ng speaks where it is installed.
+        kept: How many requests, sessions and calls are remembered.
+        seed: Makes ids repeatable; None for random ones.
+        record: The file to which sessions with `upstream` are written.
+        upstream: The base URL of the API that is recorded.
+        upstream_key: Its key, which stands behind `api_key`.
+        replay: The file whose sessions are played.
+    """
+
+    host: str = LOOPBACK
+    port: int = 0
+    api_key: str = attrs.field(repr=False)
+    webhook_secret: str = attrs.field(repr=False)
+    pacing: Pacing = attrs.field(factory=Pacing, on_setattr=attrs.setters.NO_OP)
+    session_seconds: float = 3600.0
+    rtc_addresses: Sequence[str] = (LOOPBACK,)
+    rtc_loopback_only: bool = True
+    espeak: bool = True
+    kept: int = 256
+    seed: int | None = None
+    record: str | os.PathLike[str] | None = None
+    upstream: str | None = None
+    upstream_key: str | None = attrs.field(default=None, repr=False)
+    replay: str | os.PathLike[str] | None = None
+
+
+def check_modes(settings: Settings) -> None:
+    """Refuse settings that don't go together.
+
+    Raises:
+        ValueError: Recording without an upstream address, or recording and replaying at once.
+    """
+    if (settings.record is None) != (settings.upstream is None):
+        raise ValueError("record and upstream go together: the file, and the API whose sessions are recorded")
+    if settings.record is not None and settings.replay is not None:
+        raise ValueError("record and replay exclude each other")
+    if settings.upstream is not None:
+        parts = urlsplit(settings.upstream)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.username:
+            raise ValueError("upstream: allowed is an http or https URL without key and query")

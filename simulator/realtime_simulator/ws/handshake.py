@@ -1,0 +1,108 @@
+"""What a WebSocket handshake asks for: the key it brings, the session it wants, whether it is the beta."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import attrs
+from starlette.datastructures import Headers, QueryParams
+
+from realtime_simulator.credentials import ClientSecret, Credentials
+from realtime_simulator.problem import ApiProblem
+
+SUBPROTOCOL = "realtime"
+BETA_CODE = "beta_api_shape_disabled"
+BETA_CLOSE = 4000
+_KEY_PREFIX = "openai-insecure-api-key."
+_BETA_PREFIX = "openai-beta."
+_MAX_MODEL = 256
+
+
+@attrs.frozen(kw_only=True)
+class Handshake:
+    """A handshake that may be answered.
+
+    Args:
+        model: The `model` of the address, or None.
+        call_id: The call to attach to, or None.
+        transcription: Whether a transcription session is asked for.
+        secret: The client secret that it came with; None for the project's key.
+        subprotocol: The subprotocol to answer, or None.
+        beta: Whether it asks for the beta's shape of the API.
+    """
+
+    model: str | None
+    call_id: str | None
+    transcription: bool
+    secret: ClientSecret | None
+    subprotocol: str | None
+    beta: bool
+
+
+def read(
+    headers: Headers,
+    query: QueryParams,
+    subprotocols: Sequence[str],
+    credentials: Credentials,
+    *,
+    translation: bool = False,
+) -> Handshake:
+    """Return what a handshake asks for.
+
+    A browser can't set headers, so it sends its key as a subprotocol: `openai-insecure-api-key.<key>`.
+
+    Args:
+        headers: Its headers.
+        query: Its query.
+        subprotocols: The subprotocols that it offers.
+        credentials: Who may connect.
+        translation: Whether it came to the address of translation sessions.
+
+    Raises:
+        ApiProblem: 401 for the key, 400 for the query.
+    """
+    in_subprotocol = [name.removeprefix(_KEY_PREFIX) for name in subprotocols if name.startswith(_KEY_PREFIX)]
+    secret = credentials.judge(in_subprotocol[0]) if in_subprotocol else credentials.identify(headers)
+    kind = secret.session.get("type", "realtime") if secret is not None else None
+    if kind is not None and (kind == "translation") != translation:
+        raise ApiProblem(
+            f"This client secret opens {kind} sessions; they have an address of their own.",
+            code="invalid_value",
+            param="session.type",
+        )
+    intent = query.get("intent")
+    if intent not in (None, "transcription", "conversation"):
+        raise ApiProblem(
+            f"Invalid value for 'intent': got {intent[:80]!r}, allowed is 'transcription'.",
+            code="invalid_value",
+            param="intent",
+        )
+    model = query.get("model")
+    if model is not None and not 0 < len(model) <= _MAX_MODEL:
+        raise ApiProblem(
+            f"Invalid value for 'model': allowed is a model's name of 1 to {_MAX_MODEL} characters.",
+            code="invalid_value",
+            param="model",
+        )
+    call_id = query.get("call_id")
+    if call_id is not None and secret is not None:
+        raise ApiProblem(
+            "A client secret cannot attach to a call; this needs an API key.",
+            status=401,
+            code="invalid_api_key",
+        )
+    if model is None and call_id is None and intent != "transcription" and secret is None:
+        raise ApiProblem(
+            "Missing required parameter: 'model'. The address needs model, call_id or intent=transcription.",
+            code="missing_required_parameter",
+            param="model",
+        )
+    beta = "openai-beta" in headers or any(name.startswith(_BETA_PREFIX) for name in subprotocols)
+    return Handshake(
+        model=model,
+        call_id=call_id,
+        transcription=intent == "transcription",
+        secret=secret,
+        subprotocol=SUBPROTOCOL if SUBPROTOCOL in subprotocols else None,
+        beta=beta,
+    )
