@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..arguments import check_seconds
 from ..errors import APITimeoutError, ConnectionClosedError, RealtimeError
+from ._deadline import Deadline
 from ._leaving import see_through
 from ._link import AsyncLink, LinkClosed
 from ._playback import AsyncPlayback
@@ -21,7 +22,6 @@ from ._receiving import AsyncReceiving
 from ._sending import AsyncSending
 from ._stream import AsyncStream
 from ._tools import ToolTask
-from .blocking._deadline import Deadline
 from .state import _shortcuts as shortcuts
 from .state._acknowledgement import Acknowledgement
 from .state._closing import Ending

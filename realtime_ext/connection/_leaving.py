@@ -9,7 +9,7 @@ from typing import Any
 
 from ..http.sending import AsyncHttp, asend
 from ..resources.call_operations import build_hangup
-from .blocking._request import ConnectRequest
+from ._request import ConnectRequest
 
 __all__ = ["hang_up", "see_through"]
 

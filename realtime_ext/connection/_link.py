@@ -15,7 +15,7 @@ from ..call import SAFETY_HEADER
 from ..errors import RealtimeError
 from ..http.sending import AsyncHttp
 from ..http.settings import ask_key
-from .blocking._websocket import (
+from ._websocket import (
     AS_BYTES,
     AS_IT_IS,
     PINGS,

@@ -12,8 +12,8 @@ from ..http.sending import AsyncHttp, asend
 from ._connection import AsyncConnection
 from ._leaving import hang_up, see_through
 from ._link import AsyncLink, open_link
-from .blocking._request import ConnectRequest
-from .blocking._websocket import seconds_of
+from ._request import ConnectRequest
+from ._websocket import seconds_of
 from .state._core import Protocol
 from .state._opening import Plan
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from .. import _json
 from ..arguments import check_seconds
 from ..errors import APITimeoutError
-from .blocking._deadline import Deadline
+from ._deadline import Deadline
 from .state import _shortcuts as shortcuts
 from .state._acknowledgement import DOUBT, Acknowledgement
 from .state._core import Protocol

@@ -99,7 +99,7 @@ class AsyncConnections:
             ```
         """
         from ..connection import AsyncConnecting
-        from ..connection.blocking._request import ConnectRequest
+        from ..connection._request import ConnectRequest
 
         request = ConnectRequest.check(
             model=model,
@@ -157,7 +157,7 @@ class AsyncConnections:
             MissingApiKeyError, APIStatusError, APIConnectionError, ConnectionClosedError: As with `connect`.
         """
         from ..connection import AsyncAnswering
-        from ..connection.blocking._request import ConnectRequest
+        from ..connection._request import ConnectRequest
 
         accept = sip.build_accept(call_id, session, validate=self._http.settings.validate)
         request = ConnectRequest.check(

@@ -93,7 +93,7 @@ class Connections:
             ```
         """
         from ..connection import Connecting
-        from ..connection.blocking._request import ConnectRequest
+        from ..connection._request import ConnectRequest
 
         request = ConnectRequest.check(
             model=model,
@@ -151,7 +151,7 @@ class Connections:
             MissingApiKeyError, APIStatusError, APIConnectionError, ConnectionClosedError: As with `connect`.
         """
         from ..connection import Answering
-        from ..connection.blocking._request import ConnectRequest
+        from ..connection._request import ConnectRequest
 
         accept = sip.build_accept(call_id, session, validate=self._http.settings.validate)
         request = ConnectRequest.check(

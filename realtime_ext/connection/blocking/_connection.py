@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ...arguments import check_seconds
 from ...errors import APITimeoutError, ConnectionClosedError, RealtimeError
+from .._deadline import Deadline
+from .._websocket import LinkClosed
 from ..state import _shortcuts as shortcuts
 from ..state._acknowledgement import Acknowledgement
 from ..state._closing import Ending
@@ -21,14 +23,12 @@ from ..state._departures import Unsent
 from ..state._outbox import Outgoing, appended, given_back
 from ..state._surface import Observer, Surface
 from ..state._waiters import Waiter
-from ._deadline import Deadline
 from ._playback import Playback
 from ._reader import Reader
 from ._receiving import Receiving
 from ._sending import Sending
 from ._stream import Stream
 from ._tools import ToolThread
-from ._websocket import LinkClosed
 
 if TYPE_CHECKING:
     from ...http.exchange import Clock

@@ -15,7 +15,7 @@ from ...http.quiet import HTTP_LOGGERS, quiet, silence
 from ...http.sending import Http
 from ...http.settings import checked_key
 from ...resources.call_operations import build_hangup
-from ._request import ConnectRequest
+from .._request import ConnectRequest
 from ._sockets import shut_down
 
 if TYPE_CHECKING:

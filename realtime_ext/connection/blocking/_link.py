@@ -17,11 +17,7 @@ from ...call import SAFETY_HEADER
 from ...errors import APITimeoutError, RealtimeError
 from ...http.sending import Http
 from ...http.settings import checked_key
-from ..state._handshake import Handshake
-from ..state._opening import Plan
-from ._attempt import attempt, library
-from ._sockets import Dialer, shut_down
-from ._websocket import (
+from .._websocket import (
     AS_BYTES,
     AS_IT_IS,
     PINGS,
@@ -34,11 +30,15 @@ from ._websocket import (
     proxy_of,
     seconds_of,
 )
+from ..state._handshake import Handshake
+from ..state._opening import Plan
+from ._attempt import attempt, library
+from ._sockets import Dialer, shut_down
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from ._deadline import Deadline
+    from .._deadline import Deadline
 
 __all__ = ["WebSocketLink", "open_link"]
 

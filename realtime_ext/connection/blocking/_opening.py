@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from ...errors import RealtimeError
 from ...http.sending import Http, send
+from .._request import ConnectRequest
+from .._websocket import seconds_of
 from ..state._core import Protocol
 from ..state._opening import Plan
 from ._connection import Connection
 from ._hangup import hang_up
 from ._link import WebSocketLink, open_link
-from ._request import ConnectRequest
 from ._sockets import Dialer
-from ._websocket import seconds_of
 
 if TYPE_CHECKING:
     from ...http.operation import Operation

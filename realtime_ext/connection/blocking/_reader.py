@@ -9,11 +9,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ...errors import NotFoundError, RealtimeError
+from .._websocket import LinkClosed
 from ..state._closing import Ending
 from ..state._message import read_message
 from ..state._reconnect import Reconnecting, unconfirmed
 from ._sockets import Dialer
-from ._websocket import LinkClosed
 
 if TYPE_CHECKING:
     from ...http.exchange import Clock

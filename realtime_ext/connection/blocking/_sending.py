@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from ... import _json
 from ...arguments import check_seconds
 from ...errors import APITimeoutError
+from .._deadline import Deadline
 from ..state import _shortcuts as shortcuts
 from ..state._acknowledgement import DOUBT, Acknowledgement
 from ..state._core import Protocol
 from ..state._outbox import Outgoing, append_messages, given_back
 from ..state._waiters import Waiter
-from ._deadline import Deadline
 
 if TYPE_CHECKING:
     from ...events import ClientEvent

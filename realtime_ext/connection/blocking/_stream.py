@@ -6,8 +6,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from ...errors import APITimeoutError, ConnectionClosedError
+from .._deadline import Deadline
 from ..state import _shortcuts as shortcuts
-from ._deadline import Deadline
 
 if TYPE_CHECKING:
     from ...events import ServerEvent

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 
-from ...arguments import QueryValue, RequestOptions, check_header
-from ..state._core import MAX_QUEUE_BYTES, Protocol
-from ..state._inbox import Budget
-from ..state._opening import Plan, check_reconnect, confirming_plan, make_plan
-from ..state._reconnect import Reconnect
-from ..state._surface import Observer
+from ..arguments import QueryValue, RequestOptions, check_header
 from ._websocket import LinkOptions
+from .state._core import MAX_QUEUE_BYTES, Protocol
+from .state._inbox import Budget
+from .state._opening import Plan, check_reconnect, confirming_plan, make_plan
+from .state._reconnect import Reconnect
+from .state._surface import Observer
 
 if TYPE_CHECKING:
     import ssl
 
-    from ...arguments import Timeout
-    from ...session import SessionLike
+    from ..arguments import Timeout
+    from ..session import SessionLike
 
 __all__ = ["ConnectRequest"]
 

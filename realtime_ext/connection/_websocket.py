@@ -13,12 +13,12 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from ...errors import RealtimeError
+from ..errors import RealtimeError
 
 if TYPE_CHECKING:
     import ssl
 
-    from ...arguments import Timeout
+    from ..arguments import Timeout
 
 __all__ = [
     "AS_BYTES",
