@@ -19,7 +19,7 @@ from aiortc.mediastreams import MediaStreamError
 from av import AudioCodecContext, AudioFrame, AudioResampler, CodecContext, Packet
 
 from ... import audio
-from ...audio._samples import as_bytes
+from ...audio import as_bytes
 
 __all__ = ["AudioIn", "AudioOut", "IncomingAudio", "OutgoingAudio", "open_sink", "open_source"]
 

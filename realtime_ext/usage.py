@@ -1,0 +1,515 @@
+"""What a session has used, and what that costs.
+
+    meter = usage.UsageMeter()
+    for event in connection:
+        meter.observe(event)
+    meter.usage.input.audio                       # tokens, cached ones among them
+    meter.usage.cost(prices)                      # Decimal("0.0421"), or None if a price isn't known
+
+The API counts tokens by modality (text, audio, image) and says how many of the input's were cached;
+responses that were cut short count as well. Prices are the caller's: this module has none, and must not
+fetch any either.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from functools import reduce
+from operator import add
+from typing import Any, Literal
+
+import attrs
+
+__all__ = ["Amount", "Price", "PriceTable", "Rate", "Tokens", "Usage", "UsageEntry", "UsageMeter"]
+
+
+@attrs.frozen(kw_only=True)
+class Tokens:
+    """Tokens by modality; `+` adds.
+
+    Args:
+        text: Tokens of text.
+        audio: Tokens of audio.
+        image: Tokens of images.
+        other: Tokens that the API counted without saying of what.
+    """
+
+    text: int = 0
+    audio: int = 0
+    image: int = 0
+    other: int = 0
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.text + self.audio + self.image + self.other
+
+    def __add__(self, more: Tokens) -> Tokens:
+        if not isinstance(more, Tokens):
+            return NotImplemented
+        return Tokens(
+            text=self.text + more.text,
+            audio=self.audio + more.audio,
+            image=self.image + more.image,
+            other=self.other + more.other,
+        )
+
+
+@attrs.frozen(kw_only=True)
+class Amount:
+    """What some responses or transcriptions took; `+` adds.
+
+    Args:
+        count: How many they were.
+        input: Tokens that went in, cached ones among them.
+        cached: Those of `input` that came out of the cache, and are usually cheaper.
+        output: Tokens that were made.
+        seconds: Audio that was transcribed by a model that is paid by time.
+    """
+
+    count: int = 0
+    input: Tokens = Tokens()
+    cached: Tokens = Tokens()
+    output: Tokens = Tokens()
+    seconds: float = 0.0
+
+    def __add__(self, more: Amount) -> Amount:
+        if not isinstance(more, Amount):
+            return NotImplemented
+        return Amount(
+            count=self.count + more.count,
+            input=self.input + more.input,
+            cached=self.cached + more.cached,
+            output=self.output + more.output,
+            seconds=self.seconds + more.seconds,
+        )
+
+
+def amount_of(usage: Any, output: str | None = None) -> Amount:
+    """Read the API's usage object, of a response or a transcription.
+
+    Args:
+        usage: Generated model or dict; None counts as one of nothing.
+        output: The modality of the output where the API doesn't say it, such as "text".
+
+    Returns:
+        The amount of one. A total that exceeds its parts leaves the rest in `other`, unless only one
+        modality is in question.
+    """
+    details = part(usage, "input_token_details")
+    given = _tokens(part(usage, "input_tokens"), details)
+    made = _tokens(part(usage, "output_tokens"), part(usage, "output_token_details"), output)
+    used = [name for name in ("text", "audio", "image") if getattr(given, name)]
+    cached = _tokens(
+        part(details, "cached_tokens"),
+        part(details, "cached_tokens_details"),
+        used[0] if len(used) == 1 and not given.other else None,
+    )
+    return Amount(count=1, input=given, cached=cached, output=made, seconds=_number(part(usage, "seconds")))
+
+
+def part(value: Any, name: str) -> Any:
+    """Give a field of a generated model or a dict; None if it isn't there."""
+    return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
+
+
+def _tokens(total: Any, details: Any, only: str | None = None) -> Tokens:
+    counts = {name: int(_number(part(details, f"{name}_tokens"))) for name in ("text", "audio", "image")}
+    rest = max(0, int(_number(total)) - sum(counts.values()))
+    if only is not None and not any(counts.values()):
+        return Tokens(**{only: rest})
+    return Tokens(**counts, other=rest)
+
+
+def _number(value: Any) -> float:
+    """A count as the API sends it; whatever is none counts as nothing, so that it never ends a session."""
+    usable = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf")
+    return value if usable else 0
+
+
+_MILLION = 1_000_000
+_MODALITIES = ("text", "audio", "image")
+
+
+@attrs.frozen(kw_only=True)
+class Rate:
+    """What a million tokens of one modality cost; None for a price that isn't known.
+
+    Args:
+        input: Those that go in and aren't cached.
+        cached: Those that go in and are.
+        output: Those that are made.
+    """
+
+    input: Decimal | None = None
+    cached: Decimal | None = None
+    output: Decimal | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Price:
+    """A model's prices from one day on.
+
+    Args:
+        model: Its name as the API says it; a snapshot is a model of its own.
+        since: The first day on which they hold.
+        text: Tokens of text.
+        audio: Tokens of audio.
+        image: Tokens of images.
+        per_minute: A minute of audio, for models that are paid by time.
+    """
+
+    model: str
+    since: datetime.date
+    text: Rate = Rate()
+    audio: Rate = Rate()
+    image: Rate = Rate()
+    per_minute: Decimal | None = None
+
+    def cost(self, amount: Amount) -> Decimal | None:
+        """Price an amount; None if a price that it needs isn't known."""
+        if amount.input.other or amount.cached.other or amount.output.other:
+            return None
+        parts: list[tuple[float, Decimal | None, int]] = [(amount.seconds, self.per_minute, 60)]
+        for name in _MODALITIES:
+            rate: Rate = getattr(self, name)
+            cached = _of(amount.cached, name)
+            fresh = _of(amount.input, name) - cached
+            if fresh < 0:
+                return None
+            parts += [
+                (fresh, rate.input, _MILLION),
+                (cached, rate.cached, _MILLION),
+                (_of(amount.output, name), rate.output, _MILLION),
+            ]
+        total = Decimal(0)
+        for count, price, unit in parts:
+            if count and price is None:
+                return None
+            total += Decimal(str(count)) * (price or 0) / unit
+        return total
+
+
+def _as_tuple(prices: Iterable[Price]) -> tuple[Price, ...]:
+    return tuple(prices)
+
+
+@attrs.frozen
+class PriceTable:
+    """Prices of several models, each from a day on.
+
+    Args:
+        prices: In any order; of one model several, for different days.
+        currency: What they are in; a name only.
+    """
+
+    prices: tuple[Price, ...] = attrs.field(converter=_as_tuple)
+    currency: str = attrs.field(default="USD", kw_only=True)
+
+    @classmethod
+    def from_dict(cls, table: Mapping[str, Any]) -> PriceTable:
+        """Read a table, such as one from a TOML or JSON file.
+
+        Args:
+            table: `models`, and `currency` if it isn't USD. Each of `models` has the day `since` (a date or
+                "2026-01-31"), then `text`, `audio` and `image` with the prices of a million tokens as
+                `input`, `cached` and `output`, and `per_minute`. What is left out isn't known. A list of
+                such stands for a price that changed:
+
+                    {"models": {"some-model": {
+                        "since": "2026-01-31",
+                        "text": {"input": 1, "cached": "0.10", "output": 2},
+                        "audio": {"input": 10, "cached": 1, "output": 20},
+                    }}}
+
+        Raises:
+            TypeError: `table` is no dict.
+            ValueError: It is no such table; the message names the place, what is there, and what is allowed.
+        """
+        if not isinstance(table, Mapping):
+            raise TypeError(f"prices: expected a PriceTable or a dict, got {type(table).__name__}")
+        _known(table, ("models", "currency"), "prices")
+        models = _mapping(table.get("models"), "models")
+        prices = []
+        for model, entries in models.items():
+            listed = entries if isinstance(entries, list) else [entries]
+            prices += [_price(model, entry, f"models.{model}") for entry in listed]
+        currency = table.get("currency", "USD")
+        if not isinstance(currency, str) or not currency:
+            raise ValueError(f"currency: expected a name such as USD, got {currency!r}")
+        return cls(tuple(prices), currency=currency)
+
+    def price(self, model: str | None, on: datetime.date) -> Price | None:
+        """Find the price of a model on a day; None for a model that isn't here, or not yet on that day."""
+        found = [price for price in self.prices if price.model == model and price.since <= on]
+        return max(found, key=lambda price: price.since, default=None)
+
+    def cost(self, model: str | None, amount: Amount, on: datetime.date) -> Decimal | None:
+        """Price what a model was used for; None if that isn't known, 0 if it was used for nothing."""
+        if amount == Amount(count=amount.count):
+            return Decimal(0)
+        price = self.price(model, on)
+        return None if price is None else price.cost(amount)
+
+
+def _of(tokens: Tokens, modality: str) -> int:
+    count: int = getattr(tokens, modality)
+    return count
+
+
+def _price(model: str, entry: Any, at: str) -> Price:
+    fields = _mapping(entry, at)
+    _known(fields, ("since", *_MODALITIES, "per_minute"), at)
+    rates = {name: _rate(fields[name], f"{at}.{name}") for name in _MODALITIES if name in fields}
+    per_minute = _money(fields.get("per_minute"), f"{at}.per_minute")
+    return Price(
+        model=model, since=day_of(fields.get("since"), f"{at}.since"), per_minute=per_minute, **rates
+    )
+
+
+def _rate(entry: Any, at: str) -> Rate:
+    fields = _mapping(entry, at)
+    _known(fields, ("input", "cached", "output"), at)
+    return Rate(**{name: _money(value, f"{at}.{name}") for name, value in fields.items()})
+
+
+def _mapping(value: Any, at: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{at}: expected a dict, got {value!r}")
+    return value
+
+
+def _known(fields: Mapping[str, Any], names: tuple[str, ...], at: str) -> None:
+    for name in fields:
+        if name not in names:
+            raise ValueError(f"{at}: {name!r} is not known; known are {', '.join(names)}")
+
+
+def day_of(value: Any, at: str) -> datetime.date:
+    """Give the day that is meant by a date, a time or text such as `2026-01-31`.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    if isinstance(value, datetime.datetime):
+        return value.date()
+    if isinstance(value, datetime.date):
+        return value
+    try:
+        return datetime.date.fromisoformat(value)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f'{at}: expected a day such as "2026-01-31", got {value!r}') from error
+
+
+def _money(value: Any, at: str) -> Decimal | None:
+    if value is None:
+        return None
+    try:
+        # By way of text, so that 0.1 is a tenth.
+        price = Decimal(str(value)) if not isinstance(value, bool) else Decimal(-1)
+    except ArithmeticError as error:
+        raise ValueError(f"{at}: expected a price of 0 or more, got {value!r}") from error
+    if not price.is_finite() or price < 0:
+        raise ValueError(f"{at}: expected a price of 0 or more, got {value!r}")
+    return price
+
+
+Kind = Literal["response", "transcription"]
+
+
+@attrs.frozen(kw_only=True)
+class UsageEntry:
+    """What one model was used for.
+
+    Args:
+        kind: "response" or "transcription".
+        model: Its name; None if it isn't known.
+        amount: How much.
+    """
+
+    kind: Kind
+    model: str | None
+    amount: Amount
+
+
+@attrs.frozen
+class Usage:
+    """What responses and transcriptions took; `+` adds, and `sum(usages, Usage())` works.
+
+    Args:
+        entries: One for each kind and model.
+    """
+
+    entries: tuple[UsageEntry, ...] = ()
+
+    @classmethod
+    def of_response(cls, response: Any, model: str | None = None) -> Usage:
+        """Read a response's usage.
+
+        Args:
+            response: A `response.done` event or its response, generated or a dict, whatever its status. One
+                without usage counts as a response that took nothing.
+            model: The session's model, which the response doesn't say.
+        """
+        usage = part(part(response, "response") or response, "usage")
+        return cls((UsageEntry(kind="response", model=model, amount=amount_of(usage)),))
+
+    @classmethod
+    def of_transcription(cls, event: Any, model: str | None = None) -> Usage:
+        """Read the usage of a transcription of the input, counted in tokens or in seconds.
+
+        Args:
+            event: A `conversation.item.input_audio_transcription.completed` event, generated or a dict.
+            model: The transcription's model, which the event doesn't say.
+        """
+        amount = amount_of(part(event, "usage"), output="text")
+        return cls((UsageEntry(kind="transcription", model=model, amount=amount),))
+
+    def __add__(self, more: Usage) -> Usage:
+        if not isinstance(more, Usage):
+            return NotImplemented
+        merged: dict[tuple[Kind, str | None], Amount] = {}
+        for entry in (*self.entries, *more.entries):
+            key = entry.kind, entry.model
+            merged[key] = merged[key] + entry.amount if key in merged else entry.amount
+        return Usage(
+            tuple(
+                UsageEntry(kind=kind, model=model, amount=amount) for (kind, model), amount in merged.items()
+            )
+        )
+
+    @property
+    def responses(self) -> Amount:
+        """What all responses took."""
+        return self._sum("response")
+
+    @property
+    def transcriptions(self) -> Amount:
+        """What all transcriptions of the input took, which other models make at other prices."""
+        return self._sum("transcription")
+
+    @property
+    def input(self) -> Tokens:
+        """The responses' input tokens, cached ones among them."""
+        return self.responses.input
+
+    @property
+    def cached(self) -> Tokens:
+        """Those of the responses' input tokens that came out of the cache."""
+        return self.responses.cached
+
+    @property
+    def output(self) -> Tokens:
+        """The responses' output tokens."""
+        return self.responses.output
+
+    @property
+    def input_tokens(self) -> int:
+        """All of the responses' input tokens."""
+        return self.input.total
+
+    @property
+    def output_tokens(self) -> int:
+        """All of the responses' output tokens."""
+        return self.output.total
+
+    @property
+    def total_tokens(self) -> int:
+        """The responses' input and output tokens; cached ones are part of the input and count once."""
+        return self.input_tokens + self.output_tokens
+
+    def cost(
+        self, prices: PriceTable | Mapping[str, Any], *, on: datetime.date | str | None = None
+    ) -> Decimal | None:
+        """Say what all of it costs.
+
+        Args:
+            prices: A table of your own, or a dict as `PriceTable.from_dict` takes it.
+            on: The day whose prices count, a date or as `2026-08-01`; today (UTC) if left out.
+
+        Returns:
+            The sum in the table's currency, responses and transcriptions together; or None where that
+            isn't
+            known: for a model, a day or a modality that the table has no price of, and for tokens of which
+            the API didn't say what they were.
+
+        Raises:
+            TypeError: `prices` is neither.
+            ValueError: The dict is no price table, or `on` no day.
+        """
+        table = prices if isinstance(prices, PriceTable) else PriceTable.from_dict(prices)
+        day = datetime.datetime.now(datetime.UTC).date() if on is None else day_of(on, "on")
+        total = Decimal(0)
+        for entry in self.entries:
+            cost = table.cost(entry.model, entry.amount, day)
+            if cost is None:
+                return None
+            total += cost
+        return total
+
+    def _sum(self, kind: Kind) -> Amount:
+        return reduce(add, (entry.amount for entry in self.entries if entry.kind == kind), Amount())
+
+
+_SESSION = ("session.created", "session.updated")
+_RESPONSE = "response.done"
+_TRANSCRIPTION = "conversation.item.input_audio_transcription.completed"
+
+
+class UsageMeter:
+    """Adds up what a session uses.
+
+    It looks at `session.created` and `session.updated` for the models, and at `response.done` and completed
+    transcriptions for what they took; an event that comes twice counts once. Everything else is passed over.
+
+    Args:
+        model: The session's model, until an event says it. A sideband gets no `session.created`.
+        transcription_model: The model that transcribes the input, likewise.
+    """
+
+    __slots__ = ("_model", "_seen", "_transcription_model", "_usage")
+
+    def __init__(self, model: str | None = None, transcription_model: str | None = None) -> None:
+        self._model = model
+        self._transcription_model = transcription_model
+        self._usage = Usage()
+        self._seen: dict[str, None] = {}  # a set that is empty takes more
+
+    @property
+    def usage(self) -> Usage:
+        """What was used so far; a value that later events don't change."""
+        return self._usage
+
+    def observe(self, event: Any) -> None:
+        """Take one server event: generated, an `UnknownEvent`, or a dict."""
+        data = part(event, "data")
+        if not isinstance(event, Mapping) and isinstance(data, Mapping):
+            event = data  # an UnknownEvent has the event as it came in there
+        kind = part(event, "type")
+        if kind in _SESSION:
+            self._learn(part(event, "session"))
+        elif kind == _RESPONSE:
+            if self._is_new(part(part(event, "response"), "id")):
+                self._usage += Usage.of_response(event, self._model)
+        elif kind == _TRANSCRIPTION and self._is_new(part(event, "item_id"), part(event, "content_index")):
+            self._usage += Usage.of_transcription(event, self._transcription_model)
+
+    def _learn(self, session: Any) -> None:
+        # What is off now may still have transcriptions under way, so a model is only ever replaced by
+        # another.
+        self._model = _name(part(session, "model")) or self._model
+        transcription = part(part(part(session, "audio"), "input"), "transcription")
+        self._transcription_model = _name(part(transcription, "model")) or self._transcription_model
+
+    def _is_new(self, *identity: Any) -> bool:
+        key = repr(identity)
+        if key in self._seen and identity[0] is not None:
+            return False
+        self._seen[key] = None
+        return True
+
+
+def _name(value: Any) -> str | None:
+    return value if isinstance(value, str) else None

@@ -1,0 +1,435 @@
+"""Webhooks: prove that a delivery came from the API, and read the event in it.
+
+The job: check `webhook-signature` over the body's exact bytes (the Standard Webhooks scheme), refuse what is
+too old or too new, and turn the body into a generated event. It does no I/O apart from reading
+`OPENAI_WEBHOOK_SECRET` when a call names no secret, and it reads nothing in a body that it has not verified.
+
+Whatever is wrong with a delivery is a `WebhookVerificationError`: answer it with status 400. Whatever is
+wrong with the set-up (no secret, a malformed one, a negative tolerance) is a `ValueError`: it would refuse
+every delivery alike.
+
+Deliveries come at least once, in any order, for up to 72 hours: answer fast, drop repetitions
+(`Deduplicator`), and accept the call elsewhere, since the caller hangs up while a webhook is being handled.
+
+Only version `v1` of a signature counts. Several secrets are tried for rotation and several signatures for the
+sender's; every pair is compared, in constant time, so that timing tells nothing. No secret and no computed
+signature is in any message.
+
+Source: https://www.standardwebhooks.com and https://platform.openai.com/docs/guides/webhooks
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import math
+import os
+import re
+import secrets as random_bytes
+import threading
+import time
+from base64 import b64decode, b64encode
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
+
+from . import _json
+from .errors import WebhookVerificationError
+from .events import UnknownEvent
+from .secrets import Secret, mask
+
+if TYPE_CHECKING:
+    from realtime_api.models import WebhookLiveCallIncoming, WebhookRealtimeCallIncoming
+
+__all__ = [
+    "Deduplicator",
+    "HeadersLike",
+    "SecretsLike",
+    "WebhookEvent",
+    "WebhookVerificationError",
+    "sign",
+    "unwrap",
+    "verify",
+]
+
+
+HeadersLike: TypeAlias = Mapping[str, Any] | Iterable[tuple[str, str]] | Iterable[tuple[bytes, bytes]]
+SecretsLike: TypeAlias = str | Secret | Iterable[str | Secret]
+WebhookEvent: TypeAlias = "WebhookRealtimeCallIncoming | WebhookLiveCallIncoming | UnknownEvent"
+
+
+def unwrap(
+    body: str | bytes,
+    headers: HeadersLike,
+    secret: SecretsLike | None = None,
+    tolerance: float | timedelta = 300,
+    *,
+    clock: Callable[[], float | datetime] | None = None,
+) -> WebhookEvent:
+    """Verify a delivery and read its event.
+
+    Args:
+        body: The request's body exactly as it came, before any JSON parsing; str is taken as UTF-8.
+        headers: The request's headers: a mapping in any case, a WSGI environ, or a list of pairs (str or
+            bytes).
+        secret: The webhook's secret, `whsec_…`, or several of which any may match; None:
+            `OPENAI_WEBHOOK_SECRET`.
+        tolerance: How far the delivery's time may lie in the past or in the future, in seconds; 0 or more.
+        clock: Gives the current time, as seconds since 1970 or as an aware datetime; the system's unless
+            given.
+
+    Returns:
+        `WebhookRealtimeCallIncoming` or `WebhookLiveCallIncoming` of `realtime_api.models`. Events of other
+        types come as `UnknownEvent`, and so does a call event that lacks what its class needs, with `reason`
+        saying what.
+
+    Raises:
+        WebhookVerificationError: The delivery is not genuine or not recent; or, though genuine, its body is
+            no JSON object with a `type`, so that there is no event to give.
+        ValueError: No secret, an empty or malformed one, or a negative tolerance.
+
+    Example:
+        ```python
+        event = webhooks.unwrap(await request.body(), request.headers)
+        if isinstance(event, WebhookRealtimeCallIncoming):
+            queue.put(event.data.call_id)
+        ```
+    """
+    verify(body, headers, secret, tolerance, clock=clock)
+    try:
+        data = _json.decode(body)
+    except ValueError as fault:
+        raise WebhookVerificationError(f"the webhook is genuine, but its body is {fault}") from fault
+    kind = data.get("type") if isinstance(data, dict) else None
+    if not isinstance(kind, str) or not kind:
+        raise WebhookVerificationError("the webhook is genuine, but its body is no JSON object with a type")
+    from realtime_api.events import WEBHOOK_EVENTS
+
+    model: Any = WEBHOOK_EVENTS.get(kind)
+    if model is None:
+        return UnknownEvent(kind, data)
+    try:
+        return cast("WebhookEvent", model.from_dict(data))
+    except Exception as fault:
+        return UnknownEvent(kind, data, mask(str(fault) or type(fault).__name__))
+
+
+_VERSION = "v1,"
+_PREFIX = "whsec_"
+_ENVIRONMENT = "OPENAI_WEBHOOK_SECRET"
+# Seconds since 1970, in digits alone: int() would also take blanks, signs, underscores and other scripts'
+# digits.
+_SECONDS = re.compile(r"[0-9]{1,12}")
+_WEBHOOK_ID = re.compile(r"[!-~]+")
+
+
+def verify(
+    body: str | bytes,
+    headers: HeadersLike,
+    secret: SecretsLike | None = None,
+    tolerance: float | timedelta = 300,
+    *,
+    clock: Callable[[], float | datetime] | None = None,
+) -> None:
+    """Check that a delivery was signed with the secret, and lately.
+
+    Args:
+        body: The request's body exactly as it came, before any JSON parsing; str is taken as UTF-8.
+        headers: The request's headers: a mapping in any case, a WSGI environ, or a list of pairs (str or
+            bytes).
+        secret: The webhook's secret, `whsec_…`, or several while one replaces another; any of them may match.
+            A secret without that prefix is taken as the key itself. None: `OPENAI_WEBHOOK_SECRET`.
+        tolerance: How far the delivery's time may lie in the past or in the future, in seconds; 0 or more.
+        clock: Gives the current time, as seconds since 1970 or as an aware datetime; the system's unless
+            given.
+
+    Raises:
+        WebhookVerificationError: A header is missing or malformed, the time is outside the tolerance, the
+            body is not str or bytes, or no v1 signature fits.
+        TypeError: `clock` is no callable, or gives no time.
+        ValueError: No secret, an empty or malformed one, or a negative tolerance.
+
+    Source: https://www.standardwebhooks.com, "Signature scheme" and "Webhook headers".
+    """
+    keys = _keys(secret)
+    allowed = _tolerance(tolerance)
+    content = _content(body)
+    webhook_id, timestamp, signatures = _signed_headers(headers)
+    if not _SECONDS.fullmatch(timestamp):
+        raise WebhookVerificationError("webhook-timestamp is not a whole number of seconds since 1970")
+    age = math.floor(_now(clock)) - int(timestamp)
+    if abs(age) > allowed:
+        direction = "past" if age > 0 else "future"
+        raise WebhookVerificationError(
+            f"webhook-timestamp lies {abs(age)} s in the {direction}; {allowed:g} s are allowed"
+        )
+    candidates = [
+        part.removeprefix(_VERSION).encode("utf-8", "replace")
+        for part in signatures
+        if part.startswith(_VERSION)
+    ]
+    if not candidates:
+        raise WebhookVerificationError("webhook-signature holds no v1 signature")
+    expected = [_signature(key, webhook_id, timestamp, content) for key in keys]
+    matches = [hmac.compare_digest(ours, theirs) for ours in expected for theirs in candidates]
+    if not any(matches):
+        raise WebhookVerificationError(
+            "no webhook signature fits: another secret, or a body that is not byte for byte what was sent"
+        )
+
+
+def sign(
+    body: str | bytes,
+    secret: SecretsLike | None = None,
+    *,
+    webhook_id: str | None = None,
+    timestamp: float | datetime | None = None,
+) -> dict[str, str]:
+    """Sign a body as the API signs its deliveries; for tests, simulators and relays.
+
+    Args:
+        body: The request's body, exactly as it will be sent.
+        secret: As for `verify`; several give one signature each, as a sender does that rotates its secret.
+        webhook_id: The delivery's id, printable ASCII without blanks; a random one unless given.
+        timestamp: Seconds since 1970 (fractions are dropped) or an aware datetime; now unless given.
+
+    Returns:
+        The headers `webhook-id`, `webhook-timestamp` and `webhook-signature`.
+
+    Raises:
+        ValueError: No secret, an empty or malformed one, or a body, id or timestamp that cannot be sent.
+    """
+    keys = _keys(secret)
+    try:
+        content = _content(body)
+    except WebhookVerificationError as fault:
+        raise ValueError(str(fault)) from fault
+    name = f"wh_{random_bytes.token_hex(16)}" if webhook_id is None else webhook_id
+    if not isinstance(name, str) or not _WEBHOOK_ID.fullmatch(name):
+        raise ValueError(f"webhook_id: {name!r} is not printable ASCII without blanks")
+    moment = time.time() if timestamp is None else timestamp
+    if isinstance(moment, datetime) and moment.tzinfo is None:
+        raise ValueError(f"timestamp: {timestamp!r} has no time zone; expected an aware datetime")
+    seconds = moment.timestamp() if isinstance(moment, datetime) else moment
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < 10**12:
+        raise ValueError(f"timestamp: {timestamp!r} is not a number of seconds since 1970")
+    written = str(math.floor(seconds))
+    signatures = (_signature(key, name, written, content).decode() for key in keys)
+    return {
+        "webhook-id": name,
+        "webhook-timestamp": written,
+        "webhook-signature": " ".join(f"{_VERSION}{signature}" for signature in signatures),
+    }
+
+
+def _now(clock: Callable[[], float | datetime] | None) -> float:
+    if clock is not None and not callable(clock):
+        raise TypeError(f"clock: expected a callable that gives the time, got {type(clock).__name__}")
+    now = time.time() if clock is None else clock()
+    if isinstance(now, datetime):
+        if now.tzinfo is None:
+            raise TypeError("clock: gave a datetime without time zone; expected an aware one")
+        return now.timestamp()
+    if isinstance(now, bool) or not isinstance(now, int | float) or not math.isfinite(now):
+        raise TypeError(f"clock: expected seconds since 1970 or an aware datetime, it gave {now!r}")
+    return now
+
+
+def _signature(key: bytes, webhook_id: str, timestamp: str, content: bytes) -> bytes:
+    message = b".".join((webhook_id.encode("utf-8", "replace"), timestamp.encode(), content))
+    return b64encode(hmac.digest(key, message, hashlib.sha256))
+
+
+def _content(body: str | bytes) -> bytes:
+    if isinstance(body, bytes | bytearray | memoryview):
+        return bytes(body)
+    if not isinstance(body, str):
+        raise WebhookVerificationError(
+            f"body must be the bytes or str that came over the wire, not {type(body).__name__}: "
+            "a parsed body has lost what was signed"
+        )
+    try:
+        return body.encode()
+    except UnicodeEncodeError as fault:
+        raise WebhookVerificationError("body is not text that UTF-8 can write; pass its bytes") from fault
+
+
+def _keys(secret: SecretsLike | None) -> list[bytes]:
+    if secret is None:
+        secret = os.environ.get(_ENVIRONMENT)
+        if secret is None:
+            raise ValueError(f"no webhook secret: pass secret= or set {_ENVIRONMENT}")
+    if isinstance(secret, bytes | bytearray | memoryview | Mapping):
+        raise ValueError(f"secret: expected a webhook secret (str) or several, got {type(secret).__name__}")
+    several = list(secret) if isinstance(secret, Iterable) and not isinstance(secret, str) else [secret]
+    if not several:
+        raise ValueError("no webhook secret: the list of secrets is empty")
+    return [_key(one) for one in several]
+
+
+def _key(secret: str | Secret) -> bytes:
+    if isinstance(secret, Secret):
+        secret = secret.reveal()
+    if not isinstance(secret, str):
+        raise ValueError(f"secret: a webhook secret must be str, not {type(secret).__name__}")
+    text = secret.strip()
+    if not text:
+        raise ValueError("the webhook secret is empty")
+    if not text.startswith(_PREFIX):
+        return text.encode("utf-8", "surrogatepass")
+    try:
+        key = b64decode(text.removeprefix(_PREFIX), validate=True)
+    except ValueError:
+        # Not chained: what could not be decoded is a secret.
+        raise ValueError(f"the webhook secret is malformed: padded base64 must follow {_PREFIX}") from None
+    if not key:
+        raise ValueError(f"the webhook secret is empty after {_PREFIX}")
+    return key
+
+
+def _tolerance(tolerance: float | timedelta) -> float:
+    seconds = tolerance.total_seconds() if isinstance(tolerance, timedelta) else tolerance
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds >= 0:
+        raise ValueError(f"tolerance: {tolerance!r} is not a number of seconds that is 0 or more")
+    return seconds
+
+
+_HEADERS = _ID_HEADER, _TIME_HEADER, _SIGNATURE_HEADER = (
+    "webhook-id",
+    "webhook-timestamp",
+    "webhook-signature",
+)
+# PEP 3333 names a header in the environ: HTTP_, upper case, underscores. A header of its own name goes first.
+_WSGI_NAMES = {
+    f"HTTP_{name.upper().replace('-', '_')}": name for name in (_ID_HEADER, _TIME_HEADER, _SIGNATURE_HEADER)
+}
+
+
+def _signed_headers(headers: HeadersLike) -> tuple[str, str, list[str]]:
+    """Return a delivery's id, timestamp and signatures, versions included; none is proven yet.
+
+    Raises:
+        WebhookVerificationError: A header is missing, empty, or there twice with different values; or
+            `headers` has not the shape of headers.
+    """
+    found: dict[str, list[str]] = {name: [] for name in _HEADERS}
+    environ: dict[str, list[str]] = {name: [] for name in _HEADERS}
+    for key, value in _pairs(headers):
+        name = _text(key)
+        if name is None:
+            continue
+        target, name = (environ, _WSGI_NAMES[name]) if name in _WSGI_NAMES else (found, name.lower())
+        if name in target:
+            target[name].extend(_texts(name, value))
+    values = {name: found[name] or environ[name] for name in _HEADERS}
+    missing = [name for name, texts in values.items() if not any(texts)]
+    if missing:
+        raise WebhookVerificationError(f"webhook headers are missing or empty: {', '.join(missing)}")
+    for name in (_ID_HEADER, _TIME_HEADER):
+        if len(set(values[name])) != 1:
+            raise WebhookVerificationError(f"{name} is there {len(values[name])} times with different values")
+    signatures = [part.rstrip(",") for text in values[_SIGNATURE_HEADER] for part in text.split()]
+    return values[_ID_HEADER][0], values[_TIME_HEADER][0], signatures
+
+
+def _pairs(headers: HeadersLike) -> Iterator[tuple[Any, Any]]:
+    # httpx joins repeated headers in items(); multi_items() keeps them apart.
+    items = getattr(headers, "multi_items", None) or getattr(headers, "items", None)
+    pairs = items() if callable(items) else headers
+    if isinstance(pairs, str | bytes) or not isinstance(pairs, Iterable):
+        raise WebhookVerificationError(
+            f"webhook headers must be a mapping or (name, value) pairs, not {type(headers).__name__}"
+        )
+    for pair in pairs:
+        if not isinstance(pair, tuple | list) or len(pair) != 2:
+            raise WebhookVerificationError(
+                f"webhook headers must be (name, value) pairs, and one of them is {type(pair).__name__}"
+            )
+        yield pair[0], pair[1]
+
+
+def _texts(name: str, value: Any) -> Iterator[str]:
+    # Some gateways hand over a list of values for each name.
+    for item in value if isinstance(value, list | tuple) else (value,):
+        text = _text(item)
+        if text is None:
+            raise WebhookVerificationError(f"{name} must be text or bytes, not {type(item).__name__}")
+        yield text
+
+
+def _text(value: Any) -> str | None:
+    if isinstance(value, str):
+        return value
+    # ASGI and HTTP's own rule: header bytes are Latin-1.
+    return value.decode("latin-1") if isinstance(value, bytes | bytearray) else None
+
+
+class Deduplicator:
+    """Remembers which deliveries and which calls it was asked about.
+
+    The API delivers at least once, and one call can arrive under two webhook ids; answering it twice fails at
+    best. Several processes need a shared store instead: any object with the same `seen` can stand in this
+    one's place, for instance over Redis, `not redis.set(key, 1, nx=True, ex=259_200)` for each id.
+
+    Safe to use from several threads.
+
+    Args:
+        max_entries: How many webhook ids, and as many call ids, are kept; the longest unasked go first. 1 or
+            more.
+
+    Raises:
+        TypeError: `max_entries` is not an int.
+        ValueError: `max_entries` is below 1.
+
+    Example:
+        ```python
+        if deduplicator.seen(request.headers["webhook-id"], event.data.call_id):
+            return Response(status_code=200)
+        ```
+    """
+
+    def __init__(self, max_entries: int = 10_000) -> None:
+        if isinstance(max_entries, bool) or not isinstance(max_entries, int):
+            raise TypeError(f"max_entries: expected an int of 1 or more, got {type(max_entries).__name__}")
+        if max_entries < 1:
+            raise ValueError(f"max_entries: expected 1 or more, got {max_entries}")
+        self._max_entries = max_entries
+        self._webhooks: OrderedDict[str, None] = OrderedDict()
+        self._calls: OrderedDict[str, None] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def seen(self, webhook_id: str, call_id: str | None = None) -> bool:
+        """Say whether this delivery or this call has come before, and remember both.
+
+        Args:
+            webhook_id: The `webhook-id` header.
+            call_id: The call's id where the event has one: `data.call_id`, or `data.session_id` in live
+                events.
+
+        Returns:
+            False the first time; True when either id was asked about before.
+
+        Raises:
+            TypeError: An id is not a str.
+            ValueError: An id is empty.
+        """
+        for field, value in (("webhook_id", webhook_id), ("call_id", call_id)):
+            if not isinstance(value, str) and (field == "webhook_id" or value is not None):
+                raise TypeError(f"{field}: expected a str, got {type(value).__name__}")
+        if not webhook_id or call_id == "":
+            raise ValueError(
+                "webhook_id and call_id must not be empty; leave out the call_id that is not there"
+            )
+        with self._lock:
+            known_webhook = self._remember(self._webhooks, webhook_id)
+            known_call = call_id is not None and self._remember(self._calls, call_id)
+        return known_webhook or known_call
+
+    def _remember(self, entries: OrderedDict[str, None], key: str) -> bool:
+        known = key in entries
+        entries[key] = None
+        entries.move_to_end(key)
+        if len(entries) > self._max_entries:
+            entries.popitem(last=False)
+        return known
