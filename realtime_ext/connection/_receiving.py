@@ -49,6 +49,26 @@ class AsyncReceiving:
         await self._call_handlers(event)
         return event
 
+    async def next_batch(self, limit_events: int = 256, limit_bytes: int = 2**20) -> list[ServerEvent]:
+        """Wait for at least one event, and return what is queued, without calling handlers.
+
+        For the blocking connection, whose handlers run in the thread that takes an event.
+
+        Args:
+            limit_events: How many events are returned at most; 1 or more.
+            limit_bytes: No further event is returned once so many bytes are reached.
+
+        Returns:
+            The oldest events, in order; an empty list after a normal end.
+
+        Raises:
+            ConnectionClosedError: It ended otherwise, and all events were returned.
+        """
+        first = await self._next()
+        if first is None:
+            return []
+        return [first, *self._core.mailbox.take_batch(limit_events - 1, limit_bytes)]
+
     async def run(self) -> None:
         """Take all events, for the handlers, until the connection ends.
 

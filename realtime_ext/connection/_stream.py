@@ -68,16 +68,35 @@ class AsyncStream:
         return self
 
     async def __anext__(self) -> ServerEvent:
+        event = await self._next()
+        if event is None:
+            raise StopAsyncIteration
+        if not self._connection._core.mailbox.is_consumed:
+            await self._connection._call_handlers(event)
+        return event
+
+    async def next_batch(self, limit_events: int = 256) -> list[ServerEvent]:
+        """Wait for at least one event of the turn, and return what is queued, without calling handlers.
+
+        Returns:
+            The oldest events, in order; an empty list when the turn is over.
+        """
+        first = await self._next()
+        batch = [] if first is None else [first]
+        stream = self._entered()
+        while stream.events and batch and len(batch) < limit_events:
+            batch.append(stream.take())
+        return batch
+
+    async def _next(self) -> ServerEvent | None:
         stream = self._entered()
         while True:
             if stream.events:
                 event: ServerEvent = stream.take()
-                if not self._connection._core.mailbox.is_consumed:
-                    await self._connection._call_handlers(event)
                 return event
             if stream.is_over:
                 stream.raise_error()
-                raise StopAsyncIteration
+                return None
             if stream.must_ask:
                 await self._ask(stream)
             else:

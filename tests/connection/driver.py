@@ -62,7 +62,7 @@ class Driven:
 
             return call
         module = type(value).__module__
-        if module.startswith(("realtime_ext.connection._", "realtime_ext.aio_connection")):
+        if module.startswith("realtime_ext.connection.") and ".state." not in module:
             return Driven(value, self._flavour)
         return value
 

@@ -27,7 +27,8 @@ DIFFERENT = {("Connection", "recv"), ("Connection", "run_tools")}
 
 
 def public(cls: type) -> dict[str, Any]:
-    return {name: getattr(cls, name) for name in dir(cls) if not name.startswith("_")}
+    names = (name for name in dir(cls) if not name.startswith("_") and name != "next_batch")
+    return {name: getattr(cls, name) for name in names}
 
 
 def shape(function: Any) -> list[tuple[str, Any, Any, str]]:

@@ -74,7 +74,7 @@ def test_only_anothers_acknowledgement_is_none(flavour: Flavour) -> None:
 def test_an_answer_that_shows_nothing_of_it_counts_when_no_refusal_follows(
     flavour: Flavour, timeout: float | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for package in ("connection", "aio_connection"):
+    for package in ("connection", "connection.blocking"):
         monkeypatch.setattr(f"realtime_ext.{package}._sending.DOUBT", 0.05)
 
     def script(peer: Peer) -> None:

@@ -95,6 +95,15 @@ class Inbox:
             budget.release(size)
         return event
 
+    def take_batch(self, limit_events: int, limit_bytes: int) -> list[Any]:
+        """Remove and return the oldest events, up to a number of events or about so many bytes."""
+        batch: list[Any] = []
+        size = 0
+        while self._events and len(batch) < limit_events and size < limit_bytes:
+            size += self._events[0][1]
+            batch.append(self.take())
+        return batch
+
     def clear(self) -> None:
         """Drop everything."""
         while self._events:

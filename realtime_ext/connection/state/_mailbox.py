@@ -91,6 +91,11 @@ class Mailbox:
         self.is_consumed = True
         return self._inbox.take()
 
+    def take_batch(self, limit_events: int, limit_bytes: int) -> list[Any]:
+        """Remove and return the oldest events; none if there are none now."""
+        self.is_consumed = True
+        return self._inbox.take_batch(limit_events, limit_bytes)
+
     def wait(self) -> Waiter[None]:
         """Give a waiter that is filled when there is an event to take, or none will come."""
         self.is_consumed = True
