@@ -7,10 +7,11 @@ import sys
 
 from rich.console import Console
 
-from . import create, decode, imports, load, sdp, websocket
+from . import create, decode, depth, imports, load, sdp, websocket
 from .harness import PEERS, Target
 
 BENCHMARKS = {
+    "depth": depth.run,
     "imports": imports.run,
     "decode": decode.run,
     "create": create.run,
