@@ -1,4 +1,4 @@
-"""Congruence: what the cassettes' servers answered, the simulator answers too, in status, type and shape."""
+"""Congruence: what the snapshots' servers answered, the simulator answers too, in status, type and shape."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import yaml
 from realtime_simulator import Simulator
 
 from realtime_ext import sdp
-from scripts.record_cassettes import BASE_URL, CALL_ID, CASES, FLAVOURS, FOLDER, Case
+from scripts.record_snapshots import BASE_URL, CALL_ID, CASES, FLAVOURS, FOLDER, Case
 
 PAIRS = [pytest.param(case, flavour, id=f"{flavour}-{case.name}") for flavour in FLAVOURS for case in CASES]
 # Headers whose presence is part of an answer's shape; their values differ.
@@ -48,7 +48,7 @@ def body_shape(kind: str, body: str) -> Any:
 
 
 @pytest.mark.parametrize(("case", "flavour"), PAIRS)
-def test_the_simulator_answers_as_the_cassette_does(case: Case, flavour: str) -> None:
+def test_the_simulator_answers_as_the_snapshot_does(case: Case, flavour: str) -> None:
     path: Path = FOLDER / flavour / f"{case.name}.yaml"
     [interaction] = yaml.safe_load(path.read_text())["interactions"]
     request, recorded = interaction["request"], interaction["response"]

@@ -1,4 +1,4 @@
-"""The cassettes: replayed through both clients, complete, and without a secret in them."""
+"""The snapshots: replayed through both clients, complete, and without a secret in them."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from vcr.errors import CannotOverwriteExistingCassetteException
 
 from realtime_ext import AuthenticationError, Call, ClientSecret, NotFoundError, sdp
 from realtime_ext.testing import loopback_only, vcr_settings
-from scripts import record_cassettes
-from scripts.record_cassettes import BASE_URL, CALL_ID, CASES, FLAVOURS, FOLDER, Case
+from scripts import record_snapshots
+from scripts.record_snapshots import BASE_URL, CALL_ID, CASES, FLAVOURS, FOLDER, Case
 
 PATHS = sorted(FOLDER.glob("*/*.yaml"))
 PAIRS = [pytest.param(case, flavour, id=f"{flavour}-{case.name}") for flavour in FLAVOURS for case in CASES]
@@ -96,14 +96,14 @@ RESULTS: dict[str, Callable[[Any], None]] = {
 
 
 @pytest.mark.parametrize(("case", "flavour"), PAIRS)
-def test_a_cassette_is_replayed_through_the_client(case: Case, flavour: str) -> None:
-    with loopback_only(), replayed(path_of(case, flavour)) as cassette:
-        result = record_cassettes.send(
+def test_a_snapshot_is_replayed_through_the_client(case: Case, flavour: str) -> None:
+    with loopback_only(), replayed(path_of(case, flavour)) as snapshot:
+        result = record_snapshots.send(
             case, flavour, BASE_URL, "ek_of_today" if "secret" in case.name else CALL_ID
         )
     RESULTS[case.name](result)
-    assert cassette.all_played
-    assert len(cassette) == 1
+    assert snapshot.all_played
+    assert len(snapshot) == 1
 
 
 @pytest.mark.parametrize("flavour", FLAVOURS)
@@ -119,10 +119,10 @@ def test_another_request_is_not_answered(flavour: str) -> None:
         replayed(path_of(case, flavour)),
         pytest.raises(CannotOverwriteExistingCassetteException),
     ):
-        record_cassettes.send(other, flavour, BASE_URL, CALL_ID)
+        record_snapshots.send(other, flavour, BASE_URL, CALL_ID)
 
 
-def test_every_operation_has_its_cassettes_and_no_cassette_is_left_over() -> None:
+def test_every_operation_has_its_snapshots_and_no_snapshot_is_left_over() -> None:
     import realtime_api.api.realtime as operations
 
     folder = Path(operations.__path__[0])
@@ -143,7 +143,7 @@ def interaction(path: Path) -> dict[str, Any]:
     return dict(found)
 
 
-# What must not stand in a cassette. `*` stands for what was taken out, so it ends every pattern.
+# What must not stand in a snapshot. `*` stands for what was taken out, so it ends every pattern.
 PATTERNS = {
     "API key": r"\bsk-[A-Za-z0-9]",
     "client secret": r"\bek_[A-Za-z0-9]",
@@ -158,7 +158,7 @@ PATTERNS = {
 
 
 def texts_of(path: Path) -> str:
-    """A cassette as it is written, and what it says, in which no line is folded."""
+    """A snapshot as it is written, and what it says, in which no line is folded."""
 
     def flat(value: Any) -> str:
         if isinstance(value, dict):
@@ -170,17 +170,17 @@ def texts_of(path: Path) -> str:
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.relative_to(FOLDER).as_posix())
-def test_no_cassette_holds_a_secret(path: Path) -> None:
+def test_no_snapshot_holds_a_secret(path: Path) -> None:
     text = texts_of(path)
     assert {name: found[0] for name, p in PATTERNS.items() if (found := re.search(p, text))} == {}
     known = {
-        record_cassettes.API_KEY,
-        record_cassettes.WEBHOOK_SECRET,
-        record_cassettes.MCP_TOKEN,
+        record_snapshots.API_KEY,
+        record_snapshots.WEBHOOK_SECRET,
+        record_snapshots.MCP_TOKEN,
         "sk-not-the-one-of-the-cassettes",
         "hash-of-a-user",
         "in-a-query",
-        *(str(media.ice_pwd) for media in sdp.SessionDescription.parse(record_cassettes.OFFER).media),
+        *(str(media.ice_pwd) for media in sdp.SessionDescription.parse(record_snapshots.OFFER).media),
     }
     assert [secret for secret in known if secret in text] == []
 
@@ -201,9 +201,9 @@ def test_the_patterns_find_what_they_look_for() -> None:
     assert {name for name in PATTERNS if re.search(PATTERNS[name], samples[name])} == set(PATTERNS)
 
 
-def test_recording_anew_writes_the_same_cassettes_without_the_secrets_of_the_wire(tmp_path: Path) -> None:
-    """With the values that really went over the wire, which nobody knows of the cassettes that are kept."""
-    secrets = record_cassettes.record(tmp_path)
+def test_recording_anew_writes_the_same_snapshots_without_the_secrets_of_the_wire(tmp_path: Path) -> None:
+    """With the values that really went over the wire, which nobody knows of the snapshots that are kept."""
+    secrets = record_snapshots.record(tmp_path)
     written = sorted(tmp_path.glob("*/*.yaml"))
     assert [path.relative_to(tmp_path) for path in written] == [path.relative_to(FOLDER) for path in PATHS]
     assert sum(secret.startswith("ek_") for secret in secrets) >= 5 * len(FLAVOURS)
@@ -211,5 +211,5 @@ def test_recording_anew_writes_the_same_cassettes_without_the_secrets_of_the_wir
     for fresh, kept in zip(written, PATHS, strict=True):
         assert [secret for secret in secrets if secret in texts_of(fresh)] == []
         ours, theirs = interaction(fresh), interaction(kept)
-        assert ours["request"] == theirs["request"], f"{kept.name}: record the cassettes anew"
+        assert ours["request"] == theirs["request"], f"{kept.name}: record the snapshots anew"
         assert ours["response"]["status"] == theirs["response"]["status"]

@@ -1,4 +1,4 @@
-"""Record the cassettes in tests/cassettes anew, from the simulator: `python scripts/record_cassettes.py`.
+"""Record tests/cassettes/snapshots anew, from the simulator: `python scripts/record_snapshots.py`.
 
 The job: make each request once with each client while vcrpy records, with the settings that users get. What
 differs from run to run without meaning anything (the simulator's port, a call's id in a path) is written as a
@@ -30,14 +30,14 @@ from realtime_ext import (
 from realtime_ext.testing import vcr_settings
 
 ROOT = Path(__file__).parents[1]
-FOLDER = ROOT / "tests" / "cassettes"
+FOLDER = ROOT / "tests" / "cassettes" / "snapshots"
 OFFER = (ROOT / "tests" / "samples" / "sdp" / "offer-chromium-audio-datachannel.sdp").read_bytes().decode()
 FLAVOURS = ("sync", "async")
 
 BASE_URL = "http://127.0.0.1/v1"
-"""What cassettes say in place of the simulator's address; nothing listens there."""
+"""What snapshots say in place of the simulator's address; nothing listens there."""
 CALL_ID = "rtc_u1_recorded"
-"""What cassettes say in place of the id of a call that requests act on."""
+"""What snapshots say in place of the id of a call that requests act on."""
 API_KEY = "sk-simulator-of-the-cassettes"
 WEBHOOK_SECRET = "whsec_c2ltdWxhdG9yIG9mIHRoZSBjYXNzZXR0ZXM="
 MCP_TOKEN = "oauth-token-of-the-cassettes"
@@ -73,7 +73,7 @@ class Case:
     """One request.
 
     Args:
-        name: The cassette's name.
+        name: The snapshot's name.
         operation: The generated function's name.
         send: Makes the request; gets the client and what `prepare` gave.
         prepare: Makes, unrecorded, what the request needs, and gives its id or value.
@@ -214,7 +214,7 @@ def record(folder: Path) -> set[str]:
     """Record every case with both clients.
 
     Args:
-        folder: Where to; cassettes that are there are replaced.
+        folder: Where to; snapshots that are there are replaced.
 
     Returns:
         The secrets that were on the wire, for a test that looks for them.
@@ -255,16 +255,16 @@ def _passwords(text: str) -> set[str]:
 
 
 def main() -> None:
-    """Record into tests/cassettes, or into another folder."""
-    parser = argparse.ArgumentParser(description="Record the cassettes anew, from the simulator.")
-    parser.add_argument("folder", nargs="?", type=Path, default=FOLDER, help="where to (tests/cassettes)")
+    """Record into tests/cassettes/snapshots, or into another folder."""
+    parser = argparse.ArgumentParser(description="Record the snapshots anew, from the simulator.")
+    parser.add_argument("folder", nargs="?", type=Path, default=FOLDER, help="where to")
     folder = parser.parse_args().folder
     secrets = record(folder)
     paths = sorted(folder.glob("*/*.yaml"))
     leaks = [path for path in paths if any(secret in path.read_text() for secret in secrets)]
     if leaks:
         raise SystemExit(f"a secret got into {', '.join(map(str, leaks))}; don't commit them")
-    print(f"{len(paths)} cassettes in {folder}")
+    print(f"{len(paths)} snapshots in {folder}")
 
 
 if __name__ == "__main__":
