@@ -4,7 +4,7 @@ BIN    := .venv/bin
 BROWSERS := chromium chromium-browser google-chrome
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all regen regen-check sync lint types check format bench peers docs lock clean
+.PHONY: help setup demo test test-all test-lowest test-newest regen regen-check sync lint types check format bench peers docs lock clean
 .DELETE_ON_ERROR:
 
 help:           ## this list
@@ -19,16 +19,24 @@ test: .venv/.installed       ## the tests, under 3 minutes
 	@$(BIN)/python -m pytest -q -n auto -m "not slow"
 
 # A browser and node come from the system; without one of them its tests are left out, and that is said last.
-test-all: .venv/.installed peers    ## all tests: also a browser's call, peers, empty environments, pyright
+test-all: .venv/.installed peers test-lowest    ## all tests: also a browser's call, peers, empty environments, pyright
 	@without=""; \
 	command -v $(BROWSERS) >/dev/null || without="$$without and not browser"; \
 	if command -v npm >/dev/null; then $(MAKE) -s build/pyright/.installed || exit $$?; \
 	else without="$$without and not node"; fi; \
-	$(BIN)/python -m pytest -q -n auto -m "slow or not slow$$without" || exit $$?; \
+	$(BIN)/python -m pytest -q -n auto --cov --cov-report=term:skip-covered -m "slow or not slow$$without" || exit $$?; \
 	case "$$without" in *browser*) \
 	  echo "LEFT OUT: the call from a browser, for there is none on PATH. On Debian: apt-get install chromium";; esac; \
 	case "$$without" in *node*) \
 	  echo "LEFT OUT: pyright, for npm is not on PATH. On Debian: apt-get install npm";; esac
+
+test-lowest: build/lowest/.installed    ## the fast tests with the lowest versions that are allowed
+	@build/lowest/bin/python -m pytest -q -n auto -p no:cacheprovider -m "not slow"
+
+test-newest: .venv/.installed    ## the fast tests with the newest versions that there are, whatever is pinned
+	@rm -rf build/newest && mkdir -p build && $(UV) venv --quiet --python $(BIN)/python build/newest
+	@$(UV) pip install --quiet --python build/newest/bin/python -r requirements.in $(OURS)
+	@build/newest/bin/python -m pytest -q -n auto -p no:cacheprovider -m "not slow"
 
 regen: .venv/.installed      ## write generated/ anew from openapi/
 	@$(BIN)/python scripts/regen.py
@@ -62,18 +70,25 @@ docs: .venv/.installed       ## build the documentation into build/site
 	@$(BIN)/mkdocs build --strict --quiet
 	@echo "build/site/index.html"
 
-lock: .venv/.installed       ## pin requirements.in anew (UPGRADE=1: newest versions)
-	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header \
-	  $(if $(UPGRADE),--upgrade) -o requirements.txt requirements.in
+lock: .venv/.installed       ## pin requirements.in and the lowest allowed versions anew (UPGRADE=1: newest versions)
+	@$(BIN)/uv $(COMPILE) $(if $(UPGRADE),--upgrade) -o requirements.txt requirements.in
+	@mkdir -p build
+	@awk '/^# generating/ {on = 1} on && /^[A-Za-z]/ {print tolower($$0)}' requirements.in | while read -r name; do \
+	  grep -E "^$$name==" requirements.txt | sed 's/ *\\$$//'; done > build/tools.txt
+	@$(BIN)/uv $(COMPILE) --resolution lowest-direct --all-extras --no-annotate --upgrade -o requirements-lowest.txt \
+	  --no-emit-package realtime-api-client --no-emit-package realtime-simulator \
+	  generated/pyproject.toml simulator/pyproject.toml pyproject.toml build/tools.txt
 
 clean:          ## remove .venv, build and caches
 	rm -rf .venv build dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis
-	find realtime_ext generated scripts tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
+	find realtime_ext simulator generated scripts tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
 # --- set-up, by stamp files: what is up to date takes no time -------------------------------------------------------
 
 # uv: the system's, or else one put into the venv by pip, with the version and hashes that are pinned here.
 UV = $$(command -v uv || echo $(BIN)/uv)
+COMPILE = pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header
+OURS = -e generated -e simulator -e .
 
 .venv/.requirements: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed (make PYTHON=python3.12 …)")'
@@ -89,7 +104,15 @@ UV = $$(command -v uv || echo $(BIN)/uv)
 	@touch $@
 
 .venv/.installed: .venv/.requirements pyproject.toml generated/pyproject.toml simulator/pyproject.toml
-	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e generated -e simulator -e .
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation $(OURS)
+	@touch $@
+
+build/lowest/.installed: requirements-lowest.txt pyproject.toml simulator/pyproject.toml generated/pyproject.toml | .venv/.installed
+	@echo "Setting up build/lowest from requirements-lowest.txt; this happens once."
+	@rm -rf build/lowest && mkdir -p build
+	@$(UV) venv --quiet --python $(BIN)/python build/lowest
+	@$(UV) pip install --quiet --python build/lowest/bin/python --require-hashes -r requirements-lowest.txt
+	@$(UV) pip install --quiet --python build/lowest/bin/python --no-deps --no-build-isolation $(OURS)
 	@touch $@
 
 build/peers/.installed: requirements-peers.txt | .venv/.installed

@@ -17,34 +17,16 @@ ROOT = Path(__file__).parents[1]
 # A part is a module of realtime_ext, or a package with all that is in it; it imports only from its own layer
 # or from those below. Whoever adds one gives it its place here and in the table in CONTRIBUTING.md.
 LAYERS: tuple[frozenset[str], ...] = (
-    frozenset(
-        {"_json", "_operation", "_options", "_quiet", "_retry", "_secret", "_settings", "_version", "errors"}
-    ),
-    frozenset(
-        {
-            "session",
-            "tools",
-            "sdp",
-            "audio",
-            "events",
-            "types",
-            "webhooks",
-            "usage",
-            "sip_address",
-            "sip_headers",
-            "_call_media",
-            "_ice",
-            "_wire",
-        }
-    ),
-    frozenset({"calls", "client_secrets", "sessions", "sip", "_protocol"}),
-    frozenset({"connection", "aio_connection", "aio_webrtc", "_exchange", "_execute", "_raw"}),
-    frozenset({"client", "aio", "_resources"}),
+    frozenset({"_json", "_version", "arguments", "errors", "schema", "secrets"}),
+    frozenset({"audio", "call", "events", "sdp", "session", "sip", "tools", "types", "usage", "webhooks"}),
+    frozenset({"connection", "http"}),
+    frozenset({"client", "resources"}),
     frozenset({"cli", "testing"}),
 )
-# The simulator stands beside: an API of its own, that must not know the client which it is there to test.
-SIMULATOR_MAY_IMPORT = LAYERS[0] | LAYERS[1]
-ABOVE_ALL = frozenset({"cli", "testing"})
+MOST_FLOORS = 9  # in the longest chain of parts that import one another
+# The simulator judges the client, so it shares no code with it; only what uses it may import it.
+MAY_IMPORT_THE_SIMULATOR = frozenset({"cli", "testing"})
+PACKAGES = ("realtime_ext", "simulator/realtime_simulator")
 
 EXTRAS = [
     "aioice",
@@ -130,24 +112,35 @@ def layer_of(part: str) -> int:
 
 
 GRAPH = dict(imports(ROOT / "realtime_ext", "realtime_ext"))
+SIMULATOR = dict(imports(ROOT / "simulator" / "realtime_simulator", "realtime_simulator"))
 PARTS = {part for module in GRAPH if (part := part_of(module)) is not None}
 
 
+def edges_between_parts() -> dict[str, set[str]]:
+    """Which part imports which others, also inside functions."""
+    edges: dict[str, set[str]] = {part: set() for part in PARTS}
+    for module, found in GRAPH.items():
+        part = part_of(module)
+        if part is not None:
+            used = {part_of(name) for name in found.at_import | found.later}
+            edges[part] |= {str(name) for name in used & PARTS} - {part}
+    return edges
+
+
 def test_every_part_has_its_layer() -> None:
-    placed = frozenset().union(*LAYERS) | {"simulator"}
-    assert PARTS - placed == set(), "give it a place in LAYERS and in CONTRIBUTING.md's table"
-    assert sum(map(len, LAYERS)) == len(placed) - 1, "a part stands in two layers"
+    placed = frozenset().union(*LAYERS)
+    assert placed == PARTS, "each part has its place in LAYERS and in CONTRIBUTING.md's table"
+    assert sum(map(len, LAYERS)) == len(placed), "a part stands in two layers"
 
 
-@pytest.mark.parametrize("part", sorted(PARTS - {"simulator"}))
+@pytest.mark.parametrize("part", sorted(PARTS))
 def test_a_part_imports_only_its_own_layer_and_those_below(part: str) -> None:
     upward = {
         (module, used)
         for module, found in GRAPH.items()
         for used in found.at_import | found.later
         if part_of(module) == part and (other := part_of(used)) in PARTS
-        if (other == "simulator" and part not in ABOVE_ALL)
-        or (other != "simulator" and layer_of(str(other)) > layer_of(part))
+        if layer_of(str(other)) > layer_of(part)
     }
     assert not upward
 
@@ -155,39 +148,105 @@ def test_a_part_imports_only_its_own_layer_and_those_below(part: str) -> None:
 def test_nothing_inside_imports_the_package_itself() -> None:
     itself = {
         module
-        for module, found in GRAPH.items()
+        for module, found in (*GRAPH.items(), *SIMULATOR.items())
         for used in found.at_import | found.later
-        if used == "realtime_ext"
+        if used == module.partition(".")[0]
     }
     assert not itself, "import from the part, so that the order of imports stays clear"
 
 
-def test_the_simulator_imports_the_lower_layers_and_the_generated_package_only() -> None:
-    used = {
-        part_of(name)
+def test_the_simulator_imports_nothing_of_the_client() -> None:
+    used = {name.partition(".")[0] for found in SIMULATOR.values() for name in found.at_import | found.later}
+    assert "realtime_ext" not in used
+    assert "realtime_api" in used
+
+
+def test_the_client_does_not_need_the_simulator() -> None:
+    using = {
+        part_of(module)
         for module, found in GRAPH.items()
-        if part_of(module) == "simulator"
         for name in found.at_import | found.later
+        if name.partition(".")[0] == "realtime_simulator"
     }
-    assert (used & PARTS) - {"simulator"} <= SIMULATOR_MAY_IMPORT
+    assert using <= MAY_IMPORT_THE_SIMULATOR
 
 
 def test_no_two_modules_import_each_other() -> None:
-    edges = {
-        module: {used for used in found.at_import if used in GRAPH and used != module}
-        for module, found in GRAPH.items()
-    }
-    graphlib.TopologicalSorter(edges).prepare()
+    for graph in (GRAPH, SIMULATOR):
+        edges = {
+            module: {used for used in found.at_import | found.later if used in graph and used != module}
+            for module, found in graph.items()
+        }
+        graphlib.TopologicalSorter(edges).prepare()
 
 
-def test_no_two_parts_import_each_other_even_when_called() -> None:
-    edges: dict[str, set[str]] = {part: set() for part in PARTS}
-    for module, found in GRAPH.items():
-        part = part_of(module)
-        if part is not None:
-            used = {part_of(name) for name in found.at_import | found.later}
-            edges[part] |= {str(name) for name in used & PARTS} - {part}
-    graphlib.TopologicalSorter(edges).prepare()
+def test_no_two_parts_import_each_other_and_no_chain_is_long() -> None:
+    floors: dict[str, int] = {}
+    edges = edges_between_parts()
+    for part in graphlib.TopologicalSorter(edges).static_order():
+        floors[part] = 1 + max((floors[used] for used in edges[part]), default=0)
+    assert max(floors.values()) <= MOST_FLOORS, floors
+
+
+def test_every_package_says_what_belongs_in_it() -> None:
+    silent = [
+        str(path.parent.relative_to(ROOT))
+        for package in PACKAGES
+        for path in (ROOT / package).rglob("__init__.py")
+        if not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    ]
+    assert not silent
+
+
+class Privacy(ast.NodeVisitor):
+    """The private names of others that a module uses: imports, and attributes that it doesn't define."""
+
+    def __init__(self, tree: ast.Module) -> None:
+        self.defined = {
+            name
+            for node in ast.walk(tree)
+            for name in (
+                [node.name]
+                if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+                else [node.attr]
+                if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)
+                else [node.id]
+                if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+                else [node.value]
+                if isinstance(node, ast.Constant) and isinstance(node.value, str)  # of __slots__
+                else []
+            )
+        }
+        self.used: set[tuple[int, str]] = set()
+        self.visit(tree)
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        if node.level and node.module is not None:  # `from . import _json` is a module of this package
+            self._add(node.lineno, *(alias.name for alias in node.names))
+
+    def visit_Attribute(self, node: ast.Attribute) -> None:
+        is_own = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
+        if not is_own and node.attr not in self.defined:
+            self._add(node.lineno, node.attr)
+        self.generic_visit(node)
+
+    def _add(self, line: int, *names: str) -> None:
+        self.used |= {(line, name) for name in names if name.startswith("_") and not name.endswith("__")}
+
+
+# What other packages keep private and still has to be used; each with its reason where it is used.
+FOREIGN: frozenset[str] = frozenset()
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_no_module_uses_what_another_keeps_private(package: str) -> None:
+    found = [
+        f"{path.relative_to(ROOT)}:{line} {name}"
+        for path in sorted((ROOT / package).rglob("*.py"))
+        for line, name in sorted(Privacy(ast.parse(path.read_text(encoding="utf-8"))).used)
+        if name not in FOREIGN
+    ]
+    assert not found
 
 
 def test_the_generated_package_imports_nothing_of_ours() -> None:
@@ -204,7 +263,10 @@ def loaded_by(code: str) -> set[str]:
     report = f"{code}\nimport sys; print(*sorted(sys.modules), sep='\\n')"
     run = subprocess.run(
         [sys.executable, "-c", report],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "generated")])},
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "generated"), str(ROOT / "simulator")]),
+        },
         capture_output=True,
         text=True,
         timeout=60,
