@@ -17,9 +17,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from . import audio, errors, events, sdp, sip, tools, types, usage, webhooks
     from ._version import __version__
-    from .aio import AsyncRealtimeClient
     from .call import Call
-    from .client import RealtimeClient
+    from .client import AsyncRealtimeClient, RealtimeClient
     from .connection import AsyncConnection, Connection, Reconnect, Reconnected, SessionExpiring, Turn
     from .errors import (
         APIConnectionError,
@@ -45,7 +44,7 @@ if TYPE_CHECKING:
         UnprocessableEntityError,
         WebhookVerificationError,
     )
-    from .resources.client_secret_operations import ClientSecret
+    from .resources.client_secrets import ClientSecret
     from .session import SessionBuilder, TranscriptionSessionBuilder, TranslationSessionBuilder
     from .sip import SipHeaders
 
@@ -101,9 +100,9 @@ __all__ = [
 _MODULES = frozenset({"audio", "errors", "events", "sdp", "sip", "tools", "types", "usage", "webhooks"})
 _PLACES = {
     "AsyncConnection": "connection",
-    "AsyncRealtimeClient": "aio",
+    "AsyncRealtimeClient": "client",
     "Call": "call",
-    "ClientSecret": "resources.client_secret_operations",
+    "ClientSecret": "resources.client_secrets",
     "Connection": "connection",
     "RealtimeClient": "client",
     "Reconnect": "connection",

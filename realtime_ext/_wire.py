@@ -1,4 +1,4 @@
-"""The seam to `realtime_api`: its request builders, models and limits.
+"""The seam to `realtime_api`: its request builders, and models.
 
 The job: be the only module that touches the generated functions with a leading underscore, and load generated
 code on first use alone. It must not send anything, nor change what it is given.
@@ -6,7 +6,6 @@ code on first use alone. It must not send anything, nor change what it is given.
 
 from __future__ import annotations
 
-import functools
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "accept_call",
-    "bounds",
     "create_call",
     "create_call_with_secret",
     "create_client_secret",
@@ -176,24 +174,3 @@ def read_transcription_session(data: JSON) -> RealtimeTranscriptionSessionCreate
     from realtime_api.models import RealtimeTranscriptionSessionCreateResponse
 
     return RealtimeTranscriptionSessionCreateResponse.from_dict(data)
-
-
-@functools.cache
-def bounds(schema: str, *path: str) -> tuple[int, int]:
-    """Look up the range of a number in the API's schemas.
-
-    Args:
-        schema: The schema's name.
-        path: Property names from there on.
-
-    Returns:
-        The smallest and the largest value allowed.
-    """
-    from realtime_api import schemas
-
-    found = schemas.get(schema)
-    for name in path:
-        found = found["properties"][name]
-        if "$ref" in found:
-            found = schemas.get(found["$ref"].rpartition("/")[2])
-    return found["minimum"], found["maximum"]

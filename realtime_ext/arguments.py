@@ -1,4 +1,4 @@
-"""What a single request can be told, and the checks of headers, keys, queries, time limits and URLs.
+"""Checks of headers, keys, queries, time limits and URLs.
 
 It must not do I/O, and httpx stays unloaded here.
 """
@@ -11,8 +11,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import attrs
-
 from .secrets import Secret
 
 if TYPE_CHECKING:
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "QueryValue",
-    "RequestOptions",
     "check_header",
     "check_headers",
     "check_key",
@@ -208,42 +205,3 @@ def check_url(field: str, url: str, schemes: Sequence[str]) -> str:
     if parts.scheme.lower() not in schemes or not parts.hostname or not port_is_valid or not printable:
         raise ValueError(f"{field}: {allowed}, got {url!r}")
     return url.rstrip("/")
-
-
-@attrs.frozen(kw_only=True)
-class RequestOptions:
-    """What one request is told besides its own arguments.
-
-    Args:
-        timeout: Seconds, or an httpx.Timeout; None takes the client's.
-        headers: Further headers, lower-case names; they win over all others.
-        query: Further query parameters; they win over the client's.
-    """
-
-    timeout: Timeout | None
-    headers: Mapping[str, str] = attrs.field(repr=False)
-    query: Mapping[str, QueryValue] = attrs.field(repr=False)
-
-    @classmethod
-    def check(
-        cls,
-        timeout: Timeout | None,
-        extra_headers: Mapping[str, str] | None,
-        extra_query: Mapping[str, QueryValue] | None,
-    ) -> RequestOptions:
-        """Check the three options that every operation takes.
-
-        Raises:
-            TypeError: One has the wrong type.
-            ValueError: One has a value that cannot go out.
-        """
-        if timeout is None and not extra_headers and not extra_query:
-            return _NO_OPTIONS
-        return cls(
-            timeout=check_timeout("timeout", timeout),
-            headers=check_headers("extra_headers", extra_headers),
-            query=check_query("extra_query", extra_query),
-        )
-
-
-_NO_OPTIONS = RequestOptions(timeout=None, headers={}, query={})

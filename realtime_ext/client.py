@@ -1,4 +1,4 @@
-"""The blocking client."""
+"""The two clients: what a program holds, blocking and awaited."""
 
 from __future__ import annotations
 
@@ -8,9 +8,15 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from .arguments import QueryValue
-from .http.sending import Http
-from .http.settings import DEFAULT_TIMEOUT, ApiKey, AuthHeader, settings_from
+from .http.sending import AsyncHttp, Http
+from .http.settings import DEFAULT_TIMEOUT, ApiKey, AsyncApiKey, AuthHeader, settings_from
 from .resources import (
+    AsyncCalls,
+    AsyncClientSecrets,
+    AsyncConnections,
+    AsyncSessions,
+    AsyncTranscriptionSessions,
+    AsyncTranslationClientSecrets,
     Calls,
     ClientSecrets,
     Connections,
@@ -26,7 +32,7 @@ if TYPE_CHECKING:
 
     from .arguments import Timeout
 
-__all__ = ["RealtimeClient"]
+__all__ = ["AsyncRealtimeClient", "RealtimeClient"]
 
 
 class RealtimeClient(Connections):
@@ -141,6 +147,107 @@ class RealtimeClient(Connections):
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(base_url={self._settings.base_url!r})"
+
+
+class AsyncRealtimeClient(AsyncConnections):
+    """Makes and controls realtime calls, awaited; `RealtimeClient` is the same, blocking.
+
+    It belongs to one event loop. As an async context manager it closes itself.
+
+    Args:
+        api_key: The key, or a callable, async or not, that gives it and is asked before every attempt; a
+            plain one must not block. None takes OPENAI_API_KEY; without either, only operations that need no
+            key work.
+        base_url, websocket_base_url, organization, project, webhook_secret, auth_header, default_headers,
+            default_query, timeout, max_retries, validate: As for `RealtimeClient`.
+        http_client: An httpx.AsyncClient to use as it is; it is neither changed nor closed.
+
+    Attributes:
+        calls, client_secrets, translation_client_secrets, sessions, transcription_sessions: As for
+            `RealtimeClient`, awaited.
+        webhooks: The same as there; nothing to await.
+
+    Raises:
+        TypeError: An argument has the wrong type, such as an httpx.Client.
+        ValueError: An argument has a value that cannot work.
+
+    Example:
+        ```python
+        async with AsyncRealtimeClient() as client:
+            call = await client.calls.create(offer, SessionBuilder("gpt-realtime"))
+        ```
+    """
+
+    def __init__(
+        self,
+        api_key: AsyncApiKey | None = None,
+        *,
+        base_url: str | None = None,
+        websocket_base_url: str | None = None,
+        organization: str | None = None,
+        project: str | None = None,
+        webhook_secret: str | Iterable[str] | None = None,
+        auth_header: AuthHeader = "authorization",
+        default_headers: Mapping[str, str] | None = None,
+        default_query: Mapping[str, QueryValue] | None = None,
+        timeout: Timeout | None = DEFAULT_TIMEOUT,
+        max_retries: int = 2,
+        http_client: httpx.AsyncClient | None = None,
+        validate: bool = True,
+    ) -> None:
+        self._settings = settings_from(
+            api_key=api_key,
+            base_url=base_url,
+            websocket_base_url=websocket_base_url,
+            organization=organization,
+            project=project,
+            webhook_secret=webhook_secret,
+            auth_header=auth_header,
+            default_headers=default_headers,
+            default_query=default_query,
+            timeout=timeout,
+            max_retries=max_retries,
+            validate=validate,
+        )
+        self._http = AsyncHttp(self._settings, http_client)
+        self._raw: AuthenticatedClient | None = None
+        self._raw_http: httpx.AsyncClient | None = None
+        self.calls = AsyncCalls(self._http)
+        self.client_secrets = AsyncClientSecrets(self._http)
+        self.translation_client_secrets = AsyncTranslationClientSecrets(self._http)
+        self.sessions = AsyncSessions(self._http)
+        self.transcription_sessions = AsyncTranscriptionSessions(self._http)
+        self.webhooks = Webhooks(self._settings)
+
+    @property
+    def raw(self) -> AuthenticatedClient:
+        """The generated client, set up alike, for the functions in `realtime_api.api.realtime`."""
+        if self._raw is None:
+            from .http.raw import async_raw_http, raw_client
+
+            self._raw_http = async_raw_http(self._settings, self._http.handed_in)
+            self._raw = raw_client(self._settings).set_async_httpx_client(self._raw_http)
+        return self._raw
+
+    async def aclose(self) -> None:
+        """Close the connections that this client made; closing twice does nothing more."""
+        await self._http.aclose()
+        if self._raw_http is not None:
+            await self._raw_http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(base_url={self._settings.base_url!r})"

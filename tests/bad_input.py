@@ -26,7 +26,7 @@ from realtime_ext import (
     tools,
     webhooks,
 )
-from realtime_ext.resources import sip_operations as sip
+from realtime_ext.resources import calls as sip
 from realtime_ext.sip import SipAddress
 from tests.samples.sdp import sample
 

@@ -13,7 +13,7 @@ import pytest
 from realtime_api.api.realtime import hangup_realtime_call
 
 from realtime_ext.errors import APIStatusError
-from realtime_ext.http.quiet import HTTP_LOGGERS
+from realtime_ext.http.sending import HTTP_LOGGERS
 from tests.loopback import Loopback, answer
 from tests.runner import Flavour
 from tests.samples.sdp import sample

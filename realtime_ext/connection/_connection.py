@@ -33,7 +33,7 @@ from .state._waiters import Waiter
 
 if TYPE_CHECKING:
     from ..call import Call
-    from ..http.exchange import Clock
+    from ..http.sending import Clock
     from ..tools import Toolbox
     from .state._turn import TurnStream
     from .state._turn_record import Turn

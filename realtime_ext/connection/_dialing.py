@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import attrs
 
-from ..arguments import RequestOptions
 from ..errors import ConnectionClosedError, RealtimeError
 from ..http.sending import AsyncHttp, asend
+from ..http.settings import RequestOptions
 from ._connection import AsyncConnection
 from ._leaving import hang_up, see_through
 from ._link import LinkClosed

@@ -8,7 +8,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from ..http.sending import AsyncHttp, asend
-from ..resources.call_operations import build_hangup
+from ..resources.calls import build_hangup
 from ._request import ConnectRequest
 
 __all__ = ["hang_up", "see_through"]

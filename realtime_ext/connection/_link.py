@@ -10,11 +10,10 @@ import functools
 import logging
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..arguments import RequestOptions
 from ..call import SAFETY_HEADER
 from ..errors import RealtimeError
 from ..http.sending import AsyncHttp
-from ..http.settings import ask_key
+from ..http.settings import RequestOptions, ask_key
 from ._websocket import (
     AS_BYTES,
     AS_IT_IS,

@@ -14,7 +14,7 @@ from .state._message import read_message
 from .state._reconnect import Reconnecting, unconfirmed
 
 if TYPE_CHECKING:
-    from ..http.exchange import Clock
+    from ..http.sending import Clock
     from ._connection import AsyncConnection
     from .state._waiters import Waiter
 

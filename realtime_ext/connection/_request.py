@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 
-from ..arguments import QueryValue, RequestOptions, check_header
+from ..arguments import QueryValue, check_header
+from ..http.settings import RequestOptions
 from ._websocket import LinkOptions
 from .state._core import MAX_QUEUE_BYTES, Protocol
 from .state._inbox import Budget

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from .exchange import httpx_timeout
-from .quiet import HTTP_LOGGERS, quiet, silence
+from .sending import HTTP_LOGGERS, httpx_timeout, quiet, silence
 from .settings import Settings, ask_key, checked_key
 
 if TYPE_CHECKING:

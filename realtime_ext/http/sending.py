@@ -1,27 +1,266 @@
-"""Send operations over HTTP: the only place that does.
+"""Send operations over HTTP: the only place that does, but for `raw`.
 
-The job: hold the httpx client, made on first use, and run exchanges on it, blocking or awaited. It must not
-decide anything: `_exchange` does.
+What an answer or a failure leads to is decided once, in `Exchange`, without I/O; `send` and `asend` run it on
+the httpx client of an `Http` or `AsyncHttp`. httpx logs whole URLs and httpcore answers' headers: `quiet`
+drops their records for what this package sends, and touches neither levels nor handlers.
 """
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
+import functools
+import logging
+import math
 import threading
-from typing import TYPE_CHECKING, TypeVar
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from urllib.parse import urlsplit
 
-from ..arguments import RequestOptions
-from ..errors import APIConnectionError
-from .exchange import Clock, Done, Exchange
-from .operation import Operation
-from .quiet import HTTP_LOGGERS, quiet, silence
-from .settings import Settings, ask_key, checked_key
+import attrs
+
+from ..errors import APIConnectionError, APITimeoutError
+from ..secrets import Secret, mask
+from .operation import Operation, status_error
+from .retry import Failure, Outcome, decide, parse_retry_after
+from .settings import DEFAULT_TIMEOUT, RequestOptions, Settings, ask_key, checked_key
 
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["AsyncHttp", "Http", "asend", "send"]
+    from ..arguments import Timeout
+
+__all__ = [
+    "HTTP_LOGGERS",
+    "AsyncHttp",
+    "Clock",
+    "Done",
+    "Exchange",
+    "Http",
+    "asend",
+    "httpx_timeout",
+    "quiet",
+    "send",
+    "silence",
+]
 
 T = TypeVar("T")
+
+logger = logging.getLogger("realtime_ext")
+
+_CONNECT_TIMEOUT = 5.0  # seconds
+
+HTTP_LOGGERS = (
+    "httpx",
+    *(f"httpcore.{part}" for part in ("connection", "http11", "http2", "proxy", "socks")),
+)
+
+
+def _sleep(seconds: float) -> None:
+    time.sleep(seconds)
+
+
+async def _asleep(seconds: float) -> None:
+    import asyncio
+
+    await asyncio.sleep(seconds)
+
+
+def _random() -> float:
+    import random
+
+    return random.random()
+
+
+@attrs.frozen(kw_only=True)
+class Clock:
+    """Time and chance, to be replaced in tests.
+
+    Args:
+        now: Returns unix seconds.
+        random: Returns numbers in [0, 1).
+        sleep: Waits that many seconds.
+        asleep: The same, awaited.
+    """
+
+    now: Callable[[], float] = time.time
+    random: Callable[[], float] = _random
+    sleep: Callable[[float], None] = _sleep
+    asleep: Callable[[float], Awaitable[None]] = _asleep
+
+
+@attrs.frozen
+class Done(Generic[T]):
+    """The end of an exchange that succeeded.
+
+    Args:
+        value: What the operation read from the answer.
+    """
+
+    value: T
+
+
+class Exchange(Generic[T]):
+    """One operation's attempts, without their I/O.
+
+    Args:
+        operation: What to ask of the API.
+        settings: What the client was told.
+        options: What this request is told besides.
+        clock: Time and chance.
+        client: The httpx client that will send it, for its time limits.
+
+    Attributes:
+        needs_key: Whether `request` has to be given the API key.
+    """
+
+    def __init__(
+        self,
+        operation: Operation[T],
+        settings: Settings,
+        options: RequestOptions,
+        clock: Clock,
+        client: httpx.Client | httpx.AsyncClient,
+    ) -> None:
+        self._operation = operation
+        self._settings = settings
+        self._options = options
+        self._clock = clock
+        self._repeats = 0
+        self._may_have_applied = False
+        self._sent: tuple[str, ...] = ()
+        self._timeout = _timeout_for(options.timeout, settings.timeout, client)
+        self.needs_key = operation.bearer is None and settings.needs_key(options.headers)
+
+    def request(self, key: Secret | None) -> dict[str, Any]:
+        """Return the keyword arguments for httpx's `request`."""
+        operation, settings = self._operation, self._settings
+        request = dict(operation.request)
+        headers = settings.request_headers(
+            key, bearer=operation.bearer, headers=request.pop("headers", None), extra=self._options.headers
+        )
+        self._sent = tuple(secret.reveal() for secret in (key, operation.bearer) if secret is not None)
+        request["url"] = _parsed(settings.base_url + request["url"])
+        request["headers"] = headers
+        request["timeout"] = self._timeout
+        if settings.query or self._options.query:
+            request["params"] = {**settings.query, **self._options.query}
+        if "authorization" in headers:
+            request["auth"] = None  # a client's own auth would replace the header
+        return request
+
+    def answered(self, response: httpx.Response) -> Done[T] | float:
+        """Take an answer: return the result, or the seconds until the next attempt; else raise."""
+        status = response.status_code
+        operation = self._operation
+        request_id = response.headers.get("x-request-id")
+        logger.debug(
+            "%s: %s answered %d, %d bytes, request %s",
+            operation.name,
+            operation.request["url"],
+            status,
+            len(response.content),
+            request_id,
+        )
+        if 200 <= status < 300 or operation.counts_as_done(status, self._repeats):
+            result = Done(operation.read(response))
+            logger.info("%s: done, status %d", operation.name, status)
+            return result
+        retry_after = parse_retry_after(response.headers.get("retry-after"), self._clock.now)
+        pause = self._decide(Failure(Outcome.ANSWERED, status, retry_after), f"status {status}")
+        if pause is None:
+            raise status_error(
+                status,
+                response.headers,
+                response.content,
+                now=self._clock.now,
+                secrets=self._sent,
+                may_have_applied=self._may_have_applied,
+            )
+        return pause
+
+    def failed(self, error: httpx.HTTPError) -> float:
+        """Take a failure without an answer: return the seconds until the next attempt, or raise."""
+        import httpx
+
+        timed_out = isinstance(error, httpx.TimeoutException)
+        outcome = _outcome(error)
+        text = mask(str(error), self._sent) or type(error).__name__
+        pause = self._decide(Failure(outcome), text)
+        if pause is not None:
+            return pause
+        host = urlsplit(self._settings.base_url).netloc
+        what = {
+            Outcome.NOT_CONNECTED: f"no connection to {host}",
+            Outcome.UNSENDABLE: "the request cannot be sent",
+        }.get(outcome, f"no answer from {host}" + (" in time" if timed_out else ""))
+        message = f"{self._operation.name}: {what}: {text}"
+        if self._may_have_applied:
+            message += "; the API may have carried it out"
+        kind = APITimeoutError if timed_out else APIConnectionError
+        raise kind(message, may_have_applied=self._may_have_applied) from error
+
+    def _decide(self, failure: Failure, text: str) -> float | None:
+        settings = self._settings
+        self._may_have_applied |= failure.may_have_applied
+        pause = decide(
+            failure,
+            acts_twice=self._operation.acts_twice,
+            repeats=self._repeats,
+            max_retries=settings.max_retries,
+            random=self._clock.random,
+        )
+        if pause is not None:
+            self._repeats += 1
+            logger.info(
+                "%s: %s; repeat %d of %d in %.1f s",
+                self._operation.name,
+                text,
+                self._repeats,
+                settings.max_retries,
+                pause,
+            )
+        return pause
+
+
+@functools.lru_cache(maxsize=64)
+def _parsed(url: str) -> httpx.URL:
+    import httpx
+
+    return httpx.URL(url)
+
+
+def _outcome(error: httpx.HTTPError) -> Outcome:
+    import httpx
+
+    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout | httpx.ProxyError):
+        return Outcome.NOT_CONNECTED
+    if isinstance(error, httpx.LocalProtocolError | httpx.UnsupportedProtocol | httpx.TooManyRedirects):
+        return Outcome.UNSENDABLE
+    return Outcome.LOST
+
+
+def _timeout_for(
+    asked: Timeout | None, configured: Timeout | None, client: httpx.Client | httpx.AsyncClient
+) -> httpx.Timeout:
+    """Choose the time limits: the call's, the client's, or those of an httpx client that has its own."""
+    import httpx
+
+    if asked is None and configured == DEFAULT_TIMEOUT and client.timeout != httpx.Timeout(5.0):
+        return client.timeout
+    return httpx_timeout(configured if asked is None else asked)
+
+
+def httpx_timeout(timeout: Timeout | None) -> httpx.Timeout:
+    """Turn a checked time limit into httpx's: 5 s at most to connect; None and infinity have no limit."""
+    import httpx
+
+    if isinstance(timeout, httpx.Timeout):
+        return timeout
+    if timeout is None or math.isinf(timeout):
+        return httpx.Timeout(None)
+    return httpx.Timeout(timeout, connect=min(timeout, _CONNECT_TIMEOUT))
 
 
 class Http:
@@ -201,3 +440,34 @@ async def asend(operation: Operation[T], http: AsyncHttp, options: RequestOption
         if isinstance(outcome, Done):
             return outcome.value
         await http.clock.asleep(outcome)
+
+
+_quiet = contextvars.ContextVar("realtime_ext_quiet", default=False)
+
+
+class _Silencer(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not _quiet.get()
+
+
+_SILENCER = _Silencer()
+
+
+def silence(loggers: Iterable[str]) -> None:
+    """Make these loggers heed `quiet`, from now on; naming one twice does nothing.
+
+    Args:
+        loggers: Names of the very loggers that libraries write to: a filter doesn't reach their children.
+    """
+    for name in loggers:
+        logging.getLogger(name).addFilter(_SILENCER)
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Silence them for what happens inside, in this task or thread and the tasks that it starts."""
+    token = _quiet.set(True)
+    try:
+        yield
+    finally:
+        _quiet.reset(token)

@@ -35,6 +35,7 @@ __all__ = [
     "ApiKey",
     "AsyncApiKey",
     "AuthHeader",
+    "RequestOptions",
     "Settings",
     "ask_key",
     "checked_key",
@@ -117,6 +118,45 @@ class Settings:
     def needs_key(self, extra: Mapping[str, str]) -> bool:
         """Whether neither default_headers nor these headers bring an authorization of their own."""
         return all(name not in self.headers and name not in extra for name in ("authorization", "api-key"))
+
+
+@attrs.frozen(kw_only=True)
+class RequestOptions:
+    """What one request is told besides its own arguments.
+
+    Args:
+        timeout: Seconds, or an httpx.Timeout; None takes the client's.
+        headers: Further headers, lower-case names; they win over all others.
+        query: Further query parameters; they win over the client's.
+    """
+
+    timeout: Timeout | None
+    headers: Mapping[str, str] = attrs.field(repr=False)
+    query: Mapping[str, QueryValue] = attrs.field(repr=False)
+
+    @classmethod
+    def check(
+        cls,
+        timeout: Timeout | None,
+        extra_headers: Mapping[str, str] | None,
+        extra_query: Mapping[str, QueryValue] | None,
+    ) -> RequestOptions:
+        """Check the three options that every operation takes.
+
+        Raises:
+            TypeError: One has the wrong type.
+            ValueError: One has a value that cannot go out.
+        """
+        if timeout is None and not extra_headers and not extra_query:
+            return _NO_OPTIONS
+        return cls(
+            timeout=check_timeout("timeout", timeout),
+            headers=check_headers("extra_headers", extra_headers),
+            query=check_query("extra_query", extra_query),
+        )
+
+
+_NO_OPTIONS = RequestOptions(timeout=None, headers={}, query={})
 
 
 def settings_from(

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..arguments import QueryValue, RequestOptions, check_header
+from ..arguments import QueryValue, check_header
 from ..http.sending import AsyncHttp
-from . import call_operations as calls
-from . import sip_operations as sip
+from ..http.settings import RequestOptions
+from . import calls
 
 if TYPE_CHECKING:
     import ssl
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ..connection.state._surface import Observer
     from ..http.operation import Operation
     from ..session import SessionLike
-    from .client_secret_operations import ClientSecret
+    from .client_secrets import ClientSecret
 
 __all__ = ["AsyncConnections"]
 
@@ -159,7 +159,7 @@ class AsyncConnections:
         from ..connection import AsyncAnswering
         from ..connection._request import ConnectRequest
 
-        accept = sip.build_accept(call_id, session, validate=self._http.settings.validate)
+        accept = calls.build_accept(call_id, session, validate=self._http.settings.validate)
         request = ConnectRequest.check(
             call_id=call_id,
             confirming="realtime",

@@ -1,25 +1,300 @@
-"""`client.calls`, blocking and awaited.
+"""Calls: make them over WebRTC, accept, reject and refer those that come over SIP, hang up.
 
-Each method builds an operation and sends it; the module that builds it says what is refused.
+The functions build what is asked of the API and read what it answers, without I/O; `Calls` and `AsyncCalls`
+send it. The job: an offer reaches the API byte for byte or not at all, and a call's id is never lost.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
-from ..arguments import QueryValue, RequestOptions
+from .. import _wire
+from ..arguments import QueryValue, check_key
+from ..call import Call, check_call_id
+from ..errors import SdpError
+from ..http.operation import Operation, read_nothing, response_error, with_safety_identifier
 from ..http.sending import AsyncHttp, Http, asend, send
-from . import call_operations as calls
-from . import sip_operations as sip
+from ..http.settings import RequestOptions
+from ..schema import bounds
+from ..secrets import Secret, mask
+from ..sip import check_target_uri
 
 if TYPE_CHECKING:
-    from ..arguments import Timeout
-    from ..call import Call
-    from ..session import SessionLike
-    from .client_secret_operations import ClientSecret
+    import httpx
 
-__all__ = ["AsyncCalls", "Calls"]
+    from ..arguments import Timeout
+    from ..session import SessionLike
+    from .client_secrets import ClientSecret
+
+__all__ = [
+    "AsyncCalls",
+    "Calls",
+    "build_accept",
+    "build_create",
+    "build_create_with_secret",
+    "build_hangup",
+    "build_refer",
+    "build_reject",
+    "check_client_secret",
+]
+
+# A body is taken for SDP by its first two lines, whatever its content type says (RFC 8866 §5).
+_SDP_START = re.compile(rb"v=0(?:\r\n|\n|\r)[a-z]=")
+_LOCATION = re.compile(r"(?:^|/)calls/([^/?#]+)/?(?:[?#].*)?")
+
+
+def check_client_secret(client_secret: str | ClientSecret[Any]) -> Secret:
+    """Check what a call is made with in place of an API key.
+
+    Args:
+        client_secret: An `ek_…` value, or the object that `client_secrets.create` gave.
+
+    Returns:
+        Its value.
+
+    Raises:
+        TypeError: It is neither a str nor a ClientSecret.
+        ValueError: It is an API key, which needs `calls.create`, or cannot go out as a header.
+    """
+    secret = check_key("client_secret", getattr(client_secret, "value", client_secret))
+    if secret.reveal().startswith("sk-"):
+        raise ValueError("client_secret: expected a client secret (ek_…), got an API key; use calls.create")
+    return secret
+
+
+def build_create(
+    offer: str | bytes,
+    session: SessionLike | None = None,
+    *,
+    validate: bool = True,
+    safety_identifier: str | None = None,
+) -> Operation[Call]:
+    """Build the request that starts a call with an API key: always multipart, also without a session.
+
+    Args:
+        offer: The peer connection's offer.
+        session: The conversation's configuration; None for the API's defaults.
+        validate: Whether to check the session.
+        safety_identifier: A stable, hashed id of the end user.
+
+    Returns:
+        The operation; it is not repeated once it may have started a call.
+
+    Raises:
+        SdpError: The API would refuse the offer.
+        SessionConfigError: The API would refuse the session.
+        TypeError: An argument has the wrong type.
+        ValueError: The safety identifier cannot go out as a header.
+
+    Source: https://platform.openai.com/docs/api-reference/realtime/create-call
+    """
+    data = _checked_offer(offer)
+    body = None
+    if session is not None:
+        from ..session import resolve
+
+        body = resolve(session, validate=validate, kinds=("realtime",))
+    request = _wire.create_call(data, body)
+    return Operation(
+        name="calls.create",
+        request=with_safety_identifier(request, safety_identifier),
+        read=_read_call,
+        acts_twice=True,
+    )
+
+
+def build_create_with_secret(offer: str | bytes, client_secret: str | ClientSecret[Any]) -> Operation[Call]:
+    """Build the request that starts a call as a browser would: raw SDP, authorized by a client secret.
+
+    Args:
+        offer: The peer connection's offer.
+        client_secret: An `ek_…` value, or the object that `client_secrets.create` gave.
+
+    Returns:
+        The operation; it is not repeated once it may have started a call.
+
+    Raises:
+        SdpError: The API would refuse the offer.
+        TypeError: The secret is neither a str nor a ClientSecret.
+        ValueError: The secret is an API key, which needs `calls.create`, or cannot go out as a header.
+
+    Source: https://platform.openai.com/docs/guides/realtime-webrtc
+    """
+    bearer = check_client_secret(client_secret)
+    return Operation(
+        name="calls.create_with_secret",
+        request=_wire.create_call_with_secret(_checked_offer(offer)),
+        read=_read_call,
+        acts_twice=True,
+        bearer=bearer,
+    )
+
+
+def build_hangup(call_id: str, *, missing_ok: bool = False) -> Operation[None]:
+    """Build the request that ends a call, WebRTC or SIP.
+
+    Args:
+        call_id: The call's id.
+        missing_ok: Whether a call that the API doesn't know, or no longer, counts as ended.
+
+    Returns:
+        The operation; it is repeated freely, and a repeat that finds no call counts as done.
+
+    Raises:
+        TypeError: The id is not a str.
+        ValueError: The id is empty, `.` or `..`.
+
+    Source: https://platform.openai.com/docs/api-reference/realtime/hangup-call
+    """
+    return Operation(
+        name="calls.hangup",
+        request=_wire.hangup_call(check_call_id(call_id)),
+        read=read_nothing,
+        acts_twice=False,
+        missing_is_done="always" if missing_ok else "on repeat",
+    )
+
+
+def _checked_offer(offer: object) -> bytes:
+    if isinstance(offer, str):
+        try:
+            data = offer.encode()
+        except UnicodeEncodeError as error:
+            raise SdpError(f"offer: expected text, got a lone surrogate (at {error.start})") from error
+    elif isinstance(offer, bytes | bytearray | memoryview):
+        data = bytes(offer)
+    else:
+        raise TypeError(f"offer: expected str or bytes, got {type(offer).__name__}")
+
+    from ..sdp import check_offer
+
+    problems = [problem for problem in check_offer(data) if problem.fatal]
+    if problems:
+        first = problems[0]
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise SdpError(
+            mask(f"offer: line {first.line}: {first.message}{more}; {first.hint}"), line=first.line
+        )
+    return data
+
+
+def _read_call(response: httpx.Response) -> Call:
+    body = response.content
+    if not _SDP_START.match(body):
+        raise response_error("the answer is not SDP", response)
+    try:
+        answer = body.decode()
+    except UnicodeDecodeError as error:
+        raise response_error("the answer is not SDP, since it is not UTF-8", response) from error
+    location = response.headers.get("location")
+    if location is None:
+        raise response_error("the answer has no Location header, so the call's id is unknown", response)
+    found = _LOCATION.search(location)
+    try:
+        call_id = check_call_id(unquote(found[1])) if found else None
+    except ValueError:
+        call_id = None
+    if call_id is None:
+        raise response_error(f"the Location header names no call: {mask(location)!r}", response)
+    return Call(
+        id=call_id, sdp_answer=answer, location=location, request_id=response.headers.get("x-request-id")
+    )
+
+
+def build_accept(call_id: str, session: SessionLike, *, validate: bool = True) -> Operation[None]:
+    """Build the request that takes an incoming call.
+
+    Args:
+        call_id: The id from the webhook.
+        session: The conversation's configuration.
+        validate: Whether to check the session.
+
+    Returns:
+        The operation; it is not repeated once it may have taken the call.
+
+    Raises:
+        SessionConfigError: The API would refuse the session, or take it and then drop the call.
+        TypeError: The id is not a str, or the session is none.
+        ValueError: The id is empty, `.` or `..`.
+
+    Source: https://platform.openai.com/docs/api-reference/realtime/accept-call
+    """
+    from ..session import resolve
+
+    body = resolve(session, validate=validate, kinds=("realtime",))
+    return Operation(
+        name="calls.accept",
+        request=_wire.accept_call(check_call_id(call_id), body),
+        read=read_nothing,
+        acts_twice=True,
+    )
+
+
+def build_reject(
+    call_id: str, status_code: int | None = None, *, missing_ok: bool = False
+) -> Operation[None]:
+    """Build the request that turns an incoming call away.
+
+    Args:
+        call_id: The id from the webhook.
+        status_code: The SIP status for the caller, 300–699, such as 486 for busy; None for 603, decline.
+        missing_ok: Whether a call that the API doesn't know, or no longer, counts as turned away.
+
+    Returns:
+        The operation; it is not repeated once it may have turned the call away.
+
+    Raises:
+        TypeError: The id is not a str, or the status not an int.
+        ValueError: The id is empty, `.` or `..`, or the status is out of range.
+
+    Source: https://platform.openai.com/docs/api-reference/realtime/reject-call; RFC 3261 §21
+    """
+    body = None if status_code is None else {"status_code": _checked_status(status_code)}
+    return Operation(
+        name="calls.reject",
+        request=_wire.reject_call(check_call_id(call_id), body),
+        read=read_nothing,
+        acts_twice=True,
+        missing_is_done="always" if missing_ok else "never",
+    )
+
+
+def build_refer(call_id: str, target_uri: str) -> Operation[None]:
+    """Build the request that passes a call on.
+
+    Args:
+        call_id: The call's id.
+        target_uri: Where the caller's side is to call instead: a `tel:`, `sip:` or `sips:` URI.
+
+    Returns:
+        The operation; it is not repeated once it may have passed the call on.
+
+    Raises:
+        TypeError: The id or URI is not a str.
+        ValueError: The id is empty, `.` or `..`, or the URI is none of these.
+
+    Source: https://platform.openai.com/docs/api-reference/realtime/refer-call; RFC 3515
+    """
+    return Operation(
+        name="calls.refer",
+        request=_wire.refer_call(check_call_id(call_id), {"target_uri": check_target_uri(target_uri)}),
+        read=read_nothing,
+        acts_twice=True,
+    )
+
+
+def _checked_status(status_code: object) -> int:
+    low, high = bounds("RealtimeCallRejectRequest", "status_code")
+    allowed = f"a SIP status from {low} to {high}"
+    if isinstance(status_code, bool) or not isinstance(status_code, int):
+        raise TypeError(f"status_code: expected {allowed}, got {type(status_code).__name__}")
+    if not low <= status_code <= high:
+        got = status_code if abs(status_code) < 10**30 else "a number beyond all bounds"
+        raise ValueError(f"status_code: expected {allowed}, got {got}")
+    return status_code
 
 
 class Calls:
@@ -66,7 +341,7 @@ class Calls:
             await peer.setRemoteDescription(RTCSessionDescription(call.sdp_answer, "answer"))
             ```
         """
-        operation = calls.build_create(
+        operation = build_create(
             offer, session, validate=self._http.settings.validate, safety_identifier=safety_identifier
         )
         return send(operation, self._http, RequestOptions.check(timeout, extra_headers, extra_query))
@@ -97,7 +372,7 @@ class Calls:
             ValueError: The secret is an API key, or cannot be sent.
             APIConnectionError, APIStatusError, APIResponseError: As with `create`.
         """
-        operation = calls.build_create_with_secret(offer, client_secret)
+        operation = build_create_with_secret(offer, client_secret)
         return send(operation, self._http, RequestOptions.check(timeout, extra_headers, extra_query))
 
     def accept(
@@ -124,7 +399,7 @@ class Calls:
             NotFoundError: There is no such call, or no longer.
             APIConnectionError, APIStatusError: As with `create`.
         """
-        operation = sip.build_accept(call_id, session, validate=self._http.settings.validate)
+        operation = build_accept(call_id, session, validate=self._http.settings.validate)
         send(operation, self._http, RequestOptions.check(timeout, extra_headers, extra_query))
 
     def reject(
@@ -152,7 +427,7 @@ class Calls:
             NotFoundError: There is no such call, or no longer.
             APIConnectionError, APIStatusError: As with `create`.
         """
-        operation = sip.build_reject(call_id, status_code, missing_ok=missing_ok)
+        operation = build_reject(call_id, status_code, missing_ok=missing_ok)
         send(operation, self._http, RequestOptions.check(timeout, extra_headers, extra_query))
 
     def refer(
@@ -178,7 +453,7 @@ class Calls:
             NotFoundError: There is no such call, or no longer.
             APIConnectionError, APIStatusError: As with `create`.
         """
-        operation = sip.build_refer(call_id, target_uri)
+        operation = build_refer(call_id, target_uri)
         send(operation, self._http, RequestOptions.check(timeout, extra_headers, extra_query))
 
     def hangup(
@@ -204,7 +479,7 @@ class Calls:
             NotFoundError: There is no such call, or no longer.
             APIConnectionError, APIStatusError: No answer came, or the API refused or failed.
         """
-        operation = calls.build_hangup(call_id, missing_ok=missing_ok)
+        operation = build_hangup(call_id, missing_ok=missing_ok)
         send(operation, self._http, RequestOptions.check(timeout, extra_headers, extra_query))
 
 
@@ -228,7 +503,7 @@ class AsyncCalls:
 
         Takes, returns and raises the same as `Calls.create`.
         """
-        operation = calls.build_create(
+        operation = build_create(
             offer, session, validate=self._http.settings.validate, safety_identifier=safety_identifier
         )
         return await asend(operation, self._http, RequestOptions.check(timeout, extra_headers, extra_query))
@@ -246,7 +521,7 @@ class AsyncCalls:
 
         Takes, returns and raises the same as `Calls.create_with_secret`.
         """
-        operation = calls.build_create_with_secret(offer, client_secret)
+        operation = build_create_with_secret(offer, client_secret)
         return await asend(operation, self._http, RequestOptions.check(timeout, extra_headers, extra_query))
 
     async def accept(
@@ -262,7 +537,7 @@ class AsyncCalls:
 
         Takes, returns and raises the same as `Calls.accept`.
         """
-        operation = sip.build_accept(call_id, session, validate=self._http.settings.validate)
+        operation = build_accept(call_id, session, validate=self._http.settings.validate)
         await asend(operation, self._http, RequestOptions.check(timeout, extra_headers, extra_query))
 
     async def reject(
@@ -279,7 +554,7 @@ class AsyncCalls:
 
         Takes, returns and raises the same as `Calls.reject`.
         """
-        operation = sip.build_reject(call_id, status_code, missing_ok=missing_ok)
+        operation = build_reject(call_id, status_code, missing_ok=missing_ok)
         await asend(operation, self._http, RequestOptions.check(timeout, extra_headers, extra_query))
 
     async def refer(
@@ -295,7 +570,7 @@ class AsyncCalls:
 
         Takes, returns and raises the same as `Calls.refer`.
         """
-        operation = sip.build_refer(call_id, target_uri)
+        operation = build_refer(call_id, target_uri)
         await asend(operation, self._http, RequestOptions.check(timeout, extra_headers, extra_query))
 
     async def hangup(
@@ -311,5 +586,5 @@ class AsyncCalls:
 
         Takes, returns and raises the same as `Calls.hangup`.
         """
-        operation = calls.build_hangup(call_id, missing_ok=missing_ok)
+        operation = build_hangup(call_id, missing_ok=missing_ok)
         await asend(operation, self._http, RequestOptions.check(timeout, extra_headers, extra_query))

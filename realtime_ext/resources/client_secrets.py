@@ -1,24 +1,215 @@
-"""`client.client_secrets` and `client.translation_client_secrets`, blocking and awaited.
+"""Client secrets: short-lived keys for browsers, with the session that they start.
 
-Each method builds an operation and sends it; the module that builds it says what is refused.
+The functions build what is asked of the API and read what it answers, without I/O; the classes send it. A
+`ClientSecret` holds what came back without showing it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import timedelta
-from typing import TYPE_CHECKING
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, cast
 
-from ..arguments import QueryValue, RequestOptions
+import attrs
+
+from .. import _wire
+from ..arguments import QueryValue
+from ..errors import SessionConfigError, SessionProblem
+from ..http.operation import Operation, read_object, response_error, with_safety_identifier
 from ..http.sending import AsyncHttp, Http, asend, send
-from . import client_secret_operations as client_secrets
+from ..http.settings import RequestOptions
+from ..schema import bounds
+from ..secrets import MASK
 
 if TYPE_CHECKING:
+    import httpx
+    from realtime_api.models import RealtimeSessionUnion, RealtimeTranslationSession
+
     from ..arguments import Timeout
     from ..session import SessionLike
-    from .client_secret_operations import ClientSecret, ConversationSession, TranslationSession
 
-__all__ = ["AsyncClientSecrets", "AsyncTranslationClientSecrets", "ClientSecrets", "TranslationClientSecrets"]
+    ConversationSession: TypeAlias = RealtimeSessionUnion | dict[str, Any]
+    TranslationSession: TypeAlias = RealtimeTranslationSession | dict[str, Any]
+
+__all__ = [
+    "AsyncClientSecrets",
+    "AsyncTranslationClientSecrets",
+    "ClientSecret",
+    "ClientSecrets",
+    "TranslationClientSecrets",
+    "build_create",
+    "build_create_for_translation",
+]
+
+# With a default, for type checkers alone (PEP 696): strict ones would refuse the bare class else.
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    SessionT = TypeVar("SessionT", default=Any)
+else:
+    from typing import TypeVar
+
+    SessionT = TypeVar("SessionT")
+
+
+@attrs.frozen(kw_only=True)
+class ClientSecret(Generic[SessionT]):
+    """A short-lived key that starts one session, configured beforehand.
+
+    Args:
+        value: The `ek_…` value; masked in the repr.
+        expires_at: When it stops starting sessions, in UTC. A session that runs by then goes on.
+        session: The session as the API understood it, a dict if it fits no class; not in the repr, since it
+            may hold prompts.
+        request_id: The `x-request-id` header, for support.
+    """
+
+    value: str = attrs.field(repr=lambda _: f"'{MASK}'")
+    expires_at: datetime
+    session: SessionT = attrs.field(repr=False)
+    request_id: str | None = None
+
+    @property
+    def expires_in(self) -> float:
+        """Seconds until it expires, by this machine's clock; 0.0 once it has."""
+        return max(0.0, self.expires_at.timestamp() - time.time())
+
+    def is_expired(self, clock: Callable[[], float | datetime] = time.time) -> bool:
+        """Whether it has expired.
+
+        Args:
+            clock: Returns the time, in unix seconds or as an aware datetime.
+
+        Returns:
+            True from the second of its expiry on.
+        """
+        now = clock()
+        return (now.timestamp() if isinstance(now, datetime) else now) >= self.expires_at.timestamp()
+
+    def to_browser(self) -> dict[str, Any]:
+        """Return what a browser may have: `value` and `expires_at` (unix seconds), and never the session."""
+        return {"value": self.value, "expires_at": int(self.expires_at.timestamp())}
+
+
+def build_create(
+    session: SessionLike | None = None,
+    expires_after: int | timedelta | None = None,
+    *,
+    validate: bool = True,
+    safety_identifier: str | None = None,
+) -> Operation[ClientSecret[ConversationSession]]:
+    """Build the request for a client secret.
+
+    Args:
+        session: The conversation or transcription session that it starts; None for the API's defaults.
+        expires_after: Its lifetime, 10–7200 s, as whole seconds or a timedelta; None for the API's 600 s.
+        validate: Whether to check the session and the lifetime.
+        safety_identifier: A stable, hashed id of the end user.
+
+    Returns:
+        The operation; it is repeated freely, since a secret that nobody has does no harm.
+
+    Raises:
+        SessionConfigError: The API would refuse the session or the lifetime.
+        TypeError: An argument has the wrong type.
+        ValueError: The safety identifier cannot go out as a header.
+
+    Source: https://platform.openai.com/docs/api-reference/realtime-sessions/create-realtime-client-secret
+    """
+    body = _lifetime("RealtimeCreateClientSecretRequest", expires_after, validate)
+    if session is not None:
+        from ..session import resolve
+
+        body["session"] = resolve(session, validate=validate, kinds=("realtime", "transcription"))
+    return Operation(
+        name="client_secrets.create",
+        request=with_safety_identifier(_wire.create_client_secret(body), safety_identifier),
+        read=lambda response: _read(response, _wire.read_client_secret),
+        acts_twice=False,
+    )
+
+
+def build_create_for_translation(
+    session: SessionLike,
+    expires_after: int | timedelta | None = None,
+    *,
+    validate: bool = True,
+) -> Operation[ClientSecret[TranslationSession]]:
+    """Build the request for a client secret that starts a translation session.
+
+    Args:
+        session: The translation session that it starts.
+        expires_after: Its lifetime, 10–7200 s, as whole seconds or a timedelta; None for the API's 600 s.
+        validate: Whether to check the session and the lifetime.
+
+    Returns:
+        The operation; it is repeated freely.
+
+    Raises:
+        SessionConfigError: The API would refuse the session or the lifetime.
+        TypeError: The session is none.
+    """
+    from ..session import resolve
+
+    body = _lifetime("RealtimeTranslationClientSecretCreateRequest", expires_after, validate)
+    body["session"] = resolve(session, validate=validate, kinds=("translation",))
+    return Operation(
+        name="translation_client_secrets.create",
+        request=_wire.create_translation_client_secret(body),
+        read=lambda response: _read(response, _wire.read_translation_client_secret),
+        acts_twice=False,
+    )
+
+
+def _lifetime(schema: str, expires_after: int | timedelta | None, validate: bool) -> dict[str, Any]:
+    if expires_after is None:
+        return {}
+    seconds: object = expires_after
+    if isinstance(expires_after, timedelta):
+        total = expires_after.total_seconds()
+        seconds = int(total) if total.is_integer() else total
+    low, high = bounds(schema, "expires_after", "seconds")
+    whole = isinstance(seconds, int) and not isinstance(seconds, bool)
+    if not whole or (validate and not low <= cast(int, seconds) <= high):
+        allowed = f"{low} to {high} whole seconds, as an int or a timedelta"
+        field = "expires_after.seconds"
+        message = f"{field}: expected {allowed}, got {expires_after!r}"
+        raise SessionConfigError([SessionProblem(field, expires_after, allowed, message)])
+    return {"expires_after": {"anchor": "created_at", "seconds": seconds}}
+
+
+def _read(response: httpx.Response, read: Callable[[dict[str, Any]], Any]) -> ClientSecret[Any]:
+    data = read_object(response)
+    value, stamp = data.get("value"), data.get("expires_at")
+    if not isinstance(value, str) or not value:
+        raise response_error("the answer has no secret in `value`", response, show=False)
+    try:
+        expires_at = datetime.fromtimestamp(cast(float, stamp), UTC)
+    except (TypeError, ValueError, OverflowError, OSError) as error:
+        raise response_error("the answer has no unix time in `expires_at`", response, show=False) from error
+    return ClientSecret(
+        value=value,
+        expires_at=expires_at,
+        session=_read_session(response, data, read),
+        request_id=response.headers.get("x-request-id"),
+    )
+
+
+def _read_session(
+    response: httpx.Response, data: dict[str, Any], read: Callable[[dict[str, Any]], Any]
+) -> Any:
+    """Read the session beside a secret; what lacks something that its class needs is kept as it came.
+
+    The secret is good either way, and minting another one would mend nothing.
+    """
+    given = data.get("session")
+    if not isinstance(given, dict):
+        raise response_error("the answer has no object in `session`", response, show=False)
+    try:
+        return read(data).session
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return given
 
 
 class ClientSecrets:
@@ -57,7 +248,7 @@ class ClientSecrets:
             APIConnectionError, APIStatusError: No answer came, or the API refused or failed.
             APIResponseError: The answer holds no secret.
         """
-        operation = client_secrets.build_create(
+        operation = build_create(
             session,
             expires_after,
             validate=self._http.settings.validate,
@@ -86,7 +277,7 @@ class AsyncClientSecrets:
 
         Takes, returns and raises the same as `ClientSecrets.create`.
         """
-        operation = client_secrets.build_create(
+        operation = build_create(
             session,
             expires_after,
             validate=self._http.settings.validate,
@@ -126,7 +317,7 @@ class TranslationClientSecrets:
             SessionConfigError: The API would refuse the session or the lifetime; nothing was sent.
             MissingApiKeyError, APIConnectionError, APIStatusError, APIResponseError: As with client secrets.
         """
-        operation = client_secrets.build_create_for_translation(
+        operation = build_create_for_translation(
             session, expires_after, validate=self._http.settings.validate
         )
         return send(operation, self._http, RequestOptions.check(timeout, extra_headers, extra_query))
@@ -151,7 +342,7 @@ class AsyncTranslationClientSecrets:
 
         Takes, returns and raises the same as `TranslationClientSecrets.create`.
         """
-        operation = client_secrets.build_create_for_translation(
+        operation = build_create_for_translation(
             session, expires_after, validate=self._http.settings.validate
         )
         return await asend(operation, self._http, RequestOptions.check(timeout, extra_headers, extra_query))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..arguments import QueryValue
 from ..http.sending import Http
-from . import sip_operations as sip
+from . import calls
 
 if TYPE_CHECKING:
     import ssl
@@ -153,7 +153,7 @@ class Connections:
         from ..connection import Answering
         from ..connection._request import ConnectRequest
 
-        accept = sip.build_accept(call_id, session, validate=self._http.settings.validate)
+        accept = calls.build_accept(call_id, session, validate=self._http.settings.validate)
         request = ConnectRequest.check(
             call_id=call_id,
             confirming="realtime",

@@ -1,6 +1,7 @@
-"""`client.sessions` and `client.transcription_sessions`, blocking and awaited.
+"""Sessions of the older form: made ahead of a connection, with the client secret inside.
 
-Each method builds an operation and sends it; the module that builds it says what is refused.
+The functions build what is asked of the API, without I/O; the classes send it. `client_secrets` is the newer
+way to the same end.
 """
 
 from __future__ import annotations
@@ -8,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from ..arguments import QueryValue, RequestOptions
+from .. import _wire
+from ..arguments import QueryValue
+from ..http.operation import Operation, read_model, read_object
 from ..http.sending import AsyncHttp, Http, asend, send
-from . import session_operations as sessions
+from ..http.settings import RequestOptions
 
 if TYPE_CHECKING:
     from realtime_api.models import (
@@ -21,7 +24,72 @@ if TYPE_CHECKING:
     from ..arguments import Timeout
     from ..session import SessionLike
 
-__all__ = ["AsyncSessions", "AsyncTranscriptionSessions", "Sessions", "TranscriptionSessions"]
+__all__ = [
+    "AsyncSessions",
+    "AsyncTranscriptionSessions",
+    "Sessions",
+    "TranscriptionSessions",
+    "build_create",
+    "build_create_transcription",
+]
+
+
+def build_create(session: SessionLike, *, validate: bool = True) -> Operation[RealtimeSessionCreateResponse]:
+    """Build the request for a conversation session.
+
+    Args:
+        session: Its configuration, in the present form (with `type`) or in the older one, which this
+            operation alone takes.
+        validate: Whether to check the session.
+
+    Returns:
+        The operation; it is repeated freely. The result's client secret, if there is one, is masked in reprs.
+
+    Raises:
+        SessionConfigError: The API would refuse the session.
+        TypeError: The session is none.
+
+    Source: https://platform.openai.com/docs/api-reference/realtime-sessions/create
+    """
+    from ..session import resolve
+
+    body = resolve(session, validate=validate, kinds=("realtime", "realtime_older"))
+    return Operation(
+        name="sessions.create",
+        request=_wire.create_session(body),
+        read=lambda response: read_model(response, read_object(response), _wire.read_session),
+        acts_twice=False,
+    )
+
+
+def build_create_transcription(
+    session: SessionLike, *, validate: bool = True
+) -> Operation[RealtimeTranscriptionSessionCreateResponse]:
+    """Build the request for a transcription session.
+
+    Args:
+        session: Its configuration, in the present form (with `type`) or in the older one, which this
+            operation alone takes.
+        validate: Whether to check the session.
+
+    Returns:
+        The operation; it is repeated freely. The result's client secret is masked in reprs.
+
+    Raises:
+        SessionConfigError: The API would refuse the session.
+        TypeError: The session is none.
+
+    Source: https://platform.openai.com/docs/api-reference/realtime-sessions/create-transcription
+    """
+    from ..session import resolve
+
+    body = resolve(session, validate=validate, kinds=("transcription", "transcription_older"))
+    return Operation(
+        name="transcription_sessions.create",
+        request=_wire.create_transcription_session(body),
+        read=lambda response: read_model(response, read_object(response), _wire.read_transcription_session),
+        acts_twice=False,
+    )
 
 
 class Sessions:
@@ -53,7 +121,7 @@ class Sessions:
             SessionConfigError: The API would refuse the session; nothing was sent.
             MissingApiKeyError, APIConnectionError, APIStatusError, APIResponseError: As with client secrets.
         """
-        operation = sessions.build_create(session, validate=self._http.settings.validate)
+        operation = build_create(session, validate=self._http.settings.validate)
         return send(operation, self._http, RequestOptions.check(timeout, extra_headers, extra_query))
 
 
@@ -75,7 +143,7 @@ class AsyncSessions:
 
         Takes, returns and raises the same as `Sessions.create`.
         """
-        operation = sessions.build_create(session, validate=self._http.settings.validate)
+        operation = build_create(session, validate=self._http.settings.validate)
         return await asend(operation, self._http, RequestOptions.check(timeout, extra_headers, extra_query))
 
 
@@ -108,7 +176,7 @@ class TranscriptionSessions:
             SessionConfigError: The API would refuse the session; nothing was sent.
             MissingApiKeyError, APIConnectionError, APIStatusError, APIResponseError: As with client secrets.
         """
-        operation = sessions.build_create_transcription(session, validate=self._http.settings.validate)
+        operation = build_create_transcription(session, validate=self._http.settings.validate)
         return send(operation, self._http, RequestOptions.check(timeout, extra_headers, extra_query))
 
 
@@ -130,5 +198,5 @@ class AsyncTranscriptionSessions:
 
         Takes, returns and raises the same as `TranscriptionSessions.create`.
         """
-        operation = sessions.build_create_transcription(session, validate=self._http.settings.validate)
+        operation = build_create_transcription(session, validate=self._http.settings.validate)
         return await asend(operation, self._http, RequestOptions.check(timeout, extra_headers, extra_query))

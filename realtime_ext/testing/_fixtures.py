@@ -11,8 +11,7 @@ import pytest
 if TYPE_CHECKING:
     from realtime_simulator import Simulator
 
-    from ..aio import AsyncRealtimeClient
-    from ..client import RealtimeClient
+    from ..client import AsyncRealtimeClient, RealtimeClient
 
 __all__ = [
     "async_realtime_client",
@@ -82,7 +81,7 @@ def async_realtime_client(realtime_simulator: Simulator) -> Iterator[AsyncRealti
 
     import httpx
 
-    from ..aio import AsyncRealtimeClient
+    from ..client import AsyncRealtimeClient
 
     http_client = httpx.AsyncClient(limits=httpx.Limits(max_keepalive_connections=0))
     client = AsyncRealtimeClient(http_client=http_client)

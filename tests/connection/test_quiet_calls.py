@@ -11,7 +11,7 @@ import pytest
 from realtime_simulator import Simulator
 
 from realtime_ext import AsyncRealtimeClient, SessionBuilder
-from realtime_ext.resources import call_operations as calls
+from realtime_ext.resources import calls
 from tests.connection.driver import Driven
 from tests.runner import Flavour
 

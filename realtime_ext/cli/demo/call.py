@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 
 from ... import sdp, types
-from ...aio import AsyncRealtimeClient
+from ...client import AsyncRealtimeClient
 from ...connection import AsyncCallConnection, AsyncDialing, DialStep
 from ...session import SessionBuilder
 from .sound import AUDIBLE_RMS, RATE, envelope

@@ -12,7 +12,7 @@ from realtime_simulator.media.speaker import Speaker
 from rich.console import Console
 
 from ... import audio
-from ...aio import AsyncRealtimeClient
+from ...client import AsyncRealtimeClient
 from ...errors import RealtimeError
 from .call import SPEECH_S, Recording, make_call
 from .sound import RATE, difference, loudness

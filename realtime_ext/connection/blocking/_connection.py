@@ -31,7 +31,7 @@ from ._stream import Stream
 from ._tools import ToolThread
 
 if TYPE_CHECKING:
-    from ...http.exchange import Clock
+    from ...http.sending import Clock
     from ...tools import Toolbox
     from ..state._turn import TurnStream
     from ..state._turn_record import Turn

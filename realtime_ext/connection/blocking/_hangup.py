@@ -10,11 +10,9 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from ...http.exchange import Done, Exchange
-from ...http.quiet import HTTP_LOGGERS, quiet, silence
-from ...http.sending import Http
+from ...http.sending import HTTP_LOGGERS, Done, Exchange, Http, quiet, silence
 from ...http.settings import checked_key
-from ...resources.call_operations import build_hangup
+from ...resources.calls import build_hangup
 from .._request import ConnectRequest
 from ._sockets import shut_down
 

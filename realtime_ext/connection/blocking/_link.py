@@ -12,11 +12,10 @@ import selectors
 import threading
 from typing import TYPE_CHECKING, Any
 
-from ...arguments import RequestOptions
 from ...call import SAFETY_HEADER
 from ...errors import APITimeoutError, RealtimeError
 from ...http.sending import Http
-from ...http.settings import checked_key
+from ...http.settings import RequestOptions, checked_key
 from .._websocket import (
     AS_BYTES,
     AS_IT_IS,

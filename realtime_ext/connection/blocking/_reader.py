@@ -16,7 +16,7 @@ from ..state._reconnect import Reconnecting, unconfirmed
 from ._sockets import Dialer
 
 if TYPE_CHECKING:
-    from ...http.exchange import Clock
+    from ...http.sending import Clock
     from ..state._waiters import Waiter
     from ._connection import Connection
     from ._link import WebSocketLink

@@ -12,9 +12,9 @@ from urllib.parse import unquote, urlencode, urlsplit
 
 import attrs
 
-from ...arguments import QueryValue, RequestOptions
+from ...arguments import QueryValue
 from ...call import check_call_id
-from ...http.settings import Settings
+from ...http.settings import RequestOptions, Settings
 from ...session import SessionLike, TranslationSessionBuilder, resolve, resolve_update
 from ._role import Role
 

@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from realtime_ext.http.quiet import HTTP_LOGGERS, quiet, silence
+from realtime_ext.http.sending import HTTP_LOGGERS, quiet, silence
 from realtime_simulator import resets
 from realtime_simulator.http import body
 from realtime_simulator.problem import ApiProblem

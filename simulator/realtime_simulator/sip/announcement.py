@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 
-from realtime_ext.http.quiet import HTTP_LOGGERS, quiet, silence
+from realtime_ext.http.sending import HTTP_LOGGERS, quiet, silence
 from realtime_ext.webhooks import sign
 from realtime_simulator.clock import Clock, sleep
 from realtime_simulator.engine.ids import Ids
