@@ -16,12 +16,12 @@ import vcr
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from realtime_simulator.recordings.scrub import Scrubber
 from vcr.errors import CannotOverwriteExistingCassetteException
 from vcr.request import Request
 
 from realtime_ext import RealtimeClient, sdp
 from realtime_ext.testing import match_parts, vcr_settings
-from realtime_ext.testing._scrub import Scrubber
 from tests.runner import Flavour
 from tests.samples.sdp import NAMES, sample
 

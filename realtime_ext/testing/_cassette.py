@@ -11,8 +11,8 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ._multipart import Part, compose, parse
-from ._scrub import Scrubber, canonical_json
+from realtime_simulator.multipart import MultipartError, Part, compose, parse
+from realtime_simulator.recordings.scrub import Scrubber, canonical_json
 
 __all__ = ["match_parts", "vcr_settings"]
 
@@ -77,12 +77,15 @@ def match_parts(sent: Any, recorded: Any) -> None:
     Raises:
         AssertionError: They differ; the message names the parts, and shows none.
     """
-    ours, theirs = _parts(sent), _parts(recorded)
+    ours, theirs = (
+        _parts(_bytes(request.body) or b"", _header_text(request.headers.get("content-type", "")))
+        for request in (sent, recorded)
+    )
     if ours is None or theirs is None:
         if _bytes(sent.body) != _bytes(recorded.body):
             raise AssertionError("the bodies differ")
         return
-    names = sorted({part.name for part in (*ours, *theirs)})
+    names = sorted({part.name or "" for part in (*ours, *theirs)})
     different = [name for name in names if _named(ours, name) != _named(theirs, name)]
     if different:
         raise AssertionError(f"the parts differ: {', '.join(different)}")
@@ -101,9 +104,9 @@ class _Hooks:
         if body:
             kind = _find(headers, "content-type")
             body, kind = self._scrubber.body(_decompressed(body, headers), kind)
-            parts = parse(body, kind)
+            parts = _parts(body, kind)
             if parts is not None:
-                body, kind = compose(_canonical(parts), kind)
+                body, kind = compose(parts, kind)
             _replace(headers, "content-type", kind)
             _replace(headers, "content-length", str(len(body)))
         # A new one, for vcrpy remembers of a body whether it was a file or an iterator.
@@ -127,19 +130,25 @@ class _Hooks:
             self._scrubber.remember(os.environ.get(name, ""))
 
 
-def _parts(request: Any) -> Sequence[Part] | None:
-    parts = parse(_bytes(request.body) or b"", _header_text(request.headers.get("content-type", "")))
-    return None if parts is None else _canonical(parts)
+def _parts(body: bytes, content_type: str) -> Sequence[Part] | None:
+    """Return multipart's parts sorted by name, their JSON written in one way; None for other bodies.
 
-
-def _canonical(parts: Iterable[Part]) -> Sequence[Part]:
-    """Sort parts by name and write their JSON in one way; parts of the same name keep their order."""
+    Parts of the same name keep their order.
+    """
+    if not content_type.lower().lstrip().startswith("multipart/"):
+        return None
+    try:
+        parts = parse(body, content_type)
+    except MultipartError:
+        return None
     same = (Part(part.headers, canonical_json(part.content)) for part in parts)
-    return sorted(same, key=lambda part: part.name)
+    return sorted(same, key=lambda part: part.name or "")
 
 
 def _named(parts: Iterable[Part], name: str) -> list[tuple[str, bytes]]:
-    return [(part.header("content-type").lower(), part.content) for part in parts if part.name == name]
+    return [
+        (part.header("content-type").lower(), part.content) for part in parts if (part.name or "") == name
+    ]
 
 
 def _decompressed(body: bytes, headers: dict[str, Any]) -> bytes:

@@ -25,9 +25,9 @@ from realtime_simulator.http.sip import SipRoutes
 from realtime_simulator.http.translations import TranslationRoutes
 from realtime_simulator.live import Studio
 from realtime_simulator.media.speaker import Speaker
-from realtime_simulator.record.passage import Passage
-from realtime_simulator.record.player import Player
-from realtime_simulator.record.tape import Writer, read
+from realtime_simulator.recordings.player import Player
+from realtime_simulator.recordings.recorder import Passage
+from realtime_simulator.recordings.tape import Writer, read
 from realtime_simulator.records import Records
 from realtime_simulator.settings import Settings
 from realtime_simulator.sip.desk import Desk

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import socket
 import struct
 from collections.abc import Callable
@@ -18,12 +17,12 @@ from typing import Any
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from realtime_simulator.outgoing import SILENT
 from realtime_simulator.problem import ApiProblem
 
 HEAD_SECONDS = 20.0
 """How long a client may take for a request's head."""
 _KEY = "realtime_simulator.reset"
-_SILENT = logging.Logger("realtime_simulator.silent", logging.CRITICAL + 1)
 
 
 def with_reset(app: ASGIApp, transport: Callable[[], asyncio.Transport]) -> ASGIApp:
@@ -62,7 +61,7 @@ class HttpProtocol(H11Protocol):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.app = with_reset(self.app, lambda: self.transport)
-        self.logger = _SILENT
+        self.logger = SILENT
         self._patience: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]

@@ -155,7 +155,9 @@ class ServerThread:
 def _listen(host: str, port: int) -> socket.socket:
     """Return a bound socket, so that a taken port is known before a thread starts."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # asyncio turns Nagle's algorithm off on accepted sockets only if the protocol is named: without that each
+    # small answer waits some 40 ms for an acknowledgement.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))

@@ -11,7 +11,6 @@ from typing import Self
 
 from starlette.types import ASGIApp
 
-from realtime_ext.webhooks import sign
 from realtime_simulator.assembly import assemble
 from realtime_simulator.control.controls import Controls
 from realtime_simulator.control.stage import Stage
@@ -20,6 +19,7 @@ from realtime_simulator.records import Call, Records, RequestRecord
 from realtime_simulator.server import ServerThread
 from realtime_simulator.session_record import SessionRecord
 from realtime_simulator.settings import LOOPBACK, Settings, check_modes
+from realtime_simulator.sip.announcement import SECRET_PREFIX, signing_key
 
 _START_SECONDS = 30.0
 
@@ -75,7 +75,7 @@ class Simulator(Stage, Controls):
         replay: str | os.PathLike[str] | None = None,
     ) -> None:
         if webhook_secret is not None:
-            sign(b"", webhook_secret)  # what is wrong with it is said now
+            signing_key(webhook_secret)  # what is wrong with it is said now
         settings = Settings(
             host=host,
             port=port,
@@ -235,4 +235,4 @@ class Simulator(Stage, Controls):
 def _webhook_secret() -> str:
     import base64
 
-    return "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode("ascii")
+    return SECRET_PREFIX + base64.b64encode(secrets.token_bytes(24)).decode("ascii")

@@ -11,9 +11,9 @@ from typing import Any
 import httpx
 import pytest
 from realtime_simulator import Simulator
-from realtime_simulator.record.player import differences
-from realtime_simulator.record.scrub import scrubbed
-from realtime_simulator.record.tape import TapeError, read
+from realtime_simulator.recordings.player import differences
+from realtime_simulator.recordings.scrub import Scrubber
+from realtime_simulator.recordings.tape import TapeError, read
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
@@ -271,13 +271,13 @@ def test_scrubbing_knows_fields_shapes_and_values() -> None:
     value = {
         "client_secret": {"value": "ek_123456789"},
         "tools": [{"headers": {"X-Key": "v"}, "authorization": "t"}],
-        "text": "sk-abcdefghijk and mine",
+        "text": "sk-abcdefghijk and mine-and-only",
         "audio": "A" * 5000,
     }
-    assert scrubbed(value, ["mine"]) == {
-        "client_secret": {"value": "***"},
+    assert Scrubber(["mine-and-only"]).value(value) == {
+        "client_secret": {"value": "ek_***"},
         "tools": [{"headers": {"X-Key": "***"}, "authorization": "***"}],
-        "text": "*** and ***",
+        "text": "sk-*** and ***",
         "audio": "A" * 5000,
     }
 

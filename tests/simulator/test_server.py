@@ -17,6 +17,7 @@ import httpx
 import pytest
 from realtime_simulator import Simulator
 from realtime_simulator.__main__ import arguments
+from realtime_simulator.resets import HttpProtocol
 from realtime_simulator.ws.protocol import WebSocketProtocol
 from websockets.protocol import State
 
@@ -109,6 +110,22 @@ def test_its_end_may_come_amid_a_clients_close(monkeypatch: pytest.MonkeyPatch) 
     with Simulator() as sim, Socket(sim) as client:
         client.ws.close()
         assert ended.wait(20) and faults == []
+
+
+def test_what_it_accepts_sends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With Nagle's algorithm every small answer would wait some 40 ms for an acknowledgement."""
+    options: list[int] = []
+    made = HttpProtocol.connection_made
+
+    def look(self: HttpProtocol, transport: asyncio.Transport) -> None:
+        accepted = transport.get_extra_info("socket")
+        options.append(accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        made(self, transport)
+
+    monkeypatch.setattr(HttpProtocol, "connection_made", look)
+    with Simulator() as sim:
+        assert secret(sim) == 200
+    assert options and all(options)
 
 
 def test_a_taken_port_is_an_os_error() -> None:

@@ -14,7 +14,7 @@ import time
 
 from realtime_simulator.command.arguments import arguments, check
 from realtime_simulator.engine.pacing import Pacing
-from realtime_simulator.record.tape import TapeError
+from realtime_simulator.recordings.tape import TapeError
 from realtime_simulator.simulator import Simulator
 
 _IDS = {"rtc_": "call_id", "sess_": "session_id"}

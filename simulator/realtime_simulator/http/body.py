@@ -1,19 +1,14 @@
-"""Reading request bodies: bounded in size and time, JSON and multipart parsed byte for byte.
-
-Multipart is parsed here and not by a form library, because an SDP offer must arrive exactly as it was sent:
-its last CRLF is part of it.
-"""
+"""Read request bodies: bounded in size and time, JSON or multipart."""
 
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Mapping
 from typing import Any
 
-import attrs
 from starlette.requests import ClientDisconnect, Request
 
+from realtime_simulator import multipart
 from realtime_simulator.engine import messages
 from realtime_simulator.problem import ApiProblem
 
@@ -21,9 +16,6 @@ MAX_BYTES = 1024 * 1024
 MAX_DRAINED_BYTES = 16 * MAX_BYTES
 MAX_SECONDS = 20.0
 MAX_PARTS = 16
-_MAX_PART_HEADERS = 8192
-_BOUNDARY = re.compile(r'boundary=(?:"([^"\r\n]{1,70})"|([^\s;",]{1,70}))', re.IGNORECASE)
-_NAME = re.compile(rb'(?:^|[;\s])name=(?:"((?:[^"\\\r\n]|\\.)*)"|([^\s;"]+))', re.IGNORECASE)
 
 
 async def read(request: Request) -> bytes:
@@ -114,19 +106,8 @@ def unsupported(kind: str, allowed: str) -> ApiProblem:
     )
 
 
-@attrs.frozen
-class Part:
-    """One part of a multipart body."""
-
-    name: str
-    content: bytes = attrs.field(repr=False)
-
-
-def parse_multipart(body: bytes, content_type: str) -> Mapping[str, Part]:
-    """Return the parts of a multipart/form-data body by name (RFC 7578).
-
-    Parts need no Content-Type (browsers' FormData sends none), may have file names (Blobs do), and keep
-    every byte between their blank line and the CRLF that belongs to the delimiter (RFC 2046 §5.1.1).
+def parse_multipart(body: bytes, content_type: str) -> Mapping[str, bytes]:
+    """Return the parts of a multipart/form-data body by name.
 
     Args:
         body: The body.
@@ -135,34 +116,16 @@ def parse_multipart(body: bytes, content_type: str) -> Mapping[str, Part]:
     Raises:
         ApiProblem: 400: the body isn't well formed, has too many parts, or one twice.
     """
-    match = _BOUNDARY.search(content_type)
-    if match is None:
-        raise ApiProblem("The multipart Content-Type names no usable boundary.")
-    delimiter = b"\r\n--" + (match[1] or match[2]).encode("latin-1", "replace")
-    # The preamble may be empty: then the first delimiter has no CRLF of its own.
-    sections = (b"\r\n" + body).split(delimiter)
-    if len(sections) < 2 or not sections[-1].startswith(b"--"):
-        raise ApiProblem("The multipart body does not end with its closing boundary.")
-    if len(sections) - 2 > MAX_PARTS:
-        raise ApiProblem(f"A multipart body has at most {MAX_PARTS} parts.")
-    parts: dict[str, Part] = {}
-    for section in sections[1:-1]:
-        part = _part(section)
-        if part.name in parts:
-            raise ApiProblem(f"The part '{part.name}' was sent twice.", code="invalid_value", param=part.name)
-        parts[part.name] = part
-    return parts
-
-
-def _part(section: bytes) -> Part:
-    # After the boundary: optional blanks, CRLF, header lines, a blank line, the content.
-    head, found, content = section.partition(b"\r\n\r\n")
-    if not found or head.partition(b"\r\n")[0].strip(b" \t") or len(head) > _MAX_PART_HEADERS:
-        raise ApiProblem("A part of the multipart body has no well-formed headers.")
-    for line in head.split(b"\r\n")[1:]:
-        name, _, value = line.partition(b":")
-        if name.strip().lower() == b"content-disposition" and (match := _NAME.search(value)):
-            return Part(
-                (match[1] if match[1] is not None else match[2]).decode("utf-8", "replace")[:80], content
-            )
-    raise ApiProblem("A part of the multipart body has no name.")
+    try:
+        parts = multipart.parse(body, content_type, most=MAX_PARTS)
+    except multipart.MultipartError as error:
+        raise ApiProblem(str(error)) from error
+    contents: dict[str, bytes] = {}
+    for part in parts:
+        if part.name is None:
+            raise ApiProblem("A part of the multipart body has no name.")
+        name = part.name[:80]
+        if name in contents:
+            raise ApiProblem(f"The part '{name}' was sent twice.", code="invalid_value", param=name)
+        contents[name] = part.content
+    return contents

@@ -102,8 +102,8 @@ class CallRoutes:
             )
         session = carried
         if "session" in parts:
-            session = check_session(body.parse_json(parts["session"].content, "part 'session'"))
-        return parts["sdp"].content, session
+            session = check_session(body.parse_json(parts["session"], "part 'session'"))
+        return parts["sdp"], session
 
     async def hangup(self, request: Request) -> Response:
         """End a call."""

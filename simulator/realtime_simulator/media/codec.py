@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from realtime_ext.audio import pcm16_to_pcma, pcm16_to_pcmu, pcma_to_pcm16, pcmu_to_pcm16
 from realtime_simulator.media.speech import RATE
 
 PCM = "audio/pcm"
 G711_RATE = 8000
-_DECODE: dict[str, Callable[[bytes], bytes]] = {"audio/pcmu": pcmu_to_pcm16, "audio/pcma": pcma_to_pcm16}
-_ENCODE: dict[str, Callable[[bytes], bytes]] = {"audio/pcmu": pcm16_to_pcmu, "audio/pcma": pcm16_to_pcma}
+PCMU = "audio/pcmu"
 
 
 class Decoder:
@@ -31,7 +27,9 @@ class Decoder:
     def push(self, data: bytes) -> bytes:
         """Return the sound as PCM16 mono at 24 kHz, whole samples only; the rest comes with what follows."""
         if self.format != PCM:
-            return self._resampler.push(_DECODE[self.format](data))
+            from realtime_simulator.media import g711
+
+            return self._resampler.push(g711.decode(data, self.format))
         data = self._odd + data
         whole = len(data) // 2 * 2
         self._odd = data[whole:]
@@ -50,9 +48,10 @@ def encode(pcm: bytes, format: str) -> bytes:
     """
     if format == PCM:
         return pcm
+    from realtime_simulator.media import g711
     from realtime_simulator.media.resample import Resampler
 
     resampler = Resampler(RATE, G711_RATE)
     narrow = resampler.push(pcm) + resampler.flush()
     size = len(pcm) * G711_RATE // RATE
-    return _ENCODE[format]((narrow + bytes(size))[:size])
+    return g711.encode((narrow + bytes(size))[:size], format)

@@ -8,22 +8,16 @@ import logging
 from collections.abc import Callable, Sequence
 
 import attrs
-from aiortc import (
-    RTCConfiguration,
-    RTCDataChannel,
-    RTCPeerConnection,
-    RTCRtpSender,
-    RTCSessionDescription,
-)
+from aiortc import RTCDataChannel, RTCRtpSender, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from av import AudioResampler
 from av.audio.frame import AudioFrame
 
-from realtime_ext.connection.peer import _ice
 from realtime_simulator.media.resample import samples
 from realtime_simulator.media.speech import RATE
 from realtime_simulator.problem import ApiProblem
 from realtime_simulator.rtc import offer
+from realtime_simulator.rtc.ice import IcePeerConnection
 from realtime_simulator.rtc.playout import Playout
 
 logger = logging.getLogger("realtime_simulator")
@@ -64,9 +58,7 @@ class Peer:
     def __init__(
         self, playout: Playout, handlers: PeerHandlers, *, addresses: Sequence[str], loopback_only: bool
     ) -> None:
-        # Without an explicit empty list aiortc asks a public STUN server.
-        self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-        self._tasks = _ice.connecting_tasks(self._connection)
+        self._connection = IcePeerConnection()
         self._playout = playout
         self._handlers = handlers
         self._addresses = addresses
@@ -100,7 +92,7 @@ class Peer:
             for transceiver in self._connection.getTransceivers():
                 if transceiver is not audio:
                     transceiver.direction = "inactive"
-            _ice.use_host_addresses(self._connection, self._addresses)
+            self._connection.gather_on(self._addresses)
             await self._connection.setLocalDescription()
         except Exception as error:  # aiortc raises whatever its parser trips over, assertions included
             logger.debug("the offer was refused by aiortc: %s", type(error).__name__)
@@ -126,7 +118,7 @@ class Peer:
         self._playout.stop()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_SECONDS):
-                await _ice.let_go_of(self._connection, self._tasks)
+                await self._connection.close_whole()
 
     def _gone(self, reason: str) -> None:
         if not self._closing:

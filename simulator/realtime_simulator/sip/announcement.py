@@ -8,17 +8,19 @@ what becomes of the call.
 from __future__ import annotations
 
 import asyncio
+import base64
+import hmac
 import json
+import math
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 
-from realtime_ext.http.sending import HTTP_LOGGERS, quiet, silence
-from realtime_ext.webhooks import sign
 from realtime_simulator.clock import Clock, sleep
 from realtime_simulator.engine.ids import Ids
+from realtime_simulator.outgoing import unlogged
 from realtime_simulator.records import Delivery
 
 if TYPE_CHECKING:
@@ -26,11 +28,54 @@ if TYPE_CHECKING:
 
 EventType = Literal["realtime.call.incoming", "live.call.incoming"]
 EVENT_TYPES: tuple[EventType, ...] = ("realtime.call.incoming", "live.call.incoming")
+SECRET_PREFIX = "whsec_"
 ATTEMPT_SECONDS = 15.0
 PAUSES = (0.05, 0.5, 5.0, 30.0, 300.0, 1800.0, 7200.0)
 """Seconds before each further attempt; the last one repeats itself."""
 # `live.call.incoming` has another word for the call's id.
 _ID_FIELDS = {"realtime.call.incoming": "call_id", "live.call.incoming": "session_id"}
+
+
+def sign(body: bytes, secret: str, *, webhook_id: str, timestamp: float) -> dict[str, str]:
+    """Return the headers of a signed webhook, as Standard Webhooks 1.0 defines them.
+
+    Args:
+        body: The body as it goes out.
+        secret: As for `signing_key`.
+        webhook_id: The delivery's id.
+        timestamp: When it is sent, in unix seconds; fractions are dropped.
+
+    Raises:
+        ValueError: The secret is empty or malformed.
+
+    Source: https://www.standardwebhooks.com, "Signature scheme"
+    """
+    written = str(math.floor(timestamp))
+    message = b".".join((webhook_id.encode(), written.encode(), body))
+    signature = base64.b64encode(hmac.digest(signing_key(secret), message, "sha256")).decode()
+    return {"webhook-id": webhook_id, "webhook-timestamp": written, "webhook-signature": f"v1,{signature}"}
+
+
+def signing_key(secret: str) -> bytes:
+    """Return the key in a webhook secret.
+
+    Args:
+        secret: `whsec_` and base64; text without that prefix is the key itself.
+
+    Raises:
+        ValueError: It is empty or malformed; the message does not show it.
+    """
+    text = secret.strip() if isinstance(secret, str) else ""
+    key = text.encode()
+    if text.startswith(SECRET_PREFIX):
+        try:
+            key = base64.b64decode(text.removeprefix(SECRET_PREFIX), validate=True)
+        except ValueError:
+            message = f"the webhook secret is malformed: padded base64 must follow {SECRET_PREFIX}"
+            raise ValueError(message) from None  # what could not be decoded is a secret
+    if not key:
+        raise ValueError("the webhook secret is empty; expected a str such as whsec_…")
+    return key
 
 
 @attrs.frozen(kw_only=True)
@@ -142,7 +187,7 @@ class Announcer:
         headers = {**signed, "content-type": "application/json", "user-agent": "OpenAI/1.0 (simulator)"}
         client = self._ready()
         try:
-            with quiet():  # the receiver's address may carry a token
+            with unlogged():  # the receiver's address may carry a token
                 response = await client.post(plan.to, content=body, headers=headers)
         except httpx.HTTPError as error:
             return Delivery(webhook_id=webhook_id, type=type, error=error.__class__.__name__)
@@ -152,7 +197,6 @@ class Announcer:
         if self._client is None:
             import httpx
 
-            silence(HTTP_LOGGERS)
             # No proxy of the environment: what goes to this machine must stay on it.
             limits = httpx.Limits(max_keepalive_connections=0)
             self._client = httpx.AsyncClient(timeout=ATTEMPT_SECONDS, trust_env=False, limits=limits)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from realtime_ext.audio import pcm16_to_pcmu, pcmu_to_pcm16
+from realtime_simulator.media.codec import PCMU
 from realtime_simulator.media.speech import RATE
 
 TELEPHONE_RATE = 8000
@@ -33,9 +33,10 @@ def read_audio(given: AudioGiven) -> bytes:
         raise ValueError("audio: there is no sound in it")
     if len(pcm) > MAX_SECONDS * RATE * 2:
         raise ValueError(f"audio: at most {MAX_SECONDS} s are allowed, got {len(pcm) / 2 / RATE:.0f} s")
-    return _resampled(
-        pcmu_to_pcm16(pcm16_to_pcmu(_resampled(pcm, RATE, TELEPHONE_RATE))), TELEPHONE_RATE, RATE
-    )
+    from realtime_simulator.media import g711
+
+    narrow = g711.encode(_resampled(pcm, RATE, TELEPHONE_RATE), PCMU)
+    return _resampled(g711.decode(narrow, PCMU), TELEPHONE_RATE, RATE)
 
 
 def _resampled(pcm: bytes, source: int, target: int) -> bytes:

@@ -7,7 +7,6 @@ know of sessions.
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import Any
 
 from uvicorn.config import Config
@@ -15,9 +14,8 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from uvicorn.server import ServerState
 from websockets.protocol import State
 
+from realtime_simulator.outgoing import SILENT
 from realtime_simulator.resets import with_reset
-
-_SILENT = logging.Logger("realtime_simulator.silent", logging.CRITICAL + 1)
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
@@ -39,8 +37,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self.app = with_reset(self.app, lambda: self.transport)
-        self.logger = _SILENT
-        self.conn.logger = _SILENT
+        self.logger = SILENT
+        self.conn.logger = SILENT
         self.conn.debug = False
 
     def shutdown(self) -> None:

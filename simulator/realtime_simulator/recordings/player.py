@@ -21,8 +21,8 @@ from realtime_simulator.clock import Clock, sleep
 from realtime_simulator.credentials import Credentials
 from realtime_simulator.engine.ids import Ids
 from realtime_simulator.problem import ApiProblem
-from realtime_simulator.record.scrub import scrubbed
-from realtime_simulator.record.tape import Message, Take
+from realtime_simulator.recordings.scrub import Scrubber
+from realtime_simulator.recordings.tape import Message, Take
 from realtime_simulator.schema import dotted
 from realtime_simulator.ws import handshake
 
@@ -64,6 +64,7 @@ class Player:
         self._differs = differs
         self._speed = speed
         self._played: set[int] = set()
+        self._scrubber = Scrubber()
 
     async def realtime(self, websocket: WebSocket) -> None:
         """Play a conversation, a transcription session or a sideband."""
@@ -155,7 +156,7 @@ class Player:
             self._differs(found)
             raise WebSocketDisconnect
         renamed.update(_own_ids(message.value, got))
-        difference = next(differences(_renamed(message.value, renamed), scrubbed(got)), None)
+        difference = next(differences(_renamed(message.value, renamed), self._scrubber.value(got)), None)
         return None if difference is None else f"{where}: {difference}"
 
     async def _end(self, websocket: WebSocket, take: Take) -> None:

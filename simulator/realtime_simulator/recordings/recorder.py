@@ -17,12 +17,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from realtime_ext.http.sending import HTTP_LOGGERS, quiet, silence
 from realtime_simulator import resets
 from realtime_simulator.http import body
+from realtime_simulator.outgoing import SILENT, unlogged
 from realtime_simulator.problem import ApiProblem
-from realtime_simulator.record.scrub import scrubbed
-from realtime_simulator.record.tape import Side, Writer
+from realtime_simulator.recordings.scrub import Scrubber
+from realtime_simulator.recordings.tape import Side, Writer
 from realtime_simulator.ws.handshake import SUBPROTOCOL
 
 if TYPE_CHECKING:
@@ -39,7 +39,6 @@ _PASSED_ON = (
 )
 _PASSED_BACK = ("content-type", "location", "retry-after", "x-request-id")
 _SECONDS = 60.0
-_SILENT = logging.Logger("realtime_simulator.silent", logging.CRITICAL + 1)
 
 
 class Passage:
@@ -57,8 +56,7 @@ class Passage:
         self._own_key = own_key
         self._upstream_key = upstream_key
         self._tape = tape
-        self._known = {own_key, *([upstream_key] if upstream_key else [])}
-        silence(HTTP_LOGGERS)
+        self._scrubber = Scrubber([own_key, *([upstream_key] if upstream_key else [])])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -84,7 +82,7 @@ class Passage:
         url = self._upstream + _rest(request.scope)
         local = _is_loopback(self._upstream)
         try:
-            with quiet():
+            with unlogged():
                 async with httpx.AsyncClient(timeout=_SECONDS, trust_env=not local) as client:
                     answer = await client.request(
                         request.method, url, content=content, headers=self._headers(request.headers)
@@ -109,7 +107,7 @@ class Passage:
         if key == self._own_key and self._upstream_key is not None:
             return self._upstream_key
         if key:
-            self._known.add(key)
+            self._scrubber.remember(key)
         return key or None
 
     # WebSocket
@@ -122,13 +120,13 @@ class Passage:
         headers = self._headers(websocket.headers)
         if (key := self._key(websocket.headers, offered)) is not None:
             headers["authorization"] = f"Bearer {key}"
-        session = self._tape.begin(path, scrubbed(query, self._known))
+        session = self._tape.begin(path, self._scrubber.value(query))
         begun = time.monotonic()
         try:
             upstream = await self._connect(_rest(websocket.scope), headers)
         except InvalidStatus as refused:
             content = bytes(refused.response.body or b"")
-            self._tape.refused(session, refused.response.status_code, scrubbed(_value(content), self._known))
+            self._tape.refused(session, refused.response.status_code, self._scrubber.value(_value(content)))
             await websocket.send_denial_response(
                 Response(content, refused.response.status_code, media_type="application/json")
             )
@@ -139,9 +137,8 @@ class Passage:
         logger.info("recording session %s", session)
 
         def write(side: Side, message: str | bytes) -> None:
-            self._tape.message(
-                session, time.monotonic() - begun, side, scrubbed(_value(message), self._known)
-            )
+            value = self._scrubber.value(_value(message))
+            self._tape.message(session, time.monotonic() - begun, side, value)
 
         forth = asyncio.get_running_loop().create_task(_forth(websocket, upstream, write))
         back = asyncio.get_running_loop().create_task(_back(websocket, upstream, write))
@@ -149,7 +146,7 @@ class Passage:
             done, _ = await asyncio.wait({forth, back}, return_when=asyncio.FIRST_COMPLETED)
             by: Side = "server" if back in done else "client"
             code, reason = (back if back in done else forth).result()
-            self._tape.close(session, time.monotonic() - begun, code, scrubbed(reason, self._known), by)
+            self._tape.close(session, time.monotonic() - begun, code, self._scrubber.text(reason), by)
             if by == "client":
                 await upstream.close(code if code != 1006 and code != 1005 else 1000, reason)
             elif code == 1006:
@@ -176,7 +173,7 @@ class Passage:
         url = "ws" + self._upstream.removeprefix("http") + rest
         # The library's own logger would write headers, and so keys.
         return await connect(
-            url, additional_headers=headers, max_size=None, logger=_SILENT, ping_interval=None, **options
+            url, additional_headers=headers, max_size=None, logger=SILENT, ping_interval=None, **options
         )
 
 

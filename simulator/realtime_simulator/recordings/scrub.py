@@ -1,18 +1,19 @@
-"""Take secrets out of recorded HTTP traffic, so that what is left can be committed and still be replayed.
+"""Scrub recordings of sessions and of HTTP: without secrets they can be committed, and still be replayed.
 
-The job: know a secret by its shape, by the name of the field, header or parameter that holds it, or because
-it was seen as a credential before. Scrubbing twice changes nothing more, for vcrpy also scrubs what it loads.
+A secret is recognized by its shape, by the name of the field, header or parameter that holds it, or because
+it was seen as a credential before. Scrubbing twice changes nothing more.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, unquote
 
-from ._multipart import compose, parse
+from realtime_simulator.multipart import MultipartError, Part, compose, parse
 
 __all__ = ["ICE_PASSWORD", "MASK", "Scrubber", "canonical_json"]
 
@@ -110,29 +111,36 @@ class Scrubber:
             The body, and its Content-Type: multipart takes the boundary of recordings. JSON and forms that
             hold no secret are left as they are.
         """
-        parts = parse(body, content_type)
-        if parts is not None:
-            cleaned = []
-            for part in parts:
-                content = part.content
-                if _SECRET_NAME.search(part.name):
-                    content = MASK.encode()
-                content, _ = self.body(content, part.header("content-type"))
-                headers = tuple((name, self.header(name, value)) for name, value in part.headers)
-                cleaned.append(type(part)(headers, content))
-            return compose(cleaned, content_type)
+        if content_type.lower().lstrip().startswith("multipart/"):
+            with contextlib.suppress(MultipartError):
+                return compose(map(self._part, parse(body, content_type)), content_type)
         text, encoding = _decoded(body)
         try:
             value = json.loads(text) if text.lstrip()[:1] in ("{", "[", '"') else None
         except (ValueError, RecursionError):
             value = None
         if value is not None:
-            clean = self._value(value)
+            clean = self.value(value)
             # Numbers may not survive being read and written, so what needs no change gets none.
             return (body if clean == value else _json(clean).encode()), content_type
         if content_type.lower().startswith("application/x-www-form-urlencoded"):
             text = "&".join(self._pair(pair) for pair in text.split("&"))
         return self.text(text).encode(encoding), content_type
+
+    def value(self, value: Any) -> Any:
+        """Return a JSON value without its secrets; the value itself is not changed."""
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, list):
+            return [self.value(item) for item in value]
+        if isinstance(value, Mapping):
+            return {name: self._field(value, name) for name in value}
+        return value
+
+    def _part(self, part: Part) -> Part:
+        content = MASK.encode() if _SECRET_NAME.search(part.name or "") else part.content
+        content, _ = self.body(content, part.header("content-type"))
+        return Part(tuple((name, self.header(name, value)) for name, value in part.headers), content)
 
     def _pair(self, pair: str) -> str:
         name, found, value = pair.partition("=")
@@ -144,15 +152,6 @@ class Scrubber:
             return f"{name}={MASK}"
         return self.text(pair)
 
-    def _value(self, value: Any) -> Any:
-        if isinstance(value, str):
-            return self.text(value)
-        if isinstance(value, list):
-            return [self._value(item) for item in value]
-        if isinstance(value, dict):
-            return {name: self._field(value, name) for name in value}
-        return value
-
     def _field(self, fields: Mapping[str, Any], name: str) -> Any:
         value = fields[name]
         if isinstance(value, str) and value:
@@ -161,9 +160,9 @@ class Scrubber:
             # A client secret is {"value": …, "expires_at": …}.
             if named or (name == "value" and "expires_at" in fields):
                 return _masked(value)
-        if name == "headers" and isinstance(value, dict):  # sent to MCP servers, whatever they are called
-            return {key: MASK if isinstance(item, str) else self._value(item) for key, item in value.items()}
-        return self._value(value)
+        if name == "headers" and isinstance(value, Mapping):  # sent to MCP servers, whatever they are called
+            return {key: MASK if isinstance(item, str) else self.value(item) for key, item in value.items()}
+        return self.value(value)
 
 
 def canonical_json(content: bytes) -> bytes:

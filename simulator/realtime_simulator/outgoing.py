@@ -1,0 +1,35 @@
+"""HTTP requests that the simulator itself makes: its webhooks, and what it passes on to a recorded API.
+
+httpx logs whole URLs, with their query, and httpcore logs the headers of answers. While `unlogged` is on, in
+the task that makes a request, their records are dropped; what others log with the same libraries stays.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import logging
+from collections.abc import Iterator
+
+__all__ = ["SILENT", "unlogged"]
+
+SILENT = logging.Logger("realtime_simulator.silent", logging.CRITICAL + 1)
+"""For libraries that accept a logger and would write headers, and so keys, to it."""
+_LOGGERS = ("httpx", *(f"httpcore.{part}" for part in ("connection", "http11", "http2", "proxy", "socks")))
+_unlogged = contextvars.ContextVar("realtime_simulator_unlogged", default=False)
+
+
+def _wanted(record: logging.LogRecord) -> bool:
+    return not _unlogged.get()
+
+
+@contextlib.contextmanager
+def unlogged() -> Iterator[None]:
+    """Drop what httpx logs about the requests that are made inside."""
+    for name in _LOGGERS:
+        logging.getLogger(name).addFilter(_wanted)  # adding it twice does nothing
+    token = _unlogged.set(True)
+    try:
+        yield
+    finally:
+        _unlogged.reset(token)
