@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ._beside import run_beside
+from ..worker import run_in_thread
 from ._fault import ArgumentFault
 from ._function import FunctionTool
 from ._handler import HandlerTool
@@ -211,7 +211,7 @@ class Toolbox:
 
     @staticmethod
     async def _beside(name: str, ready: Callable[[], Any]) -> Any:
-        return await run_beside(lambda: _without_stop(ready), name=f"realtime_ext tool {name}")
+        return await run_in_thread(lambda: _without_stop(ready), name=f"realtime_ext tool {name}")
 
     def _prepare(
         self, name: str, arguments: str, context: ToolContext[Any]

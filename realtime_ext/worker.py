@@ -1,4 +1,4 @@
-"""Run a blocking function beside an event loop, in a thread that nobody has to wait for.
+"""Run a blocking function for an event loop, in a daemon thread that nobody has to wait for.
 
 The threads of `asyncio.to_thread` are joined when a program ends, so that a tool which hangs would keep it
 from ending. It must not be used for what has to be finished.
@@ -13,12 +13,12 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
-__all__ = ["run_beside"]
+__all__ = ["run_in_thread"]
 
 T = TypeVar("T")
 
 
-async def run_beside(function: Callable[[], T], *, name: str) -> T:
+async def run_in_thread(function: Callable[[], T], *, name: str) -> T:
     """Run a function in a daemon thread of its own, with this task's context variables.
 
     Args:
