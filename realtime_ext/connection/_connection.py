@@ -115,9 +115,7 @@ class AsyncConnection(Surface, AsyncReceiving, AsyncSending):
             APIStatusError: The server refused what was asked.
             ConnectionClosedError: The connection ended before the turn did.
         """
-        self._core.only_responding("ask")
-        check_seconds("timeout", timeout)
-        stream = AsyncStream(self, text, response, timeout)
+        stream = self.asking(text, timeout=timeout, response=response)
         limit = asyncio.timeout(timeout)
         try:
             async with limit, stream:
@@ -126,8 +124,14 @@ class AsyncConnection(Surface, AsyncReceiving, AsyncSending):
         except TimeoutError as error:
             if not limit.expired():
                 raise  # a handler's own
-            raise stream._too_late() from error
+            raise stream.too_late() from error
         return stream.turn
+
+    def asking(self, text: str | None, *, timeout: float | None, response: Any) -> AsyncStream:
+        """Check what `ask` was given, and return the turn to be followed; for the blocking connection."""
+        self._core.only_responding("ask")
+        check_seconds("timeout", timeout)
+        return AsyncStream(self, text, response, timeout)
 
     def run_tools(
         self,

@@ -30,7 +30,7 @@ async def see_through(*endings: Coroutine[Any, Any, None] | asyncio.Task[None]) 
     """
     loop = asyncio.get_running_loop()
     tasks = [one if isinstance(one, asyncio.Task) else loop.create_task(one) for one in endings]
-    waiting = set(tasks)
+    waiting = {task for task in tasks if not task.done()}
     cancelled: asyncio.CancelledError | None = None
     deadline: float | None = None
     is_over = False

@@ -97,8 +97,22 @@ class AsyncSending:
             RealtimeError: In a WebRTC call audio flows on the track.
             ConnectionClosedError: The connection has ended.
         """
+        return await self.send_audio(self.audio_messages(data))
+
+    def audio_messages(self, data: bytes | bytearray | memoryview | str) -> Iterator[tuple[str, str]]:
+        """Write audio as messages, each with its `event_id`; raises as `append_audio`, on iterating.
+
+        For the blocking connection, which writes them in the thread that has the audio.
+        """
+        return append_messages(data, self._core.append_type, self._core.ids)
+
+    async def send_audio(self, messages: Iterator[tuple[str, str]]) -> str:
+        """Send what `audio_messages` wrote; if that fails, `unsent` has all that was left of it.
+
+        Returns:
+            The `event_id` of the last message.
+        """
         last = ""
-        messages = append_messages(data, self._core.append_type, self._core.ids)
         for event_id, text in messages:
             if self._observer is not None:
                 self._observe("out", _json.decode(text))

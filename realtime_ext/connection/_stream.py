@@ -49,6 +49,11 @@ class AsyncStream:
         """
         return self._entered().turn()
 
+    @property
+    def calls_handlers(self) -> bool:
+        """Whether who takes an event here calls its handlers, since nobody takes it from the connection."""
+        return not self._connection._core.mailbox.is_consumed
+
     async def __aenter__(self) -> Self:
         connection = self._connection
         stream = self._stream = connection._core.open_stream()
@@ -71,7 +76,7 @@ class AsyncStream:
         event = await self._next()
         if event is None:
             raise StopAsyncIteration
-        if not self._connection._core.mailbox.is_consumed:
+        if self.calls_handlers:
             await self._connection._call_handlers(event)
         return event
 
@@ -116,7 +121,7 @@ class AsyncStream:
         finally:
             self._connection._core.turns.close(stream)
 
-    def _too_late(self) -> APITimeoutError:
+    def too_late(self) -> APITimeoutError:
         """Make the exception for a turn that took too long."""
         return self._entered().too_late(self._timeout)
 

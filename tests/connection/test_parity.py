@@ -24,10 +24,12 @@ PAIRS = [
 ]
 # Where they must differ: a thread can't be cancelled, a task can; and an async callback can be awaited.
 DIFFERENT = {("Connection", "recv"), ("Connection", "run_tools")}
+# What the awaited flavour has for the blocking one alone.
+FOR_THE_BLOCKING = {"asking", "audio_messages", "calls_handlers", "next_batch", "send_audio", "too_late"}
 
 
 def public(cls: type) -> dict[str, Any]:
-    names = (name for name in dir(cls) if not name.startswith("_") and name != "next_batch")
+    names = (name for name in dir(cls) if not name.startswith("_") and name not in FOR_THE_BLOCKING)
     return {name: getattr(cls, name) for name in names}
 
 

@@ -6,6 +6,7 @@ It must not send. Audio has a way of its own, since it is most of what is sent a
 from __future__ import annotations
 
 import binascii
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -58,12 +59,11 @@ class EventIds:
 
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix
-        self._count = 0
+        self._count = itertools.count(1)  # several threads may write audio
 
     def next(self) -> str:
         """Give the next id."""
-        self._count += 1
-        return f"evt_{self._prefix}_{self._count}"
+        return f"evt_{self._prefix}_{next(self._count)}"
 
 
 def checked_content(event: Any, *, validate: bool) -> JSON:
