@@ -71,7 +71,7 @@ def test_the_simulators_own_options_are_shown_and_checked() -> None:
         ("numpy", "cli"),
         ("matplotlib", "cli"),
         ("aiortc", "webrtc"),
-        ("starlette", "simulator"),
+        ("realtime_simulator", "simulator"),
     ],
 )
 def test_a_missing_extra_is_named_at_once(missing: str, extra: str) -> None:

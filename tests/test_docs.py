@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from realtime_simulator import FAULTS, Simulator
-from realtime_simulator.__main__ import arguments
+from realtime_simulator.cli import arguments
 
 from realtime_ext import AsyncRealtimeClient, RealtimeClient, SessionBuilder, errors
 from realtime_ext.session._beta import BETA_FIELDS, BETA_FORMATS

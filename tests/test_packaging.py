@@ -18,8 +18,15 @@ from realtime_simulator import Simulator
 from realtime_ext import __version__
 
 ROOT = Path(__file__).parents[1]
-OURS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-GENERATED = tomllib.loads((ROOT / "generated" / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+SOURCES = {
+    "realtime_api": ROOT / "generated",
+    "realtime_simulator": ROOT / "simulator",
+    "realtime_ext": ROOT,
+}
+GENERATED, SIMULATOR, OURS = (
+    tomllib.loads((source / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    for source in SOURCES.values()
+)
 
 
 def normal(requirement: str) -> str:
@@ -34,18 +41,33 @@ def test_the_version_is_stated_once() -> None:
     assert f"## {__version__} " in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
-def test_the_generated_package_is_within_the_range_that_this_one_works_with() -> None:
-    (stated,) = [need for need in OURS["dependencies"] if normal(need) == GENERATED["name"]]
+@pytest.mark.parametrize(
+    ("needs", "package"),
+    [
+        (OURS["dependencies"], GENERATED),
+        (SIMULATOR["dependencies"], GENERATED),
+        (OURS["optional-dependencies"]["simulator"], SIMULATOR),
+    ],
+    ids=["realtime-ext on the generated", "realtime-simulator on it", "realtime-ext on the simulator"],
+)
+def test_the_packages_are_within_the_ranges_that_work_together(needs: list[str], package: dict) -> None:
+    (stated,) = [need for need in needs if normal(need) == package["name"]]
     least, below = re.fullmatch(r"[\w-]+>=([\d.]+),<([\d.]+)", stated).groups()  # type: ignore[union-attr]
 
     def numbers(version: str) -> tuple[int, ...]:
         return tuple(int(part) for part in re.findall(r"\d+", version))
 
-    assert numbers(least) <= numbers(GENERATED["version"]) < numbers(below)
+    assert numbers(least) <= numbers(package["version"]) < numbers(below)
+
+
+def test_the_simulator_does_not_need_the_client() -> None:
+    assert normal(OURS["name"]) not in {normal(need) for need in SIMULATOR["dependencies"]}
+    assert "optional-dependencies" not in SIMULATOR
 
 
 def test_everything_that_is_needed_is_pinned_with_hashes_and_without_addresses() -> None:
-    needs = {normal(need) for need in OURS["dependencies"] + GENERATED["dependencies"]}
+    every = [*OURS["dependencies"], *GENERATED["dependencies"], *SIMULATOR["dependencies"]]
+    needs = {normal(need) for need in every}
     needs |= {normal(need) for extra in OURS["optional-dependencies"].values() for need in extra}
     for name in ("requirements.txt", "requirements-peers.txt"):
         text = (ROOT / name).read_text(encoding="utf-8")
@@ -55,15 +77,15 @@ def test_everything_that_is_needed_is_pinned_with_hashes_and_without_addresses()
         assert all("==" in pin and "--hash=sha256:" in pin for pin in pins if not pin.startswith("#"))
         if name == "requirements.txt":
             missing = needs - {normal(pin) for pin in pins}
-            assert missing == {normal(OURS["name"]), normal(GENERATED["name"])}
+            assert missing == {normal(package["name"]) for package in (OURS, GENERATED, SIMULATOR)}
 
 
 @pytest.fixture(scope="module")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Both wheels, by the name of their package."""
+    """The three wheels, by the name of their package."""
     out = tmp_path_factory.mktemp("wheels")
     found = {}
-    for name, source in (("realtime_api", ROOT / "generated"), ("realtime_ext", ROOT)):
+    for name, source in SOURCES.items():
         folder = out / name
         command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, source]
         run(command)
@@ -110,8 +132,9 @@ def test_wheels_hold_the_packages_and_nothing_else(wheels: dict[str, Path]) -> N
             files = archive.namelist()
         assert {file.split("/")[0] for file in files if ".dist-info/" not in file} == {name}
         assert f"{name}/py.typed" in files
-        source = ROOT / "generated" / name if name == "realtime_api" else ROOT / name
-        modules = {path.relative_to(source.parent).as_posix() for path in source.rglob("*.py")}
+        modules = {
+            path.relative_to(SOURCES[name]).as_posix() for path in (SOURCES[name] / name).rglob("*.py")
+        }
         assert modules <= set(files)
 
 
@@ -130,14 +153,26 @@ print(json.dumps([answer.status_code, answer.parsed.value[:3], len(models_loaded
                   "realtime_ext" in sys.modules]))
 """
 
+USE_SIMULATOR = """
+import importlib.util, json, urllib.request
+from realtime_simulator import Simulator
+with Simulator() as simulator:
+    headers = {"authorization": f"Bearer {simulator.api_key}", "content-type": "application/json"}
+    request = urllib.request.Request(f"{simulator.base_url}/realtime/client_secrets", b"{}", headers)
+    value = json.load(urllib.request.urlopen(request))["value"]
+others = [name for name in ("realtime_ext", "typer", "pytest") if importlib.util.find_spec(name)]
+print(json.dumps([value[:3], others]))
+"""
+
 USE_EXT = """
 import importlib.util, json, os, sys
 import realtime_ext
 client = realtime_ext.RealtimeClient(os.environ["KEY"], base_url=os.environ["BASE_URL"])
 secret = client.client_secrets.create({"type": "realtime", "model": "gpt-realtime"})
-extras = [name for name in ("aiortc", "soxr", "starlette", "typer", "rich") if importlib.util.find_spec(name)]
+extras = ("aiortc", "soxr", "starlette", "typer", "rich", "realtime_simulator")
+extras = [name for name in extras if importlib.util.find_spec(name)]
 try:
-    import realtime_ext.aio_webrtc
+    import realtime_ext.connection.peer
 except ImportError as exc:
     message = str(exc)
 loaded = [getattr(realtime_ext, name) for name in realtime_ext.__all__]
@@ -159,10 +194,21 @@ def test_realtime_api_works_alone(wheels: dict[str, Path], environment: Callable
 
 
 @pytest.mark.slow
+def test_the_simulator_works_without_the_client(
+    wheels: dict[str, Path], environment: Callable[..., Path]
+) -> None:
+    programs = environment(str(wheels["realtime_api"]), str(wheels["realtime_simulator"]))
+    value, others = json.loads(run([programs / "python", "-c", USE_SIMULATOR]))
+    assert (value, others) == ("ek_", [])
+    assert "usage: realtime-simulator" in run([programs / "realtime-simulator", "--help"])
+    assert "usage: realtime-simulator" in run([programs / "python", "-m", "realtime_simulator", "--help"])
+
+
+@pytest.mark.slow
 def test_realtime_ext_works_without_its_extras_and_says_what_is_missing(
     wheels: dict[str, Path], environment: Callable[..., Path]
 ) -> None:
-    programs = environment(*map(str, wheels.values()))
+    programs = environment(str(wheels["realtime_api"]), str(wheels["realtime_ext"]))
     with Simulator() as simulator:
         printed = run(
             [programs / "python", "-c", USE_EXT], BASE_URL=simulator.base_url, KEY=simulator.api_key
@@ -174,10 +220,12 @@ def test_realtime_ext_works_without_its_extras_and_says_what_is_missing(
 
 
 @pytest.mark.slow
-def test_the_demo_runs_from_wheels_with_all_extras(
-    wheels: dict[str, Path], environment: Callable[..., Path], tmp_path: Path
+def test_all_of_it_is_installed_from_a_checkout_and_makes_the_demo_s_call(
+    environment: Callable[..., Path], tmp_path: Path
 ) -> None:
-    programs = environment(str(wheels["realtime_api"]), f"{wheels['realtime_ext']}[all]")
+    """As the README says: pip install ./generated ./simulator '.[all]'."""
+    programs = environment(str(ROOT / "generated"), str(ROOT / "simulator"), f"{ROOT}[all]")
     printed = run([programs / "realtime", "demo", "--out", tmp_path / "out"])
     assert "✓ heard here" in printed
     assert {file.name for file in (tmp_path / "out").iterdir()} == {"reply.wav", "call.png"}
+    assert "usage: realtime simulator" in run([programs / "realtime", "simulator", "--help"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 import subprocess
 import sys
@@ -25,7 +26,7 @@ OFFER = f"OFFER = {str(ROOT / 'tests' / 'samples' / 'sdp' / 'offer-aiortc-audio.
 def user(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     """A project of a user's, with every warning an error."""
     for name, value in {
-        "PYTHONPATH": f"{ROOT}:{ROOT / 'generated'}",
+        "PYTHONPATH": f"{ROOT}:{ROOT / 'generated'}:{ROOT / 'simulator'}",
         "OPENAI_API_KEY": "sk-of-the-developer",
         "OPENAI_BASE_URL": "https://api.example.test/v1",
         "OPENAI_ORG_ID": "org-of-the-developer",
@@ -195,18 +196,88 @@ def test_it_may_be_named_besides_being_installed(user: pytest.Pytester, way: tup
     user.runpytest_subprocess(*way).assert_outcomes(passed=1)
 
 
-def test_a_missing_extra_is_named(user: pytest.Pytester) -> None:
-    user.makeconftest("import sys\nsys.modules['starlette'] = None\n")
-    result = run(user, "def test_it(realtime_simulator): ...", errors=1)
-    result.stdout.fnmatch_lines(["*ImportError: the simulator needs starlette*realtime-ext?simulator?*"])
+def test_a_missing_simulator_is_named(user: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    user.makepyfile(without="import sys\nsys.modules['realtime_simulator'] = None\n")
+    code = """
+from realtime_ext import testing
+
+def test_it(realtime_client): ...
+
+def test_settings():
+    testing.vcr_settings()
+"""
+    user.makepyfile(test_app=code)
+    result = user.runpytest_subprocess("-p", "without", "-p", "realtime_ext.testing")
+    result.assert_outcomes(errors=1, failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*ImportError: the fixture realtime_simulator needs realtime-simulator: *?simulator?*",
+            "*ImportError: realtime_ext.testing.vcr_settings needs realtime-simulator: *?simulator?*",
+        ]
+    )
 
 
-def test_the_entry_point_is_declared_and_installed() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert project["entry-points"]["pytest11"] == {"realtime_ext.testing": "realtime_ext.testing"}
-    entries = importlib.metadata.entry_points(group="pytest11", name="realtime_ext.testing")
-    assert {entry.value for entry in entries} == {"realtime_ext.testing"}
-    assert all(entry.load() is testing for entry in entries)
+def test_the_simulator_s_own_plugin_serves_any_client(
+    user: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a project that has realtime-simulator and no realtime-ext."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    user.makepyfile(without="import sys\nsys.modules['realtime_ext'] = None\n")
+    code = f"""
+import json, os, sys, urllib.request
+import pytest
+
+def test_nothing_is_loaded_before():
+    assert sorted(set({HEAVY!r}) & sys.modules.keys()) == []
+
+@pytest.fixture
+def realtime_simulator_options():
+    return {{"api_key": "sk-chosen-by-the-user"}}
+
+def test_a_secret_is_minted(realtime_simulator):
+    request = urllib.request.Request(
+        os.environ["OPENAI_BASE_URL"] + "/realtime/client_secrets",
+        b"{{}}",
+        {{
+            "authorization": "Bearer " + os.environ["OPENAI_API_KEY"],
+            "content-type": "application/json",
+        }},
+    )
+    with urllib.request.urlopen(request) as answer:
+        assert json.load(answer)["value"].startswith("ek_")
+    assert os.environ["OPENAI_WEBHOOK_SECRET"] == realtime_simulator.webhook_secret
+    assert realtime_simulator.api_key == "sk-chosen-by-the-user"
+    assert "OPENAI_ORG_ID" not in os.environ
+"""
+    user.makepyfile(test_app=code)
+    plugins = ("-p", "without", "-p", "realtime_simulator.pytest_plugin")
+    user.runpytest_subprocess(*plugins).assert_outcomes(passed=2)
+
+
+def test_the_sample_offer_is_one_that_is_answered(user: pytest.Pytester) -> None:
+    code = """
+from realtime_ext import sdp
+from realtime_ext.testing import sample_offer
+
+def test_it(realtime_simulator, realtime_client):
+    assert sdp.check_offer(sample_offer()) == []
+    call = realtime_client.calls.create(sample_offer())
+    assert realtime_simulator.calls[0].offer.decode() == sample_offer()
+    assert call.sdp_answer.startswith("v=0")
+"""
+    run(user, code, passed=1)
+
+
+@pytest.mark.parametrize(
+    ("source", "module"), [(".", "realtime_ext.testing"), ("simulator", "realtime_simulator.pytest_plugin")]
+)
+def test_the_entry_point_is_declared_and_installed(source: str, module: str) -> None:
+    project = tomllib.loads((ROOT / source / "pyproject.toml").read_text())["project"]
+    assert project["entry-points"]["pytest11"] == {module: module}
+    entries = importlib.metadata.entry_points(group="pytest11", name=module)
+    assert {entry.value for entry in entries} == {module}
+    assert all(entry.load() is importlib.import_module(module) for entry in entries)
 
 
 def test_it_works_without_pytest() -> None:

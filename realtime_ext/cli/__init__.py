@@ -6,8 +6,11 @@ import sys
 
 __all__ = ["main"]
 
-# What the extra brings; other extras' modules say for themselves what they miss.
-BROUGHT = frozenset({"matplotlib", "numpy", "rich", "typer"})
+# The extra that brings a module. Modules that need further ones name the extra in their own messages.
+_EXTRAS = {
+    **dict.fromkeys(("matplotlib", "numpy", "rich", "typer"), "cli"),
+    "realtime_simulator": "simulator",
+}
 
 
 def main() -> None:
@@ -18,8 +21,8 @@ def main() -> None:
         app()
     except ImportError as exc:
         module = (exc.name or "").partition(".")[0]
-        if module in BROUGHT:
-            message = f"realtime needs {module}: pip install 'realtime-ext[cli]'"
+        if module in _EXTRAS:
+            message = f"realtime needs {module}: pip install 'realtime-ext[{_EXTRAS[module]}]'"
         elif "pip install" in str(exc):
             message = str(exc)
         else:

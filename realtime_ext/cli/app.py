@@ -42,6 +42,6 @@ def demo(
 )
 def simulator(context: typer.Context) -> None:
     """Serve the simulator until interrupted; with --help, its options."""
-    from realtime_simulator.__main__ import main
+    from realtime_simulator.cli import main
 
-    raise typer.Exit(main(context.args))
+    raise typer.Exit(main(context.args, program="realtime simulator"))

@@ -1,41 +1,46 @@
-"""Help for tests of voice apps: fixtures for pytest, and settings for vcrpy.
+"""Help for tests of voice apps: fixtures for pytest, settings for vcrpy, and a guard against the network.
 
 Where realtime_ext is installed, pytest has these fixtures:
 
-- `realtime_simulator`: a Realtime API on this machine; the environment points to it during the test.
-- `realtime_client`, `async_realtime_client`: clients of it.
-- `realtime_simulator_options`: define it yourself to give the simulator arguments.
+- `realtime_client`, `async_realtime_client`: clients of `realtime_simulator`, the fixture of
+  realtime-simulator (extra `simulator`).
 - `no_network`: only this machine may be reached.
 
     def test_the_call_is_answered(realtime_simulator, realtime_client):
-        call = realtime_client.calls.create(OFFER, {"type": "realtime", "model": "gpt-realtime"})
+        call = realtime_client.calls.create(sample_offer(), {"type": "realtime", "model": "gpt-realtime"})
         assert realtime_simulator.calls[0].id == call.id
 
-`vcr_settings()` and `match_parts` are for recording HTTP with vcrpy; `record_session()` and
-`replay_session()` do the same for WebSockets. `loopback_only()` is `no_network` outside of pytest.
-pytest loads this module in every run, so all of it is imported on first use.
+`sample_offer()` is an SDP offer. `vcr_settings()` and `match_parts` are for recording HTTP with vcrpy;
+`record_session()` and `replay_session()`, which are realtime-simulator's, record WebSockets.
+`loopback_only()` is `no_network` outside of pytest. pytest loads this module in every run, so all of it is
+imported on first use.
 """
 
 from __future__ import annotations
 
 import contextlib
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 # pytest finds fixtures as attributes of its plugin. Without pytest, the rest works nevertheless.
 with contextlib.suppress(ModuleNotFoundError):
-    from ._fixtures import (
-        async_realtime_client,
-        no_network,
-        realtime_client,
-        realtime_simulator,
-        realtime_simulator_options,
-    )
+    from .fixtures import async_realtime_client, no_network, realtime_client
+
+if find_spec("realtime_simulator") is not None:
+    # Named here too, so that `-p realtime_ext.testing` alone brings the simulator's fixtures.
+    pytest_plugins = ("realtime_simulator.pytest_plugin",)
+else:
+    with contextlib.suppress(ModuleNotFoundError):
+        from .fixtures import missing_simulator as missing_simulator
 
 if TYPE_CHECKING:
-    from ._cassette import match_parts, vcr_settings
-    from ._network import NetworkRefusedError, loopback_only
-    from ._tape import record_session, replay_session
+    from realtime_simulator import record_session, replay_session
+    from realtime_simulator.pytest_plugin import realtime_simulator, realtime_simulator_options
+
+    from .cassettes import match_parts, vcr_settings
+    from .network import NetworkRefusedError, loopback_only
+    from .offers import sample_offer
 
 __all__ = [
     "NetworkRefusedError",
@@ -48,21 +53,33 @@ __all__ = [
     "realtime_simulator_options",
     "record_session",
     "replay_session",
+    "sample_offer",
     "vcr_settings",
 ]
 
-_PLACES = {
-    "NetworkRefusedError": "_network",
-    "loopback_only": "_network",
-    "match_parts": "_cassette",
-    "record_session": "_tape",
-    "replay_session": "_tape",
-    "vcr_settings": "_cassette",
+_HOMES = {
+    "NetworkRefusedError": "realtime_ext.testing.network",
+    "loopback_only": "realtime_ext.testing.network",
+    "match_parts": "realtime_ext.testing.cassettes",
+    "realtime_simulator": "realtime_simulator.pytest_plugin",
+    "realtime_simulator_options": "realtime_simulator.pytest_plugin",
+    "record_session": "realtime_simulator",
+    "replay_session": "realtime_simulator",
+    "sample_offer": "realtime_ext.testing.offers",
+    "vcr_settings": "realtime_ext.testing.cassettes",
 }
 
 
 def __getattr__(name: str) -> Any:
     # No __dir__ that lists these names: pytest asks for every attribute of its plugins.
-    if name not in _PLACES:
+    if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_PLACES[name]}", __name__), name)
+    try:
+        return getattr(import_module(_HOMES[name]), name)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "realtime_simulator":
+            raise
+        raise ImportError(
+            f"realtime_ext.testing.{name} needs realtime-simulator: pip install 'realtime-ext[simulator]'",
+            name=error.name,
+        ) from error

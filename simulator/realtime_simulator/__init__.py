@@ -5,7 +5,7 @@
     with Simulator() as sim:
         ...  # sim.base_url, sim.api_key, sim.webhook_secret
 
-Needs the extra `simulator`. Nothing else in realtime_ext imports it.
+It is for tests of any client, in any language; names are loaded on first use (PEP 562).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from realtime_simulator.scenario.answers import sequence
     from realtime_simulator.scenario.located import ScenarioError
     from realtime_simulator.session_record import SessionRecord
-    from realtime_simulator.simulator import Simulator
+    from realtime_simulator.simulator import Simulator, record_session, replay_session
 
 _HOMES = {
     "FAULTS": "faults.catalog",
@@ -50,6 +50,8 @@ _HOMES = {
     "Turn": "engine.turn",
     "call_mcp": "engine.turn",
     "call_tool": "engine.turn",
+    "record_session": "simulator",
+    "replay_session": "simulator",
     "say": "engine.turn",
     "sequence": "scenario.answers",
 }
@@ -70,6 +72,8 @@ __all__ = [
     "Turn",
     "call_mcp",
     "call_tool",
+    "record_session",
+    "replay_session",
     "say",
     "sequence",
 ]
@@ -80,14 +84,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import importlib
 
-    try:
-        home = importlib.import_module(f"{__name__}.{_HOMES[name]}")
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] in ("realtime_ext", "realtime_api"):
-            raise
-        raise ImportError(
-            f"the simulator needs {error.name}; install it with: pip install 'realtime-ext[simulator]'"
-        ) from error
+    home = importlib.import_module(f"{__name__}.{_HOMES[name]}")
     value = getattr(home, name)
     globals()[name] = value
     return value

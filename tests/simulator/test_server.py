@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from realtime_simulator import Simulator
-from realtime_simulator.__main__ import arguments
+from realtime_simulator.cli import arguments
 from realtime_simulator.resets import HttpProtocol
 from realtime_simulator.ws.protocol import WebSocketProtocol
 from websockets.protocol import State

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,50 +12,20 @@ if TYPE_CHECKING:
 
     from ..client import AsyncRealtimeClient, RealtimeClient
 
-__all__ = [
-    "async_realtime_client",
-    "no_network",
-    "realtime_client",
-    "realtime_simulator",
-    "realtime_simulator_options",
-]
-
-_NOT_OURS = ("OPENAI_ORG_ID", "OPENAI_PROJECT_ID")
+__all__ = ["async_realtime_client", "missing_simulator", "no_network", "realtime_client"]
 
 
-@pytest.fixture
-def realtime_simulator_options() -> Mapping[str, Any]:
-    """The keyword arguments for `Simulator`; none, unless you define a fixture of this name yourself."""
-    return {}
-
-
-@pytest.fixture
-def realtime_simulator(
-    realtime_simulator_options: Mapping[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Simulator]:
-    """A running simulator, to which the environment points for the length of the test.
-
-    OPENAI_BASE_URL, OPENAI_API_KEY and OPENAI_WEBHOOK_SECRET are the simulator's, OPENAI_ORG_ID and
-    OPENAI_PROJECT_ID are taken out, and no proxy is asked for loopback addresses. So clients without
-    arguments, this package's and others', reach the simulator.
-    """
-    from realtime_simulator import Simulator
-
-    with Simulator(**realtime_simulator_options) as simulator:
-        monkeypatch.setenv("OPENAI_BASE_URL", simulator.base_url)
-        monkeypatch.setenv("OPENAI_API_KEY", simulator.api_key)
-        monkeypatch.setenv("OPENAI_WEBHOOK_SECRET", simulator.webhook_secret)
-        for name in _NOT_OURS:
-            monkeypatch.delenv(name, raising=False)
-        for name in ("NO_PROXY", "no_proxy"):
-            given = os.environ.get(name)
-            monkeypatch.setenv(name, ",".join(filter(None, (given, "127.0.0.1", "localhost"))))
-        yield simulator
+@pytest.fixture(name="realtime_simulator")
+def missing_simulator() -> None:
+    """Raise an ImportError that names the extra; the fixture where realtime-simulator is not installed."""
+    raise ImportError(
+        "the fixture realtime_simulator needs realtime-simulator: pip install 'realtime-ext[simulator]'"
+    )
 
 
 @pytest.fixture
 def realtime_client(realtime_simulator: Simulator) -> Iterator[RealtimeClient]:
-    """A blocking client of the simulator; it is closed after the test."""
+    """Return a blocking client of the simulator; it is closed after the test."""
     from ..client import RealtimeClient
 
     with RealtimeClient() as client:
@@ -65,7 +34,7 @@ def realtime_client(realtime_simulator: Simulator) -> Iterator[RealtimeClient]:
 
 @pytest.fixture
 def async_realtime_client(realtime_simulator: Simulator) -> Iterator[AsyncRealtimeClient]:
-    """An async client of the simulator; no async plugin is needed, but any may be there.
+    """Return an async client of the simulator; no async plugin is needed, but any may be there.
 
     It keeps no connection open between requests. So it may be used under `asyncio.run`, also several times
     in a test, and need not be closed; what is opened with `connect` closes with its block. After the test it
@@ -109,7 +78,7 @@ def no_network() -> Iterator[None]:
         @pytest.fixture(autouse=True)
         def _only_this_machine(no_network): ...
     """
-    from ._network import loopback_only
+    from .network import loopback_only
 
     with loopback_only():
         yield

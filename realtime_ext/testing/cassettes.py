@@ -1,7 +1,7 @@
 """Settings for vcrpy: scrub what is recorded, and match multipart by its parts.
 
-The job: fit `_scrub` and `_multipart` to vcrpy's hooks. vcrpy itself is not imported; its requests and
-responses are handed in.
+The simulator's scrubber, with which sessions are recorded, is fitted to vcrpy's hooks here (extra
+`simulator`). vcrpy itself is not imported; its requests and responses are passed in.
 """
 
 from __future__ import annotations

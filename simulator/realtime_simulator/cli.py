@@ -1,0 +1,335 @@
+"""The command `realtime-simulator`: serve until a signal comes, or control a simulator that serves.
+
+`realtime simulator` of realtime-ext and `python -m realtime_simulator` are the same. Importing this loads
+nothing of the simulator: what only prints help needs none of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ipaddress
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from realtime_simulator.simulator import Simulator
+
+__all__ = ["arguments", "main"]
+
+PROGRAM = "realtime-simulator"
+LOOPBACK = "127.0.0.1"
+PORT = 8765
+ACTIONS = ("incoming", "hang-up", "fault", "scenario")
+_CONTROL = "the simulator's base URL (OPENAI_BASE_URL, or this machine's port 8765)"
+_REQUEST_SECONDS = 30.0
+_IDS = {"rtc_": "call_id", "sess_": "session_id"}
+
+
+def main(argv: list[str] | None = None, *, program: str = PROGRAM) -> int:
+    """Do what the command line says.
+
+    Args:
+        argv: The words after the command; the process's if None.
+        program: What the command is called, for help and messages.
+
+    Returns:
+        The exit status: 1 if it can't serve or the simulator refuses, 2 if the words are wrong.
+    """
+    words = sys.argv[1:] if argv is None else argv
+    if words and words[0] in ACTIONS:
+        return _act(words, program)
+    return _serve(words, program)
+
+
+# The words
+
+
+def arguments(program: str = PROGRAM) -> argparse.ArgumentParser:
+    """Return the parser for serving."""
+    parser = argparse.ArgumentParser(
+        prog=program,
+        description="A Realtime API on this machine, until SIGINT or SIGTERM.",
+        epilog=f"Control one that serves: {program} {{{','.join(ACTIONS)}}} --help",
+    )
+    add = parser.add_argument
+    add("--port", type=_port, default=PORT, help=f"port to listen on; 0 takes a free one ({PORT})")
+    add("--host", default=LOOPBACK, help=f"address to listen on; not loopback: others get in ({LOOPBACK})")
+    add("--api-key", help="project key to accept (random)")
+    add("--webhook-secret", metavar="whsec_…", help="what webhooks are signed with (random)")
+    add("--scenario", metavar="FILE", help="YAML that says what the model answers")
+    add("--first-audio", type=_seconds, metavar="SECONDS", help="until a response's first output (0)")
+    add("--speed", type=_seconds, metavar="FACTOR", help="pace of answers; 1 is real time, 0 at once (0)")
+    add("--log-level", default="info", choices=("debug", "info", "warning", "error"))
+    add("--json", action="store_true", help="print a JSON object a line; the first has the addresses")
+    passing = parser.add_mutually_exclusive_group()
+    passing.add_argument("--record", metavar="FILE", help="write down what goes to --upstream and back")
+    passing.add_argument("--replay", metavar="FILE", help="play what was recorded; check what clients send")
+    add("--upstream", metavar="URL", help="the API to record, such as https://api.openai.com/v1")
+    return parser
+
+
+def _action_arguments(program: str) -> argparse.ArgumentParser:
+    """Return the parser for what is done to a simulator that serves."""
+    parser = argparse.ArgumentParser(
+        prog=program, description="Control a simulator that serves on this machine."
+    )
+    actions = parser.add_subparsers(dest="action", required=True)
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--simulator", metavar="URL", help=_CONTROL)
+    shared.add_argument("--api-key", help="the key that it printed (OPENAI_API_KEY)")
+    shared.add_argument("--json", action="store_true", help="print one JSON object")
+
+    incoming = actions.add_parser("incoming", parents=[shared], help="let a SIP call come in")
+    add = incoming.add_argument
+    add("--to", required=True, metavar="URL", help="where the webhook goes")
+    add("--header", action="append", default=[], metavar="'Name: value'", help="of the INVITE")
+    add("--audio", metavar="FILE", help="what the caller says, a WAV file")
+    add("--event", action="append", metavar="TYPE", help="realtime.call.incoming or live.call.incoming")
+    add("--duplicates", type=int, metavar="N", help="how often the webhook comes again")
+    add("--delay", type=_seconds, metavar="SECONDS", help="until the webhook comes")
+    add("--ring-seconds", type=_seconds, metavar="SECONDS", help="until the caller gives up")
+
+    hang_up = actions.add_parser("hang-up", parents=[shared], help="let the other side of a call hang up")
+    hang_up.add_argument("call_id")
+
+    fault = actions.add_parser("fault", parents=[shared], help="let something go wrong")
+    fault.add_argument("fault", metavar="NAME[; setting=value…]", help="or 'none', to let everything go well")
+    fault.add_argument("--on", metavar="OPERATION", help="calls.create, connect, …, or a call's id")
+    fault.add_argument("--rate", type=float, help="how often it happens, 0 to 1")
+    fault.add_argument("--times", type=int, help="how often it happens at most")
+
+    scenario = actions.add_parser("scenario", parents=[shared], help="play a YAML file")
+    scenario.add_argument("file")
+    return parser
+
+
+def _headers(lines: Sequence[str]) -> list[tuple[str, str]]:
+    """Return headers that are written as `Name: value`.
+
+    Raises:
+        ValueError: One has no colon.
+    """
+    pairs = []
+    for line in lines:
+        name, colon, value = line.partition(":")
+        if not colon:
+            raise ValueError(f"--header: expected 'Name: value', got {line!r}")
+        pairs.append((name.strip(), value.strip()))
+    return pairs
+
+
+def _port(text: str) -> int:
+    value = int(text)
+    if not 0 <= value <= 65535:
+        raise argparse.ArgumentTypeError(f"a port is 0 to 65535, got {value}")
+    return value
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"a number of at least 0 is needed, got {text}")
+    return value
+
+
+# Serving
+
+
+class _JsonLines(logging.Formatter):
+    """Log records as JSON objects; the ids that they speak of are fields of their own."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, object] = {"time": round(record.created, 3), "event": record.getMessage()}
+        for argument in record.args if isinstance(record.args, tuple) else ():
+            for prefix, name in _IDS.items():
+                if isinstance(argument, str) and argument.startswith(prefix):
+                    line[name] = argument
+        if record.levelno >= logging.WARNING:
+            line["level"] = record.levelname.lower()
+        return json.dumps(line)
+
+
+def _serve(words: list[str], program: str) -> int:
+    """Serve until SIGINT or SIGTERM, printing a line for each thing that happens."""
+    parser = arguments(program)
+    options = parser.parse_args(words)
+    if bool(options.record) != bool(options.upstream):
+        parser.error("--record and --upstream go together")
+    from realtime_simulator.recordings.tape import TapeError
+
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(_JsonLines() if options.json else logging.Formatter("%(asctime)s %(message)s"))
+    logger = logging.getLogger("realtime_simulator")
+    logger.addHandler(handler)
+    logger.setLevel(options.log_level.upper())
+    logger.propagate = False
+
+    try:
+        simulator = _simulator(options)
+    except (ValueError, OSError) as error:
+        print(f"{program}: {error}", file=sys.stderr)
+        return 2
+    try:
+        simulator.__enter__()
+    except TapeError as error:
+        print(f"{program}: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        what = f"open {error.filename}" if error.filename else f"listen on {options.host}:{options.port}"
+        print(f"cannot {what}: {error.strerror}", file=sys.stderr)
+        return 1
+    try:
+        _print_addresses(simulator, options)
+        stop.wait()
+    finally:
+        simulator.close()
+    return 0
+
+
+def _simulator(options: argparse.Namespace) -> Simulator:
+    from realtime_simulator.engine.pacing import Pacing
+    from realtime_simulator.simulator import Simulator
+
+    simulator = Simulator(
+        host=options.host,
+        port=options.port,
+        api_key=options.api_key,
+        webhook_secret=options.webhook_secret,
+        record=options.record,
+        upstream=options.upstream,
+        upstream_key=os.environ.get("OPENAI_API_KEY") if options.record else None,
+        replay=options.replay,
+    )
+    if options.scenario:
+        simulator.load_scenario(options.scenario)
+    told = {"first_audio": options.first_audio, "speed": options.speed}
+    told = {name: value for name, value in told.items() if value is not None}
+    if told:
+        simulator.pace(Pacing(**told))
+    return simulator
+
+
+def _print_addresses(simulator: Simulator, options: argparse.Namespace) -> None:
+    facts = {
+        "base_url": simulator.base_url,
+        "api_key": simulator.api_key,
+        "webhook_secret": simulator.webhook_secret,
+        "pid": os.getpid(),
+    }
+    if options.json:
+        print(json.dumps(facts), flush=True)
+    else:
+        for name, value in facts.items():
+            print(f"{name:14} {value}", flush=True)
+    if not _is_loopback(options.host):
+        meaning = (
+            f"{options.host} is not loopback: whoever reaches it and has the key can use the simulator; "
+            "calls still take audio on loopback only"
+        )
+        print(json.dumps({"time": time.time(), "event": meaning}) if options.json else meaning, flush=True)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+# Controlling a simulator in another process
+
+
+def _act(words: list[str], program: str) -> int:
+    """Send what a command line says to the control endpoint of a simulator."""
+    import httpx
+
+    from realtime_simulator.control.endpoint import PREFIX
+
+    options = _action_arguments(program).parse_args(words)
+    try:
+        method, path, request = _request(options)
+    except (ValueError, OSError) as error:
+        print(f"{program} {options.action}: {error}", file=sys.stderr)
+        return 2
+    key = options.api_key or os.environ.get("OPENAI_API_KEY")
+    if not key:
+        print("the simulator's key is needed: --api-key or OPENAI_API_KEY", file=sys.stderr)
+        return 2
+    try:
+        origin = _origin(options.simulator or os.environ.get("OPENAI_BASE_URL"))
+        with httpx.Client(trust_env=False, timeout=_REQUEST_SECONDS) as client:
+            response = client.request(
+                method, origin + PREFIX + path, headers={"authorization": f"Bearer {key}"}, **request
+            )
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        print(f"no simulator answers: {error}", file=sys.stderr)
+        return 1
+    try:
+        answer = response.json()
+    except ValueError:
+        answer = {}
+    if response.status_code != 200:
+        message = answer.get("error", {}).get("message") if isinstance(answer, dict) else None
+        print(message or f"this is no simulator: it answers {response.status_code}", file=sys.stderr)
+        return 1
+    print(json.dumps(answer) if options.json else _said(options.action, answer))
+    return 0
+
+
+def _request(options: argparse.Namespace) -> tuple[str, str, dict[str, Any]]:
+    """Return method, path and body of the request for an action."""
+    from realtime_simulator.faults.catalog import parse
+
+    match options.action:
+        case "incoming":
+            asked = {
+                "to": options.to,
+                "headers": _headers(options.header),
+                "audio": options.audio and str(Path(options.audio).absolute()),
+                "events": options.event,
+                "duplicates": options.duplicates,
+                "delay": options.delay,
+                "ring_seconds": options.ring_seconds,
+            }
+            told = {name: value for name, value in asked.items() if value not in (None, [])}
+            return "POST", "incoming", {"json": told}
+        case "hang-up":
+            return "POST", f"calls/{options.call_id}/hang_up", {}
+        case "fault" if options.fault == "none":
+            return "POST", "faults/clear", {}
+        case "fault":
+            name, settings = parse(options.fault)
+            settings |= {"on": options.on, "rate": options.rate, "times": options.times}
+            told = {key: value for key, value in settings.items() if value is not None}
+            return "POST", "faults", {"json": {"name": name, **told}}
+        case _:
+            path = Path(options.file)
+            return "POST", "scenario", {"content": path.read_bytes(), "params": {"name": path.name}}
+
+
+def _origin(url: str | None) -> str:
+    """The address without its path; the control endpoint is beside `/v1`."""
+    parts = urlsplit(url or f"http://{LOOPBACK}:{PORT}")
+    if not parts.scheme or not parts.netloc:
+        raise ValueError(f"--simulator: {url!r} is no URL")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _said(action: str, answer: dict[str, Any]) -> str:
+    if action == "incoming":
+        return f"call {answer['id']}: {answer['state']}"
+    if action == "fault" and answer:
+        return " ".join(f"{name}={value}" for name, value in answer.items() if value is not None)
+    return "done"

@@ -1,1 +1,0 @@
-"""The simulator's command line: serving, and controlling one that serves."""
