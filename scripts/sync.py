@@ -5,7 +5,7 @@
     words
 
 Exit status: 0 nothing differs, 1 additions and loosenings only, 2 something breaks, 3 FILE or openapi/ cannot
-be worked with.
+be worked with, and nothing was changed.  With --apply: 0 it is taken over, 3 as before.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import traceback
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -52,10 +53,15 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         report = _run(options)
     except (SpecError, OSError) as error:
-        print(f"sync failed: {error}", file=sys.stderr)
+        print(f"sync failed: {error}", "Nothing was changed.", sep="\n", file=sys.stderr)
         return FAILED
     except RecursionError:
         print("sync failed: the document nests deeper than Python can follow", file=sys.stderr)
+        return FAILED
+    except Exception:
+        # A fault of this program's must not look like an answer: 1 means additions only.
+        traceback.print_exc()
+        print("sync failed by a fault of its own, see above.  Nothing was changed.", file=sys.stderr)
         return FAILED
     if options.json:
         print(json.dumps(report, ensure_ascii=False, indent=1))
@@ -85,6 +91,7 @@ def _run(options: argparse.Namespace) -> dict[str, Any]:
         report["version"]["to"] = origin.version(_version(theirs))
         if options.apply:
             report["applied"] = attrs.asdict(apply.take_over(options.openapi, ours, upstream, origin))
+            report["exit"] = 0
     return report
 
 
@@ -123,11 +130,14 @@ def _print(report: dict[str, Any]) -> None:
         return
     console.print(f"wrote {', '.join(taken['written']) or 'nothing: openapi/ has it already'}")
     for title, pointers in (
-        ("texts to write in openapi/realtime.yaml", taken["words"]),
+        (
+            "texts to write in openapi/realtime.yaml, provisional until then: make check fails",
+            taken["words"],
+        ),
         ("patches that no longer apply, now comments in openapi/patches.toml", taken["patches"]),
         ("names that no longer apply, taken out of openapi/names.toml", taken["names"]),
         (
-            "inline schemas that openapi/names.toml has no name for",
+            "inline schemas without a name in openapi/names.toml; lines to choose from stand at its end",
             [f"{n}  {p}" for n, p in taken["nameless"]],
         ),
     ):

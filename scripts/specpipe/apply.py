@@ -1,14 +1,22 @@
-"""Take a newer upstream document over into `openapi/`."""
+"""Take a newer upstream document over into `openapi/`: everything or nothing.
+
+All new texts are made first, a package is planned from them in a folder of its own, and only then they are
+put in the place of the old ones.
+"""
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import subprocess
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import attrs
 
-from . import aside, finish, names, patches, prose, reading, source, transforms, wording
+from . import aside, finish, names, patches, pipeline, prose, reading, source, transforms, wording
 from .document import Document
 from .errors import SpecError
 from .slice import Slice
@@ -21,7 +29,7 @@ class Taken:
 
     Attributes:
         written: Names of the files that changed.
-        words: Pointers of the texts that still have to be written.
+        words: Pointers of the texts that still have to be written; they are provisional now.
         patches: Pointers of the patches that no longer apply; they are comments now.
         names: Pointers in names.toml that no longer apply; they are out of it, or comments now.
         nameless: (name, pointer) of inline schemas that names.toml has no name for.
@@ -37,7 +45,7 @@ class Taken:
 def take_over(openapi: Path, ours: Document, upstream: Slice, origin: source.Source) -> Taken:
     """Write `realtime.yaml` and `SOURCE.toml` anew, and set aside what no longer applies.
 
-    Nothing is written where nothing changed.
+    Nothing is written where nothing changed, and nothing at all if a package cannot be made of the result.
 
     Args:
         openapi: The folder.
@@ -47,22 +55,82 @@ def take_over(openapi: Path, ours: Document, upstream: Slice, origin: source.Sou
 
     Returns:
         What was done and what is left.
+
+    Raises:
+        SpecError: no package can be made from what would be written.
+        OSError: a file cannot be written; the folder is as it was.
     """
     document = ours if same_facts(ours, upstream.document) else wording.reword(upstream.document, ours)
-    written = []
-    if document is not ours:
-        spec = openapi / "realtime.yaml"
-        head = re.match(r"(?:#[^\n]*\n)*", spec.read_text(encoding="utf-8"))
-        spec.write_text((head[0] if head else "") + reading.dump(document), encoding="utf-8")
-        written.append(spec.name)
-    if write_source(openapi / "SOURCE.toml", origin):
-        written.append("SOURCE.toml")
-    left = _left(openapi, document)
-    if left.patches and aside.patches(openapi / "patches.toml", left.patches, origin.date):
-        written.append("patches.toml")
-    if left.names and aside.names(openapi / "names.toml", left.names, origin.date):
-        written.append("names.toml")
-    return attrs.evolve(left, written=written)
+    words = prose.missing(document)
+    document = prose.provisional(document)
+    old = {name: (openapi / name).read_text(encoding="utf-8") for name in _FILES}
+    new = dict(old)
+    if document != ours:
+        head = re.match(r"(?:#[^\n]*\n)*", old["realtime.yaml"])
+        new["realtime.yaml"] = (head[0] if head else "") + reading.dump(document)
+    new["SOURCE.toml"] = source.written(old["SOURCE.toml"], origin)
+    wanted = patches.read(openapi / "patches.toml")
+    located, _ = spelling.locate(document)
+    patched, unused = patches.apply(located, wanted, skip_missing=True)
+    new["patches.toml"] = aside.patches(old["patches.toml"], unused, origin.date)
+    normal, _ = transforms.apply(spelling.locate(patched, again=True)[0])
+    chosen = names.read(openapi / "names.toml")
+    _, _, unnamed = names.apply(normal, chosen, skip_missing=True)
+    known = {*document["components"]["schemas"], *patched["components"]["schemas"]}
+    nameless = _nameless(normal, known, chosen)
+    new["names.toml"] = aside.names(old["names.toml"], unnamed, origin.date)
+    new["names.toml"] = aside.to_choose(new["names.toml"], nameless, origin.date)
+    changed = {name: text for name, text in new.items() if text != old[name]}
+    if changed:
+        _prove(openapi, changed)
+        _replace(openapi, changed)
+    left = [wanted[number].pointer for number in unused]
+    return Taken(list(changed), words, left, unnamed, nameless)
+
+
+_FILES = ("realtime.yaml", "SOURCE.toml", "patches.toml", "names.toml")
+
+
+def _nameless(normal: Document, known: set[str], chosen: dict[str, str]) -> list[tuple[str, str]]:
+    """Name and pointer of the hoisted schemas that nobody named; one whose place got lost cannot be named."""
+    return [
+        (name, schema[spelling.POINTER])
+        for name, schema in normal["components"]["schemas"].items()
+        if name not in known
+        and spelling.POINTER in schema
+        and not {schema[spelling.POINTER], *schema.get(spelling.POINTERS, ())} & set(chosen)
+    ]
+
+
+def _prove(openapi: Path, changed: dict[str, str]) -> None:
+    """Plan a package from what would be written, so that regen takes it."""
+    with tempfile.TemporaryDirectory() as folder:
+        there = Path(folder) / openapi.name
+        shutil.copytree(openapi, there)
+        for name, text in changed.items():
+            (there / name).write_text(text, encoding="utf-8")
+        inputs = pipeline.Inputs(spec=there / "realtime.yaml", openapi=there, vendored=True)
+        pipeline.prepare(inputs, lambda step, what: None)
+
+
+def _replace(folder: Path, texts: dict[str, str]) -> None:
+    """Put files in the place of others; should one of them fail, all are as they were."""
+    before = {name: (folder / name).read_bytes() for name in texts}
+    made = {name: folder / f".{name}.new-{os.getpid()}" for name in texts}
+    done: list[str] = []
+    try:
+        for name, text in texts.items():
+            made[name].write_text(text, encoding="utf-8")
+        for name in texts:
+            done.append(name)
+            os.replace(made[name], folder / name)
+    except BaseException:
+        for name in done:
+            (folder / name).write_bytes(before[name])
+        raise
+    finally:
+        for path in made.values():
+            path.unlink(missing_ok=True)
 
 
 def same_facts(one: Document, other: Document) -> bool:
@@ -77,34 +145,6 @@ def same_facts(one: Document, other: Document) -> bool:
     return bool(facts(one) == facts(other))
 
 
-def write_source(path: Path, origin: source.Source) -> bool:
-    """Write what is known of the upstream document, comments kept; whether anything changed."""
-    old = path.read_text(encoding="utf-8")
-    new = old
-    for key, value in attrs.asdict(origin).items():
-        line = f'{key} = "{value}"' if isinstance(value, str) else f"{key} = {value}"
-        new = re.sub(rf"^{key} = .*$", line.replace("\\", "\\\\"), new, flags=re.MULTILINE)
-    if new != old:
-        path.write_text(new, encoding="utf-8")
-    return new != old
-
-
-def _left(openapi: Path, document: Document) -> Taken:
-    located, _ = spelling.locate(document)
-    patched, unused = patches.apply(located, patches.read(openapi / "patches.toml"), skip_missing=True)
-    normal, _ = transforms.apply(spelling.locate(patched, again=True)[0])
-    chosen = names.read(openapi / "names.toml")
-    _, _, unnamed = names.apply(normal, chosen, skip_missing=True)
-    nameless = [
-        (name, schema[spelling.POINTER])
-        for name, schema in normal["components"]["schemas"].items()
-        if name not in document["components"]["schemas"]
-        and name not in patched["components"]["schemas"]
-        and not {schema.get(spelling.POINTER), *schema.get(spelling.POINTERS, ())} & set(chosen)
-    ]
-    return Taken([], prose.missing(document), unused, unnamed, nameless)
-
-
 def origin_of(
     path: Path, known: source.Source, *, date: str | None, url: str | None, commit: str | None
 ) -> source.Source:
@@ -113,9 +153,9 @@ def origin_of(
     Args:
         path: The document.
         known: What SOURCE.toml says; it stays where the document is the same, byte for byte.
-        date: Its date, or None to take the one in the file's name.
+        date: Its date, or None to find it in the file's name or in the history of the folder that holds it.
         url: Where it is from, or None where that did not change.
-        commit: Its commit, or None.
+        commit: Its commit, or None to find it in the URL, in the file's name, or in the folder's history.
 
     Raises:
         SpecError: the date is not known.
@@ -123,13 +163,32 @@ def origin_of(
     sha256 = finish.sha256(path.read_bytes())
     same = sha256 == known.sha256
     in_name = re.search(r"\d{4}-\d{2}-\d{2}", path.stem)
-    when = date or (known.date if same else None) or (in_name[0] if in_name else None)
+    committed, day = _history(path)
+    when = date or (known.date if same else None) or (in_name[0] if in_name else None) or day
     if when is None or not re.fullmatch(r"\d{4}-\d{2}-\d{2}", when):
         raise SpecError(f"the date of {path.name} is not known", hint="say --date YYYY-MM-DD")
+    if commit is None:
+        stated = re.search(r"(?<![0-9a-f])[0-9a-f]{40}(?![0-9a-f])", f"{url or ''} {path.stem}")
+        commit = stated[0] if stated else (known.commit if same and known.commit else committed or "")
     return source.Source(
-        url=url or known.url,
-        commit=commit if commit is not None else (known.commit if same else ""),
-        date=when,
-        sha256=sha256,
-        post=known.post if same else 0,
+        url=url or known.url, commit=commit, date=when, sha256=sha256, post=known.post if same else 0
     )
+
+
+def _history(path: Path) -> tuple[str | None, str | None]:
+    """Commit and date of a file in its git repository; nothing where it is in none, or changed since."""
+
+    def git(*words: str) -> str:
+        command = ["git", "-C", str(path.resolve().parent), *words]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        if git("status", "--porcelain", "--ignored", "--", path.name):
+            return None, None
+        commit, _, day = git("log", "-1", "--format=%H %cs", "--", path.name).partition(" ")
+    except (OSError, subprocess.CalledProcessError):
+        return None, None
+    return commit or None, day or None
+
+
+__all__ = ["Taken", "origin_of", "same_facts", "take_over"]

@@ -1,41 +1,36 @@
-"""Set patches and names aside that a newer description has no use for.
+"""Set patches and names aside that a newer description has no use for, and offer names for what has none.
 
 They stay in their files as comments, so that whoever takes a description over sees what went and can put it
-back at another place.
+back at another place.  Nothing here reads or writes files: a file's text comes in, its new text goes out.
 """
 
 from __future__ import annotations
 
 import re
 import tomllib
-from pathlib import Path
+from collections.abc import Collection
 
 _NOTE = "# Set aside on {date}, for it no longer applies:"
+_OFFER = "# New with {date}, by the names that regen derives: choose others and uncomment, or remove."
 
 
-def patches(path: Path, pointers: list[str], date: str) -> bool:
-    """Comment out the patches with these pointers; whether there were any.
+def patches(text: str, numbers: Collection[int], date: str) -> str:
+    """Comment patches out.
 
     Args:
-        path: `patches.toml`.
-        pointers: As the patches have them.
+        text: `patches.toml`.
+        numbers: Which of its patches, counted from 0.
         date: Date of the description that has no use for them.
     """
-    blocks = re.split(r"(?m)^(?=\[\[patch\]\])", path.read_text(encoding="utf-8"))
-    out = [
-        _commented(block, date)
-        if (entry := tomllib.loads(block).get("patch")) and entry[0]["pointer"] in pointers
-        else block
-        for block in blocks
-    ]
-    return _write(path, blocks, out)
+    head, *blocks = re.split(r"(?m)^(?=\[\[patch\]\])", text)
+    out = [_commented(block, date) if number in numbers else block for number, block in enumerate(blocks)]
+    return head + "".join(out)
 
 
-def names(path: Path, pointers: list[str], date: str) -> bool:
+def names(text: str, pointers: list[str], date: str) -> str:
     """Take pointers out of a names file, and comment out the names that are left without; see `patches`."""
-    blocks = re.split(r"(?m)^(?=[A-Za-z]\w* = )", path.read_text(encoding="utf-8"))
     out = []
-    for block in blocks:
+    for block in re.split(r"(?m)^(?=[A-Za-z]\w* = )", text):
         table = tomllib.loads(block)
         there = [
             pointer for value in table.values() for pointer in (value if isinstance(value, list) else [value])
@@ -47,7 +42,19 @@ def names(path: Path, pointers: list[str], date: str) -> bool:
         else:
             lines = block.splitlines(keepends=True)
             out.append("".join(line for line in lines if line.strip().rstrip(",").strip('"') not in pointers))
-    return _write(path, blocks, out)
+    return "".join(out)
+
+
+def to_choose(text: str, nameless: list[tuple[str, str]], date: str) -> str:
+    """Add a line, commented out, for each schema without a chosen name that has none yet.
+
+    Args:
+        text: `names.toml`.
+        nameless: Derived name and pointer of each.
+        date: Date of the description that brought them.
+    """
+    lines = [f'# {name} = "{pointer}"' for name, pointer in nameless if f'"{pointer}"' not in text]
+    return "\n".join([text.rstrip("\n"), "", _OFFER.format(date=date), *lines, ""]) if lines else text
 
 
 def _commented(block: str, date: str) -> str:
@@ -56,9 +63,3 @@ def _commented(block: str, date: str) -> str:
     last = max(number for number, line in enumerate(lines) if line.strip() and not line.startswith("#"))
     body = [_NOTE.format(date=date), *(f"# {line}".rstrip() for line in lines[: last + 1])]
     return "\n".join([*body, *lines[last + 1 :], ""])
-
-
-def _write(path: Path, before: list[str], after: list[str]) -> bool:
-    if before != after:
-        path.write_text("".join(after), encoding="utf-8")
-    return before != after

@@ -77,7 +77,7 @@ def read(path: Path) -> tuple[Patch, ...]:
 
 def apply(
     document: Document, patches: tuple[Patch, ...], *, skip_missing: bool = False
-) -> tuple[Document, list[str]]:
+) -> tuple[Document, list[int]]:
     """Apply every patch to a copy of a document.
 
     Args:
@@ -86,20 +86,20 @@ def apply(
         skip_missing: Skip a patch that does not fit this document, instead of failing.
 
     Returns:
-        The patched document, and the pointers of the skipped patches.
+        The patched document, and which patches were skipped, counted from 0.
 
     Raises:
         SpecError: a patch names a part that is not there or cannot be changed so, or changes nothing.
     """
     out = copy.deepcopy(document)
-    skipped: list[str] = []
-    for patch in patches:
+    skipped: list[int] = []
+    for number, patch in enumerate(patches):
         try:
             _apply_one(out, patch)
         except SpecError:
             if not skip_missing:
                 raise
-            skipped.append(patch.pointer)
+            skipped.append(number)
     return out, skipped
 
 

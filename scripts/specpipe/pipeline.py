@@ -14,6 +14,7 @@ from typing import Any
 import attrs
 
 from . import finish, forms, generate, names, patches, plan, reading, slice, source, transforms
+from .document import Document
 from .errors import SpecError
 from .transforms import spelling
 
@@ -38,12 +39,30 @@ class Inputs:
     vendored: bool
 
 
-def make(inputs: Inputs, out: Path, say: Say) -> None:
-    """Make a complete package in the empty folder `out`.
+@attrs.frozen
+class Prepared:
+    """All that a package is generated from.
+
+    Attributes:
+        document: The normalised description.
+        plan: Its plan.
+        package: Version and origin.
+        source_sha256: SHA-256 of the upstream document.
+        patches: Pointers of the patches that applied.
+    """
+
+    document: Document
+    plan: plan.Plan
+    package: generate.Package
+    source_sha256: str
+    patches: tuple[str, ...]
+
+
+def prepare(inputs: Inputs, say: Say) -> Prepared:
+    """Run the steps before any file is written.
 
     Args:
         inputs: What to read.
-        out: Where to write.
         say: Called with each step's name and what it did.
 
     Raises:
@@ -66,7 +85,7 @@ def make(inputs: Inputs, out: Path, say: Say) -> None:
         wanted = patches.read(inputs.openapi / "patches.toml")
         patched, unused = patches.apply(located, wanted, skip_missing=lenient)
         patched, _ = spelling.locate(patched, again=True)
-    say("patches", f"{len(wanted) - len(unused)} applied" + _skipped(unused))
+    say("patches", f"{len(wanted) - len(unused)} applied" + _skipped(len(unused)))
     with _step("transforms"):
         normal, counts = transforms.apply(patched)
     say("transforms", ", ".join(f"{name} {count}" for name, count in counts))
@@ -74,8 +93,8 @@ def make(inputs: Inputs, out: Path, say: Say) -> None:
         chosen = names.read(inputs.openapi / "names.toml")
         normal, renamed, unnamed = names.apply(normal, chosen, skip_missing=lenient)
         part = names.follow(part, renamed, normal)
-    say("names", f"{len(chosen) - len(unnamed)} applied" + _skipped(unnamed))
-    with _step("generate"):
+    say("names", f"{len(chosen) - len(unnamed)} applied" + _skipped(len(unnamed)))
+    with _step("plan"):
         planned = plan.build(part)
         info_version = str(loaded.get("info", {}).get("version", "0"))
         package = generate.Package(
@@ -85,14 +104,37 @@ def make(inputs: Inputs, out: Path, say: Say) -> None:
             spec_sha256=finish.sha256(raw),
             source=f"{origin.url} of {origin.date}" if origin.date else origin.url,
         )
+    return Prepared(
+        document=normal,
+        plan=planned,
+        package=package,
+        source_sha256=origin.sha256,
+        patches=tuple(patch.pointer for number, patch in enumerate(wanted) if number not in unused),
+    )
+
+
+def make(inputs: Inputs, out: Path, say: Say) -> None:
+    """Make a complete package in the empty folder `out`.
+
+    Args:
+        inputs: What to read.
+        out: Where to write.
+        say: Called with each step's name and what it did.
+
+    Raises:
+        SpecError: a step failed; its `step` says which.
+    """
+    ready = prepare(inputs, say)
+    with _step("generate"):
         generate.write(
-            normal,
-            planned,
-            package,
+            ready.document,
+            ready.plan,
+            ready.package,
             config=inputs.openapi / "generator.yaml",
             templates=inputs.openapi / "templates",
             out=out,
         )
+    planned = ready.plan
     say(
         "generate",
         f"{len(planned.operations)} operations, {len(planned.models)} models, {len(planned.aliases)} aliases",
@@ -106,14 +148,14 @@ def make(inputs: Inputs, out: Path, say: Say) -> None:
         finish.lock(
             out,
             origin={
-                "version": package.version,
-                "source": package.source,
-                "source_sha256": origin.sha256,
-                "spec_sha256": package.spec_sha256,
+                "version": ready.package.version,
+                "source": ready.package.source,
+                "source_sha256": ready.source_sha256,
+                "spec_sha256": ready.package.spec_sha256,
                 "inputs_sha256": _inputs_sha256(inputs.openapi),
             },
-            normalised=json.dumps(normal, sort_keys=True, ensure_ascii=False),
-            patches=[patch.pointer for patch in wanted if patch.pointer not in unused],
+            normalised=json.dumps(ready.document, sort_keys=True, ensure_ascii=False),
+            patches=list(ready.patches),
         )
     say("finish", f"{modules} modules import")
 
@@ -141,8 +183,8 @@ def _step(name: str) -> Iterator[None]:
         raise SpecError("the description nests deeper than Python can follow", step=name) from error
 
 
-def _skipped(pointers: list[str]) -> str:
-    return f", {len(pointers)} skipped (their part is not in this description)" if pointers else ""
+def _skipped(count: int) -> str:
+    return f", {count} skipped (their part is not in this description)" if count else ""
 
 
 def _foreign(spec: Path, raw: bytes) -> source.Source:

@@ -7,12 +7,13 @@ gives what is wrong; `missing` alone is what a taken-over document still needs.
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from collections.abc import Iterator
 from typing import Any
 
-from .document import SCHEMAS, Document, children, escape, operations, words
+from .document import SCHEMAS, Document, children, escape, operations, unescape, words
 
 #: Words that say nothing by themselves.
 _SILENT = frozenset(
@@ -22,6 +23,8 @@ _SILENT = frozenset(
         those which when if not no has have will can may must only also all any each one always""",
     )
 )
+#: How a text begins that stands in for one that nobody has written yet.
+PROVISIONAL = "To be written:"
 #: How often a text may stand where the schemas differ.
 MOST_REPEATS = 5
 
@@ -32,7 +35,7 @@ def check(document: Document) -> list[str]:
     places: dict[str, list[str]] = {}
     for pointer, node in described(document):
         text = node.get("description")
-        if not isinstance(text, str):
+        if not isinstance(text, str) or text.startswith(PROVISIONAL):
             continue
         if says_nothing(text, pointer):
             found.append(f"filler    {pointer}: {text}")
@@ -44,12 +47,34 @@ def check(document: Document) -> list[str]:
 
 
 def missing(document: Document) -> list[str]:
-    """The pointers that need a text and have none."""
-    out = [pointer for pointer, node in described(document) if not str(node.get("description", "")).strip()]
+    """The pointers that need a text and have none, or a provisional one."""
+    out = [pointer for pointer, node in described(document) if _lacks(node, "description")]
     for path, method, operation in operations(document):
-        if not str(operation.get("summary", "")).strip():
+        if _lacks(operation, "summary"):
             out.append(f"/paths/{escape(path)}/{method}/summary")
     return out
+
+
+def _lacks(node: dict[str, Any], key: str) -> bool:
+    text = str(node.get(key) or "").strip()
+    return not text or text.startswith(PROVISIONAL)
+
+
+def provisional(document: Document) -> Document:
+    """A copy of a description in which every part that lacks a text has a provisional one."""
+    out = copy.deepcopy(document)
+    for pointer, node in list(described(out)):
+        _stand_in(node, "description", unescape(pointer.rsplit("/", 1)[-1]))
+    for path, method, operation in operations(out):
+        _stand_in(operation, "summary", f"{method.upper()} {path}")
+    return out
+
+
+def _stand_in(node: dict[str, Any], key: str, what: str) -> None:
+    if not str(node.get(key) or "").strip():
+        rest = {name: value for name, value in node.items() if name != key}
+        node.clear()
+        node.update({key: f"{PROVISIONAL} {what}", **rest})
 
 
 def described(document: Document) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -65,6 +90,8 @@ def described(document: Document) -> Iterator[tuple[str, dict[str, Any]]]:
             for name, header in answer.get("headers", {}).items():
                 yield f"{at}/responses/{status}/headers/{escape(name)}", header
     for name, schema in document["components"]["schemas"].items():
+        if not isinstance(schema, dict):
+            continue
         yield SCHEMAS + escape(name), schema
         yield from _properties(schema, SCHEMAS + escape(name))
 

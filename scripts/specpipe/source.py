@@ -58,3 +58,16 @@ def read(path: Path) -> Source:
     ):
         raise SpecError(f"{path.name}: date is YYYY-MM-DD and sha256 has 64 hex digits")
     return source
+
+
+def written(text: str, source: Source) -> str:
+    """A source file's text with these values, its comments kept."""
+    lines = text.splitlines()
+    for key, value in attrs.asdict(source).items():
+        line = f'{key} = "{value}"' if isinstance(value, str) else f"{key} = {value}"
+        there = [number for number, old in enumerate(lines) if old.startswith(f"{key} = ")]
+        if there:
+            lines[there[0]] = line
+        else:
+            lines.append(line)
+    return "\n".join([*lines, ""])

@@ -17,17 +17,22 @@ def small(**properties: Any) -> dict[str, Any]:
 
 
 def test_the_vendored_description_keeps_the_rules() -> None:
-    assert prose.check(VENDORED) == []
+    """But for texts that are provisional after a take-over; `make check` wants those written."""
+    provisional = [f"missing   {pointer}" for pointer in prose.missing(VENDORED)]
+    assert [row for row in prose.check(VENDORED) if row not in provisional] == []
+    assert prose.provisional(VENDORED) == VENDORED
 
 
 def test_the_vendored_description_is_whole() -> None:
+    """Upstream may add to it; what is less is a cut that lost something, or a change to look at."""
     part = slice.cut(VENDORED)
-    assert len(part.document["paths"]) == 9
-    assert len(part.document["components"]["schemas"]) == 140
-    assert [len(names) for names in part.events.values()] == [46, 11, 7, 3]
-    assert part.webhooks == ("WebhookLiveCallIncoming", "WebhookRealtimeCallIncoming")
+    assert len(part.document["paths"]) >= 9
+    assert len(part.document["components"]["schemas"]) >= 140
+    events = [len(names) for names in part.events.values()]
+    assert all(now >= least for now, least in zip(events, [46, 11, 7, 3], strict=True))
+    assert {"WebhookLiveCallIncoming", "WebhookRealtimeCallIncoming"} <= set(part.webhooks)
     properties = [pointer for pointer, _ in prose.described(VENDORED) if "/properties/" in pointer]
-    assert len(properties) == 794
+    assert len(properties) >= 794
 
 
 @pytest.mark.parametrize(
@@ -53,6 +58,16 @@ def test_a_missing_text_is_found(take_away: str) -> None:
     }[take_away]
     del holder[key]
     assert prose.check(document) == [f"missing   {pointer}"]
+
+
+def test_a_provisional_text_is_still_missing() -> None:
+    document = prose.provisional(small(gain={"type": "number"}))
+    at = "/components/schemas/RealtimeThing/properties/gain"
+    assert document["components"]["schemas"]["RealtimeThing"]["properties"]["gain"] == {
+        "description": f"{prose.PROVISIONAL} gain",
+        "type": "number",
+    }
+    assert prose.check(document) == [f"missing   {at}"] and prose.provisional(document) == document
 
 
 @pytest.mark.parametrize("text", ["The type.", "Type of the thing", "thing's types", "Always this."])

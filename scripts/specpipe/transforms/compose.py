@@ -130,8 +130,12 @@ class _Merger:
             kept: dict[str, Any] = {key: one[key] for key in _OUTER if key in one}
             beside = {key: value for key, value in one.items() if key not in (*UNIONS, *kept)}
             whole = self._merge(beside, other)
-            pairs = [(whole, member) if flip else (member, whole) for member in members if member != NULL]
-            return {"anyOf": [self._merge(*pair) for pair in pairs], **kept}
+            merged = []
+            for member in members:
+                if member != NULL:
+                    place = {POINTER: member[POINTER]} if POINTER in member else {}
+                    merged.append(self._merge(*((whole, member) if flip else (member, whole))) | place)
+            return {"anyOf": merged, **kept}
         return self._merge_plain(left, right)
 
     def _merge_plain(self, left: dict[str, Any], right: dict[str, Any]) -> dict[str, Any]:

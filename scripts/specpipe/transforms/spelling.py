@@ -141,6 +141,13 @@ def split_type_lists(document: Document) -> tuple[Document, int]:
             members.append(member)
         if len(members) == 1:
             return {**rest, **members[0]}
+        if POINTER in rest:
+            # A schema that only may be null as well keeps its own place; of several each has its type's.
+            alone = sum(member != NULL for member in members) == 1
+            for member in members:
+                if any(keyword in member for keyword in _COMPOSED):
+                    step = "" if alone else f"/type/{types.index(member['type'])}"
+                    member[POINTER] = rest[POINTER] + step
         return {**rest, "anyOf": members} if members else {**rest, "not": {}}
 
     return each_schema(document, rule)
@@ -167,7 +174,8 @@ def null_unions(document: Document) -> tuple[Document, int]:
         if members is not None and "allOf" not in out and "properties" not in out:
             keyword = "anyOf" if "anyOf" in out else "oneOf"
             return out if NULL in members else {**out, keyword: [*members, dict(NULL)]}
-        outer = {key: out.pop(key) for key in ("description", POINTER, "default") if key in out}
+        # The pointer stays with the schema: that is what gets a name, whether null may stand there or not.
+        outer: dict[str, Any] = {key: out.pop(key) for key in ("description", "default") if key in out}
         return {**outer, "anyOf": [out, dict(NULL)]}
 
     return each_schema(document, rule)
