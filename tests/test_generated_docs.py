@@ -86,6 +86,7 @@ def test_every_operation_is_described_in_full(name: str) -> None:
         *("Example", "Parameters", "Return type", "Authorization", "Content types", "Response codes")
     ]
     assert f"{name}.sync(" in section and f"`{name}.sync_detailed(…)`" in section
+    assert f"{name}.build_request(" in section and f"`{name}.build_request(…)`" in section
     parameters = section.partition("### Parameters")[2].partition("### Return type")[0]
     rows = [line.split(" | ") for line in parameters.splitlines() if line.startswith("| `")]
     assert rows and all(len(row) == 4 and row[2].strip() for row in rows)

@@ -23,7 +23,7 @@ from .transforms.walk import each_schema
 
 #: Names that the generated package's own modules use.
 _OWN = {
-    *("Model", "Unset", "UNSET", "Tag", "Shapes", "Response", "Client", "AuthenticatedClient"),
+    *("Model", "Unset", "UNSET", "Tag", "Shapes", "Request", "Response", "Client", "AuthenticatedClient"),
     *("Any", "Literal", "Mapping", "Self", "TypeAlias", "ClassVar", "TYPE_CHECKING"),
 }
 

@@ -160,8 +160,10 @@ def _sent(package: Imported, operation: Operation, arguments: dict[str, Any]) ->
     client.set_httpx_client(
         httpx.Client(base_url="http://127.0.0.1:9/v1", transport=httpx.MockTransport(answer))
     )
+    module = package.operation(operation)
     try:
-        package.operation(operation).sync_detailed(client=client, **arguments)
+        built = module.build_request(**arguments)
+        module.sync_detailed(client=client, **arguments)
     except ValueError as error:
         # An empty path segment, or a header that is not ASCII: neither can be sent.
         assert "cannot be a path segment" in str(error) or isinstance(error, UnicodeEncodeError)
@@ -169,7 +171,12 @@ def _sent(package: Imported, operation: Operation, arguments: dict[str, Any]) ->
     except TypeError as error:
         assert str(error).startswith("body must be ") and isinstance(arguments["body"], dict)
         return None
-    return requests[0]
+    (sent,) = requests
+    assert sent.method == built.method and sent.url.raw_path.decode().startswith(f"/v1{built.path}")
+    assert len(sent.content) == len(built.content)  # a boundary is drawn anew
+    if "multipart" not in built.headers.get("Content-Type", ""):
+        assert sent.content == built.content
+    return sent
 
 
 def _answers(operation: Operation) -> Iterator[tuple[int, Content | None]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import httpx
@@ -113,3 +114,41 @@ def test_an_empty_form_is_still_a_form(package: Callable[..., Imported]) -> None
             request = send(made, body=getattr(made.module("models"), model)(**fields))
             assert request.headers["content-type"] == "application/x-www-form-urlencoded"
             assert request.content == sent
+
+
+def built(package: Imported, **arguments: Any) -> Any:
+    """The request that `op` builds."""
+    return package.module("api.default.op").build_request(**arguments)
+
+
+def test_a_mapping_or_bytes_may_stand_for_a_model_of_json(package: Callable[..., Imported]) -> None:
+    with package({"application/json": ref("B")}) as made:
+        for body in ({"b": "ü"}, MappingProxyType({"b": "ü"}), '{"b":"ü"}'.encode()):
+            request = built(made, body=body)
+            assert (request.method, request.path, request.url) == ("POST", "/realtime", "/realtime")
+            assert request.headers == {"Content-Type": "application/json"}
+            assert request.content == '{"b":"ü"}'.encode()
+
+
+def test_a_mapping_goes_out_as_the_first_media_type_with_keys(package: Callable[..., Imported]) -> None:
+    content = {"application/sdp": TEXT, "multipart/form-data": ref("B")}
+    with package({**content, "application/x-www-form-urlencoded": ref("C")}) as made:
+        request = built(made, body={"b": b"\xff"})
+        boundary = request.headers["Content-Type"].removeprefix("multipart/form-data; boundary=").encode()
+        head = b'Content-Disposition: form-data; name="b"\r\nContent-Type: text/plain'
+        assert request.content == b"--%b\r\n%b\r\n\r\n\xff\r\n--%b--\r\n" % (boundary, head, boundary)
+        assert built(made, body=b"\xff").content == b"\xff"
+        with pytest.raises(TypeError, match="body must be"):
+            built(made, body=1)
+
+
+def test_a_part_s_name_cannot_end_its_header(package: Callable[..., Imported]) -> None:
+    with package({"multipart/form-data": {"type": "object"}}) as made:
+        content = built(made, body={'a"\r\nX: y': "1"}).content
+        assert b'name="a%22%0D%0AX: y"\r\nContent-Type: application/json\r\n\r\n1\r\n' in content
+
+
+@pytest.mark.parametrize("body", [{"n": float("nan")}, {"n": object()}])
+def test_what_has_no_json_form_is_refused(body: Any, package: Callable[..., Imported]) -> None:
+    with package({"application/json": ref("B")}) as made, pytest.raises((TypeError, ValueError)):
+        built(made, body=body)

@@ -21,7 +21,7 @@ _PATH_PARAMETER = re.compile(r"{([^{}]+)}")
 
 @attrs.frozen
 class Operation:
-    """One operation as a module with four functions."""
+    """One operation as a module with five functions."""
 
     name: str
     method: str
@@ -50,11 +50,40 @@ class Operation:
     @property
     def body_annotation(self) -> str:
         """The type of the `body` argument."""
-        kinds = list(dict.fromkeys(body.annotation for body in self.bodies))
-        if "Any" in kinds:
+        return self._union([body.annotation for body in self.bodies])
+
+    @property
+    def encoded_annotation(self) -> str:
+        """The type of the `body` argument of `build_request`, which accepts what is encoded as well."""
+        more = ["Mapping[str, Any]"] * self._accepts_mapping + ["bytes"] * self._accepts_bytes
+        return self._union([*(body.annotation for body in self.bodies), *more])
+
+    @property
+    def body_as_encoded(self) -> str:
+        """What `build_request` accepts in place of a model, in words; empty if nothing."""
+        if not self._accepts_mapping:
+            return "JSON as bytes is sent as it is." if self._accepts_json_bytes else ""
+        if self._accepts_json_bytes:
+            return "Also accepts a mapping, or JSON as bytes, sent as it is."
+        return "Also accepts a mapping; bytes in it are sent as they are."
+
+    def _union(self, annotations: list[str]) -> str:
+        if "Any" in annotations:
             return "Any"
-        rest = [kind for kind in kinds if kind != "None"]
-        return " | ".join([*rest, "None"] if not self.body_required or "None" in kinds else rest)
+        kinds = [kind for kind in dict.fromkeys(annotations) if kind != "None"]
+        return " | ".join([*kinds, "None"] if not self.body_required or "None" in annotations else kinds)
+
+    @property
+    def _accepts_mapping(self) -> bool:
+        return any(body.kind != "content" for body in self.bodies)
+
+    @property
+    def _accepts_json_bytes(self) -> bool:
+        return [body.kind for body in self.bodies] == ["json"]
+
+    @property
+    def _accepts_bytes(self) -> bool:
+        return self._accepts_json_bytes or any("bytes" in body.accepts for body in self.bodies)
 
     @property
     def choose_media(self) -> bool:
@@ -65,7 +94,9 @@ class Operation:
     def test(self, body: Body) -> str:
         """Source of the test by which a value is known to go out in this body's way."""
         if "*" not in body.accepts:
-            return _isinstance(body.accepts)
+            first = next((body for body in self.bodies if body.kind != "content"), None)
+            to_any = any("*" in other.accepts for other in self.bodies)
+            return _isinstance((*body.accepts, "Mapping") if body is first and not to_any else body.accepts)
         others = tuple(name for other in self.bodies if other is not body for name in other.accepts)
         test = f"not {_isinstance(others)}"
         return test if self.body_required else f"body is not None and {test}"

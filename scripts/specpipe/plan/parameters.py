@@ -11,8 +11,19 @@ from .expressions import Scope
 
 #: Names that the generated functions use themselves.
 _RESERVED = (
-    *("client", "body", "content_type", "headers", "kwargs", "response", "errors", "httpx", "isinstance"),
-    *("sync", "sync_detailed", "asyncio", "asyncio_detailed", "dict", "str", "Any"),
+    *("client", "body", "content", "content_type", "headers", "path", "response", "errors", "httpx"),
+    *(
+        "build_request",
+        "sync",
+        "sync_detailed",
+        "asyncio",
+        "asyncio_detailed",
+        "isinstance",
+        "dict",
+        "str",
+        "bytes",
+    ),
+    *("Any", "Mapping", "Request"),
 )
 
 

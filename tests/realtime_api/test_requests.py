@@ -1,0 +1,170 @@
+"""`build_request` of every operation: what it builds, and that it is what the other functions send."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from importlib import import_module
+from typing import Any
+
+import httpx
+import pytest
+from realtime_api import AuthenticatedClient
+from realtime_api.models import (
+    RealtimeCallCreateRequest,
+    RealtimeCallReferRequest,
+    RealtimeCallRejectRequest,
+    RealtimeCreateClientSecretRequest,
+    RealtimeSessionCreateRequest,
+    RealtimeSessionCreateRequestGA,
+    RealtimeTranscriptionSessionCreateRequest,
+    RealtimeTranslationClientSecretCreateRequest,
+    RealtimeTranslationSessionCreateRequest,
+)
+from realtime_api.types import Request
+
+CALL_ID = "rtc_/ü?#"
+QUOTED = "rtc_%2F%C3%BC%3F%23"
+SESSION = RealtimeSessionCreateRequestGA(model="gpt-realtime", instructions="Grüße.")
+#: Operation → positional arguments, body, path.
+OPERATIONS: dict[str, tuple[tuple[str, ...], Any, str]] = {
+    "create_realtime_call": (
+        (),
+        RealtimeCallCreateRequest(sdp="v=0\r\n", session=SESSION),
+        "/realtime/calls",
+    ),
+    "accept_realtime_call": ((CALL_ID,), SESSION, f"/realtime/calls/{QUOTED}/accept"),
+    "reject_realtime_call": (
+        (CALL_ID,),
+        RealtimeCallRejectRequest(status_code=486),
+        f"/realtime/calls/{QUOTED}/reject",
+    ),
+    "refer_realtime_call": (
+        (CALL_ID,),
+        RealtimeCallReferRequest(target_uri="tel:+14155550123"),
+        f"/realtime/calls/{QUOTED}/refer",
+    ),
+    "hangup_realtime_call": ((CALL_ID,), None, f"/realtime/calls/{QUOTED}/hangup"),
+    "create_realtime_client_secret": (
+        (),
+        RealtimeCreateClientSecretRequest(session=SESSION),
+        "/realtime/client_secrets",
+    ),
+    "create_realtime_session": ((), RealtimeSessionCreateRequest(), "/realtime/sessions"),
+    "create_realtime_transcription_session": (
+        (),
+        RealtimeTranscriptionSessionCreateRequest(),
+        "/realtime/transcription_sessions",
+    ),
+    "create_realtime_translation_client_secret": (
+        (),
+        RealtimeTranslationClientSecretCreateRequest(
+            session=RealtimeTranslationSessionCreateRequest(model="gpt-realtime-translate")
+        ),
+        "/realtime/translations/client_secrets",
+    ),
+}
+
+
+def module(name: str) -> Any:
+    return import_module(f"realtime_api.api.realtime.{name}")
+
+
+def build(name: str, body: Any) -> Request:
+    arguments = OPERATIONS[name][0]
+    request: Request = module(name).build_request(*arguments, **({} if body is None else {"body": body}))
+    return request
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_it_has_method_path_headers_and_the_final_bytes(name: str) -> None:
+    _, body, path = OPERATIONS[name]
+    request = build(name, body)
+    assert (request.method, request.path, request.url, request.query) == ("POST", path, path, ())
+    if body is None:
+        assert (request.headers, request.content) == ({}, b"")
+    elif name == "create_realtime_call":
+        assert request.headers["Content-Type"].startswith("multipart/form-data; boundary=")
+    else:
+        assert request.headers == {"Content-Type": "application/json"}
+        assert json.loads(request.content) == body.to_dict()
+        assert build(name, body.to_dict()).content == build(name, request.content).content == request.content
+
+
+@pytest.mark.parametrize("form", ["sync", "sync_detailed", "asyncio", "asyncio_detailed"])
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_every_form_sends_exactly_that(name: str, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "urandom", lambda length: bytes(length))  # the same boundary twice
+    sent: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        request.read()
+        sent.append(request)
+        return httpx.Response(403, json={})
+
+    arguments, body, _ = OPERATIONS[name]
+    client = AuthenticatedClient(base_url="http://127.0.0.1:9/v1", token="key")
+    given = {"client": client} if body is None else {"client": client, "body": body}
+    if form.startswith("sync"):
+        transport = httpx.MockTransport(answer)
+        with httpx.Client(base_url="http://127.0.0.1:9/v1", transport=transport) as http_client:
+            client.set_httpx_client(http_client)
+            getattr(module(name), form)(*arguments, **given)
+    else:
+
+        async def run() -> None:
+            transport = httpx.MockTransport(answer)
+            async with httpx.AsyncClient(
+                base_url="http://127.0.0.1:9/v1", transport=transport
+            ) as http_client:
+                client.set_async_httpx_client(http_client)
+                await getattr(module(name), form)(*arguments, **given)
+
+        asyncio.run(run())
+    (request,) = sent
+    built = build(name, body)
+    assert (request.method, request.url.raw_path.decode()) == (built.method, f"/v1{built.path}")
+    assert request.content == built.content
+    assert {key: request.headers[key] for key in built.headers} == built.headers
+
+
+def test_a_call_is_multipart_with_part_types_no_file_names_and_a_fresh_boundary() -> None:
+    contents, boundaries = [], []
+    for body in (
+        RealtimeCallCreateRequest(sdp="v=0\r\n", session=SESSION),
+        {"sdp": b"v=0\r\n", "session": SESSION},
+        {
+            "sdp": "v=0\r\n",
+            "session": json.dumps(SESSION.to_dict(), ensure_ascii=False, separators=(",", ":")),
+        },
+    ):
+        request = build("create_realtime_call", body)
+        boundary = request.headers["Content-Type"].removeprefix("multipart/form-data; boundary=")
+        boundaries.append(boundary)
+        contents.append(request.content.replace(boundary.encode(), b"B"))
+    assert contents[0] == contents[1] == contents[2]
+    assert contents[0].decode() == (
+        '--B\r\nContent-Disposition: form-data; name="sdp"\r\n'
+        "Content-Type: application/sdp\r\n\r\nv=0\r\n\r\n"
+        '--B\r\nContent-Disposition: form-data; name="session"\r\nContent-Type: application/json\r\n\r\n'
+        '{"type":"realtime","model":"gpt-realtime","instructions":"Grüße."}\r\n--B--\r\n'
+    )
+    assert len({*boundaries}) == 3 and all(len(boundary) == 32 for boundary in boundaries)
+
+
+@pytest.mark.parametrize("offer", ["v=0\r\n", b"v=0\r\n"])
+def test_a_bare_offer_goes_out_raw(offer: str | bytes) -> None:
+    request = build("create_realtime_call", offer)
+    assert (request.headers, request.content) == ({"Content-Type": "application/sdp"}, b"v=0\r\n")
+
+
+@pytest.mark.parametrize("call_id", ["", ".", ".."])
+def test_a_call_id_that_names_another_path_is_refused(call_id: str) -> None:
+    with pytest.raises(ValueError, match="call_id must name something"):
+        module("hangup_realtime_call").build_request(call_id)
+
+
+def test_its_repr_shows_neither_content_nor_headers() -> None:
+    shown = repr(build("create_realtime_client_secret", {"session": {"instructions": "hunter2"}}))
+    assert "hunter2" not in shown and "path='/realtime/client_secrets'" in shown
