@@ -7,6 +7,8 @@ import threading
 
 import httpx
 import pytest
+from realtime_api.api.realtime import hangup_realtime_call
+from realtime_api.types import Request
 
 from realtime_ext.errors import (
     APIConnectionError,
@@ -21,8 +23,10 @@ from realtime_ext.http.operation import Operation, read_nothing
 from realtime_ext.secrets import Secret
 from tests.loopback import Loopback, answer, break_off, hang_up, reset, say_nothing
 from tests.runner import Flavour
+from tests.samples.sdp import sample
 
 CALL = "rtc_u1_abc"
+OFFER = sample("offer-aiortc-audio-datachannel")
 
 
 def refused_port() -> str:
@@ -272,9 +276,56 @@ def test_threads_share_one_client() -> None:
 def test_an_operation_s_repr_shows_no_body_and_no_secret() -> None:
     operation = Operation(
         name="x",
-        request={"content": b"secret"},
+        request=Request("POST", "/x", {}, b"secret"),
         read=read_nothing,
         acts_twice=True,
         bearer=Secret("ek_1"),
     )
     assert "secret'" not in repr(operation) and "ek_1" not in repr(operation)
+
+
+# --- redirects
+
+
+def redirecting(flavour: Flavour, location: str, status: int, **options):
+    """A client on an httpx client that follows redirects, and what it sent, with an answer that is one."""
+    sent: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        sent.append(request)
+        return httpx.Response(status, headers={"location": location})
+
+    http_client = flavour.http_client(transport=httpx.MockTransport(answer), follow_redirects=True)
+    return flavour.client(http_client=http_client, **options), sent
+
+
+REQUESTS = {
+    "create": lambda client: client.calls.create(OFFER),
+    "create_with_secret": lambda client: client.calls.create_with_secret(OFFER, "ek_0123"),
+    "hangup": lambda client: client.calls.hangup(CALL),
+    "client_secrets": lambda client: client.client_secrets.create(),
+}
+
+
+@pytest.mark.parametrize("auth_header", ["authorization", "api-key"])
+@pytest.mark.parametrize("status", [301, 303, 307, 308])
+@pytest.mark.parametrize("location", ["https://elsewhere.example/v1/x", "/v1/x"])
+@pytest.mark.parametrize("request_", REQUESTS.values(), ids=REQUESTS)
+def test_a_redirect_is_an_error_and_nothing_is_sent_elsewhere(
+    flavour: Flavour, request_, location: str, status: int, auth_header: str
+) -> None:
+    client, sent = redirecting(flavour, location, status, auth_header=auth_header)
+    with pytest.raises(APIStatusError, match=f"HTTP {status}, a redirect: not followed") as caught:
+        flavour.run(request_(client))
+    assert (caught.value.status_code, caught.value.may_have_applied) == (status, False)
+    assert [request.url.host for request in sent] == ["api.openai.com"]
+
+
+@pytest.mark.parametrize("auth_header", ["authorization", "api-key"])
+def test_the_generated_client_follows_no_redirect_either(flavour: Flavour, auth_header: str) -> None:
+    client, sent = redirecting(flavour, "https://elsewhere.example/v1/x", 307, auth_header=auth_header)
+    operation = (
+        hangup_realtime_call.asyncio_detailed if flavour.is_async else hangup_realtime_call.sync_detailed
+    )
+    assert flavour.run(operation(CALL, client=client.raw)).status_code == 307
+    assert [request.url.host for request in sent] == ["api.openai.com"]

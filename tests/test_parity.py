@@ -72,7 +72,9 @@ def test_what_blocks_in_one_is_awaited_in_the_other(pair: tuple[type, type]) -> 
     for name in blocking:
         assert not inspect.iscoroutinefunction(blocking[name]), name
         assert inspect.iscoroutinefunction(awaited[name]), name
-        assert awaited[name].__doc__.splitlines()[0].rstrip(".;") in blocking[name].__doc__, name
+        first, _, told = awaited[name].__doc__.partition("; as ")
+        assert first in blocking[name].__doc__, name
+        assert told == f"`{pair[0].__name__}.{name}`, awaited.", name
 
 
 def test_both_clients_carry_the_same_resources() -> None:

@@ -1,7 +1,6 @@
-"""Operations: requests that are ready to be sent, each with the function that reads its answer.
+"""Operations: what is asked of the API, how the answer is read, and the errors for what is refused.
 
-The job: keep what is asked of the API apart from how it gets there, so that both clients share it, and turn
-refusals into errors. It must not send anything.
+Both flavours share it. It must not send anything.
 """
 
 from __future__ import annotations
@@ -14,15 +13,17 @@ import attrs
 from .. import _json
 from ..arguments import check_header
 from ..call import SAFETY_HEADER
-from ..errors import APIResponseError, APIStatusError, status_error_class
+from ..errors import APIResponseError, APIStatusError, SessionConfigError, SessionProblem, status_error_class
 from ..secrets import Secret, mask, redact
 from .retry import parse_retry_after
 
 if TYPE_CHECKING:
     import httpx
+    from realtime_api.types import Request
 
 __all__ = [
     "Operation",
+    "encode_session",
     "read_model",
     "read_nothing",
     "read_object",
@@ -42,8 +43,7 @@ class Operation(Generic[T]):
 
     Args:
         name: What users call it, such as `calls.create`, for messages and logs.
-        request: Keyword arguments of `httpx.Client.request`: method, url below the base URL, and the body.
-            They can be sent any number of times.
+        request: The request with its final bytes, as the generated `build_request` returns it.
         read: Turns an answer with status 2xx into the result.
         acts_twice: Whether carrying it out twice would do harm; then only what had no effect is repeated.
         bearer: A client secret that authorizes it in place of the API key.
@@ -52,7 +52,7 @@ class Operation(Generic[T]):
     """
 
     name: str
-    request: Mapping[str, Any] = attrs.field(repr=False)
+    request: Request
     read: Callable[[httpx.Response], T]
     acts_twice: bool
     bearer: Secret | None = None
@@ -65,8 +65,8 @@ class Operation(Generic[T]):
         return self.missing_is_done == "always" or repeats > 0
 
 
-def with_safety_identifier(request: Mapping[str, Any], identifier: str | None) -> Mapping[str, Any]:
-    """Add the header that names the end user to a request, if there is one to name.
+def with_safety_identifier(request: Request, identifier: str | None) -> Request:
+    """Add the header that names the end user to a request; None adds nothing.
 
     Raises:
         TypeError: The identifier is not a str.
@@ -75,15 +75,28 @@ def with_safety_identifier(request: Mapping[str, Any], identifier: str | None) -
     if identifier is None:
         return request
     value = check_header("safety_identifier", identifier)
-    return {**request, "headers": {**request.get("headers", {}), SAFETY_HEADER: value}}
+    return attrs.evolve(request, headers={**request.headers, SAFETY_HEADER: value})
+
+
+def encode_session(body: Mapping[str, Any]) -> bytes:
+    """Encode a resolved session, or a body that holds one, as JSON.
+
+    Raises:
+        SessionConfigError: Something in it has no JSON form; nothing was sent.
+    """
+    try:
+        return _json.encode(body, plain=True).encode()
+    except ValueError as error:
+        message = f"session: cannot be written as JSON: {error}"
+        raise SessionConfigError([SessionProblem("session", body, "JSON values", message)]) from error
 
 
 def read_nothing(response: httpx.Response) -> None:
-    """Read an answer whose body says nothing: whatever it is, the status was enough."""
+    """Ignore an answer's body: the status says it all."""
 
 
 def read_object(response: httpx.Response) -> dict[str, Any]:
-    """Read an answer that is a JSON object.
+    """Return an answer's JSON object.
 
     Raises:
         APIResponseError: It is something else. The message shows none of it, since it may hold a secret.
@@ -97,20 +110,17 @@ def read_object(response: httpx.Response) -> dict[str, Any]:
     return data
 
 
-def read_model(response: httpx.Response, data: dict[str, Any], from_dict: Callable[[dict[str, Any]], T]) -> T:
-    """Turn an answer's JSON into the model that the API promises.
+def read_model(response: httpx.Response, from_dict: Callable[[dict[str, Any]], T]) -> T:
+    """Return the model that an answer's JSON stands for.
 
     Args:
-        response: The answer, for the error.
-        data: Its JSON.
+        response: The answer.
         from_dict: The model's own reader.
 
-    Returns:
-        The model.
-
     Raises:
-        APIResponseError: Something that the API promises is missing or of another type.
+        APIResponseError: It is not JSON, or what the API promises is missing or of another type.
     """
+    data = read_object(response)
     try:
         return from_dict(data)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -165,7 +175,9 @@ def status_error(
     text = redact(body.decode("utf-8", "replace"), secrets)
     envelope = _envelope(text)
     message = envelope.get("message")
-    if not isinstance(message, str) or not message.strip():
+    if 300 <= status < 400:
+        message = f"HTTP {status}, a redirect: not followed, for the key would go along; correct the base_url"
+    elif not isinstance(message, str) or not message.strip():
         message = f"HTTP {status}; {_start_of(text)}"
     return status_error_class(status)(
         mask(message),
@@ -181,7 +193,7 @@ def status_error(
 
 
 def _envelope(text: str) -> Mapping[str, Any]:
-    """Find the error in a body: `{"error": {…}}`, or `{"error": "…"}` as some compatible servers have it."""
+    """Return the error in a body: `{"error": {…}}`, or `{"error": "…"}` as some servers write it."""
     try:
         value = _json.decode(text) if text.lstrip()[:1] == "{" else None
     except ValueError:

@@ -135,30 +135,34 @@ class Exchange(Generic[T]):
 
     def request(self, key: Secret | None) -> dict[str, Any]:
         """Return the keyword arguments for httpx's `request`."""
-        operation, settings = self._operation, self._settings
-        request = dict(operation.request)
+        request, bearer, settings = self._operation.request, self._operation.bearer, self._settings
         headers = settings.request_headers(
-            key, bearer=operation.bearer, headers=request.pop("headers", None), extra=self._options.headers
+            key, bearer=bearer, headers=request.headers, extra=self._options.headers
         )
-        self._sent = tuple(secret.reveal() for secret in (key, operation.bearer) if secret is not None)
-        request["url"] = _parsed(settings.base_url + request["url"])
-        request["headers"] = headers
-        request["timeout"] = self._timeout
-        if settings.query or self._options.query:
-            request["params"] = {**settings.query, **self._options.query}
+        self._sent = tuple([secret.reveal() for secret in (key, bearer) if secret is not None])
+        arguments: dict[str, Any] = {
+            "method": request.method,
+            "url": _parsed(settings.base_url + request.path),
+            "headers": headers,
+            "content": request.content,
+            "timeout": self._timeout,
+            "follow_redirects": False,  # httpx would send an api-key, an offer or a secret to any host
+        }
+        if query := {**dict(request.query), **settings.query, **self._options.query}:
+            arguments["params"] = query
         if "authorization" in headers:
-            request["auth"] = None  # a client's own auth would replace the header
-        return request
+            arguments["auth"] = None  # a client's own auth would replace the header
+        return arguments
 
     def answered(self, response: httpx.Response) -> Done[T] | float:
-        """Take an answer: return the result, or the seconds until the next attempt; else raise."""
+        """Return the result that an answer holds, or the seconds until the next attempt; else raise."""
         status = response.status_code
         operation = self._operation
         request_id = response.headers.get("x-request-id")
         logger.debug(
             "%s: %s answered %d, %d bytes, request %s",
             operation.name,
-            operation.request["url"],
+            operation.request.path,
             status,
             len(response.content),
             request_id,
@@ -181,7 +185,7 @@ class Exchange(Generic[T]):
         return pause
 
     def failed(self, error: httpx.HTTPError) -> float:
-        """Take a failure without an answer: return the seconds until the next attempt, or raise."""
+        """Return the seconds until the next attempt after a failure without an answer, or raise."""
         import httpx
 
         timed_out = isinstance(error, httpx.TimeoutException)

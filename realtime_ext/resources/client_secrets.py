@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, cast
 
 import attrs
 
-from .. import _wire
 from ..arguments import QueryValue
 from ..errors import SessionConfigError, SessionProblem
-from ..http.operation import Operation, read_object, response_error, with_safety_identifier
+from ..http.operation import Operation, encode_session, read_object, response_error, with_safety_identifier
 from ..http.sending import AsyncHttp, Http, asend, send
 from ..http.settings import RequestOptions
 from ..schema import bounds
@@ -92,6 +91,133 @@ class ClientSecret(Generic[SessionT]):
         return {"value": self.value, "expires_at": int(self.expires_at.timestamp())}
 
 
+class ClientSecrets:
+    """Make client secrets for browsers, blocking."""
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+
+    def create(
+        self,
+        session: SessionLike | None = None,
+        expires_after: int | timedelta | None = None,
+        *,
+        safety_identifier: str | None = None,
+        timeout: Timeout | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, QueryValue] | None = None,
+    ) -> ClientSecret[ConversationSession]:
+        """Make a client secret; make a fresh one for each call.
+
+        Args:
+            session: The conversation or transcription session that it starts: a builder, a generated model or
+                a dict; None for the API's defaults.
+            expires_after: Its lifetime, 10–7200 s, as whole seconds or a timedelta; None for the API's 600 s.
+            safety_identifier: A stable, hashed id of the end user.
+            timeout: Seconds, or an httpx.Timeout; None for the client's.
+            extra_headers: Further headers; they win over all others.
+            extra_query: Further query parameters; they win over the client's.
+
+        Returns:
+            The secret. `to_browser()` returns what the browser may see.
+
+        Raises:
+            SessionConfigError: The API would refuse the session or the lifetime; nothing was sent.
+            MissingApiKeyError: The client has no key.
+            APIConnectionError, APIStatusError: No answer came, or the API refused or failed.
+            APIResponseError: The answer holds no secret.
+        """
+        operation = build_create(
+            session,
+            expires_after,
+            validate=self._http.settings.validate,
+            safety_identifier=safety_identifier,
+        )
+        return send(operation, self._http, RequestOptions.check(timeout, extra_headers, extra_query))
+
+
+class AsyncClientSecrets:
+    """Make client secrets for browsers, awaited; else as `ClientSecrets`."""
+
+    def __init__(self, http: AsyncHttp) -> None:
+        self._http = http
+
+    async def create(
+        self,
+        session: SessionLike | None = None,
+        expires_after: int | timedelta | None = None,
+        *,
+        safety_identifier: str | None = None,
+        timeout: Timeout | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, QueryValue] | None = None,
+    ) -> ClientSecret[ConversationSession]:
+        """Make a client secret; as `ClientSecrets.create`, awaited."""
+        operation = build_create(
+            session,
+            expires_after,
+            validate=self._http.settings.validate,
+            safety_identifier=safety_identifier,
+        )
+        return await asend(operation, self._http, RequestOptions.check(timeout, extra_headers, extra_query))
+
+
+class TranslationClientSecrets:
+    """Make client secrets that start translation sessions, blocking."""
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+
+    def create(
+        self,
+        session: SessionLike,
+        expires_after: int | timedelta | None = None,
+        *,
+        timeout: Timeout | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, QueryValue] | None = None,
+    ) -> ClientSecret[TranslationSession]:
+        """Make a client secret for a translation session.
+
+        Args:
+            session: The translation session that it starts: a builder, a generated model or a dict.
+            expires_after, timeout, extra_headers, extra_query: As for `ClientSecrets.create`.
+
+        Returns:
+            The secret.
+
+        Raises:
+            SessionConfigError: The API would refuse the session or the lifetime; nothing was sent.
+            MissingApiKeyError, APIConnectionError, APIStatusError, APIResponseError: As with client secrets.
+        """
+        operation = build_create_for_translation(
+            session, expires_after, validate=self._http.settings.validate
+        )
+        return send(operation, self._http, RequestOptions.check(timeout, extra_headers, extra_query))
+
+
+class AsyncTranslationClientSecrets:
+    """Make client secrets for translation sessions, awaited; else as `TranslationClientSecrets`."""
+
+    def __init__(self, http: AsyncHttp) -> None:
+        self._http = http
+
+    async def create(
+        self,
+        session: SessionLike,
+        expires_after: int | timedelta | None = None,
+        *,
+        timeout: Timeout | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, QueryValue] | None = None,
+    ) -> ClientSecret[TranslationSession]:
+        """Make a client secret for a translation session; as `TranslationClientSecrets.create`, awaited."""
+        operation = build_create_for_translation(
+            session, expires_after, validate=self._http.settings.validate
+        )
+        return await asend(operation, self._http, RequestOptions.check(timeout, extra_headers, extra_query))
+
+
 def build_create(
     session: SessionLike | None = None,
     expires_after: int | timedelta | None = None,
@@ -100,12 +226,6 @@ def build_create(
     safety_identifier: str | None = None,
 ) -> Operation[ClientSecret[ConversationSession]]:
     """Build the request for a client secret.
-
-    Args:
-        session: The conversation or transcription session that it starts; None for the API's defaults.
-        expires_after: Its lifetime, 10–7200 s, as whole seconds or a timedelta; None for the API's 600 s.
-        validate: Whether to check the session and the lifetime.
-        safety_identifier: A stable, hashed id of the end user.
 
     Returns:
         The operation; it is repeated freely, since a secret that nobody has does no harm.
@@ -117,15 +237,19 @@ def build_create(
 
     Source: https://platform.openai.com/docs/api-reference/realtime-sessions/create-realtime-client-secret
     """
+    from realtime_api.api.realtime import create_realtime_client_secret
+    from realtime_api.models import RealtimeCreateClientSecretResponse
+
     body = _lifetime("RealtimeCreateClientSecretRequest", expires_after, validate)
     if session is not None:
         from ..session import resolve
 
         body["session"] = resolve(session, validate=validate, kinds=("realtime", "transcription"))
+    request = create_realtime_client_secret.build_request(body=encode_session(body))
     return Operation(
         name="client_secrets.create",
-        request=with_safety_identifier(_wire.create_client_secret(body), safety_identifier),
-        read=lambda response: _read(response, _wire.read_client_secret),
+        request=with_safety_identifier(request, safety_identifier),
+        read=lambda response: _read(response, RealtimeCreateClientSecretResponse.from_dict),
         acts_twice=False,
     )
 
@@ -138,11 +262,6 @@ def build_create_for_translation(
 ) -> Operation[ClientSecret[TranslationSession]]:
     """Build the request for a client secret that starts a translation session.
 
-    Args:
-        session: The translation session that it starts.
-        expires_after: Its lifetime, 10–7200 s, as whole seconds or a timedelta; None for the API's 600 s.
-        validate: Whether to check the session and the lifetime.
-
     Returns:
         The operation; it is repeated freely.
 
@@ -150,14 +269,17 @@ def build_create_for_translation(
         SessionConfigError: The API would refuse the session or the lifetime.
         TypeError: The session is none.
     """
+    from realtime_api.api.realtime import create_realtime_translation_client_secret
+    from realtime_api.models import RealtimeTranslationClientSecretCreateResponse
+
     from ..session import resolve
 
     body = _lifetime("RealtimeTranslationClientSecretCreateRequest", expires_after, validate)
     body["session"] = resolve(session, validate=validate, kinds=("translation",))
     return Operation(
         name="translation_client_secrets.create",
-        request=_wire.create_translation_client_secret(body),
-        read=lambda response: _read(response, _wire.read_translation_client_secret),
+        request=create_realtime_translation_client_secret.build_request(body=encode_session(body)),
+        read=lambda response: _read(response, RealtimeTranslationClientSecretCreateResponse.from_dict),
         acts_twice=False,
     )
 
@@ -199,9 +321,9 @@ def _read(response: httpx.Response, read: Callable[[dict[str, Any]], Any]) -> Cl
 def _read_session(
     response: httpx.Response, data: dict[str, Any], read: Callable[[dict[str, Any]], Any]
 ) -> Any:
-    """Read the session beside a secret; what lacks something that its class needs is kept as it came.
+    """Return the session beside a secret; one that lacks what its class needs stays a dict.
 
-    The secret is good either way, and minting another one would mend nothing.
+    The secret is good either way, and another one would be no better.
     """
     given = data.get("session")
     if not isinstance(given, dict):
@@ -210,139 +332,3 @@ def _read_session(
         return read(data).session
     except (KeyError, TypeError, ValueError, AttributeError):
         return given
-
-
-class ClientSecrets:
-    """Mint short-lived keys for browsers."""
-
-    def __init__(self, http: Http) -> None:
-        self._http = http
-
-    def create(
-        self,
-        session: SessionLike | None = None,
-        expires_after: int | timedelta | None = None,
-        *,
-        safety_identifier: str | None = None,
-        timeout: Timeout | None = None,
-        extra_headers: Mapping[str, str] | None = None,
-        extra_query: Mapping[str, QueryValue] | None = None,
-    ) -> ClientSecret[ConversationSession]:
-        """Mint a client secret; mint a fresh one for each call.
-
-        Args:
-            session: The conversation or transcription session that it starts: a builder, a generated model or
-                a dict; None for the API's defaults.
-            expires_after: Its lifetime, 10–7200 s, as whole seconds or a timedelta; None for the API's 600 s.
-            safety_identifier: A stable, hashed id of the end user.
-            timeout: Seconds, or an httpx.Timeout; None takes the client's.
-            extra_headers: Further headers; they win over all others.
-            extra_query: Further query parameters; they win over the client's.
-
-        Returns:
-            The secret. `to_browser()` gives what the browser may see.
-
-        Raises:
-            SessionConfigError: The API would refuse the session or the lifetime; nothing was sent.
-            MissingApiKeyError: The client has no key.
-            APIConnectionError, APIStatusError: No answer came, or the API refused or failed.
-            APIResponseError: The answer holds no secret.
-        """
-        operation = build_create(
-            session,
-            expires_after,
-            validate=self._http.settings.validate,
-            safety_identifier=safety_identifier,
-        )
-        return send(operation, self._http, RequestOptions.check(timeout, extra_headers, extra_query))
-
-
-class AsyncClientSecrets:
-    """Mint short-lived keys for browsers."""
-
-    def __init__(self, http: AsyncHttp) -> None:
-        self._http = http
-
-    async def create(
-        self,
-        session: SessionLike | None = None,
-        expires_after: int | timedelta | None = None,
-        *,
-        safety_identifier: str | None = None,
-        timeout: Timeout | None = None,
-        extra_headers: Mapping[str, str] | None = None,
-        extra_query: Mapping[str, QueryValue] | None = None,
-    ) -> ClientSecret[ConversationSession]:
-        """Mint a client secret.
-
-        Takes, returns and raises the same as `ClientSecrets.create`.
-        """
-        operation = build_create(
-            session,
-            expires_after,
-            validate=self._http.settings.validate,
-            safety_identifier=safety_identifier,
-        )
-        return await asend(operation, self._http, RequestOptions.check(timeout, extra_headers, extra_query))
-
-
-class TranslationClientSecrets:
-    """Mint short-lived keys that start translation sessions."""
-
-    def __init__(self, http: Http) -> None:
-        self._http = http
-
-    def create(
-        self,
-        session: SessionLike,
-        expires_after: int | timedelta | None = None,
-        *,
-        timeout: Timeout | None = None,
-        extra_headers: Mapping[str, str] | None = None,
-        extra_query: Mapping[str, QueryValue] | None = None,
-    ) -> ClientSecret[TranslationSession]:
-        """Mint a client secret for a translation session.
-
-        Args:
-            session: The translation session that it starts: a builder, a generated model or a dict.
-            expires_after: Its lifetime, 10–7200 s, as whole seconds or a timedelta; None for the API's 600 s.
-            timeout: Seconds, or an httpx.Timeout; None takes the client's.
-            extra_headers: Further headers; they win over all others.
-            extra_query: Further query parameters; they win over the client's.
-
-        Returns:
-            The secret.
-
-        Raises:
-            SessionConfigError: The API would refuse the session or the lifetime; nothing was sent.
-            MissingApiKeyError, APIConnectionError, APIStatusError, APIResponseError: As with client secrets.
-        """
-        operation = build_create_for_translation(
-            session, expires_after, validate=self._http.settings.validate
-        )
-        return send(operation, self._http, RequestOptions.check(timeout, extra_headers, extra_query))
-
-
-class AsyncTranslationClientSecrets:
-    """Mint short-lived keys that start translation sessions."""
-
-    def __init__(self, http: AsyncHttp) -> None:
-        self._http = http
-
-    async def create(
-        self,
-        session: SessionLike,
-        expires_after: int | timedelta | None = None,
-        *,
-        timeout: Timeout | None = None,
-        extra_headers: Mapping[str, str] | None = None,
-        extra_query: Mapping[str, QueryValue] | None = None,
-    ) -> ClientSecret[TranslationSession]:
-        """Mint a client secret for a translation session.
-
-        Takes, returns and raises the same as `TranslationClientSecrets.create`.
-        """
-        operation = build_create_for_translation(
-            session, expires_after, validate=self._http.settings.validate
-        )
-        return await asend(operation, self._http, RequestOptions.check(timeout, extra_headers, extra_query))

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from .. import _wire
 from ..arguments import QueryValue
-from ..http.operation import Operation, read_model, read_object
+from ..http.operation import Operation, encode_session, read_model
 from ..http.sending import AsyncHttp, Http, asend, send
 from ..http.settings import RequestOptions
 
@@ -34,66 +33,8 @@ __all__ = [
 ]
 
 
-def build_create(session: SessionLike, *, validate: bool = True) -> Operation[RealtimeSessionCreateResponse]:
-    """Build the request for a conversation session.
-
-    Args:
-        session: Its configuration, in the present form (with `type`) or in the older one, which this
-            operation alone takes.
-        validate: Whether to check the session.
-
-    Returns:
-        The operation; it is repeated freely. The result's client secret, if there is one, is masked in reprs.
-
-    Raises:
-        SessionConfigError: The API would refuse the session.
-        TypeError: The session is none.
-
-    Source: https://platform.openai.com/docs/api-reference/realtime-sessions/create
-    """
-    from ..session import resolve
-
-    body = resolve(session, validate=validate, kinds=("realtime", "realtime_older"))
-    return Operation(
-        name="sessions.create",
-        request=_wire.create_session(body),
-        read=lambda response: read_model(response, read_object(response), _wire.read_session),
-        acts_twice=False,
-    )
-
-
-def build_create_transcription(
-    session: SessionLike, *, validate: bool = True
-) -> Operation[RealtimeTranscriptionSessionCreateResponse]:
-    """Build the request for a transcription session.
-
-    Args:
-        session: Its configuration, in the present form (with `type`) or in the older one, which this
-            operation alone takes.
-        validate: Whether to check the session.
-
-    Returns:
-        The operation; it is repeated freely. The result's client secret is masked in reprs.
-
-    Raises:
-        SessionConfigError: The API would refuse the session.
-        TypeError: The session is none.
-
-    Source: https://platform.openai.com/docs/api-reference/realtime-sessions/create-transcription
-    """
-    from ..session import resolve
-
-    body = resolve(session, validate=validate, kinds=("transcription", "transcription_older"))
-    return Operation(
-        name="transcription_sessions.create",
-        request=_wire.create_transcription_session(body),
-        read=lambda response: read_model(response, read_object(response), _wire.read_transcription_session),
-        acts_twice=False,
-    )
-
-
 class Sessions:
-    """Make conversation sessions of the older form."""
+    """Make conversation sessions of the older form, blocking."""
 
     def __init__(self, http: Http) -> None:
         self._http = http
@@ -110,7 +51,7 @@ class Sessions:
 
         Args:
             session: Its configuration: a builder, a generated model or a dict, of the present or older form.
-            timeout: Seconds, or an httpx.Timeout; None takes the client's.
+            timeout: Seconds, or an httpx.Timeout; None for the client's.
             extra_headers: Further headers; they win over all others.
             extra_query: Further query parameters; they win over the client's.
 
@@ -126,7 +67,7 @@ class Sessions:
 
 
 class AsyncSessions:
-    """Make conversation sessions of the older form."""
+    """Make conversation sessions of the older form, awaited; else as `Sessions`."""
 
     def __init__(self, http: AsyncHttp) -> None:
         self._http = http
@@ -139,16 +80,13 @@ class AsyncSessions:
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, QueryValue] | None = None,
     ) -> RealtimeSessionCreateResponse:
-        """Make a session ahead of its connection.
-
-        Takes, returns and raises the same as `Sessions.create`.
-        """
+        """Make a session; as `Sessions.create`, awaited."""
         operation = build_create(session, validate=self._http.settings.validate)
         return await asend(operation, self._http, RequestOptions.check(timeout, extra_headers, extra_query))
 
 
 class TranscriptionSessions:
-    """Make transcription sessions of the older form."""
+    """Make transcription sessions of the older form, blocking."""
 
     def __init__(self, http: Http) -> None:
         self._http = http
@@ -165,7 +103,7 @@ class TranscriptionSessions:
 
         Args:
             session: Its configuration: a builder, a generated model or a dict, of the present or older form.
-            timeout: Seconds, or an httpx.Timeout; None takes the client's.
+            timeout: Seconds, or an httpx.Timeout; None for the client's.
             extra_headers: Further headers; they win over all others.
             extra_query: Further query parameters; they win over the client's.
 
@@ -181,7 +119,7 @@ class TranscriptionSessions:
 
 
 class AsyncTranscriptionSessions:
-    """Make transcription sessions of the older form."""
+    """Make transcription sessions of the older form, awaited; else as `TranscriptionSessions`."""
 
     def __init__(self, http: AsyncHttp) -> None:
         self._http = http
@@ -194,9 +132,60 @@ class AsyncTranscriptionSessions:
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, QueryValue] | None = None,
     ) -> RealtimeTranscriptionSessionCreateResponse:
-        """Make a transcription session ahead of its connection.
-
-        Takes, returns and raises the same as `TranscriptionSessions.create`.
-        """
+        """Make a transcription session; as `TranscriptionSessions.create`, awaited."""
         operation = build_create_transcription(session, validate=self._http.settings.validate)
         return await asend(operation, self._http, RequestOptions.check(timeout, extra_headers, extra_query))
+
+
+def build_create(session: SessionLike, *, validate: bool = True) -> Operation[RealtimeSessionCreateResponse]:
+    """Build the request for a conversation session.
+
+    Returns:
+        The operation; it is repeated freely. The result's client secret, if there is one, is masked in reprs.
+
+    Raises:
+        SessionConfigError: The API would refuse the session.
+        TypeError: The session is none.
+
+    Source: https://platform.openai.com/docs/api-reference/realtime-sessions/create
+    """
+    from realtime_api.api.realtime import create_realtime_session
+    from realtime_api.models import RealtimeSessionCreateResponse
+
+    from ..session import resolve
+
+    body = resolve(session, validate=validate, kinds=("realtime", "realtime_older"))
+    return Operation(
+        name="sessions.create",
+        request=create_realtime_session.build_request(body=encode_session(body)),
+        read=lambda response: read_model(response, RealtimeSessionCreateResponse.from_dict),
+        acts_twice=False,
+    )
+
+
+def build_create_transcription(
+    session: SessionLike, *, validate: bool = True
+) -> Operation[RealtimeTranscriptionSessionCreateResponse]:
+    """Build the request for a transcription session.
+
+    Returns:
+        The operation; it is repeated freely. The result's client secret is masked in reprs.
+
+    Raises:
+        SessionConfigError: The API would refuse the session.
+        TypeError: The session is none.
+
+    Source: https://platform.openai.com/docs/api-reference/realtime-sessions/create-transcription
+    """
+    from realtime_api.api.realtime import create_realtime_transcription_session
+    from realtime_api.models import RealtimeTranscriptionSessionCreateResponse
+
+    from ..session import resolve
+
+    body = resolve(session, validate=validate, kinds=("transcription", "transcription_older"))
+    return Operation(
+        name="transcription_sessions.create",
+        request=create_realtime_transcription_session.build_request(body=encode_session(body)),
+        read=lambda response: read_model(response, RealtimeTranscriptionSessionCreateResponse.from_dict),
+        acts_twice=False,
+    )
