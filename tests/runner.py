@@ -77,3 +77,4 @@ class Flavour:
 
     async def _asleep(self, seconds: float) -> None:
         self._sleep(seconds)
+        await asyncio.sleep(seconds if seconds < 0.1 else 0)  # or all attempts would be over in no time

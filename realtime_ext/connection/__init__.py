@@ -11,8 +11,7 @@ must not load a WebSocket library before a connection is opened.
 from ._connection import AsyncConnection
 from ._dialing import AsyncCallConnection, AsyncDialing, DialStep
 from ._opening import AsyncAnswering, AsyncConnecting
-from .blocking._connection import Connection
-from .blocking._opening import Answering, Connecting
+from .blocking import Answering, CallConnection, Connecting, Connection, Dialing
 from .state._local_events import Reconnected, SessionExpiring
 from .state._playback import Interruption, Position
 from .state._reconnect import Attempt, Reconnect
@@ -26,9 +25,11 @@ __all__ = [
     "AsyncConnection",
     "AsyncDialing",
     "Attempt",
+    "CallConnection",
     "Connecting",
     "Connection",
     "DialStep",
+    "Dialing",
     "Interruption",
     "Position",
     "Reconnect",

@@ -119,7 +119,7 @@ def test_an_end_that_comes_twice_counts_once(flavour: Flavour) -> None:
         peer.until_closed()
 
     with ScriptedServer(script) as server, connect(flavour, server) as connection:
-        with connection.stream("Hi") as stream, connection.expect("last.event") as last:
+        with connection.expect("last.event") as last, connection.stream("Hi") as stream:
             last.wait()
             assert [event.type for event in stream] == ["response.created", *["response.done"] * 3]
             assert stream.turn.usage.total_tokens == 30

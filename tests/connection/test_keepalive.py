@@ -110,7 +110,8 @@ def test_a_peer_that_stops_reading_ends_what_is_sent_to_it(flavour: Flavour) -> 
                 connection.append_audio(bytes(100_000))
         server.closing.set()
     assert caught.value.code == 1011
-    assert len(caught.value.unsent) == 1
+    # The blocking flavour's audio is queued, up to 256 KiB of it, and what fails comes with the next call.
+    assert 1 <= len(caught.value.unsent) <= (1 if flavour.is_async else 3)
 
 
 def test_closing_ends_what_waits_for_a_peer_that_stopped_reading() -> None:

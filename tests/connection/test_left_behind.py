@@ -14,13 +14,9 @@ from typing import Any
 
 import httpx
 import pytest
-from websockets.sync.client import ClientConnection
 
 from realtime_ext import APIResponseError, AsyncRealtimeClient, RealtimeClient
 from realtime_ext.connection import Reconnect, _leaving
-from realtime_ext.connection.blocking import _attempt, _hangup
-from realtime_ext.connection.blocking._attempt import attempt
-from realtime_ext.connection.blocking._sockets import Dialer
 from tests.connection.driver import Driven, connect
 from tests.connection.scripted import Model, Peer, ScriptedServer
 from tests.loopback import Loopback, answer, say_nothing
@@ -62,7 +58,6 @@ def dribble(connection: socket.socket, server: Loopback) -> None:
 def test_hanging_up_ends_in_time_whatever_the_server_does(
     flavour: Flavour, step: Any, is_own: bool, monkeypatch: pytest.MonkeyPatch, caplog: Any
 ) -> None:
-    monkeypatch.setattr(_hangup, "HANGUP_TIMEOUT", 0.3)
     monkeypatch.setattr(_leaving, "HANGUP_TIMEOUT", 0.3)
     # The user's client makes a new connection for the second request, as it does after a pause.
     accepted = answer(200, connection="close")
@@ -112,100 +107,6 @@ def test_closing_cuts_the_handshake_of_a_reconnect(flavour: Flavour) -> None:
         assert connection.is_closed
 
 
-@pytest.fixture
-def silent() -> Iterator[socket.socket]:
-    """A listener that takes connections and says nothing."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        yield listener
-
-
-def cut_amid(uri: str, arguments: dict[str, Any], listener: socket.socket) -> BaseException:
-    """Make an attempt in a thread, cut it when it has connected, and give what it raised."""
-    dialer, faults = Dialer(), []
-
-    def run() -> None:
-        try:
-            attempt(uri, {"open_timeout": None, **arguments}, dialer)
-        except Exception as fault:
-            faults.append(fault)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    with listener.accept()[0] as peer:
-        peer.recv(1)  # the request, or what begins TLS
-        dialer.cut()
-        thread.join()
-    dialer.release()
-    [fault] = faults
-    return fault
-
-
-@pytest.mark.parametrize("scheme", ["ws", "wss"])
-def test_handshakes_of_both_kinds_can_be_cut(silent: socket.socket, scheme: str) -> None:
-    uri = f"{scheme}://127.0.0.1:{silent.getsockname()[1]}/"
-    cut_amid(uri, {"proxy": None}, silent)
-
-
-def test_a_connection_that_is_being_made_can_be_cut() -> None:
-    # Its queue is full, so that further connections are neither made nor refused.
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        waiting = [socket.socket() for _ in range(4)]
-        for sock in waiting:
-            sock.setblocking(False)
-            sock.connect_ex(listener.getsockname())
-        dialer, faults = Dialer(), []
-
-        def run() -> None:
-            try:
-                dialer.connect(*listener.getsockname(), None)
-            except OSError as fault:
-                faults.append(fault)
-
-        thread = threading.Thread(target=run)
-        thread.start()
-        dialer.cut()
-        thread.join()
-        with pytest.raises(OSError, match=r"closed by this side|timed out"):
-            dialer.connect(*listener.getsockname(), 0.2)
-        for sock in waiting:
-            sock.close()
-    assert [type(fault) for fault in faults] == [ConnectionAbortedError]
-
-
-def test_a_proxy_that_says_nothing_is_waited_for_in_bounds(
-    silent: socket.socket, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(_attempt, "_BLIND", 0.2)
-    proxy = f"http://127.0.0.1:{silent.getsockname()[1]}"
-    with pytest.raises(TimeoutError):
-        attempt("ws://127.0.0.1:9/", {"open_timeout": 600.0, "proxy": proxy}, Dialer())
-
-
-def test_a_handshake_behind_a_proxy_can_be_cut(silent: socket.socket) -> None:
-    dialer, faults = Dialer(), []
-
-    def run() -> None:
-        proxy = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        try:
-            attempt("ws://127.0.0.1:9/", {"open_timeout": None, "proxy": proxy}, dialer)
-        except Exception as fault:
-            faults.append(fault)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    with silent.accept()[0] as peer:
-        peer.recv(10_000)
-        peer.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
-        peer.recv(1)
-        dialer.cut()
-        thread.join()
-    dialer.release()
-    assert len(faults) == 1
-    assert not isinstance(faults[0], TimeoutError)
-
-
 # Signals
 
 
@@ -223,11 +124,7 @@ def test_an_interrupt_amid_the_handshake_leaves_nothing() -> None:
     with Interrupting() as server, RealtimeClient("key", base_url=server.base_url) as client:
         with pytest.raises(KeyboardInterrupt):
             client.connect("gpt-realtime", timeout=600.0).__enter__()
-        for thread in threading.enumerate():
-            receiver = getattr(getattr(thread, "_target", None), "__self__", None)
-            if isinstance(receiver, ClientConnection):
-                thread.join(5)
-                assert not thread.is_alive()
+        assert own_threads() == []
 
 
 def test_an_interrupt_amid_the_wait_for_a_call_hangs_up() -> None:

@@ -12,9 +12,7 @@ from realtime_ext.connection import AsyncConnection, Connection
 from realtime_ext.connection._expectation import AsyncExpectation
 from realtime_ext.connection._playback import AsyncPlayback
 from realtime_ext.connection._stream import AsyncStream
-from realtime_ext.connection.blocking._expectation import Expectation
-from realtime_ext.connection.blocking._playback import Playback
-from realtime_ext.connection.blocking._stream import Stream
+from realtime_ext.connection.blocking import Expectation, Playback, Stream
 
 PAIRS = [
     (Connection, AsyncConnection),

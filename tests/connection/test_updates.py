@@ -10,6 +10,7 @@ import pytest
 
 from realtime_ext import APITimeoutError, BadRequestError
 from realtime_ext.connection import Reconnect, Reconnected
+from realtime_ext.connection.state._session_state import SessionState
 from tests.connection.driver import connect
 from tests.connection.scripted import Model, Peer, ScriptedServer, session
 from tests.runner import Flavour
@@ -74,8 +75,7 @@ def test_only_anothers_acknowledgement_is_none(flavour: Flavour) -> None:
 def test_an_answer_that_shows_nothing_of_it_counts_when_no_refusal_follows(
     flavour: Flavour, timeout: float | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for package in ("connection", "connection.blocking"):
-        monkeypatch.setattr(f"realtime_ext.{package}._sending.DOUBT", 0.05)
+    monkeypatch.setattr("realtime_ext.connection._sending.DOUBT", 0.05)
 
     def script(peer: Peer) -> None:
         peer.expect("session.update")
@@ -99,8 +99,12 @@ def test_an_answer_that_shows_nothing_of_it_counts_when_no_refusal_follows(
     ],
 )
 def test_what_comes_back_in_another_form_is_acknowledged_at_once(
-    flavour: Flavour, sent: dict[str, Any]
+    flavour: Flavour, sent: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def unclear(*_: Any) -> None:
+        raise AssertionError("the answer was not clear")
+
+    monkeypatch.setattr(SessionState, "trust", unclear)
     speed = sent.get("audio", {}).get("output", {}).get("speed", 1.0)
     answer = session(instructions=None, prompt=None, audio={"output": {"speed": speed * 1.0000001}})
 
@@ -110,12 +114,7 @@ def test_what_comes_back_in_another_form_is_acknowledged_at_once(
         peer.until_closed()
 
     with ScriptedServer(script) as server, connect(flavour, server, call_id="rtc_1") as connection:
-        out = connection._core.write({"type": "session.update", "session": {"type": "realtime", **sent}})
-        acknowledged = connection._send(out)
-        with connection.expect("session.updated") as updated:
-            pass
-        updated.wait(5) if not acknowledged.done else None
-        assert acknowledged.done
+        connection.update_session({"type": "realtime", **sent}, timeout=5)
 
 
 def test_what_was_refused_after_all_is_not_replayed(flavour: Flavour) -> None:

@@ -1,0 +1,971 @@
+"""The connection, blocking: a front of `AsyncConnection`, which runs on an event loop in a thread.
+
+All blocking connections of a process share that thread (`portal`). Handlers run in the thread that takes an
+event, tools, keys' callables, HTTP requests and a call's audio in worker threads. This module must not decide
+anything: the asynchronous connection does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import inspect
+import os
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from functools import partial
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, Self, TypeAlias, TypeVar, overload
+
+from ..arguments import check_seconds
+from ..errors import APITimeoutError
+from ..tools import Toolbox, ToolContext
+from ..worker import run_in_thread
+from ._connection import AsyncConnection
+from ._deadline import Deadline
+from ._dialing import AsyncDialing, DialRequest
+from ._opening import AsyncAnswering, AsyncConnecting
+from .http_in_threads import HttpInThreads
+from .portal import Portal, acquire, shared_portal
+from .state._handlers import Handlers
+from .state._shortcuts import as_toolbox, check_sync
+from .state._surface import ObserverSendsError
+
+if TYPE_CHECKING:
+    from realtime_api.models import RealtimeConversationItem
+
+    from ..call import Call
+    from ..events import ClientEvent, ServerEvent
+    from ..http.operation import Operation
+    from ..http.sending import Http
+    from ..session import SessionLike
+    from ..usage import Usage
+    from ._dialing import AsyncCallConnection
+    from ._expectation import AsyncExpectation
+    from ._playback import AsyncPlayback
+    from ._request import ConnectRequest
+    from ._stream import AsyncStream
+    from .peer import AudioIn as AsyncAudioIn
+    from .peer import AudioOut as AsyncAudioOut
+    from .state._handlers import Handler
+    from .state._matching import Kind, Several, Where
+    from .state._playback import Interruption, Position
+    from .state._surface import Registering
+    from .state._turn_record import Turn
+
+__all__ = [
+    "Answering",
+    "AudioIn",
+    "AudioOut",
+    "CallConnection",
+    "Connecting",
+    "Connection",
+    "Dialing",
+    "Expectation",
+    "Playback",
+    "Stream",
+    "audio_in_threads",
+]
+
+AudioIn: TypeAlias = "str | os.PathLike[str] | Iterable[bytes]"
+AudioOut: TypeAlias = "str | os.PathLike[str] | Callable[[bytes], object]"
+
+P = ParamSpec("P")
+T = TypeVar("T")
+EventT = TypeVar("EventT")
+ResultT = TypeVar("ResultT")
+HandlerT = TypeVar("HandlerT", bound="Handler")
+ConnectionT = TypeVar("ConnectionT", bound="Connection")
+
+_AHEAD = 256 * 2**10  # characters of audio events that may be on their way to the loop
+_LAST_AUDIO = 1.0  # seconds that `close` waits for what is on its way
+
+
+class Connection:
+    """A realtime session, or a view of one. Made by `connect`, `answer` and `dial`; threads may share it.
+
+    Iterating gives the events. Whoever takes an event, by iterating, `recv` or `run`, calls its handlers
+    first. Every method that waits can be interrupted by Ctrl-C, and the connection be used afterwards.
+
+    Methods that send return the `event_id` of what they sent. What a kind of session doesn't have is refused
+    with `RealtimeError`, before anything is sent; if the connection has ended they raise
+    `ConnectionClosedError`, with what wasn't sent in `unsent`. While the link is being mended they wait.
+    """
+
+    def __init__(self, inner: AsyncConnection, portal: Portal) -> None:
+        self._inner = inner
+        self._portal = portal
+        self._is_held = True
+        self._audio = _Audio(inner, portal)
+        self._events: deque[ServerEvent] = deque()  # handed over, and not taken yet
+        self._taking = threading.Lock()  # held by the thread that waits for more of them
+        self._handlers = Handlers()
+        self._registering = threading.Lock()
+        self.playback = Playback(self)
+
+    # Events in
+
+    def __iter__(self) -> Iterator[ServerEvent]:
+        # Not the connection itself: `yield from` would close that together with its generator.
+        while (event := self._next(None)) is not None:
+            if self._handlers.by_key:
+                self._call_handlers(event)
+            yield event
+
+    def recv(self, timeout: float | None = None) -> ServerEvent:
+        """Wait for the next event.
+
+        Args:
+            timeout: Seconds; None for no limit.
+
+        Raises:
+            APITimeoutError: There was none in time.
+            ConnectionClosedError: There will be none; its code is 1000 after a normal end.
+            TypeError, ValueError: `timeout` is no time limit.
+        """
+        if timeout is not None:
+            check_seconds("timeout", timeout, or_zero=True)
+        event = self._next(timeout)
+        if event is None:
+            return self._run(self._inner.recv)  # which raises, for there are no more
+        self._call_handlers(event)
+        return event
+
+    def run(self) -> None:
+        """Take all events, for the handlers, until the connection ends; raises as iterating does."""
+        for _ in self:
+            pass
+
+    @overload
+    def wait_for(
+        self, kind: type[EventT], where: Where | None = None, timeout: float | None = 60.0
+    ) -> EventT: ...
+    @overload
+    def wait_for(self, kind: Kind, where: Where | None = None, timeout: float | None = 60.0) -> Any: ...
+    def wait_for(self, kind: Kind, where: Where | None = None, timeout: float | None = 60.0) -> Any:
+        """Wait for the next event of a kind, as `AsyncConnection.wait_for`.
+
+        Args:
+            kind: An event type, an event class, or a union or a tuple of those.
+            where: A further condition; it must not block.
+            timeout: Seconds; None for no limit.
+
+        Raises:
+            APITimeoutError: It didn't come in time.
+            ConnectionClosedError: The connection ended before it came.
+        """
+        return self._run(self._inner.wait_for, kind, where, timeout)
+
+    @overload
+    def expect(self, kind: type[EventT], where: Where | None = None) -> Expectation[EventT]: ...
+    @overload
+    def expect(self, kind: Kind, where: Where | None = None) -> Expectation[Any]: ...
+    def expect(self, kind: Kind, where: Where | None = None) -> Expectation[Any]:
+        """Register for an event before doing what brings it; as `wait_for` takes it.
+
+        Example:
+            ```python
+            with connection.expect("response.done") as expected:
+                connection.create_response()
+            event = expected.wait()
+            ```
+        """
+        return Expectation(self, self._call(self._inner.expect, kind, where))
+
+    @overload
+    def on(self, kind: type[EventT], handler: None = None) -> Registering[EventT]: ...
+    @overload
+    def on(self, kind: type[EventT], handler: Callable[[EventT], ResultT]) -> Callable[[EventT], ResultT]: ...
+    @overload
+    def on(self, kind: str | Several, handler: None = None) -> Callable[[HandlerT], HandlerT]: ...
+    @overload
+    def on(self, kind: str | Several, handler: HandlerT) -> HandlerT: ...
+    def on(self, kind: Kind, handler: Any = None) -> Any:
+        """Have a function called with every event of a kind, in the thread that takes it.
+
+        Args:
+            kind: An event type such as `response.done`, an event class, or a union or a tuple of those.
+            handler: The function; without one, this is a decorator.
+
+        Raises:
+            TypeError: The kind is no kind of event, or the handler can't be called.
+            ValueError: The kind is empty.
+        """
+        return self._register(kind, handler, once=False)
+
+    @overload
+    def once(self, kind: type[EventT], handler: None = None) -> Registering[EventT]: ...
+    @overload
+    def once(
+        self, kind: type[EventT], handler: Callable[[EventT], ResultT]
+    ) -> Callable[[EventT], ResultT]: ...
+    @overload
+    def once(self, kind: str | Several, handler: None = None) -> Callable[[HandlerT], HandlerT]: ...
+    @overload
+    def once(self, kind: str | Several, handler: HandlerT) -> HandlerT: ...
+    def once(self, kind: Kind, handler: Any = None) -> Any:
+        """Have a function called with the next event of a kind; as `on`."""
+        return self._register(kind, handler, once=True)
+
+    def off(self, kind: Kind, handler: Handler | None = None) -> None:
+        """Stop calling a function, or all of that kind; raises as `on`."""
+        with self._registering:
+            self._handlers.remove(kind, handler)
+
+    # Events out
+
+    def send(self, event: ClientEvent | Mapping[str, Any]) -> str:
+        """Send an event: a generated client event or a dict; without an `event_id` it gets one.
+
+        Raises:
+            TypeError: It is neither.
+            ValueError: The API would refuse it. A type that nobody knows is sent.
+            ConnectionClosedError: The connection has ended.
+        """
+        return self._send(self._inner.send, event)
+
+    def update_session(self, session: SessionLike, *, wait: bool = True, timeout: float | None = 15.0) -> str:
+        """Change the session, and wait for the server's acknowledgement, as `AsyncConnection.update_session`.
+
+        Args:
+            session: What changes: a builder, a generated model or a dict; what is absent stays.
+            wait: Whether to wait for the acknowledgement.
+            timeout: Seconds to wait at most; None for no limit.
+
+        Raises:
+            SessionConfigError: The API would refuse it; nothing was sent.
+            APIStatusError: The API refused it, all of it.
+            APITimeoutError: There was no acknowledgement in time; or no link, and nothing was sent.
+            ConnectionClosedError: The connection has ended.
+        """
+        return self._send_within(timeout, self._inner.update_session, session, wait=wait)
+
+    def append_audio(self, data: bytes | bytearray | memoryview | str) -> str:
+        """Send audio; returns once it is queued, and a failure comes with the next call that sends.
+
+        Args:
+            data: Audio in the session's input format, of any length; or base64 text, which goes out as it is.
+
+        Raises:
+            TypeError, ValueError: It is neither.
+            RealtimeError: In a WebRTC call audio flows on the track.
+            ConnectionClosedError: The connection has ended; `unsent` has all audio that was queued.
+        """
+        self._check()
+        return self._audio.append(data)
+
+    def commit_audio(self) -> str:
+        """Make the audio so far the user's message."""
+        return self._send(self._inner.commit_audio)
+
+    def clear_audio(self) -> str:
+        """Throw the audio so far away."""
+        return self._send(self._inner.clear_audio)
+
+    def create_item(self, item: Any, *, previous_item_id: str | None = None) -> str:
+        """Put an item into the conversation: behind another, at the beginning (`root`), or at the end."""
+        return self._send(self._inner.create_item, item, previous_item_id=previous_item_id)
+
+    def send_text(self, text: str) -> str:
+        """Put what the user writes into the conversation; `create_response` has it answered."""
+        return self._send(self._inner.send_text, text)
+
+    def delete_item(self, item_id: str) -> str:
+        """Take an item out of the conversation."""
+        return self._send(self._inner.delete_item, item_id)
+
+    def retrieve_item(self, item_id: str) -> str:
+        """Have the server send an item with all that it has, as `conversation.item.retrieved`."""
+        return self._send(self._inner.retrieve_item, item_id)
+
+    def truncate(self, item_id: str, played_ms: float) -> str | None:
+        """Cut an item of the model where the user stopped hearing it; None if there was nothing to cut."""
+        return self._send(self._inner.truncate, item_id, played_ms)
+
+    def create_response(
+        self,
+        *,
+        instructions: str | None = None,
+        output_modalities: list[Literal["text", "audio"]] | None = None,
+        audio: Any = None,
+        tools: list[Any] | None = None,
+        tool_choice: Any = None,
+        parallel_tool_calls: bool | None = None,
+        reasoning: Any = None,
+        max_output_tokens: int | Literal["inf"] | None = None,
+        conversation: Literal["auto", "none"] | str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        prompt: Any = None,
+        input: list[Any] | None = None,
+        timeout: float | None = 60.0,
+    ) -> str:
+        """Have the model answer; the arguments are those of `AsyncConnection.create_response`.
+
+        While a response is active, this waits until that is done, for `timeout` seconds at most.
+
+        Raises:
+            ValueError: The API would refuse it.
+            APITimeoutError: The response before was not over in time, or there was no link; nothing was sent.
+            ConnectionClosedError: The connection has ended.
+        """
+        given = {name: value for name, value in locals().items() if name not in ("self", "timeout")}
+        return self._send_within(timeout, self._inner.create_response, **given)
+
+    def cancel_response(self, response_id: str | None = None) -> str:
+        """Stop a response, or the one in the conversation; that there is none is no failure."""
+        return self._send(self._inner.cancel_response, response_id)
+
+    def clear_output_audio(self) -> str:
+        """Have the API stop playing (WebRTC and SIP)."""
+        return self._send(self._inner.clear_output_audio)
+
+    # Turns and tools
+
+    def stream(self, text: str | None = None, *, response: Any = None) -> Stream:
+        """Have the model answer, and follow its events over registered tools to the final message.
+
+        Args:
+            text: What the user says; None to have answered what is in the conversation already.
+            response: `RealtimeResponseCreateParams` or a dict, for this response only.
+
+        Returns:
+            A context manager that iterates over the turn's events and has `turn`. Leaving it early sends
+            `response.cancel`.
+
+        Raises:
+            TypeError: An argument has the wrong type.
+            ValueError: The API would refuse the response; nothing was sent.
+        """
+        return Stream(self, self._inner.stream(text, response=response), None)
+
+    def ask(self, text: str | None = None, *, timeout: float | None = 60.0, response: Any = None) -> Turn:
+        """Have the model answer, and wait for the whole turn; as `stream` takes it.
+
+        Args:
+            text: What the user says; None to have answered what is in the conversation already.
+            timeout: Seconds for the whole turn; None for no limit.
+            response: For this response only.
+
+        Returns:
+            The turn; look at its `status`.
+
+        Raises:
+            APITimeoutError: It took too long. It was cancelled; or nothing was sent, as the message says.
+            APIStatusError: The server refused what was asked.
+            ConnectionClosedError: The connection ended before the turn did.
+        """
+        asking = self._inner.asking(text, timeout=timeout, response=response)
+        with Stream(self, asking, timeout) as stream:
+            for _ in stream:
+                pass
+        return stream.turn
+
+    def run_tools(
+        self,
+        toolbox: Toolbox | Iterable[Callable[..., Any]],
+        *,
+        timeout: float | None = 60.0,
+        approve: Callable[[Any], bool] | None = None,
+    ) -> None:
+        """Answer the model's function calls from now on, in worker threads; returns at once.
+
+        Each call is run once, in order, as `AsyncConnection.run_tools` has it.
+
+        Args:
+            toolbox: The tools, or functions to make them of. The session has to be told of them separately.
+            timeout: Seconds that a call may take; then the model is told so. None for no limit.
+            approve: Called with each `RealtimeMCPApprovalRequest`; only True allows the call. None refuses
+                all.
+
+        Raises:
+            RealtimeError: Tools are registered already.
+            TypeError, ValueError: As `Toolbox`; `timeout` is no time limit; or `approve` is async.
+        """
+        check_sync("approve", approve)
+        tools = _ToolsInThreads(as_toolbox(toolbox), self)
+        decide = None if approve is None else _in_thread(approve, "approve")
+        self._call(self._inner.run_tools, tools, timeout=timeout, approve=decide)
+
+    # What it is
+
+    @property
+    def call(self) -> Call | None:
+        """The WebRTC call that `dial` made; None for other connections."""
+        return self._inner.call
+
+    @property
+    def call_id(self) -> str | None:
+        """The id of the call that this connection is about; None if it is about none."""
+        return self._inner.call_id
+
+    @property
+    def session(self) -> Any:
+        """The session as the server last described it: a generated session; None before it did."""
+        return self._call(lambda: self._inner.session)
+
+    @property
+    def items(self) -> list[RealtimeConversationItem | dict[str, Any]]:
+        """The conversation's items in order, without their audio."""
+        return self._call(lambda: self._inner.items)
+
+    def replay_items(self) -> list[RealtimeConversationItem | dict[str, Any]]:
+        """Return the conversation as items for a new session, as `AsyncConnection.replay_items`."""
+        return self._call(self._inner.replay_items)
+
+    @property
+    def usage(self) -> Usage:
+        """The tokens that the connection's responses took so far, by modality."""
+        return self._call(lambda: self._inner.usage)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the connection has ended; events may still be there to be taken."""
+        return self._inner.is_closed
+
+    def close(self) -> None:
+        """End the connection; takes some seconds at most. May be called again, and from any thread.
+
+        Events that came before can still be taken, and then iteration ends. In a process that was forked
+        after the connection was opened this does nothing: the connection is its parent's.
+        """
+        if not self._portal.is_lost:
+            self._run(self._end, self._inner.close)
+
+    def __repr__(self) -> str:
+        return repr(self._inner).replace("Async", "", 1)
+
+    # For the parts
+
+    def _check(self) -> None:
+        if self._portal.is_current:
+            raise ObserverSendsError(
+                "observer: it can't send, nor wait for anything (nor can `where` and `on_progress`); "
+                "hand the event over to another thread"
+            )
+        self._portal.check()
+
+    def _run(self, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call a coroutine function on the loop."""
+        self._check()
+        return self._portal.run(function, *args, **kwargs)
+
+    def _call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call a plain function on the loop."""
+
+        async def call() -> T:
+            return function(*args, **kwargs)
+
+        return self._run(call)
+
+    def _send(self, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call a coroutine function on the loop once the audio before has been sent."""
+
+        async def send() -> T:
+            await self._audio.sent()
+            return await function(*args, **kwargs)
+
+        return self._run(send)
+
+    def _send_within(
+        self, timeout: float | None, function: Callable[..., Awaitable[T]], *args: Any, **kwargs: Any
+    ) -> T:
+        """Do the same with a function that has a time limit, which waiting for the audio counts against."""
+        deadline = Deadline(check_seconds("timeout", timeout))
+
+        async def send() -> T:
+            waits = self._audio.is_sending
+            await self._audio.sent_within(deadline, "nothing was sent: the link took nothing within {:g} s")
+            return await function(*args, timeout=deadline.left() if waits else timeout, **kwargs)
+
+        return self._run(send)
+
+    def _next(self, timeout: float | None) -> ServerEvent | None:
+        deadline = Deadline(timeout)
+        while True:
+            with contextlib.suppress(IndexError):
+                return self._events.popleft()
+            self._check()
+            if not acquire(self._taking, deadline.left()):
+                raise APITimeoutError(f"an event did not come within {timeout:g} s")
+            try:
+                if not self._events and not self._run(self._fetch, deadline):
+                    return None
+            finally:
+                self._taking.release()
+
+    async def _fetch(self, deadline: Deadline) -> bool:
+        limit = asyncio.timeout(deadline.left())
+        try:
+            async with limit:
+                batch = await self._inner.next_batch()
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            raise APITimeoutError(f"an event did not come within {deadline.seconds:g} s") from error
+        self._events.extend(batch)  # here already: whoever waits for it may have been interrupted
+        return bool(batch)
+
+    def _register(self, kind: Kind, handler: Any, *, once: bool) -> Any:
+        if handler is None:
+            return lambda function: self._register(kind, function, once=once)
+        check_sync("handler", handler)
+        with self._registering:
+            self._handlers.add(kind, handler, once=once)
+        return handler
+
+    def _call_handlers(self, event: Any) -> None:
+        with self._registering:
+            handlers = self._handlers.take(event)
+        for handler in handlers:
+            result = handler(event)
+            if asyncio.iscoroutine(result):
+                result.close()
+                raise TypeError("handler: an async function works in AsyncRealtimeClient's connections alone")
+
+    async def _end(self, end: Callable[[], Awaitable[None]], *, audio: bool = True) -> None:
+        """End the connection, after the audio that is on its way; and hold the loop no longer."""
+        if audio:
+            with contextlib.suppress(Exception):
+                await self._audio.sent_within(Deadline(_LAST_AUDIO), "")
+        try:
+            await end()
+        finally:
+            if self._is_held and self._inner.is_closed:
+                self._is_held = False
+                self._portal.release()
+
+
+class CallConnection(Connection):
+    """A connection over a WebRTC call's data channel; audio flows on the call's track."""
+
+    _inner: AsyncCallConnection
+
+    @property
+    def call(self) -> Call:
+        """The call that `dial` made."""
+        return self._inner.call
+
+    @property
+    def sent_ms(self) -> int:
+        """How much of `audio_in` has been sent, in milliseconds; silence doesn't count."""
+        return self._inner.sent_ms
+
+    @property
+    def received_ms(self) -> int:
+        """How much audio has been received, in milliseconds; silence does count."""
+        return self._inner.received_ms
+
+    def finished_speaking(self) -> None:
+        """Wait until all of `audio_in` has been sent, or the call has ended."""
+        self._run(self._inner.finished_speaking)
+
+
+class Expectation(Generic[EventT]):
+    """An event to come, registered from the moment that `expect` was called.
+
+        with connection.expect("response.done") as expected:
+            connection.create_response()
+        event = expected.wait()
+
+    It can be waited for inside the block or after it. A block that raises gives the expectation up.
+    """
+
+    def __init__(self, connection: Connection, inner: AsyncExpectation[EventT]) -> None:
+        self._connection = connection
+        self._inner = inner
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the event has come, or can't come any more."""
+        return self._inner.is_done
+
+    def wait(self, timeout: float | None = 60.0) -> EventT:
+        """Wait for the event.
+
+        Args:
+            timeout: Seconds; None for no limit.
+
+        Raises:
+            APITimeoutError: It didn't come in time.
+            ConnectionClosedError: The connection ended before it came.
+        """
+        return self._connection._run(self._inner.wait, timeout)
+
+    result = wait
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self._connection._run(self._inner.__aexit__, kind, error, trace)
+
+
+class Stream:
+    """A turn: its events while it goes on, then `turn`.
+
+        with connection.stream("What time is it?") as stream:
+            for event in stream: ...
+        print(stream.turn.transcript)
+
+    Leaving the block before the turn is over cancels it.
+    """
+
+    def __init__(self, connection: Connection, inner: AsyncStream, timeout: float | None) -> None:
+        self._connection = connection
+        self._inner = inner
+        self._deadline = Deadline(timeout)
+        self._events: deque[ServerEvent] = deque()
+        self._is_entered = False
+
+    @property
+    def turn(self) -> Turn:
+        """What the model did; complete once the events have come to their end.
+
+        Raises:
+            RuntimeError: The block was not entered.
+        """
+        self._check_entered()
+        return self._connection._call(lambda: self._inner.turn)
+
+    def __enter__(self) -> Self:
+        self._connection._run(self._enter)
+        self._is_entered = True
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._connection._run(self._inner.__aexit__, kind, error, trace)
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> ServerEvent:
+        self._check_entered()
+        if not self._events and not self._connection._run(self._fetch):
+            raise StopIteration
+        event = self._events.popleft()
+        if self._inner.calls_handlers:
+            self._connection._call_handlers(event)
+        return event
+
+    async def _enter(self) -> None:
+        late = "ask: nothing was sent within {:g} s: the link took nothing"
+        await self._connection._audio.sent_within(self._deadline, late)
+        await self._within_limit(self._inner.__aenter__)
+
+    async def _fetch(self) -> bool:
+        self._events.extend(await self._within_limit(self._inner.next_batch))
+        return bool(self._events)
+
+    async def _within_limit(self, function: Callable[[], Awaitable[T]]) -> T:
+        limit = asyncio.timeout(self._deadline.left())
+        try:
+            async with limit:
+                return await function()
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            raise self._inner.too_late() from error
+
+    def _check_entered(self) -> None:
+        if not self._is_entered:
+            raise RuntimeError("stream: use it as `with connection.stream(…) as stream`")
+
+
+class Playback:
+    """Counts what was played, as `AsyncPlayback`: an interruption cuts where the user stopped hearing.
+
+    connection.playback.played_bytes(len(chunk))           # after each chunk, oldest audio first
+    ...
+    case RealtimeServerEventInputAudioBufferSpeechStarted():
+        speaker.flush()
+        connection.playback.interrupt()
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._inner: AsyncPlayback = connection._inner.playback
+
+    def played_bytes(self, count: int) -> None:
+        """Count bytes that were played, in the session's output format."""
+        self._connection._call(self._inner.played_bytes, count)
+
+    def played_ms(self, ms: float) -> None:
+        """Count milliseconds that were played."""
+        self._connection._call(self._inner.played_ms, ms)
+
+    @property
+    def position(self) -> Position | None:
+        """Where playing stands; None if there is nothing to play, nor anything to come."""
+        return self._connection._call(lambda: self._inner.position)
+
+    @property
+    def to_flush(self) -> Interruption | None:
+        """What there was to throw away when the user last began to speak; None if there was nothing."""
+        return self._connection._call(lambda: self._inner.to_flush)
+
+    def interrupt(self) -> Interruption | None:
+        """Throw away what was not played, and cut the item in the conversation where it was heard last.
+
+        Returns:
+            What there is to flush; None if there is nothing.
+
+        Raises:
+            ConnectionClosedError: The connection has ended.
+        """
+        return self._connection._send(self._inner.interrupt)
+
+
+class _Audio:
+    """Audio on its way to the loop: written by any thread, and sent there in order.
+
+    Attributes:
+        is_sending: Whether some of it has not been sent.
+    """
+
+    def __init__(self, inner: AsyncConnection, portal: Portal) -> None:
+        self._inner = inner
+        self._portal = portal
+        self._lock = threading.Lock()
+        self._messages: deque[tuple[str, str]] = deque()
+        self._size = 0
+        self._task: asyncio.Task[None] | None = None
+        self._failure: Exception | None = None
+        self.is_sending = False
+
+    def append(self, data: Any) -> str:
+        """Queue audio; wait while there is too much of it, or where the connection has ended."""
+        messages = list(self._inner.audio_messages(data))
+        if self._failure is not None or self._inner.is_closed:
+            return self._portal.run(self._send_now, messages)
+        with self._lock:
+            self._messages.extend(messages)
+            self._size += sum(len(text) for _, text in messages)
+            is_first, self.is_sending = not self.is_sending, True
+            is_full = self._size > _AHEAD
+        if is_first:
+            self._portal.post(self._start)
+        if is_full:
+            self._portal.run(self.sent)
+        return messages[-1][0]
+
+    async def sent(self) -> None:
+        """Wait until all is sent; raises, once, what went wrong with it."""
+        while self.is_sending:
+            self._start()  # whoever queued it may not have come to that yet
+            assert self._task is not None
+            await asyncio.wait([self._task])
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise failure
+
+    async def sent_within(self, deadline: Deadline, late: str) -> None:
+        """Wait like `sent`, until a deadline.
+
+        Raises:
+            APITimeoutError: It has passed; `late` says so, with the seconds.
+        """
+        limit = asyncio.timeout(deadline.left())
+        try:
+            async with limit:
+                await self.sent()
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            raise APITimeoutError(late.format(deadline.seconds)) from error
+
+    async def _send_now(self, messages: list[tuple[str, str]]) -> str:
+        await self.sent()
+        return await self._inner.send_audio(iter(messages))
+
+    def _start(self) -> None:
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._send(), name="realtime_ext audio")
+
+    async def _send(self) -> None:
+        try:
+            await self._inner.send_audio(self._rest())
+        except Exception as error:
+            self._failure = error
+            self.is_sending = False
+        finally:
+            self._task = None
+
+    def _rest(self) -> Iterator[tuple[str, str]]:
+        while True:
+            with self._lock:
+                if not self._messages:
+                    self.is_sending = False
+                    return
+                message = self._messages.popleft()
+                self._size -= len(message[1])
+            yield message
+
+
+class _ToolsInThreads(Toolbox):
+    """A toolbox whose tools run in worker threads, and are handed the blocking connection."""
+
+    def __init__(self, toolbox: Toolbox, connection: Connection) -> None:
+        self._toolbox = toolbox
+        self._connection = connection
+        self.state = toolbox.state
+
+    async def arun(self, name: str, arguments: str | bytes, *, context: Any = None) -> Any:
+        own: ToolContext[Any] = ToolContext(self._connection, context.call_id, self.state)
+        run = partial(self._toolbox.run, name, arguments, context=own)
+        return await run_in_thread(run, name=f"realtime_ext tool {name}")
+
+
+# Opening and ending
+
+
+class _Opening(Generic[ConnectionT]):
+    """What opens a connection as a block is entered, and ends it as the block is left."""
+
+    _kind: type[ConnectionT]
+    _is_call = False
+
+    def __init__(self, opening: Any) -> None:
+        self._opening = opening
+        self._portal = shared_portal()
+        self._connection: ConnectionT | None = None
+
+    def __enter__(self) -> ConnectionT:
+        self._portal = shared_portal()
+        self._portal.hold()  # until the connection is closed
+        try:
+            return self._run(self._open)
+        except Exception:
+            raise
+        except BaseException:
+            self._run(self._leave)  # it may have been opened all the same
+            raise
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not self._portal.is_lost:
+            self._run(self._leave)
+
+    def _run(self, function: Callable[[], Awaitable[T]]) -> T:
+        # A call is not to be left with nobody in it: hanging up is waited for, also when that is interrupted.
+        return self._portal.run_to_end(function) if self._is_call else self._portal.run(function)
+
+    async def _open(self) -> ConnectionT:
+        try:
+            inner = await self._opening.__aenter__()
+        except BaseException:
+            self._portal.release()
+            raise
+        self._connection = self._kind(inner, self._portal)
+        return self._connection
+
+    async def _leave(self) -> None:
+        if self._connection is not None:
+            await self._connection._end(
+                partial(self._opening.__aexit__, None, None, None), audio=not self._is_call
+            )
+
+
+class Connecting(_Opening[Connection]):
+    """A connection to be opened by `with`, and closed when the block ends."""
+
+    _kind = Connection
+
+    def __init__(self, http: Http, request: ConnectRequest) -> None:
+        super().__init__(AsyncConnecting(HttpInThreads(http), request))
+
+
+class Answering(_Opening[Connection]):
+    """A call to be accepted, attached to and confirmed by `with`, and hung up when the block ends."""
+
+    _kind = Connection
+    _is_call = True
+
+    def __init__(
+        self, http: Http, request: ConnectRequest, accept: Operation[None], *, hangup_on_exit: bool
+    ) -> None:
+        super().__init__(AsyncAnswering(HttpInThreads(http), request, accept, hangup_on_exit=hangup_on_exit))
+
+
+class Dialing(_Opening[CallConnection]):
+    """A call to be made by `with`, and hung up when the block ends."""
+
+    _kind = CallConnection
+    _is_call = True
+    _opening: AsyncDialing
+
+    def __init__(self, http: Http, request: DialRequest) -> None:
+        super().__init__(AsyncDialing(HttpInThreads(http), request))
+
+    @property
+    def offer(self) -> str | None:
+        """The SDP offer; None before it was made."""
+        return self._opening.offer
+
+    @property
+    def call(self) -> Call | None:
+        """The call; None before the API has answered the offer."""
+        return self._opening.call
+
+    def __enter__(self) -> CallConnection:
+        from . import peer  # noqa: F401  (here, since loading it would hold up the loop)
+
+        return super().__enter__()
+
+
+def audio_in_threads(
+    audio_in: AudioIn | None, audio_out: AudioOut | None
+) -> tuple[AsyncAudioIn | None, AsyncAudioOut | None]:
+    """Turn the audio of a blocking `dial` into that of an awaited one, which runs in worker threads.
+
+    Raises:
+        TypeError: One is neither a path nor of its other kind.
+    """
+    source: AsyncAudioIn | None
+    if audio_in is None or isinstance(audio_in, str | os.PathLike):
+        source = audio_in
+    elif isinstance(audio_in, Iterable) and not isinstance(audio_in, bytes | bytearray | memoryview):
+        source = _pieces(audio_in)
+    else:
+        hint = "; put the bytes into a list" if isinstance(audio_in, bytes | bytearray | memoryview) else ""
+        if callable(audio_in):
+            hint = "; call a generator function, and hand over what it gives: audio_in=speech()"
+        raise TypeError(
+            "audio_in: expected the path of a WAV file, or an iterator of PCM16, "
+            f"got {type(audio_in).__name__}{hint}"
+        )
+    if audio_out is None or isinstance(audio_out, str | os.PathLike):
+        return source, audio_out
+    if not callable(audio_out):
+        raise TypeError(
+            "audio_out: expected the path of a WAV file, or a function that takes PCM16, "
+            f"got {type(audio_out).__name__}"
+        )
+    check_sync("audio_out", audio_out)
+    return source, _in_thread(audio_out, "audio_out")
+
+
+def _in_thread(function: Callable[[Any], Any], name: str) -> Callable[[Any], Awaitable[Any]]:
+    async def call(argument: Any) -> Any:
+        return await run_in_thread(partial(function, argument), name=f"realtime_ext {name}")
+
+    return call
+
+
+async def _pieces(pieces: Iterable[bytes]) -> AsyncIterator[bytes]:
+    iterator = iter(pieces)
+    end = object()
+    take = partial(next, iterator, end)
+    try:
+        while (piece := await run_in_thread(take, name="realtime_ext audio_in")) is not end:
+            yield piece
+    finally:
+        if inspect.isgenerator(iterator):
+            with contextlib.suppress(ValueError):  # it is still asked for a piece
+                await run_in_thread(iterator.close, name="realtime_ext audio_in")
