@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, Union, cast
 
 import attrs
 
-from . import _json
+from . import _json, schema
 from .secrets import mask
 
 if TYPE_CHECKING:
@@ -212,24 +212,6 @@ def _is_translation(name: str, session: Any) -> bool:
         return False
     if session.get("type") is not None:
         return bool(session["type"] == "translation")
-    from realtime_api import schemas
-
-    return _fits(schemas.get(name)["properties"]["session"], session)
-
-
-def _fits(schema: Mapping[str, Any], value: Any) -> bool:
-    """Whether an object has all that its schema requires and nothing that its schema lacks; depth first."""
-    from realtime_api import schemas
-
-    if "$ref" in schema:
-        return _fits(schemas.get(schema["$ref"].rpartition("/")[2]), value)
-    if members := schema.get("anyOf") or schema.get("oneOf"):
-        return any(_fits(member, value) for member in members)
-    if not isinstance(value, Mapping):
-        return schema.get("type") != "object"
-    properties = schema.get("properties", {})
-    return (
-        value.keys() <= properties.keys()
-        and value.keys() >= set(schema.get("required", ()))
-        and all(_fits(properties[key], item) for key, item in value.items())
-    )
+    faults = schema.check(schema.place(name).fields["session"], dict(session), with_notes=True)
+    # A value that is not among those listed may be newer than this version.
+    return all(fault.kind == "wrong" and isinstance(fault.allowed, tuple) for fault in faults)

@@ -11,7 +11,7 @@ import contextlib
 import contextvars
 import threading
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 __all__ = ["run_in_thread"]
 
@@ -26,29 +26,29 @@ async def run_in_thread(function: Callable[[], T], *, name: str) -> T:
         name: The thread's name.
 
     Returns:
-        What it returned; raises what it raised, which must not be StopIteration: a future can't carry it.
+        What it returned. It raises what the function raised, but for StopIteration, which no future can
+        carry: that is a RuntimeError then.
     """
     loop = asyncio.get_running_loop()
     outcome: asyncio.Future[T] = loop.create_future()
     context = contextvars.copy_context()
 
-    def settle(value: T | None, error: BaseException | None) -> None:
-        if outcome.done():
-            return
-        if error is None:
-            outcome.set_result(value)  # type: ignore[arg-type]
-        else:
-            outcome.set_exception(error)
+    def settle(deliver: Callable[[Any], None], result: Any) -> None:
+        if not outcome.done():
+            deliver(result)
 
     def run() -> None:
-        value: T | None = None
-        error: BaseException | None = None
+        deliver: Callable[[Any], None] = outcome.set_exception
+        result: Any
         try:
-            value = context.run(function)
+            result = context.run(function)
+            deliver = outcome.set_result
+        except StopIteration:
+            result = RuntimeError("the function raised StopIteration")
         except BaseException as fault:
-            error = fault
+            result = fault
         with contextlib.suppress(RuntimeError):  # the loop was closed: nobody waits any more
-            loop.call_soon_threadsafe(settle, value, error)
+            loop.call_soon_threadsafe(settle, deliver, result)
 
     threading.Thread(target=run, name=name, daemon=True).start()
     return await outcome

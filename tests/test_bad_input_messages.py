@@ -269,8 +269,6 @@ SAID_ELSEWHERE = [
     row("audio.read_wav", "rate", "24000", TypeError, "rate", "str", "above 0"),
     row("audio.write_wav", "path", None, TypeError, "path", "NoneType", "a str or a path"),
     row("audio.write_wav", "rate", 0, ValueError, "rate", "0", "above 0"),
-    row("tools.Toolbox", "functions", 7, TypeError, "functions", "int", "a list of functions"),
-    row("tools.Toolbox", "keep_failures", "9", TypeError, "keep_failures", "str", "0 or more"),
     row("tools.Toolbox", "keep_failures", -1, ValueError, "keep_failures", "-1", "0 or more"),
     row("tools.Toolbox", "on_failure", 7, TypeError, "on_failure", "int", "callable"),
     row("tools.Toolbox.run", "context", 7, TypeError, "context", "int", "ToolContext"),

@@ -16,8 +16,8 @@ from realtime_simulator import FAULTS, Simulator
 from realtime_simulator.cli import arguments
 
 from realtime_ext import AsyncRealtimeClient, RealtimeClient, SessionBuilder, errors
-from realtime_ext.session._beta import BETA_FIELDS, BETA_FORMATS
-from realtime_ext.session._input import InputBuilder
+from realtime_ext.session.builders import InputBuilder
+from realtime_ext.session.kinds import BETA_FIELDS, BETA_FORMATS
 from tests.docs_page import ROOT, blocks, run
 
 DOCS = ROOT / "docs"

@@ -14,10 +14,7 @@ from realtime_api import models, schemas
 import realtime_ext
 from realtime_ext import SessionBuilder, SessionConfigError, SessionConfigWarning, SessionProblem
 from realtime_ext.session import resolve
-from realtime_ext.session._beta import BETA_FIELDS, BETA_FORMATS
-from realtime_ext.session._forms import Place
-from realtime_ext.session._models import reasons
-from realtime_ext.session._walk import Walk
+from realtime_ext.session.kinds import BETA_FIELDS, BETA_FORMATS, reasons
 
 REALTIME = {"type": "realtime"}
 SERVER = {"type": "mcp", "server_label": "shop", "server_url": "https://shop.example"}
@@ -581,12 +578,6 @@ def test_secrets_are_in_no_warning() -> None:
     session = {**REALTIME, "authorisation": SECRET, "tools": [{**SERVER, "autorization": SECRET}]}
     assert len(warned(session)) == 2
     assert not [message for message in warned(session) if SECRET in message]
-
-
-def test_what_the_description_calls_a_password_is_not_shown_either() -> None:
-    walk = Walk()
-    walk.check(Place({"type": "integer", "format": "password"}), SECRET, "pin")
-    assert walk.problems == [SessionProblem("pin", "***", "an integer", "pin: expected an integer, got ***")]
 
 
 def test_long_values_are_cut() -> None:

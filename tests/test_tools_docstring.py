@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from realtime_ext.tools._docstring import parse_docstring
+from realtime_ext.tools.definitions import parse_docstring
 
 
 def test_the_description_is_all_before_the_first_section() -> None:

@@ -447,7 +447,7 @@ def f2345678901234567890123456789012345678901234567890123456789012345(city: str)
         ),
         (bad_limit, TypeError, "tool bad_limit: parameter city: Can only set `min_length`"),
         (bad_limits, TypeError, "tool bad_limits: parameter city: Can only set `min_length`"),
-        (größe, ValueError, 'tool größe: name: expected text that matches .*; it is "größe"'),
+        (größe, ValueError, "tool größe: name: expected a string .* that matches .*, got 'größe'"),
         (f2345678901234567890123456789012345678901234567890123456789012345, ValueError, "name: expected"),
         (lambda: None, ValueError, "expected a function with a name, got a lambda"),
         (5, TypeError, "tool: expected a function, got 5"),

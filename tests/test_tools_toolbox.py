@@ -99,7 +99,7 @@ def test_a_sync_and_an_async_function_are_called_alike(toolbox: tools.Toolbox, c
             "book_room",
             '["Elm"]',
             "invalid_argument",
-            "the arguments of book_room: expected a JSON object, got array",
+            "the arguments of book_room: expected a JSON object, got ['Elm']",
         ),
         (
             "book_room",
@@ -107,37 +107,47 @@ def test_a_sync_and_an_async_function_are_called_alike(toolbox: tools.Toolbox, c
             "invalid_argument",
             "the arguments of book_room: expected a JSON object, got null",
         ),
-        ("book_room", "{}", "missing_argument", "book_room: room is missing and required"),
-        ("book_room", "", "missing_argument", "book_room: room is missing and required"),
+        (
+            "book_room",
+            "{}",
+            "missing_argument",
+            "book_room: room: expected a string, got nothing; it is required",
+        ),
+        (
+            "book_room",
+            "",
+            "missing_argument",
+            "book_room: room: expected a string, got nothing; it is required",
+        ),
         (
             "book_room",
             '{"room": 5}',
             "invalid_argument",
-            "book_room: room: expected string, got integer; it is 5",
+            "book_room: room: expected a string, got 5",
         ),
         (
             "book_room",
             '{"room": "Elm", "nights": "two"}',
             "invalid_argument",
-            'book_room: nights: expected integer, got string; it is "two"',
+            "book_room: nights: expected an integer from 1 to 14, got 'two'",
         ),
         (
             "book_room",
             '{"room": "Elm", "nights": 0}',
             "invalid_argument",
-            "book_room: nights: expected at least 1; it is 0",
+            "book_room: nights: expected an integer from 1 to 14, got 0",
         ),
         (
             "book_room",
             '{"room": "Elm", "night": 2}',
             "unknown_argument",
-            "book_room: night is not known; did you mean nights?",
+            "book_room: night: not known here, got 2; did you mean nights?",
         ),
         (
             "book_room",
             '{"room": "Elm", "guest": {}}',
             "missing_argument",
-            "book_room: guest.name is missing and required",
+            "book_room: guest.name: expected a string, got nothing; it is required",
         ),
         (
             "book_room",
@@ -149,7 +159,7 @@ def test_a_sync_and_an_async_function_are_called_alike(toolbox: tools.Toolbox, c
             "look_up",
             '{"name": null}',
             "invalid_argument",
-            "look_up: name: expected string, got null; it is null",
+            "look_up: name: expected a string, got null",
         ),
     ],
 )
@@ -168,8 +178,9 @@ def test_each_mistake_of_the_model_has_its_own_message(
 def test_all_mistakes_are_told_at_once_within_reason(toolbox: tools.Toolbox, call: Call) -> None:
     _, text = error(call(toolbox, "book_room", '{"nights": 99, "guest": {"name": 5}, "x": 1}'))
     assert text == (
-        "book_room: room is missing and required; nights: expected at most 14; it is 99; "
-        "guest.name: expected string, got integer; it is 5; x is not known; known are room, nights, guest"
+        "book_room: room: expected a string, got nothing; it is required; "
+        "nights: expected an integer from 1 to 14, got 99; "
+        "guest.name: expected a string, got 5; x: not known here, got 1; known are room, nights, guest"
     )
     many = json.dumps({f"x{n}": n for n in range(30)})
     _, text = error(call(toolbox, "book_room", many))
@@ -317,7 +328,7 @@ def test_a_context_is_handed_to_whoever_asks(call: Call) -> None:
     context = tools.ToolContext(connection="c", call_id="call_1", state={"hotel": "Ritz"})
     assert call(toolbox, "where", '{"a": 1}', context=context) == '[1,2,"call_1","Ritz","c"]'
     told = error(call(toolbox, "where", '{"a": 1, "context": {}}'))
-    assert told == ("unknown_argument", "where: context is not known; known are a, b")
+    assert told == ("unknown_argument", "where: context: not known here, got an object; known are a, b")
 
 
 def test_parameters_of_every_kind_get_their_arguments(call: Call) -> None:
@@ -496,8 +507,6 @@ def test_two_tools_of_one_name_are_refused(toolbox: tools.Toolbox) -> None:
 def test_bad_settings_are_refused() -> None:
     with pytest.raises(ValueError, match="keep_failures: expected 0 or more, got -1"):
         tools.Toolbox(keep_failures=-1)
-    with pytest.raises(TypeError, match=r"functions: expected a list of functions, got .* alone"):
-        tools.Toolbox(look_up)  # type: ignore[arg-type]
 
 
 def test_an_error_output_has_the_shape_of_all_others() -> None:

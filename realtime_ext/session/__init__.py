@@ -5,13 +5,10 @@
 Limits come from `realtime_api.schemas` alone. This package must not send anything.
 """
 
-from ._beta import beta_response_fields
-from ._conversation import SessionBuilder
-from ._given import SessionLike, SupportsToDict
-from ._merge import merge
-from ._resolve import resolve, resolve_update
-from ._transcription import TranscriptionSessionBuilder
-from ._translation import TranslationSessionBuilder
+from .builders import SessionBuilder, TranscriptionSessionBuilder, TranslationSessionBuilder
+from .check import beta_response_fields
+from .given import SessionLike, SupportsToDict, merge
+from .resolve import resolve, resolve_update
 
 __all__ = [
     "SessionBuilder",

@@ -10,16 +10,15 @@
 
     toolbox = tools.Toolbox([book_room])
     toolbox.definitions                                         # for a session's `tools`
-    toolbox.call("book_room", '{"room": "Elm", "nights": 2}')   # what `function_call_output` takes
+    toolbox.call("book_room", '{"room": "Elm", "nights": 2}')   # for `function_call_output`
 
-A function's annotations become the JSON schema that the model sees, and msgspec checks what the model sends
+A function's annotations become the JSON Schema that the model sees, and what the model sends is checked
 against the same annotations. This package must not talk to the API: a connection's `run_tools` does.
 """
 
-from ._function import function_tool
-from ._result import error_output
-from ._toolbox import Toolbox
-from ._values import Silent, ToolContext, ToolFailure, ToolResult
+from .functions import function_tool
+from .toolbox import Toolbox, error_output
+from .values import Silent, ToolContext, ToolFailure, ToolResult
 
 __all__ = [
     "Silent",

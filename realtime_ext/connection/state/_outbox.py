@@ -182,10 +182,10 @@ def _append(kind: str, event_id: str, audio: str) -> tuple[str, str]:
 
 
 def _check(kind: str, content: JSON) -> None:
-    from realtime_api import events, schemas
+    from realtime_api import events
 
+    from ...schema import check, place
     from ...session import beta_response_fields
-    from ...tools._check import check
 
     known = [
         table[kind] for table in (events.CLIENT_EVENTS, events.TRANSLATION_CLIENT_EVENTS) if kind in table
@@ -199,7 +199,7 @@ def _check(kind: str, content: JSON) -> None:
     for model in known:
         problems = [
             problem.message
-            for problem in check(schemas.standalone(model.__name__), plain)
+            for problem in check(place(model.__name__), plain)
             if problem.path != "session" or "session" not in content  # sessions have checks of their own
         ]
         if not problems:

@@ -1,7 +1,7 @@
-"""From what a caller gives as a session to the JSON object that is sent.
+"""From what a caller passes as a session to the JSON object that is sent.
 
-Every operation that takes a session comes through here, so that builders, models and dicts are checked by the
-same code. This module must not send anything.
+Every operation with a session comes through here, so that builders, models and dicts are checked by the same
+code. This module must not send anything.
 """
 
 from __future__ import annotations
@@ -9,11 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from ..errors import SessionProblem
-from ._check import Findings, examine, report
-from ._given import Given, SessionLike, read
-from ._merge import merge
-from ._problem import problem
-from ._rules import Subject, find_problems
+from .check import Findings, examine, find_problems, report
+from .given import Given, SessionLike, merge, problem, read
 
 __all__ = ["resolve", "resolve_update"]
 
@@ -30,7 +27,7 @@ def resolve(
     Args:
         session: A builder, a generated model or a dict.
         validate: Whether to check it.
-        kinds: The kinds that the operation takes: `realtime`, `transcription`, `translation`, and
+        kinds: The kinds that the operation accepts: `realtime`, `transcription`, `translation`, and
             `realtime_older` or `transcription_older` for the forms without `type`, in which beta names are
             right.
         model: The model that serves it unless the session names one: the one in a connection's address.
@@ -62,8 +59,9 @@ def resolve_update(
 
     Args:
         session: What changes: a builder, a generated model or a dict.
-        current: The session as it is, as far as it is known; rules across fields are asked of the two merged.
-        validate: Whether to check it. What was wrong with the current session already is nothing to say here.
+        current: The session as it is, as far as it is known; rules across fields are applied to the two
+            merged.
+        validate: Whether to check it. What was wrong with the current session already is not reported.
         kinds: The kinds that the connection serves; a known `type` of the current session narrows them.
 
     Returns:
@@ -78,42 +76,39 @@ def resolve_update(
     """
     given = read(session)
     before = {} if current is None else read(current).body
-    fixed = _changed_model(given.body, before)
     body = dict(given.body)
     if kinds == ("translation",):
         body.pop("model", None)
     if validate:
         kinds = (before["type"],) if before.get("type") in kinds else kinds
-        model = before.get("model")
         findings = examine(
             Given(body, given.extras, given.problems),
             kinds,
             is_update=True,
             is_partial=True,
-            model=model if isinstance(model, str) else None,
+            model=_model(before),
         )
         after = _across(before, body) if current is not None else []
         fields = {found.field for found in findings.problems}
-        more = [found for found in (*fixed, *after) if found.field not in fields]
+        more = [found for found in (*_changed_model(given.body, before), *after) if found.field not in fields]
         report(Findings((*findings.problems, *more), findings.warnings))
     return body
 
 
+def _model(session: dict[str, Any]) -> str | None:
+    model = session.get("model")
+    return model if isinstance(model, str) else None
+
+
 def _changed_model(update: dict[str, Any], before: dict[str, Any]) -> list[SessionProblem]:
-    was, now = before.get("model"), update.get("model")
-    if not isinstance(was, str) or now in (None, was):
+    was, now = _model(before), update.get("model")
+    if was is None or now in (None, was):
         return []
-    return [problem("model", now, (was,), repr(was), hint="a session's model never changes")]
+    return [problem("model", now, (was,), f"expected {was!r}", hint="a session's model never changes")]
 
 
 def _across(before: dict[str, Any], update: dict[str, Any]) -> list[SessionProblem]:
-    """What the rules say of the two merged and didn't say before."""
-
-    def asked(session: dict[str, Any]) -> list[SessionProblem]:
-        model = session.get("model")
-        return find_problems(
-            Subject(session, is_partial=False, model=model if isinstance(model, str) else None)
-        )
-
-    known = asked(before)
-    return [found for found in asked(merge(before, update)) if found not in known]
+    """Return what the rules find in the two merged and didn't find before."""
+    after = merge(before, update)
+    known = find_problems(before, _model(before), is_partial=False)
+    return [found for found in find_problems(after, _model(after), is_partial=False) if found not in known]

@@ -1,7 +1,6 @@
-"""The kinds of session: which schema each has, and which fields belong to which.
+"""What is known of sessions: their kinds and fields, the beta API's names, and which models reason.
 
-The job: tell kinds apart and answer whether a field is known, there or elsewhere. This module must not judge
-a session.
+This module must not judge a session.
 """
 
 from __future__ import annotations
@@ -15,10 +14,20 @@ from typing import Final
 
 import attrs
 
-from ._forms import Place, place
-from ._problem import member
+from ..schema import Place, member, place
 
-__all__ = ["KINDS", "Kind", "fields", "nearest", "owner", "schema_fields"]
+__all__ = [
+    "BETA_FIELDS",
+    "BETA_FORMATS",
+    "KINDS",
+    "SHORT_FORMATS",
+    "Kind",
+    "fields",
+    "nearest",
+    "owner",
+    "reasons",
+    "schema_fields",
+]
 
 
 @attrs.frozen
@@ -30,16 +39,16 @@ class Kind:
         label: As messages name it.
         type: The value of its `type` field; None where it has none.
         schema: The schema of a new session.
+        answer: The schema under which the server describes such a session.
         update: The schema of an update.
-        answer: The schema under which the server tells such a session.
     """
 
     name: str
     label: str
     type: str | None
     schema: str
-    update: str
     answer: str
+    update: str = attrs.field(default=attrs.Factory(lambda self: self.schema, takes_self=True))
 
     @property
     def is_older(self) -> bool:
@@ -53,14 +62,12 @@ _ALL = (
         "conversation",
         "realtime",
         "RealtimeSessionCreateRequestGA",
-        "RealtimeSessionCreateRequestGA",
         "RealtimeSessionCreateResponseGA",
     ),
     Kind(
         "transcription",
         "transcription",
         "transcription",
-        "RealtimeTranscriptionSessionCreateRequestGA",
         "RealtimeTranscriptionSessionCreateRequestGA",
         "RealtimeTranscriptionSessionCreateResponseGA",
     ),
@@ -69,14 +76,13 @@ _ALL = (
         "translation",
         None,
         "RealtimeTranslationSessionCreateRequest",
-        "RealtimeTranslationSessionUpdateRequest",
         "RealtimeTranslationSession",
+        update="RealtimeTranslationSessionUpdateRequest",
     ),
     Kind(
         "realtime_older",
         "conversation (older form)",
         None,
-        "RealtimeSessionCreateRequest",
         "RealtimeSessionCreateRequest",
         "RealtimeSessionCreateResponse",
     ),
@@ -84,7 +90,6 @@ _ALL = (
         "transcription_older",
         "transcription (older form)",
         None,
-        "RealtimeTranscriptionSessionCreateRequest",
         "RealtimeTranscriptionSessionCreateRequest",
         "RealtimeTranscriptionSessionCreateResponse",
     ),
@@ -107,6 +112,16 @@ def fields(name: str) -> frozenset[str]:
 def schema_fields(schema: str) -> frozenset[str]:
     """Return the dotted paths of all fields of a schema; as `fields`."""
     return frozenset(_paths(place(schema), ""))
+
+
+def _paths(at: Place, path: str) -> Iterator[str]:
+    for form in at.forms:
+        for name, inner in form.properties.items():
+            field = member(path, name)
+            yield field
+            yield from _paths(inner, field)
+        if form.items is not None:
+            yield from _paths(form.items, f"{path}[]")
 
 
 def owner(path: str, kind: Kind) -> Kind | None:
@@ -135,11 +150,53 @@ def nearest(name: str, siblings: tuple[str, ...], kind: Kind) -> str | None:
     return named.get(found[0], found[0]) if found and found[0] not in siblings else next(iter(found), None)
 
 
-def _paths(at: Place, path: str) -> Iterator[str]:
-    for form in at.forms:
-        for name, inner in form.properties.items():
-            field = member(path, name)
-            yield field
-            yield from _paths(inner, field)
-        if form.items is not None:
-            yield from _paths(form.items, f"{path}[]")
+# Beta field → the present one's path; None where there is none any more. One beta field makes the API refuse
+# a whole session. Source: https://platform.openai.com/docs/guides/realtime#beta-to-ga-migration
+BETA_FIELDS: Final = MappingProxyType(
+    {
+        "modalities": "output_modalities",
+        "voice": "audio.output.voice",
+        "speed": "audio.output.speed",
+        "input_audio_format": "audio.input.format",
+        "output_audio_format": "audio.output.format",
+        "input_audio_transcription": "audio.input.transcription",
+        "input_audio_noise_reduction": "audio.input.noise_reduction",
+        "turn_detection": "audio.input.turn_detection",
+        "max_response_output_tokens": "max_output_tokens",
+        "temperature": None,
+        "client_secret": None,
+    }
+)
+
+# Beta format → the present object.
+BETA_FORMATS: Final = MappingProxyType(
+    {
+        "pcm16": "{'type': 'audio/pcm', 'rate': 24000}",
+        "g711_ulaw": "{'type': 'audio/pcmu'}",
+        "g711_alaw": "{'type': 'audio/pcma'}",
+    }
+)
+SHORT_FORMATS: Final = MappingProxyType({"pcm": "pcm16", "pcmu": "g711_ulaw", "pcma": "g711_alaw"})
+
+
+# Models' names are an open set; only whole families are listed here, so that a dated release needs no change.
+# Source: https://platform.openai.com/docs/models
+_DATE = r"(-\d{4}-\d\d-\d\d)?"
+_WITH = re.compile(rf"gpt-realtime-2(\.\d+)?(-mini)?{_DATE}")
+_WITHOUT = re.compile(
+    rf"(gpt-realtime(-1\.5)?(-mini)?|gpt-4o(-mini)?-realtime-preview|gpt-audio(-1\.5)?(-mini)?){_DATE}"
+)
+
+
+def reasons(model: str) -> bool | None:
+    """Whether a model reasons, and so has `reasoning` and `parallel_tool_calls`.
+
+    Args:
+        model: Its name.
+
+    Returns:
+        None if nothing is known of it.
+    """
+    if _WITH.fullmatch(model):
+        return True
+    return False if _WITHOUT.fullmatch(model) else None

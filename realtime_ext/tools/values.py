@@ -1,4 +1,4 @@
-"""What goes into a tool and what comes out of it, besides its arguments.
+"""What goes into a tool and what comes out of it: context, results, and what went wrong.
 
 This module must not run anything.
 """
@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any, Generic
 
 import attrs
 
-__all__ = ["Silent", "ToolContext", "ToolFailure", "ToolResult"]
+from ..errors import ToolArgumentError
+
+__all__ = ["ArgumentFault", "Silent", "ToolContext", "ToolFailure", "ToolResult"]
+
 
 # With a default, for type checkers alone (PEP 696): strict ones would refuse the bare class else.
 if TYPE_CHECKING:
@@ -87,3 +90,16 @@ class ToolResult:
     output: str
     silent: bool = False
     failure: ToolFailure | None = None
+
+
+class ArgumentFault(ToolArgumentError):
+    """What the model got wrong.
+
+    Args:
+        message: A sentence for the model: what was wrong, where, and what is allowed.
+        kind: As `ToolFailure.kind` has it.
+    """
+
+    def __init__(self, message: str, *, kind: str) -> None:
+        super().__init__(message)
+        self.kind = kind

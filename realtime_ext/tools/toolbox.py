@@ -1,6 +1,6 @@
 """The tools of an application, called by name with what the model sends.
 
-This module must not send anything: outputs are handed back.
+This module must not send anything: outputs are returned.
 """
 
 from __future__ import annotations
@@ -10,25 +10,26 @@ import difflib
 import inspect
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import msgspec
+
+from .. import _json
 from ..worker import run_in_thread
-from ._fault import ArgumentFault
-from ._function import FunctionTool
-from ._handler import HandlerTool
-from ._result import encode_result, error_output
-from ._values import ToolContext, ToolFailure, ToolResult
+from .definitions import dump_pydantic, is_pydantic
+from .functions import FunctionTool, HandlerTool
+from .values import ArgumentFault, Silent, ToolContext, ToolFailure, ToolResult
 
 if TYPE_CHECKING:
     from realtime_api.models import RealtimeFunctionTool
 
-__all__ = ["Toolbox"]
+__all__ = ["Toolbox", "error_output"]
+
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 
 _log = logging.getLogger("realtime_ext.tools")
-_MOST_FAILURES = 1_000_000
 
 
 class Toolbox:
@@ -37,7 +38,7 @@ class Toolbox:
         toolbox = tools.Toolbox([book_room, cancel_booking], state=hotel)
         toolbox.call("book_room", '{"room": "Elm", "nights": 2}')     # '{"price":180}'
         toolbox.call("book_room", '{"room": "Elm"}')
-        # '{"error":{"type":"missing_argument","message":"book_room: nights is missing and required"}}'
+        # '{"error":{"type":"missing_argument","message":"book_room: nights: expected an integer, got …'
 
     A call never raises for what the model sent or what a tool raised: the model is told, and the exception
     is kept in `failures`. A toolbox may be used from several threads and event loops once its tools are in.
@@ -49,11 +50,11 @@ class Toolbox:
             is logged.
         explain: Turns a tool's exception into the text that the model is told. Left out, that is the
             exception's class and text; a tool whose exceptions may hold secrets needs one that doesn't tell.
-        keep_failures: How many failures `failures` keeps, the newest; 0 to 1,000,000.
+        keep_failures: How many failures `failures` keeps, the newest; 0 or more.
 
     Raises:
         TypeError: As `function_tool`; or an argument has the wrong type.
-        ValueError: As `function_tool`; or two tools have the same name; or `keep_failures` is out of range.
+        ValueError: As `function_tool`; or two tools have the same name; or `keep_failures` is negative.
     """
 
     def __init__(
@@ -65,16 +66,8 @@ class Toolbox:
         explain: Callable[[Exception], str] | None = None,
         keep_failures: int = 100,
     ) -> None:
-        if isinstance(keep_failures, bool) or not isinstance(keep_failures, int):
-            raise TypeError(f"keep_failures: expected 0 or more, got {type(keep_failures).__name__}")
         if keep_failures < 0:
             raise ValueError(f"keep_failures: expected 0 or more, got {keep_failures!r}")
-        if keep_failures > _MOST_FAILURES:
-            raise ValueError(f"keep_failures: expected {_MOST_FAILURES} at most, got more")
-        if callable(functions):
-            raise TypeError(f"functions: expected a list of functions, got {functions!r} alone")
-        if not isinstance(functions, Iterable):
-            raise TypeError(f"functions: expected a list of functions, got {type(functions).__name__}")
         for field, given in (("on_failure", on_failure), ("explain", explain)):
             if given is not None and not callable(given):
                 raise TypeError(f"{field}: expected a callable, got {type(given).__name__}")
@@ -202,16 +195,12 @@ class Toolbox:
         context = self._checked(context)
         try:
             tool, ready = self._prepare(name, text, context)
-            value = ready() if tool.is_async else await self._beside(name, ready)
+            value = ready() if tool.is_async else await run_in_thread(ready, name=f"realtime_ext tool {name}")
             if inspect.isawaitable(value):
                 value = await value
             return _succeeded(value)
         except Exception as error:
             return self._failed(name, error, text, context)
-
-    @staticmethod
-    async def _beside(name: str, ready: Callable[[], Any]) -> Any:
-        return await run_in_thread(lambda: _without_stop(ready), name=f"realtime_ext tool {name}")
 
     def _prepare(
         self, name: str, arguments: str, context: ToolContext[Any]
@@ -253,7 +242,15 @@ class Toolbox:
 
 
 def _succeeded(value: Any) -> ToolResult:
-    output, silent = encode_result(value)
+    """Return a tool's return value as one JSON document.
+
+    Text that is a JSON object or array by itself goes as it is; other text becomes a JSON string, and None
+    null. Raises ValueError for what has no JSON form.
+    """
+    silent = isinstance(value, Silent)
+    output = value.output if silent else value
+    if not (isinstance(output, str) and _is_document(output)):
+        output = _json.encode(_jsonable(output))
     return ToolResult(output=output, silent=silent)
 
 
@@ -271,14 +268,6 @@ def _unknown(name: str, names: list[str]) -> str:
 
 async def _awaited(value: Awaitable[Any]) -> Any:
     return await value
-
-
-def _without_stop(ready: Callable[[], Any]) -> Any:
-    # A future can't carry StopIteration; everything else comes through as it is.
-    try:
-        return ready()
-    except StopIteration as error:
-        raise RuntimeError("the tool raised StopIteration") from error
 
 
 def _refuse_running_loop(name: str, waiting: Coroutine[Any, Any, Any] | None = None) -> None:
@@ -299,3 +288,28 @@ def _text(arguments: str | bytes) -> str:
             errors="surrogateescape"
         )  # what isn't UTF-8 isn't JSON, and is refused as such
     raise TypeError(f"arguments: expected JSON text, got {type(arguments).__name__}")
+
+
+def error_output(kind: str, message: str) -> str:
+    """Write the output that tells the model of a failure: `{"error": {"type": kind, "message": message}}`."""
+    return _json.encode({"error": {"type": kind, "message": message}})
+
+
+def _is_document(text: str) -> bool:
+    if not text.lstrip().startswith(("{", "[")):
+        return False
+    try:
+        msgspec.json.decode(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _jsonable(value: Any) -> Any:
+    if is_pydantic(type(value)):
+        return dump_pydantic(value)
+    if isinstance(value, Mapping):
+        return {key: _jsonable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_jsonable(item) for item in value]
+    return value

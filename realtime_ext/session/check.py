@@ -1,0 +1,319 @@
+"""The one check of a session, whether it came as a builder, a model or a dict.
+
+The job: apply the schemas, the beta names and the rules, and put what they find in one order: beta names,
+`type`, the schema's fields in its own order, the rules. Limits are the schema's alone; rules are about
+several fields at once, or about what a session would do later. A rule about fields that an update leaves out
+finds nothing in the update; it is applied again to the merged session.
+
+This module must not change what it checks.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from ..errors import SessionConfigError, SessionConfigWarning, SessionProblem
+from ..schema import ABSENT, SECRET_FIELDS, Fault, check, place, shown
+from .given import Given, problem
+from .kinds import (
+    BETA_FIELDS,
+    BETA_FORMATS,
+    KINDS,
+    SHORT_FORMATS,
+    Kind,
+    fields,
+    nearest,
+    owner,
+    reasons,
+    schema_fields,
+)
+
+__all__ = ["Findings", "beta_response_fields", "examine", "find_problems", "report"]
+
+_PACKAGE = str(Path(__file__).parent.parent) + os.sep
+_FORMAT = re.compile(r"audio\.(?:input|output)\.format(?:\.type)?")
+_GONE = {
+    "temperature": "a name of the beta API, which has no successor",
+    "client_secret": "a name of the beta API; its lifetime now stands beside the session, as expires_after",
+}
+_REASONING = {"parallel_tool_calls": "parallel tool calls", "reasoning": "reasoning settings"}
+_LOCATIONS = ("server_url", "connector_id", "tunnel_id")
+
+
+@attrs.frozen
+class Findings:
+    """What a check found.
+
+    Args:
+        problems: What the API would refuse, in order, at most one a field.
+        warnings: What may be meant otherwise.
+    """
+
+    problems: tuple[SessionProblem, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def examine(
+    given: Given,
+    kinds: tuple[str, ...],
+    *,
+    is_update: bool = False,
+    is_partial: bool = False,
+    model: str | None = None,
+) -> Findings:
+    """Check a session.
+
+    Args:
+        given: The session.
+        kinds: Names of the kinds that are accepted.
+        is_update: Whether it changes a session that runs.
+        is_partial: Whether what is absent may be set elsewhere.
+        model: The model that serves it unless the session names one.
+
+    Returns:
+        Everything that was found.
+    """
+    body = given.body
+    kind, type_problem = _kind(body, kinds)
+    own = body.get("model")
+    model = own if isinstance(own, str) else model
+    faults = check(place(kind.update if is_update else kind.schema), body, with_notes=True)
+    rules = find_problems(body, model, is_partial=is_partial)
+    doubts = _open_questions(body, model)
+    betas: dict[str, SessionProblem] = {}
+    if not (kind.is_older or BETA_FIELDS.keys().isdisjoint(body)):
+        found = _beta_fields(body, fields(kind.name), f"a {kind.label} session", "")
+        betas = {one.field: one for one in found}
+    if not (faults or rules or doubts or betas or type_problem or given.problems):
+        return Findings()
+
+    fitting, foreign, strange = list(given.problems), [], []
+    for fault in faults:
+        if fault.kind != "undescribed":
+            fitting.append(SessionProblem(fault.path, fault.value, fault.allowed, fault.message))
+        elif fault.path not in betas:
+            is_type = fault.path == "type" and kind.name == body["type"]
+            other = None if is_type else owner(fault.path, kind)
+            if other is not None:
+                foreign.append(_foreign(fault, kind, other))
+            elif fault.path not in given.extras:
+                strange.append(_strange(fault, kind))
+    across = {one.field: one for one in rules}
+    fitting = [across.pop(one.field, _with_format_hint(one)) for one in fitting]
+    unique: dict[str, SessionProblem] = {}
+    for one in (*betas.values(), *type_problem, *fitting, *foreign, *across.values()):
+        unique.setdefault(one.field, one)
+    return Findings(tuple(unique.values()), (*strange, *doubts))
+
+
+def report(findings: Findings) -> None:
+    """Raise what was found, or warn of it where the caller's own code stands.
+
+    Raises:
+        SessionConfigError: There are problems.
+    """
+    if findings.problems:
+        raise SessionConfigError(findings.problems)
+    for message in findings.warnings:
+        warnings.warn(message, SessionConfigWarning, stacklevel=_caller_level())
+
+
+def _caller_level() -> int:
+    """Return how many frames up the first one outside this package is, counted from `report`."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        level, frame = level + 1, frame.f_back
+    return level
+
+
+def _kind(body: dict[str, Any], kinds: tuple[str, ...]) -> tuple[Kind, list[SessionProblem]]:
+    """Return a session's kind, and what is wrong with its `type`."""
+    accepted = [KINDS[name] for name in kinds]
+    found = body.get("type", ABSENT)
+    for kind in accepted:
+        if (kind.type or kind.name) == found or (found is ABSENT and kind.type is None):
+            return kind, []
+    types = tuple(kind.type for kind in accepted if kind.type is not None)
+    words = " or ".join(map(repr, types)) or "no such field"
+    hint = "it is required" if found is ABSENT else ""
+    named = next((kind for kind in KINDS.values() if kind.type is not None and kind.type == found), None)
+    if named is not None:
+        hint = f"a {named.label} session is not accepted here"
+    return named or accepted[0], [problem("type", found, types or None, f"expected {words}", hint=hint)]
+
+
+def _foreign(fault: Fault, kind: Kind, other: Kind) -> SessionProblem:
+    reason = f"a field of {other.label} sessions, which {kind.label} sessions don't have"
+    hint = ""
+    if kind.is_older and other.type is not None:
+        hint = f"with type {other.type!r} it is a session of the present form"
+    elif same := [path for path in sorted(fields(kind.name)) if path.rpartition(".")[2] == fault.name]:
+        hint = f"there is {same[0]}"
+    is_secret = fault.name in SECRET_FIELDS
+    return problem(fault.path, fault.value, None, reason, secret=is_secret, hint=hint)
+
+
+def _strange(fault: Fault, kind: Kind) -> str:
+    if fault.path == "type":
+        return f"type: not a field of {kind.label} sessions, sent as it is; leave it out"
+    near = nearest(fault.name, fault.known, kind)
+    hint = f"did you mean {near}?" if near else f"known are {', '.join(fault.known)}"
+    return f"{fault.path}: not a known field, sent as it is; {hint}"
+
+
+def beta_response_fields(response: Mapping[str, Any]) -> list[SessionProblem]:
+    """Return what to write in place of the beta fields of a `response.create`.
+
+    Args:
+        response: Its `response`.
+
+    Returns:
+        The problems, with paths that begin with `response`; empty if there is no beta name.
+    """
+    return _beta_fields(response, schema_fields("RealtimeResponseCreateParams"), "a response", "response.")
+
+
+def _beta_fields(
+    body: Mapping[str, Any], known: frozenset[str], owner: str, prefix: str
+) -> list[SessionProblem]:
+    problems = []
+    for name, path in BETA_FIELDS.items():
+        if name not in body or name in known:
+            continue
+        value, hint = body[name], ""
+        if path is None:
+            reason = _GONE[name]
+        elif path not in known:
+            path = f"{prefix}{path}"
+            reason = f"the beta name of {path}, which {owner} doesn't have"
+        else:
+            path = f"{prefix}{path}"
+            reason = f"a name of the beta API, which is refused; its place is now {path}"
+            if isinstance(value, str) and value in BETA_FORMATS:
+                hint = f"write {path} = {BETA_FORMATS[value]}"
+        is_secret = name in SECRET_FIELDS
+        problems.append(problem(f"{prefix}{name}", value, path, reason, secret=is_secret, hint=hint))
+    return problems
+
+
+def _with_format_hint(found: SessionProblem) -> SessionProblem:
+    """Add what to write to a problem with an audio format that is a beta name, or a bare name."""
+    if not _FORMAT.fullmatch(found.field) or not isinstance(found.value, str):
+        return found
+    short = found.value.removeprefix("audio/")
+    beta = SHORT_FORMATS.get(short, short)
+    if beta not in BETA_FORMATS:
+        return found
+    path = found.field.removesuffix(".type")
+    origin = f"{found.value!r} is a beta name" if found.value in BETA_FORMATS else "a format is an object"
+    return attrs.evolve(found, message=f"{found.message}; {origin}: write {path} = {BETA_FORMATS[beta]}")
+
+
+def find_problems(session: dict[str, Any], model: str | None, *, is_partial: bool) -> list[SessionProblem]:
+    """Apply the rules that a schema can't state.
+
+    Args:
+        session: The session, of any shape; what a rule can't read is the schema's to refuse.
+        model: The model that serves it; None if none is named.
+        is_partial: Whether what is absent may be set elsewhere, as in an update.
+
+    Returns:
+        What the rules refuse, rule by rule.
+    """
+    problems: list[SessionProblem] = []
+    modalities = session.get("output_modalities")
+    if isinstance(modalities, list) and "text" in modalities and "audio" in modalities:
+        problems.append(
+            problem(
+                "output_modalities",
+                modalities,
+                (["audio"], ["text"]),
+                "expected ['audio'] or ['text'], which exclude each other",
+                hint="audio comes with its transcript",
+            )
+        )
+    tools = session.get("tools")
+    tools = tools if isinstance(tools, list) else []
+    if tools:
+        problems += _tool_names(tools)
+    choice = session.get("tool_choice")
+    # A stored prompt may bring tools along; an update may leave them as they are.
+    elsewhere = is_partial or session.get("prompt") is not None
+    if isinstance(choice, dict) and ("tools" in session or not elsewhere):
+        problems += _forced_tool(choice, tools)
+    for field, what in _REASONING.items():
+        value = session.get(field)
+        if value not in (None, False) and model is not None and reasons(model) is False:
+            reason = f"{model!r} has no {what}"
+            problems.append(problem(field, value, None, reason, hint="reasoning models have"))
+    return problems
+
+
+def _open_questions(session: dict[str, Any], model: str | None) -> list[str]:
+    """Return what can't be known: whether a model that isn't known has what is asked of it."""
+    asked = [field for field in _REASONING if session.get(field) not in (None, False)]
+    if not asked or model is None or reasons(model) is not None:
+        return []
+    return [f"{field}: only reasoning models have it, and {model!r} is not known" for field in asked]
+
+
+def _tool_names(tools: list[Any]) -> list[SessionProblem]:
+    """Every function has a name, every MCP server an address, and none shares its name or label."""
+    problems = []
+    seen: dict[tuple[str, str], int] = {}
+    for index, tool in enumerate(tools):
+        kind = tool.get("type", "function") if isinstance(tool, dict) else None  # a function may leave it out
+        if kind not in ("function", "mcp"):
+            continue
+        at, is_mcp = f"tools[{index}]", kind == "mcp"
+        if is_mcp and all(tool.get(name) is None for name in _LOCATIONS):
+            words = f"{', '.join(_LOCATIONS[:-1])} or {_LOCATIONS[-1]}"
+            hint = "an MCP server needs a place"
+            problems.append(problem(f"{at}.server_url", ABSENT, words, f"expected {words}", hint=hint))
+        key = "server_label" if is_mcp else "name"
+        name = tool.get(key)
+        if name is None and not is_mcp:
+            hint = "the model calls a function by it"
+            problems.append(problem(f"{at}.name", ABSENT, "a name", "expected a name", hint=hint))
+        if not isinstance(name, str):
+            continue
+        first = seen.setdefault((key, name), index)
+        if first != index:
+            reason = f"expected one that tools[{first}] doesn't have"
+            problems.append(problem(f"{at}.{key}", name, "one that is not taken", reason))
+    return problems
+
+
+def _forced_tool(choice: dict[str, Any], tools: list[Any]) -> list[SessionProblem]:
+    """A tool that the model is forced to call is one that the session has."""
+    kind = choice.get("type")
+    key = {"function": "name", "mcp": "server_label"}.get(kind) if isinstance(kind, str) else None
+    wanted = choice.get(key) if key else None
+    if key is None or not isinstance(wanted, str):
+        return []
+    known = {
+        tool[key]: tool
+        for tool in tools
+        if isinstance(tool, dict) and tool.get("type", "function") == kind and isinstance(tool.get(key), str)
+    }
+    if wanted not in known:
+        return [problem(f"tool_choice.{key}", wanted, tuple(known), _one_of("tools", known))]
+    allowed, name = known[wanted].get("allowed_tools"), choice.get("name")
+    if isinstance(allowed, dict):
+        allowed = allowed.get("tool_names")
+    if kind != "mcp" or not isinstance(name, str) or not isinstance(allowed, list) or name in allowed:
+        return []
+    words = _one_of(f"the allowed tools of {wanted!r}", allowed)
+    return [problem("tool_choice.name", name, tuple(allowed), words)]
+
+
+def _one_of(what: str, names: Any) -> str:
+    return f"expected one of {what} ({', '.join(map(shown, names)) or 'there are none'})"
