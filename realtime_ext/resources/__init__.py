@@ -1,6 +1,5 @@
 """What hangs on the clients: `calls`, `client_secrets`, `sessions`, …; and what opens connections."""
 
-from .aio_connections import AsyncConnections
 from .calls import AsyncCalls, Calls
 from .client_secrets import (
     AsyncClientSecrets,
@@ -8,7 +7,7 @@ from .client_secrets import (
     ClientSecrets,
     TranslationClientSecrets,
 )
-from .connections import Connections
+from .connections import AsyncConnections, Connections
 from .sessions import AsyncSessions, AsyncTranscriptionSessions, Sessions, TranscriptionSessions
 from .webhooks import Webhooks
 

@@ -1,4 +1,4 @@
-"""`client.connect` and `client.answer`, blocking.
+"""`client.connect`, `client.answer` and `client.dial`, for both clients.
 
 The job: check the arguments and hand back what opens the connection. It must not open one, and loads what
 does on first use.
@@ -6,29 +6,45 @@ does on first use.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
-from ..arguments import QueryValue
-from ..http.sending import Http
+from ..arguments import QueryValue, check_header
+from ..http.sending import AsyncHttp, Http
+from ..http.settings import RequestOptions
 from . import calls
 
 if TYPE_CHECKING:
     import ssl
 
     from ..arguments import Timeout
-    from ..connection import Answering, Connecting
+    from ..call import Call
+    from ..connection import Answering, AsyncAnswering, AsyncConnecting, AsyncDialing, Connecting, Dialing  # noqa: F401  (named in strings)  # noqa: F401
+    from ..connection._dialing import DialStep
+    from ..connection._request import ConnectRequest
+    from ..connection.blocking import AudioIn, AudioOut  # noqa: F401
+    from ..connection.peer import AudioIn as AsyncAudioIn
+    from ..connection.peer import AudioOut as AsyncAudioOut
     from ..connection.state._reconnect import Reconnect
     from ..connection.state._surface import Observer
+    from ..http.operation import Operation
     from ..session import SessionLike
+    from .client_secrets import ClientSecret
 
-__all__ = ["Connections"]
+__all__ = ["AsyncConnections", "Connections"]
+
+ConnectingT = TypeVar("ConnectingT")
+AnsweringT = TypeVar("AnsweringT")
+DialingT = TypeVar("DialingT")
+AudioInT = TypeVar("AudioInT")
+AudioOutT = TypeVar("AudioOutT")
 
 
-class Connections:
-    """`connect` and `answer`, blocking."""
+class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOutT]):
+    """`connect`, `answer` and `dial`: alike in both clients, but for what they return."""
 
-    _http: Http
+    _http: Http | AsyncHttp
+    _prefix = ""
 
     def connect(
         self,
@@ -47,7 +63,7 @@ class Connections:
         timeout: Timeout | None = None,
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, QueryValue] | None = None,
-    ) -> Connecting:
+    ) -> ConnectingT:
         """Open a session, or attach to a call's, over a WebSocket.
 
         Give exactly one of model (or a session that has one), `call_id` and `intent`. A session is sent and
@@ -62,8 +78,8 @@ class Connections:
             safety_identifier: A stable, hashed id of the end user.
             reconnect: What to do when the link is lost. None: a sideband attaches again, a model's session
                 doesn't. False: nothing.
-            observer: Called with `"in"` or `"out"`, the event and monotonic nanoseconds, for every event, by
-                the reader or whoever sends; it must neither block nor send.
+            observer: Called with `"in"` or `"out"`, the event and monotonic nanoseconds, for every event, on
+                the event loop; it must neither block nor send.
             max_queue_bytes: How much may wait for the application before the connection ends; None for 64
                 MiB.
             proxy: True for the environment's, None for none, or a URL; needs websockets 15 or newer.
@@ -76,7 +92,7 @@ class Connections:
             extra_query: Further query parameters.
 
         Returns:
-            What `with` opens, giving the connection, and closes.
+            What `with` (`async with`) opens, giving the connection, and closes.
 
         Raises:
             TypeError, ValueError: An argument can't be used, or they contradict each other.
@@ -92,27 +108,8 @@ class Connections:
                 turn = connection.ask("Say hello.")
             ```
         """
-        from ..connection import Connecting
-        from ..connection._request import ConnectRequest
-
-        request = ConnectRequest.check(
-            model=model,
-            session=session,
-            call_id=call_id,
-            intent=intent,
-            validate=self._http.settings.validate,
-            safety_identifier=safety_identifier,
-            reconnect=reconnect,
-            observer=observer,
-            max_queue_bytes=max_queue_bytes,
-            proxy=proxy,
-            ssl_context=ssl_context,
-            websocket_options=websocket_options,
-            timeout=timeout,
-            extra_headers=extra_headers,
-            extra_query=extra_query,
-        )
-        return Connecting(self._http, request)
+        given = {name: value for name, value in locals().items() if name != "self"}
+        return self._open("Connecting", self._checked(**given))  # type: ignore[no-any-return]
 
     def answer(
         self,
@@ -130,19 +127,19 @@ class Connections:
         timeout: Timeout | None = None,
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, QueryValue] | None = None,
-    ) -> Answering:
+    ) -> AnsweringT:
         """Answer an incoming SIP call: accept it, attach to it, and enter when its session is confirmed.
 
         Args:
             call_id: The id from the webhook.
             session: The conversation's configuration: a builder, a generated model or a dict.
-            hangup_on_exit: Whether the call ends with the block, within 5 s.
+            hangup_on_exit: Whether the call ends with the block, within 5 s, also when that is cancelled.
             safety_identifier, reconnect, observer, max_queue_bytes, proxy, ssl_context, websocket_options,
             timeout,
                 extra_headers, extra_query: As for `connect`.
 
         Returns:
-            What `with` opens, giving the connection, and closes.
+            What `with` (`async with`) opens, giving the connection, and closes.
 
         Raises:
             TypeError, ValueError: An argument can't be used.
@@ -150,23 +147,141 @@ class Connections:
             NotFoundError: There is no such call, or no longer. This and what follows is raised on entering.
             MissingApiKeyError, APIStatusError, APIConnectionError, ConnectionClosedError: As with `connect`.
         """
-        from ..connection import Answering
-        from ..connection._request import ConnectRequest
-
+        given = locals().items()
         accept = calls.build_accept(call_id, session, validate=self._http.settings.validate)
-        request = ConnectRequest.check(
-            call_id=call_id,
-            confirming="realtime",
-            validate=self._http.settings.validate,
-            safety_identifier=safety_identifier,
-            reconnect=reconnect,
+        options = {name: value for name, value in given if name not in ("self", "session", "hangup_on_exit")}
+        request = self._checked(confirming="realtime", **options)
+        return self._open("Answering", request, accept, hangup_on_exit=hangup_on_exit)  # type: ignore[no-any-return]
+
+    def dial(
+        self,
+        *,
+        session: SessionLike | None = None,
+        audio_in: AudioInT | None = None,
+        audio_out: AudioOutT | None = None,
+        client_secret: str | ClientSecret[Any] | None = None,
+        hangup_on_exit: bool = True,
+        safety_identifier: str | None = None,
+        observer: Observer | None = None,
+        max_queue_bytes: int | None = None,
+        connect_timeout: float = 20.0,
+        host_addresses: Sequence[str] | None = None,
+        on_progress: Callable[[DialStep], object] | None = None,
+        timeout: Timeout | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, QueryValue] | None = None,
+    ) -> DialingT:
+        """Make a WebRTC call, with audio both ways (extra `webrtc`), and enter when it is connected.
+
+        Args:
+            session: The conversation's configuration: a builder, a generated model or a dict; None for the
+                API's defaults, or for what the client secret brings along.
+            audio_in: What to say: path of a WAV file, or an iterator of PCM16 24 kHz mono in pieces of any
+                length: an async one for the awaited client; the blocking client's may block, since it is run
+                in worker threads. None: silence. What it raises ends the connection, and is the cause.
+            audio_out: Where what is heard goes: path of a WAV file to write, or a function that takes PCM16
+                24 kHz mono, 20 ms at a time: an async one, or one that may block. None: it is dropped. What
+                it raises ends the connection, and is the cause.
+            client_secret: An `ek_…` value to make the call with, as a browser does; None for the API key.
+            hangup_on_exit: Whether the call ends with the block, within 5 s, also when that is cancelled.
+            safety_identifier: A stable, hashed id of the end user; a client secret brings its own.
+            observer: As for `connect`.
+            max_queue_bytes: As for `connect`.
+            connect_timeout: Seconds from the answer to an open data channel.
+            host_addresses: IP addresses of this machine to be reached at; None for all that it has.
+            on_progress: Called with `offer`, `call`, `ice`, `dtls` and `data channel`, each when it is there,
+                on the event loop; it must not block. What it raises is logged.
+            timeout: Seconds for the request that makes the call; None takes the client's.
+            extra_headers: Further headers of that request.
+            extra_query: Further query parameters of that request.
+
+        Returns:
+            What `with` (`async with`) opens, giving the connection, and closes. `connection.call` is the
+            call; `append_audio` is refused, since audio flows on the track.
+
+        Raises:
+            TypeError, ValueError: An argument can't be used; nothing was sent. On entering, before the call
+                is made: `audio_in` is no WAV file, or `host_addresses` are not this machine's.
+            SessionConfigError: The API would refuse the session; nothing was sent.
+            ImportError: The extra `webrtc` isn't installed. This and what follows is raised on entering.
+            OSError: A file can't be read or written; no call was made.
+            MissingApiKeyError, APIStatusError, APIResponseError: As with `calls.create`.
+            APIConnectionError: It did not connect; the message says which of ICE, DTLS and the data channel
+                didn't.
+
+        Example:
+            ```python
+            with client.dial(session=session, audio_in="question.wav", audio_out="reply.wav") as connection:
+                connection.wait_for("output_audio_buffer.stopped")
+            ```
+        """
+        from ..connection._dialing import DialRequest, described
+        from ..session import resolve
+
+        validate = self._http.settings.validate
+        if client_secret is not None and session is not None:
+            raise ValueError("dial: a client secret brings its session along; give one of the two")
+        if client_secret is not None and safety_identifier is not None:
+            raise ValueError("dial: safety_identifier belongs to client_secrets.create, not to its use")
+        if client_secret is not None:
+            calls.check_client_secret(client_secret)
+        if safety_identifier is not None:
+            check_header("safety_identifier", safety_identifier)
+        body = None if session is None else resolve(session, validate=validate, kinds=("realtime",))
+        kind, model = described(body)
+
+        def create(offer: str) -> Operation[Call]:
+            if client_secret is not None:
+                return calls.build_create_with_secret(offer, client_secret)
+            return calls.build_create(offer, body, validate=False, safety_identifier=safety_identifier)
+
+        source, sink = self._audio(audio_in, audio_out)
+        request = DialRequest(
+            create=create,
+            kind=kind,
+            model=model,
+            audio_in=source,
+            audio_out=sink,
+            connect_timeout=connect_timeout,
+            host_addresses=host_addresses,
+            on_progress=on_progress,
             observer=observer,
             max_queue_bytes=max_queue_bytes,
-            proxy=proxy,
-            ssl_context=ssl_context,
-            websocket_options=websocket_options,
-            timeout=timeout,
-            extra_headers=extra_headers,
-            extra_query=extra_query,
+            hangup_on_exit=hangup_on_exit,
+            options=RequestOptions.check(timeout, extra_headers, extra_query),
         )
-        return Answering(self._http, request, accept, hangup_on_exit=hangup_on_exit)
+        return self._open("Dialing", request)  # type: ignore[no-any-return]
+
+    def _checked(self, **given: Any) -> ConnectRequest:
+        from ..connection._request import ConnectRequest
+
+        return ConnectRequest.check(**given, validate=self._http.settings.validate)
+
+    def _open(self, name: str, *arguments: Any, **options: Any) -> Any:
+        """Make what opens a connection in this client's flavour."""
+        from .. import connection
+
+        return getattr(connection, self._prefix + name)(self._http, *arguments, **options)
+
+    def _audio(self, audio_in: Any, audio_out: Any) -> tuple[AsyncAudioIn | None, AsyncAudioOut | None]:
+        return audio_in, audio_out
+
+
+class Connections(_Connections["Connecting", "Answering", "Dialing", "AudioIn", "AudioOut"]):
+    """`connect`, `answer` and `dial`, blocking."""
+
+    _http: Http
+
+    def _audio(self, audio_in: Any, audio_out: Any) -> tuple[AsyncAudioIn | None, AsyncAudioOut | None]:
+        from ..connection.blocking import audio_in_threads
+
+        return audio_in_threads(audio_in, audio_out)
+
+
+class AsyncConnections(
+    _Connections["AsyncConnecting", "AsyncAnswering", "AsyncDialing", "AsyncAudioIn", "AsyncAudioOut"]
+):
+    """`connect`, `answer` and `dial`, awaited."""
+
+    _http: AsyncHttp
+    _prefix = "Async"
