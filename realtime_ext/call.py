@@ -14,7 +14,7 @@ SAFETY_HEADER = "OpenAI-Safety-Identifier"
 
 @attrs.frozen(kw_only=True)
 class Call:
-    """A WebRTC call that the API has taken.
+    """A WebRTC call that the API has answered.
 
     Args:
         id: The call's id, such as `rtc_u1_…`: for `hangup`, and for `connect(call_id=…)`.
@@ -33,7 +33,7 @@ def check_call_id(call_id: object) -> str:
     """Check what names a call.
 
     Args:
-        call_id: The id, as `Call.id` or a webhook gives it.
+        call_id: The id, from `Call.id` or a webhook.
 
     Returns:
         The id; it is quoted as one path segment when it is sent.

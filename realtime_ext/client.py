@@ -41,13 +41,13 @@ class RealtimeClient(Connections):
     Threads may share it. As a context manager it closes itself.
 
     Args:
-        api_key: The key, or a callable that gives it and is asked before every attempt. None takes
+        api_key: The key, or a callable that returns it and is asked before every attempt. None for
             OPENAI_API_KEY; without either, only operations that need no key work.
-        base_url: Where the API is, with `/v1`. None takes OPENAI_BASE_URL, or else OpenAI's.
+        base_url: Where the API is, with `/v1`. None for OPENAI_BASE_URL, or else OpenAI's.
         websocket_base_url: The same for WebSockets; None derives it from `base_url`.
-        organization: Sent as OpenAI-Organization. None takes OPENAI_ORG_ID.
-        project: Sent as OpenAI-Project. None takes OPENAI_PROJECT_ID.
-        webhook_secret: The `whsec_…` secret, or several while one replaces the other. None takes
+        organization: Sent as OpenAI-Organization. None for OPENAI_ORG_ID.
+        project: Sent as OpenAI-Project. None for OPENAI_PROJECT_ID.
+        webhook_secret: The `whsec_…` secret, or several while one replaces the other. None for
             OPENAI_WEBHOOK_SECRET.
         auth_header: `"authorization"` sends the key as a bearer token, `"api-key"` bare under that name.
         default_headers: Headers of every request; an authorization among them stands in place of the key.
@@ -60,8 +60,8 @@ class RealtimeClient(Connections):
 
     Attributes:
         calls: Make, accept, reject, refer and hang up calls.
-        client_secrets: Mint short-lived keys.
-        translation_client_secrets: Mint short-lived keys for translation sessions.
+        client_secrets: Make short-lived keys.
+        translation_client_secrets: Make short-lived keys for translation sessions.
         sessions: Make sessions of the older form.
         transcription_sessions: Make transcription sessions of the older form.
         webhooks: Verify and read webhooks.
@@ -158,8 +158,8 @@ class AsyncRealtimeClient(AsyncConnections):
     It belongs to one event loop. As an async context manager it closes itself.
 
     Args:
-        api_key: The key, or a callable, async or not, that gives it and is asked before every attempt; a
-            plain one must not block. None takes OPENAI_API_KEY; without either, only operations that need no
+        api_key: The key, or a callable, async or not, that returns it and is asked before every attempt; a
+            plain one must not block. None for OPENAI_API_KEY; without either, only operations that need no
             key work.
         base_url, websocket_base_url, organization, project, webhook_secret, auth_header, default_headers,
             default_query, timeout, max_retries, validate: As for `RealtimeClient`.

@@ -92,7 +92,7 @@ def encode_session(body: Mapping[str, Any]) -> bytes:
 
 
 def read_nothing(response: httpx.Response) -> None:
-    """Ignore an answer's body: the status says it all."""
+    """Ignore an answer's body: the status is enough."""
 
 
 def read_object(response: httpx.Response) -> dict[str, Any]:
@@ -164,7 +164,7 @@ def status_error(
         headers: The answer's headers, with any-case look-up.
         body: The answer's body: the API's envelope, a gateway's HTML, or nothing.
         now: Returns the time in unix seconds, for a Retry-After that is a date.
-        secrets: What was sent as authorization; taken out of message and body.
+        secrets: What was sent as authorization; removed from message and body.
         may_have_applied: Whether the API may have carried out the request all the same.
 
     Returns:

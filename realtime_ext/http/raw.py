@@ -1,7 +1,7 @@
 """`client.raw`: the generated client, set up like the hand-written one.
 
-The job: give it the same base URL, key, headers and way to the network, and no more: generated functions
-neither repeat requests nor raise this package's errors.
+It has the same base URL, key, headers and way to the network, and no more: generated functions neither repeat
+requests nor raise this package's errors.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def raw_client(settings: Settings) -> AuthenticatedClient:
     """Make the generated client that asks the same API with the same key.
 
     Args:
-        settings: What the hand-written client was told.
+        settings: Those of the hand-written client.
 
     Returns:
         The generated client, without httpx clients yet.

@@ -20,7 +20,7 @@ import attrs
 
 __all__ = ["LONGEST_RETRY_AFTER", "Failure", "Outcome", "backoff", "decide", "parse_retry_after"]
 
-LONGEST_RETRY_AFTER = 60.0  # seconds; whoever must wait longer should be told rather than blocked
+LONGEST_RETRY_AFTER = 60.0  # seconds; an error is better than a longer wait
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 8.0
 _JITTER = 0.25
@@ -71,7 +71,7 @@ class Failure:
 
 
 def backoff(repeats: int, random: Callable[[], float]) -> float:
-    """Return the pause before a repeat that the API gave no time for: doubling, capped, with jitter.
+    """Return the pause before a repeat if the API names none: doubling, capped, with jitter.
 
     Args:
         repeats: Repeats made so far, from 0.
@@ -97,7 +97,7 @@ def decide(
         random: Returns numbers in [0, 1), for the jitter.
 
     Returns:
-        Seconds to wait before the next attempt; None to give up.
+        Seconds to wait before the next attempt; None to raise.
     """
     worthwhile = failure.had_no_effect or (failure.may_have_applied and not acts_twice)
     if not worthwhile or repeats >= max_retries:
@@ -115,7 +115,7 @@ def parse_retry_after(value: str | None, now: Callable[[], float]) -> float | No
         now: Returns the time in unix seconds, for dates.
 
     Returns:
-        Seconds from now, 0.0 for a date that has passed; None if there is no header or it says neither.
+        Seconds from now, 0.0 for a date that has passed; None if there is no header or it is neither.
 
     Source: RFC 9110 §10.2.3 and §5.6.7.
     """

@@ -1,8 +1,8 @@
-"""Send operations over HTTP: the only place that does, but for `raw`.
+"""Send operations over HTTP; only `raw` does so as well.
 
 What an answer or a failure leads to is decided once, in `Exchange`, without I/O; `send` and `asend` run it on
 the httpx client of an `Http` or `AsyncHttp`. httpx logs whole URLs and httpcore answers' headers: `quiet`
-drops their records for what this package sends, and touches neither levels nor handlers.
+drops their records for what this package sends, and changes neither levels nor handlers.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import math
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 from urllib.parse import urlsplit
 
 import attrs
@@ -106,13 +106,13 @@ class Exchange(Generic[T]):
 
     Args:
         operation: What to ask of the API.
-        settings: What the client was told.
-        options: What this request is told besides.
+        settings: The client's settings.
+        options: The request's own.
         clock: Time and chance.
         client: The httpx client that will send it, for its time limits.
 
     Attributes:
-        needs_key: Whether `request` has to be given the API key.
+        needs_key: Whether `request` needs the API key.
     """
 
     def __init__(
@@ -139,7 +139,8 @@ class Exchange(Generic[T]):
         headers = settings.request_headers(
             key, bearer=bearer, headers=request.headers, extra=self._options.headers
         )
-        self._sent = tuple([secret.reveal() for secret in (key, bearer) if secret is not None])
+        secret = key if bearer is None else bearer
+        self._sent = () if secret is None else (secret.reveal(),)
         arguments: dict[str, Any] = {
             "method": request.method,
             "url": _parsed(settings.base_url + request.path),
@@ -248,7 +249,7 @@ def _outcome(error: httpx.HTTPError) -> Outcome:
 def _timeout_for(
     asked: Timeout | None, configured: Timeout | None, client: httpx.Client | httpx.AsyncClient
 ) -> httpx.Timeout:
-    """Choose the time limits: the call's, the client's, or those of an httpx client that has its own."""
+    # The request's, the client's, or those of an httpx client that has its own.
     import httpx
 
     if asked is None and configured == DEFAULT_TIMEOUT and client.timeout != httpx.Timeout(5.0):
@@ -267,20 +268,31 @@ def httpx_timeout(timeout: Timeout | None) -> httpx.Timeout:
     return httpx.Timeout(timeout, connect=min(timeout, _CONNECT_TIMEOUT))
 
 
-class Http:
-    """A client's HTTP side: its settings, and an httpx.Client that is made on first use unless handed in.
+ClientT = TypeVar("ClientT", "httpx.Client", "httpx.AsyncClient")
+
+
+class _Holder(Generic[ClientT]):
+    """A client's settings and clock, and an httpx client that is made on first use unless handed in.
 
     Args:
-        settings: What the client was told.
-        client: The user's own httpx.Client, used as it is and left open.
+        settings: The client's settings.
+        client: The user's own httpx client, used as it is and left open.
         clock: Time and chance.
 
     Raises:
-        TypeError: `client` is something else, such as an httpx.AsyncClient.
+        TypeError: `client` is something else, such as one of the other flavour.
     """
 
-    def __init__(self, settings: Settings, client: httpx.Client | None, clock: Clock | None = None) -> None:
-        _check_client(client, "Client", "RealtimeClient")
+    _flavour: ClassVar[tuple[str, str]]  # the httpx class, and ours, by name
+
+    def __init__(self, settings: Settings, client: ClientT | None, clock: Clock | None = None) -> None:
+        if client is not None:
+            import httpx
+
+            expected, owner = self._flavour
+            if not isinstance(client, getattr(httpx, expected)):
+                got = f"{type(client).__module__.partition('.')[0]}.{type(client).__qualname__}"
+                raise TypeError(f"http_client: {owner} expects an httpx.{expected}, got {got}")
         self.settings = settings
         self.clock = clock or Clock()
         self.handed_in = client
@@ -288,90 +300,51 @@ class Http:
         self._lock = threading.Lock()
         self._closed = False
 
-    def open(self) -> httpx.Client:
+    def open(self) -> ClientT:
         """Return the httpx client, made now if this is the first use.
 
         Raises:
             APIConnectionError: It was closed.
         """
         with self._lock:
-            if self._client is None and not self._closed:
+            if self._closed:
+                raise APIConnectionError("this client was closed; make a new one")
+            if self._client is None:
                 import httpx
 
-                self._client = httpx.Client()
-            return _usable(self._client, self._closed)
+                self._client = getattr(httpx, self._flavour[0])()
+            client: ClientT = self._client
+            if client.is_closed:
+                raise APIConnectionError("the http_client that was handed in is closed")
+            return client
+
+    def _made(self) -> ClientT | None:
+        """Return the client to be closed, from now on unused; None for one that was handed in."""
+        with self._lock:
+            self._closed = True
+            return None if self.handed_in is not None else self._client
+
+
+class Http(_Holder["httpx.Client"]):
+    """What a blocking client sends with; threads may share it."""
+
+    _flavour = ("Client", "RealtimeClient")
 
     def close(self) -> None:
         """Close what was made here; an httpx client that was handed in stays open."""
-        with self._lock:
-            self._closed = True
-            if self.handed_in is None and self._client is not None:
-                self._client.close()
+        if (client := self._made()) is not None:
+            client.close()
 
 
-class AsyncHttp:
-    """The same with an httpx.AsyncClient; it belongs to one event loop.
+class AsyncHttp(_Holder["httpx.AsyncClient"]):
+    """What an awaited client sends with; it belongs to one event loop."""
 
-    Args:
-        settings: What the client was told.
-        client: The user's own httpx.AsyncClient, used as it is and left open.
-        clock: Time and chance.
-
-    Raises:
-        TypeError: `client` is something else, such as an httpx.Client.
-    """
-
-    def __init__(
-        self, settings: Settings, client: httpx.AsyncClient | None, clock: Clock | None = None
-    ) -> None:
-        _check_client(client, "AsyncClient", "AsyncRealtimeClient")
-        self.settings = settings
-        self.clock = clock or Clock()
-        self.handed_in = client
-        self._client = client
-        self._closed = False
-
-    def open(self) -> httpx.AsyncClient:
-        """Return the httpx client, made now if this is the first use.
-
-        Raises:
-            APIConnectionError: It was closed.
-        """
-        if self._client is None and not self._closed:
-            import httpx
-
-            self._client = httpx.AsyncClient()
-        return _usable(self._client, self._closed)
+    _flavour = ("AsyncClient", "AsyncRealtimeClient")
 
     async def aclose(self) -> None:
         """Close what was made here; an httpx client that was handed in stays open."""
-        self._closed = True
-        if self.handed_in is None and self._client is not None:
-            await self._client.aclose()
-
-
-AnyClient = TypeVar("AnyClient", "httpx.Client", "httpx.AsyncClient")
-
-
-def _usable(client: AnyClient | None, closed: bool) -> AnyClient:
-    if client is None or closed:
-        raise APIConnectionError("this client was closed; make a new one")
-    if client.is_closed:
-        raise APIConnectionError("the http_client that was handed in is closed")
-    return client
-
-
-def _check_client(client: object, expected: str, owner: str) -> None:
-    if client is None:
-        return
-    import httpx
-
-    if not isinstance(client, getattr(httpx, expected)):
-        kind = type(client)
-        raise TypeError(
-            f"http_client: {owner} expects an httpx.{expected}, got {kind.__module__.partition('.')[0]}."
-            f"{kind.__qualname__}"
-        )
+        if (client := self._made()) is not None:
+            await client.aclose()
 
 
 def send(operation: Operation[T], http: Http, options: RequestOptions) -> T:
@@ -379,8 +352,8 @@ def send(operation: Operation[T], http: Http, options: RequestOptions) -> T:
 
     Args:
         operation: What to ask of the API.
-        http: Whom to ask, and with what.
-        options: What this request is told besides.
+        http: The client's side: settings, clock and httpx client.
+        options: The request's own time limits, headers and query.
 
     Returns:
         What the operation reads from the answer.
@@ -411,22 +384,7 @@ def send(operation: Operation[T], http: Http, options: RequestOptions) -> T:
 
 
 async def asend(operation: Operation[T], http: AsyncHttp, options: RequestOptions) -> T:
-    """Carry an operation out like `send`, on the event loop.
-
-    Args:
-        operation: What to ask of the API.
-        http: Whom to ask, and with what.
-        options: What this request is told besides.
-
-    Returns:
-        What the operation reads from the answer.
-
-    Raises:
-        MissingApiKeyError: It needs a key and there is none.
-        APIConnectionError: No answer came; APITimeoutError if none came in time.
-        APIStatusError: The API refused or failed.
-        APIResponseError: The API answered with success but not as it promises.
-    """
+    """Carry an operation out on the event loop; arguments, result and errors are those of `send`."""
     client = http.open()
     import httpx
 
@@ -458,18 +416,14 @@ _SILENCER = _Silencer()
 
 
 def silence(loggers: Iterable[str]) -> None:
-    """Make these loggers heed `quiet`, from now on; naming one twice does nothing.
-
-    Args:
-        loggers: Names of the very loggers that libraries write to: a filter doesn't reach their children.
-    """
+    """Let `quiet` drop the records of these loggers; a filter doesn't reach a logger's children."""
     for name in loggers:
         logging.getLogger(name).addFilter(_SILENCER)
 
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Silence them for what happens inside, in this task or thread and the tasks that it starts."""
+    """Drop records inside the block, in this task or thread and in the tasks that it starts."""
     token = _quiet.set(True)
     try:
         yield

@@ -1,7 +1,7 @@
-"""What a client was told: its arguments and the environment, checked once, then immutable.
+"""Settings of a client and options of a request: checked once, then immutable.
 
-The job: refuse what cannot work before anything is sent, and give the URLs, headers and query that follow. It
-must not do I/O; httpx stays unloaded here.
+What cannot work is refused here, before anything is sent; the URLs, headers and query follow from it. This
+module must not do I/O, and doesn't load httpx.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ __all__ = [
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 DEFAULT_TIMEOUT = 30.0  # seconds
+_AUTHORIZATION = frozenset({"authorization", "api-key"})
 
 ApiKey = str | Callable[[], str]
 AsyncApiKey = str | Callable[[], str | Awaitable[str]]
@@ -52,13 +53,13 @@ AuthHeader = Literal["authorization", "api-key"]
 
 @attrs.frozen(kw_only=True)
 class Settings:
-    """What a client was told, checked.
+    """A client's arguments and what the environment adds, checked.
 
     Args:
         base_url: Where the API is, with `/v1`, without a slash at the end.
         websocket_base_url: The same for WebSockets.
-        api_key: The key, a callable that gives it, or None.
-        webhook_secrets: The secrets that webhooks may be signed with; None leaves it to the environment.
+        api_key: The key, a callable that returns it, or None.
+        webhook_secrets: The secrets that webhooks may be signed with; None for the environment's.
         auth_header: The header that carries the key.
         headers: Headers of every request, lower-case names, without the key.
         query: Query parameters of every request.
@@ -79,7 +80,7 @@ class Settings:
     validate: bool
 
     def ask_key(self) -> Any:
-        """Return what the key's source gives now: a str, a Secret, None, or an awaitable of a str."""
+        """Return the key now, unchecked: a str, a Secret, None, or an awaitable of a str."""
         return self.api_key() if callable(self.api_key) else self.api_key
 
     def request_headers(
@@ -90,10 +91,10 @@ class Settings:
         headers: Mapping[str, str] | None = None,
         extra: Mapping[str, str] | None = None,
     ) -> dict[str, str]:
-        """Put together the headers of one request, lower-case names, later ones winning.
+        """Return the headers of one request, lower-case names, later ones winning.
 
         Args:
-            key: The API key; None if the request needs none, as `needs_key` tells.
+            key: The API key; None if the request needs none; see `needs_key`.
             bearer: A client secret to send in its place.
             headers: The operation's own headers.
             extra: The caller's.
@@ -110,22 +111,22 @@ class Settings:
             bare = self.auth_header == "api-key"
             merged[self.auth_header] = key.reveal() if bare else f"Bearer {key.reveal()}"
         if headers:
-            merged.update((name.lower(), value) for name, value in headers.items())
+            merged.update({name.lower(): value for name, value in headers.items()})
         if extra:
             merged.update(extra)
         return merged
 
     def needs_key(self, extra: Mapping[str, str]) -> bool:
         """Whether neither default_headers nor these headers bring an authorization of their own."""
-        return all(name not in self.headers and name not in extra for name in ("authorization", "api-key"))
+        return _AUTHORIZATION.isdisjoint(self.headers) and _AUTHORIZATION.isdisjoint(extra)
 
 
 @attrs.frozen(kw_only=True)
 class RequestOptions:
-    """What one request is told besides its own arguments.
+    """The options that every operation takes, checked.
 
     Args:
-        timeout: Seconds, or an httpx.Timeout; None takes the client's.
+        timeout: Seconds, or an httpx.Timeout; None for the client's.
         headers: Further headers, lower-case names; they win over all others.
         query: Further query parameters; they win over the client's.
     """
@@ -141,7 +142,7 @@ class RequestOptions:
         extra_headers: Mapping[str, str] | None,
         extra_query: Mapping[str, QueryValue] | None,
     ) -> RequestOptions:
-        """Check the three options that every operation takes.
+        """Check the options as a method's arguments have them.
 
         Raises:
             TypeError: One has the wrong type.
@@ -250,7 +251,7 @@ def _webhook_secrets(secret: str | Iterable[str] | None) -> tuple[Secret, ...] |
 
 
 def checked_key(value: object) -> Secret:
-    """Turn what a key's source gave into a key.
+    """Check what a key's source returned.
 
     Args:
         value: A str, a Secret, or None or "" for no key.
@@ -275,7 +276,7 @@ def checked_key(value: object) -> Secret:
 
 
 async def ask_key(settings: Settings) -> Secret:
-    """Get the key from its source, awaiting an async one.
+    """Return the key from its source, awaiting an async one.
 
     Raises:
         MissingApiKeyError: There is none.

@@ -1,4 +1,4 @@
-"""`client.webhooks`: verification with the client's secret. It asks nobody, so both clients share it."""
+"""`client.webhooks`: verification with the client's secret. It does no I/O, so both clients share it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Webhooks:
         Args:
             body: The request's body, exactly as it came.
             headers: The request's headers, from any framework.
-            secret: The secret, or several; None takes the client's, or else the environment's.
+            secret: The secret, or several; None for the client's, or else the environment's.
             tolerance: How far its time may lie from now, either way, in seconds.
 
         Returns:
