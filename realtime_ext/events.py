@@ -129,6 +129,11 @@ def parse_event(data: str | bytes | Mapping[str, Any]) -> Event:
         content = dict(data)
     else:
         raise TypeError(f"data: expected str, bytes or a mapping, not {type(data).__name__}")
+    return event_of(content)
+
+
+def event_of(content: dict[str, Any]) -> Event:
+    """Return the event of a JSON object, which is kept, as `parse_event` does; raises nothing."""
     kind = content.get("type")
     if not isinstance(kind, str):
         return UnknownEvent("", content, "no type" if kind is None else "its type is not a string")

@@ -17,7 +17,7 @@ from aiortc import (
 from aiortc.mediastreams import MediaStreamError
 from av import AudioFrame
 
-from realtime_ext.connection.peer._ice import connecting_tasks, let_go_of, use_host_addresses
+from realtime_ext.connection.peer import close_connection, connecting_tasks, use_host_addresses
 
 RATE = 24_000
 
@@ -69,7 +69,7 @@ class Answerer:
         return self.pc.localDescription.sdp
 
     async def close(self) -> None:
-        await let_go_of(self.pc, self.connecting)
+        await close_connection(self.pc, self.connecting)
         if self.listening is not None:
             self.listening.cancel()
             await asyncio.wait([self.listening])

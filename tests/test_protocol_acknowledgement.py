@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from realtime_ext.connection.state._acknowledgement import Answer, answer_to
-from realtime_ext.connection.state._session_state import SessionState
+from realtime_ext.connection.state.session_state import Answer, SessionState, answer_to
 
-SHOWN, UNTOLD, DOUBTFUL, FOREIGN = Answer.SHOWN, Answer.UNTOLD, Answer.DOUBTFUL, Answer.FOREIGN
+SHOWN, EMPTY, UNCLEAR, OTHERS = Answer.SHOWN, Answer.EMPTY, Answer.UNCLEAR, Answer.OTHERS
 
 
 @pytest.mark.parametrize(
@@ -18,35 +17,35 @@ SHOWN, UNTOLD, DOUBTFUL, FOREIGN = Answer.SHOWN, Answer.UNTOLD, Answer.DOUBTFUL,
         ({"instructions": "a"}, {"instructions": "a"}, None, SHOWN),
         ({"instructions": " A\n"}, {"instructions": "a"}, None, SHOWN),
         ({"instructions": "a" * 9000}, {"instructions": "a" * 100}, None, SHOWN),
-        ({"instructions": "a"}, {"instructions": "b"}, None, FOREIGN),
-        ({"instructions": "a"}, {"instructions": "another's"}, None, FOREIGN),
-        ({"instructions": "a"}, {"instructions": ""}, None, FOREIGN),
+        ({"instructions": "a"}, {"instructions": "b"}, None, OTHERS),
+        ({"instructions": "a"}, {"instructions": "another's"}, None, OTHERS),
+        ({"instructions": "a"}, {"instructions": ""}, None, OTHERS),
         ({"language": "en-US"}, {"language": "en"}, None, SHOWN),
-        ({"instructions": "a"}, {"instructions": "b"}, {"instructions": "b"}, FOREIGN),
-        ({"instructions": "a"}, {"instructions": "b"}, {"instructions": "c"}, DOUBTFUL),
-        ({"instructions": "a"}, {}, {}, DOUBTFUL),
-        ({"instructions": "a"}, {"instructions": None}, None, DOUBTFUL),
-        ({"instructions": "a"}, {"instructions": {"id": "a"}}, None, DOUBTFUL),
-        ({"type": "realtime"}, {"type": "other"}, None, UNTOLD),
+        ({"instructions": "a"}, {"instructions": "b"}, {"instructions": "b"}, OTHERS),
+        ({"instructions": "a"}, {"instructions": "b"}, {"instructions": "c"}, UNCLEAR),
+        ({"instructions": "a"}, {}, {}, UNCLEAR),
+        ({"instructions": "a"}, {"instructions": None}, None, UNCLEAR),
+        ({"instructions": "a"}, {"instructions": {"id": "a"}}, None, UNCLEAR),
+        ({"type": "realtime"}, {"type": "other"}, None, EMPTY),
         (
             {"type": "realtime", "model": "m", "tools": [{"name": "a"}]},
             {"model": "n", "tools": []},
             None,
-            UNTOLD,
+            EMPTY,
         ),
-        ({"instructions": "", "tracing": "auto", "truncation": None}, {"instructions": "x"}, None, UNTOLD),
+        ({"instructions": "", "tracing": "auto", "truncation": None}, {"instructions": "x"}, None, EMPTY),
         ({"a": {"b": {"c": 0.8}}}, {"a": {"b": {"c": 0.800000011920929}}}, None, SHOWN),
-        ({"a": {"b": {"c": 0.8}}}, {"a": {"b": {"c": 0.5}}}, None, FOREIGN),
-        ({"a": {"b": {"c": 0.8}}}, {"a": None}, None, DOUBTFUL),
-        ({"on": True}, {"on": False}, None, FOREIGN),
-        ({"on": True}, {"on": 1}, None, DOUBTFUL),
-        ({"most": 5}, {"most": "inf"}, None, DOUBTFUL),
-        ({"one": "a", "two": "b"}, {"one": "a", "two": "c"}, None, FOREIGN),
-        ({"one": "a", "two": "b"}, {"one": "a", "two": "c"}, {"one": "a", "two": "c"}, FOREIGN),
-        ({"one": "a", "two": "b"}, {"one": "a", "two": "c"}, {"one": "z", "two": "c"}, DOUBTFUL),
-        ({"one": "a", "two": "b"}, {"one": "a"}, None, DOUBTFUL),
-        ("nothing", {}, None, DOUBTFUL),
-        (None, {}, None, UNTOLD),
+        ({"a": {"b": {"c": 0.8}}}, {"a": {"b": {"c": 0.5}}}, None, OTHERS),
+        ({"a": {"b": {"c": 0.8}}}, {"a": None}, None, UNCLEAR),
+        ({"on": True}, {"on": False}, None, OTHERS),
+        ({"on": True}, {"on": 1}, None, UNCLEAR),
+        ({"most": 5}, {"most": "inf"}, None, UNCLEAR),
+        ({"one": "a", "two": "b"}, {"one": "a", "two": "c"}, None, OTHERS),
+        ({"one": "a", "two": "b"}, {"one": "a", "two": "c"}, {"one": "a", "two": "c"}, OTHERS),
+        ({"one": "a", "two": "b"}, {"one": "a", "two": "c"}, {"one": "z", "two": "c"}, UNCLEAR),
+        ({"one": "a", "two": "b"}, {"one": "a"}, None, UNCLEAR),
+        ("nothing", {}, None, UNCLEAR),
+        (None, {}, None, EMPTY),
     ],
 )
 def test_a_description_answers_or_does_not(
@@ -62,7 +61,7 @@ def shared(*values: str) -> tuple[SessionState, list[Any]]:
 
 
 def describe(state: SessionState, number: int, **fields: Any) -> None:
-    state.saw(fields)
+    state.described(fields)
     state.updated(f"s{number}")
 
 
@@ -96,7 +95,7 @@ def test_a_doubtful_answer_is_one_updates_alone() -> None:
     describe(state, 2, voice="y")
     assert [update.sign.done for update in updates] == [True, True]
     assert not any(update.done for update in updates)
-    state.trust(updates[1])
+    state.confirm(updates[1])
     assert all(update.done for update in updates)
     assert state.configuration == {"instructions": "b"}
 
@@ -106,8 +105,8 @@ def test_what_is_refused_late_is_taken_back_and_the_rest_stays() -> None:
     for number in range(40):
         state.sent(f"e{number}", {"instructions": str(number), f"field_{number}": number})
         describe(state, number)
-    state.refused("e39", ValueError("no"))
-    state.refused("never sent", ValueError("no"))
+    state.refused("e39", lambda: ValueError("no"))
+    state.refused("never sent", lambda: ValueError("no"))
     assert state.configuration["instructions"] == "38"
     assert sorted(state.configuration) == sorted(["instructions", *(f"field_{n}" for n in range(39))])
-    assert len(state._taken) <= 16
+    assert len(state._in_force) <= 16

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime_ext.connection.state._ledger import Ledger
-from realtime_ext.connection.state._replay import replay_items
+from realtime_ext.connection.state.conversation import Conversation, replay_items
 
 JSON = dict[str, Any]
 
@@ -19,7 +18,7 @@ def message(item_id: str, role: str = "user", **part: Any) -> JSON:
     return {"id": item_id, "type": "message", "role": role, "content": [{"type": kind, **part}]}
 
 
-def order(ledger: Ledger) -> list[str]:
+def order(ledger: Conversation) -> list[str]:
     return [item["id"] for item in ledger.items]
 
 
@@ -38,7 +37,7 @@ def test_the_order_is_the_servers_whatever_order_events_come_in(places: list[int
     for link in links:
         by_previous.setdefault(link[1], []).append(link)
     told = [by_previous[link[1]].pop(0) for link in shuffled]
-    ledger = Ledger()
+    ledger = Conversation()
     for item_id, previous in told:
         ledger.put(message(item_id), previous)
         ledger.put(message(item_id), previous)  # `done` after `added`
@@ -46,14 +45,14 @@ def test_the_order_is_the_servers_whatever_order_events_come_in(places: list[int
 
 
 def test_a_server_that_links_nothing_keeps_the_order_of_coming() -> None:
-    ledger = Ledger()
+    ledger = Conversation()
     for number in range(3):
         ledger.put(message(f"item_{number}"), None)
     assert order(ledger) == ["item_0", "item_1", "item_2"]
 
 
 def test_what_was_sent_to_the_beginning_is_put_there() -> None:
-    ledger = Ledger()
+    ledger = Conversation()
     ledger.put(message("a"), None)
     ledger.asked_for_root()
     ledger.put(message("b"), None)
@@ -62,7 +61,7 @@ def test_what_was_sent_to_the_beginning_is_put_there() -> None:
 
 
 def test_a_deleted_item_leaves_its_followers_in_place() -> None:
-    ledger = Ledger()
+    ledger = Conversation()
     for item_id, previous in (("a", None), ("b", "a"), ("c", "b")):
         ledger.put(message(item_id), previous)
     ledger.delete("b")
@@ -71,7 +70,7 @@ def test_a_deleted_item_leaves_its_followers_in_place() -> None:
 
 
 def test_a_loop_of_links_does_no_harm() -> None:
-    ledger = Ledger()
+    ledger = Conversation()
     ledger.put(message("a"), "b")
     ledger.put(message("b"), "a")
     ledger.put(message("c"), "c")
@@ -82,14 +81,14 @@ def test_a_loop_of_links_does_no_harm() -> None:
     "item", [None, "text", {}, {"id": 5}, {"id": "a", "content": "none"}, {"id": "a", "content": [5]}]
 )
 def test_odd_items_do_no_harm(item: Any) -> None:
-    ledger = Ledger()
+    ledger = Conversation()
     ledger.put(item, None)
     ledger.set_text("a", 0, "transcript", "words")
     replay_items(ledger.entries())
 
 
 def test_audio_is_left_out_and_words_are_kept() -> None:
-    ledger = Ledger()
+    ledger = Conversation()
     ledger.put(message("a", "assistant", audio="AAAA"), None)
     ledger.set_text("a", 0, "transcript", "hello")
     ledger.put(message("a", "assistant", audio="AAAA", transcript=None), None)
@@ -97,7 +96,7 @@ def test_audio_is_left_out_and_words_are_kept() -> None:
 
 
 def replayed(*items: JSON) -> list[JSON]:
-    ledger = Ledger()
+    ledger = Conversation()
     previous = None
     for item in items:
         ledger.put(item, previous)
@@ -169,7 +168,7 @@ def test_a_call_and_its_output_stay_together_and_half_of_them_is_left_out() -> N
 def test_of_an_interrupted_answer_the_part_that_was_heard_is_replayed(
     heard: float | None, words: str | None
 ) -> None:
-    ledger = Ledger()
+    ledger = Conversation()
     ledger.put(message("a", "assistant", transcript="one two three"), None)
     ledger.truncate("a", 0, heard)
     found = [item["content"][0]["text"] for item in replay_items(ledger.entries())]

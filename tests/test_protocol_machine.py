@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import attrs
@@ -10,13 +11,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from realtime_ext.connection.state._closing import Ending
-from realtime_ext.connection.state._core import Protocol
-from realtime_ext.connection.state._mailbox import LATEST
-from realtime_ext.connection.state._message import read_message
-from realtime_ext.connection.state._reconnect import Reconnect
-from realtime_ext.connection.state._role import Role
-from realtime_ext.connection.state._waiters import Waiter
+from realtime_ext.connection.state import ConnectionState, Ending, Reconnect, Role, Waiter, read_message
+from realtime_ext.connection.state.mailbox import LATEST
 from realtime_ext.errors import BadRequestError, ConnectionClosedError
 
 
@@ -34,7 +30,7 @@ class Session(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.core = Protocol(
+        self.core = ConnectionState(
             Role(is_sideband=True, plays=False), id_prefix="x", reconnect=Reconnect(attempts=2)
         )
         self.server = Server()
@@ -49,10 +45,8 @@ class Session(RuleBasedStateMachine):
     # The server
 
     def say(self, kind: str, **fields: Any) -> None:
-        import json
-
-        self.core.apply(*read_message(json.dumps({"type": kind, "event_id": "e", **fields})))
         self.delivered += 1
+        tell(self.core, kind, event_id=f"event_{self.delivered}", **fields)
 
     @property
     def is_up(self) -> bool:
@@ -122,12 +116,12 @@ class Session(RuleBasedStateMachine):
         since = self.granted.pop(ticket)
         if sends:
             self.send({"type": "response.create"}, since=since)
-        self.core.effects.responses.leave(ticket)
+        self.core.release(ticket)
 
     @precondition(lambda self: self.tickets)
     @rule()
     def give_up_waiting(self) -> None:
-        self.core.effects.responses.leave(self.tickets.pop())
+        self.core.release(self.tickets.pop())
 
     @precondition(lambda self: self.is_up)
     @rule()
@@ -143,7 +137,7 @@ class Session(RuleBasedStateMachine):
 
     @rule()
     def take(self) -> None:
-        event = self.core.mailbox.take()
+        event = self.core.take()
         if event is not None and not event.type.startswith("realtime_ext."):
             self.taken += 1
 
@@ -189,9 +183,8 @@ class Session(RuleBasedStateMachine):
 
     @invariant()
     def nobody_waits_at_an_open_gate(self) -> None:
-        responses = self.core.effects.responses
-        if self.core.ending is None and self.tickets and not responses.is_busy:
-            assert any(ticket.done for ticket in self.tickets)
+        if self.core.ending is None and self.server.active is None and not self.server.inbox:
+            assert not self.tickets or any(ticket.done for ticket in self.tickets)
 
     @invariant()
     def an_ending_reaches_everybody(self) -> None:
@@ -205,7 +198,7 @@ class Session(RuleBasedStateMachine):
         assert states == sorted(states, reverse=True)
 
     def teardown(self) -> None:
-        while (event := self.core.mailbox.take()) is not None:
+        while (event := self.core.take()) is not None:
             self.taken += not event.type.startswith("realtime_ext.")
         assert self.taken == self.delivered, "an event was lost"
 
@@ -214,13 +207,11 @@ Session.TestCase.settings = settings(max_examples=300, stateful_step_count=40, d
 TestSession = Session.TestCase
 
 
-def protocol(**options: Any) -> Protocol:
-    return Protocol(Role(), id_prefix="x", **options)
+def protocol(**options: Any) -> ConnectionState:
+    return ConnectionState(Role(), id_prefix="x", **options)
 
 
-def tell(core: Protocol, kind: str, **fields: Any) -> None:
-    import json
-
+def tell(core: ConnectionState, kind: str, **fields: Any) -> None:
     core.apply(*read_message(json.dumps({"type": kind, "event_id": "e", **fields})))
 
 
@@ -253,25 +244,25 @@ def test_the_budget_warns_once_and_ends_the_connection(caplog: pytest.LogCapture
 def test_for_a_program_that_only_asks_the_latest_events_are_kept(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", "realtime_ext")
     core = protocol(max_queue_bytes=200_000)
-    core.turns.close(core.open_stream())
+    core.close_turn(core.open_turn())
     for number in range(3 * LATEST):
         tell(core, "later.event", number=number)
     assert core.ending is None
-    kept = [core.mailbox.take().data["number"] for _ in range(LATEST)]
+    kept = [core.take().data["number"] for _ in range(LATEST)]
     assert kept == list(range(2 * LATEST, 3 * LATEST))
     assert sum("nobody takes" in record.getMessage() for record in caplog.records) == 1
     for number in range(LATEST + 1):  # from now on somebody does
         tell(core, "later.event", number=number)
-    assert core.mailbox.take().data["number"] == 0
+    assert core.take().data["number"] == 0
 
 
 def test_a_session_is_warned_of_its_end_once() -> None:
     core = protocol()
-    core.effects.session.began(1000.0)
-    assert core.effects.session.warns_at() == 4300.0
+    core.began(1000.0)
+    assert core.warns_at() == 4300.0
     core.tick(4299.0)
-    assert core.mailbox.take() is None
+    assert core.take() is None
     core.tick(4301.0)
     core.tick(4302.0)
-    assert core.mailbox.take().seconds_left == 299.0
-    assert core.mailbox.take() is None
+    assert core.take().seconds_left == 299.0
+    assert core.take() is None

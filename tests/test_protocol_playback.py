@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from realtime_ext.connection.state._playback import PlaybackState, audio_size
+from realtime_ext.connection.state.playback import PlaybackState, audio_size
 
 
 @given(st.binary(max_size=100))

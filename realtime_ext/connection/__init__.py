@@ -8,14 +8,20 @@
 must not load a WebSocket library before a connection is opened.
 """
 
-from ._connection import AsyncConnection
-from ._dialing import AsyncCallConnection, AsyncDialing, DialStep
-from ._opening import AsyncAnswering, AsyncConnecting
 from .blocking import Answering, CallConnection, Connecting, Connection, Dialing
-from .state._local_events import Reconnected, SessionExpiring
-from .state._playback import Interruption, Position
-from .state._reconnect import Attempt, Reconnect
-from .state._turn_record import ToolCall, Turn
+from .connection import AsyncConnection
+from .dialing import AsyncCallConnection, AsyncDialing, DialStep
+from .opening import AsyncAnswering, AsyncConnecting
+from .state import (
+    Attempt,
+    Interruption,
+    Position,
+    Reconnect,
+    Reconnected,
+    SessionExpiring,
+    ToolCall,
+    Turn,
+)
 
 __all__ = [
     "Answering",

@@ -22,15 +22,13 @@ from ..arguments import check_seconds
 from ..errors import APITimeoutError
 from ..tools import Toolbox, ToolContext
 from ..worker import run_in_thread
-from ._connection import AsyncConnection
-from ._deadline import Deadline
-from ._dialing import AsyncDialing, DialRequest
-from ._opening import AsyncAnswering, AsyncConnecting
+from .connection import AsyncConnection
+from .dialing import AsyncDialing, DialRequest
 from .http_in_threads import HttpInThreads
+from .opening import AsyncAnswering, AsyncConnecting
 from .portal import Portal, acquire, shared_portal
-from .state._handlers import Handlers
-from .state._shortcuts import as_toolbox, check_sync
-from .state._surface import ObserverSendsError
+from .state import Handlers
+from .traffic import Deadline, ObserverSendsError
 
 if TYPE_CHECKING:
     from realtime_api.models import RealtimeConversationItem
@@ -41,18 +39,12 @@ if TYPE_CHECKING:
     from ..http.sending import Http
     from ..session import SessionLike
     from ..usage import Usage
-    from ._dialing import AsyncCallConnection
-    from ._expectation import AsyncExpectation
-    from ._playback import AsyncPlayback
-    from ._request import ConnectRequest
-    from ._stream import AsyncStream
+    from .connection import AsyncExpectation, AsyncPlayback, AsyncStream, Registering
+    from .dialing import AsyncCallConnection
+    from .opening import ConnectRequest, Hangup
     from .peer import AudioIn as AsyncAudioIn
     from .peer import AudioOut as AsyncAudioOut
-    from .state._handlers import Handler
-    from .state._matching import Kind, Several, Where
-    from .state._playback import Interruption, Position
-    from .state._surface import Registering
-    from .state._turn_record import Turn
+    from .state import Handler, Interruption, Kind, Position, Several, Turn, Where
 
 __all__ = [
     "Answering",
@@ -382,8 +374,8 @@ class Connection:
             RealtimeError: Tools are registered already.
             TypeError, ValueError: As `Toolbox`; `timeout` is no time limit; or `approve` is async.
         """
-        check_sync("approve", approve)
-        tools = _ToolsInThreads(as_toolbox(toolbox), self)
+        _check_sync("approve", approve)
+        tools = _ToolsInThreads(toolbox if isinstance(toolbox, Toolbox) else Toolbox(toolbox), self)
         decide = None if approve is None else _in_thread(approve, "approve")
         self._call(self._inner.run_tools, tools, timeout=timeout, approve=decide)
 
@@ -509,14 +501,14 @@ class Connection:
     def _register(self, kind: Kind, handler: Any, *, once: bool) -> Any:
         if handler is None:
             return lambda function: self._register(kind, function, once=once)
-        check_sync("handler", handler)
+        _check_sync("handler", handler)
         with self._registering:
             self._handlers.add(kind, handler, once=once)
         return handler
 
     def _call_handlers(self, event: Any) -> None:
         with self._registering:
-            handlers = self._handlers.take(event)
+            handlers = self._handlers.pop(event)
         for handler in handlers:
             result = handler(event)
             if asyncio.iscoroutine(result):
@@ -888,9 +880,16 @@ class Answering(_Opening[Connection]):
     _is_call = True
 
     def __init__(
-        self, http: Http, request: ConnectRequest, accept: Operation[None], *, hangup_on_exit: bool
+        self,
+        http: Http,
+        request: ConnectRequest,
+        accept: Operation[None],
+        hangup: Hangup,
+        *,
+        hangup_on_exit: bool,
     ) -> None:
-        super().__init__(AsyncAnswering(HttpInThreads(http), request, accept, hangup_on_exit=hangup_on_exit))
+        own = HttpInThreads(http)
+        super().__init__(AsyncAnswering(own, request, accept, hangup, hangup_on_exit=hangup_on_exit))
 
 
 class Dialing(_Opening[CallConnection]):
@@ -947,8 +946,18 @@ def audio_in_threads(
             "audio_out: expected the path of a WAV file, or a function that takes PCM16, "
             f"got {type(audio_out).__name__}"
         )
-    check_sync("audio_out", audio_out)
+    _check_sync("audio_out", audio_out)
     return source, _in_thread(audio_out, "audio_out")
+
+
+def _check_sync(name: str, function: Any) -> None:
+    """Check that a function isn't async: nothing could await it.
+
+    Raises:
+        TypeError: It is.
+    """
+    if inspect.iscoroutinefunction(function):
+        raise TypeError(f"{name}: an async function works in AsyncRealtimeClient's connections alone")
 
 
 def _in_thread(function: Callable[[Any], Any], name: str) -> Callable[[Any], Awaitable[Any]]:

@@ -1,4 +1,4 @@
-"""What a WebRTC call is told of its audio and its connection, checked before anything is sent.
+"""Checks of the arguments for a WebRTC call's audio and connection, before anything is sent.
 
 It must not load the WebRTC library, open a file or ask for audio.
 """
@@ -22,7 +22,7 @@ __all__ = [
     "check_host_addresses",
     "check_on_progress",
     "is_awaited",
-    "tell",
+    "report",
 ]
 
 logger = logging.getLogger("realtime_ext.webrtc")
@@ -35,7 +35,7 @@ def check_audio_in(value: object) -> None:
     """Check what is to be said: a path (str or PathLike), an async iterable, or None.
 
     Raises:
-        TypeError: It is something else; an async generator function that was not called is told so.
+        TypeError: It is something else, such as an async generator function that was not called.
         ValueError: It is a path that no file can have.
     """
     if value is None or isinstance(value, AsyncIterable):
@@ -89,7 +89,7 @@ def check_connect_timeout(value: object) -> None:
 
 
 def check_on_progress(value: object) -> None:
-    """Check what is told of the steps: a callable that isn't async, or None.
+    """Check what the steps are reported to: a callable that isn't async, or None.
 
     Raises:
         TypeError: It is something else.
@@ -132,8 +132,8 @@ def check_host_addresses(value: Sequence[str] | None) -> Sequence[str] | None:
     return tuple(value)
 
 
-def tell(on_progress: Callable[[Any], object] | None, step: str) -> None:
-    """Tell of a step; what `on_progress` raises is logged, since a call must not fail by being watched."""
+def report(on_progress: Callable[[Any], object] | None, step: str) -> None:
+    """Report a step; what `on_progress` raises is logged, since a call must not fail by being watched."""
     if on_progress is None:
         return
     try:
@@ -143,7 +143,7 @@ def tell(on_progress: Callable[[Any], object] | None, step: str) -> None:
 
 
 def is_awaited(value: object) -> bool:
-    """Say whether calling it gives a coroutine: an async function or method, an object with an async
+    """Return whether calling it makes a coroutine: an async function or method, an object with an async
     ``__call__``, or a `functools.partial` or wrapper of one.
     """
     plain = value

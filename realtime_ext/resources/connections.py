@@ -19,14 +19,21 @@ if TYPE_CHECKING:
 
     from ..arguments import Timeout
     from ..call import Call
-    from ..connection import Answering, AsyncAnswering, AsyncConnecting, AsyncDialing, Connecting, Dialing  # noqa: F401  (named in strings)  # noqa: F401
-    from ..connection._dialing import DialStep
-    from ..connection._request import ConnectRequest
+    from ..connection import (  # noqa: F401  (named in strings)  # noqa: F401
+        Answering,
+        AsyncAnswering,
+        AsyncConnecting,
+        AsyncDialing,
+        Connecting,
+        Dialing,
+        Reconnect,
+    )
     from ..connection.blocking import AudioIn, AudioOut  # noqa: F401
+    from ..connection.dialing import DialStep
+    from ..connection.opening import ConnectRequest
     from ..connection.peer import AudioIn as AsyncAudioIn
     from ..connection.peer import AudioOut as AsyncAudioOut
-    from ..connection.state._reconnect import Reconnect
-    from ..connection.state._surface import Observer
+    from ..connection.traffic import Observer
     from ..http.operation import Operation
     from ..session import SessionLike
     from .client_secrets import ClientSecret
@@ -151,7 +158,9 @@ class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOut
         accept = calls.build_accept(call_id, session, validate=self._http.settings.validate)
         options = {name: value for name, value in given if name not in ("self", "session", "hangup_on_exit")}
         request = self._checked(confirming="realtime", **options)
-        return self._open("Answering", request, accept, hangup_on_exit=hangup_on_exit)  # type: ignore[no-any-return]
+        return self._open(  # type: ignore[no-any-return]
+            "Answering", request, accept, _hangup, hangup_on_exit=hangup_on_exit
+        )
 
     def dial(
         self,
@@ -215,7 +224,7 @@ class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOut
                 connection.wait_for("output_audio_buffer.stopped")
             ```
         """
-        from ..connection._dialing import DialRequest, described
+        from ..connection.dialing import DialRequest, described
         from ..session import resolve
 
         validate = self._http.settings.validate
@@ -238,6 +247,7 @@ class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOut
         source, sink = self._audio(audio_in, audio_out)
         request = DialRequest(
             create=create,
+            hangup=_hangup,
             kind=kind,
             model=model,
             audio_in=source,
@@ -253,7 +263,7 @@ class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOut
         return self._open("Dialing", request)  # type: ignore[no-any-return]
 
     def _checked(self, **given: Any) -> ConnectRequest:
-        from ..connection._request import ConnectRequest
+        from ..connection.opening import ConnectRequest
 
         return ConnectRequest.check(**given, validate=self._http.settings.validate)
 
@@ -285,3 +295,7 @@ class AsyncConnections(
 
     _http: AsyncHttp
     _prefix = "Async"
+
+
+def _hangup(call_id: str) -> Operation[None]:
+    return calls.build_hangup(call_id, missing_ok=True)

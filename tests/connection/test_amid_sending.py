@@ -10,10 +10,7 @@ import pytest
 
 from realtime_ext import APITimeoutError, AsyncRealtimeClient, RealtimeClient
 from realtime_ext.connection import Connecting
-from realtime_ext.connection.state._closing import Ending
-from realtime_ext.connection.state._core import Protocol
-from realtime_ext.connection.state._reconnect import Reconnect
-from realtime_ext.connection.state._role import Role
+from realtime_ext.connection.state import ConnectionState, Ending, Reconnect, Role
 from realtime_ext.events import parse_event
 from tests.connection.driver import connect
 from tests.connection.scripted import Model, Peer, ScriptedServer, session
@@ -124,7 +121,7 @@ def test_a_response_that_began_before_is_waited_for(flavour: Flavour) -> None:
 
 
 def test_nothing_is_asked_for_until_a_response_that_began_before_is_over() -> None:
-    core = Protocol(Role(is_sideband=True), id_prefix="x")
+    core = ConnectionState(Role(is_sideband=True), id_prefix="x")
 
     def tell(kind: str, **fields: Any) -> None:
         content = {"type": kind, "event_id": kind, **fields}
@@ -134,7 +131,7 @@ def test_nothing_is_asked_for_until_a_response_that_began_before_is_over() -> No
         turn = core.wait_turn()
         create = core.write({"type": "response.create"})
         core.sending(create)
-        core.leave(turn)
+        core.release(turn)
         tell("error", error={**BUSY, "event_id": create.event_id})
         again = core.wait_turn()
         assert turn.done and not again.done
@@ -143,7 +140,7 @@ def test_nothing_is_asked_for_until_a_response_that_began_before_is_over() -> No
             assert not again.done
             tell("response.done", response={**EARLIER, "id": "resp_next"})
         assert again.done
-        core.leave(again)
+        core.release(again)
 
 
 def test_waiting_in_vain_for_a_response_that_began_before_lets_the_next_one_try(flavour: Flavour) -> None:
@@ -207,9 +204,9 @@ def test_an_observer_that_sends_is_told_off_and_holds_up_nobody(caplog: pytest.L
 
 
 def test_what_its_sender_got_back_is_not_given_back_again_once_the_link_is_mended() -> None:
-    core = Protocol(Role(is_sideband=True), id_prefix="x", reconnect=Reconnect())
+    core = ConnectionState(Role(is_sideband=True), id_prefix="x", reconnect=Reconnect())
     core.lost(1006, "lost", lambda: 0.0)
-    given_back = core.unsent(1006, "lost", {"type": "input_audio_buffer.commit"}).unsent
+    given_back = core.unsent(1006, "lost", [{"type": "input_audio_buffer.commit"}]).unsent
     assert given_back == ({"type": "input_audio_buffer.commit"},)
     core.restored()
     core.link_ready(1)

@@ -11,7 +11,7 @@ import pytest
 from realtime_simulator import Simulator
 
 from realtime_ext import AsyncRealtimeClient
-from realtime_ext.connection import _dialing
+from realtime_ext.connection import dialing
 from tests.connection.far_end import FarEnd
 
 STEPS = ["offer", "call", "ice", "dtls", "data channel"]
@@ -82,7 +82,7 @@ def test_a_call_that_is_made_while_it_is_given_up_is_hung_up() -> None:
 
 
 def test_an_answer_that_does_not_come_keeps_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_dialing, "ANSWER_PATIENCE", 0.01)
+    monkeypatch.setattr(dialing, "ANSWER_PATIENCE", 0.01)
 
     async def main() -> None:
         far_end = FarEnd()

@@ -1,12 +1,10 @@
-"""Turns on a server whose events come in another order, come twice, or don't come."""
+"""Turns among events that come twice, and beside responses that are not theirs."""
 
 # ruff: noqa: SIM117 - a server is one thing, a connection to it another
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 
@@ -14,96 +12,6 @@ from realtime_ext import APITimeoutError
 from tests.connection.driver import connect
 from tests.connection.scripted import Model, Peer, ScriptedServer, session
 from tests.runner import Flavour
-
-Sent = list[tuple[str, dict[str, Any]]]
-Change = Callable[[Sent], Sent]
-
-
-class Disordered(Model):
-    """Sends the events of each response as a function has changed them.
-
-    Args:
-        change: Takes the events in their order and gives them as they are to be sent.
-        echoes: Whether the server gives back the metadata that it was given.
-        answer: As `Model` has it.
-    """
-
-    def __init__(self, change: Change, *, echoes: bool = True, answer: Any = None) -> None:
-        super().__init__(answer)
-        self._change = change
-        self._echoes = echoes
-
-    def respond(self, peer: Peer, asked: dict[str, Any]) -> None:
-        sent: Sent = []
-        peer.send = lambda kind, **fields: sent.append((kind, fields))  # type: ignore[method-assign]
-        super().respond(peer, asked if self._echoes else {})
-        del peer.send  # type: ignore[method-assign]
-        for kind, fields in self._change(sent):
-            if not self._echoes and "response" in fields:
-                fields["response"].pop("metadata", None)
-            peer.send(kind, **fields)
-
-
-def moved(kind: str, before: str) -> Change:
-    """Have the event of a type come right before the first of another."""
-
-    def change(sent: Sent) -> Sent:
-        [event] = [entry for entry in sent if entry[0] == kind]
-        rest = [entry for entry in sent if entry is not event]
-        at = next(number for number, entry in enumerate(rest) if entry[0] == before)
-        return [*rest[:at], event, *rest[at:]]
-
-    return change
-
-
-def without(*kinds: str) -> Change:
-    return lambda sent: [entry for entry in sent if entry[0] not in kinds]
-
-
-def only(*kinds: str) -> Change:
-    return lambda sent: [entry for entry in sent if entry[0] in kinds]
-
-
-def last_first(sent: Sent) -> Sent:
-    return list(reversed(sent))
-
-
-CHANGES = {
-    "end before start": moved("response.done", "response.created"),
-    "start after all": moved("response.created", "rate_limits.updated"),
-    "no start": without("response.created"),
-    "end alone": only("response.done"),
-    "end, then start alone": lambda sent: last_first(only("response.done", "response.created")(sent)),
-    "backwards": last_first,
-}
-
-
-@pytest.mark.parametrize("echoes", [True, False], ids=["echoes", "forgets"])
-@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
-def test_a_turn_ends_with_its_response_in_whatever_order_that_comes(
-    flavour: Flavour, change: Change, echoes: bool
-) -> None:
-    with ScriptedServer(Disordered(change, echoes=echoes)) as server:
-        with connect(flavour, server) as connection:
-            for number in (1, 2, 3):
-                turn = connection.ask("Hi", timeout=10)
-                assert (turn.transcript, turn.status) == (f"answer {number}", "completed")
-                assert turn.response_ids == (f"resp_{number}",)
-                assert turn.usage.total_tokens == 30
-            # And the gate is open for whoever doesn't stream.
-            connection.create_response()
-            server.wait_for("response.create", 4)
-        assert server.of("response.cancel") == []
-
-
-@pytest.mark.parametrize("change", [CHANGES["start after all"], CHANGES["no start"]])
-def test_what_came_before_the_start_is_part_of_the_turn(flavour: Flavour, change: Change) -> None:
-    with ScriptedServer(Disordered(change)) as server, connect(flavour, server) as connection:
-        with connection.stream("Hi") as stream:
-            kinds = [event.type for event in stream]
-        assert stream.turn.audio == bytes(48 * len("answer 1"))
-    assert kinds.count("response.output_audio.delta") == 1
-    assert kinds.index("response.output_audio.delta") < kinds.index("response.done")
 
 
 def test_an_end_that_comes_twice_counts_once(flavour: Flavour) -> None:
@@ -174,7 +82,9 @@ def test_the_end_of_somebody_elses_response_is_not_taken_for_ones_own(flavour: F
     assert (turn.transcript, turn.text, turn.response_ids) == ("answer 1", "", ("resp_1",))
 
 
-def test_the_end_of_a_response_that_is_marked_for_another_turn_is_left_to_that(flavour: Flavour) -> None:
+def test_the_end_of_a_response_that_is_marked_for_another_turn_is_left_to_that(
+    flavour: Flavour,
+) -> None:
     def script(peer: Peer) -> None:
         peer.expect("response.create")
         metadata = {"realtime_ext_turn": "somebody else's"}
@@ -184,23 +94,6 @@ def test_the_end_of_a_response_that_is_marked_for_another_turn_is_left_to_that(f
     with ScriptedServer(script) as server, connect(flavour, server) as connection:
         with pytest.raises(APITimeoutError):
             connection.ask("Hi", timeout=0.2)
-
-
-def test_a_call_whose_response_ends_first_is_answered_once(flavour: Flavour) -> None:
-    call = {"call_id": "call_1", "name": "add", "arguments": '{"a": 1, "b": 2}'}
-
-    def add(a: int, b: int) -> int:
-        ran.append((a, b))
-        return a + b
-
-    ran: list[tuple[int, int]] = []
-    answer = [[call], "done"]
-    script = Disordered(last_first, answer=lambda number: answer[number - 1])
-    with ScriptedServer(script) as server, connect(flavour, server) as connection:
-        connection.run_tools([add])
-        turn = connection.ask("Add", timeout=10)
-    assert (turn.transcript, ran) == ("done", [(1, 2)])
-    assert len(server.of("response.create")) == 2
 
 
 def test_out_of_band_responses_do_not_open_the_gate(flavour: Flavour) -> None:

@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from realtime_ext import APIResponseError, AsyncRealtimeClient, RealtimeClient
-from realtime_ext.connection import Reconnect, _leaving
+from realtime_ext.connection import Reconnect, opening, traffic
 from tests.connection.driver import Driven, connect
 from tests.connection.scripted import Model, Peer, ScriptedServer
 from tests.loopback import Loopback, answer, say_nothing
@@ -58,7 +58,7 @@ def dribble(connection: socket.socket, server: Loopback) -> None:
 def test_hanging_up_ends_in_time_whatever_the_server_does(
     flavour: Flavour, step: Any, is_own: bool, monkeypatch: pytest.MonkeyPatch, caplog: Any
 ) -> None:
-    monkeypatch.setattr(_leaving, "HANGUP_TIMEOUT", 0.3)
+    monkeypatch.setattr(opening, "HANGUP_TIMEOUT", 0.3)
     # The user's client makes a new connection for the second request, as it does after a pause.
     accepted = answer(200, connection="close")
     with Loopback(accepted, step) as rest, ScriptedServer(Model()) as server:
@@ -167,7 +167,7 @@ async def cancelled_twice(task: asyncio.Task[None]) -> None:
 def test_cancelling_twice_leaves_no_task_and_no_call(
     how: str, stalls: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_leaving, "PATIENCE", 0.3)
+    monkeypatch.setattr(traffic, "PATIENCE", 0.3)
     hung_up: list[bool] = []
     left: list[str] = []
 
@@ -226,8 +226,8 @@ def test_cancelling_a_second_time_while_the_first_is_being_served_still_closes()
 def test_a_task_that_does_not_let_itself_be_cancelled_is_not_waited_for(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(_leaving, "PATIENCE", 0.05)
-    monkeypatch.setattr(_leaving, "_LAST_STEPS", 0.05)
+    monkeypatch.setattr(traffic, "PATIENCE", 0.05)
+    monkeypatch.setattr(traffic, "LAST_STEPS", 0.05)
     release = None
 
     async def stubborn() -> None:
@@ -238,7 +238,7 @@ def test_a_task_that_does_not_let_itself_be_cancelled_is_not_waited_for(
     async def main() -> None:
         nonlocal release
         release = asyncio.Event()
-        task = asyncio.create_task(_leaving.see_through(stubborn()))
+        task = asyncio.create_task(traffic.see_through(stubborn()))
         await asyncio.sleep(0)
         await cancelled_twice(task)
         release.set()

@@ -13,11 +13,8 @@ import pytest
 
 from realtime_ext import ConnectionClosedError
 from realtime_ext.connection import Reconnect
-from realtime_ext.connection.state._closing import Ending
-from realtime_ext.connection.state._core import Protocol
-from realtime_ext.connection.state._departures import Departures
-from realtime_ext.connection.state._outbox import given_back
-from realtime_ext.connection.state._role import Role
+from realtime_ext.connection.state import ConnectionState, Ending, Role, contents_of
+from realtime_ext.connection.state.linkage import Pending
 from tests.connection.driver import connect
 from tests.connection.scripted import Peer, ScriptedServer
 from tests.runner import Flavour
@@ -58,18 +55,18 @@ def until(flavour: Flavour, event: threading.Event) -> None:
 
 
 @pytest.mark.parametrize("name", SENDS)
-def test_what_waits_in_an_outage_that_is_not_mended_is_given_back(
+def test_what_waits_in_an_outage_that_is_not_mended_is_contents_of(
     flavour: Flavour, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     send, kinds = SENDS[name]
-    lost, hold = threading.Event(), Departures.hold
+    lost, hold = threading.Event(), Pending.hold
     monkeypatch.setattr(Outage, "held", threading.Event())
 
-    def holding(self: Departures, *args: Any, **options: Any) -> None:
+    def holding(self: Pending, *args: Any, **options: Any) -> None:
         hold(self, *args, **options)
         Outage.held.set() if options.get("for_link") else None
 
-    monkeypatch.setattr(Departures, "hold", holding)
+    monkeypatch.setattr(Pending, "hold", holding)
     policy = Reconnect(first_delay=0.0, attempts=1, on_attempt=lambda attempt: lost.set())
     with Outage(lambda peer: peer.abort()) as server:
         with connect(flavour, server, call_id="rtc_1", reconnect=policy) as connection:
@@ -83,7 +80,7 @@ def test_what_waits_in_an_outage_that_is_not_mended_is_given_back(
 
 
 @pytest.mark.parametrize("name", SENDS)
-def test_what_is_sent_after_the_end_is_given_back(flavour: Flavour, name: str) -> None:
+def test_what_is_sent_after_the_end_is_contents_of(flavour: Flavour, name: str) -> None:
     send, kinds = SENDS[name]
 
     def script(peer: Peer) -> None:
@@ -99,11 +96,11 @@ def test_what_is_sent_after_the_end_is_given_back(flavour: Flavour, name: str) -
 
 
 def test_what_waits_for_its_turn_is_given_back_to_each() -> None:
-    core = Protocol(Role(), id_prefix="x")
+    core = ConnectionState(Role(), id_prefix="x")
     core.sending(core.write({"type": "response.create"}))
     outs = [core.write({"type": "response.create", "response": {"instructions": text}}) for text in "abc"]
-    waiters = [core.wait_turn(partial(given_back, [out])) for out in outs]
-    core.leave(waiters.pop(1))  # who gave up waiting has nothing to be given back
+    waiters = [core.wait_turn(partial(contents_of, [out])) for out in outs]
+    core.release(waiters.pop(1))  # who gave up waiting has nothing to be given back
     core.finish(Ending.by_peer(1011, "broken", expiry=None))
     given = []
     for waiter in waiters:
@@ -116,9 +113,9 @@ def test_what_waits_for_its_turn_is_given_back_to_each() -> None:
 
 
 def test_what_a_lost_link_did_not_take_is_in_the_end_too_even_if_the_end_was_known_before() -> None:
-    core = Protocol(Role(), id_prefix="x")
-    assert core.unsent(1006, "lost", {"type": "one"}).unsent == ({"type": "one"},)
+    core = ConnectionState(Role(), id_prefix="x")
+    assert core.unsent(1006, "lost", [{"type": "one"}]).unsent == ({"type": "one"},)
     core.finish(Ending.by_peer(1006, "lost", expiry=None))
-    assert core.unsent(1006, "lost", {"type": "two"}).unsent == ({"type": "two"},)
+    assert core.unsent(1006, "lost", [{"type": "two"}]).unsent == ({"type": "two"},)
     assert core.ending is not None
     assert core.ending.error().unsent == ({"type": "one"}, {"type": "two"})

@@ -9,10 +9,8 @@ from typing import Any
 import pytest
 
 from realtime_ext.connection import AsyncConnection, Connection
-from realtime_ext.connection._expectation import AsyncExpectation
-from realtime_ext.connection._playback import AsyncPlayback
-from realtime_ext.connection._stream import AsyncStream
 from realtime_ext.connection.blocking import Expectation, Playback, Stream
+from realtime_ext.connection.connection import AsyncExpectation, AsyncPlayback, AsyncStream
 
 PAIRS = [
     (Connection, AsyncConnection),
@@ -23,7 +21,15 @@ PAIRS = [
 # Where they must differ: a thread can't be cancelled, a task can; and an async callback can be awaited.
 DIFFERENT = {("Connection", "recv"), ("Connection", "run_tools")}
 # What the awaited flavour has for the blocking one alone.
-FOR_THE_BLOCKING = {"asking", "audio_messages", "calls_handlers", "next_batch", "send_audio", "too_late"}
+FOR_THE_BLOCKING = {
+    "asking",
+    "audio_messages",
+    "call_handlers",
+    "calls_handlers",
+    "next_batch",
+    "send_audio",
+    "too_late",
+}
 
 
 def public(cls: type) -> dict[str, Any]:

@@ -16,8 +16,7 @@ import pytest
 
 from realtime_ext import APITimeoutError, AsyncRealtimeClient, ConnectionClosedError, RealtimeClient
 from realtime_ext.connection import Reconnect
-from realtime_ext.connection.state._core import Protocol
-from realtime_ext.connection.state._role import Role
+from realtime_ext.connection.state import ConnectionState, Role
 from tests.connection.driver import connect
 from tests.connection.scripted import Peer, ScriptedServer
 from tests.runner import Flavour
@@ -27,7 +26,7 @@ DROPS = 5
 
 
 @pytest.mark.parametrize("as_text", [False, True], ids=["bytes", "base64"])
-def test_audio_of_any_size_arrives_or_is_given_back(flavour: Flavour, as_text: bool) -> None:
+def test_audio_of_any_size_arrives_or_is_contents_of(flavour: Flavour, as_text: bool) -> None:
     data = bytes(range(256)) * (40 * 2**12)  # 40 MiB: four events
     received: list[dict[str, Any]] = []
 
@@ -153,14 +152,14 @@ def test_tasks_that_send_while_the_link_drops_send_nothing_twice() -> None:
 
 
 def test_a_failed_send_holds_up_others_where_the_link_may_be_mended() -> None:
-    mended = Protocol(Role(is_sideband=True, plays=False), id_prefix="x", reconnect=POLICY)
-    mended.doubt()
+    mended = ConnectionState(Role(is_sideband=True, plays=False), id_prefix="x", reconnect=POLICY)
+    mended.suspend()
     waiter = mended.wait_link()
     assert not waiter.done
     assert mended.lost(1006, "lost", lambda: 0.5) is not None
     mended.link_ready(1)
     assert waiter.done
 
-    given_up = Protocol(Role(), id_prefix="x")
-    given_up.doubt()
+    given_up = ConnectionState(Role(), id_prefix="x")
+    given_up.suspend()
     assert given_up.wait_link().done

@@ -10,7 +10,7 @@ import pytest
 
 from realtime_ext import APITimeoutError, BadRequestError
 from realtime_ext.connection import Reconnect, Reconnected
-from realtime_ext.connection.state._session_state import SessionState
+from realtime_ext.connection.state import ConnectionState
 from tests.connection.driver import connect
 from tests.connection.scripted import Model, Peer, ScriptedServer, session
 from tests.runner import Flavour
@@ -75,7 +75,7 @@ def test_only_anothers_acknowledgement_is_none(flavour: Flavour) -> None:
 def test_an_answer_that_shows_nothing_of_it_counts_when_no_refusal_follows(
     flavour: Flavour, timeout: float | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("realtime_ext.connection._sending.DOUBT", 0.05)
+    monkeypatch.setattr("realtime_ext.connection.traffic.UNCLEAR_FOR", 0.05)
 
     def script(peer: Peer) -> None:
         peer.expect("session.update")
@@ -104,7 +104,7 @@ def test_what_comes_back_in_another_form_is_acknowledged_at_once(
     def unclear(*_: Any) -> None:
         raise AssertionError("the answer was not clear")
 
-    monkeypatch.setattr(SessionState, "trust", unclear)
+    monkeypatch.setattr(ConnectionState, "confirm", unclear)
     speed = sent.get("audio", {}).get("output", {}).get("speed", 1.0)
     answer = session(instructions=None, prompt=None, audio={"output": {"speed": speed * 1.0000001}})
 

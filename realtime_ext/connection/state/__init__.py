@@ -1,24 +1,89 @@
-"""A connection's state and decisions, without any I/O.
+"""What a connection knows and decides, without I/O: messages and time in, events and what is to be sent out.
 
-| module             | its job                                                             |
-|--------------------|---------------------------------------------------------------------|
-| `_core`            | ties the parts together; what shells call                           |
-| `_opening`         | where a connection goes, what refusals mean, when to ask again      |
-| `_effects`         | what each server event does                                         |
-| `_mailbox`         | events on their way to the application, bounded in bytes            |
-| `_turns`           | turns, their responses and their tools                              |
-| `_early`           | events that come before their response's start                      |
-| `_responses`       | whose turn it is to ask for a response                              |
-| `_acknowledgement` | which descriptions answer which updates                             |
-| `_session_state`   | configuration, acknowledgements, expiry                             |
-| `_ledger`          | the conversation's items, in order                                  |
-| `_playback`        | audio that came and audio that was played                           |
-| `_requests`        | client events that are made of the state                            |
-| `_repeats`         | what came before, so that it isn't added up twice                   |
-| `_departures`      | what was handed over and hasn't gone out                            |
-| `_outbox`          | events that go out: checked, numbered, written                      |
-| `_reconnect`       | whether and when a lost link is made anew                           |
-| `_linking`         | what becomes of a connection whose link is lost                     |
+| module           | its job                                                                     |
+|------------------|-----------------------------------------------------------------------------|
+| `core`           | the front: what each event does, and all that a connection asks             |
+| `targets`        | where a connection goes, what refusals mean, when opening is tried again    |
+| `mailbox`        | events on their way to the program, handlers and those who wait for one     |
+| `turns`          | turns, and what they amount to                                              |
+| `function_calls` | the model's function calls, and when it is asked to go on                   |
+| `responses`      | which responses are going on, and who may ask for the next one              |
+| `session_state`  | configuration, acknowledgements, expiry                                     |
+| `conversation`   | the items, in order, and the same for a new session                         |
+| `playback`       | audio that came and audio that was played                                   |
+| `linkage`        | losing the link: what a close means, what is tried again, what wasn't sent  |
+| `outbox`         | events that go out: checked, numbered, written                              |
+| `waiters`        | outcomes that are waited for                                                |
 
-Nothing here opens a socket, reads a clock, sleeps or starts a thread or task.
+Nothing here opens a socket, reads a clock, sleeps or starts a thread or task. What is exported is what the
+rest of `connection` uses.
 """
+
+from .core import MAX_QUEUE_BYTES, ConnectionState
+from .function_calls import ApprovalJob, CallJob, FollowUpJob, Job
+from .linkage import Attempt, Ending, Reconnect, Reconnecting, Unsent, unconfirmed
+from .mailbox import (
+    Budget,
+    EventWaiter,
+    Handler,
+    Handlers,
+    Kind,
+    Reconnected,
+    SessionExpiring,
+    Several,
+    Where,
+    name_of,
+    read_message,
+)
+from .outbox import Outgoing, appended, contents_of, create_item, create_response, text_item
+from .playback import Interruption, Position
+from .session_state import Acknowledgement
+from .targets import Handshake, Plan, Role, call_id_in, check_reconnect, confirming_plan, make_plan
+from .turns import ToolCall, Turn, TurnStream
+from .waiters import Waiter
+
+__all__ = [
+    "MAX_QUEUE_BYTES",
+    "Acknowledgement",
+    "ApprovalJob",
+    "Attempt",
+    "Budget",
+    "CallJob",
+    "ConnectionState",
+    "Ending",
+    "EventWaiter",
+    "FollowUpJob",
+    "Handler",
+    "Handlers",
+    "Handshake",
+    "Interruption",
+    "Job",
+    "Kind",
+    "Outgoing",
+    "Plan",
+    "Position",
+    "Reconnect",
+    "Reconnected",
+    "Reconnecting",
+    "Role",
+    "SessionExpiring",
+    "Several",
+    "ToolCall",
+    "Turn",
+    "TurnStream",
+    "Unsent",
+    "Waiter",
+    "Where",
+    "appended",
+    "call_id_in",
+    "check_reconnect",
+    "confirming_plan",
+    "contents_of",
+    "create_item",
+    "create_response",
+    "make_plan",
+    "name_of",
+    "read_message",
+    "text_item",
+    "unconfirmed",
+]

@@ -1,0 +1,244 @@
+"""`dial`: a WebRTC call from Python, with the same connection over its data channel.
+
+This module must not load the WebRTC library before a call is made.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import attrs
+
+from ..errors import ConnectionClosedError, RealtimeError
+from ..http.sending import AsyncHttp, asend
+from ..http.settings import RequestOptions
+from .call_media import (
+    check_audio_in,
+    check_audio_out,
+    check_connect_timeout,
+    check_host_addresses,
+    check_on_progress,
+    report,
+)
+from .connection import AsyncConnection
+from .link import LinkClosed
+from .opening import hang_up
+from .state import MAX_QUEUE_BYTES, Budget, ConnectionState, Role, call_id_in
+from .traffic import Observer, Traffic, see_through
+
+if TYPE_CHECKING:
+    import httpx
+
+    from ..call import Call
+    from ..http.operation import Operation
+    from .peer import AudioIn, AudioOut, WebRtcPeer
+
+__all__ = ["AsyncCallConnection", "AsyncDialing", "DialRequest", "DialStep", "described"]
+
+ANSWER_PATIENCE = 2.0  # seconds for an answer that is under way when dialling is cancelled
+
+DialStep: TypeAlias = Literal["offer", "call", "ice", "dtls", "data channel"]
+
+
+@attrs.frozen(kw_only=True)
+class DialRequest:
+    """A call to be made.
+
+    Args:
+        create: Builds the request that makes the call, of the offer.
+        hangup: Builds the request that hangs it up, of its id.
+        kind: The session's kind.
+        model: The session's model, where it is known.
+        audio_in, audio_out, connect_timeout, host_addresses: As for `WebRtcPeer`.
+        on_progress: Called with each step when it is done; what it raises is logged.
+        observer: Sees every event.
+        max_queue_bytes: How much may wait for the program.
+        hangup_on_exit: Whether the call ends with the block.
+        options: Time limit, headers and query of the request that makes the call.
+
+    Raises:
+        TypeError: One has the wrong type.
+        ValueError: One has a value that can't work.
+    """
+
+    create: Callable[[str], Operation[Call]]
+    hangup: Callable[[str], Operation[None]]
+    kind: str
+    model: str | None
+    audio_in: AudioIn | None
+    audio_out: AudioOut | None
+    connect_timeout: float
+    host_addresses: Sequence[str] | None = attrs.field(converter=check_host_addresses)
+    on_progress: Callable[[DialStep], object] | None
+    observer: Observer | None
+    max_queue_bytes: int | None
+    hangup_on_exit: bool
+    options: RequestOptions
+
+    def __attrs_post_init__(self) -> None:
+        check_audio_in(self.audio_in)
+        check_audio_out(self.audio_out)
+        check_connect_timeout(self.connect_timeout)
+        check_on_progress(self.on_progress)
+        if self.observer is not None and not callable(self.observer):
+            raise TypeError(f"observer: expected a function, got {type(self.observer).__name__}")
+        Budget(MAX_QUEUE_BYTES if self.max_queue_bytes is None else self.max_queue_bytes)
+
+
+class AsyncCallConnection(AsyncConnection):
+    """A connection over a WebRTC call's data channel; audio flows on the call's track."""
+
+    def __init__(self, traffic: Traffic, peer: WebRtcPeer, call: Call) -> None:
+        super().__init__(traffic, call=call)
+        self._made = call
+        self._peer = peer
+
+    @property
+    def call(self) -> Call:
+        """The call that `dial` made."""
+        return self._made
+
+    @property
+    def sent_ms(self) -> int:
+        """How much of `audio_in` has been sent, in milliseconds; silence doesn't count."""
+        return self._peer.sent_ms
+
+    @property
+    def received_ms(self) -> int:
+        """How much audio has been received, in milliseconds; silence does count."""
+        return self._peer.received_ms
+
+    async def finished_speaking(self) -> None:
+        """Wait until all of `audio_in` has been sent, or the call has ended."""
+        await self._peer.finished_speaking()
+
+
+class _PeerLink:
+    """A WebRTC peer as a link."""
+
+    def __init__(self, peer: WebRtcPeer) -> None:
+        self._peer = peer
+
+    async def send(self, text: str) -> None:
+        try:
+            await self._peer.send(text)
+        except ConnectionClosedError as error:
+            raise LinkClosed(error.code, error.reason, error) from error
+
+    def recv(self) -> Awaitable[str | bytes]:
+        return self._peer.recv()
+
+    def ended(self, error: Exception) -> LinkClosed | None:
+        if not isinstance(error, ConnectionClosedError):
+            return None
+        return LinkClosed(error.code, error.reason, error.__cause__)
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        await self._peer.close()
+
+
+class AsyncDialing:
+    """A call to be made by `async with`, and hung up when the block ends."""
+
+    def __init__(self, http: AsyncHttp, request: DialRequest) -> None:
+        self._http = http
+        self._request = request
+        self._connection: AsyncCallConnection | None = None
+        self._offer: str | None = None
+        self._call: Call | None = None
+        self._made: str | None = None  # a call that exists, whatever else is wrong with the answer
+
+    @property
+    def offer(self) -> str | None:
+        """The SDP offer; None before it was made."""
+        return self._offer
+
+    @property
+    def call(self) -> Call | None:
+        """The call; None before the API has answered the offer."""
+        return self._call
+
+    async def __aenter__(self) -> AsyncCallConnection:
+        if self._connection is not None:
+            raise RealtimeError("dial: it was entered already; call dial again")
+        from .peer import WebRtcPeer, host_addresses_towards
+
+        request, http = self._request, self._http
+        addresses = request.host_addresses
+        peer = WebRtcPeer(
+            audio_in=request.audio_in,
+            audio_out=request.audio_out,
+            connect_timeout=request.connect_timeout,
+            host_addresses=host_addresses_towards(http.settings.base_url) if addresses is None else addresses,
+            on_progress=request.on_progress,
+        )
+        making: asyncio.Task[Call] | None = None
+        try:
+            self._offer = await peer.create_offer()
+            report(request.on_progress, "offer")
+            operation = request.create(self._offer)
+
+            def read(response: httpx.Response) -> Call:
+                self._made = call_id_in(response.headers.get("location"))
+                return operation.read(response)
+
+            making = asyncio.get_running_loop().create_task(
+                asend(attrs.evolve(operation, read=read), http, request.options)
+            )
+            await asyncio.wait([making])  # a cancellation must not end it: the call would be unknown
+            call = self._call = making.result()
+            self._made = call.id
+            report(request.on_progress, "call")
+            await peer.connect(call.sdp_answer)
+            self._connection = self._connect(peer, call)
+        except BaseException:
+            await see_through(self._undo(making), peer.close())
+            raise
+        return self._connection
+
+    async def _undo(self, making: asyncio.Task[Call] | None) -> None:
+        """Hang up the call that was made, or that the API may be about to make."""
+        if making is not None:
+            if not (await asyncio.wait([making], timeout=ANSWER_PATIENCE))[0]:
+                making.cancel()
+                await asyncio.wait([making], timeout=ANSWER_PATIENCE)
+            if making.done() and not making.cancelled():
+                making.exception()  # retrieved, or it would be logged as unseen
+        if self._made is not None:
+            await hang_up(self._http, self._request.hangup, self._made)
+
+    def _connect(self, peer: WebRtcPeer, call: Call) -> AsyncCallConnection:
+        request, http = self._request, self._http
+        size = MAX_QUEUE_BYTES if request.max_queue_bytes is None else request.max_queue_bytes
+        state = ConnectionState(
+            Role(kind=request.kind, plays=False, carries_audio=False, model=request.model),
+            id_prefix=uuid.uuid4().hex[:12],
+            max_queue_bytes=size,
+            validate=http.settings.validate,
+        )
+        state.began(http.clock.now())
+        traffic = Traffic(state, _PeerLink(peer), clock=http.clock, observer=request.observer)
+        return AsyncCallConnection(traffic, peer, call)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        connection = self._connection
+        if connection is None:
+            return
+        endings = [connection.close()]
+        if self._request.hangup_on_exit:
+            endings.insert(0, hang_up(self._http, self._request.hangup, connection.call.id))
+        await see_through(*endings)
+
+
+def described(body: Any) -> tuple[str, str | None]:
+    """Return the kind and the model of a session's JSON object; None stands for the API's defaults."""
+    if body is None:
+        return "realtime", None
+    model = body.get("model")
+    return str(body.get("type") or "realtime"), model if isinstance(model, str) else None

@@ -1,0 +1,230 @@
+"""The conversation: its items in order, without their audio, and the same as items for a new session.
+
+Each item names the one before it, so order comes from these links and not from the order in which events
+arrive. What the API keeps as audio can only be carried over as its words. It must not send, and keeps what
+servers may add to items.
+
+Source: https://platform.openai.com/docs/api-reference/realtime-client-events/conversation/item/create
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import attrs
+
+__all__ = ["Conversation", "Entry", "replay_items"]
+
+JSON = dict[str, Any]
+
+_CALL, _OUTPUT = "function_call", "function_call_output"
+
+
+@attrs.define
+class Entry:
+    """One place in the conversation.
+
+    Attributes:
+        item: The item, without audio; None where another item names one that has not come yet.
+        is_deleted: Whether it was deleted; its place stays, since others hang on it.
+        heard: Content index -> which part of the audio was heard, 0–1; None where that isn't known.
+        after: Ids of the items that name this one as their predecessor, newest first.
+    """
+
+    item: JSON | None = None
+    is_deleted: bool = False
+    heard: dict[int, float | None] = attrs.field(factory=dict)
+    after: list[str] = attrs.field(factory=list)
+
+
+class Conversation:
+    """The items of one conversation."""
+
+    __slots__ = ("_entries", "_first", "_roots_asked")
+
+    def __init__(self) -> None:
+        self._entries: dict[str, Entry] = {}
+        self._first: list[str] = []  # what follows nothing, in order
+        self._roots_asked = 0
+
+    def asked_for_root(self) -> None:
+        """Note that an item was sent to the very beginning (`previous_item_id: "root"`)."""
+        self._roots_asked += 1
+
+    def put(self, item: Any, previous: Any) -> bool:
+        """Add an item as `conversation.item.added` or `.done` has it; coming again, it is updated.
+
+        Args:
+            item: The item.
+            previous: The id of the one before it; None for the first.
+
+        Returns:
+            Whether it is new.
+        """
+        item_id = item.get("id") if isinstance(item, Mapping) else None
+        if not isinstance(item_id, str):
+            return False
+        entry = self._entries.setdefault(item_id, Entry())
+        is_new = entry.item is None
+        entry.item = _merged(entry.item, item)
+        if is_new and not (item_id in self._first and previous is None):
+            self._place(item_id, previous if isinstance(previous, str) else None)
+        return is_new
+
+    def update(self, item: Any) -> None:
+        """Update an item that is there already; another one is not of this conversation."""
+        item_id = item.get("id") if isinstance(item, Mapping) else None
+        entry = self._entries.get(item_id) if isinstance(item_id, str) else None
+        if entry is not None and entry.item is not None:
+            entry.item = _merged(entry.item, item)
+
+    def delete(self, item_id: Any) -> None:
+        """Remove an item."""
+        entry = self._entries.get(item_id)
+        if entry is not None:
+            entry.is_deleted = True
+
+    def truncate(self, item_id: Any, content_index: Any, heard: float | None) -> None:
+        """Note how much of an item's audio was heard.
+
+        Args:
+            item_id: The item.
+            content_index: The part of its content.
+            heard: 0–1, or None where the whole length isn't known.
+        """
+        entry = self._entries.get(item_id)
+        if entry is not None and isinstance(content_index, int):
+            entry.heard[content_index] = heard
+
+    def set_text(self, item_id: Any, content_index: Any, field: str, value: Any) -> None:
+        """Set `text` or `transcript` of a part of an item's content."""
+        entry = self._entries.get(item_id)
+        if entry is None or entry.item is None or not isinstance(value, str):
+            return
+        content = entry.item.get("content")
+        if isinstance(content, list) and isinstance(content_index, int) and 0 <= content_index < len(content):
+            content[content_index][field] = value
+
+    @property
+    def items(self) -> list[JSON]:
+        """The items, in the conversation's order."""
+        return [entry.item for entry in self.entries() if entry.item is not None]
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield the places that hold an item, in the conversation's order."""
+        stack = list(reversed(self._first))
+        while stack:
+            entry = self._entries[stack.pop()]
+            if entry.item is not None and not entry.is_deleted:
+                yield entry
+            stack.extend(reversed(entry.after))
+
+    def _place(self, item_id: str, previous: str | None) -> None:
+        if item_id in self._first:  # it was a placeholder
+            self._first.remove(item_id)
+        if previous is None or previous == item_id or self._leads_to(item_id, previous):
+            # A first item although there is one: sent to the beginning, or a server that doesn't link.
+            if self._first and self._roots_asked:
+                self._roots_asked -= 1
+                self._first.insert(0, item_id)
+            else:
+                self._first.append(item_id)
+            return
+        if previous not in self._entries:
+            self._entries[previous] = Entry()
+            self._first.append(previous)
+        self._entries[previous].after.insert(0, item_id)
+
+    def _leads_to(self, start: str, target: str) -> bool:
+        stack = [start]
+        while stack:
+            key = stack.pop()
+            if key == target:
+                return True
+            stack.extend(self._entries[key].after)
+        return False
+
+
+def _merged(known: JSON | None, item: Mapping[str, Any]) -> JSON:
+    """Merge a newer state into an older one, keeping words that the newer lacks; audio is left out."""
+    merged = {**(known or {}), **item}
+    content = item.get("content")
+    if isinstance(content, list):
+        before = (known or {}).get("content")
+        before = before if isinstance(before, list) else []
+        parts: list[JSON] = []
+        for index, part in enumerate(content):
+            if not isinstance(part, Mapping):
+                continue
+            old = before[index] if index < len(before) else {}
+            fresh = {key: value for key, value in part.items() if key != "audio" and value is not None}
+            parts.append({**old, **fresh})
+        merged["content"] = parts + before[len(content) :]
+    return merged
+
+
+def replay_items(entries: Iterable[Entry]) -> list[JSON]:
+    """Return a conversation as what `conversation.item.create` accepts.
+
+    Speech becomes its transcript: `input_text` of the user, `output_text` of the assistant. Of an answer
+    that was interrupted, the part of the transcript is kept that is likely to have been heard. A function's
+    call and its output stay together; a call without an output is left out, and so are what MCP servers did
+    and what has no words.
+
+    Args:
+        entries: The conversation, in order.
+
+    Returns:
+        The items, without ids.
+    """
+    entries = list(entries)
+    outputs: dict[str, JSON] = {}
+    for entry in entries:
+        if entry.item is not None and entry.item.get("type") == _OUTPUT:
+            outputs.setdefault(str(entry.item.get("call_id")), entry.item)
+    items: list[JSON] = []
+    for entry in entries:
+        item = entry.item or {}
+        if item.get("type") == "message":
+            content = _content(item, entry.heard)
+            if content:
+                items.append({"type": "message", "role": item["role"], "content": content})
+        elif item.get("type") == _CALL:
+            output = outputs.pop(str(item.get("call_id")), None)
+            if output is not None and item.get("call_id") is not None:
+                items.append(_pick(item, "type", "call_id", "name", "arguments"))
+                items.append(_pick(output, "type", "call_id", "output"))
+    return items
+
+
+def _content(item: Mapping[str, Any], heard: Mapping[int, float | None]) -> list[JSON]:
+    role, parts = item.get("role"), item.get("content")
+    if role not in ("system", "user", "assistant") or not isinstance(parts, list):
+        return []
+    kind = "output_text" if role == "assistant" else "input_text"
+    content: list[JSON] = []
+    for index, part in enumerate(parts):
+        if part.get("type") == "input_image":
+            content.append(_pick(part, "type", "image_url", "detail"))
+            continue
+        words = part.get("text") or part.get("transcript") or ""
+        if index in heard:
+            words = _beginning(words, heard[index])
+        if words:
+            content.append({"type": kind, "text": words})
+    return content
+
+
+def _beginning(words: str, share: float | None) -> str:
+    """Return the words that fill this share of a transcript; where the share isn't known, none."""
+    if share is None:
+        return ""
+    end = int(len(words) * min(max(share, 0.0), 1.0))
+    if end >= len(words) or words[end].isspace():
+        return words[:end].rstrip()
+    return words[:end].rpartition(" ")[0].rstrip()
+
+
+def _pick(item: Mapping[str, Any], *names: str) -> JSON:
+    return {name: item[name] for name in names if item.get(name) is not None}

@@ -1,0 +1,272 @@
+"""How much of the model's audio came, and how much of it the application has played.
+
+Only a connection whose application plays the audio itself counts; where the API plays it (WebRTC, SIP) this
+all does nothing. It must not send.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from ...audio import AudioFormat, audio_format
+
+__all__ = ["Interruption", "PlaybackState", "Position", "audio_size"]
+
+
+def audio_size(delta: str) -> int:
+    """Count the bytes that a base64 text stands for, without decoding it."""
+    size = len(delta) // 4 * 3
+    return size - delta.endswith("==") - 1 if delta[-1:] == "=" else size
+
+
+@attrs.frozen(kw_only=True)
+class Position:
+    """Where playing stands.
+
+    Args:
+        item_id: The item that is being played.
+        content_index: The part of its content.
+        played_ms: How much of it was played.
+        received_ms: How much of it has come so far.
+    """
+
+    item_id: str
+    content_index: int
+    played_ms: int
+    received_ms: int
+
+
+@attrs.frozen(kw_only=True)
+class Interruption:
+    """What an application has to throw away when the user begins to speak.
+
+    Args:
+        item_id: The item that was being played.
+        content_index: The part of its content.
+        played_ms: How much of it was played, and so heard.
+        unplayed_ms: How much audio has come that was not played, later items' too: flush that.
+        unplayed_bytes: The same in bytes.
+    """
+
+    item_id: str
+    content_index: int
+    played_ms: int
+    unplayed_ms: int
+    unplayed_bytes: int
+
+
+@attrs.define
+class _Part:
+    item_id: str
+    content_index: int
+    form: AudioFormat
+    received: int = 0
+    played: int = 0
+    is_complete: bool = False
+    is_cut: bool = False
+    left_ms: int | None = None  # what the server's cut left of it; None where it cut nothing
+
+    @property
+    def played_ms(self) -> int:
+        return int(self.form.ms_in(self.played))
+
+    @property
+    def received_ms(self) -> int:
+        return int(self.form.ms_in(self.received))
+
+
+class PlaybackState:
+    """The audio of the model's messages.
+
+    Args:
+        is_local: Whether the application plays it.
+
+    Attributes:
+        to_flush: What was to be thrown away when the user last began to speak; None if nothing was.
+    """
+
+    __slots__ = ("_form", "_parts", "_unplayed", "is_local", "to_flush")
+
+    def __init__(self, *, is_local: bool) -> None:
+        self.is_local = is_local
+        self.to_flush: Interruption | None = None
+        self._form = audio_format()
+        self._parts: dict[tuple[str, int], _Part] = {}
+        self._unplayed: list[_Part] = []  # parts with audio to play or to come, oldest first
+
+    def use(self, form: object) -> None:
+        """Set the output format of what comes from now on; an unknown one counts as PCM."""
+        try:
+            self._form = audio_format(form)
+        except ValueError:
+            self._form = audio_format()
+
+    def received(self, item_id: str, content_index: int, size: int) -> None:
+        """Count audio that came."""
+        if not self.is_local:
+            return
+        part = self._parts.get((item_id, content_index))
+        if part is None:
+            part = self._parts[item_id, content_index] = _Part(item_id, content_index, self._form)
+            self._unplayed.append(part)
+        if not part.is_cut:
+            part.received += size
+
+    def completed(self, item_id: str, content_index: int) -> None:
+        """Note that no more audio of a part will come."""
+        part = self._parts.get((item_id, content_index))
+        if part is not None:
+            part.is_complete = True
+            self._tidy()
+
+    def ended(self, item_ids: object) -> None:
+        """Note that no more audio of these items will come: their response is over."""
+        for part in tuple(self._unplayed):
+            if not isinstance(item_ids, (set, frozenset)) or part.item_id in item_ids:
+                part.is_complete = True
+        self._tidy()
+
+    def truncated(self, item_id: str, content_index: int, end_ms: int) -> float | None:
+        """Note that the server cut a part; return the share that is left of it, None if it isn't known."""
+        part = self._parts.get((item_id, content_index))
+        if part is None or not part.received:
+            return None
+        part.left_ms = int(end_ms)
+        share = part.form.bytes_in(end_ms) / part.received
+        self._cut(part)
+        return min(share, 1.0)
+
+    def played_bytes(self, count: int) -> None:
+        """Count bytes that the application played, oldest first; more than came is not counted.
+
+        Raises:
+            TypeError: It is not an int.
+            ValueError: It is negative.
+        """
+        if isinstance(count, bool) or not isinstance(count, int):
+            raise TypeError(f"played_bytes: expected an int, got {type(count).__name__}")
+        if count < 0:
+            raise ValueError(f"played_bytes: expected 0 or more bytes, got {count}")
+        for part in self._unplayed:
+            taken = min(count, part.received - part.played)
+            part.played += taken
+            count -= taken
+            if not count:
+                break
+        self._tidy()
+
+    def played_ms(self, ms: float) -> None:
+        """Count milliseconds that the application played, oldest first.
+
+        Raises:
+            TypeError: It is not a number.
+            ValueError: It is negative, or not finite.
+        """
+        if isinstance(ms, bool) or not isinstance(ms, int | float):
+            raise TypeError(f"played_ms: expected a number, got {type(ms).__name__}")
+        if not 0 <= ms < float("inf"):
+            raise ValueError(f"played_ms: expected 0 or more milliseconds, got {ms!r}")
+        left = float(ms)
+        for part in tuple(self._unplayed):
+            open_ms = part.form.ms_in(part.received - part.played)
+            taken = min(left, open_ms)
+            part.played = part.received if taken == open_ms else part.played + part.form.bytes_in(taken)
+            left -= taken
+            if left <= 0:
+                break
+        self._tidy()
+
+    @property
+    def position(self) -> Position | None:
+        """Where playing stands; None if there is nothing to play, nor anything to come."""
+        if not self._unplayed:
+            return None
+        part = self._unplayed[0]
+        return Position(
+            item_id=part.item_id,
+            content_index=part.content_index,
+            played_ms=part.played_ms,
+            received_ms=part.received_ms,
+        )
+
+    def pending(self) -> Interruption | None:
+        """Return what would have to be thrown away now; None if there is nothing."""
+        if not self._unplayed:
+            return None
+        part = self._unplayed[0]
+        waiting = [(p.form, p.received - p.played) for p in self._unplayed]
+        return Interruption(
+            item_id=part.item_id,
+            content_index=part.content_index,
+            played_ms=part.played_ms,
+            unplayed_ms=int(sum(form.ms_in(size) for form, size in waiting)),
+            unplayed_bytes=sum(size for _, size in waiting),
+        )
+
+    def speech_started(self) -> None:
+        """Note that the user began to speak."""
+        self.to_flush = self.pending()
+
+    def interrupt(self) -> Interruption | None:
+        """Throw away all that was not played; return what that was."""
+        interruption = self.pending()
+        for part in tuple(self._unplayed):
+            self._cut(part)
+        return interruption
+
+    def clamp(self, item_id: str, played_ms: float) -> int:
+        """Limit a truncation to the audio that came, and that an earlier one left.
+
+        Args:
+            item_id: The item.
+            played_ms: How much of it was heard.
+
+        Returns:
+            Whole milliseconds; 0 where there is nothing to cut: no audio came, or no more of it is left.
+
+        Raises:
+            TypeError: `played_ms` is not a number.
+            ValueError: It is not finite.
+        """
+        if isinstance(played_ms, bool) or not isinstance(played_ms, int | float):
+            raise TypeError(f"played_ms: expected a number, got {type(played_ms).__name__}")
+        if not -float("inf") < played_ms < float("inf"):
+            raise ValueError(f"played_ms: expected milliseconds, got {played_ms!r}")
+        part = self._latest(item_id)
+        if part is None or (part.left_ms is not None and played_ms >= part.left_ms):
+            return 0
+        return max(0, min(int(played_ms), part.received_ms))
+
+    def content_index(self, item_id: str) -> int:
+        """Return the index of an item's audio among its content; 0 if nothing is known of it."""
+        part = self._latest(item_id)
+        return 0 if part is None else part.content_index
+
+    def cut(self, item_id: str) -> None:
+        """Throw away what was not played of an item."""
+        for part in tuple(self._unplayed):
+            if part.item_id == item_id:
+                self._cut(part)
+
+    def reset(self) -> None:
+        """Forget everything: the session is a new one."""
+        self._parts.clear()
+        self._unplayed.clear()
+        self.to_flush = None
+
+    def _latest(self, item_id: str) -> _Part | None:
+        found = [part for (owner, _), part in self._parts.items() if owner == item_id]
+        return found[-1] if found else None
+
+    def _cut(self, part: _Part) -> None:
+        part.is_cut = True
+        if part in self._unplayed:
+            self._unplayed.remove(part)
+
+    def _tidy(self) -> None:
+        while self._unplayed:
+            part = self._unplayed[0]
+            more_behind = len(self._unplayed) > 1
+            if part.played < part.received or not (part.is_complete or more_behind):
+                return
+            self._unplayed.pop(0)

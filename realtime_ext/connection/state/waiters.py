@@ -1,0 +1,66 @@
+"""Outcomes that are waited for: a cell that is filled once, by whoever learns of the outcome.
+
+It must not wait by itself: a connection hangs its own means of waiting on `when_done`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Generic, TypeVar, cast
+
+__all__ = ["Waiter"]
+
+T = TypeVar("T")
+
+
+class Waiter(Generic[T]):
+    """An outcome that is not known yet.
+
+    Attributes:
+        done: Whether it is known by now.
+    """
+
+    __slots__ = ("_error", "_on_done", "_value", "done")
+
+    def __init__(self) -> None:
+        self.done = False
+        self._value: T | None = None
+        self._error: Exception | None = None
+        self._on_done: Callable[[], None] | None = None
+
+    def resolve(self, value: T) -> None:
+        """Fill it; a second outcome is ignored."""
+        if not self.done:
+            self._value = value
+            self._finish()
+
+    def fail(self, error: Exception) -> None:
+        """Fill it with a failure; a second outcome is ignored."""
+        if not self.done:
+            self._error = error
+            self._finish()
+
+    def when_done(self, callback: Callable[[], None]) -> None:
+        """Call a function once the outcome is known: now, if it is."""
+        if self.done:
+            callback()
+        else:
+            self._on_done = callback
+
+    def result(self) -> T:
+        """Return the outcome, or raise it.
+
+        Raises:
+            RuntimeError: There is none yet.
+        """
+        if not self.done:
+            raise RuntimeError("there is no outcome yet")
+        if self._error is not None:
+            raise self._error
+        return cast(T, self._value)
+
+    def _finish(self) -> None:
+        self.done = True
+        if self._on_done is not None:
+            callback, self._on_done = self._on_done, None
+            callback()

@@ -1,0 +1,398 @@
+"""What one connection sends and receives: events out, a task that reads, and a lost link mended.
+
+What a message means, and what follows from a lost link, is decided in `state`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from .. import _json
+from ..errors import APITimeoutError, NotFoundError, RealtimeError
+from ..events import parse_event
+from .link import Link, LinkClosed
+from .state import (
+    Acknowledgement,
+    ConnectionState,
+    Ending,
+    Outgoing,
+    Reconnecting,
+    TurnStream,
+    Unsent,
+    Waiter,
+    appended,
+    contents_of,
+    read_message,
+    unconfirmed,
+)
+from .state.session_state import UNCLEAR_FOR
+
+if TYPE_CHECKING:
+    from ..events import Event
+    from ..http.sending import Clock
+
+__all__ = ["Deadline", "Observer", "ObserverSendsError", "Traffic", "see_through"]
+
+logger = logging.getLogger("realtime_ext")
+
+T = TypeVar("T")
+Observer = Callable[[str, Any, int], object]
+
+PATIENCE = 5.0  # seconds that ending something may last once its task is cancelled
+LAST_STEPS = 1.0  # seconds for a task that was cancelled to end
+RESPONSE_BEFORE = "nothing was sent: the end of the response before"
+NEW_LINK = "nothing was sent: a link in place of the lost one"
+
+
+class ObserverSendsError(RealtimeError):
+    """The observer of a blocking connection tried to send."""
+
+
+class Deadline:
+    """A time limit, counted from now, that several steps share.
+
+    Args:
+        seconds: How long; None for no limit.
+
+    Attributes:
+        seconds: The same.
+    """
+
+    __slots__ = ("_at", "seconds")
+
+    def __init__(self, seconds: float | None) -> None:
+        self.seconds = seconds
+        self._at = None if seconds is None else time.monotonic() + seconds
+
+    def left(self) -> float | None:
+        """Return the seconds that are left, 0 or more; None for no limit."""
+        return None if self._at is None else max(0.0, self._at - time.monotonic())
+
+
+class Traffic:
+    """The link of one connection, and all that goes over it.
+
+    Args:
+        state: The connection's state.
+        link: Its first link.
+        clock: Time and chance.
+        reopen: Makes the link anew; None where that can't be.
+        observer: Called with `"in"` or `"out"`, the event and monotonic nanoseconds, for every event.
+        confirm_timeout: Seconds for a session's first confirmation; None for no limit.
+
+    Attributes:
+        state, confirm_timeout: The same.
+        link: The link that is used now.
+        loop: The event loop that all this belongs to.
+        reader: The task that reads.
+    """
+
+    __slots__ = (
+        "_clock",
+        "_observer",
+        "_reopen",
+        "_timer",
+        "confirm_timeout",
+        "link",
+        "loop",
+        "reader",
+        "state",
+    )
+
+    def __init__(
+        self,
+        state: ConnectionState,
+        link: Link,
+        *,
+        clock: Clock,
+        reopen: Callable[[], Awaitable[Link]] | None = None,
+        observer: Observer | None = None,
+        confirm_timeout: float | None = None,
+    ) -> None:
+        self.state = state
+        self.link = link
+        self.loop = asyncio.get_running_loop()
+        self.confirm_timeout = confirm_timeout
+        self._clock = clock
+        self._reopen = reopen
+        self._observer = observer
+        self._timer: asyncio.TimerHandle | None = None
+        self.reader = self.loop.create_task(self._run(), name="realtime_ext reader")
+
+    def stop(self) -> None:
+        """Cancel the reader; it must not be called by the reader itself."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self.reader.cancel()
+
+    async def wait(self, waiter: Waiter[T], timeout: Deadline | float | None, what: str) -> T:
+        """Wait for an outcome.
+
+        Args:
+            waiter: Its waiter.
+            timeout: Seconds; None for no limit.
+            what: What is waited for, for messages.
+
+        Raises:
+            APITimeoutError: It didn't come in time. What the outcome raises comes through.
+        """
+        if not waiter.done:
+            seconds = timeout.left() if isinstance(timeout, Deadline) else timeout
+            future = self.loop.create_future()
+            waiter.when_done(lambda: None if future.done() else future.set_result(None))
+            try:
+                async with asyncio.timeout(seconds):
+                    await future
+            except TimeoutError as error:
+                given = timeout.seconds if isinstance(timeout, Deadline) else timeout
+                raise APITimeoutError(f"{what} did not come within {given:g} s") from error
+        return waiter.result()
+
+    # Sending
+
+    async def send(
+        self, *outgoing: Outgoing, deadline: Deadline | None = None, stream: TurnStream | None = None
+    ) -> Acknowledgement | None:
+        """Send events, once there is a link.
+
+        Args:
+            outgoing: The events.
+            deadline: How long to wait for a link at most.
+            stream: The turn that they are of.
+
+        Returns:
+            What the acknowledgement of the last one fills, if it is an update.
+
+        Raises:
+            APITimeoutError: There was no link in time, and nothing was sent.
+            ConnectionClosedError: The connection has ended, or its link; `unsent` has what wasn't sent.
+        """
+        state = self.state
+        if not state.is_linked:
+            await self._wait_link(partial(contents_of, outgoing), deadline)
+        link = self.link
+        acknowledged: Acknowledgement | None = None
+        for number, out in enumerate(outgoing):
+            acknowledged = state.sending(out, stream)  # not before: this may be cancelled in between
+            if self._observer is not None:
+                self._observe("out", dict(out.content))
+            try:
+                await link.send(out.text)
+            except LinkClosed as closed:
+                self._suspend(link)
+                raise state.not_sent(closed.code, closed.reason, outgoing[number:]) from closed
+        return acknowledged
+
+    async def send_in_turn(
+        self, *outgoing: Outgoing, deadline: Deadline | None = None, stream: TurnStream | None = None
+    ) -> None:
+        """Send events, together, once no response is active; as `send`."""
+        ticket = self.state.wait_turn(partial(contents_of, outgoing))
+        try:
+            await self.wait(ticket, deadline, RESPONSE_BEFORE)
+            if stream is None or not stream.is_over:  # its response may have gone with the link
+                await self.send(*outgoing, deadline=deadline, stream=stream)
+        finally:
+            self.state.release(ticket)
+
+    async def send_audio(self, messages: Iterator[tuple[str, str]]) -> str:
+        """Send audio that was written as messages, and return the id of the last one; raises as `send`."""
+        last = ""
+        for event_id, text in messages:
+            if self._observer is not None:
+                self._observe("out", _json.decode(text))
+            unsent = partial(appended, text, messages)
+            if not self.state.is_linked:
+                await self._wait_link(unsent, None)
+            link = self.link
+            try:
+                await link.send(text)
+            except LinkClosed as closed:
+                self._suspend(link)
+                raise self.state.unsent(closed.code, closed.reason, unsent()) from closed
+            last = event_id
+        return last
+
+    async def acknowledged(
+        self, update: Acknowledgement, timeout: Deadline | float | None, what: str
+    ) -> None:
+        """Wait for the answer to an update, and a little longer where it may be another's; as `wait`."""
+        deadline = timeout if isinstance(timeout, Deadline) else Deadline(timeout)
+        try:
+            await self.wait(update.sign, deadline, what)
+        except BaseException:
+            update.is_given_up = True
+            raise
+        left = deadline.left()
+        try:
+            await self.wait(update, UNCLEAR_FOR if left is None else min(UNCLEAR_FOR, left), what)
+        except APITimeoutError:
+            self.state.confirm(update)
+        update.result()
+
+    async def _wait_link(self, unsent: Unsent, deadline: Deadline | None) -> None:
+        while not self.state.is_linked:
+            waiter = self.state.wait_link(unsent)
+            try:
+                await self.wait(waiter, deadline, NEW_LINK)
+            finally:
+                self.state.release(waiter)
+
+    def _suspend(self, link: Link) -> None:
+        if link is self.link:
+            self.state.suspend()
+
+    def _observe(self, direction: str, event: Event | dict[str, Any]) -> None:
+        assert self._observer is not None
+        try:
+            event = parse_event(event) if isinstance(event, dict) else event
+            self._observer(direction, event, time.monotonic_ns())
+        except ObserverSendsError as fault:
+            logger.warning("%s", fault)
+        except Exception as fault:
+            logger.warning("the observer raised %s", type(fault).__name__)
+
+    # Reading
+
+    async def _run(self) -> None:
+        try:
+            self._set_timer()
+            link: Link | None = self.link
+            while link is not None:
+                closed = await self._read(link)
+                lost = self.state.lost(closed.code, closed.reason, self._clock.random, closed.cause)
+                link = None if lost is None else await self._mend(lost)
+        except Exception as fault:
+            logger.exception("the reader failed")
+            self.state.finish(Ending(code=None, reason=f"the reader failed: {fault}", cause=fault))
+
+    async def _read(self, link: Link) -> LinkClosed:
+        state, observes = self.state, self._observer is not None
+        recv, apply = link.recv, state.apply
+        try:
+            while True:
+                content, event, size = read_message(await recv())
+                if observes:
+                    self._observe("in", event)
+                is_described = apply(content, event, size)
+                del content, event  # not to be kept while nothing comes
+                if state.ending is not None:
+                    await link.close(state.ending.own_code, state.ending.reason[:100])
+                    return LinkClosed(state.ending.code, state.ending.reason)
+                if is_described:
+                    self._set_timer()
+        except Exception as error:
+            if (end := link.ended(error)) is None:
+                raise
+            return end
+
+    async def _mend(self, lost: Reconnecting) -> Link | None:
+        while self._reopen is not None and (attempt := lost.next()) is not None:
+            await self._clock.asleep(attempt.delay)
+            link: Link | None = None
+            try:
+                link = await self._reopen()
+                await self._resume(link)
+                if self.state.ending is None:
+                    self.state.link_ready(attempt.number)
+                    self._set_timer()
+                    return link
+            except LinkClosed as closed:
+                lost.lost(closed.reason, closed.cause)
+            except RealtimeError as error:
+                lost.failed(error, is_linked=link is not None)
+                if link is None and isinstance(error, NotFoundError) and self.state.role.is_sideband:
+                    ending = Ending(code=lost.ending.code, reason="the call has ended", is_normal=True)
+                    self.state.finish(ending)
+            ending_of_all = self.state.ending
+            self.state.not_restored(lost.ending.error)
+            if link is not None:
+                await link.close(1000 if ending_of_all is None else ending_of_all.own_code)
+            if ending_of_all is not None:
+                return None
+        self.state.finish(lost.given_up())
+        return None
+
+    async def _resume(self, link: Link) -> None:
+        """Send on a new link what `state` restores; return as soon as the connection has ended."""
+        if self.state.ending is not None:
+            return
+        self.link = link  # from now on, closing closes this one
+        for out in self.state.restored():
+            acknowledged = self.state.sending(out)
+            if self._observer is not None:
+                self._observe("out", dict(out.content))
+            await link.send(out.text)
+            if acknowledged is not None:
+                await self._confirm(link, acknowledged)
+
+    async def _confirm(self, link: Link, acknowledged: Waiter[None]) -> None:
+        """Read until something is acknowledged, which nothing else could do meanwhile."""
+        limit = asyncio.timeout(self.confirm_timeout)
+        try:
+            async with limit:
+                while not acknowledged.done and self.state.ending is None:
+                    content, event, size = read_message(await link.recv())
+                    if self._observer is not None:
+                        self._observe("in", event)
+                    self.state.apply(content, event, size)
+        except Exception as error:
+            if limit.expired():
+                raise unconfirmed(self.confirm_timeout) from error
+            if (end := link.ended(error)) is None:
+                raise
+            raise end from error
+        if acknowledged.done:
+            acknowledged.result()
+
+    def _set_timer(self) -> None:
+        """Call `tick` when the session is about to end."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        due = self.state.warns_at()
+        if due is not None:
+            self._timer = self.loop.call_later(max(0.0, due - self._clock.now()), self._tick)
+
+    def _tick(self) -> None:
+        self.state.tick(self._clock.now())
+
+
+async def see_through(*endings: Coroutine[Any, Any, None] | asyncio.Task[None]) -> None:
+    """Do several things at once, to their end, however often this task is cancelled meanwhile.
+
+    Each must be bounded in time. After a cancellation they have 5 s; then they are cancelled too.
+
+    Raises:
+        CancelledError: This task was cancelled. What the first of them raised is raised otherwise.
+    """
+    loop = asyncio.get_running_loop()
+    tasks = [one if isinstance(one, asyncio.Task) else loop.create_task(one) for one in endings]
+    waiting = {task for task in tasks if not task.done()}
+    cancelled: asyncio.CancelledError | None = None
+    deadline: float | None = None
+    is_over = False
+    while waiting:
+        left = None if deadline is None else deadline - loop.time()
+        if left is not None and left <= 0:
+            if is_over:
+                logger.warning("something did not end although it was cancelled")
+                break
+            is_over, left, deadline = True, LAST_STEPS, loop.time() + LAST_STEPS
+            for task in waiting:
+                task.cancel()
+        try:
+            waiting = (await asyncio.wait(waiting, timeout=left))[1]
+        except asyncio.CancelledError as error:
+            cancelled = error
+            deadline = loop.time() + PATIENCE if deadline is None else deadline
+            waiting = {task for task in waiting if not task.done()}
+    if cancelled is not None:
+        raise cancelled
+    for task in tasks:
+        task.result()
