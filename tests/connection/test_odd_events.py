@@ -1,6 +1,6 @@
 """Events of another shape than the API's: none ends a connection, or a turn."""
 
-# ruff: noqa: SIM117 - a server is one thing, a connection to it another
+
 
 from __future__ import annotations
 
