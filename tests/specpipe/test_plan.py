@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 from specpipe import plan
+from specpipe.plan import ServerEvent
 from specpipe.plan.graph import Graph
 from specpipe.plan.models import Field
+from specpipe.plan.params import Param
 from specpipe.plan.tables import Shape, Table, table
 from specpipe.slice import Slice
 
@@ -263,3 +265,50 @@ def test_an_alias_in_a_circle_is_written_as_text() -> None:
     }
     aliases = plan.build(sliced(schemas)).aliases
     assert {name: aliases[name].quoted for name in schemas} == {"Loop": True, "Over": True, "Plain": False}
+
+
+# --- what is sent as plain dicts
+
+
+def params(schemas: dict[str, Any]) -> dict[str, Param]:
+    return {param.name: param for param in plan.build(sliced(schemas)).params.members}
+
+
+def test_what_is_sent_has_a_typed_dict_and_nothing_else_has() -> None:
+    made = params({"Sent": thing(("both",), both=ref("Both"), word={"enum": ["a", 1]}, n=NULLABLE)})
+    assert set(made) == {"SentParam", "BothParam", "FromClientParam", "QueryParam"}
+    assert {key.name: key.annotation for key in made["SentParam"].keys} == {
+        "both": "Required['BothParam']",
+        "word": "NotRequired[\"Literal['a', 1]\"]",
+        "n": "NotRequired['str | None']",
+    }
+
+
+def test_aliases_stand_after_what_they_name_and_those_in_a_circle_are_text() -> None:
+    schemas = {
+        "Sent": thing(a=ref("A"), loop=ref("Loop")),
+        "A": {"anyOf": [ref("B"), ref("Both")]},
+        "B": {"anyOf": [TEXT, ref("Word")]},
+        "Word": {"enum": ["x"]},
+        "Loop": {"anyOf": [TEXT, {"type": "array", "items": ref("Loop")}]},
+    }
+    made = params(schemas)
+    assert [name for name in made if made[name].alias] == ["WordParam", "BParam", "AParam", "LoopParam"]
+    assert made["AParam"].alias == "BParam | BothParam" and made["WordParam"].alias == "Literal['x']"
+    assert made["LoopParam"].alias == "'str | list[LoopParam]'"
+
+
+def test_a_typed_dict_whose_keys_are_no_names_is_no_class() -> None:
+    made = params({"Sent": thing(str=TEXT, n=TEXT), "FromClient": thing(**{"from": TEXT, "x-y": TEXT})})
+    assert made["SentParam"].is_class and not made["FromClientParam"].is_class
+    assert [key.annotation for key in made["SentParam"].keys] == ["NotRequired['_str']"] * 2
+    assert [key.annotation for key in made["FromClientParam"].keys] == ["NotRequired['str']"] * 2
+
+
+def test_events_of_several_kinds_of_sessions_share_a_type() -> None:
+    schemas = {"Other": tagged(type="a"), "FromServer": tagged(type="a"), "FromClient": tagged(type="b")}
+    part = sliced(schemas)
+    part.events["TRANSLATION_SERVER_EVENTS"] = ("Other", "FromServer")
+    made = plan.build(part)
+    assert made.server_events == [ServerEvent("a", 0, ("FromServer", "Other"))]
+    assert made.server_event_classes == ["FromServer", "Other"]

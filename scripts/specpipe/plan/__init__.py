@@ -14,6 +14,22 @@ from ..slice import Slice
 from .graph import Graph
 from .models import Alias, Model, build_alias, build_model
 from .operations import Operation, build_operations
+from .params import Params, build_params
+
+
+@attrs.frozen
+class ServerEvent:
+    """The type of an event that a server sends.
+
+    Attributes:
+        type: Its name.
+        index: Its place among all.
+        classes: The classes of its events, more than one where kinds of sessions share the name.
+    """
+
+    type: str
+    index: int
+    classes: tuple[str, ...]
 
 
 @attrs.frozen
@@ -23,6 +39,7 @@ class Plan:
     Attributes:
         models: Class name → model.
         aliases: Name → type alias (unions, enums, maps, lists).
+        params: The TypedDicts for what is sent.
         operations: Function name → operation.
         events: Table name → (event type, class name) pairs.
         webhooks: (event type, class name) pairs.
@@ -30,6 +47,7 @@ class Plan:
 
     models: dict[str, Model]
     aliases: dict[str, Alias]
+    params: Params
     operations: dict[str, Operation]
     events: dict[str, tuple[tuple[str, str], ...]]
     webhooks: tuple[tuple[str, str], ...]
@@ -38,6 +56,20 @@ class Plan:
     def names(self) -> list[str]:
         """Every public name of `models`, sorted."""
         return sorted([*self.models, *self.aliases])
+
+    @property
+    def server_events(self) -> list[ServerEvent]:
+        """The types of the events that a server sends, whatever the kind of session."""
+        classes: dict[str, dict[str, None]] = {}
+        for table, entries in self.events.items():
+            for tag, name in entries if "CLIENT" not in table else ():
+                classes.setdefault(tag, {})[name] = None
+        return [ServerEvent(tag, index, tuple(names)) for index, (tag, names) in enumerate(classes.items())]
+
+    @property
+    def server_event_classes(self) -> list[str]:
+        """Their classes, sorted."""
+        return sorted({name for event in self.server_events for name in event.classes})
 
     def module(self, name: str) -> str:
         """The module that defines a model or an alias."""
@@ -61,10 +93,11 @@ def build(part: Slice) -> Plan:
     return Plan(
         models=models,
         aliases=aliases,
+        params=build_params(graph),
         operations=build_operations(part.document, graph),
         events={table: typed(names) for table, names in part.events.items()},
         webhooks=typed(part.webhooks),
     )
 
 
-__all__ = ["Alias", "Model", "Operation", "Plan", "build"]
+__all__ = ["Alias", "Model", "Operation", "Params", "Plan", "ServerEvent", "build"]

@@ -204,7 +204,7 @@ def build_alias(graph: Graph, name: str, schema: dict[str, Any]) -> Alias:
         module=graph.module(name),
         description=str(schema.get("description", "")),
         annotation=shown,
-        quoted=_quoted(graph, name),
+        quoted=is_quoted(graph, name),
         decodes=holds,
         table=choice,
         list_items=tuple(items),
@@ -218,7 +218,7 @@ def build_alias(graph: Graph, name: str, schema: dict[str, Any]) -> Alias:
     )
 
 
-def _quoted(graph: Graph, name: str) -> bool:
+def is_quoted(graph: Graph, name: str) -> bool:
     """Whether an alias is written as text, for it cannot be evaluated when its module is imported.
 
     It, or one that it refers to, is part of a circle and thereby text, or is None, which has no `|` with
@@ -227,7 +227,7 @@ def _quoted(graph: Graph, name: str) -> bool:
     if name in graph.knots:
         return True
     aliases = [target for target in references(graph.schemas[name]) if not graph.is_model(target)]
-    return any(graph.schemas[target].get("type") == "null" or _quoted(graph, target) for target in aliases)
+    return any(graph.schemas[target].get("type") == "null" or is_quoted(graph, target) for target in aliases)
 
 
 def _imports(scope: Scope, more: set[str]) -> Imports:

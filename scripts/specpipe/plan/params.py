@@ -1,0 +1,140 @@
+"""TypedDicts for what is sent as plain dicts: `<Name>Param` for every schema that reaches the API."""
+
+from __future__ import annotations
+
+import keyword
+from typing import Any
+
+import attrs
+
+from ..document import references
+from .expressions import Scope, annotation
+from .graph import Graph
+from .models import is_quoted
+
+
+@attrs.frozen
+class Key:
+    """One key of a TypedDict.
+
+    Attributes:
+        name: The JSON key.
+        annotation: Its type with what says whether it must be there, as source.
+        description: Ours, one paragraph.
+    """
+
+    name: str
+    annotation: str
+    description: str
+
+
+@attrs.frozen
+class Param:
+    """A sent schema as a TypedDict, or as a type alias where it is no object with properties.
+
+    Attributes:
+        name: The schema's name with `Param` behind it.
+        description: Ours.
+        keys: The keys of a TypedDict; empty for an alias.
+        alias: The type that an alias stands for, as source; "" for a TypedDict.
+        is_class: Whether the TypedDict can be written as a class: every key is a name that Python allows.
+    """
+
+    name: str
+    description: str
+    keys: tuple[Key, ...] = ()
+    alias: str = ""
+    is_class: bool = True
+
+
+@attrs.frozen
+class Params:
+    """The module of all TypedDicts.
+
+    Attributes:
+        members: TypedDicts, then aliases, each after those that it refers to.
+        typing: Names from typing, with the name they go by.
+        builtins: The same for builtins that a key hides.
+    """
+
+    members: tuple[Param, ...]
+    typing: tuple[tuple[str, str], ...]
+    builtins: tuple[tuple[str, str], ...]
+
+
+@attrs.define
+class _ParamScope(Scope):
+    """The names that the module uses, where schemas go by the names of their TypedDicts."""
+
+    def type_name(self, name: str) -> str:
+        """How a builtin, a name of typing or a TypedDict is written."""
+        shown = super().type_name(name)
+        return f"{name}Param" if name in self.graph.schemas else shown
+
+
+def build_params(graph: Graph) -> Params:
+    """The TypedDicts and aliases for all schemas that are sent."""
+    models = sorted(name for name in graph.sent if graph.is_model(name))
+    typing = {("TypeAlias", "TypeAlias"), ("TypedDict", "TypedDict")}
+    builtins: set[tuple[str, str]] = set()
+    members: list[Param] = []
+    for name in [*models, *_aliases(graph)]:
+        schema = graph.schemas[name]
+        plain = all(_is_plain(key) for key in schema.get("properties", ()))
+        hidden = frozenset(schema.get("properties", ()) if plain else ())
+        scope = _ParamScope(graph, name, taken=hidden)
+        made = _typed_dict(scope, schema, plain) if name in models else _alias(scope, schema)
+        members.append(made)
+        typing |= {(word, _shown(word, hidden)) for word in scope.typing}
+        typing |= {(word, word) for key in made.keys for word in (key.annotation.partition("[")[0],)}
+        builtins |= {(word, _shown(word, hidden)) for word in scope.builtins}
+    return Params(tuple(members), tuple(sorted(typing)), tuple(sorted(builtins)))
+
+
+def _shown(word: str, hidden: frozenset[str]) -> str:
+    return f"_{word}" if word in hidden else word
+
+
+def _is_plain(key: str) -> bool:
+    # Two leading underscores would be mangled in a class.
+    return key.isidentifier() and not keyword.iskeyword(key) and not key.startswith("__")
+
+
+def _typed_dict(scope: Scope, schema: dict[str, Any], is_class: bool) -> Param:
+    required = set(schema.get("required", ()))
+    keys = tuple(
+        Key(
+            name=key,
+            # Quoted inside: what is named may stand further down, and which keys are required stays readable.
+            annotation=f"{'Required' if key in required else 'NotRequired'}"
+            f"[{annotation(scope, value, lenient=False)!r}]",
+            description=str(value.get("description", "")) if isinstance(value, dict) else "",
+        )
+        for key, value in schema["properties"].items()
+    )
+    return Param(f"{scope.owner}Param", str(schema.get("description", "")), keys=keys, is_class=is_class)
+
+
+def _alias(scope: Scope, schema: dict[str, Any]) -> Param:
+    shown = annotation(scope, schema, lenient=False)
+    quoted = is_quoted(scope.graph, scope.owner)
+    return Param(
+        f"{scope.owner}Param", str(schema.get("description", "")), alias=repr(shown) if quoted else shown
+    )
+
+
+def _aliases(graph: Graph) -> list[str]:
+    """The sent schemas that are no models, each after those that it names."""
+    found: dict[str, None] = {}
+
+    def visit(name: str) -> None:
+        if name in found or graph.is_model(name):
+            return
+        if name not in graph.knots:
+            for target in references(graph.schemas[name]):
+                visit(target)
+        found[name] = None
+
+    for name in sorted(graph.sent):
+        visit(name)
+    return list(found)
