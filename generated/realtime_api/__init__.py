@@ -2,7 +2,8 @@
 """Low-level client for OpenAI API, made from its API description.
 
 `realtime_api.api` has a module an operation, `realtime_api.models` a class a schema, `realtime_api.events` the tables
-from event type to class, `realtime_api.schemas` the JSON Schema of every model.  Everything loads when it is used.
+from event type to class, `realtime_api.schemas` the JSON Schema of every model, `realtime_api.params` a TypedDict for
+everything that is sent.  Everything loads when it is used.
 """
 
 from typing import TYPE_CHECKING
