@@ -13,12 +13,19 @@ RFC 8841 (data channels), RFC 9143 (BUNDLE).
 
 from __future__ import annotations
 
-from ._check import check_offer
-from ._description import SessionDescription
-from ._problem import Problem
-from ._repair import repair
-from ._sections import Direction, Media, Section
-from ._values import Attribute, Candidate, Codec, Fingerprint, Origin
+from .description import (
+    Attribute,
+    Candidate,
+    Codec,
+    Direction,
+    Fingerprint,
+    Media,
+    Origin,
+    Problem,
+    Section,
+    SessionDescription,
+)
+from .offers import check_offer, repair
 
 __all__ = [
     "Attribute",
