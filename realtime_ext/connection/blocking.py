@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, Self, TypeAlias, TypeVar, overload
 
 from ..arguments import check_seconds
-from ..errors import APITimeoutError
+from ..errors import APITimeoutError, ConnectionClosedError
 from ..tools import Toolbox, ToolContext
 from ..worker import run_in_thread
 from .connection import AsyncConnection
@@ -453,11 +453,7 @@ class Connection:
     def _send(self, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a coroutine function on the loop once the audio before has been sent."""
 
-        async def send() -> T:
-            await self._audio.sent()
-            return await function(*args, **kwargs)
-
-        return self._run(send)
+        return self._run(self._audio.before, partial(function, *args, **kwargs))
 
     def _send_within(
         self, timeout: float | None, function: Callable[..., Awaitable[T]], *args: Any, **kwargs: Any
@@ -734,7 +730,7 @@ class _Audio:
         """Queue audio; wait while there is too much of it, or where the connection has ended."""
         messages = list(self._inner.audio_messages(data))
         if self._failure is not None or self._inner.is_closed:
-            return self._portal.run(self._send_now, messages)
+            return self._portal.run(self.before, partial(self._inner.send_audio, iter(messages)))
         with self._lock:
             self._messages.extend(messages)
             self._size += sum(len(text) for _, text in messages)
@@ -771,9 +767,19 @@ class _Audio:
                 raise
             raise APITimeoutError(late.format(deadline.seconds)) from error
 
-    async def _send_now(self, messages: list[tuple[str, str]]) -> str:
-        await self.sent()
-        return await self._inner.send_audio(iter(messages))
+    async def before(self, function: Callable[[], Awaitable[T]]) -> T:
+        """Wait until all is sent, and then call a function that sends; an error's `unsent` has both."""
+        try:
+            await self.sent()
+        except ConnectionClosedError as earlier:
+            if not self._inner.is_closed:
+                raise
+            try:
+                return await function()
+            except ConnectionClosedError as error:
+                unsent = (*earlier.unsent, *error.unsent)
+                raise type(error)(error.code, error.reason, unsent) from error
+        return await function()
 
     def _start(self) -> None:
         if self._task is None:

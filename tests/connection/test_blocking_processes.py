@@ -1,0 +1,94 @@
+"""Blocking connections and the process that they are in: its forks and its end."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.connection.scripted import Model, ScriptedServer
+
+ROOT = Path(__file__).parents[2]
+BEGIN = """
+import os, sys, threading
+from realtime_ext import RealtimeClient, RealtimeError
+
+client = RealtimeClient("key", base_url=sys.argv[1])
+"""
+FORK = """
+with client.connect("gpt-realtime") as connection:
+    assert connection.ask("One").text == "answer 1"
+    if (child := os.fork()) == 0:
+        try:
+            connection.ask("Two")
+        except RealtimeError as error:
+            print(error, flush=True)
+        connection.close()
+        with client.connect("gpt-realtime") as own:
+            print("the child's:", own.ask("Hello").text, flush=True)
+    else:
+        assert os.waitpid(child, 0)[1] == 0
+        print("the parent's:", connection.ask("Two").text, flush=True)
+"""
+ENDS = {
+    "idle": "connection.recv()",
+    "amid waiting": """
+for waits in (connection.run, connection.run, lambda: connection.wait_for("session.closed")):
+    threading.Thread(target=waits, daemon=True).start()
+connection.ask("One")
+""",
+    "with audio on its way": "[connection.append_audio(bytes(960)) for _ in range(100)]",
+    "with a tool that hangs": """
+begun = threading.Event()
+
+def hang() -> str:
+    begun.set()
+    threading.Event().wait()
+    return ""
+
+connection.run_tools([hang])
+connection.create_response()
+begun.wait()
+""",
+    "by SystemExit within the block": """
+with client.connect("gpt-realtime") as inner:
+    sys.exit()
+""",
+}
+
+
+def run(program: str, server: ScriptedServer) -> subprocess.CompletedProcess[str]:
+    warnings = ["-W", "error", "-W", "ignore:.*fork:DeprecationWarning"]
+    return subprocess.run(
+        [sys.executable, *warnings, "-c", program, server.base_url],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_fork_leaves_its_parents_connections_alone_and_opens_its_own() -> None:
+    with ScriptedServer(Model(speaks=False), Model(speaks=False)) as server:
+        done = run(BEGIN + FORK, server)
+    assert done.stderr == ""
+    assert done.stdout.splitlines() == [
+        "the connection belongs to the process that this one was forked from; open one here",
+        "the child's: answer 1",
+        "the parent's: answer 2",
+    ]
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_a_program_ends_quietly_with_connections_open(name: str) -> None:
+    calls = [{"name": "hang", "call_id": "call_1", "arguments": "{}"}]
+    answer = calls if "tool" in name else "Hello."
+    program = BEGIN + 'connection = client.connect("gpt-realtime").__enter__()\n' + ENDS[name]
+    with ScriptedServer(Model(lambda number: answer, speaks=False)) as server:
+        done = run(program, server)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
