@@ -13,7 +13,7 @@ class Model:
     """A JSON object as a class.
 
     Attributes are named as the JSON keys.  None means absent; `UNSET` stands only where null is a value of its own.
-    Properties that this version does not know are kept in `additional_properties`, can be read and set by `model[key]`,
+    Properties that are unknown to this version are kept in `additional_properties`, can be read and set by `model[key]`,
     and go out again in `to_dict`.
     """
 
@@ -22,7 +22,7 @@ class Model:
     additional_properties: dict[str, Any]
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON object, without what is absent."""
+        """Return the JSON object, without what is absent."""
         raise TypeError(f"{type(self).__name__} is no generated model")
 
     @classmethod
@@ -36,7 +36,7 @@ class Model:
 
     @property
     def additional_keys(self) -> list[str]:
-        """The JSON keys that this version does not know."""
+        """The JSON keys that are unknown to this version."""
         return list(self.additional_properties)
 
     def __getitem__(self, key: str) -> Any:
@@ -53,11 +53,11 @@ class Model:
 
 
 class Tag:
-    """Tells a union's members by the value of one property.
+    """Choose a union's member by the value of one property.
 
     Args:
         key: The property.
-        members: Its value → the member, or what tells further.
+        members: Its value → the member, or what chooses further.
         absent: The member meant when the property is not there.
     """
 
@@ -69,7 +69,7 @@ class Tag:
         self.absent = absent
 
     def choose(self, data: Mapping[str, Any]) -> Any:
-        """The member that a JSON object is, or None."""
+        """Return the member that a JSON object is, or None."""
         try:
             found = self.members.get(data[self.key])
         except KeyError:
@@ -80,7 +80,7 @@ class Tag:
 
 
 class Shapes:
-    """Tells a union's members by their keys: the first that has all its required ones and knows the most.
+    """Choose a union's member by its keys: all that it requires are there, and most of the others are its own.
 
     Args:
         members: Class, required keys and known keys of each member.
@@ -92,7 +92,7 @@ class Shapes:
         self.members = members
 
     def choose(self, data: Mapping[str, Any]) -> Any:
-        """The member that a JSON object is, or None."""
+        """Return the member that a JSON object is, or None."""
         fitting = [
             (sum(key in data for key in known), -index, member)
             for index, (member, required, known) in enumerate(self.members)
@@ -102,9 +102,9 @@ class Shapes:
 
 
 def first_fitting(value: Any, *decoders: Callable[[Any], Any]) -> Any:
-    """A value decoded by the first decoder that takes it, or the value itself.
+    """Return a value decoded by the first decoder that accepts it, or the value itself.
 
-    For lists and maps of which only their members tell which of a union's they are.
+    For lists and maps that are distinguished by their members alone.
     """
     for decoder in decoders:
         try:
@@ -115,25 +115,25 @@ def first_fitting(value: Any, *decoders: Callable[[Any], Any]) -> Any:
 
 
 def masked(value: object) -> str:
-    """How a repr shows a secret: that there is one."""
+    """Return how a repr shows a secret: that there is one."""
     return "'***'" if value else repr(value)
 
 
 def unpack(model: type[Model], data: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy of a JSON object that decoding may take apart."""
+    """Return a copy of a JSON object that decoding may change."""
     if type(data) is not dict and not isinstance(data, Mapping):
         raise ModelError(model.__name__, None, f"expected a JSON object, got {type(data).__name__}")
     return dict(data)
 
 
 def missing(model: type[Model], error: KeyError) -> ModelError:
-    """The error for a required property that is not there."""
+    """Return the error for a required property that is not there."""
     field = str(error.args[0])
     return ModelError(model.__name__, field, f"required property {field!r} is missing")
 
 
 def encode(value: Any) -> Any:
-    """A value as JSON types: models in it become dicts."""
+    """Return a value as JSON types: models in it become dicts."""
     if isinstance(value, Model):
         return value.to_dict()
     if isinstance(value, list):

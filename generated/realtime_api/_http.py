@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 def path_segment(name: str, value: object) -> str:
-    """A path parameter, percent-encoded so that it stays one segment.
+    """Return a path parameter, percent-encoded so that it stays one segment.
 
     Raises:
         ValueError: it is empty, `.` or `..`, which would name another path.
@@ -77,7 +77,7 @@ def _fields(body: object) -> dict[str, Any]:
 
 
 def raw(body: object) -> bytes:
-    """A body that goes out byte for byte.
+    """Return the bytes of a body that goes out as it is.
 
     Raises:
         TypeError: it is neither text nor bytes.
@@ -90,12 +90,12 @@ def raw(body: object) -> bytes:
 
 
 def text(response: httpx.Response) -> str:
-    """A text body byte for byte: UTF-8, what is not UTF-8 kept as surrogates."""
+    """Return a text body byte for byte: UTF-8, what is not UTF-8 kept as surrogates."""
     return response.content.decode("utf-8", "surrogateescape")
 
 
 def plain(value: Any) -> str:
-    """A value in a path, a header or a cookie: a list's members separated by commas, an object as JSON."""
+    """Write a value for a path, a header or a cookie: a list's members separated by commas, an object as JSON."""
     value = encode(value)
     if isinstance(value, str):
         return value
@@ -105,10 +105,10 @@ def plain(value: Any) -> str:
 
 
 def query(parameters: Iterable[tuple[str, Any, str]]) -> list[tuple[str, str]]:
-    """The pairs of a query string for the parameters that were given.
+    """Return the pairs of a query string for the parameters that are there.
 
     Args:
-        parameters: Name, value and style: `form` gives a list's members and an object's properties a pair each,
+        parameters: Name, value and style: `form` makes a pair of each of a list's members and of an object's properties,
             `deep` writes a property as `name[property]`, `comma` and `json` make one pair.
     """
     pairs: list[tuple[str, str]] = []
@@ -128,7 +128,7 @@ def query(parameters: Iterable[tuple[str, Any, str]]) -> list[tuple[str, str]]:
 
 
 def cookies(parameters: Iterable[tuple[str, Any, str]]) -> str:
-    """The value of a Cookie header for the parameters that were given."""
+    """Return the value of a Cookie header for the parameters that are there."""
     return "; ".join(f"{key}={quote(text, safe='')}" for key, text in query(parameters))
 
 
@@ -143,39 +143,39 @@ def form(body: object) -> bytes:
 
 
 def is_str(value: object) -> TypeGuard[str]:
-    """Whether a body is text."""
+    """Check whether a body is text."""
     return isinstance(value, str)
 
 
 def is_bytes(value: object) -> TypeGuard[bytes]:
-    """Whether a body is bytes."""
+    """Check whether a body is bytes."""
     return isinstance(value, bytes)
 
 
 def is_str_or_bytes(value: object) -> TypeGuard[str | bytes]:
-    """Whether a body goes out as it is."""
+    """Check whether a body goes out as it is."""
     return isinstance(value, (str, bytes))
 
 
 def is_media(response: httpx.Response, media: str) -> bool:
-    """Whether an answer has this content type; `text/*` is every text."""
+    """Check whether an answer has this content type; `text/*` is every text."""
     there = response.headers.get("content-type", "").split(";")[0].strip().lower()
     wanted = media.split(";")[0].strip().lower()
     return there == wanted or (wanted.endswith("/*") and there.startswith(wanted[:-1])) or wanted == "*/*"
 
 
 def wrong_body(body: object, expected: str) -> TypeError:
-    """The error for a body that can go out in none of the described ways."""
+    """Return the error for a body that can go out in none of the described ways."""
     return TypeError(f"body must be {expected}, not {type(body).__name__}")
 
 
 def wrong_media(content_type: object, described: list[str]) -> ValueError:
-    """The error for a content type that the operation does not take."""
+    """Return the error for a content type that the operation does not accept."""
     return ValueError(f"content_type must be one of {', '.join(described)}, not {content_type!r}")
 
 
 def no_json(expected: str, error: ValueError) -> ModelError:
-    """The error for a successful answer whose body is not the described JSON."""
+    """Return the error for a successful answer whose body is not the described JSON."""
     return error if isinstance(error, ModelError) else ModelError(expected, None, "the body is not JSON")
 
 
@@ -198,7 +198,7 @@ def _params(request: Request) -> list[tuple[str, Any]] | None:
 
 
 def build(response: httpx.Response, parse: Callable[[httpx.Response], T]) -> Response[T]:
-    """An answer with its parsed body."""
+    """Return an answer with its parsed body."""
     code = response.status_code
     known = code in HTTPStatus._value2member_map_
     return Response(

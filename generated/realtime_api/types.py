@@ -55,7 +55,7 @@ class Response(Generic[T]):
     """An answer as it came.
 
     Attributes:
-        status_code: HTTP status; an `http.HTTPStatus` where Python knows the code, otherwise a plain int.
+        status_code: HTTP status; an `http.HTTPStatus` where Python has the code, otherwise a plain int.
         content: The body's bytes.
         headers: Header fields; names are case-insensitive.
         parsed: The body as the description types it; None without a body, or when an error's body is no envelope.

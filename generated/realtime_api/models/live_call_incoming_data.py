@@ -27,7 +27,7 @@ class LiveCallIncomingData(_Model):
     additional_properties: dict[str, Any] = _attrs.field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON object, without what is absent."""
+        """Return the JSON object, without what is absent."""
         out: dict[str, Any] = {}
         out["session_id"] = self.session_id
         out["sip_headers"] = _encode(self.sip_headers)

@@ -10,7 +10,7 @@ MCPAllowedTools: TypeAlias = list[str] | MCPToolFilter
 
 
 def decode_mcp_allowed_tools(value: Any) -> Any:
-    """Decode a MCPAllowedTools; a value or a kind that this version does not know is kept as it is."""
+    """Decode a MCPAllowedTools; an unknown value or kind is kept as it is."""
 
     if isinstance(value, dict):
         return MCPToolFilter.from_dict(value)

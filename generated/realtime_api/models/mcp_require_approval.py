@@ -10,7 +10,7 @@ MCPRequireApproval: TypeAlias = MCPToolApprovalFilter | Literal["always", "never
 
 
 def decode_mcp_require_approval(value: Any) -> Any:
-    """Decode a MCPRequireApproval; a value or a kind that this version does not know is kept as it is."""
+    """Decode a MCPRequireApproval; an unknown value or kind is kept as it is."""
 
     if isinstance(value, dict):
         return MCPToolApprovalFilter.from_dict(value)

@@ -26,7 +26,7 @@ class MCPToolFilter(_Model):
     additional_properties: dict[str, Any] = _attrs.field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON object, without what is absent."""
+        """Return the JSON object, without what is absent."""
         out: dict[str, Any] = {}
         if self.tool_names is not None:
             out["tool_names"] = _encode(self.tool_names)

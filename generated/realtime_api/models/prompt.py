@@ -10,6 +10,6 @@ Prompt: TypeAlias = ResponsePrompt | None
 
 
 def decode_prompt(value: Any) -> Any:
-    """Decode a Prompt; a value or a kind that this version does not know is kept as it is."""
+    """Decode a Prompt; an unknown value or kind is kept as it is."""
 
     return ResponsePrompt.from_dict(v0) if isinstance(v0 := value, dict) else v0

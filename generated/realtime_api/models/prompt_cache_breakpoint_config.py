@@ -25,7 +25,7 @@ class PromptCacheBreakpointConfig(_Model):
     additional_properties: dict[str, Any] = _attrs.field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON object, without what is absent."""
+        """Return the JSON object, without what is absent."""
         out: dict[str, Any] = {}
         out["mode"] = self.mode
         for key, value in self.additional_properties.items():

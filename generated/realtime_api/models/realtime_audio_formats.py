@@ -23,7 +23,7 @@ _MEMBERS = Tag(
 
 
 def decode_realtime_audio_formats(value: Any) -> Any:
-    """Decode a RealtimeAudioFormats; a value or a kind that this version does not know is kept as it is."""
+    """Decode a RealtimeAudioFormats; an unknown value or kind is kept as it is."""
 
     if isinstance(value, dict):
         member = _MEMBERS.choose(value)

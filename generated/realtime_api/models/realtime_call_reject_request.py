@@ -24,7 +24,7 @@ class RealtimeCallRejectRequest(_Model):
     additional_properties: dict[str, Any] = _attrs.field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON object, without what is absent."""
+        """Return the JSON object, without what is absent."""
         out: dict[str, Any] = {}
         if self.status_code is not None:
             out["status_code"] = self.status_code

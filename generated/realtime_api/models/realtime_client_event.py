@@ -51,7 +51,7 @@ _MEMBERS = Tag(
 
 
 def decode_realtime_client_event(value: Any) -> Any:
-    """Decode a RealtimeClientEvent; a value or a kind that this version does not know is kept as it is."""
+    """Decode a RealtimeClientEvent; an unknown value or kind is kept as it is."""
 
     if isinstance(value, dict):
         member = _MEMBERS.choose(value)

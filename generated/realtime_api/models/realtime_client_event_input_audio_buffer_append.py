@@ -29,7 +29,7 @@ class RealtimeClientEventInputAudioBufferAppend(_Model):
     additional_properties: dict[str, Any] = _attrs.field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON object, without what is absent."""
+        """Return the JSON object, without what is absent."""
         out: dict[str, Any] = {}
         if self.event_id is not None:
             out["event_id"] = self.event_id

@@ -28,7 +28,7 @@ class RealtimeMCPProtocolError(_Model):
     additional_properties: dict[str, Any] = _attrs.field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON object, without what is absent."""
+        """Return the JSON object, without what is absent."""
         out: dict[str, Any] = {}
         out["type"] = self.type
         out["code"] = self.code

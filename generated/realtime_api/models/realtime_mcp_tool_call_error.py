@@ -23,7 +23,7 @@ _MEMBERS = Tag(
 
 
 def decode_realtime_mcp_tool_call_error(value: Any) -> Any:
-    """Decode a RealtimeMCPToolCallError; a value or a kind that this version does not know is kept as it is."""
+    """Decode a RealtimeMCPToolCallError; an unknown value or kind is kept as it is."""
 
     if isinstance(value, dict):
         member = _MEMBERS.choose(value)

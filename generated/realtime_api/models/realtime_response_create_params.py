@@ -67,7 +67,7 @@ class RealtimeResponseCreateParams(_Model):
     additional_properties: dict[str, Any] = _attrs.field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON object, without what is absent."""
+        """Return the JSON object, without what is absent."""
         out: dict[str, Any] = {}
         if self.output_modalities is not None:
             out["output_modalities"] = _encode(self.output_modalities)

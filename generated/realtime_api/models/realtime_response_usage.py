@@ -34,7 +34,7 @@ class RealtimeResponseUsage(_Model):
     additional_properties: dict[str, Any] = _attrs.field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON object, without what is absent."""
+        """Return the JSON object, without what is absent."""
         out: dict[str, Any] = {}
         if self.total_tokens is not None:
             out["total_tokens"] = self.total_tokens

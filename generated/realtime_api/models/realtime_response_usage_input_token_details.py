@@ -33,7 +33,7 @@ class RealtimeResponseUsageInputTokenDetails(_Model):
     additional_properties: dict[str, Any] = _attrs.field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON object, without what is absent."""
+        """Return the JSON object, without what is absent."""
         out: dict[str, Any] = {}
         if self.cached_tokens is not None:
             out["cached_tokens"] = self.cached_tokens

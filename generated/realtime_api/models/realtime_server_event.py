@@ -172,7 +172,7 @@ _MEMBERS = Tag(
 
 
 def decode_realtime_server_event(value: Any) -> Any:
-    """Decode a RealtimeServerEvent; a value or a kind that this version does not know is kept as it is."""
+    """Decode a RealtimeServerEvent; an unknown value or kind is kept as it is."""
 
     if isinstance(value, dict):
         member = _MEMBERS.choose(value)

@@ -32,7 +32,7 @@ class RealtimeServerEventSessionUpdated(_Model):
     additional_properties: dict[str, Any] = _attrs.field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON object, without what is absent."""
+        """Return the JSON object, without what is absent."""
         out: dict[str, Any] = {}
         out["event_id"] = self.event_id
         out["type"] = self.type

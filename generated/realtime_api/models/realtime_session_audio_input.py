@@ -38,7 +38,7 @@ class RealtimeSessionAudioInput(_Model):
     additional_properties: dict[str, Any] = _attrs.field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON object, without what is absent."""
+        """Return the JSON object, without what is absent."""
         out: dict[str, Any] = {}
         if self.format is not None:
             out["format"] = _encode(self.format)

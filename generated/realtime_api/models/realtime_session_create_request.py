@@ -78,7 +78,7 @@ class RealtimeSessionCreateRequest(_Model):
     additional_properties: dict[str, Any] = _attrs.field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON object, without what is absent."""
+        """Return the JSON object, without what is absent."""
         out: dict[str, Any] = {}
         if self.client_secret is not None:
             out["client_secret"] = _encode(self.client_secret)

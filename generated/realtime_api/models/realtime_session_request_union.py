@@ -22,7 +22,7 @@ _MEMBERS = Tag(
 
 
 def decode_realtime_session_request_union(value: Any) -> Any:
-    """Decode a RealtimeSessionRequestUnion; a value or a kind that this version does not know is kept as it is."""
+    """Decode a RealtimeSessionRequestUnion; an unknown value or kind is kept as it is."""
 
     if isinstance(value, dict):
         member = _MEMBERS.choose(value)

@@ -21,7 +21,7 @@ _MEMBERS = Tag(
 
 
 def decode_realtime_tools_config_union(value: Any) -> Any:
-    """Decode a RealtimeToolsConfigUnion; a value or a kind that this version does not know is kept as it is."""
+    """Decode a RealtimeToolsConfigUnion; an unknown value or kind is kept as it is."""
 
     if isinstance(value, dict):
         member = _MEMBERS.choose(value)

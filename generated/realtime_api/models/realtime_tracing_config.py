@@ -10,7 +10,7 @@ RealtimeTracingConfig: TypeAlias = Literal["auto"] | RealtimeTracingConfiguratio
 
 
 def decode_realtime_tracing_config(value: Any) -> Any:
-    """Decode a RealtimeTracingConfig; a value or a kind that this version does not know is kept as it is."""
+    """Decode a RealtimeTracingConfig; an unknown value or kind is kept as it is."""
 
     if isinstance(value, dict):
         return RealtimeTracingConfiguration.from_dict(value)

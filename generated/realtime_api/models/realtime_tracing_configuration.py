@@ -29,7 +29,7 @@ class RealtimeTracingConfiguration(_Model):
     additional_properties: dict[str, Any] = _attrs.field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON object, without what is absent."""
+        """Return the JSON object, without what is absent."""
         out: dict[str, Any] = {}
         if self.workflow_name is not None:
             out["workflow_name"] = self.workflow_name

@@ -40,7 +40,7 @@ class RealtimeTranscriptionSessionCreateRequest(_Model):
     additional_properties: dict[str, Any] = _attrs.field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON object, without what is absent."""
+        """Return the JSON object, without what is absent."""
         out: dict[str, Any] = {}
         if self.turn_detection is not None:
             out["turn_detection"] = _encode(self.turn_detection)

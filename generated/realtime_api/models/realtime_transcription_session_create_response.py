@@ -36,7 +36,7 @@ class RealtimeTranscriptionSessionCreateResponse(_Model):
     additional_properties: dict[str, Any] = _attrs.field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON object, without what is absent."""
+        """Return the JSON object, without what is absent."""
         out: dict[str, Any] = {}
         out["client_secret"] = _encode(self.client_secret)
         if self.modalities is not None:

@@ -36,7 +36,7 @@ class RealtimeTranscriptionSessionCreateResponseGA(_Model):
     additional_properties: dict[str, Any] = _attrs.field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON object, without what is absent."""
+        """Return the JSON object, without what is absent."""
         out: dict[str, Any] = {}
         out["type"] = self.type
         out["id"] = self.id

@@ -21,7 +21,7 @@ _MEMBERS = Tag(
 
 
 def decode_realtime_transcription_usage(value: Any) -> Any:
-    """Decode a RealtimeTranscriptionUsage; a value or a kind that this version does not know is kept as it is."""
+    """Decode a RealtimeTranscriptionUsage; an unknown value or kind is kept as it is."""
 
     if isinstance(value, dict):
         member = _MEMBERS.choose(value)

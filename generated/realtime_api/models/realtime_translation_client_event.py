@@ -29,7 +29,7 @@ _MEMBERS = Tag(
 
 
 def decode_realtime_translation_client_event(value: Any) -> Any:
-    """Decode a RealtimeTranslationClientEvent; a value or a kind that this version does not know is kept as it is."""
+    """Decode a RealtimeTranslationClientEvent; an unknown value or kind is kept as it is."""
 
     if isinstance(value, dict):
         member = _MEMBERS.choose(value)

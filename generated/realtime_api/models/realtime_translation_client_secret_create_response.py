@@ -30,7 +30,7 @@ class RealtimeTranslationClientSecretCreateResponse(_Model):
     additional_properties: dict[str, Any] = _attrs.field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON object, without what is absent."""
+        """Return the JSON object, without what is absent."""
         out: dict[str, Any] = {}
         out["value"] = self.value
         out["expires_at"] = self.expires_at

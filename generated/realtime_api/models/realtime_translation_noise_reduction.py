@@ -27,7 +27,7 @@ class RealtimeTranslationNoiseReduction(_Model):
     additional_properties: dict[str, Any] = _attrs.field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON object, without what is absent."""
+        """Return the JSON object, without what is absent."""
         out: dict[str, Any] = {}
         out["type"] = self.type
         for key, value in self.additional_properties.items():

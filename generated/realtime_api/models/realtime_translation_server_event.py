@@ -45,7 +45,7 @@ _MEMBERS = Tag(
 
 
 def decode_realtime_translation_server_event(value: Any) -> Any:
-    """Decode a RealtimeTranslationServerEvent; a value or a kind that this version does not know is kept as it is."""
+    """Decode a RealtimeTranslationServerEvent; an unknown value or kind is kept as it is."""
 
     if isinstance(value, dict):
         member = _MEMBERS.choose(value)

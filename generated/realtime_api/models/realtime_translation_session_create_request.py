@@ -27,7 +27,7 @@ class RealtimeTranslationSessionCreateRequest(_Model):
     additional_properties: dict[str, Any] = _attrs.field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON object, without what is absent."""
+        """Return the JSON object, without what is absent."""
         out: dict[str, Any] = {}
         out["model"] = self.model
         if self.audio is not None:

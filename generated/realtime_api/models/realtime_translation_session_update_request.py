@@ -25,7 +25,7 @@ class RealtimeTranslationSessionUpdateRequest(_Model):
     additional_properties: dict[str, Any] = _attrs.field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON object, without what is absent."""
+        """Return the JSON object, without what is absent."""
         out: dict[str, Any] = {}
         if self.audio is not None:
             out["audio"] = _encode(self.audio)

@@ -11,7 +11,7 @@ items, `disabled` raises an error, an object sets a retention ratio."""
 
 
 def decode_realtime_truncation(value: Any) -> Any:
-    """Decode a RealtimeTruncation; a value or a kind that this version does not know is kept as it is."""
+    """Decode a RealtimeTruncation; an unknown value or kind is kept as it is."""
 
     if isinstance(value, dict):
         return RealtimeTruncationRetentionRatio.from_dict(value)

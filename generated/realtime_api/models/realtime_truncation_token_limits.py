@@ -25,7 +25,7 @@ class RealtimeTruncationTokenLimits(_Model):
     additional_properties: dict[str, Any] = _attrs.field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON object, without what is absent."""
+        """Return the JSON object, without what is absent."""
         out: dict[str, Any] = {}
         if self.post_instructions is not None:
             out["post_instructions"] = self.post_instructions

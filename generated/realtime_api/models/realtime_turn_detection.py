@@ -22,7 +22,7 @@ _MEMBERS = Tag(
 
 
 def decode_realtime_turn_detection(value: Any) -> Any:
-    """Decode a RealtimeTurnDetection; a value or a kind that this version does not know is kept as it is."""
+    """Decode a RealtimeTurnDetection; an unknown value or kind is kept as it is."""
 
     if isinstance(value, dict):
         member = _MEMBERS.choose(value)

@@ -23,7 +23,7 @@ _MEMBERS = Tag(
 
 
 def decode_response_prompt_variable(value: Any) -> Any:
-    """Decode a ResponsePromptVariable; a value or a kind that this version does not know is kept as it is."""
+    """Decode a ResponsePromptVariable; an unknown value or kind is kept as it is."""
 
     if isinstance(value, dict):
         member = _MEMBERS.choose(value)

@@ -11,6 +11,6 @@ means none."""
 
 
 def decode_response_prompt_variables(value: Any) -> Any:
-    """Decode a ResponsePromptVariables; a value or a kind that this version does not know is kept as it is."""
+    """Decode a ResponsePromptVariables; an unknown value or kind is kept as it is."""
 
     return {k0: decode_response_prompt_variable(i0) for k0, i0 in v0.items()} if isinstance(v0 := value, dict) else v0

@@ -26,7 +26,7 @@ class SipHeader(_Model):
     additional_properties: dict[str, Any] = _attrs.field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON object, without what is absent."""
+        """Return the JSON object, without what is absent."""
         out: dict[str, Any] = {}
         out["name"] = self.name
         out["value"] = self.value

@@ -24,7 +24,7 @@ class TranscriptionLanguage(_Model):
     additional_properties: dict[str, Any] = _attrs.field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON object, without what is absent."""
+        """Return the JSON object, without what is absent."""
         out: dict[str, Any] = {}
         out["code"] = self.code
         for key, value in self.additional_properties.items():

@@ -11,7 +11,7 @@ VoiceIdsOrCustomVoice: TypeAlias = VoiceIdsShared | CustomVoice
 
 
 def decode_voice_ids_or_custom_voice(value: Any) -> Any:
-    """Decode a VoiceIdsOrCustomVoice; a value or a kind that this version does not know is kept as it is."""
+    """Decode a VoiceIdsOrCustomVoice; an unknown value or kind is kept as it is."""
 
     if isinstance(value, dict):
         return CustomVoice.from_dict(value)

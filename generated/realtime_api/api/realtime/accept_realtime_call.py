@@ -71,24 +71,7 @@ def sync_detailed(
     client: AuthenticatedClient | Client,
     body: RealtimeSessionCreateRequestGA,
 ) -> Response[ErrorResponse | None]:
-    """Answer a ringing SIP call.
-
-    Connects the caller with a model session. The body is the session object itself, and its `type` is
-    required.
-
-    Args:
-        call_id: Id of the ringing call, from the `realtime.call.incoming` webhook.
-        client: Where the request goes and as whom.
-        body: Session configuration in force from the caller's first word.
-
-    Returns:
-        The answer with status, headers, bytes and parsed body.
-
-    Raises:
-        errors.ModelError: a successful answer whose body is not what the description promises.
-        errors.UnexpectedStatus: an undescribed status, if the client is to raise for it.
-        httpx.HTTPError: the request could not be sent, or was not answered in time.
-    """
+    """Send the request of `sync`, and return status, headers and bytes with the parsed body."""
     response = _http.send(
         client.get_httpx_client(),
         build_request(
@@ -112,16 +95,17 @@ def sync(
 
     Args:
         call_id: Id of the ringing call, from the `realtime.call.incoming` webhook.
-        client: Where the request goes and as whom.
+        client: The base URL, the token and the httpx client to send with.
         body: Session configuration in force from the caller's first word.
 
     Returns:
-        The parsed body; an error's envelope comes back like any other answer.
+        The parsed body, also of an error, if it has the described envelope; `sync_detailed` returns more.
 
     Raises:
         errors.ModelError: a successful answer whose body is not what the description promises.
         errors.UnexpectedStatus: an undescribed status, if the client is to raise for it.
         httpx.HTTPError: the request could not be sent, or was not answered in time.
+        TypeError, ValueError: as with `build_request`.
     """
     return sync_detailed(
         call_id=call_id,
@@ -136,24 +120,7 @@ async def asyncio_detailed(
     client: AuthenticatedClient | Client,
     body: RealtimeSessionCreateRequestGA,
 ) -> Response[ErrorResponse | None]:
-    """Answer a ringing SIP call.
-
-    Connects the caller with a model session. The body is the session object itself, and its `type` is
-    required.
-
-    Args:
-        call_id: Id of the ringing call, from the `realtime.call.incoming` webhook.
-        client: Where the request goes and as whom.
-        body: Session configuration in force from the caller's first word.
-
-    Returns:
-        The answer with status, headers, bytes and parsed body.
-
-    Raises:
-        errors.ModelError: a successful answer whose body is not what the description promises.
-        errors.UnexpectedStatus: an undescribed status, if the client is to raise for it.
-        httpx.HTTPError: the request could not be sent, or was not answered in time.
-    """
+    """Send the request of `sync`, awaited, and return status, headers and bytes with the parsed body."""
     response = await _http.asend(
         client.get_async_httpx_client(),
         build_request(
@@ -170,24 +137,7 @@ async def asyncio(
     client: AuthenticatedClient | Client,
     body: RealtimeSessionCreateRequestGA,
 ) -> ErrorResponse | None:
-    """Answer a ringing SIP call.
-
-    Connects the caller with a model session. The body is the session object itself, and its `type` is
-    required.
-
-    Args:
-        call_id: Id of the ringing call, from the `realtime.call.incoming` webhook.
-        client: Where the request goes and as whom.
-        body: Session configuration in force from the caller's first word.
-
-    Returns:
-        The parsed body; an error's envelope comes back like any other answer.
-
-    Raises:
-        errors.ModelError: a successful answer whose body is not what the description promises.
-        errors.UnexpectedStatus: an undescribed status, if the client is to raise for it.
-        httpx.HTTPError: the request could not be sent, or was not answered in time.
-    """
+    """Send the request of `sync`, awaited, and return the parsed body."""
     return (
         await asyncio_detailed(
             call_id=call_id,

@@ -80,24 +80,7 @@ def sync_detailed(
     client: AuthenticatedClient | Client,
     body: RealtimeCallCreateRequest | str,
 ) -> Response[str | ErrorResponse | None]:
-    """Start a WebRTC call.
-
-    Exchanges an SDP offer for an answer. A project key sends multipart with the offer and a session; a
-    client secret may send the bare offer.
-
-    Args:
-        client: Where the request goes and as whom.
-        body: The offer, with session configuration as a second part or alone as raw SDP; neither part has a
-            file name.
-
-    Returns:
-        The answer with status, headers, bytes and parsed body.
-
-    Raises:
-        errors.ModelError: a successful answer whose body is not what the description promises.
-        errors.UnexpectedStatus: an undescribed status, if the client is to raise for it.
-        httpx.HTTPError: the request could not be sent, or was not answered in time.
-    """
+    """Send the request of `sync`, and return status, headers and bytes with the parsed body."""
     response = _http.send(
         client.get_httpx_client(),
         build_request(
@@ -118,17 +101,18 @@ def sync(
     client secret may send the bare offer.
 
     Args:
-        client: Where the request goes and as whom.
+        client: The base URL, the token and the httpx client to send with.
         body: The offer, with session configuration as a second part or alone as raw SDP; neither part has a
             file name.
 
     Returns:
-        The parsed body; an error's envelope comes back like any other answer.
+        The parsed body, also of an error, if it has the described envelope; `sync_detailed` returns more.
 
     Raises:
         errors.ModelError: a successful answer whose body is not what the description promises.
         errors.UnexpectedStatus: an undescribed status, if the client is to raise for it.
         httpx.HTTPError: the request could not be sent, or was not answered in time.
+        TypeError, ValueError: as with `build_request`.
     """
     return sync_detailed(
         client=client,
@@ -141,24 +125,7 @@ async def asyncio_detailed(
     client: AuthenticatedClient | Client,
     body: RealtimeCallCreateRequest | str,
 ) -> Response[str | ErrorResponse | None]:
-    """Start a WebRTC call.
-
-    Exchanges an SDP offer for an answer. A project key sends multipart with the offer and a session; a
-    client secret may send the bare offer.
-
-    Args:
-        client: Where the request goes and as whom.
-        body: The offer, with session configuration as a second part or alone as raw SDP; neither part has a
-            file name.
-
-    Returns:
-        The answer with status, headers, bytes and parsed body.
-
-    Raises:
-        errors.ModelError: a successful answer whose body is not what the description promises.
-        errors.UnexpectedStatus: an undescribed status, if the client is to raise for it.
-        httpx.HTTPError: the request could not be sent, or was not answered in time.
-    """
+    """Send the request of `sync`, awaited, and return status, headers and bytes with the parsed body."""
     response = await _http.asend(
         client.get_async_httpx_client(),
         build_request(
@@ -173,24 +140,7 @@ async def asyncio(
     client: AuthenticatedClient | Client,
     body: RealtimeCallCreateRequest | str,
 ) -> str | ErrorResponse | None:
-    """Start a WebRTC call.
-
-    Exchanges an SDP offer for an answer. A project key sends multipart with the offer and a session; a
-    client secret may send the bare offer.
-
-    Args:
-        client: Where the request goes and as whom.
-        body: The offer, with session configuration as a second part or alone as raw SDP; neither part has a
-            file name.
-
-    Returns:
-        The parsed body; an error's envelope comes back like any other answer.
-
-    Raises:
-        errors.ModelError: a successful answer whose body is not what the description promises.
-        errors.UnexpectedStatus: an undescribed status, if the client is to raise for it.
-        httpx.HTTPError: the request could not be sent, or was not answered in time.
-    """
+    """Send the request of `sync`, awaited, and return the parsed body."""
     return (
         await asyncio_detailed(
             client=client,

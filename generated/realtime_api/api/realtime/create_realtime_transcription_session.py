@@ -75,23 +75,7 @@ def sync_detailed(
     client: AuthenticatedClient | Client,
     body: RealtimeTranscriptionSessionCreateRequest,
 ) -> Response[RealtimeTranscriptionSessionCreateResponse | ErrorResponse | None]:
-    """Mint an ephemeral key for transcription in the older form.
-
-    Takes flat transcription settings, like `transcription_session.update`, and returns the session with a
-    `client_secret` inside.
-
-    Args:
-        client: Where the request goes and as whom.
-        body: Flat settings of the transcription, as the older form has them.
-
-    Returns:
-        The answer with status, headers, bytes and parsed body.
-
-    Raises:
-        errors.ModelError: a successful answer whose body is not what the description promises.
-        errors.UnexpectedStatus: an undescribed status, if the client is to raise for it.
-        httpx.HTTPError: the request could not be sent, or was not answered in time.
-    """
+    """Send the request of `sync`, and return status, headers and bytes with the parsed body."""
     response = _http.send(
         client.get_httpx_client(),
         build_request(
@@ -112,16 +96,17 @@ def sync(
     `client_secret` inside.
 
     Args:
-        client: Where the request goes and as whom.
+        client: The base URL, the token and the httpx client to send with.
         body: Flat settings of the transcription, as the older form has them.
 
     Returns:
-        The parsed body; an error's envelope comes back like any other answer.
+        The parsed body, also of an error, if it has the described envelope; `sync_detailed` returns more.
 
     Raises:
         errors.ModelError: a successful answer whose body is not what the description promises.
         errors.UnexpectedStatus: an undescribed status, if the client is to raise for it.
         httpx.HTTPError: the request could not be sent, or was not answered in time.
+        TypeError, ValueError: as with `build_request`.
     """
     return sync_detailed(
         client=client,
@@ -134,23 +119,7 @@ async def asyncio_detailed(
     client: AuthenticatedClient | Client,
     body: RealtimeTranscriptionSessionCreateRequest,
 ) -> Response[RealtimeTranscriptionSessionCreateResponse | ErrorResponse | None]:
-    """Mint an ephemeral key for transcription in the older form.
-
-    Takes flat transcription settings, like `transcription_session.update`, and returns the session with a
-    `client_secret` inside.
-
-    Args:
-        client: Where the request goes and as whom.
-        body: Flat settings of the transcription, as the older form has them.
-
-    Returns:
-        The answer with status, headers, bytes and parsed body.
-
-    Raises:
-        errors.ModelError: a successful answer whose body is not what the description promises.
-        errors.UnexpectedStatus: an undescribed status, if the client is to raise for it.
-        httpx.HTTPError: the request could not be sent, or was not answered in time.
-    """
+    """Send the request of `sync`, awaited, and return status, headers and bytes with the parsed body."""
     response = await _http.asend(
         client.get_async_httpx_client(),
         build_request(
@@ -165,23 +134,7 @@ async def asyncio(
     client: AuthenticatedClient | Client,
     body: RealtimeTranscriptionSessionCreateRequest,
 ) -> RealtimeTranscriptionSessionCreateResponse | ErrorResponse | None:
-    """Mint an ephemeral key for transcription in the older form.
-
-    Takes flat transcription settings, like `transcription_session.update`, and returns the session with a
-    `client_secret` inside.
-
-    Args:
-        client: Where the request goes and as whom.
-        body: Flat settings of the transcription, as the older form has them.
-
-    Returns:
-        The parsed body; an error's envelope comes back like any other answer.
-
-    Raises:
-        errors.ModelError: a successful answer whose body is not what the description promises.
-        errors.UnexpectedStatus: an undescribed status, if the client is to raise for it.
-        httpx.HTTPError: the request could not be sent, or was not answered in time.
-    """
+    """Send the request of `sync`, awaited, and return the parsed body."""
     return (
         await asyncio_detailed(
             client=client,

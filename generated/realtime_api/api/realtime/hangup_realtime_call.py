@@ -61,23 +61,7 @@ def sync_detailed(
     *,
     client: AuthenticatedClient | Client,
 ) -> Response[ErrorResponse | None]:
-    """End a running call, SIP or WebRTC.
-
-    Closes the connection and the session from the server's side. The request has no body.
-
-    Args:
-        call_id: Id of the running call: from the webhook for SIP, from the `Location` header of the creating
-            request for WebRTC.
-        client: Where the request goes and as whom.
-
-    Returns:
-        The answer with status, headers, bytes and parsed body.
-
-    Raises:
-        errors.ModelError: a successful answer whose body is not what the description promises.
-        errors.UnexpectedStatus: an undescribed status, if the client is to raise for it.
-        httpx.HTTPError: the request could not be sent, or was not answered in time.
-    """
+    """Send the request of `sync`, and return status, headers and bytes with the parsed body."""
     response = _http.send(
         client.get_httpx_client(),
         build_request(
@@ -99,15 +83,16 @@ def sync(
     Args:
         call_id: Id of the running call: from the webhook for SIP, from the `Location` header of the creating
             request for WebRTC.
-        client: Where the request goes and as whom.
+        client: The base URL, the token and the httpx client to send with.
 
     Returns:
-        The parsed body; an error's envelope comes back like any other answer.
+        The parsed body, also of an error, if it has the described envelope; `sync_detailed` returns more.
 
     Raises:
         errors.ModelError: a successful answer whose body is not what the description promises.
         errors.UnexpectedStatus: an undescribed status, if the client is to raise for it.
         httpx.HTTPError: the request could not be sent, or was not answered in time.
+        TypeError, ValueError: as with `build_request`.
     """
     return sync_detailed(
         call_id=call_id,
@@ -120,23 +105,7 @@ async def asyncio_detailed(
     *,
     client: AuthenticatedClient | Client,
 ) -> Response[ErrorResponse | None]:
-    """End a running call, SIP or WebRTC.
-
-    Closes the connection and the session from the server's side. The request has no body.
-
-    Args:
-        call_id: Id of the running call: from the webhook for SIP, from the `Location` header of the creating
-            request for WebRTC.
-        client: Where the request goes and as whom.
-
-    Returns:
-        The answer with status, headers, bytes and parsed body.
-
-    Raises:
-        errors.ModelError: a successful answer whose body is not what the description promises.
-        errors.UnexpectedStatus: an undescribed status, if the client is to raise for it.
-        httpx.HTTPError: the request could not be sent, or was not answered in time.
-    """
+    """Send the request of `sync`, awaited, and return status, headers and bytes with the parsed body."""
     response = await _http.asend(
         client.get_async_httpx_client(),
         build_request(
@@ -151,23 +120,7 @@ async def asyncio(
     *,
     client: AuthenticatedClient | Client,
 ) -> ErrorResponse | None:
-    """End a running call, SIP or WebRTC.
-
-    Closes the connection and the session from the server's side. The request has no body.
-
-    Args:
-        call_id: Id of the running call: from the webhook for SIP, from the `Location` header of the creating
-            request for WebRTC.
-        client: Where the request goes and as whom.
-
-    Returns:
-        The parsed body; an error's envelope comes back like any other answer.
-
-    Raises:
-        errors.ModelError: a successful answer whose body is not what the description promises.
-        errors.UnexpectedStatus: an undescribed status, if the client is to raise for it.
-        httpx.HTTPError: the request could not be sent, or was not answered in time.
-    """
+    """Send the request of `sync`, awaited, and return the parsed body."""
     return (
         await asyncio_detailed(
             call_id=call_id,

@@ -70,23 +70,7 @@ def sync_detailed(
     client: AuthenticatedClient | Client,
     body: RealtimeCallReferRequest,
 ) -> Response[ErrorResponse | None]:
-    """Hand a SIP call to another destination.
-
-    Relays a SIP REFER to the caller's side. Whether the transfer succeeds is not reported back.
-
-    Args:
-        call_id: Id of the running SIP call, from the webhook that announced it.
-        client: Where the request goes and as whom.
-        body: Where the caller should go next.
-
-    Returns:
-        The answer with status, headers, bytes and parsed body.
-
-    Raises:
-        errors.ModelError: a successful answer whose body is not what the description promises.
-        errors.UnexpectedStatus: an undescribed status, if the client is to raise for it.
-        httpx.HTTPError: the request could not be sent, or was not answered in time.
-    """
+    """Send the request of `sync`, and return status, headers and bytes with the parsed body."""
     response = _http.send(
         client.get_httpx_client(),
         build_request(
@@ -109,16 +93,17 @@ def sync(
 
     Args:
         call_id: Id of the running SIP call, from the webhook that announced it.
-        client: Where the request goes and as whom.
+        client: The base URL, the token and the httpx client to send with.
         body: Where the caller should go next.
 
     Returns:
-        The parsed body; an error's envelope comes back like any other answer.
+        The parsed body, also of an error, if it has the described envelope; `sync_detailed` returns more.
 
     Raises:
         errors.ModelError: a successful answer whose body is not what the description promises.
         errors.UnexpectedStatus: an undescribed status, if the client is to raise for it.
         httpx.HTTPError: the request could not be sent, or was not answered in time.
+        TypeError, ValueError: as with `build_request`.
     """
     return sync_detailed(
         call_id=call_id,
@@ -133,23 +118,7 @@ async def asyncio_detailed(
     client: AuthenticatedClient | Client,
     body: RealtimeCallReferRequest,
 ) -> Response[ErrorResponse | None]:
-    """Hand a SIP call to another destination.
-
-    Relays a SIP REFER to the caller's side. Whether the transfer succeeds is not reported back.
-
-    Args:
-        call_id: Id of the running SIP call, from the webhook that announced it.
-        client: Where the request goes and as whom.
-        body: Where the caller should go next.
-
-    Returns:
-        The answer with status, headers, bytes and parsed body.
-
-    Raises:
-        errors.ModelError: a successful answer whose body is not what the description promises.
-        errors.UnexpectedStatus: an undescribed status, if the client is to raise for it.
-        httpx.HTTPError: the request could not be sent, or was not answered in time.
-    """
+    """Send the request of `sync`, awaited, and return status, headers and bytes with the parsed body."""
     response = await _http.asend(
         client.get_async_httpx_client(),
         build_request(
@@ -166,23 +135,7 @@ async def asyncio(
     client: AuthenticatedClient | Client,
     body: RealtimeCallReferRequest,
 ) -> ErrorResponse | None:
-    """Hand a SIP call to another destination.
-
-    Relays a SIP REFER to the caller's side. Whether the transfer succeeds is not reported back.
-
-    Args:
-        call_id: Id of the running SIP call, from the webhook that announced it.
-        client: Where the request goes and as whom.
-        body: Where the caller should go next.
-
-    Returns:
-        The parsed body; an error's envelope comes back like any other answer.
-
-    Raises:
-        errors.ModelError: a successful answer whose body is not what the description promises.
-        errors.UnexpectedStatus: an undescribed status, if the client is to raise for it.
-        httpx.HTTPError: the request could not be sent, or was not answered in time.
-    """
+    """Send the request of `sync`, awaited, and return the parsed body."""
     return (
         await asyncio_detailed(
             call_id=call_id,
