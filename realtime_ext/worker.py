@@ -10,10 +10,11 @@ import asyncio
 import contextlib
 import contextvars
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, TypeVar
 
-__all__ = ["run_in_thread"]
+__all__ = ["in_thread", "run_in_thread"]
 
 T = TypeVar("T")
 
@@ -52,3 +53,12 @@ async def run_in_thread(function: Callable[[], T], *, name: str) -> T:
 
     threading.Thread(target=run, name=name, daemon=True).start()
     return await outcome
+
+
+def in_thread(function: Callable[[Any], Any], name: str) -> Callable[[Any], Awaitable[Any]]:
+    """Return a coroutine function that runs a blocking one as `run_in_thread` does."""
+
+    async def call(argument: Any) -> Any:
+        return await run_in_thread(partial(function, argument), name=name)
+
+    return call

@@ -8,7 +8,8 @@
 must not load a WebSocket library before a connection is opened.
 """
 
-from .blocking import Answering, CallConnection, Connecting, Connection, Dialing
+from .blocking import CallConnection, Connection
+from .blocking_opening import Answering, Connecting, Dialing
 from .connection import AsyncConnection
 from .dialing import AsyncCallConnection, AsyncDialing, DialStep
 from .opening import AsyncAnswering, AsyncConnecting

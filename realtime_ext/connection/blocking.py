@@ -1,8 +1,7 @@
 """The connection, blocking: a front of `AsyncConnection`, which runs on an event loop in a thread.
 
 All blocking connections of a process share that thread (`portal`). Handlers run in the thread that takes an
-event, tools, keys' callables, HTTP requests and a call's audio in worker threads. This module must not decide
-anything: the asynchronous connection does.
+event, tools in worker threads. This module must not decide anything: the asynchronous connection does.
 """
 
 from __future__ import annotations
@@ -10,23 +9,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
-import os
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, Self, TypeAlias, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, Self, TypeVar, overload
 
 from ..arguments import check_seconds
 from ..errors import APITimeoutError, ConnectionClosedError
 from ..tools import Toolbox, ToolContext
-from ..worker import run_in_thread
+from ..worker import in_thread, run_in_thread
 from .connection import AsyncConnection
-from .dialing import AsyncDialing, DialRequest
-from .http_in_threads import HttpInThreads
-from .opening import AsyncAnswering, AsyncConnecting
-from .portal import Portal, acquire, shared_portal
+from .portal import Portal, acquire
 from .state import Handlers
 from .traffic import Deadline, ObserverSendsError
 
@@ -35,40 +30,26 @@ if TYPE_CHECKING:
 
     from ..call import Call
     from ..events import ClientEvent, ServerEvent
-    from ..http.operation import Operation
-    from ..http.sending import Http
     from ..session import SessionLike
     from ..usage import Usage
     from .connection import AsyncExpectation, AsyncPlayback, AsyncStream, Registering
     from .dialing import AsyncCallConnection
-    from .opening import ConnectRequest, Hangup
-    from .peer import AudioIn as AsyncAudioIn
-    from .peer import AudioOut as AsyncAudioOut
     from .state import Handler, Interruption, Kind, Position, Several, Turn, Where
 
 __all__ = [
-    "Answering",
-    "AudioIn",
-    "AudioOut",
     "CallConnection",
-    "Connecting",
     "Connection",
-    "Dialing",
     "Expectation",
     "Playback",
     "Stream",
-    "audio_in_threads",
+    "check_sync",
 ]
-
-AudioIn: TypeAlias = "str | os.PathLike[str] | Iterable[bytes]"
-AudioOut: TypeAlias = "str | os.PathLike[str] | Callable[[bytes], object]"
 
 P = ParamSpec("P")
 T = TypeVar("T")
 EventT = TypeVar("EventT")
 ResultT = TypeVar("ResultT")
 HandlerT = TypeVar("HandlerT", bound="Handler")
-ConnectionT = TypeVar("ConnectionT", bound="Connection")
 
 _AHEAD = 256 * 2**10  # characters of audio events that may be on their way to the loop
 _LAST_AUDIO = 1.0  # seconds that `close` waits for what is on its way
@@ -374,9 +355,9 @@ class Connection:
             RealtimeError: Tools are registered already.
             TypeError, ValueError: As `Toolbox`; `timeout` is no time limit; or `approve` is async.
         """
-        _check_sync("approve", approve)
+        check_sync("approve", approve)
         tools = _ToolsInThreads(toolbox if isinstance(toolbox, Toolbox) else Toolbox(toolbox), self)
-        decide = None if approve is None else _in_thread(approve, "approve")
+        decide = None if approve is None else in_thread(approve, "realtime_ext approve")
         self._call(self._inner.run_tools, tools, timeout=timeout, approve=decide)
 
     # What it is
@@ -422,7 +403,7 @@ class Connection:
         after the connection was opened this does nothing: the connection is its parent's.
         """
         if not self._portal.is_lost:
-            self._run(self._end, self._inner.close)
+            self._run(self._close)
 
     def __repr__(self) -> str:
         return repr(self._inner).replace("Async", "", 1)
@@ -497,7 +478,7 @@ class Connection:
     def _register(self, kind: Kind, handler: Any, *, once: bool) -> Any:
         if handler is None:
             return lambda function: self._register(kind, function, once=once)
-        _check_sync("handler", handler)
+        check_sync("handler", handler)
         with self._registering:
             self._handlers.add(kind, handler, once=once)
         return handler
@@ -511,15 +492,13 @@ class Connection:
                 result.close()
                 raise TypeError("handler: an async function works in AsyncRealtimeClient's connections alone")
 
-    async def _end(self, end: Callable[[], Awaitable[None]], *, audio: bool = True) -> None:
-        """End the connection, after the audio that is on its way; and hold the loop no longer."""
-        if audio:
-            with contextlib.suppress(Exception):
-                await self._audio.sent_within(Deadline(_LAST_AUDIO), "")
+    async def _close(self) -> None:
+        with contextlib.suppress(Exception):
+            await self._audio.sent_within(Deadline(_LAST_AUDIO), "")
         try:
-            await end()
+            await self._inner.close()
         finally:
-            if self._is_held and self._inner.is_closed:
+            if self._is_held and self.is_closed:
                 self._is_held = False
                 self._portal.release()
 
@@ -819,144 +798,7 @@ class _ToolsInThreads(Toolbox):
         return await run_in_thread(run, name=f"realtime_ext tool {name}")
 
 
-# Opening and ending
-
-
-class _Opening(Generic[ConnectionT]):
-    """What opens a connection as a block is entered, and ends it as the block is left."""
-
-    _kind: type[ConnectionT]
-    _is_call = False
-
-    def __init__(self, opening: Any) -> None:
-        self._opening = opening
-        self._portal = shared_portal()
-        self._connection: ConnectionT | None = None
-
-    def __enter__(self) -> ConnectionT:
-        self._portal = shared_portal()
-        self._portal.hold()  # until the connection is closed
-        try:
-            return self._run(self._open)
-        except Exception:
-            raise
-        except BaseException:
-            self._run(self._leave)  # it may have been opened all the same
-            raise
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if not self._portal.is_lost:
-            self._run(self._leave)
-
-    def _run(self, function: Callable[[], Awaitable[T]]) -> T:
-        # A call is not to be left with nobody in it: hanging up is waited for, also when that is interrupted.
-        return self._portal.run_to_end(function) if self._is_call else self._portal.run(function)
-
-    async def _open(self) -> ConnectionT:
-        try:
-            inner = await self._opening.__aenter__()
-        except BaseException:
-            self._portal.release()
-            raise
-        self._connection = self._kind(inner, self._portal)
-        return self._connection
-
-    async def _leave(self) -> None:
-        if self._connection is not None:
-            await self._connection._end(
-                partial(self._opening.__aexit__, None, None, None), audio=not self._is_call
-            )
-
-
-class Connecting(_Opening[Connection]):
-    """A connection to be opened by `with`, and closed when the block ends."""
-
-    _kind = Connection
-
-    def __init__(self, http: Http, request: ConnectRequest) -> None:
-        super().__init__(AsyncConnecting(HttpInThreads(http), request))
-
-
-class Answering(_Opening[Connection]):
-    """A call to be accepted, attached to and confirmed by `with`, and hung up when the block ends."""
-
-    _kind = Connection
-    _is_call = True
-
-    def __init__(
-        self,
-        http: Http,
-        request: ConnectRequest,
-        accept: Operation[None],
-        hangup: Hangup,
-        *,
-        hangup_on_exit: bool,
-    ) -> None:
-        own = HttpInThreads(http)
-        super().__init__(AsyncAnswering(own, request, accept, hangup, hangup_on_exit=hangup_on_exit))
-
-
-class Dialing(_Opening[CallConnection]):
-    """A call to be made by `with`, and hung up when the block ends."""
-
-    _kind = CallConnection
-    _is_call = True
-    _opening: AsyncDialing
-
-    def __init__(self, http: Http, request: DialRequest) -> None:
-        super().__init__(AsyncDialing(HttpInThreads(http), request))
-
-    @property
-    def offer(self) -> str | None:
-        """The SDP offer; None before it was made."""
-        return self._opening.offer
-
-    @property
-    def call(self) -> Call | None:
-        """The call; None before the API has answered the offer."""
-        return self._opening.call
-
-    def __enter__(self) -> CallConnection:
-        from . import peer  # noqa: F401  (here, since loading it would hold up the loop)
-
-        return super().__enter__()
-
-
-def audio_in_threads(
-    audio_in: AudioIn | None, audio_out: AudioOut | None
-) -> tuple[AsyncAudioIn | None, AsyncAudioOut | None]:
-    """Turn the audio of a blocking `dial` into that of an awaited one, which runs in worker threads.
-
-    Raises:
-        TypeError: One is neither a path nor of its other kind.
-    """
-    source: AsyncAudioIn | None
-    if audio_in is None or isinstance(audio_in, str | os.PathLike):
-        source = audio_in
-    elif isinstance(audio_in, Iterable) and not isinstance(audio_in, bytes | bytearray | memoryview):
-        source = _pieces(audio_in)
-    else:
-        hint = "; put the bytes into a list" if isinstance(audio_in, bytes | bytearray | memoryview) else ""
-        if callable(audio_in):
-            hint = "; call a generator function, and hand over what it gives: audio_in=speech()"
-        raise TypeError(
-            "audio_in: expected the path of a WAV file, or an iterator of PCM16, "
-            f"got {type(audio_in).__name__}{hint}"
-        )
-    if audio_out is None or isinstance(audio_out, str | os.PathLike):
-        return source, audio_out
-    if not callable(audio_out):
-        raise TypeError(
-            "audio_out: expected the path of a WAV file, or a function that takes PCM16, "
-            f"got {type(audio_out).__name__}"
-        )
-    _check_sync("audio_out", audio_out)
-    return source, _in_thread(audio_out, "audio_out")
-
-
-def _check_sync(name: str, function: Any) -> None:
+def check_sync(name: str, function: Any) -> None:
     """Check that a function isn't async: nothing could await it.
 
     Raises:
@@ -964,23 +806,3 @@ def _check_sync(name: str, function: Any) -> None:
     """
     if inspect.iscoroutinefunction(function):
         raise TypeError(f"{name}: an async function works in AsyncRealtimeClient's connections alone")
-
-
-def _in_thread(function: Callable[[Any], Any], name: str) -> Callable[[Any], Awaitable[Any]]:
-    async def call(argument: Any) -> Any:
-        return await run_in_thread(partial(function, argument), name=f"realtime_ext {name}")
-
-    return call
-
-
-async def _pieces(pieces: Iterable[bytes]) -> AsyncIterator[bytes]:
-    iterator = iter(pieces)
-    end = object()
-    take = partial(next, iterator, end)
-    try:
-        while (piece := await run_in_thread(take, name="realtime_ext audio_in")) is not end:
-            yield piece
-    finally:
-        if inspect.isgenerator(iterator):
-            with contextlib.suppress(ValueError):  # it is still asked for a piece
-                await run_in_thread(iterator.close, name="realtime_ext audio_in")

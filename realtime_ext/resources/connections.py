@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         Dialing,
         Reconnect,
     )
-    from ..connection.blocking import AudioIn, AudioOut  # noqa: F401
+    from ..connection.blocking_opening import AudioIn, AudioOut  # noqa: F401
     from ..connection.dialing import DialStep
     from ..connection.opening import ConnectRequest
     from ..connection.peer import AudioIn as AsyncAudioIn
@@ -283,7 +283,7 @@ class Connections(_Connections["Connecting", "Answering", "Dialing", "AudioIn", 
     _http: Http
 
     def _audio(self, audio_in: Any, audio_out: Any) -> tuple[AsyncAudioIn | None, AsyncAudioOut | None]:
-        from ..connection.blocking import audio_in_threads
+        from ..connection.blocking_opening import audio_in_threads
 
         return audio_in_threads(audio_in, audio_out)
 

@@ -1,0 +1,251 @@
+"""Opening a blocking connection: `connect`, `answer` and `dial`, on the event loop of `portal`.
+
+Whatever may block runs in worker threads: the callable that a key comes from, HTTP requests, which go through
+the blocking client, and a call's audio. How a connection is opened is decided in `opening` and `dialing`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import inspect
+import os
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from functools import partial
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
+
+import attrs
+
+from ..http.sending import AsyncHttp, Http
+from ..http.settings import checked_key
+from ..worker import in_thread, run_in_thread
+from .blocking import CallConnection, Connection, check_sync
+from .dialing import AsyncDialing, DialRequest
+from .opening import AsyncAnswering, AsyncConnecting
+from .portal import shared_portal
+
+if TYPE_CHECKING:
+    import httpx
+
+    from ..call import Call
+    from ..http.operation import Operation
+    from ..secrets import Secret
+    from .opening import ConnectRequest, Hangup
+    from .peer import AudioIn as AsyncAudioIn
+    from .peer import AudioOut as AsyncAudioOut
+
+__all__ = ["Answering", "AudioIn", "AudioOut", "Connecting", "Dialing", "audio_in_threads"]
+
+AudioIn: TypeAlias = "str | os.PathLike[str] | Iterable[bytes]"
+AudioOut: TypeAlias = "str | os.PathLike[str] | Callable[[bytes], object]"
+
+T = TypeVar("T")
+ConnectionT = TypeVar("ConnectionT", bound=Connection)
+
+_LAST_STEPS = 1.0  # seconds for a request that was cut to end
+
+
+class _Opening(Generic[ConnectionT]):
+    """What opens a connection as a block is entered, and ends it as the block is left."""
+
+    _kind: type[ConnectionT]
+    _is_call = False
+
+    def __init__(self, opening: Any) -> None:
+        self._opening = opening
+        self._portal = shared_portal()
+        self._connection: ConnectionT | None = None
+
+    def __enter__(self) -> ConnectionT:
+        self._portal = shared_portal()
+        self._portal.hold()  # until the connection is closed
+        try:
+            return self._run(self._open)
+        except Exception:
+            raise
+        except BaseException:
+            self.__exit__(None, None, None)  # it may have been opened all the same
+            raise
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._connection is None or self._portal.is_lost:
+            return
+        try:
+            if self._is_call:
+                self._run(partial(self._opening.__aexit__, kind, error, trace))
+        finally:
+            self._connection.close()
+
+    async def _open(self) -> ConnectionT:
+        try:
+            inner = await self._opening.__aenter__()
+        except BaseException:
+            self._portal.release()
+            raise
+        self._connection = self._kind(inner, self._portal)
+        return self._connection
+
+    def _run(self, function: Callable[[], Awaitable[T]]) -> T:
+        # A call must not be left with nobody in it: hanging up is waited for, also when that is interrupted.
+        return self._portal.run_to_end(function) if self._is_call else self._portal.run(function)
+
+
+class Connecting(_Opening[Connection]):
+    """A connection to be opened by `with`, and closed when the block ends."""
+
+    _kind = Connection
+
+    def __init__(self, http: Http, request: ConnectRequest) -> None:
+        super().__init__(AsyncConnecting(HttpInThreads(http), request))
+
+
+class Answering(_Opening[Connection]):
+    """A call to be accepted, attached to and confirmed by `with`, and hung up when the block ends."""
+
+    _kind = Connection
+    _is_call = True
+
+    def __init__(
+        self,
+        http: Http,
+        request: ConnectRequest,
+        accept: Operation[None],
+        hangup: Hangup,
+        *,
+        hangup_on_exit: bool,
+    ) -> None:
+        own = HttpInThreads(http)
+        super().__init__(AsyncAnswering(own, request, accept, hangup, hangup_on_exit=hangup_on_exit))
+
+
+class Dialing(_Opening[CallConnection]):
+    """A call to be made by `with`, and hung up when the block ends."""
+
+    _kind = CallConnection
+    _is_call = True
+    _opening: AsyncDialing
+
+    def __init__(self, http: Http, request: DialRequest) -> None:
+        super().__init__(AsyncDialing(HttpInThreads(http), request))
+
+    @property
+    def offer(self) -> str | None:
+        """The SDP offer; None before it was made."""
+        return self._opening.offer
+
+    @property
+    def call(self) -> Call | None:
+        """The call; None before the API has answered the offer."""
+        return self._opening.call
+
+    def __enter__(self) -> CallConnection:
+        from . import peer  # noqa: F401  (here, since loading it would hold up the loop)
+
+        return super().__enter__()
+
+
+def audio_in_threads(
+    audio_in: AudioIn | None, audio_out: AudioOut | None
+) -> tuple[AsyncAudioIn | None, AsyncAudioOut | None]:
+    """Turn the audio of a blocking `dial` into that of an awaited one, which runs in worker threads.
+
+    Raises:
+        TypeError: One is neither a path nor of its other kind.
+    """
+    source: AsyncAudioIn | None
+    if audio_in is None or isinstance(audio_in, str | os.PathLike):
+        source = audio_in
+    elif isinstance(audio_in, Iterable) and not isinstance(audio_in, bytes | bytearray | memoryview):
+        source = _pieces(audio_in)
+    else:
+        hint = "; put the bytes into a list" if isinstance(audio_in, bytes | bytearray | memoryview) else ""
+        if callable(audio_in):
+            hint = "; call a generator function, and hand over what it gives: audio_in=speech()"
+        raise TypeError(
+            "audio_in: expected the path of a WAV file, or an iterator of PCM16, "
+            f"got {type(audio_in).__name__}{hint}"
+        )
+    if audio_out is None or isinstance(audio_out, str | os.PathLike):
+        return source, audio_out
+    if not callable(audio_out):
+        raise TypeError(
+            "audio_out: expected the path of a WAV file, or a function that takes PCM16, "
+            f"got {type(audio_out).__name__}"
+        )
+    check_sync("audio_out", audio_out)
+    return source, in_thread(audio_out, "realtime_ext audio_out")
+
+
+async def _pieces(pieces: Iterable[bytes]) -> AsyncIterator[bytes]:
+    iterator = iter(pieces)
+    end = object()
+    take = partial(next, iterator, end)
+    try:
+        while (piece := await run_in_thread(take, name="realtime_ext audio_in")) is not end:
+            yield piece
+    finally:
+        if inspect.isgenerator(iterator):
+            with contextlib.suppress(ValueError):  # it is still asked for a piece
+                await run_in_thread(iterator.close, name="realtime_ext audio_in")
+
+
+class HttpInThreads(AsyncHttp):
+    """A blocking client's HTTP side, awaited.
+
+    Args:
+        http: It.
+    """
+
+    def __init__(self, http: Http) -> None:
+        settings = http.settings
+        if callable(settings.api_key):
+            settings = attrs.evolve(settings, api_key=partial(_ask, settings.api_key))
+        super().__init__(settings, None, http.clock)
+        self._http = http
+
+    def open(self) -> Any:
+        """Return what sends requests; raises as `Http.open`."""
+        return _ClientInThreads(self._http.open())
+
+
+class _ClientInThreads:
+    """As much of an httpx.AsyncClient as sending an operation needs."""
+
+    def __init__(self, client: httpx.Client) -> None:
+        self._client = client
+        self.timeout = client.timeout
+
+    async def request(self, **arguments: Any) -> httpx.Response:
+        """Send a request; once it is cancelled, the connection that was made for it is shut down."""
+        made: list[Any] = []
+
+        def trace(step: str, about: dict[str, Any]) -> None:  # called by httpcore
+            stream = about.get("return_value")
+            if step.endswith(".complete") and callable(find := getattr(stream, "get_extra_info", None)):
+                made.append(find("socket"))
+
+        send = partial(self._client.request, **arguments, extensions={"trace": trace})
+        sending = asyncio.ensure_future(run_in_thread(send, name="realtime_ext request"))
+        try:
+            return await asyncio.shield(sending)
+        except asyncio.CancelledError:
+            for sock in made:
+                _shut_down(sock)
+            await asyncio.wait([sending], timeout=_LAST_STEPS)
+            sending.cancel()
+            raise
+
+
+async def _ask(source: Callable[[], Any]) -> Secret:
+    return checked_key(await run_in_thread(source, name="realtime_ext key"))
+
+
+def _shut_down(sock: Any) -> None:
+    # That of an SSLSocket would first make it one that sends in clear, while others may be sending.
+    shutdown = socket.socket.shutdown if isinstance(sock, socket.socket) else type(sock).shutdown
+    with contextlib.suppress(OSError, AttributeError):
+        shutdown(sock, socket.SHUT_RDWR)
