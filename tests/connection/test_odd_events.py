@@ -1,7 +1,5 @@
 """Events of another shape than the API's: none ends a connection, or a turn."""
 
-
-
 from __future__ import annotations
 
 import json
