@@ -1,0 +1,207 @@
+"""`dial` of the blocking client: audio from iterators and to functions that may block, and its end."""
+
+from __future__ import annotations
+
+import math
+import signal
+import struct
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from realtime_simulator import Simulator
+
+from realtime_ext import ConnectionClosedError, RealtimeClient, RealtimeError, audio
+from realtime_ext.connection import CallConnection, Dialing
+
+SESSION = {"type": "realtime", "model": "gpt-realtime"}
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[Simulator]:
+    with Simulator() as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_stays_behind() -> Iterator[None]:
+    yield
+    for thread in threading.enumerate():
+        if thread.name.startswith("realtime_ext") and thread.name != "realtime_ext loop":
+            thread.join(5)
+    assert [thread.name for thread in threading.enumerate() if thread.name.startswith("realtime_ext")] == []
+
+
+@pytest.fixture
+def dial(simulator: Simulator) -> Iterator[Callable[..., Dialing]]:
+    with RealtimeClient(simulator.api_key, base_url=simulator.base_url) as client:
+        yield partial(client.dial, session=SESSION)
+
+
+def tone(ms: int) -> bytes:
+    """Sound that the simulator takes for speech: PCM16, 24 kHz."""
+    return b"".join(struct.pack("<h", int(9000 * math.sin(n / 8))) for n in range(24 * ms))
+
+
+def until_hung_up(simulator: Simulator, call_id: str) -> None:
+    simulator.wait_for(lambda: any(call.id == call_id and call.ended == "hangup" for call in simulator.calls))
+
+
+def test_a_call_with_files(dial: Callable[..., Dialing], simulator: Simulator, tmp_path: Path) -> None:
+    audio.write_wav(tmp_path / "question.wav", tone(600))
+    steps: list[str] = []
+    dialing = dial(
+        audio_in=tmp_path / "question.wav",
+        audio_out=tmp_path / "reply.wav",
+        on_progress=steps.append,
+    )
+    assert dialing.offer is None and dialing.call is None
+    with dialing as connection:
+        assert isinstance(connection, CallConnection)
+        assert connection.call is dialing.call
+        assert repr(connection) == f"<CallConnection realtime call_id={connection.call_id!r}>"
+        connection.finished_speaking()
+        assert connection.sent_ms == 600
+        connection.wait_for("output_audio_buffer.started", timeout=20)
+        while connection.received_ms < 100:
+            connection.recv(20)
+        with pytest.raises(RealtimeError, match="audio flows on the track"):
+            connection.append_audio(b"")
+    assert steps == ["offer", "call", "ice", "dtls", "data channel"]
+    assert dialing.offer and dialing.offer.startswith("v=0\r\n")
+    assert len(audio.read_wav(tmp_path / "reply.wav")) > 100 * 48
+    until_hung_up(simulator, connection.call.id)
+
+
+def test_iterators_and_functions_that_block_run_in_worker_threads(
+    dial: Callable[..., Dialing], simulator: Simulator
+) -> None:
+    threads: set[str] = set()
+    heard = threading.Event()
+
+    def speech() -> Iterator[bytes]:
+        for _ in range(30):
+            threads.add(threading.current_thread().name)
+            yield tone(20)
+
+    def listen(pcm: bytes) -> None:
+        threads.add(threading.current_thread().name)
+        assert isinstance(pcm, bytes)
+        heard.set()
+
+    with dial(audio_in=speech(), audio_out=listen) as connection:
+        connection.finished_speaking()
+        assert connection.sent_ms == 600
+        assert heard.wait(20)
+    assert threads == {"realtime_ext audio_in", "realtime_ext audio_out"}
+
+
+def test_a_generator_is_closed_with_the_call(dial: Callable[..., Dialing], simulator: Simulator) -> None:
+    begun, closed = threading.Event(), threading.Event()
+
+    def endless() -> Iterator[bytes]:
+        try:
+            while True:
+                begun.set()
+                yield tone(20)
+        finally:
+            closed.set()
+
+    with dial(audio_in=endless()):
+        assert begun.wait(20)
+    assert closed.is_set()
+
+
+def test_an_iterator_that_blocks_keeps_neither_the_call_nor_the_program(
+    dial: Callable[..., Dialing], simulator: Simulator
+) -> None:
+    begun, release = threading.Event(), threading.Event()
+
+    def microphone() -> Iterator[bytes]:
+        yield tone(20)
+        begun.set()
+        release.wait(20)
+
+    with dial(audio_in=microphone()) as connection:
+        assert begun.wait(20)
+    until_hung_up(simulator, connection.call.id)
+    release.set()
+
+
+def failing(*_: Any) -> Iterator[bytes]:
+    raise OSError("the device is gone")
+
+
+def failing_source() -> Iterator[bytes]:
+    yield tone(20)
+    raise OSError("the device is gone")
+
+
+@pytest.mark.parametrize("field", ["audio_in", "audio_out"])
+def test_what_audio_raises_ends_the_connection(
+    dial: Callable[..., Dialing], simulator: Simulator, field: str
+) -> None:
+    options = {"audio_in": failing_source()} if field == "audio_in" else {"audio_out": failing}
+    with dial(**options) as connection, pytest.raises(ConnectionClosedError) as caught:
+        connection.run()
+    assert caught.value.reason == f"{field} failed: the device is gone"
+    assert caught.value.code == 1011
+    assert isinstance(caught.value.__cause__, OSError)
+
+
+def test_tools_and_questions_work_as_on_other_connections(
+    dial: Callable[..., Dialing], simulator: Simulator
+) -> None:
+    with dial() as connection:
+        assert connection.ask("Hello?", timeout=20).transcript
+        assert connection.usage.entries
+
+
+def test_an_interrupt_within_the_block_or_on_the_way_into_it_hangs_up(
+    dial: Callable[..., Dialing], simulator: Simulator
+) -> None:
+    before = {call.id for call in simulator.calls}
+
+    def interrupt(step: str) -> None:
+        if step == "call":
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt), dial(on_progress=interrupt):
+        threading.Event().wait(20)
+    [call] = [call for call in simulator.calls if call.id not in before]
+    until_hung_up(simulator, call.id)
+
+
+async def speech_async() -> Any:
+    yield b""
+
+
+async def listen_async(pcm: bytes) -> None: ...
+
+
+WRONG: list[tuple[str, Any, str]] = [
+    ("audio_in", failing_source, "got function; call a generator function"),
+    ("audio_in", speech_async(), "got async_generator"),
+    ("audio_in", bytes(960), "got bytes; put the bytes into a list"),
+    ("audio_in", 5, "expected the path of a WAV file, or an iterator of PCM16, got int"),
+    ("audio_out", listen_async, "an async function works in AsyncRealtimeClient's connections alone"),
+    ("audio_out", 5, "expected the path of a WAV file, or a function that takes PCM16, got int"),
+    ("connect_timeout", "3", "expected seconds"),
+]
+
+
+@pytest.mark.parametrize(("field", "value", "message"), WRONG)
+def test_what_cannot_work_is_refused_when_dial_is_called(field: str, value: Any, message: str) -> None:
+    with pytest.raises(TypeError, match=f"^{field}: .*{message}"):
+        RealtimeClient("key", base_url="http://127.0.0.1:9/v1").dial(**{field: value})
+
+
+@pytest.mark.parametrize("path", ["", "a\0b"])
+@pytest.mark.parametrize("field", ["audio_in", "audio_out"])
+def test_paths_that_no_file_can_have_are_refused(field: str, path: str) -> None:
+    client: Callable[..., Any] = RealtimeClient("key", base_url="http://127.0.0.1:9/v1").dial
+    with pytest.raises(ValueError, match=f"^{field}: "):
+        client(**{field: path})
