@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 import attrs
 
 from .. import _json
-from ..arguments import check_header
-from ..call import SAFETY_HEADER
-from ..errors import APIResponseError, APIStatusError, SessionConfigError, SessionProblem, status_error_class
+from ..errors import APIResponseError, APIStatusError, status_error_class
 from ..secrets import Secret, mask, redact
 from .retry import parse_retry_after
 
@@ -23,13 +21,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Operation",
-    "encode_session",
     "read_model",
     "read_nothing",
     "read_object",
     "response_error",
     "status_error",
-    "with_safety_identifier",
 ]
 
 T = TypeVar("T")
@@ -63,32 +59,6 @@ class Operation(Generic[T]):
         if status != 404 or self.missing_is_done == "never":
             return False
         return self.missing_is_done == "always" or repeats > 0
-
-
-def with_safety_identifier(request: Request, identifier: str | None) -> Request:
-    """Add the header that names the end user to a request; None adds nothing.
-
-    Raises:
-        TypeError: The identifier is not a str.
-        ValueError: It cannot go out as a header.
-    """
-    if identifier is None:
-        return request
-    value = check_header("safety_identifier", identifier)
-    return attrs.evolve(request, headers={**request.headers, SAFETY_HEADER: value})
-
-
-def encode_session(body: Mapping[str, Any]) -> bytes:
-    """Encode a resolved session, or a body that holds one, as JSON.
-
-    Raises:
-        SessionConfigError: Something in it has no JSON form; nothing was sent.
-    """
-    try:
-        return _json.encode(body, plain=True).encode()
-    except ValueError as error:
-        message = f"session: cannot be written as JSON: {error}"
-        raise SessionConfigError([SessionProblem("session", body, "JSON values", message)]) from error
 
 
 def read_nothing(response: httpx.Response) -> None:

@@ -24,6 +24,7 @@ from ..arguments import (
     check_timeout,
     check_url,
 )
+from ..call import SAFETY_HEADER
 from ..errors import MissingApiKeyError
 from ..secrets import Secret
 
@@ -141,18 +142,22 @@ class RequestOptions:
         timeout: Timeout | None,
         extra_headers: Mapping[str, str] | None,
         extra_query: Mapping[str, QueryValue] | None,
+        safety_identifier: str | None = None,
     ) -> RequestOptions:
-        """Check the options as a method's arguments have them.
+        """Check the options as a method's arguments have them; a safety identifier becomes a header.
 
         Raises:
             TypeError: One has the wrong type.
             ValueError: One has a value that cannot go out.
         """
-        if timeout is None and not extra_headers and not extra_query:
+        if timeout is None and not extra_headers and not extra_query and safety_identifier is None:
             return _NO_OPTIONS
+        own: dict[str, str] = {}
+        if safety_identifier is not None:
+            own[SAFETY_HEADER.lower()] = check_header("safety_identifier", safety_identifier)
         return cls(
             timeout=check_timeout("timeout", timeout),
-            headers=check_headers("extra_headers", extra_headers),
+            headers=own | check_headers("extra_headers", extra_headers),
             query=check_query("extra_query", extra_query),
         )
 

@@ -14,13 +14,7 @@ from urllib.parse import unquote
 from ..arguments import QueryValue, check_key
 from ..call import Call, check_call_id
 from ..errors import SdpError
-from ..http.operation import (
-    Operation,
-    encode_session,
-    read_nothing,
-    response_error,
-    with_safety_identifier,
-)
+from ..http.operation import Operation, read_nothing, response_error
 from ..http.sending import AsyncHttp, Http, asend, send
 from ..http.settings import RequestOptions
 from ..schema import bounds
@@ -95,10 +89,9 @@ class Calls:
             await peer.setRemoteDescription(RTCSessionDescription(call.sdp_answer, "answer"))
             ```
         """
-        operation = build_create(
-            offer, session, validate=self._http.settings.validate, safety_identifier=safety_identifier
-        )
-        return send(operation, self._http, RequestOptions.check(timeout, extra_headers, extra_query))
+        operation = build_create(offer, session, validate=self._http.settings.validate)
+        options = RequestOptions.check(timeout, extra_headers, extra_query, safety_identifier)
+        return send(operation, self._http, options)
 
     def create_with_secret(
         self,
@@ -244,10 +237,9 @@ class AsyncCalls:
         extra_query: Mapping[str, QueryValue] | None = None,
     ) -> Call:
         """Start a WebRTC call with the API key; as `Calls.create`, awaited."""
-        operation = build_create(
-            offer, session, validate=self._http.settings.validate, safety_identifier=safety_identifier
-        )
-        return await asend(operation, self._http, RequestOptions.check(timeout, extra_headers, extra_query))
+        operation = build_create(offer, session, validate=self._http.settings.validate)
+        options = RequestOptions.check(timeout, extra_headers, extra_query, safety_identifier)
+        return await asend(operation, self._http, options)
 
     async def create_with_secret(
         self,
@@ -321,7 +313,6 @@ def build_create(
     session: SessionLike | None = None,
     *,
     validate: bool = True,
-    safety_identifier: str | None = None,
 ) -> Operation[Call]:
     """Build the request of `create`: always multipart, also without a session.
 
@@ -331,7 +322,6 @@ def build_create(
     Raises:
         SdpError, SessionConfigError: As with `create`.
         TypeError: An argument has the wrong type.
-        ValueError: The safety identifier cannot go out as a header.
 
     Source: https://platform.openai.com/docs/api-reference/realtime/create-call
     """
@@ -340,10 +330,9 @@ def build_create(
     parts = {"sdp": _checked_offer(offer)}
     if session is not None:
         parts["session"] = _session_bytes(session, validate)
-    request = create_realtime_call.build_request(body=parts)
     return Operation(
         name="calls.create",
-        request=with_safety_identifier(request, safety_identifier),
+        request=create_realtime_call.build_request(body=parts),
         read=_read_call,
         acts_twice=True,
     )
@@ -488,9 +477,9 @@ def check_client_secret(client_secret: str | ClientSecret[Any]) -> Secret:
 
 
 def _session_bytes(session: SessionLike, validate: bool) -> bytes:
-    from ..session import resolve
+    from ..session import encode, resolve
 
-    return encode_session(resolve(session, validate=validate, kinds=("realtime",)))
+    return encode(resolve(session, validate=validate, kinds=("realtime",)))
 
 
 def _checked_offer(offer: object) -> bytes:

@@ -15,7 +15,7 @@ import attrs
 
 from ..arguments import QueryValue
 from ..errors import SessionConfigError, SessionProblem
-from ..http.operation import Operation, encode_session, read_object, response_error, with_safety_identifier
+from ..http.operation import Operation, read_object, response_error
 from ..http.sending import AsyncHttp, Http, asend, send
 from ..http.settings import RequestOptions
 from ..schema import bounds
@@ -127,13 +127,9 @@ class ClientSecrets:
             APIConnectionError, APIStatusError: No answer came, or the API refused or failed.
             APIResponseError: The answer holds no secret.
         """
-        operation = build_create(
-            session,
-            expires_after,
-            validate=self._http.settings.validate,
-            safety_identifier=safety_identifier,
-        )
-        return send(operation, self._http, RequestOptions.check(timeout, extra_headers, extra_query))
+        operation = build_create(session, expires_after, validate=self._http.settings.validate)
+        options = RequestOptions.check(timeout, extra_headers, extra_query, safety_identifier)
+        return send(operation, self._http, options)
 
 
 class AsyncClientSecrets:
@@ -153,13 +149,9 @@ class AsyncClientSecrets:
         extra_query: Mapping[str, QueryValue] | None = None,
     ) -> ClientSecret[ConversationSession]:
         """Make a client secret; as `ClientSecrets.create`, awaited."""
-        operation = build_create(
-            session,
-            expires_after,
-            validate=self._http.settings.validate,
-            safety_identifier=safety_identifier,
-        )
-        return await asend(operation, self._http, RequestOptions.check(timeout, extra_headers, extra_query))
+        operation = build_create(session, expires_after, validate=self._http.settings.validate)
+        options = RequestOptions.check(timeout, extra_headers, extra_query, safety_identifier)
+        return await asend(operation, self._http, options)
 
 
 class TranslationClientSecrets:
@@ -223,7 +215,6 @@ def build_create(
     expires_after: int | timedelta | None = None,
     *,
     validate: bool = True,
-    safety_identifier: str | None = None,
 ) -> Operation[ClientSecret[ConversationSession]]:
     """Build the request for a client secret.
 
@@ -233,22 +224,20 @@ def build_create(
     Raises:
         SessionConfigError: The API would refuse the session or the lifetime.
         TypeError: An argument has the wrong type.
-        ValueError: The safety identifier cannot go out as a header.
 
     Source: https://platform.openai.com/docs/api-reference/realtime-sessions/create-realtime-client-secret
     """
     from realtime_api.api.realtime import create_realtime_client_secret
     from realtime_api.models import RealtimeCreateClientSecretResponse
 
+    from ..session import encode, resolve
+
     body = _lifetime("RealtimeCreateClientSecretRequest", expires_after, validate)
     if session is not None:
-        from ..session import resolve
-
         body["session"] = resolve(session, validate=validate, kinds=("realtime", "transcription"))
-    request = create_realtime_client_secret.build_request(body=encode_session(body))
     return Operation(
         name="client_secrets.create",
-        request=with_safety_identifier(request, safety_identifier),
+        request=create_realtime_client_secret.build_request(body=encode(body)),
         read=lambda response: _read(response, RealtimeCreateClientSecretResponse.from_dict),
         acts_twice=False,
     )
@@ -272,13 +261,13 @@ def build_create_for_translation(
     from realtime_api.api.realtime import create_realtime_translation_client_secret
     from realtime_api.models import RealtimeTranslationClientSecretCreateResponse
 
-    from ..session import resolve
+    from ..session import encode, resolve
 
     body = _lifetime("RealtimeTranslationClientSecretCreateRequest", expires_after, validate)
     body["session"] = resolve(session, validate=validate, kinds=("translation",))
     return Operation(
         name="translation_client_secrets.create",
-        request=create_realtime_translation_client_secret.build_request(body=encode_session(body)),
+        request=create_realtime_translation_client_secret.build_request(body=encode(body)),
         read=lambda response: _read(response, RealtimeTranslationClientSecretCreateResponse.from_dict),
         acts_twice=False,
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
-from ..arguments import QueryValue, check_header
+from ..arguments import QueryValue
 from ..http.sending import AsyncHttp, Http
 from ..http.settings import RequestOptions
 from . import calls
@@ -234,15 +234,13 @@ class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOut
             raise ValueError("dial: safety_identifier belongs to client_secrets.create, not to its use")
         if client_secret is not None:
             calls.check_client_secret(client_secret)
-        if safety_identifier is not None:
-            check_header("safety_identifier", safety_identifier)
         body = None if session is None else resolve(session, validate=validate, kinds=("realtime",))
         kind, model = described(body)
 
         def create(offer: str) -> Operation[Call]:
             if client_secret is not None:
                 return calls.build_create_with_secret(offer, client_secret)
-            return calls.build_create(offer, body, validate=False, safety_identifier=safety_identifier)
+            return calls.build_create(offer, body, validate=False)
 
         source, sink = self._audio(audio_in, audio_out)
         request = DialRequest(
@@ -258,7 +256,7 @@ class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOut
             observer=observer,
             max_queue_bytes=max_queue_bytes,
             hangup_on_exit=hangup_on_exit,
-            options=RequestOptions.check(timeout, extra_headers, extra_query),
+            options=RequestOptions.check(timeout, extra_headers, extra_query, safety_identifier),
         )
         return self._open("Dialing", request)  # type: ignore[no-any-return]
 

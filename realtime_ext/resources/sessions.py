@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ..arguments import QueryValue
-from ..http.operation import Operation, encode_session, read_model
+from ..http.operation import Operation, read_model
 from ..http.sending import AsyncHttp, Http, asend, send
 from ..http.settings import RequestOptions
 
@@ -152,12 +152,12 @@ def build_create(session: SessionLike, *, validate: bool = True) -> Operation[Re
     from realtime_api.api.realtime import create_realtime_session
     from realtime_api.models import RealtimeSessionCreateResponse
 
-    from ..session import resolve
+    from ..session import encode, resolve
 
     body = resolve(session, validate=validate, kinds=("realtime", "realtime_older"))
     return Operation(
         name="sessions.create",
-        request=create_realtime_session.build_request(body=encode_session(body)),
+        request=create_realtime_session.build_request(body=encode(body)),
         read=lambda response: read_model(response, RealtimeSessionCreateResponse.from_dict),
         acts_twice=False,
     )
@@ -180,12 +180,12 @@ def build_create_transcription(
     from realtime_api.api.realtime import create_realtime_transcription_session
     from realtime_api.models import RealtimeTranscriptionSessionCreateResponse
 
-    from ..session import resolve
+    from ..session import encode, resolve
 
     body = resolve(session, validate=validate, kinds=("transcription", "transcription_older"))
     return Operation(
         name="transcription_sessions.create",
-        request=create_realtime_transcription_session.build_request(body=encode_session(body)),
+        request=create_realtime_transcription_session.build_request(body=encode(body)),
         read=lambda response: read_model(response, RealtimeTranscriptionSessionCreateResponse.from_dict),
         acts_twice=False,
     )

@@ -8,7 +8,7 @@ Limits come from `realtime_api.schemas` alone. This package must not send anythi
 from .builders import SessionBuilder, TranscriptionSessionBuilder, TranslationSessionBuilder
 from .check import beta_response_fields
 from .given import SessionLike, SupportsToDict, merge
-from .resolve import resolve, resolve_update
+from .resolve import encode, resolve, resolve_update
 
 __all__ = [
     "SessionBuilder",
@@ -17,6 +17,7 @@ __all__ = [
     "TranscriptionSessionBuilder",
     "TranslationSessionBuilder",
     "beta_response_fields",
+    "encode",
     "merge",
     "resolve",
     "resolve_update",

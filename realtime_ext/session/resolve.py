@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import SessionProblem
+from .. import _json
+from ..errors import SessionConfigError, SessionProblem
 from .check import Findings, examine, find_problems, report
 from .given import Given, SessionLike, merge, problem, read
 
-__all__ = ["resolve", "resolve_update"]
+__all__ = ["encode", "resolve", "resolve_update"]
 
 
 def resolve(
@@ -46,6 +47,19 @@ def resolve(
     if validate:
         report(examine(given, kinds, model=model))
     return given.body
+
+
+def encode(body: dict[str, Any]) -> bytes:
+    """Encode a resolved session, or a body that holds one, as JSON.
+
+    Raises:
+        SessionConfigError: Something in it has no JSON form.
+    """
+    try:
+        return _json.encode(body, plain=True).encode()
+    except ValueError as error:
+        message = f"session: cannot be written as JSON: {error}"
+        raise SessionConfigError([SessionProblem("session", body, "JSON values", message)]) from error
 
 
 def resolve_update(
