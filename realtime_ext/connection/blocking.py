@@ -20,9 +20,8 @@ from ..arguments import check_seconds
 from ..errors import APITimeoutError, ConnectionClosedError
 from ..tools import Toolbox, ToolContext
 from ..worker import in_thread, run_in_thread
-from .connection import AsyncConnection
+from .connection import AsyncConnection, HandlesEvents
 from .portal import Portal, acquire
-from .state import Handlers
 from .traffic import Deadline, ObserverSendsError
 
 if TYPE_CHECKING:
@@ -32,9 +31,9 @@ if TYPE_CHECKING:
     from ..events import ClientEvent, ServerEvent
     from ..session import SessionLike
     from ..usage import Usage
-    from .connection import AsyncExpectation, AsyncPlayback, AsyncStream, Registering
+    from .connection import AsyncExpectation, AsyncPlayback, AsyncStream
     from .dialing import AsyncCallConnection
-    from .state import Handler, Interruption, Kind, Position, Several, Turn, Where
+    from .state import Handler, Interruption, Kind, Position, Turn, Where
 
 __all__ = [
     "CallConnection",
@@ -48,14 +47,12 @@ __all__ = [
 P = ParamSpec("P")
 T = TypeVar("T")
 EventT = TypeVar("EventT")
-ResultT = TypeVar("ResultT")
-HandlerT = TypeVar("HandlerT", bound="Handler")
 
 _AHEAD = 256 * 2**10  # characters of audio events that may be on their way to the loop
 _LAST_AUDIO = 1.0  # seconds that `close` waits for what is on its way
 
 
-class Connection:
+class Connection(HandlesEvents):
     """A realtime session, or a view of one. Made by `connect`, `answer` and `dial`; threads may share it.
 
     Iterating gives the events. Whoever takes an event, by iterating, `recv` or `run`, calls its handlers
@@ -67,14 +64,13 @@ class Connection:
     """
 
     def __init__(self, inner: AsyncConnection, portal: Portal) -> None:
+        super().__init__()
         self._inner = inner
         self._portal = portal
         self._is_held = True
         self._audio = _Audio(inner, portal)
         self._events: deque[ServerEvent] = deque()  # handed over, and not taken yet
         self._taking = threading.Lock()  # held by the thread that waits for more of them
-        self._handlers = Handlers()
-        self._registering = threading.Lock()
         self.playback = Playback(self)
 
     # Events in
@@ -135,7 +131,7 @@ class Connection:
     @overload
     def expect(self, kind: Kind, where: Where | None = None) -> Expectation[Any]: ...
     def expect(self, kind: Kind, where: Where | None = None) -> Expectation[Any]:
-        """Register for an event before doing what brings it; as `wait_for` takes it.
+        """Register for an event before doing what brings it; as for `wait_for`.
 
         Example:
             ```python
@@ -145,46 +141,6 @@ class Connection:
             ```
         """
         return Expectation(self, self._call(self._inner.expect, kind, where))
-
-    @overload
-    def on(self, kind: type[EventT], handler: None = None) -> Registering[EventT]: ...
-    @overload
-    def on(self, kind: type[EventT], handler: Callable[[EventT], ResultT]) -> Callable[[EventT], ResultT]: ...
-    @overload
-    def on(self, kind: str | Several, handler: None = None) -> Callable[[HandlerT], HandlerT]: ...
-    @overload
-    def on(self, kind: str | Several, handler: HandlerT) -> HandlerT: ...
-    def on(self, kind: Kind, handler: Any = None) -> Any:
-        """Have a function called with every event of a kind, in the thread that takes it.
-
-        Args:
-            kind: An event type such as `response.done`, an event class, or a union or a tuple of those.
-            handler: The function; without one, this is a decorator.
-
-        Raises:
-            TypeError: The kind is no kind of event, or the handler can't be called.
-            ValueError: The kind is empty.
-        """
-        return self._register(kind, handler, once=False)
-
-    @overload
-    def once(self, kind: type[EventT], handler: None = None) -> Registering[EventT]: ...
-    @overload
-    def once(
-        self, kind: type[EventT], handler: Callable[[EventT], ResultT]
-    ) -> Callable[[EventT], ResultT]: ...
-    @overload
-    def once(self, kind: str | Several, handler: None = None) -> Callable[[HandlerT], HandlerT]: ...
-    @overload
-    def once(self, kind: str | Several, handler: HandlerT) -> HandlerT: ...
-    def once(self, kind: Kind, handler: Any = None) -> Any:
-        """Have a function called with the next event of a kind; as `on`."""
-        return self._register(kind, handler, once=True)
-
-    def off(self, kind: Kind, handler: Handler | None = None) -> None:
-        """Stop calling a function, or all of that kind; raises as `on`."""
-        with self._registering:
-            self._handlers.remove(kind, handler)
 
     # Events out
 
@@ -475,18 +431,11 @@ class Connection:
         self._events.extend(batch)  # here already: whoever waits for it may have been interrupted
         return bool(batch)
 
-    def _register(self, kind: Kind, handler: Any, *, once: bool) -> Any:
-        if handler is None:
-            return lambda function: self._register(kind, function, once=once)
+    def _check_handler(self, handler: Handler) -> None:
         check_sync("handler", handler)
-        with self._registering:
-            self._handlers.add(kind, handler, once=once)
-        return handler
 
     def _call_handlers(self, event: Any) -> None:
-        with self._registering:
-            handlers = self._handlers.pop(event)
-        for handler in handlers:
+        for handler in self._handlers.pop(event):
             result = handler(event)
             if asyncio.iscoroutine(result):
                 result.close()

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from ..session import SessionLike
     from ..usage import Usage
 
-__all__ = ["AsyncConnection", "AsyncExpectation", "AsyncPlayback", "AsyncStream", "Registering"]
+__all__ = ["AsyncConnection", "AsyncExpectation", "AsyncPlayback", "AsyncStream", "HandlesEvents"]
 
 HandlerT = TypeVar("HandlerT", bound=Handler)
 EventT = TypeVar("EventT")
@@ -63,7 +63,72 @@ class Registering(Protocol[EventT]):
     def __call__(self, handler: Callable[[EventT], ResultT], /) -> Callable[[EventT], ResultT]: ...
 
 
-class AsyncConnection:
+class HandlesEvents:
+    """The handlers of a connection, blocking or awaited."""
+
+    def __init__(self) -> None:
+        self._handlers = Handlers()
+
+    @overload
+    def on(self, kind: type[EventT], handler: None = None) -> Registering[EventT]: ...
+    @overload
+    def on(self, kind: type[EventT], handler: Callable[[EventT], ResultT]) -> Callable[[EventT], ResultT]: ...
+    @overload
+    def on(self, kind: str | Several, handler: None = None) -> Callable[[HandlerT], HandlerT]: ...
+    @overload
+    def on(self, kind: str | Several, handler: HandlerT) -> HandlerT: ...
+    def on(self, kind: Kind, handler: Any = None) -> Any:
+        """Call a function with every event of a kind, when it is read by `run`, iteration or `recv`.
+
+        Args:
+            kind: An event type such as `response.done`, an event class, or a union or a tuple of those.
+            handler: The function; without one, this is a decorator.
+
+        Returns:
+            The function.
+
+        Raises:
+            TypeError: The kind is no kind of event, or the handler can't be called here.
+            ValueError: The kind is empty.
+        """
+        if handler is None:
+            return lambda function: self.on(kind, function)
+        self._check_handler(handler)
+        self._handlers.add(kind, handler)
+        return handler
+
+    @overload
+    def once(self, kind: type[EventT], handler: None = None) -> Registering[EventT]: ...
+    @overload
+    def once(
+        self, kind: type[EventT], handler: Callable[[EventT], ResultT]
+    ) -> Callable[[EventT], ResultT]: ...
+    @overload
+    def once(self, kind: str | Several, handler: None = None) -> Callable[[HandlerT], HandlerT]: ...
+    @overload
+    def once(self, kind: str | Several, handler: HandlerT) -> HandlerT: ...
+    def once(self, kind: Kind, handler: Any = None) -> Any:
+        """Call a function with the next event of a kind; as `on`."""
+        if handler is None:
+            return lambda function: self.once(kind, function)
+        self._check_handler(handler)
+        self._handlers.add(kind, handler, once=True)
+        return handler
+
+    def off(self, kind: Kind, handler: Handler | None = None) -> None:
+        """Stop calling a function, or all of that kind; one that isn't registered is ignored.
+
+        Raises:
+            TypeError: The kind is no kind of event.
+            ValueError: The kind is empty.
+        """
+        self._handlers.remove(kind, handler)
+
+    def _check_handler(self, handler: Handler) -> None:
+        """Raise TypeError if this connection can't call a function."""
+
+
+class AsyncConnection(HandlesEvents):
     """A realtime session, or a view of one, made by `connect`, `answer` or `dial`, for one event loop.
 
     Iterating yields the events. Whoever reads an event, by iterating, `recv` or `run`, calls its handlers
@@ -77,9 +142,9 @@ class AsyncConnection:
     """
 
     def __init__(self, traffic: Traffic, *, call: Call | None = None, call_id: str | None = None) -> None:
+        super().__init__()
         self._traffic = traffic
         self._state = traffic.state
-        self._handlers = Handlers()
         self._call = call
         self._call_id = call_id if call is None else call.id
         self._tools: ToolRunner | None = None
@@ -140,59 +205,6 @@ class AsyncConnection:
         return self._state.ending is not None
 
     # Receiving
-
-    @overload
-    def on(self, kind: type[EventT], handler: None = None) -> Registering[EventT]: ...
-    @overload
-    def on(self, kind: type[EventT], handler: Callable[[EventT], ResultT]) -> Callable[[EventT], ResultT]: ...
-    @overload
-    def on(self, kind: str | Several, handler: None = None) -> Callable[[HandlerT], HandlerT]: ...
-    @overload
-    def on(self, kind: str | Several, handler: HandlerT) -> HandlerT: ...
-    def on(self, kind: Kind, handler: Any = None) -> Any:
-        """Call a function with every event of a kind, when it is read by `run`, iteration or `recv`.
-
-        Args:
-            kind: An event type such as `response.done`, an event class, or a union or a tuple of those.
-            handler: The function; without one, this is a decorator.
-
-        Returns:
-            The function.
-
-        Raises:
-            TypeError: The kind is no kind of event, or the handler can't be called.
-            ValueError: The kind is empty.
-        """
-        if handler is None:
-            return lambda function: self.on(kind, function)
-        self._handlers.add(kind, handler)
-        return handler
-
-    @overload
-    def once(self, kind: type[EventT], handler: None = None) -> Registering[EventT]: ...
-    @overload
-    def once(
-        self, kind: type[EventT], handler: Callable[[EventT], ResultT]
-    ) -> Callable[[EventT], ResultT]: ...
-    @overload
-    def once(self, kind: str | Several, handler: None = None) -> Callable[[HandlerT], HandlerT]: ...
-    @overload
-    def once(self, kind: str | Several, handler: HandlerT) -> HandlerT: ...
-    def once(self, kind: Kind, handler: Any = None) -> Any:
-        """Call a function with the next event of a kind; as `on`."""
-        if handler is None:
-            return lambda function: self.once(kind, function)
-        self._handlers.add(kind, handler, once=True)
-        return handler
-
-    def off(self, kind: Kind, handler: Handler | None = None) -> None:
-        """Stop calling a function, or all of that kind; one that isn't registered is ignored.
-
-        Raises:
-            TypeError: The kind is no kind of event.
-            ValueError: The kind is empty.
-        """
-        self._handlers.remove(kind, handler)
 
     def __aiter__(self) -> Self:
         return self
@@ -279,7 +291,7 @@ class AsyncConnection:
     @overload
     def expect(self, kind: Kind, where: Where | None = None) -> AsyncExpectation[Any]: ...
     def expect(self, kind: Kind, where: Where | None = None) -> AsyncExpectation[Any]:
-        """Register for an event before doing what brings it; as `wait_for` takes it.
+        """Register for an event before doing what brings it; as for `wait_for`.
 
         Example:
             ```python

@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import logging
+import threading
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from types import UnionType
@@ -171,15 +172,16 @@ def hint(kind: str, known: Collection[str]) -> None:
 class Handlers:
     """The functions to be called with events of a kind, in the order in which they were registered.
 
-    It calls nothing itself. Entries are replaced, never changed, so that reading needs no lock.
+    It calls nothing itself; several threads may use it.
 
     Attributes:
         by_key: For each type or class the functions, and whether each is to be called once.
     """
 
-    __slots__ = ("by_key",)
+    __slots__ = ("_lock", "by_key")
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self.by_key: dict[str | type, tuple[tuple[Handler, bool], ...]] = {}
 
     def add(self, kind: Kind, handler: Handler, *, once: bool = False) -> None:
@@ -196,29 +198,34 @@ class Handlers:
         """
         if not callable(handler):
             raise TypeError(f"handler: expected a function, got {type(handler).__name__}")
-        for key in keys_of(kind):
-            self.by_key[key] = (*self.by_key.get(key, ()), (handler, once))
+        keys = keys_of(kind)
+        with self._lock:
+            for key in keys:
+                self.by_key[key] = (*self.by_key.get(key, ()), (handler, once))
 
     def remove(self, kind: Kind, handler: Handler | None = None) -> None:
         """Remove a function, or all of that kind; one that isn't registered is ignored."""
-        for key in keys_of(kind):
-            entries = self.by_key.get(key, ())
-            self.by_key[key] = tuple(e for e in entries if handler is not None and e[0] != handler)
+        keys = keys_of(kind)
+        with self._lock:
+            for key in keys:
+                entries = self.by_key.get(key, ())
+                self.by_key[key] = tuple(e for e in entries if handler is not None and e[0] != handler)
 
     def pop(self, event: Any) -> tuple[Handler, ...]:
         """Return the functions for an event, those by type first; those for one event alone are removed."""
         if not self.by_key:
             return ()
         found: list[Handler] = []
-        for key in (event.type, *type(event).__mro__):
-            entries = self.by_key.get(key)
-            if not entries:
-                continue
-            found += [handler for handler, _ in entries]
-            # What is registered once for a union is removed from all its members.
-            if gone := {id(handler) for handler, once in entries if once}:
-                for other, others in self.by_key.items():
-                    self.by_key[other] = tuple(e for e in others if not (e[1] and id(e[0]) in gone))
+        with self._lock:
+            for key in (event.type, *type(event).__mro__):
+                entries = self.by_key.get(key)
+                if not entries:
+                    continue
+                found += [handler for handler, _ in entries]
+                # What is registered once for a union is removed from all its members.
+                if gone := {id(handler) for handler, once in entries if once}:
+                    for other, others in self.by_key.items():
+                        self.by_key[other] = tuple(e for e in others if not (e[1] and id(e[0]) in gone))
         return tuple(found)
 
 

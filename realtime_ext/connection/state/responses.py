@@ -80,11 +80,11 @@ class Responses:
     def created(self, response: JSON) -> bool:
         """Note the start of a response, whoever asked for it; return whether it isn't over already."""
         response_id = _id(response)
-        if self._over is not None and response_id in self._over:
-            return False
         in_conversation = self._is_in_conversation(response)
+        is_answer = self._answer(in_conversation=in_conversation)
+        if not is_answer and self._over is not None and response_id in self._over:
+            return False
         self._is_hidden &= not in_conversation
-        self._answer(in_conversation=in_conversation)
         self._active[response_id] = in_conversation
         return True
 
@@ -121,11 +121,12 @@ class Responses:
     def _is_in_conversation(self, response: JSON) -> bool:
         return response.get("conversation_id") is not None or all(self._asked.values())
 
-    def _answer(self, *, in_conversation: bool) -> None:
-        """Note that the oldest request of that kind is answered."""
+    def _answer(self, *, in_conversation: bool) -> bool:
+        """Note that the oldest request of that kind is answered; return whether there was one."""
         answered = next((key for key, value in self._asked.items() if value == in_conversation), None)
         if answered is not None:
             del self._asked[answered]
+        return answered is not None
 
     def _grant(self) -> None:
         if self._queue and self._granted is None and not self.is_busy:

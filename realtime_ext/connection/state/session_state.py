@@ -84,6 +84,7 @@ class SessionState:
         "_is_shared",
         "_is_warned",
         "_last",
+        "_numbers",
         "_text",
         "_updates",
         "expiry",
@@ -101,6 +102,7 @@ class SessionState:
         self._configuration: JSON = {}
         self._in_force: list[tuple[str, JSON]] = []  # what was acknowledged last, by the ids of the updates
         self._last: tuple[object, str | None] | None = None  # id and text of the last description
+        self._numbers = False  # whether the server was seen to number its events
         self._updates: list[Acknowledgement] = []
         self._ends_at: float | None = None  # unix seconds
         self._is_warned = False
@@ -241,7 +243,8 @@ class SessionState:
 
     def _is_repeated(self, event_id: object) -> bool:
         before, self._last = self._last, (event_id, self._text)
-        return event_id is not None and before == self._last
+        self._numbers |= before is not None and before[0] != event_id
+        return self._numbers and event_id is not None and before == self._last
 
 
 class Answer(enum.Enum):

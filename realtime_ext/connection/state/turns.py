@@ -93,28 +93,6 @@ class TurnStream:
         events: What has come and was not read, with sizes.
     """
 
-    __slots__ = (
-        "_asked",
-        "_audio",
-        "_budget",
-        "_creates",
-        "_error",
-        "_finished",
-        "_ids",
-        "_is_sure",
-        "_is_waiting",
-        "_items",
-        "_outputs",
-        "_waiter",
-        "_whole",
-        "_words",
-        "active_response",
-        "events",
-        "is_over",
-        "mark",
-        "must_ask",
-    )
-
     def __init__(self, mark: str, budget: Budget) -> None:
         self.mark = mark
         self.is_over = False

@@ -76,6 +76,15 @@ def test_an_acknowledgement_that_comes_again_is_not_taken_for_the_next_one(core:
     assert second.done
 
 
+def test_a_server_with_one_id_for_all_events_acknowledges_all_the_same(core: ConnectionState) -> None:
+    tell(core, "session.created", session=described())
+    updates = [core.write({"type": "session.update", "session": {}}) for _ in range(2)]
+    waiters = [core.sending(update) for update in updates]
+    for _ in updates:
+        tell(core, "session.updated", session=described())
+    assert [waiter.done for waiter in waiters if waiter] == [True, True]
+
+
 def granted(core: ConnectionState) -> Waiter[None]:
     return core.wait_turn()
 
@@ -88,6 +97,17 @@ def test_a_start_that_comes_after_the_end_blocks_nobody(
     for kind in order:
         tell(core, f"response.{kind}", response={"id": "resp_1", "conversation_id": "conv_1"})
     assert granted(core).done
+
+
+def test_a_server_with_one_id_for_all_responses_is_waited_for(core: ConnectionState) -> None:
+    for _ in range(2):
+        core.sending(core.write({"type": "response.create"}))
+        tell(core, "response.created", response={"id": "resp_1", "conversation_id": "conv_1"})
+        ticket = granted(core)
+        assert not ticket.done
+        tell(core, "response.done", response={"id": "resp_1"})
+        assert ticket.done
+        core.release(ticket)
 
 
 def test_ids_are_remembered_for_a_while_and_not_for_ever(core: ConnectionState) -> None:

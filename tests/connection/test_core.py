@@ -1,4 +1,4 @@
-"""The protocol without a socket: any interleaving of server events, requests, losses and closes."""
+"""The state without a socket: any interleaving of server events, requests, losses and closes."""
 
 from __future__ import annotations
 
