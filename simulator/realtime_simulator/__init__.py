@@ -13,24 +13,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from realtime_simulator.engine.pacing import Pacing
     from realtime_simulator.engine.turn import (
         CallMcp,
         CallTool,
         Fail,
         Heard,
+        Pacing,
         Say,
         Turn,
         call_mcp,
         call_tool,
         say,
     )
-    from realtime_simulator.faults.catalog import FAULTS
-    from realtime_simulator.faults.faults import Fault
-    from realtime_simulator.records import Call, RequestRecord
-    from realtime_simulator.scenario.answers import sequence
-    from realtime_simulator.scenario.located import ScenarioError
-    from realtime_simulator.session_record import SessionRecord
+    from realtime_simulator.faults.catalog import FAULTS, Fault
+    from realtime_simulator.records import Call, RequestRecord, SessionRecord
+    from realtime_simulator.scenario.rules import sequence
+    from realtime_simulator.scenario.scenario_file import ScenarioError
     from realtime_simulator.simulator import Simulator, record_session, replay_session
 
 _HOMES = {
@@ -39,12 +37,12 @@ _HOMES = {
     "CallMcp": "engine.turn",
     "CallTool": "engine.turn",
     "Fail": "engine.turn",
-    "Fault": "faults.faults",
+    "Fault": "faults.catalog",
     "Heard": "engine.turn",
-    "Pacing": "engine.pacing",
+    "Pacing": "engine.turn",
     "RequestRecord": "records",
     "Say": "engine.turn",
-    "ScenarioError": "scenario.located",
+    "ScenarioError": "scenario.scenario_file",
     "SessionRecord": "records",
     "Simulator": "simulator",
     "Turn": "engine.turn",
@@ -53,7 +51,7 @@ _HOMES = {
     "record_session": "simulator",
     "replay_session": "simulator",
     "say": "engine.turn",
-    "sequence": "scenario.answers",
+    "sequence": "scenario.rules",
 }
 __all__ = [
     "FAULTS",

@@ -1,116 +1,115 @@
-"""How a simulator is put together; runs in its event loop, once each time that it is started."""
+"""How a simulator's parts are put together; runs in its event loop, once each time that it is started."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import attrs
 from starlette.types import ASGIApp
 
-from realtime_simulator.calls import Calls
+from realtime_simulator.call_registry import CallRegistry
 from realtime_simulator.clock import AdvancingClock
-from realtime_simulator.control.controls import Parts
-from realtime_simulator.control.endpoint import Controlled, Endpoint, beside
-from realtime_simulator.control.stage import Direction
+from realtime_simulator.control.endpoint import Endpoint, beside
 from realtime_simulator.credentials import Credentials
 from realtime_simulator.engine.ids import Ids
-from realtime_simulator.faults.faults import Faults
+from realtime_simulator.faults.catalog import Faults
+from realtime_simulator.faults.middleware import FaultMiddleware
 from realtime_simulator.http import app
-from realtime_simulator.http.calls import CallRoutes
-from realtime_simulator.http.client_secrets import ClientSecretRoutes
-from realtime_simulator.http.faults import FaultLayer
-from realtime_simulator.http.sessions import SessionRoutes
-from realtime_simulator.http.sip import SipRoutes
-from realtime_simulator.http.translations import TranslationRoutes
-from realtime_simulator.live import Studio
-from realtime_simulator.media.speaker import Speaker
+from realtime_simulator.http.operations import Operations
+from realtime_simulator.live import Services
+from realtime_simulator.media.voice import Speaker
 from realtime_simulator.recordings.player import Player
-from realtime_simulator.recordings.recorder import Passage
+from realtime_simulator.recordings.recorder import Recorder
 from realtime_simulator.recordings.tape import Writer, read
 from realtime_simulator.records import Records
+from realtime_simulator.scenario.rules import Behavior
 from realtime_simulator.settings import Settings
-from realtime_simulator.sip.desk import Desk
-from realtime_simulator.ws.routes import WebSocketRoutes
-from realtime_simulator.ws.sessions import Sessions
+from realtime_simulator.sip.sip_calls import IncomingCalls
+from realtime_simulator.ws.routes import SessionOpener, WebSocketRoutes
+
+if TYPE_CHECKING:
+    from realtime_simulator.simulator import Simulator
 
 
-@attrs.frozen
+@attrs.frozen(kw_only=True)
 class Assembly:
     """A simulator that can be served.
 
     Args:
         application: What is served.
-        parts: What can be acted on.
+        calls: All its calls.
+        incoming: The SIP calls among them.
+        clock: Its time.
         close: Ends everything in it.
     """
 
     application: ASGIApp
-    parts: Parts
+    calls: CallRegistry
+    incoming: IncomingCalls
+    clock: AdvancingClock
     close: Callable[[], Awaitable[None]]
 
 
 def assemble(
-    settings: Settings, records: Records, direction: Direction, faults: Faults, simulator: Controlled
+    settings: Settings, records: Records, behavior: Behavior, faults: Faults, simulator: Simulator
 ) -> Assembly:
     """Put the parts of a simulator together.
 
     Args:
         settings: Its settings.
         records: What it remembers.
-        direction: What is played.
+        behavior: What the model answers and users say.
         faults: What goes wrong.
         simulator: The simulator itself, for its control endpoint.
     """
     ids = Ids(settings.seed)
     clock = AdvancingClock()
     workers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="realtime-simulator-worker")
-    studio = Studio(
+    services = Services(
         clock=clock,
         speaker=Speaker(use_espeak=settings.espeak),
         workers=workers,
         records=records,
-        scenario=direction.script,
-        hearing=lambda: direction.hearing,
-        translation=lambda: direction.translation,
-        mcp_servers=direction.mcp_servers,
+        behavior=behavior,
         faults=faults,
     )
     credentials = Credentials(settings.api_key, clock, ids)
-    calls = Calls(settings, studio, ids)
-    desk = Desk(calls, studio, settings, ids)
+    calls = CallRegistry(settings, services, ids)
+    incoming = IncomingCalls(calls, services, settings, ids)
 
-    passage = None
+    recorder = None
     if settings.record is not None and settings.upstream is not None:
         tape = Writer(settings.record, settings.upstream)
-        passage = Passage(settings.upstream, settings.api_key, settings.upstream_key, tape)
-    websockets: app.WebSockets = WebSocketRoutes(Sessions(settings, studio, ids), calls, credentials, ids)
+        recorder = Recorder(settings.upstream, settings.api_key, settings.upstream_key, tape)
+    websockets: app.WebSockets = WebSocketRoutes(
+        SessionOpener(settings, services, ids), calls, credentials, ids
+    )
     if settings.replay is not None:
-        websockets = Player(
-            read(settings.replay), credentials, clock, ids, records.differs, settings.pacing.speed
-        )
+        recorded = read(settings.replay)
+        websockets = Player(recorded, credentials, clock, ids, records.differs, settings.pacing.speed)
 
     async def close() -> None:
-        if passage is not None:
-            passage.close()
-        await desk.close()
+        if recorder is not None:
+            recorder.close()
+        await incoming.close()
         await calls.close()
         workers.shutdown(wait=True, cancel_futures=True)
 
     api = app.build(
-        app.Routes(
-            calls=CallRoutes(calls, credentials),
-            secrets=ClientSecretRoutes(credentials, ids),
-            sessions=SessionRoutes(credentials, ids),
-            sip=SipRoutes(desk, credentials),
-            translations=TranslationRoutes(credentials, ids),
-        ),
+        Operations(calls=calls, incoming=incoming, credentials=credentials, ids=ids),
         websockets,
         records,
         ids,
-        lambda inner: FaultLayer(inner, faults, clock, ids, records),
+        lambda inner: FaultMiddleware(inner, faults, clock, ids, records),
     )
-    if passage is not None:
-        api = app.Frame(passage, records, ids)
-    application = beside(api, Endpoint(simulator, credentials).application())
-    return Assembly(application, Parts(calls, desk, clock), close)
+    if recorder is not None:
+        api = app.Frame(recorder, records, ids)
+    return Assembly(
+        application=beside(api, Endpoint(simulator, credentials).application()),
+        calls=calls,
+        incoming=incoming,
+        clock=clock,
+        close=close,
+    )

@@ -199,7 +199,7 @@ def _serve(words: list[str], program: str) -> int:
 
 
 def _simulator(options: argparse.Namespace) -> Simulator:
-    from realtime_simulator.engine.pacing import Pacing
+    from realtime_simulator.engine.turn import Pacing
     from realtime_simulator.simulator import Simulator
 
     simulator = Simulator(
@@ -214,10 +214,10 @@ def _simulator(options: argparse.Namespace) -> Simulator:
     )
     if options.scenario:
         simulator.load_scenario(options.scenario)
-    told = {"first_audio": options.first_audio, "speed": options.speed}
-    told = {name: value for name, value in told.items() if value is not None}
-    if told:
-        simulator.pace(Pacing(**told))
+    chosen = {"first_audio": options.first_audio, "speed": options.speed}
+    chosen = {name: value for name, value in chosen.items() if value is not None}
+    if chosen:
+        simulator.pace(Pacing(**chosen))
     return simulator
 
 
@@ -284,7 +284,7 @@ def _act(words: list[str], program: str) -> int:
         message = answer.get("error", {}).get("message") if isinstance(answer, dict) else None
         print(message or f"this is no simulator: it answers {response.status_code}", file=sys.stderr)
         return 1
-    print(json.dumps(answer) if options.json else _said(options.action, answer))
+    print(json.dumps(answer) if options.json else _summary(options.action, answer))
     return 0
 
 
@@ -294,7 +294,7 @@ def _request(options: argparse.Namespace) -> tuple[str, str, dict[str, Any]]:
 
     match options.action:
         case "incoming":
-            asked = {
+            fields = {
                 "to": options.to,
                 "headers": _headers(options.header),
                 "audio": options.audio and str(Path(options.audio).absolute()),
@@ -303,8 +303,8 @@ def _request(options: argparse.Namespace) -> tuple[str, str, dict[str, Any]]:
                 "delay": options.delay,
                 "ring_seconds": options.ring_seconds,
             }
-            told = {name: value for name, value in asked.items() if value not in (None, [])}
-            return "POST", "incoming", {"json": told}
+            chosen = {name: value for name, value in fields.items() if value not in (None, [])}
+            return "POST", "incoming", {"json": chosen}
         case "hang-up":
             return "POST", f"calls/{options.call_id}/hang_up", {}
         case "fault" if options.fault == "none":
@@ -312,8 +312,8 @@ def _request(options: argparse.Namespace) -> tuple[str, str, dict[str, Any]]:
         case "fault":
             name, settings = parse(options.fault)
             settings |= {"on": options.on, "rate": options.rate, "times": options.times}
-            told = {key: value for key, value in settings.items() if value is not None}
-            return "POST", "faults", {"json": {"name": name, **told}}
+            chosen = {key: value for key, value in settings.items() if value is not None}
+            return "POST", "faults", {"json": {"name": name, **chosen}}
         case _:
             path = Path(options.file)
             return "POST", "scenario", {"content": path.read_bytes(), "params": {"name": path.name}}
@@ -327,7 +327,7 @@ def _origin(url: str | None) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def _said(action: str, answer: dict[str, Any]) -> str:
+def _summary(action: str, answer: dict[str, Any]) -> str:
     if action == "incoming":
         return f"call {answer['id']}: {answer['state']}"
     if action == "fault" and answer:

@@ -1,4 +1,4 @@
-"""Time as the simulator sees it: real, but it can be put forward, so that nobody waits for long."""
+"""The simulator's time: real, but it can be put forward, so that tests don't wait."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _SWEEP = 64
 
 
 class Timer(Protocol):
-    """Something that was put off and can be called off."""
+    """A call in the future that can be cancelled."""
 
     def cancel(self) -> None: ...
 
 
 class Clock(Protocol):
-    """A clock on which things can be put off. All methods are called in the simulator's event loop."""
+    """A clock with timers. All methods are called in the simulator's event loop."""
 
     def monotonic(self) -> float:
         """Return seconds that never go back."""
@@ -38,8 +38,8 @@ class _Due:
     """A callback that waits in the heap.
 
     Args:
-        callback: Called once, unless it was called off.
-        cancelled: Told when it is called off.
+        callback: Called once, unless it was cancelled.
+        cancelled: Called when it is cancelled.
     """
 
     __slots__ = ("_cancelled", "callback")
@@ -74,7 +74,7 @@ class AdvancingClock:
     def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
         due = _Due(callback, self._count_cancelled)
         heapq.heappush(self._heap, (when, next(self._order), due))
-        self._wind()
+        self._set_alarm()
         return due
 
     async def advance(self, seconds: float) -> None:
@@ -88,13 +88,13 @@ class AdvancingClock:
             when, _, due = heapq.heappop(self._heap)
             self._ahead += max(0.0, when - self.monotonic())
             self._call(due)
-            # What a callback has set off gets its turn before the time goes on.
+            # What a callback has started runs before the time goes on.
             await asyncio.sleep(0)
         self._ahead += max(0.0, until - self.monotonic())
-        self._wind()
+        self._set_alarm()
 
     def _count_cancelled(self) -> None:
-        """Sweep the heap when most of it was called off: what lies far ahead would stay there for an hour."""
+        """Sweep the heap when most of it was cancelled: what lies far ahead would stay there for an hour."""
         self._cancelled += 1
         if self._cancelled > _SWEEP and self._cancelled > len(self._heap) // 2:
             self._heap = [entry for entry in self._heap if entry[2].callback is not None]
@@ -106,7 +106,7 @@ class AdvancingClock:
             heapq.heappop(self._heap)
         return self._heap[0][2] if self._heap else None
 
-    def _wind(self) -> None:
+    def _set_alarm(self) -> None:
         """Set the loop's alarm to the first thing that is due."""
         if self._next() is None:
             return
@@ -124,7 +124,7 @@ class AdvancingClock:
             while self._next() is not None and self._heap[0][0] <= self.monotonic():
                 self._call(heapq.heappop(self._heap)[2])
         finally:
-            self._wind()
+            self._set_alarm()
 
     @staticmethod
     def _call(due: _Due) -> None:

@@ -1,4 +1,4 @@
-"""Who may ask for what: the project's key, and the client secrets that it mints."""
+"""Authorization: the project's key, and the client secrets that are minted with it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class ClientSecret:
 
 
 class Credentials:
-    """The keys that a simulator takes.
+    """The keys that a simulator accepts.
 
     Args:
         api_key: The project's key.
@@ -71,10 +71,10 @@ class Credentials:
         Raises:
             ApiProblem: 401: no key, a wrong one, an expired one.
         """
-        return self.judge(_key(headers))
+        return self.check_key(_key(headers))
 
-    def judge(self, key: str | None) -> ClientSecret | None:
-        """As `identify`, for a key that came in some other way."""
+    def check_key(self, key: str | None) -> ClientSecret | None:
+        """Check a key that came in some other way; otherwise as `identify`."""
         if not key:
             raise ApiProblem("No API key was given. Send it as 'Authorization: Bearer <key>'.", status=401)
         if hmac.compare_digest(key.encode(), self._api_key.encode()):

@@ -1,6 +1,6 @@
-"""A session that lives: an engine session driven by the event loop, with its connections, voice and records.
+"""A running session: an engine session driven by the event loop, with its connections, voice and records.
 
-This is the only place where the engine's effects become something; it knows connections as functions.
+This is the only place that acts on the engine's effects; connections are functions here.
 """
 
 from __future__ import annotations
@@ -8,13 +8,13 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from concurrent.futures import Executor
-from typing import Any, Protocol
+from typing import Any
 
 import attrs
 
-from realtime_simulator import scenario
 from realtime_simulator.clock import Clock, Timer
 from realtime_simulator.engine.core import Core
 from realtime_simulator.engine.effects import (
@@ -31,12 +31,11 @@ from realtime_simulator.engine.effects import (
     TranslationNeeded,
 )
 from realtime_simulator.engine.turn import Action, Fail, Heard, Say, Turn
-from realtime_simulator.faults.faults import Faults
-from realtime_simulator.hearing import Hearing, Translation, default_hearing, default_translation
-from realtime_simulator.media.codec import PCM
-from realtime_simulator.media.speaker import Speaker
-from realtime_simulator.records import Records
-from realtime_simulator.session_record import SessionRecord
+from realtime_simulator.faults.catalog import Faults
+from realtime_simulator.media.speech import PACKET_SAMPLES, PCM
+from realtime_simulator.media.voice import Speaker
+from realtime_simulator.records import Records, SessionRecord
+from realtime_simulator.scenario.rules import Behavior, actions
 
 logger = logging.getLogger("realtime_simulator")
 Send = Callable[[Mapping[str, Any]], None]
@@ -44,28 +43,56 @@ Ended = Callable[[int, str], None]
 _NO_TURN = Turn(text="", items=(), session={}, response={}, tools=())
 
 
-class Player(Protocol):
-    """What plays the model's audio to a peer."""
+@attrs.define
+class _Playing:
+    play: Play
+    next: int
 
-    def queue(self, play: Play) -> None: ...
+
+class PlayQueue:
+    """The model's speech that a peer has still to hear, 20 ms at a time."""
+
+    def __init__(self) -> None:
+        self._queue: deque[_Playing] = deque()
+
+    def add(self, play: Play) -> None:
+        """Queue speech."""
+        self._queue.append(_Playing(play, play.start))
+
     def clear(self) -> Mapping[str, int]:
         """Drop everything; return how many samples of each queued item were played."""
-        ...
+        played: dict[str, int] = {}
+        for playing in self._queue:
+            played.setdefault(playing.play.item_id, playing.next)
+        self._queue.clear()
+        return played
+
+    def next(self) -> tuple[Play, int, int] | None:
+        """Return the next 20 ms, as its first sample and the one after its last; None for silence."""
+        if not self._queue:
+            return None
+        playing = self._queue[0]
+        play, start = playing.play, playing.next
+        playing.next = min(start + PACKET_SAMPLES, play.end)
+        if playing.next >= play.end:
+            self._queue.popleft()
+        return play, start, playing.next
+
+    def holds(self, response_id: str) -> bool:
+        """Return whether anything of a response is queued."""
+        return any(playing.play.response_id == response_id for playing in self._queue)
 
 
 @attrs.frozen(kw_only=True)
-class Studio:
+class Services:
     """What all sessions of a simulator share.
 
     Args:
         clock: The time.
         speaker: The voice.
         workers: Where slow work is done.
-        records: What tests look at.
-        scenario: What the model answers.
-        hearing: What the user is taken to have said; asked anew for each item.
-        translation: What something means in another language; asked anew each time.
-        mcp_servers: The tools of MCP servers by label; None for one that can't be asked.
+        records: What tests read.
+        behavior: What the model answers and users say; looked up anew each time.
         faults: What goes wrong.
     """
 
@@ -73,11 +100,8 @@ class Studio:
     speaker: Speaker
     workers: Executor
     records: Records
-    scenario: scenario.Script
-    hearing: Callable[[], Hearing] = lambda: default_hearing
-    translation: Callable[[], Translation] = lambda: default_translation
-    mcp_servers: Mapping[str, Sequence[Mapping[str, Any]] | None] = attrs.field(factory=dict)
-    faults: Faults = attrs.field(factory=Faults)
+    behavior: Behavior
+    faults: Faults
 
 
 class LiveSession:
@@ -86,43 +110,44 @@ class LiveSession:
     Args:
         session: The engine's session.
         record: Where it is recorded.
-        studio: What it shares with others.
+        services: What all sessions share.
         on_end: Called once, with the close code and the reason.
-        player: What plays the model's audio; None if audio goes out in events.
+        plays: Where the model's audio is queued for a track; None if it goes out in events.
     """
 
     def __init__(
         self,
         session: Core,
         record: SessionRecord,
-        studio: Studio,
+        services: Services,
         on_end: Ended,
-        player: Player | None = None,
+        plays: PlayQueue | None = None,
     ) -> None:
         self.session = session
         self.record = record
-        self.player = player
-        self._studio = studio
+        self._plays = plays
+        self._services = services
         self._on_end = on_end
         self._listeners: dict[Send, Ended | None] = {}
         self._timer: Timer | None = None
         self._due_at: float | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._pumping = False
-        record.look_through(self._look)
+        record.read_from(self._look)
         self._pump()
 
     @property
     def now(self) -> float:
-        return self._studio.clock.monotonic()
+        return self._services.clock.monotonic()
 
     def attach(self, send: Send, *, greet: bool, on_end: Ended | None = None) -> None:
-        """Let a connection hear the session's events.
+        """Send the session's events to a connection from now on.
 
         Args:
             send: Called with each event.
-            greet: Whether it is the session's own connection and hears `session.created` first.
-            on_end: Called when the session ends while the connection listens, with close code and reason.
+            greet: Whether it is the session's own connection, which receives `session.created` first.
+            on_end: Called when the session ends before the connection is detached, with close code and
+                reason.
         """
         if self.session.ended:
             if on_end is not None:
@@ -136,28 +161,28 @@ class LiveSession:
         self._pump()
 
     def detach(self, send: Send) -> None:
-        """Let a connection hear no more."""
+        """Send a connection no more events."""
         self._listeners.pop(send, None)
 
     def receive(self, message: str | bytes) -> None:
-        """Take a message from any of the session's connections."""
+        """Process a message from any of the session's connections."""
         event = self.session.receive_text(message, self.now)
         if event is not None:
             self.record.add_received(event)
         self._pump()
 
     def hear(self, pcm: bytes) -> None:
-        """Take sound from the peer's track."""
+        """Process sound from the peer's track, PCM16 mono at 24 kHz."""
         self.record.audio_in.add(pcm)
         self.session.hear(pcm, self.now)
         self._pump()
 
     def played(self, pcm: bytes) -> None:
-        """The player has sent this sound."""
+        """Record sound that the player has sent."""
         self.record.audio_out.add(pcm)
 
     def drained(self, response_id: str) -> None:
-        """The player has sent all that it had of a response."""
+        """Process that the player has sent all that was queued of a response."""
         self.session.playback_drained(response_id, self.now)
         self._pump()
 
@@ -167,7 +192,7 @@ class LiveSession:
         self._pump()
 
     def _pump(self) -> None:
-        """Act on all effects, then put the clock to the next deadline."""
+        """Act on all effects, then set the timer to the next deadline."""
         if self._pumping:
             return
         self._pumping = True
@@ -177,20 +202,20 @@ class LiveSession:
                     self._act(effect)
         finally:
             self._pumping = False
-        self._studio.records.changed()
-        self._wind()
+        self._services.records.changed()
+        self._set_timer()
 
     def _look(self) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         return self.session.view(), self.session.items()
 
-    def _wind(self) -> None:
+    def _set_timer(self) -> None:
         deadline = self.session.deadline()
         if deadline == self._due_at:
             return
         if self._timer is not None:
             self._timer.cancel()
         self._due_at = deadline
-        self._timer = None if deadline is None else self._studio.clock.call_at(deadline, self._due)
+        self._timer = None if deadline is None else self._services.clock.call_at(deadline, self._due)
 
     def _due(self) -> None:
         self._timer = self._due_at = None
@@ -209,7 +234,7 @@ class LiveSession:
                 self._hear(item_id, Heard(pcm=pcm, session=self.session.view()))
             case ToolsNeeded(item_id, label, allowed):
                 named = [{"name": name, "input_schema": {"type": "object"}} for name in allowed]
-                tools = self._studio.mcp_servers.get(label, named)
+                tools = self._services.behavior.mcp_servers.get(label, named)
                 self.session.listed(item_id, tools, self.now)
             case TranslationNeeded(spoken_id, text, language):
                 self._start(self._translate(spoken_id, text, language))
@@ -218,10 +243,10 @@ class LiveSession:
             case AudioOut(pcm):
                 self.record.audio_out.add(pcm)
             case Play():
-                if self.player is not None:
-                    self.player.queue(effect)
+                if self._plays is not None:
+                    self._plays.add(effect)
             case StopPlaying(truncate):
-                played = self.player.clear() if self.player is not None else {}
+                played = self._plays.clear() if self._plays is not None else {}
                 self.session.playback_cleared(played, truncate=truncate, now=self.now)
             case End(code, reason):
                 self.record.close(reason)
@@ -239,31 +264,33 @@ class LiveSession:
         task.add_done_callback(self._tasks.discard)
 
     def _hear(self, item_id: str, heard: Heard) -> None:
-        """Find out what the user said; at once, unless that takes its time."""
+        """Ask for the words of the user's audio; they may come at once or later."""
         try:
-            words = self._studio.hearing()(heard)
+            words = self._services.behavior.hearing(heard)
             if inspect.isawaitable(words):
                 self._start(self._hear_later(item_id, words))
                 return
             self.session.heard(item_id, words, self.now)
-        except Exception as error:  # a user's function may fail in any way; an event says so
-            logger.exception("what the user said could not be found out")
-            self.session.heard(item_id, "", self.now, f"{type(error).__name__}: {error}")
+        except Exception as error:  # a user's function may fail in any way; an event reports it
+            self._not_heard(item_id, error)
 
     async def _hear_later(self, item_id: str, words: Awaitable[str]) -> None:
         try:
             self.session.heard(item_id, await words, self.now)
         except Exception as error:
-            logger.exception("what the user said could not be found out")
-            self.session.heard(item_id, "", self.now, f"{type(error).__name__}: {error}")
+            self._not_heard(item_id, error)
         self._pump()
 
+    def _not_heard(self, item_id: str, error: Exception) -> None:
+        logger.error("the function for what users say failed", exc_info=error)
+        self.session.heard(item_id, "", self.now, f"{type(error).__name__}: {error}")
+
     async def _answer(self, response_id: str, turn: Turn) -> None:
-        """Find out what the model answers, give it a voice, hand it to the session."""
+        """Ask for the model's answer, synthesize its speech, and pass it to the session."""
         try:
-            answer = await self._studio.scenario(turn)
-            voiced = [await self._voiced(action, turn) for action in scenario.actions(answer)]
-        except Exception as error:  # a user's function may fail in any way; the response says so
+            answer = await self._services.behavior.script(turn)
+            voiced = [await self._voiced(action, turn) for action in actions(answer)]
+        except Exception as error:  # a user's function may fail in any way; the response reports it
             logger.exception("the scenario failed")
             voiced = [Fail("scenario_error", f"{type(error).__name__}: {error}")]
         self.session.answer(response_id, voiced, self.now)
@@ -272,11 +299,11 @@ class LiveSession:
     async def _translate(self, spoken_id: str, text: str, language: str) -> None:
         said: Action
         try:
-            words = self._studio.translation()(text, language)
+            words = self._services.behavior.translation(text, language)
             if inspect.isawaitable(words):
                 words = await words
             said = await self._voiced(Say(words), _NO_TURN)
-        except Exception as error:  # a user's function may fail in any way; an event says so
+        except Exception as error:  # a user's function may fail in any way; an event reports it
             logger.exception("the translation failed")
             said = Fail("translation_failed", f"{type(error).__name__}: {error}")
         self.session.answer(spoken_id, [said], self.now)
@@ -285,12 +312,12 @@ class LiveSession:
     async def _voiced(self, action: Action, turn: Turn) -> Action:
         if not isinstance(action, Say) or action.speech is not None or "audio" not in turn.modalities:
             return action
-        speaker, packets = self._studio.speaker, self.player is not None
+        speaker, packets = self._services.speaker, self._plays is not None
         format = PCM if packets else turn.format
         speech = speaker.remembered(action.text, turn.voice, turn.speed, packets=packets, format=format)
         if speech is None:
             speech = await asyncio.get_running_loop().run_in_executor(
-                self._studio.workers,
+                self._services.workers,
                 lambda: speaker.speak(action.text, turn.voice, turn.speed, packets=packets, format=format),
             )
         return attrs.evolve(action, speech=speech)

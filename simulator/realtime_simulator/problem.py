@@ -1,7 +1,6 @@
-"""What the simulator refuses, said in the API's words: an HTTP error envelope or an `error` event.
+"""Refusals in the API's words: an HTTP error envelope or an `error` event.
 
-This module only carries the refusal; who raises it decides, and who catches it (the HTTP app, a session)
-chooses the shape. It knows nothing of sockets.
+Whoever catches one (the HTTP app, a session) chooses the shape.
 """
 
 from __future__ import annotations

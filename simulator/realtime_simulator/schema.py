@@ -1,7 +1,6 @@
-"""The simulator's one door to the API description: compiled validators, and where a value breaks its schema.
+"""Checks against the API description: compiled validators, and where a value breaks its schema.
 
-Limits come from `realtime_api.schemas` and from nowhere else; this module adds none of its own. It only
-says what is wrong, in the API's codes; what follows from that is decided by its callers.
+Limits come from `realtime_api.schemas` and from nowhere else; this module adds none of its own.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ def event_schemas(union: str) -> Mapping[str, str]:
 
 
 def check(name: str, value: Any, *, at: str = "", strict: bool = True) -> None:
-    """Refuse a value that its schema, or the API, does not take.
+    """Refuse a value that its schema, or the API, does not accept.
 
     Args:
         name: The schema's name.

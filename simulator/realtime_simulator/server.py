@@ -1,25 +1,156 @@
-"""The thread in which a simulator lives: its event loop, its HTTP server, its orderly end."""
+"""The thread in which a simulator serves: its event loop, its HTTP and WebSocket server, its orderly end.
+
+This is the one grip on uvicorn's inside. Each request carries a function in its scope that resets its
+connection; faults call it. What never becomes a request is rejected here, with the API's envelope.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import socket
+import struct
 import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
+from http import HTTPStatus
+from typing import Any
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.config import Config
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from uvicorn.server import ServerState
+from websockets.protocol import State
 
-from realtime_simulator.resets import HttpProtocol
-from realtime_simulator.ws.protocol import WebSocketProtocol
+from realtime_simulator.outgoing import SILENT
+from realtime_simulator.problem import ApiProblem
 
+HEAD_SECONDS = 20.0
+"""How long the head of a request may last."""
+_KEY = "realtime_simulator.reset"
 logger = logging.getLogger("realtime_simulator")
 _GRACE_SECONDS = 1.0
 MAX_FRAME_BYTES = 24 * 1024 * 1024
-"""More than an event may have, so that one too large is answered and not cut off; 1009 beyond that."""
+"""More than an event may have, so that one too large is answered; 1009 beyond that."""
+
+
+def with_reset(app: ASGIApp, transport: Callable[[], asyncio.Transport]) -> ASGIApp:
+    """Return an application whose requests carry a function that resets their connection.
+
+    Args:
+        app: The application.
+        transport: Returns the connection's transport.
+    """
+
+    async def resettable(scope: Scope, receive: Receive, send: Send) -> None:
+        extensions = dict(scope.get("extensions") or {})
+        scope["extensions"] = {**extensions, _KEY: lambda: _reset(transport())}
+        await app(scope, receive, send)
+
+    return resettable
+
+
+def reset(scope: Scope) -> None:
+    """Reset the connection that a request came over."""
+    cut: Callable[[], None] = scope["extensions"][_KEY]
+    cut()
+
+
+def _reset(transport: asyncio.Transport) -> None:
+    connection = transport.get_extra_info("socket")
+    if connection is not None:
+        # Without lingering the system sends RST instead of FIN.
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
+
+
+class HttpProtocol(H11Protocol):
+    """uvicorn's HTTP protocol, with resets, and an envelope for what is no request."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.app = with_reset(self.app, lambda: self.transport)
+        self.logger = SILENT
+        self._head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._head_timer = self.loop.call_later(HEAD_SECONDS, self._refuse_late)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    def handle_websocket_upgrade(self, event: Any) -> None:
+        """Switch to the WebSocket protocol; the timer would keep this one, and its session, in memory."""
+        self._stop_timer()
+        super().handle_websocket_upgrade(event)
+
+    def _stop_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP, or has too long a head."""
+        self._refuse(ApiProblem("This is no HTTP/1.1 request, or its head is too long.", status=400))
+
+    def _refuse_late(self) -> None:
+        """Refuse a client that has not sent a whole head in time."""
+        self._head_timer = None
+        if not self._has_request() and self.transport.get_protocol() is self:
+            self._refuse(ApiProblem("The request's head did not arrive in time.", status=408))
+
+    def _has_request(self) -> bool:
+        cycle: object = self.cycle  # uvicorn's types claim that there always is one
+        return cycle is not None
+
+    def _refuse(self, problem: ApiProblem) -> None:
+        # Past h11, which may be in a state in which it refuses to speak.
+        content = json.dumps(problem.envelope()).encode()
+        if not self._has_request() and not self.transport.is_closing():
+            head = (
+                f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}\r\nconnection: close\r\n"
+                f"content-type: application/json\r\ncontent-length: {len(content)}\r\n\r\n"
+            )
+            self.transport.write(head.encode("ascii") + content)
+        self.transport.close()
+
+
+class WebSocketProtocol(WebSocketsSansIOProtocol):
+    """uvicorn's WebSocket protocol without its log.
+
+    Args:
+        config: The server's configuration.
+        server_state: What its connections share.
+        app_state: The application's state.
+        _loop: The event loop; the running one if None.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self.app = with_reset(self.app, lambda: self.transport)
+        self.logger = SILENT
+        self.conn.logger = SILENT
+        self.conn.debug = False
+
+    def shutdown(self) -> None:
+        """Close with 1012; drop one that is closing already, for which uvicorn would raise."""
+        if self.handshake_complete and self.conn.state is not State.OPEN:
+            self.stop_keepalive()
+            self.transport.close()
+        else:
+            super().shutdown()
 
 
 class _HttpServer(uvicorn.Server):
@@ -64,7 +195,7 @@ class ServerThread:
 
     Args:
         host: The address to listen on.
-        port: The port; 0 takes a free one.
+        port: The port; 0 chooses a free one.
         build: Called in the thread's event loop; returns the application and what closes it.
     """
 
@@ -97,11 +228,11 @@ class ServerThread:
         return threading.current_thread() is self._thread
 
     def start(self) -> None:
-        """Start the thread; `started` tells when it serves."""
+        """Start the thread; `started` is done when it serves."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Ask the thread to end; `ended` tells when it is about to."""
+        """Ask the thread to end; `ended` is done when it is about to."""
         if self._loop is not None and self._stopping is not None:
             with contextlib.suppress(RuntimeError):  # it has ended by itself
                 self._loop.call_soon_threadsafe(self._stopping.set)
@@ -136,7 +267,8 @@ class ServerThread:
             ws=WebSocketProtocol,
             ws_max_size=MAX_FRAME_BYTES,
             ws_per_message_deflate=False,
-            # A client that answers no pings may be stopped in a debugger: that is no reason to leave it.
+            # A client that answers no pings may be stopped in a debugger, which is no reason to disconnect
+            # it.
             ws_ping_timeout=None,
             loop="none",
             lifespan="off",
@@ -153,7 +285,7 @@ class ServerThread:
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """Return a bound socket, so that a taken port is known before a thread starts."""
+    """Return a bound socket, so that a port in use is an error before a thread starts."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # asyncio turns Nagle's algorithm off on accepted sockets only if the protocol is named: without that each
     # small answer waits some 40 ms for an acknowledgement.

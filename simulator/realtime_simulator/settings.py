@@ -1,4 +1,4 @@
-"""What a simulator is told when it is made."""
+"""The settings of a simulator."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from realtime_simulator.engine.pacing import Pacing
+from realtime_simulator.engine.turn import Pacing
 
 LOOPBACK = "127.0.0.1"
 
@@ -19,20 +19,20 @@ class Settings:
 
     Args:
         host: The address that it listens on.
-        port: The port; 0 takes a free one.
-        api_key: The project key that it takes.
+        port: The port; 0 chooses a free one.
+        api_key: The project key that it accepts.
         webhook_secret: What it signs webhooks with, `whsec_…`.
         pacing: How fast the model answers; the only one that may change, for the sessions to come.
         session_seconds: How long a session lasts.
-        rtc_addresses: The addresses on which calls take audio and data.
-        rtc_loopback_only: Whether calls follow an offer's loopback candidates only.
+        rtc_addresses: The addresses on which calls receive audio and data.
+        rtc_loopback_only: Whether calls use an offer's loopback candidates only.
         espeak: Whether espeak-ng speaks where it is installed.
         kept: How many requests, sessions and calls are remembered.
         seed: Makes ids repeatable; None for random ones.
         record: The file to which sessions with `upstream` are written.
         upstream: The base URL of the API that is recorded.
-        upstream_key: Its key, which stands behind `api_key`.
-        replay: The file whose sessions are played.
+        upstream_key: Its key, which replaces `api_key` in what is passed on.
+        replay: The file whose sessions are replayed.
     """
 
     host: str = LOOPBACK

@@ -1,32 +1,47 @@
-"""`Simulator`: a Realtime API in this process, on a free loopback port."""
+"""`Simulator`: a Realtime API in this process, on a free loopback port; any thread may call its methods."""
 
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
+import functools
 import os
 import secrets
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from starlette.types import ASGIApp
 
-from realtime_simulator.assembly import assemble
-from realtime_simulator.control.controls import Controls
-from realtime_simulator.control.stage import Stage
-from realtime_simulator.engine.pacing import Pacing
-from realtime_simulator.records import Call, Records, RequestRecord
+from realtime_simulator.assembly import Assembly, assemble
+from realtime_simulator.engine.turn import Pacing
+from realtime_simulator.faults.catalog import Fault, Faults
+from realtime_simulator.problem import ApiProblem
+from realtime_simulator.records import Call, Records, RequestRecord, SessionRecord
+from realtime_simulator.scenario.rules import Answer, Behavior, Hearing, Match, Scenario, Translation
 from realtime_simulator.server import ServerThread
-from realtime_simulator.session_record import SessionRecord
 from realtime_simulator.settings import LOOPBACK, Settings, check_modes
-from realtime_simulator.sip.announcement import SECRET_PREFIX, signing_key
+from realtime_simulator.sip.line import AudioLike, read_audio
+from realtime_simulator.sip.sip_calls import HeadersLike, Incoming, build_headers
+from realtime_simulator.sip.webhooks import (
+    EVENT_TYPES,
+    SECRET_PREFIX,
+    EventType,
+    Plan,
+    check_target,
+    signing_key,
+)
 
+T = TypeVar("T")
 _START_SECONDS = 30.0
+_FIRST_ATTEMPT_SECONDS = 20.0
 _API = "https://api.openai.com/v1"
 
 
-class Simulator(Stage, Controls):
+class Simulator:
     """A Realtime API for tests and for building without a key.
 
     It serves from a thread of its own, so that synchronous and asynchronous code can use it alike:
@@ -35,26 +50,27 @@ class Simulator(Stage, Controls):
             client = RealtimeClient(api_key=sim.api_key, base_url=sim.base_url)
 
     Args:
-        host: The address to listen on. Others than loopback let other machines in.
-        port: The port; 0 takes a free one.
+        host: The address to listen on. With another than loopback, other machines can reach it.
+        port: The port; 0 chooses a free one.
         api_key: The project key to accept; a random one if None.
         webhook_secret: What webhooks are signed with, `whsec_…`; a random one if None.
-        pacing: How fast the model answers; at once unless told otherwise.
+        pacing: How fast the model answers; at once if None.
         session_seconds: How long a session lasts; 3600 in the API.
-        rtc_addresses: The addresses on which calls take audio and data, loopback unless told otherwise.
-        rtc_loopback_only: Whether the loopback candidates of an offer are the only ones that are followed.
+        rtc_addresses: The addresses on which calls receive audio and data; loopback by default.
+        rtc_loopback_only: Whether only the loopback candidates of an offer are used.
         espeak: Whether espeak-ng speaks where it is installed; otherwise a synthetic voice does.
         kept: How many requests, sessions and calls are remembered.
         seed: Makes ids repeatable; None for random ones.
-        record: A file: everything is passed on to `upstream`, and WebSocket sessions are written there,
+        record: A file: everything is passed on to `upstream`, and WebSocket sessions are recorded there,
             without secrets.
         upstream: The base URL of the API that is recorded, such as `https://api.openai.com/v1`.
-        upstream_key: Its key; clients that come with `api_key` are passed on with it, others with their own.
-        replay: A file that was recorded: its sessions are played to clients that send what was recorded.
+        upstream_key: Its key, which replaces `api_key` when a request is passed on; other keys are passed on
+            as they are.
+        replay: A file that was recorded: its sessions are replayed to clients that send what was recorded.
 
     Raises:
         ValueError: The webhook secret is malformed.
-        OSError: The port is taken, on entering.
+        OSError: The port is in use, on entering.
     """
 
     def __init__(
@@ -77,12 +93,13 @@ class Simulator(Stage, Controls):
         replay: str | os.PathLike[str] | None = None,
     ) -> None:
         if webhook_secret is not None:
-            signing_key(webhook_secret)  # what is wrong with it is said now
+            signing_key(webhook_secret)  # a malformed one is an error now, not at the first webhook
+        random_secret = SECRET_PREFIX + base64.b64encode(secrets.token_bytes(24)).decode("ascii")
         settings = Settings(
             host=host,
             port=port,
             api_key=api_key or f"sk-sim-{secrets.token_hex(16)}",
-            webhook_secret=webhook_secret or _webhook_secret(),
+            webhook_secret=webhook_secret or random_secret,
             pacing=pacing or Pacing(),
             session_seconds=session_seconds,
             rtc_addresses=tuple(rtc_addresses),
@@ -96,21 +113,24 @@ class Simulator(Stage, Controls):
             replay=replay,
         )
         check_modes(settings)
-        Stage.__init__(self)
-        Controls.__init__(self, settings)
+        self._settings = settings
+        self._behavior = Behavior()
+        self._faults = Faults(seed)
         self._records = Records(kept)
+        self._thread: ServerThread | None = None
+        self._assembly: Assembly | None = None
 
     def __repr__(self) -> str:
         return f"<Simulator {self.base_url if self._thread else 'not running'}>"
 
-    # What it is
+    # Where it is, and what happened
 
     @property
     def base_url(self) -> str:
         """The address of the API, up to and with `/v1`.
 
         Raises:
-            RuntimeError: It doesn't run.
+            RuntimeError: The simulator is not running.
         """
         if self._thread is None:
             raise RuntimeError("the simulator is not running; enter it with `with` first")
@@ -151,7 +171,7 @@ class Simulator(Stage, Controls):
         """Wait until a condition on the records holds.
 
         Args:
-            condition: Asked again whenever something was recorded.
+            condition: Called again whenever something was recorded.
             timeout: Seconds.
 
         Raises:
@@ -160,7 +180,270 @@ class Simulator(Stage, Controls):
         if not self._records.wait_for(condition, timeout):
             raise TimeoutError(f"the condition did not hold within {timeout:g} s")
 
-    # Its life
+    # What the model answers and users say
+
+    def on_response(
+        self,
+        answer: Answer | Scenario,
+        *,
+        match: Match | None = None,
+        times: int | None = None,
+    ) -> None:
+        """Set what the model answers from now on; earlier rules apply where this one doesn't.
+
+            sim.on_response("It is sunny.", match="weather")
+            sim.on_response(sequence(call_tool("book_room", {"nights": 2}), "It is booked."), match="book")
+
+        Without a rule, the simulator repeats what was said; if that names one of the session's tools, the
+        tool is called, and once its output is in, a message repeats the output.
+
+        Args:
+            answer: A text to say, `say(…)`, `call_tool(…)`, `call_mcp(…)`, `Fail(…)`, a list of them, or a
+                function of the `Turn` that returns one; None passes the turn on to earlier rules. A function
+                may be a coroutine function, and runs in the simulator's thread.
+            match: For which turns: a regular expression that is searched for in the user's words, whatever
+                the case, or a function of the `Turn`; None for all.
+            times: How often it answers; None for any number.
+
+        Raises:
+            TypeError: It is no answer.
+            ValueError: `match` is no regular expression, or `times` isn't a whole number from 1.
+        """
+        self._behavior.script.add(answer, match, times)
+
+    def on_speech(self, words: Hearing) -> None:
+        """Set the words of the user's audio from now on; speech is not recognized here.
+
+        Args:
+            words: Called with a `Heard` (`pcm`, `seconds`, `session`) for every turn of the user; returns
+                the words. It may be a coroutine function, and runs in the simulator's thread.
+        """
+        self._behavior.hearing = words
+
+    def on_translation(self, words: Translation) -> None:
+        """Set what translation sessions say from now on; nothing is translated here.
+
+        Args:
+            words: Called with what was said and the language to translate to, such as `es`; returns the
+                translation. It may be a coroutine function, and runs in the simulator's thread.
+        """
+        self._behavior.translation = words
+
+    def mcp_server(self, server_label: str, tools: Sequence[Mapping[str, Any]] | None) -> None:
+        """Set the tools of an MCP server; without that it has those that the session allows by name.
+
+        Args:
+            server_label: The session's name of the server.
+            tools: Objects with `name`, `input_schema` and perhaps `description`; None for a server that
+                can't be reached.
+        """
+        self._behavior.mcp_servers[server_label] = tools
+
+    def pace(self, pacing: Pacing) -> None:
+        """Set how fast the model answers in the sessions to come.
+
+        Args:
+            pacing: Time to first output, and speed against real time; 0 is at once.
+        """
+        self._settings.pacing = pacing
+
+    def load_scenario(self, scenario: str | os.PathLike[str]) -> None:
+        """Add the rules of a YAML file; earlier rules apply where the file has none.
+
+        Args:
+            scenario: The file's path.
+
+        Raises:
+            ScenarioError: The file is faulty; the message has line and field. Nothing of it applies then.
+            OSError: It can't be read.
+        """
+        path = Path(scenario)
+        self.play_scenario(path.read_text(encoding="utf-8"), path.name)
+
+    def play_scenario(self, text: str, name: str = "scenario") -> None:
+        """Add the rules of a scenario that was read already; otherwise as `load_scenario`.
+
+        Args:
+            text: The YAML.
+            name: Its name, for messages.
+        """
+        from realtime_simulator.scenario.scenario_file import parse
+
+        file = parse(text, name)
+        for rule in reversed(file.rules):
+            self._behavior.script.add(rule.answer, rule.match, rule.times)
+        self._behavior.hear_in_turn(file.heard)
+        self._behavior.mcp_servers.update(file.mcp_servers)
+        if file.pacing is not None:
+            self.pace(file.pacing)
+        for fault in file.faults:
+            self._faults.add(**fault)
+
+    # Phone calls
+
+    def incoming_call(
+        self,
+        to: str,
+        headers: HeadersLike | None = None,
+        *,
+        audio: AudioLike | None = None,
+        events: Sequence[EventType] | EventType = "realtime.call.incoming",
+        duplicates: int = 0,
+        delay: float = 0.0,
+        age: float = 0.0,
+        attempts: int = 5,
+        ring_seconds: float = 60.0,
+        line_speed: float = 1.0,
+        wait: bool | None = None,
+    ) -> Call:
+        """Start a SIP call to the API and announce it by webhook.
+
+        The webhook is signed with `webhook_secret`. What is not answered with 200 is delivered again,
+        with the same `webhook-id`.
+
+        Args:
+            to: The receiver's URL.
+            headers: Headers of the INVITE, by name or as pairs; they replace the usual ones of the same name.
+            audio: What the caller says once the call is accepted: a WAV file's path, or PCM16 mono at 24 kHz.
+            events: `realtime.call.incoming`, `live.call.incoming`, or both.
+            duplicates: How often each webhook comes again after it was acknowledged.
+            delay: Seconds from the call to its webhook, for one that comes late.
+            age: By how many seconds the webhook pretends to be older than it is.
+            attempts: How often each webhook is tried at most.
+            ring_seconds: How long the caller waits for an answer before hanging up.
+            line_speed: How fast the line's time passes, 1 is real time; up to 100.
+            wait: Whether to return only when the webhook was attempted once. If None, that is so wherever no
+                event loop runs in the caller's thread, for it might be the receiver's.
+
+        Returns:
+            The call: it rings, and changes as others act on it.
+
+        Raises:
+            ValueError: An argument is out of range; the message names it.
+            TypeError: An argument has the wrong type.
+            OSError: The audio file can't be read.
+            RuntimeError: The simulator is not running.
+        """
+        pairs = tuple(headers.items() if isinstance(headers, Mapping) else headers or ())
+        build_headers(pairs, "check")  # faults are raised before anything rings
+        incoming = Incoming(
+            plan=Plan(
+                to=check_target(to),
+                events=_checked_events(events),
+                duplicates=int(_checked("duplicates", duplicates, 0, 100)),
+                delay=_checked("delay", delay, 0, 3600),
+                age=_checked("age", age, -86400, 10 * 86400),
+                attempts=int(_checked("attempts", attempts, 1, 100)),
+                secret=self._settings.webhook_secret,
+            ),
+            headers=functools.partial(build_headers, pairs),
+            audio=b"" if audio is None else read_audio(audio),
+            line_speed=_checked("line_speed", line_speed, 0.01, 100),
+            ring_seconds=_checked("ring_seconds", ring_seconds, 0, 86400),
+        )
+        parts = self._running()
+        attempted: Future[None] = Future()
+
+        def ring() -> Call:
+            call, first = parts.incoming.ring(incoming)
+            first.add_done_callback(lambda _: attempted.set_result(None))
+            return call
+
+        call = self._inside(ring)
+        if wait or (wait is None and not _in_event_loop()):
+            attempted.result(_FIRST_ATTEMPT_SECONDS + incoming.plan.delay)
+        return call
+
+    def caller_says(self, call: Call | str, audio: AudioLike) -> None:
+        """Queue audio of a SIP call's caller, after what is still to be said.
+
+        Args:
+            call: The call or its id.
+            audio: As for `incoming_call`.
+
+        Raises:
+            LookupError: No such call is under way.
+            ValueError, OSError: The audio can't be read.
+        """
+        pcm = read_audio(audio)
+        parts, call_id = self._running(), _id(call)
+        with _as_lookup_error():
+            self._inside(lambda: parts.incoming.say(call_id, pcm))
+
+    def hang_up(self, call: Call | str) -> None:
+        """Hang up for the other side of a call: a SIP call's caller, accepted or not, or a WebRTC peer.
+
+        Args:
+            call: The call or its id.
+
+        Raises:
+            LookupError: No such call is under way.
+        """
+        parts, call_id = self._running(), _id(call)
+        with _as_lookup_error():
+            self._inside(lambda: parts.calls.end_soon(parts.calls.find(call_id), "peer"))
+        # The call is ended in a task, which runs before this.
+        self._inside(lambda: None)
+
+    # Faults and time
+
+    def fault(
+        self,
+        name: str,
+        *,
+        on: str | None = None,
+        rate: float = 1.0,
+        times: int | None = None,
+        **settings: float | str,
+    ) -> Fault:
+        """Request a fault, also before the simulator runs.
+
+            with sim.fault("rate_limit", on="calls.create", times=1, retry_after=2):
+                ...
+
+        `realtime_simulator.FAULTS` lists the faults and their settings. A single request can request its own
+        with the header `x-simulator-fault: rate_limit; retry_after=2`.
+
+        Args:
+            name: The fault's name.
+            on: The operation (`calls.create`, `client_secrets.create`, `connect`, `sideband`, …) or the id
+                of the call that it is for; None for all.
+            rate: How often it happens, 0 to 1.
+            times: How often it happens at most; None for any number.
+            settings: The fault's own settings.
+
+        Returns:
+            The fault; it counts its `hits`, and `remove()` or the end of its block ends it.
+
+        Raises:
+            ValueError: The name, `on`, `rate`, `times` or a setting is not allowed; the message names what
+                is.
+        """
+        return self._faults.add(name, on=on, rate=rate, times=times, settings=settings)
+
+    def clear_faults(self) -> None:
+        """Remove all faults."""
+        self._faults.clear()
+
+    def advance(self, seconds: float) -> None:
+        """Put the simulator's time forward: what falls due on the way happens at once, in its order.
+
+        Expiry of sessions and secrets, timeouts, pauses between deliveries and the pacing of answers all
+        follow this time. Without `advance` it passes as real time does.
+
+        Args:
+            seconds: How far, 0 or more.
+
+        Raises:
+            ValueError: It is negative.
+        """
+        _checked("seconds", seconds, 0, float("inf"))
+        parts = self._running()
+        if self._thread is not None and self._thread.inside:
+            raise RuntimeError("advance cannot be called from the simulator's own thread")
+        asyncio.run_coroutine_threadsafe(parts.clock.advance(seconds), self._loop()).result()
+
+    # Start and end
 
     def __enter__(self) -> Self:
         thread = self._launch()
@@ -181,7 +464,7 @@ class Simulator(Stage, Controls):
         self.close()
 
     def close(self) -> None:
-        """End all calls and stop; doing it twice is fine."""
+        """End all calls and stop; a second call does nothing."""
         thread, self._thread = self._thread, None
         if thread is not None:
             thread.stop()
@@ -223,21 +506,41 @@ class Simulator(Stage, Controls):
         return self._thread
 
     def _build(self) -> tuple[ASGIApp, Callable[[], Awaitable[None]]]:
-        """Put the parts together, inside the thread's event loop."""
-        assembly = assemble(self._settings, self._records, self._direction, self._faults, self)
-        self._parts = assembly.parts
+        """Assemble the parts, inside the thread's event loop."""
+        assembly = assemble(self._settings, self._records, self._behavior, self._faults, self)
+        self._assembly = assembly
 
         async def close() -> None:
-            self._parts = None
+            self._assembly = None
             await assembly.close()
 
         return assembly.application, close
 
+    # Into the simulator's thread
 
-def _webhook_secret() -> str:
-    import base64
+    def _running(self) -> Assembly:
+        if self._assembly is None or self._thread is None:
+            raise RuntimeError("the simulator is not running; enter it with `with` first")
+        return self._assembly
 
-    return SECRET_PREFIX + base64.b64encode(secrets.token_bytes(24)).decode("ascii")
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        assert self._thread is not None
+        return self._thread.loop
+
+    def _inside(self, function: Callable[[], T]) -> T:
+        """Call a function in the simulator's thread and return its result."""
+        if self._thread is not None and self._thread.inside:
+            return function()
+        done: Future[T] = Future()
+
+        def call() -> None:
+            try:
+                done.set_result(function())
+            except BaseException as error:
+                done.set_exception(error)
+
+        self._loop().call_soon_threadsafe(call)
+        return done.result()
 
 
 @contextlib.contextmanager
@@ -257,7 +560,7 @@ def record_session(
     Keys, client secrets and what else looks like a secret are not in the file.
 
     Args:
-        path: The file, JSON lines; it is written anew.
+        path: The file, JSON lines; an existing one is replaced.
         upstream: The API's base URL; OPENAI_BASE_URL or the API itself if None.
         api_key: Its key; OPENAI_API_KEY if None.
         options: Further arguments of `Simulator`.
@@ -297,3 +600,39 @@ def replay_session(path: str | os.PathLike[str], **options: Any) -> Iterator[Sim
         yield simulator
     if simulator.differences:
         raise AssertionError(simulator.differences[0])
+
+
+@contextlib.contextmanager
+def _as_lookup_error() -> Iterator[None]:
+    try:
+        yield
+    except ApiProblem as problem:
+        raise LookupError(problem.message) from problem
+
+
+def _id(call: Call | str) -> str:
+    return call if isinstance(call, str) else call.id
+
+
+def _in_event_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _checked(name: str, value: float, low: float, high: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{name}: expected a number, got {type(value).__name__}")
+    if not low <= value <= high:
+        raise ValueError(f"{name}: allowed is {low:g} to {high:g}, got {value:g}")
+    return value
+
+
+def _checked_events(events: Sequence[EventType] | EventType) -> tuple[EventType, ...]:
+    requested = (events,) if isinstance(events, str) else tuple(events)
+    wrong = [event for event in requested if event not in EVENT_TYPES]
+    if wrong or not requested or len(set(requested)) < len(requested):
+        raise ValueError(f"events: allowed is one or both of {', '.join(EVENT_TYPES)}, got {events!r}")
+    return requested

@@ -20,9 +20,8 @@ from realtime_simulator.engine.effects import (
     ToolsNeeded,
 )
 from realtime_simulator.engine.ids import Ids
-from realtime_simulator.engine.pacing import Pacing
 from realtime_simulator.engine.session import Session
-from realtime_simulator.engine.turn import Action, Say, Turn
+from realtime_simulator.engine.turn import Action, Pacing, Say, Turn
 from realtime_simulator.media.speech import PACKET_SAMPLES, Speech
 
 

@@ -6,7 +6,7 @@ import base64
 
 import pytest
 from realtime_simulator.engine import conversation, responses
-from realtime_simulator.engine.input_buffer import MAXIMUM_SECONDS, InputBuffer
+from realtime_simulator.engine.input_audio import MAXIMUM_SECONDS, InputBuffer
 from realtime_simulator.records import SessionRecord
 
 from .checking import Driven
@@ -59,7 +59,7 @@ def test_responses_under_way_are_counted() -> None:
 
 
 def test_the_record_of_a_long_session_keeps_the_newest_events(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("realtime_simulator.session_record.MAX_EVENTS", 20)
+    monkeypatch.setattr("realtime_simulator.records.MAX_EVENTS", 20)
     record = SessionRecord(id="sess_1", transport="websocket")
     for number in range(100):
         record.add_sent({"type": str(number)})

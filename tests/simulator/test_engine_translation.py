@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 from realtime_simulator import Pacing
+from realtime_simulator.engine.config import TranslationConfig
 from realtime_simulator.engine.effects import Emit, End, HearingNeeded, TranslationNeeded
 from realtime_simulator.engine.ids import Ids
 from realtime_simulator.engine.translation import TranslationSession
-from realtime_simulator.engine.translation_config import TranslationConfig
 from realtime_simulator.engine.turn import Action, Fail, Say
 
 from .checking import fits, speech, types

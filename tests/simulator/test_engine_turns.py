@@ -7,7 +7,7 @@ import pytest
 from realtime_simulator import Pacing, call_tool, say
 from realtime_simulator.engine.effects import StopPlaying
 from realtime_simulator.engine.turn import Say
-from realtime_simulator.media.codec import encode
+from realtime_simulator.media.formats import encode
 
 from .checking import Driven, message, rms, speech, types
 from .sounds import hiss, silence, tone

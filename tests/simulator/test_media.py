@@ -8,9 +8,9 @@ from pathlib import Path
 
 import av
 import pytest
-from realtime_simulator.media import espeak, opus, voice
-from realtime_simulator.media.resample import Resampler
-from realtime_simulator.media.speaker import Speaker
+from realtime_simulator.media import codecs, voice
+from realtime_simulator.media.codecs import Resampler
+from realtime_simulator.media.voice import Speaker
 
 from .checking import rms
 
@@ -61,7 +61,7 @@ def test_any_text_makes_some_sound(text: str) -> None:
 
 def test_opus_packets_are_twenty_milliseconds_and_decode_to_the_same_sound() -> None:
     pcm = voice.synthesize(SENTENCE)
-    packets = opus.encode(pcm)
+    packets = codecs.encode_opus(pcm)
     assert len(packets) == len(pcm) // 960
     decoder = av.CodecContext.create("libopus", "r")
     decoded = b"".join(
@@ -75,7 +75,7 @@ def test_opus_packets_are_twenty_milliseconds_and_decode_to_the_same_sound() -> 
 
 def test_the_silent_packet_decodes_to_silence_of_twenty_milliseconds() -> None:
     decoder = av.CodecContext.create("libopus", "r")
-    frames = decoder.decode(av.Packet(opus.SILENCE))
+    frames = decoder.decode(av.Packet(codecs.SILENCE))
     assert [frame.samples for frame in frames] == [960]
     assert not any(bytes(frames[0].planes[0])[: 960 * 4])
 
@@ -107,7 +107,7 @@ def test_espeaks_wave_is_read_although_its_header_does_not_know_its_size(
     program = tmp_path / "espeak-ng"
     program.write_text(STAND_IN.format(python=sys.executable))
     program.chmod(0o755)
-    monkeypatch.setattr(espeak, "program", lambda: str(program))
+    monkeypatch.setattr(voice, "espeak_program", lambda: str(program))
     speech = Speaker().speak(
         "ten words are one second of sound from this program", "marin", 1.0, packets=True
     )
@@ -118,13 +118,13 @@ def test_espeaks_wave_is_read_although_its_header_does_not_know_its_size(
 
 
 def test_without_espeak_the_built_in_voice_speaks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(espeak, "program", lambda: None)
+    monkeypatch.setattr(voice, "espeak_program", lambda: None)
     speech = Speaker().speak("hello", "alloy", 1.0, packets=False)
     assert speech.pcm == voice.synthesize("hello", "alloy")
 
 
 def test_an_espeak_that_fails_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(espeak, "program", lambda: "/bin/false")
+    monkeypatch.setattr(voice, "espeak_program", lambda: "/bin/false")
     assert Speaker().speak("hello", "alloy", 1.0, packets=False).pcm == voice.synthesize("hello", "alloy")
 
 

@@ -26,9 +26,8 @@ from realtime_simulator import (
 )
 from realtime_simulator.media import voice
 from realtime_simulator.scenario import Script, actions, default
-from realtime_simulator.scenario.arguments import fitting
-from realtime_simulator.scenario.file import parse
-from realtime_simulator.scenario.patterns import matching_text
+from realtime_simulator.scenario.scenario_file import parse
+from realtime_simulator.scenario.tool_arguments import fitting, matching_text
 from websockets.sync.client import connect
 
 from .checking import fits
@@ -290,8 +289,7 @@ def test_the_newest_scenario_answers_and_leaves_the_rest_to_those_before() -> No
     assert ask(script, turn("Once more")) == Say("You said: Once more")
     script.add("Mine.", match=lambda turn: turn.session["id"] == "sess_2")
     assert ask(script, turn("weather", session_id="sess_2")) == "Mine."
-    script.clear()
-    assert ask(script, turn("weather")) == Say("You said: weather")
+    assert ask(Script(), turn("weather")) == Say("You said: weather")
 
 
 def test_a_scenario_may_be_a_coroutine_function() -> None:

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from realtime_simulator import Simulator, records, resets
-from realtime_simulator.records import Records, RequestRecord
-from realtime_simulator.session_record import SessionRecord
-from realtime_simulator.sip.recording import read_audio
+from realtime_simulator import Simulator, records, server
+from realtime_simulator.records import Records, RequestRecord, SessionRecord
+from realtime_simulator.sip.line import read_audio
 
 from .test_http import form, problem
 from .test_offer import OFFER
@@ -63,7 +62,7 @@ def test_a_broken_body_ends_the_connection_and_nothing_else(sim: Simulator, api:
 
 
 def test_a_head_that_never_ends_is_not_waited_for(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resets, "HEAD_SECONDS", 0.05)
+    monkeypatch.setattr(server, "HEAD_SECONDS", 0.05)
     status, message = envelope(exchange(sim, b"GET /v1 HTTP/1.1\r\nX: y"))
     assert status == 408 and "in time" in message
     # A client that has sent its head in time is not cut off when a later one's time is up.

@@ -17,8 +17,7 @@ import httpx
 import pytest
 from realtime_simulator import Simulator
 from realtime_simulator.cli import arguments
-from realtime_simulator.resets import HttpProtocol
-from realtime_simulator.ws.protocol import WebSocketProtocol
+from realtime_simulator.server import HttpProtocol, WebSocketProtocol
 from websockets.protocol import State
 
 from .wire import Socket

@@ -5,8 +5,7 @@ import json
 
 import pytest
 from realtime_simulator.engine.effects import End, StopPlaying
-from realtime_simulator.engine.pacing import Pacing
-from realtime_simulator.engine.turn import Fail, Say, call_tool
+from realtime_simulator.engine.turn import Fail, Pacing, Say, call_tool
 
 from .checking import Driven, fits, in_order, message, speech, types
 

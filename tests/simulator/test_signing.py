@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from realtime_simulator.sip.announcement import sign, signing_key
+from realtime_simulator.sip.webhooks import sign, signing_key
 
 ROOT = Path(__file__).parents[2]
 PEER_PYTHON = ROOT / "build" / "peers" / "bin" / "python"

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from realtime_simulator.engine.vad import VoiceActivity
 from realtime_simulator.media import voice
-from realtime_simulator.media.codec import Decoder, encode
+from realtime_simulator.media.formats import Decoder, encode
 
 from .sounds import hiss, silence, tone
 

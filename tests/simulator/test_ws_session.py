@@ -117,7 +117,7 @@ def test_a_transcription_sessions_model(sim: Simulator) -> None:
 
 @pytest.mark.parametrize("format", ["audio/pcmu", "audio/pcma"])
 def test_a_telephones_sound_goes_both_ways(sim: Simulator, format: str) -> None:
-    from realtime_simulator.media.codec import Decoder, encode
+    from realtime_simulator.media.formats import Decoder, encode
 
     sim.on_speech(lambda heard: f"{rms(heard.pcm[24000:48000]):.0f}")
     with Socket(sim) as socket:

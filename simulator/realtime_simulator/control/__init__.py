@@ -1,1 +1,1 @@
-"""What is done to a running simulator from outside: by `Simulator`'s methods, or over HTTP with its key."""
+"""Control of a running simulator over HTTP, from its own machine and with its key."""

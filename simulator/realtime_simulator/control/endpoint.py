@@ -1,15 +1,15 @@
-"""The control endpoint: what `Simulator`'s methods do, over HTTP, for whoever is not in its process.
+"""The control endpoint: `Simulator`'s methods over HTTP, for other processes.
 
-It answers loopback alone, whatever the simulator listens on, and wants the project's key. Its requests are
-not among those that the simulator remembers.
+It answers loopback alone, whatever the simulator listens on, and requires the project's key. Its requests are
+not recorded.
 """
 
 from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -19,10 +19,12 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from realtime_simulator.credentials import Credentials
-from realtime_simulator.faults.faults import Fault
 from realtime_simulator.http import body
 from realtime_simulator.problem import ApiProblem
 from realtime_simulator.records import Call, RequestRecord
+
+if TYPE_CHECKING:
+    from realtime_simulator.simulator import Simulator
 
 PREFIX = "/simulator/"
 _INCOMING = {
@@ -42,31 +44,15 @@ _INCOMING = {
 _Operation = Callable[[Request], Awaitable[Any]]
 
 
-class Controlled(Protocol):
-    """The simulator, as far as it is controlled from here."""
-
-    @property
-    def calls(self) -> Sequence[Call]: ...
-    @property
-    def incoming_call(self) -> Callable[..., Call]: ...
-    def caller_says(self, call: str, audio: str) -> None: ...
-    def hang_up(self, call: str) -> None: ...
-    @property
-    def fault(self) -> Callable[..., Fault]: ...
-    def clear_faults(self) -> None: ...
-    def play_scenario(self, text: str, name: str) -> None: ...
-    def advance(self, seconds: float) -> None: ...
-
-
 class Endpoint:
     """The operations.
 
     Args:
-        simulator: What they act on.
-        credentials: Who may.
+        simulator: The simulator that they control.
+        credentials: Checks the key.
     """
 
-    def __init__(self, simulator: Controlled, credentials: Credentials) -> None:
+    def __init__(self, simulator: Simulator, credentials: Credentials) -> None:
         self._simulator = simulator
         self._credentials = credentials
 

@@ -1,4 +1,4 @@
-"""A session's configuration: the API's defaults, the update rules, and the shape in which it is shown.
+"""Sessions' configurations: the API's defaults, the update rules, and the shape in which they are shown.
 
 Checking that an update is well formed is `schema.check`'s work; here an update is applied whole.
 Absent means unchanged, an empty string or list clears, null turns off or restores the default.
@@ -69,6 +69,9 @@ _MERGED = {("audio",), ("audio", "input"), ("audio", "output")}
 _NULL_KEPT = {("audio", "input", "turn_detection")}
 # What a tool carries for the model's side alone is never shown again.
 _TOOL_SECRETS = ("authorization", "headers")
+TRANSLATION = "translation"
+TRANSLATION_MODEL = "gpt-realtime-translate"
+DEFAULT_LANGUAGE = "en"
 
 
 class SessionConfig:
@@ -195,3 +198,63 @@ class SessionConfig:
     def turn_detection(self) -> dict[str, Any] | None:
         """How turns are found; None when the client commits by itself."""
         return self.input.get("turn_detection")
+
+
+class TranslationConfig:
+    """The configuration of one translation session.
+
+    Args:
+        session_id: The session's id.
+        expires_at: When it ends, in unix seconds.
+        initial: The `session` object that it begins with; already checked against its schema.
+        model: The model of the connection's address; the session's own wins.
+    """
+
+    kind = TRANSLATION
+
+    def __init__(
+        self,
+        session_id: str,
+        expires_at: int,
+        initial: Mapping[str, Any] | None = None,
+        *,
+        model: str | None = None,
+    ) -> None:
+        self.session_id = session_id
+        self.expires_at = expires_at
+        self.model = str((initial or {}).get("model") or model or TRANSLATION_MODEL)
+        self._input: dict[str, Any] = {"transcription": None, "noise_reduction": None}
+        self._language = DEFAULT_LANGUAGE
+        self.update(initial or {})
+
+    @property
+    def language(self) -> str:
+        """The language that is translated to."""
+        return self._language
+
+    @property
+    def transcribes(self) -> bool:
+        """Whether the client requested transcripts in the source language."""
+        return self._input["transcription"] is not None
+
+    def update(self, fields: Mapping[str, Any]) -> None:
+        """Apply an update.
+
+        Args:
+            fields: The `session` object of `session.update`; already checked against its schema.
+        """
+        audio = fields.get("audio") or {}
+        self._input |= copy.deepcopy(dict(audio.get("input") or {}))
+        output = audio.get("output") or {}
+        if "language" in output:
+            self._language = output["language"] or DEFAULT_LANGUAGE
+
+    def view(self) -> dict[str, Any]:
+        """Return the session as events show it."""
+        return {
+            "id": self.session_id,
+            "type": TRANSLATION,
+            "expires_at": self.expires_at,
+            "model": self.model,
+            "audio": {"input": copy.deepcopy(self._input), "output": {"language": self._language}},
+        }

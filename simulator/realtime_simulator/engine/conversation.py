@@ -1,17 +1,29 @@
-"""A conversation: its items in order, and the rules for putting one in, finding one and taking one out."""
+"""A conversation: its items in order, and what clients do with them.
+
+Errors are raised; the session turns them into events.
+"""
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from realtime_simulator.engine import messages
+from realtime_simulator.media.formats import Decoder
+from realtime_simulator.media.speech import RATE
 from realtime_simulator.problem import ApiProblem
+
+if TYPE_CHECKING:
+    from realtime_simulator.engine.session import Session
+
 
 ROOT = "root"
 MAX_TEXT_BYTES = 64 * 1024 * 1024
-"""What clients' items may take together, without their sound."""
+"""The size of all items of clients together, without their sound."""
 MAX_AUDIO_BYTES = 48_000 * 900
 """Sound that is kept, 15 minutes; the oldest items lose theirs beyond that."""
 WITH_STATUS = ("message", "function_call", "function_call_output")
@@ -25,8 +37,8 @@ class Item:
         data: The item as the API shows it, without audio bytes.
         audio: Its audio, PCM16 mono at 24 kHz; empty for text and tools.
         truncated: Whether `audio` was cut; its transcript is gone then.
-        heard: What its audio says, for the model; clients see it only if they asked for transcripts.
-        size: What it takes as JSON, for items that came from a client.
+        heard: The words of its audio, for the model; clients see them only if they requested transcripts.
+        size: Its size as JSON, for items that came from a client.
     """
 
     data: dict[str, Any]
@@ -47,7 +59,7 @@ class Item:
         return shown
 
     def text(self) -> str:
-        """Return what the item says: its text and transcripts."""
+        """Return the item's text and transcripts."""
         parts = self.data.get("content", ())
         said = [part.get("text") or part.get("transcript") or "" for part in parts]
         return " ".join(part for part in said if part) or self.heard
@@ -87,7 +99,7 @@ class Conversation:
         return self._items[-1].id if self._items else None
 
     def insert(self, item: Item, after: str | None = None) -> str | None:
-        """Put an item in.
+        """Insert an item.
 
         Args:
             item: The new item.
@@ -97,7 +109,7 @@ class Conversation:
             The id of the item before it; None if it is the first.
 
         Raises:
-            ApiProblem: The id is taken, `after` is unknown, or the conversation is too large.
+            ApiProblem: The id is in use, `after` is unknown, or the conversation is too large.
         """
         if item.size and item.size + sum(other.size for other in self._items) > MAX_TEXT_BYTES:
             raise ApiProblem(
@@ -135,7 +147,7 @@ class Conversation:
         return self._items[place - 1].id if place else None
 
     def delete(self, item_id: str) -> None:
-        """Take an item out.
+        """Remove an item.
 
         Raises:
             ApiProblem: There is no such item.
@@ -157,3 +169,95 @@ def item_from_client(fields: Mapping[str, Any], item_id: str) -> dict[str, Any]:
     else:
         del data["object"]
     return data
+
+
+class Items:
+    """The item commands of a session.
+
+    Args:
+        session: The session.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def create(self, event: Mapping[str, Any]) -> None:
+        """`conversation.item.create`."""
+        item = Item(item_from_client(event["item"], self._session.ids.new("item")))
+        format = str(self._session.config.input["format"]["type"])
+        for index, part in enumerate(item.data.get("content", ())):
+            # Sound is kept as sound, and shown to those alone who retrieve the item.
+            if part["type"] == "input_audio" and "audio" in part:
+                item.audio += Decoder(format).push(
+                    messages.decode_audio(part["audio"], f"item.content[{index}].audio")
+                )
+        if item.audio:
+            item.data["content"] = [_without_audio(part) for part in item.data["content"]]
+        item.size = len(json.dumps(item.data))
+        self.add(item, event.get("previous_item_id"))
+
+    def add(self, item: Item, after: str | None = None) -> None:
+        """Insert a finished item into the conversation, with its events."""
+        previous = self._session.conversation.insert(item, after)
+        for type in ("conversation.item.added", "conversation.item.done"):
+            self._session.emit({"type": type, "previous_item_id": previous, "item": item.view()})
+
+    def retrieve(self, event: Mapping[str, Any]) -> None:
+        """`conversation.item.retrieve`."""
+        item = self._session.conversation.get(event["item_id"])
+        shown = item.view()
+        if item.audio and shown.get("content"):
+            shown["content"][0]["audio"] = base64.b64encode(item.audio).decode("ascii")
+        self._session.emit({"type": "conversation.item.retrieved", "item": shown})
+
+    def truncate(self, event: Mapping[str, Any]) -> None:
+        """`conversation.item.truncate`."""
+        item = self._session.conversation.find(event["item_id"])
+        if item is None or item.data.get("role") != "assistant" or not item.audio:
+            raise ApiProblem(
+                f"Only the model's audio messages can be truncated; '{event['item_id']}' is none.",
+                code="item_truncate_invalid_item_id",
+                param="item_id",
+            )
+        milliseconds = len(item.audio) // 2 * 1000 // RATE
+        if event["content_index"] != 0:
+            raise ApiProblem(
+                f"Item '{item.id}' has no content at index {event['content_index']}; allowed is 0.",
+                code="invalid_value",
+                param="content_index",
+            )
+        if not 0 <= event["audio_end_ms"] <= milliseconds:
+            raise ApiProblem(
+                f"Audio content of {milliseconds} ms is already shorter than {event['audio_end_ms']} ms."
+                if event["audio_end_ms"] > milliseconds
+                else f"Invalid value for 'audio_end_ms': got {event['audio_end_ms']}, allowed is 0 or more.",
+                code="invalid_value",
+                param="audio_end_ms",
+            )
+        self.cut(item, event["audio_end_ms"])
+
+    def cut(self, item: Item, end_ms: int) -> None:
+        """Shorten an item's audio, with its event."""
+        item.audio = item.audio[: end_ms * RATE // 1000 * 2]
+        item.truncated = True
+        # Text and audio can't be matched any more, so the transcript is gone.
+        item.data["content"] = [{"type": "output_audio", "transcript": ""}]
+        self._session.emit(
+            {
+                "type": "conversation.item.truncated",
+                "item_id": item.id,
+                "content_index": 0,
+                "audio_end_ms": end_ms,
+            }
+        )
+
+    def delete(self, event: Mapping[str, Any]) -> None:
+        """`conversation.item.delete`."""
+        self._session.conversation.delete(event["item_id"])
+        self._session.emit({"type": "conversation.item.deleted", "item_id": event["item_id"]})
+
+
+def _without_audio(part: Mapping[str, Any]) -> dict[str, Any]:
+    if part["type"] != "input_audio":
+        return dict(part)
+    return {"transcript": "", **{key: value for key, value in part.items() if key != "audio"}}

@@ -1,4 +1,4 @@
-"""What every kind of session does: takes messages, queues effects, expires, ends."""
+"""What every kind of session does: receive messages, queue effects, expire, end."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Handlers = Mapping[str, Callable[[Mapping[str, Any]], None]]
 
 
 class Core:
-    """The trunk of a session.
+    """The base of all sessions.
 
     Args:
         ids: Where identifiers come from.
@@ -35,7 +35,7 @@ class Core:
         self._effects: list[Effect] = []
 
     def receive_text(self, text: str | bytes, now: float) -> Mapping[str, Any] | None:
-        """Take one message from a client.
+        """Process one message from a client.
 
         Args:
             text: The message as it came.
@@ -53,7 +53,7 @@ class Core:
         return event
 
     def receive(self, event: Mapping[str, Any], now: float) -> None:
-        """Take one client event; what is wrong with it is answered with an `error` event."""
+        """Process one client event; a faulty one is answered with an `error` event."""
         self.tick(now)
         if self.ended:
             return
@@ -64,7 +64,7 @@ class Core:
             self.emit(problem.event(messages.event_id(event)))
 
     def tick(self, now: float) -> None:
-        """Do what is due."""
+        """Do what is due at a time."""
         self._now = max(self._now, now)
         if not self.ended and self._now >= self._expires:
             problem = ApiProblem("The session has reached its time limit.", code="session_expired")
@@ -107,7 +107,7 @@ class Core:
         """Return an event with its id."""
         return {"type": event["type"], "event_id": self.ids.new("event"), **event}
 
-    # For each kind of session to fill in; what it has no use for is ignored
+    # For each kind of session to override; without that, the input is ignored
 
     def view(self) -> dict[str, Any]:
         """Return the configuration as events show it."""
@@ -122,22 +122,22 @@ class Core:
         return self.stamped({"type": "session.created", "session": self.view()})
 
     def hear(self, pcm: bytes, now: float) -> None:
-        """Take audio from the peer's track, PCM16 mono at 24 kHz."""
+        """Process audio from the peer's track, PCM16 mono at 24 kHz."""
 
     def heard(self, item_id: str, text: str, now: float, error: str | None = None) -> None:
-        """Take what the user said, or why that couldn't be found out."""
+        """Process the words of the user's audio, or why there are none."""
 
     def answer(self, response_id: str, actions: Sequence[Action], now: float) -> None:
-        """Take what the model answers."""
+        """Process the model's answer."""
 
     def listed(self, item_id: str, tools: Sequence[Mapping[str, Any]] | None, now: float) -> None:
-        """Take the tools of an MCP server; None if it couldn't be asked."""
+        """Process the tools of an MCP server; None if it couldn't be reached."""
 
     def playback_drained(self, response_id: str, now: float) -> None:
-        """The player has played all that was queued for a response."""
+        """Process that the player has played all that was queued for a response."""
 
     def playback_cleared(self, played: Mapping[str, int], *, truncate: bool, now: float) -> None:
-        """The player has dropped its queue.
+        """Process that the player has dropped its queue.
 
         Args:
             played: Item id -> samples (24 kHz) that were heard of it, for the items that were in the queue.
@@ -153,4 +153,4 @@ class Core:
         return math.inf
 
     def _drop(self) -> None:
-        """Forget what is under way, because the session has ended."""
+        """Drop what is under way, because the session has ended."""

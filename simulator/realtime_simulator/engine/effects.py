@@ -1,7 +1,7 @@
-"""What a session asks of the world: events to send, answers to fetch, audio to play, an end.
+"""What a session needs done: events to send, answers to fetch, audio to play, an end.
 
-A session's methods return nothing; they queue these values, and whoever drives the session takes them and
-acts. That keeps sockets, clocks and threads out of the engine.
+A session's methods return nothing; they queue these values, and its driver reads them with `take` and acts.
+That keeps sockets, clocks and threads out of the engine.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from realtime_simulator.media.speech import Speech
 
 @attrs.frozen
 class Emit:
-    """Send a server event to everyone who is attached to the session."""
+    """Send a server event to all connections of the session."""
 
     event: Mapping[str, Any]
 
 
 @attrs.frozen
 class AnswerNeeded:
-    """Find out what the model answers, then call `Session.answer(response_id, …)`."""
+    """Get the model's answer, then call `Session.answer(response_id, …)`."""
 
     response_id: str
     turn: Turn
@@ -58,7 +58,7 @@ class StopPlaying:
 
 @attrs.frozen
 class HearingNeeded:
-    """Find out what a user's item says, then call `Session.heard(item_id, …)`.
+    """Find the words of a user's item, then call `Session.heard(item_id, …)`.
 
     Args:
         item_id: The item.
@@ -71,7 +71,7 @@ class HearingNeeded:
 
 @attrs.frozen
 class ToolsNeeded:
-    """Find out which tools an MCP server has, then call `Session.listed(item_id, …)`.
+    """Get the tools of an MCP server, then call `Session.listed(item_id, …)`.
 
     Args:
         item_id: The item that lists them.
@@ -86,7 +86,7 @@ class ToolsNeeded:
 
 @attrs.frozen
 class TranslationNeeded:
-    """Find out what something means in another language, then call `TranslationSession.answer(spoken_id, …)`.
+    """Translate, then call `TranslationSession.answer(spoken_id, …)`.
 
     Args:
         spoken_id: The id of what was said.

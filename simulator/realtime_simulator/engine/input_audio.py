@@ -1,4 +1,5 @@
-"""The user's audio in a session: the buffer's commands, turns found in it, and the wait for a silent user.
+"""The user's audio in a session: its buffer, the commands on it, the turns found in it, and the wait for a
+silent user.
 
 Server VAD judges the samples themselves (`vad`). Semantic VAD is simulated: the same detector, with a pause
 whose length depends on the eagerness, because nothing here understands what is said.
@@ -6,50 +7,100 @@ whose length depends on the eagerness, because nothing here understands what is 
 
 from __future__ import annotations
 
-import base64
-import binascii
 import math
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from realtime_simulator.engine.config import SessionConfig
-from realtime_simulator.engine.conversation import Conversation, Item
-from realtime_simulator.engine.effects import AudioIn, Effect
-from realtime_simulator.engine.ids import Ids
-from realtime_simulator.engine.input_buffer import InputBuffer
+from realtime_simulator.engine import messages
+from realtime_simulator.engine.conversation import Item
+from realtime_simulator.engine.effects import AudioIn
 from realtime_simulator.engine.vad import Edge, VoiceActivity
-from realtime_simulator.media.codec import Decoder
+from realtime_simulator.media.formats import Decoder
 from realtime_simulator.media.speech import RATE
 from realtime_simulator.problem import ApiProblem
 
+if TYPE_CHECKING:
+    from realtime_simulator.engine.session import Session
+
+
+MINIMUM_MS = 100
+MAXIMUM_SECONDS = 300
+"""Audio that nobody commits is kept this long; what is older is dropped."""
 SEMANTIC_PAUSE_MS = {"low": 2000, "medium": 1000, "auto": 1000, "high": 400}
 _SEMANTIC_THRESHOLD, _SEMANTIC_PREFIX_MS = 0.5, 300
 _SILENT_SECONDS = 30.0
 """Where turns are detected, this much is kept while nobody speaks."""
 
 
-class Owner(Protocol):
-    """What the input needs of its session."""
+class InputBuffer:
+    """Audio in, PCM16 mono at 24 kHz. Places are samples from the start of all that came in."""
 
-    config: SessionConfig
-    conversation: Conversation
-    ids: Ids
+    def __init__(self) -> None:
+        self._audio = bytearray()
+        self._dropped = 0
 
-    def emit(self, event: dict[str, Any]) -> None: ...
-    def effect(self, effect: Effect) -> None: ...
-    def add_spoken(self, item: Item, *, turn: bool) -> None: ...
-    def speech_started(self) -> None: ...
+    @property
+    def start(self) -> int:
+        """The place of the oldest sample that is here."""
+        return self._dropped // 2
+
+    @property
+    def end(self) -> int:
+        """The place after the newest sample: how much has come in over the session's whole life."""
+        return (self._dropped + len(self._audio)) // 2
+
+    @property
+    def milliseconds(self) -> int:
+        return len(self._audio) // 2 * 1000 // RATE
+
+    def append(self, pcm: bytes) -> None:
+        self._audio += pcm
+        self.keep(MAXIMUM_SECONDS)
+
+    def keep(self, seconds: float) -> None:
+        """Drop what is older than the newest `seconds`."""
+        over = len(self._audio) - int(seconds * RATE) * 2
+        if over > 0:
+            self._drop(over)
+
+    def clear(self) -> None:
+        self._drop(len(self._audio))
+
+    def commit(self) -> bytes:
+        """Return the buffer's audio and empty it.
+
+        Raises:
+            ApiProblem: There is less than 100 ms in it.
+        """
+        if self.milliseconds < MINIMUM_MS:
+            raise ApiProblem(
+                f"A commit needs at least {MINIMUM_MS} ms of audio; the buffer holds {self.milliseconds} ms.",
+                code="input_audio_buffer_commit_empty",
+            )
+        return self.take(self.start, self.end)
+
+    def take(self, start: int, end: int) -> bytes:
+        """Return the audio between two places, as far as it is here, and drop all that is before the end."""
+        first = max(0, start * 2 - self._dropped)
+        size = max(0, end * 2 - self._dropped)
+        audio = bytes(self._audio[first:size])
+        self._drop(min(size, len(self._audio)))
+        return audio
+
+    def _drop(self, size: int) -> None:
+        del self._audio[:size]
+        self._dropped += size
 
 
 class InputAudio:
     """The input side of a session.
 
     Args:
-        owner: The session.
+        session: The session.
     """
 
-    def __init__(self, owner: Owner) -> None:
-        self._owner = owner
+    def __init__(self, session: Session) -> None:
+        self._session = session
         self.buffer = InputBuffer()
         self._decoder: Decoder | None = None
         self._vad: VoiceActivity | None = None
@@ -67,7 +118,7 @@ class InputAudio:
 
     def configure(self) -> None:
         """Follow the session's turn detection."""
-        settings = self._owner.config.turn_detection
+        settings = self._session.config.turn_detection
         if settings is None:
             self._vad = None
         else:
@@ -86,30 +137,30 @@ class InputAudio:
 
     def append(self, event: Mapping[str, Any]) -> None:
         """`input_audio_buffer.append`."""
-        format = str(self._owner.config.input["format"]["type"])
+        format = str(self._session.config.input["format"]["type"])
         if self._decoder is None or self._decoder.format != format:
             self._decoder = Decoder(format)
-        pcm = self._decoder.push(decode_audio(event["audio"]))
-        self._owner.effect(AudioIn(pcm))
+        pcm = self._decoder.push(messages.decode_audio(event["audio"]))
+        self._session.effect(AudioIn(pcm))
         self.hear(pcm)
 
     def commit(self, event: Mapping[str, Any]) -> None:
         """`input_audio_buffer.commit`."""
         audio = self.buffer.commit()
-        item_id = self._item_id if self.speaking else self._owner.ids.new("item")
-        self._forget_turn()
+        item_id = self._item_id if self.speaking else self._session.ids.new("item")
+        self._drop_turn()
         self._commit(item_id, audio, turn=False)
 
     def clear(self, event: Mapping[str, Any]) -> None:
         """`input_audio_buffer.clear`."""
         self.buffer.clear()
-        self._forget_turn()
-        self._owner.emit({"type": "input_audio_buffer.cleared"})
+        self._drop_turn()
+        self._session.emit({"type": "input_audio_buffer.cleared"})
 
     # Sound
 
     def hear(self, pcm: bytes) -> None:
-        """Take sound, PCM16 mono at 24 kHz."""
+        """Append sound, PCM16 mono at 24 kHz, and find turns in it."""
         self.buffer.append(pcm)
         vad = self._vad
         if vad is None:
@@ -120,15 +171,15 @@ class InputAudio:
             self.buffer.keep(_SILENT_SECONDS)
 
     def _turn(self, edge: Edge) -> None:
-        settings = self._owner.config.turn_detection or {}
+        settings = self._session.config.turn_detection or {}
         place = self._vad_origin + edge.sample
         if edge.kind == "started":
             prefix = settings.get("prefix_padding_ms", _SEMANTIC_PREFIX_MS) * RATE // 1000
             self._start = max(self.buffer.start, place - prefix)
-            self._item_id = self._owner.ids.new("item")
+            self._item_id = self._session.ids.new("item")
             self._idle_due = math.inf
             self._say("speech_started", audio_start_ms=_ms(self._start))
-            self._owner.speech_started()
+            self._session.speech_started()
             return
         self._say("speech_stopped", audio_end_ms=_ms(place))
         self._commit(self._item_id, self.buffer.take(self._start, place), turn=True)
@@ -146,27 +197,27 @@ class InputAudio:
             },
             audio,
         )
-        previous = self._owner.conversation.last_id()
+        previous = self._session.conversation.last_id()
         event = {"type": "input_audio_buffer.committed", "previous_item_id": previous, "item_id": item_id}
-        self._owner.emit(event)
-        self._owner.add_spoken(item, turn=turn)
+        self._session.emit(event)
+        self._session.add_spoken(item, turn=turn)
 
-    def _forget_turn(self) -> None:
+    def _drop_turn(self) -> None:
         if self._vad is not None:
             self._vad.reset()
 
     def _say(self, what: str, **fields: Any) -> None:
-        self._owner.emit({"type": f"input_audio_buffer.{what}", "item_id": self._item_id, **fields})
+        self._session.emit({"type": f"input_audio_buffer.{what}", "item_id": self._item_id, **fields})
 
     # The silent user
 
     @property
     def _idle_timeout(self) -> float | None:
-        milliseconds = (self._owner.config.turn_detection or {}).get("idle_timeout_ms")
+        milliseconds = (self._session.config.turn_detection or {}).get("idle_timeout_ms")
         return None if milliseconds is None else float(milliseconds) / 1000
 
     def model_is_silent(self, since: float) -> None:
-        """The model has nothing more to say: begin to wait for the user.
+        """Begin to wait for the user, because the model is silent.
 
         Args:
             since: When its audio has been heard to the end.
@@ -177,15 +228,15 @@ class InputAudio:
             self._idle_due = since + timeout
 
     def model_speaks(self) -> None:
-        """A response has begun: no more waiting."""
+        """Stop waiting for the user, because a response has begun."""
         self._idle_due = math.inf
 
     def tick(self, now: float) -> None:
-        """Take the turn in the user's place if the wait is over."""
+        """Commit an empty turn for the user if the wait is over."""
         if now < self._idle_due:
             return
         self._idle_due = math.inf
-        self._item_id = self._owner.ids.new("item")
+        self._item_id = self._session.ids.new("item")
         end = self.buffer.end
         self._say("timeout_triggered", audio_start_ms=_ms(self._idle_from), audio_end_ms=_ms(end))
         self._commit(self._item_id, self.buffer.take(self._idle_from, end), turn=True)
@@ -193,24 +244,6 @@ class InputAudio:
     def deadline(self) -> float:
         """Return when `tick` has something to do; infinity if never."""
         return self._idle_due
-
-
-def decode_audio(text: str, param: str = "audio") -> bytes:
-    """Return the bytes of an event's `audio`.
-
-    Args:
-        text: Base64.
-        param: Its path in the event.
-
-    Raises:
-        ApiProblem: It isn't base64.
-    """
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        raise ApiProblem(
-            f"Invalid value for '{param}': allowed is base64.", code="invalid_value", param=param
-        ) from None
 
 
 def _ms(place: int) -> int:

@@ -1,99 +1,90 @@
-"""MCP servers in a session: their tools are listed, calls of them wait for approval. No server is ever asked;
-what they answer is scripted."""
+"""MCP servers in a session: their tools are listed, calls of them wait for approval. No server is
+ever contacted; their answers are scripted."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from realtime_simulator.engine.config import REALTIME, SessionConfig
-from realtime_simulator.engine.conversation import Conversation, Item
-from realtime_simulator.engine.effects import Effect, ToolsNeeded
-from realtime_simulator.engine.ids import Ids
+from realtime_simulator.engine.config import REALTIME
+from realtime_simulator.engine.conversation import Item
+from realtime_simulator.engine.effects import ToolsNeeded
 from realtime_simulator.engine.turn import Action, CallMcp
 from realtime_simulator.problem import ApiProblem
 
-
-class Owner(Protocol):
-    """What MCP needs of its session."""
-
-    config: SessionConfig
-    conversation: Conversation
-    ids: Ids
-
-    def emit(self, event: dict[str, Any]) -> None: ...
-    def effect(self, effect: Effect) -> None: ...
+if TYPE_CHECKING:
+    from realtime_simulator.engine.session import Session
 
 
 class Mcp:
     """The MCP servers of a session.
 
     Args:
-        owner: The session.
+        session: The session.
     """
 
-    def __init__(self, owner: Owner) -> None:
-        self._owner = owner
+    def __init__(self, session: Session) -> None:
+        self._session = session
         self._listed: set[str] = set()
         self._held: dict[str, Sequence[Action]] = {}
 
     def configure(self) -> None:
         """List the tools of servers that are new in the session."""
-        if self._owner.config.kind != REALTIME:
+        if self._session.config.kind != REALTIME:
             return
-        for tool in self._owner.config["tools"]:
+        for tool in self._session.config["tools"]:
             label = tool.get("server_label")
             if tool["type"] == "mcp" and label not in self._listed:
                 self._listed.add(label)
                 self._list(label, _allowed(tool.get("allowed_tools")))
 
     def _list(self, label: str, allowed: Sequence[str]) -> None:
-        owner = self._owner
-        data = {"type": "mcp_list_tools", "id": owner.ids.new("mcpl"), "server_label": label, "tools": []}
+        session = self._session
+        data = {"type": "mcp_list_tools", "id": session.ids.new("mcpl"), "server_label": label, "tools": []}
         item = Item(data)
-        previous = owner.conversation.insert(item)
-        owner.emit({"type": "conversation.item.added", "previous_item_id": previous, "item": item.view()})
-        owner.emit({"type": "mcp_list_tools.in_progress", "item_id": item.id})
-        owner.effect(ToolsNeeded(item.id, label, allowed))
+        previous = session.conversation.insert(item)
+        session.emit({"type": "conversation.item.added", "previous_item_id": previous, "item": item.view()})
+        session.emit({"type": "mcp_list_tools.in_progress", "item_id": item.id})
+        session.effect(ToolsNeeded(item.id, label, allowed))
 
     def listed(self, item_id: str, tools: Sequence[Mapping[str, Any]] | None) -> None:
-        """Take a server's tools.
+        """Process the tools of a server.
 
         Args:
             item_id: The `mcp_list_tools` item; ignored if it is gone.
-            tools: The tools; None if the server couldn't be asked.
+            tools: The tools; None if the server couldn't be reached.
         """
-        owner = self._owner
-        item = owner.conversation.find(item_id)
+        session = self._session
+        item = session.conversation.find(item_id)
         if item is None:
             return
         item.data["tools"] = [dict(tool) for tool in tools or ()]
         outcome = "failed" if tools is None else "completed"
-        owner.emit({"type": f"mcp_list_tools.{outcome}", "item_id": item_id})
-        previous = owner.conversation.previous_id(item)
-        owner.emit({"type": "conversation.item.done", "previous_item_id": previous, "item": item.view()})
+        session.emit({"type": f"mcp_list_tools.{outcome}", "item_id": item_id})
+        previous = session.conversation.previous_id(item)
+        session.emit({"type": "conversation.item.done", "previous_item_id": previous, "item": item.view()})
 
     # Approval
 
     def needs_approval(self, call: CallMcp) -> bool:
-        """Whether the session wants to be asked before this call."""
+        """Return whether the session requires approval of this call."""
         if call.approval_request_id is not None:
             return False
-        for tool in self._owner.config["tools"]:
+        for tool in self._session.config["tools"]:
             if tool.get("server_label") == call.server_label:
                 return _asks(tool.get("require_approval") or "always", call.name)
         return True
 
     def hold(self, request_id: str, actions: Sequence[Action]) -> None:
-        """Keep what follows an approval: the call itself and the rest of the answer."""
+        """Hold what follows an approval: the call itself and the rest of the answer."""
         first, *rest = actions
         assert isinstance(first, CallMcp)
         self._held[request_id] = [attrs.evolve(first, approval_request_id=request_id), *rest]
 
     def check(self, item: Mapping[str, Any]) -> None:
-        """Refuse an approval of something that nobody asked for.
+        """Refuse an approval without a request.
 
         Raises:
             ApiProblem: There is no such request, or it has been answered.
@@ -106,7 +97,7 @@ class Mcp:
             )
 
     def answered(self, item: Mapping[str, Any]) -> Sequence[Action]:
-        """Return what an approval sets going; nothing if it was a refusal, or another kind of item."""
+        """Return the actions that an approval permits; none for a refusal or another kind of item."""
         if item["type"] != "mcp_approval_response":
             return ()
         actions = self._held.pop(item["approval_request_id"])

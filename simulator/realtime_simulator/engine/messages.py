@@ -1,11 +1,13 @@
 """Client messages: from text to a checked event, or a refusal in the API's words.
 
-What comes in is a stranger's: its size, depth and characters are bounded here, once, so that nothing behind
-this module has to care.
+Messages come from outside: their size, depth and characters are bounded here, once, for all that is behind
+this module.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
 import json
 import math
 from collections.abc import Collection, Mapping
@@ -18,8 +20,8 @@ MAX_EVENT_BYTES = 15 * 1024 * 1024
 MAX_DEPTH = 64
 """Lists and objects within each other."""
 MAX_EVENT_ID = 512
-# The API's own examples have null here, for an id that isn't told.
-_NULL_TAKEN = ("event_id", "previous_item_id")
+# The API's own examples have null here, for an absent id.
+_NULL_ACCEPTED = ("event_id", "previous_item_id")
 _NO_REFERENCE = {"type": "message", "role": "user", "content": []}
 
 
@@ -44,7 +46,7 @@ def parse(text: str | bytes) -> dict[str, Any]:
 
 
 def read_json(text: str | bytes, what: str) -> Any:
-    """Return a stranger's JSON.
+    """Return JSON from outside.
 
     Args:
         text: The JSON.
@@ -72,11 +74,11 @@ def event_id(event: Mapping[str, Any]) -> str | None:
 
 
 def check(event: Mapping[str, Any], allowed: Collection[str], union: str) -> str:
-    """Return the type of an event that the API would take.
+    """Return the type of an event that the API would accept.
 
     Args:
         event: The event.
-        allowed: The types that this session knows.
+        allowed: The types that this session accepts.
         union: The schema of which it has to be a member.
 
     Raises:
@@ -99,21 +101,39 @@ def check(event: Mapping[str, Any], allowed: Collection[str], union: str) -> str
     return kind
 
 
+def decode_audio(text: str, param: str = "audio") -> bytes:
+    """Return the bytes of an event's `audio`.
+
+    Args:
+        text: Base64.
+        param: Its path in the event.
+
+    Raises:
+        ApiProblem: It isn't base64.
+    """
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise ApiProblem(
+            f"Invalid value for '{param}': allowed is base64.", code="invalid_value", param=param
+        ) from None
+
+
 def _as_described(event: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return an event without what the API takes and its description doesn't know, and without sound."""
-    told = {key: value for key, value in event.items() if value is not None or key not in _NULL_TAKEN}
-    # Audio is the one thing that can be large, and its schema says no more than "a string".
-    if isinstance(told.get("audio"), str):
-        told["audio"] = ""
-    item = told.get("item")
+    """Return an event without what the API accepts and its description lacks, and without sound."""
+    fields = {key: value for key, value in event.items() if value is not None or key not in _NULL_ACCEPTED}
+    # Audio is the one thing that can be large, and its schema is no more than "a string".
+    if isinstance(fields.get("audio"), str):
+        fields["audio"] = ""
+    item = fields.get("item")
     if isinstance(item, dict) and item.get("type") == "mcp_approval_response":
-        # Clients leave its id to the API, which the description has for received ones only.
-        told["item"] = {"id": "", **item}
-    response = told.get("response")
+        # Clients may omit its id, which the description requires.
+        fields["item"] = {"id": "", **item}
+    response = fields.get("response")
     if isinstance(response, dict) and isinstance(response.get("input"), list):
         described = [_NO_REFERENCE if _is_reference(item) else item for item in response["input"]]
-        told["response"] = {**response, "input": described}
-    return told
+        fields["response"] = {**response, "input": described}
+    return fields
 
 
 def _is_reference(item: Any) -> bool:

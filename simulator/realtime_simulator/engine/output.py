@@ -1,48 +1,34 @@
-"""What a response puts out: items, opened, filled piece by piece and closed, with the API's events for each.
+"""What a response puts out, item by item, and what of its audio the peer has not heard yet.
 
-Methods that are generators are parts of a plan: what stands between two yields happens at once, and
-each yielded number is a pause in seconds. They may be interrupted at any pause, and close what is open then.
+Methods that are generators are parts of a plan: what stands between two yields happens at once, and each
+yielded number is a pause in seconds. They may be interrupted at any pause, and close what is open then.
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Generator, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Generator, Sequence
+from typing import TYPE_CHECKING, Any
 
-from realtime_simulator.engine.config import SessionConfig
-from realtime_simulator.engine.conversation import WITH_STATUS, Conversation, Item
-from realtime_simulator.engine.ids import Ids
-from realtime_simulator.engine.mcp import Mcp
-from realtime_simulator.engine.pacing import Pacing, pieces
-from realtime_simulator.engine.turn import CallMcp, CallTool, Say
+from realtime_simulator.engine.conversation import WITH_STATUS, Item
+from realtime_simulator.engine.turn import CallMcp, CallTool, Say, pieces
 from realtime_simulator.engine.usage import Tokens, output_audio_tokens, text_tokens
 from realtime_simulator.media.speech import RATE, Speech
+
+if TYPE_CHECKING:
+    from realtime_simulator.engine.session import Session
+
 
 CHUNK_SAMPLES = RATE // 5
 """Audio of one delta: 200 ms, a whole number of Opus packets."""
 Plan = Generator[float, None, None]
 
 
-class Host(Protocol):
-    """What a response needs of its session."""
-
-    config: SessionConfig
-    conversation: Conversation
-    pacing: Pacing
-    ids: Ids
-    audio_in_events: bool
-    mcp: Mcp
-
-    def emit(self, event: dict[str, Any]) -> None: ...
-    def play(self, response_id: str, item_id: str, speech: Speech, start: int, end: int) -> None: ...
-
-
 class Output:
     """The output of one response.
 
     Args:
-        host: The session.
+        session: The session.
         response_id: The response.
         out_of_band: Whether its items stay out of the conversation.
         modalities: `["audio"]` or `["text"]`.
@@ -52,7 +38,7 @@ class Output:
 
     def __init__(
         self,
-        host: Host,
+        session: Session,
         response_id: str,
         *,
         out_of_band: bool,
@@ -62,7 +48,7 @@ class Output:
     ) -> None:
         self.items: list[Item] = []
         self.made = Tokens()
-        self._host = host
+        self._session = session
         self._response_id = response_id
         self._out_of_band = out_of_band
         self._modalities = modalities
@@ -74,14 +60,14 @@ class Output:
         return isinstance(self._limit, int) and self.made.total >= self._limit
 
     def _open(self, data: dict[str, Any]) -> Item:
-        item = Item({"id": self._host.ids.new("item"), **data})
+        item = Item({"id": self._session.ids.new("item"), **data})
         if data["type"] in WITH_STATUS:
             item.data |= {"object": "realtime.item", "status": "in_progress"}
         self.items.append(item)
         self._emit_item("response.output_item.added", item)
         if not self._out_of_band:
-            previous = self._host.conversation.insert(item)
-            self._host.emit(
+            previous = self._session.conversation.insert(item)
+            self._session.emit(
                 {"type": "conversation.item.added", "previous_item_id": previous, "item": item.view()}
             )
         return item
@@ -90,15 +76,15 @@ class Output:
         if item.data["type"] in WITH_STATUS:
             item.data["status"] = "completed" if whole else "incomplete"
         # A client may have deleted the item meanwhile.
-        if not self._out_of_band and self._host.conversation.find(item.id) is item:
-            previous = self._host.conversation.previous_id(item)
-            self._host.emit(
+        if not self._out_of_band and self._session.conversation.find(item.id) is item:
+            previous = self._session.conversation.previous_id(item)
+            self._session.emit(
                 {"type": "conversation.item.done", "previous_item_id": previous, "item": item.view()}
             )
         self._emit_item("response.output_item.done", item)
 
     def _emit_item(self, type: str, item: Item) -> None:
-        self._host.emit(
+        self._session.emit(
             {
                 "type": type,
                 "response_id": self._response_id,
@@ -108,7 +94,7 @@ class Output:
         )
 
     def _emit(self, type: str, item: Item, **fields: Any) -> None:
-        self._host.emit(
+        self._session.emit(
             {
                 "type": type,
                 "response_id": self._response_id,
@@ -141,8 +127,8 @@ class Output:
                 said += piece
                 self.made += Tokens(text=text_tokens(piece))
                 self._emit("response.output_text.delta", item, content_index=0, delta=piece)
-                if self._host.pacing.speed:
-                    yield len(piece) / 60 / self._host.pacing.speed
+                if self._session.pacing.speed:
+                    yield len(piece) / 60 / self._session.pacing.speed
         finally:
             item.data["content"] = [{"type": "output_text", "text": said}]
             self._emit("response.output_text.done", item, content_index=0, text=said)
@@ -159,7 +145,7 @@ class Output:
             while made < speech.samples and not self.used_up():
                 start, made = made, min(made + CHUNK_SAMPLES, speech.samples)
                 due = -(-len(words) * made // speech.samples)
-                self._host.play(self._response_id, item.id, speech, start, made)
+                self._session.play(self._response_id, item.id, speech, start, made)
                 for word in words[spoken_words:due]:
                     said += word
                     self.made += Tokens(text=text_tokens(word))
@@ -167,12 +153,12 @@ class Output:
                 spoken_words = due
                 item.audio = speech.pcm[: made * 2]
                 self.made += Tokens(audio=output_audio_tokens((made - start) * 1000 / RATE))
-                if self._host.audio_in_events:
+                if self._session.audio_in_events:
                     sound = speech.stretch(start, made, self._format)
                     delta = base64.b64encode(sound).decode("ascii")
                     self._emit("response.output_audio.delta", item, content_index=0, delta=delta)
-                if self._host.pacing.speed:
-                    yield self._host.pacing.pause(made - start)
+                if self._session.pacing.speed:
+                    yield self._session.pacing.pause(made - start)
         finally:
             item.data["content"] = [{"type": "output_audio", "transcript": said}]
             self._emit("response.output_audio.done", item, content_index=0)
@@ -183,7 +169,7 @@ class Output:
 
     def call(self, action: CallTool) -> Plan:
         """Call a function of the session's."""
-        call_id = self._host.ids.new("call", 16)
+        call_id = self._session.ids.new("call", 16)
         item = self._open({"type": "function_call", "name": action.name, "call_id": call_id, "arguments": ""})
         said = ""
         try:
@@ -192,8 +178,8 @@ class Output:
                 said += piece
                 self.made += Tokens(text=text_tokens(piece))
                 self._emit("response.function_call_arguments.delta", item, call_id=call_id, delta=piece)
-                if self._host.pacing.speed:
-                    yield len(piece) / 60 / self._host.pacing.speed
+                if self._session.pacing.speed:
+                    yield len(piece) / 60 / self._session.pacing.speed
         finally:
             item.data["arguments"] = said
             self._emit(
@@ -206,7 +192,7 @@ class Output:
             self._close(item, whole=said == action.arguments)
 
     def ask_approval(self, action: CallMcp) -> str:
-        """Ask the client whether a call may be made; returns the request's id."""
+        """Request the client's approval of a call; return the request's id."""
         data = {"type": "mcp_approval_request", "server_label": action.server_label, "name": action.name}
         item = self._open({**data, "arguments": action.arguments})
         self._close(item, whole=True)
@@ -225,8 +211,8 @@ class Output:
             item.data["arguments"] = action.arguments
             self._emit("response.mcp_call_arguments.done", item, arguments=action.arguments)
             self._emit_progress("in_progress", item)
-            if self._host.pacing.speed:
-                yield 0.2 / self._host.pacing.speed
+            if self._session.pacing.speed:
+                yield 0.2 / self._session.pacing.speed
             if action.error is None:
                 item.data["output"] = action.output
                 outcome = "completed"
@@ -238,4 +224,82 @@ class Output:
 
     def _emit_progress(self, what: str, item: Item) -> None:
         place = self.items.index(item)
-        self._host.emit({"type": f"response.mcp_call.{what}", "item_id": item.id, "output_index": place})
+        self._session.emit({"type": f"response.mcp_call.{what}", "item_id": item.id, "output_index": place})
+
+
+class Playback:
+    """The output audio buffer of one session.
+
+    Args:
+        emit: Called with an event's fields.
+    """
+
+    def __init__(self, emit: Callable[[dict[str, Any]], None]) -> None:
+        self._emit = emit
+        self._queue: list[str] = []
+        self._done: set[str] = set()
+        self._drained: set[str] = set()
+        self._last_item: dict[str, str] = {}
+        self._interrupted = False
+
+    @property
+    def playing(self) -> str | None:
+        """The id of the response that is being heard, or None."""
+        return self._queue[0] if self._queue else None
+
+    def add(self, response_id: str, item_id: str) -> None:
+        """Process that audio of a response's item was queued."""
+        self._last_item[response_id] = item_id
+        self._drained.discard(response_id)
+        if response_id not in self._queue:
+            self._queue.append(response_id)
+            if len(self._queue) == 1:
+                self._say("started", response_id)
+
+    def done(self, response_id: str) -> None:
+        """Process that a response will queue no more audio."""
+        if response_id in self._queue:
+            self._done.add(response_id)
+            self._advance()
+
+    def drained(self, response_id: str) -> None:
+        """Process that all queued audio of a response has been played."""
+        if response_id in self._queue:
+            self._drained.add(response_id)
+            self._advance()
+
+    def interrupt(self) -> bool:
+        """Prepare for what is being played to be dropped: nothing stops by itself any more until `clear`.
+
+        Returns:
+            Whether there is anything to drop.
+        """
+        self._interrupted = bool(self._queue)
+        return self._interrupted
+
+    def clear(self) -> str | None:
+        """Process that the queue was dropped; return the last item of the response that was being heard."""
+        heard = self.playing
+        item_id = None
+        if heard is not None:
+            self._say("cleared", heard)
+            item_id = self._last_item[heard]
+        self._last_item.clear()
+        self._interrupted = False
+        self._queue.clear()
+        self._done.clear()
+        self._drained.clear()
+        return item_id
+
+    def _advance(self) -> None:
+        while not self._interrupted and self._queue and self._queue[0] in self._done & self._drained:
+            finished = self._queue.pop(0)
+            self._done.discard(finished)
+            self._drained.discard(finished)
+            del self._last_item[finished]
+            self._say("stopped", finished)
+            if self._queue:
+                self._say("started", self._queue[0])
+
+    def _say(self, what: str, response_id: str) -> None:
+        self._emit({"type": f"output_audio_buffer.{what}", "response_id": response_id})

@@ -1,21 +1,28 @@
-"""The responses that are under way in a session: at most one in the conversation, any number beside it."""
+"""The responses of a session: at most one in the conversation at a time, any number outside of it.
+
+`Response.perform` is a generator: what stands between two yields happens at once, and each yielded number is
+a pause in seconds. `Responses` drives these plans and may interrupt them at any pause.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from realtime_simulator.engine.conversation import Item, item_from_client
-from realtime_simulator.engine.effects import AnswerNeeded, Effect
-from realtime_simulator.engine.output import Host, Plan
-from realtime_simulator.engine.response import Interrupted, Response
-from realtime_simulator.engine.turn import Action, Turn
-from realtime_simulator.engine.usage import Tokens, item_tokens, text_tokens
+from realtime_simulator.engine.effects import AnswerNeeded
+from realtime_simulator.engine.output import Output, Plan
+from realtime_simulator.engine.turn import Action, CallMcp, CallTool, Fail, Turn
+from realtime_simulator.engine.usage import Tokens, item_tokens, text_tokens, usage
+from realtime_simulator.media.speech import RATE
 from realtime_simulator.problem import ApiProblem
+
+if TYPE_CHECKING:
+    from realtime_simulator.engine.session import Session
 
 REQUEST_LIMIT = 10_000
 TOKEN_LIMIT = 1_000_000
@@ -23,14 +30,129 @@ MAX_RUNNING = 32
 """Responses that may be under way at once, almost all of them outside the conversation."""
 
 
-class Owner(Host, Protocol):
-    """What the responses need of their session."""
+class Interrupted(Exception):
+    """Thrown into a running plan: the response ends here.
+
+    Args:
+        reason: `client_cancelled` or `turn_detected`.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Response:
+    """One response.
+
+    Args:
+        session: The session.
+        params: The `response` object of `response.create`; already checked.
+        given: The tokens of its input.
+        cached: The tokens of the previous response's input.
+    """
+
+    def __init__(self, session: Session, params: Mapping[str, Any], given: Tokens, cached: Tokens) -> None:
+        self._session = session
+        self.params = params
+        self.id = session.ids.new("resp")
+        self.out_of_band = params.get("conversation") == "none"
+        self._given, self._cached = given, cached
+        self._status, self._details = "in_progress", dict[str, Any]()
+        self.modalities = list(params.get("output_modalities") or session.config["output_modalities"])
+        limit = params.get("max_output_tokens") or session.config["max_output_tokens"]
+        self._limit: int | str = limit
+        audio = params.get("audio", {}).get("output", {})
+        voice = audio.get("voice") or session.config.output["voice"]
+        self.voice = str(voice["id"] if isinstance(voice, Mapping) else voice)
+        self.format: Mapping[str, Any] = audio.get("format") or session.config.output["format"]
+        self._output = Output(
+            session,
+            self.id,
+            out_of_band=self.out_of_band,
+            modalities=self.modalities,
+            format=str(self.format["type"]),
+            limit=limit,
+        )
 
     @property
-    def listening(self) -> bool: ...
-    def effect(self, effect: Effect) -> None: ...
-    def response_begun(self) -> None: ...
-    def response_done(self, response: Response) -> None: ...
+    def finished(self) -> bool:
+        return self._status != "in_progress"
+
+    @property
+    def audio_seconds(self) -> float:
+        """How long the output lasts when it is heard."""
+        return sum(len(item.audio) for item in self._output.items) / 2 / RATE
+
+    @property
+    def output_tokens(self) -> int:
+        return self._output.made.total
+
+    def view(self) -> dict[str, Any]:
+        """Return the response as `response.created` and `response.done` show it."""
+        shown: dict[str, Any] = {
+            "id": self.id,
+            "object": "realtime.response",
+            "status": self._status,
+            "output": [item.view() for item in self._output.items],
+            "output_modalities": self.modalities,
+            "max_output_tokens": self._limit,
+            "audio": {"output": {"format": self.format, "voice": self.voice}},
+        }
+        if not self.out_of_band:
+            shown["conversation_id"] = "conv_" + self._session.config.session_id.removeprefix("sess_")
+        if self.params.get("metadata") is not None:
+            shown["metadata"] = self.params["metadata"]
+        if self._details:
+            shown["status_details"] = self._details
+        if self.finished:
+            shown["usage"] = usage(self._given, self._cached, self._output.made)
+        return shown
+
+    def begin(self) -> None:
+        self._session.emit({"type": "response.created", "response": self.view()})
+
+    def end(self, status: str, **details: Any) -> None:
+        """Finish the response.
+
+        Args:
+            status: `completed`, `cancelled`, `failed` or `incomplete`.
+            details: Further fields of `status_details`.
+        """
+        self._status = status
+        self._details = {"type": status, **details} if status != "completed" else {}
+        self._session.emit({"type": "response.done", "response": self.view()})
+
+    def perform(self, actions: Sequence[Action]) -> Plan:
+        """Make the output, event by event.
+
+        Args:
+            actions: What the model answers, in order; speech already synthesized.
+        """
+        try:
+            for number, action in enumerate(actions):
+                if isinstance(action, Fail):
+                    error = {"type": "server_error", "code": action.code, "message": action.message}
+                    self.end("failed", error=error)
+                    return
+                if self._output.used_up():
+                    break
+                if isinstance(action, CallTool):
+                    yield from self._output.call(action)
+                elif isinstance(action, CallMcp):
+                    if self._session.mcp.needs_approval(action):
+                        self._session.mcp.hold(self._output.ask_approval(action), actions[number:])
+                        break
+                    yield from self._output.call_mcp(action)
+                else:
+                    yield from self._output.message(action)
+        except Interrupted as stop:
+            self.end("cancelled", reason=stop.reason)
+            return
+        if self._output.used_up():
+            self.end("incomplete", reason="max_output_tokens")
+        else:
+            self.end("completed")
 
 
 @attrs.define
@@ -46,11 +168,11 @@ class Responses:
     """The session's running responses.
 
     Args:
-        owner: The session.
+        session: The session.
     """
 
-    def __init__(self, owner: Owner) -> None:
-        self._owner = owner
+    def __init__(self, session: Session) -> None:
+        self._session = session
         self._running: dict[str, _Running] = {}
         self._last_input = Tokens()
         self._requests, self._tokens = 0, 0
@@ -64,7 +186,7 @@ class Responses:
         return None
 
     def create(self, params: Mapping[str, Any], now: float, actions: Sequence[Action] = ()) -> None:
-        """Begin a response and ask what the model answers.
+        """Begin a response and request the model's answer.
 
         Args:
             params: The `response` object of the client's event, already checked.
@@ -87,13 +209,13 @@ class Responses:
             )
         items = self._input(params)
         given = sum(map(item_tokens, items), self._setup(params))
-        response = Response(self._owner, params, given, self._last_input)
+        response = Response(self._session, params, given, self._last_input)
         self._last_input = given
         self._requests += 1
         self._tokens += given.total
         self._running[response.id] = running = _Running(response, now)
         response.begin()
-        self._owner.response_begun()
+        self._session.response_begun()
         if actions:
             self.perform(response.id, actions, now)
             return
@@ -101,12 +223,12 @@ class Responses:
         self.ask()
 
     def ask(self) -> None:
-        """Ask what the model answers, unless it is still to be found out what the user said."""
-        if self._owner.listening:
+        """Request the model's answers, unless words of the user are still awaited."""
+        if self._session.listening:
             return
         for running in list(self._running.values()):
             if running.question is not None:
-                self._owner.effect(running.question())
+                self._session.effect(running.question())
                 running.question = None
 
     def perform(self, response_id: str, actions: Sequence[Action], now: float) -> None:
@@ -114,7 +236,7 @@ class Responses:
         running = self._running.get(response_id)
         if running is not None and running.plan is None:
             running.plan = running.response.perform(actions)
-            running.due = max(now, running.begun + self._owner.pacing.first_audio)
+            running.due = max(now, running.begun + self._session.pacing.first_audio)
             self.tick(now)
 
     def cancel(self, response_id: str | None, reason: str = "client_cancelled") -> None:
@@ -160,7 +282,7 @@ class Responses:
         return min((running.due for running in self._running.values()), default=math.inf)
 
     def drop(self) -> None:
-        """Forget all responses, because the session has ended."""
+        """Drop all responses, because the session has ended."""
         plans = [running.plan for running in self._running.values() if running.plan is not None]
         self._running.clear()
         for plan in plans:
@@ -177,31 +299,31 @@ class Responses:
     def _finish(self, running: _Running) -> None:
         del self._running[running.response.id]
         self._tokens += running.response.output_tokens
-        self._owner.response_done(running.response)
+        self._session.response_done(running.response)
 
     def _input(self, params: Mapping[str, Any]) -> list[Item]:
         """The items that the response is made from: the conversation's, unless the client gave its own."""
         if params.get("input") is None:
-            return list(self._owner.conversation)
+            return list(self._session.conversation)
         items = []
         for index, fields in enumerate(params["input"]):
             if fields.get("type") == "item_reference":
-                found = self._owner.conversation.get(
+                found = self._session.conversation.get(
                     str(fields.get("id")), param=f"response.input[{index}].id"
                 )
                 items.append(found)
             else:
-                items.append(Item(item_from_client(fields, self._owner.ids.new("item"))))
+                items.append(Item(item_from_client(fields, self._session.ids.new("item"))))
         return items
 
     def _setup(self, params: Mapping[str, Any]) -> Tokens:
-        config = self._owner.config
+        config = self._session.config
         instructions = params.get("instructions") or config["instructions"]
         tools = params.get("tools") or config["tools"]
         return Tokens(text=text_tokens(instructions) + sum(text_tokens(str(tool)) for tool in tools))
 
     def _turn(self, params: Mapping[str, Any], items: Sequence[Item], response: Response) -> Turn:
-        config = self._owner.config
+        config = self._session.config
         said = [item.text() for item in items if item.data.get("role") == "user"]
         return Turn(
             text=said[-1] if said else "",

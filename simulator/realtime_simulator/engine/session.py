@@ -11,19 +11,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from realtime_simulator.engine.config import REALTIME, SessionConfig
-from realtime_simulator.engine.conversation import Conversation, Item
+from realtime_simulator.engine.conversation import Conversation, Item, Items
 from realtime_simulator.engine.core import Core
 from realtime_simulator.engine.effects import AudioOut, Play, StopPlaying
 from realtime_simulator.engine.ids import Ids
 from realtime_simulator.engine.input_audio import InputAudio
-from realtime_simulator.engine.items import Items
 from realtime_simulator.engine.mcp import Mcp
-from realtime_simulator.engine.pacing import Pacing
-from realtime_simulator.engine.playback import Playback
-from realtime_simulator.engine.response import Response
-from realtime_simulator.engine.responses import Responses
+from realtime_simulator.engine.output import Playback
+from realtime_simulator.engine.responses import Response, Responses
 from realtime_simulator.engine.transcription import Transcription
-from realtime_simulator.engine.turn import Action
+from realtime_simulator.engine.turn import Action, Pacing
 from realtime_simulator.media.speech import RATE, Speech
 from realtime_simulator.problem import ApiProblem
 
@@ -96,7 +93,7 @@ class Session(Core):
             self.input.hear(pcm)
 
     def press(self, key: str, unix: float) -> None:
-        """A key of the telephone was pressed: `0` to `9`, `*`, `#`, `A` to `D`."""
+        """Send that a key of the telephone was pressed: `0` to `9`, `*`, `#`, `A` to `D`."""
         self.emit({"type": "input_audio_buffer.dtmf_event_received", "event": key, "received_at": int(unix)})
 
     def answer(self, response_id: str, actions: Sequence[Action], now: float) -> None:
@@ -116,7 +113,7 @@ class Session(Core):
     def playback_drained(self, response_id: str, now: float) -> None:
         self.tick(now)
         self._playback.drained(response_id)
-        self._perhaps_silent(self._now)
+        self._check_silence(self._now)
 
     def playback_cleared(self, played: Mapping[str, int], *, truncate: bool, now: float) -> None:
         self.tick(now)
@@ -133,7 +130,7 @@ class Session(Core):
                 made = len(item.audio) // 2
                 if samples is None or samples < made:
                     self._items.cut(item, (made if samples is None else samples) * 1000 // RATE)
-        self._perhaps_silent(self._now)
+        self._check_silence(self._now)
 
     def _advance(self) -> None:
         self._responses.tick(self._now)
@@ -158,37 +155,37 @@ class Session(Core):
 
     @property
     def listening(self) -> bool:
-        """Whether it is still to be found out what the user said."""
+        """Whether words of the user are still awaited."""
         return self._transcription.pending
 
     def response_begun(self) -> None:
-        """A response has begun."""
+        """Process the beginning of a response."""
         self.input.model_speaks()
 
     def response_done(self, response: Response) -> None:
-        """A response has ended: say what it leaves of the limits, and let its audio run out."""
+        """Process the end of a response: send the limits, and begin the next one that waits."""
         self.emit({"type": "rate_limits.updated", "rate_limits": self._responses.limits()})
         self._playback.done(response.id)
         if self._later and self._responses.active is None:
             self._responses.create({}, self._now, self._later.pop(0))
         else:
-            self._perhaps_silent(self._now + (response.audio_seconds if self.audio_in_events else 0.0))
+            self._check_silence(self._now + (response.audio_seconds if self.audio_in_events else 0.0))
 
-    def _perhaps_silent(self, since: float) -> None:
+    def _check_silence(self, since: float) -> None:
         if self._responses.active is None and self._playback.playing is None:
             self.input.model_is_silent(since)
 
     # Turns
 
     def add_spoken(self, item: Item, *, turn: bool) -> None:
-        """Put in what the user said, and answer it if that was a whole turn."""
+        """Insert the user's audio, and answer it if that was a whole turn."""
         self._items.add(item)
         answers = turn and self.config.kind == REALTIME
         create = answers and (self.config.turn_detection or {}).get("create_response", True)
         self._transcription.begin(item, self._respond if create else _nothing)
 
     def speech_started(self) -> None:
-        """The user speaks: the model is interrupted, if the session wants that."""
+        """Interrupt the model because the user speaks, if the session is configured so."""
         if not (self.config.turn_detection or {}).get("interrupt_response", True):
             return
         self._later.clear()

@@ -1,36 +1,27 @@
-"""What the user's audio says: asks the world for it, and tells the client if it wants to know.
+"""The words of the user's audio: requested from the driver, and sent to the client if it requested them.
 
-Recognizing speech is nobody's job here: the words come from whoever drives the session (`HearingNeeded`).
+Speech is not recognized here: the words come from the session's driver (`HearingNeeded`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from realtime_simulator.engine.config import SessionConfig
-from realtime_simulator.engine.conversation import Conversation, Item
-from realtime_simulator.engine.effects import Effect, HearingNeeded
-from realtime_simulator.engine.ids import Ids
-from realtime_simulator.engine.pacing import pieces
+from realtime_simulator.engine.conversation import Item
+from realtime_simulator.engine.effects import HearingNeeded
+from realtime_simulator.engine.turn import pieces
 from realtime_simulator.engine.usage import input_audio_tokens, text_tokens
 from realtime_simulator.media.speech import RATE
 
+if TYPE_CHECKING:
+    from realtime_simulator.engine.session import Session
+
+
 LOGPROBS = "item.input_audio_transcription.logprobs"
 _PREFIX = "conversation.item.input_audio_transcription"
-
-
-class Owner(Protocol):
-    """What transcription needs of its session."""
-
-    config: SessionConfig
-    conversation: Conversation
-    ids: Ids
-
-    def emit(self, event: dict[str, Any]) -> None: ...
-    def effect(self, effect: Effect) -> None: ...
 
 
 @attrs.frozen
@@ -44,53 +35,53 @@ class Transcription:
     """The transcripts of a session.
 
     Args:
-        owner: The session.
+        session: The session.
     """
 
-    def __init__(self, owner: Owner) -> None:
-        self._owner = owner
+    def __init__(self, session: Session) -> None:
+        self._session = session
         self._waiting: dict[str, _Waiting] = {}
 
     @property
     def pending(self) -> bool:
-        """Whether it is still unknown what an item says."""
+        """Whether the words of an item are still awaited."""
         return bool(self._waiting)
 
     def begin(self, item: Item, then: Callable[[], None]) -> None:
-        """Ask what an item says.
+        """Request the words of an item.
 
         Args:
             item: A user's item with audio.
-            then: Called when it is known, after the events about it.
+            then: Called when they are there, after the events about them.
         """
-        self._waiting[item.id] = _Waiting(item, self._owner.config.input.get("transcription"), then)
-        self._owner.effect(HearingNeeded(item.id, item.audio))
+        self._waiting[item.id] = _Waiting(item, self._session.config.input.get("transcription"), then)
+        self._session.effect(HearingNeeded(item.id, item.audio))
 
     def heard(self, item_id: str, text: str, error: str | None = None) -> None:
-        """Take what an item says; unknown ids are ignored.
+        """Process the words of an item; unknown ids are ignored.
 
         Args:
             item_id: The item's id.
             text: The words; `""` if there are none.
-            error: Why it couldn't be found out, or None.
+            error: Why there are none, or None.
         """
         waiting = self._waiting.pop(item_id, None)
         if waiting is None:
             return
         waiting.item.heard = text
-        if waiting.settings is not None and self._owner.conversation.find(item_id) is waiting.item:
+        if waiting.settings is not None and self._session.conversation.find(item_id) is waiting.item:
             if error is None:
-                self._tell(waiting.item, text, waiting.settings)
+                self._send_transcript(waiting.item, text, waiting.settings)
             else:
                 problem = {"type": "server_error", "code": "transcription_failed", "message": error}
                 self._emit("failed", waiting.item, error=problem)
         waiting.then()
 
-    def _tell(self, item: Item, text: str, settings: Mapping[str, Any]) -> None:
+    def _send_transcript(self, item: Item, text: str, settings: Mapping[str, Any]) -> None:
         model = str(settings.get("model") or "gpt-4o-transcribe")
-        wanted = LOGPROBS in (self._owner.config.get("include") or ())
+        wanted = LOGPROBS in (self._session.config.get("include") or ())
         if model.endswith("diarize"):
-            fields = {"id": self._owner.ids.new("seg"), "speaker": "A", "start": 0.0}
+            fields = {"id": self._session.ids.new("seg"), "speaker": "A", "start": 0.0}
             self._emit("segment", item, text=text, end=len(item.audio) / 2 / RATE, **fields)
         words = [text] if model.startswith("whisper") and text else pieces(text)
         for word in words:
@@ -101,7 +92,7 @@ class Transcription:
         self._emit("completed", item, transcript=text, usage=_usage(item, text, model), **extra)
 
     def _emit(self, what: str, item: Item, **fields: Any) -> None:
-        self._owner.emit({"type": f"{_PREFIX}.{what}", "item_id": item.id, "content_index": 0, **fields})
+        self._session.emit({"type": f"{_PREFIX}.{what}", "item_id": item.id, "content_index": 0, **fields})
 
 
 def _logprobs(words: list[str]) -> Iterator[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """A translation session, sans I/O: speech in, the same in another language out, turn by turn of the speaker.
 
 A stretch of speech that ends with a pause is translated as a whole; the API translates while somebody speaks.
-Nothing here knows languages: the words come from whoever drives the session.
+Nothing is translated here: the words come from the session's driver.
 """
 
 from __future__ import annotations
@@ -12,18 +12,17 @@ from collections import deque
 from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
+from realtime_simulator.engine import messages
+from realtime_simulator.engine.config import TranslationConfig
 from realtime_simulator.engine.core import Core
 from realtime_simulator.engine.effects import AudioIn, AudioOut, HearingNeeded, TranslationNeeded
 from realtime_simulator.engine.ids import Ids
-from realtime_simulator.engine.input_audio import decode_audio
-from realtime_simulator.engine.input_buffer import InputBuffer
+from realtime_simulator.engine.input_audio import InputBuffer
 from realtime_simulator.engine.output import CHUNK_SAMPLES
-from realtime_simulator.engine.pacing import Pacing, pieces
-from realtime_simulator.engine.translation_config import TranslationConfig
-from realtime_simulator.engine.turn import Action, Say
+from realtime_simulator.engine.turn import Action, Pacing, Say, pieces
 from realtime_simulator.engine.vad import VoiceActivity
-from realtime_simulator.media.codec import PCM, Decoder
-from realtime_simulator.media.speech import RATE
+from realtime_simulator.media.formats import Decoder
+from realtime_simulator.media.speech import PCM, RATE
 from realtime_simulator.problem import ApiProblem
 
 PAUSE_MS = 500
@@ -105,14 +104,14 @@ class TranslationSession(Core):
                 )
                 self.emit(problem.event())
                 continue
-            speech, words, told = action.speech, pieces(action.text), 0
+            speech, words, sent = action.speech, pieces(action.text), 0
             for start in range(0, speech.samples, CHUNK_SAMPLES):
                 end = min(start + CHUNK_SAMPLES, speech.samples)
                 at = elapsed + start * 1000 // RATE
                 due = -(-len(words) * end // speech.samples)
-                for word in words[told:due]:
+                for word in words[sent:due]:
                     self._say("session.output_transcript.delta", delta=word, elapsed_ms=at)
-                told = due
+                sent = due
                 pcm = speech.pcm[start * 2 : end * 2]
                 self.effect(AudioOut(pcm))
                 self._say(
@@ -156,7 +155,7 @@ class TranslationSession(Core):
     def _append(self, event: Mapping[str, Any]) -> None:
         if self._closing:
             raise ApiProblem("The session is closing; it takes no more audio.", code="session_closing")
-        pcm = self._decoder.push(decode_audio(event["audio"]))
+        pcm = self._decoder.push(messages.decode_audio(event["audio"]))
         self.effect(AudioIn(pcm))
         self._buffer.append(pcm)
         for edge in self._vad.push(pcm):

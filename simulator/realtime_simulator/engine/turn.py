@@ -1,4 +1,4 @@
-"""What a scenario sees when the model has to answer, and what it can answer with."""
+"""What a scenario sees when the model has to answer, what it can answer with, and how fast that comes."""
 
 from __future__ import annotations
 
@@ -12,8 +12,33 @@ from realtime_simulator.media.speech import RATE, Speech
 
 
 @attrs.frozen(kw_only=True)
+class Pacing:
+    """How fast the model answers.
+
+    Args:
+        first_audio: Seconds from `response.created` to the first output.
+        speed: Audio made per second, in seconds of audio; 0 makes all of it at once.
+    """
+
+    first_audio: float = 0.0
+    speed: float = 0.0
+
+    def pause(self, samples: int) -> float:
+        """Return how long making this much audio lasts, in seconds."""
+        return samples / RATE / self.speed if self.speed else 0.0
+
+
+def pieces(text: str) -> list[str]:
+    """Return a text cut into words that join to it again, as the API's deltas do."""
+    cut: list[str] = []
+    for word in text.split(" "):
+        cut.append(f" {word}" if cut else word)
+    return [piece for piece in cut if piece]
+
+
+@attrs.frozen(kw_only=True)
 class Turn:
-    """The conversation at the moment when a response is asked for.
+    """The conversation at the moment when a response is requested.
 
     Args:
         text: What the user said or wrote last; `""` when the conversation is empty.
@@ -44,7 +69,7 @@ class Say:
 
     Args:
         text: What is said.
-        speech: Its sound; None until somebody has synthesized it, and for text output.
+        speech: Its sound; None until it is synthesized, and for text output.
     """
 
     text: str
@@ -87,7 +112,7 @@ class CallMcp:
         arguments: The arguments as JSON text.
         output: What the tool answered.
         error: Why it failed; None if it didn't.
-        approval_request_id: The request that the client has approved; None if it wasn't asked.
+        approval_request_id: The request that the client has approved; None if none was requested.
     """
 
     server_label: str
@@ -143,7 +168,8 @@ def call_mcp(
     output: str = "",
     error: str | None = None,
 ) -> CallMcp:
-    """Return an answer that calls an MCP server's tool; if the session wants to be asked, it waits for that.
+    """Return an answer that calls an MCP server's tool; if the session requires approval, the call waits for
+    it.
 
     Args:
         server_label: The session's name of the server.

@@ -2,7 +2,7 @@
 
 A stretch of 20 ms counts as voice if it is loud enough and repeats itself at the pitch of a voice or a tone;
 silence isn't loud, and hiss doesn't repeat itself. Speech begins when most of a tenth of a second is voice,
-and ends when there was none for as long as the caller says. It knows nothing of buffers and events.
+and ends when there was none for as long as the caller says. Buffers and events are not its subject.
 """
 
 from __future__ import annotations
@@ -67,12 +67,12 @@ class VoiceActivity:
         self._silence = max(FRAME, silence_ms * RATE // 1000)
 
     def reset(self) -> None:
-        """Forget what is being said; the position stays."""
+        """Drop the current speech; the position stays."""
         self.speaking = False
         self._recent.clear()
 
     def push(self, pcm: bytes) -> Iterator[Edge]:
-        """Take more sound; yield what it shows, as soon as it does.
+        """Process more sound; yield where speech begins and ends, as soon as it is certain.
 
         Args:
             pcm: Any number of bytes.

@@ -1,4 +1,1 @@
-"""Faults by name: what goes wrong between a client and the API, on demand.
-
-`catalog` says which there are, `faults` which are asked for at the moment, and the other modules do them.
-"""
+"""Faults by name: which there are, which are requested, and what they do to requests, events and answers."""

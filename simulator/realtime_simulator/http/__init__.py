@@ -1,1 +1,1 @@
-"""The simulator's HTTP surface: Starlette routes over calls, secrets and sessions."""
+"""HTTP: the nine operations as Starlette routes, and what is common to all requests."""

@@ -8,23 +8,18 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-import attrs
 from starlette.applications import Starlette
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from realtime_simulator.engine.ids import Ids
 from realtime_simulator.engine.responses import REQUEST_LIMIT
-from realtime_simulator.http.calls import CallRoutes
-from realtime_simulator.http.client_secrets import ClientSecretRoutes
-from realtime_simulator.http.sessions import SessionRoutes
-from realtime_simulator.http.sip import SipRoutes
-from realtime_simulator.http.translations import TranslationRoutes
+from realtime_simulator.http.operations import Operations
 from realtime_simulator.problem import ApiProblem
 from realtime_simulator.records import Records, RequestRecord
 
@@ -42,60 +37,25 @@ class WebSockets(Protocol):
     async def unknown(self, websocket: WebSocket) -> None: ...
 
 
-@attrs.frozen(kw_only=True)
-class Routes:
-    """The routes of the HTTP operations.
-
-    Args:
-        calls: Making and ending calls.
-        secrets: Client secrets.
-        sessions: Sessions of the older form.
-        sip: Accepting, rejecting and referring calls.
-        translations: Client secrets of translations.
-    """
-
-    calls: CallRoutes
-    secrets: ClientSecretRoutes
-    sessions: SessionRoutes
-    sip: SipRoutes
-    translations: TranslationRoutes
-
-    def all(self) -> list[Route]:
-        """Return them by path."""
-        call = "/v1/realtime/calls/{call_id}"
-        operations = {
-            "/v1/realtime/calls": self.calls.create,
-            f"{call}/accept": self.sip.accept,
-            f"{call}/hangup": self.calls.hangup,
-            f"{call}/refer": self.sip.refer,
-            f"{call}/reject": self.sip.reject,
-            "/v1/realtime/client_secrets": self.secrets.create,
-            "/v1/realtime/sessions": self.sessions.create,
-            "/v1/realtime/transcription_sessions": self.sessions.create_transcription,
-            "/v1/realtime/translations/client_secrets": self.translations.create_client_secret,
-        }
-        return [Route(path, operation, methods=["POST"]) for path, operation in operations.items()]
-
-
 def build(
-    operations: Routes,
+    operations: Operations,
     websockets: WebSockets,
     records: Records,
     ids: Ids,
-    spoil: Callable[[ASGIApp], ASGIApp],
+    with_faults: Callable[[ASGIApp], ASGIApp],
 ) -> ASGIApp:
     """Return the application.
 
     Args:
-        operations: The routes of the HTTP operations.
+        operations: The HTTP operations.
         websockets: The routes of WebSockets.
         records: Where requests are recorded.
         ids: Where request ids come from.
-        spoil: Puts the faults around the routes.
+        with_faults: Wraps the routes in the middleware for faults.
     """
     app = Starlette(
         routes=[
-            *operations.all(),
+            *operations.routes(),
             WebSocketRoute("/v1/realtime", websockets.realtime),
             WebSocketRoute("/v1/realtime/translations", websockets.translations),
             WebSocketRoute("/{path:path}", websockets.unknown),
@@ -103,7 +63,7 @@ def build(
         exception_handlers={ApiProblem: _problem, HTTPException: _http, Exception: _crash},
     )
     app.router.redirect_slashes = False
-    return Frame(spoil(app), records, ids)
+    return Frame(with_faults(app), records, ids)
 
 
 async def _problem(request: Request, error: Exception) -> Response:
@@ -129,7 +89,7 @@ async def _crash(request: Request, error: Exception) -> Response:
 
 
 class Frame:
-    """ASGI middleware: what is the same for every request.
+    """ASGI middleware: what is common to all requests.
 
     Args:
         app: The application inside.

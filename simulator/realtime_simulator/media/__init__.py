@@ -1,1 +1,1 @@
-"""Sound: a voice, Opus packets, resampling. Nothing here knows of sessions or sockets."""
+"""Sound: a voice, Opus packets, G.711, resampling; no sessions and no sockets."""

@@ -1,4 +1,4 @@
-"""An utterance: its text, its sound, and the Opus packets in which WebRTC carries it."""
+"""An utterance: its text, its sound, the Opus packets in which WebRTC carries it, and its form in events."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import attrs
 
+PCM = "audio/pcm"
+PCMU = "audio/pcmu"
+G711_RATE = 8000
 RATE = 24_000
 """Samples a second of all sound inside the simulator: 16 bit, mono."""
 PACKET_SAMPLES = RATE // 50
@@ -19,7 +22,7 @@ class Speech:
     Args:
         text: The words.
         pcm: PCM16 mono at 24 kHz, a whole number of 20 ms.
-        packets: The same as Opus, 20 ms a packet; empty where nobody needs it.
+        packets: The same as Opus, 20 ms a packet; empty where it is not needed.
         wire: The same as events carry it, by the format's `type`; PCM goes without saying.
     """
 

@@ -1,20 +1,29 @@
-"""A synthetic voice: not words, but sound that is voiced, syllabic and as long as the words would take.
+"""Text to speech: espeak-ng where it is installed, else a synthetic voice, and a memory of what was said
+before.
 
-Each syllable is a vowel's pitch period, repeated with falling pitch under an envelope, after a burst of
-noise for a consonant. Periods are tables that are made once, so that a second of speech costs milliseconds.
+The synthetic voice has no words, but sound that is voiced, syllabic and as long as the words would be. Each
+syllable is a vowel's pitch period, repeated with falling pitch under an envelope, after a burst of noise for
+a consonant. Periods are tables that are made once, so that a second of speech costs milliseconds.
 """
 
 from __future__ import annotations
 
 import functools
+import logging
 import math
 import random
 import re
+import shutil
+import struct
+import subprocess
+import threading
 import zlib
 from array import array
+from collections import OrderedDict
 from collections.abc import Iterator
 
-from realtime_simulator.media.speech import PACKET_SAMPLES, RATE
+from realtime_simulator.media.formats import encode
+from realtime_simulator.media.speech import PACKET_SAMPLES, PCM, RATE, Speech
 
 SYLLABLE_SECONDS = 0.19
 _PAUSES = {",": 0.15, ";": 0.2, ":": 0.2, ".": 0.3, "!": 0.3, "?": 0.3, "\n": 0.3}
@@ -33,6 +42,12 @@ _NOISE_AMPLITUDE = 1800
 _SYLLABLES = re.compile(
     r"([^\W\d_aeiouy]*)([aeiouy]+)|(\d)|([,;:.!?\n])|(\s)|([^\W\d_aeiouy]+)", re.IGNORECASE
 )
+logger = logging.getLogger("realtime_simulator")
+WORDS_PER_MINUTE = 160
+_TIMEOUT = 10.0
+_Key = tuple[str, str, float, bool, str]
+MAX_TEXT = 20_000
+"""Characters of one utterance that are spoken; half an hour of speech."""
 
 
 def synthesize(text: str, voice: str = "alloy", speed: float = 1.0) -> bytes:
@@ -118,3 +133,110 @@ def _period(vowel: str, pitch: int) -> tuple[float, ...]:
 def _noise() -> array[int]:
     source = random.Random(1)
     return array("h", (source.randrange(-_NOISE_AMPLITUDE, _NOISE_AMPLITUDE) for _ in range(RATE)))
+
+
+@functools.cache
+def espeak_program() -> str | None:
+    """Return the path of espeak-ng, or None where there is none."""
+    return shutil.which("espeak-ng")
+
+
+def espeak(text: str, voice: str = "alloy", speed: float = 1.0) -> bytes | None:
+    """Return the spoken text.
+
+    Args:
+        text: What is said.
+        voice: One of the API's voices; it chooses a variant.
+        speed: 0.25 to 1.5; 1 is about 160 words a minute.
+
+    Returns:
+        PCM16 mono at 24 kHz, a whole number of 20 ms; None where espeak-ng is missing, fails or has nothing
+        to say.
+    """
+    path = espeak_program()
+    if path is None or not text.strip():
+        return None
+    variant = ("m1", "m3", "m7", "f1", "f2", "f4")[sum(voice.encode()) % 6]
+    command = [
+        path,
+        "-v",
+        f"en-us+{variant}",
+        "-s",
+        str(round(WORDS_PER_MINUTE * speed)),
+        "--stdin",
+        "--stdout",
+    ]
+    try:
+        done = subprocess.run(command, input=text.encode(), capture_output=True, timeout=_TIMEOUT, check=True)
+    except (OSError, subprocess.SubprocessError) as error:
+        logger.warning("espeak-ng failed (%s); using the built-in voice", type(error).__name__)
+        return None
+    return _pcm(done.stdout)
+
+
+def _pcm(wav: bytes) -> bytes | None:
+    # The sizes in the header are placeholders, because espeak-ng writes it before they are certain.
+    body = wav.find(b"data", 36)
+    if body < 0 or wav[:4] != b"RIFF":
+        return None
+    from realtime_simulator.media.codecs import Resampler
+
+    (rate,) = struct.unpack_from("<I", wav, 24)
+    resampler = Resampler(rate, RATE)
+    pcm = resampler.push(wav[body + 8 :]) + resampler.flush()
+    if len(pcm) < 2 * PACKET_SAMPLES:
+        return None
+    return pcm + bytes(-len(pcm) % (2 * PACKET_SAMPLES))
+
+
+class Speaker:
+    """Makes speech. It may be called from any thread.
+
+    Args:
+        use_espeak: Whether espeak-ng speaks where it is installed.
+        remembered: How many utterances are kept.
+    """
+
+    def __init__(self, *, use_espeak: bool = True, remembered: int = 64) -> None:
+        self._use_espeak = use_espeak
+        self._remembered = remembered
+        self._made: OrderedDict[_Key, Speech] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def remembered(
+        self, text: str, voice: str, speed: float, *, packets: bool, format: str = PCM
+    ) -> Speech | None:
+        """Return an utterance that was made before, or None."""
+        with self._lock:
+            return self._made.get((text, voice, speed, packets, format))
+
+    def speak(self, text: str, voice: str, speed: float, *, packets: bool, format: str = PCM) -> Speech:
+        """Return an utterance; synthesizing it lasts some milliseconds.
+
+        Args:
+            text: What is said.
+            voice: Who says it.
+            speed: How fast, 1 is normal.
+            packets: Whether Opus packets are needed too.
+            format: The format in which events carry it.
+        """
+        speech = self.remembered(text, voice, speed, packets=packets, format=format)
+        if speech is None:
+            speech = self._make(text, voice, speed, packets, format)
+            with self._lock:
+                self._made[(text, voice, speed, packets, format)] = speech
+                while len(self._made) > self._remembered:
+                    self._made.popitem(last=False)
+        return speech
+
+    def _make(self, text: str, voice: str, speed: float, packets: bool, format: str) -> Speech:
+        pcm = None
+        if self._use_espeak:
+            pcm = espeak(text[:MAX_TEXT], voice, speed)
+        if pcm is None:
+            pcm = synthesize(text[:MAX_TEXT], voice, speed)
+        if not packets:
+            return Speech(text, pcm, wire={} if format == PCM else {format: encode(pcm, format)})
+        from realtime_simulator.media.codecs import encode_opus
+
+        return Speech(text, pcm, tuple(encode_opus(pcm)))

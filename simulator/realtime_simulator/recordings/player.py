@@ -1,4 +1,4 @@
-"""Playing recorded sessions to clients: they get what was recorded, and must send what was recorded.
+"""Replay recorded sessions to clients: they receive what was recorded, and must send what was recorded.
 
 Messages are compared by type and content, in the order of the tape. What clients make up anew each time,
 their event and item ids, may differ; the ids of the tape are replaced by theirs from then on.
@@ -13,16 +13,16 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from realtime_simulator import resets
+from realtime_simulator import server
 from realtime_simulator.clock import Clock, sleep
 from realtime_simulator.credentials import Credentials
 from realtime_simulator.engine.ids import Ids
 from realtime_simulator.problem import ApiProblem
 from realtime_simulator.recordings.scrub import Scrubber
-from realtime_simulator.recordings.tape import Message, Take
+from realtime_simulator.recordings.tape import Message, RecordedSession, message_value
 from realtime_simulator.schema import dotted
 from realtime_simulator.ws import handshake
 
@@ -40,24 +40,24 @@ class Player:
     """The WebSocket routes of a simulator that replays.
 
     Args:
-        takes: The recorded sessions; each is played once, then they begin again.
+        sessions: The recorded sessions; each is played once, then they begin again.
         credentials: Who may connect.
         clock: The time.
         ids: Where the ids of error events come from.
-        differs: Told of each difference.
-        speed: How fast it goes against what was recorded; 0 is at once.
+        differs: Called with each difference.
+        speed: The pace against what was recorded; 0 is at once.
     """
 
     def __init__(
         self,
-        takes: Sequence[Take],
+        sessions: Sequence[RecordedSession],
         credentials: Credentials,
         clock: Clock,
         ids: Ids,
         differs: Callable[[str], None],
         speed: float = 0.0,
     ) -> None:
-        self._takes = takes
+        self._sessions = sessions
         self._credentials = credentials
         self._clock = clock
         self._ids = ids
@@ -67,17 +67,17 @@ class Player:
         self._scrubber = Scrubber()
 
     async def realtime(self, websocket: WebSocket) -> None:
-        """Play a conversation, a transcription session or a sideband."""
+        """Replay a conversation, a transcription session or a sideband."""
         await self._serve(websocket, translation=False)
 
     async def translations(self, websocket: WebSocket) -> None:
-        """Play a translation session."""
+        """Replay a translation session."""
         await self._serve(websocket, translation=True)
 
     async def unknown(self, websocket: WebSocket) -> None:
         """Refuse an address that is none of the API's."""
         path = websocket.url.path[:200]
-        await _refuse(websocket, ApiProblem(f"Invalid URL (GET {path})", status=404))
+        await handshake.refuse(websocket, ApiProblem(f"Invalid URL (GET {path})", status=404))
 
     async def _serve(self, websocket: WebSocket, *, translation: bool) -> None:
         try:
@@ -88,53 +88,59 @@ class Player:
                 self._credentials,
                 translation=translation,
             )
-            take = self._choose(websocket.scope["path"], dict(websocket.query_params))
+            session = self._choose(websocket.scope["path"], dict(websocket.query_params))
         except ApiProblem as problem:
             if (response := self._refusal(websocket)) is not None:
                 await websocket.send_denial_response(response)
             else:
-                await _refuse(websocket, problem)
+                await handshake.refuse(websocket, problem)
             return
-        if take.refused is not None:
-            await websocket.send_denial_response(_recorded(take.refused))
+        if session.refused is not None:
+            await websocket.send_denial_response(_recorded(session.refused))
             return
         await websocket.accept(asked.subprotocol)
-        logger.info("replaying session %s", take.number)
+        logger.info("replaying session %s", session.number)
         with contextlib.suppress(WebSocketDisconnect):
-            await self._play(websocket, take)
+            await self._play(websocket, session)
 
     def _refusal(self, websocket: WebSocket) -> Response | None:
-        """The recorded answer to a handshake that is refused here as well."""
+        """Return the recorded answer to a handshake that is refused here as well."""
         try:
-            take = self._choose(websocket.scope["path"], dict(websocket.query_params))
+            session = self._choose(websocket.scope["path"], dict(websocket.query_params))
         except ApiProblem:
             return None
-        if take.refused is None:
-            self._played.discard(take.number)
+        if session.refused is None:
+            self._played.discard(session.number)
             return None
-        return _recorded(take.refused)
+        return _recorded(session.refused)
 
-    def _choose(self, path: str, query: Mapping[str, str]) -> Take:
-        """The next recorded session with this address."""
-        fitting = [take for take in self._takes if take.path == path and _key(take.query) == _key(query)]
+    def _choose(self, path: str, query: Mapping[str, str]) -> RecordedSession:
+        """Return the next recorded session with this address."""
+        fitting = [
+            session
+            for session in self._sessions
+            if session.path == path and _key(session.query) == _key(query)
+        ]
         if not fitting:
-            there = "; ".join(dict.fromkeys(f"{take.path} {_key(take.query)}" for take in self._takes))
+            there = "; ".join(
+                dict.fromkeys(f"{session.path} {_key(session.query)}" for session in self._sessions)
+            )
             message = f"No session was recorded at {path} {_key(query)}; there are: {there}."
             self._differs(message)
             raise ApiProblem(message, code="replay_mismatch")
-        fresh = [take for take in fitting if take.number not in self._played]
+        fresh = [session for session in fitting if session.number not in self._played]
         if not fresh:
-            self._played -= {take.number for take in fitting}
+            self._played -= {session.number for session in fitting}
             fresh = fitting
         self._played.add(fresh[0].number)
         return fresh[0]
 
-    async def _play(self, websocket: WebSocket, take: Take) -> None:
+    async def _play(self, websocket: WebSocket, session: RecordedSession) -> None:
         renamed: dict[str, str] = {}
         begun = self._clock.monotonic()
-        for number, message in enumerate(take.messages, 1):
+        for number, message in enumerate(session.messages, 1):
             if message.side == "client":
-                found = await self._heard(websocket, take, number, message, renamed)
+                found = await self._heard(websocket, session, number, message, renamed)
                 if found is not None:
                     await self._stop(websocket, found)
                     return
@@ -143,13 +149,18 @@ class Player:
                 due = begun + message.at / self._speed
                 await sleep(self._clock, max(0.0, due - self._clock.monotonic()))
             await websocket.send_text(_text(_renamed(message.value, renamed)))
-        await self._end(websocket, take)
+        await self._end(websocket, session)
 
     async def _heard(
-        self, websocket: WebSocket, take: Take, number: int, message: Message, renamed: dict[str, str]
+        self,
+        websocket: WebSocket,
+        session: RecordedSession,
+        number: int,
+        message: Message,
+        renamed: dict[str, str],
     ) -> str | None:
         """Wait for the client's next message; returns how it differs."""
-        where = f"session {take.number}, message {number}"
+        where = f"session {session.number}, message {number}"
         got = await _receive(websocket)
         if got is None:
             found = f"{where}: the client closed, expected was {_short(message.value)}"
@@ -159,23 +170,23 @@ class Player:
         difference = next(differences(_renamed(message.value, renamed), self._scrubber.value(got)), None)
         return None if difference is None else f"{where}: {difference}"
 
-    async def _end(self, websocket: WebSocket, take: Take) -> None:
+    async def _end(self, websocket: WebSocket, session: RecordedSession) -> None:
         """End as it was recorded."""
-        close = take.close
+        close = session.close
         if close is not None and close.by == "server":
             if close.code == 1006:
-                resets.reset(websocket.scope)
+                server.reset(websocket.scope)
             else:
                 await websocket.close(1000 if close.code == 1005 else close.code, close.reason)
             return
         got = await _receive(websocket)
         if got is not None:
             await self._stop(
-                websocket, f"session {take.number}: nothing more was expected, got {_short(got)}"
+                websocket, f"session {session.number}: nothing more was expected, got {_short(got)}"
             )
 
     async def _stop(self, websocket: WebSocket, found: str) -> None:
-        """Say the difference, and end."""
+        """Send the difference, and close."""
         self._differs(found)
         problem = ApiProblem(found, code="replay_mismatch")
         await websocket.send_text(_text({"event_id": self._ids.new("event"), **problem.event()}))
@@ -255,7 +266,7 @@ def _renamed(value: Any, renamed: Mapping[str, str]) -> Any:
 
 
 def _key(query: Mapping[str, str]) -> dict[str, str]:
-    """What of a query tells sessions apart; calls have other ids each time."""
+    """Return what of a query identifies a session; calls have other ids each time."""
     return {name: "…" if name == "call_id" else query[name] for name in sorted(query)}
 
 
@@ -264,18 +275,7 @@ async def _receive(websocket: WebSocket) -> Any:
     message = await websocket.receive()
     if message["type"] == "websocket.disconnect":
         return None
-    content = message["bytes"] if message.get("text") is None else message["text"]
-    text = content if isinstance(content, str) else content.decode("utf-8", "replace")
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return text
-    return value if isinstance(value, dict) else text
-
-
-async def _refuse(websocket: WebSocket, problem: ApiProblem) -> None:
-    response = JSONResponse(problem.envelope(), status_code=problem.status, headers=problem.headers)
-    await websocket.send_denial_response(response)
+    return message_value(message["bytes"] if message.get("text") is None else message["text"])
 
 
 def _text(value: Any) -> str:

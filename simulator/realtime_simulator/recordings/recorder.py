@@ -1,10 +1,9 @@
-"""Passing sessions on to an API, and writing down what goes by; HTTP is passed on unwritten."""
+"""Pass sessions on to an API and record them; HTTP is passed on, but not recorded."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 import time
 from collections.abc import Mapping
@@ -17,12 +16,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from realtime_simulator import resets
+from realtime_simulator import server
 from realtime_simulator.http import body
 from realtime_simulator.outgoing import SILENT, unlogged
 from realtime_simulator.problem import ApiProblem
 from realtime_simulator.recordings.scrub import Scrubber
-from realtime_simulator.recordings.tape import Side, Writer
+from realtime_simulator.recordings.tape import Side, Writer, message_value
 from realtime_simulator.ws.handshake import SUBPROTOCOL
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ _PASSED_BACK = ("content-type", "location", "retry-after", "x-request-id")
 _SECONDS = 60.0
 
 
-class Passage:
+class Recorder:
     """An ASGI application that stands between clients and an API.
 
     Args:
@@ -126,7 +125,9 @@ class Passage:
             upstream = await self._connect(_rest(websocket.scope), headers)
         except InvalidStatus as refused:
             content = bytes(refused.response.body or b"")
-            self._tape.refused(session, refused.response.status_code, self._scrubber.value(_value(content)))
+            self._tape.refused(
+                session, refused.response.status_code, self._scrubber.value(message_value(content))
+            )
             await websocket.send_denial_response(
                 Response(content, refused.response.status_code, media_type="application/json")
             )
@@ -137,7 +138,7 @@ class Passage:
         logger.info("recording session %s", session)
 
         def write(side: Side, message: str | bytes) -> None:
-            value = self._scrubber.value(_value(message))
+            value = self._scrubber.value(message_value(message))
             self._tape.message(session, time.monotonic() - begun, side, value)
 
         forth = asyncio.get_running_loop().create_task(_forth(websocket, upstream, write))
@@ -150,7 +151,7 @@ class Passage:
             if by == "client":
                 await upstream.close(code if code != 1006 and code != 1005 else 1000, reason)
             elif code == 1006:
-                resets.reset(websocket.scope)
+                server.reset(websocket.scope)
             else:
                 with contextlib.suppress(WebSocketDisconnect, RuntimeError):
                     await websocket.close(1000 if code == 1005 else code, reason)
@@ -178,7 +179,7 @@ class Passage:
 
 
 async def _forth(websocket: WebSocket, upstream: ClientConnection, write: Any) -> tuple[int, str]:
-    """Pass on what the client sends; returns how it closed."""
+    """Pass on what the client sends; return how it closed."""
     from websockets.exceptions import ConnectionClosed
 
     while True:
@@ -187,12 +188,12 @@ async def _forth(websocket: WebSocket, upstream: ClientConnection, write: Any) -
             return int(message.get("code") or 1005), str(message.get("reason") or "")
         content = message["bytes"] if message.get("text") is None else message["text"]
         write("client", content)
-        with contextlib.suppress(ConnectionClosed):  # the other direction says so
+        with contextlib.suppress(ConnectionClosed):  # the other direction reports it
             await upstream.send(content)
 
 
 async def _back(websocket: WebSocket, upstream: ClientConnection, write: Any) -> tuple[int, str]:
-    """Pass back what the API sends; returns how it closed."""
+    """Pass back what the API sends; return how it closed."""
     from websockets.exceptions import ConnectionClosed
 
     try:
@@ -205,16 +206,6 @@ async def _back(websocket: WebSocket, upstream: ClientConnection, write: Any) ->
                 await websocket.send_bytes(content)
     except ConnectionClosed as closed:
         return (1006, "") if closed.rcvd is None else (closed.rcvd.code, closed.rcvd.reason)
-
-
-def _value(content: str | bytes) -> Any:
-    """A message as the tape has it: JSON objects as such, everything else as text."""
-    text = content if isinstance(content, str) else content.decode("utf-8", "replace")
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return text
-    return value if isinstance(value, dict) else text
 
 
 def _rest(scope: Scope) -> str:

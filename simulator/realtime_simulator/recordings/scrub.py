@@ -40,7 +40,7 @@ _SECRET_NAME = re.compile(
     r"|secret|signature|sig|password|passwd|pwd|credentials?)$",
     re.IGNORECASE,
 )
-# Headers that say who pays and who calls; not keys, but nobody else's business.
+# Headers that name the payer and the end user: no keys, but private.
 _PRIVATE_HEADERS = frozenset({"openai-organization", "openai-project", "openai-safety-identifier"})
 _CREDENTIAL_HEADERS = frozenset({"authorization", "proxy-authorization", "api-key", "x-api-key"})
 _SCHEME = re.compile(r"(bearer|basic|digest)\s+(\S.*)", re.IGNORECASE | re.DOTALL)
@@ -48,10 +48,10 @@ _SHORTEST_REMEMBERED = 8  # characters; a shorter one would be found in ordinary
 
 
 class Scrubber:
-    """Knows secrets, and takes them out of headers, URLs and bodies.
+    """Removes secrets from headers, URLs, bodies and JSON values.
 
     Args:
-        secrets: Exact values to take out wherever they stand, besides all that looks like a secret.
+        secrets: Exact values to remove wherever they stand, besides all that looks like a secret.
 
     Raises:
         TypeError: One is not a str.
@@ -71,7 +71,7 @@ class Scrubber:
             self._known.add(value)
 
     def remember(self, value: str) -> None:
-        """Take this exact value out from now on; one under 8 characters is passed over."""
+        """Remove this exact value from now on; one under 8 characters is ignored."""
         if len(value) >= _SHORTEST_REMEMBERED and MASK not in value:
             self._known.add(value)
 

@@ -26,7 +26,7 @@ Side = Literal["server", "client"]
 
 
 class TapeError(ValueError):
-    """A tape that can't be played; the message has the file and the line."""
+    """A tape that can't be replayed; the message has the file and the line."""
 
 
 @attrs.frozen(kw_only=True)
@@ -34,7 +34,7 @@ class Message:
     """Something that one side sent.
 
     Args:
-        side: Who.
+        side: Who sent it.
         at: When, in seconds from the session's start.
         value: An event, or the text of a message that was none.
     """
@@ -62,7 +62,7 @@ class Close:
 
 
 @attrs.define(kw_only=True)
-class Take:
+class RecordedSession:
     """One recorded session.
 
     Args:
@@ -126,7 +126,7 @@ class Writer:
             self._file.flush()
 
 
-def read(path: str | os.PathLike[str]) -> Sequence[Take]:
+def read(path: str | os.PathLike[str]) -> Sequence[RecordedSession]:
     """Read a tape.
 
     Args:
@@ -137,39 +137,49 @@ def read(path: str | os.PathLike[str]) -> Sequence[Take]:
         TapeError: It is none; the message names the line.
     """
     name = Path(path).name
-    takes: dict[int, Take] = {}
+    sessions: dict[int, RecordedSession] = {}
     with Path(path).open(encoding="utf-8") as file:
         try:
             for number, text in enumerate(file, 1):
                 try:
-                    _take_in(json.loads(text), number, takes)
+                    _add_line(json.loads(text), number, sessions)
                 except (ValueError, KeyError, TypeError, AttributeError) as error:
                     what = f"{error} is missing" if isinstance(error, KeyError) else error
                     raise TapeError(f"{name}, line {number}: this is no line of a tape: {what}") from error
         except UnicodeDecodeError as error:
             raise TapeError(f"{name}: it is not UTF-8") from error
-    if not takes:
+    if not sessions:
         raise TapeError(f"{name}: there is no session on it")
-    return list(takes.values())
+    return list(sessions.values())
 
 
-def _take_in(line: Mapping[str, Any], number: int, takes: dict[int, Take]) -> None:
+def _add_line(line: Mapping[str, Any], number: int, sessions: dict[int, RecordedSession]) -> None:
     if number == 1:
         if line["tape"] != VERSION:
             raise ValueError(f"version {line['tape']!r} is not known, only {VERSION}")
         return
     if "open" in line:
-        takes[line["session"]] = Take(
+        sessions[line["session"]] = RecordedSession(
             number=line["session"], path=str(line["open"]), query=dict(line.get("query", {}))
         )
         return
-    take, at = takes[line["session"]], float(line["at"])
+    recorded, at = sessions[line["session"]], float(line["at"])
     if "refused" in line:
-        take.refused = (int(line["refused"]), line.get("body"))
+        recorded.refused = (int(line["refused"]), line.get("body"))
     elif "close" in line:
         side: Side = "client" if line.get("by") == "client" else "server"
-        take.close = Close(at=at, code=int(line["close"]), reason=str(line.get("reason", "")), by=side)
+        recorded.close = Close(at=at, code=int(line["close"]), reason=str(line.get("reason", "")), by=side)
     elif "server" in line:
-        take.messages.append(Message(side="server", at=at, value=line["server"]))
+        recorded.messages.append(Message(side="server", at=at, value=line["server"]))
     else:
-        take.messages.append(Message(side="client", at=at, value=line["client"]))
+        recorded.messages.append(Message(side="client", at=at, value=line["client"]))
+
+
+def message_value(content: str | bytes) -> Any:
+    """Return a message as the tape has it: JSON objects as such, everything else as text."""
+    text = content if isinstance(content, str) else content.decode("utf-8", "replace")
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    return value if isinstance(value, dict) else text

@@ -1,1 +1,1 @@
-"""The peer connection of a call: ICE, DTLS, SRTP and SCTP by aiortc. Loaded when the first call comes."""
+"""WebRTC calls: offers, and peer connections by aiortc, which is loaded for the first call."""

@@ -1,6 +1,6 @@
-"""Whether an SDP offer is one that the API takes, and what of it this machine should follow.
+"""Whether an SDP offer is one that the API accepts, and which parts of it the peer connection uses.
 
-Only reads text. An offer comes from a stranger: everything about it is bounded before aiortc sees it.
+An offer comes from outside: everything in it is bounded before aiortc reads it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ MAX_BYTES = 200_000
 MAX_LINES = 4_000
 MAX_MEDIA = 16
 MAX_CANDIDATES = 32
-"""Candidates that are followed; further ones are dropped."""
+"""Candidates that are used; further ones are dropped."""
 _MEDIA = re.compile(r"m=(audio|video|application) \d{1,5}(/\d+)? [A-Z/]+ \S.*")
 _LINE = re.compile(r"[a-z]=.*")
 _OPUS = re.compile(r"a=rtpmap:\d+ opus/48000/2", re.IGNORECASE)

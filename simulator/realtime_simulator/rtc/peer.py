@@ -1,34 +1,168 @@
-"""One peer connection: answers an offer, carries audio both ways and the events' data channel."""
+"""One peer connection: it answers an offer, carries audio in both directions and the data channel of events.
+
+The model's audio goes out as ready Opus packets, one every 20 ms, silence between utterances. For the rare
+peer without Opus it goes out as sound, which aiortc encodes as G.711.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import fractions
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 import attrs
-from aiortc import RTCDataChannel, RTCRtpSender, RTCSessionDescription
+import av
+from aiortc import RTCConfiguration, RTCDataChannel, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from av import AudioResampler
 from av.audio.frame import AudioFrame
 
-from realtime_simulator.media.resample import samples
-from realtime_simulator.media.speech import RATE
+from realtime_simulator.live import PlayQueue
+from realtime_simulator.media.codecs import CLOCK, SILENCE, samples
+from realtime_simulator.media.speech import PACKET_SAMPLES, RATE
 from realtime_simulator.problem import ApiProblem
 from realtime_simulator.rtc import offer
-from realtime_simulator.rtc.ice import IcePeerConnection
-from realtime_simulator.rtc.playout import Playout
 
+_AGAIN_SECONDS = 0.05
+_PACKET_SECONDS = 0.02
+_TICKS = CLOCK // 50
+_TIME_BASE = fractions.Fraction(1, CLOCK)
+_LATE_SECONDS = 0.2
+"""A track that is this late goes on from now instead of sending all that was missed in a burst."""
 logger = logging.getLogger("realtime_simulator")
 EVENTS = "oai-events"
 CONNECT_SECONDS = 30.0
 CLOSE_SECONDS = 2.0
 
 
+class IcePeerConnection(RTCPeerConnection):
+    """A peer connection that asks no STUN server and can be closed at any moment."""
+
+    def __init__(self) -> None:
+        # Without an explicit empty list aiortc asks a public STUN server.
+        super().__init__(RTCConfiguration(iceServers=[]))
+        self._connecting: set[asyncio.Task[Any]] = set()
+
+    async def _RTCPeerConnection__connect(self) -> None:
+        """Connect; aiortc calls this in tasks that it does not keep."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._connecting.add(task)
+        task.add_done_callback(self._connecting.discard)
+        await super()._RTCPeerConnection__connect()  # type: ignore[misc]
+
+    def gather_on(self, addresses: Sequence[str]) -> None:
+        """Choose the host addresses for candidates, before `setLocalDescription` gathers them.
+
+        Args:
+            addresses: IP addresses of this machine.
+
+        Source: RFC 8445 §5.1.1.1
+        """
+        media: list[Any] = [transceiver.receiver for transceiver in self.getTransceivers()]
+        if self.sctp is not None:
+            media.append(self.sctp)
+        # Bundled media share one agent.
+        for agent in {section.transport.transport.iceGatherer._connection for section in media}:
+            agent.get_component_candidates = _gathering(agent.get_component_candidates, list(addresses))
+
+    async def close_whole(self) -> None:
+        """Close, and end what still connects; the caller limits the time."""
+        while self._connecting:
+            # Before Python 3.12 `asyncio.wait_for` can lose a cancellation, so it is repeated.
+            for task in self._connecting:
+                task.cancel()
+            await asyncio.wait(set(self._connecting), timeout=_AGAIN_SECONDS)
+        await self.close()
+
+
+def _gathering(gather: Callable[..., Awaitable[Any]], addresses: list[str]) -> Callable[..., Awaitable[Any]]:
+    async def gather_on_chosen(**options: Any) -> Any:
+        task = asyncio.ensure_future(gather(**{**options, "addresses": addresses}))
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            await asyncio.wait([task])  # stopped in the middle it would leave sockets open
+            raise
+
+    return gather_on_chosen
+
+
+class Playout(MediaStreamTrack):
+    """The outgoing track of one call; it plays what the call's session queues in `plays`.
+
+    Args:
+        on_played: Called with the PCM of each packet of speech that was sent.
+        on_drained: Called with a response's id when no more of it is queued.
+    """
+
+    kind = "audio"
+    packets = True
+    """Whether Opus packets are sent; sound at 24 kHz if not."""
+
+    def __init__(self, on_played: Callable[[bytes], None], on_drained: Callable[[str], None]) -> None:
+        super().__init__()
+        self._on_played = on_played
+        self._on_drained = on_drained
+        self.plays = PlayQueue()
+        self._begun: float | None = None
+        self._sent = 0
+        self._skipped = 0
+
+    async def recv(self) -> av.Packet[Any] | AudioFrame:
+        """Return the next 20 ms when they are due; aiortc calls this once it is connected."""
+        await self._wait()
+        if self.readyState != "live":
+            raise MediaStreamError
+        pcm, opus = self._next()
+        number = self._sent + self._skipped
+        self._sent += 1
+        if not self.packets:
+            return _frame(pcm, number)
+        packet = av.Packet(opus)
+        packet.pts = number * _TICKS
+        packet.time_base = _TIME_BASE
+        return packet
+
+    async def _wait(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if self._begun is None:
+            self._begun = now
+        late = now - (self._begun + (self._sent + self._skipped) * _PACKET_SECONDS)
+        if late < 0:
+            await asyncio.sleep(-late)
+        elif late > _LATE_SECONDS:
+            self._skipped += int(late / _PACKET_SECONDS)
+
+    def _next(self) -> tuple[bytes, bytes]:
+        """Return the next 20 ms as sound and as an Opus packet."""
+        if (playing := self.plays.next()) is None:
+            return b"", SILENCE
+        play, start, end = playing
+        pcm = play.speech.pcm[start * 2 : end * 2]
+        self._on_played(pcm)
+        if not self.plays.holds(play.response_id):
+            # Called from the loop, not from within the sender: what follows may close the connection.
+            asyncio.get_running_loop().call_soon(self._on_drained, play.response_id)
+        return pcm, play.speech.packets[start // PACKET_SAMPLES]
+
+
+def _frame(pcm: bytes, number: int) -> AudioFrame:
+    """Return 20 ms of sound as aiortc's encoders expect it; silence where there is none."""
+    frame = AudioFrame(format="s16", layout="mono", samples=PACKET_SAMPLES)
+    frame.planes[0].update(pcm + bytes(frame.planes[0].buffer_size - len(pcm)))
+    frame.sample_rate = RATE
+    frame.pts = number * PACKET_SAMPLES
+    frame.time_base = fractions.Fraction(1, RATE)
+    return frame
+
+
 @attrs.frozen(kw_only=True)
 class PeerHandlers:
-    """What a peer connection tells its call. All are called in the event loop.
+    """What a peer connection calls for its call, in the event loop.
 
     Args:
         on_connected: ICE and DTLS are done.
@@ -50,7 +184,7 @@ class Peer:
 
     Args:
         playout: The track that is sent.
-        handlers: Who is told what happens.
+        handlers: What is called when something happens.
         addresses: The machine's addresses on which it listens.
         loopback_only: Whether candidates on other addresses than loopback are ignored.
     """
@@ -68,8 +202,8 @@ class Peer:
         self._connecting: asyncio.TimerHandle | None = None
         self._closing = False
         self._connection.on("connectionstatechange", self._state_changed)
-        self._connection.on("datachannel", self._channel_came)
-        self._connection.on("track", self._track_came)
+        self._connection.on("datachannel", self._on_channel)
+        self._connection.on("track", self._on_track)
 
     async def answer(self, text: str) -> str:
         """Return the SDP answer to an offer and begin to connect.
@@ -81,7 +215,7 @@ class Peer:
             ApiProblem: 400 `invalid_offer`: the peer connection can't work with it.
         """
         followed = offer.for_peer(text, loopback_only=self._loopback_only)
-        # The track hands out Opus packets: where the offer has Opus, no other codec may be agreed on.
+        # The track sends Opus packets: where the offer has Opus, no other codec may be agreed on.
         self._playout.packets = offer.speaks_opus(text)
         codecs = ("opus",) if self._playout.packets else ("pcmu", "pcma")
         audio = self._connection.addTransceiver(self._playout, "sendrecv")
@@ -135,7 +269,7 @@ class Peer:
         elif state in ("closed", "failed"):
             self._gone("failed" if state == "failed" else "peer")
 
-    def _channel_came(self, channel: RTCDataChannel) -> None:
+    def _on_channel(self, channel: RTCDataChannel) -> None:
         if channel.label != EVENTS or self._channel is not None:
             logger.debug("data channel %r is not %r and is ignored", channel.label[:40], EVENTS)
             return
@@ -143,7 +277,7 @@ class Peer:
         channel.on("message", self._handlers.on_message)
         self._handlers.on_open()
 
-    def _track_came(self, track: MediaStreamTrack) -> None:
+    def _on_track(self, track: MediaStreamTrack) -> None:
         if track.kind == "audio" and self._listening is None:
             self._listening = asyncio.get_running_loop().create_task(self._listen(track))
 

@@ -1,12 +1,10 @@
-"""What the model answers.
+"""What the model answers: rules with a default, their form as YAML files, and arguments for the tools it
+calls.
 
-A scenario is a function from a `Turn` to an answer: a text to say, an action, or several of them; None leaves
-the turn to the next one. `answers` says what answers are, `script` puts scenarios in order, `default` is the
-last of them, and `file` reads them from YAML.
+A scenario is a function from a `Turn` to an answer: a text to say, an action, or several of them; None passes
+the turn on to the next one.
 """
 
-from realtime_simulator.scenario.answers import Answer, Scenario, actions, sequence
-from realtime_simulator.scenario.default import default
-from realtime_simulator.scenario.script import Match, Script
+from realtime_simulator.scenario.rules import Answer, Match, Scenario, Script, actions, default, sequence
 
 __all__ = ["Answer", "Match", "Scenario", "Script", "actions", "default", "sequence"]

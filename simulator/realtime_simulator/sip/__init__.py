@@ -1,1 +1,1 @@
-"""SIP without a trunk: incoming calls that are announced by webhook and wait to be accepted."""
+"""SIP calls to the simulator: the calls, their line, and the webhooks that announce them."""

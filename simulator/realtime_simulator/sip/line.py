@@ -1,4 +1,4 @@
-"""A telephone line: the caller's sound into the session and the model's sound out of it, 20 ms at a time.
+"""A phone line: the caller's sound into the session and the model's sound out of it, 20 ms at a time.
 
 It keeps time on the simulator's clock. There is no network behind it, so the model's sound ends in the
 session's record.
@@ -6,31 +6,84 @@ session's record.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable
+from pathlib import Path
 
 import attrs
 
 from realtime_simulator.clock import Clock, Timer
-from realtime_simulator.engine.effects import Play
-from realtime_simulator.media.speech import PACKET_SAMPLES
+from realtime_simulator.live import PlayQueue
+from realtime_simulator.media.speech import PACKET_SAMPLES, PCMU, RATE
 
+TELEPHONE_RATE = 8000
+MAX_SECONDS = 600
+_OPTIONS = {"format_whitelist": "wav,w64,aiff,au,flac,mp3,ogg"}
+AudioLike = str | os.PathLike[str] | bytes
 FRAME_SECONDS = 0.02
 _FRAME_BYTES = PACKET_SAMPLES * 2
 _SILENCE = bytes(_FRAME_BYTES)
 _MAX_BURST = 50
-"""Frames that are made up for at once after a pause of the process; the rest is skipped."""
+"""Frames that are sent at once after a pause of the process; the rest is skipped."""
 
 
-@attrs.define
-class _Stretch:
-    play: Play
-    next: int
+def read_audio(source: AudioLike) -> bytes:
+    """Return sound that came through a telephone: 8 kHz μ-law on its way.
+
+    Args:
+        source: A file's path (WAV, AIFF, AU, FLAC, MP3 or Ogg), or PCM16 mono at 24 kHz; at most 10
+            minutes.
+
+    Returns:
+        PCM16 mono at 24 kHz.
+
+    Raises:
+        OSError: The file can't be read.
+        ValueError: It holds no sound, or too much of it.
+    """
+    pcm = source if isinstance(source, bytes) else _read_file(Path(source))
+    if not pcm:
+        raise ValueError("audio: there is no sound in it")
+    if len(pcm) > MAX_SECONDS * RATE * 2:
+        raise ValueError(f"audio: at most {MAX_SECONDS} s are allowed, got {len(pcm) / 2 / RATE:.0f} s")
+    from realtime_simulator.media.codecs import decode_g711, encode_g711
+
+    narrow = encode_g711(_resampled(pcm, RATE, TELEPHONE_RATE), PCMU)
+    return _resampled(decode_g711(narrow, PCMU), TELEPHONE_RATE, RATE)
+
+
+def _resampled(pcm: bytes, source: int, target: int) -> bytes:
+    from realtime_simulator.media.codecs import Resampler
+
+    resampler = Resampler(source, target)
+    return resampler.push(pcm) + resampler.flush()
+
+
+def _read_file(path: Path) -> bytes:
+    import av
+
+    from realtime_simulator.media.codecs import samples
+
+    out = bytearray()
+    try:
+        # As a file and nothing else: FFmpeg would follow addresses, and playlists that lead elsewhere.
+        with path.open("rb") as file, av.open(file, "r", options=_OPTIONS) as container:
+            resampler = av.AudioResampler(format="s16", layout="mono", rate=RATE)
+            for frame in container.decode(audio=0):
+                out += samples(resampler.resample(frame))
+                if len(out) > (MAX_SECONDS + 1) * RATE * 2:
+                    break
+            out += samples(resampler.resample(None))
+    except (FileNotFoundError, PermissionError, IsADirectoryError):
+        raise
+    except (av.FFmpegError, IndexError, ValueError) as error:
+        raise ValueError(f"audio: {path} is no sound file that can be read") from error
+    return bytes(out)
 
 
 @attrs.frozen(kw_only=True)
 class LineHandlers:
-    """What a line tells its call.
+    """What a line calls for its call.
 
     Args:
         on_heard: The caller's next 20 ms, PCM16 mono at 24 kHz.
@@ -44,12 +97,12 @@ class LineHandlers:
 
 
 class Line:
-    """One call's line; it is also the player of the call's session.
+    """One call's line; it plays what the call's session queues in `plays`.
 
     Args:
         clock: Its time.
-        speed: How fast its time goes against the clock's; 1 is real time.
-        handlers: Who is told.
+        speed: How fast its time passes against the clock's; 1 is real time.
+        handlers: What is called.
     """
 
     def __init__(self, clock: Clock, speed: float, handlers: LineHandlers) -> None:
@@ -57,12 +110,12 @@ class Line:
         self._frame_seconds = FRAME_SECONDS / speed
         self._handlers = handlers
         self._said = bytearray()
-        self._queue: deque[_Stretch] = deque()
+        self.plays = PlayQueue()
         self._timer: Timer | None = None
         self._due = 0.0
 
     def say(self, pcm: bytes) -> None:
-        """Let the caller say something, after what is already waiting.
+        """Queue sound of the caller, after what is already queued.
 
         Args:
             pcm: PCM16 mono at 24 kHz.
@@ -72,53 +125,39 @@ class Line:
     def begin(self) -> None:
         """Open the line."""
         self._due = self._clock.monotonic()
-        self._wind()
+        self._set_timer()
 
     def end(self) -> None:
         """Cut the line."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._queue.clear()
+        self.plays.clear()
         self._said.clear()
         self._due = float("inf")
 
-    def queue(self, play: Play) -> None:
-        self._queue.append(_Stretch(play, play.start))
-
-    def clear(self) -> Mapping[str, int]:
-        played: dict[str, int] = {}
-        for stretch in self._queue:
-            played.setdefault(stretch.play.item_id, stretch.next)
-        self._queue.clear()
-        return played
-
-    def _wind(self) -> None:
+    def _set_timer(self) -> None:
         if self._due != float("inf"):
             self._due += self._frame_seconds
             self._timer = self._clock.call_at(self._due, self._tick)
 
     def _tick(self) -> None:
-        # Faster lines than the loop's clock can count take several frames a turn.
+        # Lines that are faster than the loop's clock can count send several frames at once.
         late = int((self._clock.monotonic() - self._due) / self._frame_seconds)
         for _ in range(1 + min(max(late, 0), _MAX_BURST)):
             self._frame()
             if self._due == float("inf"):
                 return
         self._due += max(late, 0) * self._frame_seconds
-        self._wind()
+        self._set_timer()
 
     def _frame(self) -> None:
         heard = bytes(self._said[:_FRAME_BYTES])
         del self._said[:_FRAME_BYTES]
         self._handlers.on_heard(heard + _SILENCE[len(heard) :])
-        if not self._queue or self._due == float("inf"):
+        if self._due == float("inf") or (playing := self.plays.next()) is None:
             return
-        stretch = self._queue[0]
-        play, start = stretch.play, stretch.next
-        stretch.next = min(start + PACKET_SAMPLES, play.end)
-        if stretch.next >= play.end:
-            self._queue.popleft()
-        self._handlers.on_played(play.speech.pcm[start * 2 : stretch.next * 2])
-        if not any(other.play.response_id == play.response_id for other in self._queue):
+        play, start, end = playing
+        self._handlers.on_played(play.speech.pcm[start * 2 : end * 2])
+        if not self.plays.holds(play.response_id):
             self._handlers.on_drained(play.response_id)

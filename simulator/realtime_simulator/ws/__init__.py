@@ -1,1 +1,1 @@
-"""The simulator's WebSocket surface: handshakes, and connections to sessions."""
+"""WebSockets: handshakes, connections, and the sessions that they open or attach to."""

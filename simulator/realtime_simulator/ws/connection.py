@@ -14,7 +14,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 logger = logging.getLogger("realtime_simulator")
 MAX_QUEUED_BYTES = 64 * 1024 * 1024
-"""What a client may leave unread; it is disconnected beyond that."""
+"""How much a client may have unread; it is disconnected beyond that."""
 TOO_SLOW = 1008
 _MAX_REASON_BYTES = 123
 _GRACE_SECONDS = 10.0
@@ -78,7 +78,7 @@ class Connection:
             reader.result()
 
     async def finish(self) -> None:
-        """Let what is queued go out, and close; give up on a client that takes nothing."""
+        """Send what is queued, and close; drop a client that reads nothing."""
         if self._writer is not None:
             self.close(1000, "")
             await asyncio.wait([self._writer], timeout=_GRACE_SECONDS)

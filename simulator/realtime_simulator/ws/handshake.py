@@ -1,4 +1,4 @@
-"""What a WebSocket handshake asks for: the key it brings, the session it wants, whether it is the beta."""
+"""What a WebSocket handshake requests: its key, the session, and whether it is the beta."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import attrs
 from starlette.datastructures import Headers, QueryParams
+from starlette.responses import JSONResponse
+from starlette.websockets import WebSocket
 
 from realtime_simulator.credentials import ClientSecret, Credentials
 from realtime_simulator.problem import ApiProblem
@@ -62,7 +64,7 @@ def read(
         ApiProblem: 401 for the key, 400 for the query.
     """
     in_subprotocol = [name.removeprefix(_KEY_PREFIX) for name in subprotocols if name.startswith(_KEY_PREFIX)]
-    secret = credentials.judge(in_subprotocol[0]) if in_subprotocol else credentials.identify(headers)
+    secret = credentials.check_key(in_subprotocol[0]) if in_subprotocol else credentials.identify(headers)
     kind = secret.session.get("type", "realtime") if secret is not None else None
     if kind is not None and (kind == "translation") != translation:
         raise ApiProblem(
@@ -106,3 +108,9 @@ def read(
         subprotocol=SUBPROTOCOL if SUBPROTOCOL in subprotocols else None,
         beta=beta,
     )
+
+
+async def refuse(websocket: WebSocket, problem: ApiProblem) -> None:
+    """Answer a handshake with an HTTP error."""
+    response = JSONResponse(problem.envelope(), status_code=problem.status, headers=problem.headers)
+    await websocket.send_denial_response(response)

@@ -1,22 +1,91 @@
-"""GET /realtime as a WebSocket: its own session, or beside a call's."""
+"""The WebSocket routes: sessions that live as long as their connection, and sidebands of calls."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import attrs
-from starlette.responses import JSONResponse
 from starlette.websockets import WebSocket
 
-from realtime_simulator.calls import Calls
+from realtime_simulator.call_registry import CallRegistry
 from realtime_simulator.credentials import Credentials
+from realtime_simulator.engine.config import SessionConfig, TranslationConfig
+from realtime_simulator.engine.core import Core
 from realtime_simulator.engine.ids import Ids
-from realtime_simulator.live import LiveSession
+from realtime_simulator.engine.session import Session
+from realtime_simulator.engine.translation import TranslationSession
+from realtime_simulator.live import LiveSession, Services
 from realtime_simulator.problem import ApiProblem
+from realtime_simulator.records import SessionRecord
+from realtime_simulator.settings import Settings
 from realtime_simulator.ws import handshake
 from realtime_simulator.ws.connection import Connection
-from realtime_simulator.ws.handshake import Handshake
-from realtime_simulator.ws.sessions import Sessions
+from realtime_simulator.ws.handshake import Handshake, refuse
+
+logger = logging.getLogger("realtime_simulator")
+
+
+class SessionOpener:
+    """Opens sessions for WebSockets.
+
+    Args:
+        settings: The simulator's settings.
+        services: What sessions share.
+        ids: Where session ids come from.
+    """
+
+    def __init__(self, settings: Settings, services: Services, ids: Ids) -> None:
+        self._settings = settings
+        self._services = services
+        self._ids = ids
+
+    def open(self, asked: Handshake) -> LiveSession:
+        """Return a new conversation or transcription session.
+
+        Args:
+            asked: The handshake; the session of its client secret comes first, then its model.
+        """
+        initial: Mapping[str, Any] | None = asked.secret.session if asked.secret is not None else None
+        if initial is None and asked.transcription:
+            initial = {"type": "transcription"}
+            if asked.model is not None:
+                initial = {**initial, "audio": {"input": {"transcription": {"model": asked.model}}}}
+        config = SessionConfig(self._ids.new("sess"), self._expires_at(), initial, model=asked.model)
+        session = Session(config, self._ids, self._services.clock.monotonic(), **self._pace())
+        return self._live(session, config.session_id, config.kind)
+
+    def open_translation(self, asked: Handshake) -> LiveSession:
+        """Return a new translation session.
+
+        Args:
+            asked: The handshake; the session of its client secret comes first, then its model.
+        """
+        initial = asked.secret.session if asked.secret is not None else None
+        config = TranslationConfig(self._ids.new("sess"), self._expires_at(), initial, model=asked.model)
+        session = TranslationSession(config, self._ids, self._services.clock.monotonic(), **self._pace())
+        return self._live(session, config.session_id, config.kind)
+
+    def _expires_at(self) -> int:
+        return int(self._services.clock.unix() + self._settings.session_seconds)
+
+    def _pace(self) -> dict[str, Any]:
+        return {"lifetime": self._settings.session_seconds, "pacing": self._settings.pacing}
+
+    def _live(self, session: Core, session_id: str, kind: str) -> LiveSession:
+        record = SessionRecord(id=session_id, transport="websocket")
+        live = LiveSession(session, record, self._services, on_end=_ended(session_id))
+        self._services.records.add(record)
+        logger.info("session %s: begun (%s)", session_id, kind)
+        return live
+
+
+def _ended(session_id: str) -> Any:
+    def ended(code: int, reason: str) -> None:
+        logger.info("session %s: ended (%s)", session_id, reason)
+
+    return ended
 
 
 @attrs.frozen
@@ -30,8 +99,8 @@ class WebSocketRoutes:
         ids: Where ids come from.
     """
 
-    sessions: Sessions
-    calls: Calls
+    sessions: SessionOpener
+    calls: CallRegistry
     credentials: Credentials
     ids: Ids
 
@@ -93,12 +162,6 @@ class WebSocketRoutes:
         connection.close(handshake.BETA_CLOSE, f"{problem.type}.{problem.code}")
         await connection.run(_ignore)
         await connection.finish()
-
-
-async def refuse(websocket: WebSocket, problem: ApiProblem) -> None:
-    """Answer a handshake with an HTTP error."""
-    response = JSONResponse(problem.envelope(), status_code=problem.status, headers=problem.headers)
-    await websocket.send_denial_response(response)
 
 
 def _ignore(message: str | bytes) -> None:

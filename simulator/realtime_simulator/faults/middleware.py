@@ -1,7 +1,7 @@
-"""ASGI middleware that lets faults happen to requests and connections.
+"""ASGI middleware for faults of requests and connections.
 
 It stands inside the frame, so that faulty answers have request ids and are recorded, and outside of the
-routes, so that those need not know of it.
+routes.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from starlette.datastructures import Headers
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from realtime_simulator import resets
+from realtime_simulator import server
 from realtime_simulator.clock import Clock, sleep
 from realtime_simulator.engine.ids import Ids
 from realtime_simulator.engine.responses import REQUEST_LIMIT
-from realtime_simulator.faults.events import Cut, EventFaults, apply_to_text
-from realtime_simulator.faults.faults import HEADER, Drawing, Faults, parse_header
+from realtime_simulator.faults.alterations import Cut, EventFaults, apply_to_text
+from realtime_simulator.faults.catalog import HEADER, Drawing, Faults, parse_header
 from realtime_simulator.problem import ApiProblem
 from realtime_simulator.records import Records
 
@@ -45,16 +45,16 @@ _PHRASES = {
     503: "Service Unavailable",
     504: "Gateway Timeout",
 }
-# So that half a body is read before the reset takes away what lies unread.
+# So that half a body is read before the reset drops what is unread.
 _READING_SECONDS = 0.05
 
 
-class FaultLayer:
+class FaultMiddleware:
     """The middleware.
 
     Args:
         app: The application inside.
-        faults: The faults that were asked for.
+        faults: The requested faults.
         clock: The time.
         ids: Where the ids of added events come from.
         records: Where calls are found.
@@ -77,24 +77,24 @@ class FaultLayer:
             return
         scope.setdefault("state", {})["faults"] = drawing
         if drawing.draw("connection_reset") is not None:
-            resets.reset(scope)
+            server.reset(scope)
             return
         if (slow := drawing.draw("slow")) is not None:
             await sleep(self._clock, slow["seconds"])
         if (stall := drawing.draw("stall")) is not None:
             await self._stall(stall["seconds"], receive)
-            resets.reset(scope)
+            server.reset(scope)
             return
-        response = _instead(drawing) or self._not_yet(scope, drawing)
+        response = _replacement(drawing) or self._too_early(scope, drawing)
         if response is not None:
             await _answer(response, scope, receive, send)
         elif scope["type"] == "websocket":
-            await self._converse(drawing, scope, receive, send)
+            await self._serve_websocket(drawing, scope, receive, send)
         else:
-            await self._app(scope, receive, _Spoiled(drawing, scope, send))
+            await self._app(scope, receive, _FaultySend(drawing, scope, send))
 
     async def _stall(self, seconds: float | None, receive: Receive) -> None:
-        """Do nothing until the time is up or the client goes away."""
+        """Wait until the time is up or the client disconnects."""
         gone = asyncio.get_running_loop().create_task(_gone(receive))
         up = None if seconds is None else asyncio.get_running_loop().create_task(sleep(self._clock, seconds))
         waiting = {gone} if up is None else {gone, up}
@@ -104,8 +104,8 @@ class FaultLayer:
             for task in waiting:
                 task.cancel()
 
-    def _not_yet(self, scope: Scope, drawing: Drawing) -> Response | None:
-        """The answer to a sideband that comes too early."""
+    def _too_early(self, scope: Scope, drawing: Drawing) -> Response | None:
+        """Return the answer to a sideband that comes too early."""
         if "sideband" not in drawing.labels:
             return None
         call_id = drawing.labels[-1]
@@ -123,14 +123,14 @@ class FaultLayer:
         )
         return JSONResponse(problem.envelope(), problem.status)
 
-    async def _converse(self, drawing: Drawing, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a WebSocket whose events may suffer."""
+    async def _serve_websocket(self, drawing: Drawing, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a WebSocket whose events may be altered."""
         path = scope["path"]
         union = "RealtimeTranslationServerEvent" if path.endswith("/translations") else "RealtimeServerEvent"
         faults = EventFaults(drawing, self._ids, union)
         over = False
 
-        async def spoiled(message: Message) -> None:
+        async def faulty(message: Message) -> None:
             nonlocal over
             if over:
                 return
@@ -150,13 +150,13 @@ class FaultLayer:
                 code, reason = cut.close
                 await send({"type": "websocket.close", "code": code, "reason": reason})
             elif cut is not None:
-                resets.reset(scope)
+                server.reset(scope)
 
-        await self._app(scope, receive, spoiled)
+        await self._app(scope, receive, faulty)
 
 
-class _Spoiled:
-    """Sends an answer that something goes wrong with."""
+class _FaultySend:
+    """Sends an answer, or the first half of it and a reset."""
 
     def __init__(self, drawing: Drawing, scope: Scope, send: Send) -> None:
         self._drawing = drawing
@@ -171,13 +171,13 @@ class _Spoiled:
             body = message.get("body", b"")
             await self._send({**message, "body": body[: max(1, len(body) // 2)], "more_body": True})
             await asyncio.sleep(_READING_SECONDS)
-            resets.reset(self._scope)
+            server.reset(self._scope)
             return
         await self._send(message)
 
 
-def _instead(drawing: Drawing) -> Response | None:
-    """An answer that comes in place of the real one."""
+def _replacement(drawing: Drawing) -> Response | None:
+    """Return an answer that replaces the real one."""
     if (limit := drawing.draw("rate_limit")) is not None:
         return _rate_limited(limit)
     if drawing.draw("gateway_520") is not None:

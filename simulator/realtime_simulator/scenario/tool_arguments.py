@@ -1,11 +1,13 @@
-"""Arguments that fit a tool's JSON Schema, with what a text says about them where it says something.
+"""Arguments that fit a tool's JSON Schema, with values from the user's words where there are any.
 
 Covers what tools' schemas are made of; whatever comes out is checked against the schema by a real validator
-before anybody sees it.
+before it is used. Texts for a regular expression come from Python's own expression parser; lookarounds are
+ignored.
 """
 
 from __future__ import annotations
 
+import importlib
 import logging
 import math
 import re
@@ -13,8 +15,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import jsonschema_rs
-
-from realtime_simulator.scenario.patterns import matching_text
 
 logger = logging.getLogger("realtime_simulator")
 _MAX_DEPTH = 12
@@ -35,6 +35,16 @@ _FORMATS = {
     "ipv6": ("2001:db8::1", re.compile(r"\b[0-9a-f:]*:[0-9a-f:]+\b")),
     "hostname": ("example.com", re.compile(r"\b[\w-]+(?:\.[\w-]+)+\b")),
 }
+_MAX_REPEAT = 256
+_CATEGORIES = {
+    "CATEGORY_DIGIT": "1",
+    "CATEGORY_WORD": "a",
+    "CATEGORY_SPACE": " ",
+    "CATEGORY_NOT_DIGIT": "a",
+    "CATEGORY_NOT_WORD": "-",
+    "CATEGORY_NOT_SPACE": "a",
+}
+_PRINTABLE = "aA1" + "".join(map(chr, range(32, 127)))
 
 
 def fitting(schema: Mapping[str, Any], text: str) -> dict[str, Any]:
@@ -42,7 +52,7 @@ def fitting(schema: Mapping[str, Any], text: str) -> dict[str, Any]:
 
     Args:
         schema: The JSON Schema of its parameters.
-        text: What the user said; numbers, quoted words, dates and options are taken from it, in their order.
+        text: What the user said; numbers, quoted words, dates and options are used in their order.
 
     Returns:
         Arguments that fit; `{}` if none could be found.
@@ -57,7 +67,7 @@ def fitting(schema: Mapping[str, Any], text: str) -> dict[str, Any]:
 
 
 class _Maker:
-    """Makes values for one schema and one text; what the text offers is used up as it goes.
+    """Makes values for one schema and one text; values of the text are used once each.
 
     Args:
         root: The schema that references are resolved in.
@@ -71,10 +81,10 @@ class _Maker:
         self._quoted = ["".join(groups) for groups in _QUOTED.findall(text)]
 
     def make(self, schema: Any, name: str, depth: int) -> Any:
-        """Return a value that fits a schema, as far as can be told.
+        """Return a value that fits a schema, as far as that is possible.
 
         Args:
-            schema: The schema; true and {} take anything.
+            schema: The schema; true and {} accept anything.
             name: The property's name.
             depth: How far down it is.
         """
@@ -101,7 +111,7 @@ class _Maker:
             case "integer" | "number":
                 return self._number(schema, whole=kind == "integer")
             case "boolean":
-                return self._told(schema, True)
+                return self._proposed(schema, True)
             case "null":
                 return None
             case _:
@@ -149,7 +159,7 @@ class _Maker:
         return made
 
     def _says(self, schema: Any, name: str) -> bool:
-        """Whether the text has something to say about an optional property."""
+        """Return whether the text has a value for an optional property."""
         schema = self._whole(schema) if isinstance(schema, Mapping) else {}
         kind = schema.get("type")
         if schema.get("enum"):
@@ -181,7 +191,7 @@ class _Maker:
     def _number(self, schema: Mapping[str, Any], *, whole: bool) -> float | int:
         found = self._take_number(schema, whole=whole)
         if found is None:
-            found = self._told(schema, None)
+            found = self._proposed(schema, None)
         if found is None:
             step = schema.get("multipleOf") or (1 if whole else 0)
             low = schema.get("minimum", schema.get("exclusiveMinimum"))
@@ -205,7 +215,7 @@ class _Maker:
         candidates = [match[0] for match in shape.finditer(self._text)] if shape is not None else []
         if shape is None:
             candidates += [*self._quoted, *filter(None, [self._after(name)])]
-        candidates += [value for value in (self._told(schema, None), example) if isinstance(value, str)]
+        candidates += [value for value in (self._proposed(schema, None), example) if isinstance(value, str)]
         pattern = schema.get("pattern")
         if pattern is not None:
             candidates += [*re.findall(r"\S+", self._text), matching_text(pattern)]
@@ -229,7 +239,7 @@ class _Maker:
         return found[1] if found else None
 
     @staticmethod
-    def _told(schema: Mapping[str, Any], otherwise: Any) -> Any:
+    def _proposed(schema: Mapping[str, Any], otherwise: Any) -> Any:
         """What the schema itself proposes."""
         if schema.get("default") is not None:
             return schema["default"]
@@ -244,3 +254,74 @@ def _fits(number: float, schema: Mapping[str, Any]) -> bool:
         and schema.get("exclusiveMinimum", -math.inf) < number < schema.get("exclusiveMaximum", math.inf)
         and (not step or math.isclose(number / step, round(number / step)))
     )
+
+
+def matching_text(pattern: str) -> str:
+    """Return a text for a regular expression; `""` for one that Python can't read.
+
+    Args:
+        pattern: The expression.
+    """
+    try:
+        return _text(importlib.import_module("re._parser").parse(pattern))
+    except (re.error, RecursionError, OverflowError):
+        return ""
+
+
+def _text(parsed: Any) -> str:
+    return "".join(_one(str(operation), argument) for operation, argument in parsed)
+
+
+def _one(operation: str, argument: Any) -> str:
+    match operation:
+        case "LITERAL":
+            return chr(argument)
+        case "NOT_LITERAL":
+            return "a" if argument != ord("a") else "b"
+        case "ANY":
+            return "a"
+        case "IN":
+            return _member(argument)
+        case "MAX_REPEAT" | "MIN_REPEAT" | "POSSESSIVE_REPEAT":
+            low, _, inner = argument
+            return _text(inner) * min(int(low), _MAX_REPEAT)
+        case "SUBPATTERN":
+            return _text(argument[3])
+        case "ATOMIC_GROUP":
+            return _text(argument)
+        case "BRANCH":
+            return _text(argument[1][0])
+        case _:
+            return ""
+
+
+def _member(choices: Any) -> str:
+    """A character of a set, readable if possible."""
+    negated = bool(choices) and str(choices[0][0]) == "NEGATE"
+    if not negated:
+        operation, argument = choices[0]
+        match str(operation):
+            case "LITERAL":
+                return chr(argument)
+            case "RANGE":
+                return chr(argument[0])
+            case _:
+                return _CATEGORIES.get(str(argument), "a")
+    return next((char for char in _PRINTABLE if not any(_has(choice, char) for choice in choices[1:])), "a")
+
+
+def _has(choice: Any, char: str) -> bool:
+    operation, argument = choice
+    match str(operation):
+        case "LITERAL":
+            return bool(ord(char) == argument)
+        case "RANGE":
+            return bool(argument[0] <= ord(char) <= argument[1])
+        case _:
+            return _in_category(str(argument), char)
+
+
+def _in_category(category: str, char: str) -> bool:
+    name = category.removeprefix("CATEGORY_").removeprefix("NOT_")
+    kinds = {"DIGIT": char.isdigit(), "WORD": char.isalnum() or char == "_", "SPACE": char.isspace()}
+    return kinds.get(name, False) != category.startswith("CATEGORY_NOT_")

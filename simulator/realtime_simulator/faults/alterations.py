@@ -1,11 +1,10 @@
-"""Faults within a session: the events that a connection sees are changed, added to, or cut off.
-
-Knows events as mappings; who sends them is told by functions.
-"""
+"""What faults change in a session's events and in SDP answers: fields, additions, an early end."""
 
 from __future__ import annotations
 
 import json
+import re
+import secrets
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -13,7 +12,7 @@ from realtime_api import schemas
 
 from realtime_simulator import schema
 from realtime_simulator.engine.ids import Ids
-from realtime_simulator.faults.faults import Drawing
+from realtime_simulator.faults.catalog import Drawing
 from realtime_simulator.problem import ApiProblem
 
 EXPIRED_CLOSE = 1001
@@ -28,6 +27,9 @@ BETA_NAMES = {
 }
 _NESTED = {"session", "response", "item", "part", "error"}
 _PREFIX = "#/$defs/"
+_PASSWORD = re.compile(r"(?m)^a=ice-pwd:[^\r\n]*")
+_CANDIDATE = re.compile(r"(?m)^(a=candidate:\S+ \d+ \S+ \d+ \S+) \d+ ")
+_DISCARD = 9
 
 
 class Cut(Exception):
@@ -57,7 +59,7 @@ class EventFaults:
         self._union = union
 
     def apply(self, event: Mapping[str, Any], send: Callable[[Mapping[str, Any]], None]) -> None:
-        """Send what becomes of an event.
+        """Send an event with the faults that are due.
 
         Args:
             event: The event as it should be.
@@ -98,7 +100,7 @@ class EventFaults:
 
 
 def with_nulls(event: Mapping[str, Any], union: str = "RealtimeServerEvent") -> dict[str, Any]:
-    """Return an event in which every field that was left out is null, as far as its description knows it.
+    """Return an event in which every field that was left out is null, as far as its description has it.
 
     Args:
         event: A server event.
@@ -122,3 +124,16 @@ def _filled(described: Mapping[str, Any], value: Mapping[str, Any]) -> dict[str,
 def apply_to_text(faults: EventFaults, text: str, send: Callable[[str], None]) -> None:
     """As `EventFaults.apply`, for an event that is JSON already."""
     faults.apply(json.loads(text), lambda event: send(json.dumps(event, separators=(",", ":"))))
+
+
+def without_connectivity(answer: str) -> str:
+    """Return an answer whose ICE checks come to nothing.
+
+    Nobody listens on its candidates' port, and its password is another than the server's, so that not even
+    checks which come in some other way are answered (RFC 8445 §7.3).
+
+    Args:
+        answer: An SDP answer.
+    """
+    answer = _PASSWORD.sub(f"a=ice-pwd:{secrets.token_hex(12)}", answer)
+    return _CANDIDATE.sub(rf"\g<1> {_DISCARD} ", answer)

@@ -8,12 +8,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from realtime_simulator.engine.session import Session
-from realtime_simulator.faults.events import Cut, EventFaults
-from realtime_simulator.faults.faults import Drawing
-from realtime_simulator.live import LiveSession, Studio
+from realtime_simulator.faults.alterations import Cut, EventFaults
+from realtime_simulator.faults.catalog import Drawing
+from realtime_simulator.live import LiveSession, Services
 from realtime_simulator.records import Call
-from realtime_simulator.rtc.peer import Peer, PeerHandlers
-from realtime_simulator.rtc.playout import Playout
+from realtime_simulator.rtc.peer import Peer, PeerHandlers, Playout
 from realtime_simulator.settings import Settings
 
 logger = logging.getLogger("realtime_simulator")
@@ -25,7 +24,7 @@ class WebRtcCall:
     Args:
         record: Its record.
         engine: Its session.
-        studio: What sessions share.
+        services: What sessions share.
         settings: The simulator's settings.
         on_end: Called with this call and the reason when it ends by itself; `end` follows.
     """
@@ -34,16 +33,18 @@ class WebRtcCall:
         self,
         record: Call,
         engine: Session,
-        studio: Studio,
+        services: Services,
         settings: Settings,
         on_end: Callable[[WebRtcCall, str], None],
     ) -> None:
         self.record = record
-        self._records = studio.records
+        self._records = services.records
         self._on_end = on_end
-        self._faults = EventFaults(Drawing(studio.faults, ("webrtc", record.id)), engine.ids)
+        self._faults = EventFaults(Drawing(services.faults, ("webrtc", record.id)), engine.ids)
         playout = Playout(self._played, self._drained)
-        self.live = LiveSession(engine, record.session, studio, on_end=self._session_ended, player=playout)
+        self.live = LiveSession(
+            engine, record.session, services, on_end=self._session_ended, plays=playout.plays
+        )
         handlers = PeerHandlers(
             on_connected=self._connected,
             on_open=self._opened,

@@ -1,6 +1,6 @@
-"""The older form of sessions: flat fields and beta names, taken over into the present form and shown again.
+"""The older form of sessions: flat fields and beta names, translated into the present form and back.
 
-Only translates; checking against the description comes first, and minting the secret is the routes' work.
+Only translates; the operations check the fields and mint the secret.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The calls of a simulator: makes them, finds them, ends them."""
+"""All calls of a simulator: create, find and end them."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 from realtime_simulator.engine.config import SessionConfig
 from realtime_simulator.engine.ids import Ids
 from realtime_simulator.engine.session import Session
-from realtime_simulator.live import LiveSession, Studio
+from realtime_simulator.live import LiveSession, Services
 from realtime_simulator.problem import ApiProblem
-from realtime_simulator.records import Call
+from realtime_simulator.records import Call, SessionRecord
 from realtime_simulator.rtc.offer import check
-from realtime_simulator.session_record import SessionRecord
 from realtime_simulator.settings import Settings
 
 if TYPE_CHECKING:
-    from realtime_simulator.rtc.call import WebRtcCall
+    from realtime_simulator.rtc.webrtc_call import WebRtcCall
 
 logger = logging.getLogger("realtime_simulator")
 
@@ -39,29 +38,29 @@ class OpenCall(Protocol):
         ...
 
     async def end(self, reason: str) -> None:
-        """End it; returns when its sockets are closed."""
+        """End it, and return when its sockets are closed."""
         ...
 
 
-class Calls:
+class CallRegistry:
     """All calls of a simulator.
 
     Args:
         settings: The simulator's settings.
-        studio: What sessions share.
+        services: What sessions share.
         ids: Where call ids come from.
     """
 
-    def __init__(self, settings: Settings, studio: Studio, ids: Ids) -> None:
+    def __init__(self, settings: Settings, services: Services, ids: Ids) -> None:
         self._settings = settings
-        self._studio = studio
+        self._services = services
         self._ids = ids
         self._open: dict[str, OpenCall] = {}
         self._ending: dict[str, asyncio.Task[None]] = {}
         self._closed = False
 
     async def create(self, offer: bytes, session: Mapping[str, Any] | None, model: str | None) -> Call:
-        """Answer an offer.
+        """Create a call from an offer.
 
         Args:
             offer: The SDP offer, byte for byte.
@@ -78,14 +77,14 @@ class Calls:
         make = await self._webrtc()
         config = SessionConfig(
             self._ids.new("sess"),
-            int(self._studio.clock.unix() + self._settings.session_seconds),
+            int(self._services.clock.unix() + self._settings.session_seconds),
             session,
             model=model,
         )
         engine = Session(
             config,
             self._ids,
-            self._studio.clock.monotonic(),
+            self._services.clock.monotonic(),
             lifetime=self._settings.session_seconds,
             plays_audio=True,
             pacing=self._settings.pacing,
@@ -95,22 +94,22 @@ class Calls:
             kind="webrtc",
             session=SessionRecord(id=config.session_id, transport="webrtc"),
             offer=offer,
-            begun=self._studio.clock.monotonic(),
+            begun=self._services.clock.monotonic(),
         )
-        call = make(record, engine, self._studio, self._settings, self._end)
+        call = make(record, engine, self._services, self._settings, self._end)
         await call.answer(text)
         if self._closed:
             await call.end("shutdown")
             raise ApiProblem("The simulator is stopping.", status=503, type="server_error")
-        self._studio.records.add(record.session)
+        self._services.records.add(record.session)
         self.add(call)
         logger.info("call %s: answered", record.id)
         return record
 
     def add(self, call: OpenCall) -> None:
-        """Take a call in and record it."""
+        """Register and record a call."""
         self._open[call.record.id] = call
-        self._studio.records.add(call.record)
+        self._services.records.add(call.record)
 
     def find(self, call_id: str) -> OpenCall:
         """Return a call that is under way.
@@ -128,16 +127,8 @@ class Calls:
             )
         return call
 
-    async def hangup(self, call_id: str) -> None:
-        """End a call; returns when its sockets are closed.
-
-        Raises:
-            ApiProblem: 404: there is no such call.
-        """
-        await self.end(call_id, "hangup")
-
     async def end(self, call_id: str, reason: str) -> None:
-        """End a call for any reason; returns when its sockets are closed.
+        """End a call, and return when its sockets are closed.
 
         Raises:
             ApiProblem: 404: there is no such call.
@@ -157,7 +148,7 @@ class Calls:
             if call is not None:
                 self._end(call, reason)
 
-        clock = self._studio.clock
+        clock = self._services.clock
         clock.call_at(clock.monotonic() + seconds, end)
 
     async def close(self) -> None:
@@ -178,9 +169,9 @@ class Calls:
         task.add_done_callback(lambda _: self._ending.pop(call_id, None))
 
     async def _webrtc(self) -> type[WebRtcCall]:
-        # aiortc takes half a second to import: not before it is needed, and not in the event loop.
+        # Importing aiortc lasts half a second: not before it is needed, and not in the event loop.
         module = await asyncio.get_running_loop().run_in_executor(
-            self._studio.workers, importlib.import_module, "realtime_simulator.rtc.call"
+            self._services.workers, importlib.import_module, "realtime_simulator.rtc.webrtc_call"
         )
         made: type[WebRtcCall] = module.WebRtcCall
         return made

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from realtime_simulator.media.speech import RATE
-
-PCM = "audio/pcm"
-G711_RATE = 8000
-PCMU = "audio/pcmu"
+from realtime_simulator.media.speech import G711_RATE, PCM, RATE
 
 
 class Decoder:
@@ -20,16 +16,16 @@ class Decoder:
         self.format = format
         self._odd = b""
         if format != PCM:
-            from realtime_simulator.media.resample import Resampler
+            from realtime_simulator.media.codecs import Resampler
 
             self._resampler = Resampler(G711_RATE, RATE)
 
     def push(self, data: bytes) -> bytes:
         """Return the sound as PCM16 mono at 24 kHz, whole samples only; the rest comes with what follows."""
         if self.format != PCM:
-            from realtime_simulator.media import g711
+            from realtime_simulator.media.codecs import decode_g711
 
-            return self._resampler.push(g711.decode(data, self.format))
+            return self._resampler.push(decode_g711(data, self.format))
         data = self._odd + data
         whole = len(data) // 2 * 2
         self._odd = data[whole:]
@@ -48,10 +44,9 @@ def encode(pcm: bytes, format: str) -> bytes:
     """
     if format == PCM:
         return pcm
-    from realtime_simulator.media import g711
-    from realtime_simulator.media.resample import Resampler
+    from realtime_simulator.media.codecs import Resampler, encode_g711
 
     resampler = Resampler(RATE, G711_RATE)
     narrow = resampler.push(pcm) + resampler.flush()
     size = len(pcm) * G711_RATE // RATE
-    return g711.encode((narrow + bytes(size))[:size], format)
+    return encode_g711((narrow + bytes(size))[:size], format)

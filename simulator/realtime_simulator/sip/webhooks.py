@@ -1,8 +1,8 @@
-"""The webhook that announces a call: its events, and their delivery until it is acknowledged.
+"""The webhooks that announce a call: events, signatures, and delivery until they are acknowledged.
 
 Deliveries are at least once, and repeated ones carry the same `webhook-id`. They are dated by the real time,
-however far the simulator's was put forward: receivers compare them with their own. This module must not know
-what becomes of the call.
+however far the simulator's was put forward: receivers compare them with their own. What follows for the call
+is not decided here.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SECRET_PREFIX = "whsec_"
 ATTEMPT_SECONDS = 15.0
 PAUSES = (0.05, 0.5, 5.0, 30.0, 300.0, 1800.0, 7200.0)
 """Seconds before each further attempt; the last one repeats itself."""
-# `live.call.incoming` has another word for the call's id.
+# `live.call.incoming` has another name for the call's id.
 _ID_FIELDS = {"realtime.call.incoming": "call_id", "live.call.incoming": "session_id"}
 
 
@@ -121,7 +121,7 @@ class Announcer:
             type: Its type.
             call_id: The call.
             headers: The INVITE's headers.
-            age: How old the event is to look, in seconds.
+            age: How old the event pretends to be, in seconds.
         """
         event: dict[str, Any] = {
             "object": "event",
@@ -148,7 +148,7 @@ class Announcer:
             plan: The plan.
             call_id: The call.
             headers: The INVITE's headers.
-            delivered: Told of each attempt.
+            delivered: Called after each attempt.
         """
         if plan.delay:
             await sleep(self._clock, plan.delay)
@@ -157,7 +157,7 @@ class Announcer:
         )
 
     async def aclose(self) -> None:
-        """Let go of the connections to receivers."""
+        """Close the connections to receivers."""
         if self._client is not None:
             await self._client.aclose()
 

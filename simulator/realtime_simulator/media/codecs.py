@@ -1,0 +1,123 @@
+"""FFmpeg codecs for packets of 20 ms and whole utterances: Opus, G.711, and a resampler between rates."""
+
+from __future__ import annotations
+
+import fractions
+
+import av
+from av import CodecContext
+from av.audio.codeccontext import AudioCodecContext
+from av.audio.frame import AudioFrame
+
+from realtime_simulator.media.speech import G711_RATE, PACKET_SAMPLES, RATE
+
+_G711_CODECS = {"audio/pcmu": "pcm_mulaw", "audio/pcma": "pcm_alaw"}
+SILENCE = b"\xf8\xff\xfe"
+"""20 ms of silence: CELT, full band, mono, one frame."""
+CLOCK = 48_000
+"""The RTP clock of Opus, whatever rate is inside."""
+
+
+class Resampler:
+    """A stateful resampler for one stream.
+
+    Args:
+        source: Samples a second of what goes in.
+        target: Samples a second of what comes out.
+    """
+
+    def __init__(self, source: int, target: int) -> None:
+        self._source = source
+        self._inner = av.AudioResampler(format="s16", layout="mono", rate=target)
+        self._odd = b""
+
+    def push(self, pcm: bytes) -> bytes:
+        """Return the samples that are certain so far; the filter holds a few back."""
+        pcm = self._odd + pcm
+        whole = len(pcm) // 2 * 2
+        self._odd = pcm[whole:]
+        if not whole:
+            return b""
+        frame = AudioFrame(format="s16", layout="mono", samples=whole // 2)
+        frame.sample_rate = self._source
+        frame.planes[0].update(pcm[:whole] + bytes(frame.planes[0].buffer_size - whole))
+        return samples(self._inner.resample(frame))
+
+    def flush(self) -> bytes:
+        """Return the rest of the stream; the resampler can't be used after that."""
+        return samples(self._inner.resample(None))
+
+
+def samples(frames: list[AudioFrame]) -> bytes:
+    """Return the samples of packed 16 bit frames, without the padding of their buffers."""
+    return b"".join(
+        bytes(frame.planes[0])[: frame.samples * 2 * len(frame.layout.channels)] for frame in frames
+    )
+
+
+def encode_g711(pcm: bytes, format: str) -> bytes:
+    """Return sound as G.711.
+
+    Args:
+        pcm: PCM16 mono at 8 kHz, whole samples.
+        format: `audio/pcmu` or `audio/pcma`.
+    """
+    if not pcm:
+        return b""
+    codec = _g711(format, "w")
+    codec.time_base = fractions.Fraction(1, G711_RATE)
+    frame = AudioFrame(format="s16", layout="mono", samples=len(pcm) // 2)
+    frame.sample_rate = G711_RATE
+    frame.pts = 0
+    frame.planes[0].update(pcm + bytes(frame.planes[0].buffer_size - len(pcm)))
+    return b"".join(bytes(packet) for packet in [*codec.encode(frame), *codec.encode(None)])
+
+
+def decode_g711(data: bytes, format: str) -> bytes:
+    """Return G.711 as PCM16 mono at 8 kHz.
+
+    Args:
+        data: One byte a sample.
+        format: `audio/pcmu` or `audio/pcma`.
+    """
+    return samples(_g711(format, "r").decode(av.Packet(data))) if data else b""
+
+
+def _g711(format: str, mode: str) -> AudioCodecContext:
+    codec = CodecContext.create(_G711_CODECS[format], mode)  # type: ignore[call-overload]
+    assert isinstance(codec, AudioCodecContext)
+    codec.format = "s16"
+    codec.layout = "mono"
+    codec.sample_rate = G711_RATE
+    return codec
+
+
+def encode_opus(pcm: bytes, bit_rate: int = 32_000) -> list[bytes]:
+    """Return sound as Opus packets.
+
+    Args:
+        pcm: PCM16 mono at 24 kHz, a whole number of 20 ms.
+        bit_rate: Bits a second.
+
+    Returns:
+        One packet for every 20 ms, in order.
+    """
+    codec = CodecContext.create("libopus", "w")
+    assert isinstance(codec, AudioCodecContext)
+    codec.sample_rate = RATE
+    codec.layout = "mono"
+    codec.format = "s16"
+    codec.bit_rate = bit_rate
+    codec.time_base = fractions.Fraction(1, RATE)
+    codec.options = {"application": "voip", "frame_duration": "20"}
+    packets = []
+    size = PACKET_SAMPLES * 2
+    for start in range(0, len(pcm), size):
+        frame = AudioFrame(format="s16", layout="mono", samples=PACKET_SAMPLES)
+        frame.sample_rate = RATE
+        frame.pts = start // 2
+        block = pcm[start : start + size]
+        frame.planes[0].update(block + bytes(frame.planes[0].buffer_size - len(block)))
+        packets += [bytes(packet) for packet in codec.encode(frame)]
+    packets += [bytes(packet) for packet in codec.encode(None)]
+    return packets[: len(pcm) // size]

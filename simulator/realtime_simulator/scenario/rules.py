@@ -1,0 +1,276 @@
+"""What the model answers and what users are heard to say: answers, rules in order, and the defaults.
+
+The newest rule is asked first; without an answer it passes the turn on to the one before. Speech is not
+recognized here and nothing is translated: functions return the words.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+import threading
+import typing
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from realtime_simulator.engine.turn import Action, CallMcp, CallTool, Heard, Say, Turn
+from realtime_simulator.engine.vad import has_voice
+from realtime_simulator.scenario.tool_arguments import fitting
+
+Answer = Action | str | Sequence[Action | str]
+Scenario = Callable[[Turn], Answer | Awaitable[Answer | None] | None]
+Match = str | re.Pattern[str] | Callable[[Turn], bool]
+Hearing = Callable[[Heard], str | Awaitable[str]]
+Translation = Callable[[str, str], str | Awaitable[str]]
+MAX_OUTPUT = 500
+"""Characters of a tool's output that are repeated."""
+_MAX_SESSIONS = 1000
+_PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+
+
+def actions(answer: Answer) -> list[Action]:
+    """Return an answer as a list of actions.
+
+    Args:
+        answer: One action or several; a text is something to say.
+
+    Raises:
+        TypeError: It is something else.
+    """
+    several = [answer] if isinstance(answer, str) or not isinstance(answer, Sequence) else answer
+    for action in several:
+        if not isinstance(action, (str, *typing.get_args(Action))):
+            raise TypeError(
+                "an answer is a text, say(…), call_tool(…), call_mcp(…), Fail(…), or a list of them; "
+                f"got {type(action).__name__}"
+            )
+    return [Say(action) if isinstance(action, str) else action for action in several]
+
+
+class _Counter:
+    """Counts in each session from 0; sessions that were not counted in for long are forgotten."""
+
+    def __init__(self) -> None:
+        self._next: OrderedDict[str, int] = OrderedDict()
+
+    def __call__(self, session: Mapping[str, Any]) -> int:
+        session_id = str(session.get("id"))
+        number = self._next.pop(session_id, 0)
+        self._next[session_id] = number + 1
+        while len(self._next) > _MAX_SESSIONS:
+            self._next.popitem(last=False)
+        return number
+
+
+class sequence:
+    """A scenario that answers one thing after the other, in each session from the start.
+
+        sim.on_response(sequence(call_tool("book_room", {"nights": 2}), "It is booked.", "Goodbye."))
+
+    Args:
+        answers: The answers to a session's first, second, … response; functions of the turn as well.
+        repeat: Whether it starts over at its end; otherwise the turns after it are passed on to earlier
+            rules.
+    """
+
+    def __init__(self, *answers: Answer | Scenario, repeat: bool = False) -> None:
+        if not answers:
+            raise ValueError("sequence: at least one answer is needed")
+        self._answers = answers
+        self._repeat = repeat
+        self._count = _Counter()
+
+    def __call__(self, turn: Turn) -> Answer | Awaitable[Answer | None] | None:
+        number = self._count(turn.session)
+        if number >= len(self._answers) and not self._repeat:
+            return None
+        answer = self._answers[number % len(self._answers)]
+        return answer(turn) if callable(answer) else answer
+
+
+def default(turn: Turn) -> Action:
+    """Answer what was said.
+
+    If the user's words name one of the tools, it is called, with arguments that fit its schema; once the
+    output is in, a message repeats it. `tool_choice` is respected.
+
+    Args:
+        turn: The turn to answer.
+    """
+    recent = since_user(turn)
+    called = [item["name"] for item in recent if item.get("type") == "function_call"]
+    tool = next((tool for tool in _wanted(turn) if tool["name"] not in called), None)
+    if tool is not None:
+        arguments = fitting(tool.get("parameters") or {}, turn.text)
+        return CallTool(tool["name"], json.dumps(arguments, ensure_ascii=False))
+    outputs = list(_outputs(turn, recent))
+    if outputs:
+        return Say(" ".join(f"{name} answered: {output}" for name, output in outputs))
+    if turn.text:
+        return Say(f"You said: {turn.text}")
+    return Say("Hello, this is the simulator speaking. How can I help you?")
+
+
+def since_user(turn: Turn) -> Sequence[Mapping[str, Any]]:
+    """Return the items that came after the user's last message."""
+    places = [number for number, item in enumerate(turn.items) if item.get("role") == "user"]
+    return turn.items[places[-1] + 1 :] if places else turn.items
+
+
+def _wanted(turn: Turn) -> list[Mapping[str, Any]]:
+    """Return the tools to call: those that are named, or the one that has to be used."""
+    tools = [tool for tool in turn.tools if tool.get("type", "function") == "function" and "name" in tool]
+    choice = turn.response.get("tool_choice") or turn.session.get("tool_choice", "auto")
+    if choice == "none":
+        return []
+    if isinstance(choice, Mapping):
+        return [tool for tool in tools if tool["name"] == choice.get("name")]
+    named = [tool for tool in tools if _is_named(tool["name"], turn.text)]
+    return tools[:1] if choice == "required" and not named else named
+
+
+def _is_named(name: str, text: str) -> bool:
+    """Return whether a text has a tool's name, as it is or in words: `book_room`, `bookRoom`, "book room"."""
+    words = [re.escape(word) for word in _PARTS.findall(name)] or [re.escape(name)]
+    pattern = r"(?<![A-Za-z0-9])" + r"[\s_\-]*".join(words) + r"(?![A-Za-z0-9])"
+    return re.search(pattern, text, re.IGNORECASE) is not None
+
+
+def _outputs(turn: Turn, recent: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+    names = {item.get("call_id"): str(item.get("name")) for item in turn.items if "name" in item}
+    for item in recent:
+        if item.get("type") == "function_call_output":
+            output = str(item.get("output", ""))
+            shown = output if len(output) <= MAX_OUTPUT else output[:MAX_OUTPUT] + "…"
+            yield names.get(item.get("call_id"), "The tool"), shown
+
+
+@attrs.define(eq=False)
+class _Rule:
+    answer: Answer | Scenario
+    matches: Callable[[Turn], bool]
+    left: int | None
+
+
+class Script:
+    """What a simulator's model answers: rules, then the default. Any thread may add rules."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._rules: tuple[_Rule, ...] = ()
+
+    def add(self, answer: Answer | Scenario, match: Match | None = None, times: int | None = None) -> None:
+        """Add a rule before the earlier ones.
+
+        Args:
+            answer: The scenario, or a fixed answer.
+            match: For which turns: a regular expression that is searched for in the user's words, whatever
+                the case, or a function of the turn; None for all.
+            times: How often it answers; None for any number.
+
+        Raises:
+            TypeError: It is no answer.
+            ValueError: The expression is wrong, or `times` is no whole number from 1.
+        """
+        if not callable(answer):
+            actions(answer)
+        if times is not None and (isinstance(times, bool) or not isinstance(times, int) or times < 1):
+            raise ValueError(f"times: allowed is a whole number from 1, or None, got {times!r}")
+        rule = _Rule(answer, _matching(match), times)
+        with self._lock:
+            self._rules = (rule, *self._rules)
+
+    async def __call__(self, turn: Turn) -> Answer:
+        """Return what the model answers."""
+        for rule in self._rules:
+            if rule.left == 0 or not rule.matches(turn) or _was_called(rule.answer, turn):
+                continue
+            answer = rule.answer(turn) if callable(rule.answer) else rule.answer
+            if inspect.isawaitable(answer):
+                answer = await answer
+            if answer is not None:
+                if rule.left is not None:
+                    rule.left -= 1
+                return answer
+        return default(turn)
+
+
+def _matching(match: Match | None) -> Callable[[Turn], bool]:
+    if match is None:
+        return lambda turn: True
+    if isinstance(match, str):
+        try:
+            match = re.compile(match, re.IGNORECASE)
+        except re.error as error:
+            raise ValueError(f"match: {match!r} is no regular expression: {error}") from error
+    if isinstance(match, re.Pattern):
+        return lambda turn, pattern=match: pattern.search(turn.text) is not None  # type: ignore[misc]
+    if not callable(match):
+        raise TypeError(f"match: expected a str, a pattern or a function, got {type(match).__name__}")
+    return match
+
+
+def _was_called(answer: Answer | Scenario, turn: Turn) -> bool:
+    """Return whether a fixed answer is to call tools that were called already since the user spoke.
+
+    The words that asked for the call are still the last ones when its output is in: to call again would never
+    end.
+    """
+    if callable(answer):
+        return False
+    wanted = {(action.name, action.arguments) for action in _calls(answer)}
+    made = {(item.get("name"), item.get("arguments")) for item in since_user(turn)}
+    return bool(wanted) and wanted <= made
+
+
+def _calls(answer: Answer) -> Iterator[CallTool | CallMcp]:
+    for action in actions(answer):
+        if isinstance(action, CallTool | CallMcp):
+            yield action
+
+
+def default_hearing(heard: Heard) -> str:
+    """Return how long the user spoke, in words; nothing for silence and noise."""
+    return f"{heard.seconds:.1f} seconds of speech" if has_voice(heard.pcm) else ""
+
+
+def default_translation(text: str, language: str) -> str:
+    """Return the words as they are, marked with the language that they should be in."""
+    return f"({language}) {text}"
+
+
+@attrs.define
+class Behavior:
+    """What the model and the users of a simulator do, as it is set at the moment.
+
+    Args:
+        script: What the model answers.
+        hearing: Returns the words of the user's audio.
+        translation: Returns what translation sessions say.
+        mcp_servers: The tools of MCP servers by label; None for one that can't be reached.
+    """
+
+    script: Script = attrs.field(factory=Script)
+    hearing: Hearing = default_hearing
+    translation: Translation = default_translation
+    mcp_servers: dict[str, Sequence[Mapping[str, Any]] | None] = attrs.field(factory=dict)
+
+    def hear_in_turn(self, words: Sequence[str]) -> None:
+        """Set what users say, one thing after the other in each session; then as before.
+
+        Args:
+            words: What is said; with none, nothing changes.
+        """
+        if not words:
+            return
+        count, before = _Counter(), self.hearing
+
+        def hear(heard: Heard) -> str | Awaitable[str]:
+            number = count(heard.session)
+            return words[number] if number < len(words) else before(heard)
+
+        self.hearing = hear

@@ -1,0 +1,405 @@
+"""Incoming SIP calls: they ring until they are accepted or rejected, and then are sessions on a line."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from realtime_simulator.call_registry import CallRegistry
+from realtime_simulator.engine.config import SessionConfig
+from realtime_simulator.engine.ids import Ids
+from realtime_simulator.engine.session import Session
+from realtime_simulator.faults.catalog import Drawing
+from realtime_simulator.live import LiveSession, Services
+from realtime_simulator.problem import ApiProblem
+from realtime_simulator.records import Call, Delivery, SessionRecord
+from realtime_simulator.settings import Settings
+from realtime_simulator.sip.line import Line, LineHandlers
+from realtime_simulator.sip.webhooks import Announcer, Plan
+
+HeadersLike = Mapping[str, str] | Iterable[tuple[str, str]]
+MAX_HEADERS = 64
+MAX_VALUE = 8192
+CALLER = "sip:+14155550100@sip.example.com"
+CALLEE = "sip:proj_simulator@sip.api.openai.com;transport=tls"
+# RFC 3261 §25.1 "token".
+_NAME = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]{1,128}")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+logger = logging.getLogger("realtime_simulator")
+DECLINE = 603
+
+
+def build_headers(headers: HeadersLike | None, call_id: str) -> tuple[tuple[str, str], ...]:
+    """Return the headers of an INVITE.
+
+    Args:
+        headers: Headers by name, or pairs where names repeat; they come after those that every INVITE has,
+            and replace those with the same name.
+        call_id: The SIP Call-ID, which is not the API's call id.
+
+    Raises:
+        ValueError: A name is no SIP token, a value has control characters, or there are too many.
+        TypeError: A name or a value isn't a str.
+
+    Source: RFC 3261 §8.1.1 and §25.1
+    """
+    pairs = list(headers.items() if isinstance(headers, Mapping) else headers or ())
+    if len(pairs) > MAX_HEADERS:
+        raise ValueError(f"headers: at most {MAX_HEADERS} are allowed, got {len(pairs)}")
+    for name, value in pairs:
+        _check(name, value)
+    own = {name.lower() for name, _ in pairs}
+    usual = (
+        ("From", f"<{CALLER}>;tag={call_id[-8:]}"),
+        ("To", f"<{CALLEE}>"),
+        ("Call-ID", call_id),
+        ("CSeq", "1 INVITE"),
+        ("Max-Forwards", "70"),
+        ("Contact", f"<{CALLER}>"),
+    )
+    return (*((name, value) for name, value in usual if name.lower() not in own), *pairs)
+
+
+def _check(name: object, value: object) -> None:
+    if not isinstance(name, str) or not isinstance(value, str):
+        raise TypeError(
+            f"headers: names and values are str, got {type(name).__name__}: {type(value).__name__}"
+        )
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"headers: {name[:80]!r} is not the name of a SIP header")
+    if _CONTROL.search(value):
+        raise ValueError(f"headers: the value of {name!r} has control characters, which are not allowed")
+    if len(value) > MAX_VALUE:
+        raise ValueError(
+            f"headers: the value of {name!r} has {len(value)} characters, allowed are {MAX_VALUE}"
+        )
+
+
+class SipCall:
+    """One incoming call.
+
+    Args:
+        record: Its record; it rings.
+        services: What sessions share.
+        settings: The simulator's settings.
+        ids: Where the session's ids come from.
+        line_speed: How fast the line's time passes; 1 is real time.
+        on_end: Called with this call and the reason when it ends by itself; `end` follows.
+    """
+
+    def __init__(
+        self,
+        record: Call,
+        services: Services,
+        settings: Settings,
+        ids: Ids,
+        line_speed: float,
+        on_end: Callable[[SipCall, str], None],
+    ) -> None:
+        self.record = record
+        self._services = services
+        self._settings = settings
+        self._ids = ids
+        self._on_end = on_end
+        self._live: LiveSession | None = None
+        handlers = LineHandlers(on_heard=self._heard, on_played=self._played, on_drained=self._drained)
+        self.line = Line(services.clock, line_speed, handlers)
+
+    @property
+    def live(self) -> LiveSession:
+        """Its session.
+
+        Raises:
+            ApiProblem: 404: it still rings.
+        """
+        if self._live is None:
+            raise ApiProblem(
+                f"The call '{self.record.id}' has not been accepted yet.",
+                status=404,
+                code="call_not_found",
+                param="call_id",
+            )
+        return self._live
+
+    def accept(self, session: Mapping[str, Any]) -> None:
+        """Begin the session.
+
+        Args:
+            session: The checked session object.
+
+        Raises:
+            ApiProblem: 409: it was accepted before.
+        """
+        self.require_ringing("accepted")
+        clock = self._services.clock
+        config = SessionConfig(
+            self.record.session.id, int(clock.unix() + self._settings.session_seconds), session
+        )
+        engine = Session(
+            config,
+            self._ids,
+            clock.monotonic(),
+            lifetime=self._settings.session_seconds,
+            plays_audio=True,
+            pacing=self._settings.pacing,
+        )
+        self._live = LiveSession(
+            engine, self.record.session, self._services, on_end=self._session_ended, plays=self.line.plays
+        )
+        self._services.records.add(self.record.session)
+        self.record.begun = clock.monotonic()
+        self._become("connected")
+        self.line.begin()
+
+    def reject(self, status_code: int) -> None:
+        """Reject it; its end must follow.
+
+        Args:
+            status_code: The SIP status for the caller.
+
+        Raises:
+            ApiProblem: 409: it was accepted before.
+        """
+        self.require_ringing("rejected")
+        self.record.reject_code = status_code
+
+    def refer(self, target_uri: str) -> None:
+        """Refer the caller; what follows is up to the caller's side.
+
+        Args:
+            target_uri: The Refer-To.
+
+        Raises:
+            ApiProblem: 409: it still rings.
+        """
+        if self.record.state != "connected":
+            raise ApiProblem(
+                f"The call '{self.record.id}' has not been accepted, and only then can be referred.",
+                status=409,
+                code="call_not_accepted",
+            )
+        self.record.refers.append(target_uri)
+        self._services.records.changed()
+        logger.info("call %s: referred", self.record.id)
+
+    async def end(self, reason: str) -> None:
+        """End line and session at once.
+
+        Args:
+            reason: For the record.
+        """
+        self.line.end()
+        self.record.ended = reason
+        self._become("ended", f" ({reason})")
+        if self._live is not None:
+            self._live.end(1000, reason)
+
+    def require_ringing(self, what: str) -> None:
+        """Refuse what is only for a ringing call.
+
+        Raises:
+            ApiProblem: 409: it was accepted before.
+        """
+        if self.record.state != "ringing":
+            raise ApiProblem(
+                f"The call '{self.record.id}' was accepted before and cannot be {what} any more.",
+                status=409,
+                code="call_already_accepted",
+            )
+
+    def _become(self, state: Any, detail: str = "") -> None:
+        self.record.state = state
+        self._services.records.changed()
+        logger.info("call %s: %s%s", self.record.id, state, detail)
+
+    def _heard(self, pcm: bytes) -> None:
+        if self._live is not None:
+            self._live.hear(pcm)
+
+    def _played(self, pcm: bytes) -> None:
+        if self._live is not None:
+            self._live.played(pcm)
+
+    def _drained(self, response_id: str) -> None:
+        if self._live is not None:
+            self._live.drained(response_id)
+
+    def _session_ended(self, code: int, reason: str) -> None:
+        self._on_end(self, "expired" if code == 1001 else reason)
+
+
+@attrs.frozen(kw_only=True)
+class Incoming:
+    """A call to be simulated; everything in it has been checked.
+
+    Args:
+        plan: How it is announced.
+        headers: The INVITE's headers, made with the SIP Call-ID.
+        audio: What the caller says once the call is accepted, PCM16 mono at 24 kHz.
+        line_speed: How fast the line's time passes; 1 is real time.
+        ring_seconds: How long the caller waits for an answer.
+    """
+
+    plan: Plan
+    headers: Callable[[str], Sequence[tuple[str, str]]]
+    audio: bytes = attrs.field(default=b"", repr=False)
+    line_speed: float = 1.0
+    ring_seconds: float = 60.0
+
+
+class IncomingCalls:
+    """The incoming calls of a simulator.
+
+    Args:
+        calls: Where they are kept.
+        services: What sessions share.
+        settings: The simulator's settings.
+        ids: Where ids come from.
+    """
+
+    def __init__(self, calls: CallRegistry, services: Services, settings: Settings, ids: Ids) -> None:
+        self._calls = calls
+        self._services = services
+        self._settings = settings
+        self._ids = ids
+        self._announcer = Announcer(services.clock, ids)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def ring(self, incoming: Incoming) -> tuple[Call, asyncio.Future[None]]:
+        """Start a call.
+
+        Args:
+            incoming: The call.
+
+        Returns:
+            Its record, and what is done when each webhook was attempted once, or never will be.
+        """
+        plan = self._with_faults(incoming.plan)
+        record = Call(
+            id=self._ids.new("rtc_u1", 32),
+            kind="sip",
+            session=SessionRecord(id=self._ids.new("sess"), transport="sip"),
+            state="ringing",
+            sip_headers=incoming.headers(self._ids.new("sip", 24)),
+        )
+        call = SipCall(record, self._services, self._settings, self._ids, incoming.line_speed, self._ended)
+        call.line.say(incoming.audio)
+        self._calls.add(call)
+        logger.info("call %s: ringing", record.id)
+        clock = self._services.clock
+        clock.call_at(clock.monotonic() + incoming.ring_seconds, lambda: self._rang_out(call))
+        first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        waiting = set(plan.events)
+
+        def delivered(delivery: Delivery) -> None:
+            record.deliveries.append(delivery)
+            self._services.records.changed()
+            logger.info(
+                "call %s: webhook %s: %s", record.id, delivery.type, delivery.status or delivery.error
+            )
+            waiting.discard(delivery.type)
+            if not waiting and not first.done():
+                first.set_result(None)
+
+        task = asyncio.get_running_loop().create_task(
+            self._announcer.announce(plan, record.id, record.sip_headers, delivered)
+        )
+        self._tasks.add(task)
+
+        def over(task: asyncio.Task[None]) -> None:
+            self._tasks.discard(task)
+            if not first.done():
+                first.set_result(None)
+            if not task.cancelled() and task.exception() is not None:
+                logger.error("call %s: the webhook failed", record.id, exc_info=task.exception())
+
+        task.add_done_callback(over)
+        return record, first
+
+    def accept(self, call_id: str, session: Mapping[str, Any]) -> None:
+        """Accept a call.
+
+        Raises:
+            ApiProblem: 404: there is no such call, or the caller has hung up; 409: it was accepted before.
+        """
+        self._find(call_id).accept(session)
+
+    async def reject(self, call_id: str, status_code: int | None) -> None:
+        """Reject a call.
+
+        Args:
+            call_id: The call.
+            status_code: The SIP status for the caller; 603 if None.
+
+        Raises:
+            ApiProblem: As for `accept`.
+        """
+        self._find(call_id).reject(DECLINE if status_code is None else status_code)
+        await self._calls.end(call_id, "rejected")
+
+    def refer(self, call_id: str, target_uri: str) -> None:
+        """Refer a caller.
+
+        Raises:
+            ApiProblem: 404: there is no such call; 409: it still rings.
+        """
+        self._find(call_id).refer(target_uri)
+
+    def fail_later(self, call_id: str, seconds: float) -> None:
+        """Pretend to accept a call, and end it as failed after a while.
+
+        Raises:
+            ApiProblem: As for `accept`.
+        """
+        self._find(call_id).require_ringing("accepted")
+        self._calls.end_later(call_id, seconds, "failed")
+
+    def hang_up_later(self, call_id: str, seconds: float) -> None:
+        """Let the caller hang up after a while."""
+        self._calls.end_later(call_id, seconds, "peer")
+
+    def say(self, call_id: str, pcm: bytes) -> None:
+        """Queue more sound of the caller.
+
+        Raises:
+            ApiProblem: 404: there is no such call.
+        """
+        self._find(call_id).line.say(pcm)
+
+    async def close(self) -> None:
+        """Stop all deliveries."""
+        for task in list(self._tasks):
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(list(self._tasks))
+        await self._announcer.aclose()
+
+    def _with_faults(self, plan: Plan) -> Plan:
+        """Return a plan with the faults that are due."""
+        drawing = Drawing(self._services.faults, ("webhook",))
+        if (more := drawing.draw("duplicate_webhook")) is not None:
+            plan = attrs.evolve(plan, duplicates=plan.duplicates + int(more["times"]))
+        if (late := drawing.draw("late_webhook")) is not None:
+            plan = attrs.evolve(plan, delay=plan.delay + late["seconds"])
+        return plan
+
+    def _find(self, call_id: str) -> SipCall:
+        call = self._calls.find(call_id)
+        if not isinstance(call, SipCall):
+            raise ApiProblem(
+                f"The call '{call_id}' did not come over SIP; it can only be hung up.",
+                code="invalid_call_type",
+            )
+        return call
+
+    def _rang_out(self, call: SipCall) -> None:
+        if call.record.state == "ringing":
+            self._ended(call, "peer")
+
+    def _ended(self, call: SipCall, reason: str) -> None:
+        self._calls.end_soon(call, reason)
