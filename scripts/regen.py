@@ -17,7 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from specpipe import finish, pipeline, prose, reading
+from specpipe import finish, patches, pipeline, prose, reading
 from specpipe.errors import SpecError
 
 #: Rows that a report has at most.
@@ -49,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
         with pipeline.workspace(target) as made:
             pipeline.make(inputs, made, _progress())
             if options.check:
-                words = prose.check(reading.load(spec)) if inputs.vendored else []
+                words = _provisional(inputs) if inputs.vendored else []
                 return _report(target.name, finish.compare(made, target), words)
             finish.swap(made, target)
     except (SpecError, OSError) as error:
@@ -59,6 +59,12 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     print(f"wrote {target}")
     return 0
+
+
+def _provisional(inputs: pipeline.Inputs) -> list[str]:
+    """What a release has to wait for: texts and reasons that are still to be written, or to be mended."""
+    reviews = [one.pointer for one in patches.read(inputs.openapi / "patches.toml") if one.provisional]
+    return prose.check(reading.load(inputs.spec)) + [f"review    {pointer}" for pointer in reviews]
 
 
 def _ours(target: Path) -> bool:
@@ -77,7 +83,7 @@ def _progress() -> Callable[[str, str], None]:
 def _report(name: str, differences: list[str], words: list[str]) -> int:
     for rows, what in (
         (differences, f"{name}/ is not what regen would write; run regen and commit the result"),
-        (words, "openapi/realtime.yaml has texts to write or to mend"),
+        (words, "openapi/ has texts to write, to mend, or unions to review"),
     ):
         if rows:
             more = [f"  … and {len(rows) - _MOST} more"] if len(rows) > _MOST else []

@@ -33,6 +33,7 @@ class Taken:
         patches: Pointers of the patches that no longer apply; they are comments now.
         names: Pointers in names.toml that no longer apply; they are out of it, or comments now.
         nameless: (name, pointer) of inline schemas that names.toml has no name for.
+        reviews: Pointers of the unions whose members only their shape tells; provisional patches allow it.
     """
 
     written: list[str]
@@ -40,6 +41,7 @@ class Taken:
     patches: list[str]
     names: list[str]
     nameless: list[tuple[str, str]]
+    reviews: list[str]
 
 
 def take_over(openapi: Path, ours: Document, upstream: Slice, origin: source.Source) -> Taken:
@@ -80,12 +82,19 @@ def take_over(openapi: Path, ours: Document, upstream: Slice, origin: source.Sou
     nameless = _nameless(normal, known, chosen)
     new["names.toml"] = aside.names(old["names.toml"], unnamed, origin.date)
     new["names.toml"] = aside.to_choose(new["names.toml"], nameless, origin.date)
+    ready = _prove(openapi, new, reviewing=True)
+    if ready.unneeded:
+        left = [number for number in range(len(wanted)) if number not in unused]
+        unused += [left[number] for number in ready.unneeded]
+        new["patches.toml"] = aside.patches(old["patches.toml"], unused, origin.date)
+    new["patches.toml"] = aside.to_review(new["patches.toml"], ready.unreviewed, origin)
     changed = {name: text for name, text in new.items() if text != old[name]}
     if changed:
         _prove(openapi, changed)
         _replace(openapi, changed)
-    left = [wanted[number].pointer for number in unused]
-    return Taken(list(changed), words, left, unnamed, nameless)
+    reviews = [patch.pointer for patch in wanted if patch.provisional]
+    gone = [wanted[number].pointer for number in unused]
+    return Taken(list(changed), words, gone, unnamed, nameless, [*reviews, *ready.unreviewed])
 
 
 _FILES = ("realtime.yaml", "SOURCE.toml", "patches.toml", "names.toml")
@@ -102,15 +111,16 @@ def _nameless(normal: Document, known: set[str], chosen: dict[str, str]) -> list
     ]
 
 
-def _prove(openapi: Path, changed: dict[str, str]) -> None:
-    """Plan a package from what would be written, so that regen takes it."""
+def _prove(openapi: Path, changed: dict[str, str], *, reviewing: bool = False) -> pipeline.Prepared:
+    """Plan a package from what would be written, so that regen takes it; see `pipeline.Inputs`."""
     with tempfile.TemporaryDirectory() as folder:
         there = Path(folder) / openapi.name
         shutil.copytree(openapi, there)
         for name, text in changed.items():
             (there / name).write_text(text, encoding="utf-8")
-        inputs = pipeline.Inputs(spec=there / "realtime.yaml", openapi=there, vendored=True)
-        pipeline.prepare(inputs, lambda step, what: None)
+        spec = there / "realtime.yaml"
+        inputs = pipeline.Inputs(spec=spec, openapi=there, vendored=True, reviewing=reviewing)
+        return pipeline.prepare(inputs, lambda step, what: None)
 
 
 def _replace(folder: Path, texts: dict[str, str]) -> None:

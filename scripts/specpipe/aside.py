@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+
+from .prose import PROVISIONAL
+from .source import Source
 
 _NOTE = "# Set aside on {date}, for it no longer applies:"
 _OFFER = "# New with {date}, by the names that regen derives: choose others and uncomment, or remove."
@@ -55,6 +58,23 @@ def to_choose(text: str, nameless: list[tuple[str, str]], date: str) -> str:
     """
     lines = [f'# {name} = "{pointer}"' for name, pointer in nameless if f'"{pointer}"' not in text]
     return "\n".join([text.rstrip("\n"), "", _OFFER.format(date=date), *lines, ""]) if lines else text
+
+
+def to_review(text: str, pointers: Sequence[str], origin: Source) -> str:
+    """Add a provisional patch for each union whose members only their shape tells.
+
+    Args:
+        text: `patches.toml`.
+        pointers: Where the unions are.
+        origin: The description that has them.
+    """
+    added = [
+        f'\n[[patch]]\npointer = "{pointer}"\nop = "by_shape"\n'
+        f'reason = "{PROVISIONAL} which properties tell the members apart, whatever else they have."\n'
+        f'link = "{origin.url}"\n'
+        for pointer in pointers
+    ]
+    return "".join([text, *added])
 
 
 def _commented(block: str, date: str) -> str:

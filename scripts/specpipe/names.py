@@ -15,7 +15,7 @@ import unicodedata
 from pathlib import Path
 from typing import Any
 
-from .document import Document, ref_name, ref_to, words
+from .document import SCHEMAS, Document, escape, ref_name, ref_to, words
 from .errors import SpecError
 from .slice import Slice
 from .transforms.spelling import POINTER, POINTERS
@@ -120,6 +120,11 @@ def _rename(document: Document, wanted: dict[str, str]) -> tuple[dict[str, str],
     def rule(schema: dict[str, Any]) -> dict[str, Any]:
         kept = {key: value for key, value in schema.items() if key not in (POINTER, POINTERS)}
         target = ref_name(schema)
+        told = kept.get("discriminator")
+        if told and "implied" in told:
+            mapping = {value: renamed.get(name, name) for value, name in told["mapping"].items()}
+            implied = {renamed.get(name, name): value for name, value in told["implied"].items()}
+            kept["discriminator"] = {**told, "mapping": mapping, "implied": implied}
         return {**kept, **ref_to(renamed[target])} if target in renamed else kept
 
     out, _ = each_schema(document, rule)
@@ -143,6 +148,22 @@ def follow(part: Slice, renamed: dict[str, str], document: Document) -> Slice:
         },
         webhooks=tuple(renamed.get(name, name) for name in part.webhooks),
     )
+
+
+def places(document: Document, renamed: dict[str, str]) -> dict[str, frozenset[str]]:
+    """Name of each component of a renamed document → where its schemas stood in the description as written.
+
+    Args:
+        document: As it was before, pointers still in the schemas.
+        renamed: Old name → new name.
+    """
+    out: dict[str, frozenset[str]] = {}
+    for name, schema in document["components"]["schemas"].items():
+        there = [schema.get(POINTER), *schema.get(POINTERS, ())]
+        at = frozenset(pointer for pointer in there if pointer is not None) or {SCHEMAS + escape(name)}
+        new = renamed.get(name, name)
+        out[new] = out.get(new, frozenset()) | at
+    return out
 
 
 def _python_names(names: list[str], chosen_names: set[str], upstream: set[str]) -> dict[str, str]:
@@ -198,4 +219,4 @@ def _shape(schema: Any) -> str:
     return json.dumps(bare(schema), sort_keys=True)
 
 
-__all__ = ["apply", "class_name", "follow", "module_name", "read"]
+__all__ = ["apply", "class_name", "follow", "module_name", "places", "read"]

@@ -18,9 +18,10 @@ import attrs
 
 from .document import Document, ref_name, unescape
 from .errors import SpecError
+from .prose import PROVISIONAL
 
-Op = Literal["merge", "add", "replace", "remove", "nullable"]
-_OPS = ("merge", "add", "replace", "remove", "nullable")
+Op = Literal["merge", "add", "replace", "remove", "nullable", "by_shape"]
+_OPS = ("merge", "add", "replace", "remove", "nullable", "by_shape")
 _WITH_VALUE = ("merge", "add", "replace")
 
 
@@ -31,7 +32,8 @@ class Patch:
     Attributes:
         pointer: Where; `*` matches any one key.
         op: `merge` puts `value`'s keys into the object there, `add` puts a new key, `replace` an existing
-            one, `remove` takes the key away, `nullable` allows null beside what is described.
+            one, `remove` takes the key away, `nullable` allows null beside what is described, `by_shape`
+            changes nothing: members of the union there may be told by their properties alone.
         value: What is put there.
         reason: Why the description is wrong.
         link: Where that can be read.
@@ -42,6 +44,11 @@ class Patch:
     reason: str
     link: str
     value: Any = None
+
+    @property
+    def provisional(self) -> bool:
+        """Whether its reason is still to be written."""
+        return self.reason.startswith(PROVISIONAL)
 
 
 def read(path: Path) -> tuple[Patch, ...]:
@@ -119,6 +126,8 @@ def _apply_one(document: Document, patch: Patch) -> None:
     for parent, key in targets:
         if patch.op in ("merge", "nullable") and not isinstance(parent[key], dict):
             raise SpecError(f"a {patch.op} needs an object", pointer=patch.pointer, hint=remove)
+    if patch.op == "by_shape":
+        return
     changed = [_change(document, parent, key, patch) for parent, key in reversed(targets)]
     if not any(changed):
         raise SpecError(

@@ -32,11 +32,13 @@ class Inputs:
         spec: The description.
         openapi: The folder with patches, names, configuration, templates and source.
         vendored: Whether the description is the project's own, whose patches and names must all apply.
+        reviewing: Say which unions need a review, or need none any more, instead of failing for it.
     """
 
     spec: Path
     openapi: Path
     vendored: bool
+    reviewing: bool = False
 
 
 @attrs.frozen
@@ -49,6 +51,8 @@ class Prepared:
         package: Version and origin.
         source_sha256: SHA-256 of the upstream document.
         patches: Pointers of the patches that applied.
+        unreviewed: Pointers of the unions that only the shape of members tells, which nobody has reviewed.
+        unneeded: The patches that are reviews of none, counted from 0.
     """
 
     document: Document
@@ -56,6 +60,8 @@ class Prepared:
     package: generate.Package
     source_sha256: str
     patches: tuple[str, ...]
+    unreviewed: tuple[str, ...] = ()
+    unneeded: tuple[int, ...] = ()
 
 
 def prepare(inputs: Inputs, say: Say) -> Prepared:
@@ -91,11 +97,15 @@ def prepare(inputs: Inputs, say: Say) -> Prepared:
     say("transforms", ", ".join(f"{name} {count}" for name, count in counts))
     with _step("names"):
         chosen = names.read(inputs.openapi / "names.toml")
-        normal, renamed, unnamed = names.apply(normal, chosen, skip_missing=lenient)
+        hoisted = normal
+        normal, renamed, unnamed = names.apply(hoisted, chosen, skip_missing=lenient)
         part = names.follow(part, renamed, normal)
+        places = names.places(hoisted, renamed)
     say("names", f"{len(chosen) - len(unnamed)} applied" + _skipped(len(unnamed)))
     with _step("plan"):
         planned = plan.build(part)
+        guesses = {name: places[name] for name in planned.guesses}
+        unreviewed, unneeded = _review(guesses, wanted, inputs)
         info_version = str(loaded.get("info", {}).get("version", "0"))
         package = generate.Package(
             version=origin.version(info_version),
@@ -110,7 +120,46 @@ def prepare(inputs: Inputs, say: Say) -> Prepared:
         package=package,
         source_sha256=origin.sha256,
         patches=tuple(patch.pointer for number, patch in enumerate(wanted) if number not in unused),
+        unreviewed=unreviewed,
+        unneeded=unneeded,
     )
+
+
+def _review(
+    guesses: dict[str, frozenset[str]], wanted: tuple[patches.Patch, ...], inputs: Inputs
+) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """Hold the unions whose members only their shape tells against those that a person has reviewed.
+
+    Args:
+        guesses: Name of each such union, and its places in the description.
+        wanted: The patches.
+        inputs: Whether to fail, and whether the description is one that every review must be needed for.
+
+    Returns:
+        The pointers of those without a review, and the numbers of the reviews that none needs.
+
+    Raises:
+        SpecError: there are any.
+    """
+    reviews = {number: patch.pointer for number, patch in enumerate(wanted) if patch.op == "by_shape"}
+    missing = {name: min(there) for name, there in guesses.items() if not there & {*reviews.values()}}
+    unneeded = [
+        n for n, pointer in reviews.items() if not any(pointer in there for there in guesses.values())
+    ]
+    if missing and not inputs.reviewing:
+        name, pointer = next(iter(missing.items()))
+        raise SpecError(
+            f"nothing but their shape tells the members of {name}",
+            pointer=pointer,
+            hint='patch a constant or a discriminator in, or review it and patch it with op = "by_shape"',
+        )
+    if unneeded and inputs.vendored and not inputs.reviewing:
+        raise SpecError(
+            "a patch (by_shape) is for no union whose members only their shape tells",
+            pointer=reviews[unneeded[0]],
+            hint="remove it from openapi/patches.toml",
+        )
+    return tuple(missing.values()), tuple(unneeded)
 
 
 def make(inputs: Inputs, out: Path, say: Say) -> None:

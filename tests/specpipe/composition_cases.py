@@ -77,6 +77,31 @@ CASES: dict[str, list[Case]] = {
             thing(a=TEXT, n=NUMBER),
         ),
     ],
+    "spell_discriminators": [
+        Case(
+            "by reference, by name, by no component, and by its own name",
+            {
+                "anyOf": [ref("B"), ref("C"), ref("Word")],
+                "discriminator": {
+                    "propertyName": "t",
+                    "mapping": {"b": "#/components/schemas/B", "c": "C", "x": "#/components/schemas/Nowhere"},
+                },
+            },
+            {
+                "anyOf": [ref("B"), ref("C"), ref("Word")],
+                "discriminator": {
+                    "propertyName": "t",
+                    "mapping": {"b": "B", "c": "C"},
+                    "implied": {"Word": "Word"},
+                },
+            },
+        ),
+        Case(
+            "an object's own, which is about what inherits from it, stays",
+            thing(t=TEXT) | {"discriminator": {"propertyName": "t"}},
+            None,
+        ),
+    ],
     "flatten_unions": [
         Case("oneOf is anyOf", {"oneOf": [TEXT, NUMBER]}, {"anyOf": [TEXT, NUMBER]}),
         Case(
@@ -149,6 +174,15 @@ CASES: dict[str, list[Case]] = {
             "lists of scalars",
             {"anyOf": [{"type": "array", "items": TEXT}, {"type": "array", "items": NUMBER}]},
             None,
+        ),
+        Case(
+            "lists that have names, one of them in a union",
+            {"anyOf": [ref("Bs"), ref("CsOrText")]},
+            {"anyOf": [{"type": "array", "items": {"anyOf": [ref("B"), ref("C")]}}, TEXT]},
+            more={
+                "Bs": {"type": "array", "items": ref("B")},
+                "CsOrText": {"anyOf": [{"type": "array", "items": ref("C")}, TEXT]},
+            },
         ),
         Case("one list", {"anyOf": [{"type": "array", "items": ref("B")}, TEXT]}, None),
     ],

@@ -260,3 +260,26 @@ def test_the_commit_is_found_in_the_file_s_history_or_name(run: Any, openapi: Pa
     named.write_text(named.read_text() + "\n")
     run(named, "--apply")
     assert source.read(openapi / "SOURCE.toml").commit == "0a" * 20
+
+
+def test_a_union_that_only_its_shape_tells_waits_for_a_review(
+    run: Any, openapi: Path, tmp_path: Path
+) -> None:
+    def member(name: str) -> dict[str, Any]:
+        return {"type": "object", "properties": {name: {"type": "string"}}, "required": [name]}
+
+    def add(document: dict[str, Any]) -> None:
+        either = {"anyOf": [member("a"), member("b")]}
+        document["components"]["schemas"]["RealtimeSession"]["properties"]["fresh"] = either
+
+    pointer = f"{S}RealtimeSession/properties/fresh"
+    before = patches.read(openapi / "patches.toml")
+    assert run(changed(tmp_path, add), "--apply")[1]["applied"]["reviews"] == [pointer]
+    now = patches.read(openapi / "patches.toml")
+    assert now[: len(before)] == before and [(p.op, p.pointer) for p in now[len(before) :]] == [
+        ("by_shape", pointer)
+    ]
+    assert now[-1].provisional and planned(openapi).guesses == ["RealtimeSessionFresh"]
+    assert run(changed(tmp_path, add), "--apply")[1]["applied"]["written"] == []
+    assert run(JANUARY, "--apply")[1]["applied"]["patches"] == [pointer]
+    assert patches.read(openapi / "patches.toml") == before

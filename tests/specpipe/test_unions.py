@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from specpipe import pipeline, reading
+from specpipe.errors import SpecError
 
 from tests.specpipe.packages import Imported, make
 
@@ -33,9 +36,30 @@ MODELS = {
     "Left": model(left={"type": "string"}),
     "Right": model(right={"type": "string"}),
     "Cat": model(type={"const": "cat"}, name={"type": "string"}),
+    "Tom": model(kind={"type": "string"}, name={"type": "string"}),
+    "Rex": model(kind={"type": "string"}, name={"type": "string"}),
+    "Dog": model(type={"const": "dog"}, name={"type": "string"}),
+    "Loose": {"type": "object", "properties": {"type": {"type": "string"}, "id": {"type": "string"}}},
+    "Bare": {"type": "object", "properties": {"id": {"type": "string"}}},
+    "Perhaps": {
+        "type": "object",
+        "properties": {
+            "type": {"type": ["string", "null"], "enum": ["perhaps", None]},
+            "id": {"type": "string"},
+        },
+        "required": ["id"],
+    },
     "Lefts": list_of("Left"),
     "LeftMap": map_of("Left"),
 }
+
+
+def generated(union: dict[str, Any], out: Path) -> Imported:
+    """A package with this union."""
+    path = {"post": {"operationId": "x", "responses": {"200": {"description": ""}}}}
+    schemas = {**MODELS, "RealtimeUnion": union}
+    frame = {"openapi": "3.1.0", "info": {}, "paths": {"/realtime": path}}
+    return Imported(make({**frame, "components": {"schemas": schemas}}, out))
 
 
 @pytest.fixture
@@ -43,16 +67,8 @@ def decoder(tmp_path: Path) -> Iterator[Callable[..., Decode]]:
     """A function that generates a package with this union and gives what decodes it."""
     opened: list[Imported] = []
 
-    def generate(*members: dict[str, Any]) -> Decode:
-        schemas = {**MODELS, "RealtimeUnion": {"anyOf": list(members)}}
-        path = {"post": {"operationId": "x", "responses": {"200": {"description": ""}}}}
-        document = {
-            "openapi": "3.1.0",
-            "info": {},
-            "paths": {"/realtime": path},
-            "components": {"schemas": schemas},
-        }
-        package = Imported(make(document, tmp_path)).__enter__()
+    def generate(*members: dict[str, Any], **beside: Any) -> Decode:
+        package = generated({"anyOf": list(members), **beside}, tmp_path).__enter__()
         opened.append(package)
         return package.decoder("RealtimeUnion")  # type: ignore[no-any-return]
 
@@ -85,7 +101,7 @@ def test_lists_are_told_by_what_is_in_them(decoder: Callable[..., Decode]) -> No
     assert kinds(decode([LEFT, RIGHT, OTHER])) == ["Left", "Right", OTHER]
 
 
-def test_lists_behind_names_are_tried_in_turn(decoder: Callable[..., Decode]) -> None:
+def test_lists_behind_names_are_told_by_what_is_in_them_too(decoder: Callable[..., Decode]) -> None:
     decode = decoder(ref("Lefts"), list_of("Right"))
     assert kinds([decode([LEFT]), decode([RIGHT]), decode([OTHER]), decode([])]) == [
         ["Left"],
@@ -95,7 +111,7 @@ def test_lists_behind_names_are_tried_in_turn(decoder: Callable[..., Decode]) ->
     ]
 
 
-def test_maps_behind_names_are_tried_in_turn(decoder: Callable[..., Decode]) -> None:
+def test_maps_behind_names_are_told_by_what_is_in_them_too(decoder: Callable[..., Decode]) -> None:
     decode = decoder(ref("LeftMap"), map_of("Right"))
     assert kinds([decode({"k": LEFT}), decode({"k": RIGHT}), decode({"k": OTHER})]) == [
         *({"k": "Left"}, {"k": "Right"}, {"k": OTHER})
@@ -118,3 +134,124 @@ def test_a_model_alone_refuses_what_lacks_its_properties(decoder: Callable[..., 
     decode = decoder(ref("Cat"), {"type": "string"})
     with pytest.raises(ValueError, match="Cat: required property 'name' is missing"):
         decode({"type": "cat"})
+
+
+def kind(name: str) -> dict[str, Any]:
+    return {"kind": name, "name": "n"}
+
+
+@pytest.mark.parametrize(
+    ("mapping", "told"),
+    [
+        (
+            {"cat": "#/components/schemas/Tom", "dog": "#/components/schemas/Rex"},
+            {"cat": "Tom", "dog": "Rex"},
+        ),
+        ({"cat": "Tom", "lion": "Tom", "dog": "Rex"}, {"cat": "Tom", "lion": "Tom", "dog": "Rex"}),
+        ({"cat": "Tom"}, {"cat": "Tom", "Rex": "Rex"}),
+        (None, {"Tom": "Tom", "Rex": "Rex"}),
+    ],
+)
+def test_a_discriminator_tells_members_by_its_mapping_or_their_names(
+    decoder: Callable[..., Decode], mapping: dict[str, str] | None, told: dict[str, str]
+) -> None:
+    discriminator = {"propertyName": "kind"} | ({"mapping": mapping} if mapping else {})
+    decode = decoder(ref("Tom"), ref("Rex"), discriminator=discriminator)
+    assert {value: type(decode(kind(value))).__name__ for value in told} == told
+    assert decode(kind("fish")) == kind("fish"), "what nobody knows stays a dict"
+
+
+def test_a_mapping_reaches_members_of_a_union_inside(decoder: Callable[..., Decode]) -> None:
+    mapping = {"cat": "Tom", "dog": "Rex"}
+    inner = {"oneOf": [ref("Tom"), ref("Rex")], "discriminator": {"propertyName": "kind", "mapping": mapping}}
+    decode = decoder(inner, {"type": "null"})
+    assert kinds([decode(kind("cat")), decode(kind("dog")), decode(None)]) == ["Tom", "Rex", None]
+
+
+def test_a_null_in_a_tag_does_no_harm(decoder: Callable[..., Decode]) -> None:
+    decode = decoder(ref("Cat"), ref("Dog"), ref("Perhaps"))
+    values = [
+        CAT,
+        {**CAT, "type": "dog"},
+        {"type": "perhaps", "id": "i"},
+        {"type": None, "id": "i"},
+        {"id": "i"},
+    ]
+    assert kinds([decode(value) for value in values]) == ["Cat", "Dog", *3 * ["Perhaps"]]
+    assert decode({"type": "tomorrow", "id": "i"}) == {"type": "tomorrow", "id": "i"}
+
+
+def test_the_member_without_a_tag_is_what_no_tag_tells(decoder: Callable[..., Decode]) -> None:
+    decode = decoder(ref("Cat"), ref("Dog"), ref("Loose"))
+    values = [CAT, {"type": "cat", "id": "i", "name": "c"}, {"type": "tomorrow"}, {"id": "i"}]
+    assert kinds([decode(value) for value in values]) == ["Cat", "Cat", "Loose", "Loose"]
+
+
+def test_a_tag_that_the_other_member_has_not_is_none_of_its_values(decoder: Callable[..., Decode]) -> None:
+    decode = decoder(ref("Cat"), ref("Dog"), ref("Bare"))
+    assert kinds([decode(CAT), decode({"id": "i"})]) == ["Cat", "Bare"]
+    assert decode({"type": "tomorrow", "id": "i"}) == {"type": "tomorrow", "id": "i"}
+
+
+def description(*names: str) -> dict[str, Any]:
+    path = {"post": {"operationId": "x", "responses": {"200": {"description": ""}}}}
+    schemas = {**MODELS, "RealtimeThing": model(inside={"anyOf": [ref(name) for name in names]})}
+    return {"openapi": "3.1.0", "info": {}, "paths": {"/realtime": path}, "components": {"schemas": schemas}}
+
+
+PATCH = """
+[[patch]]
+pointer = "/components/schemas/RealtimeThing/properties/inside"
+op = "by_shape"
+reason = "Left has left, Right has right."
+link = "https://example.com"
+"""
+
+
+@pytest.mark.parametrize(
+    ("names", "patched", "says"),
+    [
+        (("Left", "Right"), False, "nothing but their shape"),
+        (("Cat", "Left", "Right"), False, "nothing but their shape"),
+        (("Tom", "Rex"), False, "nothing but their shape"),
+        (("Left", "Right"), True, None),
+        (("Cat", "Dog"), True, "is for no union"),
+        (("Cat", "Left"), False, None),
+    ],
+)
+def test_what_only_its_shape_tells_is_refused_or_reviewed(
+    openapi: Path, names: tuple[str, ...], patched: bool, says: str | None
+) -> None:
+    (openapi / "realtime.yaml").write_text(reading.dump(description(*names)))
+    (openapi / "patches.toml").write_text(PATCH if patched else "")
+    (openapi / "names.toml").write_text("")
+    inputs = pipeline.Inputs(spec=openapi / "realtime.yaml", openapi=openapi, vendored=True)
+    if says is None:
+        pipeline.prepare(inputs, lambda step, what: None)
+        return
+    with pytest.raises(SpecError, match=says) as caught:
+        pipeline.prepare(inputs, lambda step, what: None)
+    assert caught.value.pointer == "/components/schemas/RealtimeThing/properties/inside"
+
+
+def test_what_lacks_required_properties_inside_keeps_its_class_and_says_so(tmp_path: Path) -> None:
+    union = model(
+        cat=ref("Cat"), cats=list_of("Cat"), by_name=map_of("Cat"), any={"anyOf": [ref("Cat"), ref("Dog")]}
+    )
+    with generated(union, tmp_path) as package:
+        holder = package.module("models").RealtimeUnion
+        lacking = {"type": "cat", "more": 1}
+        data = {"cat": lacking, "cats": [lacking, CAT], "by_name": {"k": lacking}, "any": lacking}
+        made = holder.from_dict(data)
+        inside = [made.cat, made.cats[0], made.by_name["k"], made.any]
+        assert [(type(one).__name__, one.name, one.missing) for one in inside] == [
+            ("Cat", None, ("name",))
+        ] * 4
+        assert made.missing == () == made.cats[1].missing
+        assert made.to_dict() == data and holder.from_dict(made.to_dict()) == made
+        assert copy.deepcopy(made).to_dict() == data
+        made.cat.name = "Tom"
+        assert made.to_dict()["cat"] == {**lacking, "name": "Tom"}
+        with pytest.raises(ValueError, match="required property 'cats' is missing"):
+            holder.from_dict({"cat": lacking})
+        assert set(holder.from_dict({"cat": lacking}, strict=False).missing) == {"any", "by_name", "cats"}

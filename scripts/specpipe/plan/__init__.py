@@ -71,6 +71,11 @@ class Plan:
         """Their classes, sorted."""
         return sorted({name for event in self.server_events for name in event.classes})
 
+    @property
+    def guesses(self) -> list[str]:
+        """The unions of which only the shape tells some members."""
+        return [name for name, alias in self.aliases.items() if alias.guessed]
+
     def module(self, name: str) -> str:
         """The module that defines a model or an alias."""
         return (self.models.get(name) or self.aliases[name]).module

@@ -214,7 +214,7 @@ def _content(scope: Scope, media: str, described: Any) -> Content:
         if name is not None and scope.graph.is_model(name):
             source = f"{name}.from_dict(data)"
         else:
-            source = expressions.decode(scope, schema, "data")
+            source = expressions.decode(scope, schema, "data", strict="True")
             source = source if shown == "Any" else f"cast({shown!r}, {source})"
         return Content(media, "json", shown, source, schema)
     if is_text(scope.graph, schema) or (not schema and media.startswith("text/")):

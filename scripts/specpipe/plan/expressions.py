@@ -25,6 +25,7 @@ _RESERVED = {
     "from_dict",
     "additional_properties",
     "additional_keys",
+    "missing",
     "UNSET",
     "Unset",
 }
@@ -208,11 +209,18 @@ def decodes(graph: Graph, schema: Any, seen: tuple[str, ...] = ()) -> bool:
     return schema.get("type") == "object" and decodes(graph, schema.get("additionalProperties"), seen)
 
 
-def decode(scope: Scope, schema: Any, source: str, depth: int = 0) -> str:
+def decode(scope: Scope, schema: Any, source: str, depth: int = 0, strict: str = "False") -> str:
     """An expression that decodes the JSON value of the expression `source`.
 
     Values of another kind than described (null, a string where an object is described) are passed on as they
     are.
+
+    Args:
+        scope: The module; gets what it has to import.
+        schema: The value's schema.
+        source: The expression.
+        depth: How many lists and maps the expression stands in.
+        strict: Source of whether an object, which the value itself is, must have all that its model requires.
     """
     if not decodes(scope.graph, schema):
         return source
@@ -221,14 +229,15 @@ def decode(scope: Scope, schema: Any, source: str, depth: int = 0) -> str:
     if name is not None and scope.graph.is_model(name):
         scope.classes.add(name)
         return (
-            f"{scope.type_name(name)}.from_dict({held}) if isinstance({held} := {source}, dict) else {held}"
+            f"{scope.type_name(name)}.from_dict({held}, strict={strict})"
+            f" if isinstance({held} := {source}, dict) else {held}"
         )
     if name is not None:
         scope.decoders.add(name)
-        return f"decode_{scope.graph.module(name)}({source})"
+        return f"decode_{scope.graph.module(name)}({source}, strict={strict})"
     members = [member for member in union_of(schema) or [] if member != NULL]
     if len(members) == 1:
-        return decode(scope, members[0], source, depth)
+        return decode(scope, members[0], source, depth, strict)
     if schema.get("type") == "array":
         item = decode(scope, schema["items"], f"i{depth}", depth + 1)
         return f"[{item} for i{depth} in {held}] if isinstance({held} := {source}, list) else {held}"

@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 
 from ..circles import knots
-from ..document import operations, ref_name, references, union_of
+from ..document import operations, ref_name, ref_to, references, union_of
 from ..names import module_name
 from ..slice import EVENT_TABLES, Slice
 
@@ -98,14 +98,56 @@ class Graph:
 
     def tag_values(self, model: str, key: str) -> tuple[str | int, ...]:
         """The values of a property that has a constant or an enum of words or whole numbers, or nothing."""
-        leaves = self.leaves(self.schemas[model]["properties"][key])
+        leaves = self.leaves(self.schemas[model]["properties"].get(key, {}))
         values: list[Any] = []
         for leaf in leaves:
+            if leaf == NULL:
+                continue
             closed = [leaf["const"]] if "const" in leaf else leaf.get("enum", [])
             if not closed or not all(isinstance(v, (str, int)) and not isinstance(v, bool) for v in closed):
                 return ()
             values += closed
         return tuple(dict.fromkeys(values))
+
+    def declared(self, schema: Any, seen: tuple[str, ...] = ()) -> dict[tuple[str, str], tuple[Any, ...]]:
+        """What the discriminators of a union, and of the unions in it, say: (property, model) → values.
+
+        A mapping's values come first.  A member that stands in no mapping and has the property as plain text
+        is meant by its own name, as OpenAPI says; `spell_discriminators` wrote down which that was.
+        """
+        out: dict[tuple[str, str], tuple[Any, ...]] = {}
+        name = ref_name(schema)
+        if name is not None and not self.is_model(name):
+            return {} if name in seen else self.declared(self.schemas[name], (*seen, name))
+        for member in union_of(schema) or ():
+            out |= self.declared(member, seen)
+        told = schema.get("discriminator", {})
+        tag = told.get("propertyName")
+        values: dict[str, list[Any]] = {}
+        for value, target in told.get("mapping", {}).items():
+            for leaf in self.leaves(ref_to(target)):
+                values.setdefault(str(ref_name(leaf)), []).append(value)
+        for leaf in self.leaves(schema):
+            model = ref_name(leaf)
+            if model is None or not isinstance(tag, str):
+                continue
+            known = [*values.get(model, ()), *self.tag_values(model, tag)]
+            implied = told.get("implied", {}).get(model)
+            if (
+                not known
+                and implied is not None
+                and self._is_text(self.schemas[model]["properties"].get(tag))
+            ):
+                known = [implied]
+            if known:
+                out[tag, model] = tuple(dict.fromkeys((*out.get((tag, model), ()), *known)))
+        return out
+
+    def _is_text(self, schema: Any) -> bool:
+        return all(
+            leaf.get("type") == "string" and not {"enum", "const"} & set(leaf)
+            for leaf in self.leaves(schema or {})
+        )
 
 
 def directions(part: Slice) -> tuple[frozenset[str], frozenset[str]]:

@@ -10,7 +10,7 @@ from ..document import ref_name, references, union_of
 from . import expressions
 from .expressions import Scope
 from .graph import NULL, Graph
-from .tables import Table, table
+from .tables import Table, guessed, table
 
 
 @attrs.frozen
@@ -75,12 +75,18 @@ class Model:
     any_name: str
     dict_name: str
     str_name: str
+    bool_name: str
     mapping_name: str
     self_name: str
     classmethod_name: str
     schema: dict[str, Any]
     sent: bool
     received: bool
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """The JSON keys that must be there."""
+        return tuple(field.key for field in self.fields if field.required)
 
 
 @attrs.frozen
@@ -97,6 +103,7 @@ class Alias:
     list_items: tuple[str, ...]
     map_values: tuple[str, ...]
     open: bool
+    guessed: bool
     whole: str | None
     imports: Imports
     schema: dict[str, Any]
@@ -115,7 +122,10 @@ def build_model(graph: Graph, name: str, schema: dict[str, Any]) -> Model:
         _field(scope, key, names[key], schema["properties"][key], key in required, name in graph.received)
         for key in keys
     )
-    own = {word: scope.type_name(word) for word in ("Any", "dict", "str", "Mapping", "Self", "classmethod")}
+    own = {
+        word: scope.type_name(word)
+        for word in ("Any", "dict", "str", "bool", "Mapping", "Self", "classmethod")
+    }
     return Model(
         name=name,
         module=graph.module(name),
@@ -125,6 +135,7 @@ def build_model(graph: Graph, name: str, schema: dict[str, Any]) -> Model:
         any_name=own["Any"],
         dict_name=own["dict"],
         str_name=own["str"],
+        bool_name=own["bool"],
         mapping_name=own["Mapping"],
         self_name=own["Self"],
         classmethod_name=own["classmethod"],
@@ -185,17 +196,17 @@ def build_alias(graph: Graph, name: str, schema: dict[str, Any]) -> Alias:
     if holds and len(members) > 1:
         leaves = [leaf for leaf in graph.leaves(schema) if leaf != NULL]
         models = [target for leaf in leaves if (target := ref_name(leaf)) is not None]
-        choice = table(graph, models) if models else None
         scope.classes.update(models)
         others = [leaf for leaf in leaves if ref_name(leaf) is None]
         is_open = any(leaf.get("type", "object") == "object" for leaf in others)
+        choice = table(graph, models, graph.declared(schema), free=is_open) if models else None
         for leaf in others:
             if leaf.get("type") == "array" and expressions.decodes(graph, leaf):
                 items[expressions.decode(scope, leaf["items"], "item")] = None
             if leaf.get("type") == "object" and expressions.decodes(graph, leaf):
                 values[expressions.decode(scope, leaf["additionalProperties"], "item")] = None
     elif holds:
-        whole = expressions.decode(scope, schema, "value")
+        whole = expressions.decode(scope, schema, "value", strict="strict")
     shown = expressions.annotation(scope, schema, lenient=False)
     if holds:
         scope.type_name("Any")
@@ -210,6 +221,7 @@ def build_alias(graph: Graph, name: str, schema: dict[str, Any]) -> Alias:
         list_items=tuple(items),
         map_values=tuple(values),
         open=is_open,
+        guessed=guessed(choice) or len(items) > 1 or len(values) > 1,
         whole=whole,
         imports=_imports(scope, {"TypeAlias"}),
         schema=schema,

@@ -76,6 +76,11 @@ TRANSFORMS: tuple[Transform, ...] = (
         spelling.enums_to_const,
     ),
     Transform(
+        "spell_discriminators",
+        "a mapping names schemas in two ways and leaves some out; the tables need one way, and all of them",
+        unions.spell_discriminators,
+    ),
+    Transform(
         "flatten_unions",
         "a union inside a union, or of one member, has no name and no use of its own",
         unions.flatten,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import unquote
 
 from ..circles import knots
 from ..document import SCHEMAS, Document, escape, ref_name, union_of
@@ -34,9 +35,11 @@ def flatten(document: Document) -> tuple[Document, int]:
                 flat.append(_narrowed(member, schema))
                 continue
             flat.extend(_narrowed(one, schema) for one in inner)
-            for key in ("default", "discriminator", POINTER):
+            for key in ("default", POINTER):
                 if key in member:
                     out.setdefault(key, member[key])
+            if "discriminator" in member:
+                out["discriminator"] = _both(out.get("discriminator"), member["discriminator"])
         kept: list[Any] = []
         for member in sorted(flat, key=lambda member: member == NULL):
             if member not in kept:
@@ -47,6 +50,40 @@ def flatten(document: Document) -> tuple[Document, int]:
         return schema if out == schema else out
 
     return each_schema(document, rule)
+
+
+def spell_discriminators(document: Document) -> tuple[Document, int]:
+    """Mappings by the plain names of components, and beside them the names that OpenAPI implies.
+
+    A mapping may name a schema by reference or by name, and leave out those that are meant by their own
+    names.  A mapping to what is no component is dropped.
+    """
+    schemas: dict[str, Any] = document["components"]["schemas"]
+
+    def rule(schema: dict[str, Any]) -> dict[str, Any]:
+        told = schema.get("discriminator")
+        if not isinstance(told, dict) or "implied" in told or union_of(schema) is None:
+            return schema
+        mapping = told.get("mapping")
+        named = {
+            str(value): ref_name({"$ref": unquote(target)}) or target
+            for value, target in (mapping if isinstance(mapping, dict) else {}).items()
+            if isinstance(target, str)
+        }
+        members = [ref_name(member) for member in union_of(schema) or ()]
+        implied = {name: name for name in members if name in schemas and name not in named.values()}
+        kept = {value: name for value, name in named.items() if name in schemas}
+        spelled = {"propertyName": told.get("propertyName"), "mapping": kept, "implied": implied}
+        return {**schema, "discriminator": spelled}
+
+    return each_schema(document, rule)
+
+
+def _both(outer: dict[str, Any] | None, inner: dict[str, Any]) -> dict[str, Any]:
+    """The discriminator of a union with another one's members; of two properties the outer one counts."""
+    if outer is None or outer.get("propertyName") != inner.get("propertyName"):
+        return outer or inner
+    return {**outer, **{key: {**inner.get(key, {}), **outer.get(key, {})} for key in ("mapping", "implied")}}
 
 
 def _narrowed(member: dict[str, Any], union: dict[str, Any]) -> dict[str, Any]:
@@ -100,14 +137,18 @@ def open_circles(document: Document) -> tuple[Document, int]:
 def join_containers(document: Document) -> tuple[Document, int]:
     """Several lists, or several maps, in one union as one list or map of the union of what they hold.
 
-    A JSON value does not tell which of several lists it is; its members do.
+    A JSON value does not tell which of several lists it is; its members do.  Lists and maps that have names
+    of their own are joined as well.
     """
+    schemas: dict[str, Any] = document["components"]["schemas"]
 
     def rule(schema: dict[str, Any]) -> dict[str, Any]:
         members = union_of(schema)
         if members is None:
             return schema
-        out = members
+        opened = [part for member in members for part in _opened(member, schemas)]
+        several = any(sum(map(is_one, opened)) > 1 for is_one in (_is_list, _is_map))
+        out = opened if several else members
         for is_one, keyword in ((_is_list, "items"), (_is_map, "additionalProperties")):
             alike = [member for member in out if is_one(member)]
             held = [part for member in alike for part in (union_of(member[keyword]) or [member[keyword]])]
@@ -119,11 +160,21 @@ def join_containers(document: Document) -> tuple[Document, int]:
             same = {key: value for key, value in first.items() if all(m.get(key) == value for m in others)}
             joined = {**same, keyword: inner}
             out = [joined if member is first else member for member in out if member not in others]
-        if out is members:
+        if out is members or out is opened:
             return schema
         return {**schema, "anyOf": out} if len(out) > 1 else {**out[0], **_outer(schema)}
 
     return each_schema(document, rule)
+
+
+def _opened(member: Any, schemas: dict[str, Any], seen: tuple[str, ...] = ()) -> list[Any]:
+    """What a union's member is where it refers to lists and maps, or to a union of such; or itself."""
+    name = ref_name(member)
+    if name is None or name in seen or not isinstance(schemas.get(name), dict):
+        return [member]
+    inner = union_of(schemas[name]) or [{key: v for key, v in schemas[name].items() if key != POINTER}]
+    parts = [part for one in inner for part in _opened(one, schemas, (*seen, name))]
+    return parts if any(_is_list(part) or _is_map(part) for part in parts) else [member]
 
 
 def _is_list(member: Any) -> bool:
