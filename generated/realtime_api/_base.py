@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Self
+from collections.abc import Mapping
+from typing import Any, Self, TypeVar
 
 from .errors import ModelError
+
+#: JSON keys of the required properties that were not there.
+Missing = tuple[str, ...]
 
 
 class Model:
@@ -14,20 +17,26 @@ class Model:
 
     Attributes are named as the JSON keys.  None means absent; `UNSET` stands only where null is a value of its own.
     Properties that are unknown to this version are kept in `additional_properties`, can be read and set by `model[key]`,
-    and go out again in `to_dict`.
+    and go out again in `to_dict`.  Required properties that an answer or event did not have are None, named in `missing`,
+    and left out by `to_dict` until they are set.
     """
 
     __slots__ = ()
 
     additional_properties: dict[str, Any]
+    missing: Missing
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object, without what is absent."""
         raise TypeError(f"{type(self).__name__} is no generated model")
 
     @classmethod
-    def from_dict(cls, src_dict: Mapping[str, Any]) -> Self:
+    def from_dict(cls, src_dict: Mapping[str, Any], *, strict: bool = True) -> Self:
         """Build the model from a JSON object; unknown properties and values are kept.
+
+        Args:
+            src_dict: The object.  Objects inside it are never held to what they require.
+            strict: Raise if a required property is missing; otherwise it is None, and in `missing`.
 
         Raises:
             ModelError: it is no object, or a required property is missing.
@@ -52,30 +61,35 @@ class Model:
         return key in self.additional_properties
 
 
+ModelT = TypeVar("ModelT", bound=Model)
+
+
 class Tag:
     """Choose a union's member by the value of one property.
 
     Args:
         key: The property.
         members: Its value → the member, or what chooses further.
-        absent: The member meant when the property is not there.
+        absent: The member meant when the property is not there, or what chooses further.
+        other: The member meant by any other value, or what chooses further.
     """
 
-    __slots__ = ("absent", "key", "members")
+    __slots__ = ("absent", "key", "members", "other")
 
-    def __init__(self, key: str, members: Mapping[Any, Any], absent: Any) -> None:
+    def __init__(self, key: str, members: Mapping[Any, Any], absent: Any, other: Any = None) -> None:
         self.key = key
         self.members = members
         self.absent = absent
+        self.other = other
 
     def choose(self, data: Mapping[str, Any]) -> Any:
         """Return the member that a JSON object is, or None."""
         try:
-            found = self.members.get(data[self.key])
+            found = self.members.get(data[self.key], self.other)
         except KeyError:
-            return self.absent
+            found = self.absent
         except TypeError:
-            return None
+            found = self.other
         return found.choose(data) if isinstance(found, (Tag, Shapes)) else found
 
 
@@ -101,19 +115,6 @@ class Shapes:
         return max(fitting, key=lambda fit: fit[:2])[2] if fitting else None
 
 
-def first_fitting(value: Any, *decoders: Callable[[Any], Any]) -> Any:
-    """Return a value decoded by the first decoder that accepts it, or the value itself.
-
-    For lists and maps that are distinguished by their members alone.
-    """
-    for decoder in decoders:
-        try:
-            return decoder(value)
-        except ModelError:
-            continue
-    return value
-
-
 def masked(value: object) -> str:
     """Return how a repr shows a secret: that there is one."""
     return "'***'" if value else repr(value)
@@ -126,10 +127,28 @@ def unpack(model: type[Model], data: Mapping[str, Any]) -> dict[str, Any]:
     return dict(data)
 
 
-def missing(model: type[Model], error: KeyError) -> ModelError:
-    """Return the error for a required property that is not there."""
-    field = str(error.args[0])
-    return ModelError(model.__name__, field, f"required property {field!r} is missing")
+def lacking(
+    model: type[ModelT], data: Mapping[str, Any], required: tuple[str, ...], error: KeyError, strict: bool
+) -> ModelT:
+    """Return the model of an object that lacks required properties.
+
+    Raises:
+        ModelError: it is to be strict.
+    """
+    if strict:
+        field = str(error.args[0])
+        raise ModelError(model.__name__, field, f"required property {field!r} is missing") from None
+    absent = tuple(key for key in required if key not in data)
+    made = model.from_dict({**dict.fromkeys(absent), **data})
+    made.missing = absent
+    return made
+
+
+def leave_out(out: dict[str, Any], absent: Missing) -> None:
+    """Take properties that were not there out of an encoded model, but for those that were set since."""
+    for key in absent:
+        if out.get(key) is None:
+            out.pop(key, None)
 
 
 def encode(value: Any) -> Any:
@@ -144,12 +163,13 @@ def encode(value: Any) -> Any:
 
 
 __all__ = [
+    "Missing",
     "Model",
     "Shapes",
     "Tag",
     "encode",
-    "first_fitting",
+    "lacking",
+    "leave_out",
     "masked",
-    "missing",
     "unpack",
 ]

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import attrs as _attrs
 
+from .._base import Missing as _Missing
 from .._base import Model as _Model
 from .._base import encode as _encode
-from .._base import missing as _missing
+from .._base import lacking as _lacking
+from .._base import leave_out as _leave_out
 from .._base import unpack as _unpack
 from ..types import UNSET, Unset
 from .prompt_cache_breakpoint_config import PromptCacheBreakpointConfig
@@ -39,6 +41,7 @@ class InputFileContent(_Model):
     file_url: str | None = None
     detail: FileInputDetail | str | None = None
     additional_properties: dict[str, Any] = _attrs.field(init=False, factory=dict)
+    missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object, without what is absent."""
@@ -58,11 +61,17 @@ class InputFileContent(_Model):
             out["detail"] = self.detail
         for key, value in self.additional_properties.items():
             out.setdefault(key, _encode(value))
+        if self.missing:
+            _leave_out(out, self.missing)
         return out
 
     @classmethod
-    def from_dict(cls, src_dict: Mapping[str, Any]) -> Self:
+    def from_dict(cls, src_dict: Mapping[str, Any], *, strict: bool = True) -> Self:
         """Build the model from a JSON object; unknown properties and values are kept.
+
+        Args:
+            src_dict: The object.  Objects inside it are never held to what they require.
+            strict: Raise if a required property is missing; otherwise it is None, and in `missing`.
 
         Raises:
             ModelError: it is no object, or a required property is missing.
@@ -75,13 +84,13 @@ class InputFileContent(_Model):
                 file_id=d.pop("file_id", UNSET),
                 filename=d.pop("filename", None),
                 file_data=d.pop("file_data", None),
-                prompt_cache_breakpoint=PromptCacheBreakpointConfig.from_dict(v0)
+                prompt_cache_breakpoint=PromptCacheBreakpointConfig.from_dict(v0, strict=False)
                 if isinstance(v0 := d.pop("prompt_cache_breakpoint", None), dict)
                 else v0,
                 file_url=d.pop("file_url", None),
                 detail=d.pop("detail", None),
             )
         except KeyError as error:
-            raise _missing(cls, error) from None
+            return _lacking(cls, src_dict, ("type",), error, strict)
         model.additional_properties = d
         return model

@@ -6,9 +6,11 @@ from typing import Any, Self
 
 import attrs as _attrs
 
+from .._base import Missing as _Missing
 from .._base import Model as _Model
 from .._base import encode as _encode
-from .._base import missing as _missing
+from .._base import lacking as _lacking
+from .._base import leave_out as _leave_out
 from .._base import unpack as _unpack
 from .sip_header import SipHeader
 
@@ -25,6 +27,7 @@ class LiveCallIncomingData(_Model):
     session_id: str
     sip_headers: list[SipHeader]
     additional_properties: dict[str, Any] = _attrs.field(init=False, factory=dict)
+    missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object, without what is absent."""
@@ -33,11 +36,17 @@ class LiveCallIncomingData(_Model):
         out["sip_headers"] = _encode(self.sip_headers)
         for key, value in self.additional_properties.items():
             out.setdefault(key, _encode(value))
+        if self.missing:
+            _leave_out(out, self.missing)
         return out
 
     @classmethod
-    def from_dict(cls, src_dict: Mapping[str, Any]) -> Self:
+    def from_dict(cls, src_dict: Mapping[str, Any], *, strict: bool = True) -> Self:
         """Build the model from a JSON object; unknown properties and values are kept.
+
+        Args:
+            src_dict: The object.  Objects inside it are never held to what they require.
+            strict: Raise if a required property is missing; otherwise it is None, and in `missing`.
 
         Raises:
             ModelError: it is no object, or a required property is missing.
@@ -47,11 +56,11 @@ class LiveCallIncomingData(_Model):
         try:
             model = cls(
                 session_id=d.pop("session_id"),
-                sip_headers=[SipHeader.from_dict(v1) if isinstance(v1 := i0, dict) else v1 for i0 in v0]
+                sip_headers=[SipHeader.from_dict(v1, strict=False) if isinstance(v1 := i0, dict) else v1 for i0 in v0]
                 if isinstance(v0 := d.pop("sip_headers"), list)
                 else v0,
             )
         except KeyError as error:
-            raise _missing(cls, error) from None
+            return _lacking(cls, src_dict, ("session_id", "sip_headers"), error, strict)
         model.additional_properties = d
         return model

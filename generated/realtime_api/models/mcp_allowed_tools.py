@@ -9,9 +9,14 @@ MCPAllowedTools: TypeAlias = list[str] | MCPToolFilter
 """Tool names, or a filter, that limits what the model may use; null or absence sets no limit."""
 
 
-def decode_mcp_allowed_tools(value: Any) -> Any:
-    """Decode a MCPAllowedTools; an unknown value or kind is kept as it is."""
+def decode_mcp_allowed_tools(value: Any, *, strict: bool = True) -> Any:
+    """Decode a MCPAllowedTools; an unknown value or kind is kept as it is.
+
+    Args:
+        value: JSON.
+        strict: Raise if a required property is missing; otherwise it is None, and in the model's `missing`.
+    """
 
     if isinstance(value, dict):
-        return MCPToolFilter.from_dict(value)
+        return MCPToolFilter.from_dict(value, strict=strict)
     return value

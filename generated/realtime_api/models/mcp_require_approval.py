@@ -9,9 +9,14 @@ MCPRequireApproval: TypeAlias = MCPToolApprovalFilter | Literal["always", "never
 """Which tool calls wait for the client's consent: `always` (default), `never`, or one filter for each."""
 
 
-def decode_mcp_require_approval(value: Any) -> Any:
-    """Decode a MCPRequireApproval; an unknown value or kind is kept as it is."""
+def decode_mcp_require_approval(value: Any, *, strict: bool = True) -> Any:
+    """Decode a MCPRequireApproval; an unknown value or kind is kept as it is.
+
+    Args:
+        value: JSON.
+        strict: Raise if a required property is missing; otherwise it is None, and in the model's `missing`.
+    """
 
     if isinstance(value, dict):
-        return MCPToolApprovalFilter.from_dict(value)
+        return MCPToolApprovalFilter.from_dict(value, strict=strict)
     return value

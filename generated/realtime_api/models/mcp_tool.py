@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import attrs as _attrs
 
+from .._base import Missing as _Missing
 from .._base import Model as _Model
 from .._base import encode as _encode
+from .._base import lacking as _lacking
+from .._base import leave_out as _leave_out
 from .._base import masked as _masked
-from .._base import missing as _missing
 from .._base import unpack as _unpack
 from ..types import UNSET, Unset
 from .mcp_allowed_tools import decode_mcp_allowed_tools
@@ -71,6 +73,7 @@ class MCPTool(_Model):
     require_approval: MCPRequireApproval | str | dict[str, Any] | None | Unset = UNSET
     defer_loading: bool | None = None
     additional_properties: dict[str, Any] = _attrs.field(init=False, factory=dict)
+    missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object, without what is absent."""
@@ -99,11 +102,17 @@ class MCPTool(_Model):
             out["defer_loading"] = self.defer_loading
         for key, value in self.additional_properties.items():
             out.setdefault(key, _encode(value))
+        if self.missing:
+            _leave_out(out, self.missing)
         return out
 
     @classmethod
-    def from_dict(cls, src_dict: Mapping[str, Any]) -> Self:
+    def from_dict(cls, src_dict: Mapping[str, Any], *, strict: bool = True) -> Self:
         """Build the model from a JSON object; unknown properties and values are kept.
+
+        Args:
+            src_dict: The object.  Objects inside it are never held to what they require.
+            strict: Raise if a required property is missing; otherwise it is None, and in `missing`.
 
         Raises:
             ModelError: it is no object, or a required property is missing.
@@ -120,12 +129,12 @@ class MCPTool(_Model):
                 authorization=d.pop("authorization", None),
                 server_description=d.pop("server_description", None),
                 headers=d.pop("headers", UNSET),
-                allowed_tools=decode_mcp_allowed_tools(d.pop("allowed_tools", UNSET)),
+                allowed_tools=decode_mcp_allowed_tools(d.pop("allowed_tools", UNSET), strict=False),
                 allowed_callers=d.pop("allowed_callers", UNSET),
-                require_approval=decode_mcp_require_approval(d.pop("require_approval", UNSET)),
+                require_approval=decode_mcp_require_approval(d.pop("require_approval", UNSET), strict=False),
                 defer_loading=d.pop("defer_loading", None),
             )
         except KeyError as error:
-            raise _missing(cls, error) from None
+            return _lacking(cls, src_dict, ("type", "server_label"), error, strict)
         model.additional_properties = d
         return model

@@ -6,9 +6,9 @@ from typing import Any, Self
 
 import attrs as _attrs
 
+from .._base import Missing as _Missing
 from .._base import Model as _Model
 from .._base import encode as _encode
-from .._base import missing as _missing
 from .._base import unpack as _unpack
 from .mcp_tool_filter import MCPToolFilter
 
@@ -25,6 +25,7 @@ class MCPToolApprovalFilter(_Model):
     always: MCPToolFilter | None = None
     never: MCPToolFilter | None = None
     additional_properties: dict[str, Any] = _attrs.field(init=False, factory=dict)
+    missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object, without what is absent."""
@@ -38,20 +39,21 @@ class MCPToolApprovalFilter(_Model):
         return out
 
     @classmethod
-    def from_dict(cls, src_dict: Mapping[str, Any]) -> Self:
+    def from_dict(cls, src_dict: Mapping[str, Any], *, strict: bool = True) -> Self:
         """Build the model from a JSON object; unknown properties and values are kept.
+
+        Args:
+            src_dict: The object.  Objects inside it are never held to what they require.
+            strict: Raise if a required property is missing; otherwise it is None, and in `missing`.
 
         Raises:
             ModelError: it is no object, or a required property is missing.
         """
 
         d = _unpack(cls, src_dict)
-        try:
-            model = cls(
-                always=MCPToolFilter.from_dict(v0) if isinstance(v0 := d.pop("always", None), dict) else v0,
-                never=MCPToolFilter.from_dict(v0) if isinstance(v0 := d.pop("never", None), dict) else v0,
-            )
-        except KeyError as error:
-            raise _missing(cls, error) from None
+        model = cls(
+            always=MCPToolFilter.from_dict(v0, strict=False) if isinstance(v0 := d.pop("always", None), dict) else v0,
+            never=MCPToolFilter.from_dict(v0, strict=False) if isinstance(v0 := d.pop("never", None), dict) else v0,
+        )
         model.additional_properties = d
         return model

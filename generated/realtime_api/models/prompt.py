@@ -9,7 +9,12 @@ Prompt: TypeAlias = ResponsePrompt | None
 """Stored prompt template to use, with values for its variables; null means no template."""
 
 
-def decode_prompt(value: Any) -> Any:
-    """Decode a Prompt; an unknown value or kind is kept as it is."""
+def decode_prompt(value: Any, *, strict: bool = True) -> Any:
+    """Decode a Prompt; an unknown value or kind is kept as it is.
 
-    return ResponsePrompt.from_dict(v0) if isinstance(v0 := value, dict) else v0
+    Args:
+        value: JSON.
+        strict: Raise if a required property is missing; otherwise it is None, and in the model's `missing`.
+    """
+
+    return ResponsePrompt.from_dict(v0, strict=strict) if isinstance(v0 := value, dict) else v0

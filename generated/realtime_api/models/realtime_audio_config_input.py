@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 import attrs as _attrs
 
+from .._base import Missing as _Missing
 from .._base import Model as _Model
 from .._base import encode as _encode
-from .._base import missing as _missing
 from .._base import unpack as _unpack
 from ..types import UNSET, Unset
 from .audio_transcription import AudioTranscription
@@ -39,6 +39,7 @@ class RealtimeAudioConfigInput(_Model):
     noise_reduction: RealtimeNoiseReduction | None | Unset = UNSET
     turn_detection: RealtimeTurnDetection | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs.field(init=False, factory=dict)
+    missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object, without what is absent."""
@@ -56,26 +57,27 @@ class RealtimeAudioConfigInput(_Model):
         return out
 
     @classmethod
-    def from_dict(cls, src_dict: Mapping[str, Any]) -> Self:
+    def from_dict(cls, src_dict: Mapping[str, Any], *, strict: bool = True) -> Self:
         """Build the model from a JSON object; unknown properties and values are kept.
+
+        Args:
+            src_dict: The object.  Objects inside it are never held to what they require.
+            strict: Raise if a required property is missing; otherwise it is None, and in `missing`.
 
         Raises:
             ModelError: it is no object, or a required property is missing.
         """
 
         d = _unpack(cls, src_dict)
-        try:
-            model = cls(
-                format=decode_realtime_audio_formats(d.pop("format", None)),
-                transcription=AudioTranscription.from_dict(v0)
-                if isinstance(v0 := d.pop("transcription", UNSET), dict)
-                else v0,
-                noise_reduction=RealtimeNoiseReduction.from_dict(v0)
-                if isinstance(v0 := d.pop("noise_reduction", UNSET), dict)
-                else v0,
-                turn_detection=decode_realtime_turn_detection(d.pop("turn_detection", UNSET)),
-            )
-        except KeyError as error:
-            raise _missing(cls, error) from None
+        model = cls(
+            format=decode_realtime_audio_formats(d.pop("format", None), strict=False),
+            transcription=AudioTranscription.from_dict(v0, strict=False)
+            if isinstance(v0 := d.pop("transcription", UNSET), dict)
+            else v0,
+            noise_reduction=RealtimeNoiseReduction.from_dict(v0, strict=False)
+            if isinstance(v0 := d.pop("noise_reduction", UNSET), dict)
+            else v0,
+            turn_detection=decode_realtime_turn_detection(d.pop("turn_detection", UNSET), strict=False),
+        )
         model.additional_properties = d
         return model

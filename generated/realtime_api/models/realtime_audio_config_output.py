@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 import attrs as _attrs
 
+from .._base import Missing as _Missing
 from .._base import Model as _Model
 from .._base import encode as _encode
-from .._base import missing as _missing
 from .._base import unpack as _unpack
 from .realtime_audio_formats import decode_realtime_audio_formats
 from .voice_ids_or_custom_voice import decode_voice_ids_or_custom_voice
@@ -33,6 +33,7 @@ class RealtimeAudioConfigOutput(_Model):
     voice: VoiceIdsOrCustomVoice | None = None
     speed: float | None = None
     additional_properties: dict[str, Any] = _attrs.field(init=False, factory=dict)
+    missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object, without what is absent."""
@@ -48,21 +49,22 @@ class RealtimeAudioConfigOutput(_Model):
         return out
 
     @classmethod
-    def from_dict(cls, src_dict: Mapping[str, Any]) -> Self:
+    def from_dict(cls, src_dict: Mapping[str, Any], *, strict: bool = True) -> Self:
         """Build the model from a JSON object; unknown properties and values are kept.
+
+        Args:
+            src_dict: The object.  Objects inside it are never held to what they require.
+            strict: Raise if a required property is missing; otherwise it is None, and in `missing`.
 
         Raises:
             ModelError: it is no object, or a required property is missing.
         """
 
         d = _unpack(cls, src_dict)
-        try:
-            model = cls(
-                format=decode_realtime_audio_formats(d.pop("format", None)),
-                voice=decode_voice_ids_or_custom_voice(d.pop("voice", None)),
-                speed=d.pop("speed", None),
-            )
-        except KeyError as error:
-            raise _missing(cls, error) from None
+        model = cls(
+            format=decode_realtime_audio_formats(d.pop("format", None), strict=False),
+            voice=decode_voice_ids_or_custom_voice(d.pop("voice", None), strict=False),
+            speed=d.pop("speed", None),
+        )
         model.additional_properties = d
         return model

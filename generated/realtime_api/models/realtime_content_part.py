@@ -6,9 +6,9 @@ from typing import Any, Literal, Self
 
 import attrs as _attrs
 
+from .._base import Missing as _Missing
 from .._base import Model as _Model
 from .._base import encode as _encode
-from .._base import missing as _missing
 from .._base import unpack as _unpack
 
 
@@ -28,6 +28,7 @@ class RealtimeContentPart(_Model):
     audio: str | None = None
     transcript: str | None = None
     additional_properties: dict[str, Any] = _attrs.field(init=False, factory=dict)
+    missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object, without what is absent."""
@@ -45,22 +46,23 @@ class RealtimeContentPart(_Model):
         return out
 
     @classmethod
-    def from_dict(cls, src_dict: Mapping[str, Any]) -> Self:
+    def from_dict(cls, src_dict: Mapping[str, Any], *, strict: bool = True) -> Self:
         """Build the model from a JSON object; unknown properties and values are kept.
+
+        Args:
+            src_dict: The object.  Objects inside it are never held to what they require.
+            strict: Raise if a required property is missing; otherwise it is None, and in `missing`.
 
         Raises:
             ModelError: it is no object, or a required property is missing.
         """
 
         d = _unpack(cls, src_dict)
-        try:
-            model = cls(
-                type=d.pop("type", None),
-                text=d.pop("text", None),
-                audio=d.pop("audio", None),
-                transcript=d.pop("transcript", None),
-            )
-        except KeyError as error:
-            raise _missing(cls, error) from None
+        model = cls(
+            type=d.pop("type", None),
+            text=d.pop("text", None),
+            audio=d.pop("audio", None),
+            transcript=d.pop("transcript", None),
+        )
         model.additional_properties = d
         return model

@@ -6,9 +6,9 @@ from typing import Any, Literal, Self
 
 import attrs as _attrs
 
+from .._base import Missing as _Missing
 from .._base import Model as _Model
 from .._base import encode as _encode
-from .._base import missing as _missing
 from .._base import unpack as _unpack
 from .realtime_reference_content import RealtimeReferenceContent
 
@@ -44,6 +44,7 @@ class RealtimeConversationItemWithReference(_Model):
     arguments: str | None = None
     output: str | None = None
     additional_properties: dict[str, Any] = _attrs.field(init=False, factory=dict)
+    missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object, without what is absent."""
@@ -73,30 +74,33 @@ class RealtimeConversationItemWithReference(_Model):
         return out
 
     @classmethod
-    def from_dict(cls, src_dict: Mapping[str, Any]) -> Self:
+    def from_dict(cls, src_dict: Mapping[str, Any], *, strict: bool = True) -> Self:
         """Build the model from a JSON object; unknown properties and values are kept.
+
+        Args:
+            src_dict: The object.  Objects inside it are never held to what they require.
+            strict: Raise if a required property is missing; otherwise it is None, and in `missing`.
 
         Raises:
             ModelError: it is no object, or a required property is missing.
         """
 
         d = _unpack(cls, src_dict)
-        try:
-            model = cls(
-                id=d.pop("id", None),
-                type=d.pop("type", None),
-                object=d.pop("object", None),
-                status=d.pop("status", None),
-                role=d.pop("role", None),
-                content=[RealtimeReferenceContent.from_dict(v1) if isinstance(v1 := i0, dict) else v1 for i0 in v0]
-                if isinstance(v0 := d.pop("content", None), list)
-                else v0,
-                call_id=d.pop("call_id", None),
-                name=d.pop("name", None),
-                arguments=d.pop("arguments", None),
-                output=d.pop("output", None),
-            )
-        except KeyError as error:
-            raise _missing(cls, error) from None
+        model = cls(
+            id=d.pop("id", None),
+            type=d.pop("type", None),
+            object=d.pop("object", None),
+            status=d.pop("status", None),
+            role=d.pop("role", None),
+            content=[
+                RealtimeReferenceContent.from_dict(v1, strict=False) if isinstance(v1 := i0, dict) else v1 for i0 in v0
+            ]
+            if isinstance(v0 := d.pop("content", None), list)
+            else v0,
+            call_id=d.pop("call_id", None),
+            name=d.pop("name", None),
+            arguments=d.pop("arguments", None),
+            output=d.pop("output", None),
+        )
         model.additional_properties = d
         return model

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 import attrs as _attrs
 
+from .._base import Missing as _Missing
 from .._base import Model as _Model
 from .._base import encode as _encode
-from .._base import missing as _missing
 from .._base import unpack as _unpack
 from .client_secret_expires_after import ClientSecretExpiresAfter
 from .realtime_session_request_union import decode_realtime_session_request_union
@@ -29,6 +29,7 @@ class RealtimeCreateClientSecretRequest(_Model):
     expires_after: ClientSecretExpiresAfter | None = None
     session: RealtimeSessionRequestUnion | None = None
     additional_properties: dict[str, Any] = _attrs.field(init=False, factory=dict)
+    missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object, without what is absent."""
@@ -42,22 +43,23 @@ class RealtimeCreateClientSecretRequest(_Model):
         return out
 
     @classmethod
-    def from_dict(cls, src_dict: Mapping[str, Any]) -> Self:
+    def from_dict(cls, src_dict: Mapping[str, Any], *, strict: bool = True) -> Self:
         """Build the model from a JSON object; unknown properties and values are kept.
+
+        Args:
+            src_dict: The object.  Objects inside it are never held to what they require.
+            strict: Raise if a required property is missing; otherwise it is None, and in `missing`.
 
         Raises:
             ModelError: it is no object, or a required property is missing.
         """
 
         d = _unpack(cls, src_dict)
-        try:
-            model = cls(
-                expires_after=ClientSecretExpiresAfter.from_dict(v0)
-                if isinstance(v0 := d.pop("expires_after", None), dict)
-                else v0,
-                session=decode_realtime_session_request_union(d.pop("session", None)),
-            )
-        except KeyError as error:
-            raise _missing(cls, error) from None
+        model = cls(
+            expires_after=ClientSecretExpiresAfter.from_dict(v0, strict=False)
+            if isinstance(v0 := d.pop("expires_after", None), dict)
+            else v0,
+            session=decode_realtime_session_request_union(d.pop("session", None), strict=False),
+        )
         model.additional_properties = d
         return model

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import attrs as _attrs
 
+from .._base import Missing as _Missing
 from .._base import Model as _Model
 from .._base import encode as _encode
-from .._base import missing as _missing
 from .._base import unpack as _unpack
 from .realtime_conversation_item import decode_realtime_conversation_item
 from .realtime_response_audio import RealtimeResponseAudio
@@ -53,6 +53,7 @@ class RealtimeResponse(_Model):
     output_modalities: list[Literal["text", "audio"] | str] | None = None
     max_output_tokens: int | Literal["inf"] | None = None
     additional_properties: dict[str, Any] = _attrs.field(init=False, factory=dict)
+    missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object, without what is absent."""
@@ -84,33 +85,38 @@ class RealtimeResponse(_Model):
         return out
 
     @classmethod
-    def from_dict(cls, src_dict: Mapping[str, Any]) -> Self:
+    def from_dict(cls, src_dict: Mapping[str, Any], *, strict: bool = True) -> Self:
         """Build the model from a JSON object; unknown properties and values are kept.
+
+        Args:
+            src_dict: The object.  Objects inside it are never held to what they require.
+            strict: Raise if a required property is missing; otherwise it is None, and in `missing`.
 
         Raises:
             ModelError: it is no object, or a required property is missing.
         """
 
         d = _unpack(cls, src_dict)
-        try:
-            model = cls(
-                id=d.pop("id", None),
-                object=d.pop("object", None),
-                status=d.pop("status", None),
-                status_details=RealtimeResponseStatus.from_dict(v0)
-                if isinstance(v0 := d.pop("status_details", None), dict)
-                else v0,
-                output=[decode_realtime_conversation_item(i0) for i0 in v0]
-                if isinstance(v0 := d.pop("output", None), list)
-                else v0,
-                metadata=d.pop("metadata", None),
-                audio=RealtimeResponseAudio.from_dict(v0) if isinstance(v0 := d.pop("audio", None), dict) else v0,
-                usage=RealtimeResponseUsage.from_dict(v0) if isinstance(v0 := d.pop("usage", None), dict) else v0,
-                conversation_id=d.pop("conversation_id", None),
-                output_modalities=d.pop("output_modalities", None),
-                max_output_tokens=d.pop("max_output_tokens", None),
-            )
-        except KeyError as error:
-            raise _missing(cls, error) from None
+        model = cls(
+            id=d.pop("id", None),
+            object=d.pop("object", None),
+            status=d.pop("status", None),
+            status_details=RealtimeResponseStatus.from_dict(v0, strict=False)
+            if isinstance(v0 := d.pop("status_details", None), dict)
+            else v0,
+            output=[decode_realtime_conversation_item(i0, strict=False) for i0 in v0]
+            if isinstance(v0 := d.pop("output", None), list)
+            else v0,
+            metadata=d.pop("metadata", None),
+            audio=RealtimeResponseAudio.from_dict(v0, strict=False)
+            if isinstance(v0 := d.pop("audio", None), dict)
+            else v0,
+            usage=RealtimeResponseUsage.from_dict(v0, strict=False)
+            if isinstance(v0 := d.pop("usage", None), dict)
+            else v0,
+            conversation_id=d.pop("conversation_id", None),
+            output_modalities=d.pop("output_modalities", None),
+            max_output_tokens=d.pop("max_output_tokens", None),
+        )
         model.additional_properties = d
         return model

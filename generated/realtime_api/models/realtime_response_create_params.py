@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import attrs as _attrs
 
+from .._base import Missing as _Missing
 from .._base import Model as _Model
 from .._base import encode as _encode
-from .._base import missing as _missing
 from .._base import unpack as _unpack
 from ..types import UNSET, Unset
 from .prompt import decode_prompt
@@ -65,6 +65,7 @@ class RealtimeResponseCreateParams(_Model):
     prompt: Prompt | Unset = UNSET
     input: list[RealtimeConversationItem] | None = None
     additional_properties: dict[str, Any] = _attrs.field(init=False, factory=dict)
+    missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object, without what is absent."""
@@ -98,36 +99,39 @@ class RealtimeResponseCreateParams(_Model):
         return out
 
     @classmethod
-    def from_dict(cls, src_dict: Mapping[str, Any]) -> Self:
+    def from_dict(cls, src_dict: Mapping[str, Any], *, strict: bool = True) -> Self:
         """Build the model from a JSON object; unknown properties and values are kept.
+
+        Args:
+            src_dict: The object.  Objects inside it are never held to what they require.
+            strict: Raise if a required property is missing; otherwise it is None, and in `missing`.
 
         Raises:
             ModelError: it is no object, or a required property is missing.
         """
 
         d = _unpack(cls, src_dict)
-        try:
-            model = cls(
-                output_modalities=d.pop("output_modalities", None),
-                instructions=d.pop("instructions", None),
-                audio=RealtimeResponseCreateAudioOutput.from_dict(v0)
-                if isinstance(v0 := d.pop("audio", None), dict)
-                else v0,
-                tools=[decode_realtime_tools_config_union(i0) for i0 in v0]
-                if isinstance(v0 := d.pop("tools", None), list)
-                else v0,
-                tool_choice=decode_realtime_tool_choice_config(d.pop("tool_choice", None)),
-                parallel_tool_calls=d.pop("parallel_tool_calls", None),
-                reasoning=RealtimeReasoning.from_dict(v0) if isinstance(v0 := d.pop("reasoning", None), dict) else v0,
-                max_output_tokens=d.pop("max_output_tokens", None),
-                conversation=d.pop("conversation", None),
-                metadata=d.pop("metadata", UNSET),
-                prompt=decode_prompt(d.pop("prompt", UNSET)),
-                input=[decode_realtime_conversation_item(i0) for i0 in v0]
-                if isinstance(v0 := d.pop("input", None), list)
-                else v0,
-            )
-        except KeyError as error:
-            raise _missing(cls, error) from None
+        model = cls(
+            output_modalities=d.pop("output_modalities", None),
+            instructions=d.pop("instructions", None),
+            audio=RealtimeResponseCreateAudioOutput.from_dict(v0, strict=False)
+            if isinstance(v0 := d.pop("audio", None), dict)
+            else v0,
+            tools=[decode_realtime_tools_config_union(i0, strict=False) for i0 in v0]
+            if isinstance(v0 := d.pop("tools", None), list)
+            else v0,
+            tool_choice=decode_realtime_tool_choice_config(d.pop("tool_choice", None), strict=False),
+            parallel_tool_calls=d.pop("parallel_tool_calls", None),
+            reasoning=RealtimeReasoning.from_dict(v0, strict=False)
+            if isinstance(v0 := d.pop("reasoning", None), dict)
+            else v0,
+            max_output_tokens=d.pop("max_output_tokens", None),
+            conversation=d.pop("conversation", None),
+            metadata=d.pop("metadata", UNSET),
+            prompt=decode_prompt(d.pop("prompt", UNSET), strict=False),
+            input=[decode_realtime_conversation_item(i0, strict=False) for i0 in v0]
+            if isinstance(v0 := d.pop("input", None), list)
+            else v0,
+        )
         model.additional_properties = d
         return model

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import attrs as _attrs
 
+from .._base import Missing as _Missing
 from .._base import Model as _Model
 from .._base import encode as _encode
-from .._base import missing as _missing
+from .._base import lacking as _lacking
+from .._base import leave_out as _leave_out
 from .._base import unpack as _unpack
 from .realtime_conversation_item import decode_realtime_conversation_item
 
@@ -32,6 +34,7 @@ class RealtimeServerEventConversationItemCreated(_Model):
     previous_item_id: str | None = None
     item: RealtimeConversationItem | dict[str, Any]
     additional_properties: dict[str, Any] = _attrs.field(init=False, factory=dict)
+    missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object, without what is absent."""
@@ -43,11 +46,17 @@ class RealtimeServerEventConversationItemCreated(_Model):
         out["item"] = _encode(self.item)
         for key, value in self.additional_properties.items():
             out.setdefault(key, _encode(value))
+        if self.missing:
+            _leave_out(out, self.missing)
         return out
 
     @classmethod
-    def from_dict(cls, src_dict: Mapping[str, Any]) -> Self:
+    def from_dict(cls, src_dict: Mapping[str, Any], *, strict: bool = True) -> Self:
         """Build the model from a JSON object; unknown properties and values are kept.
+
+        Args:
+            src_dict: The object.  Objects inside it are never held to what they require.
+            strict: Raise if a required property is missing; otherwise it is None, and in `missing`.
 
         Raises:
             ModelError: it is no object, or a required property is missing.
@@ -59,9 +68,9 @@ class RealtimeServerEventConversationItemCreated(_Model):
                 event_id=d.pop("event_id"),
                 type=d.pop("type"),
                 previous_item_id=d.pop("previous_item_id", None),
-                item=decode_realtime_conversation_item(d.pop("item")),
+                item=decode_realtime_conversation_item(d.pop("item"), strict=False),
             )
         except KeyError as error:
-            raise _missing(cls, error) from None
+            return _lacking(cls, src_dict, ("event_id", "type", "item"), error, strict)
         model.additional_properties = d
         return model

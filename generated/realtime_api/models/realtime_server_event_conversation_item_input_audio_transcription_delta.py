@@ -6,9 +6,11 @@ from typing import Any, Literal, Self
 
 import attrs as _attrs
 
+from .._base import Missing as _Missing
 from .._base import Model as _Model
 from .._base import encode as _encode
-from .._base import missing as _missing
+from .._base import lacking as _lacking
+from .._base import leave_out as _leave_out
 from .._base import unpack as _unpack
 from .log_prob_properties import LogProbProperties
 
@@ -36,6 +38,7 @@ class RealtimeServerEventConversationItemInputAudioTranscriptionDelta(_Model):
     delta: str | None = None
     logprobs: list[LogProbProperties] | None = None
     additional_properties: dict[str, Any] = _attrs.field(init=False, factory=dict)
+    missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object, without what is absent."""
@@ -51,11 +54,17 @@ class RealtimeServerEventConversationItemInputAudioTranscriptionDelta(_Model):
             out["logprobs"] = _encode(self.logprobs)
         for key, value in self.additional_properties.items():
             out.setdefault(key, _encode(value))
+        if self.missing:
+            _leave_out(out, self.missing)
         return out
 
     @classmethod
-    def from_dict(cls, src_dict: Mapping[str, Any]) -> Self:
+    def from_dict(cls, src_dict: Mapping[str, Any], *, strict: bool = True) -> Self:
         """Build the model from a JSON object; unknown properties and values are kept.
+
+        Args:
+            src_dict: The object.  Objects inside it are never held to what they require.
+            strict: Raise if a required property is missing; otherwise it is None, and in `missing`.
 
         Raises:
             ModelError: it is no object, or a required property is missing.
@@ -69,11 +78,13 @@ class RealtimeServerEventConversationItemInputAudioTranscriptionDelta(_Model):
                 item_id=d.pop("item_id"),
                 content_index=d.pop("content_index", None),
                 delta=d.pop("delta", None),
-                logprobs=[LogProbProperties.from_dict(v1) if isinstance(v1 := i0, dict) else v1 for i0 in v0]
+                logprobs=[
+                    LogProbProperties.from_dict(v1, strict=False) if isinstance(v1 := i0, dict) else v1 for i0 in v0
+                ]
                 if isinstance(v0 := d.pop("logprobs", None), list)
                 else v0,
             )
         except KeyError as error:
-            raise _missing(cls, error) from None
+            return _lacking(cls, src_dict, ("event_id", "type", "item_id"), error, strict)
         model.additional_properties = d
         return model

@@ -6,9 +6,11 @@ from typing import Any, Literal, Self
 
 import attrs as _attrs
 
+from .._base import Missing as _Missing
 from .._base import Model as _Model
 from .._base import encode as _encode
-from .._base import missing as _missing
+from .._base import lacking as _lacking
+from .._base import leave_out as _leave_out
 from .._base import unpack as _unpack
 
 
@@ -26,6 +28,7 @@ class RealtimeServerEventOutputAudioBufferStarted(_Model):
     type: Literal["output_audio_buffer.started"] = "output_audio_buffer.started"
     response_id: str
     additional_properties: dict[str, Any] = _attrs.field(init=False, factory=dict)
+    missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object, without what is absent."""
@@ -35,11 +38,17 @@ class RealtimeServerEventOutputAudioBufferStarted(_Model):
         out["response_id"] = self.response_id
         for key, value in self.additional_properties.items():
             out.setdefault(key, _encode(value))
+        if self.missing:
+            _leave_out(out, self.missing)
         return out
 
     @classmethod
-    def from_dict(cls, src_dict: Mapping[str, Any]) -> Self:
+    def from_dict(cls, src_dict: Mapping[str, Any], *, strict: bool = True) -> Self:
         """Build the model from a JSON object; unknown properties and values are kept.
+
+        Args:
+            src_dict: The object.  Objects inside it are never held to what they require.
+            strict: Raise if a required property is missing; otherwise it is None, and in `missing`.
 
         Raises:
             ModelError: it is no object, or a required property is missing.
@@ -53,6 +62,6 @@ class RealtimeServerEventOutputAudioBufferStarted(_Model):
                 response_id=d.pop("response_id"),
             )
         except KeyError as error:
-            raise _missing(cls, error) from None
+            return _lacking(cls, src_dict, ("event_id", "type", "response_id"), error, strict)
         model.additional_properties = d
         return model

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import attrs as _attrs
 
+from .._base import Missing as _Missing
 from .._base import Model as _Model
 from .._base import encode as _encode
-from .._base import missing as _missing
+from .._base import lacking as _lacking
+from .._base import leave_out as _leave_out
 from .._base import unpack as _unpack
 from .realtime_session_union import decode_realtime_session_union
 
@@ -32,6 +34,7 @@ class RealtimeServerEventSessionCreated(_Model):
     type: Literal["session.created"] = "session.created"
     session: RealtimeSessionUnion | dict[str, Any]
     additional_properties: dict[str, Any] = _attrs.field(init=False, factory=dict)
+    missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object, without what is absent."""
@@ -41,11 +44,17 @@ class RealtimeServerEventSessionCreated(_Model):
         out["session"] = _encode(self.session)
         for key, value in self.additional_properties.items():
             out.setdefault(key, _encode(value))
+        if self.missing:
+            _leave_out(out, self.missing)
         return out
 
     @classmethod
-    def from_dict(cls, src_dict: Mapping[str, Any]) -> Self:
+    def from_dict(cls, src_dict: Mapping[str, Any], *, strict: bool = True) -> Self:
         """Build the model from a JSON object; unknown properties and values are kept.
+
+        Args:
+            src_dict: The object.  Objects inside it are never held to what they require.
+            strict: Raise if a required property is missing; otherwise it is None, and in `missing`.
 
         Raises:
             ModelError: it is no object, or a required property is missing.
@@ -56,9 +65,9 @@ class RealtimeServerEventSessionCreated(_Model):
             model = cls(
                 event_id=d.pop("event_id"),
                 type=d.pop("type"),
-                session=decode_realtime_session_union(d.pop("session")),
+                session=decode_realtime_session_union(d.pop("session"), strict=False),
             )
         except KeyError as error:
-            raise _missing(cls, error) from None
+            return _lacking(cls, src_dict, ("event_id", "type", "session"), error, strict)
         model.additional_properties = d
         return model

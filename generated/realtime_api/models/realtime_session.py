@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import attrs as _attrs
 
+from .._base import Missing as _Missing
 from .._base import Model as _Model
 from .._base import encode as _encode
-from .._base import missing as _missing
 from .._base import unpack as _unpack
 from ..types import UNSET, Unset
 from .audio_transcription_response import AudioTranscriptionResponse
@@ -104,6 +104,7 @@ class RealtimeSession(_Model):
     prompt: Prompt | None | Unset = UNSET
     include: list[Literal["item.input_audio_transcription.logprobs"]] | None | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs.field(init=False, factory=dict)
+    missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object, without what is absent."""
@@ -153,44 +154,45 @@ class RealtimeSession(_Model):
         return out
 
     @classmethod
-    def from_dict(cls, src_dict: Mapping[str, Any]) -> Self:
+    def from_dict(cls, src_dict: Mapping[str, Any], *, strict: bool = True) -> Self:
         """Build the model from a JSON object; unknown properties and values are kept.
+
+        Args:
+            src_dict: The object.  Objects inside it are never held to what they require.
+            strict: Raise if a required property is missing; otherwise it is None, and in `missing`.
 
         Raises:
             ModelError: it is no object, or a required property is missing.
         """
 
         d = _unpack(cls, src_dict)
-        try:
-            model = cls(
-                id=d.pop("id", None),
-                object=d.pop("object", None),
-                modalities=d.pop("modalities", None),
-                model=d.pop("model", None),
-                instructions=d.pop("instructions", None),
-                voice=d.pop("voice", None),
-                input_audio_format=d.pop("input_audio_format", None),
-                output_audio_format=d.pop("output_audio_format", None),
-                input_audio_transcription=AudioTranscriptionResponse.from_dict(v0)
-                if isinstance(v0 := d.pop("input_audio_transcription", UNSET), dict)
-                else v0,
-                turn_detection=decode_realtime_turn_detection(d.pop("turn_detection", UNSET)),
-                input_audio_noise_reduction=RealtimeNoiseReduction.from_dict(v0)
-                if isinstance(v0 := d.pop("input_audio_noise_reduction", None), dict)
-                else v0,
-                speed=d.pop("speed", None),
-                tracing=decode_realtime_tracing_config(d.pop("tracing", UNSET)),
-                tools=[RealtimeFunctionTool.from_dict(v1) if isinstance(v1 := i0, dict) else v1 for i0 in v0]
-                if isinstance(v0 := d.pop("tools", None), list)
-                else v0,
-                tool_choice=d.pop("tool_choice", None),
-                temperature=d.pop("temperature", None),
-                max_response_output_tokens=d.pop("max_response_output_tokens", None),
-                expires_at=d.pop("expires_at", None),
-                prompt=decode_prompt(d.pop("prompt", UNSET)),
-                include=d.pop("include", UNSET),
-            )
-        except KeyError as error:
-            raise _missing(cls, error) from None
+        model = cls(
+            id=d.pop("id", None),
+            object=d.pop("object", None),
+            modalities=d.pop("modalities", None),
+            model=d.pop("model", None),
+            instructions=d.pop("instructions", None),
+            voice=d.pop("voice", None),
+            input_audio_format=d.pop("input_audio_format", None),
+            output_audio_format=d.pop("output_audio_format", None),
+            input_audio_transcription=AudioTranscriptionResponse.from_dict(v0, strict=False)
+            if isinstance(v0 := d.pop("input_audio_transcription", UNSET), dict)
+            else v0,
+            turn_detection=decode_realtime_turn_detection(d.pop("turn_detection", UNSET), strict=False),
+            input_audio_noise_reduction=RealtimeNoiseReduction.from_dict(v0, strict=False)
+            if isinstance(v0 := d.pop("input_audio_noise_reduction", None), dict)
+            else v0,
+            speed=d.pop("speed", None),
+            tracing=decode_realtime_tracing_config(d.pop("tracing", UNSET), strict=False),
+            tools=[RealtimeFunctionTool.from_dict(v1, strict=False) if isinstance(v1 := i0, dict) else v1 for i0 in v0]
+            if isinstance(v0 := d.pop("tools", None), list)
+            else v0,
+            tool_choice=d.pop("tool_choice", None),
+            temperature=d.pop("temperature", None),
+            max_response_output_tokens=d.pop("max_response_output_tokens", None),
+            expires_at=d.pop("expires_at", None),
+            prompt=decode_prompt(d.pop("prompt", UNSET), strict=False),
+            include=d.pop("include", UNSET),
+        )
         model.additional_properties = d
         return model

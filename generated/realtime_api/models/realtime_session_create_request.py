@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import attrs as _attrs
 
+from .._base import Missing as _Missing
 from .._base import Model as _Model
 from .._base import encode as _encode
-from .._base import missing as _missing
 from .._base import unpack as _unpack
 from ..types import UNSET, Unset
 from .prompt import decode_prompt
@@ -76,6 +76,7 @@ class RealtimeSessionCreateRequest(_Model):
     prompt: Prompt | Unset = UNSET
     model: str | None = None
     additional_properties: dict[str, Any] = _attrs.field(init=False, factory=dict)
+    missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object, without what is absent."""
@@ -119,43 +120,44 @@ class RealtimeSessionCreateRequest(_Model):
         return out
 
     @classmethod
-    def from_dict(cls, src_dict: Mapping[str, Any]) -> Self:
+    def from_dict(cls, src_dict: Mapping[str, Any], *, strict: bool = True) -> Self:
         """Build the model from a JSON object; unknown properties and values are kept.
+
+        Args:
+            src_dict: The object.  Objects inside it are never held to what they require.
+            strict: Raise if a required property is missing; otherwise it is None, and in `missing`.
 
         Raises:
             ModelError: it is no object, or a required property is missing.
         """
 
         d = _unpack(cls, src_dict)
-        try:
-            model = cls(
-                client_secret=RealtimeSessionClientSecret.from_dict(v0)
-                if isinstance(v0 := d.pop("client_secret", None), dict)
-                else v0,
-                modalities=d.pop("modalities", None),
-                instructions=d.pop("instructions", None),
-                voice=decode_voice_ids_or_custom_voice(d.pop("voice", None)),
-                input_audio_format=d.pop("input_audio_format", None),
-                output_audio_format=d.pop("output_audio_format", None),
-                input_audio_transcription=RealtimeLegacyTranscription.from_dict(v0)
-                if isinstance(v0 := d.pop("input_audio_transcription", None), dict)
-                else v0,
-                speed=d.pop("speed", None),
-                tracing=decode_realtime_tracing_config(d.pop("tracing", None)),
-                turn_detection=RealtimeLegacyTurnDetectionRequest.from_dict(v0)
-                if isinstance(v0 := d.pop("turn_detection", None), dict)
-                else v0,
-                tools=[RealtimeFunctionTool.from_dict(v1) if isinstance(v1 := i0, dict) else v1 for i0 in v0]
-                if isinstance(v0 := d.pop("tools", None), list)
-                else v0,
-                tool_choice=d.pop("tool_choice", None),
-                temperature=d.pop("temperature", None),
-                max_response_output_tokens=d.pop("max_response_output_tokens", None),
-                truncation=decode_realtime_truncation(d.pop("truncation", None)),
-                prompt=decode_prompt(d.pop("prompt", UNSET)),
-                model=d.pop("model", None),
-            )
-        except KeyError as error:
-            raise _missing(cls, error) from None
+        model = cls(
+            client_secret=RealtimeSessionClientSecret.from_dict(v0, strict=False)
+            if isinstance(v0 := d.pop("client_secret", None), dict)
+            else v0,
+            modalities=d.pop("modalities", None),
+            instructions=d.pop("instructions", None),
+            voice=decode_voice_ids_or_custom_voice(d.pop("voice", None), strict=False),
+            input_audio_format=d.pop("input_audio_format", None),
+            output_audio_format=d.pop("output_audio_format", None),
+            input_audio_transcription=RealtimeLegacyTranscription.from_dict(v0, strict=False)
+            if isinstance(v0 := d.pop("input_audio_transcription", None), dict)
+            else v0,
+            speed=d.pop("speed", None),
+            tracing=decode_realtime_tracing_config(d.pop("tracing", None), strict=False),
+            turn_detection=RealtimeLegacyTurnDetectionRequest.from_dict(v0, strict=False)
+            if isinstance(v0 := d.pop("turn_detection", None), dict)
+            else v0,
+            tools=[RealtimeFunctionTool.from_dict(v1, strict=False) if isinstance(v1 := i0, dict) else v1 for i0 in v0]
+            if isinstance(v0 := d.pop("tools", None), list)
+            else v0,
+            tool_choice=d.pop("tool_choice", None),
+            temperature=d.pop("temperature", None),
+            max_response_output_tokens=d.pop("max_response_output_tokens", None),
+            truncation=decode_realtime_truncation(d.pop("truncation", None), strict=False),
+            prompt=decode_prompt(d.pop("prompt", UNSET), strict=False),
+            model=d.pop("model", None),
+        )
         model.additional_properties = d
         return model

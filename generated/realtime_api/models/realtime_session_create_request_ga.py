@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import attrs as _attrs
 
+from .._base import Missing as _Missing
 from .._base import Model as _Model
 from .._base import encode as _encode
-from .._base import missing as _missing
+from .._base import lacking as _lacking
+from .._base import leave_out as _leave_out
 from .._base import unpack as _unpack
 from ..types import UNSET, Unset
 from .prompt import decode_prompt
@@ -96,6 +98,7 @@ class RealtimeSessionCreateRequestGA(_Model):
     truncation: RealtimeTruncation | None = None
     prompt: Prompt | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs.field(init=False, factory=dict)
+    missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object, without what is absent."""
@@ -129,11 +132,17 @@ class RealtimeSessionCreateRequestGA(_Model):
             out["prompt"] = _encode(self.prompt)
         for key, value in self.additional_properties.items():
             out.setdefault(key, _encode(value))
+        if self.missing:
+            _leave_out(out, self.missing)
         return out
 
     @classmethod
-    def from_dict(cls, src_dict: Mapping[str, Any]) -> Self:
+    def from_dict(cls, src_dict: Mapping[str, Any], *, strict: bool = True) -> Self:
         """Build the model from a JSON object; unknown properties and values are kept.
+
+        Args:
+            src_dict: The object.  Objects inside it are never held to what they require.
+            strict: Raise if a required property is missing; otherwise it is None, and in `missing`.
 
         Raises:
             ModelError: it is no object, or a required property is missing.
@@ -146,20 +155,24 @@ class RealtimeSessionCreateRequestGA(_Model):
                 output_modalities=d.pop("output_modalities", None),
                 model=d.pop("model", None),
                 instructions=d.pop("instructions", None),
-                audio=RealtimeAudioConfig.from_dict(v0) if isinstance(v0 := d.pop("audio", None), dict) else v0,
+                audio=RealtimeAudioConfig.from_dict(v0, strict=False)
+                if isinstance(v0 := d.pop("audio", None), dict)
+                else v0,
                 include=d.pop("include", None),
-                tracing=decode_realtime_tracing_config(d.pop("tracing", UNSET)),
-                tools=[decode_realtime_tools_config_union(i0) for i0 in v0]
+                tracing=decode_realtime_tracing_config(d.pop("tracing", UNSET), strict=False),
+                tools=[decode_realtime_tools_config_union(i0, strict=False) for i0 in v0]
                 if isinstance(v0 := d.pop("tools", None), list)
                 else v0,
-                tool_choice=decode_realtime_tool_choice_config(d.pop("tool_choice", None)),
+                tool_choice=decode_realtime_tool_choice_config(d.pop("tool_choice", None), strict=False),
                 parallel_tool_calls=d.pop("parallel_tool_calls", None),
-                reasoning=RealtimeReasoning.from_dict(v0) if isinstance(v0 := d.pop("reasoning", None), dict) else v0,
+                reasoning=RealtimeReasoning.from_dict(v0, strict=False)
+                if isinstance(v0 := d.pop("reasoning", None), dict)
+                else v0,
                 max_output_tokens=d.pop("max_output_tokens", None),
-                truncation=decode_realtime_truncation(d.pop("truncation", None)),
-                prompt=decode_prompt(d.pop("prompt", UNSET)),
+                truncation=decode_realtime_truncation(d.pop("truncation", None), strict=False),
+                prompt=decode_prompt(d.pop("prompt", UNSET), strict=False),
             )
         except KeyError as error:
-            raise _missing(cls, error) from None
+            return _lacking(cls, src_dict, ("type",), error, strict)
         model.additional_properties = d
         return model

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import attrs as _attrs
 
+from .._base import Missing as _Missing
 from .._base import Model as _Model
 from .._base import encode as _encode
-from .._base import missing as _missing
 from .._base import unpack as _unpack
 from .realtime_function_tool import RealtimeFunctionTool
 from .realtime_legacy_audio import RealtimeLegacyAudio
@@ -59,6 +59,7 @@ class RealtimeSessionCreateResponse(_Model):
     max_output_tokens: int | Literal["inf"] | None = None
     client_secret: RealtimeSessionClientSecret | None = None
     additional_properties: dict[str, Any] = _attrs.field(init=False, factory=dict)
+    missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object, without what is absent."""
@@ -96,38 +97,41 @@ class RealtimeSessionCreateResponse(_Model):
         return out
 
     @classmethod
-    def from_dict(cls, src_dict: Mapping[str, Any]) -> Self:
+    def from_dict(cls, src_dict: Mapping[str, Any], *, strict: bool = True) -> Self:
         """Build the model from a JSON object; unknown properties and values are kept.
+
+        Args:
+            src_dict: The object.  Objects inside it are never held to what they require.
+            strict: Raise if a required property is missing; otherwise it is None, and in `missing`.
 
         Raises:
             ModelError: it is no object, or a required property is missing.
         """
 
         d = _unpack(cls, src_dict)
-        try:
-            model = cls(
-                id=d.pop("id", None),
-                object=d.pop("object", None),
-                expires_at=d.pop("expires_at", None),
-                include=d.pop("include", None),
-                model=d.pop("model", None),
-                output_modalities=d.pop("output_modalities", None),
-                instructions=d.pop("instructions", None),
-                audio=RealtimeLegacyAudio.from_dict(v0) if isinstance(v0 := d.pop("audio", None), dict) else v0,
-                tracing=decode_realtime_tracing_config(d.pop("tracing", None)),
-                turn_detection=RealtimeLegacyTurnDetection.from_dict(v0)
-                if isinstance(v0 := d.pop("turn_detection", None), dict)
-                else v0,
-                tools=[RealtimeFunctionTool.from_dict(v1) if isinstance(v1 := i0, dict) else v1 for i0 in v0]
-                if isinstance(v0 := d.pop("tools", None), list)
-                else v0,
-                tool_choice=d.pop("tool_choice", None),
-                max_output_tokens=d.pop("max_output_tokens", None),
-                client_secret=RealtimeSessionClientSecret.from_dict(v0)
-                if isinstance(v0 := d.pop("client_secret", None), dict)
-                else v0,
-            )
-        except KeyError as error:
-            raise _missing(cls, error) from None
+        model = cls(
+            id=d.pop("id", None),
+            object=d.pop("object", None),
+            expires_at=d.pop("expires_at", None),
+            include=d.pop("include", None),
+            model=d.pop("model", None),
+            output_modalities=d.pop("output_modalities", None),
+            instructions=d.pop("instructions", None),
+            audio=RealtimeLegacyAudio.from_dict(v0, strict=False)
+            if isinstance(v0 := d.pop("audio", None), dict)
+            else v0,
+            tracing=decode_realtime_tracing_config(d.pop("tracing", None), strict=False),
+            turn_detection=RealtimeLegacyTurnDetection.from_dict(v0, strict=False)
+            if isinstance(v0 := d.pop("turn_detection", None), dict)
+            else v0,
+            tools=[RealtimeFunctionTool.from_dict(v1, strict=False) if isinstance(v1 := i0, dict) else v1 for i0 in v0]
+            if isinstance(v0 := d.pop("tools", None), list)
+            else v0,
+            tool_choice=d.pop("tool_choice", None),
+            max_output_tokens=d.pop("max_output_tokens", None),
+            client_secret=RealtimeSessionClientSecret.from_dict(v0, strict=False)
+            if isinstance(v0 := d.pop("client_secret", None), dict)
+            else v0,
+        )
         model.additional_properties = d
         return model

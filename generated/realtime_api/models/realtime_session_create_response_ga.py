@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import attrs as _attrs
 
+from .._base import Missing as _Missing
 from .._base import Model as _Model
 from .._base import encode as _encode
-from .._base import missing as _missing
+from .._base import lacking as _lacking
+from .._base import leave_out as _leave_out
 from .._base import unpack as _unpack
 from .prompt import decode_prompt
 from .realtime_reasoning import RealtimeReasoning
@@ -95,6 +97,7 @@ class RealtimeSessionCreateResponseGA(_Model):
     truncation: RealtimeTruncation | str | dict[str, Any] | None = None
     prompt: Prompt | None = None
     additional_properties: dict[str, Any] = _attrs.field(init=False, factory=dict)
+    missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object, without what is absent."""
@@ -130,11 +133,17 @@ class RealtimeSessionCreateResponseGA(_Model):
             out["prompt"] = _encode(self.prompt)
         for key, value in self.additional_properties.items():
             out.setdefault(key, _encode(value))
+        if self.missing:
+            _leave_out(out, self.missing)
         return out
 
     @classmethod
-    def from_dict(cls, src_dict: Mapping[str, Any]) -> Self:
+    def from_dict(cls, src_dict: Mapping[str, Any], *, strict: bool = True) -> Self:
         """Build the model from a JSON object; unknown properties and values are kept.
+
+        Args:
+            src_dict: The object.  Objects inside it are never held to what they require.
+            strict: Raise if a required property is missing; otherwise it is None, and in `missing`.
 
         Raises:
             ModelError: it is no object, or a required property is missing.
@@ -150,19 +159,23 @@ class RealtimeSessionCreateResponseGA(_Model):
                 output_modalities=d.pop("output_modalities", None),
                 model=d.pop("model", None),
                 instructions=d.pop("instructions", None),
-                audio=RealtimeSessionAudio.from_dict(v0) if isinstance(v0 := d.pop("audio", None), dict) else v0,
+                audio=RealtimeSessionAudio.from_dict(v0, strict=False)
+                if isinstance(v0 := d.pop("audio", None), dict)
+                else v0,
                 include=d.pop("include", None),
-                tracing=decode_realtime_tracing_config(d.pop("tracing", None)),
-                tools=[decode_realtime_tools_config_union(i0) for i0 in v0]
+                tracing=decode_realtime_tracing_config(d.pop("tracing", None), strict=False),
+                tools=[decode_realtime_tools_config_union(i0, strict=False) for i0 in v0]
                 if isinstance(v0 := d.pop("tools", None), list)
                 else v0,
-                tool_choice=decode_realtime_tool_choice_config(d.pop("tool_choice", None)),
-                reasoning=RealtimeReasoning.from_dict(v0) if isinstance(v0 := d.pop("reasoning", None), dict) else v0,
+                tool_choice=decode_realtime_tool_choice_config(d.pop("tool_choice", None), strict=False),
+                reasoning=RealtimeReasoning.from_dict(v0, strict=False)
+                if isinstance(v0 := d.pop("reasoning", None), dict)
+                else v0,
                 max_output_tokens=d.pop("max_output_tokens", None),
-                truncation=decode_realtime_truncation(d.pop("truncation", None)),
-                prompt=decode_prompt(d.pop("prompt", None)),
+                truncation=decode_realtime_truncation(d.pop("truncation", None), strict=False),
+                prompt=decode_prompt(d.pop("prompt", None), strict=False),
             )
         except KeyError as error:
-            raise _missing(cls, error) from None
+            return _lacking(cls, src_dict, ("type", "id", "object"), error, strict)
         model.additional_properties = d
         return model

@@ -21,10 +21,15 @@ _MEMBERS = Tag(
 )
 
 
-def decode_realtime_session_request_union(value: Any) -> Any:
-    """Decode a RealtimeSessionRequestUnion; an unknown value or kind is kept as it is."""
+def decode_realtime_session_request_union(value: Any, *, strict: bool = True) -> Any:
+    """Decode a RealtimeSessionRequestUnion; an unknown value or kind is kept as it is.
+
+    Args:
+        value: JSON.
+        strict: Raise if a required property is missing; otherwise it is None, and in the model's `missing`.
+    """
 
     if isinstance(value, dict):
         member = _MEMBERS.choose(value)
-        return value if member is None else member.from_dict(value)
+        return value if member is None else member.from_dict(value, strict=strict)
     return value

@@ -9,9 +9,14 @@ RealtimeTracingConfig: TypeAlias = Literal["auto"] | RealtimeTracingConfiguratio
 """Trace recording: `auto` for defaults, an object for details, `null` for none. Once on it cannot be changed."""
 
 
-def decode_realtime_tracing_config(value: Any) -> Any:
-    """Decode a RealtimeTracingConfig; an unknown value or kind is kept as it is."""
+def decode_realtime_tracing_config(value: Any, *, strict: bool = True) -> Any:
+    """Decode a RealtimeTracingConfig; an unknown value or kind is kept as it is.
+
+    Args:
+        value: JSON.
+        strict: Raise if a required property is missing; otherwise it is None, and in the model's `missing`.
+    """
 
     if isinstance(value, dict):
-        return RealtimeTracingConfiguration.from_dict(value)
+        return RealtimeTracingConfiguration.from_dict(value, strict=strict)
     return value

@@ -6,9 +6,9 @@ from typing import Any, Literal, Self
 
 import attrs as _attrs
 
+from .._base import Missing as _Missing
 from .._base import Model as _Model
 from .._base import encode as _encode
-from .._base import missing as _missing
 from .._base import unpack as _unpack
 from ..types import UNSET, Unset
 from .audio_transcription import AudioTranscription
@@ -38,6 +38,7 @@ class RealtimeTranscriptionSessionCreateRequest(_Model):
     input_audio_transcription: AudioTranscription | None = None
     include: list[Literal["item.input_audio_transcription.logprobs"]] | None = None
     additional_properties: dict[str, Any] = _attrs.field(init=False, factory=dict)
+    missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object, without what is absent."""
@@ -57,29 +58,30 @@ class RealtimeTranscriptionSessionCreateRequest(_Model):
         return out
 
     @classmethod
-    def from_dict(cls, src_dict: Mapping[str, Any]) -> Self:
+    def from_dict(cls, src_dict: Mapping[str, Any], *, strict: bool = True) -> Self:
         """Build the model from a JSON object; unknown properties and values are kept.
+
+        Args:
+            src_dict: The object.  Objects inside it are never held to what they require.
+            strict: Raise if a required property is missing; otherwise it is None, and in `missing`.
 
         Raises:
             ModelError: it is no object, or a required property is missing.
         """
 
         d = _unpack(cls, src_dict)
-        try:
-            model = cls(
-                turn_detection=RealtimeTranscriptionSessionTurnDetectionRequest.from_dict(v0)
-                if isinstance(v0 := d.pop("turn_detection", None), dict)
-                else v0,
-                input_audio_noise_reduction=RealtimeNoiseReduction.from_dict(v0)
-                if isinstance(v0 := d.pop("input_audio_noise_reduction", UNSET), dict)
-                else v0,
-                input_audio_format=d.pop("input_audio_format", None),
-                input_audio_transcription=AudioTranscription.from_dict(v0)
-                if isinstance(v0 := d.pop("input_audio_transcription", None), dict)
-                else v0,
-                include=d.pop("include", None),
-            )
-        except KeyError as error:
-            raise _missing(cls, error) from None
+        model = cls(
+            turn_detection=RealtimeTranscriptionSessionTurnDetectionRequest.from_dict(v0, strict=False)
+            if isinstance(v0 := d.pop("turn_detection", None), dict)
+            else v0,
+            input_audio_noise_reduction=RealtimeNoiseReduction.from_dict(v0, strict=False)
+            if isinstance(v0 := d.pop("input_audio_noise_reduction", UNSET), dict)
+            else v0,
+            input_audio_format=d.pop("input_audio_format", None),
+            input_audio_transcription=AudioTranscription.from_dict(v0, strict=False)
+            if isinstance(v0 := d.pop("input_audio_transcription", None), dict)
+            else v0,
+            include=d.pop("include", None),
+        )
         model.additional_properties = d
         return model

@@ -6,9 +6,11 @@ from typing import Any, Literal, Self
 
 import attrs as _attrs
 
+from .._base import Missing as _Missing
 from .._base import Model as _Model
 from .._base import encode as _encode
-from .._base import missing as _missing
+from .._base import lacking as _lacking
+from .._base import leave_out as _leave_out
 from .._base import unpack as _unpack
 from .audio_transcription_response import AudioTranscriptionResponse
 from .realtime_session_client_secret import RealtimeSessionClientSecret
@@ -34,6 +36,7 @@ class RealtimeTranscriptionSessionCreateResponse(_Model):
     input_audio_transcription: AudioTranscriptionResponse | None = None
     turn_detection: RealtimeTranscriptionSessionTurnDetection | None = None
     additional_properties: dict[str, Any] = _attrs.field(init=False, factory=dict)
+    missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object, without what is absent."""
@@ -49,11 +52,17 @@ class RealtimeTranscriptionSessionCreateResponse(_Model):
             out["turn_detection"] = _encode(self.turn_detection)
         for key, value in self.additional_properties.items():
             out.setdefault(key, _encode(value))
+        if self.missing:
+            _leave_out(out, self.missing)
         return out
 
     @classmethod
-    def from_dict(cls, src_dict: Mapping[str, Any]) -> Self:
+    def from_dict(cls, src_dict: Mapping[str, Any], *, strict: bool = True) -> Self:
         """Build the model from a JSON object; unknown properties and values are kept.
+
+        Args:
+            src_dict: The object.  Objects inside it are never held to what they require.
+            strict: Raise if a required property is missing; otherwise it is None, and in `missing`.
 
         Raises:
             ModelError: it is no object, or a required property is missing.
@@ -62,19 +71,19 @@ class RealtimeTranscriptionSessionCreateResponse(_Model):
         d = _unpack(cls, src_dict)
         try:
             model = cls(
-                client_secret=RealtimeSessionClientSecret.from_dict(v0)
+                client_secret=RealtimeSessionClientSecret.from_dict(v0, strict=False)
                 if isinstance(v0 := d.pop("client_secret"), dict)
                 else v0,
                 modalities=d.pop("modalities", None),
                 input_audio_format=d.pop("input_audio_format", None),
-                input_audio_transcription=AudioTranscriptionResponse.from_dict(v0)
+                input_audio_transcription=AudioTranscriptionResponse.from_dict(v0, strict=False)
                 if isinstance(v0 := d.pop("input_audio_transcription", None), dict)
                 else v0,
-                turn_detection=RealtimeTranscriptionSessionTurnDetection.from_dict(v0)
+                turn_detection=RealtimeTranscriptionSessionTurnDetection.from_dict(v0, strict=False)
                 if isinstance(v0 := d.pop("turn_detection", None), dict)
                 else v0,
             )
         except KeyError as error:
-            raise _missing(cls, error) from None
+            return _lacking(cls, src_dict, ("client_secret",), error, strict)
         model.additional_properties = d
         return model

@@ -20,10 +20,15 @@ _MEMBERS = Tag(
 )
 
 
-def decode_realtime_transcription_usage(value: Any) -> Any:
-    """Decode a RealtimeTranscriptionUsage; an unknown value or kind is kept as it is."""
+def decode_realtime_transcription_usage(value: Any, *, strict: bool = True) -> Any:
+    """Decode a RealtimeTranscriptionUsage; an unknown value or kind is kept as it is.
+
+    Args:
+        value: JSON.
+        strict: Raise if a required property is missing; otherwise it is None, and in the model's `missing`.
+    """
 
     if isinstance(value, dict):
         member = _MEMBERS.choose(value)
-        return value if member is None else member.from_dict(value)
+        return value if member is None else member.from_dict(value, strict=strict)
     return value

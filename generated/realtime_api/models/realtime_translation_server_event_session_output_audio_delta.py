@@ -6,9 +6,11 @@ from typing import Any, Literal, Self
 
 import attrs as _attrs
 
+from .._base import Missing as _Missing
 from .._base import Model as _Model
 from .._base import encode as _encode
-from .._base import missing as _missing
+from .._base import lacking as _lacking
+from .._base import leave_out as _leave_out
 from .._base import unpack as _unpack
 
 
@@ -35,6 +37,7 @@ class RealtimeTranslationServerEventSessionOutputAudioDelta(_Model):
     format: Literal["pcm16"] | None = None
     elapsed_ms: int | None = None
     additional_properties: dict[str, Any] = _attrs.field(init=False, factory=dict)
+    missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object, without what is absent."""
@@ -52,11 +55,17 @@ class RealtimeTranslationServerEventSessionOutputAudioDelta(_Model):
             out["elapsed_ms"] = self.elapsed_ms
         for key, value in self.additional_properties.items():
             out.setdefault(key, _encode(value))
+        if self.missing:
+            _leave_out(out, self.missing)
         return out
 
     @classmethod
-    def from_dict(cls, src_dict: Mapping[str, Any]) -> Self:
+    def from_dict(cls, src_dict: Mapping[str, Any], *, strict: bool = True) -> Self:
         """Build the model from a JSON object; unknown properties and values are kept.
+
+        Args:
+            src_dict: The object.  Objects inside it are never held to what they require.
+            strict: Raise if a required property is missing; otherwise it is None, and in `missing`.
 
         Raises:
             ModelError: it is no object, or a required property is missing.
@@ -74,6 +83,6 @@ class RealtimeTranslationServerEventSessionOutputAudioDelta(_Model):
                 elapsed_ms=d.pop("elapsed_ms", None),
             )
         except KeyError as error:
-            raise _missing(cls, error) from None
+            return _lacking(cls, src_dict, ("event_id", "type", "delta"), error, strict)
         model.additional_properties = d
         return model

@@ -10,9 +10,14 @@ RealtimeTruncation: TypeAlias = Literal["auto", "disabled"] | RealtimeTruncation
 items, `disabled` raises an error, an object sets a retention ratio."""
 
 
-def decode_realtime_truncation(value: Any) -> Any:
-    """Decode a RealtimeTruncation; an unknown value or kind is kept as it is."""
+def decode_realtime_truncation(value: Any, *, strict: bool = True) -> Any:
+    """Decode a RealtimeTruncation; an unknown value or kind is kept as it is.
+
+    Args:
+        value: JSON.
+        strict: Raise if a required property is missing; otherwise it is None, and in the model's `missing`.
+    """
 
     if isinstance(value, dict):
-        return RealtimeTruncationRetentionRatio.from_dict(value)
+        return RealtimeTruncationRetentionRatio.from_dict(value, strict=strict)
     return value

@@ -10,9 +10,14 @@ VoiceIdsOrCustomVoice: TypeAlias = VoiceIdsShared | CustomVoice
 """A voice: the name of a built-in one, or an object that points to a custom one."""
 
 
-def decode_voice_ids_or_custom_voice(value: Any) -> Any:
-    """Decode a VoiceIdsOrCustomVoice; an unknown value or kind is kept as it is."""
+def decode_voice_ids_or_custom_voice(value: Any, *, strict: bool = True) -> Any:
+    """Decode a VoiceIdsOrCustomVoice; an unknown value or kind is kept as it is.
+
+    Args:
+        value: JSON.
+        strict: Raise if a required property is missing; otherwise it is None, and in the model's `missing`.
+    """
 
     if isinstance(value, dict):
-        return CustomVoice.from_dict(value)
+        return CustomVoice.from_dict(value, strict=strict)
     return value

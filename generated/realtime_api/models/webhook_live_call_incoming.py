@@ -6,9 +6,11 @@ from typing import Any, Literal, Self
 
 import attrs as _attrs
 
+from .._base import Missing as _Missing
 from .._base import Model as _Model
 from .._base import encode as _encode
-from .._base import missing as _missing
+from .._base import lacking as _lacking
+from .._base import leave_out as _leave_out
 from .._base import unpack as _unpack
 from .live_call_incoming_data import LiveCallIncomingData
 
@@ -32,6 +34,7 @@ class WebhookLiveCallIncoming(_Model):
     object: Literal["event"] | None = None
     type: Literal["live.call.incoming"] = "live.call.incoming"
     additional_properties: dict[str, Any] = _attrs.field(init=False, factory=dict)
+    missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object, without what is absent."""
@@ -44,11 +47,17 @@ class WebhookLiveCallIncoming(_Model):
         out["type"] = self.type
         for key, value in self.additional_properties.items():
             out.setdefault(key, _encode(value))
+        if self.missing:
+            _leave_out(out, self.missing)
         return out
 
     @classmethod
-    def from_dict(cls, src_dict: Mapping[str, Any]) -> Self:
+    def from_dict(cls, src_dict: Mapping[str, Any], *, strict: bool = True) -> Self:
         """Build the model from a JSON object; unknown properties and values are kept.
+
+        Args:
+            src_dict: The object.  Objects inside it are never held to what they require.
+            strict: Raise if a required property is missing; otherwise it is None, and in `missing`.
 
         Raises:
             ModelError: it is no object, or a required property is missing.
@@ -59,11 +68,11 @@ class WebhookLiveCallIncoming(_Model):
             model = cls(
                 created_at=d.pop("created_at"),
                 id=d.pop("id"),
-                data=LiveCallIncomingData.from_dict(v0) if isinstance(v0 := d.pop("data"), dict) else v0,
+                data=LiveCallIncomingData.from_dict(v0, strict=False) if isinstance(v0 := d.pop("data"), dict) else v0,
                 object=d.pop("object", None),
                 type=d.pop("type"),
             )
         except KeyError as error:
-            raise _missing(cls, error) from None
+            return _lacking(cls, src_dict, ("created_at", "id", "data", "type"), error, strict)
         model.additional_properties = d
         return model
