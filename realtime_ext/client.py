@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 from .arguments import QueryValue
 from .http.sending import AsyncHttp, Http
@@ -35,7 +35,54 @@ if TYPE_CHECKING:
 __all__ = ["AsyncRealtimeClient", "RealtimeClient"]
 
 
-class RealtimeClient(Connections):
+KeyT = TypeVar("KeyT", bound=AsyncApiKey)
+HttpClientT = TypeVar("HttpClientT")
+
+
+class _Client(Generic[KeyT, HttpClientT]):
+    """The arguments of both clients; each says below what they mean."""
+
+    def __init__(
+        self,
+        api_key: KeyT | None = None,
+        *,
+        base_url: str | None = None,
+        websocket_base_url: str | None = None,
+        organization: str | None = None,
+        project: str | None = None,
+        webhook_secret: str | Iterable[str] | None = None,
+        auth_header: AuthHeader = "authorization",
+        default_headers: Mapping[str, str] | None = None,
+        default_query: Mapping[str, QueryValue] | None = None,
+        timeout: Timeout | None = DEFAULT_TIMEOUT,
+        max_retries: int = 2,
+        http_client: HttpClientT | None = None,
+        validate: bool = True,
+    ) -> None:
+        self._settings = settings_from(
+            api_key=api_key,
+            base_url=base_url,
+            websocket_base_url=websocket_base_url,
+            organization=organization,
+            project=project,
+            webhook_secret=webhook_secret,
+            auth_header=auth_header,
+            default_headers=default_headers,
+            default_query=default_query,
+            timeout=timeout,
+            max_retries=max_retries,
+            validate=validate,
+        )
+        self._start(http_client)
+
+    def _start(self, http_client: HttpClientT | None) -> None:
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(base_url={self._settings.base_url!r})"
+
+
+class RealtimeClient(_Client[ApiKey, "httpx.Client"], Connections):
     """Makes and controls realtime calls, blocking; `AsyncRealtimeClient` is the same, awaited.
 
     Threads may share it. As a context manager it closes itself.
@@ -78,39 +125,9 @@ class RealtimeClient(Connections):
         ```
     """
 
-    def __init__(
-        self,
-        api_key: ApiKey | None = None,
-        *,
-        base_url: str | None = None,
-        websocket_base_url: str | None = None,
-        organization: str | None = None,
-        project: str | None = None,
-        webhook_secret: str | Iterable[str] | None = None,
-        auth_header: AuthHeader = "authorization",
-        default_headers: Mapping[str, str] | None = None,
-        default_query: Mapping[str, QueryValue] | None = None,
-        timeout: Timeout | None = DEFAULT_TIMEOUT,
-        max_retries: int = 2,
-        http_client: httpx.Client | None = None,
-        validate: bool = True,
-    ) -> None:
-        if inspect.iscoroutinefunction(api_key):
+    def _start(self, http_client: httpx.Client | None) -> None:
+        if inspect.iscoroutinefunction(self._settings.api_key):
             raise TypeError("api_key: an async callable works in AsyncRealtimeClient alone; pass a plain one")
-        self._settings = settings_from(
-            api_key=api_key,
-            base_url=base_url,
-            websocket_base_url=websocket_base_url,
-            organization=organization,
-            project=project,
-            webhook_secret=webhook_secret,
-            auth_header=auth_header,
-            default_headers=default_headers,
-            default_query=default_query,
-            timeout=timeout,
-            max_retries=max_retries,
-            validate=validate,
-        )
         self._http = Http(self._settings, http_client)
         self._raw: AuthenticatedClient | None = None
         self._raw_http: httpx.Client | None = None
@@ -148,11 +165,8 @@ class RealtimeClient(Connections):
     ) -> None:
         self.close()
 
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(base_url={self._settings.base_url!r})"
 
-
-class AsyncRealtimeClient(AsyncConnections):
+class AsyncRealtimeClient(_Client[AsyncApiKey, "httpx.AsyncClient"], AsyncConnections):
     """Makes and controls realtime calls, awaited; `RealtimeClient` is the same, blocking.
 
     It belongs to one event loop. As an async context manager it closes itself.
@@ -181,37 +195,7 @@ class AsyncRealtimeClient(AsyncConnections):
         ```
     """
 
-    def __init__(
-        self,
-        api_key: AsyncApiKey | None = None,
-        *,
-        base_url: str | None = None,
-        websocket_base_url: str | None = None,
-        organization: str | None = None,
-        project: str | None = None,
-        webhook_secret: str | Iterable[str] | None = None,
-        auth_header: AuthHeader = "authorization",
-        default_headers: Mapping[str, str] | None = None,
-        default_query: Mapping[str, QueryValue] | None = None,
-        timeout: Timeout | None = DEFAULT_TIMEOUT,
-        max_retries: int = 2,
-        http_client: httpx.AsyncClient | None = None,
-        validate: bool = True,
-    ) -> None:
-        self._settings = settings_from(
-            api_key=api_key,
-            base_url=base_url,
-            websocket_base_url=websocket_base_url,
-            organization=organization,
-            project=project,
-            webhook_secret=webhook_secret,
-            auth_header=auth_header,
-            default_headers=default_headers,
-            default_query=default_query,
-            timeout=timeout,
-            max_retries=max_retries,
-            validate=validate,
-        )
+    def _start(self, http_client: httpx.AsyncClient | None) -> None:
         self._http = AsyncHttp(self._settings, http_client)
         self._raw: AuthenticatedClient | None = None
         self._raw_http: httpx.AsyncClient | None = None
@@ -248,6 +232,3 @@ class AsyncRealtimeClient(AsyncConnections):
         traceback: TracebackType | None,
     ) -> None:
         await self.aclose()
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(base_url={self._settings.base_url!r})"
