@@ -107,9 +107,9 @@ def rates(console: Console, port: int, flavour: str) -> list[Target]:
     return [
         Target(f"deltas in a second, ours / bare ({flavour})", receive["bare"] / receive["ours"], 0.7, True),
         Target(
-            f"deltas in a second, ours / official ({flavour})", receive["official"] / receive["ours"], 3, True
+            f"deltas in a second, ours / official ({flavour})", receive["official"] / receive["ours"], 4, True
         ),
-        Target(f"chunks out a second, ours / official ({flavour})", send["official"] / send["ours"], 3, True),
+        Target(f"chunks out a second, ours / official ({flavour})", send["official"] / send["ours"], 4, True),
     ]
 
 

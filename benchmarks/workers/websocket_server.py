@@ -1,8 +1,8 @@
 """A scripted server of realtime events on loopback, so small that the clients are timed.
 
 It does the handshake of WebSocket (RFC 6455) and no more of it than the clients here use. It greets with
-`session.created` and answers three events: `response.create` with a whole response of audio, written in one
-piece that was made beforehand; `input_audio_buffer.commit` and `input_audio_buffer.clear` with what the API
+`session.created` and answers three events: `response.create` with a whole response of audio, which was made
+beforehand; `input_audio_buffer.commit` and `input_audio_buffer.clear` with what the API
 says to them. Longer events are audio, which is skipped without being looked at.
 
 Prints its port, and serves until stdin ends. Arguments: audio events a response, characters of audio in each.
@@ -11,6 +11,7 @@ Prints its port, and serves until stdin ends. Arguments: audio events a response
 import asyncio
 import base64
 import hashlib
+import itertools
 import json
 import struct
 import sys
@@ -18,7 +19,6 @@ import sys
 GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 SHORT = 126  # a payload from here on is audio
 TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
-IDS = {"response_id": "resp_1", "item_id": "item_1", "output_index": 0, "content_index": 0}
 SESSION = {
     "type": "realtime",
     "object": "realtime.session",
@@ -48,22 +48,36 @@ def frame(payload, opcode=TEXT):
     return head + payload
 
 
+NUMBERS = itertools.count()
+
+
 def event(kind, **fields):
     """Return the frame of an event."""
-    content = {"type": kind, "event_id": "event_0123456789abcdef", **fields}
+    content = {"type": kind, "event_id": f"event_{next(NUMBERS):016}", **fields}
     return frame(json.dumps(content, separators=(",", ":")).encode())
 
 
-def response(deltas, characters):
-    """Return the frames of a whole response."""
-    sound = bytes(n * 7919 % 256 for n in range(characters * 3 // 4))
-    delta = event("response.output_audio.delta", **IDS, delta=base64.b64encode(sound).decode())
-    body = {"object": "realtime.response", "id": "resp_1", "output": [], "conversation_id": "conv_1"}
-    return (
-        event("response.created", response={**body, "status": "in_progress"})
-        + delta * deltas
-        + event("response.done", response={**body, "status": "completed"})
-    )
+class Response:
+    """The frames of whole responses, each with an id of its own but for their audio, which is made once.
+
+    Args:
+        deltas: Audio events in each.
+        characters: Audio in each of those.
+    """
+
+    def __init__(self, deltas, characters):
+        sound = bytes(n * 7919 % 256 for n in range(characters * 3 // 4))
+        where = {"response_id": "resp_1", "item_id": "item_1", "output_index": 0, "content_index": 0}
+        delta = event("response.output_audio.delta", **where, delta=base64.b64encode(sound).decode())
+        self.audio = delta * deltas
+        self.count = 0
+
+    def __call__(self):
+        self.count += 1
+        body = {"object": "realtime.response", "id": f"resp_{self.count}", "output": []}
+        body["conversation_id"] = "conv_1"
+        created = event("response.created", response={**body, "status": "in_progress"})
+        return [created, self.audio, event("response.done", response={**body, "status": "completed"})]
 
 
 class Server(asyncio.Protocol):
@@ -121,15 +135,15 @@ class Server(asyncio.Protocol):
         elif opcode == PING:
             self.transport.write(frame(payload, PONG))
         elif opcode == TEXT:
-            self.transport.write(self.answers[json.loads(payload)["type"]])
+            self.transport.writelines(self.answers[json.loads(payload)["type"]]())
 
 
 async def main(deltas, characters):
     """Serve."""
     answers = {
-        "response.create": response(deltas, characters),
-        "input_audio_buffer.commit": event("input_audio_buffer.committed", item_id="item_2"),
-        "input_audio_buffer.clear": event("input_audio_buffer.cleared"),
+        "response.create": Response(deltas, characters),
+        "input_audio_buffer.commit": lambda: [event("input_audio_buffer.committed", item_id="item_2")],
+        "input_audio_buffer.clear": lambda: [event("input_audio_buffer.cleared")],
     }
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: Server(answers), "127.0.0.1", 0, backlog=512)
