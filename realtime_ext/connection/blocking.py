@@ -408,11 +408,12 @@ class Connection(HandlesEvents):
     def _next(self, timeout: float | None) -> ServerEvent | None:
         deadline = Deadline(timeout)
         while True:
-            with contextlib.suppress(IndexError):
+            try:
                 return self._events.popleft()
-            self._check()
+            except IndexError:
+                self._check()
             if not acquire(self._taking, deadline.left()):
-                raise APITimeoutError(f"an event did not come within {timeout:g} s")
+                raise _no_event(deadline)
             try:
                 if not self._events and not self._run(self._fetch, deadline):
                     return None
@@ -420,14 +421,7 @@ class Connection(HandlesEvents):
                 self._taking.release()
 
     async def _fetch(self, deadline: Deadline) -> bool:
-        limit = asyncio.timeout(deadline.left())
-        try:
-            async with limit:
-                batch = await self._inner.next_batch()
-        except TimeoutError as error:
-            if not limit.expired():
-                raise
-            raise APITimeoutError(f"an event did not come within {deadline.seconds:g} s") from error
+        batch = await _within(deadline, self._inner.next_batch, lambda: _no_event(deadline))
         self._events.extend(batch)  # here already: whoever waits for it may have been interrupted
         return bool(batch)
 
@@ -572,21 +566,11 @@ class Stream:
     async def _enter(self) -> None:
         late = "ask: nothing was sent within {:g} s: the link took nothing"
         await self._connection._audio.sent_within(self._deadline, late)
-        await self._within_limit(self._inner.__aenter__)
+        await _within(self._deadline, self._inner.__aenter__, self._inner.too_late)
 
     async def _fetch(self) -> bool:
-        self._events.extend(await self._within_limit(self._inner.next_batch))
+        self._events.extend(await _within(self._deadline, self._inner.next_batch, self._inner.too_late))
         return bool(self._events)
-
-    async def _within_limit(self, function: Callable[[], Awaitable[T]]) -> T:
-        limit = asyncio.timeout(self._deadline.left())
-        try:
-            async with limit:
-                return await function()
-        except TimeoutError as error:
-            if not limit.expired():
-                raise
-            raise self._inner.too_late() from error
 
     def _check_entered(self) -> None:
         if not self._is_entered:
@@ -664,9 +648,7 @@ class _Audio:
             self._size += sum(len(text) for _, text in messages)
             is_first, self.is_sending = not self.is_sending, True
             is_full = self._size > _AHEAD
-        if is_first:
-            self._portal.post(self._start)
-        if is_full:
+        if (is_first and not self._portal.post(self._start)) or is_full:
             self._portal.run(self.sent)
         return messages[-1][0]
 
@@ -686,14 +668,7 @@ class _Audio:
         Raises:
             APITimeoutError: It has passed; `late` says so, with the seconds.
         """
-        limit = asyncio.timeout(deadline.left())
-        try:
-            async with limit:
-                await self.sent()
-        except TimeoutError as error:
-            if not limit.expired():
-                raise
-            raise APITimeoutError(late.format(deadline.seconds)) from error
+        await _within(deadline, self.sent, lambda: APITimeoutError(late.format(deadline.seconds)))
 
     async def before(self, function: Callable[[], Awaitable[T]]) -> T:
         """Wait until all is sent, and then call a function that sends; an error's `unsent` has both."""
@@ -755,3 +730,21 @@ def check_sync(name: str, function: Any) -> None:
     """
     if inspect.iscoroutinefunction(function):
         raise TypeError(f"{name}: an async function works in AsyncRealtimeClient's connections alone")
+
+
+async def _within(
+    deadline: Deadline, function: Callable[[], Awaitable[T]], late: Callable[[], Exception]
+) -> T:
+    """Call a coroutine function; raise what `late` makes if the deadline passes before its end."""
+    limit = asyncio.timeout(deadline.left())
+    try:
+        async with limit:
+            return await function()
+    except TimeoutError as error:
+        if not limit.expired():
+            raise
+        raise late() from error
+
+
+def _no_event(deadline: Deadline) -> APITimeoutError:
+    return APITimeoutError(f"an event did not come within {deadline.seconds:g} s")

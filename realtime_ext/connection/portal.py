@@ -105,10 +105,14 @@ class Portal:
         """
         return self._run(_Call(function, args, kwargs), None)
 
-    def post(self, function: Callable[[], object]) -> None:
-        """Have the loop call a function soon; somebody has to hold it."""
-        assert self._loop is not None
-        self._loop.call_soon_threadsafe(function)
+    def post(self, function: Callable[[], object]) -> bool:
+        """Have the loop call a function soon; return False if there is no loop, for nobody holds it."""
+        try:
+            assert self._loop is not None
+            self._loop.call_soon_threadsafe(function)
+        except RuntimeError:
+            return False
+        return True
 
     def _run(self, call: _Call[T], patience: float | None) -> T:
         self.hold()

@@ -334,6 +334,22 @@ def test_other_sends_come_after_the_audio_before_them() -> None:
     assert kinds == [*(["append"] * 10 + ["commit"]) * 20, "append"]
 
 
+def test_closing_while_threads_append_raises_nothing_else() -> None:
+    def append(connection: Connection) -> str:
+        while True:
+            try:
+                connection.append_audio(bytes(960))
+            except ConnectionClosedError as error:
+                return error.reason
+
+    with ScriptedServer() as server, ThreadPoolExecutor(4) as pool:
+        for _ in range(5):
+            with opening(server) as connection:
+                appending = [pool.submit(append, connection) for _ in range(4)]
+                connection.commit_audio()
+            assert {task.result(20) for task in appending} == {"closed by this side"}
+
+
 @pytest.mark.parametrize("data", ["no base64!", 5, ["a"], memoryview(bytes(8)).cast("d")])
 def test_what_is_no_audio_is_refused_at_once(data: Any) -> None:
     with ScriptedServer() as server, opening(server) as connection:
