@@ -16,7 +16,7 @@ _EXTRAS = {
 def main() -> None:
     """Run the command line; exits with 0 if all went well, 1 if not, 2 if it was used wrongly."""
     try:
-        from .app import app
+        from .commands import app
 
         app()
     except ImportError as exc:

@@ -32,13 +32,12 @@ def vcr_settings(*, secrets: Iterable[str] = ()) -> dict[str, Any]:
 
     Args:
         secrets: Further exact values to replace. The API key and the webhook secret in the environment, and
-        the
-            credentials of recorded requests, need not be named.
+            the credentials of recorded requests, need not be named.
 
     Returns:
         New settings for `vcr.VCR(**vcr_settings())`, or the value of the fixture `vcr_config` of
-        pytest-recording and pytest-vcr. `record_mode` and the folder are left to you. To add a hook of your
-        own, give vcrpy a list: `before_record_request=[settings["before_record_request"], mine]`.
+        pytest-recording and pytest-vcr. `record_mode` and the folder are yours to choose. To add a hook of
+        your own, pass vcrpy a list: `before_record_request=[settings["before_record_request"], mine]`.
 
     Raises:
         TypeError: `secrets` are not strings.
@@ -67,7 +66,7 @@ def match_parts(sent: Any, recorded: Any) -> None:
     """Compare two requests' bodies: multipart by parts, all else as it is.
 
     The boundary, the order of differently named parts and the layout of JSON don't count. `vcr_settings`
-    needs it not; it is for recordings that were made otherwise: `my_vcr.register_matcher("parts",
+    doesn't need it; it is for recordings that were made otherwise: `my_vcr.register_matcher("parts",
     match_parts)`.
 
     Args:
@@ -152,10 +151,9 @@ def _named(parts: Iterable[Part], name: str) -> list[tuple[str, bytes]]:
 
 
 def _decompressed(body: bytes, headers: dict[str, Any]) -> bytes:
-    """Return a body as plain bytes and take its encoding out of the headers.
+    """Return a body as plain bytes and remove its encoding from the headers.
 
-    httpx knows the encodings that its clients ask for. One that it doesn't know would hide secrets, so such a
-    body is not kept.
+    httpx decodes what its clients request. Another encoding would hide secrets, so such a body is not kept.
     """
     coding = _find(headers, "content-encoding")
     for name in [name for name in headers if name.lower() == "content-encoding"]:
@@ -181,7 +179,7 @@ def _is_text(body: bytes) -> bool:
 
 
 def _bytes(body: Any) -> Any:
-    """Return a body as bytes, whatever the library gave vcrpy; None stays None."""
+    """Return a body as bytes, whatever the library passed to vcrpy; None stays None."""
     if body is None or isinstance(body, bytes):
         return body
     if isinstance(body, str):

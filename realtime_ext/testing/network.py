@@ -1,7 +1,7 @@
 """Keep tests off the network: only this machine may be reached.
 
-The job: while it is asked to, refuse connections, datagrams and name look-ups that leave loopback. It must
-not hinder what stays on the machine: loopback, Unix sockets, listening.
+Connections, datagrams and name look-ups that leave loopback are refused; loopback, Unix sockets and listening
+are not.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def _guarded_lookup(name: str) -> Callable[..., Any]:
 
 
 def _stays_here(family: str, address: Any) -> bool:
-    if family in _LOCAL_FAMILIES or address is None:  # sendmsg on a connected socket takes None
+    if family in _LOCAL_FAMILIES or address is None:  # sendmsg on a connected socket accepts None
         return True
     if family not in ("AF_INET", "AF_INET6"):
         return False

@@ -17,6 +17,7 @@ import attrs
 
 from realtime_simulator.media.speech import RATE
 
+logger = logging.getLogger("realtime_simulator")
 MAX_AUDIO_SECONDS = 600
 """Of each direction of a session this much sound is kept, from its start."""
 MAX_EVENTS = 20_000
@@ -24,7 +25,6 @@ MAX_EVENTS = 20_000
 _EVENT_BYTES = 1024
 """What an event counts for."""
 _LONG = 256
-logger = logging.getLogger("realtime_simulator")
 CallState = Literal["ringing", "connecting", "connected", "ended"]
 MAX_BODIES_BYTES = 64 * 1024 * 1024
 """Of all requests' bodies together this much is kept."""

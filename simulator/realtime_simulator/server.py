@@ -29,10 +29,10 @@ from websockets.protocol import State
 from realtime_simulator.outgoing import SILENT
 from realtime_simulator.problem import ApiProblem
 
+logger = logging.getLogger("realtime_simulator")
 HEAD_SECONDS = 20.0
 """How long the head of a request may last."""
 _KEY = "realtime_simulator.reset"
-logger = logging.getLogger("realtime_simulator")
 _GRACE_SECONDS = 1.0
 MAX_FRAME_BYTES = 24 * 1024 * 1024
 """More than an event may have, so that one too large is answered; 1009 beyond that."""

@@ -11,9 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from .call import Recording
+from .demo_call import Moment, Recording
 from .sound import RATE, samples
-from .steps import Moment
 
 __all__ = ["draw"]
 
@@ -81,7 +80,7 @@ def _wave(axes: Axes, label: str, pcm: bytes, start: float, color: str) -> None:
 
 
 def _events(axes: Axes, lanes: Sequence[str], moments: Sequence[Moment], end: float) -> None:
-    """Give each type a lane, from the top in the order of appearance; what was sent is hollow."""
+    """Assign each type a lane, from the top in the order of appearance; what was sent is hollow."""
     for row, lane in enumerate(lanes):
         color = next((color for start, color in FAMILIES if lane.startswith(start)), FAINT)
         mine = [moment for moment in moments if moment.type == lane]

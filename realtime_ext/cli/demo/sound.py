@@ -1,4 +1,4 @@
-"""Measure PCM16 24 kHz mono, and tell whether one recording is the other after its way through a call."""
+"""Measure PCM16 24 kHz mono, and compare a recording with what arrived of it through a call."""
 
 from __future__ import annotations
 

@@ -25,6 +25,7 @@ from collections.abc import Iterator
 from realtime_simulator.media.formats import encode
 from realtime_simulator.media.speech import PACKET_SAMPLES, PCM, RATE, Speech
 
+logger = logging.getLogger("realtime_simulator")
 SYLLABLE_SECONDS = 0.19
 _PAUSES = {",": 0.15, ";": 0.2, ":": 0.2, ".": 0.3, "!": 0.3, "?": 0.3, "\n": 0.3}
 # Formant frequencies (Hz) of each vowel: where its spectrum has hills.
@@ -42,7 +43,6 @@ _NOISE_AMPLITUDE = 1800
 _SYLLABLES = re.compile(
     r"([^\W\d_aeiouy]*)([aeiouy]+)|(\d)|([,;:.!?\n])|(\s)|([^\W\d_aeiouy]+)", re.IGNORECASE
 )
-logger = logging.getLogger("realtime_simulator")
 WORDS_PER_MINUTE = 160
 _TIMEOUT = 10.0
 _Key = tuple[str, str, float, bool, str]

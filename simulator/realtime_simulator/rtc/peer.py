@@ -26,13 +26,13 @@ from realtime_simulator.media.speech import PACKET_SAMPLES, RATE
 from realtime_simulator.problem import ApiProblem
 from realtime_simulator.rtc import offer
 
+logger = logging.getLogger("realtime_simulator")
 _AGAIN_SECONDS = 0.05
 _PACKET_SECONDS = 0.02
 _TICKS = CLOCK // 50
 _TIME_BASE = fractions.Fraction(1, CLOCK)
 _LATE_SECONDS = 0.2
 """A track that is this late goes on from now instead of sending all that was missed in a burst."""
-logger = logging.getLogger("realtime_simulator")
 EVENTS = "oai-events"
 CONNECT_SECONDS = 30.0
 CLOSE_SECONDS = 2.0

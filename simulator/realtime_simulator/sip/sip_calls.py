@@ -22,6 +22,7 @@ from realtime_simulator.settings import Settings
 from realtime_simulator.sip.line import Line, LineHandlers
 from realtime_simulator.sip.webhooks import Announcer, Plan
 
+logger = logging.getLogger("realtime_simulator")
 HeadersLike = Mapping[str, str] | Iterable[tuple[str, str]]
 MAX_HEADERS = 64
 MAX_VALUE = 8192
@@ -30,7 +31,6 @@ CALLEE = "sip:proj_simulator@sip.api.openai.com;transport=tls"
 # RFC 3261 §25.1 "token".
 _NAME = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]{1,128}")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-logger = logging.getLogger("realtime_simulator")
 DECLINE = 603
 
 

@@ -1,24 +1,115 @@
-"""The demo's call, step by step: secret, offer, call, connection, three seconds of speech, reply, hang up."""
+"""The demo's call, step by step: secret, offer, call, connection, three seconds of speech, reply, hang up.
+
+Each step is printed with its time, and so is the first event of each type.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import Any
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
 
 import attrs
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 
 from ... import sdp, types
 from ...client import AsyncRealtimeClient
 from ...connection import AsyncCallConnection, AsyncDialing, DialStep
 from ...session import SessionBuilder
 from .sound import AUDIBLE_RMS, RATE, envelope
-from .steps import DemoError, Steps
 
-__all__ = ["Recording", "make_call"]
+__all__ = ["DemoError", "Moment", "Recording", "Steps", "make_call"]
 
+Direction = Literal["sent", "received"]
 SPEECH_S = 3.0
 EVENT_TIMEOUT_S = 60.0
+
+
+class DemoError(Exception):
+    """A step of the demo did not do what it should."""
+
+
+@attrs.frozen
+class Moment:
+    """One event of the call.
+
+    Args:
+        at: Seconds since the demo began.
+        direction: Whether this side sent or received it.
+        type: The event's type.
+    """
+
+    at: float
+    direction: Direction
+    type: str
+
+
+class Steps:
+    """Prints steps and records events while the demo runs.
+
+    Args:
+        console: Where to print.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.events: list[Moment] = []
+        self.current = "start"
+        self._began = time.monotonic()
+
+    @property
+    def now(self) -> float:
+        """Seconds since the demo began."""
+        return time.monotonic() - self._began
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Name what is being done, for the message if it fails."""
+        before, self.current = self.current, name
+        yield
+        self.current = before
+
+    def done(self, name: str, what: str) -> None:
+        """Print a step that is done."""
+        self.console.print(
+            f"[dim]{self.now:7.3f} s[/]  [green]✓[/] [bold]{escape(name):<16}[/] {escape(what)}",
+            soft_wrap=True,
+            highlight=False,
+        )
+
+    def failed(self, reason: str) -> None:
+        """Print why the step that is being done failed."""
+        self.console.print(
+            f"[dim]{self.now:7.3f} s[/]  [red]✗ [bold]{escape(self.current)}[/][/]: {escape(reason)}",
+            soft_wrap=True,
+            highlight=False,
+        )
+
+    def event(self, direction: Direction, kind: str) -> None:
+        """Record an event, and print the first of its type."""
+        first = not any(moment.type == kind for moment in self.events)
+        self.events.append(Moment(self.now, direction, kind))
+        if first:
+            arrow = "[magenta]→[/]" if direction == "sent" else "[cyan]←[/]"
+            self.console.print(f"[dim]{self.now:7.3f} s  [/]{arrow} [dim]{escape(kind)}[/]", highlight=False)
+
+    def counts(self) -> Table:
+        """Return the events by type, in the order of their first appearance."""
+        table = Table(box=None, padding=(0, 2), header_style="dim")
+        table.add_column("first", justify="right")
+        table.add_column("times", justify="right")
+        table.add_column("event")
+        many = Counter((moment.direction, moment.type) for moment in self.events)
+        for (direction, kind), count in many.items():
+            first = next(m.at for m in self.events if (m.direction, m.type) == (direction, kind))
+            arrow = "[magenta]→[/]" if direction == "sent" else "[cyan]←[/]"
+            table.add_row(f"{first:.3f} s", str(count), f"{arrow} {kind}")
+        return table
 
 
 @attrs.define
@@ -44,7 +135,7 @@ async def make_call(steps: Steps, client: AsyncRealtimeClient, *, model: str, sp
     """Make the call and talk.
 
     Args:
-        steps: Told of everything.
+        steps: Prints what happens.
         client: A client with a key.
         model: The model to talk to.
         speech: What to say, PCM16 24 kHz mono.
@@ -61,7 +152,7 @@ async def make_call(steps: Steps, client: AsyncRealtimeClient, *, model: str, sp
         SessionBuilder(model)
         .instructions("Greet the caller, and say in one short sentence that you can hear them.")
         .voice("marin")
-        .push_to_talk()  # the demo itself says when its sentence is over, and asks for the answer
+        .push_to_talk()  # the demo itself commits its sentence and requests the answer
         .build()
     )
     with steps.step("client secret"):
@@ -123,7 +214,7 @@ async def _talk(steps: Steps, connection: AsyncCallConnection, recording: Record
 
 
 async def _until(connection: AsyncCallConnection, kind: str) -> Any:
-    """Take events up to one of a type."""
+    """Receive events up to one of a type, and return that."""
     try:
         async with asyncio.timeout(EVENT_TIMEOUT_S):
             async for event in connection:

@@ -14,9 +14,8 @@ from rich.console import Console
 from ... import audio
 from ...client import AsyncRealtimeClient
 from ...errors import RealtimeError
-from .call import SPEECH_S, Recording, make_call
+from .demo_call import SPEECH_S, DemoError, Recording, Steps, make_call
 from .sound import RATE, difference, loudness
-from .steps import DemoError, Steps
 
 __all__ = ["run"]
 
@@ -38,7 +37,7 @@ def run(*, live: bool, out: Path, model: str) -> int:
     Raises:
         ImportError: A package is missing; the message or the name says which.
     """
-    # What is missing should be known first, though it is loaded last.
+    # A missing package is an error now, though it is loaded last.
     if find_spec("matplotlib") is None:
         raise ModuleNotFoundError("No module named 'matplotlib'", name="matplotlib")
     from ...connection import peer as aio_webrtc  # noqa: F401
@@ -110,7 +109,7 @@ def _check_way(steps: Steps, name: str, what: str, sent: bytes, arrived: bytes) 
 
 
 def _keep(steps: Steps, recording: Recording, out: Path) -> None:
-    from .picture import draw  # matplotlib takes a while to load, and the call need not wait for it
+    from .picture import draw  # matplotlib loads slowly, and the call need not wait for it
 
     wav, picture = out / "reply.wav", out / "call.png"
     audio.write_wav(wav, bytes(recording.received))

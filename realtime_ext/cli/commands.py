@@ -32,7 +32,7 @@ def demo(
     model: Annotated[str, typer.Option(help="The model to talk to.")] = "gpt-realtime",
 ) -> None:
     """Make a WebRTC call, talk, listen, hang up: every step is shown, the reply kept as WAV and picture."""
-    from .demo.command import run
+    from .demo.run import run
 
     raise typer.Exit(run(live=live, out=out, model=model))
 
