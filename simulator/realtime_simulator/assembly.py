@@ -27,7 +27,7 @@ from realtime_simulator.records import Records
 from realtime_simulator.scenario.rules import Behavior
 from realtime_simulator.settings import Settings
 from realtime_simulator.sip.sip_calls import IncomingCalls
-from realtime_simulator.ws.routes import SessionOpener, WebSocketRoutes
+from realtime_simulator.ws.routes import WebSocketRoutes
 
 if TYPE_CHECKING:
     from realtime_simulator.simulator import Simulator
@@ -68,6 +68,8 @@ def assemble(
     clock = AdvancingClock()
     workers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="realtime-simulator-worker")
     services = Services(
+        settings=settings,
+        ids=ids,
         clock=clock,
         speaker=Speaker(use_espeak=settings.espeak),
         workers=workers,
@@ -76,16 +78,14 @@ def assemble(
         faults=faults,
     )
     credentials = Credentials(settings.api_key, clock, ids)
-    calls = CallRegistry(settings, services, ids)
-    incoming = IncomingCalls(calls, services, settings, ids)
+    calls = CallRegistry(services)
+    incoming = IncomingCalls(calls, services)
 
     recorder = None
     if settings.record is not None and settings.upstream is not None:
         tape = Writer(settings.record, settings.upstream)
         recorder = Recorder(settings.upstream, settings.api_key, settings.upstream_key, tape)
-    websockets: app.WebSockets = WebSocketRoutes(
-        SessionOpener(settings, services, ids), calls, credentials, ids
-    )
+    websockets: app.WebSockets = WebSocketRoutes(services, calls, credentials)
     if settings.replay is not None:
         recorded = read(settings.replay)
         websockets = Player(recorded, credentials, clock, ids, records.differs, settings.pacing.speed)

@@ -8,14 +8,10 @@ import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from realtime_simulator.engine.config import SessionConfig
-from realtime_simulator.engine.ids import Ids
-from realtime_simulator.engine.session import Session
 from realtime_simulator.live import LiveSession, Services
 from realtime_simulator.problem import ApiProblem
 from realtime_simulator.records import Call, SessionRecord
 from realtime_simulator.rtc.offer import check
-from realtime_simulator.settings import Settings
 
 if TYPE_CHECKING:
     from realtime_simulator.rtc.webrtc_call import WebRtcCall
@@ -46,15 +42,11 @@ class CallRegistry:
     """All calls of a simulator.
 
     Args:
-        settings: The simulator's settings.
         services: What sessions share.
-        ids: Where call ids come from.
     """
 
-    def __init__(self, settings: Settings, services: Services, ids: Ids) -> None:
-        self._settings = settings
+    def __init__(self, services: Services) -> None:
         self._services = services
-        self._ids = ids
         self._open: dict[str, OpenCall] = {}
         self._ending: dict[str, asyncio.Task[None]] = {}
         self._closed = False
@@ -75,28 +67,16 @@ class CallRegistry:
         """
         text = check(offer)
         make = await self._webrtc()
-        config = SessionConfig(
-            self._ids.new("sess"),
-            int(self._services.clock.unix() + self._settings.session_seconds),
-            session,
-            model=model,
-        )
-        engine = Session(
-            config,
-            self._ids,
-            self._services.clock.monotonic(),
-            lifetime=self._settings.session_seconds,
-            plays_audio=True,
-            pacing=self._settings.pacing,
-        )
+        services = self._services
+        engine = services.new_session(services.ids.new("sess"), session, model=model, plays_audio=True)
         record = Call(
-            id=self._ids.new("rtc_u1", 32),
+            id=services.ids.new("rtc_u1", 32),
             kind="webrtc",
-            session=SessionRecord(id=config.session_id, transport="webrtc"),
+            session=SessionRecord(id=engine.config.session_id, transport="webrtc"),
             offer=offer,
-            begun=self._services.clock.monotonic(),
+            begun=services.clock.monotonic(),
         )
-        call = make(record, engine, self._services, self._settings, self._end)
+        call = make(record, engine, services, self._end)
         await call.answer(text)
         if self._closed:
             await call.end("shutdown")

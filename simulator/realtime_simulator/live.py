@@ -16,6 +16,7 @@ from typing import Any
 import attrs
 
 from realtime_simulator.clock import Clock, Timer
+from realtime_simulator.engine.config import SessionConfig
 from realtime_simulator.engine.core import Core
 from realtime_simulator.engine.effects import (
     AnswerNeeded,
@@ -30,12 +31,15 @@ from realtime_simulator.engine.effects import (
     ToolsNeeded,
     TranslationNeeded,
 )
+from realtime_simulator.engine.ids import Ids
+from realtime_simulator.engine.session import Session
 from realtime_simulator.engine.turn import Action, Fail, Heard, Say, Turn
 from realtime_simulator.faults.catalog import Faults
 from realtime_simulator.media.speech import PACKET_SAMPLES, PCM
 from realtime_simulator.media.voice import Speaker
 from realtime_simulator.records import Records, SessionRecord
 from realtime_simulator.scenario.rules import Behavior, actions
+from realtime_simulator.settings import Settings
 
 logger = logging.getLogger("realtime_simulator")
 Send = Callable[[Mapping[str, Any]], None]
@@ -88,6 +92,8 @@ class Services:
     """What all sessions of a simulator share.
 
     Args:
+        settings: The simulator's settings.
+        ids: Where ids come from.
         clock: The time.
         speaker: The voice.
         workers: Where slow work is done.
@@ -96,12 +102,44 @@ class Services:
         faults: What goes wrong.
     """
 
+    settings: Settings
+    ids: Ids
     clock: Clock
     speaker: Speaker
     workers: Executor
     records: Records
     behavior: Behavior
     faults: Faults
+
+    @property
+    def expires_at(self) -> int:
+        """When a session that begins now ends, in unix seconds."""
+        return int(self.clock.unix() + self.settings.session_seconds)
+
+    def new_session(
+        self,
+        session_id: str,
+        initial: Mapping[str, Any] | None,
+        *,
+        model: str | None = None,
+        plays_audio: bool = False,
+    ) -> Session:
+        """Return a new conversation or transcription session.
+
+        Args:
+            session_id: Its id.
+            initial: The checked session object that it begins with, or None.
+            model: The model, if the request named one outside the session.
+            plays_audio: As for `Session`.
+        """
+        return Session(
+            SessionConfig(session_id, self.expires_at, initial, model=model),
+            self.ids,
+            self.clock.monotonic(),
+            lifetime=self.settings.session_seconds,
+            plays_audio=plays_audio,
+            pacing=self.settings.pacing,
+        )
 
 
 class LiveSession:

@@ -13,7 +13,6 @@ from realtime_simulator.faults.catalog import Drawing
 from realtime_simulator.live import LiveSession, Services
 from realtime_simulator.records import Call
 from realtime_simulator.rtc.peer import Peer, PeerHandlers, Playout
-from realtime_simulator.settings import Settings
 
 logger = logging.getLogger("realtime_simulator")
 
@@ -25,7 +24,6 @@ class WebRtcCall:
         record: Its record.
         engine: Its session.
         services: What sessions share.
-        settings: The simulator's settings.
         on_end: Called with this call and the reason when it ends by itself; `end` follows.
     """
 
@@ -34,7 +32,6 @@ class WebRtcCall:
         record: Call,
         engine: Session,
         services: Services,
-        settings: Settings,
         on_end: Callable[[WebRtcCall, str], None],
     ) -> None:
         self.record = record
@@ -55,8 +52,8 @@ class WebRtcCall:
         self._peer = Peer(
             playout,
             handlers,
-            addresses=settings.rtc_addresses,
-            loopback_only=settings.rtc_loopback_only,
+            addresses=services.settings.rtc_addresses,
+            loopback_only=services.settings.rtc_loopback_only,
         )
 
     async def answer(self, text: str) -> None:

@@ -11,14 +11,10 @@ from typing import Any
 import attrs
 
 from realtime_simulator.call_registry import CallRegistry
-from realtime_simulator.engine.config import SessionConfig
-from realtime_simulator.engine.ids import Ids
-from realtime_simulator.engine.session import Session
 from realtime_simulator.faults.catalog import Drawing
 from realtime_simulator.live import LiveSession, Services
 from realtime_simulator.problem import ApiProblem
 from realtime_simulator.records import Call, Delivery, SessionRecord
-from realtime_simulator.settings import Settings
 from realtime_simulator.sip.line import Line, LineHandlers
 from realtime_simulator.sip.webhooks import Announcer, Plan
 
@@ -86,8 +82,6 @@ class SipCall:
     Args:
         record: Its record; it rings.
         services: What sessions share.
-        settings: The simulator's settings.
-        ids: Where the session's ids come from.
         line_speed: How fast the line's time passes; 1 is real time.
         on_end: Called with this call and the reason when it ends by itself; `end` follows.
     """
@@ -96,15 +90,11 @@ class SipCall:
         self,
         record: Call,
         services: Services,
-        settings: Settings,
-        ids: Ids,
         line_speed: float,
         on_end: Callable[[SipCall, str], None],
     ) -> None:
         self.record = record
         self._services = services
-        self._settings = settings
-        self._ids = ids
         self._on_end = on_end
         self._live: LiveSession | None = None
         handlers = LineHandlers(on_heard=self._heard, on_played=self._played, on_drained=self._drained)
@@ -136,23 +126,13 @@ class SipCall:
             ApiProblem: 409: it was accepted before.
         """
         self.require_ringing("accepted")
-        clock = self._services.clock
-        config = SessionConfig(
-            self.record.session.id, int(clock.unix() + self._settings.session_seconds), session
-        )
-        engine = Session(
-            config,
-            self._ids,
-            clock.monotonic(),
-            lifetime=self._settings.session_seconds,
-            plays_audio=True,
-            pacing=self._settings.pacing,
-        )
+        services = self._services
+        engine = services.new_session(self.record.session.id, session, plays_audio=True)
         self._live = LiveSession(
-            engine, self.record.session, self._services, on_end=self._session_ended, plays=self.line.plays
+            engine, self.record.session, services, on_end=self._session_ended, plays=self.line.plays
         )
-        self._services.records.add(self.record.session)
-        self.record.begun = clock.monotonic()
+        services.records.add(self.record.session)
+        self.record.begun = services.clock.monotonic()
         self._become("connected")
         self.line.begin()
 
@@ -258,16 +238,12 @@ class IncomingCalls:
     Args:
         calls: Where they are kept.
         services: What sessions share.
-        settings: The simulator's settings.
-        ids: Where ids come from.
     """
 
-    def __init__(self, calls: CallRegistry, services: Services, settings: Settings, ids: Ids) -> None:
+    def __init__(self, calls: CallRegistry, services: Services) -> None:
         self._calls = calls
         self._services = services
-        self._settings = settings
-        self._ids = ids
-        self._announcer = Announcer(services.clock, ids)
+        self._announcer = Announcer(services.clock, services.ids)
         self._tasks: set[asyncio.Task[None]] = set()
 
     def ring(self, incoming: Incoming) -> tuple[Call, asyncio.Future[None]]:
@@ -281,13 +257,13 @@ class IncomingCalls:
         """
         plan = self._with_faults(incoming.plan)
         record = Call(
-            id=self._ids.new("rtc_u1", 32),
+            id=self._services.ids.new("rtc_u1", 32),
             kind="sip",
-            session=SessionRecord(id=self._ids.new("sess"), transport="sip"),
+            session=SessionRecord(id=self._services.ids.new("sess"), transport="sip"),
             state="ringing",
-            sip_headers=incoming.headers(self._ids.new("sip", 24)),
+            sip_headers=incoming.headers(self._services.ids.new("sip", 24)),
         )
-        call = SipCall(record, self._services, self._settings, self._ids, incoming.line_speed, self._ended)
+        call = SipCall(record, self._services, incoming.line_speed, self._ended)
         call.line.say(incoming.audio)
         self._calls.add(call)
         logger.info("call %s: ringing", record.id)

@@ -13,13 +13,10 @@ from realtime_simulator.call_registry import CallRegistry
 from realtime_simulator.credentials import Credentials
 from realtime_simulator.engine.config import SessionConfig, TranslationConfig
 from realtime_simulator.engine.core import Core
-from realtime_simulator.engine.ids import Ids
-from realtime_simulator.engine.session import Session
 from realtime_simulator.engine.translation import TranslationSession
 from realtime_simulator.live import LiveSession, Services
 from realtime_simulator.problem import ApiProblem
 from realtime_simulator.records import SessionRecord
-from realtime_simulator.settings import Settings
 from realtime_simulator.ws import handshake
 from realtime_simulator.ws.connection import Connection
 from realtime_simulator.ws.handshake import Handshake, refuse
@@ -27,82 +24,19 @@ from realtime_simulator.ws.handshake import Handshake, refuse
 logger = logging.getLogger("realtime_simulator")
 
 
-class SessionOpener:
-    """Opens sessions for WebSockets.
-
-    Args:
-        settings: The simulator's settings.
-        services: What sessions share.
-        ids: Where session ids come from.
-    """
-
-    def __init__(self, settings: Settings, services: Services, ids: Ids) -> None:
-        self._settings = settings
-        self._services = services
-        self._ids = ids
-
-    def open(self, asked: Handshake) -> LiveSession:
-        """Return a new conversation or transcription session.
-
-        Args:
-            asked: The handshake; the session of its client secret comes first, then its model.
-        """
-        initial: Mapping[str, Any] | None = asked.secret.session if asked.secret is not None else None
-        if initial is None and asked.transcription:
-            initial = {"type": "transcription"}
-            if asked.model is not None:
-                initial = {**initial, "audio": {"input": {"transcription": {"model": asked.model}}}}
-        config = SessionConfig(self._ids.new("sess"), self._expires_at(), initial, model=asked.model)
-        session = Session(config, self._ids, self._services.clock.monotonic(), **self._pace())
-        return self._live(session, config.session_id, config.kind)
-
-    def open_translation(self, asked: Handshake) -> LiveSession:
-        """Return a new translation session.
-
-        Args:
-            asked: The handshake; the session of its client secret comes first, then its model.
-        """
-        initial = asked.secret.session if asked.secret is not None else None
-        config = TranslationConfig(self._ids.new("sess"), self._expires_at(), initial, model=asked.model)
-        session = TranslationSession(config, self._ids, self._services.clock.monotonic(), **self._pace())
-        return self._live(session, config.session_id, config.kind)
-
-    def _expires_at(self) -> int:
-        return int(self._services.clock.unix() + self._settings.session_seconds)
-
-    def _pace(self) -> dict[str, Any]:
-        return {"lifetime": self._settings.session_seconds, "pacing": self._settings.pacing}
-
-    def _live(self, session: Core, session_id: str, kind: str) -> LiveSession:
-        record = SessionRecord(id=session_id, transport="websocket")
-        live = LiveSession(session, record, self._services, on_end=_ended(session_id))
-        self._services.records.add(record)
-        logger.info("session %s: begun (%s)", session_id, kind)
-        return live
-
-
-def _ended(session_id: str) -> Any:
-    def ended(code: int, reason: str) -> None:
-        logger.info("session %s: ended (%s)", session_id, reason)
-
-    return ended
-
-
 @attrs.frozen
 class WebSocketRoutes:
     """The WebSocket routes.
 
     Args:
-        sessions: Where sessions of WebSockets are opened.
+        services: What sessions share.
         calls: The calls that sidebands attach to.
-        credentials: Who may connect.
-        ids: Where ids come from.
+        credentials: Checks keys.
     """
 
-    sessions: SessionOpener
+    services: Services
     calls: CallRegistry
     credentials: Credentials
-    ids: Ids
 
     async def realtime(self, websocket: WebSocket) -> None:
         """Serve a conversation, a transcription session or a call's sideband."""
@@ -118,7 +52,7 @@ class WebSocketRoutes:
         elif call is not None:
             await _serve(connection, call, own=False)
         else:
-            await _serve(connection, self.sessions.open(asked), own=True)
+            await _serve(connection, self._open(asked), own=True)
 
     async def translations(self, websocket: WebSocket) -> None:
         """Serve a translation session."""
@@ -133,12 +67,48 @@ class WebSocketRoutes:
         if asked.beta:
             await self._refuse_beta(connection)
         else:
-            await _serve(connection, self.sessions.open_translation(asked), own=True)
+            await _serve(connection, self._open_translation(asked), own=True)
 
     async def unknown(self, websocket: WebSocket) -> None:
         """Refuse an address that is none of the API's."""
         path = websocket.url.path[:200]
         await refuse(websocket, ApiProblem(f"Invalid URL (GET {path})", status=404))
+
+    def _open(self, asked: Handshake) -> LiveSession:
+        """Return a new session: of the client secret, of a transcription, or of the model."""
+        initial: Mapping[str, Any] | None = asked.secret.session if asked.secret is not None else None
+        if initial is None and asked.transcription:
+            initial = {"type": "transcription"}
+            if asked.model is not None:
+                initial = {**initial, "audio": {"input": {"transcription": {"model": asked.model}}}}
+        session = self.services.new_session(self.services.ids.new("sess"), initial, model=asked.model)
+        return self._live(session, session.config)
+
+    def _open_translation(self, asked: Handshake) -> LiveSession:
+        """Return a new translation session: of the client secret, or of the model."""
+        services = self.services
+        initial = asked.secret.session if asked.secret is not None else None
+        config = TranslationConfig(services.ids.new("sess"), services.expires_at, initial, model=asked.model)
+        session = TranslationSession(
+            config,
+            services.ids,
+            services.clock.monotonic(),
+            lifetime=services.settings.session_seconds,
+            pacing=services.settings.pacing,
+        )
+        return self._live(session, config)
+
+    def _live(self, session: Core, config: SessionConfig | TranslationConfig) -> LiveSession:
+        session_id = config.session_id
+
+        def ended(code: int, reason: str) -> None:
+            logger.info("session %s: ended (%s)", session_id, reason)
+
+        record = SessionRecord(id=session_id, transport="websocket")
+        live = LiveSession(session, record, self.services, on_end=ended)
+        self.services.records.add(record)
+        logger.info("session %s: begun (%s)", session_id, config.kind)
+        return live
 
     def _read(self, websocket: WebSocket, *, translation: bool) -> Handshake:
         return handshake.read(
@@ -158,7 +128,7 @@ class WebSocketRoutes:
             "The beta shape of the Realtime API is no longer served. Leave the OpenAI-Beta header out.",
             code=handshake.BETA_CODE,
         )
-        connection.send({"event_id": self.ids.new("event"), **problem.event()})
+        connection.send({"event_id": self.services.ids.new("event"), **problem.event()})
         connection.close(handshake.BETA_CLOSE, f"{problem.type}.{problem.code}")
         await connection.run(_ignore)
         await connection.finish()
