@@ -16,6 +16,7 @@ __all__ = ["decode", "encode"]
 _SCALARS = (str, int, float, bytes)
 
 _fast_decode: Callable[[str | bytes | bytearray | memoryview], Any] | None = None
+_errors: tuple[type[Exception], ...] = (ValueError, RecursionError)
 
 
 def decode(data: str | bytes | bytearray | memoryview) -> Any:
@@ -30,14 +31,15 @@ def decode(data: str | bytes | bytearray | memoryview) -> Any:
     Raises:
         ValueError: The data is not JSON, or is nested too deeply to read. The message quotes none of it.
     """
-    global _fast_decode
+    global _fast_decode, _errors
     if _fast_decode is None:
         import msgspec
 
         _fast_decode = msgspec.json.Decoder().decode
+        _errors = (*_errors, msgspec.DecodeError)  # no ValueError in msgspec 0.18
     try:
         return _fast_decode(data)
-    except (ValueError, RecursionError) as fault:
+    except _errors as fault:
         return _decode_leniently(data, fault)
 
 
@@ -47,7 +49,7 @@ def encode(value: Any, *, plain: bool = False) -> str:
     Args:
         value: Plain values, and anything within them that has a `to_dict()`, as the generated models do.
             bytes become base64, which is how the API takes audio.
-        plain: The value is known to hold plain values alone, as what `to_dict()` gives does.
+        plain: Whether the value holds plain values alone, as what `to_dict()` returns does.
 
     Returns:
         The JSON text.

@@ -15,7 +15,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from fractions import Fraction
 from functools import cache
 from typing import Any, Final
@@ -54,6 +54,8 @@ _NAMES = {
     "string": "a string",
 }
 _PYTHON = {"array": (list,), "boolean": (bool,), "null": (type(None),), "object": (dict,), "string": (str,)}
+_EXAMPLES: dict[type, Any] = {str: "", bool: True, int: 0, type(None): None, dict: {}, list: []}
+_UNLIMITED = (-math.inf, math.inf)
 _NUMBERS = (*("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"), "multipleOf")
 _SIZES = {"array": "Items", "object": "Properties", "string": "Length"}
 _UNITS = {"array": "item", "object": "field", "string": "character"}
@@ -105,36 +107,38 @@ class Place:
             unless given.
     """
 
-    __slots__ = ("_document", "_forms", "quick", "schema")
+    __slots__ = ("_by_type", "_document", "_forms", "_is_secret", "_quick", "schema")
 
     def __init__(self, schema: Any, document: _Document | None = None) -> None:
         self.schema = schema
         self._document = document or _Document(schema, {}, has_formats=False)
         self._forms: tuple[Form, ...] | None = None
-        # By type: the values that fit without a further look, None for all. Filled with the forms.
-        self.quick: dict[type, frozenset[Any] | None] | None = None
 
     @property
     def forms(self) -> tuple[Form, ...]:
         """The forms that a value may have here, references and unions resolved; none if nothing may."""
-        if self._forms is None:
-            self.compile()
-        return self._forms or ()
+        return self._forms if self._forms is not None else self._compile()
 
-    def compile(self) -> None:
-        """Resolve references and unions, once."""
+    def _compile(self) -> tuple[Form, ...]:
         forms = tuple(_forms(self.schema, self._document, secret=False))
         # Beside an open string, the values that are listed are examples.
         if any(form.type == "string" and form.is_open for form in forms):
             forms = tuple(form for form in forms if form.type != "string" or form.is_open)
-        quick: dict[type, frozenset[Any] | None] = {}
-        for name, kind in (("string", str), ("boolean", bool), ("null", type(None))):
-            own = [form for form in forms if form.type == name and not form.others]
+        self._is_secret = any(form.is_secret for form in forms)
+        # By type: its forms; and the values that fit without a further look, None for all of them.
+        self._by_type = {kind: [form for form in forms if form.takes(one)] for kind, one in _EXAMPLES.items()}
+        self._quick: dict[type, Container[Any] | None] = {}
+        for kind in (str, bool, int, type(None)):
+            own = self._by_type[kind]
             if any(form.is_open for form in own):
-                quick[kind] = None
-            elif listed := [form.values for form in own if form.is_listed]:
-                quick[kind] = frozenset(value for values in listed for value in values or ())
-        self.quick, self._forms = quick, forms
+                self._quick[kind] = None
+            elif own and all(form.is_listed for form in own):
+                self._quick[kind] = frozenset(value for form in own for value in form.values or ())
+            elif kind is int and len(own) == 1 and own[0].is_range:
+                low, high = own[0].limits
+                self._quick[kind] = range(int(low), int(high) + 1)
+        self._forms = forms
+        return forms
 
     @property
     def words(self) -> str:
@@ -217,6 +221,10 @@ class Form:
         additional: Where other fields go: a place, False for nowhere, None where the schema says nothing.
         others: Places where the value must fit as well.
         choices: Places of which the value must fit exactly one; empty for no such limit.
+        is_bare: Whether nothing limits its values but its type, and its own list and range if it has them.
+        is_open: Whether every value of its type fits, as far as it goes by itself.
+        is_listed: Whether its values are listed and nothing else limits them.
+        is_range: Whether it is limited by whole numbers at both ends and by nothing else.
     """
 
     def __init__(self, name: str, schema: dict[str, Any], document: _Document, *, is_secret: bool) -> None:
@@ -269,22 +277,20 @@ class Form:
         self.choices = tuple(map(at, schema.get("oneOf", ())))
         self.excluded = at(schema["not"]) if "not" in schema else None
 
+        combined = self.others or self.choices or self.excluded is not None
+        self.is_bare = not (
+            combined or self.is_unique or self.is_uri or self.pattern or self.step is not None
+        )
+        self.is_open = self.is_bare and self.values is None and self.limits == _UNLIMITED
+        self.is_listed = self.is_bare and self.values is not None and self.limits == _UNLIMITED
+        whole = all(isinstance(end, int) for end in self.limits) and not any(self.open_ends)
+        self.is_range = self.is_bare and self.values is None and whole
+
     @property
     def tag(self) -> str | None:
         """The constant `type` by which this object is told from its siblings, if it has one."""
         tag = self.constants.get("type")
         return tag if isinstance(tag, str) else None
-
-    @property
-    def is_listed(self) -> bool:
-        """Whether its values are listed and nothing else limits them."""
-        return self.values is not None and self.pattern is None and self.limits == _UNLIMITED
-
-    @property
-    def is_open(self) -> bool:
-        """Whether every value of its type fits."""
-        free = self.values is None and self.pattern is None and self.limits == _UNLIMITED
-        return free and not (self.is_uri or self.others or self.choices or self.excluded)
 
     @property
     def words(self) -> str:
@@ -333,9 +339,6 @@ class Form:
         if self.is_unique and any(_same(one, other) for i, one in enumerate(value) for other in value[:i]):
             return False
         return not self.is_uri or _URI.fullmatch(value) is not None
-
-
-_UNLIMITED = (-math.inf, math.inf)
 
 
 @cache
@@ -465,8 +468,10 @@ def shown(value: Any) -> str:
 
 
 def _check(at: Place, value: Any, path: str, secret: bool, found: list[Fault]) -> None:
-    forms = [form for form in at.forms if form.takes(value)]
-    secret = secret or any(form.is_secret for form in at.forms)
+    every = at._forms if at._forms is not None else at.forms
+    # A float may be an integer too, and what JSON doesn't have is of no type.
+    forms = at._by_type.get(type(value)) or [form for form in every if form.takes(value)]
+    secret = secret or at._is_secret
     if not forms:
         found.append(at.misfit(value, path, secret))
         return
@@ -514,48 +519,44 @@ def _meant(
 def _check_form(
     at: Place, form: Form, siblings: list[Form], value: Any, path: str, secret: bool, found: list[Fault]
 ) -> None:
-    if not form.fits(value):
+    if not form.is_open and not form.fits(value):
         found.append(at.misfit(value, path, secret))
         return
     if isinstance(value, dict):
-        _check_object(form, siblings, value, path, secret, found)
+        properties = form.properties
+        for name in form.required:
+            if name not in value and name not in properties:
+                found.append(_missing(None, member(path, name)))
+        for name, inner in properties.items():
+            if name in value:
+                # Most values are text, switches or null; a function call for each would be most of the time.
+                item, kind = value[name], type(value[name])
+                if inner._forms is not None and kind in inner._quick:
+                    fitting = inner._quick[kind]
+                    if fitting is None or item in fitting:
+                        continue
+                inside = f"{path}.{name}" if path else name
+                _check(inner, item, inside, secret or name in SECRET_FIELDS, found)
+            elif name in form.required:
+                found.append(_missing(inner, member(path, name)))
+        if form.patterns or form.names is not None or not value.keys() <= properties.keys():
+            _check_others(form, siblings, value, path, secret, found)
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            inner = form.prefix[index] if index < len(form.prefix) else form.items
-            if inner is not None:
-                _check(inner, item, f"{path}[{index}]", secret, found)
+            place = form.prefix[index] if index < len(form.prefix) else form.items
+            if place is not None:
+                _check(place, item, f"{path}[{index}]", secret, found)
+    if form.is_bare:
+        return
     for other in form.others:
         found += check(other, value, path)
-    fitting = sum(not check(choice, value, path) for choice in form.choices)
-    if fitting > 1:
+    count = sum(not check(choice, value, path) for choice in form.choices)
+    if count > 1:
         reason = f"expected exactly one of {len(form.choices)} forms"
-        hint = f"it fits {fitting}"
+        hint = f"it fits {count}"
         found.append(refusal("wrong", path, value, reason, reason, secret=secret, hint=hint))
     if form.excluded is not None and not check(form.excluded, value, path):
         found.append(refusal("wrong", path, value, None, "expected something else", secret=secret))
-
-
-def _check_object(
-    form: Form, siblings: list[Form], value: dict[str, Any], path: str, secret: bool, found: list[Fault]
-) -> None:
-    properties = form.properties
-    for name in form.required:
-        if name not in value and name not in properties:
-            found.append(_missing(None, member(path, name)))
-    for name, inner in properties.items():
-        if name in value:
-            item = value[name]
-            # Most values are text, switches or null; a function call for each would be most of the time.
-            quick = inner.quick
-            if quick is not None and (kind := type(item)) in quick:
-                fitting = quick[kind]
-                if fitting is None or item in fitting:
-                    continue
-            _check(inner, item, member(path, name), secret or name in SECRET_FIELDS, found)
-        elif name in form.required:
-            found.append(_missing(inner, member(path, name)))
-    if form.patterns or form.names is not None or not value.keys() <= properties.keys():
-        _check_others(form, siblings, value, path, secret, found)
 
 
 def _check_others(

@@ -87,12 +87,12 @@ def examine(
     model = own if isinstance(own, str) else model
     faults = check(place(kind.update if is_update else kind.schema), body, with_notes=True)
     rules = find_problems(body, model, is_partial=is_partial)
-    doubts = _open_questions(body, model)
+    questions = [] if _REASONING.keys().isdisjoint(body) else _open_questions(body, model)
     betas: dict[str, SessionProblem] = {}
-    if not (kind.is_older or BETA_FIELDS.keys().isdisjoint(body)):
+    if not (BETA_FIELDS.keys().isdisjoint(body) or kind.is_older):
         found = _beta_fields(body, fields(kind.name), f"a {kind.label} session", "")
         betas = {one.field: one for one in found}
-    if not (faults or rules or doubts or betas or type_problem or given.problems):
+    if not (faults or rules or questions or betas or type_problem or given.problems):
         return Findings()
 
     fitting, foreign, strange = list(given.problems), [], []
@@ -111,7 +111,7 @@ def examine(
     unique: dict[str, SessionProblem] = {}
     for one in (*betas.values(), *type_problem, *fitting, *foreign, *across.values()):
         unique.setdefault(one.field, one)
-    return Findings(tuple(unique.values()), (*strange, *doubts))
+    return Findings(tuple(unique.values()), (*strange, *questions))
 
 
 def report(findings: Findings) -> None:
@@ -136,18 +136,18 @@ def _caller_level() -> int:
 
 def _kind(body: dict[str, Any], kinds: tuple[str, ...]) -> tuple[Kind, list[SessionProblem]]:
     """Return a session's kind, and what is wrong with its `type`."""
-    accepted = [KINDS[name] for name in kinds]
     found = body.get("type", ABSENT)
-    for kind in accepted:
+    for name in kinds:
+        kind = KINDS[name]
         if (kind.type or kind.name) == found or (found is ABSENT and kind.type is None):
             return kind, []
-    types = tuple(kind.type for kind in accepted if kind.type is not None)
+    types = tuple(KINDS[name].type for name in kinds if KINDS[name].type is not None)
     words = " or ".join(map(repr, types)) or "no such field"
     hint = "it is required" if found is ABSENT else ""
     named = next((kind for kind in KINDS.values() if kind.type is not None and kind.type == found), None)
     if named is not None:
         hint = f"a {named.label} session is not accepted here"
-    return named or accepted[0], [problem("type", found, types or None, f"expected {words}", hint=hint)]
+    return named or KINDS[kinds[0]], [problem("type", found, types or None, f"expected {words}", hint=hint)]
 
 
 def _foreign(fault: Fault, kind: Kind, other: Kind) -> SessionProblem:

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import attrs
 
 from ..errors import SessionConfigError, SessionProblem
-from ..schema import SECRET_FIELDS, Place, member, place, refusal
+from ..schema import SECRET_FIELDS, Place, place, refusal
 from .kinds import Kind
 
 __all__ = [
@@ -132,7 +132,7 @@ def _plain(value: Any, path: str, problems: list[SessionProblem], *, secret: boo
                 problems.append(problem(where, f"<{type(key).__name__}>", allowed, reason))
             if type(item) not in _PLAIN:
                 inside = secret or key in SECRET_FIELDS
-                item = _plain(item, member(path, str(key)), problems, secret=inside)
+                item = _plain(item, f"{path}.{key}" if path else str(key), problems, secret=inside)
             found[key] = item
         return found
     if isinstance(value, list | tuple):

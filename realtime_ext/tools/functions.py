@@ -294,7 +294,7 @@ def _decoded(name: str, arguments: str) -> dict[str, Any]:
     """
     try:
         value = msgspec.json.decode(arguments) if arguments.strip() else {}
-    except (ValueError, RecursionError) as error:
+    except (ValueError, msgspec.DecodeError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise ArgumentFault(
             f"the arguments of {name} are not valid JSON: {reason}", kind="invalid_json"

@@ -300,7 +300,7 @@ def _is_document(text: str) -> bool:
         return False
     try:
         msgspec.json.decode(text)
-    except (ValueError, RecursionError):
+    except (ValueError, msgspec.DecodeError, RecursionError):
         return False
     return True
 
