@@ -48,7 +48,7 @@ def encode(value: Any, *, plain: bool = False) -> str:
 
     Args:
         value: Plain values, and anything within them that has a `to_dict()`, as the generated models do.
-            bytes become base64, which is how the API takes audio.
+            bytes become base64, which is how the API reads audio.
         plain: Whether the value holds plain values alone, as what `to_dict()` returns does.
 
     Returns:

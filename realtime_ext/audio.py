@@ -46,11 +46,11 @@ __all__ = [
 _N = TypeVar("_N", int, float)
 
 Buffer = bytes | bytearray | memoryview
-"""What every function of this package takes as audio; any other object with a buffer works too."""
+"""What every function here accepts as audio; any other object with a buffer works too."""
 
 
 def as_bytes(data: Buffer, name: str = "data") -> bytes | bytearray:
-    """Give any bytes-like object as bytes, copying only what is neither bytes nor a bytearray.
+    """Return any bytes-like object as bytes, copying only what is neither bytes nor a bytearray.
 
     Raises:
         TypeError: It is not bytes-like; for a str, with the hint that base64 has to be decoded first.
@@ -66,7 +66,7 @@ def as_bytes(data: Buffer, name: str = "data") -> bytes | bytearray:
 
 
 def whole_samples(data: Buffer, name: str = "data") -> bytes | bytearray:
-    """Give PCM16 as bytes, an even number of them.
+    """Return PCM16 as bytes, an even number of them.
 
     Raises:
         TypeError: It is not bytes-like.
@@ -101,7 +101,7 @@ def _swapped(numbers: array[_N]) -> array[_N]:
     return numbers
 
 
-def check_number(field: str, value: object, allowed: str, *, high: float, above: bool = False) -> None:
+def _check_number(field: str, value: float, allowed: str, *, high: float, above: bool = False) -> None:
     """Refuse what is not a number from 0 up to a limit.
 
     Args:
@@ -112,11 +112,8 @@ def check_number(field: str, value: object, allowed: str, *, high: float, above:
         above: Whether 0 itself is too little.
 
     Raises:
-        TypeError: It is not an int or float.
-        ValueError: It is out of bounds, or not a number at all.
+        ValueError: It is out of bounds.
     """
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{field}: expected {allowed}, got {type(value).__name__}")
     if not 0 <= value < float("inf") or (above and value == 0):
         raise ValueError(f"{field}: expected {allowed}, got {value!r}")
     if value > high:
@@ -150,7 +147,7 @@ class AudioFormat:
 
     @property
     def bytes_per_second(self) -> int:
-        """What one second takes."""
+        """The bytes of one second."""
         return self.rate * self.width
 
     def bytes_in(self, ms: float) -> int:
@@ -160,19 +157,11 @@ class AudioFormat:
             TypeError: `ms` is not a number.
             ValueError: `ms` is negative, not finite, or more than a day.
         """
-        check_number("ms", ms, "0 or more milliseconds", high=_LONGEST_MS)
+        _check_number("ms", ms, "0 or more milliseconds", high=_LONGEST_MS)
         return int(ms * self.rate / 1000) * self.width
 
     def ms_in(self, size: int) -> float:
-        """Give the milliseconds that `size` bytes last.
-
-        Raises:
-            TypeError: `size` is not an int.
-            ValueError: `size` is negative.
-        """
-        if isinstance(size, bool) or not isinstance(size, int):
-            raise TypeError(f"size: expected a number of bytes, got {type(size).__name__}")
-        check_number("size", size, "a number of bytes, 0 or more", high=1 << 62)
+        """Return the milliseconds that `size` bytes last."""
         return size * 1000 / self.bytes_per_second
 
 
@@ -181,7 +170,7 @@ _PCMU = AudioFormat(name="pcmu", rate=8000, width=1, silent_sample=b"\xff")
 _PCMA = AudioFormat(name="pcma", rate=8000, width=1, silent_sample=b"\xd5")
 
 _FORMATS = {form.name: form for form in (_PCM, _PCMU, _PCMA)}
-# The events of translation sessions still say pcm16.
+# The events of translation sessions still have pcm16.
 _FORMATS |= {form.type: form for form in _FORMATS.values()} | {"pcm16": _PCM}
 _BETA = {"g711_ulaw": "pcmu", "g711_alaw": "pcma"}
 
@@ -194,7 +183,7 @@ def audio_format(format: Any = "pcm") -> AudioFormat:
             dict; an `AudioFormat` itself; or None for the API's own choice, PCM.
 
     Returns:
-        The format; PCM with another rate where the session's format object says so.
+        The format; PCM with another rate where the session's format object has one.
 
     Raises:
         ValueError: There is no such format.
@@ -218,15 +207,15 @@ def audio_format(format: Any = "pcm") -> AudioFormat:
 
 
 def duration_ms(data: Buffer, format: Any = "pcm") -> float:
-    """Say how long raw audio lasts.
+    """Return how long raw audio lasts.
 
     Args:
         data: Mono audio in `format`.
-        format: As `audio_format` takes it.
+        format: As for `audio_format`.
 
     Returns:
         Milliseconds, not rounded: 48 bytes of PCM and 8 of G.711 are 1.0. Fields of the API such as
-        `audio_end_ms` take whole ones: `int()` keeps within the audio.
+        `audio_end_ms` are whole: `int()` keeps within the audio.
 
     Raises:
         TypeError: `data` is not bytes-like.
@@ -236,11 +225,11 @@ def duration_ms(data: Buffer, format: Any = "pcm") -> float:
 
 
 def silence(ms: float, format: Any = "pcm") -> bytes:
-    """Make silence.
+    """Return silence.
 
     Args:
         ms: Its length in milliseconds, 0 or more; cut to whole samples.
-        format: As `audio_format` takes it.
+        format: As for `audio_format`.
 
     Returns:
         Raw audio: zeros for PCM, 0xFF for μ-law, 0xD5 for A-law.
@@ -258,12 +247,12 @@ def chunks(data: Buffer, format: Any = "pcm", ms: float = 20, *, pad: bool = Fal
 
     Args:
         data: Mono audio in `format`.
-        format: As `audio_format` takes it.
+        format: As for `audio_format`.
         ms: Milliseconds a chunk, above 0; 20 is what telephony and WebRTC use.
         pad: Fill the last chunk up with silence; without it that one may be shorter.
 
     Returns:
-        An iterator of the chunks. Put together they are `data` again, but for the padding.
+        An iterator of the chunks. Joined they are `data` again, but for the padding.
 
     Raises:
         TypeError: `data` is not bytes-like.
@@ -289,7 +278,7 @@ class Chunker:
         line.send(chunker.flush())
 
     Args:
-        format: As `audio_format` takes it.
+        format: As for `audio_format`.
         ms: Milliseconds a chunk, above 0.
 
     Raises:
@@ -302,7 +291,7 @@ class Chunker:
         self._rest = bytearray()
 
     def feed(self, data: Buffer) -> list[bytes]:
-        """Take the next piece.
+        """Add the next piece.
 
         Returns:
             The chunks that are now complete, oldest first; what remains is kept for the next piece.
@@ -317,7 +306,7 @@ class Chunker:
         return [whole[start : start + self._size] for start in range(0, end, self._size)]
 
     def flush(self, *, pad: bool = True) -> bytes:
-        """Give what remains and start anew.
+        """Return what remains and start anew.
 
         Args:
             pad: Fill it up with silence to a whole chunk.
@@ -331,8 +320,7 @@ class Chunker:
 
 
 def _size(form: AudioFormat, ms: float) -> int:
-    # What is no number is refused by bytes_in.
-    size = 0 if isinstance(ms, int | float) and not 0 < ms < float("inf") else form.bytes_in(ms)
+    size = form.bytes_in(ms) if 0 < ms < float("inf") else 0
     if not size:
         raise ValueError(f"ms: expected a chunk of at least one sample, got {ms!r} ms")
     return size
@@ -350,7 +338,7 @@ _ENVELOPE = "data"  # where an UnknownEvent has the event as it came
 
 
 def decode(event: Any) -> bytes:
-    """Give the audio of an audio delta.
+    """Return the audio of an audio delta.
 
     Args:
         event: A `response.output_audio.delta`, or a translation session's `session.output_audio.delta`:
@@ -395,17 +383,7 @@ def pcmu_to_pcm16(data: Buffer) -> bytes:
 
 
 def pcma_to_pcm16(data: Buffer) -> bytes:
-    """Decode A-law, the API's `audio/pcma`.
-
-    Args:
-        data: One byte a sample.
-
-    Returns:
-        16-bit little-endian PCM of the same rate, within ±32256.
-
-    Raises:
-        TypeError: `data` is not bytes-like.
-    """
+    """Decode A-law, the API's `audio/pcma`, to values within ±32256; otherwise as `pcmu_to_pcm16`."""
     return _expand(as_bytes(data), _expansion(_A))
 
 
@@ -426,21 +404,14 @@ def pcm16_to_pcmu(data: Buffer) -> bytes:
 
 
 def pcm16_to_pcma(data: Buffer) -> bytes:
-    """Encode to A-law, the API's `audio/pcma`. The rate stays as it is: resample to 8 kHz before.
-
-    Args:
-        data: 16-bit little-endian PCM.
-
-    Returns:
-        One byte a sample.
-
-    Raises:
-        TypeError: `data` is not bytes-like.
-        ValueError: The last sample is cut in half.
-    """
+    """Encode to A-law, the API's `audio/pcma`; otherwise as `pcm16_to_pcmu`."""
     return _compress(data, _compression(_A))
 
 
+# G.711, both laws and both ways, by tables. A value that lies on a decision value goes to the interval above
+# it when positive and to the one nearer zero when negative: G.711 leaves that open, and this is how ITU-T's
+# own reference software (G.191, `ulaw_compress` and `alaw_compress`) has it.
+# Source: ITU-T G.711, tables 1a, 1b, 2a, 2b (https://www.itu.int/rec/T-REC-G.711).
 # A law is the function from an interval's number (3 bits of segment, 4 bits of step) to the lowest
 # magnitude in it, on the 16-bit scale, and the mask that turns the number of a positive sample into its
 # octet. Number 128 is the end.
@@ -477,7 +448,7 @@ def _expansion(law: _Law) -> tuple[bytes, bytes]:
 
 @cache
 def _compression(law: _Law) -> bytes:
-    """The octet of each 16-bit sample, which is taken as unsigned."""
+    """The octet of each 16-bit sample, read as unsigned."""
     edge, mask = law
     edges = [edge(number) for number in range(128)]
     ends = [*edges[1:], 32768]
@@ -510,7 +481,7 @@ class Resampler:
             connection.append_audio(resampler.process(piece))
         connection.append_audio(resampler.flush())
 
-    Between two rates that are the same it hands the audio on and needs no soxr.
+    Between two rates that are the same it returns the audio as it is and needs no soxr.
 
     Args:
         source: Samples a second of what comes in, above 0.
@@ -533,10 +504,8 @@ class Resampler:
         quality: Literal["QQ", "LQ", "MQ", "HQ", "VHQ"] = "HQ",
     ) -> None:
         for name, rate in (("source", source), ("target", target)):
-            check_number(name, rate, "a rate above 0 samples a second", high=HIGHEST_RATE, above=True)
-        if isinstance(channels, bool) or not isinstance(channels, int):
-            raise TypeError(f"channels: expected 1 to 32, got {type(channels).__name__}")
-        if not 1 <= channels <= 32:
+            _check_number(name, rate, "a rate above 0 samples a second", high=HIGHEST_RATE, above=True)
+        if channels not in range(1, 33):
             raise ValueError(f"channels: expected 1 to 32, got {channels!r}")
         if quality not in ("QQ", "LQ", "MQ", "HQ", "VHQ"):
             raise ValueError(f"quality: expected QQ, LQ, MQ, HQ or VHQ, got {quality!r}")
@@ -547,13 +516,13 @@ class Resampler:
         self._stream = self._make() if self._make else None
 
     def process(self, data: Buffer) -> bytes:
-        """Take the next piece.
+        """Add the next piece.
 
         Args:
             data: PCM at the source's rate; a frame that is cut is completed by the next piece.
 
         Returns:
-            What is ready at the target's rate. The filter looks ahead, so the first pieces give less, or
+            What is ready at the target's rate. The filter looks ahead, so the first pieces return less, or
             nothing.
 
         Raises:
@@ -565,7 +534,7 @@ class Resampler:
         return self._run(bytes(raw[:end]), last=False)
 
     def flush(self) -> bytes:
-        """Give what the filter still holds, and start anew for another stream.
+        """Return what the filter still holds, and start anew for another stream.
 
         Returns:
             The end of the audio. Half a frame that was never completed is dropped.
@@ -612,12 +581,12 @@ _READABLE = "8, 16, 24 or 32-bit PCM, 32 or 64-bit float, A-law or μ-law"
 
 
 def read_wav(path: str | os.PathLike[str], rate: int = 24000) -> bytes:
-    """Read a WAV file as the API takes audio.
+    """Read a WAV file into the API's PCM.
 
     Args:
         path: A file of 8, 16, 24 or 32-bit PCM, 32 or 64-bit float, A-law or μ-law, with any number of
             channels.
-        rate: Samples a second to give; 24000 is the API's PCM. A file of another rate needs the extra
+        rate: Samples a second of the result; 24000 is the API's PCM. A file of another rate needs the extra
             `audio`.
 
     Returns:
@@ -630,10 +599,10 @@ def read_wav(path: str | os.PathLike[str], rate: int = 24000) -> bytes:
         ValueError: It is no WAV file, or of a kind that is not named above; or `rate` is not above 0.
         ImportError: It has another rate and soxr is not installed; the message names the extra.
     """
-    check_number("rate", rate, "samples a second, above 0", high=HIGHEST_RATE, above=True)
-    path = _checked_path(path)
+    _check_number("rate", rate, "samples a second, above 0", high=HIGHEST_RATE, above=True)
+    file = Path(path).read_bytes()
     try:
-        header, data = _parse(Path(path).read_bytes())
+        header, data = _parse(file)
         pcm = _mono(_to_pcm16(header, data), header.channels)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
@@ -657,30 +626,16 @@ def write_wav(path: str | os.PathLike[str], pcm16: Buffer, rate: int = 24000) ->
         ValueError: Its last sample is cut in half, or `rate` is not a whole number above 0.
     """
     raw = whole_samples(pcm16, "pcm16")
-    path = _checked_path(path)
     if isinstance(rate, bool) or not isinstance(rate, int) or not 0 < rate < 1 << 31:
         raise ValueError(f"rate: expected a whole number of samples a second, above 0, got {rate!r}")
     if len(raw) > _LARGEST:
         raise ValueError(f"pcm16: expected {_LARGEST} bytes at most, which is WAV's limit; got {len(raw)}")
-    with open(path, "wb") as file, wave.open(file, "wb") as out:
+    # A number would be the file that has it, not a path.
+    with Path(path).open("wb") as file, wave.open(file, "wb") as out:
         out.setnchannels(1)
         out.setsampwidth(2)
         out.setframerate(rate)
         out.writeframes(raw)
-
-
-def _checked_path(path: object) -> Path:
-    # bytes are paths to the operating system, but not to pathlib.
-    if not isinstance(path, str | os.PathLike):
-        raise TypeError(f"path: expected a str or a path, got {type(path).__name__}")
-    text = os.fspath(path)
-    if not isinstance(text, str) or "\0" in text:
-        raise ValueError(f"path: expected a path that is text without NUL, got {text!r}")
-    try:
-        os.fsencode(text)
-    except UnicodeEncodeError as error:
-        raise ValueError(f"path: expected a path that the system can write, got {text!r}") from error
-    return Path(text)
 
 
 @attrs.frozen

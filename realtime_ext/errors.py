@@ -151,7 +151,7 @@ class SdpError(RealtimeError, ValueError):
 
 
 class ToolArgumentError(RealtimeError, ValueError):
-    """Arguments from the model that a tool doesn't take."""
+    """Arguments from the model that don't fit a tool."""
 
 
 class WebhookVerificationError(RealtimeError):
@@ -181,12 +181,12 @@ class APIStatusError(RealtimeError):
     Args:
         message: The API's own words; without an error envelope, the status and the start of the body.
         status_code: The HTTP status.
-        code: The API's error code, such as `invalid_offer`; None if it gave none.
+        code: The API's error code, such as `invalid_offer`; None if there is none.
         param: The parameter that the API complains of, if it names one.
         type: The API's error type, such as `invalid_request_error`.
         request_id: The `x-request-id` header, for support.
         body: The body's text, whatever it is.
-        retry_after: Seconds after which the API wants to be asked again; None if it didn't say.
+        retry_after: Seconds after which the API wants to be asked again; None if it named none.
         may_have_applied: Whether the API may have carried out the request all the same.
     """
 
@@ -297,8 +297,8 @@ class ConnectionClosedError(RealtimeError):
 
     Args:
         code: The WebSocket close code; None if the connection broke without one.
-        reason: What the other side, or this one, gave as the reason.
-        unsent: Events that were handed over and not sent, as dicts that `send` takes.
+        reason: Why, in the words of the other side or of this one.
+        unsent: Events that were queued and not sent, as dicts for `send`.
     """
 
     def __init__(self, code: int | None = None, reason: str = "", unsent: Sequence[Any] = ()) -> None:

@@ -1,8 +1,8 @@
 """Events of the Realtime API: from the wire to generated classes, and back.
 
-The job: choose the class of an event by one table look-up, and give whatever has no class, or does not fit
+The job: choose the class of an event by one table look-up, and return whatever has no class, or does not fit
 its class, as an `UnknownEvent`. Nothing that a server sends raises here, so that no event ends the loop that
-reads it; and nothing that it says is lost or changed.
+reads it; and nothing that it sends is lost or changed.
 
 Source: https://platform.openai.com/docs/api-reference/realtime-server-events
 """
@@ -65,7 +65,7 @@ class UnknownEvent:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the event as it came."""
+        """Return the event as it came."""
         return dict(self.data)
 
 
@@ -211,7 +211,7 @@ def _choose_by_session(conversation: _Reader, translation: _Reader, name: str) -
 
 
 def _is_translation(name: str, session: Any) -> bool:
-    # Conversation and transcription sessions always say their type, updates of translation sessions never do:
+    # Conversation and transcription sessions always have their type, updates of translation sessions never:
     # a session without one is a translation's if it has what that needs and nothing beside it.
     if not isinstance(session, Mapping):
         return False

@@ -217,8 +217,8 @@ class Form:
         limits: Smallest and largest number, length or size; infinite where there is none.
         open_ends: Whether the limit itself is outside, for each of the two.
         properties: The places in an object, by name.
-        constants: The values of the fields that can have only one, by which an object is told from others.
-        additional: Where other fields go: a place, False for nowhere, None where the schema says nothing.
+        constants: The values of the fields that can have only one, in which objects differ.
+        additional: Where other fields go: a place, False for nowhere, None where the schema has no such word.
         others: Places where the value must fit as well.
         choices: Places of which the value must fit exactly one; empty for no such limit.
         is_bare: Whether nothing limits its values but its type, and its own list and range if it has them.
@@ -288,7 +288,7 @@ class Form:
 
     @property
     def tag(self) -> str | None:
-        """The constant `type` by which this object is told from its siblings, if it has one."""
+        """The constant `type` by which this object differs from its siblings, if it has one."""
         tag = self.constants.get("type")
         return tag if isinstance(tag, str) else None
 
@@ -343,7 +343,7 @@ class Form:
 
 @cache
 def place(name: str) -> Place:
-    """Return the place that takes a value of one of the API's schemas.
+    """Return the place of a value of one of the API's schemas.
 
     Args:
         name: The schema's name in the API's description.
@@ -496,7 +496,7 @@ def _weight(faults: Iterable[Fault]) -> tuple[int, int]:
 def _meant(
     forms: list[Form], value: dict[str, Any], path: str, secret: bool, found: list[Fault]
 ) -> list[Form]:
-    """Return the forms that an object may be meant to have, by the constants that tell them apart."""
+    """Return the forms that an object may be meant to have, by the constants in which they differ."""
     for name in forms[0].constants:
         if any(name not in form.constants for form in forms):
             continue
@@ -612,7 +612,7 @@ def _forms(schema: Any, document: _Document, *, secret: bool) -> Iterator[Form]:
     secret = secret or (document.has_formats and schema.get("format") == "password")
     combined = _COMBINATIONS & schema.keys()
     if len(combined) == 1 and combined <= {"$ref", "anyOf"} and not _ASSERTIONS & schema.keys():
-        # What stands beside a reference or a union is told to people alone.
+        # What stands beside a reference or a union is a note to people.
         if "anyOf" in combined:
             for one in schema["anyOf"]:
                 yield from _forms(one, document, secret=secret)

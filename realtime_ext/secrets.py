@@ -1,7 +1,7 @@
 """Secrets: values that are passed on but never shown.
 
-The job: hold a key so that no repr, log or traceback prints it, and take keys out of text that came from
-elsewhere before it is put into a message. It must not decide what is secret beyond the shapes listed here.
+The job: hold a key so that no repr, log or traceback prints it, and mask keys in text that came from
+elsewhere before it goes into a message. It must not decide what is secret beyond the shapes listed here.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _SHAPES = re.compile(
 
 @final
 class Secret:
-    """A text that only `reveal` gives away.
+    """A text that only `reveal` returns.
 
     Args:
         value: The text itself.
@@ -76,7 +76,7 @@ def redact(text: str, secrets: Iterable[str]) -> str:
 
     Args:
         text: Text from elsewhere, such as an error body that quotes the key it was sent.
-        secrets: The values to take out; empty ones are passed over.
+        secrets: The values to mask; empty ones are skipped.
 
     Returns:
         The text without them.
@@ -92,7 +92,7 @@ def mask(text: str, secrets: Iterable[str] = ()) -> str:
 
     Args:
         text: Text from elsewhere that is about to be shown.
-        secrets: Exact values to take out too.
+        secrets: Exact values to mask too.
 
     Returns:
         The text that may be shown.

@@ -181,7 +181,7 @@ def split(text: str, separator: str) -> list[str]:
 
 
 def _read_quoted(text: str, start: int) -> tuple[str, int]:
-    """Undo the quoting of the quoted-string that begins at `start`; also give the index behind it."""
+    """Undo the quoting of the quoted-string that begins at `start`; also return the index behind it."""
     pieces: list[str] = []
     index = start + 1
     while index < len(text):
@@ -247,7 +247,7 @@ class SipHeaders(Mapping[str, str]):
     """The header fields of a SIP message: names in any case, every repetition kept, order kept.
 
     It behaves as `httpx.Headers` does: `headers["via"]` joins repeated fields with a comma, `get_list` and
-    `multi_items` give them one by one. Compact names are the long ones' equals: `headers["f"]` is
+    `multi_items` return them one by one. Compact names are the long ones' equals: `headers["f"]` is
     `headers["From"]`. Its repr shows names only, since values are callers' numbers and names.
 
     Args:
@@ -279,7 +279,7 @@ class SipHeaders(Mapping[str, str]):
 
     @property
     def from_(self) -> SipAddress | None:
-        """Who is calling, as the caller says; None where the field is missing or unreadable."""
+        """Who is calling, as the caller states it; None where the field is missing or unreadable."""
         return next(iter(self.addresses("from")), None)
 
     @property
@@ -295,7 +295,7 @@ class SipHeaders(Mapping[str, str]):
 
     @property
     def diversion(self) -> tuple[SipAddress, ...]:
-        """Who forwarded the call, the latest first (RFC 5806); `params` says why (`reason`)."""
+        """Who forwarded the call, the latest first (RFC 5806); `params` has why (`reason`)."""
         return self.addresses("diversion")
 
     def addresses(self, name: str) -> tuple[SipAddress, ...]:
@@ -320,7 +320,7 @@ class SipHeaders(Mapping[str, str]):
         return tuple(found)
 
     def get_list(self, name: str) -> list[str]:
-        """Give every value of a field, in order; an empty list where there is none.
+        """Return every value of a field, in order; an empty list where there is none.
 
         Args:
             name: The field's name in any case, or its compact form.
@@ -333,11 +333,11 @@ class SipHeaders(Mapping[str, str]):
         return list(self._index.get(_key(name), ()))
 
     def multi_items(self) -> list[tuple[str, str]]:
-        """Give every field as it came: name as written, value, order and repetitions kept."""
+        """Return every field as it came: name as written, value, order and repetitions kept."""
         return list(self._fields)
 
     def to_list(self) -> list[dict[str, str]]:
-        """Give the fields in the shape that webhooks carry: `{"name": …, "value": …}` each."""
+        """Return the fields in the shape that webhooks carry: `{"name": …, "value": …}` each."""
         return [{"name": name, "value": value} for name, value in self._fields]
 
     def __getitem__(self, name: str) -> str:

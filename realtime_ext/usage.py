@@ -6,7 +6,7 @@
     meter.usage.input.audio                       # tokens, cached ones among them
     meter.usage.cost(prices)                      # Decimal("0.0421"), or None if a price isn't known
 
-The API counts tokens by modality (text, audio, image) and says how many of the input's were cached;
+The API counts tokens by modality (text, audio, image), and how many of the input's were cached;
 responses that were cut short count as well. Prices are the caller's: this module has none, and must not
 fetch any either.
 """
@@ -59,7 +59,7 @@ class Tokens:
 
 @attrs.frozen(kw_only=True)
 class Amount:
-    """What some responses or transcriptions took; `+` adds.
+    """What some responses or transcriptions used; `+` adds.
 
     Args:
         count: How many they were.
@@ -92,7 +92,7 @@ def amount_of(usage: Any, output: str | None = None) -> Amount:
 
     Args:
         usage: Generated model or dict; None counts as one of nothing.
-        output: The modality of the output where the API doesn't say it, such as "text".
+        output: The modality of the output where the API doesn't state it, such as "text".
 
     Returns:
         The amount of one. A total that exceeds its parts leaves the rest in `other`, unless only one
@@ -111,7 +111,7 @@ def amount_of(usage: Any, output: str | None = None) -> Amount:
 
 
 def part(value: Any, name: str) -> Any:
-    """Give a field of a generated model or a dict; None if it isn't there."""
+    """Return a field of a generated model or a dict; None if it isn't there."""
     return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
 
 
@@ -153,7 +153,7 @@ class Price:
     """A model's prices from one day on.
 
     Args:
-        model: Its name as the API says it; a snapshot is a model of its own.
+        model: Its name as the API has it; a snapshot is a model of its own.
         since: The first day on which they hold.
         text: Tokens of text.
         audio: Tokens of audio.
@@ -288,7 +288,7 @@ def _known(fields: Mapping[str, Any], names: tuple[str, ...], at: str) -> None:
 
 
 def day_of(value: Any, at: str) -> datetime.date:
-    """Give the day that is meant by a date, a time or text such as `2026-01-31`.
+    """Return the day that is meant by a date, a time or text such as `2026-01-31`.
 
     Raises:
         ValueError: It is neither.
@@ -336,7 +336,7 @@ class UsageEntry:
 
 @attrs.frozen
 class Usage:
-    """What responses and transcriptions took; `+` adds, and `sum(usages, Usage())` works.
+    """What responses and transcriptions used; `+` adds, and `sum(usages, Usage())` works.
 
     Args:
         entries: One for each kind and model.
@@ -350,8 +350,8 @@ class Usage:
 
         Args:
             response: A `response.done` event or its response, generated or a dict, whatever its status. One
-                without usage counts as a response that took nothing.
-            model: The session's model, which the response doesn't say.
+                without usage counts as a response that used nothing.
+            model: The session's model, which the response doesn't name.
         """
         usage = part(part(response, "response") or response, "usage")
         return cls((UsageEntry(kind="response", model=model, amount=amount_of(usage)),))
@@ -362,7 +362,7 @@ class Usage:
 
         Args:
             event: A `conversation.item.input_audio_transcription.completed` event, generated or a dict.
-            model: The transcription's model, which the event doesn't say.
+            model: The transcription's model, which the event doesn't name.
         """
         amount = amount_of(part(event, "usage"), output="text")
         return cls((UsageEntry(kind="transcription", model=model, amount=amount),))
@@ -382,12 +382,12 @@ class Usage:
 
     @property
     def responses(self) -> Amount:
-        """What all responses took."""
+        """What all responses used."""
         return self._sum("response")
 
     @property
     def transcriptions(self) -> Amount:
-        """What all transcriptions of the input took, which other models make at other prices."""
+        """What all transcriptions of the input used, which other models make at other prices."""
         return self._sum("transcription")
 
     @property
@@ -423,17 +423,17 @@ class Usage:
     def cost(
         self, prices: PriceTable | Mapping[str, Any], *, on: datetime.date | str | None = None
     ) -> Decimal | None:
-        """Say what all of it costs.
+        """Return what all of it costs.
 
         Args:
-            prices: A table of your own, or a dict as `PriceTable.from_dict` takes it.
+            prices: A table of your own, or a dict as for `PriceTable.from_dict`.
             on: The day whose prices count, a date or as `2026-08-01`; today (UTC) if left out.
 
         Returns:
             The sum in the table's currency, responses and transcriptions together; or None where that
             isn't
             known: for a model, a day or a modality that the table has no price of, and for tokens of which
-            the API didn't say what they were.
+            the API didn't state the modality.
 
         Raises:
             TypeError: `prices` is neither.
@@ -462,10 +462,10 @@ class UsageMeter:
     """Adds up what a session uses.
 
     It looks at `session.created` and `session.updated` for the models, and at `response.done` and completed
-    transcriptions for what they took; an event that comes twice counts once. Everything else is passed over.
+    transcriptions for what they used; an event that comes twice counts once. Everything else is passed over.
 
     Args:
-        model: The session's model, until an event says it. A sideband gets no `session.created`.
+        model: The session's model, until an event names it. A sideband gets no `session.created`.
         transcription_model: The model that transcribes the input, likewise.
     """
 
@@ -475,7 +475,7 @@ class UsageMeter:
         self._model = model
         self._transcription_model = transcription_model
         self._usage = Usage()
-        self._seen: dict[str, None] = {}  # a set that is empty takes more
+        self._seen: dict[str, None] = {}  # smaller than a set while it is empty
 
     @property
     def usage(self) -> Usage:
@@ -483,7 +483,7 @@ class UsageMeter:
         return self._usage
 
     def observe(self, event: Any) -> None:
-        """Take one server event: generated, an `UnknownEvent`, or a dict."""
+        """Count one server event: generated, an `UnknownEvent`, or a dict."""
         data = part(event, "data")
         if not isinstance(event, Mapping) and isinstance(data, Mapping):
             event = data  # an UnknownEvent has the event as it came in there

@@ -1,7 +1,7 @@
-"""Session descriptions: read them without loss, check offers before they are sent, mend their line ends.
+"""Session descriptions: read them without loss, check offers before they are sent, repair their line ends.
 
     offer = sdp.SessionDescription.parse(text)     # str(offer) == text
-    sdp.check_offer(text)                          # -> [] when the API would take it
+    sdp.check_offer(text)                          # -> [] when the API would accept it
     sdp.repair(text)                               # CRLF line ends, nothing else
 
 The package reads text and makes no connection. An offer that is sent must stay as it is, byte for byte, so

@@ -313,7 +313,7 @@ class Candidate:
 
 
 class CandidateError(ValueError):
-    """A candidate line that can't be read. `no_address` says that the address is what it lacks."""
+    """A candidate line that can't be read. `no_address`: the address is what it lacks."""
 
     def __init__(self, message: str, *, no_address: bool = False) -> None:
         super().__init__(message)
@@ -324,7 +324,7 @@ def parse_candidate(value: str, line: int = 0) -> Candidate:
     """Read the text after `a=candidate:`.
 
     Raises:
-        CandidateError: It isn't one; the message says what is missing or wrong, without the text itself.
+        CandidateError: It isn't one; the message names what is missing or wrong, without the text itself.
     """
     fields = value.rstrip(" ").split(" ")
     if fields == [""]:
@@ -430,7 +430,7 @@ class Section:
 
 @attrs.frozen(repr=False)
 class Media(Section):
-    """One media section. What it doesn't state itself is the session's where SDP says so.
+    """One media section. What it doesn't state itself is the session's where SDP defines it so.
 
     Attributes:
         line: The line of its m=, counted from 1.
@@ -476,12 +476,12 @@ class Media(Section):
 
     @property
     def direction(self) -> Direction:
-        """What the offerer wants to do; `sendrecv` if neither section nor session says (RFC 8866 §6.7)."""
+        """What the offerer wants to do; `sendrecv` unless another is stated (RFC 8866 §6.7)."""
         return self.own_direction or self._session.own_direction or "sendrecv"
 
     @property
     def is_rejected(self) -> bool:
-        """Whether port 0 takes the section out, unless it is only bundled (RFC 9429 §5.2.1, RFC 9143 §6)."""
+        """Whether port 0 removes the section, unless it is only bundled (RFC 9429 §5.2.1, RFC 9143 §6)."""
         return self.port == 0 and not self.has("bundle-only")
 
     @property
@@ -604,7 +604,7 @@ class SessionDescription:
 
         Raises:
             SdpError: It is no SDP: the first line is not `v=0`, a line is not a letter and `=`, the lines o,
-                s or t are missing, an m= line can't be read, or there are NUL characters. `line` says where.
+                s or t are missing, an m= line can't be read, or there are NUL characters. `line` is where.
 
         Source: RFC 8866 §5 and §9.
         """
@@ -814,7 +814,7 @@ def _bad_line(number: int, line: str) -> Problem:
             number,
             "nul_character",
             f"character {line.index(chr(0)) + 1} of the line is NUL, which SDP may not hold",
-            "The text was taken from a buffer that is too long, or decoded with the wrong character set.",
+            "The text was read from a buffer that is too long, or decoded with the wrong character set.",
         )
     # No more than two characters are quoted: they should be `x=`, and what follows may be a secret.
     return Problem(
@@ -830,8 +830,7 @@ def _bad_media(number: int, line: str) -> Problem:
         number,
         "bad_media_line",
         f"the media line is {shown(line)}; `m=<media> <port, at most 65535> <protocol> <format> …` is needed",
-        "Taking the last codec out of a section leaves a line without formats: leave one, or remove "
-        "the section.",
+        "Removing the last codec of a section makes a line without formats: keep one, or remove the section.",
     )
 
 

@@ -42,8 +42,8 @@ def check_offer(text: str | bytes) -> list[Problem]:
         text: The offer exactly as it would be sent.
 
     Returns:
-        The problems by their lines, at most 100; empty when the API would take the offer. Nothing is raised,
-        whatever the text is.
+        The problems by their lines, at most 100; empty when the API would accept the offer. Nothing is
+        raised, whatever the text is.
 
     Example:
         >>> [problem.code for problem in check_offer(offer.strip())]
@@ -79,7 +79,7 @@ def check_offer(text: str | bytes) -> list[Problem]:
 
 
 def _check_role(offer: SessionDescription, live: list[Media]) -> Iterator[Problem]:
-    """An offer says actpass and lets the answer choose (RFC 8842 §5.2, RFC 9429 §5.2.1)."""
+    """An offer has actpass: the answer chooses (RFC 8842 §5.2, RFC 9429 §5.2.1)."""
     for section in (offer.session, *live):
         for line, role in section.index.get("setup", ()):
             if role in ("active", "passive"):
@@ -119,7 +119,7 @@ def _voice_problems(media: Media, offer: SessionDescription) -> list[Problem]:
             Problem(
                 media.line,
                 "audio_rejected",
-                "the audio section has port 0, which takes it out of the call; a port such as 9 is needed",
+                "the audio section has port 0, which removes it from the call; a port such as 9 is needed",
                 "The transceiver was stopped, or this is an answer that refused audio.",
             )
         )
@@ -182,7 +182,7 @@ def _check_names(offer: SessionDescription, live: list[Media]) -> Iterator[Probl
                 "unknown_bundle_mid",
                 f"BUNDLE names the mid {shown(unknown)}, which no section has; only sections of the "
                 "offer may be named",
-                "A section was removed from the offer: take its mid out of `a=group:BUNDLE` too.",
+                "A section was removed from the offer: remove its mid from `a=group:BUNDLE` too.",
             )
 
 
@@ -261,7 +261,7 @@ def _check_codecs(offer: SessionDescription, live: list[Media]) -> Iterator[Prob
                     "codec_without_rtpmap",
                     f"the {media.name} section lists payload type {number} and has no "
                     f"`a=rtpmap:{number} …` for it",
-                    "A codec was taken out by hand: take its number out of the m= line too.",
+                    "A codec was removed by hand: remove its number from the m= line too.",
                 )
 
 
@@ -280,7 +280,7 @@ def _check_candidates(offer: SessionDescription, live: list[Media]) -> Iterator[
                 line,
                 "candidate_without_address" if fault.no_address else "bad_candidate",
                 f"{fault}; an IP address or a name in `.local` is needed" if fault.no_address else str(fault),
-                "Leave the whole line out: the API takes an offer without candidates.",
+                "Remove the whole line: the API accepts an offer without candidates.",
                 fatal=not readable,
             )
         if readable and all(candidate.is_unspecified for candidate in readable):
@@ -289,7 +289,7 @@ def _check_candidates(offer: SessionDescription, live: list[Media]) -> Iterator[
                 "candidate_without_address",
                 f"each of the {media.name} section's candidates has the address {readable[0].address}, "
                 "where nobody can be reached; an IP address or a name in `.local` is needed",
-                "Leave these lines out: the API takes an offer without candidates.",
+                "Remove these lines: the API accepts an offer without candidates.",
                 fatal=False,
             )
 
@@ -309,7 +309,7 @@ _REPAIR = (
     "Something rewrote the offer's line ends (a file, a form, a text template); repair() puts CRLF back."
 )
 
-# The order of RFC 8866 §9. Below an m= line readers take any order.
+# The order of RFC 8866 §9. Below an m= line readers accept any order.
 _SESSION = {
     letter: place
     for place, letters in enumerate(("v", "o", "s", "i", "u", "e", "p", "c", "b", "trz", "k", "a"))
@@ -375,7 +375,7 @@ def _unknown_line(number: int, letter: str) -> Problem:
         number,
         "unknown_line",
         f"SDP has no line `{letter}=`; its letters are v o s i u e p c b t r z k a m",
-        "Readers must refuse what they don't know: take the line out.",
+        "Readers must refuse what they don't know: remove the line.",
     )
 
 
@@ -399,8 +399,8 @@ def repair(text: bytes) -> bytes: ...
 def repair(text: str | bytes) -> str | bytes:
     """End every line with CRLF, the last one too.
 
-    Whether the text is an offer at all doesn't matter; `check_offer` tells. Repairing twice changes nothing
-    more, and an empty text stays empty.
+    Whether the text is an offer at all is for `check_offer`. Repairing twice changes nothing more, and an
+    empty text stays empty.
 
     Args:
         text: An offer whose line ends something has rewritten or trimmed.

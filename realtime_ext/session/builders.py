@@ -203,8 +203,8 @@ class InputBuilder(Builder):
         Args:
             model: A transcription model, such as `gpt-4o-transcribe`; None turns transcription off.
             language: The language spoken, as ISO 639-1 code.
-            languages: The languages that may be spoken, for the models that take several.
-            keywords: Terms that are likely to be heard, for the models that take them.
+            languages: The languages that may be spoken, for the models that accept several.
+            keywords: Terms that are likely to be heard, for the models that accept them.
             prompt: A hint, in words or keywords as the model wants it.
             delay: How long the model may wait for accuracy, for the models that can.
         """
@@ -266,7 +266,7 @@ class InputBuilder(Builder):
         create_response: bool | None = None,
         interrupt_response: bool | None = None,
     ) -> Self:
-        """Detect turns by what is said. The last call about turns wins, as a whole.
+        """Detect turns by the meaning of speech. The last call about turns wins, as a whole.
 
         Args:
             eagerness: How soon to answer.
@@ -394,7 +394,7 @@ class SessionBuilder(InputBuilder):
         """Set all tools at once; an empty list removes all that a session has.
 
         Args:
-            tools: A toolbox, or what `tool` takes.
+            tools: A toolbox, or several tools as for `tool`.
 
         Raises:
             SessionConfigError: A function can't be described to the model under its name.
@@ -643,7 +643,7 @@ class TranslationSessionBuilder(Builder):
 
 
 def _tool_definition(tool: Tool, path: str) -> dict[str, Any]:
-    """Return a tool as the API takes it.
+    """Return a tool as the API accepts it.
 
     Args:
         tool: A function, a generated model or a dict.
@@ -669,15 +669,13 @@ def _tool_definition(tool: Tool, path: str) -> dict[str, Any]:
 
 
 def _tool_definitions(tools: Toolbox | Iterable[Tool]) -> list[dict[str, Any]]:
-    """Return several tools as the API takes them; raises as `_tool_definition` does."""
+    """Return several tools as the API accepts them; raises as `_tool_definition` does."""
     listed: Any = getattr(tools, "definitions", tools)
-    if isinstance(listed, str | Mapping) or not isinstance(listed, Iterable):
-        raise TypeError(f"tools: expected a toolbox or several tools, got {type(tools).__name__}")
     return [_tool_definition(tool, f"tools[{index}]") for index, tool in enumerate(listed)]
 
 
 def _tool_choice(choice: Any, mcp: str | None, name: str | None) -> Any:
-    """Return a choice as the API takes it.
+    """Return a choice as the API accepts it.
 
     Args:
         choice: A policy, a function, its name, or the API's own object.

@@ -1,6 +1,6 @@
 """The one check of a session, whether it came as a builder, a model or a dict.
 
-The job: apply the schemas, the beta names and the rules, and put what they find in one order: beta names,
+The job: apply the schemas, the beta names and the rules, and order what they find: beta names,
 `type`, the schema's fields in its own order, the rules. Limits are the schema's alone; rules are about
 several fields at once, or about what a session would do later. A rule about fields that an update leaves out
 finds nothing in the update; it is applied again to the merged session.
@@ -245,7 +245,7 @@ def find_problems(session: dict[str, Any], model: str | None, *, is_partial: boo
     if tools:
         problems += _tool_names(tools)
     choice = session.get("tool_choice")
-    # A stored prompt may bring tools along; an update may leave them as they are.
+    # A stored prompt may have tools of its own; an update may keep those that there are.
     elsewhere = is_partial or session.get("prompt") is not None
     if isinstance(choice, dict) and ("tools" in session or not elsewhere):
         problems += _forced_tool(choice, tools)
@@ -270,7 +270,7 @@ def _tool_names(tools: list[Any]) -> list[SessionProblem]:
     problems = []
     seen: dict[tuple[str, str], int] = {}
     for index, tool in enumerate(tools):
-        kind = tool.get("type", "function") if isinstance(tool, dict) else None  # a function may leave it out
+        kind = tool.get("type", "function") if isinstance(tool, dict) else None  # optional in a function
         if kind not in ("function", "mcp"):
             continue
         at, is_mcp = f"tools[{index}]", kind == "mcp"

@@ -161,8 +161,8 @@ def as_request(body: dict[str, Any], kind: Kind, *, from_model: bool = False) ->
             detection, whose default is on, it was off.
 
     Returns:
-        The session without its id, its end and such, and without the nulls by which the server says that
-        nothing is set, where a request can't say null.
+        The session without its id, its end and such, and without the nulls by which the server shows that
+        nothing is set, where a request can't have null.
     """
     if "id" not in body:
         return body

@@ -138,7 +138,7 @@ def _made(annotation: Any, hook: _Hook) -> tuple[dict[str, Any], dict[str, Any]]
 
 
 def _adopted(cls: type, components: dict[str, Any]) -> dict[str, Any]:
-    """Take pydantic's schema over, with its definitions under names that can't be another type's."""
+    """Return pydantic's schema, with its definitions under names that can't be another type's."""
     schema = _pydantic_schema(cls)
     names = {name: f"{cls.__name__}.{name}" for name in schema.get("$defs", ())}
 
@@ -168,7 +168,7 @@ class _Inliner:
     def _inlined(self, node: dict[str, Any]) -> dict[str, Any]:
         if "$ref" not in node:
             out = _mapped(node, self._inlined)
-            # Its references lead nowhere now; each member's constant field says the same.
+            # Its references lead nowhere now; each member's constant field has the same meaning.
             out.pop("discriminator", None)
             if "anyOf" in out:
                 out["anyOf"] = [form for part in out["anyOf"] for form in _forms(part)]
@@ -313,7 +313,7 @@ def _hints(cls: type) -> dict[str, Any]:
     try:
         return typing.get_type_hints(cls, include_extras=True)
     except (NameError, TypeError):
-        return {}  # msgspec, which needs them too, says what is wrong
+        return {}  # msgspec, which needs them too, raises what is wrong
 
 
 _LIMITS = ("gt", "ge", "lt", "le", "multiple_of", "pattern", "min_length", "max_length")
@@ -324,7 +324,7 @@ _FORMATS: dict[Any, str] = {datetime.datetime: "date-time", datetime.time: "time
 def readable(annotation: Any) -> Any:
     """Return an annotation that means the same to msgspec.
 
-    msgspec takes descriptions and limits from `msgspec.Meta` alone. People also write `Annotated[str, "what
+    msgspec reads descriptions and limits from `msgspec.Meta` alone. People also write `Annotated[str, "what
     it is"]`, `Doc("…")`, the constraints of annotated-types and pydantic's `Field(…)`, and put limits on an
     Optional as a whole.
 
@@ -363,7 +363,7 @@ def _annotated(inner: Any, metas: list[msgspec.Meta]) -> Any:
         metas = [msgspec.Meta(extra_json_schema={"format": _FORMATS[inner]}), *metas]
     target = readable(inner) if inner not in _FORMATS else inner
     if get_origin(target) in (Union, types.UnionType):
-        # A limit on a union is one on those of its members that can have it; msgspec wants it said there.
+        # A limit on a union is one on those of its members that can have it; msgspec wants it there.
         members = get_args(target)
         for meta in metas:
             changed = tuple(_limited(member, meta) for member in members)

@@ -1,7 +1,7 @@
 """Functions as tools: typed ones, and handlers of definitions written by hand.
 
 The job: read signatures, and turn the JSON that a model sends into a call that is ready to be made. This
-module must not make the call.
+module must not call them.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def function_tool(function: Callable[..., Any]) -> RealtimeFunctionTool:
     Args:
         function: A function or method, sync or async, with an annotation for every parameter: what msgspec
             supports, and pydantic models where pydantic is installed. `Annotated[…, "text"]`,
-            `Annotated[…, msgspec.Meta(…)]` and the docstring's Args say what a parameter is for and its
+            `Annotated[…, msgspec.Meta(…)]` and the docstring's Args describe a parameter and its
             limits; the text before Args describes the tool. Parameters with a default are optional; those
             annotated `ToolContext` stay out.
 
@@ -49,7 +49,7 @@ def function_tool(function: Callable[..., Any]) -> RealtimeFunctionTool:
     Raises:
         TypeError: It is not a function, or a parameter has no annotation, one that has no JSON form, or is
             `*args` or `**kwargs`.
-        ValueError: Its name is not one that the API takes.
+        ValueError: Its name is not one that the API accepts.
     """
     from realtime_api.models import RealtimeFunctionTool
 
@@ -58,7 +58,7 @@ def function_tool(function: Callable[..., Any]) -> RealtimeFunctionTool:
 
 @attrs.frozen
 class FunctionTool:
-    """A typed function, its definition, and what its signature says."""
+    """A typed function, its definition, and its signature."""
 
     name: str
     definition: dict[str, Any]
@@ -139,7 +139,7 @@ class FunctionTool:
             return msgspec.convert(_whole(value), self._struct, str_keys=True, dec_hook=validate_pydantic)
         except Exception as error:
             _check_arguments(self.name, self._place, value)
-            # No schema can say it: a date that there isn't, or a check of the type's own.
+            # No schema can express it: a date that there isn't, or a check of the type's own.
             raise ArgumentFault(f"{self.name}: {_reason(error)}", kind="invalid_argument") from error
 
 
@@ -170,7 +170,7 @@ def _complete(schema: dict[str, Any], parameter: inspect.Parameter, documented: 
         try:
             schema["default"] = msgspec.to_builtins(parameter.default, enc_hook=dump_pydantic, str_keys=True)
         except Exception:
-            return  # a default that has no JSON form applies all the same; the model just isn't told
+            return  # a default that has no JSON form applies all the same, unseen by the model
 
 
 def _whole(value: Any) -> Any:

@@ -40,16 +40,17 @@ class Toolbox:
         toolbox.call("book_room", '{"room": "Elm"}')
         # '{"error":{"type":"missing_argument","message":"book_room: nights: expected an integer, got …'
 
-    A call never raises for what the model sent or what a tool raised: the model is told, and the exception
-    is kept in `failures`. A toolbox may be used from several threads and event loops once its tools are in.
+    A call never raises for what the model sent or what a tool raised: the model gets an error, and the
+    exception is kept in `failures`. A toolbox may be used from several threads and event loops once its tools
+    are added.
 
     Args:
-        functions: Typed functions, sync or async, as `function_tool` takes them.
-        state: What `ToolContext.state` is, unless a context of the caller's own is handed to a call.
+        functions: Typed functions, sync or async, as for `function_tool`.
+        state: What `ToolContext.state` is, unless a call has a context of its own.
         on_failure: Called with each `ToolFailure`, in the thread or task that ran the tool. What it raises
             is logged.
-        explain: Turns a tool's exception into the text that the model is told. Left out, that is the
-            exception's class and text; a tool whose exceptions may hold secrets needs one that doesn't tell.
+        explain: Turns a tool's exception into the text for the model. By default that is the exception's
+            class and text; a tool whose exceptions may hold secrets needs one that hides them.
         keep_failures: How many failures `failures` keeps, the newest; 0 or more.
 
     Raises:
@@ -80,22 +81,22 @@ class Toolbox:
             self.add(function)
 
     def add(self, definition: Any, handler: Callable[..., Any] | None = None) -> Any:
-        """Put one more tool in.
+        """Add a tool.
 
         Args:
             definition: A `RealtimeFunctionTool` or a dict of its shape, with a schema written by hand; or,
                 without a handler, a typed function, so that this is a decorator too.
             handler: What to call, sync or async. It gets the arguments by keyword; or, if the one parameter
                 that it needs isn't a property of the schema, all of them in that one, as a dict. They are
-                checked against the schema before. Parameters annotated `ToolContext` are handed the context.
+                checked against the schema before. Parameters annotated `ToolContext` get the context.
 
         Returns:
             The function or handler.
 
         Raises:
             TypeError: As `function_tool`; or the definition or the handler is of no usable type.
-            ValueError: The API would refuse the definition; its name is taken; or the handler can't take
-                what the schema has.
+            ValueError: The API would refuse the definition; its name is in use; or the handler can't
+                receive what the schema has.
         """
         tool = FunctionTool.of(definition) if handler is None else HandlerTool.of(definition, handler)
         if tool.name in self._tools:
@@ -104,24 +105,24 @@ class Toolbox:
         return definition if handler is None else handler
 
     def tool(self, function: FunctionT) -> FunctionT:
-        """Put a typed function in, and hand it back, so that this is a decorator.
+        """Add a typed function, and return it, so that this is a decorator.
 
         Args:
-            function: A typed function, sync or async, as `function_tool` takes it.
+            function: A typed function, sync or async, as for `function_tool`.
 
         Returns:
             The function.
 
         Raises:
             TypeError: As `function_tool`.
-            ValueError: As `function_tool`; or its name is taken.
+            ValueError: As `function_tool`; or its name is in use.
         """
         self.add(function)
         return function
 
     @property
     def definitions(self) -> list[RealtimeFunctionTool]:
-        """What goes into a session's `tools`, in the order that the tools were put in."""
+        """What goes into a session's `tools`, in the order in which the tools were added."""
         from realtime_api.models import RealtimeFunctionTool
 
         return [RealtimeFunctionTool.from_dict(tool.definition) for tool in self._tools.values()]
@@ -168,7 +169,7 @@ class Toolbox:
     def run(
         self, name: str, arguments: str | bytes, *, context: ToolContext[Any] | None = None
     ) -> ToolResult:
-        """Call a tool as `call` does; the outcome also says whether it was silent, and what went wrong."""
+        """Call a tool as `call` does; the result also has whether it was silent, and what went wrong."""
         text = _text(arguments)
         context = self._checked(context)
         try:
@@ -190,7 +191,7 @@ class Toolbox:
     async def arun(
         self, name: str, arguments: str | bytes, *, context: ToolContext[Any] | None = None
     ) -> ToolResult:
-        """Call a tool as `acall` does; the outcome also says whether it was silent, and what went wrong."""
+        """Call a tool as `acall` does; the result also has whether it was silent, and what went wrong."""
         text = _text(arguments)
         context = self._checked(context)
         try:
@@ -229,7 +230,7 @@ class Toolbox:
             call_id=context.call_id,
         )
         self._failures.append(failure)
-        # Neither arguments nor the exception's text: both may hold what people said.
+        # Neither arguments nor the exception's text: both may hold what people spoke.
         level = logging.WARNING if kind == "tool_failed" else logging.DEBUG
         _log.log(level, "tool %s: %s (%s), kept in Toolbox.failures", name, kind, type(error).__name__)
         if self._on_failure is not None:
@@ -291,7 +292,7 @@ def _text(arguments: str | bytes) -> str:
 
 
 def error_output(kind: str, message: str) -> str:
-    """Write the output that tells the model of a failure: `{"error": {"type": kind, "message": message}}`."""
+    """Return what reports a failure to the model: `{"error": {"type": kind, "message": message}}`."""
     return _json.encode({"error": {"type": kind, "message": message}})
 
 

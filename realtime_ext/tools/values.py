@@ -31,8 +31,8 @@ else:
 class ToolContext(Generic[StateT]):
     """Where a tool was called from.
 
-    A parameter annotated with it, `ToolContext` or `ToolContext[MyState]`, is handed one and stays out of
-    the schema.
+    A parameter annotated with it, `ToolContext` or `ToolContext[MyState]`, gets one and is not in the
+    schema.
 
     Args:
         connection: The connection that the call came in by; None outside of one.
@@ -62,7 +62,7 @@ class ToolFailure:
 
     Args:
         name: The tool that was asked for.
-        kind: What went wrong, as the model was told it: "unknown_tool", "invalid_json", "missing_argument",
+        kind: What went wrong, as the model sees it: "unknown_tool", "invalid_json", "missing_argument",
             "unknown_argument", "invalid_argument", or "tool_failed" when the tool itself raised or its
             result can't be written as JSON.
         error: What was raised: a `ToolArgumentError`, or the tool's own exception.
