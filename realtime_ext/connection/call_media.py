@@ -16,12 +16,8 @@ from typing import Any
 from ..arguments import check_timeout
 
 __all__ = [
-    "check_audio_in",
-    "check_audio_out",
-    "check_connect_timeout",
     "check_host_addresses",
-    "check_on_progress",
-    "is_awaited",
+    "check_media",
     "report",
 ]
 
@@ -31,7 +27,20 @@ _AUDIO_IN = "the path of a WAV file, or an async iterator of PCM16"
 _AUDIO_OUT = "the path of a WAV file, or an async function that takes PCM16"
 
 
-def check_audio_in(value: object) -> None:
+def check_media(audio_in: object, audio_out: object, connect_timeout: object, on_progress: object) -> None:
+    """Check the arguments of a call other than its host addresses.
+
+    Raises:
+        TypeError: One has the wrong type.
+        ValueError: One has a value that can't work.
+    """
+    _check_audio_in(audio_in)
+    _check_audio_out(audio_out)
+    _check_connect_timeout(connect_timeout)
+    _check_on_progress(on_progress)
+
+
+def _check_audio_in(value: object) -> None:
     """Check what is to be said: a path (str or PathLike), an async iterable, or None.
 
     Raises:
@@ -56,14 +65,14 @@ def check_audio_in(value: object) -> None:
     raise TypeError(f"audio_in: expected {_AUDIO_IN}, got {type(value).__name__}{hint}")
 
 
-def check_audio_out(value: object) -> None:
+def _check_audio_out(value: object) -> None:
     """Check where what is heard goes: a path (str or PathLike), an async callable, or None.
 
     Raises:
         TypeError: It is something else, or a function that isn't async.
         ValueError: It is a path that no file can have.
     """
-    if value is None or is_awaited(value):
+    if value is None or _is_awaited(value):
         return
     if isinstance(value, str | os.PathLike):
         _check_path("audio_out", value)
@@ -76,7 +85,7 @@ def check_audio_out(value: object) -> None:
     raise TypeError(f"audio_out: expected {_AUDIO_OUT}, got {type(value).__name__}{hint}")
 
 
-def check_connect_timeout(value: object) -> None:
+def _check_connect_timeout(value: object) -> None:
     """Check the time to connect: seconds above 0, infinity for no limit.
 
     Raises:
@@ -88,7 +97,7 @@ def check_connect_timeout(value: object) -> None:
     check_timeout("connect_timeout", value)
 
 
-def check_on_progress(value: object) -> None:
+def _check_on_progress(value: object) -> None:
     """Check what the steps are reported to: a callable that isn't async, or None.
 
     Raises:
@@ -98,7 +107,7 @@ def check_on_progress(value: object) -> None:
         return
     if not callable(value):
         raise TypeError(f"on_progress: expected a function, got {type(value).__name__}")
-    if is_awaited(value) or inspect.isasyncgenfunction(value):
+    if _is_awaited(value) or inspect.isasyncgenfunction(value):
         raise TypeError("on_progress: expected a function that is not async, since nobody awaits it")
 
 
@@ -142,7 +151,7 @@ def report(on_progress: Callable[[Any], object] | None, step: str) -> None:
         logger.warning("on_progress raised %s at %r", type(fault).__name__, step)
 
 
-def is_awaited(value: object) -> bool:
+def _is_awaited(value: object) -> bool:
     """Return whether calling it makes a coroutine: an async function or method, an object with an async
     ``__call__``, or a `functools.partial` or wrapper of one.
     """

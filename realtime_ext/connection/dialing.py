@@ -16,14 +16,7 @@ import attrs
 from ..errors import ConnectionClosedError, RealtimeError
 from ..http.sending import AsyncHttp, asend
 from ..http.settings import RequestOptions
-from .call_media import (
-    check_audio_in,
-    check_audio_out,
-    check_connect_timeout,
-    check_host_addresses,
-    check_on_progress,
-    report,
-)
+from .call_media import check_host_addresses, check_media, report
 from .connection import AsyncConnection
 from .link import LinkClosed
 from .opening import hang_up
@@ -80,10 +73,7 @@ class DialRequest:
     options: RequestOptions
 
     def __attrs_post_init__(self) -> None:
-        check_audio_in(self.audio_in)
-        check_audio_out(self.audio_out)
-        check_connect_timeout(self.connect_timeout)
-        check_on_progress(self.on_progress)
+        check_media(self.audio_in, self.audio_out, self.connect_timeout, self.on_progress)
         if self.observer is not None and not callable(self.observer):
             raise TypeError(f"observer: expected a function, got {type(self.observer).__name__}")
         Budget(MAX_QUEUE_BYTES if self.max_queue_bytes is None else self.max_queue_bytes)

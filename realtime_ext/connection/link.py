@@ -33,7 +33,7 @@ logger = logging.getLogger("realtime_ext")
 
 CLOSE_TIMEOUT = 4.0  # seconds; the library's own limit is below that
 SMALL = 8 * 2**10  # characters that can be sent at once, whatever they are made of
-# Arguments of the library's `recv`: text undecoded, or as that version gives it.
+# Arguments of the library's `recv`: text undecoded, or as that version returns it.
 AS_BYTES: Mapping[str, Any] = {"decode": False}
 AS_IT_IS: Mapping[str, Any] = {}
 PINGS = frozenset({"ping_interval", "ping_timeout"})

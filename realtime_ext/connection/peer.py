@@ -33,14 +33,7 @@ except ImportError as exc:
     ) from exc
 
 from ..errors import APIConnectionError, APITimeoutError, ConnectionClosedError, RealtimeError, SdpError
-from .call_media import (
-    check_audio_in,
-    check_audio_out,
-    check_connect_timeout,
-    check_host_addresses,
-    check_on_progress,
-    report,
-)
+from .call_media import check_host_addresses, check_media, report
 from .peer_audio import BYTES_PER_MS, AudioIn, AudioOut, IncomingAudio, OutgoingAudio, open_sink, open_source
 
 __all__ = [
@@ -106,10 +99,7 @@ class WebRtcPeer:
         host_addresses: Sequence[str] | None = None,
         on_progress: Callable[[Progress], object] | None = None,
     ) -> None:
-        check_audio_in(audio_in)
-        check_audio_out(audio_out)
-        check_connect_timeout(connect_timeout)
-        check_on_progress(on_progress)
+        check_media(audio_in, audio_out, connect_timeout, on_progress)
         self._audio_in = audio_in
         self._audio_out = audio_out
         self._connect_timeout = connect_timeout

@@ -52,7 +52,7 @@ PATIENCE_S = 1.0
 class OutgoingAudio(MediaStreamTrack):
     """The track that a peer sends: its source from `start` on, and silence where there is none.
 
-    The call's other side tells the end of speech from the silence, so that the track goes on when the
+    The call's other side recognises the end of speech by the silence, so that the track goes on when the
     source ends.
 
     Args:
@@ -88,7 +88,7 @@ class OutgoingAudio(MediaStreamTrack):
             self._buffer += self._source
             self._pump = asyncio.ensure_future(self._drained())
         else:
-            self._pump = asyncio.ensure_future(self._take(self._source))
+            self._pump = asyncio.ensure_future(self._read(self._source))
 
     async def finished(self) -> None:
         """Wait until the source has ended and all of it was sent."""
@@ -140,22 +140,22 @@ class OutgoingAudio(MediaStreamTrack):
         frame.planes[0].update(pcm.ljust(FRAME_BYTES, b"\0"))
         return b"".join(bytes(packet) for packet in self._encoder.encode(frame)) or SILENT_PACKET
 
-    async def _take(self, source: AsyncIterable[bytes]) -> None:
+    async def _read(self, source: AsyncIterable[bytes]) -> None:
         pieces = None
-        taken = 0
+        length = 0
         try:
             pieces = aiter(source)
             async for piece in pieces:
                 if self.readyState != "live":  # it goes on although it was cancelled
                     return
                 data = as_bytes(piece, "what it yielded")
-                taken += len(data)
+                length += len(data)
                 self._buffer += data
                 if len(self._buffer) >= AHEAD_BYTES:
                     self._wanted.clear()
                     await self._wanted.wait()
-            if taken % 2:
-                raise ValueError(f"expected whole 16-bit samples; it ended after {taken} bytes")
+            if length % 2:
+                raise ValueError(f"expected whole 16-bit samples; it ended after {length} bytes")
         except asyncio.CancelledError as exc:
             if self.readyState != "live":
                 raise
