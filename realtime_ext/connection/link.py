@@ -226,12 +226,17 @@ class WebSocketLink:
 
     async def send(self, text: str) -> None:
         """Send a message."""
-        waiting = self._transport.get_write_buffer_size() + len(text)
+        waiting = self.waiting + len(text)
         watch = None if self._patience is None or waiting < SMALL else _Watch(self, self._patience, waiting)
         try:
             await self._socket.send(text)
         except self._closed as error:
             raise self._end(error) from error
+        except Exception as error:
+            if not self._transport.is_closing():
+                raise
+            # The library, or the loop, fails in other ways too where the connection is lost meanwhile.
+            raise LinkClosed(1006, "the connection was lost", error) from error
         finally:
             if watch is not None:
                 watch.timer.cancel()

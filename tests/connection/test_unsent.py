@@ -10,12 +10,14 @@ import contextlib
 import itertools
 import threading
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from realtime_ext import APITimeoutError, AsyncRealtimeClient, ConnectionClosedError, RealtimeClient
 from realtime_ext.connection import Reconnect
+from realtime_ext.connection.link import LinkClosed, WebSocketLink
 from realtime_ext.connection.state import ConnectionState, Role
 from tests.connection.driver import connect
 from tests.connection.scripted import Peer, ScriptedServer
@@ -163,3 +165,31 @@ def test_a_failed_send_holds_up_others_where_the_link_may_be_mended() -> None:
     given_up = ConnectionState(Role(), id_prefix="x")
     given_up.suspend()
     assert given_up.wait_link().done
+
+
+def test_any_failure_of_a_link_that_is_lost_meanwhile_is_its_end() -> None:
+    class Transport:
+        is_lost = False
+
+        def get_write_buffer_size(self) -> int:
+            return 0
+
+        def is_closing(self) -> bool:
+            return self.is_lost
+
+    class Socket:
+        transport = Transport()
+        request = response = SimpleNamespace(headers={})
+
+        async def send(self, text: str) -> None:
+            raise AttributeError("'NoneType' object has no attribute 'call_soon'")
+
+    async def main() -> None:
+        link = WebSocketLink(Socket(), takes_bytes=False)
+        with pytest.raises(AttributeError):
+            await link.send("{}")
+        Transport.is_lost = True
+        with pytest.raises(LinkClosed, match="lost"):
+            await link.send("{}")
+
+    asyncio.run(main())
