@@ -33,9 +33,6 @@ logger = logging.getLogger("realtime_ext")
 
 CLOSE_TIMEOUT = 4.0  # seconds; the library's own limit is below that
 SMALL = 8 * 2**10  # characters that can be sent at once, whatever they are made of
-# Arguments of the library's `recv`: text undecoded, or as that version returns it.
-AS_BYTES: Mapping[str, Any] = {"decode": False}
-AS_IT_IS: Mapping[str, Any] = {}
 PINGS = frozenset({"ping_interval", "ping_timeout"})
 
 _DEFAULTS: Mapping[str, Any] = {
@@ -204,14 +201,14 @@ class WebSocketLink:
 
     Args:
         socket: It.
-        takes_bytes: Whether `recv` can leave text undecoded.
+        receiving: Arguments of the library's `recv`.
         patience: Seconds that sending may stand still: the library's pings wait behind what isn't sent, and
             so end nothing. None for no limit.
     """
 
-    __slots__ = ("_arguments", "_closed", "_is_stuck", "_open", "_patience", "_socket", "_transport")
+    __slots__ = ("_closed", "_is_stuck", "_open", "_patience", "_receiving", "_socket", "_transport")
 
-    def __init__(self, socket: Any, *, takes_bytes: bool, patience: float | None = None) -> None:
+    def __init__(self, socket: Any, receiving: Mapping[str, Any], *, patience: float | None = None) -> None:
         from websockets.exceptions import ConnectionClosed
         from websockets.protocol import State
 
@@ -221,8 +218,8 @@ class WebSocketLink:
         self._is_stuck = False
         self._closed = ConnectionClosed
         self._open = State.OPEN
-        self._arguments = AS_BYTES if takes_bytes else AS_IT_IS
-        forget_handshake(socket)
+        self._receiving = receiving
+        _forget_handshake(socket)
 
     async def send(self, text: str) -> None:
         """Send a message."""
@@ -246,7 +243,7 @@ class WebSocketLink:
 
     def recv(self) -> Awaitable[str | bytes]:
         """Wait for a message: the library's own coroutine, for one around it costs time with each message."""
-        message: Awaitable[str | bytes] = self._socket.recv(**self._arguments)
+        message: Awaitable[str | bytes] = self._socket.recv(**self._receiving)
         return message
 
     def ended(self, error: Exception) -> LinkClosed | None:
@@ -266,7 +263,9 @@ class WebSocketLink:
         return int(self._transport.get_write_buffer_size())
 
     def _end(self, error: Any) -> LinkClosed:
-        return LinkClosed(1011, "the other side takes nothing", error) if self._is_stuck else closed_by(error)
+        if self._is_stuck:
+            return LinkClosed(1011, "the other side takes nothing", error)
+        return _closed_by(error)
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """Close it, within some seconds."""
@@ -329,13 +328,13 @@ async def open_link(
     from websockets.asyncio import client
     from websockets.exceptions import InvalidStatus, WebSocketException
 
-    connect, known, takes_bytes = _library()
+    connect, known, receiving = _library()
     settings = http.settings
     uri = plan.uri(settings, options)
     seconds = seconds_of(settings.timeout if options.timeout is None else options.timeout)
     handshake = Handshake(
         uri,
-        proxy=proxy_of(uri, link_options.proxy, client),
+        proxy=_proxy_of(uri, link_options.proxy, client),
         is_sideband=plan.role.is_sideband,
         waits_for_call=is_first,
         max_retries=settings.max_retries if is_first else 0,
@@ -351,14 +350,14 @@ async def open_link(
         try:
             socket = await connect(uri, **arguments)
         except InvalidStatus as error:
-            outcome: float | Exception = handshake.refused(*answer_of(error), secrets)
+            outcome: float | Exception = handshake.refused(*_answer_of(error), secrets)
             cause: BaseException = error
         except TimeoutError as error:
             raise handshake.timed_out(seconds) from error
         except ImportError as error:
             raise RealtimeError(f"proxy: it needs a further package: {error}") from error
         except (OSError, EOFError, WebSocketException) as error:
-            if (fault := proxy_fault(error)) is not None:
+            if (fault := _proxy_fault(error)) is not None:
                 raise fault from None
             outcome = handshake.failed(error, secrets)
             cause = error
@@ -366,15 +365,15 @@ async def open_link(
             logger.info("connected: %s", plan.subject)
             pings: list[Any] = [arguments.get(name) for name in PINGS]
             patience = None if None in pings else float(sum(pings))
-            return WebSocketLink(socket, takes_bytes=takes_bytes, patience=patience)
+            return WebSocketLink(socket, receiving, patience=patience)
         if isinstance(outcome, Exception):
             raise outcome from cause
         await http.clock.asleep(outcome)
 
 
 @functools.cache
-def _library() -> tuple[Any, frozenset[str], bool]:
-    """Load the library: what connects, the options that it knows, and whether text can be left undecoded."""
+def _library() -> tuple[Any, frozenset[str], Mapping[str, Any]]:
+    """Load the library: return what connects, the options that it knows, and the arguments of `recv`."""
     import inspect
 
     from websockets.asyncio.client import connect
@@ -386,10 +385,12 @@ def _library() -> tuple[Any, frozenset[str], bool]:
             return exc
 
     known = frozenset(inspect.signature(connect).parameters)
-    return Connect, known, "decode" in inspect.signature(Connection.recv).parameters
+    # Text is left undecoded where the installed version can do that.
+    receiving = {"decode": False} if "decode" in inspect.signature(Connection.recv).parameters else {}
+    return Connect, known, receiving
 
 
-def closed_by(error: Any) -> LinkClosed:
+def _closed_by(error: Any) -> LinkClosed:
     """Return the library's ConnectionClosed as ours."""
     received = error.rcvd
     if received is not None:
@@ -401,20 +402,20 @@ def closed_by(error: Any) -> LinkClosed:
     return LinkClosed(1006, "the connection was lost", error)
 
 
-def forget_handshake(socket: Any) -> None:
+def _forget_handshake(socket: Any) -> None:
     """Clear what the library keeps of the handshake: the key stands in it, and nobody needs it again."""
     for message in (socket.request, socket.response):
         message.headers.clear()
 
 
-def answer_of(error: Any) -> tuple[int, Mapping[str, str], bytes]:
+def _answer_of(error: Any) -> tuple[int, Mapping[str, str], bytes]:
     """Return status, headers (lower-case names) and body of the answer in the library's InvalidStatus."""
     response = error.response
     headers = {name.lower(): value for name, value in response.headers.raw_items()}
     return response.status_code, headers, bytes(response.body or b"")
 
 
-def proxy_of(uri: str, proxy: object, client: Any) -> str | None:
+def _proxy_of(uri: str, proxy: object, client: Any) -> str | None:
     """Return the host and port of the proxy that an address is reached through, without its password.
 
     Args:
@@ -439,7 +440,7 @@ def proxy_of(uri: str, proxy: object, client: Any) -> str | None:
         return None
 
 
-def proxy_fault(error: BaseException) -> RealtimeError | None:
+def _proxy_fault(error: BaseException) -> RealtimeError | None:
     """Return the library's complaint about a proxy's address as ours, without the address: it has passwords.
 
     Returns:

@@ -185,7 +185,7 @@ def test_any_failure_of_a_link_that_is_lost_meanwhile_is_its_end() -> None:
             raise AttributeError("'NoneType' object has no attribute 'call_soon'")
 
     async def main() -> None:
-        link = WebSocketLink(Socket(), takes_bytes=False)
+        link = WebSocketLink(Socket(), {})
         with pytest.raises(AttributeError):
             await link.send("{}")
         Transport.is_lost = True
