@@ -1,6 +1,6 @@
 """The connection, blocking: a front of `AsyncConnection`, which runs on an event loop in a thread.
 
-All blocking connections of a process share that thread (`portal`). Handlers run in the thread that takes an
+All blocking connections of a process share that thread (`portal`). Handlers run in the thread that reads an
 event, tools in worker threads. This module must not decide anything: the asynchronous connection does.
 """
 
@@ -55,7 +55,7 @@ _LAST_AUDIO = 1.0  # seconds that `close` waits for what is on its way
 class Connection(HandlesEvents):
     """A realtime session, or a view of one. Made by `connect`, `answer` and `dial`; threads may share it.
 
-    Iterating gives the events. Whoever takes an event, by iterating, `recv` or `run`, calls its handlers
+    Iterating yields the events. Whoever reads an event, by iterating, `recv` or `run`, calls its handlers
     first. Every method that waits can be interrupted by Ctrl-C, and the connection be used afterwards.
 
     Methods that send return the `event_id` of what they sent. What a kind of session doesn't have is refused
@@ -69,8 +69,8 @@ class Connection(HandlesEvents):
         self._portal = portal
         self._is_held = True
         self._audio = _Audio(inner, portal)
-        self._events: deque[ServerEvent] = deque()  # handed over, and not taken yet
-        self._taking = threading.Lock()  # held by the thread that waits for more of them
+        self._events: deque[ServerEvent] = deque()  # from the loop, and not read yet
+        self._fetching = threading.Lock()  # held by the thread that waits for more of them
         self.playback = Playback(self)
 
     # Events in
@@ -102,7 +102,7 @@ class Connection(HandlesEvents):
         return event
 
     def run(self) -> None:
-        """Take all events, for the handlers, until the connection ends; raises as iterating does."""
+        """Read all events, for the handlers, until the connection ends; raises as iterating does."""
         for _ in self:
             pass
 
@@ -189,23 +189,23 @@ class Connection(HandlesEvents):
         return self._send(self._inner.commit_audio)
 
     def clear_audio(self) -> str:
-        """Throw the audio so far away."""
+        """Throw away the audio so far."""
         return self._send(self._inner.clear_audio)
 
     def create_item(self, item: Any, *, previous_item_id: str | None = None) -> str:
-        """Put an item into the conversation: behind another, at the beginning (`root`), or at the end."""
+        """Add an item to the conversation: behind another, at the beginning (`root`), or at the end."""
         return self._send(self._inner.create_item, item, previous_item_id=previous_item_id)
 
     def send_text(self, text: str) -> str:
-        """Put what the user writes into the conversation; `create_response` has it answered."""
+        """Add what the user writes to the conversation; `create_response` asks for an answer."""
         return self._send(self._inner.send_text, text)
 
     def delete_item(self, item_id: str) -> str:
-        """Take an item out of the conversation."""
+        """Delete an item from the conversation."""
         return self._send(self._inner.delete_item, item_id)
 
     def retrieve_item(self, item_id: str) -> str:
-        """Have the server send an item with all that it has, as `conversation.item.retrieved`."""
+        """Retrieve an item, which comes with all that it has as `conversation.item.retrieved`."""
         return self._send(self._inner.retrieve_item, item_id)
 
     def truncate(self, item_id: str, played_ms: float) -> str | None:
@@ -229,7 +229,7 @@ class Connection(HandlesEvents):
         input: list[Any] | None = None,
         timeout: float | None = 60.0,
     ) -> str:
-        """Have the model answer; the arguments are those of `AsyncConnection.create_response`.
+        """Ask the model for a response; the arguments are those of `AsyncConnection.create_response`.
 
         While a response is active, this waits until that is done, for `timeout` seconds at most.
 
@@ -246,16 +246,16 @@ class Connection(HandlesEvents):
         return self._send(self._inner.cancel_response, response_id)
 
     def clear_output_audio(self) -> str:
-        """Have the API stop playing (WebRTC and SIP)."""
+        """Clear what the API has still to play (WebRTC and SIP)."""
         return self._send(self._inner.clear_output_audio)
 
     # Turns and tools
 
     def stream(self, text: str | None = None, *, response: Any = None) -> Stream:
-        """Have the model answer, and follow its events over registered tools to the final message.
+        """Ask the model, and follow its events over registered tools to the final message.
 
         Args:
-            text: What the user says; None to have answered what is in the conversation already.
+            text: What the user says; None asks about what is in the conversation already.
             response: `RealtimeResponseCreateParams` or a dict, for this response only.
 
         Returns:
@@ -269,10 +269,10 @@ class Connection(HandlesEvents):
         return Stream(self, self._inner.stream(text, response=response), None)
 
     def ask(self, text: str | None = None, *, timeout: float | None = 60.0, response: Any = None) -> Turn:
-        """Have the model answer, and wait for the whole turn; as `stream` takes it.
+        """Ask the model, and wait for the whole turn; as `stream`.
 
         Args:
-            text: What the user says; None to have answered what is in the conversation already.
+            text: What the user says; None asks about what is in the conversation already.
             timeout: Seconds for the whole turn; None for no limit.
             response: For this response only.
 
@@ -280,7 +280,7 @@ class Connection(HandlesEvents):
             The turn; look at its `status`.
 
         Raises:
-            APITimeoutError: It took too long. It was cancelled; or nothing was sent, as the message says.
+            APITimeoutError: It lasted too long. It was cancelled; or nothing was sent, as the message says.
             APIStatusError: The server refused what was asked.
             ConnectionClosedError: The connection ended before the turn did.
         """
@@ -299,11 +299,11 @@ class Connection(HandlesEvents):
     ) -> None:
         """Answer the model's function calls from now on, in worker threads; returns at once.
 
-        Each call is run once, in order, as `AsyncConnection.run_tools` has it.
+        Each call is run once, in order, as with `AsyncConnection.run_tools`.
 
         Args:
-            toolbox: The tools, or functions to make them of. The session has to be told of them separately.
-            timeout: Seconds that a call may take; then the model is told so. None for no limit.
+            toolbox: The tools, or functions to make them of. The session has to declare them separately.
+            timeout: Seconds that a call may last; then its output is an error. None for no limit.
             approve: Called with each `RealtimeMCPApprovalRequest`; only True allows the call. None refuses
                 all.
 
@@ -344,18 +344,18 @@ class Connection(HandlesEvents):
 
     @property
     def usage(self) -> Usage:
-        """The tokens that the connection's responses took so far, by modality."""
+        """The tokens that the connection's responses used so far, by modality."""
         return self._call(lambda: self._inner.usage)
 
     @property
     def is_closed(self) -> bool:
-        """Whether the connection has ended; events may still be there to be taken."""
+        """Whether the connection has ended; events may still be there to be read."""
         return self._inner.is_closed
 
     def close(self) -> None:
-        """End the connection; takes some seconds at most. May be called again, and from any thread.
+        """End the connection, within some seconds. May be called again, and from any thread.
 
-        Events that came before can still be taken, and then iteration ends. In a process that was forked
+        Events that came before can still be read, and then iteration ends. In a process that was forked
         after the connection was opened this does nothing: the connection is its parent's.
         """
         if not self._portal.is_lost:
@@ -370,7 +370,7 @@ class Connection(HandlesEvents):
         if self._portal.is_current:
             raise ObserverSendsError(
                 "observer: it can't send, nor wait for anything (nor can `where` and `on_progress`); "
-                "hand the event over to another thread"
+                "pass the event to another thread"
             )
         self._portal.check()
 
@@ -395,7 +395,7 @@ class Connection(HandlesEvents):
     def _send_within(
         self, timeout: float | None, function: Callable[..., Awaitable[T]], *args: Any, **kwargs: Any
     ) -> T:
-        """Do the same with a function that has a time limit, which waiting for the audio counts against."""
+        """Do the same with a function that has a time limit, which includes waiting for the audio."""
         deadline = Deadline(check_seconds("timeout", timeout))
 
         async def send() -> T:
@@ -412,13 +412,13 @@ class Connection(HandlesEvents):
                 return self._events.popleft()
             except IndexError:
                 self._check()
-            if not acquire(self._taking, deadline.left()):
+            if not acquire(self._fetching, deadline.left()):
                 raise _no_event(deadline)
             try:
                 if not self._events and not self._run(self._fetch, deadline):
                     return None
             finally:
-                self._taking.release()
+                self._fetching.release()
 
     async def _fetch(self, deadline: Deadline) -> bool:
         batch = await _within(deadline, self._inner.next_batch, lambda: _no_event(deadline))
@@ -478,7 +478,7 @@ class Expectation(Generic[EventT]):
             connection.create_response()
         event = expected.wait()
 
-    It can be waited for inside the block or after it. A block that raises gives the expectation up.
+    It can be waited for inside the block or after it. A block that raises ends the expectation.
     """
 
     def __init__(self, connection: Connection, inner: AsyncExpectation[EventT]) -> None:
@@ -655,7 +655,7 @@ class _Audio:
     async def sent(self) -> None:
         """Wait until all is sent; raises, once, what went wrong with it."""
         while self.is_sending:
-            self._start()  # whoever queued it may not have come to that yet
+            self._start()  # it may be queued and this not called for yet
             assert self._task is not None
             await asyncio.wait([self._task])
         if self._failure is not None:
@@ -666,7 +666,7 @@ class _Audio:
         """Wait like `sent`, until a deadline.
 
         Raises:
-            APITimeoutError: It has passed; `late` says so, with the seconds.
+            APITimeoutError: It has passed; `late` is the message, with a place for the seconds.
         """
         await _within(deadline, self.sent, lambda: APITimeoutError(late.format(deadline.seconds)))
 
@@ -709,7 +709,7 @@ class _Audio:
 
 
 class _ToolsInThreads(Toolbox):
-    """A toolbox whose tools run in worker threads, and are handed the blocking connection."""
+    """A toolbox whose tools run in worker threads, and whose context has the blocking connection."""
 
     def __init__(self, toolbox: Toolbox, connection: Connection) -> None:
         self._toolbox = toolbox

@@ -48,7 +48,7 @@ _LAST_STEPS = 1.0  # seconds for a request that was cut to end
 
 
 class _Opening(Generic[ConnectionT]):
-    """What opens a connection as a block is entered, and ends it as the block is left."""
+    """What opens a connection when a block is entered, and ends it when the block ends."""
 
     _kind: type[ConnectionT]
     _is_call = False
@@ -90,7 +90,7 @@ class _Opening(Generic[ConnectionT]):
         return self._connection
 
     def _run(self, function: Callable[[], Awaitable[T]]) -> T:
-        # A call must not be left with nobody in it: hanging up is waited for, also when that is interrupted.
+        # A call must not go on with nobody in it: hanging up is waited for, also when that is interrupted.
         return self._portal.run_to_end(function) if self._is_call else self._portal.run(function)
 
 
@@ -164,7 +164,7 @@ def audio_in_threads(
     else:
         hint = "; put the bytes into a list" if isinstance(audio_in, bytes | bytearray | memoryview) else ""
         if callable(audio_in):
-            hint = "; call a generator function, and hand over what it gives: audio_in=speech()"
+            hint = "; call the generator function: audio_in=speech()"
         raise TypeError(
             "audio_in: expected the path of a WAV file, or an iterator of PCM16, "
             f"got {type(audio_in).__name__}{hint}"

@@ -1,7 +1,7 @@
 """The event loop that all blocking connections of a process share, in a daemon thread.
 
-The job: run coroutines there for other threads, which wait for them and which Ctrl-C reaches. It must not
-know what a connection is.
+The job: run coroutines there for other threads, which wait for them and can be interrupted by Ctrl-C. It is
+independent of connections.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ class Portal:
         return self._run(_Call(function, args, kwargs), None)
 
     def post(self, function: Callable[[], object]) -> bool:
-        """Have the loop call a function soon; return False if there is no loop, for nobody holds it."""
+        """Call a function on the loop soon; return False if there is no loop, for nobody holds it."""
         try:
             assert self._loop is not None
             self._loop.call_soon_threadsafe(function)
@@ -136,7 +136,7 @@ class Portal:
             await end.wait()
 
         try:
-            asyncio.run(until_end())
+            asyncio.run(until_end(), debug=False)
         except BaseException as error:
             if started.done():
                 raise
@@ -157,7 +157,7 @@ class _Call(Generic[T]):
         self._task: asyncio.Task[None] | None = None
         self._value: T | None = None
         self._error: BaseException | None = None
-        # A bare lock that is released once: a Future takes several times as long to make and to set.
+        # A bare lock that is released once: making and setting a Future lasts several times as long.
         self.done = threading.Lock()
         self.done.acquire()
 

@@ -1,6 +1,6 @@
 """`client.connect`, `client.answer` and `client.dial`, for both clients.
 
-The job: check the arguments and hand back what opens the connection. It must not open one, and loads what
+The job: check the arguments and return what opens the connection. It must not open one, and loads what
 does on first use.
 """
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from ..arguments import Timeout
     from ..call import Call
-    from ..connection import (  # noqa: F401  (named in strings)  # noqa: F401
+    from ..connection import (  # noqa: F401  (named in strings)
         Answering,
         AsyncAnswering,
         AsyncConnecting,
@@ -73,7 +73,7 @@ class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOut
     ) -> ConnectingT:
         """Open a session, or attach to a call's, over a WebSocket.
 
-        Give exactly one of model (or a session that has one), `call_id` and `intent`. A session is sent and
+        Pass exactly one of model (or a session that has one), `call_id` and `intent`. A session is sent and
         confirmed before the block starts. A `TranscriptionSessionBuilder` or `TranslationSessionBuilder`
         alone goes where such sessions are served.
 
@@ -93,13 +93,13 @@ class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOut
             ssl_context: For `wss`; None for the default.
             websocket_options: Further arguments of the websockets library's `connect`, such as
                 `ping_interval`, `ping_timeout`, `max_size` (64 MiB), `compression` (None).
-            timeout: Seconds for the handshake, and again for the session's confirmation; None takes the
+            timeout: Seconds for the handshake, and again for the session's confirmation; None for the
                 client's.
             extra_headers: Further headers of the handshake; they win over all others.
             extra_query: Further query parameters.
 
         Returns:
-            What `with` (`async with`) opens, giving the connection, and closes.
+            A context manager (`async with` for the awaited client) whose value is the connection.
 
         Raises:
             TypeError, ValueError: An argument can't be used, or they contradict each other.
@@ -146,7 +146,7 @@ class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOut
                 extra_headers, extra_query: As for `connect`.
 
         Returns:
-            What `with` (`async with`) opens, giving the connection, and closes.
+            A context manager (`async with` for the awaited client) whose value is the connection.
 
         Raises:
             TypeError, ValueError: An argument can't be used.
@@ -188,7 +188,7 @@ class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOut
             audio_in: What to say: path of a WAV file, or an iterator of PCM16 24 kHz mono in pieces of any
                 length: an async one for the awaited client; the blocking client's may block, since it is run
                 in worker threads. None: silence. What it raises ends the connection, and is the cause.
-            audio_out: Where what is heard goes: path of a WAV file to write, or a function that takes PCM16
+            audio_out: Where what is heard goes: path of a WAV file to write, or a function called with PCM16
                 24 kHz mono, 20 ms at a time: an async one, or one that may block. None: it is dropped. What
                 it raises ends the connection, and is the cause.
             client_secret: An `ek_…` value to make the call with, as a browser does; None for the API key.
@@ -200,13 +200,13 @@ class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOut
             host_addresses: IP addresses of this machine to be reached at; None for all that it has.
             on_progress: Called with `offer`, `call`, `ice`, `dtls` and `data channel`, each when it is there,
                 on the event loop; it must not block. What it raises is logged.
-            timeout: Seconds for the request that makes the call; None takes the client's.
+            timeout: Seconds for the request that makes the call; None for the client's.
             extra_headers: Further headers of that request.
             extra_query: Further query parameters of that request.
 
         Returns:
-            What `with` (`async with`) opens, giving the connection, and closes. `connection.call` is the
-            call; `append_audio` is refused, since audio flows on the track.
+            A context manager (`async with` for the awaited client) whose value is the connection.
+            `connection.call` is the call; `append_audio` is refused, since audio flows on the track.
 
         Raises:
             TypeError, ValueError: An argument can't be used; nothing was sent. On entering, before the call
@@ -229,7 +229,7 @@ class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOut
 
         validate = self._http.settings.validate
         if client_secret is not None and session is not None:
-            raise ValueError("dial: a client secret brings its session along; give one of the two")
+            raise ValueError("dial: a client secret brings its session along; pass one of the two")
         if client_secret is not None and safety_identifier is not None:
             raise ValueError("dial: safety_identifier belongs to client_secrets.create, not to its use")
         if client_secret is not None:
@@ -266,7 +266,7 @@ class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOut
         return ConnectRequest.check(**given, validate=self._http.settings.validate)
 
     def _open(self, name: str, *arguments: Any, **options: Any) -> Any:
-        """Make what opens a connection in this client's flavour."""
+        """Make what opens a connection for this client."""
         from .. import connection
 
         return getattr(connection, self._prefix + name)(self._http, *arguments, **options)

@@ -269,7 +269,7 @@ def test_a_blocking_call_in_the_loops_thread_is_refused(name: str) -> None:
             connection.create_response()
         expected.wait()
     assert faults
-    assert "hand the event over to another thread" in str(faults[0])
+    assert "pass the event to another thread" in str(faults[0])
     assert not server.of("input_audio_buffer.clear")
 
 

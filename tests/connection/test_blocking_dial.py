@@ -183,7 +183,7 @@ async def listen_async(pcm: bytes) -> None: ...
 
 
 WRONG: list[tuple[str, Any, str]] = [
-    ("audio_in", failing_source, "got function; call a generator function"),
+    ("audio_in", failing_source, "got function; call the generator function"),
     ("audio_in", speech_async(), "got async_generator"),
     ("audio_in", bytes(960), "got bytes; put the bytes into a list"),
     ("audio_in", 5, "expected the path of a WAV file, or an iterator of PCM16, got int"),
