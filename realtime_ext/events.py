@@ -10,7 +10,7 @@ Source: https://platform.openai.com/docs/api-reference/realtime-server-events
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias, Union, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Union, cast
 
 import attrs
 
@@ -25,30 +25,56 @@ if TYPE_CHECKING:
         RealtimeTranslationServerEvent,
     )
 
-__all__ = ["ClientEvent", "Event", "ServerEvent", "UnknownEvent", "encode_event", "parse_event"]
+__all__ = [
+    "ClientEvent",
+    "Event",
+    "Reconnected",
+    "ServerEvent",
+    "SessionExpiring",
+    "UnknownEvent",
+    "encode_event",
+    "parse_event",
+]
 
 
 # A tuple is built once; a union in isinstance() would be built for every event.
 _TEXT = (str, bytes, bytearray, memoryview)
+_LOCAL_TYPES = "realtime_ext."  # what the types of the connection's own events begin with
+
+
+def _as_checkers_see_it(type: str) -> Literal[""]:
+    return cast(Literal[""], type)
 
 
 @attrs.frozen
 class UnknownEvent:
     """An event without a generated class: its type is not known to this version, or it doesn't fit its class.
 
-    Its repr shows the names of its fields, not their values, since those may be secrets. Fields can be asked
-    for as attributes, too: `event.delta` is `event.data["delta"]`, so that a program which compares
-    `event.type` needs no other way for an event that is newer than this version.
+    Its `type` is never that of a class: `event.type == "response.done"` finds a
+    `RealtimeServerEventResponseDone` and nothing else, also where a `response.done` came that lacks what the
+    class needs. What the server wrote stands in `event_type`, always. Type checkers see `type` as
+    `Literal[""]`, which lets them narrow a union by it; compare `event_type` with a type that is newer than
+    this version.
+
+    Its repr shows the names of its fields, not their values, since those may be secrets. Fields can be
+    read as attributes, too: `event.delta` is `event.data["delta"]`.
 
     Args:
-        type: The event's type; empty where what came was no event at all.
+        type: The event's type, where this version has no class for it; empty where it has one that the event
+            doesn't fit, and where what came was no event at all.
         data: The whole event as it came. What was no JSON object stands under the key `raw`.
         reason: Why a known type has no class here; None for a type that is simply unknown.
     """
 
-    type: str
+    type: Literal[""] = attrs.field(converter=_as_checkers_see_it)
     data: Mapping[str, Any] = attrs.field(hash=False, repr=lambda data: f"<{', '.join(map(str, data))}>")
     reason: str | None = None
+
+    @property
+    def event_type(self) -> str:
+        """The type as the server wrote it; empty where there is none."""
+        written = self.data.get("type", self.type)
+        return written if isinstance(written, str) else ""
 
     @property
     def event_id(self) -> str | None:
@@ -69,17 +95,64 @@ class UnknownEvent:
         return dict(self.data)
 
 
+@attrs.frozen(kw_only=True)
+class Reconnected:
+    """The link was lost and is there again; what was sent in between is not known.
+
+    The connection itself puts this event into the stream.
+
+    Attributes:
+        attempts: How many attempts it took.
+        replayed: How many items the new session was given; 0 for a sideband, whose session went on.
+    """
+
+    type: Literal["realtime_ext.reconnected"] = attrs.field(default="realtime_ext.reconnected", init=False)
+    attempts: int
+    replayed: int
+
+    event_id = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the event as a JSON object."""
+        return attrs.asdict(self)
+
+
+@attrs.frozen(kw_only=True)
+class SessionExpiring:
+    """The session will reach its time limit soon, and cannot be resumed after that.
+
+    The connection itself puts this event into the stream.
+
+    Attributes:
+        seconds_left: How many seconds are left, about.
+    """
+
+    type: Literal["realtime_ext.session_expiring"] = attrs.field(
+        default="realtime_ext.session_expiring", init=False
+    )
+    seconds_left: float
+
+    event_id = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the event as a JSON object."""
+        return attrs.asdict(self)
+
+
 if TYPE_CHECKING:
-    ServerEvent: TypeAlias = RealtimeServerEvent | RealtimeTranslationServerEvent | UnknownEvent
+    ServerEvent: TypeAlias = (
+        RealtimeServerEvent | RealtimeTranslationServerEvent | UnknownEvent | Reconnected | SessionExpiring
+    )
     ClientEvent: TypeAlias = RealtimeClientEvent | RealtimeTranslationClientEvent
     Event: TypeAlias = ServerEvent | ClientEvent
 else:
-    _SERVER_UNIONS = ("RealtimeServerEvent", "RealtimeTranslationServerEvent")
-    _CLIENT_UNIONS = ("RealtimeClientEvent", "RealtimeTranslationClientEvent")
+    _SERVER = ("RealtimeServerEvent", "RealtimeTranslationServerEvent")
+    _LOCAL = (UnknownEvent, Reconnected, SessionExpiring)
+    _CLIENT = ("RealtimeClientEvent", "RealtimeTranslationClientEvent")
     _UNIONS = {
-        "ServerEvent": (*_SERVER_UNIONS, "UnknownEvent"),
-        "ClientEvent": _CLIENT_UNIONS,
-        "Event": (*_SERVER_UNIONS, "UnknownEvent", *_CLIENT_UNIONS),
+        "ServerEvent": (*_SERVER, *_LOCAL),
+        "ClientEvent": _CLIENT,
+        "Event": (*_SERVER, *_LOCAL, *_CLIENT),
     }
 
     def __getattr__(name: str) -> Any:
@@ -89,7 +162,7 @@ else:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from realtime_api import models
 
-        kinds = [UnknownEvent if member == "UnknownEvent" else getattr(models, member) for member in members]
+        kinds = [getattr(models, member) if isinstance(member, str) else member for member in members]
         return globals().setdefault(name, Union[tuple(kinds)])  # noqa: UP007
 
 
@@ -105,8 +178,8 @@ def parse_event(data: str | bytes | Mapping[str, Any]) -> Event:
     Returns:
         The generated class of the event's type, also if it holds nulls, enum values or parts that this
         version doesn't know. Otherwise an `UnknownEvent`: of a type that this version doesn't know; or with
-        `reason`, if the event lacks what its class needs or if the data is no JSON object with a type (`type`
-        is then empty and `data["raw"]` is what came).
+        an empty `type` and a `reason`, if the event lacks what its class needs (its type then stands in
+        `event_type`) or if the data is no JSON object with a type (`data["raw"]` is then what came).
 
     Raises:
         TypeError: `data` is none of these Python types.
@@ -139,12 +212,14 @@ def event_of(content: dict[str, Any]) -> Event:
         return UnknownEvent("", content, "no type" if kind is None else "its type is not a string")
     read = _readers.get(kind) or _find_reader(kind)
     if read is None:
+        if kind.startswith(_LOCAL_TYPES):
+            return UnknownEvent("", content, "a type that the connection's own events have")
         return UnknownEvent(kind, content)
     try:
         return read(content)
     except Exception as fault:
         # Whatever a model may trip over, the event is still there to be looked at.
-        return UnknownEvent(kind, content, mask(str(fault) or type(fault).__name__))
+        return UnknownEvent("", content, mask(str(fault) or type(fault).__name__))
 
 
 def encode_event(event: Event | Mapping[str, Any]) -> str:

@@ -104,7 +104,7 @@ def unwrap(
     try:
         return cast("WebhookEvent", model.from_dict(data))
     except Exception as fault:
-        return UnknownEvent(kind, data, mask(str(fault) or type(fault).__name__))
+        return UnknownEvent("", data, mask(str(fault) or type(fault).__name__))
 
 
 _VERSION = "v1,"

@@ -11,6 +11,7 @@ import typing
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,7 +19,7 @@ from realtime_api import events as tables
 from realtime_api import models
 
 from realtime_ext import events
-from realtime_ext.events import UnknownEvent, encode_event, parse_event
+from realtime_ext.events import Reconnected, SessionExpiring, UnknownEvent, encode_event, parse_event
 
 SAMPLES = Path(__file__).parent / "samples" / "events"
 TABLES = (
@@ -141,6 +142,8 @@ def test_each_union_has_every_class_and_unknown_events() -> None:
     client = set(typing.get_args(events.ClientEvent))
     assert server == {
         UnknownEvent,
+        Reconnected,
+        SessionExpiring,
         *tables.SERVER_EVENTS.values(),
         *tables.TRANSLATION_SERVER_EVENTS.values(),
     }
@@ -158,6 +161,7 @@ def test_an_event_of_an_unknown_type_is_kept_whole() -> None:
     event = parse_event(json.dumps(content))
     assert event == UnknownEvent("response.hologram.delta", content)
     assert isinstance(event, UnknownEvent)
+    assert event.type == event.event_type == "response.hologram.delta"
     assert event.reason is None
     assert event.event_id == "event_1"
     assert json.loads(encode_event(event)) == content
@@ -212,9 +216,17 @@ def test_a_known_event_that_lacks_what_its_class_needs_says_so() -> None:
     del content["delta"]
     event = parse_event(json.dumps(content))
     assert isinstance(event, UnknownEvent)
-    assert event.type == "response.output_audio.delta"
+    assert (event.type, event.event_type) == ("", "response.output_audio.delta")
     assert event.data == content
     assert event.reason and "delta" in event.reason
+
+
+@pytest.mark.parametrize("local", [Reconnected, SessionExpiring])
+def test_a_server_s_event_is_never_one_of_the_connection_s_own(local: Any) -> None:
+    kind = attrs.fields_dict(local)["type"].default
+    event = parse_event({"type": kind, "attempts": 1, "replayed": 2, "seconds_left": 1.0})
+    assert isinstance(event, UnknownEvent)
+    assert (event.type, event.event_type) == ("", kind) and event.reason
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import inspect
 import json
 import os
@@ -15,7 +16,7 @@ from typing import Any
 
 import attrs
 import pytest
-from realtime_api import events, models
+from realtime_api import events, models, params
 
 from realtime_ext import types
 
@@ -191,12 +192,36 @@ def test_checkers_see_the_same_names_as_the_run_time() -> None:
     ifs = [
         node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
     ]
-    aliases = [node for node in ifs[0].body if isinstance(node, ast.Assign)]
-    seen = {ast.unparse(node.targets[0]): ast.unparse(node.value) for node in aliases}
-    assert sorted(seen) == types.__all__ == dir(types)
-    for name, value in seen.items():
-        expected = eval(value, {"_models": models})
+    own = {
+        alias.asname: (node.module, alias.name)
+        for node in ifs[0].body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+        if alias.asname and not alias.asname.startswith("_")
+    }
+    official = {
+        ast.unparse(node.targets[0]): ast.unparse(node.value)
+        for node in ifs[0].body
+        if isinstance(node, ast.Assign)
+    }
+    assert sorted([*own, *official]) == types.__all__ == dir(types)
+    for name, value in official.items():
+        expected = eval(value, {"_models": models, "_params": params})
         assert getattr(types, name) == expected, name
+    for name, (module, imported) in own.items():
+        where = importlib.import_module(f"realtime_ext.{module}" if module == "events" else str(module))
+        assert name == imported and getattr(types, name) is getattr(where, name), name
+
+
+def test_every_class_has_the_name_that_reprs_show_and_every_sent_one_a_typed_dict() -> None:
+    tables = (getattr(events, name) for name in events.__all__ if name.isupper())
+    for kind in {kind for table in tables for kind in table.values()}:
+        assert getattr(types, kind.__name__) is kind
+    assert types.SessionUpdateEventParam is params.RealtimeClientEventSessionUpdateParam
+    assert types.RealtimeSessionCreateRequestParam is params.RealtimeSessionCreateRequestGAParam
+    assert types.RealtimeToolsConfigParam == list[params.RealtimeToolsConfigUnionParam]
+    assert params.RealtimeFunctionToolParam.__required_keys__ == frozenset()
+    assert params.RealtimeSessionCreateRequestGAParam.__required_keys__ == {"type"}
 
 
 def test_a_misspelt_name_is_an_attribute_error() -> None:

@@ -91,7 +91,7 @@ def test_a_call_without_an_id_is_unknown_and_says_why() -> None:
     body = b'{"type":"realtime.call.incoming","id":"evt_1","created_at":1,"data":{"sip_headers":[]}}'
     event = webhooks.unwrap(body, signed(body), SECRET, clock=clock)
     assert isinstance(event, events.UnknownEvent)
-    assert event.type == "realtime.call.incoming"
+    assert (event.type, event.event_type) == ("", "realtime.call.incoming")
     assert event.reason and "call_id" in event.reason
 
 
