@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ._version import __version__
     from .call import Call
     from .client import AsyncRealtimeClient, RealtimeClient
-    from .connection import AsyncConnection, Connection, Reconnect, Reconnected, SessionExpiring, Turn
+    from .connection import AsyncConnection, Connection, Reconnect, Turn
     from .errors import (
         APIConnectionError,
         APIResponseError,
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         UnprocessableEntityError,
         WebhookVerificationError,
     )
+    from .events import Reconnected, SessionExpiring
     from .resources.client_secrets import ClientSecret
     from .session import SessionBuilder, TranscriptionSessionBuilder, TranslationSessionBuilder
     from .sip import SipHeaders
@@ -106,9 +107,9 @@ _PLACES = {
     "Connection": "connection",
     "RealtimeClient": "client",
     "Reconnect": "connection",
-    "Reconnected": "connection",
+    "Reconnected": "events",
     "SessionBuilder": "session",
-    "SessionExpiring": "connection",
+    "SessionExpiring": "events",
     "SipHeaders": "sip",
     "TranscriptionSessionBuilder": "session",
     "TranslationSessionBuilder": "session",

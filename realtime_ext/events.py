@@ -42,11 +42,7 @@ _TEXT = (str, bytes, bytearray, memoryview)
 _LOCAL_TYPES = "realtime_ext."  # what the types of the connection's own events begin with
 
 
-def _as_checkers_see_it(type: str) -> Literal[""]:
-    return cast(Literal[""], type)
-
-
-@attrs.frozen
+@attrs.frozen(init=False)
 class UnknownEvent:
     """An event without a generated class: its type is not known to this version, or it doesn't fit its class.
 
@@ -66,9 +62,12 @@ class UnknownEvent:
         reason: Why a known type has no class here; None for a type that is simply unknown.
     """
 
-    type: Literal[""] = attrs.field(converter=_as_checkers_see_it)
+    type: Literal[""]
     data: Mapping[str, Any] = attrs.field(hash=False, repr=lambda data: f"<{', '.join(map(str, data))}>")
     reason: str | None = None
+
+    def __init__(self, type: str, data: Mapping[str, Any], reason: str | None = None) -> None:
+        self.__attrs_init__(cast(Literal[""], type), data, reason)
 
     @property
     def event_type(self) -> str:

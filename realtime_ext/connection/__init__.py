@@ -8,6 +8,7 @@
 must not load a WebSocket library before a connection is opened.
 """
 
+from ..events import Reconnected, SessionExpiring
 from .blocking import CallConnection, Connection
 from .blocking_opening import Answering, Connecting, Dialing
 from .connection import AsyncConnection
@@ -18,8 +19,6 @@ from .state import (
     Interruption,
     Position,
     Reconnect,
-    Reconnected,
-    SessionExpiring,
     ToolCall,
     Turn,
 )

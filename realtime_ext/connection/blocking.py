@@ -14,13 +14,14 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, Self, TypeVar
 
 from ..arguments import check_seconds
 from ..errors import APITimeoutError, ConnectionClosedError
 from ..tools import Toolbox, ToolContext
 from ..worker import in_thread, run_in_thread
 from .connection import AsyncConnection, HandlesEvents
+from .named_events import expects, waits
 from .portal import Portal, acquire
 from .traffic import Deadline, ObserverSendsError
 
@@ -106,12 +107,7 @@ class Connection(HandlesEvents):
         for _ in self:
             pass
 
-    @overload
-    def wait_for(
-        self, kind: type[EventT], where: Where | None = None, timeout: float | None = 60.0
-    ) -> EventT: ...
-    @overload
-    def wait_for(self, kind: Kind, where: Where | None = None, timeout: float | None = 60.0) -> Any: ...
+    @waits
     def wait_for(self, kind: Kind, where: Where | None = None, timeout: float | None = 60.0) -> Any:
         """Wait for the next event of a kind, as `AsyncConnection.wait_for`.
 
@@ -124,12 +120,10 @@ class Connection(HandlesEvents):
             APITimeoutError: It didn't come in time.
             ConnectionClosedError: The connection ended before it came.
         """
-        return self._run(self._inner.wait_for, kind, where, timeout)
+        wait_for: Any = self._inner.wait_for
+        return self._run(wait_for, kind, where, timeout)
 
-    @overload
-    def expect(self, kind: type[EventT], where: Where | None = None) -> Expectation[EventT]: ...
-    @overload
-    def expect(self, kind: Kind, where: Where | None = None) -> Expectation[Any]: ...
+    @expects
     def expect(self, kind: Kind, where: Where | None = None) -> Expectation[Any]:
         """Register for an event before doing what brings it; as for `wait_for`.
 
@@ -140,7 +134,8 @@ class Connection(HandlesEvents):
             event = expected.wait()
             ```
         """
-        return Expectation(self, self._call(self._inner.expect, kind, where))
+        expect: Any = self._inner.expect
+        return Expectation(self, self._call(expect, kind, where))
 
     # Events out
 

@@ -11,12 +11,13 @@ import contextlib
 import inspect
 from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, Self, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, cast
 
 from ..arguments import check_seconds
 from ..errors import APITimeoutError, ConnectionClosedError, RealtimeError
 from ..events import parse_event
 from ..tools import Toolbox
+from .named_events import expects_async, registers, waits_async
 from .state import (
     ConnectionState,
     Ending,
@@ -26,7 +27,6 @@ from .state import (
     Interruption,
     Kind,
     Position,
-    Several,
     Turn,
     TurnStream,
     Where,
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from ..events import ClientEvent, ServerEvent
     from ..session import SessionLike
     from ..usage import Usage
+    from .named_events import EventKind
 
 __all__ = ["AsyncConnection", "AsyncExpectation", "AsyncPlayback", "AsyncStream", "HandlesEvents"]
 
@@ -57,26 +58,13 @@ _LAST_WORDS = 3.0  # seconds for a translation session to finish
 _CANCEL_TIMEOUT = 2.0  # seconds
 
 
-class Registering(Protocol[EventT]):
-    """What `on` and `once` return as a decorator, for type checkers."""
-
-    def __call__(self, handler: Callable[[EventT], ResultT], /) -> Callable[[EventT], ResultT]: ...
-
-
 class HandlesEvents:
     """The handlers of a connection, blocking or awaited."""
 
     def __init__(self) -> None:
         self._handlers = Handlers()
 
-    @overload
-    def on(self, kind: type[EventT], handler: None = None) -> Registering[EventT]: ...
-    @overload
-    def on(self, kind: type[EventT], handler: Callable[[EventT], ResultT]) -> Callable[[EventT], ResultT]: ...
-    @overload
-    def on(self, kind: str | Several, handler: None = None) -> Callable[[HandlerT], HandlerT]: ...
-    @overload
-    def on(self, kind: str | Several, handler: HandlerT) -> HandlerT: ...
+    @registers
     def on(self, kind: Kind, handler: Any = None) -> Any:
         """Call a function with every event of a kind, when it is read by `run`, iteration or `recv`.
 
@@ -91,31 +79,14 @@ class HandlesEvents:
             TypeError: The kind is no kind of event, or the handler can't be called here.
             ValueError: The kind is empty.
         """
-        if handler is None:
-            return lambda function: self.on(kind, function)
-        self._check_handler(handler)
-        self._handlers.add(kind, handler)
-        return handler
+        return self._register(kind, handler, once=False)
 
-    @overload
-    def once(self, kind: type[EventT], handler: None = None) -> Registering[EventT]: ...
-    @overload
-    def once(
-        self, kind: type[EventT], handler: Callable[[EventT], ResultT]
-    ) -> Callable[[EventT], ResultT]: ...
-    @overload
-    def once(self, kind: str | Several, handler: None = None) -> Callable[[HandlerT], HandlerT]: ...
-    @overload
-    def once(self, kind: str | Several, handler: HandlerT) -> HandlerT: ...
+    @registers
     def once(self, kind: Kind, handler: Any = None) -> Any:
         """Call a function with the next event of a kind; as `on`."""
-        if handler is None:
-            return lambda function: self.once(kind, function)
-        self._check_handler(handler)
-        self._handlers.add(kind, handler, once=True)
-        return handler
+        return self._register(kind, handler, once=True)
 
-    def off(self, kind: Kind, handler: Handler | None = None) -> None:
+    def off(self, kind: EventKind, handler: Handler | None = None) -> None:
         """Stop calling a function, or all of that kind; one that isn't registered is ignored.
 
         Raises:
@@ -123,6 +94,13 @@ class HandlesEvents:
             ValueError: The kind is empty.
         """
         self._handlers.remove(kind, handler)
+
+    def _register(self, kind: Kind, handler: Any, *, once: bool) -> Any:
+        if handler is None:
+            return lambda function: self._register(kind, function, once=once)
+        self._check_handler(handler)
+        self._handlers.add(kind, handler, once=once)
+        return handler
 
     def _check_handler(self, handler: Handler) -> None:
         """Raise TypeError if this connection can't call a function."""
@@ -259,12 +237,7 @@ class AsyncConnection(HandlesEvents):
         async for _ in self:
             pass
 
-    @overload
-    async def wait_for(
-        self, kind: type[EventT], where: Where | None = None, timeout: float | None = 60.0
-    ) -> EventT: ...
-    @overload
-    async def wait_for(self, kind: Kind, where: Where | None = None, timeout: float | None = 60.0) -> Any: ...
+    @waits_async
     async def wait_for(self, kind: Kind, where: Where | None = None, timeout: float | None = 60.0) -> Any:
         """Wait for the next event of a kind; one that came before doesn't count (`expect` is for that).
 
@@ -283,13 +256,11 @@ class AsyncConnection(HandlesEvents):
                 limit.
         """
         check_seconds("timeout", timeout, or_zero=True)
-        with self.expect(kind, where) as expected:
+        expect: Any = self.expect  # whose overloads don't know what this one was called with
+        with expect(kind, where) as expected:
             return await expected.wait(timeout)
 
-    @overload
-    def expect(self, kind: type[EventT], where: Where | None = None) -> AsyncExpectation[EventT]: ...
-    @overload
-    def expect(self, kind: Kind, where: Where | None = None) -> AsyncExpectation[Any]: ...
+    @expects_async
     def expect(self, kind: Kind, where: Where | None = None) -> AsyncExpectation[Any]:
         """Register for an event before doing what brings it; as for `wait_for`.
 

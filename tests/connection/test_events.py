@@ -76,9 +76,10 @@ def test_what_fits_no_class_is_kept(flavour: Flavour) -> None:
         "",
         "",
         "",
-        "conversation.item.added",
+        "",
     ]
     assert events[0].data["news"] == 1
+    assert events[-1].event_type == "conversation.item.added"
     assert all(isinstance(event, UnknownEvent) for event in (events[0], *events[2:]))
 
 

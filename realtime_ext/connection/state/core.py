@@ -20,13 +20,14 @@ from ...errors import (
     SessionProblem,
     status_error_class,
 )
+from ...events import Reconnected, SessionExpiring
 from ...secrets import mask
 from ...session import SessionLike, resolve_update
 from ...usage import Usage, UsageMeter
 from .conversation import Conversation, replay_items
 from .function_calls import ApprovalJob, CallJob, FollowUpJob, Job, output_item
 from .linkage import READING, Ending, Pending, Reconnect, Reconnecting, Unsent, wants_reconnect
-from .mailbox import LOCAL_SIZE, Budget, EventWaiter, Kind, Mailbox, Reconnected, SessionExpiring, Where
+from .mailbox import LOCAL_SIZE, Budget, EventWaiter, Kind, Mailbox, Where
 from .outbox import (
     EventIds,
     Outgoing,
@@ -187,7 +188,7 @@ class ConnectionState:
         seconds = self._session.expiring(now)
         if seconds is not None and self.ending is None:
             logger.warning("the session ends in %.0f s", seconds)
-            self._deliver("", {}, SessionExpiring.make(seconds_left=seconds), LOCAL_SIZE)
+            self._deliver("", {}, SessionExpiring(seconds_left=seconds), LOCAL_SIZE)
 
     # Events in
 
@@ -199,7 +200,7 @@ class ConnectionState:
         """
         if self.ending is not None:
             return False
-        kind: str = event.type
+        kind: str = event.type or event.event_type  # the latter for what doesn't fit its class
         is_repeated = kind in _ADDING and self._repeats.has(content.get("event_id"))
         effect = _EFFECTS.get(kind)
         if effect is not None and not is_repeated:
@@ -723,7 +724,7 @@ class ConnectionState:
         """
         logger.info("reconnected after %d attempts; %d items replayed", attempts, self._restored)
         self.is_linked = True
-        event = Reconnected.make(attempts=attempts, replayed=self._restored)
+        event = Reconnected(attempts=attempts, replayed=self._restored)
         self._deliver("", {}, event, LOCAL_SIZE)
         self._pending.link_ready()
 

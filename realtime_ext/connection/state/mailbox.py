@@ -14,8 +14,6 @@ from collections.abc import Callable, Collection, Mapping
 from types import UnionType
 from typing import Any, TypeAlias, Union, get_args, get_origin
 
-import attrs
-
 from ... import _json
 from ...events import UnknownEvent, event_of
 from .waiters import Waiter
@@ -29,8 +27,6 @@ __all__ = [
     "Handlers",
     "Kind",
     "Mailbox",
-    "Reconnected",
-    "SessionExpiring",
     "Several",
     "Where",
     "hint",
@@ -63,57 +59,6 @@ def read_message(data: str | bytes) -> tuple[JSON, Any, int]:
     if not isinstance(content, dict):
         return {}, UnknownEvent("", {"raw": content}, "not a JSON object"), len(data)
     return content, event_of(content), len(data)
-
-
-# These are `UnknownEvent`s, so that a program which exhausts `ServerEvent` needs no change to meet them.
-
-
-@attrs.frozen
-class Reconnected(UnknownEvent):
-    """The link was lost and is there again; what the server sent in between is not known.
-
-    Type `realtime_ext.reconnected`.
-
-    Attributes:
-        attempts: How many it took.
-        replayed: How many items were sent to the new session; 0 for a sideband, whose session went on.
-    """
-
-    @classmethod
-    def make(cls, *, attempts: int, replayed: int) -> Reconnected:
-        """Make one."""
-        return cls("realtime_ext.reconnected", {"attempts": attempts, "replayed": replayed})
-
-    @property
-    def attempts(self) -> int:
-        """How many attempts it took."""
-        return int(self.data["attempts"])
-
-    @property
-    def replayed(self) -> int:
-        """How many items were replayed."""
-        return int(self.data["replayed"])
-
-
-@attrs.frozen
-class SessionExpiring(UnknownEvent):
-    """The session will reach its time limit soon, and cannot be resumed after that.
-
-    Type `realtime_ext.session_expiring`.
-
-    Attributes:
-        seconds_left: How long it has left, about.
-    """
-
-    @classmethod
-    def make(cls, *, seconds_left: float) -> SessionExpiring:
-        """Make one."""
-        return cls("realtime_ext.session_expiring", {"seconds_left": seconds_left})
-
-    @property
-    def seconds_left(self) -> float:
-        """Seconds that are left."""
-        return float(self.data["seconds_left"])
 
 
 # Which events are meant
