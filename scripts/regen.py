@@ -2,9 +2,11 @@
 
     python scripts/regen.py                      generated/ from openapi/
     python scripts/regen.py --check              write nothing; fail if generated/ is not what it would write
-    python scripts/regen.py --spec FILE --out DIR    a package from any OpenAI description
+    python scripts/regen.py --spec FILE --out DIR    a package from another description
+    python scripts/regen.py --spec FILE --out DIR --slice FILE    one of another API; also --patches, --names
 
-Reads files only.  Exit status: 0 done or equal, 1 `--check` found a difference, 2 a step failed.
+Reads files only; `--check` writes in the system's temporary folder alone.  Exit status: 0 done or equal,
+1 `--check` found a difference, 2 a step failed.
 """
 
 from __future__ import annotations
@@ -14,6 +16,8 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+import attrs
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
@@ -30,23 +34,24 @@ def main(arguments: list[str] | None = None) -> int:
         prog="regen.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--spec", type=Path, metavar="FILE", help="an OpenAI description (default: openapi/realtime.yaml)"
+        "--spec", type=Path, metavar="FILE", help="a description (default: the one in openapi/)"
     )
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="where the package goes (default: generated/)"
     )
     parser.add_argument("--check", action="store_true", help="write nothing, compare")
+    parser.add_argument("--slice", type=Path, metavar="FILE", help="which part, and the package's names")
+    for name in ("patches", "names"):
+        parser.add_argument(f"--{name}", type=Path, metavar="FILE", help=f"instead of openapi/{name}.toml")
     options = parser.parse_args(arguments)
-    vendored = pipeline.OPENAPI / "realtime.yaml"
-    spec = (options.spec or vendored).resolve()
     target = (options.out or pipeline.ROOT / "generated").resolve()
-    inputs = pipeline.Inputs(spec=spec, openapi=pipeline.OPENAPI, vendored=spec == vendored)
     try:
+        inputs = _inputs(options)
         if options.out is not None and target.exists() and not _ours(target):
             raise SpecError(
                 f"{options.out} is there and no package that regen made", hint="name a new or empty folder"
             )
-        with pipeline.workspace(target) as made:
+        with pipeline.workspace(target, apart=options.check) as made:
             pipeline.make(inputs, made, _progress())
             if options.check:
                 words = _provisional(inputs) if inputs.vendored else []
@@ -59,6 +64,16 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     print(f"wrote {target}")
     return 0
+
+
+def _inputs(options: argparse.Namespace) -> pipeline.Inputs:
+    """What is to be read; another slice than the project's has no use for its patches and names."""
+    other = {"slice_file": options.slice, "patches_file": options.patches, "names_file": options.names}
+    files = {key: path.resolve() for key, path in other.items() if path is not None}
+    made = pipeline.Inputs(spec=Path(), openapi=pipeline.OPENAPI, vendored=False, **files)
+    vendored = pipeline.OPENAPI / made.config.document
+    spec = (options.spec or vendored).resolve()
+    return attrs.evolve(made, spec=spec, vendored=spec == vendored and not files)
 
 
 def _provisional(inputs: pipeline.Inputs) -> list[str]:

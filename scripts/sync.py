@@ -40,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = _Parser(
         prog="sync.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("file", type=Path, metavar="FILE", help="an upstream OpenAI description")
+    parser.add_argument("file", type=Path, metavar="FILE", help="an upstream description")
     parser.add_argument("--apply", action="store_true", help="take it over into openapi/")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument("--date", metavar="YYYY-MM-DD", help="FILE's date (default: the one in its name)")
@@ -71,18 +71,19 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> dict[str, Any]:
-    ours = reading.load(options.openapi / "realtime.yaml")
+    config = pipeline.Inputs(spec=options.file, openapi=options.openapi, vendored=True).config
+    ours = reading.load(options.openapi / config.document)
     known = source.read(options.openapi / "SOURCE.toml")
     theirs = reading.load(options.file)
-    upstream = slice.cut(theirs)
+    upstream = slice.cut(theirs, config)
     forms.check(upstream.document)
-    here = attrs.evolve(slice.cut(ours, whole=False), document=ours)
+    here = attrs.evolve(slice.cut(ours, config, whole=False), document=ours)
     rows = diff.compare(here, upstream)
     report: dict[str, Any] = {
         "changes": [{**attrs.asdict(row), "breaking": row.breaking} for row in rows],
         "bump": changes.bump(rows),
         "exit": changes.exit_code(rows),
-        "version": {"from": known.version(_version(ours)), "to": ""},
+        "version": {"name": config.package.distribution, "from": known.version(_version(ours)), "to": ""},
     }
     if options.apply or options.date or _dated(options.file):
         origin = apply.origin_of(
@@ -122,9 +123,7 @@ def _print(report: dict[str, Any]) -> None:
         console.print(table)
     breaking = sum(row["breaking"] for row in report["changes"])
     console.print(f"{len(report['changes'])} changes, {breaking} of them breaking: {_ADVICE[report['bump']]}")
-    console.print(
-        "realtime-api-client {from} → {to}".format(**report["version"]).rstrip(" →"), highlight=False
-    )
+    console.print("{name} {from} → {to}".format(**report["version"]).rstrip(" →"), highlight=False)
     taken = report.get("applied")
     if taken is None:
         return

@@ -45,7 +45,7 @@ class Taken:
 
 
 def take_over(openapi: Path, ours: Document, upstream: Slice, origin: source.Source) -> Taken:
-    """Write `realtime.yaml` and `SOURCE.toml` anew, and set aside what no longer applies.
+    """Write the description and `SOURCE.toml` anew, and set aside what no longer applies.
 
     Nothing is written where nothing changed, and nothing at all if a package cannot be made of the result.
 
@@ -65,11 +65,12 @@ def take_over(openapi: Path, ours: Document, upstream: Slice, origin: source.Sou
     document = ours if same_facts(ours, upstream.document) else wording.reword(upstream.document, ours)
     words = prose.missing(document)
     document = prose.provisional(document)
-    old = {name: (openapi / name).read_text(encoding="utf-8") for name in _FILES}
+    old = {name: (openapi / name).read_text(encoding="utf-8") for name in (upstream.config.document, *_FILES)}
+    spec = upstream.config.document
     new = dict(old)
     if document != ours:
-        head = re.match(r"(?:#[^\n]*\n)*", old["realtime.yaml"])
-        new["realtime.yaml"] = (head[0] if head else "") + reading.dump(document)
+        head = re.match(r"(?:#[^\n]*\n)*", old[spec])
+        new[spec] = (head[0] if head else "") + reading.dump(document)
     new["SOURCE.toml"] = source.written(old["SOURCE.toml"], origin)
     wanted = patches.read(openapi / "patches.toml")
     located, _ = spelling.locate(document)
@@ -82,7 +83,7 @@ def take_over(openapi: Path, ours: Document, upstream: Slice, origin: source.Sou
     nameless = _nameless(normal, known, chosen)
     new["names.toml"] = aside.names(old["names.toml"], unnamed, origin.date)
     new["names.toml"] = aside.to_choose(new["names.toml"], nameless, origin.date)
-    ready = _prove(openapi, new, reviewing=True)
+    ready = _prove(openapi, spec, new, reviewing=True)
     if ready.unneeded:
         left = [number for number in range(len(wanted)) if number not in unused]
         unused += [left[number] for number in ready.unneeded]
@@ -90,14 +91,14 @@ def take_over(openapi: Path, ours: Document, upstream: Slice, origin: source.Sou
     new["patches.toml"] = aside.to_review(new["patches.toml"], ready.unreviewed, origin)
     changed = {name: text for name, text in new.items() if text != old[name]}
     if changed:
-        _prove(openapi, changed)
+        _prove(openapi, spec, changed)
         _replace(openapi, changed)
     reviews = [patch.pointer for patch in wanted if patch.provisional]
     gone = [wanted[number].pointer for number in unused]
     return Taken(list(changed), words, gone, unnamed, nameless, [*reviews, *ready.unreviewed])
 
 
-_FILES = ("realtime.yaml", "SOURCE.toml", "patches.toml", "names.toml")
+_FILES = ("SOURCE.toml", "patches.toml", "names.toml")
 
 
 def _nameless(normal: Document, known: set[str], chosen: dict[str, str]) -> list[tuple[str, str]]:
@@ -111,15 +112,16 @@ def _nameless(normal: Document, known: set[str], chosen: dict[str, str]) -> list
     ]
 
 
-def _prove(openapi: Path, changed: dict[str, str], *, reviewing: bool = False) -> pipeline.Prepared:
+def _prove(
+    openapi: Path, spec: str, changed: dict[str, str], *, reviewing: bool = False
+) -> pipeline.Prepared:
     """Plan a package from what would be written, so that regen takes it; see `pipeline.Inputs`."""
     with tempfile.TemporaryDirectory() as folder:
         there = Path(folder) / openapi.name
         shutil.copytree(openapi, there)
         for name, text in changed.items():
             (there / name).write_text(text, encoding="utf-8")
-        spec = there / "realtime.yaml"
-        inputs = pipeline.Inputs(spec=spec, openapi=there, vendored=True, reviewing=reviewing)
+        inputs = pipeline.Inputs(spec=there / spec, openapi=there, vendored=True, reviewing=reviewing)
         return pipeline.prepare(inputs, lambda step, what: None)
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import attrs
+
 from . import transforms
 from .changes import Change, Direction
 from .diff_schemas import SchemaDiff
@@ -37,7 +39,7 @@ def _spelled(part: Slice) -> Slice:
         if transform.name in _SPELLINGS:
             document, _ = transform.rule(document)
     document, _ = each_schema(document, _without_words)
-    return Slice(document=document, events=part.events, webhooks=part.webhooks)
+    return attrs.evolve(part, document=document)
 
 
 def _without_words(schema: dict[str, Any]) -> dict[str, Any]:

@@ -65,7 +65,7 @@ def limits(schema: Any) -> str:
     return cell("; ".join(dict.fromkeys(found)))
 
 
-def pages(render: Callable[..., str], plan: Plan) -> dict[str, str]:
+def pages(render: Callable[..., str], plan: Plan, title: str) -> dict[str, str]:
     """Every page by its path in `docs/`."""
     users: dict[str, list[str]] = {name: [] for name in plan.names}
     for name in plan.names:
@@ -76,7 +76,7 @@ def pages(render: Callable[..., str], plan: Plan) -> dict[str, str]:
     used_by_operations = {name: operations_with(plan, name) for name in plan.names}
     examples = {name: example(plan, operation) for name, operation in plan.operations.items()}
     page = render("docs/operations.md.jinja", examples=examples, envelopes=envelopes(plan))
-    out = {"RealtimeApi.md": _formatted(page)}
+    out = {f"{title}.md": _formatted(page)}
     for name in plan.names:
         what = plan.models.get(name) or plan.aliases[name]
         out[f"models/{name}.md"] = render(

@@ -155,5 +155,5 @@ def operations(document: Document) -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 
 def words(name: str) -> list[str]:
-    """Split an API name into words: `RealtimeMCPTool.audio_id` → Realtime, MCP, Tool, audio, id."""
+    """Split an API name into words: `RemoteMCPTool.audio_id` → Remote, MCP, Tool, audio, id."""
     return re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", name)

@@ -13,6 +13,7 @@ from jinja2 import TemplateError
 from . import docs, generator
 from .document import REF_PREFIX, Document
 from .plan import Plan
+from .slice import Names, default
 from .transforms.walk import each_schema
 
 
@@ -26,6 +27,7 @@ class Package:
         spec_date: Its date, or "".
         spec_sha256: SHA-256 of the description's file.
         source: One line: which upstream document the facts come from.
+        names: What it is called.
     """
 
     version: str
@@ -33,6 +35,7 @@ class Package:
     spec_date: str
     spec_sha256: str
     source: str
+    names: Names = attrs.field(factory=lambda: default().package)
 
 
 def write(
@@ -46,12 +49,12 @@ def write(
         package: Version and origin.
         config: The generator's configuration.
         templates: Our templates.
-        out: Where `pyproject.toml`, `realtime_api/` and `docs/` go; must be empty.
+        out: Where `pyproject.toml`, the module and `docs/` go; must be empty.
 
     Raises:
         SpecError: the generator warns, or leaves out an operation or a schema, or a template is wrong.
     """
-    parsed = generator.parse(document, plan, config)
+    parsed = generator.parse(document, plan, config, package.names)
     try:
         _write(parsed, document, plan, package, templates, out)
     except (TemplateError, UnicodeDecodeError) as error:
@@ -61,13 +64,13 @@ def write(
 def _write(
     parsed: generator.Parsed, document: Document, plan: Plan, package: Package, templates: Path, out: Path
 ) -> None:
-    target = out / "realtime_api"
+    target = out / package.names.module
     render = generator.render(
         parsed,
         plan,
         templates=templates,
         out=target,
-        package=attrs.asdict(package),
+        package=package,
         filters={"literal": literal, "docstring": docstring, **docs.FILTERS},
     )
     for alias in plan.aliases.values():
@@ -83,7 +86,7 @@ def _write(
     _put(target / "py.typed", "")
     _put(out / "pyproject.toml", render("pyproject.toml.jinja"))
     _put(out / "README.md", docs.readme(render, plan))
-    for path, text in docs.pages(render, plan).items():
+    for path, text in docs.pages(render, plan, package.names.page).items():
         _put(out / "docs" / path, text)
 
 

@@ -28,6 +28,7 @@ from . import view
 from .document import SCHEMAS, Document, escape
 from .errors import SpecError
 from .plan import Plan
+from .slice import Names, default
 from .view import operation_pointer
 
 PINNED = "0.29.1"
@@ -48,7 +49,7 @@ class Parsed:
     config: Config
 
 
-def parse(document: Document, plan: Plan, config_file: Path) -> Parsed:
+def parse(document: Document, plan: Plan, config_file: Path, names: Names | None = None) -> Parsed:
     """Let the generator read a normalised description.
 
     Raises:
@@ -62,7 +63,7 @@ def parse(document: Document, plan: Plan, config_file: Path) -> Parsed:
         )
     shown = view.build(document, plan, class_name)
     config = Config.from_sources(
-        _settings(config_file),
+        _settings(config_file, names or default().package),
         MetaType.NONE,
         document_source=config_file,
         file_encoding="utf-8",
@@ -83,14 +84,17 @@ def parse(document: Document, plan: Plan, config_file: Path) -> Parsed:
     return Parsed(data, config)
 
 
-def _settings(path: Path) -> ConfigFile:
+def _settings(path: Path, names: Names) -> ConfigFile:
     try:
-        return ConfigFile.load_from_path(path)
+        settings = ConfigFile.load_from_path(path)
     except (OSError, TypeError, ValueError, YAMLError) as error:
         raise SpecError(
             f"cannot read {path.name}: {' '.join(str(error).split())}",
             hint="it has the settings of openapi-python-client",
         ) from error
+    settings.package_name_override = names.module
+    settings.project_name_override = names.distribution
+    return settings
 
 
 _HINT = "add a transform that brings the part into a form the generator takes whole"
@@ -146,7 +150,7 @@ class _Project(opc.Project):
 
 
 def render(
-    parsed: Parsed, plan: Plan, *, templates: Path, out: Path, package: dict[str, str], filters: Filters
+    parsed: Parsed, plan: Plan, *, templates: Path, out: Path, package: Any, filters: Filters
 ) -> Renderer:
     """Render the generator's own set of files with our templates.
 

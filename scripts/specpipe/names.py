@@ -15,6 +15,8 @@ import unicodedata
 from pathlib import Path
 from typing import Any
 
+import attrs
+
 from .document import SCHEMAS, Document, escape, ref_name, ref_to, words
 from .errors import SpecError
 from .slice import Slice
@@ -140,7 +142,8 @@ def _rename(document: Document, wanted: dict[str, str]) -> tuple[dict[str, str],
 
 def follow(part: Slice, renamed: dict[str, str], document: Document) -> Slice:
     """A slice's lists of schemas under their new names."""
-    return Slice(
+    return attrs.evolve(
+        part,
         document=document,
         events={
             table: tuple(renamed.get(name, name) for name in members)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import shutil
 import tempfile
@@ -32,6 +33,9 @@ class Inputs:
         spec: The description.
         openapi: The folder with patches, names, configuration, templates and source.
         vendored: Whether the description is the project's own, whose patches and names must all apply.
+        slice_file: The slice file, if not the folder's own, or the project's.
+        patches_file: The patches, if not the folder's own.
+        names_file: The names, if not the folder's own.
         reviewing: Say which unions need a review, or need none any more, instead of failing for it.
     """
 
@@ -39,6 +43,24 @@ class Inputs:
     openapi: Path
     vendored: bool
     reviewing: bool = False
+    slice_file: Path | None = None
+    patches_file: Path | None = None
+    names_file: Path | None = None
+
+    @property
+    def config(self) -> slice.Config:
+        """What is cut out of the description, and what the package is called."""
+        beside = self.openapi / "slice.toml"
+        path = self.slice_file or (beside if beside.is_file() else None)
+        return slice.default() if path is None else slice.read(path)
+
+    def patches(self) -> tuple[patches.Patch, ...]:
+        """The patches."""
+        return patches.read(self.patches_file or self.openapi / "patches.toml")
+
+    def names(self) -> dict[str, str]:
+        """The chosen names, by pointer."""
+        return names.read(self.names_file or self.openapi / "names.toml")
 
 
 @attrs.frozen
@@ -83,12 +105,13 @@ def prepare(inputs: Inputs, say: Say) -> Prepared:
         )
     say("load", f"{inputs.spec.name}, {len(raw):,} bytes")
     with _step("slice"):
-        part = slice.cut(loaded)
+        config = inputs.config
+        part = slice.cut(loaded, config)
         forms.check(part.document)
     say("slice", slice.sizes(part))
     with _step("patches"):
         located, _ = spelling.locate(part.document)
-        wanted = patches.read(inputs.openapi / "patches.toml")
+        wanted = inputs.patches()
         patched, unused = patches.apply(located, wanted, skip_missing=lenient)
         patched, _ = spelling.locate(patched, again=True)
     say("patches", f"{len(wanted) - len(unused)} applied" + _skipped(len(unused)))
@@ -96,7 +119,7 @@ def prepare(inputs: Inputs, say: Say) -> Prepared:
         normal, counts = transforms.apply(patched)
     say("transforms", ", ".join(f"{name} {count}" for name, count in counts))
     with _step("names"):
-        chosen = names.read(inputs.openapi / "names.toml")
+        chosen = inputs.names()
         hoisted = normal
         normal, renamed, unnamed = names.apply(hoisted, chosen, skip_missing=lenient)
         part = names.follow(part, renamed, normal)
@@ -113,6 +136,7 @@ def prepare(inputs: Inputs, say: Say) -> Prepared:
             spec_date=origin.date,
             spec_sha256=finish.sha256(raw),
             source=f"{origin.url} of {origin.date}" if origin.date else origin.url,
+            names=config.package,
         )
     return Prepared(
         document=normal,
@@ -191,8 +215,9 @@ def make(inputs: Inputs, out: Path, say: Say) -> None:
     with _step("finish"):
         # The licence wants to go with every copy.
         shutil.copyfile(ROOT / "LICENSE", out / "LICENSE")
-        finish.head(out / "realtime_api")
-        finish.tidy(out / "realtime_api")
+        module = ready.package.names.module
+        finish.head(out / module)
+        finish.tidy(out / module)
         modules = finish.import_all(out)
         finish.lock(
             out,
@@ -210,10 +235,21 @@ def make(inputs: Inputs, out: Path, say: Say) -> None:
 
 
 @contextlib.contextmanager
-def workspace(near: Path) -> Iterator[Path]:
-    """An empty folder beside `near`, on its file system, gone afterwards."""
-    near.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".{near.name}.new-", dir=near.parent))
+def workspace(near: Path, *, apart: bool = False) -> Iterator[Path]:
+    """Make an empty folder that is gone afterwards.
+
+    What an interrupted run left beside `near` is cleaned up first, and an old folder that it had set aside
+    goes back.
+
+    Args:
+        near: The folder whose place a package is to take: the new one is beside it, on its file system.
+        apart: The package takes nobody's place; it is made where the system has its temporary files.
+    """
+    if not apart:
+        near.parent.mkdir(parents=True, exist_ok=True)
+        finish.tidy_up(near)
+    prefix = f".{near.name}.new-{os.getpid()}-"
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=None if apart else near.parent))
     folder.chmod(0o755)
     try:
         yield folder
@@ -243,9 +279,11 @@ def _foreign(spec: Path, raw: bytes) -> source.Source:
 
 
 def _inputs_sha256(openapi: Path) -> str:
+    """One digest of what a package is made from, but for the description, which has its own."""
+    document = Inputs(openapi, openapi, vendored=True).config.document
     inputs: dict[str, Any] = {
         path.relative_to(openapi).as_posix(): finish.sha256(path.read_bytes())
         for path in sorted(openapi.rglob("*"))
-        if path.is_file() and path.name != "realtime.yaml"
+        if path.is_file() and path.name != document
     }
     return finish.sha256(json.dumps(inputs, sort_keys=True).encode())

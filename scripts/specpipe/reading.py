@@ -19,7 +19,7 @@ import yaml
 from .document import Document
 from .errors import SpecError
 
-#: Bounds for a document: OpenAI's whole description has 3 MB and some 150,000 nodes.
+#: Bounds for a document: a large API's whole description has 3 MB and some 150,000 nodes.
 MAX_BYTES = 64 * 1024 * 1024
 MAX_NODES = 5_000_000
 MAX_DEPTH = 200

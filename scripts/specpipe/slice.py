@@ -1,13 +1,15 @@
-"""Cut the realtime part out of an OpenAI description, whole or already cut.
+"""Cut one API out of a description, whole or already cut.
 
-Kept are the operations under `/realtime`, the schemas of the Realtime API (the beta's left out), its
-webhooks, and everything that these reach.  This is the only module that knows the API's names; what follows
-works on any OpenAPI.
+What belongs to it stands in `openapi/slice.toml`: operations by their paths, schemas by their names, and
+everything that these reach.  Nothing here, and nothing that follows, names an API.
 """
 
 from __future__ import annotations
 
 import re
+import tomllib
+from functools import cache
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
@@ -17,25 +19,96 @@ from . import forms
 from .document import Document, escape, operations, pointers, ref_name, unescape, union_of
 from .errors import SpecError
 
-_PATH = re.compile(r"/realtime(/|$)")
-_SCHEMA = re.compile(r"Realtime(?!Beta)|Webhook(Realtime|Live)[A-Z]")
-_WEBHOOK = re.compile(r"Webhook(Realtime|Live)[A-Z]")
 _COMPONENT = re.compile(r"#/components/([A-Za-z]+)/([^/]+)$")
 
-#: Table in `realtime_api.events` → the union whose members it lists, and how its members are called where a
-#: description has them but not the union.
-EVENT_TABLES = {
-    "SERVER_EVENTS": ("RealtimeServerEvent", re.compile(r"RealtimeServerEvent[A-Z]")),
-    "CLIENT_EVENTS": ("RealtimeClientEvent", re.compile(r"RealtimeClientEvent[A-Z]")),
-    "TRANSLATION_SERVER_EVENTS": (
-        "RealtimeTranslationServerEvent",
-        re.compile(r"RealtimeTranslationServerEvent[A-Z]"),
-    ),
-    "TRANSLATION_CLIENT_EVENTS": (
-        "RealtimeTranslationClientEvent",
-        re.compile(r"RealtimeTranslationClientEvent[A-Z]"),
-    ),
-}
+
+@attrs.frozen
+class Events:
+    """One table from event type to class.
+
+    Attributes:
+        union: The union whose members it lists.
+        names: How its members' names begin, where a description has them but not the union.
+        sent: Whether the client sends them.
+    """
+
+    union: str
+    names: str
+    sent: bool
+
+
+@attrs.frozen
+class Names:
+    """What the package is called, and what its metadata and documents say.
+
+    Attributes:
+        module: The name to import.
+        distribution: The name to install.
+        api: The API as a sentence names it.
+        page: Name of the page of all operations.
+        authors: Who makes it.
+        keywords: For the index.
+        readme: A sentence about who should use something else, or "".
+        examples: A sentence about the variables in examples, or "".
+        urls: Title → URL.
+    """
+
+    module: str
+    distribution: str
+    api: str
+    page: str
+    authors: str
+    keywords: list[str] = attrs.field(factory=list)
+    readme: str = ""
+    examples: str = ""
+    urls: dict[str, str] = attrs.field(factory=dict)
+
+
+@attrs.frozen
+class Config:
+    """A slice file; see `openapi/slice.toml`."""
+
+    document: str
+    paths: list[str]
+    schemas: str
+    webhooks: str
+    events: dict[str, Events]
+    package: Names
+    watch: list[str] = attrs.field(factory=list)
+
+    def has(self, path: str) -> bool:
+        """Whether an operation's path belongs to the slice."""
+        return under(path, self.paths)
+
+
+def under(path: str, prefixes: list[str]) -> bool:
+    """Whether a path is one of these, or below one."""
+    return any(path == prefix or path.startswith(prefix.rstrip("/") + "/") for prefix in prefixes)
+
+
+def read(path: Path) -> Config:
+    """Read a slice file.
+
+    Raises:
+        SpecError: it is no TOML, or a field is missing, unknown, or no pattern.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        events = {name: Events(**entry) for name, entry in table.pop("events", {}).items()}
+        config = Config(**table | {"events": events, "package": Names(**table["package"])})
+        for pattern in (config.schemas, config.webhooks, *(entry.names for entry in events.values())):
+            re.compile(pattern)
+    except (OSError, ValueError, TypeError, KeyError, re.error) as error:
+        raise SpecError(
+            f"cannot read {path.name}: {error}", hint="openapi/slice.toml shows what stands in such a file"
+        ) from error
+    return config
+
+
+@cache
+def default() -> Config:
+    """The project's own slice."""
+    return read(Path(__file__).resolve().parents[2] / "openapi" / "slice.toml")
 
 
 @attrs.frozen
@@ -46,36 +119,40 @@ class Slice:
         document: The description.
         events: Table name → names of the schemas it lists, in the description's order.
         webhooks: Names of the webhook schemas.
+        config: What it was cut by.
     """
 
     document: Document
     events: dict[str, tuple[str, ...]]
     webhooks: tuple[str, ...]
+    config: Config = attrs.field(factory=default, eq=False)
 
 
-def cut(document: Document, *, whole: bool = True) -> Slice:
-    """Cut the realtime part out of a description.
+def cut(document: Document, config: Config | None = None, *, whole: bool = True) -> Slice:
+    """Cut one API out of a description.
 
     Args:
         document: The description.
+        config: What belongs to it, if not what the project's own slice file says.
         whole: Every reference must lead somewhere; otherwise those that do not are left as they are.
 
     Raises:
-        SpecError: there is no realtime operation, a reference leads nowhere or out of the document, or the
+        SpecError: no operation belongs to it, a reference leads nowhere or out of the document, or the
             document is no frame for them.
     """
+    config = config or default()
     forms.check_frame(document)
     components = document.get("components", {})
     schemas: dict[str, Any] = components.get("schemas", {})
-    paths = {path: item for path, item in document.get("paths", {}).items() if _PATH.match(path)}
+    paths = {path: item for path, item in document.get("paths", {}).items() if config.has(path)}
     if not paths:
         raise SpecError(
-            "no operation under /realtime",
+            f"no operation under {' or '.join(config.paths)}",
             pointer="/paths",
-            hint="name OpenAI's description, whole or its realtime part",
+            hint="name the upstream description, whole or this part of it, or another slice file",
         )
     kept: dict[str, dict[str, Any]] = {"schemas": {}}
-    todo = [("schemas", name, "") for name in schemas if _SCHEMA.match(name)]
+    todo = [("schemas", name, "") for name in schemas if re.match(config.schemas, name)]
     todo += _reached(paths, "/paths")
     while todo:
         kind, name, origin = todo.pop()
@@ -107,10 +184,11 @@ def cut(document: Document, *, whole: bool = True) -> Slice:
     return Slice(
         document=_decoded(out),
         events={
-            table: _members(schemas, names, union, pattern)
-            for table, (union, pattern) in EVENT_TABLES.items()
+            table: _members(schemas, names, entry.union, entry.names)
+            for table, entry in config.events.items()
         },
-        webhooks=tuple(name for name in names if _WEBHOOK.match(name)),
+        webhooks=tuple(name for name in names if re.match(config.webhooks, name)),
+        config=config,
     )
 
 
@@ -141,12 +219,10 @@ def _decoded(node: Any) -> Any:
     return [_decoded(value) for value in node] if isinstance(node, list) else node
 
 
-def _members(
-    schemas: dict[str, Any], names: list[str], union: str, pattern: re.Pattern[str]
-) -> tuple[str, ...]:
+def _members(schemas: dict[str, Any], names: list[str], union: str, pattern: str) -> tuple[str, ...]:
     """The names of a union's members, members of unions inside it included."""
     if union not in schemas:
-        return tuple(name for name in names if pattern.match(name))
+        return tuple(name for name in names if re.match(pattern, name))
     found: list[str] = []
     todo, seen = [union], set()
     while todo:
@@ -172,4 +248,4 @@ def sizes(part: Slice) -> str:
     return f"{count} operations, {len(schemas)} schemas, {events} events"
 
 
-__all__ = ["EVENT_TABLES", "Slice", "cut", "sizes"]
+__all__ = ["Config", "Events", "Names", "Slice", "cut", "default", "read", "sizes", "under"]

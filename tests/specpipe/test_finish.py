@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tomllib
 from importlib.metadata import version
 from pathlib import Path
@@ -42,10 +43,20 @@ def package(tmp_path: Path) -> Path:
 def test_caches_are_no_part_of_a_folder(package: Path) -> None:
     before = finish.files(package)
     assert "realtime_api/models/thing.py" in before and before["realtime_api/client.py"] == b"import httpx\n"
-    for name in ("__pycache__", "dist", "build", ".ruff_cache", ".mypy_cache"):
-        put(package / "realtime_api" / name, junk="")
-    (package / "realtime_api" / "left.pyc").write_bytes(b"")
+    for name in ("dist", "build", ".ruff_cache", ".mypy_cache"):
+        put(package / name, junk="")
+    (package / "realtime_api" / "__pycache__").mkdir()
+    (package / "realtime_api" / "__pycache__" / "left.pyc").write_bytes(b"")
     assert finish.files(package) == before
+    unseen = ("dist", "build", "__pycache__", "models/.mypy_cache")
+    for name in unseen:
+        put(package / "realtime_api" / name, evil="")
+    (package / "realtime_api" / "left.pyc").write_bytes(b"")
+    found = {name for name in finish.files(package) if name not in before}
+    assert found == {f"realtime_api/{name}/evil.py" for name in unseen} | {"realtime_api/left.pyc"}
+    for name in found:
+        (package / name).unlink()
+    shutil.rmtree(package / "build")
     (package / "build").write_text("a file of that name is no cache")
     assert set(finish.files(package)) - set(before) == {"build"}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -40,6 +41,38 @@ def test_the_committed_package_is_what_regen_writes(capsys: pytest.CaptureFixtur
     before = finish.files(pipeline.ROOT / "generated")
     assert regen.main(["--check"]) == 0
     assert finish.files(pipeline.ROOT / "generated") == before
+
+
+def test_check_needs_no_permission_to_write(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder is made elsewhere: also root, whom no mode keeps out, sees that."""
+    there = {path.name for path in made.parent.iterdir()}
+    beside: set[str] = set()
+    real = pipeline.make
+
+    def make(inputs: pipeline.Inputs, out: Path, say: pipeline.Say) -> None:
+        beside.update({path.name for path in made.parent.iterdir()} - there)
+        assert made.parent not in out.parents
+        real(inputs, out, say)
+
+    monkeypatch.setattr(pipeline, "make", make)
+    assert regen.main(["--spec", str(SPEC), "--out", str(made), "--check"]) == 0
+    assert beside == set()
+
+
+def test_what_an_interrupted_run_left_is_cleaned_up(made: Path) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    new = made.with_name(f".{made.name}.new-{gone.pid}-abc")
+    alive = made.with_name(f".{made.name}.new-{os.getpid()}-abc")
+    other = made.with_name(".other.new-1-abc")
+    old = made.with_name(f".{made.name}.old-{gone.pid}")
+    for folder in (new, alive, other):
+        folder.mkdir()
+    before = finish.files(made)
+    made.rename(old)
+    finish.tidy_up(made)
+    assert finish.files(made) == before and alive.is_dir() and other.is_dir()
+    assert not new.exists() and not old.exists()
 
 
 @pytest.mark.parametrize("change", ["edit", "delete", "foreign", "docs", "lock"])

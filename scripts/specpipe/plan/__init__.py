@@ -8,8 +8,11 @@ alone.
 
 from __future__ import annotations
 
+import re
+
 import attrs
 
+from ..document import Document
 from ..slice import Slice
 from .graph import Graph
 from .models import Alias, Model, build_alias, build_model
@@ -42,7 +45,9 @@ class Plan:
         params: The TypedDicts for what is sent.
         operations: Function name → operation.
         events: Table name → (event type, class name) pairs.
+        sent_events: The tables of events that the client sends.
         webhooks: (event type, class name) pairs.
+        base_url: Where the description says that the API is, or "".
     """
 
     models: dict[str, Model]
@@ -50,7 +55,9 @@ class Plan:
     params: Params
     operations: dict[str, Operation]
     events: dict[str, tuple[tuple[str, str], ...]]
+    sent_events: frozenset[str]
     webhooks: tuple[tuple[str, str], ...]
+    base_url: str = ""
 
     @property
     def names(self) -> list[str]:
@@ -62,7 +69,7 @@ class Plan:
         """The types of the events that a server sends, whatever the kind of session."""
         classes: dict[str, dict[str, None]] = {}
         for table, entries in self.events.items():
-            for tag, name in entries if "CLIENT" not in table else ():
+            for tag, name in () if table in self.sent_events else entries:
                 classes.setdefault(tag, {})[name] = None
         return [ServerEvent(tag, index, tuple(names)) for index, (tag, names) in enumerate(classes.items())]
 
@@ -101,8 +108,16 @@ def build(part: Slice) -> Plan:
         params=build_params(graph),
         operations=build_operations(part.document, graph),
         events={table: typed(names) for table, names in part.events.items()},
+        sent_events=frozenset(table for table in part.events if part.config.events[table].sent),
         webhooks=typed(part.webhooks),
+        base_url=_base_url(part.document),
     )
+
+
+def _base_url(document: Document) -> str:
+    """The first server's URL, if it is a whole one without variables."""
+    url = next((server.get("url") for server in document.get("servers", ())), None)
+    return url.rstrip("/") if isinstance(url, str) and re.fullmatch(r"https?://[^{}\s]+", url) else ""
 
 
 __all__ = ["Alias", "Model", "Operation", "Params", "Plan", "ServerEvent", "build"]

@@ -9,7 +9,7 @@ import attrs
 from ..circles import knots
 from ..document import operations, ref_name, ref_to, references, union_of
 from ..names import module_name
-from ..slice import EVENT_TABLES, Slice
+from ..slice import Slice
 
 NULL = {"type": "null"}
 
@@ -160,7 +160,8 @@ def directions(part: Slice) -> tuple[frozenset[str], frozenset[str]]:
         sent.update(references(part.document["paths"][path].get("parameters")))
         received.update(references(operation.get("responses")))
     for table, names in part.events.items():
-        (sent if "CLIENT" in table else received).update({*names, EVENT_TABLES[table][0]} & set(schemas))
+        entry = part.config.events[table]
+        (sent if entry.sent else received).update({*names, entry.union} & set(schemas))
     return frozenset(_reach(schemas, sent)), frozenset(_reach(schemas, received))
 
 

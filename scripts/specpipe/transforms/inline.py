@@ -17,7 +17,7 @@ _LONGEST = 100
 def hoist(document: Document) -> tuple[Document, int]:
     """Inline objects with properties, and unions that need decoding, as components with telling names.
 
-    A name is the parent's and the property's (`RealtimeResponse` + `usage`), a list's member is in the
+    A name is the parent's and the property's (`Answer` + `usage`), a list's member is in the
     singular, a union's member is told by its tag.  `names` replaces those for which a person chose a better
     one.
     """

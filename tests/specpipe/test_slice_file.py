@@ -1,0 +1,142 @@
+"""The slice is configuration: nothing in the pipeline names this API; another one needs another file."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from specpipe import pipeline, slice
+from specpipe.errors import SpecError
+
+sys.path.insert(0, str(pipeline.ROOT / "scripts"))
+
+import regen
+
+SAMPLES = Path(__file__).resolve().parents[1] / "samples" / "specs"
+#: A path of an upstream document, for those who have one, and the paths to cut out of it.
+UPSTREAM = os.environ.get("UPSTREAM_SPEC")
+
+FILE = """
+document = "x.yaml"
+paths = ["{path}"]
+schemas = "{schemas}"
+webhooks = "NoWebhook"
+events.LIBRARY_EVENTS = {{ union = "LibraryEvent", names = "LibraryEvent[A-Z]", sent = false }}
+
+[package]
+module = "other_api"
+distribution = "other-api"
+api = "the library's API"
+page = "OtherApi"
+authors = "Somebody"
+urls = {{ Homepage = "https://example.com" }}
+"""
+
+
+def test_nothing_in_the_pipeline_names_this_api() -> None:
+    places = [pipeline.ROOT / "scripts" / "specpipe", pipeline.OPENAPI / "templates"]
+    named = re.compile(r"realtime|open ?ai(?!\w)|webrtc|\bsip\b", re.IGNORECASE)
+    files = [path for place in places for path in place.rglob("*") if path.suffix in (".py", ".jinja")]
+    found = [
+        f"{path.name}:{number}: {line}"
+        for path in files
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if named.search(line)
+    ]
+    assert files and found == []
+
+
+def generated(spec: Path, folder: Path, path: str, schemas: str) -> Path:
+    (folder / "slice.toml").write_text(FILE.format(path=path, schemas=schemas))
+    (folder / "none.toml").write_text("")
+    out = folder / "out"
+    none = ["--patches", folder / "none.toml", "--names", folder / "none.toml"]
+    more = ["--slice", folder / "slice.toml", *none]
+    assert regen.main([str(part) for part in ["--spec", spec, "--out", out, *more]]) == 0
+    return out
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Path:
+    """A package of a small library's description."""
+    return generated(SAMPLES / "library.yaml", tmp_path, "/library", "Library")
+
+
+def test_another_slice_is_another_package(library: Path) -> None:
+    assert {path.name for path in library.iterdir()} >= {"other_api", "docs", "pyproject.toml"}
+    project = (library / "pyproject.toml").read_text()
+    assert 'name = "other-api"' in project and '"Homepage" = "https://example.com"' in project
+    assert "the library's API" in (library / "README.md").read_text()
+    assert (library / "docs" / "OtherApi.md").is_file()
+    files = (path for path in library.rglob("*") if path.is_file() and path.name != "LICENSE")
+    text = "".join(path.read_text() for path in files)
+    assert not re.search(r"realtime|openai\.com", text, re.IGNORECASE)
+
+
+@pytest.mark.slow
+def test_another_slice_type_checks_and_loses_nothing(library: Path) -> None:
+    whole(library)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(UPSTREAM is None, reason="UPSTREAM_SPEC names no description")
+@pytest.mark.parametrize("path", ["/audio"])
+def test_another_slice_of_the_upstream_document(tmp_path: Path, path: str) -> None:
+    whole(generated(Path(str(UPSTREAM)).resolve(), tmp_path, path, "NoSchema"))
+
+
+def whole(folder: Path) -> None:
+    """Check the types of a package, and decode and encode a value for each choice of each of its schemas."""
+    command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir=/dev/null", "other_api"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-4000:]
+    done = subprocess.run(
+        [sys.executable, "-c", _ROUND_TRIP, str(folder), str(pipeline.ROOT)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    assert int(done.stdout) > 0
+
+
+_ROUND_TRIP = """
+import importlib, sys
+sys.path[:0] = sys.argv[1:3]
+from hypothesis import HealthCheck, Phase, given, settings
+from other_api import models, schemas
+from other_api._base import Model, encode
+from tests.realtime_api.drawing import Drawn, endless, instances
+
+count = 0
+for name in models.__all__:
+    value = getattr(models, name)
+    module = importlib.import_module(models._MODULES[name], models.__name__)
+    is_model = isinstance(value, type) and issubclass(value, Model)
+    decode = value.from_dict if is_model else getattr(module, "decode_" + models._MODULES[name][1:], None)
+    if decode is None or endless({"$ref": name}, schemas.get):
+        continue
+
+    @settings(max_examples=20, deadline=None, database=None, derandomize=True, phases=[Phase.generate],
+              suppress_health_check=list(HealthCheck))
+    @given(instances(name, Drawn(), get=schemas.get))
+    def check(data):
+        made = decode(data)
+        assert decode(encode(made)) == made, (name, data)
+
+    check()
+    count += 1
+print(count)
+"""
+
+
+def test_a_slice_file_that_lacks_something(tmp_path: Path) -> None:
+    path = tmp_path / "slice.toml"
+    for text in ("", "x = [", FILE.format(path="/a", schemas="(")):
+        path.write_text(text)
+        with pytest.raises(SpecError, match=r"cannot read slice\.toml"):
+            slice.read(path)
