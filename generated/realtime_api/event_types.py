@@ -2,7 +2,7 @@
 """What methods that are asked for an event by its type return, for type checkers.
 
 Each class here is the type of such a method: its overloads know the class of every event that a server sends, so that
-`wait_for("response.done")` is a `RealtimeServerEventResponseDone` and a misspelt type is an error.  Beside names they
+`wait_for("conversation.created")` is a `RealtimeServerEventConversationCreated` and a misspelt type is an error.  Beside names they
 accept an event's class, or a kind of the connection's own (`KindT`: unions and tuples, for instance), which stands for
 any event (`AnyT_co`).  At run time they do nothing.
 """
