@@ -438,6 +438,7 @@ class Media(Section):
         port: As written: 9 in most offers, 0 for a section that is not used or only bundled.
         port_count: The number of ports, where one is written behind the port.
         protocol: Such as `UDP/TLS/RTP/SAVPF` or `UDP/DTLS/SCTP`.
+        formats: Payload types, or `webrtc-datachannel`.
     """
 
     line: int
@@ -445,16 +446,11 @@ class Media(Section):
     port: int
     port_count: int | None
     protocol: str
-    _formats: str
+    formats: tuple[str, ...]
     _session: Section = attrs.field(eq=False)
 
     def __repr__(self) -> str:
         return f"<Media {self.name} {self.direction}, mid {shown(self.mid or '')}, line {self.line}>"
-
-    @property
-    def formats(self) -> tuple[str, ...]:
-        """Payload types, or `webrtc-datachannel`."""
-        return _words(self._formats)
 
     @property
     def payload_types(self) -> list[int | None]:
@@ -801,7 +797,8 @@ def read(text: str) -> Reading:
     for number, match, rows, index, prints in sections:
         kind, port, count, protocol, formats = match.groups()
         counted = int(count) if count else None
-        given = tuple(rows), index, tuple(prints), number, kind, int(port), counted, protocol, formats
+        listed = tuple(filter(None, formats.split(" ")))
+        given = tuple(rows), index, tuple(prints), number, kind, int(port), counted, protocol, listed
         media.append(Media(*given, session))
     # A line that can't be read may be the one that is missing.
     faults = faults or _missing(session.rows)
