@@ -290,7 +290,7 @@ def _lifetime(schema: str, expires_after: int | timedelta | None, validate: bool
     return {"expires_after": {"anchor": "created_at", "seconds": seconds}}
 
 
-def _read(response: httpx.Response, read: Callable[[dict[str, Any]], Any]) -> ClientSecret[Any]:
+def _read(response: httpx.Response, from_dict: Callable[[dict[str, Any]], Any]) -> ClientSecret[Any]:
     data = read_object(response)
     value, stamp = data.get("value"), data.get("expires_at")
     if not isinstance(value, str) or not value:
@@ -299,25 +299,12 @@ def _read(response: httpx.Response, read: Callable[[dict[str, Any]], Any]) -> Cl
         expires_at = datetime.fromtimestamp(cast(float, stamp), UTC)
     except (TypeError, ValueError, OverflowError, OSError) as error:
         raise response_error("the answer has no unix time in `expires_at`", response, show=False) from error
+    if not isinstance(data.get("session"), dict):
+        raise response_error("the answer has no object in `session`", response, show=False)
+    # What the session lacks is None in its class: the secret is good, and another one would be no better.
     return ClientSecret(
         value=value,
         expires_at=expires_at,
-        session=_read_session(response, data, read),
+        session=from_dict(data).session,
         request_id=response.headers.get("x-request-id"),
     )
-
-
-def _read_session(
-    response: httpx.Response, data: dict[str, Any], read: Callable[[dict[str, Any]], Any]
-) -> Any:
-    """Return the session beside a secret; one that lacks what its class needs stays a dict.
-
-    The secret is good either way, and another one would be no better.
-    """
-    given = data.get("session")
-    if not isinstance(given, dict):
-        raise response_error("the answer has no object in `session`", response, show=False)
-    try:
-        return read(data).session
-    except (KeyError, TypeError, ValueError, AttributeError):
-        return given
