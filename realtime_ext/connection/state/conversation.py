@@ -41,11 +41,12 @@ class Entry:
 class Conversation:
     """The items of one conversation."""
 
-    __slots__ = ("_entries", "_first", "_roots_asked")
+    __slots__ = ("_awaited", "_entries", "_first", "_roots_asked")
 
     def __init__(self) -> None:
         self._entries: dict[str, Entry] = {}
         self._first: list[str] = []  # what follows nothing, in order
+        self._awaited: set[str] = set()  # of those, what other items name and has not come
         self._roots_asked = 0
 
     def asked_for_root(self) -> None:
@@ -68,7 +69,7 @@ class Conversation:
         entry = self._entries.setdefault(item_id, Entry())
         is_new = entry.item is None
         entry.item = _merged(entry.item, item)
-        if is_new and not (item_id in self._first and previous is None):
+        if is_new and not (item_id in self._awaited and previous is None):
             self._place(item_id, previous if isinstance(previous, str) else None)
         return is_new
 
@@ -121,9 +122,11 @@ class Conversation:
             stack.extend(reversed(entry.after))
 
     def _place(self, item_id: str, previous: str | None) -> None:
-        if item_id in self._first:  # it was a placeholder
+        if item_id in self._awaited:
+            self._awaited.remove(item_id)
             self._first.remove(item_id)
-        if previous is None or previous == item_id or self._leads_to(item_id, previous):
+        is_known = previous in self._entries
+        if previous is None or previous == item_id or (is_known and self._leads_to(item_id, previous)):
             # A first item although there is one: sent to the beginning, or a server that doesn't link.
             if self._first and self._roots_asked:
                 self._roots_asked -= 1
@@ -131,9 +134,10 @@ class Conversation:
             else:
                 self._first.append(item_id)
             return
-        if previous not in self._entries:
+        if not is_known:
             self._entries[previous] = Entry()
             self._first.append(previous)
+            self._awaited.add(previous)
         self._entries[previous].after.insert(0, item_id)
 
     def _leads_to(self, start: str, target: str) -> bool:

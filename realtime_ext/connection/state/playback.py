@@ -6,6 +6,8 @@ all does nothing. It must not send.
 
 from __future__ import annotations
 
+from collections.abc import Set
+
 import attrs
 
 from ...audio import AudioFormat, audio_format
@@ -85,7 +87,7 @@ class PlaybackState:
         to_flush: What was to be thrown away when the user last began to speak; None if nothing was.
     """
 
-    __slots__ = ("_form", "_parts", "_unplayed", "is_local", "to_flush")
+    __slots__ = ("_form", "_incomplete", "_parts", "_unplayed", "is_local", "to_flush")
 
     def __init__(self, *, is_local: bool) -> None:
         self.is_local = is_local
@@ -93,6 +95,7 @@ class PlaybackState:
         self._form = audio_format()
         self._parts: dict[tuple[str, int], _Part] = {}
         self._unplayed: list[_Part] = []  # parts with audio to play or to come, oldest first
+        self._incomplete: list[_Part] = []  # parts with audio to come
 
     def use(self, form: object) -> None:
         """Set the output format of what comes from now on; an unknown one counts as PCM."""
@@ -109,6 +112,7 @@ class PlaybackState:
         if part is None:
             part = self._parts[item_id, content_index] = _Part(item_id, content_index, self._form)
             self._unplayed.append(part)
+            self._incomplete.append(part)
         if not part.is_cut:
             part.received += size
 
@@ -116,15 +120,11 @@ class PlaybackState:
         """Note that no more audio of a part will come."""
         part = self._parts.get((item_id, content_index))
         if part is not None:
-            part.is_complete = True
-            self._tidy()
+            self._complete([part])
 
-    def ended(self, item_ids: object) -> None:
-        """Note that no more audio of these items will come: their response is over."""
-        for part in tuple(self._unplayed):
-            if not isinstance(item_ids, (set, frozenset)) or part.item_id in item_ids:
-                part.is_complete = True
-        self._tidy()
+    def ended(self, item_ids: Set[str] | None) -> None:
+        """Note that no more audio of these items, or of any, will come: their response is over."""
+        self._complete([p for p in self._incomplete if item_ids is None or p.item_id in item_ids])
 
     def truncated(self, item_id: str, content_index: int, end_ms: int) -> float | None:
         """Note that the server cut a part; return the share that is left of it, None if it isn't known."""
@@ -252,6 +252,7 @@ class PlaybackState:
         """Forget everything: the session is a new one."""
         self._parts.clear()
         self._unplayed.clear()
+        self._incomplete.clear()
         self.to_flush = None
 
     def _latest(self, item_id: str) -> _Part | None:
@@ -262,6 +263,12 @@ class PlaybackState:
         part.is_cut = True
         if part in self._unplayed:
             self._unplayed.remove(part)
+
+    def _complete(self, parts: list[_Part]) -> None:
+        for part in parts:
+            part.is_complete = True
+        self._incomplete = [part for part in self._incomplete if not part.is_complete]
+        self._tidy()
 
     def _tidy(self) -> None:
         while self._unplayed:
