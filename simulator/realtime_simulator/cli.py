@@ -61,8 +61,12 @@ def arguments(program: str = PROGRAM) -> argparse.ArgumentParser:
         epilog=f"Control one that serves: {program} {{{','.join(ACTIONS)}}} --help",
     )
     add = parser.add_argument
-    add("--port", type=_port, default=PORT, help=f"port to listen on; 0 takes a free one ({PORT})")
-    add("--host", default=LOOPBACK, help=f"address to listen on; not loopback: others get in ({LOOPBACK})")
+    add("--port", type=_port, default=PORT, help=f"port to listen on; 0 chooses a free one ({PORT})")
+    add(
+        "--host",
+        default=LOOPBACK,
+        help=f"address to listen on; other machines can reach it if it is not loopback ({LOOPBACK})",
+    )
     add("--api-key", help="project key to accept (random)")
     add("--webhook-secret", metavar="whsec_…", help="what webhooks are signed with (random)")
     add("--scenario", metavar="FILE", help="YAML that says what the model answers")
@@ -71,8 +75,8 @@ def arguments(program: str = PROGRAM) -> argparse.ArgumentParser:
     add("--log-level", default="info", choices=("debug", "info", "warning", "error"))
     add("--json", action="store_true", help="print a JSON object a line; the first has the addresses")
     passing = parser.add_mutually_exclusive_group()
-    passing.add_argument("--record", metavar="FILE", help="write down what goes to --upstream and back")
-    passing.add_argument("--replay", metavar="FILE", help="play what was recorded; check what clients send")
+    passing.add_argument("--record", metavar="FILE", help="record what goes to --upstream and back")
+    passing.add_argument("--replay", metavar="FILE", help="replay what was recorded; check what clients send")
     add("--upstream", metavar="URL", help="the API to record, such as https://api.openai.com/v1")
     return parser
 
@@ -88,7 +92,7 @@ def _action_arguments(program: str) -> argparse.ArgumentParser:
     shared.add_argument("--api-key", help="the key that it printed (OPENAI_API_KEY)")
     shared.add_argument("--json", action="store_true", help="print one JSON object")
 
-    incoming = actions.add_parser("incoming", parents=[shared], help="let a SIP call come in")
+    incoming = actions.add_parser("incoming", parents=[shared], help="start a SIP call and announce it")
     add = incoming.add_argument
     add("--to", required=True, metavar="URL", help="where the webhook goes")
     add("--header", action="append", default=[], metavar="'Name: value'", help="of the INVITE")
@@ -96,18 +100,18 @@ def _action_arguments(program: str) -> argparse.ArgumentParser:
     add("--event", action="append", metavar="TYPE", help="realtime.call.incoming or live.call.incoming")
     add("--duplicates", type=int, metavar="N", help="how often the webhook comes again")
     add("--delay", type=_seconds, metavar="SECONDS", help="until the webhook comes")
-    add("--ring-seconds", type=_seconds, metavar="SECONDS", help="until the caller gives up")
+    add("--ring-seconds", type=_seconds, metavar="SECONDS", help="until the caller hangs up")
 
-    hang_up = actions.add_parser("hang-up", parents=[shared], help="let the other side of a call hang up")
+    hang_up = actions.add_parser("hang-up", parents=[shared], help="hang up for the other side of a call")
     hang_up.add_argument("call_id")
 
-    fault = actions.add_parser("fault", parents=[shared], help="let something go wrong")
-    fault.add_argument("fault", metavar="NAME[; setting=value…]", help="or 'none', to let everything go well")
+    fault = actions.add_parser("fault", parents=[shared], help="request a fault")
+    fault.add_argument("fault", metavar="NAME[; setting=value…]", help="or 'none', to remove all faults")
     fault.add_argument("--on", metavar="OPERATION", help="calls.create, connect, …, or a call's id")
     fault.add_argument("--rate", type=float, help="how often it happens, 0 to 1")
     fault.add_argument("--times", type=int, help="how often it happens at most")
 
-    scenario = actions.add_parser("scenario", parents=[shared], help="play a YAML file")
+    scenario = actions.add_parser("scenario", parents=[shared], help="add the rules of a YAML file")
     scenario.add_argument("file")
     return parser
 

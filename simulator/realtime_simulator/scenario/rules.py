@@ -217,7 +217,7 @@ def _matching(match: Match | None) -> Callable[[Turn], bool]:
 def _was_called(answer: Answer | Scenario, turn: Turn) -> bool:
     """Return whether a fixed answer is to call tools that were called already since the user spoke.
 
-    The words that asked for the call are still the last ones when its output is in: to call again would never
+    The words that requested the call are still the last ones when its output is in: to call again would never
     end.
     """
     if callable(answer):

@@ -142,7 +142,7 @@ class Announcer:
         headers: Sequence[tuple[str, str]],
         delivered: Callable[[Delivery], None],
     ) -> None:
-        """Deliver everything that a plan asks for.
+        """Deliver all events of a plan.
 
         Args:
             plan: The plan.

@@ -27,10 +27,10 @@ class Handshake:
     Args:
         model: The `model` of the address, or None.
         call_id: The call to attach to, or None.
-        transcription: Whether a transcription session is asked for.
+        transcription: Whether a transcription session is requested.
         secret: The client secret that it came with; None for the project's key.
         subprotocol: The subprotocol to answer, or None.
-        beta: Whether it asks for the beta's shape of the API.
+        beta: Whether it requests the beta's shape of the API.
     """
 
     model: str | None
@@ -49,7 +49,7 @@ def read(
     *,
     translation: bool = False,
 ) -> Handshake:
-    """Return what a handshake asks for.
+    """Return what a handshake requests.
 
     A browser can't set headers, so it sends its key as a subprotocol: `openai-insecure-api-key.<key>`.
 
