@@ -22,6 +22,7 @@ import attrs
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from specpipe import apply, changes, diff, forms, pipeline, reading, slice, source
+from specpipe import upstream as memory
 from specpipe.errors import SpecError
 
 FAILED = 3
@@ -78,12 +79,15 @@ def _run(options: argparse.Namespace) -> dict[str, Any]:
     upstream = slice.cut(theirs, config)
     forms.check(upstream.document)
     here = attrs.evolve(slice.cut(ours, config, whole=False), document=ours)
-    rows = diff.compare(here, upstream)
+    known_texts = memory.read(options.openapi / memory.FILE)
+    seen = [] if known_texts is None else memory.compare(known_texts, ours, theirs, upstream)
+    rows = [*diff.compare(here, upstream), *seen]
     report: dict[str, Any] = {
         "changes": [{**attrs.asdict(row), "breaking": row.breaking} for row in rows],
         "bump": changes.bump(rows),
+        "package": config.package.distribution,
         "exit": changes.exit_code(rows),
-        "version": {"name": config.package.distribution, "from": known.version(_version(ours)), "to": ""},
+        "version": {"from": known.version(_version(ours)), "to": ""},
     }
     if options.apply or options.date or _dated(options.file):
         origin = apply.origin_of(
@@ -91,7 +95,7 @@ def _run(options: argparse.Namespace) -> dict[str, Any]:
         )
         report["version"]["to"] = origin.version(_version(theirs))
         if options.apply:
-            report["applied"] = attrs.asdict(apply.take_over(options.openapi, ours, upstream, origin))
+            report["applied"] = attrs.asdict(apply.take_over(options.openapi, ours, upstream, origin, theirs))
             report["exit"] = 0
     return report
 
@@ -123,7 +127,7 @@ def _print(report: dict[str, Any]) -> None:
         console.print(table)
     breaking = sum(row["breaking"] for row in report["changes"])
     console.print(f"{len(report['changes'])} changes, {breaking} of them breaking: {_ADVICE[report['bump']]}")
-    console.print("{name} {from} → {to}".format(**report["version"]).rstrip(" →"), highlight=False)
+    console.print("{package} {version[from]} → {version[to]}".format(**report).rstrip(" →"), highlight=False)
     taken = report.get("applied")
     if taken is None:
         return

@@ -17,6 +17,7 @@ from typing import Any
 import attrs
 
 from . import aside, finish, names, patches, pipeline, prose, reading, source, transforms, wording
+from . import upstream as memory
 from .document import Document
 from .errors import SpecError
 from .slice import Slice
@@ -44,7 +45,9 @@ class Taken:
     reviews: list[str]
 
 
-def take_over(openapi: Path, ours: Document, upstream: Slice, origin: source.Source) -> Taken:
+def take_over(
+    openapi: Path, ours: Document, upstream: Slice, origin: source.Source, whole: Document
+) -> Taken:
     """Write the description and `SOURCE.toml` anew, and set aside what no longer applies.
 
     Nothing is written where nothing changed, and nothing at all if a package cannot be made of the result.
@@ -54,6 +57,7 @@ def take_over(openapi: Path, ours: Document, upstream: Slice, origin: source.Sou
         ours: The description that is there.
         upstream: The upstream document, cut.
         origin: Where the upstream document is from.
+        whole: The upstream document.
 
     Returns:
         What was done and what is left.
@@ -65,12 +69,15 @@ def take_over(openapi: Path, ours: Document, upstream: Slice, origin: source.Sou
     document = ours if same_facts(ours, upstream.document) else wording.reword(upstream.document, ours)
     words = prose.missing(document)
     document = prose.provisional(document)
-    old = {name: (openapi / name).read_text(encoding="utf-8") for name in (upstream.config.document, *_FILES)}
+    files = [upstream.config.document, *_FILES, *(path.name for path in openapi.glob(memory.FILE))]
+    old = {name: (openapi / name).read_text(encoding="utf-8") for name in files}
     spec = upstream.config.document
     new = dict(old)
     if document != ours:
         head = re.match(r"(?:#[^\n]*\n)*", old[spec])
         new[spec] = (head[0] if head else "") + reading.dump(document)
+    if memory.FILE in old:
+        new[memory.FILE] = memory.written(memory.of(whole, upstream))
     new["SOURCE.toml"] = source.written(old["SOURCE.toml"], origin)
     wanted = patches.read(openapi / "patches.toml")
     located, _ = spelling.locate(document)

@@ -29,7 +29,8 @@ class Change:
     Attributes:
         action: What happened.
         kind: To what: operation, parameter, content type, status, header, schema, property, required, type,
-            union member, enum value, limit, default, format or keyword.
+            union member, enum value, limit, default, format, keyword, discriminator, security, server,
+            deprecated or version; a text, or an operation or schema outside, that a person should look at.
         pointer: Where it stands in the newer description, or stood in the older one.
         before: As it was, as text; "" if it was not there.
         after: As it is; "" if it is gone.
@@ -114,6 +115,11 @@ def exit_code(changes: list[Change]) -> int:
     return 2 if any(change.breaking for change in changes) else 1
 
 
+#: Kinds of rows for a person to look at, that nothing is generated from.
+TO_LOOK_AT = ("text", "operation outside", "schema outside")
+
+
 def bump(changes: list[Change]) -> str:
     """The part of a semantic version that has to grow in what is built on the description."""
-    return ("none", "minor", "major")[exit_code(changes)]
+    generated = [change for change in changes if change.kind not in TO_LOOK_AT]
+    return ("none", "minor", "major")[exit_code(generated)]

@@ -21,7 +21,7 @@ from .transforms.walk import each_schema
 
 _SPELLINGS = (
     *("inline_parts", "strip_prose_keys", "spell_as_3_1", "infer_types", "split_type_lists", "null_unions"),
-    *("merge_all_of", "enums_to_const", "flatten_unions"),
+    *("merge_all_of", "enums_to_const", "spell_discriminators", "flatten_unions"),
 )
 _BOTH = Direction(sent=True, received=True)
 _SENT = Direction(sent=True, received=False)
@@ -77,9 +77,13 @@ class _Comparison:
         pairs = [directions(old), directions(new)]
         self.sent = pairs[0][0] | pairs[1][0]
         self.received = pairs[0][1] | pairs[1][1]
-        self.schemas = SchemaDiff(old.document, new.document)
+        tables = [entry for part in (old, new) for entry in part.config.events.values() if not entry.sent]
+        self.schemas = SchemaDiff(
+            old.document, new.document, {SCHEMAS + escape(entry.union) for entry in tables}
+        )
 
     def rows(self) -> list[Change]:
+        self._frame()
         self._operations()
         before, after = (self._schemas(document) for document in (self.old, self.new))
         for name in sorted({*before, *after}):
@@ -101,6 +105,29 @@ class _Comparison:
         sent, received = name in self.sent, name in self.received
         return Direction(sent, received) if sent or received else _BOTH
 
+    # --- what holds for all operations
+
+    def _frame(self) -> None:
+        pairs = [document.get("info", {}).get("version") for document in (self.old, self.new)]
+        if pairs[0] != pairs[1]:
+            self.schemas.add("version", "/info/version", pairs, _BOTH)
+        servers = [[one.get("url") for one in part.get("servers", ())] for part in (self.old, self.new)]
+        if servers[0] != servers[1]:
+            moved = servers[0][:1] != servers[1][:1]
+            self.schemas.add("server", "/servers", servers, _BOTH, sender=moved)
+        self._security(self.old.get("security"), self.new.get("security"), "/security")
+        schemes = [part["components"].get("securitySchemes", {}) for part in (self.old, self.new)]
+        for name in sorted({*schemes[0], *schemes[1]}):
+            old, new = ({**scheme.get(name, {}), "description": ""} for scheme in schemes)
+            if name in schemes[0]:
+                self._security(old, new, f"/components/securitySchemes/{escape(name)}")
+
+    def _security(self, old: Any, new: Any, at: str) -> None:
+        """Add a row for another way to say who one is; the old way may still be there beside it."""
+        if old != new:
+            kept = isinstance(old, list) and isinstance(new, list) and all(one in new for one in old)
+            self.schemas.add("security", at, (old, new), _BOTH, sender=not kept and new is not None)
+
     # --- operations
 
     def _operations(self) -> None:
@@ -121,6 +148,10 @@ class _Comparison:
         if old.get("operationId") != new.get("operationId"):
             ids = (old.get("operationId"), new.get("operationId"))
             self.schemas.add("operation", f"{at}/operationId", ids, _BOTH, sender=ids[0] is not None)
+        marks = [bool(part.get("deprecated")) for part in (old, new)]
+        if marks[0] != marks[1]:
+            self.schemas.add("deprecated", f"{at}/deprecated", marks, _BOTH)
+        self._security(old.get("security"), new.get("security"), f"{at}/security")
         groups = [next(iter(part.get("tags") or ()), None) for part in (old, new)]
         if groups[0] != groups[1]:
             # The first tag is the module in which the operation's function is.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from .changes import LIMITS, Change, Direction, row, shown, tightened
@@ -33,13 +33,14 @@ class SchemaDiff:
     Args:
         old: The older description.
         new: The newer one.
+        tables: Pointers of the unions that list received events: what leaves one comes no more.
 
     Attributes:
         found: The rows so far.
     """
 
-    def __init__(self, old: Document, new: Document) -> None:
-        self.old, self.new = old, new
+    def __init__(self, old: Document, new: Document, tables: Collection[str] = ()) -> None:
+        self.old, self.new, self.tables = old, new, tables
         self.found: list[Change] = []
 
     def add(self, kind: str, at: str, pair: Sequence[Any], way: Direction, **breaks: bool) -> None:
@@ -50,14 +51,12 @@ class SchemaDiff:
         """Add the rows from a schema to the one that has its place now."""
         old, new = (part if isinstance(part, dict) else {} for part in (old, new))
         at = new.get(spelling.POINTER, at)
-        tags = [part.get("discriminator", {}).get("propertyName") for part in (old, new)]
-        if tags[0] != tags[1]:
-            self.add("keyword", f"{at}/discriminator", tags, way)
+        self._discriminator(old.get("discriminator"), new.get("discriminator"), at, way)
         for keyword in ("default", "deprecated"):
             values = [part.get(keyword, _ABSENT) for part in (old, new)]
             if values[0] != values[1]:
                 texts = [None if value is _ABSENT else shown_default(value) for value in values]
-                kind = "default" if keyword == "default" else "keyword"
+                kind = keyword
                 breaks = keyword == "default" and texts[0] is not None
                 self.add(kind, f"{at}/{keyword}", texts, way, sender=breaks)
         before, after = self._members(old), self._members(new)
@@ -67,17 +66,34 @@ class SchemaDiff:
         for label in [*before, *(label for label in after if label not in before)]:
             if label in before and label in after:
                 inside = after[label].get(spelling.POINTER, at)
-                self._member(before[label], after[label], inside, way)
+                # Beside any text, an enum only names some of the values: one that is gone is still taken.
+                is_open = "any" in after or (_base(label) in after and _base(label) in before)
+                self._member(before[label], after[label], inside, way, is_open)
                 continue
             kind = _member_kind(label)
             if label not in after:
                 taken = "any" in after or (_base(label) == "integer" and _has(after, "number"))
-                gone = label != "null" and not kept and not (label == "number" and _has(after, "integer"))
+                left = at in self.tables and label != "null"
+                gone = left or (
+                    label != "null" and not kept and not (label == "number" and _has(after, "integer"))
+                )
                 self.add(kind, at, (label, None), way, sender=not taken, receiver=gone)
             else:
                 known = any(_base(label) == _base(other) for other in before) or "any" in before
                 known = known or (_base(label) == "integer" and _has(before, "number"))
                 self.add(kind, at, (None, label), way, receiver=kind == "type" and not known)
+
+    def _discriminator(self, old: Any, new: Any, at: str, way: Direction) -> None:
+        """Add a row for another way to tell members; values beside those that there were break nobody."""
+        texts = [_told_by(part) for part in (old, new)]
+        if texts[0] == texts[1]:
+            return
+        more = old is None or (
+            new is not None
+            and old.get("propertyName") == new.get("propertyName")
+            and all(new.get("mapping", {}).get(key) == name for key, name in old.get("mapping", {}).items())
+        )
+        self.add("discriminator", f"{at}/discriminator", texts, way, sender=not more, receiver=not more)
 
     @staticmethod
     def _members(schema: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -132,8 +148,10 @@ class SchemaDiff:
         name = ref_name(schema)
         return document["components"]["schemas"].get(name, {}) if name is not None else schema
 
-    def _member(self, old: dict[str, Any], new: dict[str, Any], at: str, way: Direction) -> None:
-        self._enum(old, new, at, way)
+    def _member(
+        self, old: dict[str, Any], new: dict[str, Any], at: str, way: Direction, is_open: bool
+    ) -> None:
+        self._enum(old, new, at, way, is_open)
         for keyword in LIMITS:
             if old.get(keyword) != new.get(keyword):
                 values = (old.get(keyword), new.get(keyword))
@@ -156,7 +174,7 @@ class SchemaDiff:
             tighter = more[1] is False or more[0] is True
             self.add("keyword", f"{at}/additionalProperties", more, way, sender=tighter)
 
-    def _enum(self, old: dict[str, Any], new: dict[str, Any], at: str, way: Direction) -> None:
+    def _enum(self, old: dict[str, Any], new: dict[str, Any], at: str, way: Direction, is_open: bool) -> None:
         before, after = (_values(part) for part in (old, new))
         if before is None and after is None:
             return
@@ -169,7 +187,7 @@ class SchemaDiff:
             return
         for value in before:
             if value not in after:
-                self.add("enum value", at, (shown_default(value), None), way, sender=True)
+                self.add("enum value", at, (shown_default(value), None), way, sender=not is_open)
         for value in after:
             if value not in before:
                 self.add("enum value", at, (None, shown_default(value)), way)
@@ -190,6 +208,15 @@ class SchemaDiff:
                 words = ("optional", "required") if now else ("required", "optional")
                 self.add("required", here, words, way, sender=now, receiver=not now)
             self.compare(before[name], after[name], here, way)
+
+
+def _told_by(discriminator: dict[str, Any] | None) -> str | None:
+    if discriminator is None:
+        return None
+    mapping = discriminator.get("mapping", {})
+    return " ".join(
+        [str(discriminator.get("propertyName")), *(f"{value}→{name}" for value, name in mapping.items())]
+    )
 
 
 _ABSENT = object()

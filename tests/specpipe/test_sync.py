@@ -17,6 +17,7 @@ import sync
 
 #: (action, kind, pointer, breaks the sender, breaks the receiver) from January to February.
 ROWS = {
+    ("changed", "version", "/info/version", False, False),
     ("added", "content type", f"{P}~1calls/post/requestBody/content/application~1sdp", False, False),
     ("added", "header", f"{P}~1calls/post/responses/201/headers/Location", False, False),
     ("added", "status", f"{P}~1calls/post/responses/202", False, False),
@@ -31,7 +32,7 @@ ROWS = {
     ("added", "limit", f"{S}RealtimeClientEventUpdate/properties/ids/maxItems", True, False),
     ("removed", "schema", f"{S}RealtimeNote", False, True),
     ("added", "schema", f"{S}RealtimeRemark", False, False),
-    ("removed", "union member", f"{S}RealtimeServerEvent", False, False),
+    ("removed", "union member", f"{S}RealtimeServerEvent", False, True),
     ("added", "union member", f"{S}RealtimeServerEvent", False, False),
     ("changed", "required", f"{S}RealtimeServerEventCreated/properties/note", False, True),
     ("removed", "union member", f"{S}RealtimeServerEventCreated/properties/note", False, True),
@@ -109,7 +110,7 @@ def test_the_table_names_every_row(openapi: Path, capsys: pytest.CaptureFixture[
         where = pointer.removeprefix(S)
         lines = [line for line in out.splitlines() if where in line.split() and kind in line]
         assert any(("sender" in line, "receiver" in line) == (sender, receiver) for line in lines), pointer
-    assert "33 changes, 20 of them breaking" in out and "2.3.0.20260115.post2 → 2.4.0.20260220" in out
+    assert "34 changes, 21 of them breaking" in out and "2.3.0.20260115.post2 → 2.4.0.20260220" in out
 
 
 @pytest.mark.parametrize(
@@ -134,3 +135,55 @@ def test_wrong_usage_is_no_finding(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         sync.main(["--unknown"])
     assert stopped.value.code == 3
+
+
+def test_what_only_a_person_can_judge_is_seen(run: Any, openapi: Path, tmp_path: Path) -> None:
+    """A text that changed, by its pointer, and what came outside the slice."""
+    (openapi / "upstream.json").write_text("")
+    assert run(JANUARY, "--apply")[1]["applied"]["written"] == ["upstream.json"]
+    assert '"description"' not in (openapi / "upstream.json").read_text()
+
+    def change(document: dict[str, Any]) -> None:
+        answer = {"responses": {"201": {"description": "x"}}}
+        document["paths"]["/new"] = {"get": {"operationId": "new", **answer}}
+        document["paths"]["/live/sessions"] = {"post": {"operationId": "live", **answer}}
+        document["components"]["schemas"]["LiveServerEvent"] = {"type": "object"}
+        document["components"]["schemas"]["RealtimeSession"]["description"] = "At most 5 MiB."
+
+    status, report = run(changed(tmp_path, change))
+    assert (status, report["bump"]) == (1, "none")
+    assert [(row["kind"], row["after"]) for row in report["changes"]] == [
+        ("operation outside", "POST /live/sessions"),
+        ("text", "At most 5 MiB."),
+        ("operation outside", "GET /new"),
+        ("schema outside", "LiveServerEvent"),
+    ]
+    assert report["changes"][1]["pointer"] == f"{S}RealtimeSession/description"
+    run(changed(tmp_path, change), "--apply")
+    assert run(changed(tmp_path, change))[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "row"),
+    [
+        (
+            lambda d: d["components"]["securitySchemes"]["Key"].update(scheme="basic"),
+            ("security", "/components/securitySchemes/Key", True),
+        ),
+        (lambda d: d.update(servers=[{"url": "https://h/v2"}]), ("server", "/servers", True)),
+        (
+            lambda d: d["paths"]["/realtime/calls"]["post"].update(deprecated=True),
+            ("deprecated", f"{P}~1calls/post/deprecated", False),
+        ),
+        (
+            lambda d: d["paths"]["/realtime/calls"]["post"].update(security=[]),
+            ("security", f"{P}~1calls/post/security", True),
+        ),
+    ],
+)
+def test_what_holds_for_operations_is_seen(
+    run: Any, tmp_path: Path, change: Any, row: tuple[Any, ...]
+) -> None:
+    status, report = run(changed(tmp_path, change))
+    assert [(r["kind"], r["pointer"], r["sender"]) for r in report["changes"]] == [row]
+    assert status == (2 if row[2] else 1)
