@@ -538,3 +538,25 @@ def test_all_connections_share_one_thread_which_ends_with_the_last() -> None:
         with Loopback(answer(404)) as refusing, pytest.raises(RealtimeError):
             RealtimeClient("key", base_url=refusing.base_url).connect(call_id="rtc_1").__enter__()
         assert own_threads() == []
+
+
+@pytest.mark.parametrize("where", ["within the block", "amid hanging up"])
+def test_a_call_is_hung_up_whenever_an_interrupt_comes(where: str) -> None:
+    hung_up: list[str] = []
+
+    def rest(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/hangup"):
+            if where == "amid hanging up":
+                interrupt()
+                threading.Event().wait(0.1)
+            hung_up.append(request.url.path)
+        return httpx.Response(200)
+
+    with ScriptedServer(Model()) as server, httpx.Client(transport=httpx.MockTransport(rest)) as http:
+        client = RealtimeClient("key", base_url=server.base_url, http_client=http)
+        with pytest.raises(KeyboardInterrupt):
+            with client.answer("rtc_1", {"type": "realtime", "model": "gpt-realtime"}):
+                if where == "within the block":
+                    raise KeyboardInterrupt
+        assert own_threads() == []
+    assert hung_up == ["/v1/realtime/calls/rtc_1/hangup"]
