@@ -87,25 +87,16 @@ def _run(options: argparse.Namespace) -> dict[str, Any]:
         "bump": changes.bump(rows),
         "package": config.package.distribution,
         "exit": changes.exit_code(rows),
-        "version": {"from": known.version(_version(ours)), "to": ""},
+        "version": {"from": known.version, "to": known.next_version(changes.bump(rows))},
     }
-    if options.apply or options.date or _dated(options.file):
+    if options.apply:
         origin = apply.origin_of(
-            options.file, known, date=options.date, url=options.url, commit=options.commit
+            options.file, known, report["bump"], date=options.date, url=options.url, commit=options.commit
         )
-        report["version"]["to"] = origin.version(_version(theirs))
-        if options.apply:
-            report["applied"] = attrs.asdict(apply.take_over(options.openapi, ours, upstream, origin, theirs))
-            report["exit"] = 0
+        taken = apply.take_over(options.openapi, ours, upstream, origin, theirs)
+        report["applied"] = attrs.asdict(taken)
+        report["exit"] = 0
     return report
-
-
-def _version(document: dict[str, Any]) -> str:
-    return str(document.get("info", {}).get("version", "0"))
-
-
-def _dated(path: Path) -> bool:
-    return any(char.isdigit() for char in path.stem)
 
 
 def _print(report: dict[str, Any]) -> None:
@@ -127,7 +118,8 @@ def _print(report: dict[str, Any]) -> None:
         console.print(table)
     breaking = sum(row["breaking"] for row in report["changes"])
     console.print(f"{len(report['changes'])} changes, {breaking} of them breaking: {_ADVICE[report['bump']]}")
-    console.print("{package} {version[from]} → {version[to]}".format(**report).rstrip(" →"), highlight=False)
+    version = report["version"]
+    console.print(f"{report['package']} {version['from']} → {version['to']}", highlight=False)
     taken = report.get("applied")
     if taken is None:
         return

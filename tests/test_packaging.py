@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 from realtime_simulator import Simulator
 
 from realtime_ext import __version__
@@ -52,12 +53,7 @@ def test_the_version_is_stated_once() -> None:
 )
 def test_the_packages_are_within_the_ranges_that_work_together(needs: list[str], package: dict) -> None:
     (stated,) = [need for need in needs if normal(need) == package["name"]]
-    least, below = re.fullmatch(r"[\w-]+>=([\d.]+),<([\d.]+)", stated).groups()  # type: ignore[union-attr]
-
-    def numbers(version: str) -> tuple[int, ...]:
-        return tuple(int(part) for part in re.findall(r"\d+", version))
-
-    assert numbers(least) <= numbers(package["version"]) < numbers(below)
+    assert Requirement(stated).specifier.contains(package["version"], prereleases=True)
 
 
 def test_the_simulator_does_not_need_the_client() -> None:

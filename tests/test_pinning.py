@@ -19,9 +19,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import realtime_api
+from packaging.requirements import Requirement
 from realtime_simulator import Simulator
 
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "scripts"))
+
+from specpipe import source  # noqa: E402
+
 GENERATED = ROOT / "generated"
 PYRIGHT = ROOT / "build" / "pyright" / "node_modules" / ".bin" / "pyright"
 LOCK = tomllib.loads((GENERATED / "generated.lock").read_text(encoding="utf-8"))
@@ -134,20 +140,49 @@ def program(tmp_path: Path) -> Path:
     return path
 
 
-def test_the_version_is_the_description_s_and_its_date() -> None:
+def test_the_version_is_a_semantic_one_held_with_the_source() -> None:
     project = tomllib.loads((GENERATED / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    date = SOURCE["date"].replace("-", "")
-    post = rf"\.post{SOURCE['post']}" if SOURCE["post"] else ""
-    assert re.fullmatch(rf"\d+\.\d+\.\d+\.{date}{post}", project["version"])
-    assert project["version"] == LOCK["version"] and LOCK["source_sha256"] == SOURCE["sha256"]
+    assert re.fullmatch(r"\d+\.\d+\.\d+", project["version"])
+    assert project["version"] == LOCK["version"] == SOURCE["version"] == realtime_api.__version__
+    assert LOCK["source_sha256"] == SOURCE["sha256"] and SOURCE["date"] == realtime_api.SPEC_DATE
     assert {re.match(r"\w+", need)[0] for need in project["dependencies"]} == {"attrs", "httpx"}  # type: ignore[index]
+    assert project["urls"]
+
+
+@pytest.mark.parametrize("folder", [".", "simulator"])
+def test_what_is_built_on_it_pins_compatible_releases(folder: str) -> None:
+    """This version and additions are in the range, a document that breaks senders or receivers is not."""
+    project = tomllib.loads((ROOT / folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    (need,) = [n for n in map(Requirement, project["dependencies"]) if n.name == "realtime-api-client"]
+    assert str(need.specifier).startswith("~=")
+    origin = source.read(ROOT / "openapi" / "SOURCE.toml")
+    versions = {bump: origin.next_version(bump) for bump in ("none", "minor", "major")}
+    assert {bump: version in need.specifier for bump, version in versions.items()} == {
+        "none": True,
+        "minor": True,
+        "major": False,
+    }
+
+
+@pytest.mark.parametrize(
+    ("version", "bump", "then"),
+    [
+        ("0.1.2", "major", "0.2.0"),
+        ("0.1.2", "minor", "0.1.3"),
+        ("0.1.2", "none", "0.1.2"),
+        ("1.2.3", "major", "2.0.0"),
+        ("1.2.3", "minor", "1.3.0"),
+    ],
+)
+def test_the_next_version_follows_from_what_breaks(version: str, bump: str, then: str) -> None:
+    assert source.Source("u", "", "2026-01-01", "0" * 64, version).next_version(bump) == then
 
 
 def test_the_readme_says_what_it_was_made_from_and_what_it_promises() -> None:
     text = (GENERATED / "README.md").read_text(encoding="utf-8")
     for word in (SOURCE["url"], SOURCE["date"], LOCK["spec_sha256"], "generated.lock", "make regen-check"):
         assert word in text
-    assert "## What it promises" in text and ".postN" in text
+    assert "## What it promises" in text and f"realtime-api-client~={SOURCE['version']}" in text
 
 
 @pytest.mark.slow

@@ -165,13 +165,14 @@ def same_facts(one: Document, other: Document) -> bool:
 
 
 def origin_of(
-    path: Path, known: source.Source, *, date: str | None, url: str | None, commit: str | None
+    path: Path, known: source.Source, bump: str, *, date: str | None, url: str | None, commit: str | None
 ) -> source.Source:
     """What is known of an upstream document.
 
     Args:
         path: The document.
         known: What SOURCE.toml says; it stays where the document is the same, byte for byte.
+        bump: What its changes mean for the package's version.
         date: Its date, or None to find it in the file's name or in the history of the folder that holds it.
         url: Where it is from, or None where that did not change.
         commit: Its commit, or None to find it in the URL, in the file's name, or in the folder's history.
@@ -190,7 +191,7 @@ def origin_of(
         stated = re.search(r"(?<![0-9a-f])[0-9a-f]{40}(?![0-9a-f])", f"{url or ''} {path.stem}")
         commit = stated[0] if stated else (known.commit if same and known.commit else committed or "")
     return source.Source(
-        url=url or known.url, commit=commit, date=when, sha256=sha256, post=known.post if same else 0
+        url=url or known.url, commit=commit, date=when, sha256=sha256, version=known.next_version(bump)
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -100,9 +99,11 @@ def prepare(inputs: Inputs, say: Say) -> Prepared:
     with _step("load"):
         raw = inputs.spec.read_bytes() if inputs.spec.is_file() else b""
         loaded = reading.load(inputs.spec)
-        origin = (
-            source.read(inputs.openapi / "SOURCE.toml") if inputs.vendored else _foreign(inputs.spec, raw)
-        )
+        info_version = str(loaded.get("info", {}).get("version", "0"))
+        if inputs.vendored:
+            origin = source.read(inputs.openapi / "SOURCE.toml")
+        else:
+            origin = source.foreign(inputs.spec.name, finish.sha256(raw), info_version)
     say("load", f"{inputs.spec.name}, {len(raw):,} bytes")
     with _step("slice"):
         config = inputs.config
@@ -129,9 +130,8 @@ def prepare(inputs: Inputs, say: Say) -> Prepared:
         planned = plan.build(part)
         guesses = {name: places[name] for name in planned.guesses}
         unreviewed, unneeded = _review(guesses, wanted, inputs)
-        info_version = str(loaded.get("info", {}).get("version", "0"))
         package = generate.Package(
-            version=origin.version(info_version),
+            version=origin.version,
             spec_version=info_version,
             spec_date=origin.date,
             spec_sha256=finish.sha256(raw),
@@ -270,12 +270,6 @@ def _step(name: str) -> Iterator[None]:
 
 def _skipped(count: int) -> str:
     return f", {count} skipped (their part is not in this description)" if count else ""
-
-
-def _foreign(spec: Path, raw: bytes) -> source.Source:
-    """What is known of a description named on the command line; its date if the file's name has one."""
-    date = re.search(r"\d{4}-\d{2}-\d{2}", spec.stem)
-    return source.Source(url=spec.name, commit="", date=date[0] if date else "", sha256=finish.sha256(raw))
 
 
 def _inputs_sha256(openapi: Path) -> str:

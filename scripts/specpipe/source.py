@@ -1,4 +1,4 @@
-"""`openapi/SOURCE.toml`: which upstream document the description's facts come from."""
+"""`openapi/SOURCE.toml`: which upstream document the facts come from, and the package's version."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import attrs
 
 from .errors import SpecError
 
+_VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
+
 
 @attrs.frozen
 class Source:
@@ -20,21 +22,27 @@ class Source:
         commit: Its commit, or "" where it is not known.
         date: Its date, YYYY-MM-DD, or "" where it is not known.
         sha256: Hex digest of the upstream file.
-        post: How often the package was generated differently from the same document.
+        version: The package's own semantic version; the document's says nothing of what breaks.
     """
 
     url: str
     commit: str
     date: str
     sha256: str
-    post: int = 0
+    version: str
 
-    def version(self, info_version: str) -> str:
-        """The package's version: the description's, its date, `.postN` from the second generation on."""
-        plain = info_version if re.fullmatch(r"\d+(\.\d+)*", info_version) else "0"
-        date = f".{self.date.replace('-', '')}" if self.date else ""
-        post = f".post{self.post}" if self.post else ""
-        return f"{plain}{date}{post}"
+    def next_version(self, bump: str) -> str:
+        """Return the version of a package with such changes; below 1.0 each part counts one place lower.
+
+        Args:
+            bump: `none`, `minor` for additions, `major` for what breaks senders or receivers.
+        """
+        major, minor, patch = (int(part) for part in self.version.split("."))
+        if bump == "none":
+            return self.version
+        if bump == "major":
+            return f"{major + 1}.0.0" if major else f"0.{minor + 1}.0"
+        return f"{major}.{minor + 1}.0" if major else f"0.{minor}.{patch + 1}"
 
 
 def read(path: Path) -> Source:
@@ -48,23 +56,34 @@ def read(path: Path) -> Source:
         source = Source(**table)
     except (OSError, tomllib.TOMLDecodeError, TypeError) as error:
         raise SpecError(
-            f"cannot read {path.name}: {error}", hint="it has url, commit, date, sha256 and post"
+            f"cannot read {path.name}: {error}", hint="it has url, commit, date, sha256 and version"
         ) from error
-    texts = (source.url, source.commit, source.date, source.sha256)
-    if not all(isinstance(text, str) for text in texts) or type(source.post) is not int or source.post < 0:
-        raise SpecError(f"{path.name}: url, commit, date and sha256 are text in quotes, post a whole number")
+    if not all(isinstance(text, str) for text in attrs.astuple(source)):
+        raise SpecError(f"{path.name}: url, commit, date, sha256 and version are text in quotes")
     if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", source.date) or not re.fullmatch(
         r"[0-9a-f]{64}", source.sha256
     ):
         raise SpecError(f"{path.name}: date is YYYY-MM-DD and sha256 has 64 hex digits")
+    if not _VERSION.fullmatch(source.version):
+        raise SpecError(f"{path.name}: version is a semantic version, such as 0.1.0")
     return source
+
+
+def foreign(name: str, sha256: str, info_version: str) -> Source:
+    """Return what is known of a description that nobody took over: its date, if the file's name has one.
+
+    The package gets the description's version where that is a semantic one, and 0.0.0 otherwise.
+    """
+    date = re.search(r"\d{4}-\d{2}-\d{2}", name)
+    version = info_version if _VERSION.fullmatch(info_version) else "0.0.0"
+    return Source(url=name, commit="", date=date[0] if date else "", sha256=sha256, version=version)
 
 
 def written(text: str, source: Source) -> str:
     """A source file's text with these values, its comments kept."""
     lines = text.splitlines()
     for key, value in attrs.asdict(source).items():
-        line = f'{key} = "{value}"' if isinstance(value, str) else f"{key} = {value}"
+        line = f'{key} = "{value}"'
         there = [number for number, old in enumerate(lines) if old.startswith(f"{key} = ")]
         if there:
             lines[there[0]] = line
