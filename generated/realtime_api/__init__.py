@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ("SPEC_DATE", "SPEC_SHA256", "SPEC_VERSION", "AuthenticatedClient", "Client", "__version__")
 
-#: Version of this package: the description's own version, its date, and how often it was generated differently.
-__version__ = "2.3.0.20260821"
+#: Version of this package, a semantic one of its own: pin `~=` it.
+__version__ = "0.1.0"
 #: Version of the description that this package was made from, as the description states it.
 SPEC_VERSION = "2.3.0"
 #: The description's date, YYYY-MM-DD, or "" where it is not known.
