@@ -37,6 +37,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from . import _json
 from .errors import WebhookVerificationError
 from .events import UnknownEvent
+from .schema import check, place
 from .secrets import Secret, mask
 
 if TYPE_CHECKING:
@@ -101,6 +102,10 @@ def unwrap(
     model: Any = WEBHOOK_EVENTS.get(kind)
     if model is None:
         return UnknownEvent(kind, data)
+    # A call without its id, say, could not be answered: better no class than one that lacks what it promises.
+    missing = [fault.message for fault in check(place(model.__name__), data) if fault.kind == "missing"]
+    if missing:
+        return UnknownEvent("", data, "; ".join(missing))
     try:
         return cast("WebhookEvent", model.from_dict(data))
     except Exception as fault:

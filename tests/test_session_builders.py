@@ -462,9 +462,11 @@ def test_build_tells_all_problems_and_can_be_told_not_to() -> None:
     assert builder.build(validate=False).to_dict() == builder.to_dict()
 
 
-def test_a_model_that_lacks_what_it_needs_is_refused_even_unchecked() -> None:
-    with pytest.raises(SessionConfigError, match="server_label: expected a value, got nothing"):
-        SessionBuilder().tool({"type": "mcp"}).build(validate=False)
+def test_unchecked_what_lacks_something_is_built_as_it_is() -> None:
+    builder = SessionBuilder().tool({"type": "mcp"})
+    assert builder.build(validate=False).to_dict() == {"type": "realtime", "tools": [{"type": "mcp"}]}
+    with pytest.raises(SessionConfigError, match=r"tools\[0\]\.server_label: expected a string, got nothing"):
+        builder.build()
 
 
 def test_without_a_model_rules_wait_for_the_whole_session() -> None:

@@ -107,18 +107,11 @@ class Builder:
 
     def _build(self, model: type[ModelT], *, validate: bool) -> ModelT:
         """Build the generated model, checked if asked."""
-        from realtime_api.errors import ModelError
-
         if validate:
             partial = self._is_partial
             report(examine(read(self), (self._kind,), is_update=partial, is_partial=partial))
         read_model: Any = model
-        try:
-            built = read_model.from_dict(self.to_dict())
-        except ModelError as error:
-            field = error.field or "session"
-            message = f"{field}: expected a value, got nothing; the model needs it even unchecked"
-            raise SessionConfigError([SessionProblem(field, None, None, message)]) from error
+        built = read_model.from_dict(self.to_dict())
         if self.extra_paths:
             built.additional_properties = Extras(built.additional_properties, self.extra_paths)
         result: ModelT = built
