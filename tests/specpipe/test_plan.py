@@ -303,6 +303,15 @@ def test_a_typed_dict_whose_keys_are_no_names_is_no_class() -> None:
     assert [key.annotation for key in made["FromClientParam"].keys] == ["NotRequired['str']"] * 2
 
 
+def test_what_an_update_changes_need_not_name_its_constants() -> None:
+    session = thing(("type", "n"), type={"const": "realtime"}, n=TEXT)
+    update = thing(("type",), type={"const": "session.update"}, session=ref("Session"))
+    made = params({"FromClient": update, "Session": session})
+    assert [key.annotation[:8] for key in made["SessionParam"].keys] == ["Required", "Required"]
+    assert [key.annotation[:8] for key in made["SessionChangesParam"].keys] == ["NotRequi", "Required"]
+    assert "FromClientChangesParam" not in made
+
+
 def test_events_of_several_kinds_of_sessions_share_a_type() -> None:
     schemas = {"Other": tagged(type="a"), "FromServer": tagged(type="a"), "FromClient": tagged(type="b")}
     part = sliced(schemas)

@@ -1,4 +1,7 @@
-"""TypedDicts for what is sent as plain dicts: `<Name>Param` for every schema that reaches the API."""
+"""TypedDicts for what is sent as plain dicts: `<Name>Param` for every schema that reaches the API.
+
+`<Name>ChangesParam` is the same for what an update event changes: constants, such as `type`, may be left out.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from ..document import references
+from ..document import ref_name, references
 from .expressions import Scope, annotation
 from .graph import Graph
 from .models import is_quoted
@@ -75,6 +78,7 @@ class _ParamScope(Scope):
 def build_params(graph: Graph) -> Params:
     """The TypedDicts and aliases for all schemas that are sent."""
     models = sorted(name for name in graph.sent if graph.is_model(name))
+    updates = _updates(graph)
     typing = {("TypeAlias", "TypeAlias"), ("TypedDict", "TypedDict")}
     builtins: set[tuple[str, str]] = set()
     members: list[Param] = []
@@ -83,10 +87,17 @@ def build_params(graph: Graph) -> Params:
         plain = all(_is_plain(key) for key in schema.get("properties", ()))
         hidden = frozenset(schema.get("properties", ()) if plain else ())
         scope = _ParamScope(graph, name, taken=hidden)
-        made = _typed_dict(scope, schema, plain) if name in models else _alias(scope, schema)
-        members.append(made)
+        added = [_typed_dict(scope, schema, plain)] if name in models else [_alias(scope, schema)]
+        if name in updates:
+            added.append(_typed_dict(scope, schema, plain, is_update=True))
+        members += added
         typing |= {(word, _shown(word, hidden)) for word in scope.typing}
-        typing |= {(word, word) for key in made.keys for word in (key.annotation.partition("[")[0],)}
+        typing |= {
+            (word, word)
+            for made in added
+            for key in made.keys
+            for word in (key.annotation.partition("[")[0],)
+        }
         builtins |= {(word, _shown(word, hidden)) for word in scope.builtins}
     return Params(tuple(members), tuple(sorted(typing)), tuple(sorted(builtins)))
 
@@ -100,8 +111,24 @@ def _is_plain(key: str) -> bool:
     return key.isidentifier() and not keyword.iskeyword(key) and not key.startswith("__")
 
 
-def _typed_dict(scope: Scope, schema: dict[str, Any], is_class: bool) -> Param:
-    required = set(schema.get("required", ()))
+def _updates(graph: Graph) -> set[str]:
+    """The sent schemas of what an update event changes, of which it need not name the constants."""
+    found: set[str] = set()
+    for name in graph.sent:
+        if graph.is_model(name) and any(tag.endswith(".update") for tag in graph.event_types(name)):
+            for value in graph.schemas[name]["properties"].values():
+                found |= {target for leaf in graph.leaves(value) if (target := ref_name(leaf)) is not None}
+    return {name for name in found if _constants(graph.schemas[name])}
+
+
+def _constants(schema: dict[str, Any]) -> set[str]:
+    """The keys that must be there and have but one value."""
+    keys = schema["properties"]
+    return {key for key in schema.get("required", ()) if isinstance(keys[key], dict) and "const" in keys[key]}
+
+
+def _typed_dict(scope: Scope, schema: dict[str, Any], is_class: bool, *, is_update: bool = False) -> Param:
+    required = set(schema.get("required", ())) - (_constants(schema) if is_update else set())
     keys = tuple(
         Key(
             name=key,
@@ -112,7 +139,8 @@ def _typed_dict(scope: Scope, schema: dict[str, Any], is_class: bool) -> Param:
         )
         for key, value in schema["properties"].items()
     )
-    return Param(f"{scope.owner}Param", str(schema.get("description", "")), keys=keys, is_class=is_class)
+    name = f"{scope.owner}{'Changes' if is_update else ''}Param"
+    return Param(name, str(schema.get("description", "")), keys=keys, is_class=is_class)
 
 
 def _alias(scope: Scope, schema: dict[str, Any]) -> Param:
