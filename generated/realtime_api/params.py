@@ -77,6 +77,7 @@ __all__ = (
     "RealtimeSemanticVadParam",
     "RealtimeServerVadParam",
     "RealtimeSessionClientSecretParam",
+    "RealtimeSessionCreateRequestGAChangesParam",
     "RealtimeSessionCreateRequestGAParam",
     "RealtimeSessionCreateRequestParam",
     "RealtimeSessionRequestUnionParam",
@@ -87,6 +88,7 @@ __all__ = (
     "RealtimeTracingConfigurationParam",
     "RealtimeTranscriptionSessionAudioInputParam",
     "RealtimeTranscriptionSessionAudioParam",
+    "RealtimeTranscriptionSessionCreateRequestGAChangesParam",
     "RealtimeTranscriptionSessionCreateRequestGAParam",
     "RealtimeTranscriptionSessionCreateRequestParam",
     "RealtimeTranscriptionSessionTurnDetectionRequestParam",
@@ -939,6 +941,47 @@ class RealtimeSessionCreateRequestGAParam(TypedDict):
     """Stored prompt template with its variables; `null` or absent means none."""
 
 
+class RealtimeSessionCreateRequestGAChangesParam(TypedDict):
+    """Configuration of a conversation session, sent to open or accept a call, to mint a client secret or in
+    `session.update`. Only `type` is required."""
+
+    type: NotRequired["Literal['realtime']"]
+    """Session kind, always `realtime`; tells a conversation from a transcription session."""
+    output_modalities: NotRequired["list[Literal['text', 'audio']]"]
+    """Either `["audio"]` (default; speech with a transcript) or `["text"]`. The two cannot be combined."""
+    model: NotRequired[
+        "str | Literal['gpt-realtime', 'gpt-realtime-1.5', 'gpt-realtime-2', 'gpt-realtime-2.1', 'gpt-realtime-2.1-mini', 'gpt-realtime-2025-08-28', 'gpt-4o-realtime-preview', 'gpt-4o-realtime-preview-2024-10-01', 'gpt-4o-realtime-preview-2024-12-17', 'gpt-4o-realtime-preview-2025-06-03', 'gpt-4o-mini-realtime-preview', 'gpt-4o-mini-realtime-preview-2024-12-17', 'gpt-realtime-mini', 'gpt-realtime-mini-2025-10-06', 'gpt-realtime-mini-2025-12-15', 'gpt-audio-1.5', 'gpt-audio-mini', 'gpt-audio-mini-2025-10-06', 'gpt-audio-mini-2025-12-15']"
+    ]
+    """Model to serve the session, such as `gpt-realtime`; names that are not listed are allowed. Absent leaves
+    it to the URL or the server."""
+    instructions: NotRequired["str"]
+    """System text that guides content and manner of speaking. Absent means the default of the server; an empty
+    string clears it."""
+    audio: NotRequired["RealtimeAudioConfigParam"]
+    """Settings for sound in both directions; absent parts keep their defaults, or on update their values."""
+    include: NotRequired["list[Literal['item.input_audio_transcription.logprobs']]"]
+    """Extra data for server events: `item.input_audio_transcription.logprobs` adds log probabilities to
+    transcripts. Absent means no extras."""
+    tracing: NotRequired["RealtimeTracingConfigParam | None"]
+    """Trace recording: `auto` for default names, an object for your own, `null` (default) for none. It is
+    fixed once on."""
+    tools: NotRequired["list[RealtimeToolsConfigUnionParam]"]
+    """Functions and MCP servers that the model may use; an empty list removes all."""
+    tool_choice: NotRequired["RealtimeToolChoiceConfigParam"]
+    """Tool policy: `auto` (default), `none`, `required`, or an object that forces one function or MCP tool."""
+    parallel_tool_calls: NotRequired["bool"]
+    """True allows several tool calls in one response; reasoning models only."""
+    reasoning: NotRequired["RealtimeReasoningParam"]
+    """How hard a reasoning model thinks; other models do not support it."""
+    max_output_tokens: NotRequired["int | Literal['inf']"]
+    """Most tokens one response may produce, tool calls included: 1 to 4096, or `inf` (default) for as many as
+    the model allows."""
+    truncation: NotRequired["RealtimeTruncationParam"]
+    """What happens when the conversation outgrows the model; absent means `auto` on a new session."""
+    prompt: NotRequired["PromptParam"]
+    """Stored prompt template with its variables; `null` or absent means none."""
+
+
 class RealtimeSystemContentParam(TypedDict):
     """One piece of a system message; text alone."""
 
@@ -1004,6 +1047,19 @@ class RealtimeTranscriptionSessionCreateRequestGAParam(TypedDict):
     required."""
 
     type: Required["Literal['transcription']"]
+    """Session kind, always `transcription`."""
+    audio: NotRequired["RealtimeTranscriptionSessionAudioParam"]
+    """Sound settings; this kind of session has an input side only."""
+    include: NotRequired["list[Literal['item.input_audio_transcription.logprobs']]"]
+    """Extra data for server events: `item.input_audio_transcription.logprobs` adds log probabilities to
+    transcripts. Absent means no extras."""
+
+
+class RealtimeTranscriptionSessionCreateRequestGAChangesParam(TypedDict):
+    """Configuration of a transcription session, which turns speech into text and never answers. Only `type` is
+    required."""
+
+    type: NotRequired["Literal['transcription']"]
     """Session kind, always `transcription`."""
     audio: NotRequired["RealtimeTranscriptionSessionAudioParam"]
     """Sound settings; this kind of session has an input side only."""
