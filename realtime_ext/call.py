@@ -5,6 +5,8 @@ It must not send anything.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import attrs
 
 __all__ = ["SAFETY_HEADER", "Call", "check_call_id"]
@@ -29,21 +31,22 @@ class Call:
     request_id: str | None = None
 
 
-def check_call_id(call_id: object) -> str:
+def check_call_id(call: object) -> str:
     """Check what names a call.
 
     Args:
-        call_id: The id, from `Call.id` or a webhook.
+        call: The id, a `Call`, or the data of an incoming call's webhook, which has a `call_id`.
 
     Returns:
         The id; it is quoted as one path segment when it is sent.
 
     Raises:
-        TypeError: It is not a str.
+        TypeError: It is none of these.
         ValueError: It is empty or blank, `.` or `..`, none of which can be a path segment.
     """
+    call_id = call.id if isinstance(call, Call) else call if isinstance(call, str) else _call_id_of(call)
     if not isinstance(call_id, str):
-        raise TypeError(f"call_id: expected a str such as 'rtc_u1_…', got {type(call_id).__name__}")
+        raise TypeError(f"call_id: expected a str such as 'rtc_u1_…', got {type(call).__name__}")
     if not call_id.strip() or call_id in (".", ".."):
         raise ValueError(f"call_id: expected an id such as 'rtc_u1_…', got {call_id!r}")
     try:
@@ -51,3 +54,8 @@ def check_call_id(call_id: object) -> str:
     except UnicodeEncodeError as error:
         raise ValueError(f"call_id: expected text, got lone surrogates in {call_id!r}") from error
     return call_id
+
+
+def _call_id_of(data: object) -> object:
+    """Return the `call_id` of a webhook's data; None if there is none."""
+    return data.get("call_id") if isinstance(data, Mapping) else getattr(data, "call_id", None)

@@ -11,7 +11,7 @@ import contextlib
 import inspect
 import threading
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, Self, TypeVar
@@ -26,11 +26,26 @@ from .portal import Portal, acquire
 from .traffic import Deadline, ObserverSendsError
 
 if TYPE_CHECKING:
-    from realtime_api.models import RealtimeConversationItem
+    from realtime_api.models import (
+        RealtimeConversationItem,
+        RealtimeMCPApprovalRequest,
+        RealtimeSessionUnion,
+        RealtimeTranslationSession,
+    )
 
+    from ..accepted import (
+        AudioOutputLike,
+        ClientEventLike,
+        ItemLike,
+        PromptLike,
+        ReasoningLike,
+        ResponseLike,
+        SessionChanges,
+        ToolChoiceLike,
+        ToolLike,
+    )
     from ..call import Call
-    from ..events import ClientEvent, ServerEvent
-    from ..session import SessionLike
+    from ..events import ServerEvent
     from ..usage import Usage
     from .connection import AsyncExpectation, AsyncPlayback, AsyncStream
     from .dialing import AsyncCallConnection
@@ -139,7 +154,7 @@ class Connection(HandlesEvents):
 
     # Events out
 
-    def send(self, event: ClientEvent | Mapping[str, Any]) -> str:
+    def send(self, event: ClientEventLike) -> str:
         """Send an event: a generated client event or a dict; without an `event_id` it gets one.
 
         Raises:
@@ -149,7 +164,9 @@ class Connection(HandlesEvents):
         """
         return self._send(self._inner.send, event)
 
-    def update_session(self, session: SessionLike, *, wait: bool = True, timeout: float | None = 15.0) -> str:
+    def update_session(
+        self, session: SessionChanges, *, wait: bool = True, timeout: float | None = 15.0
+    ) -> str:
         """Change the session, and wait for the server's acknowledgement, as `AsyncConnection.update_session`.
 
         Args:
@@ -187,7 +204,7 @@ class Connection(HandlesEvents):
         """Throw away the audio so far."""
         return self._send(self._inner.clear_audio)
 
-    def create_item(self, item: Any, *, previous_item_id: str | None = None) -> str:
+    def create_item(self, item: ItemLike, *, previous_item_id: str | None = None) -> str:
         """Add an item to the conversation: behind another, at the beginning (`root`), or at the end."""
         return self._send(self._inner.create_item, item, previous_item_id=previous_item_id)
 
@@ -212,16 +229,16 @@ class Connection(HandlesEvents):
         *,
         instructions: str | None = None,
         output_modalities: list[Literal["text", "audio"]] | None = None,
-        audio: Any = None,
-        tools: list[Any] | None = None,
-        tool_choice: Any = None,
+        audio: AudioOutputLike | None = None,
+        tools: Sequence[ToolLike] | None = None,
+        tool_choice: ToolChoiceLike | None = None,
         parallel_tool_calls: bool | None = None,
-        reasoning: Any = None,
+        reasoning: ReasoningLike | None = None,
         max_output_tokens: int | Literal["inf"] | None = None,
         conversation: Literal["auto", "none"] | str | None = None,
         metadata: Mapping[str, str] | None = None,
-        prompt: Any = None,
-        input: list[Any] | None = None,
+        prompt: PromptLike | None = None,
+        input: Sequence[ItemLike] | None = None,
         timeout: float | None = 60.0,
     ) -> str:
         """Ask the model for a response; the arguments are those of `AsyncConnection.create_response`.
@@ -246,7 +263,7 @@ class Connection(HandlesEvents):
 
     # Turns and tools
 
-    def stream(self, text: str | None = None, *, response: Any = None) -> Stream:
+    def stream(self, text: str | None = None, *, response: ResponseLike | None = None) -> Stream:
         """Ask the model, and follow its events over registered tools to the final message.
 
         Args:
@@ -263,7 +280,9 @@ class Connection(HandlesEvents):
         """
         return Stream(self, self._inner.stream(text, response=response), None)
 
-    def ask(self, text: str | None = None, *, timeout: float | None = 60.0, response: Any = None) -> Turn:
+    def ask(
+        self, text: str | None = None, *, timeout: float | None = 60.0, response: ResponseLike | None = None
+    ) -> Turn:
         """Ask the model, and wait for the whole turn; as `stream`.
 
         Args:
@@ -290,7 +309,7 @@ class Connection(HandlesEvents):
         toolbox: Toolbox | Iterable[Callable[..., Any]],
         *,
         timeout: float | None = 60.0,
-        approve: Callable[[Any], bool] | None = None,
+        approve: Callable[[RealtimeMCPApprovalRequest], bool] | None = None,
     ) -> None:
         """Answer the model's function calls from now on, in worker threads; returns at once.
 
@@ -324,7 +343,7 @@ class Connection(HandlesEvents):
         return self._inner.call_id
 
     @property
-    def session(self) -> Any:
+    def session(self) -> RealtimeSessionUnion | RealtimeTranslationSession | dict[str, Any] | None:
         """The session as the server last described it: a generated session; None before it did."""
         return self._call(lambda: self._inner.session)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
-from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, cast
 
@@ -39,11 +39,26 @@ from .tool_runner import ToolRunner
 from .traffic import Deadline, Traffic, see_through
 
 if TYPE_CHECKING:
-    from realtime_api.models import RealtimeConversationItem
+    from realtime_api.models import (
+        RealtimeConversationItem,
+        RealtimeMCPApprovalRequest,
+        RealtimeSessionUnion,
+        RealtimeTranslationSession,
+    )
 
+    from ..accepted import (
+        AudioOutputLike,
+        ClientEventLike,
+        ItemLike,
+        PromptLike,
+        ReasoningLike,
+        ResponseLike,
+        SessionChanges,
+        ToolChoiceLike,
+        ToolLike,
+    )
     from ..call import Call
-    from ..events import ClientEvent, ServerEvent
-    from ..session import SessionLike
+    from ..events import ServerEvent
     from ..usage import Usage
     from .named_events import EventKind
 
@@ -146,7 +161,7 @@ class AsyncConnection(HandlesEvents):
         return self._call_id
 
     @property
-    def session(self) -> Any:
+    def session(self) -> RealtimeSessionUnion | RealtimeTranslationSession | dict[str, Any] | None:
         """The session as the server last described it: a generated session; None before it did."""
         content = self._state.session
         if content is None:
@@ -299,7 +314,7 @@ class AsyncConnection(HandlesEvents):
 
     # Sending
 
-    async def send(self, event: ClientEvent | Mapping[str, Any]) -> str:
+    async def send(self, event: ClientEventLike) -> str:
         """Send an event.
 
         Args:
@@ -318,7 +333,7 @@ class AsyncConnection(HandlesEvents):
         return out.event_id
 
     async def update_session(
-        self, session: SessionLike, *, wait: bool = True, timeout: float | None = 15.0
+        self, session: SessionChanges, *, wait: bool = True, timeout: float | None = 15.0
     ) -> str:
         """Change the session.
 
@@ -385,7 +400,7 @@ class AsyncConnection(HandlesEvents):
         self._state.require_conversation("clear_audio")
         return await self._send_own({"type": "input_audio_buffer.clear"})
 
-    async def create_item(self, item: Any, *, previous_item_id: str | None = None) -> str:
+    async def create_item(self, item: ItemLike, *, previous_item_id: str | None = None) -> str:
         """Add an item to the conversation.
 
         Args:
@@ -393,7 +408,8 @@ class AsyncConnection(HandlesEvents):
             previous_item_id: The item that it goes behind, `root` for the beginning; None for the end.
         """
         self._state.require_conversation("create_item")
-        return await self.send(create_item(item, previous_item_id))
+        event: Any = create_item(item, previous_item_id)
+        return await self.send(event)
 
     async def send_text(self, text: str) -> str:
         """Add what the user writes to the conversation; `create_response` asks for an answer."""
@@ -429,16 +445,16 @@ class AsyncConnection(HandlesEvents):
         *,
         instructions: str | None = None,
         output_modalities: list[Literal["text", "audio"]] | None = None,
-        audio: Any = None,
-        tools: list[Any] | None = None,
-        tool_choice: Any = None,
+        audio: AudioOutputLike | None = None,
+        tools: Sequence[ToolLike] | None = None,
+        tool_choice: ToolChoiceLike | None = None,
         parallel_tool_calls: bool | None = None,
-        reasoning: Any = None,
+        reasoning: ReasoningLike | None = None,
         max_output_tokens: int | Literal["inf"] | None = None,
         conversation: Literal["auto", "none"] | str | None = None,
         metadata: Mapping[str, str] | None = None,
-        prompt: Any = None,
-        input: list[Any] | None = None,
+        prompt: PromptLike | None = None,
+        input: Sequence[ItemLike] | None = None,
         timeout: float | None = 60.0,
     ) -> str:
         """Ask the model for a response. While a response is active, this waits until that is done.
@@ -493,7 +509,7 @@ class AsyncConnection(HandlesEvents):
 
     # Turns and tools
 
-    def stream(self, text: str | None = None, *, response: Any = None) -> AsyncStream:
+    def stream(self, text: str | None = None, *, response: ResponseLike | None = None) -> AsyncStream:
         """Ask the model, and follow its events over registered tools to the final message.
 
         Args:
@@ -512,7 +528,7 @@ class AsyncConnection(HandlesEvents):
         return AsyncStream(self, text, response)
 
     async def ask(
-        self, text: str | None = None, *, timeout: float | None = 60.0, response: Any = None
+        self, text: str | None = None, *, timeout: float | None = 60.0, response: ResponseLike | None = None
     ) -> Turn:
         """Ask the model, and wait for the whole turn; as `stream`.
 
@@ -554,7 +570,7 @@ class AsyncConnection(HandlesEvents):
         toolbox: Toolbox | Iterable[Callable[..., Any]],
         *,
         timeout: float | None = 60.0,
-        approve: Callable[[Any], bool | Awaitable[bool]] | None = None,
+        approve: Callable[[RealtimeMCPApprovalRequest], bool | Awaitable[bool]] | None = None,
     ) -> None:
         """Answer the model's function calls from now on, beside the reader; returns at once.
 

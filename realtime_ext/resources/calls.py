@@ -24,8 +24,8 @@ from ..sip import check_target_uri
 if TYPE_CHECKING:
     import httpx
 
+    from ..accepted import CallLike, ConversationLike
     from ..arguments import Timeout
-    from ..session import SessionLike
     from .client_secrets import ClientSecret
 
 __all__ = [
@@ -54,7 +54,7 @@ class Calls:
     def create(
         self,
         offer: str | bytes,
-        session: SessionLike | None = None,
+        session: ConversationLike | None = None,
         *,
         safety_identifier: str | None = None,
         timeout: Timeout | None = None,
@@ -122,8 +122,8 @@ class Calls:
 
     def accept(
         self,
-        call_id: str,
-        session: SessionLike,
+        call_id: CallLike,
+        session: ConversationLike,
         *,
         timeout: Timeout | None = None,
         extra_headers: Mapping[str, str] | None = None,
@@ -132,7 +132,7 @@ class Calls:
         """Accept an incoming SIP call.
 
         Args:
-            call_id: The id from the webhook.
+            call_id: The id from the webhook, or the webhook's data.
             session: The conversation's configuration: a builder, a generated model or a dict.
             timeout, extra_headers, extra_query: As for `create`.
 
@@ -147,7 +147,7 @@ class Calls:
 
     def reject(
         self,
-        call_id: str,
+        call_id: CallLike,
         status_code: int | None = None,
         *,
         missing_ok: bool = False,
@@ -158,7 +158,7 @@ class Calls:
         """Reject an incoming SIP call.
 
         Args:
-            call_id: The id from the webhook.
+            call_id: The id from the webhook, or the webhook's data.
             status_code: The SIP status for the caller, 300–699, such as 486 for busy; None for 603, decline.
             missing_ok: Whether a call that has already ended counts as rejected.
             timeout, extra_headers, extra_query: As for `create`.
@@ -173,7 +173,7 @@ class Calls:
 
     def refer(
         self,
-        call_id: str,
+        call_id: CallLike,
         target_uri: str,
         *,
         timeout: Timeout | None = None,
@@ -183,7 +183,7 @@ class Calls:
         """Refer a SIP call to another number. Success means that the caller's side was asked to call there.
 
         Args:
-            call_id: The call's id.
+            call_id: The call, or its id.
             target_uri: A `tel:`, `sip:` or `sips:` URI, such as `tel:+14155550123`.
             timeout, extra_headers, extra_query: As for `create`.
 
@@ -197,7 +197,7 @@ class Calls:
 
     def hangup(
         self,
-        call_id: str,
+        call_id: CallLike,
         *,
         missing_ok: bool = False,
         timeout: Timeout | None = None,
@@ -207,7 +207,7 @@ class Calls:
         """End a call, WebRTC or SIP.
 
         Args:
-            call_id: The call's id.
+            call_id: The call, or its id.
             missing_ok: Whether a call that has already ended counts as done.
             timeout, extra_headers, extra_query: As for `create`.
 
@@ -229,7 +229,7 @@ class AsyncCalls:
     async def create(
         self,
         offer: str | bytes,
-        session: SessionLike | None = None,
+        session: ConversationLike | None = None,
         *,
         safety_identifier: str | None = None,
         timeout: Timeout | None = None,
@@ -256,8 +256,8 @@ class AsyncCalls:
 
     async def accept(
         self,
-        call_id: str,
-        session: SessionLike,
+        call_id: CallLike,
+        session: ConversationLike,
         *,
         timeout: Timeout | None = None,
         extra_headers: Mapping[str, str] | None = None,
@@ -269,7 +269,7 @@ class AsyncCalls:
 
     async def reject(
         self,
-        call_id: str,
+        call_id: CallLike,
         status_code: int | None = None,
         *,
         missing_ok: bool = False,
@@ -283,7 +283,7 @@ class AsyncCalls:
 
     async def refer(
         self,
-        call_id: str,
+        call_id: CallLike,
         target_uri: str,
         *,
         timeout: Timeout | None = None,
@@ -296,7 +296,7 @@ class AsyncCalls:
 
     async def hangup(
         self,
-        call_id: str,
+        call_id: CallLike,
         *,
         missing_ok: bool = False,
         timeout: Timeout | None = None,
@@ -310,7 +310,7 @@ class AsyncCalls:
 
 def build_create(
     offer: str | bytes,
-    session: SessionLike | None = None,
+    session: ConversationLike | None = None,
     *,
     validate: bool = True,
 ) -> Operation[Call]:
@@ -362,7 +362,7 @@ def build_create_with_secret(offer: str | bytes, client_secret: str | ClientSecr
     )
 
 
-def build_accept(call_id: str, session: SessionLike, *, validate: bool = True) -> Operation[None]:
+def build_accept(call_id: CallLike, session: ConversationLike, *, validate: bool = True) -> Operation[None]:
     """Build the request of `accept`.
 
     Returns:
@@ -386,7 +386,7 @@ def build_accept(call_id: str, session: SessionLike, *, validate: bool = True) -
 
 
 def build_reject(
-    call_id: str, status_code: int | None = None, *, missing_ok: bool = False
+    call_id: CallLike, status_code: int | None = None, *, missing_ok: bool = False
 ) -> Operation[None]:
     """Build the request of `reject`.
 
@@ -411,7 +411,7 @@ def build_reject(
     )
 
 
-def build_refer(call_id: str, target_uri: str) -> Operation[None]:
+def build_refer(call_id: CallLike, target_uri: str) -> Operation[None]:
     """Build the request of `refer`.
 
     Returns:
@@ -434,7 +434,7 @@ def build_refer(call_id: str, target_uri: str) -> Operation[None]:
     )
 
 
-def build_hangup(call_id: str, *, missing_ok: bool = False) -> Operation[None]:
+def build_hangup(call_id: CallLike, *, missing_ok: bool = False) -> Operation[None]:
     """Build the request of `hangup`.
 
     Returns:
@@ -476,7 +476,7 @@ def check_client_secret(client_secret: str | ClientSecret[Any]) -> Secret:
     return secret
 
 
-def _session_bytes(session: SessionLike, validate: bool) -> bytes:
+def _session_bytes(session: ConversationLike, validate: bool) -> bytes:
     from ..session import encode, resolve
 
     return encode(resolve(session, validate=validate, kinds=("realtime",)))

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     import httpx
     from realtime_api.models import RealtimeSessionUnion, RealtimeTranslationSession
 
+    from ..accepted import ConversationLike, TranscriptionLike, TranslationLike
     from ..arguments import Timeout
-    from ..session import SessionLike
 
     ConversationSession: TypeAlias = RealtimeSessionUnion | dict[str, Any]
     TranslationSession: TypeAlias = RealtimeTranslationSession | dict[str, Any]
@@ -99,7 +99,7 @@ class ClientSecrets:
 
     def create(
         self,
-        session: SessionLike | None = None,
+        session: ConversationLike | TranscriptionLike | None = None,
         expires_after: int | timedelta | None = None,
         *,
         safety_identifier: str | None = None,
@@ -140,7 +140,7 @@ class AsyncClientSecrets:
 
     async def create(
         self,
-        session: SessionLike | None = None,
+        session: ConversationLike | TranscriptionLike | None = None,
         expires_after: int | timedelta | None = None,
         *,
         safety_identifier: str | None = None,
@@ -162,7 +162,7 @@ class TranslationClientSecrets:
 
     def create(
         self,
-        session: SessionLike,
+        session: TranslationLike,
         expires_after: int | timedelta | None = None,
         *,
         timeout: Timeout | None = None,
@@ -196,7 +196,7 @@ class AsyncTranslationClientSecrets:
 
     async def create(
         self,
-        session: SessionLike,
+        session: TranslationLike,
         expires_after: int | timedelta | None = None,
         *,
         timeout: Timeout | None = None,
@@ -211,7 +211,7 @@ class AsyncTranslationClientSecrets:
 
 
 def build_create(
-    session: SessionLike | None = None,
+    session: ConversationLike | TranscriptionLike | None = None,
     expires_after: int | timedelta | None = None,
     *,
     validate: bool = True,
@@ -244,7 +244,7 @@ def build_create(
 
 
 def build_create_for_translation(
-    session: SessionLike,
+    session: TranslationLike,
     expires_after: int | timedelta | None = None,
     *,
     validate: bool = True,

@@ -7,7 +7,7 @@ does on first use.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 
 from ..arguments import QueryValue
 from ..http.sending import AsyncHttp, Http
@@ -17,6 +17,7 @@ from . import calls
 if TYPE_CHECKING:
     import ssl
 
+    from ..accepted import CallLike, ConversationLike, SessionChanges, SessionLike
     from ..arguments import Timeout
     from ..call import Call
     from ..connection import (  # noqa: F401  (named in strings)
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from ..connection.peer import AudioOut as AsyncAudioOut
     from ..connection.traffic import Observer
     from ..http.operation import Operation
-    from ..session import SessionLike
     from .client_secrets import ClientSecret
 
 __all__ = ["AsyncConnections", "Connections"]
@@ -55,10 +55,10 @@ class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOut
 
     def connect(
         self,
-        model: str | None = None,
+        model: str | SessionLike | None = None,
         *,
-        session: SessionLike | None = None,
-        call_id: str | None = None,
+        session: SessionLike | SessionChanges | None = None,
+        call_id: CallLike | None = None,
         intent: Literal["transcription"] | None = None,
         safety_identifier: str | None = None,
         reconnect: Reconnect | Literal[False] | None = None,
@@ -78,9 +78,10 @@ class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOut
         alone goes where such sessions are served.
 
         Args:
-            model: The model of a new session.
+            model: The model of a new session, or that session: as `session`.
             session: Its configuration, or, with `call_id`, an update: a builder, a generated model or a dict.
-            call_id: A call to attach to; it is not hung up when the block ends.
+            call_id: A call to attach to: its id, a `Call`, or a webhook's data; it is not hung up when the
+                block ends.
             intent: `transcription`, for a session that transcribes alone.
             safety_identifier: A stable, hashed id of the end user.
             reconnect: What to do when the link is lost. None: a sideband attaches again, a model's session
@@ -116,12 +117,16 @@ class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOut
             ```
         """
         given = {name: value for name, value in locals().items() if name != "self"}
+        if model is not None and not isinstance(model, str):
+            if session is not None:
+                raise ValueError("connect: the first argument is a session already; leave out session=")
+            given |= {"model": None, "session": model}
         return self._open("Connecting", self._checked(**given))  # type: ignore[no-any-return]
 
     def answer(
         self,
-        call_id: str,
-        session: SessionLike,
+        call_id: CallLike,
+        session: ConversationLike,
         *,
         hangup_on_exit: bool = True,
         safety_identifier: str | None = None,
@@ -138,7 +143,7 @@ class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOut
         """Answer an incoming SIP call: accept it, attach to it, and enter when its session is confirmed.
 
         Args:
-            call_id: The id from the webhook.
+            call_id: The id from the webhook, or the webhook's data.
             session: The conversation's configuration: a builder, a generated model or a dict.
             hangup_on_exit: Whether the call ends with the block, within 5 s, also when that is cancelled.
             safety_identifier, reconnect, observer, max_queue_bytes, proxy, ssl_context, websocket_options,
@@ -165,7 +170,7 @@ class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOut
     def dial(
         self,
         *,
-        session: SessionLike | None = None,
+        session: ConversationLike | None = None,
         audio_in: AudioInT | None = None,
         audio_out: AudioOutT | None = None,
         client_secret: str | ClientSecret[Any] | None = None,
@@ -240,7 +245,7 @@ class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOut
         def create(offer: str) -> Operation[Call]:
             if client_secret is not None:
                 return calls.build_create_with_secret(offer, client_secret)
-            return calls.build_create(offer, body, validate=False)
+            return calls.build_create(offer, cast("ConversationLike | None", body), validate=False)
 
         source, sink = self._audio(audio_in, audio_out)
         request = DialRequest(

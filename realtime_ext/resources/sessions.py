@@ -20,8 +20,8 @@ if TYPE_CHECKING:
         RealtimeTranscriptionSessionCreateResponse,
     )
 
+    from ..accepted import OlderConversationLike, OlderTranscriptionLike
     from ..arguments import Timeout
-    from ..session import SessionLike
 
 __all__ = [
     "AsyncSessions",
@@ -41,7 +41,7 @@ class Sessions:
 
     def create(
         self,
-        session: SessionLike,
+        session: OlderConversationLike,
         *,
         timeout: Timeout | None = None,
         extra_headers: Mapping[str, str] | None = None,
@@ -74,7 +74,7 @@ class AsyncSessions:
 
     async def create(
         self,
-        session: SessionLike,
+        session: OlderConversationLike,
         *,
         timeout: Timeout | None = None,
         extra_headers: Mapping[str, str] | None = None,
@@ -93,7 +93,7 @@ class TranscriptionSessions:
 
     def create(
         self,
-        session: SessionLike,
+        session: OlderTranscriptionLike,
         *,
         timeout: Timeout | None = None,
         extra_headers: Mapping[str, str] | None = None,
@@ -126,7 +126,7 @@ class AsyncTranscriptionSessions:
 
     async def create(
         self,
-        session: SessionLike,
+        session: OlderTranscriptionLike,
         *,
         timeout: Timeout | None = None,
         extra_headers: Mapping[str, str] | None = None,
@@ -137,7 +137,9 @@ class AsyncTranscriptionSessions:
         return await asend(operation, self._http, RequestOptions.check(timeout, extra_headers, extra_query))
 
 
-def build_create(session: SessionLike, *, validate: bool = True) -> Operation[RealtimeSessionCreateResponse]:
+def build_create(
+    session: OlderConversationLike, *, validate: bool = True
+) -> Operation[RealtimeSessionCreateResponse]:
     """Build the request for a conversation session.
 
     Returns:
@@ -164,7 +166,7 @@ def build_create(session: SessionLike, *, validate: bool = True) -> Operation[Re
 
 
 def build_create_transcription(
-    session: SessionLike, *, validate: bool = True
+    session: OlderTranscriptionLike, *, validate: bool = True
 ) -> Operation[RealtimeTranscriptionSessionCreateResponse]:
     """Build the request for a transcription session.
 
