@@ -18,65 +18,53 @@ if TYPE_CHECKING:
         TranslationSessionBuilder,
     )
 
-__all__ = [
-    "AudioOutputLike",
-    "CallLike",
-    "ClientEventLike",
-    "ConversationLike",
-    "ItemLike",
-    "OlderConversationLike",
-    "OlderTranscriptionLike",
-    "PromptLike",
-    "ReasoningLike",
-    "ResponseLike",
-    "SessionChanges",
-    "SessionLike",
-    "ToolChoiceLike",
-    "ToolLike",
-    "TranscriptionLike",
-    "TranslationLike",
-]
+    # Sessions, by their kind.
+    ConversationLike: TypeAlias = (
+        SessionBuilder | models.RealtimeSessionCreateRequestGA | params.RealtimeSessionCreateRequestGAParam
+    )
+    TranscriptionLike: TypeAlias = (
+        TranscriptionSessionBuilder
+        | models.RealtimeTranscriptionSessionCreateRequestGA
+        | params.RealtimeTranscriptionSessionCreateRequestGAParam
+    )
+    TranslationLike: TypeAlias = (
+        TranslationSessionBuilder
+        | models.RealtimeTranslationSessionCreateRequest
+        | params.RealtimeTranslationSessionCreateRequestParam
+    )
+    OlderConversationLike: TypeAlias = (
+        ConversationLike | models.RealtimeSessionCreateRequest | params.RealtimeSessionCreateRequestParam
+    )
+    OlderTranscriptionLike: TypeAlias = (
+        TranscriptionLike
+        | models.RealtimeTranscriptionSessionCreateRequest
+        | params.RealtimeTranscriptionSessionCreateRequestParam
+    )
+    SessionLike: TypeAlias = ConversationLike | TranscriptionLike | TranslationLike
+    SessionChanges: TypeAlias = (
+        SessionLike
+        | params.RealtimeSessionCreateRequestGAChangesParam
+        | params.RealtimeTranscriptionSessionCreateRequestGAChangesParam
+        | models.RealtimeTranslationSessionUpdateRequest
+        | params.RealtimeTranslationSessionUpdateRequestParam
+    )
 
-# Sessions, by their kind.
-ConversationLike: TypeAlias = (
-    "SessionBuilder | models.RealtimeSessionCreateRequestGA | params.RealtimeSessionCreateRequestGAParam"
-)
-TranscriptionLike: TypeAlias = (
-    "TranscriptionSessionBuilder | models.RealtimeTranscriptionSessionCreateRequestGA"
-    " | params.RealtimeTranscriptionSessionCreateRequestGAParam"
-)
-TranslationLike: TypeAlias = (
-    "TranslationSessionBuilder | models.RealtimeTranslationSessionCreateRequest"
-    " | params.RealtimeTranslationSessionCreateRequestParam"
-)
-OlderConversationLike: TypeAlias = (
-    "ConversationLike | models.RealtimeSessionCreateRequest | params.RealtimeSessionCreateRequestParam"
-)
-OlderTranscriptionLike: TypeAlias = (
-    "TranscriptionLike | models.RealtimeTranscriptionSessionCreateRequest"
-    " | params.RealtimeTranscriptionSessionCreateRequestParam"
-)
-SessionLike: TypeAlias = "ConversationLike | TranscriptionLike | TranslationLike"
-SessionChanges: TypeAlias = (
-    "SessionLike | params.RealtimeSessionCreateRequestGAChangesParam"
-    " | params.RealtimeTranscriptionSessionCreateRequestGAChangesParam"
-    " | models.RealtimeTranslationSessionUpdateRequest | params.RealtimeTranslationSessionUpdateRequestParam"
-)
+    # What goes into a conversation, and what is asked of the model.
+    ItemLike: TypeAlias = models.RealtimeConversationItem | params.RealtimeConversationItemParam
+    ResponseLike: TypeAlias = models.RealtimeResponseCreateParams | params.RealtimeResponseCreateParamsParam
+    AudioOutputLike: TypeAlias = (
+        models.RealtimeResponseCreateAudioOutput | params.RealtimeResponseCreateAudioOutputParam
+    )
+    ToolLike: TypeAlias = models.RealtimeToolsConfigUnion | params.RealtimeToolsConfigUnionParam
+    ToolChoiceLike: TypeAlias = models.RealtimeToolChoiceConfig | params.RealtimeToolChoiceConfigParam
+    ReasoningLike: TypeAlias = models.RealtimeReasoning | params.RealtimeReasoningParam
+    PromptLike: TypeAlias = models.ResponsePrompt | params.ResponsePromptParam
+    ClientEventLike: TypeAlias = (
+        models.RealtimeClientEvent
+        | models.RealtimeTranslationClientEvent
+        | params.RealtimeClientEventParam
+        | params.RealtimeTranslationClientEventParam
+    )
 
-# What goes into a conversation, and what is asked of the model.
-ItemLike: TypeAlias = "models.RealtimeConversationItem | params.RealtimeConversationItemParam"
-ResponseLike: TypeAlias = "models.RealtimeResponseCreateParams | params.RealtimeResponseCreateParamsParam"
-AudioOutputLike: TypeAlias = (
-    "models.RealtimeResponseCreateAudioOutput | params.RealtimeResponseCreateAudioOutputParam"
-)
-ToolLike: TypeAlias = "models.RealtimeToolsConfigUnion | params.RealtimeToolsConfigUnionParam"
-ToolChoiceLike: TypeAlias = "models.RealtimeToolChoiceConfig | params.RealtimeToolChoiceConfigParam"
-ReasoningLike: TypeAlias = "models.RealtimeReasoning | params.RealtimeReasoningParam"
-PromptLike: TypeAlias = "models.ResponsePrompt | params.ResponsePromptParam"
-ClientEventLike: TypeAlias = (
-    "models.RealtimeClientEvent | models.RealtimeTranslationClientEvent"
-    " | params.RealtimeClientEventParam | params.RealtimeTranslationClientEventParam"
-)
-
-# What names a call: its id, the call itself, or the data of the webhook that announced it.
-CallLike: TypeAlias = "str | Call | models.RealtimeCallIncomingData"
+    # What names a call: its id, the call itself, or the data of the webhook that announced it.
+    CallLike: TypeAlias = str | Call | models.RealtimeCallIncomingData

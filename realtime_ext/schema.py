@@ -154,6 +154,17 @@ class Place:
         return tuple(value for values in sets for value in values or ())
 
     @property
+    def examples(self) -> tuple[str, ...]:
+        """The strings that are listed here, whether or not others are allowed as well."""
+        if not isinstance(self.schema, dict):
+            return ()
+        named = self._document.find(self.schema["$ref"]) if "$ref" in self.schema else None
+        parts = [part for union in ("anyOf", "oneOf") for part in self.schema.get(union, ())]
+        inner = [*([named] if named is not None else []), *(Place(part, self._document) for part in parts)]
+        own = [value for value in _listed(self.schema) or () if isinstance(value, str)]
+        return (*own, *(value for place in inner for value in place.examples))
+
+    @property
     def fields(self) -> dict[str, Place]:
         """The places of an object's fields, by name; those of all its forms."""
         return {name: inner for form in self.forms for name, inner in form.properties.items()}

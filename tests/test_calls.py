@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import httpx
 import pytest
-from realtime_api.models import RealtimeSessionCreateRequestGA
+from realtime_api.models import RealtimeCallIncomingData, RealtimeSessionCreateRequestGA
 
 from realtime_ext import Call, ClientSecret, RealtimeError, SdpError, SessionConfigError
 from realtime_ext.errors import (
@@ -418,3 +418,18 @@ def test_hangup_of_a_call_that_has_ended(flavour: Flavour) -> None:
         flavour.run(client.calls.hangup("rtc_1"))
     assert isinstance(caught.value, RealtimeError)
     assert caught.value.code == "call_id_not_found"
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "rtc_1",
+        Call(id="rtc_1", sdp_answer="v=0", location="/rtc_1"),
+        RealtimeCallIncomingData(call_id="rtc_1", sip_headers=[]),
+        {"call_id": "rtc_1", "sip_headers": []},
+    ],
+)
+def test_a_call_is_named_by_its_id_by_itself_or_by_its_webhook(flavour: Flavour, call: Any) -> None:
+    with Loopback(answer(200)) as server:
+        flavour.run(flavour.client(base_url=server.base_url).calls.hangup(call))
+    assert server.requests[0].target == "/v1/realtime/calls/rtc_1/hangup"

@@ -595,3 +595,34 @@ def test_the_package_skips_its_own_frames_and_no_others() -> None:
     with pytest.warns(SessionConfigWarning) as caught:
         names["go"](SessionBuilder.from_dict({"new": 1}))
     assert caught[0].filename == beside
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"model": "gpt-realtme"}, "model: 'gpt-realtme' is not known; did you mean 'gpt-realtime'?"),
+        (
+            {"audio": {"output": {"voice": "marni"}}},
+            "audio.output.voice: 'marni' is not known; did you mean 'marin'?",
+        ),
+        (
+            {"audio": {"input": {"transcription": {"model": "whisper-9"}}}},
+            "audio.input.transcription.model: 'whisper-9' is not known; did you mean 'whisper-1'?",
+        ),
+    ],
+)
+def test_a_name_near_to_a_known_one_is_warned_of(fields: dict[str, Any], told: str) -> None:
+    with pytest.warns(SessionConfigWarning) as caught:
+        resolve({"type": "realtime", **fields}, validate=True)
+    assert [str(warning.message) for warning in caught] == [told]
+
+
+@pytest.mark.parametrize("model", ["gpt-realtime", "gpt-realtime-3", "gpt-realtime-2031-01-01", "nova-sonic"])
+def test_newer_and_other_names_are_not_warned_of(model: str) -> None:
+    assert resolve({"type": "realtime", "model": model}, validate=True)["model"] == model
+
+
+def test_a_model_of_another_api_is_refused_with_that_reason() -> None:
+    with pytest.raises(SessionConfigError, match="Live API") as caught:
+        resolve({"type": "realtime", "model": "gpt-live-1"}, validate=True)
+    assert caught.value.field == "model"

@@ -257,6 +257,10 @@ class Connection(HandlesEvents):
         """Stop a response, or the one in the conversation; that there is none is no failure."""
         return self._send(self._inner.cancel_response, response_id)
 
+    def interrupt(self) -> Interruption | None:
+        """Stop the model, whoever takes the turns and plays its audio; as `AsyncConnection.interrupt`."""
+        return self._send(self._inner.interrupt)
+
     def clear_output_audio(self) -> str:
         """Clear what the API has still to play (WebRTC and SIP)."""
         return self._send(self._inner.clear_output_audio)
@@ -624,15 +628,8 @@ class Playback:
         return self._connection._call(lambda: self._inner.to_flush)
 
     def interrupt(self) -> Interruption | None:
-        """Throw away what was not played, and cut the item in the conversation where it was heard last.
-
-        Returns:
-            What there is to flush; None if there is nothing.
-
-        Raises:
-            ConnectionClosedError: The connection has ended.
-        """
-        return self._connection._send(self._inner.interrupt)
+        """Stop the model, as `connection.interrupt`."""
+        return self._connection.interrupt()
 
 
 class _Audio:

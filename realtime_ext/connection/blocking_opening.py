@@ -23,7 +23,7 @@ from ..http.settings import checked_key
 from ..worker import in_thread, run_in_thread
 from .blocking import CallConnection, Connection, check_sync
 from .dialing import AsyncDialing, DialRequest
-from .opening import AsyncAnswering, AsyncConnecting
+from .opening import AsyncAnswering, AsyncConnecting, OpenedByWith
 from .portal import shared_portal
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ ConnectionT = TypeVar("ConnectionT", bound=Connection)
 _LAST_STEPS = 1.0  # seconds for a request that was cut to end
 
 
-class _Opening(Generic[ConnectionT]):
+class _Opening(OpenedByWith, Generic[ConnectionT]):
     """What opens a connection when a block is entered, and ends it when the block ends."""
 
     _kind: type[ConnectionT]
@@ -107,6 +107,7 @@ class Answering(_Opening[Connection]):
     """A call to be accepted, attached to and confirmed by `with`, and hung up when the block ends."""
 
     _kind = Connection
+    _example = "with client.answer(…) as connection"
     _is_call = True
 
     def __init__(
@@ -126,6 +127,7 @@ class Dialing(_Opening[CallConnection]):
     """A call to be made by `with`, and hung up when the block ends."""
 
     _kind = CallConnection
+    _example = "with client.dial(…) as connection"
     _is_call = True
     _opening: AsyncDialing
 

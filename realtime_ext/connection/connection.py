@@ -33,6 +33,7 @@ from .state import (
     create_item,
     create_response,
     name_of,
+    read_item,
     text_item,
 )
 from .tool_runner import ToolRunner
@@ -142,7 +143,7 @@ class AsyncConnection(HandlesEvents):
         self._call_id = call_id if call is None else call.id
         self._tools: ToolRunner | None = None
         self._closing: asyncio.Task[None] | None = None
-        self.playback = AsyncPlayback(traffic)
+        self.playback = AsyncPlayback(self)
 
     def __repr__(self) -> str:
         about = f" call_id={self._call_id!r}" if self._call_id else ""
@@ -173,7 +174,7 @@ class AsyncConnection(HandlesEvents):
     @property
     def items(self) -> list[RealtimeConversationItem | dict[str, Any]]:
         """The conversation's items in order, without their audio."""
-        return [_item(item) for item in self._state.items]
+        return [read_item(item) for item in self._state.items]
 
     def replay_items(self) -> list[RealtimeConversationItem | dict[str, Any]]:
         """Return the conversation as items for a new session.
@@ -185,7 +186,7 @@ class AsyncConnection(HandlesEvents):
         Returns:
             Generated items without ids, for `create_item`, in order.
         """
-        return [_item(item) for item in self._state.replay_items()]
+        return [read_item(item) for item in self._state.replay_items()]
 
     @property
     def usage(self) -> Usage:
@@ -502,6 +503,24 @@ class AsyncConnection(HandlesEvents):
         event = {"type": "response.cancel"}
         return await self._send_own(event if response_id is None else {**event, "response_id": response_id})
 
+    async def interrupt(self) -> Interruption | None:
+        """Stop the model, whoever takes the turns and whoever plays its audio.
+
+        Stops the response, clears what the API has still to play (WebRTC and SIP), and cuts the item in the
+        conversation where it was heard last, as counted by `playback`; what nobody heard is deleted.
+
+        Returns:
+            What there is to flush in the loudspeaker; None if there is nothing.
+
+        Raises:
+            RealtimeError: The session has no responses.
+            ConnectionClosedError: The connection has ended.
+        """
+        found, events = self._state.interrupt()
+        for event in events:
+            await self._send_own(event)
+        return found
+
     async def clear_output_audio(self) -> str:
         """Clear what the API has still to play (WebRTC and SIP)."""
         self._state.require_conversation("clear_output_audio")
@@ -592,7 +611,7 @@ class AsyncConnection(HandlesEvents):
         self._state.require_responses("run_tools")
         check_seconds("timeout", timeout)
         toolbox = toolbox if isinstance(toolbox, Toolbox) else Toolbox(toolbox)
-        asked = None if approve is None else lambda item: approve(_item(item))
+        asked = None if approve is None else lambda item: approve(read_item(item))
         self._tools = ToolRunner(self._traffic, self, toolbox, timeout, asked)
 
     # The end
@@ -642,15 +661,6 @@ class AsyncConnection(HandlesEvents):
         out = self._state.write(event)
         await self._traffic.send(out)
         return out.event_id
-
-
-def _item(item: dict[str, Any]) -> Any:
-    from realtime_api.models.realtime_conversation_item import decode_realtime_conversation_item
-
-    try:
-        return decode_realtime_conversation_item(item)
-    except Exception:  # its shape is not the API's
-        return item
 
 
 class AsyncStream:
@@ -837,9 +847,9 @@ class AsyncPlayback:
             await connection.playback.interrupt()
     """
 
-    def __init__(self, traffic: Traffic) -> None:
-        self._traffic = traffic
-        self._state: ConnectionState = traffic.state
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+        self._state: ConnectionState = connection._state
 
     def played_bytes(self, count: int) -> None:
         """Count bytes that were played, in the session's output format.
@@ -870,17 +880,5 @@ class AsyncPlayback:
         return self._state.to_flush
 
     async def interrupt(self) -> Interruption | None:
-        """Throw away what was not played, and cut the item in the conversation where it was heard last.
-
-        Nothing is sent if nothing of it was heard.
-
-        Returns:
-            What there is to flush; None if there is nothing.
-
-        Raises:
-            ConnectionClosedError: The connection has ended.
-        """
-        found, event = self._state.interrupt()
-        if event is not None:
-            await self._traffic.send(self._state.write(event))
-        return found
+        """Stop the model, as `connection.interrupt`."""
+        return await self._connection.interrupt()

@@ -19,7 +19,7 @@ from ..http.settings import RequestOptions
 from .call_media import check_host_addresses, check_media, report
 from .connection import AsyncConnection
 from .link import LinkClosed
-from .opening import hang_up
+from .opening import OpenedByWith, hang_up
 from .state import MAX_QUEUE_BYTES, Budget, ConnectionState, Role, call_id_in
 from .traffic import Observer, Traffic, see_through
 
@@ -131,8 +131,10 @@ class _PeerLink:
         await self._peer.close()
 
 
-class AsyncDialing:
+class AsyncDialing(OpenedByWith):
     """A call to be made by `async with`, and hung up when the block ends."""
+
+    _example = "async with client.dial(…) as connection"
 
     def __init__(self, http: AsyncHttp, request: DialRequest) -> None:
         self._http = http

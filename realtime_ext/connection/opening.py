@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     Hangup = Callable[[str], Operation[None]]  # builds the request that hangs up a call
 
-__all__ = ["AsyncAnswering", "AsyncConnecting", "ConnectRequest", "hang_up"]
+__all__ = ["AsyncAnswering", "AsyncConnecting", "ConnectRequest", "OpenedByWith", "hang_up"]
 
 logger = logging.getLogger("realtime_ext")
 
@@ -133,8 +133,24 @@ class ConnectRequest:
         )
 
 
-class AsyncConnecting:
+class OpenedByWith:
+    """What `with` opens; whoever forgets that is told."""
+
+    _example = "with client.connect(…) as connection"
+
+    if not TYPE_CHECKING:  # in sight of it, type checkers would accept every name
+
+        def __getattr__(self, name: str) -> Any:
+            help_ = "" if name.startswith("_") else f"; use it as `{self._example}`"
+            raise AttributeError(
+                f"{type(self).__name__!r} object has no attribute {name!r}{help_}", name=name, obj=self
+            )
+
+
+class AsyncConnecting(OpenedByWith):
     """A connection to be opened by `async with`, and closed when the block ends."""
+
+    _example = "async with client.connect(…) as connection"
 
     def __init__(self, http: AsyncHttp, request: ConnectRequest) -> None:
         self._http = http
@@ -196,6 +212,8 @@ class AsyncConnecting:
 
 class AsyncAnswering(AsyncConnecting):
     """A call to be accepted, attached to and confirmed by `async with`, and hung up when the block ends."""
+
+    _example = "async with client.answer(…) as connection"
 
     def __init__(
         self,

@@ -117,7 +117,7 @@ class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOut
             ```
         """
         given = {name: value for name, value in locals().items() if name != "self"}
-        if model is not None and not isinstance(model, str):
+        if isinstance(model, Mapping) or callable(getattr(model, "to_dict", None)):
             if session is not None:
                 raise ValueError("connect: the first argument is a session already; leave out session=")
             given |= {"model": None, "session": model}

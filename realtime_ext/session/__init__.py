@@ -6,7 +6,7 @@ Limits come from `realtime_api.schemas` alone. This package must not send anythi
 """
 
 from .builders import SessionBuilder, TranscriptionSessionBuilder, TranslationSessionBuilder
-from .check import beta_response_fields
+from .check import beta_response_fields, check_model
 from .given import SessionLike, SupportsToDict, merge
 from .resolve import encode, resolve, resolve_update
 
@@ -17,6 +17,7 @@ __all__ = [
     "TranscriptionSessionBuilder",
     "TranslationSessionBuilder",
     "beta_response_fields",
+    "check_model",
     "encode",
     "merge",
     "resolve",

@@ -29,14 +29,16 @@ from .kinds import (
     KINDS,
     SHORT_FORMATS,
     Kind,
+    belongs_elsewhere,
     fields,
+    misspelt,
     nearest,
     owner,
     reasons,
     schema_fields,
 )
 
-__all__ = ["Findings", "beta_response_fields", "examine", "find_problems", "report"]
+__all__ = ["Findings", "beta_response_fields", "check_model", "examine", "find_problems", "report"]
 
 _PACKAGE = str(Path(__file__).parent.parent) + os.sep
 _FORMAT = re.compile(r"audio\.(?:input|output)\.format(?:\.type)?")
@@ -86,8 +88,9 @@ def examine(
     own = body.get("model")
     model = own if isinstance(own, str) else model
     faults = check(place(kind.update if is_update else kind.schema), body, with_notes=True)
-    rules = find_problems(body, model, is_partial=is_partial)
+    rules = [*_other_api(model), *find_problems(body, model, is_partial=is_partial)]
     questions = [] if _REASONING.keys().isdisjoint(body) else _open_questions(body, model)
+    questions += _misspelt(body if model is None else {**body, "model": model}, kind)
     betas: dict[str, SessionProblem] = {}
     if not (BETA_FIELDS.keys().isdisjoint(body) or kind.is_older):
         found = _beta_fields(body, fields(kind.name), f"a {kind.label} session", "")
@@ -112,6 +115,18 @@ def examine(
     for one in (*betas.values(), *type_problem, *fitting, *foreign, *across.values()):
         unique.setdefault(one.field, one)
     return Findings(tuple(unique.values()), (*strange, *questions))
+
+
+def check_model(model: str) -> None:
+    """Check a model that is named without a session.
+
+    Raises:
+        SessionConfigError: It belongs to another API.
+
+    Warns:
+        SessionConfigWarning: It is not known, and near to one that is.
+    """
+    report(Findings(tuple(_other_api(model)), tuple(_misspelt({"model": model}, KINDS["realtime"]))))
 
 
 def report(findings: Findings) -> None:
@@ -263,6 +278,22 @@ def _open_questions(session: dict[str, Any], model: str | None) -> list[str]:
     if not asked or model is None or reasons(model) is not None:
         return []
     return [f"{field}: only reasoning models have it, and {model!r} is not known" for field in asked]
+
+
+def _other_api(model: str | None) -> list[SessionProblem]:
+    """Return what is wrong with a model that another API serves."""
+    if model is None or not belongs_elsewhere(model):
+        return []
+    hint = "this one belongs to the Live API, and the Realtime API doesn't serve it"
+    return [problem("model", model, "a Realtime model", "expected a Realtime model", hint=hint)]
+
+
+def _misspelt(session: dict[str, Any], kind: Kind) -> list[str]:
+    """Return what is probably misspelt among names that the API may add to."""
+    return [
+        f"{path}: {name!r} is not known; did you mean {near!r}?"
+        for path, name, near in misspelt(session, kind)
+    ]
 
 
 def _tool_names(tools: list[Any]) -> list[SessionProblem]:

@@ -79,7 +79,7 @@ def test_the_end_of_somebody_elses_response_is_not_taken_for_ones_own(flavour: F
 
     with ScriptedServer(script) as server, connect(flavour, server, call_id="rtc_1") as connection:
         turn = connection.ask("Hi", timeout=10)
-    assert (turn.transcript, turn.text, turn.response_ids) == ("answer 1", "", ("resp_1",))
+    assert (turn.transcript, turn.text, turn.response_ids) == ("answer 1", "answer 1", ("resp_1",))
 
 
 def test_the_end_of_a_response_that_is_marked_for_another_turn_is_left_to_that(

@@ -12,12 +12,14 @@ import pytest
 
 from realtime_ext import (
     APIConnectionError,
+    AsyncRealtimeClient,
     AuthenticationError,
     BadRequestError,
     ConnectionClosedError,
     MissingApiKeyError,
     NotFoundError,
     RateLimitError,
+    RealtimeClient,
     RealtimeError,
     SessionBuilder,
     SessionConfigError,
@@ -331,3 +333,25 @@ def test_what_the_server_says_of_the_session_is_there(flavour: Flavour) -> None:
         event = connection.recv()
         assert event.type == "session.created"
         assert connection.session.id == "sess_1" or connection.session["id"] == "sess_1"
+
+
+def test_the_first_argument_may_be_a_session(flavour: Flavour) -> None:
+    with (
+        ScriptedServer(Model()) as server,
+        connect(flavour, server, model=SessionBuilder("gpt-realtime-mini")),
+    ):
+        pass
+    assert "model=gpt-realtime-mini" in server.requests[0].path
+
+
+@pytest.mark.parametrize("client", [RealtimeClient, AsyncRealtimeClient])
+def test_whoever_forgets_with_is_told(client: Any) -> None:
+    opening = client(api_key="sk-x").connect("gpt-realtime")
+    with pytest.raises(AttributeError, match=r"no attribute 'ask'; use it as `(async )?with client.connect"):
+        opening.ask("Hi")
+    assert not hasattr(opening, "__iter__") and not hasattr(opening, "_nothing")
+
+
+def test_a_session_first_and_beside_is_refused() -> None:
+    with pytest.raises(ValueError, match="leave out session="):
+        RealtimeClient(api_key="sk-x").connect(SessionBuilder(), session=SessionBuilder())

@@ -55,15 +55,44 @@ def test_an_interruption_cuts_where_the_user_stopped_hearing(flavour: Flavour) -
     assert item.content[0].text == "one two"
 
 
-def test_nothing_is_sent_when_nothing_was_heard(flavour: Flavour) -> None:
+def test_an_item_that_nobody_heard_goes(flavour: Flavour) -> None:
     with ScriptedServer(Interrupted()) as server:
         connection = _heard(flavour, server, 0)
-        found = connection.playback.interrupt()
+        found = connection.interrupt()
         assert (found.played_ms, found.unplayed_ms) == (0, 8)
         assert connection.truncate("item_1", 0) is None
         assert connection.truncate("item_of_text", 500) is None
+        server.wait_for("conversation.item.delete")
         connection.close()
     assert server.of("conversation.item.truncate") == []
+    assert server.of("response.cancel") == []
+    assert [event["item_id"] for event in server.of("conversation.item.delete")] == ["item_1"]
+
+
+def test_an_interruption_stops_the_response_that_goes_on(flavour: Flavour) -> None:
+    def script(peer: Peer) -> None:
+        peer.expect("response.create")
+        peer.send("response.created", response={"id": "resp_1", "status": "in_progress", "output": []})
+        peer.until_closed()
+
+    with ScriptedServer(script) as server, connect(flavour, server) as connection:
+        connection.create_response()
+        assert connection.interrupt() is None
+        server.wait_for("response.cancel")
+        assert server.of("output_audio_buffer.clear") == []
+
+
+def test_only_the_latest_item_goes_where_nobody_counts_what_was_played(flavour: Flavour) -> None:
+    with ScriptedServer(Interrupted()) as server, connect(flavour, server) as connection:
+        for _ in range(2):
+            connection.create_response()
+            while connection.recv().type != "input_audio_buffer.speech_started":
+                pass
+        connection.interrupt()
+        server.wait_for("conversation.item.delete")
+        connection.send_text("Hi")
+        server.wait_for("conversation.item.create")
+    assert [event["item_id"] for event in server.of("conversation.item.delete")] == ["item_2"]
 
 
 def test_nothing_is_left_when_all_was_heard(flavour: Flavour) -> None:
@@ -106,3 +135,4 @@ def test_a_sideband_plays_nothing(flavour: Flavour) -> None:
         assert connection.playback.position is None
         assert connection.playback.interrupt() is None
         assert connection.truncate("item_1", 5) is None
+        server.wait_for("output_audio_buffer.clear")

@@ -50,7 +50,7 @@ def test_what_comes_twice_is_counted_once_and_given_on_twice(core: ConnectionSta
     for _ in range(2):
         tell(core, "response.done", "e6", response={"id": "resp_1", "status": "completed", "usage": usage})
     turn = stream.turn()
-    assert (len(turn.audio), turn.transcript, turn.text) == (9600, "Hi", "Ho")
+    assert (len(turn.audio), turn.transcript, turn.text) == (9600, "Hi", "HiHo")
     assert turn.response_ids == ("resp_1",)
     assert core.usage.entries[0].amount.count == 1
     assert len(stream.events) == 12

@@ -24,7 +24,7 @@ def call(number: int, name: str = "add", **arguments: Any) -> dict[str, Any]:
 def test_ask_gives_the_whole_turn(flavour: Flavour) -> None:
     with ScriptedServer(Model()) as server, connect(flavour, server) as connection:
         turn = connection.ask("Hi")
-        assert (turn.transcript, turn.text, turn.status) == ("answer 1", "", "completed")
+        assert (turn.transcript, turn.text, turn.status) == ("answer 1", "answer 1", "completed")
         assert turn.audio == bytes(48 * len("answer 1"))
         assert turn.usage.total_tokens == 30
         assert connection.ask(None).transcript == "answer 2"

@@ -19,6 +19,7 @@ Nothing here opens a socket, reads a clock, sleeps or starts a thread or task. W
 rest of `connection` uses.
 """
 
+from .conversation import read_item
 from .core import MAX_QUEUE_BYTES, ConnectionState
 from .function_calls import ApprovalJob, CallJob, FollowUpJob, Job
 from .linkage import Attempt, Ending, Reconnect, Reconnecting, Unsent, unconfirmed
@@ -79,6 +80,7 @@ __all__ = [
     "create_response",
     "make_plan",
     "name_of",
+    "read_item",
     "read_message",
     "text_item",
     "unconfirmed",

@@ -14,7 +14,7 @@ from typing import Any
 
 import attrs
 
-__all__ = ["Conversation", "Entry", "replay_items"]
+__all__ = ["Conversation", "Entry", "read_item", "replay_items"]
 
 JSON = dict[str, Any]
 
@@ -232,3 +232,13 @@ def _beginning(words: str, share: float | None) -> str:
 
 def _pick(item: Mapping[str, Any], *names: str) -> JSON:
     return {name: item[name] for name in names if item.get(name) is not None}
+
+
+def read_item(item: JSON) -> Any:
+    """Return an item as its generated class; as it is, if its shape is not the API's."""
+    from realtime_api.models.realtime_conversation_item import decode_realtime_conversation_item
+
+    try:
+        return decode_realtime_conversation_item(item)
+    except Exception:
+        return item

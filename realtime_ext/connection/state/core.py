@@ -633,12 +633,25 @@ class ConnectionState:
         """What there was to throw away when the user last began to speak; None if there was nothing."""
         return self._playback.to_flush
 
-    def interrupt(self) -> tuple[Interruption | None, dict[str, Any] | None]:
-        """Throw away what was not played; return what that was, and the event that cuts the item there."""
+    def interrupt(self) -> tuple[Interruption | None, list[dict[str, Any]]]:
+        """Stop the model: throw away what was not played.
+
+        Returns:
+            What there is to flush, None if there is nothing; and the events that stop the response, clear
+            what the API plays, cut an item where it was heard last, and delete those that nobody heard.
+        """
+        self.require_responses("interrupt")
+        heard = self._playback.heard()
         found = self._playback.interrupt()
-        if found is None or found.played_ms <= 0:
-            return found, None
-        return found, _truncate(found.item_id, found.content_index, found.played_ms)
+        events: list[dict[str, Any]] = [{"type": "response.cancel"}] if self._responses.is_busy else []
+        if not self.role.plays:
+            events.append({"type": "output_audio_buffer.clear"})
+        for item_id, (content_index, played_ms) in heard.items():
+            if played_ms > 0:
+                events.append(_truncate(item_id, content_index, played_ms))
+            else:
+                events.append({"type": "conversation.item.delete", "item_id": item_id})
+        return found, events
 
     # The link
 

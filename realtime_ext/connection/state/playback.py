@@ -87,12 +87,13 @@ class PlaybackState:
         to_flush: What was to be thrown away when the user last began to speak; None if nothing was.
     """
 
-    __slots__ = ("_form", "_incomplete", "_parts", "_unplayed", "is_local", "to_flush")
+    __slots__ = ("_form", "_incomplete", "_is_counted", "_parts", "_unplayed", "is_local", "to_flush")
 
     def __init__(self, *, is_local: bool) -> None:
         self.is_local = is_local
         self.to_flush: Interruption | None = None
         self._form = audio_format()
+        self._is_counted = False  # whether the application has ever counted what it played
         self._parts: dict[tuple[str, int], _Part] = {}
         self._unplayed: list[_Part] = []  # parts with audio to play or to come, oldest first
         self._incomplete: list[_Part] = []  # parts with audio to come
@@ -147,6 +148,7 @@ class PlaybackState:
             raise TypeError(f"played_bytes: expected an int, got {type(count).__name__}")
         if count < 0:
             raise ValueError(f"played_bytes: expected 0 or more bytes, got {count}")
+        self._is_counted = True
         for part in self._unplayed:
             taken = min(count, part.received - part.played)
             part.played += taken
@@ -166,6 +168,7 @@ class PlaybackState:
             raise TypeError(f"played_ms: expected a number, got {type(ms).__name__}")
         if not 0 <= ms < float("inf"):
             raise ValueError(f"played_ms: expected 0 or more milliseconds, got {ms!r}")
+        self._is_counted = True
         left = float(ms)
         for part in tuple(self._unplayed):
             open_ms = part.form.ms_in(part.received - part.played)
@@ -213,6 +216,21 @@ class PlaybackState:
         for part in tuple(self._unplayed):
             self._cut(part)
         return interruption
+
+    def heard(self) -> dict[str, tuple[int, int]]:
+        """Return how much was heard of each item that was not played to its end.
+
+        Of an application that never counts what it plays, older items may well have been heard: then it is
+        the latest item alone.
+
+        Returns:
+            Item id → content index of its audio and milliseconds that were heard; oldest first.
+        """
+        parts = self._unplayed if self._is_counted else self._unplayed[-1:]
+        heard: dict[str, tuple[int, int]] = {}
+        for part in parts:
+            heard.setdefault(part.item_id, (part.content_index, part.played_ms))
+        return heard
 
     def clamp(self, item_id: str, played_ms: float) -> int:
         """Limit a truncation to the audio that came, and that an earlier one left.

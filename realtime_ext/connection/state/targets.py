@@ -22,7 +22,7 @@ from ...http.operation import status_error
 from ...http.retry import Failure, Outcome, decide, parse_retry_after
 from ...http.settings import RequestOptions, Settings
 from ...secrets import mask
-from ...session import SessionLike, TranslationSessionBuilder, resolve, resolve_update
+from ...session import SessionLike, TranslationSessionBuilder, check_model, resolve, resolve_update
 from .linkage import Reconnect
 
 __all__ = ["Handshake", "Plan", "Role", "call_id_in", "check_reconnect", "confirming_plan", "make_plan"]
@@ -137,6 +137,8 @@ def make_plan(
     if call_id is not None:
         return _sideband_plan(check_call_id(call_id), session, validate)
     body = None if session is None else resolve(session, validate=validate, model=model)
+    if model is not None and session is None and validate:
+        check_model(model)
     is_transcription = body is not None and body.get("type") == "transcription"
     if intent is None and not is_transcription:
         return _model_plan(model, body)

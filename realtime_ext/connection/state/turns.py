@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from ...errors import APITimeoutError
+from .conversation import read_item
 from .function_calls import ApprovalJob, FollowUpJob, FunctionCalls, approval_item
 from .mailbox import Budget
 from .outbox import MARK
@@ -23,7 +24,7 @@ from .responses import BUSY
 from .waiters import Waiter
 
 if TYPE_CHECKING:
-    from realtime_api.models import RealtimeResponseUsage
+    from realtime_api.models import RealtimeConversationItem, RealtimeResponseUsage
 
 __all__ = ["ToolCall", "Turn", "TurnStream", "Turns"]
 
@@ -54,9 +55,10 @@ class Turn:
     """What the model did in a turn.
 
     Args:
-        text: Its text; empty where it spoke.
+        text: What it wrote or said, whichever it was.
         transcript: The words of its speech; empty where it wrote.
         audio: Its speech in the session's output format; empty where the API plays it, or where it wrote.
+        items: What its responses added to the conversation, in order: messages, function calls and the like.
         tool_calls: The functions that it called, in order.
         status: `completed`, `cancelled`, `incomplete` or `failed`; of the last response, where there were
             several.
@@ -68,9 +70,10 @@ class Turn:
     text: str = ""
     transcript: str = ""
     audio: bytes = attrs.field(default=b"", repr=lambda audio: f"<{len(audio)} bytes>")
+    items: tuple[RealtimeConversationItem | dict[str, Any], ...] = attrs.field(default=(), repr=False)
     tool_calls: tuple[ToolCall, ...] = ()
     status: str | None = None
-    status_details: Any = None
+    status_details: Mapping[str, Any] | None = None
     usage: RealtimeResponseUsage | None = None
     response_ids: tuple[str, ...] = ()
 
@@ -272,9 +275,14 @@ class TurnStream:
         last: JSON = self._finished[-1] if self._finished else {}
         usages = [u for response in self._finished if isinstance(u := response.get("usage"), Mapping)]
         return Turn(
-            text=self._said("text"),
+            text=self._said("text", "transcript"),
             transcript=self._said("transcript"),
             audio=b"".join(_decoded(delta) for delta in self._audio),
+            items=tuple(
+                read_item(dict(item))
+                for response in self._finished
+                for item in _objects(response.get("output"))
+            ),
             tool_calls=tuple(self._calls()),
             status=last.get("status"),
             status_details=last.get("status_details"),
@@ -311,8 +319,10 @@ class TurnStream:
         for collection in (self._items, self._words, self._whole, self._audio):
             collection.clear()
 
-    def _said(self, field: str) -> str:
-        said = "".join(word for (kind, _, _), words in self._words.items() if kind == field for word in words)
+    def _said(self, *fields: str) -> str:
+        said = "".join(
+            word for (kind, _, _), words in self._words.items() if kind in fields for word in words
+        )
         # Deltas may be missing where the finished response isn't.
         parts = (
             part
@@ -321,7 +331,7 @@ class TurnStream:
             if item.get("type") == "message"
             for part in _objects(item.get("content"))
         )
-        finished = "".join(str(part.get(field) or "") for part in parts)
+        finished = "".join(str(part.get(field) or "") for part in parts for field in fields)
         return finished if len(finished) > len(said) else said
 
     def _calls(self) -> list[ToolCall]:
