@@ -44,7 +44,7 @@ def read(message: str) -> str | None:
     if isinstance(event, types.ResponseAudioDeltaEvent):
         return event.delta
     if isinstance(event, events.UnknownEvent):
-        return event.type
+        return event.event_type
     return None
 
 
@@ -53,7 +53,7 @@ def compare_types(client: RealtimeClient) -> None:
         for event in connection:
             if event.type == "response.output_audio_transcript.delta":
                 print(event.delta)
-            elif event.type == "newer.than.this.version":
+            elif isinstance(event, events.UnknownEvent) and event.event_type == "newer.than.this.version":
                 print(event.whatever)
 
 
