@@ -1,4 +1,4 @@
-"""Take turns, keep medians, print tables: what all benchmarks share."""
+"""What all benchmarks share: contenders that alternate, medians, targets."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Worker:
         )
 
     def __call__(self, task: Mapping[str, Any]) -> float:
-        """Have a task done.
+        """Send a task to the process and wait for its figure.
 
         Returns:
             Seconds for one repetition, or the number that the task measures.
@@ -103,7 +103,7 @@ def environment() -> dict[str, str]:
 
 
 def take_turns(contenders: Mapping[str, Callable[[], T]], rounds: int) -> dict[str, list[T]]:
-    """Let each contender do its work once a round, after one round that doesn't count.
+    """Run each contender once a round, after one round that doesn't count.
 
     Args:
         contenders: By name; each call does the work and returns what was measured.

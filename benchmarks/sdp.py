@@ -79,7 +79,7 @@ def read_all(text: str) -> None:
 
 
 def seconds(work: Callable[[str], object], text: str, rounds: int) -> float:
-    """Give the best time of some rounds."""
+    """Return the best time of some rounds."""
     best = float("inf")
     for _ in range(rounds):
         gc.collect()

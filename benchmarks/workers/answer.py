@@ -38,7 +38,7 @@ def converse(connection):
 
 
 def accept(server):
-    """Take connections, each in a thread of its own."""
+    """Accept connections, each in a thread of its own."""
     while True:
         connection, _ = server.accept()
         threading.Thread(target=converse, args=(connection,), daemon=True).start()

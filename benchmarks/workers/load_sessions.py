@@ -40,7 +40,7 @@ class Session:
         await self.socket.send(orjson.dumps(event), text=True)
 
     async def until(self, kind):
-        """Give the events up to one of a type."""
+        """Return the events up to one of a type."""
         events = []
         while not events or events[-1]["type"] != kind:
             events.append(orjson.loads(await self.socket.recv(decode=False)))
@@ -49,7 +49,7 @@ class Session:
         return events
 
     async def audio_of(self, item_id):
-        """Give an item's audio, as the server has it."""
+        """Return an item's audio, as the server has it."""
         await self.send(type="conversation.item.retrieve", item_id=item_id)
         item = (await self.until("conversation.item.retrieved"))[-1]["item"]
         return base64.b64decode(item["content"][0]["audio"])

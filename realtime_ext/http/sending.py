@@ -416,7 +416,7 @@ _SILENCER = _Silencer()
 
 
 def silence(loggers: Iterable[str]) -> None:
-    """Let `quiet` drop the records of these loggers; a filter doesn't reach a logger's children."""
+    """Add to loggers the filter by which `quiet` drops records; it does not reach their children."""
     for name in loggers:
         logging.getLogger(name).addFilter(_SILENCER)
 

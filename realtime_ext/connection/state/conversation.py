@@ -50,7 +50,7 @@ class Conversation:
         self._roots_asked = 0
 
     def asked_for_root(self) -> None:
-        """Note that an item was sent to the very beginning (`previous_item_id: "root"`)."""
+        """Record that an item was sent to the very beginning (`previous_item_id: "root"`)."""
         self._roots_asked += 1
 
     def put(self, item: Any, previous: Any) -> bool:
@@ -87,7 +87,7 @@ class Conversation:
             entry.is_deleted = True
 
     def truncate(self, item_id: Any, content_index: Any, heard: float | None) -> None:
-        """Note how much of an item's audio was heard.
+        """Record how much of an item's audio was heard.
 
         Args:
             item_id: The item.

@@ -176,7 +176,7 @@ class ConnectionState:
     # Time
 
     def began(self, now: float) -> None:
-        """Note when the session began, in unix seconds."""
+        """Record when the session began, in unix seconds."""
         self._session.began(now)
 
     def warns_at(self) -> float | None:
@@ -488,7 +488,7 @@ class ConnectionState:
             raise RealtimeError(f"{what}: a transcription session makes no responses")
 
     def sending(self, out: Outgoing, stream: TurnStream | None = None) -> Acknowledgement | None:
-        """Note an event that is about to go out.
+        """Record an event that is about to go out.
 
         Args:
             out: The event.
@@ -518,7 +518,7 @@ class ConnectionState:
         self._session.confirm(update)
 
     def not_sent(self, code: int | None, reason: str, left: Iterable[Outgoing]) -> ConnectionClosedError:
-        """Note events that a link which was there did not send; return the error for their sender.
+        """Record events that a link which was there did not send; return the error for their sender.
 
         Args:
             code: The link's close code; None if it broke without one.
@@ -533,7 +533,7 @@ class ConnectionState:
         return self.unsent(code, reason, contents_of(left))
 
     def unsent(self, code: int | None, reason: str, contents: Iterable[Any]) -> ConnectionClosedError:
-        """Note what could not be sent, as dicts; return the error for its sender, as `not_sent` does."""
+        """Record what could not be sent, as dicts; return the error for its sender, as `not_sent` does."""
         contents = tuple(contents)
         if self.ending is None:
             self._pending.failed(contents)
@@ -596,7 +596,7 @@ class ConnectionState:
         return self.write(output_item(job, output))
 
     def answered(self, job: CallJob, *, silent: bool) -> None:
-        """Note that a call's output was sent, or can't be."""
+        """Record that a call's output was sent, or can't be."""
         if self._turns.calls is not None:
             self._turns.calls.answered(job, silent=silent)
 
@@ -605,7 +605,7 @@ class ConnectionState:
         return self.write(self._turns.approval(job, self._ids.next(), approve=approve))
 
     def decided(self, job: ApprovalJob) -> None:
-        """Note that the answer to a request for permission was sent, or can't be."""
+        """Record that the answer to a request for permission was sent, or can't be."""
         if self._turns.calls is not None:
             self._turns.calls.decided(job)
 
@@ -656,14 +656,14 @@ class ConnectionState:
     # The link
 
     def suspend(self) -> None:
-        """Note that sending failed: where the link may be made anew, others wait until that is decided."""
+        """Record that sending failed: where the link may be made anew, others wait until that is decided."""
         if self._reconnect is not None and self.ending is None:
             self.is_linked = False
 
     def lost(
         self, code: int | None, reason: str, random: Callable[[], float], cause: BaseException | None = None
     ) -> Reconnecting | None:
-        """Note the end of the link.
+        """Record the end of the link.
 
         Args:
             code: The close code; None if the link broke without one.
@@ -689,7 +689,7 @@ class ConnectionState:
         return None
 
     def restored(self) -> list[Outgoing]:
-        """Note a new link; return what is to be sent on it before `link_ready`.
+        """Record a new link; return what is to be sent on it before `link_ready`.
 
         Where `sending` returns a waiter for one of them, that is to be filled before the next goes out: a
         session that isn't configured as the old one was is not used.
@@ -721,7 +721,7 @@ class ConnectionState:
         return out
 
     def not_restored(self, error: Callable[[], Exception]) -> None:
-        """Note that not all of that could be sent on the new link, and that it is gone.
+        """Record that not all of that could be sent on the new link, and that it is gone.
 
         Args:
             error: Makes the exception for those who wait.
@@ -753,7 +753,7 @@ class ConnectionState:
         self._mailbox.close(ending.error)
 
     def _abandon(self, ending: Ending) -> None:
-        """Note that no answers will come to what was sent: the link is lost."""
+        """Record that no answers will come to what was sent: the link is lost."""
         self._session.fail(ending.error)
         self._turns.reset(ending.error)
         self._responses.reset()

@@ -112,7 +112,7 @@ class FunctionCalls:
         return self._jobs.popleft() if self._jobs else None
 
     def item_done(self, item: Any, response_id: Any) -> None:
-        """Note a finished output item of a response."""
+        """Record a finished output item of a response."""
         if not isinstance(item, Mapping) or item.get("status") in ("incomplete", "in_progress"):
             return
         if item.get("type") == "mcp_approval_request":
@@ -134,7 +134,7 @@ class FunctionCalls:
                 )
 
     def response_done(self, response: JSON) -> bool:
-        """Note a finished response; return whether it had calls that are, or were, answered here."""
+        """Record a finished response; return whether it had calls that are, or were, answered here."""
         response_id = str(response.get("id"))
         output = response.get("output")
         may_follow = response.get("status") not in ("cancelled", "failed")
@@ -157,7 +157,7 @@ class FunctionCalls:
         return True
 
     def answered(self, job: CallJob, *, silent: bool) -> None:
-        """Note that a call's output was sent."""
+        """Record that a call's output was sent."""
         group = self._groups.get(job.response_id)
         if group is not None:
             group.waiting.discard(job.call_id)
@@ -165,14 +165,14 @@ class FunctionCalls:
             self._settle(job.response_id, group)
 
     def deciding(self, job: ApprovalJob, event_id: str, *, approve: bool) -> None:
-        """Note that the answer to a request for permission is about to be sent, as which event."""
+        """Record that the answer to a request for permission is about to be sent, as which event."""
         request = self._requests.get(str(job.item.get("id")))
         if request is not None:
             self._sent[event_id] = str(job.item.get("id"))
             request.is_approved = approve
 
     def decided(self, job: ApprovalJob) -> None:
-        """Note that the answer was sent. The model speaks of a refusal once, and not if it insists."""
+        """Record that the answer was sent. The model speaks of a refusal once, and not if it insists."""
         key = str(job.item.get("id"))
         request = self._requests.get(key)
         if request is not None and not request.is_approved:
@@ -180,19 +180,19 @@ class FunctionCalls:
             self._has_refused = True
 
     def refused(self, event_id: Any) -> None:
-        """Note an error: nothing follows an answer to a request that the server refused."""
+        """Record an error: nothing follows an answer to a request that the server refused."""
         key = self._sent.pop(event_id, None)
         if key is not None:
             self._end(key, wants_words=False)
 
     def mcp_ended(self) -> None:
-        """Note the end of an MCP server's tool: the oldest call that was permitted."""
+        """Record the end of an MCP server's tool: the oldest call that was permitted."""
         key = next((k for k, r in self._requests.items() if r.is_approved and not r.is_over), None)
         if key is not None:
             self._end(key, wants_words=True)
 
     def continues(self, response_id: str) -> str | None:
-        """Note the start of a response that nobody asked for.
+        """Record the start of a response that nobody asked for.
 
         Returns:
             The response that it continues, if that is one with a call that was permitted.

@@ -206,7 +206,7 @@ class Reconnecting:
         return attempt
 
     def lost(self, reason: str, cause: BaseException | None) -> None:
-        """Note that an attempt's link was lost before the session could go on.
+        """Record that an attempt's link was lost before the session could go on.
 
         Args:
             reason: In words.
@@ -215,7 +215,7 @@ class Reconnecting:
         self.reason, self._cause = reason, cause
 
     def failed(self, error: RealtimeError, *, is_linked: bool) -> None:
-        """Note that an attempt failed; what the API refuses once it would refuse again.
+        """Record that an attempt failed; what the API refuses once it would refuse again.
 
         Args:
             error: With what.
@@ -262,7 +262,7 @@ class Pending:
         self._failed: list[Any] = []
 
     def hold(self, waiter: Waiter[None], unsent: Unsent | None, *, for_link: bool = False) -> None:
-        """Note that somebody waits before they send.
+        """Record that somebody waits before they send.
 
         Args:
             waiter: What they wait for.
@@ -275,13 +275,13 @@ class Pending:
             self._held[waiter] = unsent
 
     def release(self, waiter: Waiter[None]) -> None:
-        """Note that somebody waits no more."""
+        """Record that somebody waits no more."""
         self._held.pop(waiter, None)
         if waiter in self._for_link:
             self._for_link.remove(waiter)
 
     def failed(self, events: Iterable[Any]) -> None:
-        """Note what could not be sent on a link that was there."""
+        """Record what could not be sent on a link that was there."""
         self._failed += events
 
     def link_ready(self) -> None:

@@ -358,7 +358,7 @@ class Mailbox:
             self._waiters.remove(waiter)
 
     def close(self, error: Callable[[], Exception]) -> None:
-        """Note that no more events will come; those in the queue can still be read."""
+        """Record that no more events will come; those in the queue can still be read."""
         self.is_closed = True
         waiters, self._waiters = self._waiters, []
         for waiter in waiters:

@@ -118,17 +118,17 @@ class PlaybackState:
             part.received += size
 
     def completed(self, item_id: str, content_index: int) -> None:
-        """Note that no more audio of a part will come."""
+        """Record that no more audio of a part will come."""
         part = self._parts.get((item_id, content_index))
         if part is not None:
             self._complete([part])
 
     def ended(self, item_ids: Set[str] | None) -> None:
-        """Note that no more audio of these items, or of any, will come: their response is over."""
+        """Record that no more audio of these items, or of any, will come: their response is over."""
         self._complete([p for p in self._incomplete if item_ids is None or p.item_id in item_ids])
 
     def truncated(self, item_id: str, content_index: int, end_ms: int) -> float | None:
-        """Note that the server cut a part; return the share that is left of it, None if it isn't known."""
+        """Record that the server cut a part; return the share that is left of it, None if it isn't known."""
         part = self._parts.get((item_id, content_index))
         if part is None or not part.received:
             return None
@@ -207,7 +207,7 @@ class PlaybackState:
         )
 
     def speech_started(self) -> None:
-        """Note that the user began to speak."""
+        """Record that the user began to speak."""
         self.to_flush = self.pending()
 
     def interrupt(self) -> Interruption | None:

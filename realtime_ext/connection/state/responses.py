@@ -46,7 +46,7 @@ class Responses:
         return waiter
 
     def release(self, waiter: Waiter[None]) -> None:
-        """Leave the queue, or let the next one ask after having sent."""
+        """Remove a waiter from the queue; after it has sent, the next one may ask."""
         if self._granted is waiter:
             self._granted = None
         elif waiter in self._queue:
@@ -55,13 +55,13 @@ class Responses:
         self._grant()
 
     def sent(self, event_id: str, create: JSON) -> None:
-        """Note that a `response.create` is about to go out."""
+        """Record that a `response.create` is about to go out."""
         response = create.get("response")
         is_beside = isinstance(response, Mapping) and response.get("conversation") == "none"
         self._asked[event_id] = not is_beside
 
     def refused(self, event_id: str | None, *, is_busy: bool = False) -> None:
-        """Note an error: about the event that it names, or else about whatever was asked for last.
+        """Record an error: about the event that it names, or else about whatever was asked for last.
 
         An error that names nothing may have been meant for a `response.create`. To wait on would be to wait
         for ever.
@@ -78,7 +78,7 @@ class Responses:
         self._grant()
 
     def created(self, response: JSON) -> bool:
-        """Note the start of a response, whoever asked for it; return whether it isn't over already."""
+        """Record the start of a response, whoever asked for it; return whether it isn't over already."""
         response_id = _id(response)
         in_conversation = self._is_in_conversation(response)
         is_answer = self._answer(in_conversation=in_conversation)
@@ -89,7 +89,7 @@ class Responses:
         return True
 
     def done(self, response: JSON) -> bool:
-        """Note the end of a response; return whether it is the first."""
+        """Record the end of a response; return whether it is the first."""
         response_id = _id(response)
         self._is_hidden = False
         if self._active.pop(response_id, None) is None:
@@ -122,7 +122,7 @@ class Responses:
         return response.get("conversation_id") is not None or all(self._asked.values())
 
     def _answer(self, *, in_conversation: bool) -> bool:
-        """Note that the oldest request of that kind is answered; return whether there was one."""
+        """Record that the oldest request of that kind is answered; return whether there was one."""
         answered = next((key for key, value in self._asked.items() if value == in_conversation), None)
         if answered is not None:
             del self._asked[answered]

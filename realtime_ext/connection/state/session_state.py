@@ -126,7 +126,7 @@ class SessionState:
         return reduce(merge, (session for _, session in self._in_force), self._configuration)
 
     def described(self, session: Any) -> None:
-        """Note the server's description."""
+        """Record the server's description."""
         if not isinstance(session, Mapping):
             return
         self.seen += 1
@@ -141,17 +141,17 @@ class SessionState:
             self._ends_at = float(expires_at)
 
     def sent(self, event_id: str, session: Any) -> Acknowledgement:
-        """Note an update that is about to go out; what is returned is filled by its acknowledgement."""
+        """Record an update that is about to go out; what is returned is filled by its acknowledgement."""
         update = Acknowledgement(event_id, session)
         self._updates.append(update)
         return update
 
     def created(self, event_id: object = None) -> None:
-        """Note the server's first description."""
+        """Record the server's first description."""
         self._is_repeated(event_id)
 
     def updated(self, event_id: object = None) -> None:
-        """Note an acknowledgement. Updates are answered in order; one that nobody here sent is another's.
+        """Record an acknowledgement. Updates are answered in order; one that nobody here sent is another's.
 
         Args:
             event_id: Its id; one that comes again with the same description acknowledges nothing more.
@@ -187,7 +187,7 @@ class SessionState:
             self._acknowledge(self._updates.index(update) + 1)
 
     def refused(self, event_id: str | None, error: Callable[[], Exception], *, param: Any = None) -> None:
-        """Note a refusal: of the update that it names, or of the oldest if it names a session's field."""
+        """Record a refusal: of the update that it names, or of the oldest if it names a session's field."""
         for update in self._updates:
             anonymous = event_id is None and isinstance(param, str) and param.startswith("session")
             if update.event_id == event_id or anonymous:
@@ -203,11 +203,11 @@ class SessionState:
             self._updates.pop(0).fail(error())
 
     def expired(self, message: Any) -> None:
-        """Note that its time is up, and the server's sentence on that."""
+        """Record that its time is up, and the server's sentence on that."""
         self.expiry = mask(message[:_SENTENCE]) if isinstance(message, str) else ""
 
     def began(self, now: float) -> None:
-        """Note when the session began, in unix seconds; what the server says of its end counts for more."""
+        """Record when the session began, in unix seconds; what the server says of its end counts for more."""
         self._ends_at = now + LIFETIME
 
     def warns_at(self) -> float | None:
@@ -232,7 +232,7 @@ class SessionState:
         return {"type": "session.update", "session": self._configuration}
 
     def _acknowledge(self, count: int) -> None:
-        """Note that the oldest updates are in force."""
+        """Record that the oldest updates are in force."""
         answered, self._updates = self._updates[:count], self._updates[count:]
         for update in answered:
             if isinstance(update.session, Mapping):

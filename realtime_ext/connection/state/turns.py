@@ -128,14 +128,14 @@ class TurnStream:
         return not self.is_over and (self.active_response is not None or self._is_waiting)
 
     def sending(self, kind: str, event_id: str) -> None:
-        """Note an event of this turn that is about to be sent."""
+        """Record an event of this turn that is about to be sent."""
         if kind == "response.create":
             self.expect_response(event_id)
         else:
             self._asked.add(event_id)
 
     def expect_response(self, event_id: str) -> None:
-        """Note that a response of this turn is about to be asked for."""
+        """Record that a response of this turn is about to be asked for."""
         self._creates.add(event_id)
         self._is_waiting, self.must_ask = True, False
 
@@ -197,7 +197,7 @@ class TurnStream:
         return event
 
     def refused(self, event_id: object, error: Callable[[], Exception], *, is_busy: bool) -> None:
-        """Note a refusal.
+        """Record a refusal.
 
         Args:
             event_id: The event that was refused; another turn's is ignored.
@@ -217,11 +217,11 @@ class TurnStream:
             self.fail(error())
 
     def answered(self, call_id: str, output: str) -> None:
-        """Note a tool's output."""
+        """Record a tool's output."""
         self._outputs[call_id] = output
 
     def response_done(self, response: JSON, *, goes_on: bool) -> None:
-        """Note the end of a response of this turn.
+        """Record the end of a response of this turn.
 
         Args:
             response: The response.
@@ -233,7 +233,7 @@ class TurnStream:
             self.end()
 
     def end(self) -> None:
-        """Note that there is nothing more to come."""
+        """Record that there is nothing more to come."""
         self.is_over = True
         self._wake()
 
@@ -391,7 +391,7 @@ class Turns:
         self.calls = FunctionCalls(on_job, self._settled)
 
     def created(self, response: JSON) -> None:
-        """Note a response's start."""
+        """Record a response's start."""
         metadata = response.get("metadata")
         self._echoes |= isinstance(metadata, Mapping) and MARK in metadata
         needs_mark = self._echoes or bool(metadata)
@@ -405,7 +405,7 @@ class Turns:
                 stream.add_response(response_id)
 
     def done(self, response: JSON, *, is_repeated: bool) -> None:
-        """Note a response's end, before its event is put."""
+        """Record a response's end, before its event is put."""
         self._is_repeated = is_repeated
         if not is_repeated:
             self._goes_on = self.calls is not None and self.calls.response_done(response)
@@ -435,7 +435,7 @@ class Turns:
         return is_owned, warns
 
     def refused(self, event_id: Any, code: Any, error: Callable[[], Exception]) -> None:
-        """Note an error event."""
+        """Record an error event."""
         is_busy = code == BUSY
         for stream in self._streams:
             stream.refused(event_id, error, is_busy=is_busy and event_id not in self._follow_ups)
@@ -473,7 +473,7 @@ class Turns:
         return {"event_id": event_id, **approval_item(job, approve=approve)}
 
     def answered(self, response_id: str, call_id: str, output: str) -> None:
-        """Note what a tool answered to a call of a turn's response."""
+        """Record what a tool answered to a call of a turn's response."""
         stream = self._of(response_id)
         if stream is not None:
             stream.answered(call_id, output)

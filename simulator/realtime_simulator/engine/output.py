@@ -105,7 +105,7 @@ class Output:
         )
 
     def message(self, action: Say) -> Plan:
-        """Say or write something."""
+        """Send an answer as speech or as text."""
         item = self._open({"type": "message", "role": "assistant", "content": []})
         whole = False
         try:

@@ -336,7 +336,7 @@ class IncomingCalls:
         self._calls.end_later(call_id, seconds, "failed")
 
     def hang_up_later(self, call_id: str, seconds: float) -> None:
-        """Let the caller hang up after a while."""
+        """Hang up as the caller after a while."""
         self._calls.end_later(call_id, seconds, "peer")
 
     def say(self, call_id: str, pcm: bytes) -> None:
