@@ -6,10 +6,11 @@ This is the only place that acts on the engine's effects; connections are functi
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import Executor
 from typing import Any
 
@@ -44,6 +45,8 @@ from realtime_simulator.settings import Settings
 logger = logging.getLogger("realtime_simulator")
 Send = Callable[[Mapping[str, Any]], None]
 Ended = Callable[[int, str], None]
+FAULT = 1011
+"""The close code of a session that the simulator itself failed."""
 _NO_TURN = Turn(text="", items=(), session={}, response={}, tools=())
 
 
@@ -171,8 +174,10 @@ class LiveSession:
         self._due_at: float | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._pumping = False
+        self._end: tuple[int, str] | None = None
         record.read_from(self._look)
-        self._pump()
+        with self._step():
+            pass
 
     @property
     def now(self) -> float:
@@ -187,16 +192,16 @@ class LiveSession:
             on_end: Called when the session ends before the connection is detached, with close code and
                 reason.
         """
-        if self.session.ended:
+        if self._end is not None:
             if on_end is not None:
-                on_end(1000, self.record.ended or "")
+                on_end(*self._end)
             return
-        if greet:
-            created = self.session.greeting()
-            self.record.add_sent(created)
-            send(created)
         self._listeners[send] = on_end
-        self._pump()
+        with self._step():
+            if greet:
+                created = self.session.greeting()
+                self.record.add_sent(created)
+                send(created)
 
     def detach(self, send: Send) -> None:
         """Send a connection no more events."""
@@ -204,16 +209,16 @@ class LiveSession:
 
     def receive(self, message: str | bytes) -> None:
         """Process a message from any of the session's connections."""
-        event = self.session.receive_text(message, self.now)
-        if event is not None:
-            self.record.add_received(event)
-        self._pump()
+        with self._step():
+            event = self.session.receive_text(message, self.now)
+            if event is not None:
+                self.record.add_received(event)
 
     def hear(self, pcm: bytes) -> None:
         """Process sound from the peer's track, PCM16 mono at 24 kHz."""
-        self.record.audio_in.add(pcm)
-        self.session.hear(pcm, self.now)
-        self._pump()
+        with self._step():
+            self.record.audio_in.add(pcm)
+            self.session.hear(pcm, self.now)
 
     def played(self, pcm: bytes) -> None:
         """Record sound that the player has sent."""
@@ -221,13 +226,26 @@ class LiveSession:
 
     def drained(self, response_id: str) -> None:
         """Process that the player has sent all that was queued of a response."""
-        self.session.playback_drained(response_id, self.now)
-        self._pump()
+        with self._step():
+            self.session.playback_drained(response_id, self.now)
 
     def end(self, code: int, reason: str) -> None:
         """End the session from outside."""
-        self.session.end(code, reason)
-        self._pump()
+        with self._step():
+            self.session.end(code, reason)
+
+    @contextlib.contextmanager
+    def _step(self) -> Iterator[None]:
+        """Act on what a step of the session has brought. A fault in it is the simulator's own, and ends the
+        session as a failed one, never as one that ended by itself."""
+        try:
+            yield
+            self._pump()
+        except Exception:
+            logger.exception("session %s: the simulator failed; the session ends", self.record.id)
+            self.session.end(FAULT, "internal error")
+            self.session.take()
+            self._ended(FAULT, "internal error")
 
     def _pump(self) -> None:
         """Act on all effects, then set the timer to the next deadline."""
@@ -257,8 +275,8 @@ class LiveSession:
 
     def _due(self) -> None:
         self._timer = self._due_at = None
-        self.session.tick(self.now)
-        self._pump()
+        with self._step():
+            self.session.tick(self.now)
 
     def _act(self, effect: Effect) -> None:
         match effect:
@@ -287,14 +305,20 @@ class LiveSession:
                 played = self._plays.clear() if self._plays is not None else {}
                 self.session.playback_cleared(played, truncate=truncate, now=self.now)
             case End(code, reason):
-                self.record.close(reason)
-                for task in self._tasks:
-                    task.cancel()
-                listeners, self._listeners = self._listeners, {}
-                for on_end in listeners.values():
-                    if on_end is not None:
-                        on_end(code, reason)
-                self._on_end(code, reason)
+                self._ended(code, reason)
+
+    def _ended(self, code: int, reason: str) -> None:
+        if self._end is not None:
+            return
+        self._end = code, reason
+        self.record.close(reason)
+        for task in self._tasks:
+            task.cancel()
+        listeners, self._listeners = self._listeners, {}
+        for on_end in listeners.values():
+            if on_end is not None:
+                on_end(code, reason)
+        self._on_end(code, reason)
 
     def _start(self, coroutine: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(coroutine)
@@ -308,16 +332,20 @@ class LiveSession:
             if inspect.isawaitable(words):
                 self._start(self._hear_later(item_id, words))
                 return
-            self.session.heard(item_id, words, self.now)
         except Exception as error:  # a user's function may fail in any way; an event reports it
             self._not_heard(item_id, error)
+        else:
+            self.session.heard(item_id, words, self.now)
 
     async def _hear_later(self, item_id: str, words: Awaitable[str]) -> None:
         try:
-            self.session.heard(item_id, await words, self.now)
+            text = await words
         except Exception as error:
-            self._not_heard(item_id, error)
-        self._pump()
+            with self._step():
+                self._not_heard(item_id, error)
+        else:
+            with self._step():
+                self.session.heard(item_id, text, self.now)
 
     def _not_heard(self, item_id: str, error: Exception) -> None:
         logger.error("the function for what users say failed", exc_info=error)
@@ -331,8 +359,8 @@ class LiveSession:
         except Exception as error:  # a user's function may fail in any way; the response reports it
             logger.exception("the scenario failed")
             voiced = [Fail("scenario_error", f"{type(error).__name__}: {error}")]
-        self.session.answer(response_id, voiced, self.now)
-        self._pump()
+        with self._step():
+            self.session.answer(response_id, voiced, self.now)
 
     async def _translate(self, spoken_id: str, text: str, language: str) -> None:
         said: Action
@@ -344,8 +372,8 @@ class LiveSession:
         except Exception as error:  # a user's function may fail in any way; an event reports it
             logger.exception("the translation failed")
             said = Fail("translation_failed", f"{type(error).__name__}: {error}")
-        self.session.answer(spoken_id, [said], self.now)
-        self._pump()
+        with self._step():
+            self.session.answer(spoken_id, [said], self.now)
 
     async def _voiced(self, action: Action, turn: Turn) -> Action:
         if not isinstance(action, Say) or action.speech is not None or "audio" not in turn.modalities:

@@ -113,6 +113,30 @@ def test_a_commit_and_a_clear_in_the_middle_of_speech() -> None:
     assert types(append(it, tone() + silence())) == TURN
 
 
+def test_a_response_is_cancelled_while_its_first_audio_is_awaited() -> None:
+    it = Driven(pacing=Pacing(first_audio=0.5))
+    it.send("response.create")
+    assert it.answer() == []
+    events = it.send("response.cancel")
+    assert types(events) == ["response.done", "rate_limits.updated"]
+    assert events[0]["response"]["status"] == "cancelled"
+    assert events[0]["response"]["status_details"]["reason"] == "client_cancelled"
+    assert it.wait(1) == []
+    it.send("response.create")
+    it.answer()
+    assert types(it.wait(1))[-2:] == ["response.done", "rate_limits.updated"]
+
+
+def test_speech_interrupts_the_model_before_its_first_audio() -> None:
+    it = Driven(pacing=Pacing(first_audio=5))
+    it.send("response.create")
+    it.answer()
+    events = append(it, tone())
+    assert types(events)[:2] == ["input_audio_buffer.speech_started", "response.done"]
+    assert events[1]["response"]["status_details"]["reason"] == "turn_detected"
+    assert types(append(it, silence())) == TURN[1:]
+
+
 def test_speech_interrupts_the_model_on_a_websocket() -> None:
     it = Driven(pacing=Pacing(speed=1))
     it.send("response.create")

@@ -334,3 +334,21 @@ def test_many_sessions_at_once_lose_nothing(sim: Simulator) -> None:
     finally:
         for socket in sockets:
             socket.close()
+
+
+def test_a_fault_of_the_simulator_closes_with_1011_and_is_logged(
+    sim: Simulator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def break_down(*args: object) -> None:
+        raise ZeroDivisionError("a fault")
+
+    monkeypatch.setattr("realtime_simulator.engine.responses.Responses.create", break_down)
+    with Socket(sim) as socket:
+        socket.until("session.created")
+        with caplog.at_level(logging.ERROR, "realtime_simulator"), pytest.raises(ConnectionClosed) as closed:
+            socket.send("response.create")
+            socket.until("response.created")
+    assert closed.value.rcvd is not None
+    assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1011, "internal error")
+    assert sim.sessions[-1].ended == "internal error"
+    assert "ZeroDivisionError" in caplog.text

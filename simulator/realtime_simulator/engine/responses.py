@@ -7,6 +7,7 @@ a pause in seconds. `Responses` drives these plans and may interrupt them at any
 from __future__ import annotations
 
 import contextlib
+import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -260,7 +261,8 @@ class Responses:
                 code="response_cancel_not_active",
                 param=None if response_id is None else "response_id",
             )
-        if running.plan is None:
+        # An exception thrown into a plan that has not begun would come back out: nothing could receive it.
+        if running.plan is None or inspect.getgeneratorstate(running.plan) == inspect.GEN_CREATED:
             running.response.end("cancelled", reason=reason)
         else:
             with contextlib.suppress(StopIteration):

@@ -14,7 +14,7 @@ from realtime_simulator.credentials import Credentials
 from realtime_simulator.engine.config import SessionConfig, TranslationConfig
 from realtime_simulator.engine.core import Core
 from realtime_simulator.engine.translation import TranslationSession
-from realtime_simulator.live import LiveSession, Services
+from realtime_simulator.live import FAULT, LiveSession, Services
 from realtime_simulator.problem import ApiProblem
 from realtime_simulator.records import SessionRecord
 from realtime_simulator.ws import handshake
@@ -150,6 +150,9 @@ async def _serve(connection: Connection, live: LiveSession, *, own: bool) -> Non
     live.attach(connection.send, greet=own, on_end=connection.close)
     try:
         await connection.run(receive)
+    except Exception:
+        logger.exception("session %s: the simulator failed; the connection closes", live.record.id)
+        connection.close(FAULT, "internal error")
     finally:
         live.detach(connection.send)
         if own:
