@@ -131,12 +131,12 @@ class RealtimeClient(_Client[ApiKey, "httpx.Client"], Connections):
         self._http = Http(self._settings, http_client)
         self._raw: AuthenticatedClient | None = None
         self._raw_http: httpx.Client | None = None
-        self.calls = Calls(self._http)
-        self.client_secrets = ClientSecrets(self._http)
-        self.translation_client_secrets = TranslationClientSecrets(self._http)
-        self.sessions = Sessions(self._http)
-        self.transcription_sessions = TranscriptionSessions(self._http)
-        self.webhooks = Webhooks(self._settings)
+        self.calls: Calls = Calls(self._http)
+        self.client_secrets: ClientSecrets = ClientSecrets(self._http)
+        self.translation_client_secrets: TranslationClientSecrets = TranslationClientSecrets(self._http)
+        self.sessions: Sessions = Sessions(self._http)
+        self.transcription_sessions: TranscriptionSessions = TranscriptionSessions(self._http)
+        self.webhooks: Webhooks = Webhooks(self._settings)
 
     @property
     def raw(self) -> AuthenticatedClient:
@@ -199,12 +199,14 @@ class AsyncRealtimeClient(_Client[AsyncApiKey, "httpx.AsyncClient"], AsyncConnec
         self._http = AsyncHttp(self._settings, http_client)
         self._raw: AuthenticatedClient | None = None
         self._raw_http: httpx.AsyncClient | None = None
-        self.calls = AsyncCalls(self._http)
-        self.client_secrets = AsyncClientSecrets(self._http)
-        self.translation_client_secrets = AsyncTranslationClientSecrets(self._http)
-        self.sessions = AsyncSessions(self._http)
-        self.transcription_sessions = AsyncTranscriptionSessions(self._http)
-        self.webhooks = Webhooks(self._settings)
+        self.calls: AsyncCalls = AsyncCalls(self._http)
+        self.client_secrets: AsyncClientSecrets = AsyncClientSecrets(self._http)
+        self.translation_client_secrets: AsyncTranslationClientSecrets = AsyncTranslationClientSecrets(
+            self._http
+        )
+        self.sessions: AsyncSessions = AsyncSessions(self._http)
+        self.transcription_sessions: AsyncTranscriptionSessions = AsyncTranscriptionSessions(self._http)
+        self.webhooks: Webhooks = Webhooks(self._settings)
 
     @property
     def raw(self) -> AuthenticatedClient:

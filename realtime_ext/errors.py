@@ -304,7 +304,7 @@ class ConnectionClosedError(RealtimeError):
     def __init__(self, code: int | None = None, reason: str = "", unsent: Sequence[Any] = ()) -> None:
         self.code = code
         self.reason = reason
-        self.unsent = tuple(unsent)
+        self.unsent: tuple[Any, ...] = tuple(unsent)
         parts = ["the connection closed" if code is None else f"the connection closed with code {code}"]
         if reason:
             parts.append(f": {mask(reason)}")

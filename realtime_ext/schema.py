@@ -110,7 +110,7 @@ class Place:
     __slots__ = ("_by_type", "_document", "_forms", "_is_secret", "_quick", "schema")
 
     def __init__(self, schema: Any, document: _Document | None = None) -> None:
-        self.schema = schema
+        self.schema: Any = schema
         self._document = document or _Document(schema, {}, has_formats=False)
         self._forms: tuple[Form, ...] | None = None
 
@@ -245,7 +245,9 @@ class Form:
         self.type = name
         self.is_secret = is_secret
         values = _listed(schema)
-        self.values = None if values is None else tuple(value for value in values if self.takes(value))
+        self.values: tuple[Any, ...] | None = (
+            None if values is None else tuple(value for value in values if self.takes(value))
+        )
         numbers = schema if name in ("integer", "number") else {}
         texts = schema if name == "string" else {}
         objects = schema if name == "object" else {}
@@ -254,48 +256,57 @@ class Form:
         low, high = (schema.get(f"{end}{_SIZES[name]}") if name in _SIZES else None for end in ("min", "max"))
         low, high = numbers.get("minimum", low), numbers.get("maximum", high)
         above, below = numbers.get("exclusiveMinimum"), numbers.get("exclusiveMaximum")
-        self.open_ends = (
+        self.open_ends: tuple[bool, bool] = (
             above is not None and (low is None or above >= low),
             below is not None and (high is None or below <= high),
         )
         low, high = above if self.open_ends[0] else low, below if self.open_ends[1] else high
-        self.limits = -math.inf if low is None else low, math.inf if high is None else high
+        self.limits: tuple[float, float] = (
+            -math.inf if low is None else low,
+            math.inf if high is None else high,
+        )
         self.step: float | None = numbers.get("multipleOf")
-        self.pattern = _compiled(texts["pattern"]) if "pattern" in texts else None
+        self.pattern: re.Pattern[str] | None = _compiled(texts["pattern"]) if "pattern" in texts else None
         self.is_uri = document.has_formats and texts.get("format") == "uri"
 
-        self.prefix = tuple(map(at, lists.get("prefixItems", ())))
-        self.items = at(lists["items"]) if "items" in lists else None
-        self.is_unique = bool(lists.get("uniqueItems"))
+        self.prefix: tuple[Place, ...] = tuple(map(at, lists.get("prefixItems", ())))
+        self.items: Place | None = at(lists["items"]) if "items" in lists else None
+        self.is_unique: bool = bool(lists.get("uniqueItems"))
 
-        self.properties = {key: at(part) for key, part in objects.get("properties", {}).items()}
-        self.constants = {
+        self.properties: dict[str, Place] = {
+            key: at(part) for key, part in objects.get("properties", {}).items()
+        }
+        self.constants: dict[str, Any] = {
             key: only[0]
             for key, inner in self.properties.items()
             if isinstance(inner.schema, dict) and (only := _listed(inner.schema)) and len(only) == 1
         }
-        self.required = tuple(objects.get("required", ()))
+        self.required: tuple[Any, ...] = tuple(objects.get("required", ()))
         additional = objects.get("additionalProperties")
-        self.additional = at(additional) if isinstance(additional, dict) else additional
-        self.patterns = [
+        self.additional: Place | Any | None = at(additional) if isinstance(additional, dict) else additional
+        self.patterns: list[tuple[re.Pattern[str] | None, Place]] = [
             (_compiled(key), at(part)) for key, part in objects.get("patternProperties", {}).items()
         ]
-        self.names = at(objects["propertyNames"]) if "propertyNames" in objects else None
+        self.names: Place | None = at(objects["propertyNames"]) if "propertyNames" in objects else None
 
         target = document.find(schema["$ref"]) if "$ref" in schema else None
         unions = [at({"anyOf": schema[word]}) for word in ("anyOf", "oneOf") if word in schema]
-        self.others = [*map(at, schema.get("allOf", ())), *([] if target is None else [target]), *unions]
-        self.choices = tuple(map(at, schema.get("oneOf", ())))
-        self.excluded = at(schema["not"]) if "not" in schema else None
+        self.others: list[Place] = [
+            *map(at, schema.get("allOf", ())),
+            *([] if target is None else [target]),
+            *unions,
+        ]
+        self.choices: tuple[Place, ...] = tuple(map(at, schema.get("oneOf", ())))
+        self.excluded: Place | None = at(schema["not"]) if "not" in schema else None
 
         combined = self.others or self.choices or self.excluded is not None
-        self.is_bare = not (
+        self.is_bare: bool = not (
             combined or self.is_unique or self.is_uri or self.pattern or self.step is not None
         )
-        self.is_open = self.is_bare and self.values is None and self.limits == _UNLIMITED
-        self.is_listed = self.is_bare and self.values is not None and self.limits == _UNLIMITED
+        self.is_open: bool = self.is_bare and self.values is None and self.limits == _UNLIMITED
+        self.is_listed: bool = self.is_bare and self.values is not None and self.limits == _UNLIMITED
         whole = all(isinstance(end, int) for end in self.limits) and not any(self.open_ends)
-        self.is_range = self.is_bare and self.values is None and whole
+        self.is_range: bool = self.is_bare and self.values is None and whole
 
     @property
     def tag(self) -> str | None:

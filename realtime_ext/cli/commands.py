@@ -9,7 +9,7 @@ import typer
 
 __all__ = ["app"]
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     name="realtime",
     help="Work with OpenAI's Realtime API, or with a simulator of it on this machine.",
     no_args_is_help=True,

@@ -87,7 +87,7 @@ class Connection(HandlesEvents):
         self._audio = _Audio(inner, portal)
         self._events: deque[ServerEvent] = deque()  # from the loop, and not read yet
         self._fetching = threading.Lock()  # held by the thread that waits for more of them
-        self.playback = Playback(self)
+        self.playback: Playback = Playback(self)
 
     # Events in
 

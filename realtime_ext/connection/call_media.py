@@ -21,7 +21,7 @@ __all__ = [
     "report",
 ]
 
-logger = logging.getLogger("realtime_ext.webrtc")
+logger: logging.Logger = logging.getLogger("realtime_ext.webrtc")
 
 _AUDIO_IN = "the path of a WAV file, or an async iterator of PCM16"
 _AUDIO_OUT = "the path of a WAV file, or an async function that takes PCM16"

@@ -143,7 +143,7 @@ class AsyncConnection(HandlesEvents):
         self._call_id = call_id if call is None else call.id
         self._tools: ToolRunner | None = None
         self._closing: asyncio.Task[None] | None = None
-        self.playback = AsyncPlayback(self)
+        self.playback: AsyncPlayback = AsyncPlayback(self)
 
     def __repr__(self) -> str:
         about = f" call_id={self._call_id!r}" if self._call_id else ""

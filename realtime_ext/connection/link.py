@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Link", "LinkClosed", "LinkOptions", "WebSocketLink", "open_link", "seconds_of"]
 
-logger = logging.getLogger("realtime_ext")
+logger: logging.Logger = logging.getLogger("realtime_ext")
 
 CLOSE_TIMEOUT = 4.0  # seconds; the library's own limit is below that
 SMALL = 8 * 2**10  # characters that can be sent at once, whatever they are made of

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncAnswering", "AsyncConnecting", "ConnectRequest", "OpenedByWith", "hang_up"]
 
-logger = logging.getLogger("realtime_ext")
+logger: logging.Logger = logging.getLogger("realtime_ext")
 
 HANGUP_TIMEOUT = 5.0  # seconds
 

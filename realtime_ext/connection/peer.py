@@ -27,10 +27,10 @@ try:
         RTCSessionDescription,
     )
     from aiortc.exceptions import InvalidStateError
-except ImportError as exc:
+except ImportError as _missing:
     raise ImportError(
-        "WebRTC in Python needs the extra 'webrtc': pip install 'realtime-ext[webrtc]'", name=exc.name
-    ) from exc
+        "WebRTC in Python needs the extra 'webrtc': pip install 'realtime-ext[webrtc]'", name=_missing.name
+    ) from _missing
 
 from ..errors import APIConnectionError, APITimeoutError, ConnectionClosedError, RealtimeError, SdpError
 from .call_media import check_host_addresses, check_media, report
@@ -50,7 +50,7 @@ __all__ = [
 
 Progress: TypeAlias = Literal["ice", "dtls", "data channel"]
 
-logger = logging.getLogger("realtime_ext.webrtc")
+logger: logging.Logger = logging.getLogger("realtime_ext.webrtc")
 
 DATA_CHANNEL = "oai-events"
 NORMAL, LOST, BROKEN = 1000, 1006, 1011  # RFC 6455 §7.4.1; a data channel has no codes of its own

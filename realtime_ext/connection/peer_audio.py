@@ -23,7 +23,7 @@ from ..audio import as_bytes
 
 __all__ = ["AudioIn", "AudioOut", "IncomingAudio", "OutgoingAudio", "open_sink", "open_source"]
 
-logger = logging.getLogger("realtime_ext.webrtc")
+logger: logging.Logger = logging.getLogger("realtime_ext.webrtc")
 
 AudioIn: TypeAlias = "str | os.PathLike[str] | AsyncIterable[bytes]"
 AudioOut: TypeAlias = "str | os.PathLike[str] | Callable[[bytes], Awaitable[None]]"
@@ -78,7 +78,7 @@ class OutgoingAudio(MediaStreamTrack):
         self._tail = 0
         self._frames = 0
         self._due: float | None = None
-        self.sent_bytes = 0
+        self.sent_bytes: int = 0
 
     def start(self) -> None:
         """Start the source; until then the track is silent."""
@@ -195,7 +195,7 @@ class IncomingAudio:
         self._resampler = AudioResampler(format="s16", layout="mono", rate=RATE)
         self._closing = False
         self._task = asyncio.ensure_future(self._run())
-        self.received_bytes = 0
+        self.received_bytes: int = 0
 
     async def aclose(self) -> None:
         """Stop reading."""

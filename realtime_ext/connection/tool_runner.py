@@ -15,7 +15,7 @@ from .traffic import Traffic
 
 __all__ = ["ToolRunner"]
 
-logger = logging.getLogger("realtime_ext")
+logger: logging.Logger = logging.getLogger("realtime_ext")
 
 
 class ToolRunner:
@@ -48,7 +48,7 @@ class ToolRunner:
         self._approve = approve
         self._wake = asyncio.Event()
         self._state.register_tools(self._wake.set)
-        self.task = traffic.loop.create_task(self._run(), name="realtime_ext tools")
+        self.task: asyncio.Task[None] = traffic.loop.create_task(self._run(), name="realtime_ext tools")
 
     async def _run(self) -> None:
         while self._state.ending is None:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Deadline", "Observer", "ObserverSendsError", "Traffic", "see_through"]
 
-logger = logging.getLogger("realtime_ext")
+logger: logging.Logger = logging.getLogger("realtime_ext")
 
 T = TypeVar("T")
 Observer = Callable[[str, Any, int], object]
@@ -66,7 +66,7 @@ class Deadline:
     __slots__ = ("_at", "seconds")
 
     def __init__(self, seconds: float | None) -> None:
-        self.seconds = seconds
+        self.seconds: float | None = seconds
         self._at = None if seconds is None else time.monotonic() + seconds
 
     def left(self) -> float | None:
@@ -114,15 +114,15 @@ class Traffic:
         observer: Observer | None = None,
         confirm_timeout: float | None = None,
     ) -> None:
-        self.state = state
-        self.link = link
-        self.loop = asyncio.get_running_loop()
-        self.confirm_timeout = confirm_timeout
+        self.state: ConnectionState = state
+        self.link: Link = link
+        self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
+        self.confirm_timeout: float | None = confirm_timeout
         self._clock = clock
         self._reopen = reopen
         self._observer = observer
         self._timer: asyncio.TimerHandle | None = None
-        self.reader = self.loop.create_task(self._run(), name="realtime_ext reader")
+        self.reader: asyncio.Task[None] = self.loop.create_task(self._run(), name="realtime_ext reader")
 
     def stop(self) -> None:
         """Cancel the reader; it must not be called by the reader itself."""

@@ -47,7 +47,7 @@ __all__ = [
 
 T = TypeVar("T")
 
-logger = logging.getLogger("realtime_ext")
+logger: logging.Logger = logging.getLogger("realtime_ext")
 
 _CONNECT_TIMEOUT = 5.0  # seconds
 
@@ -131,7 +131,7 @@ class Exchange(Generic[T]):
         self._may_have_applied = False
         self._sent: tuple[str, ...] = ()
         self._timeout = _timeout_for(options.timeout, settings.timeout, client)
-        self.needs_key = operation.bearer is None and settings.needs_key(options.headers)
+        self.needs_key: bool = operation.bearer is None and settings.needs_key(options.headers)
 
     def request(self, key: Secret | None) -> dict[str, Any]:
         """Return the keyword arguments for httpx's `request`."""
@@ -294,7 +294,7 @@ class _Holder(Generic[ClientT]):
                 got = f"{type(client).__module__.partition('.')[0]}.{type(client).__qualname__}"
                 raise TypeError(f"http_client: {owner} expects an httpx.{expected}, got {got}")
         self.settings = settings
-        self.clock = clock or Clock()
+        self.clock: Clock = clock or Clock()
         self.handed_in = client
         self._client = client
         self._lock = threading.Lock()

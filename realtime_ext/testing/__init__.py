@@ -29,7 +29,7 @@ with contextlib.suppress(ModuleNotFoundError):
 
 if find_spec("realtime_simulator") is not None:
     # Named here too, so that `-p realtime_ext.testing` alone brings the simulator's fixtures.
-    pytest_plugins = ("realtime_simulator.pytest_plugin",)
+    pytest_plugins: tuple[str, ...] = ("realtime_simulator.pytest_plugin",)
 else:
     with contextlib.suppress(ModuleNotFoundError):
         from .fixtures import missing_simulator as missing_simulator

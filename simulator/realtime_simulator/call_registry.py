@@ -16,7 +16,7 @@ from realtime_simulator.rtc.offer import check
 if TYPE_CHECKING:
     from realtime_simulator.rtc.webrtc_call import WebRtcCall
 
-logger = logging.getLogger("realtime_simulator")
+logger: logging.Logger = logging.getLogger("realtime_simulator")
 
 
 class OpenCall(Protocol):

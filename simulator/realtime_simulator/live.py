@@ -42,7 +42,7 @@ from realtime_simulator.records import Records, SessionRecord
 from realtime_simulator.scenario.rules import Behavior, actions
 from realtime_simulator.settings import Settings
 
-logger = logging.getLogger("realtime_simulator")
+logger: logging.Logger = logging.getLogger("realtime_simulator")
 Send = Callable[[Mapping[str, Any]], None]
 Ended = Callable[[int, str], None]
 FAULT = 1011

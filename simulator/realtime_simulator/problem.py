@@ -39,7 +39,7 @@ class ApiProblem(Exception):
         self.type = type
         self.code = code
         self.param = param
-        self.headers = dict(headers or {})
+        self.headers: dict[str, str] = dict(headers or {})
 
     def envelope(self) -> dict[str, Any]:
         """Return the JSON body of an HTTP error answer."""

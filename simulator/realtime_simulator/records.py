@@ -17,7 +17,7 @@ import attrs
 
 from realtime_simulator.media.speech import RATE
 
-logger = logging.getLogger("realtime_simulator")
+logger: logging.Logger = logging.getLogger("realtime_simulator")
 MAX_AUDIO_SECONDS = 600
 """Of each direction of a session this much sound is kept, from its start."""
 MAX_EVENTS = 20_000

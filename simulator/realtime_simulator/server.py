@@ -29,7 +29,7 @@ from websockets.protocol import State
 from realtime_simulator.outgoing import SILENT
 from realtime_simulator.problem import ApiProblem
 
-logger = logging.getLogger("realtime_simulator")
+logger: logging.Logger = logging.getLogger("realtime_simulator")
 HEAD_SECONDS = 20.0
 """How long the head of a request may last."""
 _KEY = "realtime_simulator.reset"
@@ -73,7 +73,7 @@ class HttpProtocol(H11Protocol):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.app = with_reset(self.app, lambda: self.transport)
+        self.app: ASGIApp = with_reset(self.app, lambda: self.transport)
         self.logger = SILENT
         self._head_timer: asyncio.TimerHandle | None = None
 
@@ -139,7 +139,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        self.app = with_reset(self.app, lambda: self.transport)
+        self.app: ASGIApp = with_reset(self.app, lambda: self.transport)
         self.logger = SILENT
         self.conn.logger = SILENT
         self.conn.debug = False

@@ -59,7 +59,7 @@ class Steps:
     def __init__(self, console: Console) -> None:
         self.console = console
         self.events: list[Moment] = []
-        self.current = "start"
+        self.current: str = "start"
         self._began = time.monotonic()
 
     @property

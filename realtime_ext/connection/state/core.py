@@ -47,7 +47,7 @@ from .waiters import Waiter
 
 __all__ = ["MAX_QUEUE_BYTES", "ConnectionState"]
 
-logger = logging.getLogger("realtime_ext")
+logger: logging.Logger = logging.getLogger("realtime_ext")
 
 JSON = Mapping[str, Any]
 
@@ -125,9 +125,9 @@ class ConnectionState:
         validate: bool = True,
         reconnect: Reconnect | None = None,
     ) -> None:
-        self.role = role
+        self.role: Role = role
         self.ending: Ending | None = None
-        self.is_linked = True
+        self.is_linked: bool = True
         self._budget = Budget(max_queue_bytes)
         self._ids = EventIds(id_prefix)
         self._mailbox = Mailbox(self._budget)

@@ -34,7 +34,7 @@ __all__ = [
     "wants_reconnect",
 ]
 
-logger = logging.getLogger("realtime_ext")
+logger: logging.Logger = logging.getLogger("realtime_ext")
 
 TOO_SLOW = "consumer too slow"
 READING = "iterate, call run(), or connect with a larger max_queue_bytes"
@@ -188,8 +188,8 @@ class Reconnecting:
         self._random = random
         self._cause = ending.cause
         self._is_hopeless = False
-        self.made = 0
-        self.reason = ending.reason
+        self.made: int = 0
+        self.reason: str = ending.reason
 
     def next(self) -> Attempt | None:
         """Return the next attempt, or None when there were enough, or none can succeed."""

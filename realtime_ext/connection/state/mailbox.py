@@ -34,7 +34,7 @@ __all__ = [
     "read_message",
 ]
 
-logger = logging.getLogger("realtime_ext")
+logger: logging.Logger = logging.getLogger("realtime_ext")
 
 JSON = Mapping[str, Any]
 Several: TypeAlias = UnionType | tuple["Kind", ...]  # a union, or a tuple as isinstance takes it
@@ -230,10 +230,10 @@ class Budget:
             raise TypeError(f"max_queue_bytes: expected an int, got {type(limit).__name__}")
         if limit < 1:
             raise ValueError(f"max_queue_bytes: expected 1 or more, got {limit}")
-        self.limit = limit
-        self.used = 0
-        self.over = False
-        self.half = limit // 2
+        self.limit: int = limit
+        self.used: int = 0
+        self.over: bool = False
+        self.half: int = limit // 2
         self._warned = False
 
     def add(self, size: int) -> bool:
@@ -277,9 +277,9 @@ class Mailbox:
     )
 
     def __init__(self, budget: Budget) -> None:
-        self.is_asked = False
-        self.is_consumed = False
-        self.is_closed = False
+        self.is_asked: bool = False
+        self.is_consumed: bool = False
+        self.is_closed: bool = False
         self._budget = budget
         self._events: deque[tuple[Any, int]] | None = None  # an empty one would use 600 bytes
         self._consumers: list[Waiter[None]] = []

@@ -90,7 +90,7 @@ class PlaybackState:
     __slots__ = ("_form", "_incomplete", "_is_counted", "_parts", "_unplayed", "is_local", "to_flush")
 
     def __init__(self, *, is_local: bool) -> None:
-        self.is_local = is_local
+        self.is_local: bool = is_local
         self.to_flush: Interruption | None = None
         self._form = audio_format()
         self._is_counted = False  # whether the application has ever counted what it played

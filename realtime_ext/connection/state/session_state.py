@@ -21,7 +21,7 @@ from .waiters import Waiter
 
 __all__ = ["UNCLEAR_FOR", "Acknowledgement", "Answer", "SessionState", "answer_to"]
 
-logger = logging.getLogger("realtime_ext")
+logger: logging.Logger = logging.getLogger("realtime_ext")
 
 JSON = Mapping[str, Any]
 
@@ -54,10 +54,10 @@ class Acknowledgement(Waiter[None]):
 
     def __init__(self, event_id: str, session: Any) -> None:
         super().__init__()
-        self.event_id = event_id
-        self.session = session
+        self.event_id: str = event_id
+        self.session: Any = session
         self.sign: Waiter[None] = Waiter()
-        self.is_given_up = False
+        self.is_given_up: bool = False
 
     def _finish(self) -> None:
         super()._finish()
@@ -93,9 +93,9 @@ class SessionState:
     )
 
     def __init__(self, kind: str, *, is_shared: bool = False) -> None:
-        self.kind = kind
+        self.kind: str = kind
         self._is_shared = is_shared
-        self.seen = 0
+        self.seen: int = 0
         self._text: str | None = None  # JSON, which uses a fraction of what the object would
         self.expiry: str | None = None
         self._before: str | None = None  # the description before that

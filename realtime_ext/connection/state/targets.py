@@ -27,7 +27,7 @@ from .linkage import Reconnect
 
 __all__ = ["Handshake", "Plan", "Role", "call_id_in", "check_reconnect", "confirming_plan", "make_plan"]
 
-logger = logging.getLogger("realtime_ext")
+logger: logging.Logger = logging.getLogger("realtime_ext")
 
 # A call is often not ready some 100 ms after it was made or accepted; together these are 4.5 s.
 _NOT_READY = (0.1, 0.2, 0.4, 0.8, 1.0, 1.0, 1.0)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ToolCall", "Turn", "TurnStream", "Turns"]
 
-logger = logging.getLogger("realtime_ext")
+logger: logging.Logger = logging.getLogger("realtime_ext")
 
 JSON = Mapping[str, Any]
 
@@ -98,8 +98,8 @@ class TurnStream:
 
     def __init__(self, mark: str, budget: Budget) -> None:
         self.mark = mark
-        self.is_over = False
-        self.must_ask = True
+        self.is_over: bool = False
+        self.must_ask: bool = True
         self.active_response: str | None = None
         self.events: deque[tuple[Any, int]] = deque()
         self._budget = budget

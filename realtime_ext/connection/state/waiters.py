@@ -23,7 +23,7 @@ class Waiter(Generic[T]):
     __slots__ = ("_error", "_on_done", "_value", "done")
 
     def __init__(self) -> None:
-        self.done = False
+        self.done: bool = False
         self._value: T | None = None
         self._error: Exception | None = None
         self._on_done: Callable[[], None] | None = None

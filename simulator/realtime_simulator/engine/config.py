@@ -94,7 +94,7 @@ class SessionConfig:
     ) -> None:
         self.session_id = session_id
         self.expires_at = expires_at
-        self.kind = str((initial or {}).get("type", REALTIME))
+        self.kind: str = str((initial or {}).get("type", REALTIME))
         self._values = copy.deepcopy(_DEFAULTS[self.kind])
         if model and self.kind == REALTIME:
             self._values["model"] = model
@@ -222,7 +222,7 @@ class TranslationConfig:
     ) -> None:
         self.session_id = session_id
         self.expires_at = expires_at
-        self.model = str((initial or {}).get("model") or model or TRANSLATION_MODEL)
+        self.model: str = str((initial or {}).get("model") or model or TRANSLATION_MODEL)
         self._input: dict[str, Any] = {"transcription": None, "noise_reduction": None}
         self._language = DEFAULT_LANGUAGE
         self.update(initial or {})

@@ -27,7 +27,7 @@ class Core:
 
     def __init__(self, ids: Ids, now: float, lifetime: float, union: str) -> None:
         self.ids = ids
-        self.ended = False
+        self.ended: bool = False
         self._union = union
         self._handlers: Handlers = {}
         self._now = now

@@ -101,7 +101,7 @@ class InputAudio:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self.buffer = InputBuffer()
+        self.buffer: InputBuffer = InputBuffer()
         self._decoder: Decoder | None = None
         self._vad: VoiceActivity | None = None
         self._vad_origin = 0

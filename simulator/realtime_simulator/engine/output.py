@@ -47,7 +47,7 @@ class Output:
         limit: int | str,
     ) -> None:
         self.items: list[Item] = []
-        self.made = Tokens()
+        self.made: Tokens = Tokens()
         self._session = session
         self._response_id = response_id
         self._out_of_band = out_of_band

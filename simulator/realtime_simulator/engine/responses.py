@@ -56,16 +56,18 @@ class Response:
     def __init__(self, session: Session, params: Mapping[str, Any], given: Tokens, cached: Tokens) -> None:
         self._session = session
         self.params = params
-        self.id = session.ids.new("resp")
-        self.out_of_band = params.get("conversation") == "none"
+        self.id: str = session.ids.new("resp")
+        self.out_of_band: Any = params.get("conversation") == "none"
         self._given, self._cached = given, cached
         self._status, self._details = "in_progress", dict[str, Any]()
-        self.modalities = list(params.get("output_modalities") or session.config["output_modalities"])
+        self.modalities: list[Any] = list(
+            params.get("output_modalities") or session.config["output_modalities"]
+        )
         limit = params.get("max_output_tokens") or session.config["max_output_tokens"]
         self._limit: int | str = limit
         audio = params.get("audio", {}).get("output", {})
         voice = audio.get("voice") or session.config.output["voice"]
-        self.voice = str(voice["id"] if isinstance(voice, Mapping) else voice)
+        self.voice: str = str(voice["id"] if isinstance(voice, Mapping) else voice)
         self.format: Mapping[str, Any] = audio.get("format") or session.config.output["format"]
         self._output = Output(
             session,

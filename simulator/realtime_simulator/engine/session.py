@@ -50,17 +50,17 @@ class Session(Core):
     ) -> None:
         super().__init__(ids, now, lifetime, "RealtimeClientEvent")
         self.config = config
-        self.pacing = pacing or Pacing()
-        self.conversation = Conversation()
-        self.audio_in_events = not plays_audio
+        self.pacing: Pacing = pacing or Pacing()
+        self.conversation: Conversation = Conversation()
+        self.audio_in_events: bool = not plays_audio
         self._playback = Playback(self.emit)
         self._spoke = False
         self._later: list[Sequence[Action]] = []
         self._responses = Responses(self)
         self._items = Items(self)
         self._transcription = Transcription(self)
-        self.input = InputAudio(self)
-        self.mcp = Mcp(self)
+        self.input: InputAudio = InputAudio(self)
+        self.mcp: Mcp = Mcp(self)
         self._handlers = {
             "session.update": self._update,
             "conversation.item.create": self._create_item,

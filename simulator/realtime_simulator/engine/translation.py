@@ -52,7 +52,7 @@ class TranslationSession(Core):
     ) -> None:
         super().__init__(ids, now, lifetime, "RealtimeTranslationClientEvent")
         self.config = config
-        self.pacing = pacing or Pacing()
+        self.pacing: Pacing = pacing or Pacing()
         self._buffer = InputBuffer()
         self._decoder = Decoder(PCM)
         self._vad = VoiceActivity(silence_ms=PAUSE_MS)

@@ -50,7 +50,7 @@ class VoiceActivity:
     """
 
     def __init__(self, threshold: float = 0.5, silence_ms: int = 500) -> None:
-        self.speaking = False
+        self.speaking: bool = False
         self._odd = b""
         self._position = 0
         self._before: list[int] = [0] * (FRAME // _STEP)

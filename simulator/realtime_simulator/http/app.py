@@ -23,7 +23,7 @@ from realtime_simulator.http.operations import Operations
 from realtime_simulator.problem import ApiProblem
 from realtime_simulator.records import Records, RequestRecord
 
-logger = logging.getLogger("realtime_simulator")
+logger: logging.Logger = logging.getLogger("realtime_simulator")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
 _STARTS = ("http.response.start", "websocket.http.response.start", "websocket.accept")
 _EXPOSED = "Location, Retry-After, X-Request-Id, X-RateLimit-Limit-Requests, X-RateLimit-Remaining-Requests"

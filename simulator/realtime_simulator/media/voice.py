@@ -25,7 +25,7 @@ from collections.abc import Iterator
 from realtime_simulator.media.formats import encode
 from realtime_simulator.media.speech import PACKET_SAMPLES, PCM, RATE, Speech
 
-logger = logging.getLogger("realtime_simulator")
+logger: logging.Logger = logging.getLogger("realtime_simulator")
 SYLLABLE_SECONDS = 0.19
 _PAUSES = {",": 0.15, ";": 0.2, ":": 0.2, ".": 0.3, "!": 0.3, "?": 0.3, "\n": 0.3}
 # Formant frequencies (Hz) of each vowel: where its spectrum has hills.

@@ -26,7 +26,7 @@ from realtime_simulator.recordings.tape import Message, RecordedSession, message
 from realtime_simulator.schema import dotted
 from realtime_simulator.ws import handshake
 
-logger = logging.getLogger("realtime_simulator")
+logger: logging.Logger = logging.getLogger("realtime_simulator")
 DIFFERENT = 1008
 """The close code for a client that sends something else."""
 _OWN_IDS = ("event_id", "item.id")

@@ -27,7 +27,7 @@ from realtime_simulator.ws.handshake import SUBPROTOCOL
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection
 
-logger = logging.getLogger("realtime_simulator")
+logger: logging.Logger = logging.getLogger("realtime_simulator")
 _KEY_PREFIX = "openai-insecure-api-key."
 _PASSED_ON = (
     "openai-organization",

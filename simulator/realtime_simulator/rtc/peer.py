@@ -26,7 +26,7 @@ from realtime_simulator.media.speech import PACKET_SAMPLES, RATE
 from realtime_simulator.problem import ApiProblem
 from realtime_simulator.rtc import offer
 
-logger = logging.getLogger("realtime_simulator")
+logger: logging.Logger = logging.getLogger("realtime_simulator")
 _AGAIN_SECONDS = 0.05
 _PACKET_SECONDS = 0.02
 _TICKS = CLOCK // 50
@@ -107,7 +107,7 @@ class Playout(MediaStreamTrack):
         super().__init__()
         self._on_played = on_played
         self._on_drained = on_drained
-        self.plays = PlayQueue()
+        self.plays: PlayQueue = PlayQueue()
         self._begun: float | None = None
         self._sent = 0
         self._skipped = 0

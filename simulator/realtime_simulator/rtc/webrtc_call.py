@@ -14,7 +14,7 @@ from realtime_simulator.live import LiveSession, Services
 from realtime_simulator.records import Call
 from realtime_simulator.rtc.peer import Peer, PeerHandlers, Playout
 
-logger = logging.getLogger("realtime_simulator")
+logger: logging.Logger = logging.getLogger("realtime_simulator")
 
 
 class WebRtcCall:
@@ -39,7 +39,7 @@ class WebRtcCall:
         self._on_end = on_end
         self._faults = EventFaults(Drawing(services.faults, ("webrtc", record.id)), engine.ids)
         playout = Playout(self._played, self._drained)
-        self.live = LiveSession(
+        self.live: LiveSession = LiveSession(
             engine, record.session, services, on_end=self._session_ended, plays=playout.plays
         )
         handlers = PeerHandlers(

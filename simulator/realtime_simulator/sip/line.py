@@ -110,7 +110,7 @@ class Line:
         self._frame_seconds = FRAME_SECONDS / speed
         self._handlers = handlers
         self._said = bytearray()
-        self.plays = PlayQueue()
+        self.plays: PlayQueue = PlayQueue()
         self._timer: Timer | None = None
         self._due = 0.0
 

@@ -18,7 +18,7 @@ from realtime_simulator.records import Call, Delivery, SessionRecord
 from realtime_simulator.sip.line import Line, LineHandlers
 from realtime_simulator.sip.webhooks import Announcer, Plan
 
-logger = logging.getLogger("realtime_simulator")
+logger: logging.Logger = logging.getLogger("realtime_simulator")
 HeadersLike = Mapping[str, str] | Iterable[tuple[str, str]]
 MAX_HEADERS = 64
 MAX_VALUE = 8192
@@ -98,7 +98,7 @@ class SipCall:
         self._on_end = on_end
         self._live: LiveSession | None = None
         handlers = LineHandlers(on_heard=self._heard, on_played=self._played, on_drained=self._drained)
-        self.line = Line(services.clock, line_speed, handlers)
+        self.line: Line = Line(services.clock, line_speed, handlers)
 
     @property
     def live(self) -> LiveSession:

@@ -12,7 +12,7 @@ from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-logger = logging.getLogger("realtime_simulator")
+logger: logging.Logger = logging.getLogger("realtime_simulator")
 MAX_QUEUED_BYTES = 64 * 1024 * 1024
 """How much a client may have unread; it is disconnected beyond that."""
 TOO_SLOW = 1008

@@ -21,7 +21,7 @@ from realtime_simulator.ws import handshake
 from realtime_simulator.ws.connection import Connection
 from realtime_simulator.ws.handshake import Handshake, refuse
 
-logger = logging.getLogger("realtime_simulator")
+logger: logging.Logger = logging.getLogger("realtime_simulator")
 
 
 @attrs.frozen
