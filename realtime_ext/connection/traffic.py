@@ -45,6 +45,7 @@ Observer = Callable[[str, Any, int], object]
 
 PATIENCE = 5.0  # seconds that ending something may last once its task is cancelled
 LAST_STEPS = 1.0  # seconds for a task that was cancelled to end
+STEADY = 5.0  # seconds that a new link lasts before the next loss counts as another one
 RESPONSE_BEFORE = "nothing was sent: the end of the response before"
 NEW_LINK = "nothing was sent: a link in place of the lost one"
 
@@ -263,9 +264,13 @@ class Traffic:
         try:
             self._set_timer()
             link: Link | None = self.link
+            lost: Reconnecting | None = None
             while link is not None:
+                since, before = self._clock.now(), lost
                 closed = await self._read(link)
                 lost = self.state.lost(closed.code, closed.reason, self._clock.random, closed.cause)
+                if lost is not None and before is not None and self._clock.now() - since < STEADY:
+                    lost.made = before.made  # a server that accepts and drops at once is not asked for ever
                 link = None if lost is None else await self._mend(lost)
         except Exception as fault:
             logger.exception("the reader failed")

@@ -58,6 +58,30 @@ def test_a_sideband_does_so_without_being_told(flavour: Flavour, monkeypatch: py
             assert isinstance(connection.recv(), Reconnected)
 
 
+def test_a_link_that_is_dropped_at_once_counts_as_an_attempt(flavour: Flavour) -> None:
+    with ScriptedServer(lambda peer: peer.close(1011, "try again")) as server:
+        policy = Reconnect(attempts=4)
+        with connect(flavour, server, call_id="rtc_1", reconnect=policy) as connection:
+            with pytest.raises(ConnectionClosedError, match="failed after 4 attempts: try again"):
+                list(connection)
+    assert flavour.sleeps == [0.5, 1.0, 2.0, 4.0]
+    assert len(server.requests) == 5
+
+
+def test_a_link_that_lasted_some_seconds_makes_the_pauses_short_again(flavour: Flavour) -> None:
+    def lasting(peer: Peer) -> None:
+        peer.expect("input_audio_buffer.commit")
+        flavour.now += 6
+        peer.close(1011, "try again")
+
+    with ScriptedServer(lasting, lasting, lasting, Model()) as server:
+        with connect(flavour, server, call_id="rtc_1", reconnect=Reconnect(attempts=1)) as connection:
+            for _ in range(3):
+                connection.commit_audio()
+                assert connection.recv().attempts == 1
+    assert flavour.sleeps == [0.5, 0.5, 0.5]
+
+
 def test_a_sideband_whose_call_is_gone_just_ends(flavour: Flavour) -> None:
     def script(peer: Peer) -> None:
         peer.expect("input_audio_buffer.commit")

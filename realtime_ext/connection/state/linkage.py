@@ -155,7 +155,8 @@ class Reconnect:
 
     Args:
         replay: Whether a new session is begun, configured, and sent the items of the old one.
-        attempts: How many there are before it is given up; 1 or more.
+        attempts: How many there are before it is given up; 1 or more. A link that is lost again within 5 s
+            was one of them.
         first_delay: Seconds before the first attempt, less up to a quarter; doubled for each further one.
         max_delay: Seconds that a delay is at most.
         on_attempt: Called with each `Attempt` before its delay, in the reader; it must not block.
