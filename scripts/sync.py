@@ -21,8 +21,7 @@ import attrs
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from specpipe import apply, changes, diff, forms, pipeline, reading, slice, source
-from specpipe import upstream as memory
+from specpipe import apply, changes, diff, forms, pipeline, reading, slice, source, upstream as memory
 from specpipe.errors import SpecError
 
 FAILED = 3

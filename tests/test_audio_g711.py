@@ -9,8 +9,7 @@ from bisect import bisect_left, bisect_right
 from itertools import accumulate
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from realtime_ext import audio
 

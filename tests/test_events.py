@@ -13,10 +13,8 @@ from typing import Any
 
 import attrs
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from realtime_api import events as tables
-from realtime_api import models
+from hypothesis import given, strategies as st
+from realtime_api import events as tables, models
 
 from realtime_ext import events
 from realtime_ext.events import Reconnected, SessionExpiring, UnknownEvent, encode_event, parse_event

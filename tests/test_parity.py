@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from realtime_ext import AsyncRealtimeClient, RealtimeClient
-from realtime_ext import resources as _resources
+from realtime_ext import AsyncRealtimeClient, RealtimeClient, resources as _resources
 
 RENAMED = {"close": "aclose"}
 PAIRS = {

@@ -6,11 +6,9 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
-from realtime_ext.schema import Fault, Place, bounds, place
-from realtime_ext.schema import check as check_place
+from realtime_ext.schema import Fault, Place, bounds, check as check_place, place
 
 
 def check(schema: Any, value: Any) -> list[Fault]:

@@ -6,8 +6,7 @@ import copy
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 from realtime_api import models, schemas
 
 from realtime_ext import SessionBuilder, SessionConfigError, TranscriptionSessionBuilder

@@ -14,8 +14,7 @@ import httpx
 import pytest
 import vcr
 import yaml
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from realtime_simulator.recordings.scrub import Scrubber
 from vcr.errors import CannotOverwriteExistingCassetteException
 from vcr.request import Request

@@ -10,8 +10,7 @@ from types import NoneType
 from typing import Annotated, Any, Literal
 
 import jsonschema_rs
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from msgspec import Meta
 
 from realtime_ext import tools

@@ -33,8 +33,7 @@ if TYPE_CHECKING:
     from ..http.operation import Operation
     from ..secrets import Secret
     from .opening import ConnectRequest, Hangup
-    from .peer import AudioIn as AsyncAudioIn
-    from .peer import AudioOut as AsyncAudioOut
+    from .peer import AudioIn as AsyncAudioIn, AudioOut as AsyncAudioOut
 
 __all__ = ["Answering", "AudioIn", "AudioOut", "Connecting", "Dialing", "audio_in_threads"]
 

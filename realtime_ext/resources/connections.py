@@ -32,8 +32,7 @@ if TYPE_CHECKING:
     from ..connection.blocking_opening import AudioIn, AudioOut  # noqa: F401
     from ..connection.dialing import DialStep
     from ..connection.opening import ConnectRequest
-    from ..connection.peer import AudioIn as AsyncAudioIn
-    from ..connection.peer import AudioOut as AsyncAudioOut
+    from ..connection.peer import AudioIn as AsyncAudioIn, AudioOut as AsyncAudioOut
     from ..connection.traffic import Observer
     from ..http.operation import Operation
     from .client_secrets import ClientSecret

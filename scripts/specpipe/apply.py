@@ -16,8 +16,19 @@ from typing import Any
 
 import attrs
 
-from . import aside, finish, names, patches, pipeline, prose, reading, source, transforms, wording
-from . import upstream as memory
+from . import (
+    aside,
+    finish,
+    names,
+    patches,
+    pipeline,
+    prose,
+    reading,
+    source,
+    transforms,
+    upstream as memory,
+    wording,
+)
 from .document import Document
 from .errors import SpecError
 from .slice import Slice

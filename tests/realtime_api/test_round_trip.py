@@ -7,8 +7,7 @@ from typing import Any
 
 import attrs
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, Phase, given, settings, strategies as st
 from realtime_api import models, schemas
 from realtime_api._base import Model
 from realtime_api.events import SERVER_EVENTS, TRANSLATION_SERVER_EVENTS
