@@ -271,3 +271,26 @@ def test_pyright_takes_the_program_and_finds_the_mistakes(alone: Path, program: 
     assert [error["message"] for error in errors if error["file"].endswith("program.py")] == []
     lines = {error["range"]["start"]["line"] + 1 for error in errors if error["file"].endswith("mistakes.py")}
     assert lines == WRONG_LINES
+
+
+@pytest.mark.slow
+def test_the_example_sdk_runs_in_an_empty_environment(alone: Path, tmp_path: Path) -> None:
+    sdk = ROOT / "examples" / "pinned_sdk"
+    uv = Path(sys.executable).with_name("uv")
+    run([sys.executable, "-m", "build", "--no-isolation", "--wheel", "--outdir", tmp_path, sdk], tmp_path)
+    (wheel,) = tmp_path.glob("*.whl")
+    install = [uv, "pip", "install", "--quiet", "--no-deps", "--python", alone / "python"]
+    run([*install, wheel], tmp_path)
+    program = (
+        "import os, sys\n"
+        "from front_desk import FrontDesk, FrontDeskError\n"
+        "with FrontDesk(os.environ['KEY'], base_url=os.environ['BASE_URL']) as desk:\n"
+        "    print(desk.client_secret('You answer for the front desk.')[:3])\n"
+        "with FrontDesk('sk-wrong', base_url=os.environ['BASE_URL']) as desk:\n"
+        "    try: desk.client_secret('x')\n"
+        "    except FrontDeskError as error: print(error.status_code)\n"
+    )
+    with Simulator() as simulator:
+        environment = {"BASE_URL": simulator.base_url, "KEY": simulator.api_key}
+        printed = run([alone / "python", "-W", "error", "-c", program], tmp_path, **environment)
+    assert printed.split() == ["ek_", "401"]

@@ -81,6 +81,8 @@ def _write(
     _put(target / "params.py", render("params.py.jinja", params=plan.params))
     _put(target / "_base.py", render("base.py.jinja"))
     _put(target / "_http.py", render("http.py.jinja"))
+    if any(operation.deprecated for operation in plan.operations.values()):
+        _put(target / "_deprecated.py", render("deprecated.py.jinja"))
     _put(target / "schemas.py", render("schemas.py.jinja"))
     _put(target / "schemas.json", schemas_json(document))
     _put(target / "py.typed", "")

@@ -159,6 +159,9 @@ def is_text(graph: Graph, schema: Any) -> bool:
 def _part_type(graph: Graph, schema: Any) -> str:
     """The content type that OpenAPI gives a multipart part without `encoding`."""
     leaves = graph.leaves(schema)
+    if leaves and all(leaf.get("type") == "array" for leaf in leaves):
+        # A list is as many parts as it has members.
+        return _part_type(graph, {"anyOf": [expressions.items_of(leaf) for leaf in leaves]})
     if any(leaf.get("format") == "binary" for leaf in leaves):
         return "application/octet-stream"
     scalar = all(leaf.get("type") in ("string", "integer", "number", "boolean", "null") for leaf in leaves)

@@ -174,7 +174,7 @@ def _field(scope: Scope, key: str, name: str, schema: Any, required: bool, lenie
         decode=expressions.decode(scope, schema, source),
         nested=not _flat(graph, schema),
         secret=any(leaf.get("format") == "password" for leaf in [schema, *graph.leaves(schema)]),
-        description=str(schema.get("description", "")),
+        description=("Deprecated. " if schema.get("deprecated") else "") + str(schema.get("description", "")),
         schema=schema,
     )
 

@@ -29,6 +29,7 @@ class Operation:
     tag: str
     summary: str
     description: str
+    deprecated: bool
     parameters: tuple[Parameter, ...]
     bodies: tuple[Body, ...]
     body_required: bool
@@ -168,7 +169,7 @@ def _build(
             pointer=f"{at}/parameters",
             hint="describe each {…} of the path once",
         )
-    parameters = build_parameters(scope, described)
+    parameters = build_parameters(scope, described, at)
     return Operation(
         name=name,
         method=method,
@@ -176,6 +177,7 @@ def _build(
         tag=function_name((operation.get("tags") or ["default"])[0], "tag"),
         summary=str(operation.get("summary") or ""),
         description=str(operation.get("description") or ""),
+        deprecated=bool(operation.get("deprecated")),
         parameters=tuple(
             sorted(parameters, key=lambda p: in_path.index(p.key) if p.place == "path" else len(in_path))
         ),

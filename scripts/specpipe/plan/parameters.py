@@ -6,12 +6,14 @@ from typing import Any
 
 import attrs
 
+from ..errors import SpecError
 from . import expressions
 from .expressions import Scope
 
 #: Names that the generated functions use themselves.
 _RESERVED = (
     *("client", "body", "content", "content_type", "headers", "path", "response", "errors", "httpx"),
+    *("timeout", "query", "request", "deprecated"),
     *(
         "build_request",
         "sync",
@@ -37,9 +39,11 @@ class Parameter:
         place: `path`, `query`, `header` or `cookie`.
         annotation: The argument's type, as source.
         required: Whether it must be given.
-        style: How a list or an object is written: `form` (a pair each), `comma`, `deep` (`key[name]`) or
-            `json`. description: Ours. example: A value of it from the description, or None. schema: Its
-            schema.
+        style: How a list or an object is written: `form` (a pair each), `comma`, `space`, `pipe`, `pairs`
+            (`name=value`, with commas), `deep` (`key[name]`) or `json`.
+        description: Ours.
+        example: A value of it from the description, or None.
+        schema: Its schema.
     """
 
     key: str
@@ -53,12 +57,26 @@ class Parameter:
     schema: dict[str, Any]
 
 
-def build_parameters(scope: Scope, described: list[dict[str, Any]]) -> tuple[Parameter, ...]:
+#: Place → the styles that are implemented for it; the first is meant where none is named.
+_STYLES = {
+    "path": ("simple",),
+    "query": ("form", "spaceDelimited", "pipeDelimited", "deepObject"),
+    "header": ("simple",),
+    "cookie": ("form",),
+}
+_SEPARATED = {"spaceDelimited": "space", "pipeDelimited": "pipe"}
+
+
+def build_parameters(scope: Scope, described: list[dict[str, Any]], at: str) -> tuple[Parameter, ...]:
     """The parameters of one operation.
 
     Args:
         scope: The operation's module.
         described: Its own parameters, then its path's; of two with one name and place the first counts.
+        at: Pointer of the operation.
+
+    Raises:
+        SpecError: one is to be written in a way that is not implemented.
     """
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for parameter in described:
@@ -67,12 +85,12 @@ def build_parameters(scope: Scope, described: list[dict[str, Any]]) -> tuple[Par
     arguments = [f"{name} in {place}" if keys.count(name) > 1 else name for place, name in found]
     names = expressions.attribute_names(arguments, {*_RESERVED, *scope.classes, *scope.aliases})
     return tuple(
-        _parameter(scope, parameter, names[argument])
+        _parameter(scope, parameter, names[argument], at)
         for parameter, argument in zip(found.values(), arguments, strict=True)
     )
 
 
-def _parameter(scope: Scope, parameter: dict[str, Any], name: str) -> Parameter:
+def _parameter(scope: Scope, parameter: dict[str, Any], name: str, at: str) -> Parameter:
     content = next(iter(parameter.get("content", {}).values()), None)
     schema = (parameter if content is None else content).get("schema")
     schema = schema if isinstance(schema, dict) else {}
@@ -83,15 +101,26 @@ def _parameter(scope: Scope, parameter: dict[str, Any], name: str) -> Parameter:
         place=place,
         annotation=expressions.annotation(scope, schema, lenient=False),
         required=bool(parameter.get("required")) or place == "path",
-        style="json" if content is not None else _style(parameter),
+        style="json" if content is not None else _style(parameter, at),
         description=str(parameter.get("description") or ""),
         example=parameter.get("example"),
         schema=schema,
     )
 
 
-def _style(parameter: dict[str, Any]) -> str:
-    if parameter.get("style") == "deepObject":
-        return "deep"
-    by_default = parameter["in"] in ("query", "cookie")
-    return "form" if parameter["in"] == "query" and parameter.get("explode", by_default) else "comma"
+def _style(parameter: dict[str, Any], at: str) -> str:
+    known = _STYLES[parameter["in"]]
+    style = parameter.get("style", known[0])
+    if style not in known or parameter.get("allowReserved"):
+        what = "allowReserved" if style in known else f"style {style}"
+        raise SpecError(
+            f"{what} of {parameter['name']} in {parameter['in']} is not implemented",
+            pointer=f"{at}/parameters",
+            hint=f"implemented: {', '.join(known)}, and JSON by `content`",
+        )
+    explode = parameter.get("explode", style in ("form", "deepObject"))
+    if style in _SEPARATED:
+        return "form" if explode else _SEPARATED[style]
+    if style == "simple":
+        return "pairs" if explode else "comma"
+    return "deep" if style == "deepObject" else "form" if explode else "comma"
