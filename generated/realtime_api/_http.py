@@ -6,13 +6,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping
+from datetime import date, time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
 from urllib.parse import quote, urlencode
 
 from ._base import encode
-from .errors import ModelError
-from .types import Request, Response
+from .errors import ApiError, ModelError, StatusError
+from .types import Response
 
 if TYPE_CHECKING:
     import httpx
@@ -20,16 +21,17 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def path_segment(name: str, value: object) -> str:
+def path_segment(name: str, value: object, style: str = "comma") -> str:
     """Return a path parameter, percent-encoded so that it stays one segment.
 
     Raises:
         ValueError: it is empty, `.` or `..`, which would name another path.
     """
-    text = plain(value)
+    # The commas between a list's members stay as they are, those inside are quoted.
+    text = plain(value, style, lambda part: quote(part, safe=""))
     if text in ("", ".", ".."):
         raise ValueError(f"{name} must name something: {text!r} cannot be a path segment")
-    return quote(text, safe="")
+    return text
 
 
 def json_bytes(body: object) -> bytes:
@@ -48,7 +50,8 @@ def multipart(body: object, content_types: Mapping[str, str]) -> tuple[bytes, st
     """Write a body as multipart, its parts in order and without file names.
 
     Args:
-        body: Values by part name; bytes and str go out as they are, everything else as JSON.
+        body: Values by part name; bytes and str go out as they are, each member of a list as a part, everything else as
+            JSON.
         content_types: Content type of each part; `application/json` for a part not in it.
 
     Returns:
@@ -61,7 +64,10 @@ def multipart(body: object, content_types: Mapping[str, str]) -> tuple[bytes, st
     """
     boundary = os.urandom(16).hex()
     pieces: list[bytes] = []
-    for name, value in _fields(body).items():
+    fields = _fields(body).items()
+    for name, value in (
+        (name, one) for name, value in fields for one in (value if isinstance(value, list) else [value])
+    ):
         media = content_types.get(name, "application/json")
         quoted = name.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
         head = f'--{boundary}\r\nContent-Disposition: form-data; name="{quoted}"\r\nContent-Type: {media}\r\n\r\n'
@@ -94,14 +100,35 @@ def text(response: httpx.Response) -> str:
     return response.content.decode("utf-8", "surrogateescape")
 
 
-def plain(value: Any) -> str:
-    """Write a value for a path, a header or a cookie: a list's members separated by commas, an object as JSON."""
+def plain(value: Any, style: str = "comma", quoted: Callable[[str], str] = str) -> str:
+    """Write a value as one text: a list's members, or an object's names and values in turn, with separators.
+
+    Args:
+        value: A JSON value, a date or a time.
+        style: What separates them: `comma`, `space` or `pipe`; `pairs` writes `name=value`, separated by commas; `json`.
+        quoted: How each of them is quoted.
+    """
     value = encode(value)
-    if isinstance(value, str):
-        return value
+    if style == "json":
+        return quoted(json_text(value))
+    if isinstance(value, dict) and style == "pairs":
+        return ",".join(f"{quoted(name)}={quoted(_scalar(one))}" for name, one in value.items())
+    if isinstance(value, dict):
+        value = [part for pair in value.items() for part in pair]
     if isinstance(value, list):
-        return ",".join(plain(item) for item in value)
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        return {"space": " ", "pipe": "|"}.get(style, ",").join(quoted(_scalar(one)) for one in value)
+    return quoted(_scalar(value))
+
+
+def json_text(value: Any) -> str:
+    """Write a value as JSON text."""
+    return json.dumps(encode(value), ensure_ascii=False, separators=(",", ":"))
+
+
+def _scalar(value: Any) -> str:
+    if isinstance(value, (date, time)):
+        return value.isoformat()
+    return value if isinstance(value, str) else json_text(value)
 
 
 def query(parameters: Iterable[tuple[str, Any, str]]) -> list[tuple[str, str]]:
@@ -109,7 +136,7 @@ def query(parameters: Iterable[tuple[str, Any, str]]) -> list[tuple[str, str]]:
 
     Args:
         parameters: Name, value and style: `form` makes a pair of each of a list's members and of an object's properties,
-            `deep` writes a property as `name[property]`, `comma` and `json` make one pair.
+            `deep` writes a property as `name[property]`, the others make one pair; see `plain`.
     """
     pairs: list[tuple[str, str]] = []
     for key, value, style in parameters:
@@ -120,10 +147,8 @@ def query(parameters: Iterable[tuple[str, Any, str]]) -> list[tuple[str, str]]:
             pairs += [(key, plain(item)) for item in value]
         elif isinstance(value, dict) and style in ("form", "deep"):
             pairs += [(f"{key}[{name}]" if style == "deep" else name, plain(item)) for name, item in value.items()]
-        elif style == "json":
-            pairs.append((key, json.dumps(value, ensure_ascii=False, separators=(",", ":"))))
         else:
-            pairs.append((key, plain(value)))
+            pairs.append((key, json_text(value) if style == "json" else plain(value, style)))
     return pairs
 
 
@@ -179,38 +204,32 @@ def no_json(expected: str, error: ValueError) -> ModelError:
     return error if isinstance(error, ModelError) else ModelError(expected, None, "the body is not JSON")
 
 
-def send(client: httpx.Client, request: Request) -> httpx.Response:
-    """Send a request as it was built."""
-    return client.request(
-        request.method, request.path, params=_params(request), headers=request.headers, content=request.content
-    )
+def build(
+    response: httpx.Response, parse: Callable[[httpx.Response], T], raise_for_status: bool = False
+) -> Response[T]:
+    """Return an answer with its parsed body.
 
-
-async def asend(client: httpx.AsyncClient, request: Request) -> httpx.Response:
-    """Send a request as it was built, awaited."""
-    return await client.request(
-        request.method, request.path, params=_params(request), headers=request.headers, content=request.content
-    )
-
-
-def _params(request: Request) -> list[tuple[str, Any]] | None:
-    return list(request.query) or None
-
-
-def build(response: httpx.Response, parse: Callable[[httpx.Response], T]) -> Response[T]:
-    """Return an answer with its parsed body."""
+    Raises:
+        ApiError: the body is not as described, or the answer a refusal to raise for; it has status, headers and body.
+    """
     code = response.status_code
+    try:
+        parsed = parse(response)
+    except ApiError as error:
+        error.status_code, error.headers, error.content = code, response.headers, response.content
+        raise
+    if raise_for_status and code >= 400:
+        raise StatusError(code, response.content, response.headers, parsed)
     known = code in HTTPStatus._value2member_map_
     return Response(
         status_code=HTTPStatus(code) if known else code,
         content=response.content,
         headers=response.headers,
-        parsed=parse(response),
+        parsed=parsed,
     )
 
 
 __all__ = [
-    "asend",
     "build",
     "cookies",
     "encode",
@@ -220,13 +239,13 @@ __all__ = [
     "is_str",
     "is_str_or_bytes",
     "json_bytes",
+    "json_text",
     "multipart",
     "no_json",
     "path_segment",
     "plain",
     "query",
     "raw",
-    "send",
     "text",
     "wrong_body",
     "wrong_media",

@@ -5,11 +5,14 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from types import TracebackType
 from typing import Any, Self
 
 import attrs
 import httpx
+
+from .types import Request
 
 
 def _public(url: str) -> str:
@@ -17,65 +20,169 @@ def _public(url: str) -> str:
     return repr(str(parsed.copy_with(userinfo=b"", query=None, fragment=None)))
 
 
+class _Pool:
+    """The httpx clients that a client and its copies send through."""
+
+    __slots__ = ("async_client", "client", "own", "own_async")
+
+    def __init__(self) -> None:
+        self.client: httpx.Client | None = None
+        self.async_client: httpx.AsyncClient | None = None
+        #: Whether they were made here, and not handed in.
+        self.own = self.own_async = False
+
+
 @attrs.define
 class Client:
     """A client without credentials.
 
+    Copies (`with_headers`, `with_timeout`, …) send through the same httpx clients, also those that were handed in.
+
     Args:
-        base_url: Where the operations' paths start, such as `https://api.openai.com/v1`.
+        base_url: Where the operations' paths start, by default `https://api.openai.com/v1`.
         cookies: Sent with every request.
         headers: Sent with every request.
-        timeout: Seconds, or an `httpx.Timeout`; None for httpx's own five seconds.
+        timeout: Seconds, or an `httpx.Timeout`; None for the httpx client's own, which are five seconds.
         verify_ssl: Whether, or with what, certificates are checked.
         follow_redirects: Whether redirects are followed.
         httpx_args: Further arguments for `httpx.Client` and `httpx.AsyncClient`.
+        raise_for_status: Raise `errors.StatusError` for every refusal, a status from 400 on.
         raise_on_unexpected_status: Raise `errors.UnexpectedStatus` for a status that the description does not have.
     """
 
     raise_on_unexpected_status: bool = attrs.field(default=False, kw_only=True)
-    _base_url: str = attrs.field(alias="base_url", repr=_public)
+    raise_for_status: bool = attrs.field(default=False, kw_only=True)
+    _base_url: str = attrs.field(default="https://api.openai.com/v1", alias="base_url", repr=_public)
     _cookies: dict[str, str] = attrs.field(factory=dict, kw_only=True, alias="cookies", repr=False)
     _headers: dict[str, str] = attrs.field(factory=dict, kw_only=True, alias="headers", repr=False)
     _timeout: httpx.Timeout | float | None = attrs.field(default=None, kw_only=True, alias="timeout")
     _verify_ssl: str | bool | ssl.SSLContext = attrs.field(default=True, kw_only=True, alias="verify_ssl", repr=False)
     _follow_redirects: bool = attrs.field(default=False, kw_only=True, alias="follow_redirects")
     _httpx_args: dict[str, Any] = attrs.field(factory=dict, kw_only=True, alias="httpx_args", repr=False)
-    _client: httpx.Client | None = attrs.field(default=None, init=False, repr=False, eq=False)
-    _async_client: httpx.AsyncClient | None = attrs.field(default=None, init=False, repr=False, eq=False)
+    _pool: _Pool = attrs.field(factory=_Pool, init=False, repr=False, eq=False)
 
     def with_headers(self, headers: Mapping[str, str]) -> Self:
         """Return a client like this one that sends more headers."""
-        return attrs.evolve(self, headers={**self._headers, **headers})
+        return self._copy(headers={**self._headers, **headers})
 
     def with_cookies(self, cookies: Mapping[str, str]) -> Self:
         """Return a client like this one that sends more cookies."""
-        return attrs.evolve(self, cookies={**self._cookies, **cookies})
+        return self._copy(cookies={**self._cookies, **cookies})
 
     def with_timeout(self, timeout: httpx.Timeout | float) -> Self:
         """Return a client like this one with another timeout, in seconds."""
-        return attrs.evolve(self, timeout=timeout)
+        return self._copy(timeout=timeout)
+
+    def _copy(self, **changes: Any) -> Self:
+        copy = attrs.evolve(self, **changes)
+        copy._pool = self._pool
+        return copy
 
     def set_httpx_client(self, client: httpx.Client) -> Self:
-        """Send synchronous requests through `client`; its own settings apply instead of this client's."""
-        self._client = client
+        """Send synchronous requests through `client`; token, headers, cookies and timeout go with each of them."""
+        self._pool.client, self._pool.own = client, False
         return self
 
     def get_httpx_client(self) -> httpx.Client:
         """Return the `httpx.Client` that sends synchronous requests, made on first use."""
-        if self._client is None:
-            self._client = httpx.Client(**self._settings())
-        return self._client
+        if self._pool.client is None:
+            self._pool.client, self._pool.own = httpx.Client(**self._settings()), True
+        return self._pool.client
 
     def set_async_httpx_client(self, async_client: httpx.AsyncClient) -> Self:
-        """Send asynchronous requests through `async_client`; its own settings apply instead of this client's."""
-        self._async_client = async_client
+        """Send asynchronous requests through `async_client`; see `set_httpx_client`."""
+        self._pool.async_client, self._pool.own_async = async_client, False
         return self
 
     def get_async_httpx_client(self) -> httpx.AsyncClient:
         """Return the `httpx.AsyncClient` that sends asynchronous requests, made on first use."""
-        if self._async_client is None:
-            self._async_client = httpx.AsyncClient(**self._settings())
-        return self._async_client
+        if self._pool.async_client is None:
+            self._pool.async_client, self._pool.own_async = httpx.AsyncClient(**self._settings()), True
+        return self._pool.async_client
+
+    def send(
+        self,
+        request: Request,
+        *,
+        timeout: httpx.Timeout | float | None = None,
+        headers: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
+    ) -> httpx.Response:
+        """Send a request of an operation's `build_request`, and return the answer as httpx has it.
+
+        Args:
+            request: The request.
+            timeout: Seconds, or an `httpx.Timeout`, for this call alone.
+            headers: Further headers of this call; they count before the client's.
+            query: Further query parameters of this call.
+
+        Raises:
+            ValueError: the token cannot go in a header.
+            httpx.HTTPError: the request could not be sent, or was not answered in time.
+        """
+        client = self.get_httpx_client()
+        return client.request(**self._arguments(client, request, timeout, headers, query))
+
+    async def asend(
+        self,
+        request: Request,
+        *,
+        timeout: httpx.Timeout | float | None = None,
+        headers: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
+    ) -> httpx.Response:
+        """Send a request, awaited; see `send`."""
+        client = self.get_async_httpx_client()
+        return await client.request(**self._arguments(client, request, timeout, headers, query))
+
+    def stream(
+        self,
+        request: Request,
+        *,
+        timeout: httpx.Timeout | float | None = None,
+        headers: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
+    ) -> AbstractContextManager[httpx.Response]:
+        """Send a request and read the answer's body as it comes: `with client.stream(request) as response`."""
+        client = self.get_httpx_client()
+        return client.stream(**self._arguments(client, request, timeout, headers, query))
+
+    def astream(
+        self,
+        request: Request,
+        *,
+        timeout: httpx.Timeout | float | None = None,
+        headers: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
+    ) -> AbstractAsyncContextManager[httpx.Response]:
+        """Send a request and read the answer's body as it comes: `async with client.astream(request) as response`."""
+        client = self.get_async_httpx_client()
+        return client.stream(**self._arguments(client, request, timeout, headers, query))
+
+    def _arguments(
+        self,
+        client: httpx.Client | httpx.AsyncClient,
+        request: Request,
+        timeout: httpx.Timeout | float | None,
+        headers: Mapping[str, str] | None,
+        query: Mapping[str, str] | None,
+    ) -> dict[str, Any]:
+        # All of it goes with each request: a client that was handed in has none, and copies differ.
+        sent = httpx.Headers({**self._headers, **self._authorization()})
+        sent.update(request.headers)
+        sent.update(dict(headers or {}))
+        if self._cookies:
+            own = [f"{name}={value}" for name, value in self._cookies.items()]
+            sent["Cookie"] = "; ".join([*own, *filter(None, [sent.get("Cookie")])])
+        # A client that was handed in may have a base URL of its own; without one it gets this client's.
+        base = "" if str(client.base_url) else self._base_url.rstrip("/")
+        arguments: dict[str, Any] = {"method": request.method, "url": base + request.path, "headers": sent}
+        arguments["content"] = request.content
+        pairs = [*request.query, *(query or {}).items()]
+        if pairs:
+            arguments["params"] = pairs
+        limit = self._timeout if timeout is None else timeout
+        return arguments if limit is None else {**arguments, "timeout": limit}
 
     def _authorization(self) -> dict[str, str]:
         return {}
@@ -83,7 +190,6 @@ class Client:
     def _settings(self) -> dict[str, Any]:
         settings: dict[str, Any] = {
             "base_url": self._base_url,
-            "cookies": self._cookies,
             "headers": {**self._headers, **self._authorization()},
             "verify": self._verify_ssl,
             "follow_redirects": self._follow_redirects,
@@ -91,6 +197,16 @@ class Client:
         if self._timeout is not None:
             settings["timeout"] = self._timeout
         return {**settings, **self._httpx_args}
+
+    def close(self) -> None:
+        """Close the `httpx.Client` that was made here; one that was handed in stays open."""
+        if self._pool.own and self._pool.client is not None:
+            self._pool.client.close()
+
+    async def aclose(self) -> None:
+        """Close the `httpx.AsyncClient` that was made here; one that was handed in stays open."""
+        if self._pool.own_async and self._pool.async_client is not None:
+            await self._pool.async_client.aclose()
 
     def __enter__(self) -> Self:
         self.get_httpx_client().__enter__()
@@ -132,6 +248,12 @@ class AuthenticatedClient(Client):
     auth_header_name: str = attrs.field(default="Authorization", kw_only=True)
 
     def _authorization(self) -> dict[str, str]:
+        if not self.token:
+            return {}
+        if not self.token.isascii():
+            raise ValueError(
+                "the token has a character that is not ASCII and cannot go in a header; check where it is from"
+            )
         return {self.auth_header_name: f"{self.prefix} {self.token}" if self.prefix else self.token}
 
 

@@ -61,7 +61,7 @@ def _parse_response(*, client: AuthenticatedClient | Client, response: httpx.Res
         except ValueError:
             return None
     if client.raise_on_unexpected_status:
-        raise errors.UnexpectedStatus(response.status_code, response.content)
+        raise errors.UnexpectedStatus(response.status_code, response.content, response.headers)
     return None
 
 
@@ -70,16 +70,19 @@ def sync_detailed(
     *,
     client: AuthenticatedClient | Client,
     body: RealtimeSessionCreateRequestGA,
+    timeout: httpx.Timeout | float | None = None,
+    headers: Mapping[str, str] | None = None,
+    query: Mapping[str, str] | None = None,
 ) -> Response[ErrorResponse | None]:
     """Send the request of `sync`, and return status, headers and bytes with the parsed body."""
-    response = _http.send(
-        client.get_httpx_client(),
-        build_request(
-            call_id=call_id,
-            body=body,
-        ),
+    request = build_request(
+        call_id=call_id,
+        body=body,
     )
-    return _http.build(response, lambda answer: _parse_response(client=client, response=answer))
+    response = client.send(request, timeout=timeout, headers=headers, query=query)
+    return _http.build(
+        response, lambda answer: _parse_response(client=client, response=answer), client.raise_for_status
+    )
 
 
 def sync(
@@ -87,6 +90,9 @@ def sync(
     *,
     client: AuthenticatedClient | Client,
     body: RealtimeSessionCreateRequestGA,
+    timeout: httpx.Timeout | float | None = None,
+    headers: Mapping[str, str] | None = None,
+    query: Mapping[str, str] | None = None,
 ) -> ErrorResponse | None:
     """Answer a ringing SIP call.
 
@@ -97,12 +103,16 @@ def sync(
         call_id: Id of the ringing call, from the `realtime.call.incoming` webhook.
         client: The base URL, the token and the httpx client to send with.
         body: Session configuration in force from the caller's first word.
+        timeout: Seconds, or an `httpx.Timeout`, for this call alone.
+        headers: Further headers of this call; they count before the client's.
+        query: Further query parameters of this call.
 
     Returns:
         The parsed body, also of an error, if it has the described envelope; `sync_detailed` returns more.
 
     Raises:
         errors.ModelError: a successful answer whose body is not what the description promises.
+        errors.StatusError: a refusal, if the client is to raise for it.
         errors.UnexpectedStatus: an undescribed status, if the client is to raise for it.
         httpx.HTTPError: the request could not be sent, or was not answered in time.
         TypeError, ValueError: as with `build_request`.
@@ -111,6 +121,9 @@ def sync(
         call_id=call_id,
         client=client,
         body=body,
+        timeout=timeout,
+        headers=headers,
+        query=query,
     ).parsed
 
 
@@ -119,16 +132,19 @@ async def asyncio_detailed(
     *,
     client: AuthenticatedClient | Client,
     body: RealtimeSessionCreateRequestGA,
+    timeout: httpx.Timeout | float | None = None,
+    headers: Mapping[str, str] | None = None,
+    query: Mapping[str, str] | None = None,
 ) -> Response[ErrorResponse | None]:
     """Send the request of `sync`, awaited, and return status, headers and bytes with the parsed body."""
-    response = await _http.asend(
-        client.get_async_httpx_client(),
-        build_request(
-            call_id=call_id,
-            body=body,
-        ),
+    request = build_request(
+        call_id=call_id,
+        body=body,
     )
-    return _http.build(response, lambda answer: _parse_response(client=client, response=answer))
+    response = await client.asend(request, timeout=timeout, headers=headers, query=query)
+    return _http.build(
+        response, lambda answer: _parse_response(client=client, response=answer), client.raise_for_status
+    )
 
 
 async def asyncio(
@@ -136,6 +152,9 @@ async def asyncio(
     *,
     client: AuthenticatedClient | Client,
     body: RealtimeSessionCreateRequestGA,
+    timeout: httpx.Timeout | float | None = None,
+    headers: Mapping[str, str] | None = None,
+    query: Mapping[str, str] | None = None,
 ) -> ErrorResponse | None:
     """Send the request of `sync`, awaited, and return the parsed body."""
     return (
@@ -143,5 +162,8 @@ async def asyncio(
             call_id=call_id,
             client=client,
             body=body,
+            timeout=timeout,
+            headers=headers,
+            query=query,
         )
     ).parsed
