@@ -1,7 +1,7 @@
 """An SDK of one's own on `realtime_api`: one client, one method, one error.
 
-`realtime_api` is generated, so none of its names is handed on: a new version of it may rename a model, and only
-this file has to follow.
+`realtime_api` is generated, so none of its names is handed on: a new version of it may rename a model, and
+only this file has to follow.
 """
 
 from __future__ import annotations
