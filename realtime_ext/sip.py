@@ -18,6 +18,8 @@ from typing import Any
 
 import attrs
 
+from .secrets import MASK
+
 __all__ = ["SipAddress", "SipHeaders", "check_target_uri"]
 
 # RFC 3261 §25.1 "token", and the start that makes a URI a URI (RFC 3986 §3.1).
@@ -51,6 +53,15 @@ def _check_params(_: Any, __: Any, value: Mapping[str, str | None]) -> None:
             raise ValueError(f"params: {name!r} has control characters, which are not allowed")
 
 
+def _masked(value: object) -> str:
+    return repr(value and MASK)
+
+
+def _masked_uri(uri: object) -> str:
+    scheme, colon, _ = str(uri).partition(":")
+    return repr(f"{scheme if colon else ''}:{MASK}")
+
+
 @attrs.frozen(kw_only=True)
 class SipAddress:
     """An address in a SIP header: who, and under which URI.
@@ -61,15 +72,19 @@ class SipAddress:
         params: Parameters of the header field after the address, such as `tag` in From or `reason` in
             Diversion; lower-case names, None for a parameter without a value.
 
+    Its repr shows nobody's number or name, for it ends in logs.
+
     Raises:
         ValueError: A part holds control characters, or `uri` is no URI.
 
     Source: RFC 3261 §25.1, name-addr and addr-spec.
     """
 
-    uri: str = attrs.field(validator=_check_uri)
-    display_name: str | None = attrs.field(default=None, validator=_check_display_name)
-    params: Mapping[str, str | None] = attrs.field(factory=dict, validator=_check_params, hash=False)
+    uri: str = attrs.field(validator=_check_uri, repr=_masked_uri)
+    display_name: str | None = attrs.field(default=None, validator=_check_display_name, repr=_masked)
+    params: Mapping[str, str | None] = attrs.field(
+        factory=dict, validator=_check_params, hash=False, repr=list
+    )
 
     @property
     def scheme(self) -> str:
@@ -358,7 +373,8 @@ class SipHeaders(Mapping[str, str]):
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({[name for name, _ in self._fields]})"
+        fields = getattr(self, "_fields", ())  # none where one was refused
+        return f"{type(self).__name__}({[name for name, _ in fields]})"
 
 
 def _key(name: str) -> str:

@@ -118,7 +118,9 @@ _ENVIRONMENT = "OPENAI_WEBHOOK_SECRET"
 # Seconds since 1970, in digits alone: int() would also accept blanks, signs, underscores and other scripts'
 # digits.
 _SECONDS = re.compile(r"[0-9]{1,12}")
-_WEBHOOK_ID = re.compile(r"[!-~]+")
+_ID_ALLOWED = "printable ASCII without blanks, dots and quotes"
+# Without dots, which part what is signed: one signature would fit another id and time as well.
+_WEBHOOK_ID = re.compile(r"""[^\s.'"\x00-\x1f\x7f-\U0010ffff]+""")
 
 
 def verify(
@@ -153,6 +155,8 @@ def verify(
     allowed = _tolerance(tolerance)
     content = _content(body)
     webhook_id, timestamp, signatures = _signed_headers(headers)
+    if not _WEBHOOK_ID.fullmatch(webhook_id):
+        raise WebhookVerificationError(f"webhook-id is not {_ID_ALLOWED}")
     if not _SECONDS.fullmatch(timestamp):
         raise WebhookVerificationError("webhook-timestamp is not a whole number of seconds since 1970")
     age = math.floor(_now(clock)) - int(timestamp)
@@ -188,7 +192,8 @@ def sign(
     Args:
         body: The request's body, exactly as it will be sent.
         secret: As for `verify`; several make one signature each, as a sender does that rotates its secret.
-        webhook_id: The delivery's id, printable ASCII without blanks; a random one unless given.
+        webhook_id: The delivery's id, printable ASCII without blanks, dots and quotes; a random one unless
+            given.
         timestamp: Seconds since 1970 (fractions are dropped) or an aware datetime; now unless given.
 
     Returns:
@@ -204,7 +209,7 @@ def sign(
         raise ValueError(str(fault)) from fault
     name = f"wh_{random_bytes.token_hex(16)}" if webhook_id is None else webhook_id
     if not isinstance(name, str) or not _WEBHOOK_ID.fullmatch(name):
-        raise ValueError(f"webhook_id: {name!r} is not printable ASCII without blanks")
+        raise ValueError(f"webhook_id: {name!r} is not {_ID_ALLOWED}")
     moment = time.time() if timestamp is None else timestamp
     if isinstance(moment, datetime) and moment.tzinfo is None:
         raise ValueError(f"timestamp: {timestamp!r} has no time zone; expected an aware datetime")

@@ -67,6 +67,13 @@ def test_every_shape_of_fields_gives_the_same_headers() -> None:
 def test_a_repr_shows_names_and_nobodys_number() -> None:
     assert "Via" in repr(from_sample())
     assert "415" not in repr(from_sample())
+    address = SipAddress(uri="sip:+14155550123@h", display_name="Alice", params={"x-number": "+1415"})
+    assert repr(address) == "SipAddress(uri='sip:***', display_name='***', params=['x-number'])"
+    assert repr(SipAddress(uri="tel:+1415")) == "SipAddress(uri='tel:***', display_name=None, params=[])"
+
+
+def test_headers_that_were_refused_have_a_repr() -> None:
+    assert repr(SipHeaders.__new__(SipHeaders)) == "SipHeaders([])"
 
 
 # ---- addresses

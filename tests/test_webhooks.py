@@ -407,10 +407,26 @@ def test_several_secrets_give_several_signatures() -> None:
         webhooks.verify(BODY, both, secret, clock=clock)
 
 
-@pytest.mark.parametrize("webhook_id", ["", "a b", "a\r\nx: y", "é", 5])
+@pytest.mark.parametrize("webhook_id", ["", "a b", "a\r\nx: y", "é", "a.b", 'a"b', "a'b", 5])
 def test_an_id_that_no_header_can_carry_is_refused(webhook_id: Any) -> None:
     with pytest.raises(ValueError, match="webhook_id"):
         webhooks.sign(BODY, SECRET, webhook_id=webhook_id)
+
+
+def test_no_signature_fits_another_split_of_what_was_signed() -> None:
+    headers = webhooks.sign(f"{NOW}.payload", SECRET, webhook_id="a", timestamp=NOW)
+    with pytest.raises(
+        WebhookVerificationError, match="webhook-id is not printable ASCII without blanks, dots"
+    ):
+        webhooks.verify("payload", headers | {"webhook-id": f"a.{NOW}"}, SECRET, clock=clock)
+
+
+def test_a_repr_of_a_call_s_event_shows_nobody_s_number() -> None:
+    fields = [{"name": "From", "value": "<sip:+14155559876@h>"}]
+    data = {"call_id": "rtc_1", "sip_headers": fields}
+    body = json.dumps({"type": "realtime.call.incoming", "id": "e", "created_at": 1, "data": data})
+    event = webhooks.unwrap(body, signed(body), SECRET, clock=clock)
+    assert "From" in repr(event) and "415" not in repr(event)
 
 
 @pytest.mark.parametrize("timestamp", [-1, float("nan"), float("inf"), "now", 10**12])

@@ -11,6 +11,7 @@ from .._base import Model as _Model
 from .._base import encode as _encode
 from .._base import lacking as _lacking
 from .._base import leave_out as _leave_out
+from .._base import masked as _masked
 from .._base import unpack as _unpack
 
 
@@ -24,7 +25,7 @@ class SipHeader(_Model):
     """
 
     name: str
-    value: str
+    value: str = _attrs.field(repr=_masked)
     additional_properties: dict[str, Any] = _attrs.field(init=False, factory=dict)
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
