@@ -15,11 +15,13 @@ __all__ = ["MASK", "Secret", "mask", "redact"]
 MASK = "***"
 
 # What may stand in an error body, an SDP or a URL: bearer tokens, API keys, client secrets, webhook secrets,
-# ICE passwords and query parameters that carry tokens. API keys only from eight characters on, so that one
-# which the API has masked itself ("sk-proj-****abcd") stays readable.
+# ICE passwords, query parameters that carry tokens, and passwords in URLs and connection strings. API keys
+# only from eight characters on, so that one which the API has masked itself ("sk-proj-****abcd") stays readable.
 _SHAPES = re.compile(
-    r"(?P<keep>\bBearer\s+|\ba=ice-pwd:|[?&](?:api[-_]?key|key|token|access_token|client_secret|signature)=)"
+    r"(?P<keep>\bBearer\s+|\ba=ice-pwd:|[?&](?:api[-_]?key|key|token|access_token|client_secret|signature)="
+    r"|\b(?:password|passwd|pwd)=)"
     r"[^\s\"'&<>]+"
+    r"|(?<=://)[^\s/@:\"'<>]*:[^\s/@\"'<>]+(?=@)"
     r"|\b(?:ek_|whsec_)[A-Za-z0-9_\-+/]+={0,2}"
     r"|\bsk-[A-Za-z0-9_\-]{8,}",
     re.IGNORECASE,

@@ -42,6 +42,9 @@ def test_secrets_are_copied_within_the_process_and_never_pickled() -> None:
         ("Authorization: Bearer abc.def", "Authorization: Bearer ***"),
         ("a=ice-ufrag:ab12\r\na=ice-pwd:x7\r\na=mid:0", "a=ice-ufrag:ab12\r\na=ice-pwd:***\r\na=mid:0"),
         ("https://h/v1?model=m&api-key=abc&x=1", "https://h/v1?model=m&api-key=***&x=1"),
+        ("amqp://user:p:w@h:5672/ failed", "amqp://***@h:5672/ failed"),
+        ("host=h user=u password=pw dbname=d", "host=h user=u password=*** dbname=d"),
+        ("https://h:8443/v1?to=a@b.example", "https://h:8443/v1?to=a@b.example"),
         ("the week_end of a risk-assessment", "the week_end of a risk-assessment"),
     ],
 )

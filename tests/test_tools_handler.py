@@ -232,3 +232,16 @@ def test_what_could_not_work_is_refused_when_it_is_added(
     with pytest.raises(error, match=message):
         toolbox.add(definition, handler)
     assert len(toolbox) == 0
+
+
+def test_a_schema_that_is_nested_too_deep_is_refused() -> None:
+    value: dict[str, Any] = {"type": "string"}
+    for _ in range(1500):
+        value = {"type": "array", "items": value}
+    definition = {
+        "type": "function",
+        "name": "deep",
+        "parameters": {"type": "object", "properties": {"a": value}},
+    }
+    with pytest.raises(ValueError, match="tool deep: parameters: the schema is nested too deep"):
+        tools.Toolbox().add(definition, lambda a: a)

@@ -210,6 +210,14 @@ def test_what_the_model_is_told_of_an_exception_can_be_chosen(call: Call) -> Non
     assert error(output)[1] == "no_rooms failed: please try later (LookupError)"
 
 
+def test_a_password_in_an_exception_does_not_reach_the_model(call: Call) -> None:
+    def look_up() -> None:
+        raise OSError("postgres://user:pw@db.example/x refused key sk-proj-0123456789abcdef")
+
+    message = error(call(tools.Toolbox([look_up]), "look_up", "{}"))[1]
+    assert message == "look_up failed: OSError: postgres://***@db.example/x refused key ***"
+
+
 def test_a_long_exception_is_cut(call: Call) -> None:
     def verbose() -> None:
         raise ValueError("x" * 5000)

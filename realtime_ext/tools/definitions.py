@@ -51,7 +51,10 @@ def checked_definition(definition: dict[str, Any]) -> dict[str, Any]:
     name = definition.get("name")
     if not isinstance(name, str) or not name:
         raise ValueError(f"tool: expected a definition with a name, got the name {name!r}")
-    faults = check(place("RealtimeFunctionTool"), definition) or check(_PARAMETERS, definition)
+    try:
+        faults = check(place("RealtimeFunctionTool"), definition) or check(_PARAMETERS, definition)
+    except RecursionError as error:
+        raise ValueError(f"tool {name}: parameters: the schema is nested too deep") from error
     if faults:
         raise ValueError(f"tool {name}: {'; '.join(fault.message for fault in faults)}")
     try:

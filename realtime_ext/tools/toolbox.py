@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from .. import _json
+from ..secrets import mask
 from ..worker import run_in_thread
 from .definitions import dump_pydantic, is_pydantic
 from .functions import FunctionTool, HandlerTool
@@ -50,7 +51,8 @@ class Toolbox:
         on_failure: Called with each `ToolFailure`, in the thread or task that ran the tool. What it raises
             is logged.
         explain: Turns a tool's exception into the text for the model. By default that is the exception's
-            class and text; a tool whose exceptions may hold secrets needs one that hides them.
+            class and text, with asterisks for what looks like a key or a password; a tool whose exceptions
+            may hold other secrets needs one that hides them.
         keep_failures: How many failures `failures` keeps, the newest; 0 or more.
 
     Raises:
@@ -256,7 +258,7 @@ def _succeeded(value: Any) -> ToolResult:
 
 
 def _explain(error: Exception) -> str:
-    text = str(error)
+    text = mask(str(error))
     name = type(error).__name__
     return f"{name}: {text[:500]}" if text else name
 
