@@ -204,6 +204,7 @@ def test_what_looks_like_a_secret_is_not_in_the_message() -> None:
         ("1,5", None),
         ("Sun, 99 Foo 1994", None),
         ("Mon, 1 Jan 99999 00:00:00 GMT", None),
+        pytest.param("Sun, 06 Nov 1994" + " " * 100 + "08:49:47 GMT", None, id="longer than any date"),
     ],
 )
 def test_retry_after_is_seconds_from_now(value: str, seconds: float | None) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
+import sys
 import threading
+import traceback
 
 import httpx
 import pytest
@@ -18,6 +20,7 @@ from realtime_ext.errors import (
     MissingApiKeyError,
     NotFoundError,
     RateLimitError,
+    RealtimeError,
 )
 from realtime_ext.http.operation import Operation, read_nothing
 from realtime_ext.secrets import Secret
@@ -329,3 +332,23 @@ def test_the_generated_client_follows_no_redirect_either(flavour: Flavour, auth_
     )
     assert flavour.run(operation(CALL, client=client.raw)).status_code == 307
     assert [request.url.host for request in sent] == ["api.openai.com"]
+
+
+@pytest.mark.parametrize("scheme", ["socks5", "ftp"])
+def test_a_proxy_of_the_environment_that_cannot_be_used_is_said_without_its_password(
+    flavour: Flavour, monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "socksio", None)
+    monkeypatch.setenv("http_proxy", f"{scheme}://user:proxy-password@127.0.0.1:9")
+    client = flavour.client(base_url=refused_port())
+    with pytest.raises(RealtimeError, match=r"^proxy: ") as caught:
+        flavour.run(act_freely(client))
+    assert "proxy-password" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_request_id_that_echoes_the_key_is_masked(flavour: Flavour) -> None:
+    key = "a-key-of-no-known-shape"
+    client = flavour.client(lambda request: httpx.Response(401, headers={"x-request-id": key}), api_key=key)
+    with pytest.raises(APIStatusError) as caught:
+        flavour.run(act_freely(client))
+    assert caught.value.request_id == "***"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from .sending import HTTP_LOGGERS, httpx_timeout, quiet, silence
+from .sending import HTTP_LOGGERS, httpx_timeout, make_httpx, quiet, silence
 from .settings import Settings, ask_key, checked_key
 
 if TYPE_CHECKING:
@@ -94,13 +94,15 @@ def raw_client(settings: Settings) -> AuthenticatedClient:
 def raw_http(settings: Settings, handed_in: httpx.Client | None) -> httpx.Client:
     """Make the httpx client for the generated one, which sends through the user's own if there is one."""
     transport = None if handed_in is None else _Through(handed_in)
-    return httpx.Client(transport=transport, **_arguments(settings))
+    client: httpx.Client = make_httpx("Client", transport=transport, **_arguments(settings))
+    return client
 
 
 def async_raw_http(settings: Settings, handed_in: httpx.AsyncClient | None) -> httpx.AsyncClient:
     """Make the httpx.AsyncClient for the generated client, likewise."""
     transport = None if handed_in is None else _AsyncThrough(handed_in)
-    return httpx.AsyncClient(transport=transport, **_arguments(settings))
+    client: httpx.AsyncClient = make_httpx("AsyncClient", transport=transport, **_arguments(settings))
+    return client
 
 
 def _arguments(settings: Settings) -> dict[str, Any]:

@@ -27,6 +27,7 @@ _JITTER = 0.25
 
 _SECONDS = re.compile(r"\d+(?:\.\d+)?")
 # All three date forms of RFC 9110 §5.6.7 begin with a weekday; dateutil would read a date into anything.
+_LONGEST_DATE = 100  # characters; dateutil takes long over many digits
 _DATE = re.compile(r"(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*,?\s", re.IGNORECASE)
 
 
@@ -122,7 +123,7 @@ def parse_retry_after(value: str | None, now: Callable[[], float]) -> float | No
     text = (value or "").strip()
     if _SECONDS.fullmatch(text):
         return float(text)
-    if not _DATE.match(text):
+    if len(text) > _LONGEST_DATE or not _DATE.match(text):
         return None
     from dateutil import parser
 

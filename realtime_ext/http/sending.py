@@ -20,9 +20,9 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from ..errors import APIConnectionError, APITimeoutError
+from ..errors import APIConnectionError, APITimeoutError, RealtimeError
 from ..secrets import Secret, mask
-from .operation import Operation, status_error
+from .operation import Operation, shown_id, status_error
 from .retry import Failure, Outcome, decide, parse_retry_after
 from .settings import DEFAULT_TIMEOUT, RequestOptions, Settings, ask_key, checked_key
 
@@ -40,6 +40,7 @@ __all__ = [
     "Http",
     "asend",
     "httpx_timeout",
+    "make_httpx",
     "quiet",
     "send",
     "silence",
@@ -159,7 +160,9 @@ class Exchange(Generic[T]):
         """Return the result that an answer holds, or the seconds until the next attempt; else raise."""
         status = response.status_code
         operation = self._operation
-        request_id = response.headers.get("x-request-id")
+        request_id = shown_id(response.headers, self._sent)
+        if request_id is not None:  # from here on, what reads the answer sees it without the key as well
+            response.headers["x-request-id"] = request_id
         logger.debug(
             "%s: %s answered %d, %d bytes, request %s",
             operation.name,
@@ -268,6 +271,26 @@ def httpx_timeout(timeout: Timeout | None) -> httpx.Timeout:
     return httpx.Timeout(timeout, connect=min(timeout, _CONNECT_TIMEOUT))
 
 
+def make_httpx(flavour: str, **arguments: Any) -> Any:
+    """Make an httpx client, which reads the environment's proxies.
+
+    Args:
+        flavour: The class's name, `Client` or `AsyncClient`.
+        arguments: Its arguments.
+
+    Raises:
+        RealtimeError: A proxy of the environment can't be used. No URL is shown, for it may have a password.
+    """
+    import httpx
+
+    try:
+        return getattr(httpx, flavour)(**arguments)
+    except ImportError as error:
+        raise RealtimeError(f"proxy: it needs a further package: {error}") from error
+    except (ValueError, httpx.InvalidURL) as error:
+        raise RealtimeError(f"proxy: its URL can't be used: {mask(str(error))}") from None
+
+
 ClientT = TypeVar("ClientT", "httpx.Client", "httpx.AsyncClient")
 
 
@@ -310,9 +333,7 @@ class _Holder(Generic[ClientT]):
             if self._closed:
                 raise APIConnectionError("this client was closed; make a new one")
             if self._client is None:
-                import httpx
-
-                self._client = getattr(httpx, self._flavour[0])()
+                self._client = make_httpx(self._flavour[0])
             client: ClientT = self._client
             if client.is_closed:
                 raise APIConnectionError("the http_client that was handed in is closed")
