@@ -5,6 +5,7 @@ It must not send anything.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import attrs
@@ -12,6 +13,7 @@ import attrs
 __all__ = ["SAFETY_HEADER", "Call", "check_call_id"]
 
 SAFETY_HEADER = "OpenAI-Safety-Identifier"
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 @attrs.frozen(kw_only=True)
@@ -42,13 +44,16 @@ def check_call_id(call: object) -> str:
 
     Raises:
         TypeError: It is none of these.
-        ValueError: It is empty or blank, `.` or `..`, none of which can be a path segment.
+        ValueError: It is empty or blank, `.` or `..`, none of which can be a path segment; or it has control
+            characters, which would end in logs and terminals.
     """
     call_id = call.id if isinstance(call, Call) else call if isinstance(call, str) else _call_id_of(call)
     if not isinstance(call_id, str):
         raise TypeError(f"call_id: expected a str such as 'rtc_u1_…', got {type(call).__name__}")
     if not call_id.strip() or call_id in (".", ".."):
         raise ValueError(f"call_id: expected an id such as 'rtc_u1_…', got {call_id!r}")
+    if _CONTROL.search(call_id):
+        raise ValueError(f"call_id: expected text without control characters, got {call_id[:80]!r}")
     try:
         call_id.encode()
     except UnicodeEncodeError as error:

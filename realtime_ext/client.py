@@ -79,7 +79,8 @@ class _Client(Generic[KeyT, HttpClientT]):
         raise NotImplementedError
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(base_url={self._settings.base_url!r})"
+        settings = getattr(self, "_settings", None)  # None where an argument was refused
+        return f"{type(self).__name__}({'' if settings is None else f'base_url={settings.base_url!r}'})"
 
 
 class RealtimeClient(_Client[ApiKey, "httpx.Client"], Connections):

@@ -16,7 +16,8 @@ MASK = "***"
 
 # What may stand in an error body, an SDP or a URL: bearer tokens, API keys, client secrets, webhook secrets,
 # ICE passwords, query parameters that carry tokens, and passwords in URLs and connection strings. API keys
-# only from eight characters on, so that one which the API has masked itself ("sk-proj-****abcd") stays readable.
+# only from eight characters on, so that one which the API has masked itself ("sk-proj-****abcd") stays as
+# it is.
 _SHAPES = re.compile(
     r"(?P<keep>\bBearer\s+|\ba=ice-pwd:|[?&](?:api[-_]?key|key|token|access_token|client_secret|signature)="
     r"|\b(?:password|passwd|pwd)=)"

@@ -306,7 +306,19 @@ def test_the_id_is_the_location_s_last_segment(flavour: Flavour, location: str, 
     assert (call.id, call.location) == (call_id, location)
 
 
-@pytest.mark.parametrize("location", [None, "", "/", "/v1/realtime/calls/", "/v1/realtime/calls/..", "rtc_1"])
+@pytest.mark.parametrize(
+    "location",
+    [
+        None,
+        "",
+        "/",
+        "/v1/realtime/calls/",
+        "/v1/realtime/calls/..",
+        "rtc_1",
+        "/calls/a%0D%0Ab",
+        "/calls/a%1Bb",
+    ],
+)
 def test_an_answer_without_a_usable_location_is_an_error_that_keeps_it(
     flavour: Flavour, location: str | None
 ) -> None:

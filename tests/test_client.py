@@ -194,3 +194,7 @@ def test_a_client_leaves_no_thread_behind() -> None:
         flavour.client(base_url=server.base_url).calls.hangup("rtc_1")
         flavour.close()
     assert set(threading.enumerate()) == before
+
+
+def test_a_client_whose_arguments_were_refused_has_a_repr() -> None:
+    assert repr(RealtimeClient.__new__(RealtimeClient)) == "RealtimeClient()"

@@ -37,7 +37,7 @@ ANSWER_PATIENCE = 2.0  # seconds for an answer that is under way when dialling i
 DialStep: TypeAlias = Literal["offer", "call", "ice", "dtls", "data channel"]
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)  # a converter may fail, and a frame shows the half-made object
 class DialRequest:
     """A call to be made.
 
