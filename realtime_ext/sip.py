@@ -57,6 +57,10 @@ def _masked(value: object) -> str:
     return repr(value and MASK)
 
 
+def _names(params: Mapping[str, str | None]) -> str:
+    return repr(list(params))
+
+
 def _masked_uri(uri: object) -> str:
     scheme, colon, _ = str(uri).partition(":")
     return repr(f"{scheme if colon else ''}:{MASK}")
@@ -83,7 +87,7 @@ class SipAddress:
     uri: str = attrs.field(validator=_check_uri, repr=_masked_uri)
     display_name: str | None = attrs.field(default=None, validator=_check_display_name, repr=_masked)
     params: Mapping[str, str | None] = attrs.field(
-        factory=dict, validator=_check_params, hash=False, repr=list
+        factory=dict, validator=_check_params, hash=False, repr=_names
     )
 
     @property
