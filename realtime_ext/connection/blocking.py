@@ -28,6 +28,7 @@ from .traffic import Deadline, ObserverSendsError
 if TYPE_CHECKING:
     from realtime_api.models import (
         RealtimeConversationItem,
+        RealtimeFunctionTool,
         RealtimeMCPApprovalRequest,
         RealtimeSessionUnion,
         RealtimeTranslationSession,
@@ -726,6 +727,10 @@ class _ToolsInThreads(Toolbox):
         self._toolbox = toolbox
         self._connection = connection
         self.state = toolbox.state
+
+    @property
+    def definitions(self) -> list[RealtimeFunctionTool]:
+        return self._toolbox.definitions
 
     async def arun(self, name: str, arguments: str | bytes, *, context: Any = None) -> Any:
         own: ToolContext[Any] = ToolContext(self._connection, context.call_id, self.state)

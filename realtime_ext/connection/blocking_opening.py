@@ -61,12 +61,15 @@ class _Opening(OpenedByWith, Generic[ConnectionT]):
         self._portal = shared_portal()
         self._portal.hold()  # until the connection is closed
         try:
-            return self._run(self._open)
+            connection = self._run(self._open)
         except Exception:
             raise
         except BaseException:
             self.__exit__(None, None, None)  # it may have been opened all the same
             raise
+        if self.tools is not None:
+            connection.run_tools(self.tools)
+        return connection
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -582,6 +582,8 @@ class AsyncConnection(HandlesEvents):
         """Check the arguments of `ask`, and return the turn to be followed; for the blocking connection."""
         self._state.require_responses("ask")
         check_seconds("timeout", timeout)
+        if self._tools is None:
+            self._state.warn_of_tools(set())
         return AsyncStream(self, text, response, timeout)
 
     def run_tools(
@@ -611,6 +613,7 @@ class AsyncConnection(HandlesEvents):
         self._state.require_responses("run_tools")
         check_seconds("timeout", timeout)
         toolbox = toolbox if isinstance(toolbox, Toolbox) else Toolbox(toolbox)
+        self._state.warn_of_tools({str(tool.name) for tool in toolbox.definitions})
         asked = None if approve is None else lambda item: approve(read_item(item))
         self._tools = ToolRunner(self._traffic, self, toolbox, timeout, asked)
 

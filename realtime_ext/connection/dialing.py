@@ -187,6 +187,8 @@ class AsyncDialing(OpenedByWith):
             report(request.on_progress, "call")
             await peer.connect(call.sdp_answer)
             self._connection = self._connect(peer, call)
+            if self.tools is not None:
+                self._connection.run_tools(self.tools)
         except BaseException:
             await see_through(self._undo(making), peer.close())
             raise

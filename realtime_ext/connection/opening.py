@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from ..arguments import Timeout
     from ..http.operation import Operation
     from ..session import SessionLike
+    from ..tools import Toolbox
 
     Hangup = Callable[[str], Operation[None]]  # builds the request that hangs up a call
 
@@ -137,6 +138,7 @@ class OpenedByWith:
     """What `with` opens; whoever forgets that is told."""
 
     _example = "with client.connect(…) as connection"
+    tools: Toolbox | None = None  # what is run from the start
 
     if not TYPE_CHECKING:  # in sight of it, type checkers would accept every name
 
@@ -158,7 +160,10 @@ class AsyncConnecting(OpenedByWith):
         self._connection: AsyncConnection | None = None
 
     async def __aenter__(self) -> AsyncConnection:
-        return await self._open()
+        connection = await self._open()
+        if self.tools is not None:
+            connection.run_tools(self.tools)
+        return connection
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -239,7 +244,7 @@ class AsyncAnswering(AsyncConnecting):
                 await see_through(hang_up(self._http, self._hangup, call_id))
             raise
         try:
-            return await self._open()
+            return await super().__aenter__()
         except BaseException:
             await see_through(hang_up(self._http, self._hangup, call_id))
             raise

@@ -6,7 +6,7 @@ does on first use.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 
 from ..arguments import QueryValue
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from ..connection.peer import AudioIn as AsyncAudioIn, AudioOut as AsyncAudioOut
     from ..connection.traffic import Observer
     from ..http.operation import Operation
+    from ..tools import Toolbox
     from .client_secrets import ClientSecret
 
 __all__ = ["AsyncConnections", "Connections"]
@@ -42,6 +43,7 @@ __all__ = ["AsyncConnections", "Connections"]
 ConnectingT = TypeVar("ConnectingT")
 AnsweringT = TypeVar("AnsweringT")
 DialingT = TypeVar("DialingT")
+_NOT_CONNECTING = ("self", "session", "tools", "toolbox", "hangup_on_exit")
 AudioInT = TypeVar("AudioInT")
 AudioOutT = TypeVar("AudioOutT")
 
@@ -59,6 +61,7 @@ class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOut
         session: SessionLike | SessionChanges | None = None,
         call_id: CallLike | None = None,
         intent: Literal["transcription"] | None = None,
+        tools: Toolbox | Iterable[Callable[..., Any]] | None = None,
         safety_identifier: str | None = None,
         reconnect: Reconnect | Literal[False] | None = None,
         observer: Observer | None = None,
@@ -82,6 +85,8 @@ class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOut
             call_id: A call to attach to: its id, a `Call`, or a webhook's data; it is not hung up when the
                 block ends.
             intent: `transcription`, for a session that transcribes alone.
+            tools: A toolbox, or functions to make one of: declared in the session and run from the start. A
+                call's own tools, with `call_id`, are replaced by them.
             safety_identifier: A stable, hashed id of the end user.
             reconnect: What to do when the link is lost. None: a sideband attaches again, a model's session
                 doesn't. False: nothing.
@@ -120,13 +125,15 @@ class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOut
             if session is not None:
                 raise ValueError("connect: the first argument is a session already; leave out session=")
             given |= {"model": None, "session": model}
-        return self._open("Connecting", self._checked(**given))  # type: ignore[no-any-return]
+        given["session"], toolbox = _declared(given["session"], given.pop("tools"))
+        return self._open("Connecting", self._checked(**given), toolbox=toolbox)  # type: ignore[no-any-return]
 
     def answer(
         self,
         call_id: CallLike,
         session: ConversationLike,
         *,
+        tools: Toolbox | Iterable[Callable[..., Any]] | None = None,
         hangup_on_exit: bool = True,
         safety_identifier: str | None = None,
         reconnect: Reconnect | Literal[False] | None = None,
@@ -144,6 +151,7 @@ class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOut
         Args:
             call_id: The id from the webhook, or the webhook's data.
             session: The conversation's configuration: a builder, a generated model or a dict.
+            tools: As for `connect`.
             hangup_on_exit: Whether the call ends with the block, within 5 s, also when that is cancelled.
             safety_identifier, reconnect, observer, max_queue_bytes, proxy, ssl_context, websocket_options,
             timeout,
@@ -158,12 +166,13 @@ class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOut
             NotFoundError: There is no such call, or no longer. This and what follows is raised on entering.
             MissingApiKeyError, APIStatusError, APIConnectionError, ConnectionClosedError: As with `connect`.
         """
+        session, toolbox = _declared(session, tools)
         given = locals().items()
         accept = calls.build_accept(call_id, session, validate=self._http.settings.validate)
-        options = {name: value for name, value in given if name not in ("self", "session", "hangup_on_exit")}
+        options = {name: value for name, value in given if name not in _NOT_CONNECTING}
         request = self._checked(confirming="realtime", **options)
         return self._open(  # type: ignore[no-any-return]
-            "Answering", request, accept, _hangup, hangup_on_exit=hangup_on_exit
+            "Answering", request, accept, _hangup, hangup_on_exit=hangup_on_exit, toolbox=toolbox
         )
 
     def dial(
@@ -173,6 +182,7 @@ class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOut
         audio_in: AudioInT | None = None,
         audio_out: AudioOutT | None = None,
         client_secret: str | ClientSecret[Any] | None = None,
+        tools: Toolbox | Iterable[Callable[..., Any]] | None = None,
         hangup_on_exit: bool = True,
         safety_identifier: str | None = None,
         observer: Observer | None = None,
@@ -196,6 +206,7 @@ class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOut
                 24 kHz mono, 20 ms at a time: an async one, or one that may block. None: it is dropped. What
                 it raises ends the connection, and is the cause.
             client_secret: An `ek_…` value to make the call with, as a browser does; None for the API key.
+            tools: As for `connect`; not with a client secret, which brings its session along.
             hangup_on_exit: Whether the call ends with the block, within 5 s, also when that is cancelled.
             safety_identifier: A stable, hashed id of the end user; a client secret brings its own.
             observer: As for `connect`.
@@ -236,8 +247,11 @@ class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOut
             raise ValueError("dial: a client secret brings its session along; pass one of the two")
         if client_secret is not None and safety_identifier is not None:
             raise ValueError("dial: safety_identifier belongs to client_secrets.create, not to its use")
+        if client_secret is not None and tools is not None:
+            raise ValueError("dial: declare the tools in the client secret's session, and use run_tools")
         if client_secret is not None:
             calls.check_client_secret(client_secret)
+        session, toolbox = _declared(session, tools)
         body = None if session is None else resolve(session, validate=validate, kinds=("realtime",))
         kind, model = described(body)
 
@@ -262,18 +276,20 @@ class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOut
             hangup_on_exit=hangup_on_exit,
             options=RequestOptions.check(timeout, extra_headers, extra_query, safety_identifier),
         )
-        return self._open("Dialing", request)  # type: ignore[no-any-return]
+        return self._open("Dialing", request, toolbox=toolbox)  # type: ignore[no-any-return]
 
     def _checked(self, **given: Any) -> ConnectRequest:
         from ..connection.opening import ConnectRequest
 
         return ConnectRequest.check(**given, validate=self._http.settings.validate)
 
-    def _open(self, name: str, *arguments: Any, **options: Any) -> Any:
+    def _open(self, name: str, *arguments: Any, toolbox: Toolbox | None, **options: Any) -> Any:
         """Make what opens a connection for this client."""
         from .. import connection
 
-        return getattr(connection, self._prefix + name)(self._http, *arguments, **options)
+        opening = getattr(connection, self._prefix + name)(self._http, *arguments, **options)
+        opening.tools = toolbox
+        return opening
 
     def _audio(self, audio_in: Any, audio_out: Any) -> tuple[AsyncAudioIn | None, AsyncAudioOut | None]:
         return audio_in, audio_out
@@ -301,3 +317,16 @@ class AsyncConnections(
 
 def _hangup(call_id: str) -> Operation[None]:
     return calls.build_hangup(call_id, missing_ok=True)
+
+
+def _declared(
+    session: Any, tools: Toolbox | Iterable[Callable[..., Any]] | None
+) -> tuple[Any, Toolbox | None]:
+    """Return a session that has these tools, and the toolbox that runs them."""
+    if tools is None:
+        return session, None
+    from ..session import with_tools
+    from ..tools import Toolbox
+
+    toolbox = tools if isinstance(tools, Toolbox) else Toolbox(tools)
+    return with_tools(session, toolbox), toolbox

@@ -5,7 +5,7 @@
 Limits come from `realtime_api.schemas` alone. This package must not send anything.
 """
 
-from .builders import SessionBuilder, TranscriptionSessionBuilder, TranslationSessionBuilder
+from .builders import SessionBuilder, TranscriptionSessionBuilder, TranslationSessionBuilder, with_tools
 from .check import beta_response_fields, check_model
 from .given import SessionLike, SupportsToDict, merge
 from .resolve import encode, resolve, resolve_update
@@ -22,4 +22,5 @@ __all__ = [
     "merge",
     "resolve",
     "resolve_update",
+    "with_tools",
 ]

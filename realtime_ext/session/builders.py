@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from ..tools import Toolbox
 
-__all__ = ["SessionBuilder", "TranscriptionSessionBuilder", "TranslationSessionBuilder"]
+__all__ = ["SessionBuilder", "TranscriptionSessionBuilder", "TranslationSessionBuilder", "with_tools"]
 
 
 Tool = Callable[..., Any] | Mapping[str, Any] | SupportsToDict
@@ -710,3 +710,24 @@ def _audio_format(given: AudioFormat | str) -> Any:
         if form.tag == name:
             return dict(form.constants)
     return {"type": name}
+
+
+def with_tools(session: SessionLike | None, tools: Toolbox) -> SessionLike:
+    """Return a session that has the tools of a toolbox besides its own.
+
+    Args:
+        session: A builder, a generated model or a dict; None for a conversation of which nothing else is set.
+        tools: The toolbox. Tools that the session has already, by their names, stay as they are there.
+    """
+    session = {"type": "realtime"} if session is None else session
+    body = read(session).body
+    given = body.get("tools") or []
+    names = (
+        {tool.get("name") for tool in given if isinstance(tool, Mapping)} if isinstance(given, list) else ()
+    )
+    missing = [tool for tool in tools.definitions if tool.name not in names]
+    if isinstance(session, SessionBuilder):
+        for tool in missing:
+            session = session.tool(tool)
+        return session
+    return {**body, "tools": [*given, *(tool.to_dict() for tool in missing)]}

@@ -154,7 +154,7 @@ def nearest(name: str, siblings: tuple[str, ...], kind: Kind) -> str | None:
 
 # Where names stand that the API may add to: they are compared with the known ones for misspellings alone.
 _NAMED: Final = ("model", "audio.output.voice", "audio.input.transcription.model")
-_LIKELY = 0.75  # how alike a misspelt name and the known one are
+_LIKELY = 0.8  # how alike a misspelt name and the known one are
 _OTHER_API = "gpt-live"
 
 

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from realtime_simulator import Simulator
+from realtime_simulator import Simulator, call_tool, sequence
 
 from realtime_ext import (
     AsyncRealtimeClient,
     NotFoundError,
     RealtimeError,
     SessionBuilder,
+    SessionConfigWarning,
     TranscriptionSessionBuilder,
     TranslationSessionBuilder,
     audio,
@@ -115,3 +116,34 @@ def test_a_call_is_dialled_watched_and_hung_up(tmp_path: Path) -> None:
         asyncio.run(main(sim))
     heard = array("h", audio.read_wav(tmp_path / "reply.wav"))
     assert max(heard) > 1000
+
+
+def hours(day: str) -> str:
+    """Tell the opening hours."""
+    return f"{day}: 9-18"
+
+
+@pytest.mark.parametrize("session", [None, SESSION, SESSION.build(), SESSION.tool(hours)])
+def test_tools_are_declared_and_run_from_one_place(flavour: Flavour, session: Any) -> None:
+    with Simulator() as sim:
+        sim.on_response(sequence(call_tool("hours", {"day": "Mon"}), "Nine."))
+        with connected(flavour, sim, model="gpt-realtime", session=session, tools=[hours]) as connection:
+            turn = connection.ask("When?")
+            assert [tool.name for tool in connection.session.tools] == ["hours"]
+    assert (turn.status, turn.text) == ("completed", "Nine.")
+    assert [call.output for call in turn.tool_calls] == ['"Mon: 9-18"']
+    assert [item.type for item in turn.items] == ["function_call", "message"]
+
+
+def test_tools_that_nobody_runs_or_knows_are_warned_of(flavour: Flavour) -> None:
+    with Simulator() as sim:
+        with (
+            connected(flavour, sim, session=SESSION.tool(hours)) as connection,
+            pytest.warns(SessionConfigWarning, match="tools hours: nobody runs them"),
+        ):
+            connection.ask("When?")
+        with (
+            connected(flavour, sim, session=SESSION) as connection,
+            pytest.warns(SessionConfigWarning, match="tools hours: the model doesn't know them"),
+        ):
+            connection.run_tools([hours])

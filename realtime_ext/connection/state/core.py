@@ -7,7 +7,7 @@ wait.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from typing import Any
 
 import attrs
@@ -23,6 +23,7 @@ from ...errors import (
 from ...events import Reconnected, SessionExpiring
 from ...secrets import mask
 from ...session import SessionLike, resolve_update
+from ...session.check import Findings, report
 from ...usage import Usage, UsageMeter
 from .conversation import Conversation, replay_items
 from .function_calls import ApprovalJob, CallJob, FollowUpJob, Job, output_item
@@ -96,6 +97,7 @@ class ConnectionState:
         "_budget",
         "_cancels",
         "_conversation",
+        "_has_warned_of_tools",
         "_ids",
         "_mailbox",
         "_meter",
@@ -128,6 +130,7 @@ class ConnectionState:
         self.role: Role = role
         self.ending: Ending | None = None
         self.is_linked: bool = True
+        self._has_warned_of_tools = False
         self._budget = Budget(max_queue_bytes)
         self._ids = EventIds(id_prefix)
         self._mailbox = Mailbox(self._budget)
@@ -476,6 +479,28 @@ class ConnectionState:
         """
         if self.role.kind == "translation":
             raise RealtimeError(f"{what}: a translation session takes audio and session updates only")
+
+    def warn_of_tools(self, run: Set[str]) -> None:
+        """Warn once of tools that are run and not in the session, and of those in it that nobody runs.
+
+        Args:
+            run: The names of the tools that are run.
+        """
+        tools = (self._session.content or {}).get("tools")
+        if self._has_warned_of_tools or not isinstance(tools, list):
+            return
+        declared = {t.get("name") for t in tools if isinstance(t, Mapping) and t.get("type") == "function"}
+        for names, what in (
+            (
+                run - declared,
+                "the model doesn't know them: declare them in the session, or use connect(tools=…)",
+            ),
+            (declared - run, "nobody runs them: register them by run_tools, or use connect(tools=…)"),
+        ):
+            if names:
+                self._has_warned_of_tools = True
+                listed = ", ".join(sorted(map(str, names)))
+                report(Findings(warnings=(f"tools {listed}: {what}",)))
 
     def require_responses(self, what: str) -> None:
         """Check that a model answers in the session.
