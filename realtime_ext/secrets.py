@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import final
+from typing import TypeVar, final
 
-__all__ = ["MASK", "Secret", "mask", "redact"]
+__all__ = ["MASK", "MaskedDict", "Secret", "mask", "redact"]
+
+T = TypeVar("T")
 
 MASK = "***"
 
@@ -72,6 +74,15 @@ class Secret:
 
     def __deepcopy__(self, memo: object) -> Secret:
         return self
+
+
+class MaskedDict(dict[str, T]):
+    """A dict whose repr has no values: tracebacks with locals show what is passed from frame to frame."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return repr(dict.fromkeys(self, MASK))
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:

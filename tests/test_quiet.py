@@ -12,8 +12,9 @@ import httpx
 import pytest
 from realtime_api.api.realtime import hangup_realtime_call
 
-from realtime_ext.errors import APIStatusError
+from realtime_ext.errors import APIConnectionError, APIStatusError
 from realtime_ext.http.sending import HTTP_LOGGERS
+from tests.connection.driver import Driven
 from tests.loopback import Loopback, answer
 from tests.runner import Flavour
 from tests.samples.sdp import sample
@@ -112,3 +113,31 @@ def test_errors_and_their_causes_show_no_key(flavour: Flavour) -> None:
         with pytest.raises(APIStatusError) as caught:
             flavour.run(client.calls.hangup("rtc_1"))
     assert "hunter2" not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize("auth_header", ["authorization", "api-key"])
+@pytest.mark.parametrize("is_websocket", [False, True])
+def test_no_frame_of_a_traceback_with_locals_shows_the_key(
+    flavour: Flavour, auth_header: str, is_websocket: bool
+) -> None:
+    import traceback
+
+    client = flavour.client(
+        base_url="http://127.0.0.1:9/v1",
+        api_key="".join(["hunter2", "-key"]),  # the test's own frames have the parts
+        auth_header=auth_header,
+        max_retries=0,
+        default_headers={"cookie": "".join(["id=hunter2", "-key"])},
+    )
+    with pytest.raises(APIConnectionError) as caught:
+        if is_websocket:
+            Driven(client.connect(model="gpt-realtime"), flavour).__enter__()
+        else:
+            flavour.run(client.calls.hangup("rtc_1"))
+    error: BaseException | None = caught.value
+    while error is not None:
+        shown = traceback.TracebackException.from_exception(error, capture_locals=True)
+        assert [frame.filename for frame in shown.stack if "hunter2-key" in str(frame.locals)] == []
+        if hasattr(error, "request"):
+            assert "hunter2-key" not in repr(error.request.headers)
+        error = error.__cause__

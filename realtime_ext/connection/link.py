@@ -20,6 +20,7 @@ from ..call import SAFETY_HEADER
 from ..errors import RealtimeError
 from ..http.sending import AsyncHttp
 from ..http.settings import RequestOptions, ask_key
+from ..secrets import MaskedDict, Secret
 from .state import Handshake, Plan
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ class LinkOptions:
 
     def arguments(
         self, known: Collection[str], *, uri: str, headers: Mapping[str, str], timeout: float | None
-    ) -> dict[str, Any]:
+    ) -> MaskedDict[Any]:
         """Return the arguments of the library's `connect`, as far as the installed version knows them.
 
         Args:
@@ -153,10 +154,10 @@ class LinkOptions:
         for name in self.options:
             if name not in known and name not in ("host", "port", "sock", "family", "server_hostname"):
                 raise ValueError(f"websocket_options: the installed websockets has no option {name!r}")
-        arguments = {name: value for name, value in _DEFAULTS.items() if name in known}
+        arguments = MaskedDict({name: value for name, value in _DEFAULTS.items() if name in known})
         arguments |= self.options
         arguments |= {
-            "additional_headers": dict(headers),
+            "additional_headers": headers,
             "user_agent_header": None,
             "open_timeout": timeout,
             "logger": _SILENT,
@@ -344,13 +345,12 @@ async def open_link(
     own: Mapping[str, str] = {} if safety_identifier is None else {SAFETY_HEADER: safety_identifier}
     while True:
         key = await ask_key(settings) if settings.needs_key(options.headers) else None
-        secrets = () if key is None else (key.reveal(),)
         headers = settings.request_headers(key, headers=own, extra=options.headers)
         arguments = link_options.arguments(known, uri=uri, headers=headers, timeout=seconds)
         try:
             socket = await connect(uri, **arguments)
         except InvalidStatus as error:
-            outcome: float | Exception = handshake.refused(*_answer_of(error), secrets)
+            outcome: float | Exception = handshake.refused(*_answer_of(error), _revealed(key))
             cause: BaseException = error
         except TimeoutError as error:
             raise handshake.timed_out(seconds) from error
@@ -359,7 +359,7 @@ async def open_link(
         except (OSError, EOFError, WebSocketException) as error:
             if (fault := _proxy_fault(error)) is not None:
                 raise fault from None
-            outcome = handshake.failed(error, secrets)
+            outcome = handshake.failed(error, _revealed(key))
             cause = error
         else:
             logger.info("connected: %s", plan.subject)
@@ -406,6 +406,11 @@ def _forget_handshake(socket: Any) -> None:
     """Clear what the library keeps of the handshake: the key stands in it, and nobody needs it again."""
     for message in (socket.request, socket.response):
         message.headers.clear()
+
+
+def _revealed(key: Secret | None) -> tuple[str, ...]:
+    """Return what is to be masked in messages."""
+    return () if key is None else (key.reveal(),)
 
 
 def _answer_of(error: Any) -> tuple[int, Mapping[str, str], bytes]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from .sending import HTTP_LOGGERS, httpx_timeout, make_httpx, quiet, silence
-from .settings import Settings, ask_key, checked_key
+from .settings import AUTHORIZATION, Settings, ask_key, checked_key
 
 if TYPE_CHECKING:
     from realtime_api import AuthenticatedClient
@@ -27,7 +27,7 @@ class _Auth(httpx.Auth):
         self._settings = settings
 
     def _authorize(self, request: httpx.Request, headers: dict[str, str]) -> None:
-        for name in ("authorization", "api-key"):
+        for name in AUTHORIZATION:
             if name in headers:
                 request.headers[name] = headers[name]
 

@@ -21,10 +21,10 @@ from urllib.parse import urlsplit
 import attrs
 
 from ..errors import APIConnectionError, APITimeoutError, RealtimeError
-from ..secrets import Secret, mask
+from ..secrets import MASK, Secret, mask
 from .operation import Operation, shown_id, status_error
 from .retry import Failure, Outcome, decide, parse_retry_after
-from .settings import DEFAULT_TIMEOUT, RequestOptions, Settings, ask_key, checked_key
+from .settings import AUTHORIZATION, DEFAULT_TIMEOUT, RequestOptions, Settings, ask_key, checked_key
 
 if TYPE_CHECKING:
     import httpx
@@ -51,6 +51,7 @@ T = TypeVar("T")
 logger: logging.Logger = logging.getLogger("realtime_ext")
 
 _CONNECT_TIMEOUT = 5.0  # seconds
+_CONFIDENTIAL = frozenset({*AUTHORIZATION, "cookie", "proxy-authorization"})
 
 HTTP_LOGGERS = (
     "httpx",
@@ -207,6 +208,9 @@ class Exchange(Generic[T]):
         if self._may_have_applied:
             message += "; the API may have carried it out"
         kind = APITimeoutError if timed_out else APIConnectionError
+        if error._request is not None:  # httpx masks one of them in its repr
+            headers = error.request.headers
+            headers.update({name: MASK for name in _CONFIDENTIAL if name in headers})
         raise kind(message, may_have_applied=self._may_have_applied) from error
 
     def _decide(self, failure: Failure, text: str) -> float | None:

@@ -26,12 +26,13 @@ from ..arguments import (
 )
 from ..call import SAFETY_HEADER
 from ..errors import MissingApiKeyError
-from ..secrets import Secret
+from ..secrets import MaskedDict, Secret
 
 if TYPE_CHECKING:
     from ..arguments import Timeout
 
 __all__ = [
+    "AUTHORIZATION",
     "DEFAULT_TIMEOUT",
     "ApiKey",
     "AsyncApiKey",
@@ -45,7 +46,7 @@ __all__ = [
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 DEFAULT_TIMEOUT = 30.0  # seconds
-_AUTHORIZATION = frozenset({"authorization", "api-key"})
+AUTHORIZATION = frozenset({"authorization", "api-key"})
 
 ApiKey = str | Callable[[], str]
 AsyncApiKey = str | Callable[[], str | Awaitable[str]]
@@ -91,7 +92,7 @@ class Settings:
         bearer: Secret | None = None,
         headers: Mapping[str, str] | None = None,
         extra: Mapping[str, str] | None = None,
-    ) -> dict[str, str]:
+    ) -> MaskedDict[str]:
         """Return the headers of one request, lower-case names, later ones winning.
 
         Args:
@@ -101,9 +102,9 @@ class Settings:
             extra: The caller's.
 
         Returns:
-            The headers, with the key in clear.
+            The headers, with the key in clear except in their repr.
         """
-        merged = dict(self.headers)
+        merged = MaskedDict(self.headers)
         if bearer is not None:
             if self.auth_header == "api-key":
                 merged.pop("api-key", None)
@@ -119,7 +120,7 @@ class Settings:
 
     def needs_key(self, extra: Mapping[str, str]) -> bool:
         """Whether neither default_headers nor these headers bring an authorization of their own."""
-        return _AUTHORIZATION.isdisjoint(self.headers) and _AUTHORIZATION.isdisjoint(extra)
+        return AUTHORIZATION.isdisjoint(self.headers) and AUTHORIZATION.isdisjoint(extra)
 
 
 @attrs.frozen(kw_only=True)
