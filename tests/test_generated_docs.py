@@ -50,9 +50,10 @@ def run(code: str, **names: Any) -> dict[str, Any]:
 
 
 def test_the_page_has_every_operation() -> None:
-    assert set(SECTIONS) == set(ANSWERS)
+    """Also of one that upstream added and nobody has tried yet."""
+    assert set(SECTIONS) >= set(ANSWERS)
     table = re.findall(r"^\| \[`(\w+)`\]\(#(\w+)\) \| `(\w+) (\S+)` \| (.+) \|$", PAGE, re.MULTILINE)
-    assert {row[0] for row in table} == set(ANSWERS) and all(row[0] == row[1] and row[4] for row in table)
+    assert {row[0] for row in table} == set(SECTIONS) and all(row[0] == row[1] and row[4] for row in table)
 
 
 @pytest.mark.parametrize("name", sorted(ANSWERS))

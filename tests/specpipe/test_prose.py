@@ -57,7 +57,8 @@ def test_a_missing_text_is_found(take_away: str) -> None:
         "answer": (operation["responses"]["200"], "description", f"{at}/responses/200"),
     }[take_away]
     del holder[key]
-    assert prose.check(document) == [f"missing   {pointer}"]
+    before = prose.check(VENDORED)
+    assert [row for row in prose.check(document) if row not in before] == [f"missing   {pointer}"]
 
 
 def test_a_provisional_text_is_still_missing() -> None:
