@@ -278,10 +278,10 @@ class Traffic:
 
     async def _read(self, link: Link) -> LinkClosed:
         state, observes = self.state, self._observer is not None
-        recv, apply = link.recv, state.apply
+        recv, apply, size_of = link.recv, state.apply, state.size_of
         try:
             while True:
-                content, event, size = read_message(await recv())
+                content, event, size = read_message(await recv(), size_of)
                 if observes:
                     self._observe("in", event)
                 is_described = apply(content, event, size)
@@ -342,7 +342,7 @@ class Traffic:
         try:
             async with limit:
                 while not acknowledged.done and self.state.ending is None:
-                    content, event, size = read_message(await link.recv())
+                    content, event, size = read_message(await link.recv(), self.state.size_of)
                     if self._observer is not None:
                         self._observe("in", event)
                     self.state.apply(content, event, size)

@@ -93,7 +93,8 @@ class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOut
             observer: Called with `"in"` or `"out"`, the event and monotonic nanoseconds, for every event, on
                 the event loop; it must neither block nor send.
             max_queue_bytes: How much may wait for the application before the connection ends; None for 64
-                MiB.
+                MiB. From 1 MiB on, it bounds the memory that events take, which for small ones is more than
+                their length.
             proxy: True for the environment's, None for none, or a URL; needs websockets 15 or newer.
             ssl_context: For `wss`; None for the default.
             websocket_options: Further arguments of the websockets library's `connect`, such as

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from typing import Any
 
 import attrs
@@ -238,6 +239,17 @@ def test_the_budget_warns_once_and_ends_the_connection(caplog: pytest.LogCapture
     with pytest.raises(ConnectionClosedError):
         core.wait_for("response.done").result()
     assert sum("the connection ends" in record.getMessage() for record in caplog.records) == 1
+
+
+@pytest.mark.parametrize("message", [b'{"type":"a"}', b'{"type":"a","a":[' + b"[]," * 340 + b"[]]}"])
+def test_small_and_nested_events_count_for_the_memory_that_they_take(message: bytes) -> None:
+    core = protocol(max_queue_bytes=2**20)
+    tracemalloc.start()
+    while core.ending is None:
+        core.apply(*read_message(message, core.size_of))
+    taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert taken < 2 * 2**20
 
 
 def test_for_a_program_that_only_asks_the_latest_events_are_kept(caplog: pytest.LogCaptureFixture) -> None:

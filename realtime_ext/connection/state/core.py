@@ -90,6 +90,7 @@ class ConnectionState:
         role: The same.
         ending: How it ended; None while it hasn't.
         is_linked: Whether there is a link to send on.
+        size_of: Returns what a message counts for in the queue.
         take: Removes and returns the oldest event; None if there is none now.
     """
 
@@ -115,6 +116,7 @@ class ConnectionState:
         "ending",
         "is_linked",
         "role",
+        "size_of",
         "take",
     )
 
@@ -132,6 +134,7 @@ class ConnectionState:
         self.is_linked: bool = True
         self._has_warned_of_tools = False
         self._budget = Budget(max_queue_bytes)
+        self.size_of = self._budget.size_of
         self._ids = EventIds(id_prefix)
         self._mailbox = Mailbox(self._budget)
         self.take: Callable[[], Any] = self._mailbox.take  # for it is called with every event

@@ -44,21 +44,42 @@ Handler: TypeAlias = Callable[[Any], Any]
 
 LATEST = 1000  # events that are kept for a program that only asks
 LOCAL_SIZE = 64  # bytes that an event of this package's own counts for
+COUNTS_MEMORY = 2**20  # bytes: limits from this on are of memory
+EVENT_SIZE = 320  # bytes of memory, as measured: an event without anything in it
+CONTAINER_SIZE = 64  # an object or array in it
+VALUE_SIZE = 32  # each further value
 
 
-def read_message(data: str | bytes) -> tuple[JSON, Any, int]:
+def read_message(data: str | bytes, size_of: Callable[[str | bytes], int] = len) -> tuple[JSON, Any, int]:
     """Read one message of the link; nothing that comes in raises.
+
+    Args:
+        data: The message.
+        size_of: Returns what it counts for.
 
     Returns:
         The JSON object (empty if it is none), the event, and the size that it counts for.
     """
+    size = size_of(data)
     try:
         content = _json.decode(data)
     except ValueError as fault:
-        return {}, UnknownEvent("", {"raw": data}, str(fault)), len(data)
+        return {}, UnknownEvent("", {"raw": data}, str(fault)), size
     if not isinstance(content, dict):
-        return {}, UnknownEvent("", {"raw": content}, "not a JSON object"), len(data)
-    return content, event_of(content), len(data)
+        return {}, UnknownEvent("", {"raw": content}, "not a JSON object"), size
+    return content, event_of(content), size
+
+
+def cost_of(data: str | bytes) -> int:
+    """Return about how many bytes of memory a message costs while it waits, read as an event.
+
+    Small and nested ones cost many times their length: every value is an object.
+    """
+    if isinstance(data, str):
+        containers, values = data.count("[") + data.count("{"), data.count(",")
+    else:
+        containers, values = data.count(b"[") + data.count(b"{"), data.count(b",")
+    return EVENT_SIZE + len(data) + CONTAINER_SIZE * containers + VALUE_SIZE * values
 
 
 # Which events are meant
@@ -221,9 +242,11 @@ class Budget:
         used: Bytes that wait now.
         half: Half of the limit.
         over: Whether there were ever more than the limit.
+        size_of: Returns what a message counts for: about the memory that it takes, or where the limit is so
+            small that this doesn't matter, its length.
     """
 
-    __slots__ = ("_warned", "half", "limit", "over", "used")
+    __slots__ = ("_warned", "half", "limit", "over", "size_of", "used")
 
     def __init__(self, limit: int) -> None:
         if isinstance(limit, bool) or not isinstance(limit, int):
@@ -234,6 +257,7 @@ class Budget:
         self.used: int = 0
         self.over: bool = False
         self.half: int = limit // 2
+        self.size_of: Callable[[str | bytes], int] = cost_of if limit >= COUNTS_MEMORY else len
         self._warned = False
 
     def add(self, size: int) -> bool:
