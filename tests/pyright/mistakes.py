@@ -2,8 +2,10 @@
 
 from realtime_api import models
 
-from realtime_ext import RealtimeCleint, RealtimeClient, SessionBuilder
+import realtime_ext
+from realtime_ext import RealtimeClient, SessionBuilder
 
+realtime_ext.RealtimeCleint  # wrong
 client = RealtimeClient(api_kye="…")  # wrong
 session = SessionBuilder("gpt-realtime").voise("marin")  # wrong
 models.RealtimeSesion  # wrong
