@@ -56,10 +56,10 @@ class StatusError(ApiError):
         self, status_code: int, content: bytes, headers: Mapping[str, str] | None = None, parsed: Any = None
     ) -> None:
         super().__init__(status_code, content, headers, parsed)
-        self.status_code = status_code
-        self.content = content
-        self.headers = headers or {}
-        self.parsed = parsed
+        self.status_code: int = status_code
+        self.content: bytes = content
+        self.headers: Mapping[str, str] = headers or {}
+        self.parsed: Any = parsed
 
     def __str__(self) -> str:
         return f"status {self.status_code} with a body of {len(self.content)} bytes"
