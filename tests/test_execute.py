@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import socket
 import sys
 import threading
@@ -352,3 +353,42 @@ def test_a_request_id_that_echoes_the_key_is_masked(flavour: Flavour) -> None:
     with pytest.raises(APIStatusError) as caught:
         flavour.run(act_freely(client))
     assert caught.value.request_id == "***"
+
+
+def trickle(connection: socket.socket, server: Loopback) -> None:
+    """Send an answer's body byte by byte, for ever."""
+    connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n")
+    while not server.closing.wait(0.02):
+        connection.sendall(b" ")
+
+
+def test_a_server_that_trickles_does_not_hold_a_call(flavour: Flavour) -> None:
+    with Loopback(trickle) as server:
+        client = flavour.client(base_url=server.base_url, timeout=0.15, max_retries=0)
+        with pytest.raises(APITimeoutError, match=r"not complete within 0\.3 s"):
+            flavour.run(act_freely(client))
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_an_answer_that_is_too_long_is_refused_while_it_is_read(flavour: Flavour, packed: bool) -> None:
+    body = bytes(17 * 2**20)
+    headers = {"content_encoding": "gzip"} if packed else {}
+    with Loopback(answer(400, gzip.compress(body) if packed else body, **headers)) as server:
+        client = flavour.client(base_url=server.base_url, max_retries=0)
+        with pytest.raises(APIConnectionError, match="refused: it has more than 16 MiB"):
+            flavour.run(act_freely(client))
+
+
+def test_an_answer_that_is_packed_twice_is_refused(flavour: Flavour) -> None:
+    with Loopback(answer(400, b"", content_encoding="gzip, gzip")) as server:
+        client = flavour.client(base_url=server.base_url, max_retries=0)
+        with pytest.raises(APIConnectionError, match="packed more than once"):
+            flavour.run(act_freely(client))
+
+
+def test_a_packed_answer_is_unpacked(flavour: Flavour) -> None:
+    body = gzip.compress(b'{"error":{"message":"no such call"}}')
+    with Loopback(answer(400, body, content_encoding="gzip")) as server:
+        client = flavour.client(base_url=server.base_url)
+        with pytest.raises(APIStatusError, match="no such call"):
+            flavour.run(act_freely(client))

@@ -136,7 +136,7 @@ class Exchange(Generic[T]):
         self.needs_key: bool = operation.bearer is None and settings.needs_key(options.headers)
 
     def request(self, key: Secret | None) -> dict[str, Any]:
-        """Return the keyword arguments for httpx's `request`."""
+        """Return the keyword arguments for httpx's `build_request`."""
         request, bearer, settings = self._operation.request, self._operation.bearer, self._settings
         headers = settings.request_headers(
             key, bearer=bearer, headers=request.headers, extra=self._options.headers
@@ -149,13 +149,25 @@ class Exchange(Generic[T]):
             "headers": headers,
             "content": request.content,
             "timeout": self._timeout,
-            "follow_redirects": False,  # httpx would send an api-key, an offer or a secret to any host
         }
         if query := {**dict(request.query), **settings.query, **self._options.query}:
             arguments["params"] = query
-        if "authorization" in headers:
+        return arguments
+
+    def sending(self, request: httpx.Request) -> dict[str, Any]:
+        """Return the keyword arguments for httpx's `send`, apart from the request."""
+        # httpx would send an api-key, an offer or a secret to any host that a redirect names.
+        arguments: dict[str, Any] = {"stream": True, "follow_redirects": False}
+        if "authorization" in request.headers:
             arguments["auth"] = None  # a client's own auth would replace the header
         return arguments
+
+    def deadline(self) -> float | None:
+        """Return the seconds that an attempt may last in all; None for no limit.
+
+        The limit of each step alone would let a server that trickles hold a call for as long as it likes.
+        """
+        return None if self._timeout.read is None else 2 * self._timeout.read
 
     def answered(self, response: httpx.Response) -> Done[T] | float:
         """Return the result that an answer holds, or the seconds until the next attempt; else raise."""
@@ -398,7 +410,7 @@ def send(operation: Operation[T], http: Http, options: RequestOptions) -> T:
         key = checked_key(http.settings.ask_key()) if exchange.needs_key else None
         try:
             with quiet():
-                response = client.request(**exchange.request(key))
+                response = _received(client, exchange, key)
         except httpx.HTTPError as error:
             outcome: Done[T] | float = exchange.failed(error)
         else:
@@ -406,6 +418,55 @@ def send(operation: Operation[T], http: Http, options: RequestOptions) -> T:
         if isinstance(outcome, Done):
             return outcome.value
         http.clock.sleep(outcome)
+
+
+def _received(client: httpx.Client, exchange: Exchange[Any], key: Secret | None) -> httpx.Response:
+    """Send one attempt's request and return the answer, read within bounds of size and time."""
+    from .body import CHUNK, Body, too_slow
+
+    limit, began = exchange.deadline(), time.monotonic()
+    request = client.build_request(**exchange.request(key))
+    response = client.send(request, **exchange.sending(request))
+    try:
+        if response.is_stream_consumed:  # by a mock, or a hook of the user's
+            return response
+        body = Body(response)
+        for chunk in response.iter_raw(CHUNK):
+            body.add(chunk)
+            if limit is not None and time.monotonic() - began > limit:
+                raise too_slow(limit, request)
+        return body.response()
+    finally:
+        response.close()
+
+
+async def _areceived(
+    client: httpx.AsyncClient, exchange: Exchange[Any], key: Secret | None
+) -> httpx.Response:
+    """Send one attempt's request and return the answer; the same, awaited."""
+    import asyncio
+
+    from .body import CHUNK, Body, too_slow
+
+    limit = exchange.deadline()
+    request = client.build_request(**exchange.request(key))
+    timer = asyncio.timeout(limit)
+    try:
+        async with timer:
+            response = await client.send(request, **exchange.sending(request))
+            try:
+                if response.is_stream_consumed:
+                    return response
+                body = Body(response)
+                async for chunk in response.aiter_raw(CHUNK):
+                    body.add(chunk)
+                return body.response()
+            finally:
+                await response.aclose()
+    except TimeoutError as error:
+        if limit is None or not timer.expired():
+            raise
+        raise too_slow(limit, request) from error
 
 
 async def asend(operation: Operation[T], http: AsyncHttp, options: RequestOptions) -> T:
@@ -419,7 +480,7 @@ async def asend(operation: Operation[T], http: AsyncHttp, options: RequestOption
         key = await ask_key(http.settings) if exchange.needs_key else None
         try:
             with quiet():
-                response = await client.request(**exchange.request(key))
+                response = await _areceived(client, exchange, key)
         except httpx.HTTPError as error:
             outcome: Done[T] | float = exchange.failed(error)
         else:
