@@ -122,7 +122,12 @@ class Writer:
 
     def _write(self, line: Mapping[str, Any]) -> None:
         if not self._file.closed:
-            self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
+            text = json.dumps(line, ensure_ascii=False)
+            try:
+                text.encode()
+            except UnicodeEncodeError:  # lone surrogates, which JSON can hold escaped
+                text = json.dumps(line)
+            self._file.write(text + "\n")
             self._file.flush()
 
 
