@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from .errors import SpecError
+
 Document = dict[str, Any]
 
 SCHEMAS = "/components/schemas/"
@@ -126,9 +128,14 @@ def pointers(node: Any, at: str = "", *, names: bool = False) -> Iterator[tuple[
         node: The part.
         at: The part's own pointer.
         names: The part is a mapping of names, none of them a keyword.
+
+    Raises:
+        SpecError: a reference is no text.
     """
     if isinstance(node, dict):
-        if not names and isinstance(node.get("$ref"), str):
+        if not names and "$ref" in node:
+            if not isinstance(node["$ref"], str):
+                raise SpecError("a $ref is no text", pointer=f"{at}/$ref", hint="write a JSON pointer, `#/…`")
             yield at, node["$ref"]
         for key, value in node.items():
             if names or not (key in DATA or key.startswith("x-")):

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 import yaml
 
-from .document import Document
+from .document import Document, pointers
 from .errors import SpecError
 
 #: Bounds for a document: a large API's whole description has 3 MB and some 150,000 nodes.
@@ -137,6 +137,8 @@ def parse(raw: bytes, *, json_text: bool = False, name: str = "document") -> Doc
             f"{name} is not an OpenAPI 3 document", pointer="/openapi", hint="expected `openapi: 3.x.y`"
         )
     _bound(data, name)
+    for _ in pointers(data):  # what no reference can be is refused
+        pass
     return data
 
 

@@ -186,3 +186,24 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 def test_the_description_survives_writing() -> None:
     document = reading.load(pipeline.OPENAPI / "realtime.yaml")
     assert reading.parse(reading.dump(document).encode()) == document
+
+
+@pytest.mark.parametrize(
+    ("operation", "pointer"),
+    [
+        ({"$ref": 7}, "/paths/~1new/post/$ref"),
+        ({"parameters": [{"$ref": {}}]}, "/paths/~1new/post/parameters/0/$ref"),
+    ],
+)
+def test_a_reference_that_is_no_text_is_refused_with_its_pointer(
+    operation: dict[str, Any], pointer: str
+) -> None:
+    document = {"openapi": "3.1.0", "paths": {"/new": {"post": operation}}}
+    text = refused(json.dumps(document), json_text=True)
+    assert "a $ref is no text" in text and pointer in text
+
+
+def test_a_property_may_be_called_ref() -> None:
+    schemas = {"A": {"type": "object", "properties": {"$ref": {"type": "string"}}}}
+    document = {"openapi": "3.1.0", "components": {"schemas": schemas}}
+    assert reading.parse(json.dumps(document).encode(), json_text=True) == document
