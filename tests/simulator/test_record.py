@@ -65,6 +65,20 @@ def tape(tmp_path: Path) -> Path:
     return tmp_path / "tape.jsonl"
 
 
+def test_a_lone_surrogate_is_recorded_and_cuts_nothing(upstream: Simulator, tape: Path) -> None:
+    with record(upstream, tape) as sim, dial(sim) as socket:
+        assert json.loads(socket.recv(10))["type"] == "session.created"
+        content = [{"type": "input_text", "text": "lone \ud800 surrogate"}]
+        item = {"type": "message", "role": "user", "content": content}
+        socket.send(json.dumps({"type": "conversation.item.create", "item": item}))
+        assert json.loads(socket.recv(10))["type"]  # it goes on, as it does without a tape
+    assert "lone \ud800 surrogate" in [
+        message.value["item"]["content"][0]["text"]
+        for message in read(tape)[0].messages
+        if message.side == "client"
+    ]
+
+
 def record(upstream: Simulator, tape: Path, **options: Any) -> Simulator:
     return Simulator(record=tape, upstream=upstream.base_url, upstream_key=upstream.api_key, **options)
 
