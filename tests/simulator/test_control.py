@@ -138,7 +138,7 @@ def test_only_this_machine_controls(host: str, status: int) -> None:
     async def main() -> httpx.Response:
         application = Endpoint(Simulator(), Credentials("sk-x", AdvancingClock(), Ids())).application()
         transport = httpx.ASGITransport(application, client=(host, 5000))
-        async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             return await client.get("/simulator/calls", headers={"authorization": "Bearer sk-x"})
 
     assert asyncio.run(main()).status_code == status
@@ -147,3 +147,22 @@ def test_only_this_machine_controls(host: str, status: int) -> None:
 def test_a_hostile_body_is_refused_with_the_envelope(control: httpx.Client) -> None:
     huge = control.post("/simulator/scenario", content=b"x" * 2_000_000)
     assert huge.status_code == 413 and huge.json()["error"]["code"] == "request_too_large"
+
+
+@pytest.mark.parametrize(
+    ("header", "value", "is_allowed"),
+    [
+        ("host", "evil.example", False),
+        ("host", "127.0.0.1.evil.example:80", False),
+        ("host", "localhost:80", True),
+        ("host", "[::1]:80", True),
+        ("origin", "https://evil.example", False),
+        ("origin", "null", False),
+        ("origin", "http://localhost:3000", True),
+    ],
+)
+def test_a_page_whose_name_resolves_to_this_machine_controls_nothing(
+    control: httpx.Client, header: str, value: str, is_allowed: bool
+) -> None:
+    response = control.get("/simulator/calls", headers={header: value})
+    assert response.status_code == (200 if is_allowed else 403)

@@ -1,7 +1,7 @@
 """The control endpoint: `Simulator`'s methods over HTTP, for other processes.
 
-It answers loopback alone, whatever the simulator listens on, and requires the project's key. Its requests are
-not recorded.
+It answers loopback alone, whatever the simulator listens on and whatever name a page has made resolve to it,
+and requires the project's key. Its requests are not recorded.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import asyncio
 import ipaddress
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -171,6 +172,21 @@ def _require_loopback(request: Request) -> None:
         here = False
     if not here:
         raise ApiProblem("The simulator is controlled from its own machine only.", status=403)
+    # A web page can make its own name resolve to this machine (DNS rebinding); its requests say that name.
+    for header in ("host", "origin"):
+        given = request.headers.get(header)
+        if given is not None and not _is_loopback(given if header == "origin" else f"//{given}"):
+            raise ApiProblem(
+                f"The simulator is controlled as localhost only, not by this {header}.", status=403
+            )
+
+
+def _is_loopback(url: str) -> bool:
+    try:
+        name = urlsplit(url).hostname or ""
+        return name == "localhost" or name.endswith(".localhost") or ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
 
 
 def _shown(call: Call) -> dict[str, Any]:
