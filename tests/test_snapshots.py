@@ -71,7 +71,7 @@ def is_transcription_session(result: Any) -> None:
 
 def is_not_found(result: Any) -> None:
     assert isinstance(result, NotFoundError)
-    assert (result.status_code, result.param) == (404, "call_id")
+    assert (result.status_code, result.param) == (404, "")
 
 
 def is_unauthenticated(result: Any) -> None:
@@ -153,7 +153,8 @@ PATTERNS = {
     "query token": r"[?&][^=\s\"']*(?:token|key|secret|signature)=[^*]",
     "cookie": r"(?i)\bset-cookie|\bcookie:",
     "path on a machine": r"(?:/home|/root|/work|/tmp|/Users|[A-Z]:\\\\)",
-    "address": r"https?://(?!127\.0\.0\.1/v1|mcp\.example\.test|www\.webrtc\.org|www\.ietf\.org)",
+    "address": r"https?://(?!127\.0\.0\.1/v1|mcp\.example\.test|www\.webrtc\.org|www\.ietf\.org"
+    r"|platform\.openai\.com/account/api-keys)",
 }
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import attrs
 
 from ..arguments import QueryValue, check_header
-from ..errors import RealtimeError
+from ..errors import APITimeoutError, ConnectionClosedError, RealtimeError
 from ..http.sending import AsyncHttp, asend
 from ..http.settings import RequestOptions
 from .connection import AsyncConnection
@@ -44,6 +44,7 @@ __all__ = ["AsyncAnswering", "AsyncConnecting", "ConnectRequest", "OpenedByWith"
 logger: logging.Logger = logging.getLogger("realtime_ext")
 
 HANGUP_TIMEOUT = 5.0  # seconds
+GREETING = 2.0  # seconds that a server that sends nothing at first is waited for
 
 
 @attrs.frozen(kw_only=True)
@@ -194,14 +195,35 @@ class AsyncConnecting(OpenedByWith):
         )
         connection = self._connection = AsyncConnection(traffic, call_id=plan.query.get("call_id"))
         try:
+            if plan.update is None and not plan.role.is_sideband:
+                await self._greeted(traffic)
             if plan.update is not None:
                 acknowledged = await traffic.send(state.write(plan.update))
                 assert acknowledged is not None
                 await traffic.acknowledged(acknowledged, traffic.confirm_timeout, "connect: session.updated")
-        except BaseException:
+        except BaseException as error:
             await connection.close()
+            if isinstance(error, ConnectionClosedError) and (rejection := state.rejection()) is not None:
+                raise rejection from error
             raise
         return connection
+
+    @staticmethod
+    async def _greeted(traffic: Traffic) -> None:
+        """Wait for `session.created`: a refused key or model is reported in its place."""
+        limit = traffic.confirm_timeout
+        created = traffic.state.wait_for("session.created")
+        try:
+            await traffic.wait(
+                created, GREETING if limit is None else min(limit, GREETING), "session.created"
+            )
+        except APITimeoutError:
+            logger.info("no session.created within %g s; going on without it", GREETING)
+        except ConnectionClosedError:
+            if traffic.state.rejection() is not None:
+                raise  # any other end comes after the events that were before it, to whoever reads these
+        finally:
+            traffic.state.forget(created)
 
     async def _open_link(self, plan: Plan, *, is_first: bool) -> Link:
         request = self._request

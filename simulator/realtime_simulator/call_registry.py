@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from realtime_simulator.live import LiveSession, Services
-from realtime_simulator.problem import ApiProblem
+from realtime_simulator.problem import ApiProblem, no_call
 from realtime_simulator.records import Call, SessionRecord
 from realtime_simulator.rtc.offer import check
 
@@ -99,12 +99,7 @@ class CallRegistry:
         """
         call = self._open.get(call_id)
         if call is None:
-            raise ApiProblem(
-                f"No call with id '{call_id[:80]}' is under way.",
-                status=404,
-                code="call_not_found",
-                param="call_id",
-            )
+            raise no_call()
         return call
 
     async def end(self, call_id: str, reason: str) -> None:

@@ -72,6 +72,8 @@ def arguments(program: str = PROGRAM) -> argparse.ArgumentParser:
     add("--scenario", metavar="FILE", help="YAML that says what the model answers")
     add("--first-audio", type=_seconds, metavar="SECONDS", help="until a response's first output (0)")
     add("--speed", type=_seconds, metavar="FACTOR", help="pace of answers; 1 is real time, 0 at once (0)")
+    add("--model", action="append", default=[], metavar="NAME", help="a further model's name to accept")
+    add("--profile", default="openai", choices=("openai", "azure"), help="whose service it is (openai)")
     add("--log-level", default="info", choices=("debug", "info", "warning", "error"))
     add("--json", action="store_true", help="print a JSON object a line; the first has the addresses")
     passing = parser.add_mutually_exclusive_group()
@@ -215,6 +217,8 @@ def _simulator(options: argparse.Namespace) -> Simulator:
         upstream=options.upstream,
         upstream_key=os.environ.get("OPENAI_API_KEY") if options.record else None,
         replay=options.replay,
+        models=options.model,
+        profile=options.profile,
     )
     if options.scenario:
         simulator.load_scenario(options.scenario)

@@ -31,6 +31,10 @@ class ClientSecret:
     session: Mapping[str, Any] = attrs.field(repr=False)
 
 
+_SHOWN_FROM = 20
+"""Keys longer than this are named by their ends in refusals, so that one can tell which it was."""
+
+
 class Credentials:
     """The keys that a simulator accepts.
 
@@ -76,12 +80,18 @@ class Credentials:
     def check_key(self, key: str | None) -> ClientSecret | None:
         """Check a key that came in some other way; otherwise as `identify`."""
         if not key:
-            raise ApiProblem("No API key was given. Send it as 'Authorization: Bearer <key>'.", status=401)
+            raise ApiProblem("Missing bearer or basic authentication in header", status=401)
         if hmac.compare_digest(key.encode(), self._api_key.encode()):
             return None
         secret = self._secrets.get(key)
         if secret is None:
-            raise ApiProblem("Incorrect API key provided.", status=401, code="invalid_api_key")
+            shown = f"{key[:3]}***{key[-4:]}" if len(key) > _SHOWN_FROM else "***"
+            raise ApiProblem(
+                f"Incorrect API key provided: {shown}. "
+                "You can find your API key at https://platform.openai.com/account/api-keys.",
+                status=401,
+                code="invalid_api_key",
+            )
         if self._clock.unix() >= secret.expires_at:
             raise ApiProblem("The client secret has expired.", status=401, code="invalid_api_key")
         return secret

@@ -61,3 +61,10 @@ class ApiProblem(Exception):
                 "event_id": client_event_id,
             },
         }
+
+
+def no_call() -> ApiProblem:
+    """Return the refusal of what is asked about a call that has ended, or never was."""
+    return ApiProblem(
+        "No session found for the provided call_id", status=404, code="call_id_not_found", param=""
+    )

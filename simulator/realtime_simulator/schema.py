@@ -6,7 +6,7 @@ Limits come from `realtime_api.schemas` and from nowhere else; this module adds 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jsonschema_rs
@@ -103,6 +103,14 @@ def _problem(error: jsonschema_rs.ValidationError, at: Sequence[str | int]) -> A
     if isinstance(kind, kinds.AdditionalProperties):
         param = dotted([*path, kind.unexpected[0]])
         return ApiProblem(f"Unknown parameter: '{param}'.", code="unknown_parameter", param=param)
+    got_value = error.instance
+    if field := _wrong_discriminator(error):
+        got_value = got_value[field[0]] if isinstance(got_value, dict) else got_value
+    options = _options(kind)
+    if options and isinstance(got_value, str):
+        return ApiProblem(not_supported(got_value, options), code="invalid_value", param=param or None)
+    if (bound := _bound(kind, options, got_value)) is not None:
+        return _out_of_bounds(param, got_value, *bound)
     code = "invalid_value"
     if isinstance(kind, kinds.Type):
         code = "invalid_type"
@@ -112,11 +120,51 @@ def _problem(error: jsonschema_rs.ValidationError, at: Sequence[str | int]) -> A
     if isinstance(kind, kinds.MaxLength):
         got = f"a string of {len(str(error.instance))} characters"
     else:
-        field, got_value = _wrong_discriminator(error), error.instance
-        got = _shown(got_value[field[0]] if field and isinstance(got_value, dict) else got_value)
+        got = _shown(got_value)
     return ApiProblem(
         f"Invalid value for '{param or 'body'}': got {got}, allowed is {allowed}.",
         code=code,
+        param=param or None,
+    )
+
+
+def not_supported(got: object, options: Iterable[object]) -> str:
+    """Return the API's message for a text that is none of those allowed."""
+    *most, last = (f"'{option}'" for option in options)
+    if not most:
+        return f"Invalid value: '{str(got)[:80]}'. Value must be {last}."
+    listed = f"{', '.join(most)}{',' if len(most) > 1 else ''} and {last}"
+    return f"Invalid value: '{str(got)[:80]}'. Supported values are: {listed}."
+
+
+def _options(kind: jsonschema_rs.ValidationErrorKind) -> Sequence[object]:
+    kinds = jsonschema_rs.ValidationErrorKind
+    if isinstance(kind, kinds.Enum):
+        return list(kind.options)
+    return [kind.expected_value] if isinstance(kind, kinds.Constant) else []
+
+
+def _bound(
+    kind: jsonschema_rs.ValidationErrorKind, options: Sequence[object], got: object
+) -> tuple[str, str, object] | None:
+    """The limit that a number is beyond: `below minimum` or `above maximum`, the sign, and the limit."""
+    kinds = jsonschema_rs.ValidationErrorKind
+    if isinstance(got, bool) or not isinstance(got, int | float):
+        return None
+    numbers = [option for option in options if isinstance(option, int | float)]
+    if isinstance(kind, kinds.Minimum) or (numbers and got < min(numbers)):
+        return "below_min", ">=", kind.limit if isinstance(kind, kinds.Minimum) else min(numbers)
+    if isinstance(kind, kinds.Maximum) or (numbers and got > max(numbers)):
+        return "above_max", "<=", kind.limit if isinstance(kind, kinds.Maximum) else max(numbers)
+    return None
+
+
+def _out_of_bounds(param: str, got: object, side: str, sign: str, limit: object) -> ApiProblem:
+    sort = "decimal" if any(isinstance(value, float) and value % 1 for value in (got, limit)) else "integer"
+    where = "below minimum" if side == "below_min" else "above maximum"
+    return ApiProblem(
+        f"Invalid '{param}': {sort} {where} value. Expected a value {sign} {limit}, but got {got} instead.",
+        code=f"{sort}_{side}_value",
         param=param or None,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from typing import Literal, get_args
 from urllib.parse import urlsplit
 
 import attrs
@@ -11,6 +12,7 @@ import attrs
 from realtime_simulator.engine.turn import Pacing
 
 LOOPBACK = "127.0.0.1"
+Profile = Literal["openai", "azure"]
 
 
 @attrs.define(kw_only=True, on_setattr=attrs.setters.frozen)
@@ -29,6 +31,9 @@ class Settings:
         espeak: Whether espeak-ng speaks where it is installed.
         kept: How many requests, sessions and calls are remembered.
         seed: Makes ids repeatable; None for random ones.
+        models: Names of models that are known beside those of the API description.
+        profile: Whose service is simulated: `openai`, or `azure`, which takes any model's name and refuses
+            keys at the handshake.
         record: The file to which sessions with `upstream` are written.
         upstream: The base URL of the API that is recorded.
         upstream_key: Its key, which replaces `api_key` in what is passed on.
@@ -46,6 +51,8 @@ class Settings:
     espeak: bool = True
     kept: int = 256
     seed: int | None = None
+    models: Sequence[str] = ()
+    profile: Profile = "openai"
     record: str | os.PathLike[str] | None = None
     upstream: str | None = None
     upstream_key: str | None = attrs.field(default=None, repr=False)
@@ -56,8 +63,11 @@ def check_modes(settings: Settings) -> None:
     """Refuse settings that don't go together.
 
     Raises:
-        ValueError: Recording without an upstream address, or recording and replaying at once.
+        ValueError: Recording without an upstream address, recording and replaying at once, or a profile that
+            there isn't.
     """
+    if settings.profile not in get_args(Profile):
+        raise ValueError(f"profile: allowed is 'openai' or 'azure', got {settings.profile!r}")
     if (settings.record is None) != (settings.upstream is None):
         raise ValueError("record and upstream go together: the file, and the API whose sessions are recorded")
     if settings.record is not None and settings.replay is not None:

@@ -23,7 +23,7 @@ from realtime_simulator.problem import ApiProblem
 from realtime_simulator.records import Call, Records, RequestRecord, SessionRecord
 from realtime_simulator.scenario.rules import Answer, Behavior, Hearing, Match, Scenario, Translation
 from realtime_simulator.server import ServerThread
-from realtime_simulator.settings import LOOPBACK, Settings, check_modes
+from realtime_simulator.settings import LOOPBACK, Profile, Settings, check_modes
 from realtime_simulator.sip.line import AudioLike, read_audio
 from realtime_simulator.sip.sip_calls import HeadersLike, Incoming, build_headers
 from realtime_simulator.sip.webhooks import (
@@ -61,6 +61,9 @@ class Simulator:
         espeak: Whether espeak-ng speaks where it is installed; otherwise a synthetic voice does.
         kept: How many requests, sessions and calls are remembered.
         seed: Makes ids repeatable; None for random ones.
+        models: Names of models that are known beside those of the API description; others are refused.
+        profile: `openai`, or `azure`: any model's name is known, and a wrong key is refused with 401 at the
+            WebSocket's handshake.
         record: A file: everything is passed on to `upstream`, and WebSocket sessions are recorded there,
             without secrets.
         upstream: The base URL of the API that is recorded, such as `https://api.openai.com/v1`.
@@ -87,6 +90,8 @@ class Simulator:
         espeak: bool = True,
         kept: int = 256,
         seed: int | None = None,
+        models: Sequence[str] = (),
+        profile: Profile = "openai",
         record: str | os.PathLike[str] | None = None,
         upstream: str | None = None,
         upstream_key: str | None = None,
@@ -107,6 +112,8 @@ class Simulator:
             espeak=espeak,
             kept=kept,
             seed=seed,
+            models=tuple(models),
+            profile=profile,
             record=record,
             upstream=upstream,
             upstream_key=upstream_key,

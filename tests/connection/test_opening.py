@@ -93,13 +93,14 @@ def test_a_refused_session_is_raised_and_the_connection_closed(flavour: Flavour)
 def test_a_close_in_place_of_a_confirmation_is_raised(flavour: Flavour) -> None:
     def script(peer: Peer) -> None:
         peer.expect("session.update")
-        peer.close(4000, "beta_api_shape_disabled")
+        peer.close(4000, "invalid_request_error.beta_api_shape_disabled")
 
     with ScriptedServer(script) as server:
         opening = connect(flavour, server, session={"type": "realtime", "model": "gpt-realtime"})
-        with pytest.raises(ConnectionClosedError, match="beta_api_shape_disabled") as caught:
+        with pytest.raises(BadRequestError) as caught:
             opening.__enter__()
-    assert caught.value.code == 4000
+    assert caught.value.code == "beta_api_shape_disabled"
+    assert isinstance(caught.value.__cause__, ConnectionClosedError)
 
 
 def test_a_wrong_session_is_refused_before_anything_is_sent(flavour: Flavour) -> None:
@@ -170,6 +171,32 @@ def test_refusals_become_the_errors_of_rest(flavour: Flavour, status: int, kind:
     error: Any = caught.value
     assert (error.status_code, error.code, error.request_id) == (status, "some_code", "req_1")
     assert "test-key" not in str(error) + error.body
+
+
+@pytest.mark.parametrize("with_session", [False, True])
+@pytest.mark.parametrize(
+    ("code", "close", "kind"),
+    [
+        ("invalid_api_key", 3000, AuthenticationError),
+        (None, 3000, AuthenticationError),
+        ("invalid_model", 4000, NotFoundError),
+        ("missing_model", 4000, BadRequestError),
+    ],
+)
+def test_refusals_after_the_handshake_become_the_errors_of_rest(
+    flavour: Flavour, code: str | None, close: int, kind: type[Exception], with_session: bool
+) -> None:
+    def script(peer: Peer) -> None:
+        error = {"type": "invalid_request_error", "code": code, "message": "no", "param": None}
+        peer.send("error", error={**error, "event_id": None})
+        peer.close(close, f"invalid_request_error.{code}")
+
+    options = {"session": SessionBuilder("gpt-realtime")} if with_session else {"model": "gpt-realtime"}
+    with ScriptedServer(script) as server:
+        with pytest.raises(kind) as caught:
+            connect(flavour, server, **options).__enter__()
+    error: Any = caught.value
+    assert (error.code, error.message) == (code, "no")
 
 
 def test_a_busy_server_is_asked_again(flavour: Flavour) -> None:

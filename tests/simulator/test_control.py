@@ -103,7 +103,7 @@ def test_faults_scenarios_and_time(sim: Simulator, control: httpx.Client) -> Non
         ("incoming", {"to": "ftp://x"}, 400, "to: allowed is"),
         ("incoming", {"to": "http://127.0.0.1:1/", "audio": "/none.wav"}, 400, "none.wav"),
         ("incoming", {"to": "http://127.0.0.1:1/", "headers": [["X"]]}, 400, "unpack|pairs"),
-        ("calls/rtc_x/hang_up", {}, 404, "under way"),
+        ("calls/rtc_x/hang_up", {}, 404, "No session found"),
         ("calls/rtc_x/say", {}, 400, "audio"),
         ("faults", {}, 400, "name"),
         ("faults", {"name": "flood"}, 400, "there is no fault 'flood'"),

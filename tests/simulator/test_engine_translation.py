@@ -183,4 +183,7 @@ def test_a_session_expires_in_the_middle_of_a_translation() -> None:
     it.now += 3600
     it.session.tick(it.now)
     assert it.take()[-1]["error"]["code"] == "session_expired"
-    assert it.others[-1] == End(1001, "session expired") and it.session.deadline() is None
+    assert (
+        it.others[-1] == End(1001, "Your session hit the maximum duration of 60 minutes.")
+        and it.session.deadline() is None
+    )

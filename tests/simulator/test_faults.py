@@ -190,7 +190,7 @@ def test_a_sideband_that_comes_too_early_is_answered_404(sim: Simulator, api: ht
             with pytest.raises(InvalidStatus) as refused, dial(sim, f"call_id={incoming.id}"):
                 pass
             assert refused.value.response.status_code == 404
-            assert json.loads(refused.value.response.body)["error"]["code"] == "call_not_found"
+            assert json.loads(refused.value.response.body)["error"]["code"] == "call_id_not_found"
             sim.advance(61)
             with dial(sim, f"call_id={incoming.id}") as sideband:
                 sideband.send('{"type": "session.update", "session": {"type": "realtime"}}')

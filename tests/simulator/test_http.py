@@ -230,7 +230,7 @@ def test_hanging_up(sim: Simulator, api: httpx.Client) -> None:
     location = api.post(CALLS, files=form(OFFER)).headers["location"].removeprefix("/v1")
     response = api.post(f"{location}/hangup")
     assert (response.status_code, response.content) == (200, b"")
-    assert problem(api.post(f"{location}/hangup"), 404)["code"] == "call_not_found"
+    assert problem(api.post(f"{location}/hangup"), 404)["code"] == "call_id_not_found"
     assert sim.calls[-1].ended == "hangup"
 
 

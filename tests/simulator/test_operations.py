@@ -117,8 +117,8 @@ def test_a_translation_secret_carries_its_session(api: httpx.Client) -> None:
     ("path", "asked", "code", "param"),
     [
         (SESSIONS, {"audio": {}}, "unknown_parameter", "audio"),
-        (SESSIONS, {"speed": 2}, "invalid_value", "speed"),
-        (SESSIONS, {"temperature": 1.3}, "invalid_value", "temperature"),
+        (SESSIONS, {"speed": 2}, "decimal_above_max_value", "speed"),
+        (SESSIONS, {"temperature": 1.3}, "decimal_above_max_value", "temperature"),
         (SESSIONS, {"modalities": "text"}, "invalid_type", "modalities"),
         (SESSIONS, {"model": 3}, "invalid_type", "model"),
         (SESSIONS, {"input_audio_format": "audio/pcm"}, "invalid_value", "input_audio_format"),
@@ -139,7 +139,7 @@ def test_a_translation_secret_carries_its_session(api: httpx.Client) -> None:
         (
             TRANSLATIONS,
             {"session": {"model": "m"}, "expires_after": {"seconds": 9}},
-            "invalid_value",
+            "integer_below_min_value",
             "expires_after.seconds",
         ),
     ],

@@ -35,7 +35,7 @@ def test_what_the_api_takes_passes(session: dict) -> None:
         ({"type": "realtime", "modalities": []}, "unknown_parameter", "session.modalities", ""),
         (
             {"type": "realtime", "audio": {"output": {"speed": 3}}},
-            "invalid_value",
+            "decimal_above_max_value",
             "session.audio.output.speed",
             "1.5",
         ),
@@ -48,7 +48,7 @@ def test_what_the_api_takes_passes(session: dict) -> None:
         ),
         (
             at_input(turn_detection={"type": "server_vad", "idle_timeout_ms": 1}),
-            "invalid_value",
+            "integer_below_min_value",
             "session.audio.input.turn_detection.idle_timeout_ms",
             "5000",
         ),
@@ -83,7 +83,7 @@ def test_what_the_api_refuses_is_named(session: object, code: str, param: str, s
     with pytest.raises(ApiProblem) as caught:
         schema.check(SESSION, session, at="session")
     assert (caught.value.code, caught.value.param) == (code, param)
-    assert said in caught.value.message and param in caught.value.message
+    assert said in caught.value.message
 
 
 def test_a_long_value_is_not_repeated_whole() -> None:

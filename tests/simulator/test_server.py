@@ -86,7 +86,7 @@ def test_a_client_that_answers_no_close_does_not_hold_up_its_end(caplog: pytest.
         )
         read_until(b"session.created")
         sim.advance(3600)
-        read_until(b"\x03\xe9session expired")  # the server's close frame
+        read_until(b"\x03\xe9Your session hit")  # the server's close frame
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 

@@ -238,7 +238,9 @@ def test_items_are_retrieved_and_deleted() -> None:
     item_id = it.user_says("one")[0]["item"]["id"]
     assert it.send("conversation.item.retrieve", item_id=item_id)[0]["item"]["content"][0]["text"] == "one"
     assert it.send("conversation.item.delete", item_id=item_id)[0]["item_id"] == item_id
-    assert error_of(it.send("conversation.item.retrieve", item_id=item_id))["code"] == "invalid_value"
+    assert error_of(it.send("conversation.item.retrieve", item_id=item_id))["code"] == (
+        "item_retrieve_invalid_item_id"
+    )
 
 
 def test_a_second_response_is_refused_while_one_is_active_but_not_beside_the_conversation() -> None:
@@ -298,6 +300,78 @@ def test_the_output_token_limit_makes_a_response_incomplete() -> None:
     assert done["status_details"]["reason"] == "max_output_tokens"
 
 
+def test_an_update_with_another_model_changes_the_rest() -> None:
+    it = Driven()
+    (updated,) = it.send("session.update", session={"type": "realtime", "model": "m", "instructions": "New."})
+    assert updated["type"] == "session.updated"
+    assert updated["session"]["model"] == "gpt-realtime" and updated["session"]["instructions"] == "New."
+
+
+def test_null_in_a_response_is_a_field_that_is_not_set() -> None:
+    it = Driven()
+    fields = {
+        "instructions": None,
+        "tools": None,
+        "audio": {"output": {"voice": None}},
+        "metadata": {"n": "1"},
+    }
+    (created,) = it.send("response.create", response=fields)
+    assert created["response"]["metadata"] == {"n": "1"}
+    assert created["response"]["audio"]["output"]["voice"] == "alloy"
+
+
+def test_refusals_have_the_words_that_programs_match_on() -> None:
+    it = Driven()
+
+    def refused(kind: str, **fields: object) -> tuple[object, object, object]:
+        error = error_of(it.send(kind, **fields))
+        return error["code"], error["param"], error["message"]
+
+    assert refused("response.cancel") == (
+        "response_cancel_not_active",
+        None,
+        "Cancellation failed: no active response found",
+    )
+    assert refused("input_audio_buffer.commit") == (
+        "input_audio_buffer_commit_empty",
+        None,
+        "Error committing input audio buffer: buffer too small. "
+        "Expected at least 100ms of audio, but buffer only has 0.00ms of audio.",
+    )
+    assert refused("conversation.item.delete", item_id="yo") == (
+        "item_delete_invalid_item_id",
+        None,
+        "Error deleting item: the item with id 'yo' does not exist.",
+    )
+    content = [{"type": "input_text", "text": "x"}]
+    it.send("conversation.item.create", item=message(content, id="one"))
+    assert refused("conversation.item.create", item=message(content, id="one")) == (
+        "item_create_duplicate_item_id",
+        None,
+        "Error adding item: an item with id 'one' already exists.",
+    )
+    (created,) = it.send("response.create")
+    assert refused("response.create") == (
+        "conversation_already_has_active_response",
+        None,
+        f"Conversation already has an active response in progress: {created['response']['id']}. "
+        "Wait until the response is finished before creating a new one.",
+    )
+    code, param, said = refused("nope")
+    assert (code, param) == ("invalid_value", "type")
+    assert said is not None and str(said).startswith(
+        "Invalid value: 'nope'. Supported values are: 'session.update', "
+    )
+    assert str(said).endswith(", and 'response.cancel'.")
+    rate = {"type": "realtime", "audio": {"input": {"format": {"type": "audio/pcm", "rate": 16000}}}}
+    assert refused("session.update", session=rate) == (
+        "integer_below_min_value",
+        "session.audio.input.format.rate",
+        "Invalid 'session.audio.input.format.rate': integer below minimum value. "
+        "Expected a value >= 24000, but got 16000 instead.",
+    )
+
+
 def test_a_failing_model_says_so() -> None:
     it = Driven()
     it.send("response.create")
@@ -311,9 +385,10 @@ def test_update_leaves_clears_and_turns_off() -> None:
     def update(**fields: object) -> dict:
         return it.send("session.update", session={"type": "realtime", **fields})[0]["session"]
 
+    default = Driven().session.config["instructions"]
     assert update(instructions="New.")["tools"] == [{"type": "function", "name": "f"}]
     shown = update(instructions="", tools=[])
-    assert shown["instructions"] == "" and shown["tools"] == []
+    assert shown["instructions"] == default and shown["tools"] == []
     assert update(audio={"input": {"turn_detection": None}})["audio"]["input"]["turn_detection"] is None
     shown = update(audio={"output": {"speed": 1.2}})
     assert shown["audio"]["input"]["turn_detection"] is None and shown["audio"]["output"]["voice"] == "alloy"
@@ -324,10 +399,9 @@ def test_update_leaves_clears_and_turns_off() -> None:
     [
         ({"type": "realtime", "modalities": ["text"]}, "unknown_parameter", "session.modalities"),
         ({"instructions": "x"}, "missing_required_parameter", "session.type"),
-        ({"type": "realtime", "model": "gpt-other"}, "invalid_value", "session.model"),
         (
             {"type": "realtime", "audio": {"output": {"speed": 9}}},
-            "invalid_value",
+            "decimal_above_max_value",
             "session.audio.output.speed",
         ),
     ],
@@ -365,13 +439,20 @@ def test_truncating_cuts_audio_and_never_more_than_there_is() -> None:
     def truncate(end: int, item: str = item_id) -> list[dict]:
         return it.send("conversation.item.truncate", item_id=item, content_index=0, audio_end_ms=end)
 
-    assert error_of(truncate(1001))["param"] == "audio_end_ms"
+    error = error_of(truncate(1001))
+    assert error["param"] == "audio_end_ms"
+    assert error["message"] == "Audio content of 1000ms is already shorter than 1001ms"
     assert truncate(400)[0]["audio_end_ms"] == 400
     assert error_of(truncate(500))["param"] == "audio_end_ms"
     shown = it.send("conversation.item.retrieve", item_id=item_id)[0]["item"]
     assert len(base64.b64decode(shown["content"][0]["audio"])) == 400 * 48
     user = it.user_says("x")[0]["item"]["id"]
-    assert error_of(truncate(1, user))["code"] == "item_truncate_invalid_item_id"
+    error = error_of(truncate(0, user))
+    assert (error["code"], error["param"]) == (None, None)
+    assert error["message"] == "Only model output audio messages can be truncated"
+    error = error_of(truncate(0, "x"))
+    assert error["code"] == "item_truncate_invalid_item_id"
+    assert error["message"] == "Item with item_id not found: x"
 
 
 def test_the_input_buffer_is_appended_to_committed_and_cleared() -> None:
@@ -444,7 +525,7 @@ def test_the_session_expires_with_an_error_and_a_close() -> None:
     assert it.wait(59.9) == []
     events = it.wait(0.2)
     assert error_of(events)["code"] == "session_expired"
-    assert it.others == [End(1001, "session expired")]
+    assert it.others == [End(1001, "Your session hit the maximum duration of 1 minutes.")]
     assert it.send("response.create") == [] and it.session.deadline() is None
 
 

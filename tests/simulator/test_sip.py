@@ -161,7 +161,7 @@ def test_the_caller_hangs_up(sim: Simulator, api: httpx.Client, receiver: Receiv
     for call in (ringing, answered):
         sim.hang_up(call)
         assert call.ended == "peer"
-        with pytest.raises(LookupError, match="under way"):
+        with pytest.raises(LookupError, match="No session found"):
             sim.hang_up(call.id)
     problem(act(api, ringing.id, "accept", **SESSION), 404)
     sim.advance(61)

@@ -23,6 +23,18 @@ def refused(sim: Simulator, query: str, status: int, **options: Any) -> dict[str
     return error
 
 
+def closed(sim: Simulator, query: str, code: int, reason: str, **options: Any) -> dict[str, Any]:
+    """Connect, and return the error that came before the connection was closed."""
+    with Socket(sim, query, **options) as socket:
+        error: dict[str, Any] = socket.recv()["error"]
+        assert socket.closed() == (code, reason)
+    assert error["event_id"] is None and error["type"] == "invalid_request_error"
+    return error
+
+
+KEY = "invalid_request_error.invalid_api_key"
+
+
 def secret(sim: Simulator, path: str = "client_secrets", **body: Any) -> str:
     response = httpx.post(
         f"{sim.base_url}/realtime/{path}", headers={"authorization": f"Bearer {sim.api_key}"}, json=body
@@ -60,11 +72,34 @@ def test_the_model_of_the_address_is_the_sessions(sim: Simulator) -> None:
     ],
 )
 @pytest.mark.parametrize("path", ["", "/translations"])
-def test_without_a_good_key_the_handshake_is_401(
+def test_without_a_good_key_the_connection_is_refused_after_the_handshake(
     sim: Simulator, options: dict[str, Any], code: str | None, path: str
 ) -> None:
-    error = refused(sim, "model=gpt-realtime", 401, path=path, **options)
+    reason = "invalid_request_error" if code is None else KEY
+    error = closed(sim, "model=gpt-realtime", 3000, reason, path=path, **options)
     assert error["code"] == code and "sk-wrong" not in json.dumps(error)
+    if code is None:
+        assert error["message"] == "Missing bearer or basic authentication in header"
+    else:
+        assert error["message"].startswith("Incorrect API key provided: ")
+
+
+def test_azures_service_refuses_keys_at_the_handshake_and_knows_any_model() -> None:
+    with Simulator(espeak=False, profile="azure") as sim:
+        assert refused(sim, "model=my-deployment", 401, key="wrong")["code"] == "invalid_api_key"
+        with Socket(sim, "model=my-deployment") as socket:
+            assert socket.recv()["session"]["model"] == "my-deployment"
+    with pytest.raises(ValueError, match="profile"):
+        Simulator(profile="other")  # type: ignore[arg-type]
+
+
+def test_a_model_that_is_not_known_is_refused_unless_it_was_added() -> None:
+    with Simulator(espeak=False, models=["my-model"]) as sim:
+        error = closed(sim, "model=gpt-nope", 4000, "invalid_request_error.invalid_model")
+        assert (error["code"], error["param"]) == ("invalid_model", None)
+        assert error["message"].startswith('Model "gpt-nope" is not supported in realtime mode')
+        with Socket(sim, "model=my-model") as socket:
+            assert socket.recv()["session"]["model"] == "my-model"
 
 
 def test_the_api_key_header_and_the_browsers_subprotocol_work(sim: Simulator) -> None:
@@ -78,15 +113,20 @@ def test_the_api_key_header_and_the_browsers_subprotocol_work(sim: Simulator) ->
 
 
 @pytest.mark.parametrize(
-    ("query", "param"),
-    [("", "model"), ("model=", "model"), ("model=" + "x" * 257, "model"), ("intent=sing", "intent")],
+    ("query", "code"),
+    [
+        ("", "missing_model"),
+        ("model=", "missing_model"),
+        ("model=" + "x" * 257, "invalid_model"),
+        ("intent=sing", "invalid_value"),
+    ],
 )
-def test_a_bad_address_is_400(sim: Simulator, query: str, param: str) -> None:
-    assert refused(sim, query, 400)["param"] == param
+def test_a_bad_address_is_refused_after_the_handshake(sim: Simulator, query: str, code: str) -> None:
+    assert closed(sim, query, 4000, f"invalid_request_error.{code}")["code"] == code
 
 
 def test_a_sideband_of_no_call_is_404(sim: Simulator) -> None:
-    assert refused(sim, "call_id=rtc_u1_none", 404)["code"] == "call_not_found"
+    assert refused(sim, "call_id=rtc_u1_none", 404)["code"] == "call_id_not_found"
 
 
 def test_an_address_that_is_none_is_404(sim: Simulator) -> None:
@@ -94,7 +134,7 @@ def test_an_address_that_is_none_is_404(sim: Simulator) -> None:
 
 
 def test_a_sideband_needs_the_projects_key(sim: Simulator) -> None:
-    assert refused(sim, "call_id=rtc_u1_none", 401, key=secret(sim))["code"] == "invalid_api_key"
+    closed(sim, "call_id=rtc_u1_none", 3000, KEY, key=secret(sim))
 
 
 def test_a_client_secret_brings_its_session(sim: Simulator) -> None:
@@ -108,8 +148,9 @@ def test_a_client_secret_brings_its_session(sim: Simulator) -> None:
 
 def test_a_secret_of_a_translation_opens_no_conversation_and_the_other_way_round(sim: Simulator) -> None:
     translation = secret(sim, "translations/client_secrets", session={"model": "gpt-realtime-translate"})
-    assert refused(sim, "model=x", 400, key=translation)["param"] == "session.type"
-    assert refused(sim, "model=x", 400, key=secret(sim), path="/translations")["param"] == "session.type"
+    reason = "invalid_request_error.invalid_value"
+    assert closed(sim, "", 4000, reason, key=translation)["param"] == "session.type"
+    assert closed(sim, "", 4000, reason, key=secret(sim), path="/translations")["param"] == "session.type"
     with Socket(sim, "", key=translation, path="/translations") as socket:
         assert socket.recv()["session"]["model"] == "gpt-realtime-translate"
 
@@ -132,7 +173,7 @@ def test_an_expired_secret_is_refused(sim: Simulator) -> None:
     value = secret(sim, expires_after={"anchor": "created_at", "seconds": 10})
     with Socket(sim, "", key=value) as socket:
         sim.advance(11)
-        assert refused(sim, "", 401, key=value)["code"] == "invalid_api_key"
+        closed(sim, "", 3000, KEY, key=value)
         socket.user_says("the session goes on")
         socket.until("conversation.item.done")
 

@@ -220,8 +220,8 @@ def test_a_session_ends_after_an_hour(sim: Simulator) -> None:
         assert sim.sessions[0].ended is None
         sim.advance(1.5)
         assert socket.until("error")["error"]["code"] == "session_expired"
-        assert socket.closed() == (1001, "session expired")
-    assert sim.sessions[0].ended == "session expired"
+        assert socket.closed() == (1001, "Your session hit the maximum duration of 60 minutes.")
+    assert sim.sessions[0].ended == "Your session hit the maximum duration of 60 minutes."
 
 
 def test_the_silent_user_is_asked_again(sim: Simulator) -> None:
@@ -239,7 +239,9 @@ def test_errors_leave_the_session_open_and_name_the_event(sim: Simulator) -> Non
     with Socket(sim) as socket:
         socket.ws.send("{")
         assert socket.until("error")["error"]["code"] == "invalid_json"
-        socket.ws.send(b'{"type": "nonsense", "event_id": "e1"}')
+        socket.ws.send(b'{"type": "response.create"}')
+        assert socket.until("error")["error"]["code"] == "invalid_event"
+        socket.ws.send('{"type": "nonsense", "event_id": "e1"}')
         assert socket.until("error")["error"]["event_id"] == "e1"
         socket.send("session.update", session={"type": "realtime", "modalities": ["text"]}, event_id="e2")
         error = socket.until("error")["error"]

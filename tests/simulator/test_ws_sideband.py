@@ -84,7 +84,7 @@ def test_a_call_that_has_expired_closes_its_sidebands(sim: Simulator) -> None:
             await caller.connect()
             with await run(lambda: sideband(sim)) as socket:
                 await run(lambda: sim.advance(3600))
-                assert await run(socket.closed) == (1001, "session expired")
+                assert await run(socket.closed) == (1001, sim.sessions[0].ended)
                 assert socket.all("error")[0]["error"]["code"] == "session_expired"
             await run(lambda: sim.wait_for(lambda: sim.calls[0].ended == "expired"))
 

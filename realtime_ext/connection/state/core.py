@@ -73,7 +73,11 @@ _STATUS = {
     "not_found_error": 404,
     "rate_limit_error": 429,
     "server_error": 500,
+    # Codes that say more than their type does.
+    "invalid_api_key": 401,
+    "invalid_model": 404,
 }
+_REJECTED = {3000: 401, 4000: 400}  # close codes of a connection that is refused after its handshake
 
 
 class ConnectionState:
@@ -105,6 +109,7 @@ class ConnectionState:
         "_pending",
         "_playback",
         "_reconnect",
+        "_rejection",
         "_repeats",
         "_replayed",
         "_responses",
@@ -151,6 +156,7 @@ class ConnectionState:
         self._sent: dict[str, str] = {}  # the types of the latest events that went out, by their ids
         self._cancels: dict[str, None] = {}  # ids of the cancellations among them
         self._restored = 0  # items that were sent on the latest link
+        self._rejection: JSON | None = None  # the latest error before there was a session
         self._replayed: dict[str, Any] = {}  # items on their way to a new session, by ids of events
 
     # What can be looked at
@@ -317,6 +323,8 @@ class ConnectionState:
     def _on_error(self, content: JSON) -> object:
         error = content["error"]
         code, event_id = _text(error.get("code")), _text(error.get("event_id"))
+        if self.session is None:
+            self._rejection = error
         if code == "session_expired":
             self._session.expired(error.get("message"))
         if code == _NOT_ACTIVE and (event_id in self._cancels or (event_id is None and self._cancels)):
@@ -683,6 +691,15 @@ class ConnectionState:
 
     # The link
 
+    def rejection(self) -> APIStatusError | None:
+        """Return why the API refused the connection, which it does after the handshake; None if it didn't."""
+        ending = self.ending
+        if ending is None or ending.code not in _REJECTED or self.session is not None:
+            return None
+        status = _REJECTED[ending.code]
+        kind, _, code = ending.reason.partition(".")
+        return _refusal(self._rejection or {"message": ending.reason, "type": kind, "code": code}, status)
+
     def suspend(self) -> None:
         """Record that sending failed: where the link may be made anew, others wait until that is decided."""
         if self._reconnect is not None and self.ending is None:
@@ -855,19 +872,21 @@ def _truncate(item_id: str, content_index: int, end_ms: int) -> dict[str, Any]:
     }
 
 
-def _refusal(error: JSON) -> APIStatusError:
+def _refusal(error: JSON, status: int | None = None) -> APIStatusError:
     """Return an error event as the exception that the same refusal is over HTTP.
 
     Args:
         error: Its fields: `type`, `code`, `message`, `param`, `event_id`.
+        status: The HTTP status, unless the code stands for another; None for that of the type.
     """
     kind, event_id = _text(error.get("type")), _text(error.get("event_id"))
-    status = _STATUS.get(kind or "", 400)
+    code = _text(error.get("code"))
+    status = _STATUS.get(code or "") or status or _STATUS.get(kind or "", 400)
     message = _text(error.get("message")) or "the server refused an event"
     return status_error_class(status)(
         mask(f"{message} [event {event_id}]" if event_id else message),
         status_code=status,
-        code=_text(error.get("code")),
+        code=code,
         param=_text(error.get("param")),
         type=kind,
     )

@@ -1,14 +1,18 @@
 """Sessions' configurations: the API's defaults, the update rules, and the shape in which they are shown.
 
 Checking that an update is well formed is `schema.check`'s work; here an update is applied whole.
-Absent means unchanged, an empty string or list clears, null turns off or restores the default.
+Absent means unchanged, an empty list clears, null turns off or restores the default, and so do empty
+instructions. A model is ignored.
 """
 
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Mapping
 from typing import Any
+
+from realtime_api import schemas
 
 from realtime_simulator.problem import ApiProblem
 
@@ -67,11 +71,20 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
 # Objects that an update changes field by field; every other value is replaced as a whole.
 _MERGED = {("audio",), ("audio", "input"), ("audio", "output")}
 _NULL_KEPT = {("audio", "input", "turn_detection")}
+_EMPTY_RESETS = {("instructions",)}
 # What a tool carries for the model's side alone is never shown again.
 _TOOL_SECRETS = ("authorization", "headers")
 TRANSLATION = "translation"
 TRANSLATION_MODEL = "gpt-realtime-translate"
 DEFAULT_LANGUAGE = "en"
+
+
+@functools.cache
+def known_models() -> frozenset[str]:
+    """Return the names of the models that the API description lists."""
+    listed = schemas.get(REQUEST_SCHEMAS[REALTIME])["properties"]["model"]["anyOf"]
+    names = (name for option in listed for name in option.get("enum", ()))
+    return frozenset((*names, TRANSLATION_MODEL))
 
 
 class SessionConfig:
@@ -117,21 +130,15 @@ class SessionConfig:
                 code="invalid_value",
                 param="session.type",
             )
-        model = fields.get("model")
-        if model is not None and model != self._values.get("model"):
-            raise ApiProblem(
-                f"A running session keeps its model, '{self._values.get('model')}'; got '{model}'.",
-                code="invalid_value",
-                param="session.model",
-            )
         voice = fields.get("audio", {}).get("output", {}).get("voice")
         if voice_locked and voice is not None and voice != self._values["audio"]["output"]["voice"]:
             raise ApiProblem(
-                "The voice cannot change once the session has produced audio.",
+                "Cannot update a conversation's voice if assistant audio is present.",
                 code="cannot_update_voice",
                 param="session.audio.output.voice",
             )
-        self._apply(fields)
+        # A running session keeps its model, and the service says nothing of it.
+        self._apply({key: value for key, value in fields.items() if key != "model"})
 
     def _apply(self, fields: Mapping[str, Any]) -> None:
         self._values = self._merged(self._values, fields, _DEFAULTS[self.kind], ())
@@ -147,7 +154,7 @@ class SessionConfig:
         for key, value in changes.items():
             here = (*path, key)
             default = defaults.get(key)
-            if value is None and here not in _NULL_KEPT:
+            if (value is None and here not in _NULL_KEPT) or (here in _EMPTY_RESETS and not value):
                 result.pop(key, None)
                 if default is not None:
                     result[key] = copy.deepcopy(default)

@@ -81,17 +81,22 @@ class Conversation:
         """Return the item with this id, or None."""
         return next((item for item in self._items if item.id == item_id), None)
 
-    def get(self, item_id: str, *, param: str = "item_id") -> Item:
+    def get(self, item_id: str, *, doing: str, code: str, param: str | None = None) -> Item:
         """Return the item with this id.
+
+        Args:
+            item_id: The id.
+            doing: What it is needed for, for the message: `deleting item`.
+            code: The code of the refusal.
+            param: The field that names it, where the refusal says so.
 
         Raises:
             ApiProblem: There is none.
         """
         item = self.find(item_id)
         if item is None:
-            raise ApiProblem(
-                f"No item with id '{item_id}' is in the conversation.", code="invalid_value", param=param
-            )
+            message = f"Error {doing}: the item with id '{item_id}' does not exist."
+            raise ApiProblem(message, code=code, param=param)
         return item
 
     def last_id(self) -> str | None:
@@ -119,16 +124,16 @@ class Conversation:
             )
         if self.find(item.id) is not None:
             raise ApiProblem(
-                f"An item with id '{item.id}' is already in the conversation.",
-                code="invalid_value",
-                param="item.id",
+                f"Error adding item: an item with id '{item.id}' already exists.",
+                code="item_create_duplicate_item_id",
             )
         if after is None:
             place = len(self._items)
         elif after == ROOT:
             place = 0
         else:
-            place = self._items.index(self.get(after, param="previous_item_id")) + 1
+            found = self.get(after, doing="adding item", code="invalid_value", param="previous_item_id")
+            place = self._items.index(found) + 1
         self._items.insert(place, item)
         self._forget_old_sound()
         return self._items[place - 1].id if place else None
@@ -152,7 +157,7 @@ class Conversation:
         Raises:
             ApiProblem: There is no such item.
         """
-        self._items.remove(self.get(item_id))
+        self._items.remove(self.get(item_id, doing="deleting item", code="item_delete_invalid_item_id"))
 
 
 def item_from_client(fields: Mapping[str, Any], item_id: str) -> dict[str, Any]:
@@ -204,7 +209,9 @@ class Items:
 
     def retrieve(self, event: Mapping[str, Any]) -> None:
         """`conversation.item.retrieve`."""
-        item = self._session.conversation.get(event["item_id"])
+        item = self._session.conversation.get(
+            event["item_id"], doing="retrieving item", code="item_retrieve_invalid_item_id"
+        )
         shown = item.view()
         if item.audio and shown.get("content"):
             shown["content"][0]["audio"] = base64.b64encode(item.audio).decode("ascii")
@@ -213,12 +220,14 @@ class Items:
     def truncate(self, event: Mapping[str, Any]) -> None:
         """`conversation.item.truncate`."""
         item = self._session.conversation.find(event["item_id"])
-        if item is None or item.data.get("role") != "assistant" or not item.audio:
+        if item is None:
             raise ApiProblem(
-                f"Only the model's audio messages can be truncated; '{event['item_id']}' is none.",
+                f"Item with item_id not found: {event['item_id']}",
                 code="item_truncate_invalid_item_id",
                 param="item_id",
             )
+        if item.data.get("role") != "assistant" or not item.audio:
+            raise ApiProblem("Only model output audio messages can be truncated")
         milliseconds = len(item.audio) // 2 * 1000 // RATE
         if event["content_index"] != 0:
             raise ApiProblem(
@@ -228,7 +237,7 @@ class Items:
             )
         if not 0 <= event["audio_end_ms"] <= milliseconds:
             raise ApiProblem(
-                f"Audio content of {milliseconds} ms is already shorter than {event['audio_end_ms']} ms."
+                f"Audio content of {milliseconds}ms is already shorter than {event['audio_end_ms']}ms"
                 if event["audio_end_ms"] > milliseconds
                 else f"Invalid value for 'audio_end_ms': got {event['audio_end_ms']}, allowed is 0 or more.",
                 code="invalid_value",

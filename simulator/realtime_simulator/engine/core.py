@@ -31,6 +31,7 @@ class Core:
         self._union = union
         self._handlers: Handlers = {}
         self._now = now
+        self._lifetime = lifetime
         self._expires = now + lifetime
         self._effects: list[Effect] = []
 
@@ -45,6 +46,11 @@ class Core:
             The event, or None if the message wasn't one.
         """
         try:
+            if isinstance(text, bytes):
+                raise ApiProblem(
+                    "Expected a text WebSocket message; binary frames are not supported.",
+                    code="invalid_event",
+                )
             event = messages.parse(text)
         except ApiProblem as problem:
             self.emit(problem.event())
@@ -67,9 +73,9 @@ class Core:
         """Do what is due at a time."""
         self._now = max(self._now, now)
         if not self.ended and self._now >= self._expires:
-            problem = ApiProblem("The session has reached its time limit.", code="session_expired")
+            problem = expired(self._lifetime)
             self.emit(problem.event())
-            self.end(1001, "session expired")
+            self.end(1001, problem.message)
         if not self.ended:
             self._advance()
 
@@ -154,3 +160,9 @@ class Core:
 
     def _drop(self) -> None:
         """Drop what is under way, because the session has ended."""
+
+
+def expired(lifetime: float) -> ApiProblem:
+    """Return the error with which a session ends at its time limit, after so many seconds."""
+    message = f"Your session hit the maximum duration of {lifetime / 60:g} minutes."
+    return ApiProblem(message, code="session_expired")

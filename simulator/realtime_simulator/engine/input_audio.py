@@ -74,7 +74,8 @@ class InputBuffer:
         """
         if self.milliseconds < MINIMUM_MS:
             raise ApiProblem(
-                f"A commit needs at least {MINIMUM_MS} ms of audio; the buffer holds {self.milliseconds} ms.",
+                f"Error committing input audio buffer: buffer too small. Expected at least {MINIMUM_MS}ms of "
+                f"audio, but buffer only has {len(self._audio) / 2 * 1000 / RATE:.2f}ms of audio.",
                 code="input_audio_buffer_commit_empty",
             )
         return self.take(self.start, self.end)

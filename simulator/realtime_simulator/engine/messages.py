@@ -59,7 +59,9 @@ def read_json(text: str | bytes, what: str) -> Any:
     try:
         value = json.loads(text, parse_constant=_no_constant, parse_float=_finite)
     except (ValueError, RecursionError):
-        raise ApiProblem(f"The {what} is not valid JSON.", code="invalid_json") from None
+        raise ApiProblem(
+            f"Invalid event: failed to parse JSON value. The {what} is not valid JSON.", code="invalid_json"
+        ) from None
     _check_depth(value, what)
     escape = b"\\u" if isinstance(text, bytes) else "\\u"
     if escape in text:  # type: ignore[operator]
@@ -90,13 +92,7 @@ def check(event: Mapping[str, Any], allowed: Collection[str], union: str) -> str
         )
     kind = event["type"]
     if not isinstance(kind, str) or kind not in allowed:
-        raise ApiProblem(
-            f"Invalid value for 'type': got {str(kind)[:80]!r}, allowed is one of "
-            + ", ".join(map(repr, allowed))
-            + ".",
-            code="invalid_value",
-            param="type",
-        )
+        raise ApiProblem(schema.not_supported(kind, allowed), code="invalid_value", param="type")
     schema.check(schema.event_schemas(union)[kind], _as_described(event))
     return kind
 
@@ -130,10 +126,21 @@ def _as_described(event: Mapping[str, Any]) -> Mapping[str, Any]:
         # Clients may omit its id, which the description requires.
         fields["item"] = {"id": "", **item}
     response = fields.get("response")
-    if isinstance(response, dict) and isinstance(response.get("input"), list):
-        described = [_NO_REFERENCE if _is_reference(item) else item for item in response["input"]]
-        fields["response"] = {**response, "input": described}
+    if isinstance(response, dict):
+        fields["response"] = response = without_nulls(response)
+        if isinstance(response.get("input"), list):
+            described = [_NO_REFERENCE if _is_reference(item) else item for item in response["input"]]
+            fields["response"] = {**response, "input": described}
     return fields
+
+
+def without_nulls(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an object without its fields, and those of objects in it, that are null: they count as unset."""
+    return {
+        key: without_nulls(value) if isinstance(value, dict) else value
+        for key, value in fields.items()
+        if value is not None
+    }
 
 
 def _is_reference(item: Any) -> bool:

@@ -202,8 +202,8 @@ class Responses:
         active = self.active
         if active is not None and params.get("conversation") != "none":
             raise ApiProblem(
-                f"The conversation already has an active response: {active.id}. "
-                "Wait for its response.done, or cancel it.",
+                f"Conversation already has an active response in progress: {active.id}. "
+                "Wait until the response is finished before creating a new one.",
                 code="conversation_already_has_active_response",
             )
         if len(self._running) >= MAX_RUNNING:
@@ -257,9 +257,7 @@ class Responses:
         running = self._running.get(response_id or "")
         if running is None:
             raise ApiProblem(
-                "There is no active response to cancel."
-                if response_id is None
-                else f"There is no active response with id '{response_id}'.",
+                "Cancellation failed: no active response found",
                 code="response_cancel_not_active",
                 param=None if response_id is None else "response_id",
             )
@@ -313,7 +311,10 @@ class Responses:
         for index, fields in enumerate(params["input"]):
             if fields.get("type") == "item_reference":
                 found = self._session.conversation.get(
-                    str(fields.get("id")), param=f"response.input[{index}].id"
+                    str(fields.get("id")),
+                    doing="reading input",
+                    code="invalid_value",
+                    param=f"response.input[{index}].id",
                 )
                 items.append(found)
             else:

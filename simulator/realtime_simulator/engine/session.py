@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from realtime_simulator.engine import messages
 from realtime_simulator.engine.config import REALTIME, SessionConfig
 from realtime_simulator.engine.conversation import Conversation, Item, Items
 from realtime_simulator.engine.core import Core
@@ -229,7 +230,7 @@ class Session(Core):
             raise ApiProblem(
                 f"A {self.config.kind} session makes no responses.", code="invalid_value", param="type"
             )
-        self._responses.create(event.get("response", {}), self._now)
+        self._responses.create(messages.without_nulls(event.get("response", {})), self._now)
 
     def _cancel_response(self, event: Mapping[str, Any]) -> None:
         self._responses.cancel(event.get("response_id"))

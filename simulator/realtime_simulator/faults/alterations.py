@@ -11,9 +11,9 @@ from typing import Any
 from realtime_api import schemas
 
 from realtime_simulator import schema
+from realtime_simulator.engine.core import expired
 from realtime_simulator.engine.ids import Ids
 from realtime_simulator.faults.catalog import Drawing
-from realtime_simulator.problem import ApiProblem
 
 EXPIRED_CLOSE = 1001
 BETA_NAMES = {
@@ -94,9 +94,9 @@ class EventFaults:
                 continue
             if name == "socket_drop":
                 raise Cut(None)
-            problem = ApiProblem("The session has reached its time limit.", code="session_expired")
+            problem = expired(3600)
             send({"event_id": self._ids.new("event"), **problem.event()})
-            raise Cut((EXPIRED_CLOSE, "session expired"))
+            raise Cut((EXPIRED_CLOSE, problem.message))
 
 
 def with_nulls(event: Mapping[str, Any], union: str = "RealtimeServerEvent") -> dict[str, Any]:

@@ -24,7 +24,7 @@ from realtime_simulator.engine.ids import Ids
 from realtime_simulator.engine.responses import REQUEST_LIMIT
 from realtime_simulator.faults.alterations import Cut, EventFaults, apply_to_text
 from realtime_simulator.faults.catalog import HEADER, Drawing, Faults, parse_header
-from realtime_simulator.problem import ApiProblem
+from realtime_simulator.problem import ApiProblem, no_call
 from realtime_simulator.records import Records
 
 _CALL = re.compile(r"/v1/realtime/calls/([^/]+)/(accept|reject|refer|hangup)")
@@ -115,12 +115,7 @@ class FaultMiddleware:
         age = (self._clock.monotonic() - begun) * 1000
         if drawing.draw("sideband_404", lambda settings: age < settings["milliseconds"]) is None:
             return None
-        problem = ApiProblem(
-            f"No call with id '{call_id[:80]}' is under way.",
-            status=404,
-            code="call_not_found",
-            param="call_id",
-        )
+        problem = no_call()
         return JSONResponse(problem.envelope(), problem.status)
 
     async def _serve_websocket(self, drawing: Drawing, scope: Scope, receive: Receive, send: Send) -> None:

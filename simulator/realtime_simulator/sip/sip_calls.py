@@ -13,7 +13,7 @@ import attrs
 from realtime_simulator.call_registry import CallRegistry
 from realtime_simulator.faults.catalog import Drawing
 from realtime_simulator.live import LiveSession, Services
-from realtime_simulator.problem import ApiProblem
+from realtime_simulator.problem import ApiProblem, no_call
 from realtime_simulator.records import Call, Delivery, SessionRecord
 from realtime_simulator.sip.line import Line, LineHandlers
 from realtime_simulator.sip.webhooks import Announcer, Plan
@@ -108,12 +108,7 @@ class SipCall:
             ApiProblem: 404: it still rings.
         """
         if self._live is None:
-            raise ApiProblem(
-                f"The call '{self.record.id}' has not been accepted yet.",
-                status=404,
-                code="call_not_found",
-                param="call_id",
-            )
+            raise no_call()
         return self._live
 
     def accept(self, session: Mapping[str, Any]) -> None:

@@ -1,8 +1,8 @@
-"""What a WebSocket handshake requests: its key, the session, and whether it is the beta."""
+"""What a WebSocket handshake requests: its key and the session."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import attrs
 from starlette.datastructures import Headers, QueryParams
@@ -13,11 +13,8 @@ from realtime_simulator.credentials import ClientSecret, Credentials
 from realtime_simulator.problem import ApiProblem
 
 SUBPROTOCOL = "realtime"
-BETA_CODE = "beta_api_shape_disabled"
-BETA_CLOSE = 4000
 _KEY_PREFIX = "openai-insecure-api-key."
 _BETA_PREFIX = "openai-beta."
-_MAX_MODEL = 256
 
 
 @attrs.frozen(kw_only=True)
@@ -30,7 +27,6 @@ class Handshake:
         transcription: Whether a transcription session is requested.
         secret: The client secret that it came with; None for the project's key.
         subprotocol: The subprotocol to answer, or None.
-        beta: Whether it requests the beta's shape of the API.
     """
 
     model: str | None
@@ -38,7 +34,6 @@ class Handshake:
     transcription: bool
     secret: ClientSecret | None
     subprotocol: str | None
-    beta: bool
 
 
 def read(
@@ -47,6 +42,7 @@ def read(
     subprotocols: Sequence[str],
     credentials: Credentials,
     *,
+    is_known: Callable[[str], bool],
     translation: bool = False,
 ) -> Handshake:
     """Return what a handshake requests.
@@ -58,11 +54,17 @@ def read(
         query: Its query.
         subprotocols: The subprotocols that it offers.
         credentials: Who may connect.
+        is_known: Returns whether there is a model of this name.
         translation: Whether it came to the address of translation sessions.
 
     Raises:
-        ApiProblem: 401 for the key, 400 for the query.
+        ApiProblem: 401 for the key, 400 for the query; beta headers too.
     """
+    if "openai-beta" in headers or any(name.startswith(_BETA_PREFIX) for name in subprotocols):
+        raise ApiProblem(
+            "The beta shape of the Realtime API is no longer served. Leave the OpenAI-Beta header out.",
+            code="beta_api_shape_disabled",
+        )
     in_subprotocol = [name.removeprefix(_KEY_PREFIX) for name in subprotocols if name.startswith(_KEY_PREFIX)]
     secret = credentials.check_key(in_subprotocol[0]) if in_subprotocol else credentials.identify(headers)
     kind = secret.session.get("type", "realtime") if secret is not None else None
@@ -79,12 +81,12 @@ def read(
             code="invalid_value",
             param="intent",
         )
-    model = query.get("model")
-    if model is not None and not 0 < len(model) <= _MAX_MODEL:
+    model = query.get("model") or None
+    if model is not None and intent != "transcription" and not is_known(model):
         raise ApiProblem(
-            f"Invalid value for 'model': allowed is a model's name of 1 to {_MAX_MODEL} characters.",
-            code="invalid_value",
-            param="model",
+            f'Model "{model[:80]}" is not supported in realtime mode. '
+            "The simulator accepts the models of the API description, and those of `models` (--model NAME).",
+            code="invalid_model",
         )
     call_id = query.get("call_id")
     if call_id is not None and secret is not None:
@@ -95,19 +97,22 @@ def read(
         )
     if model is None and call_id is None and intent != "transcription" and secret is None:
         raise ApiProblem(
-            "Missing required parameter: 'model'. The address needs model, call_id or intent=transcription.",
-            code="missing_required_parameter",
-            param="model",
+            "You must provide a model parameter, for example "
+            "wss://api.openai.com/v1/realtime?model=gpt-realtime-1.5",
+            code="missing_model",
         )
-    beta = "openai-beta" in headers or any(name.startswith(_BETA_PREFIX) for name in subprotocols)
     return Handshake(
         model=model,
         call_id=call_id,
         transcription=intent == "transcription",
         secret=secret,
-        subprotocol=SUBPROTOCOL if SUBPROTOCOL in subprotocols else None,
-        beta=beta,
+        subprotocol=answered(subprotocols),
     )
+
+
+def answered(subprotocols: Sequence[str]) -> str | None:
+    """Return the subprotocol to answer, or None."""
+    return SUBPROTOCOL if SUBPROTOCOL in subprotocols else None
 
 
 async def refuse(websocket: WebSocket, problem: ApiProblem) -> None:

@@ -11,7 +11,7 @@ from starlette.websockets import WebSocket
 
 from realtime_simulator.call_registry import CallRegistry
 from realtime_simulator.credentials import Credentials
-from realtime_simulator.engine.config import SessionConfig, TranslationConfig
+from realtime_simulator.engine.config import SessionConfig, TranslationConfig, known_models
 from realtime_simulator.engine.core import Core
 from realtime_simulator.engine.translation import TranslationSession
 from realtime_simulator.live import FAULT, LiveSession, Services
@@ -22,6 +22,7 @@ from realtime_simulator.ws.connection import Connection
 from realtime_simulator.ws.handshake import Handshake, refuse
 
 logger: logging.Logger = logging.getLogger("realtime_simulator")
+_UNAUTHORIZED, _REFUSED = 3000, 4000
 
 
 @attrs.frozen
@@ -44,12 +45,10 @@ class WebSocketRoutes:
             asked = self._read(websocket, translation=False)
             call = self.calls.find(asked.call_id).live if asked.call_id is not None else None
         except ApiProblem as problem:
-            await refuse(websocket, problem)
+            await self._refuse(websocket, problem)
             return
         connection = await self._accept(websocket, asked)
-        if asked.beta:
-            await self._refuse_beta(connection)
-        elif call is not None:
+        if call is not None:
             await _serve(connection, call, own=False)
         else:
             await _serve(connection, self._open(asked), own=True)
@@ -61,13 +60,10 @@ class WebSocketRoutes:
             if asked.call_id is not None:
                 raise ApiProblem("Calls have no translation sessions.", code="invalid_value", param="call_id")
         except ApiProblem as problem:
-            await refuse(websocket, problem)
+            await self._refuse(websocket, problem)
             return
         connection = await self._accept(websocket, asked)
-        if asked.beta:
-            await self._refuse_beta(connection)
-        else:
-            await _serve(connection, self._open_translation(asked), own=True)
+        await _serve(connection, self._open_translation(asked), own=True)
 
     async def unknown(self, websocket: WebSocket) -> None:
         """Refuse an address that is none of the API's."""
@@ -116,6 +112,7 @@ class WebSocketRoutes:
             websocket.query_params,
             websocket.scope["subprotocols"],
             self.credentials,
+            is_known=self._is_known,
             translation=translation,
         )
 
@@ -123,15 +120,26 @@ class WebSocketRoutes:
         await websocket.accept(asked.subprotocol)
         return Connection(websocket)
 
-    async def _refuse_beta(self, connection: Connection) -> None:
-        problem = ApiProblem(
-            "The beta shape of the Realtime API is no longer served. Leave the OpenAI-Beta header out.",
-            code=handshake.BETA_CODE,
-        )
+    async def _refuse(self, websocket: WebSocket, problem: ApiProblem) -> None:
+        """Refuse as the service does: after the handshake, with an error and a close code of its own.
+
+        What is no call is refused at the handshake, and so are keys by Azure's service.
+        """
+        azure = self.services.settings.profile == "azure"
+        if problem.status == 404 or (azure and problem.status == 401):
+            await refuse(websocket, problem)
+            return
+        await websocket.accept(handshake.answered(websocket.scope["subprotocols"]))
+        connection = Connection(websocket)
         connection.send({"event_id": self.services.ids.new("event"), **problem.event()})
-        connection.close(handshake.BETA_CLOSE, f"{problem.type}.{problem.code}")
+        reason = problem.type if problem.code is None else f"{problem.type}.{problem.code}"
+        connection.close(_UNAUTHORIZED if problem.status == 401 else _REFUSED, reason)
         await connection.run(_ignore)
         await connection.finish()
+
+    def _is_known(self, model: str) -> bool:
+        settings = self.services.settings
+        return settings.profile == "azure" or model in known_models() or model in settings.models
 
 
 def _ignore(message: str | bytes) -> None:
