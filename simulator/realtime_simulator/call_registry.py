@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 logger: logging.Logger = logging.getLogger("realtime_simulator")
 
 
+def session_id_of(call_id: str) -> str:
+    """Return the id of a call's session, which ends as the call's does."""
+    return call_id.replace("rtc_", "sess_", 1)
+
+
 class OpenCall(Protocol):
     """A call that is under way, however it came."""
 
@@ -68,9 +73,10 @@ class CallRegistry:
         text = check(offer)
         make = await self._webrtc()
         services = self._services
-        engine = services.new_session(services.ids.new("sess"), session, model=model, plays_audio=True)
+        call_id = services.ids.new("rtc_u1", 32)
+        engine = services.new_session(session_id_of(call_id), session, model=model, plays_audio=True)
         record = Call(
-            id=services.ids.new("rtc_u1", 32),
+            id=call_id,
             kind="webrtc",
             session=SessionRecord(id=engine.config.session_id, transport="webrtc"),
             offer=offer,

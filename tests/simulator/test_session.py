@@ -5,7 +5,7 @@ import json
 
 import pytest
 from realtime_simulator.engine.effects import End, StopPlaying
-from realtime_simulator.engine.turn import Fail, Pacing, Say, call_tool
+from realtime_simulator.engine.turn import Fail, Pacing, Say, call_tool, say
 
 from .checking import Driven, fits, in_order, message, speech, types
 
@@ -370,6 +370,59 @@ def test_refusals_have_the_words_that_programs_match_on() -> None:
         "Invalid 'session.audio.input.format.rate': integer below minimum value. "
         "Expected a value >= 24000, but got 16000 instead.",
     )
+
+
+def test_what_is_not_set_is_null_as_the_service_shows_it() -> None:
+    # Seen in recordings: pydantic/pydantic-ai, tests/realtime/cassettes, 4fda38988.
+    shown = Driven().session.greeting()["session"]
+    assert set(shown) == {
+        *("type", "object", "id", "model", "output_modalities", "instructions", "tools", "tool_choice"),
+        *("max_output_tokens", "tracing", "truncation", "prompt", "expires_at", "audio", "include"),
+    }
+    assert (shown["tracing"], shown["prompt"], shown["include"]) == (None, None, None)
+    heard = shown["audio"]["input"]
+    assert (heard["transcription"], heard["noise_reduction"]) == (None, None)
+    assert (heard["turn_detection"]["silence_duration_ms"], shown["audio"]["output"]["voice"]) == (
+        200,
+        "alloy",
+    )
+    current = Driven({"type": "realtime", "model": "gpt-realtime-2.1"}).session.view()["audio"]
+    assert current["input"]["turn_detection"]["silence_duration_ms"] == 500
+    assert current["output"]["voice"] == "marin"
+    transcribing = Driven({"type": "transcription"}).session.view()
+    assert transcribing["object"] == "realtime.transcription_session" and transcribing["include"] is None
+    assert transcribing["audio"]["input"] == {
+        "format": {"type": "audio/pcm", "rate": 24000},
+        "transcription": None,
+        "noise_reduction": None,
+        "turn_detection": {
+            "type": "server_vad",
+            "threshold": 0.5,
+            "prefix_padding_ms": 300,
+            "silence_duration_ms": 200,
+        },
+    }
+
+
+def test_items_and_responses_have_the_fields_that_the_service_shows() -> None:
+    it = Driven()
+    first = it.user_says("one")
+    assert set(first[0]["item"]) == {"id", "type", "status", "role", "content"}
+    second = it.user_says("two")
+    third = it.user_says("three")
+    done = [events[1]["previous_item_id"] for events in (first, second, third)]
+    assert done == [None, None, second[0]["item"]["id"]]
+    output = {"type": "function_call_output", "call_id": "c", "output": "x"}
+    assert set(it.send("conversation.item.create", item=output)[0]["item"]) == {"id", *output}
+    (created,) = it.send("response.create", response={"output_modalities": ["text"]})
+    response = created["response"]
+    assert (response["status_details"], response["usage"], response["metadata"]) == (None, None, None)
+    events = it.answer(call_tool("book_room", '{"city":"London"}'), say("There you are."))
+    deltas = [event for event in events if event["type"].endswith(".delta")]
+    pieces = [event["delta"] for event in deltas if "call_id" in event]
+    assert pieces == ['{"', "city", '":"', "London", '"}']
+    assert {len(event["delta"] + event["obfuscation"]) for event in deltas} == {16}
+    assert [limit["name"] for limit in events[-1]["rate_limits"]] == ["tokens"]
 
 
 def test_a_failing_model_says_so() -> None:

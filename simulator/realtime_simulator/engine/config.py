@@ -29,10 +29,13 @@ _SERVER_VAD = {
     "type": "server_vad",
     "threshold": 0.5,
     "prefix_padding_ms": 300,
-    "silence_duration_ms": 500,
+    "silence_duration_ms": 200,
     "idle_timeout_ms": None,
     "create_response": True,
     "interrupt_response": True,
+}
+_TRANSCRIPTION_VAD = {
+    key: _SERVER_VAD[key] for key in ("type", "threshold", "prefix_padding_ms", "silence_duration_ms")
 }
 _SEMANTIC_VAD = {
     "type": "semantic_vad",
@@ -50,11 +53,19 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
         "tools": [],
         "tool_choice": "auto",
         "max_output_tokens": "inf",
+        "tracing": None,
         "truncation": "auto",
+        "prompt": None,
         "audio": {
-            "input": {"format": _PCM, "turn_detection": _SERVER_VAD},
+            "input": {
+                "format": _PCM,
+                "transcription": None,
+                "noise_reduction": None,
+                "turn_detection": _SERVER_VAD,
+            },
             "output": {"format": _PCM, "voice": "alloy", "speed": 1.0},
         },
+        "include": None,
     },
     TRANSCRIPTION: {
         "type": TRANSCRIPTION,
@@ -62,12 +73,16 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
         "audio": {
             "input": {
                 "format": _PCM,
-                "transcription": {"model": "gpt-4o-transcribe"},
-                "turn_detection": _SERVER_VAD,
+                "transcription": None,
+                "noise_reduction": None,
+                "turn_detection": _TRANSCRIPTION_VAD,
             }
         },
+        "include": None,
     },
 }
+# What differs from these defaults: the voice, and the silence that ends a turn.
+_OF_MODELS = {"gpt-realtime-2.1": ("marin", 500), "gpt-realtime-2.1-mini": ("marin", 500)}
 # Objects that an update changes field by field; every other value is replaced as a whole.
 _MERGED = {("audio",), ("audio", "input"), ("audio", "output")}
 _NULL_KEPT = {("audio", "input", "turn_detection")}
@@ -85,6 +100,19 @@ def known_models() -> frozenset[str]:
     listed = schemas.get(REQUEST_SCHEMAS[REALTIME])["properties"]["model"]["anyOf"]
     names = (name for option in listed for name in option.get("enum", ()))
     return frozenset((*names, TRANSLATION_MODEL))
+
+
+def _defaults(kind: str, model: str | None) -> dict[str, Any]:
+    """Return the defaults of a session with a model."""
+    values = copy.deepcopy(_DEFAULTS[kind])
+    if kind == REALTIME and model:
+        values["model"] = model
+        if model in _OF_MODELS:
+            audio = values["audio"]
+            audio["output"]["voice"], audio["input"]["turn_detection"]["silence_duration_ms"] = _OF_MODELS[
+                model
+            ]
+    return values
 
 
 class SessionConfig:
@@ -108,9 +136,9 @@ class SessionConfig:
         self.session_id = session_id
         self.expires_at = expires_at
         self.kind: str = str((initial or {}).get("type", REALTIME))
-        self._values = copy.deepcopy(_DEFAULTS[self.kind])
-        if model and self.kind == REALTIME:
-            self._values["model"] = model
+        named = (initial or {}).get("model") or model
+        self._defaults = _defaults(self.kind, named)
+        self._values = copy.deepcopy(self._defaults)
         self._apply(initial or {})
 
     def update(self, fields: Mapping[str, Any], *, voice_locked: bool = False) -> None:
@@ -141,7 +169,7 @@ class SessionConfig:
         self._apply({key: value for key, value in fields.items() if key != "model"})
 
     def _apply(self, fields: Mapping[str, Any]) -> None:
-        self._values = self._merged(self._values, fields, _DEFAULTS[self.kind], ())
+        self._values = self._merged(self._values, fields, self._defaults, ())
 
     def _merged(
         self,
@@ -156,17 +184,26 @@ class SessionConfig:
             default = defaults.get(key)
             if (value is None and here not in _NULL_KEPT) or (here in _EMPTY_RESETS and not value):
                 result.pop(key, None)
-                if default is not None:
+                if key in defaults:
                     result[key] = copy.deepcopy(default)
             elif isinstance(value, Mapping) and here in _MERGED:
                 result[key] = self._merged(current.get(key, {}), value, default or {}, here)
             elif here == ("audio", "input", "turn_detection") and value is not None:
-                result[key] = {**(_SERVER_VAD if value["type"] == "server_vad" else _SEMANTIC_VAD), **value}
+                result[key] = {**self._detection(value["type"]), **value}
+            elif here == ("audio", "input", "transcription"):
+                result[key] = {"language": None, "prompt": None, **value}
             elif here[-1] == "format" and value.get("type") == "audio/pcm":
                 result[key] = {**_PCM, **value}
             else:
                 result[key] = copy.deepcopy(value)
         return result
+
+    def _detection(self, type: str) -> Mapping[str, Any]:
+        """The defaults of a way to find turns."""
+        if type != "server_vad":
+            return _SEMANTIC_VAD
+        detection: Mapping[str, Any] = self._defaults["audio"]["input"]["turn_detection"]
+        return detection
 
     def view(self) -> dict[str, Any]:
         """Return the session as `session.created` and `session.updated` show it."""

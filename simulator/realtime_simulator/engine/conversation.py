@@ -26,7 +26,7 @@ MAX_TEXT_BYTES = 64 * 1024 * 1024
 """The size of all items of clients together, without their sound."""
 MAX_AUDIO_BYTES = 48_000 * 900
 """Sound that is kept, 15 minutes; the oldest items lose theirs beyond that."""
-WITH_STATUS = ("message", "function_call", "function_call_output")
+WITH_STATUS = ("message", "function_call")
 
 
 @attrs.define
@@ -146,10 +146,10 @@ class Conversation:
             over -= len(item.audio)
             item.audio = b""
 
-    def previous_id(self, item: Item) -> str | None:
-        """Return the id of the item before this one, or None."""
+    def previous_when_done(self, item: Item) -> str | None:
+        """Return the `previous_item_id` of `conversation.item.done`: null also after the first item."""
         place = self._items.index(item)
-        return self._items[place - 1].id if place else None
+        return self._items[place - 1].id if place > 1 else None
 
     def delete(self, item_id: str) -> None:
         """Remove an item.
@@ -161,18 +161,16 @@ class Conversation:
 
 
 def item_from_client(fields: Mapping[str, Any], item_id: str) -> dict[str, Any]:
-    """Return a client's item as the API keeps it: with id, object and status.
+    """Return a client's item as the API keeps it: with id and status.
 
     Args:
         fields: The `item` of `conversation.item.create`, already checked.
         item_id: The id for an item that came without one.
     """
-    data = {"id": fields.get("id") or item_id, "object": "realtime.item", **fields}
-    data["id"] = fields.get("id") or item_id
+    shown = {key: value for key, value in fields.items() if key not in ("object", "status")}
+    data = {**shown, "id": fields.get("id") or item_id}
     if data["type"] in WITH_STATUS:
         data["status"] = fields.get("status") or "completed"
-    else:
-        del data["object"]
     return data
 
 
@@ -204,8 +202,10 @@ class Items:
     def add(self, item: Item, after: str | None = None) -> None:
         """Insert a finished item into the conversation, with its events."""
         previous = self._session.conversation.insert(item, after)
-        for type in ("conversation.item.added", "conversation.item.done"):
-            self._session.emit({"type": type, "previous_item_id": previous, "item": item.view()})
+        view, done = item.view(), self._session.conversation.previous_when_done(item)
+        added = {"type": "conversation.item.added", "previous_item_id": previous, "item": view}
+        self._session.emit(added)
+        self._session.emit({"type": "conversation.item.done", "previous_item_id": done, "item": view})
 
     def retrieve(self, event: Mapping[str, Any]) -> None:
         """`conversation.item.retrieve`."""
@@ -269,4 +269,4 @@ class Items:
 def _without_audio(part: Mapping[str, Any]) -> dict[str, Any]:
     if part["type"] != "input_audio":
         return dict(part)
-    return {"transcript": "", **{key: value for key, value in part.items() if key != "audio"}}
+    return {"transcript": None, **{key: value for key, value in part.items() if key != "audio"}}

@@ -26,3 +26,7 @@ class Ids:
             length: The number of characters after it.
         """
         return f"{prefix}_{''.join(self._random.choices(_ALPHABET, k=length))}"
+
+    def obfuscation(self, delta: str) -> str:
+        """Return letters that fill a delta up to a multiple of 16, so that its length tells nothing."""
+        return "".join(self._random.choices(_ALPHABET, k=-len(delta) % 16))

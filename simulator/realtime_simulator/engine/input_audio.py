@@ -190,11 +190,10 @@ class InputAudio:
         item = Item(
             {
                 "id": item_id,
-                "object": "realtime.item",
                 "type": "message",
                 "status": "completed",
                 "role": "user",
-                "content": [{"type": "input_audio", "transcript": ""}],
+                "content": [{"type": "input_audio", "transcript": None}],
             },
             audio,
         )

@@ -63,7 +63,7 @@ class Mcp:
         item.data["tools"] = [dict(tool) for tool in tools or ()]
         outcome = "failed" if tools is None else "completed"
         session.emit({"type": f"mcp_list_tools.{outcome}", "item_id": item_id})
-        previous = session.conversation.previous_id(item)
+        previous = session.conversation.previous_when_done(item)
         session.emit({"type": "conversation.item.done", "previous_item_id": previous, "item": item.view()})
 
     # Approval

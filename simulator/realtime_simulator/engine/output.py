@@ -7,6 +7,7 @@ yielded number is a pause in seconds. They may be interrupted at any pause, and 
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 CHUNK_SAMPLES = RATE // 5
 """Audio of one delta: 200 ms, a whole number of Opus packets."""
+_TOKENS = re.compile(r"\w+|\W+")
 Plan = Generator[float, None, None]
 
 
@@ -62,7 +64,7 @@ class Output:
     def _open(self, data: dict[str, Any]) -> Item:
         item = Item({"id": self._session.ids.new("item"), **data})
         if data["type"] in WITH_STATUS:
-            item.data |= {"object": "realtime.item", "status": "in_progress"}
+            item.data["status"] = "in_progress"
         self.items.append(item)
         self._emit_item("response.output_item.added", item)
         if not self._out_of_band:
@@ -77,7 +79,7 @@ class Output:
             item.data["status"] = "completed" if whole else "incomplete"
         # A client may have deleted the item meanwhile.
         if not self._out_of_band and self._session.conversation.find(item.id) is item:
-            previous = self._session.conversation.previous_id(item)
+            previous = self._session.conversation.previous_when_done(item)
             self._session.emit(
                 {"type": "conversation.item.done", "previous_item_id": previous, "item": item.view()}
             )
@@ -104,6 +106,10 @@ class Output:
             }
         )
 
+    def _emit_delta(self, type: str, item: Item, delta: str, **fields: Any) -> None:
+        obfuscation = self._session.ids.obfuscation(delta)
+        self._emit(type, item, **fields, delta=delta, obfuscation=obfuscation)
+
     def message(self, action: Say) -> Plan:
         """Send an answer as speech or as text."""
         item = self._open({"type": "message", "role": "assistant", "content": []})
@@ -126,7 +132,7 @@ class Output:
                     break
                 said += piece
                 self.made += Tokens(text=text_tokens(piece))
-                self._emit("response.output_text.delta", item, content_index=0, delta=piece)
+                self._emit_delta("response.output_text.delta", item, piece, content_index=0)
                 if self._session.pacing.speed:
                     yield len(piece) / 60 / self._session.pacing.speed
         finally:
@@ -149,7 +155,7 @@ class Output:
                 for word in words[spoken_words:due]:
                     said += word
                     self.made += Tokens(text=text_tokens(word))
-                    self._emit("response.output_audio_transcript.delta", item, content_index=0, delta=word)
+                    self._emit_delta("response.output_audio_transcript.delta", item, word, content_index=0)
                 spoken_words = due
                 item.audio = speech.pcm[: made * 2]
                 self.made += Tokens(audio=output_audio_tokens((made - start) * 1000 / RATE))
@@ -173,11 +179,10 @@ class Output:
         item = self._open({"type": "function_call", "name": action.name, "call_id": call_id, "arguments": ""})
         said = ""
         try:
-            for start in range(0, len(action.arguments), 24):
-                piece = action.arguments[start : start + 24]
+            for piece in _TOKENS.findall(action.arguments):
                 said += piece
                 self.made += Tokens(text=text_tokens(piece))
-                self._emit("response.function_call_arguments.delta", item, call_id=call_id, delta=piece)
+                self._emit_delta("response.function_call_arguments.delta", item, piece, call_id=call_id)
                 if self._session.pacing.speed:
                     yield len(piece) / 60 / self._session.pacing.speed
         finally:
@@ -207,7 +212,7 @@ class Output:
         outcome = "failed"
         try:
             self.made += Tokens(text=text_tokens(action.arguments))
-            self._emit("response.mcp_call_arguments.delta", item, delta=action.arguments)
+            self._emit_delta("response.mcp_call_arguments.delta", item, action.arguments)
             item.data["arguments"] = action.arguments
             self._emit("response.mcp_call_arguments.done", item, arguments=action.arguments)
             self._emit_progress("in_progress", item)

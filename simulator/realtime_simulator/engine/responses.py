@@ -102,14 +102,11 @@ class Response:
             "max_output_tokens": self._limit,
             "audio": {"output": {"format": self.format, "voice": self.voice}},
         }
-        if not self.out_of_band:
-            shown["conversation_id"] = "conv_" + self._session.config.session_id.removeprefix("sess_")
-        if self.params.get("metadata") is not None:
-            shown["metadata"] = self.params["metadata"]
-        if self._details:
-            shown["status_details"] = self._details
-        if self.finished:
-            shown["usage"] = usage(self._given, self._cached, self._output.made)
+        own = "conv_" + self._session.config.session_id.removeprefix("sess_")
+        shown["conversation_id"] = None if self.out_of_band else own
+        shown["metadata"] = self.params.get("metadata")
+        shown["status_details"] = self._details or None
+        shown["usage"] = usage(self._given, self._cached, self._output.made) if self.finished else None
         return shown
 
     def begin(self) -> None:
@@ -178,7 +175,7 @@ class Responses:
         self._session = session
         self._running: dict[str, _Running] = {}
         self._last_input = Tokens()
-        self._requests, self._tokens = 0, 0
+        self._tokens = 0
 
     @property
     def active(self) -> Response | None:
@@ -214,7 +211,6 @@ class Responses:
         given = sum(map(item_tokens, items), self._setup(params))
         response = Response(self._session, params, given, self._last_input)
         self._last_input = given
-        self._requests += 1
         self._tokens += given.total
         self._running[response.id] = running = _Running(response, now)
         response.begin()
@@ -292,11 +288,8 @@ class Responses:
 
     def limits(self) -> list[dict[str, Any]]:
         """Return the `rate_limits` of `rate_limits.updated`."""
-        left = (("requests", REQUEST_LIMIT, self._requests), ("tokens", TOKEN_LIMIT, self._tokens))
-        return [
-            {"name": name, "limit": limit, "remaining": max(0, limit - used), "reset_seconds": 60.0}
-            for name, limit, used in left
-        ]
+        left = max(0, TOKEN_LIMIT - self._tokens)
+        return [{"name": "tokens", "limit": TOKEN_LIMIT, "remaining": left, "reset_seconds": 60.0}]
 
     def _finish(self, running: _Running) -> None:
         del self._running[running.response.id]

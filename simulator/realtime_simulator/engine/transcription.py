@@ -86,7 +86,7 @@ class Transcription:
         words = [text] if model.startswith("whisper") and text else pieces(text)
         for word in words:
             extra = {"logprobs": list(_logprobs([word]))} if wanted else {}
-            self._emit("delta", item, delta=word, **extra)
+            self._emit("delta", item, delta=word, obfuscation=self._session.ids.obfuscation(word), **extra)
         extra = {"logprobs": list(_logprobs(words))} if wanted else {}
         item.data["content"][0]["transcript"] = text
         self._emit("completed", item, transcript=text, usage=_usage(item, text, model), **extra)

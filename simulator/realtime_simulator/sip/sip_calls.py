@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from realtime_simulator.call_registry import CallRegistry
+from realtime_simulator.call_registry import CallRegistry, session_id_of
 from realtime_simulator.faults.catalog import Drawing
 from realtime_simulator.live import LiveSession, Services
 from realtime_simulator.problem import ApiProblem, no_call
@@ -251,10 +251,11 @@ class IncomingCalls:
             Its record, and what is done when each webhook was attempted once, or never will be.
         """
         plan = self._with_faults(incoming.plan)
+        call_id = self._services.ids.new("rtc_u1", 32)
         record = Call(
-            id=self._services.ids.new("rtc_u1", 32),
+            id=call_id,
             kind="sip",
-            session=SessionRecord(id=self._services.ids.new("sess"), transport="sip"),
+            session=SessionRecord(id=session_id_of(call_id), transport="sip"),
             state="ringing",
             sip_headers=incoming.headers(self._services.ids.new("sip", 24)),
         )
