@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 import attrs
 
-from ..http.sending import AsyncHttp, Http
+from ..http.sending import AsyncHttp, Http, receive
 from ..http.settings import checked_key
 from ..worker import in_thread, run_in_thread
 from .blocking import CallConnection, Connection, check_sync
@@ -223,8 +223,12 @@ class _ClientInThreads:
         self._client = client
         self.timeout = client.timeout
 
-    async def request(self, **arguments: Any) -> httpx.Response:
-        """Send a request; once it is cancelled, the connection that was made for it is shut down."""
+    def build_request(self, **arguments: Any) -> httpx.Request:
+        """Build a request, as httpx does."""
+        return self._client.build_request(**arguments)
+
+    async def send(self, request: httpx.Request, **arguments: Any) -> httpx.Response:
+        """Send a request and read the answer; cancelled, the connection that was made for it is shut down."""
         made: list[Any] = []
 
         def trace(step: str, about: dict[str, Any]) -> None:  # called by httpcore
@@ -232,7 +236,8 @@ class _ClientInThreads:
             if step.endswith(".complete") and callable(find := getattr(stream, "get_extra_info", None)):
                 made.append(find("socket"))
 
-        send = partial(self._client.request, **arguments, extensions={"trace": trace})
+        request.extensions = {**request.extensions, "trace": trace}
+        send = partial(receive, self._client, request, arguments, None)  # whoever awaits it has the limit
         sending = asyncio.ensure_future(run_in_thread(send, name="realtime_ext request"))
         try:
             return await asyncio.shield(sending)

@@ -410,7 +410,8 @@ def send(operation: Operation[T], http: Http, options: RequestOptions) -> T:
         key = checked_key(http.settings.ask_key()) if exchange.needs_key else None
         try:
             with quiet():
-                response = _received(client, exchange, key)
+                request = client.build_request(**exchange.request(key))
+                response = receive(client, request, exchange.sending(request), exchange.deadline())
         except httpx.HTTPError as error:
             outcome: Done[T] | float = exchange.failed(error)
         else:
@@ -420,13 +421,24 @@ def send(operation: Operation[T], http: Http, options: RequestOptions) -> T:
         http.clock.sleep(outcome)
 
 
-def _received(client: httpx.Client, exchange: Exchange[Any], key: Secret | None) -> httpx.Response:
-    """Send one attempt's request and return the answer, read within bounds of size and time."""
+def receive(
+    client: httpx.Client, request: httpx.Request, arguments: dict[str, Any], limit: float | None
+) -> httpx.Response:
+    """Send a request and return the answer, read within bounds of size and time.
+
+    Args:
+        client: What sends it.
+        request: The request.
+        arguments: Those of `Exchange.sending`.
+        limit: Seconds until the answer must be there; None for no limit.
+
+    Raises:
+        httpx.HTTPError: There is no answer, or none within the bounds.
+    """
     from .body import CHUNK, Body, too_slow
 
-    limit, began = exchange.deadline(), time.monotonic()
-    request = client.build_request(**exchange.request(key))
-    response = client.send(request, **exchange.sending(request))
+    began = time.monotonic()
+    response = client.send(request, **arguments)
     try:
         if response.is_stream_consumed:  # by a mock, or a hook of the user's
             return response
@@ -443,7 +455,7 @@ def _received(client: httpx.Client, exchange: Exchange[Any], key: Secret | None)
 async def _areceived(
     client: httpx.AsyncClient, exchange: Exchange[Any], key: Secret | None
 ) -> httpx.Response:
-    """Send one attempt's request and return the answer; the same, awaited."""
+    """Send one attempt's request and return the answer, read within bounds of size and time."""
     import asyncio
 
     from .body import CHUNK, Body, too_slow
@@ -454,9 +466,9 @@ async def _areceived(
     try:
         async with timer:
             response = await client.send(request, **exchange.sending(request))
+            if response.is_stream_consumed:
+                return response
             try:
-                if response.is_stream_consumed:
-                    return response
                 body = Body(response)
                 async for chunk in response.aiter_raw(CHUNK):
                     body.add(chunk)
