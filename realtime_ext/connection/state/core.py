@@ -696,6 +696,8 @@ class ConnectionState:
         ending = self.ending
         if ending is None or ending.code not in _REJECTED or self.session is not None:
             return None
+        if self._rejection is None and not ending.reason.startswith("invalid_request_error"):
+            return None
         status = _REJECTED[ending.code]
         kind, _, code = ending.reason.partition(".")
         return _refusal(self._rejection or {"message": ending.reason, "type": kind, "code": code}, status)
