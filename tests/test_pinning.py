@@ -235,7 +235,7 @@ def test_a_program_calls_the_simulator(alone: Path, program: Path) -> None:
         )
     assert printed.split() == [
         *("ek_", "/v1/realtime/calls", "v=0", "RealtimeServerEventResponseDone"),
-        *(LOCK["version"], LOCK["version"].rsplit("." + SOURCE["date"].replace("-", ""), 1)[0]),
+        *(LOCK["version"], realtime_api.SPEC_VERSION),
     ]
 
 
