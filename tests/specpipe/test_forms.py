@@ -46,9 +46,9 @@ def test_lists_of_objects(part: str, value: Any) -> None:
     [
         ("date = 2026-08-21", "text in quotes"),
         ("url = 1", "text in quotes"),
-        ('post = "1"', "a whole number"),
-        ("post = -1", "a whole number"),
-        ("post = true", "a whole number"),
+        ("version = 1", "text in quotes"),
+        ('version = "1.0"', "semantic version"),
+        ('version = "v1.0.0"', "semantic version"),
         ('date = "21.8.2026"', "YYYY-MM-DD"),
         ('sha256 = "x"', "64 hex digits"),
         ("more = 1", "unexpected keyword"),
@@ -61,11 +61,11 @@ def test_a_source_file_that_is_refused(line: str, told: str, tmp_path: Path) -> 
         "commit": 'commit = ""',
         "date": 'date = "2026-08-21"',
         "sha256": f'sha256 = "{"0" * 64}"',
-        "post": "post = 1",
+        "version": 'version = "2.3.0"',
     }
     path = tmp_path / "SOURCE.toml"
     path.write_text("\n".join(lines.values()))
-    assert source.read(path).version("2.3.0") == "2.3.0.20260821.post1"
+    assert source.read(path).version == "2.3.0"
     lines[line.split()[0]] = line
     path.write_text("\n".join(lines.values()))
     with pytest.raises(SpecError, match=told):
