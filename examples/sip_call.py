@@ -33,6 +33,7 @@ SESSION = (
     SessionBuilder("gpt-realtime")
     .instructions("You answer for the front desk of a small hotel. Greet the caller.")
     .voice("marin")
+    .semantic_vad()  # waits until a sentence is over; by default 200 ms of silence end a caller's turn
     .transcribe("gpt-4o-transcribe")
 )
 

@@ -11,7 +11,12 @@ from realtime_ext import AsyncRealtimeClient, SessionBuilder, types
 
 
 async def call(question: Path, reply: Path) -> None:
-    session = SessionBuilder("gpt-realtime").instructions("Answer in one sentence.").voice("marin")
+    session = (
+        SessionBuilder("gpt-realtime")
+        .instructions("Answer in one sentence.")
+        .voice("marin")
+        .semantic_vad()  # waits until a sentence is over; by default 200 ms of silence end a turn
+    )
     async with (
         AsyncRealtimeClient() as client,
         client.dial(
