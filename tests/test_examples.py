@@ -155,7 +155,7 @@ def test_browser_call_serves_the_page_and_secrets_that_make_calls(browser_server
 def test_browser_call_works_in_a_browser(browser_server: str, tmp_path: Path) -> None:
     browser_path = next((path for name in BROWSERS if (path := shutil.which(name))), None)
     assert browser_path, f"none of {', '.join(BROWSERS)} is on PATH; on Debian: apt-get install chromium"
-    silence = tmp_path / "silence.wav"  # the browser's own fake microphone beeps, which interrupts the greeting
+    silence = tmp_path / "silence.wav"  # the browser's own microphone beeps, which interrupts
     audio.write_wav(silence, bytes(48_000))
     flags = [*FLAGS, f"--use-file-for-fake-audio-capture={silence}"]
     with sync_playwright() as playwright:

@@ -6,9 +6,8 @@ Limits come from `realtime_api.schemas` alone. This package must not send anythi
 """
 
 from .builders import SessionBuilder, TranscriptionSessionBuilder, TranslationSessionBuilder, with_tools
-from .check import beta_response_fields, check_model
+from .check import beta_response_fields, check_model, encode, resolve, resolve_update
 from .given import SessionLike, SupportsToDict, merge
-from .resolve import encode, resolve, resolve_update
 
 __all__ = [
     "SessionBuilder",

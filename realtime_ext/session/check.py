@@ -1,11 +1,11 @@
-"""The one check of a session, whether it came as a builder, a model or a dict.
+"""From a builder, a model or a dict that is passed as a session to the checked JSON object that is sent.
 
 The job: apply the schemas, the beta names and the rules, and order what they find: beta names,
 `type`, the schema's fields in its own order, the rules. Limits are the schema's alone; rules are about
 several fields at once, or about what a session would do later. A rule about fields that an update leaves out
 finds nothing in the update; it is applied again to the merged session.
 
-This module must not change what it checks.
+Every operation with a session comes through here. What is checked is not changed.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from typing import Any
 
 import attrs
 
+from .. import _json
 from ..errors import SessionConfigError, SessionConfigWarning, SessionProblem
 from ..schema import ABSENT, SECRET_FIELDS, Fault, check, place, shown
-from .given import Given, problem
+from .given import Given, SessionLike, merge, problem, read
 from .kinds import (
     BETA_FIELDS,
     BETA_FORMATS,
@@ -38,7 +39,16 @@ from .kinds import (
     schema_fields,
 )
 
-__all__ = ["Findings", "beta_response_fields", "check_model", "examine", "find_problems", "report"]
+__all__ = [
+    "Findings",
+    "beta_response_fields",
+    "check_model",
+    "encode",
+    "examine",
+    "report",
+    "resolve",
+    "resolve_update",
+]
 
 _PACKAGE = str(Path(__file__).parent.parent) + os.sep
 _FORMAT = re.compile(r"audio\.(?:input|output)\.format(?:\.type)?")
@@ -48,6 +58,118 @@ _GONE = {
 }
 _REASONING = {"parallel_tool_calls": "parallel tool calls", "reasoning": "reasoning settings"}
 _LOCATIONS = ("server_url", "connector_id", "tunnel_id")
+
+
+def resolve(
+    session: SessionLike,
+    *,
+    validate: bool,
+    kinds: tuple[str, ...] = ("realtime", "transcription"),
+    model: str | None = None,
+) -> dict[str, Any]:
+    """Turn a new session into the JSON object that is sent.
+
+    Args:
+        session: A builder, a generated model or a dict.
+        validate: Whether to check it.
+        kinds: The kinds that the operation accepts: `realtime`, `transcription`, `translation`, and
+            `realtime_older` or `transcription_older` for the forms without `type`, in which beta names are
+            right.
+        model: The model that serves it unless the session names one: the one in a connection's address.
+
+    Returns:
+        The object, new.
+
+    Raises:
+        SessionConfigError: The API would refuse it; `problems` has everything that is wrong.
+        TypeError: It is none of the three.
+
+    Warns:
+        SessionConfigWarning: A field is not known, or it is not known whether the model has what is asked.
+    """
+    given = read(session)
+    if validate:
+        report(examine(given, kinds, model=model))
+    return given.body
+
+
+def encode(body: dict[str, Any]) -> bytes:
+    """Encode a resolved session, or a body that holds one, as JSON.
+
+    Raises:
+        SessionConfigError: Something in it has no JSON form.
+    """
+    try:
+        return _json.encode(body, plain=True).encode()
+    except ValueError as error:
+        message = f"session: cannot be written as JSON: {error}"
+        raise SessionConfigError([SessionProblem("session", body, "JSON values", message)]) from error
+
+
+def resolve_update(
+    session: SessionLike,
+    current: SessionLike | None = None,
+    *,
+    validate: bool,
+    kinds: tuple[str, ...] = ("realtime", "transcription"),
+) -> dict[str, Any]:
+    """Turn an update of a running session into the JSON object that is sent.
+
+    Args:
+        session: What changes: a builder, a generated model or a dict.
+        current: The session as it is, as far as it is known; rules across fields are applied to the two
+            merged.
+        validate: Whether to check it. What was wrong with the current session already is not reported.
+        kinds: The kinds that the connection serves; a known `type` of the current session narrows them.
+
+    Returns:
+        The object, new. A translation session's model, which an update can't name, is left out.
+
+    Raises:
+        SessionConfigError: The API would refuse it; `problems` has everything that is wrong.
+        TypeError: It is none of the three.
+
+    Warns:
+        SessionConfigWarning: A field is not known, or it is not known whether the model has what is asked.
+    """
+    given = read(session)
+    before = {} if current is None else read(current).body
+    body = dict(given.body)
+    if kinds == ("translation",):
+        body.pop("model", None)
+    if validate:
+        kinds = (before["type"],) if before.get("type") in kinds else kinds
+        findings = examine(
+            Given(body, given.extras, given.problems),
+            kinds,
+            is_update=True,
+            is_partial=True,
+            model=_model(before),
+        )
+        after = _across(before, body) if current is not None else []
+        fields = {found.field for found in findings.problems}
+        more = [found for found in (*_changed_model(given.body, before), *after) if found.field not in fields]
+        report(Findings((*findings.problems, *more), findings.warnings))
+    return body
+
+
+def _model(session: dict[str, Any]) -> str | None:
+    model = session.get("model")
+    return model if isinstance(model, str) else None
+
+
+def _changed_model(update: dict[str, Any], before: dict[str, Any]) -> list[SessionProblem]:
+    was, now = _model(before), update.get("model")
+    if was is None or now in (None, was):
+        return []
+    return [problem("model", now, (was,), f"expected {was!r}", hint="a session's model never changes")]
+
+
+def _across(before: dict[str, Any], update: dict[str, Any]) -> list[SessionProblem]:
+    """Return what the rules find in the two merged and didn't find before."""
+    after = merge(before, update)
+    known = _find_problems(before, _model(before), is_partial=False)
+    return [found for found in _find_problems(after, _model(after), is_partial=False) if found not in known]
 
 
 @attrs.frozen
@@ -88,7 +210,7 @@ def examine(
     own = body.get("model")
     model = own if isinstance(own, str) else model
     faults = check(place(kind.update if is_update else kind.schema), body, with_notes=True)
-    rules = [*_other_api(model), *find_problems(body, model, is_partial=is_partial)]
+    rules = [*_other_api(model), *_find_problems(body, model, is_partial=is_partial)]
     questions = [] if _REASONING.keys().isdisjoint(body) else _open_questions(body, model)
     questions += _misspelt(body if model is None else {**body, "model": model}, kind)
     betas: dict[str, SessionProblem] = {}
@@ -232,7 +354,7 @@ def _with_format_hint(found: SessionProblem) -> SessionProblem:
     return attrs.evolve(found, message=f"{found.message}; {origin}: write {path} = {BETA_FORMATS[beta]}")
 
 
-def find_problems(session: dict[str, Any], model: str | None, *, is_partial: bool) -> list[SessionProblem]:
+def _find_problems(session: dict[str, Any], model: str | None, *, is_partial: bool) -> list[SessionProblem]:
     """Apply the rules that a schema can't state.
 
     Args:
