@@ -163,4 +163,5 @@ def test_an_item_that_json_can_not_hold_is_left_out_of_a_replay(flavour: Flavour
             assert len(connection.replay_items()) == 2
             connection.commit_audio()
             assert connection.wait_for(Reconnected).replayed == 1
-        assert [event["item"]["content"] for event in server.peers[1].received] == [[part]]
+            replayed = server.wait_for("conversation.item.create")
+        assert [event["item"]["content"] for event in replayed] == [[part]]

@@ -113,6 +113,8 @@ def test_a_tape_is_readable_lines_without_secrets(upstream: Simulator, tape: Pat
             socket.recv(10)
         with dial(recorder, key="sk-wrong-wrong") as socket:
             assert json.loads(socket.recv(10))["error"]["code"] == "invalid_api_key"
+            with pytest.raises(ConnectionClosed):
+                socket.recv(10)
     text = tape.read_text()
     for secret in (own, theirs, "hush-hush", "sk-wrong-wrong", "ek_"):
         assert secret not in text
