@@ -36,7 +36,11 @@ def _no_thread_stays_behind() -> Iterator[None]:
 
 
 def own_threads() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith("realtime_ext")]
+    """The connections' threads that go on; one that is told to end may need a moment."""
+    own = [thread for thread in threading.enumerate() if thread.name.startswith("realtime_ext")]
+    for thread in own:
+        thread.join(2)
+    return [thread.name for thread in own if thread.is_alive()]
 
 
 def other_tasks() -> list[str]:
