@@ -56,6 +56,9 @@ _Rules = dict[str, tuple[Test, str]]
 #: Pointer, value, what its keywords must be, and the keywords that must be there.
 Part = tuple[str, Any, _Rules, tuple[str, ...]]
 _EXPECTED = "see the OpenAPI specification for what stands here"
+#: Bounds, some times what a large API has: a small file can unfold to what nobody could generate.
+MAX_PARTS = 50_000
+MAX_WIDTH = 2_000
 _SCHEMA_RULES: _Rules = {
     "$ref": (_text, "text"),
     "type": (_either(_text, _list_of(_text, least=1)), "a type's name, or a list of them"),
@@ -142,7 +145,13 @@ def check(document: Document) -> None:
 
 
 def _check(parts: Iterable[Part]) -> None:
-    for at, node, rules, needed in parts:
+    for count, (at, node, rules, needed) in enumerate(parts):
+        if count == MAX_PARTS:
+            raise SpecError(
+                f"more than {MAX_PARTS:,} schemas and other parts",
+                pointer=at,
+                hint="slice less of it; look for YAML aliases that repeat each other",
+            )
         if not isinstance(node, dict):
             raise SpecError(f"{type(node).__name__} where an object is expected", pointer=at, hint=_EXPECTED)
         for key in needed:
@@ -215,5 +224,12 @@ def _schemas(schema: Any, at: str) -> Iterator[Part]:
     if isinstance(schema, bool):
         return
     yield at, schema, _SCHEMA_RULES, ()
+    for key, value in schema.items():
+        if isinstance(value, (dict, list)) and len(value) > MAX_WIDTH and key in _SCHEMA_RULES:
+            raise SpecError(
+                f"`{key}` has {len(value):,} entries, more than {MAX_WIDTH:,}",
+                pointer=f"{at}/{escape(key)}",
+                hint="no package can be made of so many; describe them as one map, or as text",
+            )
     for step, child in children(schema):
         yield from _schemas(child, at + step)

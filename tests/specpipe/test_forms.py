@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from specpipe import slice, source
+from specpipe import forms, slice, source, transforms
 from specpipe.errors import SpecError
 
 from tests.specpipe.cases import document
@@ -70,3 +70,28 @@ def test_a_source_file_that_is_refused(line: str, told: str, tmp_path: Path) -> 
     path.write_text("\n".join(lines.values()))
     with pytest.raises(SpecError, match=told):
         source.read(path)
+
+
+def test_a_schema_has_a_bounded_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forms, "MAX_WIDTH", 3)
+    few, many = ({f"p{n}": {"type": "string"} for n in range(count)} for count in (3, 4))
+    forms.check(document({"A": {"properties": few}}))
+    for wide in ({"properties": many}, {"anyOf": [*many.values()]}, {"enum": [*many]}):
+        with pytest.raises(SpecError, match="4 entries, more than 3") as caught:
+            forms.check(document({"A": {"items": wide}}))
+        assert caught.value.pointer == f"/components/schemas/A/items/{next(iter(wide))}"
+
+
+def test_a_description_has_a_bounded_number_of_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forms, "MAX_PARTS", 5)
+    forms.check(document({f"S{n}": {} for n in range(5)}))
+    with pytest.raises(SpecError, match="more than 5 schemas and other parts"):
+        forms.check(document({f"S{n}": {} for n in range(6)}))
+
+
+def test_a_package_has_a_bounded_number_of_classes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transforms, "MAX_SCHEMAS", 2)
+    inline = {"type": "object", "properties": {"a": {"type": "object", "properties": {"b": {}}}}}
+    transforms.apply(document({"A": inline}))
+    with pytest.raises(SpecError, match="4 schemas, with those that inline objects become"):
+        transforms.apply(document({"A": inline, "B": inline}))

@@ -11,7 +11,11 @@ from collections.abc import Callable
 import attrs
 
 from ..document import Document
+from ..errors import SpecError
 from . import compose, inline, parts, spelling, unions
+
+#: Classes that a package can have at most: some twice what a large API needs.
+MAX_SCHEMAS = 5_000
 
 
 @attrs.frozen
@@ -109,9 +113,17 @@ def apply(document: Document) -> tuple[Document, list[tuple[str, int]]]:
 
     Returns:
         The normalised document, and each transform's name with its count of matches.
+
+    Raises:
+        SpecError: there are more than 5,000 schemas by now.
     """
     counts = []
     for transform in TRANSFORMS:
         document, count = transform.rule(document)
         counts.append((transform.name, count))
+    if (number := len(document["components"]["schemas"])) > MAX_SCHEMAS:
+        raise SpecError(
+            f"{number:,} schemas, with those that inline objects become, more than {MAX_SCHEMAS:,}",
+            hint="slice less of it; look for YAML aliases that repeat each other",
+        )
     return document, counts
