@@ -94,7 +94,7 @@ def run(
     shutil.copyfile(samples / "offer-chromium-audio-datachannel.sdp", folder / "offer.sdp")
     shutil.copyfile(ROOT / "examples" / "question.wav", folder / "question.wav")
     with (
-        Simulator(**options) as sim,
+        Simulator(**{"keep_audio": True, **options}) as sim,
         contextlib.ExitStack() as stack,
         _environment(sim),
         asyncio.Runner() as runner,

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         say,
     )
     from realtime_simulator.faults.catalog import FAULTS, Fault
-    from realtime_simulator.records import Call, RequestRecord, SessionRecord
+    from realtime_simulator.records import Call, RequestRecord, SessionEvent, SessionRecord
     from realtime_simulator.scenario.rules import sequence
     from realtime_simulator.scenario.scenario_file import ScenarioError
     from realtime_simulator.simulator import Simulator, record_session, replay_session
@@ -43,6 +43,7 @@ _HOMES = {
     "RequestRecord": "records",
     "Say": "engine.turn",
     "ScenarioError": "scenario.scenario_file",
+    "SessionEvent": "records",
     "SessionRecord": "records",
     "Simulator": "simulator",
     "Turn": "engine.turn",
@@ -65,6 +66,7 @@ __all__ = [
     "RequestRecord",
     "Say",
     "ScenarioError",
+    "SessionEvent",
     "SessionRecord",
     "Simulator",
     "Turn",

@@ -75,6 +75,7 @@ def arguments(program: str = PROGRAM) -> argparse.ArgumentParser:
     add("--model", action="append", default=[], metavar="NAME", help="a further model's name to accept")
     add("--profile", default="openai", choices=("openai", "azure"), help="whose service it is (openai)")
     add("--log-level", default="info", choices=("debug", "info", "warning", "error"))
+    add("--verbose", action="store_true", help="a line for each event of each session as well")
     add("--json", action="store_true", help="print a JSON object a line; the first has the addresses")
     passing = parser.add_mutually_exclusive_group()
     passing.add_argument("--record", metavar="FILE", help="record what goes to --upstream and back")
@@ -181,6 +182,8 @@ def _serve(words: list[str], program: str) -> int:
     logger.addHandler(handler)
     logger.setLevel(options.log_level.upper())
     logger.propagate = False
+    if options.verbose:
+        logging.getLogger(f"{logger.name}.events").setLevel(logging.DEBUG)
 
     try:
         simulator = _simulator(options)

@@ -38,11 +38,13 @@ from realtime_simulator.engine.turn import Action, Fail, Heard, Say, Turn
 from realtime_simulator.faults.catalog import Faults
 from realtime_simulator.media.speech import PACKET_SAMPLES, PCM
 from realtime_simulator.media.voice import Speaker
-from realtime_simulator.records import Records, SessionRecord
+from realtime_simulator.records import Direction, Records, SessionRecord, summary
 from realtime_simulator.scenario.rules import Behavior, actions
 from realtime_simulator.settings import Settings
 
 logger: logging.Logger = logging.getLogger("realtime_simulator")
+event_log: logging.Logger = logging.getLogger("realtime_simulator.events")
+"""A line for each event of each session."""
 Send = Callable[[Mapping[str, Any]], None]
 Ended = Callable[[int, str], None]
 FAULT = 1011
@@ -175,7 +177,10 @@ class LiveSession:
         self._tasks: set[asyncio.Task[None]] = set()
         self._pumping = False
         self._end: tuple[int, str] | None = None
+        record.begun = services.clock.unix()
         record.read_from(self._look)
+        if services.settings.keep_audio:
+            record.keep_audio(services.settings.keep_audio, services.records.audio)
         with self._step():
             pass
 
@@ -200,7 +205,7 @@ class LiveSession:
         with self._step():
             if greet:
                 created = self.session.greeting()
-                self.record.add_sent(created)
+                self._note("sent", created)
                 send(created)
 
     def detach(self, send: Send) -> None:
@@ -212,7 +217,7 @@ class LiveSession:
         with self._step():
             event = self.session.receive_text(message, self.now)
             if event is not None:
-                self.record.add_received(event)
+                self._note("received", event)
 
     def hear(self, pcm: bytes) -> None:
         """Process sound from the peer's track, PCM16 mono at 24 kHz."""
@@ -261,6 +266,12 @@ class LiveSession:
         self._services.records.changed()
         self._set_timer()
 
+    def _note(self, direction: Direction, event: Mapping[str, Any]) -> None:
+        """Record an event, and log it where that is asked for."""
+        self.record.add(direction, event, self._services.clock.unix())
+        if event_log.isEnabledFor(logging.DEBUG):
+            event_log.debug("session %s: %s %s", self.record.id, direction, summary(event))
+
     def _look(self) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         return self.session.view(), self.session.items()
 
@@ -281,7 +292,7 @@ class LiveSession:
     def _act(self, effect: Effect) -> None:
         match effect:
             case Emit(event):
-                self.record.add_sent(event)
+                self._note("sent", event)
                 for send in list(self._listeners):
                     send(event)
             case AnswerNeeded(response_id, turn):

@@ -23,8 +23,8 @@ _REMOVED = ("OPENAI_ORG_ID", "OPENAI_PROJECT_ID")
 
 @pytest.fixture
 def realtime_simulator_options() -> Mapping[str, Any]:
-    """Return keyword arguments for `Simulator`: none, unless you define a fixture of this name yourself."""
-    return {}
+    """Return keyword arguments for `Simulator`: audio is kept, unless you define a fixture of this name."""
+    return {"keep_audio": True}
 
 
 @pytest.fixture

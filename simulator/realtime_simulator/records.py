@@ -6,6 +6,7 @@ The simulator's thread writes them; any thread may read them at any time.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import threading
@@ -19,72 +20,151 @@ from realtime_simulator.media.speech import RATE
 
 logger: logging.Logger = logging.getLogger("realtime_simulator")
 MAX_AUDIO_SECONDS = 600
-"""Of each direction of a session this much sound is kept, from its start."""
+"""Of each direction of a session this much sound can be kept, from its start."""
+MAX_AUDIO_BYTES = 256 * 1024 * 1024
+"""Of all sessions' sound together this much is kept."""
 MAX_EVENTS = 20_000
-"""Of each direction of a session this many events are kept; the oldest tenth goes when there are more."""
-_EVENT_BYTES = 1024
-"""What an event counts for."""
-_LONG = 256
-CallState = Literal["ringing", "connecting", "connected", "ended"]
+"""Of a session this many events are kept; the oldest tenth goes when there are more."""
+MAX_EVENTS_BYTES = 16 * 1024 * 1024
+"""Of a session's events about this much is kept, and the newest one in any case."""
+MAX_SESSIONS_BYTES = 64 * 1024 * 1024
+"""Of all ended sessions' events together about this much is kept; the oldest sessions lose theirs."""
 MAX_BODIES_BYTES = 64 * 1024 * 1024
 """Of all requests' bodies together this much is kept."""
-MAX_SESSIONS_BYTES = 256 * 1024 * 1024
-"""Of all ended sessions' sound and events together about this much is kept; the oldest ones are emptied."""
+_EVENT_BYTES = 1024
+"""What an event counts for, besides its texts."""
+_LONG = 256
+_BINARY = ("audio", "delta", "image_url")
+_SHOWN = 80
+_TELLING = (
+    ("error", "message"),
+    ("response", "status"),
+    ("item", "type"),
+    ("part", "type"),
+    ("session", "model"),
+    ("audio",),
+    ("delta",),
+    ("transcript",),
+    ("text",),
+    ("arguments",),
+    ("event",),
+    ("item_id",),
+)
+CallState = Literal["ringing", "connecting", "connected", "ended"]
+Direction = Literal["received", "sent"]
+
+
+class Budget:
+    """How many bytes of sound all sessions of a simulator may still keep.
+
+    Args:
+        left: Bytes.
+    """
+
+    def __init__(self, left: int | None = None) -> None:
+        self.left: int = MAX_AUDIO_BYTES if left is None else left
 
 
 class Recording:
-    """Sound as it went by, PCM16 mono at 24 kHz.
-
-    Only the first `MAX_AUDIO_SECONDS` are kept; `seconds` counts on.
-    """
+    """Sound as it went by, PCM16 mono at 24 kHz. It is counted, and kept if that was asked for."""
 
     def __init__(self) -> None:
         self._kept = bytearray()
         self._size = 0
+        self._limit: int | None = None
+        self._budget = Budget(0)
+
+    def keep(self, seconds: float, budget: Budget) -> None:
+        """Keep sound from now on.
+
+        Args:
+            seconds: How much, from the start.
+            budget: What it is taken from.
+        """
+        self._limit, self._budget = int(seconds * RATE) * 2, budget
 
     def add(self, pcm: bytes) -> None:
         self._size += len(pcm)
-        room = MAX_AUDIO_SECONDS * RATE * 2 - len(self._kept)
-        if room > 0:
+        if self._limit is not None:
+            room = max(0, min(self._limit - len(self._kept), self._budget.left, len(pcm)))
             self._kept += pcm[:room]
+            self._budget.left -= room
 
     def forget(self) -> None:
+        self._budget.left += len(self._kept)
         self._kept = bytearray()
 
     @property
     def pcm(self) -> bytes:
-        return bytes(self._kept)
+        """What was kept.
 
-    @property
-    def size(self) -> int:
-        return len(self._kept)
+        Raises:
+            RuntimeError: Nobody asked for sound to be kept.
+        """
+        if self._limit is None:
+            raise RuntimeError(
+                "the simulator keeps no audio unless it is asked to: Simulator(keep_audio=True)"
+            )
+        return bytes(self._kept)
 
     @property
     def seconds(self) -> float:
         return self._size / 2 / RATE
 
 
+@attrs.frozen(kw_only=True)
+class SessionEvent:
+    """An event that went by in a session.
+
+    Args:
+        number: Its place among all events of the session, from 1.
+        time: When, in unix seconds on the simulator's clock.
+        direction: `received` from a client, or `sent` by the simulator.
+        event: The event, without long audio.
+        size: About how many bytes it occupies.
+    """
+
+    number: int
+    time: float
+    direction: Direction
+    event: dict[str, Any]
+    size: int = attrs.field(repr=False)
+
+    def view(self) -> dict[str, Any]:
+        """Return it as JSON shows it."""
+        return {
+            "number": self.number,
+            "time": round(self.time, 6),
+            "direction": self.direction,
+            "event": self.event,
+        }
+
+
 @attrs.define(kw_only=True, eq=False)
 class SessionRecord:
-    """One session, with the events and the sound of both directions.
+    """One session, with what went by in both directions.
 
     Args:
         id: `sess_…`.
         transport: How it came.
-        received: Client events in order, also those that were refused, without long audio.
-        sent: Server events in order, without long audio.
+        begun: When it began, in unix seconds on the simulator's clock.
+        audio_in: The user's sound.
+        audio_out: The model's sound; on a call only what was really played.
         ended: Why it ended; None while it lasts.
     """
 
     id: str
     transport: Literal["webrtc", "websocket", "sip"]
-    received: list[dict[str, Any]] = attrs.field(factory=list, repr=False)
-    sent: list[dict[str, Any]] = attrs.field(factory=list, repr=False)
+    begun: float = 0.0
     audio_in: Recording = attrs.field(factory=Recording, repr=False)
     audio_out: Recording = attrs.field(factory=Recording, repr=False)
     ended: str | None = None
+    _events: list[SessionEvent] = attrs.field(factory=list, init=False, repr=False)
+    _count: int = attrs.field(default=0, init=False, repr=False)
+    _size: int = attrs.field(default=0, init=False, repr=False)
+    _watchers: set[Callable[[], None]] = attrs.field(factory=set, init=False, repr=False)
     _look: Callable[[], tuple[dict[str, Any], list[dict[str, Any]]]] = attrs.field(
-        default=lambda: ({}, []), repr=False
+        default=lambda: ({}, []), init=False, repr=False
     )
 
     def read_from(self, look: Callable[[], tuple[dict[str, Any], list[dict[str, Any]]]]) -> None:
@@ -96,6 +176,7 @@ class SessionRecord:
         last = self._look()
         self._look = lambda: last
         self.ended = reason
+        self._tell()
 
     @property
     def config(self) -> dict[str, Any]:
@@ -108,55 +189,163 @@ class SessionRecord:
         return self._look()[1]
 
     @property
-    def received_audio(self) -> bytes:
-        """The user's sound, PCM16 mono at 24 kHz."""
-        return self.audio_in.pcm
+    def events(self) -> Sequence[SessionEvent]:
+        """What went by, oldest first: client events, also those that were refused, and server events."""
+        return list(self._events)
 
     @property
-    def sent_audio(self) -> bytes:
-        """The model's sound, PCM16 mono at 24 kHz; on a call only what was really played."""
-        return self.audio_out.pcm
-
-    def add_sent(self, event: Mapping[str, Any]) -> None:
-        """Keep a server event."""
-        _keep(self.sent, event)
-
-    def add_received(self, event: Mapping[str, Any]) -> None:
-        """Keep a client event."""
-        _keep(self.received, event)
-
-    def forget(self) -> None:
-        """Drop sound and events; configuration and items stay."""
-        for kept in (self.received, self.sent):
-            kept.clear()
-        for recording in (self.audio_in, self.audio_out):
-            recording.forget()
+    def received(self) -> Sequence[dict[str, Any]]:
+        """Client events in order, also those that were refused, without long audio."""
+        return self._in("received")
 
     @property
-    def size(self) -> int:
-        """About how many bytes sound and events occupy."""
-        events = len(self.received) + len(self.sent)
-        return self.audio_in.size + self.audio_out.size + events * _EVENT_BYTES
+    def sent(self) -> Sequence[dict[str, Any]]:
+        """Server events in order, without long audio."""
+        return self._in("sent")
 
     def types_sent(self) -> list[str]:
         """Return the types of the server events, in order."""
         return [str(event["type"]) for event in self.sent]
 
+    @property
+    def received_audio(self) -> bytes:
+        """The user's sound, PCM16 mono at 24 kHz, where `keep_audio` asks for it.
 
-def _keep(events: list[dict[str, Any]], event: Mapping[str, Any]) -> None:
-    events.append(without_audio(event))
-    if len(events) > MAX_EVENTS:
-        del events[: MAX_EVENTS // 10]
+        Raises:
+            RuntimeError: Nobody asked for it.
+        """
+        return self.audio_in.pcm
+
+    @property
+    def sent_audio(self) -> bytes:
+        """The model's sound, PCM16 mono at 24 kHz, where `keep_audio` asks for it; on a call only what was
+        really played.
+
+        Raises:
+            RuntimeError: Nobody asked for it.
+        """
+        return self.audio_out.pcm
+
+    def keep_audio(self, seconds: float, budget: Budget) -> None:
+        """Keep the sound of both directions from now on; otherwise as `Recording.keep`."""
+        self.audio_in.keep(seconds, budget)
+        self.audio_out.keep(seconds, budget)
+
+    def add(self, direction: Direction, event: Mapping[str, Any], time: float) -> None:
+        """Keep an event.
+
+        Args:
+            direction: Where it went.
+            event: The event.
+            time: When, in unix seconds.
+        """
+        shown, size = _without_binary(event)
+        self._count += 1
+        self._events.append(
+            SessionEvent(number=self._count, time=time, direction=direction, event=shown, size=size)
+        )
+        self._size += size
+        while len(self._events) > 1 and (len(self._events) > MAX_EVENTS or self._size > MAX_EVENTS_BYTES):
+            over = max(1, len(self._events) // 10)
+            self._size -= sum(one.size for one in self._events[:over])
+            del self._events[:over]
+        self._tell()
+
+    async def changed(self, after: int) -> None:
+        """Wait, in the simulator's event loop, until there is an event behind this number or no more to come.
+
+        Args:
+            after: The number of the last event that is known.
+        """
+        news = asyncio.Event()
+        self._watchers.add(news.set)
+        try:
+            while self.ended is None and self._count <= after:
+                news.clear()
+                await news.wait()
+        finally:
+            self._watchers.discard(news.set)
+
+    def since(self, number: int) -> Sequence[SessionEvent]:
+        """Return the events after the one with this number, as far as they are kept."""
+        events = list(self._events)
+        return events[max(0, number - events[0].number + 1) :] if events else events
+
+    def forget(self) -> None:
+        """Drop sound and events; configuration and items stay."""
+        self._events.clear()
+        self._size = 0
+        self.forget_audio()
+
+    def forget_audio(self) -> None:
+        """Drop the sound."""
+        for recording in (self.audio_in, self.audio_out):
+            recording.forget()
+
+    @property
+    def size(self) -> int:
+        """About how many bytes its events occupy."""
+        return self._size
+
+    def view(self) -> dict[str, Any]:
+        """Return what it is and how it goes as JSON shows it, without its events."""
+        config = self.config
+        return {
+            "id": self.id,
+            "type": config.get("type", "translation"),
+            "model": config.get("model"),
+            "transport": self.transport,
+            "begun": round(self.begun, 6),
+            "ended": self.ended,
+            "events": self._count,
+            "received_audio_seconds": round(self.audio_in.seconds, 3),
+            "sent_audio_seconds": round(self.audio_out.seconds, 3),
+        }
+
+    def _in(self, direction: Direction) -> list[dict[str, Any]]:
+        return [one.event for one in list(self._events) if one.direction == direction]
+
+    def _tell(self) -> None:
+        for watcher in list(self._watchers):
+            watcher()
 
 
-def without_audio(event: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an event with long base64 replaced by its length; the sound itself is in the recordings."""
-    shown = dict(event)
-    for field in ("audio", "delta"):
-        value = shown.get(field)
-        if isinstance(value, str) and len(value) > _LONG and " " not in value:
-            shown[field] = f"<{len(value)} characters>"
-    return shown
+def summary(event: Mapping[str, Any]) -> str:
+    """Return an event as one line for a log: its type, and what tells it from others of its type."""
+    for names in _TELLING:
+        value: Any = event
+        for name in names:
+            value = value.get(name) if isinstance(value, Mapping) else None
+        if isinstance(value, str) and value:
+            if _is_binary(names[-1], value):
+                return f"{event['type']} <{len(value)} characters>"
+            return f"{event['type']} {json.dumps(value[:_SHOWN] + '…' * (len(value) > _SHOWN))}"
+    return str(event["type"])
+
+
+def _is_binary(key: str, text: str) -> bool:
+    return key in _BINARY and len(text) > _LONG and " " not in text
+
+
+def _without_binary(event: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
+    """Return an event with long base64 replaced by its length, and about how many bytes that occupies."""
+    size = _EVENT_BYTES
+
+    def shown(key: str, value: Any) -> Any:
+        nonlocal size
+        if isinstance(value, str):
+            if _is_binary(key, value):
+                return f"<{len(value)} characters>"
+            size += len(value)
+            return value
+        if isinstance(value, dict):
+            size += _EVENT_BYTES // 4
+            return {name: shown(name, inner) for name, inner in value.items()}
+        if isinstance(value, list):
+            return [shown(key, inner) for inner in value]
+        return value
+
+    return {name: shown(name, value) for name, value in event.items()}, size
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -264,6 +453,7 @@ class Records:
         self.sessions: list[SessionRecord] = []
         self.calls: list[Call] = []
         self.differences: list[str] = []
+        self.audio: Budget = Budget()
 
     def add(self, record: RequestRecord | SessionRecord | Call) -> None:
         """Keep a record, at the cost of the oldest of its kind."""
@@ -273,6 +463,8 @@ class Records:
             self._drop_old_bodies()
         elif isinstance(record, SessionRecord):
             self.sessions.append(record)
+            for dropped in self.sessions[: -self._kept]:
+                dropped.forget_audio()
             del self.sessions[: -self._kept]
             self._drop_old_sessions()
         else:
@@ -289,12 +481,18 @@ class Records:
                 record.body = b""
 
     def _drop_old_sessions(self) -> None:
-        """Keep what the latest ended sessions hold, up to `MAX_SESSIONS_BYTES`."""
+        """Keep the events of the latest ended sessions, up to `MAX_SESSIONS_BYTES`, and half of the room for
+        sound free."""
+        ended = [record for record in self.sessions if record.ended is not None]
         left = MAX_SESSIONS_BYTES
-        for record in reversed([record for record in self.sessions if record.ended is not None]):
+        for record in reversed(ended):
             left -= record.size
             if left < 0:
                 record.forget()
+        for record in ended:
+            if self.audio.left >= MAX_AUDIO_BYTES // 2:
+                break
+            record.forget_audio()
 
     def differs(self, difference: str) -> None:
         """Record where a client didn't send what is being replayed."""

@@ -30,6 +30,7 @@ class Settings:
         rtc_loopback_only: Whether calls use an offer's loopback candidates only.
         espeak: Whether espeak-ng speaks where it is installed.
         kept: How many requests, sessions and calls are remembered.
+        keep_audio: How many seconds of sound are kept of each direction of a session.
         seed: Makes ids repeatable; None for random ones.
         models: Names of models that are known beside those of the API description.
         profile: Whose service is simulated: `openai`, or `azure`, which takes any model's name and refuses
@@ -50,6 +51,7 @@ class Settings:
     rtc_loopback_only: bool = True
     espeak: bool = True
     kept: int = 256
+    keep_audio: float = 0.0
     seed: int | None = None
     models: Sequence[str] = ()
     profile: Profile = "openai"

@@ -20,7 +20,7 @@ from realtime_simulator.assembly import Assembly, assemble
 from realtime_simulator.engine.turn import Pacing
 from realtime_simulator.faults.catalog import Fault, Faults
 from realtime_simulator.problem import ApiProblem
-from realtime_simulator.records import Call, Records, RequestRecord, SessionRecord
+from realtime_simulator.records import MAX_AUDIO_SECONDS, Call, Records, RequestRecord, SessionRecord
 from realtime_simulator.scenario.rules import Answer, Behavior, Hearing, Match, Scenario, Translation
 from realtime_simulator.server import ServerThread
 from realtime_simulator.settings import LOOPBACK, Profile, Settings, check_modes
@@ -60,6 +60,8 @@ class Simulator:
         rtc_loopback_only: Whether only the loopback candidates of an offer are used.
         espeak: Whether espeak-ng speaks where it is installed; otherwise a synthetic voice does.
         kept: How many requests, sessions and calls are remembered.
+        keep_audio: Whether `received_audio` and `sent_audio` of sessions and calls are kept for tests: True
+            for ten minutes of each direction, a number for so many seconds at most; 256 MiB in all.
         seed: Makes ids repeatable; None for random ones.
         models: Names of models that are known beside those of the API description; others are refused.
         profile: `openai`, or `azure`: any model's name is known, and a wrong key is refused with 401 at the
@@ -72,7 +74,7 @@ class Simulator:
         replay: A file that was recorded: its sessions are replayed to clients that send what was recorded.
 
     Raises:
-        ValueError: The webhook secret is malformed.
+        ValueError: The webhook secret is malformed, or `keep_audio` is out of range.
         OSError: The port is in use, on entering.
     """
 
@@ -89,6 +91,7 @@ class Simulator:
         rtc_loopback_only: bool = True,
         espeak: bool = True,
         kept: int = 256,
+        keep_audio: bool | float = False,
         seed: int | None = None,
         models: Sequence[str] = (),
         profile: Profile = "openai",
@@ -111,6 +114,7 @@ class Simulator:
             rtc_loopback_only=rtc_loopback_only,
             espeak=espeak,
             kept=kept,
+            keep_audio=_audio_seconds(keep_audio),
             seed=seed,
             models=tuple(models),
             profile=profile,
@@ -163,6 +167,20 @@ class Simulator:
     def sessions(self) -> Sequence[SessionRecord]:
         """All sessions, oldest first; a call's session too."""
         return self._records.sessions
+
+    def session(self, session_id: str) -> SessionRecord:
+        """Return the session with this id.
+
+        Args:
+            session_id: `sess_…`.
+
+        Raises:
+            LookupError: There is none, or it is no longer remembered.
+        """
+        for session in self._records.sessions:
+            if session.id == session_id:
+                return session
+        raise LookupError(f"there is no session {session_id!r}")
 
     @property
     def requests(self) -> Sequence[RequestRecord]:
@@ -627,6 +645,12 @@ def _in_event_loop() -> bool:
     except RuntimeError:
         return False
     return True
+
+
+def _audio_seconds(keep: bool | float) -> float:
+    if isinstance(keep, bool):
+        return MAX_AUDIO_SECONDS if keep else 0.0
+    return _checked("keep_audio", keep, 0, MAX_AUDIO_SECONDS)
 
 
 def _checked(name: str, value: float, low: float, high: float) -> float:

@@ -38,7 +38,7 @@ TURN = [
 
 @pytest.fixture
 def sim() -> Iterator[Simulator]:
-    with Simulator(espeak=False) as simulator:
+    with Simulator(espeak=False, keep_audio=True) as simulator:
         yield simulator
 
 
@@ -193,7 +193,7 @@ def test_a_hangup_closes_the_callers_connection(sim: Simulator) -> None:
 
 def test_stopping_the_simulator_closes_calls_in_the_middle_of_speech() -> None:
     async def main() -> None:
-        async with Simulator(espeak=False, pacing=Pacing(speed=1)) as sim:
+        async with Simulator(espeak=False, keep_audio=True, pacing=Pacing(speed=1)) as sim:
             sim.on_response(lambda turn: say("a long story " * 50))
             async with Caller(sim) as caller:
                 await caller.connect()

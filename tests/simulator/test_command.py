@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from websockets.sync.client import connect
 
 from .receiver import receiving
 from .test_server import command, environment
@@ -123,6 +124,30 @@ def test_help_names_everything() -> None:
     for word in ("--scenario", "--record", "--replay", "--upstream", "incoming", "fault"):
         assert word in done.stdout
     assert "--header" in run("incoming", "--help").stdout
+
+
+@pytest.mark.parametrize("more", [(), ("--verbose",)])
+def test_verbose_shows_a_line_for_each_event(more: tuple[str, ...]) -> None:
+    with command("--port", "0", "--json", *more) as process:
+        assert process.stdout is not None
+        facts = json.loads(process.stdout.readline())
+        address = facts["base_url"].replace("http", "ws", 1) + "/realtime?model=gpt-realtime"
+        headers = {"authorization": f"Bearer {facts['api_key']}"}
+        with connect(address, additional_headers=headers) as socket:
+            session = json.loads(socket.recv())["session"]["id"]
+            socket.send('{"type": "session.update", "session": {"type": "realtime", "voice": "cedar"}}')
+            message = json.loads(socket.recv())["error"]["message"]
+        process.send_signal(signal.SIGTERM)
+        out, _ = process.communicate(timeout=20)
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert all(line["session_id"] == session for line in lines)
+    shown = [line["event"].removeprefix(f"session {session}: ") for line in lines]
+    events = [
+        'sent session.created "gpt-realtime"',
+        "received session.update",
+        f"sent error {json.dumps(message[:80])}",
+    ]
+    assert [line for line in shown if line.startswith(("sent", "received"))] == (events if more else [])
 
 
 def test_a_call_under_way_does_not_hold_up_the_end() -> None:

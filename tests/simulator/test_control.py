@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import time
 import wave
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,12 +12,14 @@ import httpx
 import pytest
 from realtime_simulator import Simulator
 from realtime_simulator.clock import AdvancingClock
+from realtime_simulator.control import endpoint
 from realtime_simulator.control.endpoint import Endpoint
 from realtime_simulator.credentials import Credentials
 from realtime_simulator.engine.ids import Ids
 from realtime_simulator.media import voice
 
 from .receiver import receiving
+from .wire import Socket
 
 SECRETS = "/v1/realtime/client_secrets"
 
@@ -95,6 +98,98 @@ def test_faults_scenarios_and_time(sim: Simulator, control: httpx.Client) -> Non
     assert refused.json()["error"]["message"].startswith("mine.yaml, line 1: respnses: there is no such")
 
 
+def events_of(answer: dict) -> list[tuple[str, str]]:
+    return [(one["direction"], one["event"]["type"]) for one in answer["events"]]
+
+
+def test_sessions_and_their_events_are_shown_with_times_and_directions(
+    sim: Simulator, control: httpx.Client
+) -> None:
+    with Socket(sim) as socket:
+        socket.update(output_modalities=["text"])
+        socket.send("nonsense")
+        socket.until("error")
+        session = done(control.get("/simulator/sessions"))["sessions"][-1]
+        assert session["id"] == sim.sessions[-1].id == socket.events[0]["session"]["id"]
+        assert (session["type"], session["model"], session["transport"], session["ended"]) == (
+            "realtime",
+            "gpt-realtime",
+            "websocket",
+            None,
+        )
+        path = f"/simulator/sessions/{session['id']}/events"
+        shown = done(control.get(path))
+        assert events_of(shown) == [
+            ("sent", "session.created"),
+            ("received", "session.update"),
+            ("sent", "session.updated"),
+            ("received", "nonsense"),
+            ("sent", "error"),
+        ]
+        assert shown["session"]["events"] == 5
+        assert [one["event"] for one in shown["events"] if one["direction"] == "sent"] == socket.events
+        times = [session["begun"], *(one["time"] for one in shown["events"])]
+        assert times == sorted(times) and abs(times[0] - time.time()) < 86_400
+        assert [one["number"] for one in shown["events"]] == [1, 2, 3, 4, 5]
+        later = done(control.get(path, params={"after": 3}))
+        assert events_of(later) == [("received", "nonsense"), ("sent", "error")]
+        # The same in Python.
+        record = sim.session(session["id"])
+        assert [one.view() for one in record.events] == shown["events"]
+    sim.wait_for(lambda: record.ended is not None)
+    assert done(control.get(path))["session"]["ended"] == "client closed"
+    with pytest.raises(LookupError, match="there is no session 'sess_x'"):
+        sim.session("sess_x")
+
+
+def test_events_are_streamed_as_they_happen_until_the_session_ends(
+    sim: Simulator, control: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(endpoint, "_KEEP_ALIVE_SECONDS", 0.01)
+    headers = {"accept": "text/event-stream"}
+    with Socket(sim) as socket:
+        socket.recv()
+        path = f"/simulator/sessions/{sim.sessions[-1].id}/events"
+        with control.stream("GET", path, headers=headers) as response:
+            assert response.headers["content-type"].startswith("text/event-stream")
+            lines = response.iter_lines()
+            assert next(lines) == "id: 1"
+            assert json.loads(next(lines).removeprefix("data: "))["event"]["type"] == "session.created"
+            while not next(lines).startswith(":"):  # nothing happens: the stream shows that it is alive
+                pass
+            socket.send("nonsense")
+            types = []
+            while len(types) < 2:
+                line = next(lines)
+                if line.startswith("data: "):
+                    shown = json.loads(line.removeprefix("data: "))
+                    types.append((shown["direction"], shown["event"]["type"]))
+            assert types == [("received", "nonsense"), ("sent", "error")]
+            socket.close()
+            rest = [line for line in lines if not line.startswith(":") and line]
+    assert rest == ["event: ended", 'data: {"ended": "client closed"}']
+    # Whoever comes back says what it has seen.
+    again = control.get(path, headers={**headers, "last-event-id": "2"}).text
+    assert again.startswith("id: 3\ndata: ") and again.count("id: ") == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "message"),
+    [
+        ("sessions/sess_x/events", 404, "there is no session 'sess_x'"),
+        ("sessions/{id}/events?after=x", 400, "after: the number"),
+        ("sessions/{id}/events?after=-1", 400, "after: the number"),
+    ],
+)
+def test_what_is_wrong_about_a_session_is_said(
+    sim: Simulator, control: httpx.Client, path: str, status: int, message: str
+) -> None:
+    with Socket(sim) as socket:
+        socket.recv()
+        response = control.get("/simulator/" + path.replace("{id}", sim.sessions[-1].id))
+    assert response.status_code == status and message in response.json()["error"]["message"]
+
+
 @pytest.mark.parametrize(
     ("path", "asked", "status", "message"),
     [
@@ -130,7 +225,8 @@ def test_only_the_projects_key_controls(sim: Simulator, control: httpx.Client) -
     ):
         for path in ("incoming", "faults", "scenario", "advance"):
             assert control.post(f"/simulator/{path}", json={}, headers=headers).status_code == 401
-        assert control.get("/simulator/calls", headers=headers).status_code == 401
+        for path in ("calls", "sessions", "sessions/sess_x/events"):
+            assert control.get(f"/simulator/{path}", headers=headers).status_code == 401
 
 
 @pytest.mark.parametrize(("host", "status"), [("192.0.2.7", 403), ("127.0.0.1", 200), ("::1", 200)])
@@ -164,5 +260,6 @@ def test_a_hostile_body_is_refused_with_the_envelope(control: httpx.Client) -> N
 def test_a_page_whose_name_resolves_to_this_machine_controls_nothing(
     control: httpx.Client, header: str, value: str, is_allowed: bool
 ) -> None:
-    response = control.get("/simulator/calls", headers={header: value})
-    assert response.status_code == (200 if is_allowed else 403)
+    for path in ("calls", "sessions"):
+        response = control.get(f"/simulator/{path}", headers={header: value})
+        assert response.status_code == (200 if is_allowed else 403)

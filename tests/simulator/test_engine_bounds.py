@@ -59,10 +59,10 @@ def test_responses_under_way_are_counted() -> None:
 
 
 def test_the_record_of_a_long_session_keeps_the_newest_events(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("realtime_simulator.records.MAX_EVENTS", 20)
+    monkeypatch.setattr("realtime_simulator.records.MAX_EVENTS", 40)
     record = SessionRecord(id="sess_1", transport="websocket")
     for number in range(100):
-        record.add_sent({"type": str(number)})
-        record.add_received({"type": str(number)})
-        assert len(record.sent) <= 20
+        record.add("sent", {"type": str(number)}, 0)
+        record.add("received", {"type": str(number)}, 0)
+        assert len(record.events) <= 40
     assert record.types_sent()[-1] == "99" and len(record.received) > 15

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import wave
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -267,6 +269,22 @@ def test_bad_arguments_are_named_before_anything_rings(
     with pytest.raises(error, match=message):
         sim.incoming_call(**{"to": "http://127.0.0.1:1/", **arguments})
     assert len(sim.calls) == calls
+
+
+def test_a_call_that_has_ended_is_held_by_nothing(
+    sim: Simulator, api: httpx.Client, receiver: Receiver
+) -> None:
+    call = sim.incoming_call(receiver.url, ring_seconds=3600)
+    act(api, call.id, "accept", **SESSION)
+    assert sim._assembly is not None
+    held = weakref.ref(sim._assembly.calls.find(call.id))
+    sim.hang_up(call)
+
+    def is_gone() -> bool:
+        gc.collect()
+        return held() is None
+
+    sim.wait_for(is_gone)
 
 
 def test_a_simulator_that_does_not_run_says_so() -> None:

@@ -40,7 +40,7 @@ SPOKEN = [
 
 @pytest.fixture
 def sim() -> Iterator[Simulator]:
-    with Simulator(espeak=False) as simulator:
+    with Simulator(espeak=False, keep_audio=True) as simulator:
         yield simulator
 
 
@@ -306,7 +306,7 @@ def test_a_closed_socket_ends_the_session(sim: Simulator) -> None:
 
 
 def test_stopping_the_simulator_closes_sockets() -> None:
-    with Simulator(espeak=False) as sim, Socket(sim) as socket:
+    with Simulator(espeak=False, keep_audio=True) as sim, Socket(sim) as socket:
         socket.recv()
         sim.close()
         assert socket.closed()[0] in (1001, 1012)
@@ -354,3 +354,20 @@ def test_a_fault_of_the_simulator_closes_with_1011_and_is_logged(
     assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1011, "internal error")
     assert sim.sessions[-1].ended == "internal error"
     assert "ZeroDivisionError" in caplog.text
+
+
+def test_sound_is_kept_for_tests_only_where_that_is_asked_for() -> None:
+    with Simulator(espeak=False) as sim, Socket(sim) as socket:
+        socket.recv()
+        socket.append(silence(1))
+        sim.wait_for(lambda: sim.sessions[0].audio_in.seconds == 1)
+        with pytest.raises(RuntimeError, match="keep_audio=True"):
+            _ = sim.sessions[0].received_audio
+    with Simulator(espeak=False, keep_audio=0.5) as sim, Socket(sim) as socket:
+        socket.recv()
+        socket.append(silence(1))
+        sim.wait_for(lambda: sim.sessions[0].audio_in.seconds == 1)
+        assert len(sim.sessions[0].received_audio) == 24_000
+    for keep in (-1, 601):
+        with pytest.raises(ValueError, match="keep_audio: allowed is 0 to 600"):
+            Simulator(keep_audio=keep)

@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 @pytest.fixture
 def sim() -> Iterator[Simulator]:
-    with Simulator(espeak=False) as simulator:
+    with Simulator(espeak=False, keep_audio=True) as simulator:
         yield simulator
 
 
@@ -120,7 +120,7 @@ def test_a_caller_who_speaks_is_heard_and_answered(sim: Simulator) -> None:
 @pytest.mark.parametrize("pacing", [Pacing(), Pacing(speed=1)])
 def test_a_caller_who_interrupts_stops_the_model_where_it_was_heard(pacing: Pacing) -> None:
     async def main() -> None:
-        async with Simulator(espeak=False, pacing=pacing) as sim, Caller(sim) as caller:
+        async with Simulator(espeak=False, keep_audio=True, pacing=pacing) as sim, Caller(sim) as caller:
             sim.on_response(lambda turn: say("a long story " * 50))
             await caller.connect()
             caller.send("response.create")

@@ -8,26 +8,29 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import Awaitable, Callable
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from realtime_simulator.credentials import Credentials
 from realtime_simulator.http import body
 from realtime_simulator.problem import ApiProblem
-from realtime_simulator.records import Call, RequestRecord
+from realtime_simulator.records import Call, RequestRecord, SessionRecord
 
 if TYPE_CHECKING:
     from realtime_simulator.simulator import Simulator
 
 PREFIX = "/simulator/"
+_EVENT_STREAM = "text/event-stream"
+_KEEP_ALIVE_SECONDS = 15.0
 _INCOMING = {
     "to",
     "headers",
@@ -62,6 +65,8 @@ class Endpoint:
         operations: dict[str, tuple[str, _Operation]] = {
             "incoming": ("POST", self._incoming),
             "calls": ("GET", self._calls),
+            "sessions": ("GET", self._sessions),
+            "sessions/{session_id}/events": ("GET", self._events),
             "calls/{call_id}/hang_up": ("POST", self._hang_up),
             "calls/{call_id}/say": ("POST", self._say),
             "faults": ("POST", self._fault),
@@ -85,7 +90,8 @@ class Endpoint:
             try:
                 _require_loopback(request)
                 self._credentials.require_project_key(request.headers)
-                return JSONResponse(await operation(request))
+                answer = await operation(request)
+                return answer if isinstance(answer, Response) else JSONResponse(answer)
             except ApiProblem as problem:
                 return JSONResponse(problem.envelope(), problem.status, problem.headers)
             except LookupError as error:
@@ -108,6 +114,20 @@ class Endpoint:
 
     async def _calls(self, request: Request) -> Any:
         return {"calls": [_shown(call) for call in list(self._simulator.calls)]}
+
+    async def _sessions(self, request: Request) -> Any:
+        return {"sessions": [session.view() for session in self._simulator.sessions]}
+
+    async def _events(self, request: Request) -> Any:
+        session = self._simulator.session(request.path_params["session_id"])
+        given = request.headers.get("last-event-id") or request.query_params.get("after") or "0"
+        if not (given.isascii() and given.isdigit() and len(given) < 16):
+            raise ValueError(f"after: the number of an event is needed, got {given[:80]!r}")
+        if _EVENT_STREAM in request.headers.get("accept", ""):
+            headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+            stream = _event_stream(session, int(given))
+            return StreamingResponse(stream, media_type=_EVENT_STREAM, headers=headers)
+        return {"session": session.view(), "events": [one.view() for one in session.since(int(given))]}
 
     async def _hang_up(self, request: Request) -> Any:
         self._simulator.hang_up(request.path_params["call_id"])
@@ -148,6 +168,23 @@ class Endpoint:
             raise ValueError("seconds: how far is needed")
         await asyncio.to_thread(self._simulator.advance, asked["seconds"])
         return {}
+
+
+async def _event_stream(session: SessionRecord, after: int) -> AsyncIterator[str]:
+    """Yield a session's events as server-sent events, and at its end why it ended."""
+    while True:
+        is_over = session.ended is not None
+        for event in session.since(after):
+            after = event.number
+            yield f"id: {after}\ndata: {json.dumps(event.view(), separators=(',', ':'))}\n\n"
+        if is_over:
+            yield f"event: ended\ndata: {json.dumps({'ended': session.ended})}\n\n"
+            return
+        try:
+            async with asyncio.timeout(_KEEP_ALIVE_SECONDS):
+                await session.changed(after)
+        except TimeoutError:
+            yield ": \n\n"  # so that whoever has gone away is noticed
 
 
 def beside(inner: ASGIApp, control: ASGIApp) -> ASGIApp:

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 ROOT = "root"
 MAX_TEXT_BYTES = 64 * 1024 * 1024
 """The size of all items of clients together, without their sound."""
-MAX_AUDIO_BYTES = 48_000 * 900
-"""Sound that is kept, 15 minutes; the oldest items lose theirs beyond that."""
+MAX_AUDIO_BYTES = 48_000 * 300
+"""Sound that is kept for clients who retrieve items, 5 minutes; the oldest items lose theirs beyond that."""
 WITH_STATUS = ("message", "function_call")
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import attrs
 
 from realtime_simulator.call_registry import CallRegistry, session_id_of
+from realtime_simulator.clock import Timer
 from realtime_simulator.faults.catalog import Drawing
 from realtime_simulator.live import LiveSession, Services
 from realtime_simulator.problem import ApiProblem, no_call
@@ -97,6 +98,7 @@ class SipCall:
         self._services = services
         self._on_end = on_end
         self._live: LiveSession | None = None
+        self._ringing: Timer | None = None
         handlers = LineHandlers(on_heard=self._heard, on_played=self._played, on_drained=self._drained)
         self.line: Line = Line(services.clock, line_speed, handlers)
 
@@ -110,6 +112,11 @@ class SipCall:
         if self._live is None:
             raise no_call()
         return self._live
+
+    def ring(self, seconds: float, rang_out: Callable[[], None]) -> None:
+        """Call a function when the call has rung for so long."""
+        clock = self._services.clock
+        self._ringing = clock.call_at(clock.monotonic() + seconds, rang_out)
 
     def accept(self, session: Mapping[str, Any]) -> None:
         """Begin the session.
@@ -188,6 +195,9 @@ class SipCall:
             )
 
     def _become(self, state: Any, detail: str = "") -> None:
+        if self._ringing is not None:
+            self._ringing.cancel()  # which would keep the call in memory for as long as it might have rung
+            self._ringing = None
         self.record.state = state
         self._services.records.changed()
         logger.info("call %s: %s%s", self.record.id, state, detail)
@@ -263,8 +273,7 @@ class IncomingCalls:
         call.line.say(incoming.audio)
         self._calls.add(call)
         logger.info("call %s: ringing", record.id)
-        clock = self._services.clock
-        clock.call_at(clock.monotonic() + incoming.ring_seconds, lambda: self._rang_out(call))
+        call.ring(incoming.ring_seconds, lambda: self._rang_out(call))
         first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         waiting = set(plan.events)
 
