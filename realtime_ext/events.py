@@ -103,11 +103,15 @@ class Reconnected:
     Attributes:
         attempts: How many attempts it took.
         replayed: How many items the new session was given; 0 for a sideband, whose session went on.
+        unfinished: The ids of the responses that were going on when the link was lost. Function calls that
+            a sideband saw begin in them are retrieved and run; those that it never saw stay without an
+            output, for nothing lists the items of a call.
     """
 
     type: Literal["realtime_ext.reconnected"] = attrs.field(default="realtime_ext.reconnected", init=False)
     attempts: int
     replayed: int
+    unfinished: tuple[str, ...] = ()
 
     event_id = None
 

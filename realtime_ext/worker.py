@@ -27,8 +27,8 @@ async def run_in_thread(function: Callable[[], T], *, name: str) -> T:
         name: The thread's name.
 
     Returns:
-        What it returned. It raises what the function raised, but for StopIteration, which no future can
-        carry: that is a RuntimeError then.
+        What it returned. It raises what the function raised; SystemExit and what else is no Exception, and
+        StopIteration, come as the cause of a RuntimeError.
     """
     loop = asyncio.get_running_loop()
     outcome: asyncio.Future[T] = loop.create_future()
@@ -44,15 +44,23 @@ async def run_in_thread(function: Callable[[], T], *, name: str) -> T:
         try:
             result = context.run(function)
             deliver = outcome.set_result
-        except StopIteration:
-            result = RuntimeError("the function raised StopIteration")
-        except BaseException as fault:
+        except Exception as fault:
             result = fault
+            if isinstance(fault, StopIteration):  # which no future can carry
+                result = _wrapped(fault)
+        except BaseException as fault:  # it would end the event loop, and all connections with it
+            result = _wrapped(fault)
         with contextlib.suppress(RuntimeError):  # the loop was closed: nobody waits any more
             loop.call_soon_threadsafe(settle, deliver, result)
 
     threading.Thread(target=run, name=name, daemon=True).start()
     return await outcome
+
+
+def _wrapped(fault: BaseException) -> RuntimeError:
+    error = RuntimeError(f"the function raised {type(fault).__name__}: {fault}")
+    error.__cause__ = fault
+    return error
 
 
 def in_thread(function: Callable[[Any], Any], name: str) -> Callable[[Any], Awaitable[Any]]:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import pickle
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -457,6 +458,21 @@ def test_what_ends_the_program_is_let_through(exception: type[BaseException]) ->
 
     with pytest.raises(exception):
         tools.Toolbox([end]).call("end", "{}")
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_leaving_within_an_event_loop_is_a_failure_of_the_tool(is_async: bool) -> None:
+    def end() -> None:
+        sys.exit(3)
+
+    async def aend() -> None:
+        sys.exit(3)
+
+    toolbox = tools.Toolbox([aend if is_async else end])
+    name = toolbox.definitions[0].name
+    output = asyncio.run(toolbox.acall(name, "{}"))
+    assert error(output) == ("tool_failed", f"{name} failed: SystemExit: 3")
+    assert isinstance(toolbox.failures[0].error, SystemExit)
 
 
 @pytest.mark.parametrize("arguments", [None, {"room": "Elm"}, 5])

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import attrs
 
 from ..arguments import QueryValue, check_header
-from ..errors import APITimeoutError, ConnectionClosedError, RealtimeError
+from ..errors import APITimeoutError, ConnectionClosedError, MissingApiKeyError, RealtimeError
 from ..http.sending import AsyncHttp, asend
 from ..http.settings import RequestOptions
 from .connection import AsyncConnection
@@ -292,6 +292,8 @@ async def hang_up(http: AsyncHttp, hangup: Hangup, call_id: str) -> None:
     try:
         async with limit:
             await asend(hangup(call_id), http, RequestOptions.check(None, None, None))
+    except MissingApiKeyError:  # the call was made with a client secret
+        logger.debug("%s is not hung up, which needs a key: it ends with the peer's connection", call_id)
     except Exception as fault:
         if limit.expired():
             logger.warning("hanging up %s took longer than %g s", call_id, HANGUP_TIMEOUT)

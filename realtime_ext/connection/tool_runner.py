@@ -10,7 +10,7 @@ from typing import Any
 
 from ..errors import ConnectionClosedError
 from ..tools import Toolbox, ToolContext, error_output
-from .state import ApprovalJob, CallJob, FollowUpJob
+from .state import ApprovalJob, CallJob, FollowUpJob, Outgoing
 from .traffic import Traffic
 
 __all__ = ["ToolRunner"]
@@ -80,9 +80,19 @@ class ToolRunner:
             output = error_output("timeout", f"{job.name} did not finish within {self._timeout:g} s")
             is_silent = False
         try:
-            await self._traffic.send(self._state.output(job, output))
+            await self._send_output(self._state.output(job, output))
         finally:
             self._state.answered(job, silent=is_silent)
+
+    async def _send_output(self, out: Outgoing) -> None:
+        while True:
+            try:
+                await self._traffic.send(out)
+            except ConnectionClosedError:  # a sideband's session goes on, and waits for it
+                if self._state.ending is not None or not self._state.role.is_sideband:
+                    raise
+            else:
+                return
 
     async def _decide(self, job: ApprovalJob) -> None:
         is_approved = False

@@ -94,6 +94,7 @@ class Traffic:
     """
 
     __slots__ = (
+        "_asking",
         "_clock",
         "_observer",
         "_reopen",
@@ -123,12 +124,15 @@ class Traffic:
         self._reopen = reopen
         self._observer = observer
         self._timer: asyncio.TimerHandle | None = None
+        self._asking: asyncio.Task[None] | None = None
         self.reader: asyncio.Task[None] = self.loop.create_task(self._run(), name="realtime_ext reader")
 
     def stop(self) -> None:
         """Cancel the reader; it must not be called by the reader itself."""
         if self._timer is not None:
             self._timer.cancel()
+        if self._asking is not None:
+            self._asking.cancel()
         self.reader.cancel()
 
     async def wait(self, waiter: Waiter[T], timeout: Deadline | float | None, what: str) -> T:
@@ -192,7 +196,26 @@ class Traffic:
     async def send_in_turn(
         self, *outgoing: Outgoing, deadline: Deadline | None = None, stream: TurnStream | None = None
     ) -> None:
-        """Send events, together, once no response is active; as `send`."""
+        """Send events, together, once no response is active; as `send`.
+
+        A `response.create` that is refused, since one is active that nobody knew of, is sent once more.
+        """
+        if stream is None:
+            self.state.repeat_if_busy(outgoing[-1], partial(self._send_again, outgoing[-1]))
+        await self._send_once(*outgoing, deadline=deadline, stream=stream)
+
+    def _send_again(self, out: Outgoing) -> None:
+        self._asking = self.loop.create_task(self._repeat(out), name="realtime_ext repeat")
+
+    async def _repeat(self, out: Outgoing) -> None:
+        try:
+            await self._send_once(out, deadline=None, stream=None)
+        except RealtimeError as error:
+            logger.warning("%s (event %s) was not repeated: %s", out.type, out.event_id, error)
+
+    async def _send_once(
+        self, *outgoing: Outgoing, deadline: Deadline | None, stream: TurnStream | None
+    ) -> None:
         ticket = self.state.wait_turn(partial(contents_of, outgoing))
         try:
             await self.wait(ticket, deadline, RESPONSE_BEFORE)

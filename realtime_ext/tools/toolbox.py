@@ -11,6 +11,7 @@ import inspect
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -198,11 +199,16 @@ class Toolbox:
         context = self._checked(context)
         try:
             tool, ready = self._prepare(name, text, context)
-            value = ready() if tool.is_async else await run_in_thread(ready, name=f"realtime_ext tool {name}")
+            if tool.is_async:
+                value = ready()
+            else:
+                value = await run_in_thread(partial(_returned, ready), name=f"realtime_ext tool {name}")
+            if isinstance(value, SystemExit):
+                return self._failed(name, value, text, context)
             if inspect.isawaitable(value):
                 value = await value
             return _succeeded(value)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             return self._failed(name, error, text, context)
 
     def _prepare(
@@ -220,7 +226,9 @@ class Toolbox:
             raise TypeError(f"context: expected a ToolContext, got {type(context).__name__}")
         return context
 
-    def _failed(self, name: str, error: Exception, arguments: str, context: ToolContext[Any]) -> ToolResult:
+    def _failed(
+        self, name: str, error: Exception | SystemExit, arguments: str, context: ToolContext[Any]
+    ) -> ToolResult:
         kind, message = "tool_failed", ""
         if isinstance(error, ArgumentFault):
             kind, message = error.kind, str(error)
@@ -240,7 +248,9 @@ class Toolbox:
                 self._on_failure(failure)
             except Exception as fault:
                 _log.error("on_failure itself raised %s", type(fault).__name__)
-        message = message or f"{name} failed: {self._explain(error)}"
+        if not message:
+            reason = self._explain(error) if isinstance(error, Exception) else _explain(error)
+            message = f"{name} failed: {reason}"
         return ToolResult(output=error_output(kind, message), failure=failure)
 
 
@@ -257,7 +267,15 @@ def _succeeded(value: Any) -> ToolResult:
     return ToolResult(output=output, silent=silent)
 
 
-def _explain(error: Exception) -> str:
+def _returned(ready: Callable[[], Any]) -> Any:
+    """Return what a tool returns, or the SystemExit that it raises, which ends no thread but the main one."""
+    try:
+        return ready()
+    except SystemExit as error:
+        return error
+
+
+def _explain(error: BaseException) -> str:
     text = mask(str(error))
     name = type(error).__name__
     return f"{name}: {text[:500]}" if text else name

@@ -72,7 +72,7 @@ class ToolFailure:
 
     name: str
     kind: str
-    error: Exception
+    error: Exception | SystemExit
     arguments: str = attrs.field(repr=False)
     call_id: str = ""
 

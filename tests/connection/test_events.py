@@ -300,10 +300,26 @@ def test_long_audio_is_split_within_the_limit(flavour: Flavour) -> None:
         assert server.received[-1]["event_id"] == last
 
 
-@pytest.mark.parametrize("data", [5, None, 'quote"', "not base64!", "ümlaut"])
-def test_what_is_no_audio_is_refused(flavour: Flavour, data: Any) -> None:
+WAV = b"RIFF\x24\0\0\0WAVEfmt " + bytes(28)
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (5, "expected bytes or base64 text, got int"),
+        (None, "got NoneType"),
+        ('quote"', "expected base64 text"),
+        ("not base64!", "expected base64 text"),
+        ("ümlaut", "expected base64 text"),
+        (WAV, r"got a whole WAV file; convert it by realtime_ext\.audio\.read_wav"),
+        (base64.b64encode(WAV).decode(), "got a whole WAV file"),
+        (memoryview(bytes(8)).cast("h", (2, 2)), r"the shape \(2, 2\); pass one channel"),
+        (memoryview(bytes(8)).cast("f"), r"'f' \(floats from -1 to 1: \(data \* 32767\)"),
+    ],
+)
+def test_what_is_no_audio_is_refused(flavour: Flavour, data: Any, told: str) -> None:
     with ScriptedServer() as server, connect(flavour, server) as connection:
-        with pytest.raises((TypeError, ValueError), match="append_audio"):
+        with pytest.raises((TypeError, ValueError), match=f"append_audio: .*{told}"):
             connection.append_audio(data)
 
 

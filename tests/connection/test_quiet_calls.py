@@ -71,6 +71,22 @@ def test_dialling_shows_neither_key_nor_passwords(log: pytest.LogCaptureFixture,
     assert_quiet(written(log), simulator.api_key, *secrets)
 
 
+def test_a_call_with_a_client_secret_alone_ends_without_a_warning(log: pytest.LogCaptureFixture) -> None:
+    async def main(simulator: Simulator) -> None:
+        async with AsyncRealtimeClient(simulator.api_key, base_url=simulator.base_url) as client:
+            secret = await client.client_secrets.create(SESSION)
+        async with (
+            AsyncRealtimeClient(base_url=simulator.base_url) as client,
+            client.dial(client_secret=secret),
+        ):
+            pass
+
+    with Simulator() as simulator:
+        asyncio.run(main(simulator))
+        simulator.wait_for(lambda: simulator.calls[0].ended is not None)
+    assert [record for record in log.records if record.levelname == "WARNING"] == []
+
+
 def _keeping_offers(build: Any, offers: list[str]) -> Any:
     def keeping(offer: str, *args: Any, **options: Any) -> Any:
         offers.append(offer)

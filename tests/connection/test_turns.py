@@ -152,6 +152,7 @@ def test_leaving_a_stream_cancels_the_response(flavour: Flavour) -> None:
             for _ in stream:
                 break
         assert server.wait_for("response.cancel")[0]["response_id"] == "resp_1"
+        assert stream.turn.status == "cancelled"
 
 
 def test_create_response_waits_for_the_one_that_is_active(flavour: Flavour) -> None:

@@ -107,6 +107,14 @@ class Conversation:
         if isinstance(content, list) and isinstance(content_index, int) and 0 <= content_index < len(content):
             content[content_index][field] = value
 
+    def unanswered(self) -> Iterator[JSON]:
+        """Yield the function calls that have no output in the conversation."""
+        items = self.items
+        answered = {item.get("call_id") for item in items if item.get("type") == _OUTPUT}
+        for item in items:
+            if item.get("type") == _CALL and item.get("call_id") not in answered:
+                yield item
+
     @property
     def items(self) -> list[JSON]:
         """The items, in the conversation's order."""

@@ -99,6 +99,7 @@ class ConnectionState:
     """
 
     __slots__ = (
+        "_again",
         "_budget",
         "_cancels",
         "_conversation",
@@ -116,7 +117,9 @@ class ConnectionState:
         "_restored",
         "_sent",
         "_session",
+        "_sought",
         "_turns",
+        "_unfinished",
         "_validate",
         "ending",
         "is_linked",
@@ -155,8 +158,11 @@ class ConnectionState:
         self._reconnect = reconnect
         self._sent: dict[str, str] = {}  # the types of the latest events that went out, by their ids
         self._cancels: dict[str, None] = {}  # ids of the cancellations among them
+        self._again: tuple[str, Callable[[], None]] | None = None  # a response.create, and what repeats it
         self._restored = 0  # items that were sent on the latest link
         self._rejection: JSON | None = None  # the latest error before there was a session
+        self._unfinished: dict[str, None] = {}  # ids of the responses that lost links cut off
+        self._sought: set[str] = set()  # ids of function calls that are retrieved after such a loss
         self._replayed: dict[str, Any] = {}  # items on their way to a new session, by ids of events
 
     # What can be looked at
@@ -288,7 +294,11 @@ class ConnectionState:
         self._playback.completed(content["item_id"], content["content_index"])
 
     def _on_item_retrieved(self, content: JSON) -> None:
-        self._conversation.update(content["item"])
+        item = content["item"]
+        self._conversation.update(item)
+        if item.get("id") in self._sought and self._turns.calls is not None:
+            self._sought.discard(item["id"])
+            self._turns.calls.retrieved(item)
 
     def _on_item_deleted(self, content: JSON) -> None:
         self._conversation.delete(content["item_id"])
@@ -333,6 +343,11 @@ class ConnectionState:
             return _WITHHELD
         self._replayed.pop(event_id or "", None)
         self._responses.refused(event_id, is_busy=code == BUSY)
+        if code == BUSY and self._again is not None and self._again[0] == event_id:
+            logger.info("a response is active that is not known of; the next is asked for when it is over")
+            again, self._again = self._again[1], None
+            again()
+            return _WITHHELD
         self._session.refused(event_id, lambda: _refusal(error), param=error.get("param"))
         self._turns.refused(event_id, code, lambda: _refusal(error))
         if event_id in self._sent:
@@ -549,6 +564,13 @@ class ConnectionState:
             self._conversation.asked_for_root()
         return None
 
+    def repeat_if_busy(self, out: Outgoing, again: Callable[[], None]) -> None:
+        """Call `again` if a `response.create` is refused because a response is active that was not known of.
+
+        A sideband that attaches during a response hears of it only by its end.
+        """
+        self._again = (out.event_id, again)
+
     def confirm(self, update: Acknowledgement) -> None:
         """Count an unclear answer to an update as its acknowledgement, now that no refusal has come."""
         self._session.confirm(update)
@@ -729,7 +751,10 @@ class ConnectionState:
             and wants_reconnect(self._reconnect, code, is_expired=expiry is not None)
         ):
             self.is_linked = False
+            self._unfinished.update(dict.fromkeys(self._responses.active))
             self._abandon(ending)
+            if self.role.is_sideband and self._turns.calls is not None:
+                self._turns.calls.link_lost()
             logger.info("link lost: code %s; reconnecting", code)
             return Reconnecting(self._reconnect, ending, random)
         self.finish(ending)
@@ -746,7 +771,7 @@ class ConnectionState:
         """
         self._restored = 0
         if self.role.is_sideband:
-            return []
+            return self._retrievals()
         out: list[Outgoing] = []
         update = self._session.restart()
         if update is not None:
@@ -767,6 +792,15 @@ class ConnectionState:
             out += creates
         return out
 
+    def _retrievals(self) -> list[Outgoing]:
+        """Return the requests for the function calls that began before the loss and were not seen to end."""
+        calls = self._turns.calls
+        if calls is None:
+            return []
+        found = [item for item in self._conversation.unanswered() if not calls.is_known(item.get("call_id"))]
+        self._sought = {item["id"] for item in found}
+        return [self.write({"type": "conversation.item.retrieve", "item_id": item["id"]}) for item in found]
+
     def not_restored(self, error: Callable[[], Exception]) -> None:
         """Record that not all of that could be sent on the new link, and that it is gone.
 
@@ -784,7 +818,8 @@ class ConnectionState:
         """
         logger.info("reconnected after %d attempts; %d items replayed", attempts, self._restored)
         self.is_linked = True
-        event = Reconnected(attempts=attempts, replayed=self._restored)
+        event = Reconnected(attempts=attempts, replayed=self._restored, unfinished=tuple(self._unfinished))
+        self._unfinished.clear()
         self._deliver("", {}, event, LOCAL_SIZE)
         self._pending.link_ready()
 

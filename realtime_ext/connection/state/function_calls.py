@@ -133,6 +133,23 @@ class FunctionCalls:
                     )
                 )
 
+    def is_known(self, call_id: Any) -> bool:
+        """Whether a call was, or is, to be run here."""
+        return call_id in self._seen
+
+    def link_lost(self) -> None:
+        """Record that the ends of responses may go unseen: the model is asked to go on without them."""
+        for response_id, group in tuple(self._groups.items()):
+            group.is_done = True
+            self._settle(response_id, group)
+
+    def retrieved(self, item: JSON) -> None:
+        """Record a call whose end, and its response's, went unseen while the link was down."""
+        key = f"retrieved {item.get('call_id')}"
+        self.item_done(item, key)
+        if (group := self._groups.get(key)) is not None:
+            group.is_done = True
+
     def response_done(self, response: JSON) -> bool:
         """Record a finished response; return whether it had calls that are, or were, answered here."""
         response_id = str(response.get("id"))

@@ -147,20 +147,25 @@ def append_messages(data: Any, kind: str, ids: EventIds) -> Iterator[tuple[str, 
         An iterator of event ids and JSON texts; one at least.
 
     Raises:
-        TypeError: `data` is neither, or its items are neither bytes nor of 16 bits.
-        ValueError: The text is not base64.
+        TypeError: `data` is neither, its items are neither bytes nor of 16 bits, or it has more than one
+            dimension.
+        ValueError: The text is not base64, or the audio is a whole WAV file.
     """
     if isinstance(data, str):
         if not (
             (data.isascii() and data.replace("+", "").replace("/", "").rstrip("=").isalnum()) or not data
         ):
             raise ValueError("append_audio: expected base64 text, got something else")
+        if len(data) >= 16:
+            _refuse_wav(binascii.a2b_base64(data[:16]))
         for start in range(0, max(len(data), 1), _LARGEST_TEXT):
             yield _append(kind, ids.next(), data[start : start + _LARGEST_TEXT])
         return
     try:
         view = memoryview(data)
         code = view.format
+        if view.ndim != 1:
+            raise TypeError(f"it has the shape {view.shape}; pass one channel, such as data[:, 0].copy()")
         if code != "B" or view.ndim != 1 or not view.c_contiguous:  # what is bytes already is taken as it is
             view = view.cast("B")
     except TypeError as error:
@@ -170,11 +175,20 @@ def append_messages(data: Any, kind: str, ids: EventIds) -> Iterator[tuple[str, 
     if code not in _SAMPLES:
         raise TypeError(
             f"append_audio: expected bytes or 16-bit integers, got items of format {code!r} "
-            "(floats have to be scaled to int16 first)"
+            "(floats from -1 to 1: (data * 32767).astype('<i2'))"
         )
+    _refuse_wav(view[:12])
     for start in range(0, max(len(view), 1), _LARGEST_AUDIO):
         encoded = binascii.b2a_base64(view[start : start + _LARGEST_AUDIO], newline=False)
         yield _append(kind, ids.next(), encoded.decode("ascii"))
+
+
+def _refuse_wav(start: memoryview | bytes) -> None:
+    if start[:4] == b"RIFF" and start[8:12] == b"WAVE":
+        raise ValueError(
+            "append_audio: expected the samples alone, got a whole WAV file; convert it by "
+            "realtime_ext.audio.read_wav(path, rate=24000)"
+        )
 
 
 def appended(text: str, messages: Iterable[tuple[str, str]]) -> list[JSON]:

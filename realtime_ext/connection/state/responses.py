@@ -38,6 +38,11 @@ class Responses:
         """Whether the API would refuse another response in the default conversation."""
         return self._is_hidden or any(self._active.values()) or any(self._asked.values())
 
+    @property
+    def active(self) -> tuple[str, ...]:
+        """The ids of the responses that go on."""
+        return tuple(self._active)
+
     def ask(self) -> Waiter[None]:
         """Queue for the next response; the waiter is filled when it may be asked for, until `release`."""
         waiter: Waiter[None] = Waiter()

@@ -116,6 +116,7 @@ class TurnStream:
         self._whole: set[_Part] = set()  # of those, what is complete
         self._audio: list[str] = []
         self._outputs: dict[str, str] = {}
+        self._is_left = False  # before its end
 
     @property
     def has_asked(self) -> bool:
@@ -265,8 +266,9 @@ class TurnStream:
         if self._error is not None:
             raise self._error
 
-    def discard(self) -> None:
-        """Drop what was not read."""
+    def leave(self) -> None:
+        """Drop what was not read; a response that goes on is cancelled by whoever leaves."""
+        self._is_left = not self.is_over
         while self.events:
             self.take()
 
@@ -284,7 +286,7 @@ class TurnStream:
                 for item in _objects(response.get("output"))
             ),
             tool_calls=tuple(self._calls()),
-            status=last.get("status"),
+            status="cancelled" if self._is_left else last.get("status"),
             status_details=last.get("status_details"),
             usage=_usage(usages),
             response_ids=tuple(self._ids),
@@ -382,7 +384,7 @@ class Turns:
 
     def close(self, stream: TurnStream) -> None:
         """Stop collecting a turn's events."""
-        stream.discard()
+        stream.leave()
         if stream in self._streams:
             self._streams.remove(stream)
 
