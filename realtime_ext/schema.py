@@ -120,7 +120,8 @@ class Place:
         return self._forms if self._forms is not None else self._compile()
 
     def _compile(self) -> tuple[Form, ...]:
-        forms = tuple(_forms(self.schema, self._document, secret=False))
+        # Each once: unions of unions that share members would double with each level.
+        forms = tuple(dict.fromkeys(_forms(self.schema, self._document, secret=False)))
         # Beside an open string, the values that are listed are examples.
         if any(form.type == "string" and form.is_open for form in forms):
             forms = tuple(form for form in forms if form.type != "string" or form.is_open)
@@ -358,7 +359,7 @@ class Form:
             return False
         if self.pattern is not None and not self.pattern.search(value):
             return False
-        if self.is_unique and any(_same(one, other) for i, one in enumerate(value) for other in value[:i]):
+        if self.is_unique and len({_identity(one) for one in value}) < len(value):
             return False
         return not self.is_uri or _URI.fullmatch(value) is not None
 
@@ -689,6 +690,17 @@ def _same(one: Any, other: Any) -> bool:
     if isinstance(one, dict) and isinstance(other, dict):
         return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
     return bool(one == other)
+
+
+def _identity(value: Any) -> Any:
+    """Return what can be hashed, and is equal for the values that are `_same`."""
+    if isinstance(value, bool):
+        return (bool, value)
+    if isinstance(value, list):
+        return (list, *map(_identity, value))
+    if isinstance(value, dict):
+        return (dict, frozenset((key, _identity(item)) for key, item in value.items()))
+    return value if value.__hash__ else (type(value), id(value))  # what is no JSON equals nothing
 
 
 def _fraction(number: float) -> Fraction:

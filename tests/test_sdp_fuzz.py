@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ from hypothesis import given, settings, strategies as st
 
 from realtime_ext.errors import SdpError
 from realtime_ext.sdp import SessionDescription, check_offer, repair
+from tests.effort import count_calls
 from tests.samples.sdp import NAMES, sample
 
 HEAD = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n"
@@ -244,22 +245,6 @@ GROWING: dict[str, Callable[[int], str]] = {
 }
 
 
-def count_calls(work: Callable[[str], Any], text: str) -> int:
-    calls = 0
-
-    def count(frame: object, event: str, argument: object) -> None:
-        nonlocal calls
-        calls += event in ("call", "c_call")
-
-    before = sys.getprofile()
-    sys.setprofile(count)
-    try:
-        work(text)
-    finally:
-        sys.setprofile(before)
-    return calls
-
-
 def read_all(text: str) -> None:
     description = SessionDescription.parse(text)
     _ = description.candidates, description.codecs, description.mids, description.bundle, description.ice_pwd
@@ -271,5 +256,5 @@ def read_all(text: str) -> None:
 def test_twice_the_text_is_no_more_than_twice_the_work(shape: str, work: Callable[[str], Any]) -> None:
     if shape == "broken lines" and work is read_all:
         work = use
-    few, many = (count_calls(work, GROWING[shape](n)) for n in (1000, 2000))
+    few, many = (count_calls(partial(work, GROWING[shape](n))) for n in (1000, 2000))
     assert many < 2.1 * few

@@ -29,7 +29,7 @@ class Entry:
         item: The item, without audio; None where another item names one that has not come yet.
         is_deleted: Whether it was deleted; its place stays, since others hang on it.
         heard: Content index -> which part of the audio was heard, 0–1; None where that isn't known.
-        after: Ids of the items that name this one as their predecessor, newest first.
+        after: Ids of the items that name this one as their predecessor, oldest first; the newest follows it.
     """
 
     item: JSON | None = None
@@ -41,12 +41,14 @@ class Entry:
 class Conversation:
     """The items of one conversation."""
 
-    __slots__ = ("_awaited", "_entries", "_first", "_roots_asked")
+    __slots__ = ("_above", "_awaited", "_entries", "_first", "_roots", "_roots_asked")
 
     def __init__(self) -> None:
         self._entries: dict[str, Entry] = {}
-        self._first: list[str] = []  # what follows nothing, in order
-        self._awaited: set[str] = set()  # of those, what other items name and has not come
+        self._first: dict[str, None] = {}  # what follows nothing, in order
+        self._roots: list[str] = []  # what was sent to the very beginning, oldest first
+        self._awaited: set[str] = set()  # of `_first`, what other items name and has not come
+        self._above: dict[str, str] = {}  # what an item follows, at once or over others
         self._roots_asked = 0
 
     def asked_for_root(self) -> None:
@@ -122,40 +124,42 @@ class Conversation:
 
     def entries(self) -> Iterator[Entry]:
         """Yield the places that hold an item, in the conversation's order."""
-        stack = list(reversed(self._first))
+        stack = [*reversed(self._first), *self._roots]
         while stack:
             entry = self._entries[stack.pop()]
             if entry.item is not None and not entry.is_deleted:
                 yield entry
-            stack.extend(reversed(entry.after))
+            stack.extend(entry.after)
 
     def _place(self, item_id: str, previous: str | None) -> None:
         if item_id in self._awaited:
             self._awaited.remove(item_id)
-            self._first.remove(item_id)
-        is_known = previous in self._entries
-        if previous is None or previous == item_id or (is_known and self._leads_to(item_id, previous)):
+            del self._first[item_id]
+        # Nothing hangs above an item that wasn't placed yet.
+        if previous is None or self._top(previous) == item_id:
             # A first item although there is one: sent to the beginning, or a server that doesn't link.
-            if self._first and self._roots_asked:
+            if self._roots_asked and (self._first or self._roots):
                 self._roots_asked -= 1
-                self._first.insert(0, item_id)
+                self._roots.append(item_id)
             else:
-                self._first.append(item_id)
+                self._first[item_id] = None
             return
-        if not is_known:
+        if previous not in self._entries:
             self._entries[previous] = Entry()
-            self._first.append(previous)
+            self._first[previous] = None
             self._awaited.add(previous)
-        self._entries[previous].after.insert(0, item_id)
+        self._entries[previous].after.append(item_id)
+        self._above[item_id] = previous
 
-    def _leads_to(self, start: str, target: str) -> bool:
-        stack = [start]
-        while stack:
-            key = stack.pop()
-            if key == target:
-                return True
-            stack.extend(self._entries[key].after)
-        return False
+    def _top(self, item_id: str) -> str:
+        """Return the first item of the row that an item is in, and shorten the way there."""
+        way = []
+        while (above := self._above.get(item_id)) is not None:
+            way.append(item_id)
+            item_id = above
+        for one in way:
+            self._above[one] = item_id
+        return item_id
 
 
 def _merged(known: JSON | None, item: Mapping[str, Any]) -> JSON:
