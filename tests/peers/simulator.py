@@ -168,6 +168,9 @@ def tools():
 def transcription():
     created = yield "session.created"
     assert created.session.type == "transcription"
+    heard = {"transcription": {"model": "gpt-4o-transcribe"}}
+    yield {"type": "session.update", "session": {"type": "transcription", "audio": {"input": heard}}}
+    yield "session.updated"
     yield from append(bytes(24000) + TONE + bytes(48000))
     completed = yield "conversation.item.input_audio_transcription.completed"
     assert completed.transcript
@@ -280,11 +283,12 @@ def main(given):
             ):
                 reports["sync secret"] = run(connection, Run(text, CONVERSATION))
             with openai.OpenAI(**options | {"api_key": "sk-wrong"}) as stranger:
-                try:
-                    with stranger.realtime.connect(model="gpt-realtime"):
-                        reports["refused"] = None
-                except websockets.exceptions.InvalidStatus as error:
-                    reports["refused"] = error.response.status_code
+                with stranger.realtime.connect(model="gpt-realtime") as connection:
+                    code = json.loads(connection.recv_bytes())["error"]["code"]
+                    try:
+                        connection.recv_bytes()
+                    except websockets.exceptions.ConnectionClosed as closed:
+                        reports["refused"] = [code, closed.rcvd.code]
 
     async def awaited():
         async with openai.AsyncOpenAI(**options) as client:

@@ -89,31 +89,33 @@ class Player:
                 is_known=lambda model: True,  # what was recorded is played, whatever it names
                 translation=translation,
             )
+            subprotocol = asked.subprotocol
             session = self._choose(websocket.scope["path"], dict(websocket.query_params))
         except ApiProblem as problem:
-            if (response := self._refusal(websocket)) is not None:
-                await websocket.send_denial_response(response)
-            else:
+            recorded = self._recorded_refusal(websocket)
+            if recorded is None:
                 await handshake.refuse(websocket, problem)
-            return
+                return
+            session, subprotocol = recorded, handshake.answered(websocket.scope["subprotocols"])
         if session.refused is not None:
             await websocket.send_denial_response(_recorded(session.refused))
             return
-        await websocket.accept(asked.subprotocol)
+        await websocket.accept(subprotocol)
         logger.info("replaying session %s", session.number)
         with contextlib.suppress(WebSocketDisconnect):
             await self._play(websocket, session)
 
-    def _refusal(self, websocket: WebSocket) -> Response | None:
-        """Return the recorded answer to a handshake that is refused here as well."""
+    def _recorded_refusal(self, websocket: WebSocket) -> RecordedSession | None:
+        """Return the next recorded session if it was refused, at its handshake or right after."""
         try:
             session = self._choose(websocket.scope["path"], dict(websocket.query_params))
         except ApiProblem:
             return None
-        if session.refused is None:
+        closed = None if session.close is None else session.close.code
+        if session.refused is None and closed not in handshake.REFUSED:
             self._played.discard(session.number)
             return None
-        return _recorded(session.refused)
+        return session
 
     def _choose(self, path: str, query: Mapping[str, str]) -> RecordedSession:
         """Return the next recorded session with this address."""

@@ -13,6 +13,9 @@ from realtime_simulator.credentials import ClientSecret, Credentials
 from realtime_simulator.problem import ApiProblem
 
 SUBPROTOCOL = "realtime"
+UNAUTHORIZED, BAD_REQUEST = 3000, 4000
+REFUSED = (UNAUTHORIZED, BAD_REQUEST)
+"""The close codes of a connection that is refused after its handshake."""
 _KEY_PREFIX = "openai-insecure-api-key."
 _BETA_PREFIX = "openai-beta."
 

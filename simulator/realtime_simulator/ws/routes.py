@@ -22,7 +22,6 @@ from realtime_simulator.ws.connection import Connection
 from realtime_simulator.ws.handshake import Handshake, refuse
 
 logger: logging.Logger = logging.getLogger("realtime_simulator")
-_UNAUTHORIZED, _REFUSED = 3000, 4000
 
 
 @attrs.frozen
@@ -133,7 +132,7 @@ class WebSocketRoutes:
         connection = Connection(websocket)
         connection.send({"event_id": self.services.ids.new("event"), **problem.event()})
         reason = problem.type if problem.code is None else f"{problem.type}.{problem.code}"
-        connection.close(_UNAUTHORIZED if problem.status == 401 else _REFUSED, reason)
+        connection.close(handshake.UNAUTHORIZED if problem.status == 401 else handshake.BAD_REQUEST, reason)
         await connection.run(_ignore)
         await connection.finish()
 
