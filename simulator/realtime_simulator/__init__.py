@@ -20,10 +20,13 @@ if TYPE_CHECKING:
         Heard,
         Pacing,
         Say,
+        Think,
+        Transcript,
         Turn,
         call_mcp,
         call_tool,
         say,
+        think,
     )
     from realtime_simulator.faults.catalog import FAULTS, Fault
     from realtime_simulator.records import Call, RequestRecord, SessionEvent, SessionRecord
@@ -46,6 +49,8 @@ _HOMES = {
     "SessionEvent": "records",
     "SessionRecord": "records",
     "Simulator": "simulator",
+    "Think": "engine.turn",
+    "Transcript": "engine.turn",
     "Turn": "engine.turn",
     "call_mcp": "engine.turn",
     "call_tool": "engine.turn",
@@ -53,6 +58,7 @@ _HOMES = {
     "replay_session": "simulator",
     "say": "engine.turn",
     "sequence": "scenario.rules",
+    "think": "engine.turn",
 }
 __all__ = [
     "FAULTS",
@@ -69,6 +75,8 @@ __all__ = [
     "SessionEvent",
     "SessionRecord",
     "Simulator",
+    "Think",
+    "Transcript",
     "Turn",
     "call_mcp",
     "call_tool",
@@ -76,6 +84,7 @@ __all__ = [
     "replay_session",
     "say",
     "sequence",
+    "think",
 ]
 
 

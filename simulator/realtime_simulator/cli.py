@@ -29,6 +29,7 @@ PROGRAM = "realtime-simulator"
 LOOPBACK = "127.0.0.1"
 PORT = 8765
 ACTIONS = ("incoming", "hang-up", "fault", "scenario")
+CONFORM = "conform"
 _CONTROL = "the simulator's base URL (OPENAI_BASE_URL, or this machine's port 8765)"
 _REQUEST_SECONDS = 30.0
 _IDS = {"rtc_": "call_id", "sess_": "session_id"}
@@ -45,6 +46,8 @@ def main(argv: list[str] | None = None, *, program: str = PROGRAM) -> int:
         The exit status: 1 if it can't serve or the simulator refuses, 2 if the words are wrong.
     """
     words = sys.argv[1:] if argv is None else argv
+    if words and words[0] == CONFORM:
+        return _conform(words[1:], program)
     if words and words[0] in ACTIONS:
         return _act(words, program)
     return _serve(words, program)
@@ -58,7 +61,8 @@ def arguments(program: str = PROGRAM) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=program,
         description="A Realtime API on this machine, until SIGINT or SIGTERM.",
-        epilog=f"Control one that serves: {program} {{{','.join(ACTIONS)}}} --help",
+        epilog=f"Control one that serves: {program} {{{','.join(ACTIONS)}}} --help. "
+        f"Hold it against recordings: {program} {CONFORM} --help",
     )
     add = parser.add_argument
     add("--port", type=_port, default=PORT, help=f"port to listen on; 0 chooses a free one ({PORT})")
@@ -257,6 +261,43 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+# Holding it against recordings
+
+
+def _conform(words: list[str], program: str) -> int:
+    """Play recordings to a simulator, and print how what comes back differs."""
+    parser = argparse.ArgumentParser(
+        prog=f"{program} {CONFORM}",
+        description="Play recordings of the service to a simulator, and print each difference with its JSON "
+        "pointer. The status is 1 if there is one.",
+    )
+    add = parser.add_argument
+    add("files", nargs="+", metavar="FILE", help="a recording (YAML), or a tape of the simulator")
+    add("--profile", default="openai", choices=("openai", "azure"), help="whose service it is (openai)")
+    add("--known", action="store_true", help="print also what is knowingly different, with the reason")
+    options = parser.parse_args(words)
+    from realtime_simulator.recordings.conform import conform
+    from realtime_simulator.recordings.recording import RecordingError
+
+    status = 0
+    for file in options.files:
+        try:
+            reports = conform(file, options.profile)
+        except (RecordingError, OSError) as error:
+            print(f"{program} {CONFORM}: {error}", file=sys.stderr)
+            return 2
+        for report in reports:
+            known = f", {len(report.known)} knowingly different" if report.known else ""
+            verdict = "conforms" if report.conforms else f"{len(report.differences)} differences"
+            print(f"{report.name}: {verdict} ({report.compared} compared{known})")
+            for difference in report.differences:
+                print(f"  {difference}")
+            for difference, reason in report.known if options.known else ():
+                print(f"  known: {difference} ({reason.reason})")
+            status |= not report.conforms
+    return status
 
 
 # Controlling a simulator in another process

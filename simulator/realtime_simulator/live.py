@@ -34,7 +34,7 @@ from realtime_simulator.engine.effects import (
 )
 from realtime_simulator.engine.ids import Ids
 from realtime_simulator.engine.session import Session
-from realtime_simulator.engine.turn import Action, Fail, Heard, Say, Turn
+from realtime_simulator.engine.turn import Action, Fail, Heard, Say, Transcript, Turn
 from realtime_simulator.faults.catalog import Faults
 from realtime_simulator.media.speech import PACKET_SAMPLES, PCM
 from realtime_simulator.media.voice import Speaker
@@ -144,6 +144,7 @@ class Services:
             lifetime=self.settings.session_seconds,
             plays_audio=plays_audio,
             pacing=self.settings.pacing,
+            profile=self.settings.profile,
         )
 
 
@@ -297,8 +298,8 @@ class LiveSession:
                     send(event)
             case AnswerNeeded(response_id, turn):
                 self._start(self._answer(response_id, turn))
-            case HearingNeeded(item_id, pcm):
-                self._hear(item_id, Heard(pcm=pcm, session=self.session.view()))
+            case HearingNeeded(item_id, pcm, finished):
+                self._hear(item_id, Heard(pcm=pcm, session=self.session.view(), finished=finished))
             case ToolsNeeded(item_id, label, allowed):
                 named = [{"name": name, "input_schema": {"type": "object"}} for name in allowed]
                 tools = self._services.behavior.mcp_servers.get(label, named)
@@ -346,9 +347,9 @@ class LiveSession:
         except Exception as error:  # a user's function may fail in any way; an event reports it
             self._not_heard(item_id, error)
         else:
-            self.session.heard(item_id, words, self.now)
+            self.session.heard(item_id, _transcript(words), self.now)
 
-    async def _hear_later(self, item_id: str, words: Awaitable[str]) -> None:
+    async def _hear_later(self, item_id: str, words: Awaitable[str | Transcript | None]) -> None:
         try:
             text = await words
         except Exception as error:
@@ -356,11 +357,12 @@ class LiveSession:
                 self._not_heard(item_id, error)
         else:
             with self._step():
-                self.session.heard(item_id, text, self.now)
+                self.session.heard(item_id, _transcript(text), self.now)
 
     def _not_heard(self, item_id: str, error: Exception) -> None:
         logger.error("the function for what users say failed", exc_info=error)
-        self.session.heard(item_id, "", self.now, f"{type(error).__name__}: {error}")
+        failed = Transcript(error=f"{type(error).__name__}: {error}")
+        self.session.heard(item_id, failed, self.now)
 
     async def _answer(self, response_id: str, turn: Turn) -> None:
         """Ask for the model's answer, synthesize its speech, and pass it to the session."""
@@ -398,3 +400,7 @@ class LiveSession:
                 lambda: speaker.speak(action.text, turn.voice, turn.speed, packets=packets, format=format),
             )
         return attrs.evolve(action, speech=speech)
+
+
+def _transcript(words: str | Transcript | None) -> Transcript | None:
+    return Transcript(words) if isinstance(words, str) else words

@@ -65,11 +65,18 @@ class Driven:
         plays_audio: bool = False,
         pacing: Pacing | None = None,
         lifetime: float = 3600,
+        profile: str = "openai",
     ) -> None:
         config = SessionConfig("sess_1", 2_000_000_000, session)
         self.now = 100.0
         self.session = Session(
-            config, Ids(seed=1), self.now, plays_audio=plays_audio, pacing=pacing, lifetime=lifetime
+            config,
+            Ids(seed=1),
+            self.now,
+            plays_audio=plays_audio,
+            pacing=pacing,
+            lifetime=lifetime,
+            profile=profile,
         )
         self.played: list[Play] = []
         self.asked: list[tuple[str, Turn]] = []

@@ -157,8 +157,16 @@ def test_the_answer_offers_loopback_only_names_opus_and_carries_an_msid(sim: Sim
         audio = answer[answer.index("m=audio") : answer.index("m=application")]
         candidates = [line.split() for line in answer.splitlines() if line.startswith("a=candidate")]
         assert {line[4] for line in candidates} == {"127.0.0.1"}
-        assert [line for line in audio.splitlines() if "rtpmap" in line] == ["a=rtpmap:96 opus/48000/2"]
-        assert "a=msid:" in audio and answer.endswith("\r\n")
+        lines = [line for line in audio.splitlines() if line.startswith(("a=rtpmap", "a=fmtp", "a=msid"))]
+        assert lines == [
+            "a=msid:realtimeapi audio",
+            "a=rtpmap:96 opus/48000/2",
+            "a=fmtp:96 minptime=10;useinbandfec=1",
+            "a=rtpmap:0 PCMU/8000",
+            "a=rtpmap:8 PCMA/8000",
+        ]
+        assert "cname:realtimeapi" in audio and answer.endswith("\r\n")
+        assert "a=candidate" not in answer[answer.index("m=application") :]
         assert sim.calls[0].answer == answer
         assert caller.location == f"/v1/realtime/calls/{sim.calls[0].id}"
         assert sim.calls[0].id.startswith("rtc_u1_")

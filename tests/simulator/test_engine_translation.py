@@ -10,7 +10,7 @@ from realtime_simulator.engine.config import TranslationConfig
 from realtime_simulator.engine.effects import Emit, End, HearingNeeded, TranslationNeeded
 from realtime_simulator.engine.ids import Ids
 from realtime_simulator.engine.translation import TranslationSession
-from realtime_simulator.engine.turn import Action, Fail, Say
+from realtime_simulator.engine.turn import Action, Fail, Say, Transcript
 
 from .checking import fits, speech, types
 from .sounds import hiss, silence, tone
@@ -46,7 +46,7 @@ class Translated:
 
     def hear(self, text: str, error: str | None = None) -> list[dict[str, Any]]:
         spoken = next(effect for effect in reversed(self.others) if isinstance(effect, HearingNeeded))
-        self.session.heard(spoken.item_id, text, self.now, error)
+        self.session.heard(spoken.item_id, Transcript(text, error=error), self.now)
         return self.take()
 
     def answer(self, action: Action) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ import base64
 from typing import Any
 
 import pytest
-from realtime_simulator import Pacing, call_tool, say
+from realtime_simulator import Pacing, Transcript, call_tool, say
 from realtime_simulator.engine.effects import StopPlaying
 from realtime_simulator.engine.turn import Say
 from realtime_simulator.media.formats import encode
@@ -19,6 +19,7 @@ TURN = [
     "conversation.item.added",
     "conversation.item.done",
 ]
+ANSWERED = [*TURN, "response.created"]
 
 
 def session(**turn_detection: Any) -> dict[str, Any]:
@@ -31,7 +32,7 @@ def append(it: Driven, pcm: bytes, format: str = "audio/pcm") -> list[dict[str, 
 
 
 def hear(it: Driven, text: str = "book a room", error: str | None = None) -> list[dict[str, Any]]:
-    it.session.heard(it.hearings[-1].item_id, text, it.now, error)
+    it.session.heard(it.hearings[-1].item_id, Transcript(text, error=error), it.now)
     return it.take()
 
 
@@ -39,14 +40,15 @@ def test_a_spoken_turn_is_found_committed_and_answered() -> None:
     it = Driven()
     assert append(it, silence()) == []
     events = append(it, tone() + silence())
-    assert types(events) == TURN
-    started, stopped, committed, added, _ = events
+    assert types(events) == ANSWERED
+    started, stopped, committed, added, *_ = events
     assert started["audio_start_ms"] == pytest.approx(700, abs=40)
     assert stopped["audio_end_ms"] == pytest.approx(2200, abs=40)
     assert {started["item_id"], stopped["item_id"], committed["item_id"]} == {added["item"]["id"]}
     assert it.hearings[0].item_id == added["item"]["id"]
     assert len(it.hearings[0].pcm) == (stopped["audio_end_ms"] - started["audio_start_ms"]) * 48
-    assert types(hear(it)) == ["response.created"]
+    assert it.asked == []
+    assert hear(it) == []
     assert it.asked[-1][1].text == "book a room"
     assert it.asked[-1][1].items[0]["content"] == [{"type": "input_audio", "transcript": None}]
     again = append(it, tone() + silence())
@@ -62,7 +64,7 @@ def test_silence_and_hiss_make_no_turn() -> None:
 @pytest.mark.parametrize("format", ["audio/pcmu", "audio/pcma"])
 def test_turns_are_found_in_telephone_sound(format: str) -> None:
     it = Driven({"type": "realtime", "audio": {"input": {"format": {"type": format}}}})
-    assert types(append(it, silence(0.5) + tone() + silence(), format)) == TURN
+    assert types(append(it, silence(0.5) + tone() + silence(), format)) == ANSWERED
     heard = it.hearings[0].pcm
     assert rms(heard[24000:48000]) == pytest.approx(rms(tone()), rel=0.15)
 
@@ -81,7 +83,7 @@ def test_turn_detection_can_be_turned_on_and_off_while_it_runs() -> None:
     assert append(it, tone() + silence()) == []
     it.send("session.update", session=session(prefix_padding_ms=0))
     events = append(it, silence() + tone() + silence())
-    assert types(events) == TURN
+    assert types(events) == ANSWERED
     assert events[0]["audio_start_ms"] == pytest.approx(3000, abs=40)
     assert len(it.hearings[0].pcm) == (events[1]["audio_end_ms"] - events[0]["audio_start_ms"]) * 48
 
@@ -110,7 +112,7 @@ def test_a_commit_and_a_clear_in_the_middle_of_speech() -> None:
     append(it, tone())
     assert types(it.send("input_audio_buffer.clear")) == ["input_audio_buffer.cleared"]
     assert append(it, silence()) == []
-    assert types(append(it, tone() + silence())) == TURN
+    assert types(append(it, tone() + silence())) == ANSWERED
 
 
 def test_a_response_is_cancelled_while_its_first_audio_is_awaited() -> None:
@@ -134,7 +136,7 @@ def test_speech_interrupts_the_model_before_its_first_audio() -> None:
     events = append(it, tone())
     assert types(events)[:2] == ["input_audio_buffer.speech_started", "response.done"]
     assert events[1]["response"]["status_details"]["reason"] == "turn_detected"
-    assert types(append(it, silence())) == TURN[1:]
+    assert types(append(it, silence())) == ANSWERED[1:]
 
 
 def test_speech_interrupts_the_model_on_a_websocket() -> None:
@@ -201,11 +203,12 @@ def test_after_a_long_silence_the_model_goes_on() -> None:
     append(it, silence(3))
     assert it.wait(6.9) == []
     events = it.wait(0.2)
-    assert types(events) == ["input_audio_buffer.timeout_triggered", *TURN[2:]]
-    timeout = events[0]
+    assert types(events) == ["input_audio_buffer.timeout_triggered", *TURN[3:], *ANSWERED[2:]]
+    timeout, note, _, committed = events[:4]
     assert (timeout["audio_start_ms"], timeout["audio_end_ms"]) == (1000, 4000)
-    assert timeout["item_id"] == events[1]["item_id"]
-    assert types(hear(it, "")) == ["response.created"]
+    assert note["item"]["role"] == "system" and committed["previous_item_id"] == note["item"]["id"]
+    assert timeout["item_id"] == committed["item_id"]
+    assert hear(it, "") == []
     assert it.wait(60) == []
 
 
@@ -256,7 +259,68 @@ def test_a_transcript_comes_in_deltas_and_is_kept() -> None:
 def test_whisper_gives_all_at_once_and_counts_seconds() -> None:
     events = hear(transcribed("whisper-1"))
     assert [event.get("delta") for event in events] == ["book a room", None]
-    assert events[-1]["usage"] == {"type": "duration", "seconds": 1.0}
+    assert events[-1]["usage"] == {"type": "duration", "seconds": 1}
+
+
+@pytest.mark.parametrize("model", ["gpt-realtime-whisper", "gpt-live-transcribe"])
+def test_whole_seconds_are_counted_where_nothing_is_heard_none(model: str) -> None:
+    it = transcribed(model)
+    assert hear(it)[-1]["usage"] == {"type": "duration", "seconds": 1}
+    append(it, tone(0.2) + silence())
+    it.send("input_audio_buffer.commit")
+    assert hear(it, "yes")[-1]["usage"]["seconds"] == 2
+    append(it, silence())
+    it.send("input_audio_buffer.commit")
+    assert [event["usage"]["seconds"] for event in hear(it, "")] == [0]
+
+
+def test_a_live_model_transcribes_while_the_user_speaks() -> None:
+    settings = {"turn_detection": None, "transcription": {"model": "gpt-live-transcribe"}}
+    it = Driven({"type": "realtime", "audio": {"input": settings}})
+    append(it, tone())
+    (early,) = it.hearings
+    assert not early.finished and early.pcm == tone()
+    assert hear(it, "book a room for two") == []
+    events = append(it, tone())
+    assert [event["delta"] for event in events] == ["book", " a", " room", " for"]
+    events += it.send("input_audio_buffer.commit")
+    assert types(events)[4:] == [
+        *TURN[2:],
+        *["conversation.item.input_audio_transcription." + what for what in ("delta", "completed")],
+    ]
+    assert {event.get("item_id") or event["item"]["id"] for event in events} == {early.item_id}
+    assert len(it.hearings) == 1
+
+
+def test_words_that_are_not_known_early_are_asked_for_again() -> None:
+    settings = {"turn_detection": None, "transcription": {"model": "gpt-live-transcribe"}}
+    it = Driven({"type": "realtime", "audio": {"input": settings}})
+    append(it, tone())
+    it.session.heard(it.hearings[0].item_id, None, it.now)
+    it.send("input_audio_buffer.commit")
+    assert [needed.finished for needed in it.hearings] == [False, True]
+    assert types(hear(it, "yes"))[-1].endswith("completed")
+
+
+def test_a_late_transcript_does_not_delay_the_answer() -> None:
+    it = Driven({"type": "realtime", "audio": {"input": {"transcription": {"model": "whisper-1"}}}})
+    append(it, tone() + silence())
+    it.session.heard(it.hearings[0].item_id, Transcript("book it", delay=2), it.now)
+    assert it.take() == [] and it.asked[-1][1].text == "book it"
+    assert types(it.answer())[-2:] == ["response.done", "rate_limits.updated"]
+    assert it.wait(1.9) == []
+    assert types(it.wait(0.2))[-1] == "conversation.item.input_audio_transcription.completed"
+
+
+def test_the_pace_of_transcripts() -> None:
+    settings = {"turn_detection": None, "transcription": {"model": "gpt-4o-transcribe"}}
+    it = Driven({"type": "realtime", "audio": {"input": settings}}, pacing=Pacing(transcript=1))
+    append(it, tone())
+    it.send("input_audio_buffer.commit")
+    assert hear(it, "yes") == [] and it.wait(0.4) == []
+    assert types(it.wait(0.2)) == ["conversation.item.input_audio_transcription.delta"]
+    assert it.wait(0.3) == []
+    assert types(it.wait(0.2)) == ["conversation.item.input_audio_transcription.completed"]
 
 
 def test_log_probabilities_for_who_asks_for_them() -> None:
@@ -279,7 +343,7 @@ def test_nothing_is_said_about_an_item_that_is_gone() -> None:
     it = transcribed()
     it.send("conversation.item.delete", item_id=it.hearings[0].item_id)
     assert hear(it) == []
-    it.session.heard("item_unknown", "x", it.now)
+    it.session.heard("item_unknown", Transcript("x"), it.now)
     assert it.take() == []
 
 

@@ -133,7 +133,7 @@ def test_raw_sdp_is_for_client_secrets_only(api: httpx.Client) -> None:
     assert problem(raw(api, OFFER), 400)["code"] == "unsupported_content_type"
     response = raw(api, OFFER, mint(api)["value"])
     assert response.status_code == 201
-    assert response.headers["content-type"] == "application/sdp"
+    assert response.headers["content-type"] == "text/plain; charset=utf-8"
     assert response.headers["location"].startswith("/v1/realtime/calls/rtc_u1_")
 
 

@@ -5,7 +5,7 @@ import json
 
 import pytest
 from realtime_simulator.engine.effects import End, StopPlaying
-from realtime_simulator.engine.turn import Fail, Pacing, Say, call_tool, say
+from realtime_simulator.engine.turn import Fail, Pacing, Say, call_tool, say, think
 
 from .checking import Driven, fits, in_order, message, speech, types
 
@@ -411,7 +411,7 @@ def test_items_and_responses_have_the_fields_that_the_service_shows() -> None:
     second = it.user_says("two")
     third = it.user_says("three")
     done = [events[1]["previous_item_id"] for events in (first, second, third)]
-    assert done == [None, None, second[0]["item"]["id"]]
+    assert done == [None, first[0]["item"]["id"], second[0]["item"]["id"]]
     output = {"type": "function_call_output", "call_id": "c", "output": "x"}
     assert set(it.send("conversation.item.create", item=output)[0]["item"]) == {"id", *output}
     (created,) = it.send("response.create", response={"output_modalities": ["text"]})
@@ -423,6 +423,54 @@ def test_items_and_responses_have_the_fields_that_the_service_shows() -> None:
     assert pieces == ['{"', "city", '":"', "London", '"}']
     assert {len(event["delta"] + event["obfuscation"]) for event in deltas} == {16}
     assert [limit["name"] for limit in events[-1]["rate_limits"]] == ["tokens"]
+
+
+def test_the_models_own_item_after_the_first_names_none_before_it_when_done() -> None:
+    it = Driven()
+    user = it.user_says("one")[0]["item"]["id"]
+    it.send("response.create")
+    events = [event for event in it.answer() if event["type"].startswith("conversation.item")]
+    assert [event["previous_item_id"] for event in events] == [user, None]
+
+
+def test_items_of_a_model_that_reasons_have_a_phase_and_end_together() -> None:
+    it = Driven({"type": "realtime", "model": "gpt-realtime-2.1", "output_modalities": ["text"]})
+    it.send("response.create")
+    events = it.answer(think(31), say("One moment."), call_tool("look"))
+    items = [event["item"] for event in events if event["type"] == "response.output_item.added"]
+    assert [item.get("phase") for item in items] == ["commentary", None]
+    ends = [event["type"] for event in events if event["type"].endswith(".done")]
+    assert ends.index("response.output_text.done") < ends.index("response.function_call_arguments.done")
+    kinds = types(events)
+    assert kinds.index("response.function_call_arguments.delta") < kinds.index("response.output_text.done")
+    (done,) = (event["response"] for event in events if event["type"] == "response.done")
+    assert done["output"][0]["phase"] == "commentary"
+    assert done["usage"]["output_token_details"]["reasoning_tokens"] == 31
+    it.send("response.create")
+    last = it.answer(say("It is done."), say("Really.", phase="commentary"))
+    phases = [event["item"]["phase"] for event in last if event["type"] == "response.output_item.added"]
+    assert phases == ["final_answer", "commentary"]
+
+
+def test_a_model_that_reasons_ends_what_was_begun_when_it_is_cancelled() -> None:
+    session = {"type": "realtime", "model": "gpt-realtime-2.1", "output_modalities": ["text"]}
+    it = Driven(session, pacing=Pacing(speed=1))
+    it.send("response.create")
+    it.answer(say("Yes."), say("one two three"))
+    it.wait(0.12)
+    events = it.send("response.cancel")
+    items = [event["item"] for event in events if event["type"] == "conversation.item.done"]
+    assert [item["status"] for item in items] == ["completed", "incomplete"]
+    assert events[-2]["response"]["status"] == "cancelled"
+
+
+def test_azures_service_shows_parts_twice_and_no_limits() -> None:
+    it = Driven({"type": "realtime", "output_modalities": ["text"]}, profile="azure")
+    it.send("response.create")
+    events = it.answer(say("Hello."))
+    parts = [event for event in events if event["type"].startswith("response.content_part.")]
+    assert [event["content"] for event in parts] == [event["part"] for event in parts] != []
+    assert types(events)[-1] == "response.done"
 
 
 def test_a_failing_model_says_so() -> None:

@@ -81,6 +81,8 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
         "include": None,
     },
 }
+_REASONING = ("gpt-realtime-2",)
+"""Models that reason, and those whose names begin with one of these and a dot or hyphen."""
 # What differs from these defaults: the voice, and the silence that ends a turn.
 _OF_MODELS = {"gpt-realtime-2.1": ("marin", 500), "gpt-realtime-2.1-mini": ("marin", 500)}
 # Objects that an update changes field by field; every other value is replaced as a whole.
@@ -237,6 +239,12 @@ class SessionConfig:
         """The `audio.output` settings; empty for a transcription session."""
         settings: dict[str, Any] = self._values["audio"].get("output", {})
         return settings
+
+    @property
+    def reasons(self) -> bool:
+        """Whether the model reasons."""
+        name = str(self._values.get("model"))
+        return any(name == model or name.startswith((f"{model}.", f"{model}-")) for model in _REASONING)
 
     @property
     def turn_detection(self) -> dict[str, Any] | None:

@@ -147,7 +147,8 @@ class Conversation:
             item.audio = b""
 
     def previous_when_done(self, item: Item) -> str | None:
-        """Return the `previous_item_id` of `conversation.item.done`: null also after the first item."""
+        """Return the `previous_item_id` of `conversation.item.done` for what the model made: null also after
+        the first item, which the service does to these alone."""
         place = self._items.index(item)
         return self._items[place - 1].id if place > 1 else None
 
@@ -201,11 +202,11 @@ class Items:
 
     def add(self, item: Item, after: str | None = None) -> None:
         """Insert a finished item into the conversation, with its events."""
-        previous = self._session.conversation.insert(item, after)
-        view, done = item.view(), self._session.conversation.previous_when_done(item)
-        added = {"type": "conversation.item.added", "previous_item_id": previous, "item": view}
-        self._session.emit(added)
-        self._session.emit({"type": "conversation.item.done", "previous_item_id": done, "item": view})
+        previous, view = self._session.conversation.insert(item, after), item.view()
+        for what in ("added", "done"):
+            self._session.emit(
+                {"type": f"conversation.item.{what}", "previous_item_id": previous, "item": view}
+            )
 
     def retrieve(self, event: Mapping[str, Any]) -> None:
         """`conversation.item.retrieve`."""

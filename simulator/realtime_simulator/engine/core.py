@@ -9,7 +9,7 @@ from typing import Any
 from realtime_simulator.engine import messages
 from realtime_simulator.engine.effects import Effect, Emit, End
 from realtime_simulator.engine.ids import Ids
-from realtime_simulator.engine.turn import Action
+from realtime_simulator.engine.turn import Action, Transcript
 from realtime_simulator.problem import ApiProblem
 
 Handlers = Mapping[str, Callable[[Mapping[str, Any]], None]]
@@ -30,6 +30,7 @@ class Core:
         self.ended: bool = False
         self._union = union
         self._handlers: Handlers = {}
+        self._listed: Sequence[str] = ()
         self._now = now
         self._lifetime = lifetime
         self._expires = now + lifetime
@@ -64,7 +65,7 @@ class Core:
         if self.ended:
             return
         try:
-            kind = messages.check(event, self._handlers, self._union)
+            kind = messages.check(event, self._handlers, self._union, self._listed)
             self._handlers[kind](event)
         except ApiProblem as problem:
             self.emit(problem.event(messages.event_id(event)))
@@ -130,8 +131,8 @@ class Core:
     def hear(self, pcm: bytes, now: float) -> None:
         """Process audio from the peer's track, PCM16 mono at 24 kHz."""
 
-    def heard(self, item_id: str, text: str, now: float, error: str | None = None) -> None:
-        """Process the words of the user's audio, or why there are none."""
+    def heard(self, item_id: str, transcript: Transcript | None, now: float) -> None:
+        """Process the words of the user's audio; None if they aren't known before the user has finished."""
 
     def answer(self, response_id: str, actions: Sequence[Action], now: float) -> None:
         """Process the model's answer."""

@@ -63,10 +63,12 @@ class HearingNeeded:
     Args:
         item_id: The item.
         pcm: Its audio, PCM16 mono at 24 kHz.
+        finished: Whether the user has finished; otherwise this is what was said so far.
     """
 
     item_id: str
     pcm: bytes = attrs.field(repr=False)
+    finished: bool = True
 
 
 @attrs.frozen

@@ -30,6 +30,7 @@ SEMANTIC_PAUSE_MS = {"low": 2000, "medium": 1000, "auto": 1000, "high": 400}
 _SEMANTIC_THRESHOLD, _SEMANTIC_PREFIX_MS = 0.5, 300
 _SILENT_SECONDS = 30.0
 """Where turns are detected, this much is kept while nobody speaks."""
+_NOTE = "The user has been silent for some time. Answer what was said, if anything was; otherwise go on."
 
 
 class InputBuffer:
@@ -80,12 +81,14 @@ class InputBuffer:
             )
         return self.take(self.start, self.end)
 
+    def read(self, start: int, end: int) -> bytes:
+        """Return the audio between two places, as far as it is here."""
+        return bytes(self._audio[max(0, start * 2 - self._dropped) : max(0, end * 2 - self._dropped)])
+
     def take(self, start: int, end: int) -> bytes:
         """Return the audio between two places, as far as it is here, and drop all that is before the end."""
-        first = max(0, start * 2 - self._dropped)
-        size = max(0, end * 2 - self._dropped)
-        audio = bytes(self._audio[first:size])
-        self._drop(min(size, len(self._audio)))
+        audio = self.read(start, end)
+        self._drop(min(max(0, end * 2 - self._dropped), len(self._audio)))
         return audio
 
     def _drop(self, size: int) -> None:
@@ -148,7 +151,7 @@ class InputAudio:
     def commit(self, event: Mapping[str, Any]) -> None:
         """`input_audio_buffer.commit`."""
         audio = self.buffer.commit()
-        item_id = self._item_id if self.speaking else self._session.ids.new("item")
+        item_id = self._item_id or self._session.ids.new("item")
         self._drop_turn()
         self._commit(item_id, audio, turn=False)
 
@@ -165,11 +168,22 @@ class InputAudio:
         self.buffer.append(pcm)
         vad = self._vad
         if vad is None:
+            self._start = self.buffer.start
+            if self.buffer.milliseconds >= MINIMUM_MS:
+                self._go_on()
             return
         for edge in vad.push(pcm):
             self._turn(edge)
-        if not vad.speaking:
+        if vad.speaking:
+            self._go_on()
+        else:
             self.buffer.keep(_SILENT_SECONDS)
+
+    def _go_on(self) -> None:
+        """Process that the user is in the middle of an item."""
+        self._item_id = self._item_id or self._session.ids.new("item")
+        start, end = self._start, self.buffer.end
+        self._session.speaking(self._item_id, end - start, lambda: self.buffer.read(start, end))
 
     def _turn(self, edge: Edge) -> None:
         settings = self._session.config.turn_detection or {}
@@ -187,6 +201,7 @@ class InputAudio:
 
     def _commit(self, item_id: str, audio: bytes, *, turn: bool) -> None:
         self._idle_due = math.inf
+        self._item_id = ""
         item = Item(
             {
                 "id": item_id,
@@ -203,6 +218,7 @@ class InputAudio:
         self._session.add_spoken(item, turn=turn)
 
     def _drop_turn(self) -> None:
+        self._item_id = ""
         if self._vad is not None:
             self._vad.reset()
 
@@ -239,6 +255,7 @@ class InputAudio:
         self._item_id = self._session.ids.new("item")
         end = self.buffer.end
         self._say("timeout_triggered", audio_start_ms=_ms(self._idle_from), audio_end_ms=_ms(end))
+        self._session.add_note(_NOTE)
         self._commit(self._item_id, self.buffer.take(self._idle_from, end), turn=True)
 
     def deadline(self) -> float:

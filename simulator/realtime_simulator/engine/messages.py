@@ -75,13 +75,16 @@ def event_id(event: Mapping[str, Any]) -> str | None:
     return given if isinstance(given, str) and len(given) <= MAX_EVENT_ID else None
 
 
-def check(event: Mapping[str, Any], allowed: Collection[str], union: str) -> str:
+def check(
+    event: Mapping[str, Any], allowed: Collection[str], union: str, listed: Collection[str] = ()
+) -> str:
     """Return the type of an event that the API would accept.
 
     Args:
         event: The event.
         allowed: The types that this session accepts.
         union: The schema of which it has to be a member.
+        listed: The types that a refusal names; those of `allowed` if empty.
 
     Raises:
         ApiProblem: What is wrong with it.
@@ -92,7 +95,11 @@ def check(event: Mapping[str, Any], allowed: Collection[str], union: str) -> str
         )
     kind = event["type"]
     if not isinstance(kind, str) or kind not in allowed:
-        raise ApiProblem(schema.not_supported(kind, allowed), code="invalid_value", param="type")
+        if kind in listed:
+            raise ApiProblem(
+                f"Invalid value: '{kind}'. This session doesn't have it.", code="invalid_value", param="type"
+            )
+        raise ApiProblem(schema.not_supported(kind, listed or allowed), code="invalid_value", param="type")
     schema.check(schema.event_schemas(union)[kind], _as_described(event))
     return kind
 

@@ -36,6 +36,7 @@ class Output:
         modalities: `["audio"]` or `["text"]`.
         format: The `type` of the format in which audio goes out in events.
         limit: How many tokens it may have, or `inf`.
+        reasons: Whether the model reasons: its messages have a phase then, and its items end together.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Output:
         modalities: Sequence[str],
         format: str,
         limit: int | str,
+        reasons: bool,
     ) -> None:
         self.items: list[Item] = []
         self.made: Tokens = Tokens()
@@ -56,10 +58,33 @@ class Output:
         self._modalities = modalities
         self._format = format
         self._limit = limit
+        self._reasons = reasons
+        self._endings: list[Callable[[], None]] = []
 
     def used_up(self) -> bool:
         """Whether the limit of tokens is reached."""
         return isinstance(self._limit, int) and self.made.total >= self._limit
+
+    def think(self, tokens: int) -> None:
+        """Count reasoning."""
+        self.made += Tokens(text=tokens, reasoning=tokens)
+
+    def finish(self) -> None:
+        """End the items that are still open, in their order."""
+        endings, self._endings = self._endings, []
+        for ending in endings:
+            ending()
+
+    def _end(self, ending: Callable[[], None]) -> None:
+        """End an item: at once, or with the others where the model reasons, which goes on before that."""
+        self._endings.append(ending)
+        if not self._reasons:
+            self.finish()
+
+    def _part(self, what: str, item: Item, part: dict[str, Any]) -> None:
+        """Send that a part of a message begins or ends; Azure's service has it twice."""
+        twice = {"content": part} if self._session.profile == "azure" else {}
+        self._emit(f"response.content_part.{what}", item, content_index=0, part=part, **twice)
 
     def _open(self, data: dict[str, Any]) -> Item:
         item = Item({"id": self._session.ids.new("item"), **data})
@@ -110,21 +135,25 @@ class Output:
         obfuscation = self._session.ids.obfuscation(delta)
         self._emit(type, item, **fields, delta=delta, obfuscation=obfuscation)
 
-    def message(self, action: Say) -> Plan:
-        """Send an answer as speech or as text."""
-        item = self._open({"type": "message", "role": "assistant", "content": []})
-        whole = False
-        try:
-            if "audio" in self._modalities and action.speech is not None:
-                whole = yield from self._spoken(item, action.speech)
-            else:
-                whole = yield from self._written(item, action.text)
-        finally:
-            self._close(item, whole=whole)
+    def message(self, action: Say, *, last: bool = True) -> Plan:
+        """Send an answer as speech or as text.
 
-    def _written(self, item: Item, text: str) -> Generator[float, None, bool]:
-        part = {"type": "text", "text": ""}
-        self._emit("response.content_part.added", item, content_index=0, part=part)
+        Args:
+            action: What is said.
+            last: Whether no call follows in the response.
+        """
+        data: dict[str, Any] = {"type": "message", "role": "assistant", "content": []}
+        phase = action.phase or (("final_answer" if last else "commentary") if self._reasons else None)
+        if phase is not None:
+            data["phase"] = phase
+        item = self._open(data)
+        if "audio" in self._modalities and action.speech is not None:
+            yield from self._spoken(item, action.speech)
+        else:
+            yield from self._written(item, action.text)
+
+    def _written(self, item: Item, text: str) -> Plan:
+        self._part("added", item, {"type": "text", "text": ""})
         said = ""
         try:
             for piece in pieces(text):
@@ -136,15 +165,16 @@ class Output:
                 if self._session.pacing.speed:
                     yield len(piece) / 60 / self._session.pacing.speed
         finally:
-            item.data["content"] = [{"type": "output_text", "text": said}]
-            self._emit("response.output_text.done", item, content_index=0, text=said)
-            part = {"type": "text", "text": said}
-            self._emit("response.content_part.done", item, content_index=0, part=part)
-        return said == text
+            self._end(lambda: self._end_written(item, said, whole=said == text))
 
-    def _spoken(self, item: Item, speech: Speech) -> Generator[float, None, bool]:
-        part = {"type": "audio", "transcript": ""}
-        self._emit("response.content_part.added", item, content_index=0, part=part)
+    def _end_written(self, item: Item, said: str, *, whole: bool) -> None:
+        item.data["content"] = [{"type": "output_text", "text": said}]
+        self._emit("response.output_text.done", item, content_index=0, text=said)
+        self._part("done", item, {"type": "text", "text": said})
+        self._close(item, whole=whole)
+
+    def _spoken(self, item: Item, speech: Speech) -> Plan:
+        self._part("added", item, {"type": "audio", "transcript": ""})
         words, said, made = pieces(speech.text), "", 0
         spoken_words = 0
         try:
@@ -166,12 +196,14 @@ class Output:
                 if self._session.pacing.speed:
                     yield self._session.pacing.pause(made - start)
         finally:
-            item.data["content"] = [{"type": "output_audio", "transcript": said}]
-            self._emit("response.output_audio.done", item, content_index=0)
-            self._emit("response.output_audio_transcript.done", item, content_index=0, transcript=said)
-            part = {"type": "audio", "transcript": said}
-            self._emit("response.content_part.done", item, content_index=0, part=part)
-        return made >= speech.samples
+            self._end(lambda: self._end_spoken(item, said, whole=made >= speech.samples))
+
+    def _end_spoken(self, item: Item, said: str, *, whole: bool) -> None:
+        item.data["content"] = [{"type": "output_audio", "transcript": said}]
+        self._emit("response.output_audio.done", item, content_index=0)
+        self._emit("response.output_audio_transcript.done", item, content_index=0, transcript=said)
+        self._part("done", item, {"type": "audio", "transcript": said})
+        self._close(item, whole=whole)
 
     def call(self, action: CallTool) -> Plan:
         """Call a function of the session's."""
@@ -186,15 +218,13 @@ class Output:
                 if self._session.pacing.speed:
                     yield len(piece) / 60 / self._session.pacing.speed
         finally:
-            item.data["arguments"] = said
-            self._emit(
-                "response.function_call_arguments.done",
-                item,
-                call_id=call_id,
-                name=action.name,
-                arguments=said,
-            )
-            self._close(item, whole=said == action.arguments)
+            self._end(lambda: self._end_call(item, said, whole=said == action.arguments))
+
+    def _end_call(self, item: Item, said: str, *, whole: bool) -> None:
+        item.data["arguments"] = said
+        fields = {key: item.data[key] for key in ("call_id", "name", "arguments")}
+        self._emit("response.function_call_arguments.done", item, **fields)
+        self._close(item, whole=whole)
 
     def ask_approval(self, action: CallMcp) -> str:
         """Request the client's approval of a call; return the request's id."""

@@ -17,7 +17,7 @@ import attrs
 from realtime_simulator.engine.conversation import Item, item_from_client
 from realtime_simulator.engine.effects import AnswerNeeded
 from realtime_simulator.engine.output import Output, Plan
-from realtime_simulator.engine.turn import Action, CallMcp, CallTool, Fail, Turn
+from realtime_simulator.engine.turn import Action, CallMcp, CallTool, Fail, Think, Turn
 from realtime_simulator.engine.usage import Tokens, item_tokens, text_tokens, usage
 from realtime_simulator.media.speech import RATE
 from realtime_simulator.problem import ApiProblem
@@ -76,6 +76,7 @@ class Response:
             modalities=self.modalities,
             format=str(self.format["type"]),
             limit=limit,
+            reasons=session.config.reasons,
         )
 
     @property
@@ -132,12 +133,15 @@ class Response:
         try:
             for number, action in enumerate(actions):
                 if isinstance(action, Fail):
+                    self._output.finish()
                     error = {"type": "server_error", "code": action.code, "message": action.message}
                     self.end("failed", error=error)
                     return
                 if self._output.used_up():
                     break
-                if isinstance(action, CallTool):
+                if isinstance(action, Think):
+                    self._output.think(action.tokens)
+                elif isinstance(action, CallTool):
                     yield from self._output.call(action)
                 elif isinstance(action, CallMcp):
                     if self._session.mcp.needs_approval(action):
@@ -145,10 +149,13 @@ class Response:
                         break
                     yield from self._output.call_mcp(action)
                 else:
-                    yield from self._output.message(action)
+                    last = not any(isinstance(later, CallTool | CallMcp) for later in actions[number:])
+                    yield from self._output.message(action, last=last)
         except Interrupted as stop:
+            self._output.finish()
             self.end("cancelled", reason=stop.reason)
             return
+        self._output.finish()
         if self._output.used_up():
             self.end("incomplete", reason="max_output_tokens")
         else:

@@ -7,7 +7,7 @@ seconds on any monotonic clock. Nothing here blocks, sleeps or sends.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from realtime_simulator.engine import messages
@@ -21,9 +21,26 @@ from realtime_simulator.engine.mcp import Mcp
 from realtime_simulator.engine.output import Playback
 from realtime_simulator.engine.responses import Response, Responses
 from realtime_simulator.engine.transcription import Transcription
-from realtime_simulator.engine.turn import Action, Pacing
+from realtime_simulator.engine.turn import Action, Pacing, Transcript
 from realtime_simulator.media.speech import RATE, Speech
 from realtime_simulator.problem import ApiProblem
+
+_CLEAR = "output_audio_buffer.clear"
+_LISTED = (
+    "session.update",
+    "session.close",
+    "input_audio_buffer.append",
+    "session.input_audio_buffer.append",
+    "input_audio_buffer.commit",
+    "input_audio_buffer.clear",
+    "conversation.item.create",
+    "conversation.item.truncate",
+    "conversation.item.delete",
+    "conversation.item.retrieve",
+    "response.create",
+    "response.cancel",
+)
+"""What the service names when it is sent something unknown, the events of translation sessions among them."""
 
 
 class Session(Core):
@@ -37,6 +54,7 @@ class Session(Core):
         plays_audio: Whether the server plays the model's audio on a track (WebRTC, SIP). If not, audio goes
             out in `response.output_audio.delta` events.
         pacing: How fast the model answers.
+        profile: Whose service it is, `openai` or `azure`.
     """
 
     def __init__(
@@ -48,10 +66,12 @@ class Session(Core):
         lifetime: float = 3600.0,
         plays_audio: bool = False,
         pacing: Pacing | None = None,
+        profile: str = "openai",
     ) -> None:
         super().__init__(ids, now, lifetime, "RealtimeClientEvent")
         self.config = config
         self.pacing: Pacing = pacing or Pacing()
+        self.profile: str = profile
         self.conversation: Conversation = Conversation()
         self.audio_in_events: bool = not plays_audio
         self._playback = Playback(self.emit)
@@ -62,6 +82,7 @@ class Session(Core):
         self._transcription = Transcription(self)
         self.input: InputAudio = InputAudio(self)
         self.mcp: Mcp = Mcp(self)
+        self._listed = _LISTED if self.audio_in_events else (*_LISTED[:-2], _CLEAR, *_LISTED[-2:])
         self._handlers = {
             "session.update": self._update,
             "conversation.item.create": self._create_item,
@@ -71,7 +92,7 @@ class Session(Core):
             "input_audio_buffer.append": self.input.append,
             "input_audio_buffer.commit": self.input.commit,
             "input_audio_buffer.clear": self.input.clear,
-            "output_audio_buffer.clear": self._clear_output,
+            _CLEAR: self._clear_output,
             "response.create": self._create_response,
             "response.cancel": self._cancel_response,
         }
@@ -101,10 +122,11 @@ class Session(Core):
         self.tick(now)
         self._responses.perform(response_id, actions, self._now)
 
-    def heard(self, item_id: str, text: str, now: float, error: str | None = None) -> None:
+    def heard(self, item_id: str, transcript: Transcript | None, now: float) -> None:
         self.tick(now)
         if not self.ended:
-            self._transcription.heard(item_id, text, error)
+            self._transcription.heard(item_id, transcript)
+            self._transcription.tick(self._now)
             self._responses.ask()
 
     def listed(self, item_id: str, tools: Sequence[Mapping[str, Any]] | None, now: float) -> None:
@@ -134,14 +156,16 @@ class Session(Core):
         self._check_silence(self._now)
 
     def _advance(self) -> None:
+        self._transcription.tick(self._now)
         self._responses.tick(self._now)
         self.input.tick(self._now)
 
     def _due(self) -> float:
-        return min(self._responses.deadline(), self.input.deadline())
+        return min(self._transcription.deadline(), self._responses.deadline(), self.input.deadline())
 
     def _drop(self) -> None:
         self._responses.drop()
+        self._transcription.drop()
 
     # Out
 
@@ -155,6 +179,16 @@ class Session(Core):
             self.effect(Play(response_id, item_id, speech, start, end))
 
     @property
+    def now(self) -> float:
+        """The session's time."""
+        return self._now
+
+    def speaking(self, item_id: str, samples: int, pcm: Callable[[], bytes]) -> None:
+        """Process how much the user has said so far of an item to come; `pcm` returns its sound."""
+        if self._transcription.live:
+            self._transcription.speaking(item_id, samples, pcm)
+
+    @property
     def listening(self) -> bool:
         """Whether words of the user are still awaited."""
         return self._transcription.pending
@@ -165,7 +199,8 @@ class Session(Core):
 
     def response_done(self, response: Response) -> None:
         """Process the end of a response: send the limits, and begin the next one that waits."""
-        self.emit({"type": "rate_limits.updated", "rate_limits": self._responses.limits()})
+        if self.profile != "azure":
+            self.emit({"type": "rate_limits.updated", "rate_limits": self._responses.limits()})
         self._playback.done(response.id)
         if self._later and self._responses.active is None:
             self._responses.create({}, self._now, self._later.pop(0))
@@ -181,9 +216,17 @@ class Session(Core):
     def add_spoken(self, item: Item, *, turn: bool) -> None:
         """Insert the user's audio, and answer it if that was a whole turn."""
         self._items.add(item)
+        self._transcription.begin(item)
         answers = turn and self.config.kind == REALTIME
-        create = answers and (self.config.turn_detection or {}).get("create_response", True)
-        self._transcription.begin(item, self._respond if create else _nothing)
+        if answers and (self.config.turn_detection or {}).get("create_response", True):
+            self._respond()
+        self._transcription.tick(self._now)
+
+    def add_note(self, text: str) -> None:
+        """Insert a message of the system's own."""
+        content = [{"type": "input_text", "text": text}]
+        data = {"type": "message", "status": "completed", "role": "system", "content": content}
+        self._items.add(Item({"id": self.ids.new("item"), **data}))
 
     def speech_started(self) -> None:
         """Interrupt the model because the user speaks, if the session is configured so."""
@@ -234,7 +277,3 @@ class Session(Core):
 
     def _cancel_response(self, event: Mapping[str, Any]) -> None:
         self._responses.cancel(event.get("response_id"))
-
-
-def _nothing() -> None:
-    pass

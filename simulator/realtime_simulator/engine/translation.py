@@ -19,7 +19,7 @@ from realtime_simulator.engine.effects import AudioIn, AudioOut, HearingNeeded, 
 from realtime_simulator.engine.ids import Ids
 from realtime_simulator.engine.input_audio import InputBuffer
 from realtime_simulator.engine.output import CHUNK_SAMPLES
-from realtime_simulator.engine.turn import Action, Pacing, Say, pieces
+from realtime_simulator.engine.turn import Action, Pacing, Say, Transcript, pieces
 from realtime_simulator.engine.vad import VoiceActivity
 from realtime_simulator.media.formats import Decoder
 from realtime_simulator.media.speech import PCM, RATE
@@ -70,10 +70,11 @@ class TranslationSession(Core):
     def view(self) -> dict[str, Any]:
         return self.config.view()
 
-    def heard(self, item_id: str, text: str, now: float, error: str | None = None) -> None:
+    def heard(self, item_id: str, transcript: Transcript | None, now: float) -> None:
         self.tick(now)
-        if item_id not in self._open:
+        if item_id not in self._open or transcript is None:
             return
+        text, error = transcript.text, transcript.error
         if error is not None or not text:
             if error is not None:
                 self.emit(ApiProblem(error, type="server_error", code="translation_failed").event())

@@ -18,10 +18,12 @@ class Pacing:
     Args:
         first_audio: Seconds from `response.created` to the first output.
         speed: Audio made per second, in seconds of audio; 0 makes all of it at once.
+        transcript: Seconds until the user's words are transcribed.
     """
 
     first_audio: float = 0.0
     speed: float = 0.0
+    transcript: float = 0.0
 
     def pause(self, samples: int) -> float:
         """Return how long making this much audio lasts, in seconds."""
@@ -70,10 +72,13 @@ class Say:
     Args:
         text: What is said.
         speech: Its sound; None until it is synthesized, and for text output.
+        phase: `commentary` or `final_answer`, for models that reason; None for what fits: commentary before a
+            call in the same response, the final answer otherwise.
     """
 
     text: str
     speech: Speech | None = attrs.field(default=None, repr=False)
+    phase: str | None = attrs.field(default=None, kw_only=True)
 
 
 @attrs.frozen
@@ -87,6 +92,17 @@ class CallTool:
 
     name: str
     arguments: str
+
+
+@attrs.frozen
+class Think:
+    """Reasoning before the next action: it is not shown, and counts in the usage.
+
+    Args:
+        tokens: How many tokens of output it takes.
+    """
+
+    tokens: int
 
 
 @attrs.frozen
@@ -123,7 +139,7 @@ class CallMcp:
     approval_request_id: str | None = None
 
 
-Action = Say | CallTool | CallMcp | Fail
+Action = Say | CallTool | CallMcp | Think | Fail
 
 
 @attrs.frozen(kw_only=True)
@@ -133,19 +149,53 @@ class Heard:
     Args:
         pcm: Its sound, PCM16 mono at 24 kHz.
         session: The session's configuration, as `session.updated` shows it.
+        finished: Whether that is all; models that transcribe while the user speaks ask before.
     """
 
     pcm: bytes = attrs.field(repr=False)
     session: Mapping[str, Any] = attrs.field(repr=False)
+    finished: bool = True
 
     @property
     def seconds(self) -> float:
         return len(self.pcm) / 2 / RATE
 
 
-def say(text: str) -> Say:
-    """Return an answer that says `text`."""
-    return Say(text)
+@attrs.frozen
+class Transcript:
+    """The words of the user's audio, and what becomes of their transcript; the model knows them in any case.
+
+    Args:
+        text: The words.
+        delay: Seconds by which the transcript's events come later than usual.
+        error: Why there is no transcript, for people: `…transcription.failed` comes in its place. None if
+            there is one.
+        code: The code of that failure.
+    """
+
+    text: str = ""
+    delay: float = attrs.field(default=0.0, kw_only=True)
+    error: str | None = attrs.field(default=None, kw_only=True)
+    code: str = attrs.field(default="transcription_failed", kw_only=True)
+
+
+def say(text: str, *, phase: str | None = None) -> Say:
+    """Return an answer that says `text`.
+
+    Args:
+        text: What is said.
+        phase: `commentary` or `final_answer`, for models that reason; what fits if None.
+    """
+    return Say(text, phase=phase)
+
+
+def think(tokens: int) -> Think:
+    """Return reasoning, as a part of an answer: it is not shown, and counts in the usage.
+
+    Args:
+        tokens: How many tokens of output it takes.
+    """
+    return Think(tokens)
 
 
 def call_tool(name: str, arguments: Mapping[str, Any] | str | None = None) -> CallTool:

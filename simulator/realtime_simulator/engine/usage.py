@@ -35,9 +35,16 @@ class Tokens:
     text: int = 0
     audio: int = 0
     image: int = 0
+    reasoning: int = 0
+    """Those of the text that were spent on reasoning."""
 
     def __add__(self, other: Tokens) -> Tokens:
-        return Tokens(self.text + other.text, self.audio + other.audio, self.image + other.image)
+        return Tokens(
+            self.text + other.text,
+            self.audio + other.audio,
+            self.image + other.image,
+            self.reasoning + other.reasoning,
+        )
 
     @property
     def total(self) -> int:
@@ -83,5 +90,9 @@ def usage(given: Tokens, cached: Tokens, made: Tokens) -> dict[str, Any]:
                 "image_tokens": cached.image,
             },
         },
-        "output_token_details": {"text_tokens": made.text, "audio_tokens": made.audio},
+        "output_token_details": {
+            "text_tokens": made.text,
+            "audio_tokens": made.audio,
+            **({"reasoning_tokens": made.reasoning} if made.reasoning else {}),
+        },
     }

@@ -130,10 +130,11 @@ def without_connectivity(answer: str) -> str:
     """Return an answer whose ICE checks come to nothing.
 
     Nobody listens on its candidates' port, and its password is another than the server's, so that not even
-    checks which come in some other way are answered (RFC 8445 §7.3).
+    checks which come in some other way are answered (RFC 8445 §7.3). It says that there are no more
+    candidates, so that clients give up.
 
     Args:
         answer: An SDP answer.
     """
-    answer = _PASSWORD.sub(f"a=ice-pwd:{secrets.token_hex(12)}", answer)
+    answer = _PASSWORD.sub(f"a=ice-pwd:{secrets.token_hex(12)}\r\na=end-of-candidates", answer)
     return _CANDIDATE.sub(rf"\g<1> {_DISCARD} ", answer)

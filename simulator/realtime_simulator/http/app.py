@@ -128,7 +128,7 @@ class Frame:
                 out["openai-processing-ms"] = str(round((time.perf_counter() - begun) * 1000))
                 out.setdefault("x-ratelimit-limit-requests", str(REQUEST_LIMIT))
                 out.setdefault("x-ratelimit-remaining-requests", str(max(0, REQUEST_LIMIT - self._requests)))
-                if "origin" in headers:
+                if "origin" in headers or record.path.partition("?")[0].endswith("/realtime/calls"):
                     out["access-control-allow-origin"] = "*"
                     out["access-control-expose-headers"] = _EXPOSED
                 self._records.changed()

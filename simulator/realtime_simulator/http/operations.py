@@ -179,7 +179,8 @@ class Operations:
     ) -> Response:
         seconds = (fields.get("expires_after") or {}).get("seconds", DEFAULT_SECONDS)
         secret = self.credentials.mint(session, seconds)
-        shown = config(self.ids.new("sess"), secret.expires_at, session).view()
+        # The session itself has not begun, and so has no end.
+        shown = config(self.ids.new("sess"), 0, session).view()
         return JSONResponse({"value": secret.value, "expires_at": secret.expires_at, "session": shown})
 
     # Sessions with a client secret inside, of the older form
@@ -259,7 +260,8 @@ def _call_response(call: Call, drawing: Drawing) -> Response:
     if (other := drawing.draw("json_not_sdp")) is not None:
         content = json.dumps({"id": call.id, "object": "realtime.call"})
         return Response(content, status_code=201, headers=location, media_type=other["content_type"])
-    return Response(call.answer.encode(), status_code=201, headers=location, media_type=SDP)
+    # Not application/sdp, as the description has it.
+    return Response(call.answer.encode(), status_code=201, headers=location, media_type="text/plain")
 
 
 def _present(fields: dict[str, Any], kind: str) -> Mapping[str, Any]:

@@ -38,7 +38,7 @@ def check(body: bytes) -> str:
         text = body.decode("utf-8")
     except UnicodeDecodeError:
         raise _invalid("it is not UTF-8") from None
-    if not text.endswith("\r\n"):
+    if not text.endswith("\n"):
         raise _invalid("EOF")
     if "\0" in text:
         raise _invalid("it has a NUL byte")
@@ -122,7 +122,7 @@ def _followed(text: str, loopback_only: bool) -> Iterator[str]:
 
 
 def _lines(text: str) -> list[str]:
-    """The lines of an offer that ends with CRLF; LF and CR end lines too, but U+2028 and its like don't."""
+    """The lines of an offer; CRLF, LF and CR end them, but U+2028 and its like don't."""
     return re.split(r"\r\n|\n|\r", text)[:-1]
 
 

@@ -25,6 +25,7 @@ from realtime_simulator.media.codecs import CLOCK, SILENCE, samples
 from realtime_simulator.media.speech import PACKET_SAMPLES, RATE
 from realtime_simulator.problem import ApiProblem
 from realtime_simulator.rtc import offer
+from realtime_simulator.rtc.answer import as_service
 
 logger: logging.Logger = logging.getLogger("realtime_simulator")
 _AGAIN_SECONDS = 0.05
@@ -34,6 +35,7 @@ _TIME_BASE = fractions.Fraction(1, CLOCK)
 _LATE_SECONDS = 0.2
 """A track that is this late goes on from now instead of sending all that was missed in a burst."""
 EVENTS = "oai-events"
+CODECS = ("opus", "pcmu", "pcma")
 CONNECT_SECONDS = 30.0
 CLOSE_SECONDS = 2.0
 
@@ -215,12 +217,11 @@ class Peer:
             ApiProblem: 400 `invalid_offer`: the peer connection can't work with it.
         """
         followed = offer.for_peer(text, loopback_only=self._loopback_only)
-        # The track sends Opus packets: where the offer has Opus, no other codec may be agreed on.
+        # The track sends Opus packets where the offer has Opus: it comes first, and is sent then.
         self._playout.packets = offer.speaks_opus(text)
-        codecs = ("opus",) if self._playout.packets else ("pcmu", "pcma")
         audio = self._connection.addTransceiver(self._playout, "sendrecv")
-        offered = RTCRtpSender.getCapabilities("audio").codecs
-        audio.setCodecPreferences([codec for codec in offered if codec.name.lower() in codecs])
+        able = {codec.name.lower(): codec for codec in RTCRtpSender.getCapabilities("audio").codecs}
+        audio.setCodecPreferences([able[name] for name in CODECS])
         try:
             await self._connection.setRemoteDescription(RTCSessionDescription(followed, "offer"))
             for transceiver in self._connection.getTransceivers():
@@ -235,7 +236,7 @@ class Peer:
                 "Invalid SDP offer: the media sections cannot be negotiated.", code="invalid_offer"
             ) from error
         self._connecting = asyncio.get_running_loop().call_later(CONNECT_SECONDS, self._gone, "failed")
-        return str(self._connection.localDescription.sdp)
+        return as_service(str(self._connection.localDescription.sdp))
 
     def send(self, text: str) -> None:
         """Send a message on the data channel; dropped if there is none that is open."""

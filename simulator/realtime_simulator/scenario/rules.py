@@ -17,14 +17,14 @@ from typing import Any
 
 import attrs
 
-from realtime_simulator.engine.turn import Action, CallMcp, CallTool, Heard, Say, Turn
+from realtime_simulator.engine.turn import Action, CallMcp, CallTool, Heard, Say, Transcript, Turn
 from realtime_simulator.engine.vad import has_voice
 from realtime_simulator.scenario.tool_arguments import fitting
 
 Answer = Action | str | Sequence[Action | str]
 Scenario = Callable[[Turn], Answer | Awaitable[Answer | None] | None]
 Match = str | re.Pattern[str] | Callable[[Turn], bool]
-Hearing = Callable[[Heard], str | Awaitable[str]]
+Hearing = Callable[[Heard], str | Transcript | Awaitable[str | Transcript | None] | None]
 Translation = Callable[[str, str], str | Awaitable[str]]
 MAX_OUTPUT = 500
 """Characters of a tool's output that are repeated."""
@@ -233,8 +233,10 @@ def _calls(answer: Answer) -> Iterator[CallTool | CallMcp]:
             yield action
 
 
-def default_hearing(heard: Heard) -> str:
-    """Return how long the user spoke, in words; nothing for silence and noise."""
+def default_hearing(heard: Heard) -> str | None:
+    """Return how long the user spoke, in words, once that is certain; nothing for silence and noise."""
+    if not heard.finished:
+        return None
     return f"{heard.seconds:.1f} seconds of speech" if has_voice(heard.pcm) else ""
 
 
@@ -269,7 +271,7 @@ class Behavior:
             return
         count, before = _Counter(), self.hearing
 
-        def hear(heard: Heard) -> str | Awaitable[str]:
+        def hear(heard: Heard) -> str | Transcript | Awaitable[str | Transcript | None] | None:
             number = count(heard.session)
             return words[number] if number < len(words) else before(heard)
 

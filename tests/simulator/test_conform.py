@@ -1,0 +1,384 @@
+"""The simulator against recordings of the service, and the comparison against deviations that are planted."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from realtime_simulator.cli import main
+from realtime_simulator.recordings import conform
+from realtime_simulator.recordings.known import KNOWN
+from realtime_simulator.recordings.recording import RecordingError, read, text_of
+from realtime_simulator.recordings.tape import Writer
+
+RECORDINGS = Path(__file__).parents[1] / "samples" / "recordings"
+Interactions = list[dict[str, Any]]
+
+
+def profile(name: str) -> Any:
+    return "azure" if name.startswith("azure") else "openai"
+
+
+def load(name: str) -> Interactions:
+    interactions: Interactions = yaml.safe_load((RECORDINGS / f"{name}.yaml").read_text())["interactions"]
+    return interactions
+
+
+def found(tmp_path: Path, interactions: Interactions, name: str = "x") -> list[str]:
+    """Return the differences of a recording."""
+    path = tmp_path / f"{name}.yaml"
+    path.write_text(text_of(interactions), encoding="utf-8")
+    (report,) = conform.conform(path, profile(name))
+    return [str(difference) for difference in report.differences]
+
+
+def events(interactions: Interactions, type: str) -> list[dict[str, Any]]:
+    return [one["data"] for one in interactions if is_event(one) and one["data"]["type"] == type]
+
+
+def is_event(one: dict[str, Any]) -> bool:
+    return isinstance(one.get("data"), dict) and one["direction"] == "received"
+
+
+def place(interactions: Interactions, type: str) -> int:
+    return next(n for n, one in enumerate(interactions) if is_event(one) and one["data"]["type"] == type)
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in RECORDINGS.glob("*.yaml")))
+def test_the_simulator_conforms(name: str) -> None:
+    for report in conform.conform(RECORDINGS / f"{name}.yaml", profile(name)):
+        assert list(map(str, report.differences)) == []
+        assert report.compared
+
+
+# Planted deviations: what was recorded is changed, so that the simulator differs from it
+
+
+def swap(interactions: Interactions, one: str, other: str) -> None:
+    first, second = place(interactions, one), place(interactions, other)
+    interactions[first], interactions[second] = interactions[second], interactions[first]
+
+
+def drop_event(interactions: Interactions) -> None:
+    del interactions[place(interactions, "response.content_part.done")]
+
+
+def add_event(interactions: Interactions) -> None:
+    where = place(interactions, "response.content_part.done")
+    data = {"type": "response.output_text.annotation.added", "event_id": "event_aaaaaaaaaaaaaaaaaaaaa"}
+    item = {"item_id": interactions[where]["data"]["item_id"]}
+    interactions.insert(where, {"kind": "message", "direction": "received", "data": {**data, **item}})
+
+
+def words_first(interactions: Interactions) -> None:
+    words = [one for one in interactions if is_event(one) and "transcription" in one["data"]["type"]]
+    rest = [one for one in interactions if one not in words]
+    where = place(rest, "conversation.item.added")
+    interactions[:] = [*rest[:where], *words, *rest[where:]]
+
+
+def created(interactions: Interactions) -> dict[str, Any]:
+    session: dict[str, Any] = events(interactions, "session.created")[0]["session"]
+    return session
+
+
+def detection(interactions: Interactions) -> dict[str, Any]:
+    settings: dict[str, Any] = created(interactions)["audio"]["input"]["turn_detection"]
+    return settings
+
+
+def done(interactions: Interactions) -> dict[str, Any]:
+    response: dict[str, Any] = events(interactions, "response.done")[-1]["response"]
+    return response
+
+
+PLANTED: list[tuple[str, str, Callable[[Interactions], Any], str]] = [
+    (
+        "order in a lane",
+        "written_turn",
+        lambda it: swap(it, "response.output_text.done", "response.output_item.done"),
+        r"/data: response\.output_text\.done was recorded here",
+    ),
+    (
+        "order between lanes",
+        "written_turn",
+        lambda it: swap(it, "response.created", "response.output_item.added"),
+        r"was recorded",
+    ),
+    ("event that the simulator has", "written_turn", drop_event, r"nothing was recorded here.*content_part"),
+    ("event that it lacks", "written_turn", add_event, r"annotation\.added was recorded here.*sends none"),
+    (
+        "words before their item",
+        "spoken_turn",
+        words_first,
+        r"was recorded after conversation\.item\.input_audio_transcription\.completed",
+    ),
+    (
+        "key that the simulator lacks",
+        "written_turn",
+        lambda it: created(it).update(warmth=1),
+        r"^/interactions/0/data/session/warmth: recorded 1, the simulator has no such key",
+    ),
+    (
+        "key that it has",
+        "written_turn",
+        lambda it: done(it).pop("metadata"),
+        r"/response/metadata: no such key was recorded",
+    ),
+    (
+        "null that it has not",
+        "written_turn",
+        lambda it: created(it).update(truncation=None),
+        r"session/truncation: recorded null, the simulator sends 'auto'",
+    ),
+    (
+        "null that it has",
+        "written_turn",
+        lambda it: created(it).update(tracing="auto"),
+        r"session/tracing: recorded 'auto', the simulator sends null",
+    ),
+    (
+        "default number",
+        "written_turn",
+        lambda it: detection(it).update(silence_duration_ms=250),
+        r"turn_detection/silence_duration_ms: recorded 250, the simulator sends 200",
+    ),
+    ("default text", "written_turn", lambda it: created(it)["audio"]["output"].update(voice="ash"), "'ash'"),
+    (
+        "default switch",
+        "written_turn",
+        lambda it: detection(it).update(create_response=False),
+        "create_response: recorded false, the simulator sends true",
+    ),
+    (
+        "default of another kind",
+        "written_turn",
+        lambda it: created(it).update(tools={}),
+        "session/tools: recorded an object",
+    ),
+    (
+        "length of a list",
+        "written_turn",
+        lambda it: created(it)["output_modalities"].append("text"),
+        "recorded a list of 2, the simulator has 1",
+    ),
+    (
+        "what the client set",
+        "written_turn",
+        lambda it: events(it, "session.updated")[0]["session"].update(output_modalities=["audio"]),
+        "output_modalities/0: recorded 'audio', the simulator sends 'text'",
+    ),
+    (
+        "text of the model",
+        "written_turn",
+        lambda it: events(it, "response.output_text.done")[0].update(text="Something else."),
+        r"/text: recorded 'Something else\.'",
+    ),
+    (
+        "kind of number",
+        "spoken_turn",
+        lambda it: done(it)["usage"].update(total_tokens="many"),
+        "usage/total_tokens: recorded 'many'",
+    ),
+    (
+        "index",
+        "reasoning_tool_round",
+        lambda it: events(it, "response.function_call_arguments.done")[0].update(output_index=0),
+        "output_index: recorded 0, the simulator sends 1",
+    ),
+    (
+        "phase",
+        "reasoning_tool_round",
+        lambda it: done(it)["output"][0].pop("phase"),
+        "output/0/phase: no such key was recorded",
+    ),
+    (
+        "shape of an id",
+        "written_turn",
+        lambda it: events(it, "response.created")[0].update(event_id="evnt_aaaaaaaaaaaaaaaaaaaaa"),
+        "event_id: recorded 'evnt_aaaaaaaaaaaaaaaaaaaaa'",
+    ),
+    (
+        "reference to another id",
+        "written_turn",
+        lambda it: events(it, "conversation.item.added")[2].update(
+            previous_item_id=events(it, "conversation.item.added")[0]["item"]["id"]
+        ),
+        "previous_item_id: .*which stands for something else",
+    ),
+    (
+        "reference to nothing",
+        "written_turn",
+        lambda it: events(it, "conversation.item.done")[1].update(previous_item_id=None),
+        "previous_item_id: recorded null",
+    ),
+    (
+        "code of an error",
+        "refusals",
+        lambda it: events(it, "error")[1]["error"].update(code="nothing_to_cancel"),
+        "error/code: recorded 'nothing_to_cancel', the simulator sends 'response_cancel_not_active'",
+    ),
+    (
+        "message of an error",
+        "refusals",
+        lambda it: events(it, "error")[1]["error"].update(message="Nothing is under way"),
+        "error/message: recorded 'Nothing is under way'",
+    ),
+    (
+        "event that an error is about",
+        "refusals",
+        lambda it: events(it, "error")[1]["error"].update(event_id=None),
+        "error/event_id: recorded null, the simulator sends 'c1'",
+    ),
+    ("close code", "refused_model", lambda it: it[-1].update(code=4001), "/1/code: recorded 4001"),
+    ("close reason", "expired", lambda it: it[-1].update(reason="x"), "/2/reason: recorded 'x'"),
+    (
+        "profile",
+        "azure_tool_round",
+        lambda it: events(it, "response.content_part.added")[0].pop("content"),
+        "content: no such key was recorded",
+    ),
+    (
+        "status",
+        "call",
+        lambda it: it[1]["response"]["status"].update(code=200),
+        "^/interactions/1/response/status/code: recorded 200, the simulator sends 201",
+    ),
+    (
+        "header",
+        "call",
+        lambda it: it[1]["response"]["headers"].update({"content-type": ["application/sdp"]}),
+        "headers/content-type: recorded 'application/sdp'",
+    ),
+    (
+        "shape of a location",
+        "call",
+        lambda it: it[1]["response"]["headers"].update(location=["/v1/calls/rtc_u1_aaaaaaaaaaaaaaaaaaaaa"]),
+        "headers/location",
+    ),
+    (
+        "JSON of an answer",
+        "call",
+        lambda it: it[0]["response"]["parsed_body"]["session"].pop("tracing"),
+        "/0/response/body/session/tracing: no such key",
+    ),
+    (
+        "error of an answer",
+        "call",
+        lambda it: it[3]["response"]["parsed_body"]["error"].update(param=None),
+        "error/param: recorded null, the simulator sends ''",
+    ),
+    (
+        "codec of an answer",
+        "call",
+        lambda it: it[1]["response"]["body"].update(
+            string=it[1]["response"]["body"]["string"].replace("useinbandfec=1", "stereo=1")
+        ),
+        "media/0/codecs/0/fmtp: recorded 'minptime=10;stereo=1'",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "said"), [case[1:] for case in PLANTED], ids=[case[0] for case in PLANTED]
+)
+def test_a_planted_deviation_is_found(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    change: Callable[[Interactions], Any],
+    said: str,
+) -> None:
+    monkeypatch.setattr(conform, "PATIENCE", 0.3)
+    interactions = copy.deepcopy(load(name))
+    change(interactions)
+    differences = found(tmp_path, interactions, name)
+    assert any(re.search(said, difference) for difference in differences), differences
+
+
+def test_what_the_service_leaves_unordered_may_come_in_any_order(tmp_path: Path) -> None:
+    interactions = load("spoken_turn")
+    words = [
+        one for one in interactions if is_event(one) and "input_audio_transcription" in one["data"]["type"]
+    ]
+    rest = [one for one in interactions if one not in words]
+    where = place(rest, "response.done")
+    assert found(tmp_path, [*rest[:where], *words, *rest[where:]]) == []
+
+
+def test_runs_of_deltas_are_one(tmp_path: Path) -> None:
+    interactions = load("written_turn")
+    where = place(interactions, "response.output_text.delta")
+    interactions.insert(where, copy.deepcopy(interactions[where]))
+    assert found(tmp_path, interactions) == []
+
+
+def test_a_recording_may_end_before_the_session(tmp_path: Path) -> None:
+    interactions = load("written_turn")
+    assert found(tmp_path, interactions[: place(interactions, "response.output_item.done") + 1]) == []
+
+
+def test_what_is_knowingly_different_is_counted_and_has_a_reason() -> None:
+    (report,) = conform.conform(RECORDINGS / "call.yaml")
+    assert {known.path for _, known in report.known} >= {r"sdp\.session\.ice-lite"}
+    assert all(known.reason for known in KNOWN)
+
+
+def test_a_tape_of_the_simulator_can_be_played(tmp_path: Path) -> None:
+    tape = tmp_path / "session.jsonl"
+    writer = Writer(tape, "https://api.openai.com/v1")
+    session = writer.begin("/v1/realtime", {"model": "gpt-realtime"})
+    for one in load("written_turn"):
+        writer.message(session, 0.0, "server" if one["direction"] == "received" else "client", one["data"])
+    writer.close(session, 1.0, 1000, "", "client")
+    refused = writer.begin("/v1/realtime", {"call_id": "rtc_u1_aaaaaaaaaaaaaaaaaaaaa"})
+    error = {"message": "No session found for the provided call_id", "type": "invalid_request_error"}
+    body = {"error": {**error, "param": "", "code": "call_id_not_found"}}
+    writer.refused(refused, 404, body)
+    writer.end()
+    reports = conform.conform(tape)
+    assert [report.name for report in reports] == ["session.jsonl, session 1", "session.jsonl, session 2"]
+    assert [list(map(str, report.differences)) for report in reports] == [[], []]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[", "x.yaml"),
+        ("[]", "a list of 'interactions'"),
+        ("{version: 2, interactions: []}", "version 2"),
+        ("{interactions: [{kind: message, direction: up, data: {}}]}", "/interactions/0 is no interaction"),
+        ("{interactions: [{kind: message, direction: sent}]}", "'data' is missing"),
+        ("{interactions: [{request: {method: GET, uri: 'https://x/y'}, response: {status: 200}}]}", "/y"),
+    ],
+)
+def test_what_is_no_recording_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text(text)
+    with pytest.raises(RecordingError, match=re.escape(said)):
+        read(path)
+
+
+def test_the_command_prints_differences_with_pointers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    interactions = load("refused_model")
+    interactions[-1]["code"] = 4001
+    path = tmp_path / "x.yaml"
+    path.write_text(text_of(interactions), encoding="utf-8")
+    assert main(["conform", str(RECORDINGS / "refused_model.yaml"), str(path)]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [
+        "refused_model.yaml: conforms (2 compared)",
+        "x.yaml: 1 differences (2 compared)",
+        "  /interactions/1/code: recorded 4001, the simulator sends 4000",
+    ]
+    assert main(["conform", "--known", str(RECORDINGS / "refused_key.yaml")]) == 0
+    assert "a refused key is shown by its ends" in capsys.readouterr().out
+    assert main(["conform", str(tmp_path / "none.yaml")]) == 2
+    assert "none.yaml" in capsys.readouterr().err
