@@ -32,7 +32,7 @@ def shape(value: Any) -> Any:
 def body_shape(kind: str, body: str) -> Any:
     if kind == "application/json":
         return shape(json.loads(body))
-    if kind == "application/sdp":
+    if body.startswith("v=0"):
         answer = sdp.SessionDescription.parse(body)
         return [
             (
