@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 
     # What goes into a conversation, and what is asked of the model.
     ItemLike: TypeAlias = models.RealtimeConversationItem | params.RealtimeConversationItemParam
+    InputItemLike: TypeAlias = models.RealtimeResponseInputItem | params.RealtimeResponseInputItemParam
     ResponseLike: TypeAlias = models.RealtimeResponseCreateParams | params.RealtimeResponseCreateParamsParam
     AudioOutputLike: TypeAlias = (
         models.RealtimeResponseCreateAudioOutput | params.RealtimeResponseCreateAudioOutputParam

@@ -84,6 +84,7 @@ if TYPE_CHECKING:
         RealtimeLegacyAudio as RealtimeLegacyAudio,
         RealtimeLegacyAudioInput as RealtimeLegacyAudioInput,
         RealtimeLegacyAudioOutput as RealtimeLegacyAudioOutput,
+        RealtimeLegacyNoiseReduction as RealtimeLegacyNoiseReduction,
         RealtimeLegacyTranscription as RealtimeLegacyTranscription,
         RealtimeLegacyTurnDetection as RealtimeLegacyTurnDetection,
         RealtimeLegacyTurnDetectionRequest as RealtimeLegacyTurnDetectionRequest,
@@ -106,6 +107,7 @@ if TYPE_CHECKING:
         RealtimeResponseCreateAudioOutput as RealtimeResponseCreateAudioOutput,
         RealtimeResponseCreateAudioOutputConfig as RealtimeResponseCreateAudioOutputConfig,
         RealtimeResponseCreateParams as RealtimeResponseCreateParams,
+        RealtimeResponseInputItem as RealtimeResponseInputItem,
         RealtimeResponseStatus as RealtimeResponseStatus,
         RealtimeResponseStatusError as RealtimeResponseStatusError,
         RealtimeResponseUsage as RealtimeResponseUsage,
@@ -212,6 +214,7 @@ if TYPE_CHECKING:
         RealtimeTruncationTokenLimits as RealtimeTruncationTokenLimits,
         RealtimeTurnDetection as RealtimeTurnDetection,
         RealtimeUserContent as RealtimeUserContent,
+        ResponseItemReference as ResponseItemReference,
         ResponsePrompt as ResponsePrompt,
         ResponsePromptVariable as ResponsePromptVariable,
         ResponsePromptVariables as ResponsePromptVariables,
@@ -279,6 +282,7 @@ if TYPE_CHECKING:
         RealtimeConversationItemParam as RealtimeConversationItemParam,
         RealtimeCreateClientSecretRequestParam as RealtimeCreateClientSecretRequestParam,
         RealtimeFunctionToolParam as RealtimeFunctionToolParam,
+        RealtimeLegacyNoiseReductionParam as RealtimeLegacyNoiseReductionParam,
         RealtimeLegacyTranscriptionParam as RealtimeLegacyTranscriptionParam,
         RealtimeLegacyTurnDetectionRequestParam as RealtimeLegacyTurnDetectionRequestParam,
         RealtimeMCPApprovalRequestParam as RealtimeMCPApprovalRequestParam,
@@ -295,6 +299,7 @@ if TYPE_CHECKING:
         RealtimeResponseCreateAudioOutputConfigParam as RealtimeResponseCreateAudioOutputConfigParam,
         RealtimeResponseCreateAudioOutputParam as RealtimeResponseCreateAudioOutputParam,
         RealtimeResponseCreateParamsParam as RealtimeResponseCreateParamsParam,
+        RealtimeResponseInputItemParam as RealtimeResponseInputItemParam,
         RealtimeSemanticVadParam as RealtimeSemanticVadParam,
         RealtimeServerVadParam as RealtimeServerVadParam,
         RealtimeSessionClientSecretParam as RealtimeSessionClientSecretParam,
@@ -326,6 +331,7 @@ if TYPE_CHECKING:
         RealtimeTruncationTokenLimitsParam as RealtimeTruncationTokenLimitsParam,
         RealtimeTurnDetectionParam as RealtimeTurnDetectionParam,
         RealtimeUserContentParam as RealtimeUserContentParam,
+        ResponseItemReferenceParam as ResponseItemReferenceParam,
         ResponsePromptParam as ResponsePromptParam,
         ResponsePromptVariableParam as ResponsePromptVariableParam,
         ResponsePromptVariablesParam as ResponsePromptVariablesParam,
@@ -478,9 +484,21 @@ if TYPE_CHECKING:
     ResponseCreateEventParam = _params.RealtimeClientEventResponseCreateParam
     SessionUpdateEventParam = _params.RealtimeClientEventSessionUpdateParam
     RealtimeToolsConfigParam = list[_params.RealtimeToolsConfigUnionParam]
+    CallAcceptParams = _params.RealtimeSessionCreateRequestGAParam
+    CallCreateParams = _params.RealtimeCallCreateRequestParam
+    CallReferParams = _params.RealtimeCallReferRequestParam
+    CallRejectParams = _params.RealtimeCallRejectRequestParam
+    ClientSecretCreateParams = _params.RealtimeCreateClientSecretRequestParam
+    ConnectClientEventParam = _params.RealtimeTranslationClientEventParam
 
 # The official package's names and the classes' own, for the run time.
 _OFFICIAL = {
+    "CallAcceptParams": "RealtimeSessionCreateRequestGAParam",
+    "CallCreateParams": "RealtimeCallCreateRequestParam",
+    "CallReferParams": "RealtimeCallReferRequestParam",
+    "CallRejectParams": "RealtimeCallRejectRequestParam",
+    "ClientSecretCreateParams": "RealtimeCreateClientSecretRequestParam",
+    "ConnectClientEventParam": "RealtimeTranslationClientEventParam",
     "ClientSecretCreateResponse": "RealtimeCreateClientSecretResponse",
     "ConversationCreatedEvent": "RealtimeServerEventConversationCreated",
     "ConversationItem": "RealtimeConversationItem",
@@ -586,12 +604,12 @@ if not TYPE_CHECKING:
             return getattr(events, name)
         if name in ("RealtimeToolsConfig", "RealtimeToolsConfigParam"):
             return list[_find(name.replace("Config", "ConfigUnion"))]
-        if name.endswith("Param"):
+        own = _OFFICIAL.get(name, name)
+        if own.endswith("Param"):
             from realtime_api import params
 
-            plain = name.removesuffix("Param")
+            plain = own.removesuffix("Param")
             return getattr(params, f"{_OFFICIAL.get(plain, plain)}Param", None)
-        own = _OFFICIAL.get(name, name)
         return getattr(models, own) if own in models.__all__ else None
 
     def __dir__() -> list[str]:

@@ -138,6 +138,10 @@ HEARD: list[tuple[Any, dict[str, Any]]] = [
     (lambda b: b.transcribe(None), heard({"transcription": None})),
     (lambda b: b.noise_reduction("far_field"), heard({"noise_reduction": {"type": "far_field"}})),
     (lambda b: b.noise_reduction(None), heard({"noise_reduction": None})),
+    (
+        lambda b: b.noise_reduction("near_field", strength=1.5),
+        heard({"noise_reduction": {"type": "near_field", "strength": 1.5}}),
+    ),
     (lambda b: b.server_vad(), turns({"type": "server_vad"})),
     (
         lambda b: b.server_vad(
@@ -177,6 +181,10 @@ TRANSLATED: list[tuple[Any, dict[str, Any]]] = [
     (lambda b: b.transcribe(None), heard({"transcription": None})),
     (lambda b: b.noise_reduction("near_field"), heard({"noise_reduction": {"type": "near_field"}})),
     (lambda b: b.noise_reduction(None), heard({"noise_reduction": None})),
+    (
+        lambda b: b.noise_reduction("near_field", strength=1.5),
+        heard({"noise_reduction": {"type": "near_field", "strength": 1.5}}),
+    ),
 ]
 CASES = [
     *((SessionBuilder(), change, fields) for change, fields in SPOKEN + HEARD),

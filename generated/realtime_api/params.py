@@ -58,6 +58,7 @@ __all__ = (
     "RealtimeConversationItemParam",
     "RealtimeCreateClientSecretRequestParam",
     "RealtimeFunctionToolParam",
+    "RealtimeLegacyNoiseReductionParam",
     "RealtimeLegacyTranscriptionParam",
     "RealtimeLegacyTurnDetectionRequestParam",
     "RealtimeMCPApprovalRequestParam",
@@ -74,6 +75,7 @@ __all__ = (
     "RealtimeResponseCreateAudioOutputConfigParam",
     "RealtimeResponseCreateAudioOutputParam",
     "RealtimeResponseCreateParamsParam",
+    "RealtimeResponseInputItemParam",
     "RealtimeSemanticVadParam",
     "RealtimeServerVadParam",
     "RealtimeSessionClientSecretParam",
@@ -109,6 +111,7 @@ __all__ = (
     "RealtimeTruncationTokenLimitsParam",
     "RealtimeTurnDetectionParam",
     "RealtimeUserContentParam",
+    "ResponseItemReferenceParam",
     "ResponsePromptParam",
     "ResponsePromptVariableParam",
     "ResponsePromptVariablesParam",
@@ -628,6 +631,14 @@ class RealtimeFunctionToolParam(TypedDict):
     """JSON Schema of the arguments."""
 
 
+class RealtimeLegacyNoiseReductionParam(TypedDict):
+    """Noise filter for incoming audio, applied before speech detection and the model. Default `null`: no
+    filter."""
+
+    type: NotRequired["NoiseReductionTypeParam"]
+    """`near_field` suits a headset, `far_field` a laptop or a conference room; it selects the filter."""
+
+
 class RealtimeLegacyTranscriptionParam(TypedDict):
     """How input speech is written down; off by default, `null` turns it off. The text comes from a separate
     model and may differ from what the voice model understood."""
@@ -752,6 +763,9 @@ class RealtimeNoiseReductionParam(TypedDict):
 
     type: NotRequired["NoiseReductionTypeParam"]
     """`near_field` suits a headset, `far_field` a laptop or a conference room; it selects the filter."""
+    strength: NotRequired["float"]
+    """How much noise is suppressed; more with higher values. 1 when the filter is first turned on; an update
+    without it keeps the value in force."""
 
 
 class RealtimeReasoningParam(TypedDict):
@@ -808,7 +822,7 @@ class RealtimeResponseCreateParamsParam(TypedDict):
     """String pairs echoed in the turn's events, handy to tell concurrent turns apart; null means none."""
     prompt: NotRequired["PromptParam"]
     """Stored template to use for this turn; null means none."""
-    input: NotRequired["list[RealtimeConversationItemParam]"]
+    input: NotRequired["list[RealtimeResponseInputItemParam]"]
     """Items to use as context in place of the conversation, references by id allowed; an empty list starts
     from nothing."""
 
@@ -1029,7 +1043,7 @@ class RealtimeTranscriptionSessionCreateRequestParam(TypedDict):
 
     turn_detection: NotRequired["RealtimeTranscriptionSessionTurnDetectionRequestParam"]
     """Loudness-based detection that cuts the audio into turns; `null` switches it off and the client commits."""
-    input_audio_noise_reduction: NotRequired["RealtimeNoiseReductionParam | None"]
+    input_audio_noise_reduction: NotRequired["RealtimeLegacyNoiseReductionParam | None"]
     """Noise filter for incoming audio, applied before speech detection and the model. Default `null`: no
     filter."""
     input_audio_format: NotRequired["Literal['pcm16', 'g711_ulaw', 'g711_alaw']"]
@@ -1159,6 +1173,9 @@ class RealtimeTranslationNoiseReductionParam(TypedDict):
 
     type: Required["NoiseReductionTypeParam"]
     """`near_field` suits a headset, `far_field` a laptop or a conference room; it selects the filter."""
+    strength: NotRequired["float"]
+    """How much noise is suppressed; more with higher values. 1 when the filter is first turned on; an update
+    without it keeps the value in force."""
 
 
 class RealtimeTranslationSessionCreateRequestParam(TypedDict):
@@ -1219,6 +1236,15 @@ class RealtimeUserContentParam(TypedDict):
     """Resolution at which an `input_image` part is examined; `auto`, the default, amounts to `high`."""
     transcript: NotRequired["str | None"]
     """Words recognised in an `input_audio` part, for reference; the model never reads them."""
+
+
+class ResponseItemReferenceParam(TypedDict):
+    """Points at an item of the session, for a response's `input` alone; it adds no item to the conversation."""
+
+    id: Required["str"]
+    """The item's id."""
+    type: Required["Literal['item_reference']"]
+    """Always `item_reference`."""
 
 
 class ResponsePromptParam(TypedDict):
@@ -1320,6 +1346,9 @@ RealtimeMCPToolCallErrorParam: TypeAlias = (
 RealtimeReasoningEffortParam: TypeAlias = Literal["minimal", "low", "medium", "high", "xhigh"]
 """Amount of thinking before an answer, from `minimal` to `xhigh`, `low` by default; more costs time and
 tokens."""
+
+RealtimeResponseInputItemParam: TypeAlias = RealtimeConversationItemParam | ResponseItemReferenceParam
+"""An item to answer, or a reference to one of the session."""
 
 RealtimeSessionRequestUnionParam: TypeAlias = (
     RealtimeSessionCreateRequestGAParam | RealtimeTranscriptionSessionCreateRequestGAParam

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from ..accepted import (
         AudioOutputLike,
         ClientEventLike,
+        InputItemLike,
         ItemLike,
         PromptLike,
         ReasoningLike,
@@ -239,7 +240,7 @@ class Connection(HandlesEvents):
         conversation: Literal["auto", "none"] | str | None = None,
         metadata: Mapping[str, str] | None = None,
         prompt: PromptLike | None = None,
-        input: Sequence[ItemLike] | None = None,
+        input: Sequence[InputItemLike] | None = None,
         timeout: float | None = 60.0,
     ) -> str:
         """Ask the model for a response; the arguments are those of `AsyncConnection.create_response`.

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from ..accepted import (
         AudioOutputLike,
         ClientEventLike,
+        InputItemLike,
         ItemLike,
         PromptLike,
         ReasoningLike,
@@ -455,7 +456,7 @@ class AsyncConnection(HandlesEvents):
         conversation: Literal["auto", "none"] | str | None = None,
         metadata: Mapping[str, str] | None = None,
         prompt: PromptLike | None = None,
-        input: Sequence[ItemLike] | None = None,
+        input: Sequence[InputItemLike] | None = None,
         timeout: float | None = 60.0,
     ) -> str:
         """Ask the model for a response. While a response is active, this waits until that is done.
@@ -472,7 +473,8 @@ class AsyncConnection(HandlesEvents):
             conversation: `none` keeps the response out of the conversation, and waits for nothing.
             metadata: Up to 16 pairs, which come back with the response.
             prompt: A stored prompt.
-            input: Items in place of the conversation.
+            input: Items in place of the conversation, or references to its items: `{"type": "item_reference",
+                "id": …}`.
             timeout: Seconds to wait at most until it can be sent; None for no limit.
 
         Returns:

@@ -214,13 +214,16 @@ class InputBuilder(Builder):
             delay=delay,
         )
 
-    def noise_reduction(self, type: Literal["near_field", "far_field"] | None) -> Self:
+    def noise_reduction(
+        self, type: Literal["near_field", "far_field"] | None, *, strength: float | None = None
+    ) -> Self:
         """Set the noise filter.
 
         Args:
             type: `near_field` for a headset, `far_field` for a laptop or a room; None turns it off.
+            strength: How much noise is suppressed, more with higher values; the API's default is 1.
         """
-        return self._with(f"{_INPUT}.noise_reduction", None if type is None else {"type": type})
+        return self._with(f"{_INPUT}.noise_reduction", _noise_reduction(type, strength))
 
     def server_vad(
         self,
@@ -626,13 +629,21 @@ class TranslationSessionBuilder(Builder):
         """Transcribe the source speech by a model; None for no source text."""
         return self._with("audio.input.transcription", None if model is None else {"model": model})
 
-    def noise_reduction(self, type: Literal["near_field", "far_field"] | None) -> Self:
-        """Set the noise filter: `near_field` for a headset, `far_field` for a room; None turns it off."""
-        return self._with("audio.input.noise_reduction", None if type is None else {"type": type})
+    def noise_reduction(
+        self, type: Literal["near_field", "far_field"] | None, *, strength: float | None = None
+    ) -> Self:
+        """Set the noise filter, as `SessionBuilder.noise_reduction` does."""
+        return self._with("audio.input.noise_reduction", _noise_reduction(type, strength))
 
     @property
     def _is_partial(self) -> bool:
         return "model" not in self._body
+
+
+def _noise_reduction(type: str | None, strength: float | None) -> dict[str, Any] | None:
+    if type is None:
+        return None
+    return {"type": type} if strength is None else {"type": type, "strength": strength}
 
 
 def _tool_definition(tool: Tool, path: str) -> dict[str, Any]:

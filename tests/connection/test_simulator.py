@@ -62,6 +62,25 @@ def test_turns_follow_each_other(flavour: Flavour) -> None:
     assert len(ids) == len(set(ids)) == 4
 
 
+def test_a_response_can_be_made_from_items_of_the_session(flavour: Flavour) -> None:
+    text = SESSION.output("text")
+    with Simulator() as sim, connected(flavour, sim, session=text) as connection:
+        sim.on_response(lambda turn: f"heard {turn.text}")
+        connection.send_text("one")
+        connection.send_text("two")
+        while len(connection.items) < 2:
+            connection.recv()
+        reference = {"type": "item_reference", "id": connection.items[0].id}
+        with connection.expect("response.done") as done:
+            connection.create_response(input=[reference])
+        assert done.wait().response.output[0].content[0].text == "heard one"
+        with connection.expect("error") as refused:
+            connection.create_response(input=[{**reference, "id": "item_gone"}])
+        assert refused.wait().error.param == "response.input[0].id"
+        with pytest.raises(ValueError, match=r"item\.type: expected 'message'"):
+            connection.create_item(reference)  # it is no item of its own
+
+
 def test_other_kinds_of_sessions(flavour: Flavour) -> None:
     with Simulator() as sim:
         built: Any = TranscriptionSessionBuilder("gpt-4o-transcribe")

@@ -282,13 +282,15 @@ def main(given):
                 browser.realtime.connect(model="gpt-realtime") as connection,
             ):
                 reports["sync secret"] = run(connection, Run(text, CONVERSATION))
-            with openai.OpenAI(**options | {"api_key": "sk-wrong"}) as stranger:
-                with stranger.realtime.connect(model="gpt-realtime") as connection:
-                    code = json.loads(connection.recv_bytes())["error"]["code"]
-                    try:
-                        connection.recv_bytes()
-                    except websockets.exceptions.ConnectionClosed as closed:
-                        reports["refused"] = [code, closed.rcvd.code]
+            with (
+                openai.OpenAI(**options | {"api_key": "sk-wrong"}) as refused,
+                refused.realtime.connect(model="gpt-realtime") as connection,
+            ):
+                code = json.loads(connection.recv_bytes())["error"]["code"]
+                try:
+                    connection.recv_bytes()
+                except websockets.exceptions.ConnectionClosed as closed:
+                    reports["refused"] = [code, closed.rcvd.code]
 
     async def awaited():
         async with openai.AsyncOpenAI(**options) as client:

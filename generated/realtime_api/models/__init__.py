@@ -112,6 +112,7 @@ if TYPE_CHECKING:
     from .realtime_legacy_audio import RealtimeLegacyAudio as RealtimeLegacyAudio
     from .realtime_legacy_audio_input import RealtimeLegacyAudioInput as RealtimeLegacyAudioInput
     from .realtime_legacy_audio_output import RealtimeLegacyAudioOutput as RealtimeLegacyAudioOutput
+    from .realtime_legacy_noise_reduction import RealtimeLegacyNoiseReduction as RealtimeLegacyNoiseReduction
     from .realtime_legacy_transcription import RealtimeLegacyTranscription as RealtimeLegacyTranscription
     from .realtime_legacy_turn_detection import RealtimeLegacyTurnDetection as RealtimeLegacyTurnDetection
     from .realtime_legacy_turn_detection_request import (
@@ -140,6 +141,7 @@ if TYPE_CHECKING:
         RealtimeResponseCreateAudioOutputConfig as RealtimeResponseCreateAudioOutputConfig,
     )
     from .realtime_response_create_params import RealtimeResponseCreateParams as RealtimeResponseCreateParams
+    from .realtime_response_input_item import RealtimeResponseInputItem as RealtimeResponseInputItem
     from .realtime_response_status import RealtimeResponseStatus as RealtimeResponseStatus
     from .realtime_response_status_error import RealtimeResponseStatusError as RealtimeResponseStatusError
     from .realtime_response_usage import RealtimeResponseUsage as RealtimeResponseUsage
@@ -396,6 +398,7 @@ if TYPE_CHECKING:
     from .realtime_truncation_token_limits import RealtimeTruncationTokenLimits as RealtimeTruncationTokenLimits
     from .realtime_turn_detection import RealtimeTurnDetection as RealtimeTurnDetection
     from .realtime_user_content import RealtimeUserContent as RealtimeUserContent
+    from .response_item_reference import ResponseItemReference as ResponseItemReference
     from .response_prompt import ResponsePrompt as ResponsePrompt
     from .response_prompt_variable import ResponsePromptVariable as ResponsePromptVariable
     from .response_prompt_variables import ResponsePromptVariables as ResponsePromptVariables
@@ -480,6 +483,7 @@ __all__ = (
     "RealtimeLegacyAudio",
     "RealtimeLegacyAudioInput",
     "RealtimeLegacyAudioOutput",
+    "RealtimeLegacyNoiseReduction",
     "RealtimeLegacyTranscription",
     "RealtimeLegacyTurnDetection",
     "RealtimeLegacyTurnDetectionRequest",
@@ -502,6 +506,7 @@ __all__ = (
     "RealtimeResponseCreateAudioOutput",
     "RealtimeResponseCreateAudioOutputConfig",
     "RealtimeResponseCreateParams",
+    "RealtimeResponseInputItem",
     "RealtimeResponseStatus",
     "RealtimeResponseStatusError",
     "RealtimeResponseUsage",
@@ -612,6 +617,7 @@ __all__ = (
     "RealtimeTruncationTokenLimits",
     "RealtimeTurnDetection",
     "RealtimeUserContent",
+    "ResponseItemReference",
     "ResponsePrompt",
     "ResponsePromptVariable",
     "ResponsePromptVariables",
@@ -695,6 +701,7 @@ _MODULES: dict[str, str] = {
     "RealtimeLegacyAudio": ".realtime_legacy_audio",
     "RealtimeLegacyAudioInput": ".realtime_legacy_audio_input",
     "RealtimeLegacyAudioOutput": ".realtime_legacy_audio_output",
+    "RealtimeLegacyNoiseReduction": ".realtime_legacy_noise_reduction",
     "RealtimeLegacyTranscription": ".realtime_legacy_transcription",
     "RealtimeLegacyTurnDetection": ".realtime_legacy_turn_detection",
     "RealtimeLegacyTurnDetectionRequest": ".realtime_legacy_turn_detection_request",
@@ -717,6 +724,7 @@ _MODULES: dict[str, str] = {
     "RealtimeResponseCreateAudioOutput": ".realtime_response_create_audio_output",
     "RealtimeResponseCreateAudioOutputConfig": ".realtime_response_create_audio_output_config",
     "RealtimeResponseCreateParams": ".realtime_response_create_params",
+    "RealtimeResponseInputItem": ".realtime_response_input_item",
     "RealtimeResponseStatus": ".realtime_response_status",
     "RealtimeResponseStatusError": ".realtime_response_status_error",
     "RealtimeResponseUsage": ".realtime_response_usage",
@@ -827,6 +835,7 @@ _MODULES: dict[str, str] = {
     "RealtimeTruncationTokenLimits": ".realtime_truncation_token_limits",
     "RealtimeTurnDetection": ".realtime_turn_detection",
     "RealtimeUserContent": ".realtime_user_content",
+    "ResponseItemReference": ".response_item_reference",
     "ResponsePrompt": ".response_prompt",
     "ResponsePromptVariable": ".response_prompt_variable",
     "ResponsePromptVariables": ".response_prompt_variables",

@@ -22,9 +22,12 @@ class RealtimeNoiseReduction(_Model):
 
     Attributes:
         type: `near_field` suits a headset, `far_field` a laptop or a conference room; it selects the filter.
+        strength: How much noise is suppressed; more with higher values. 1 when the filter is first turned on; an
+            update without it keeps the value in force.
     """
 
     type: NoiseReductionType | str | None = None
+    strength: float | None = None
     additional_properties: dict[str, Any] = _attrs.field(init=False, factory=dict)
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
@@ -33,6 +36,8 @@ class RealtimeNoiseReduction(_Model):
         out: dict[str, Any] = {}
         if self.type is not None:
             out["type"] = self.type
+        if self.strength is not None:
+            out["strength"] = self.strength
         for key, value in self.additional_properties.items():
             out.setdefault(key, _encode(value))
         return out
@@ -52,6 +57,7 @@ class RealtimeNoiseReduction(_Model):
         d = _unpack(cls, src_dict)
         model = cls(
             type=d.pop("type", None),
+            strength=d.pop("strength", None),
         )
         model.additional_properties = d
         return model

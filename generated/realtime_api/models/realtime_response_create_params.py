@@ -12,16 +12,16 @@ from .._base import encode as _encode
 from .._base import unpack as _unpack
 from ..types import UNSET, Unset
 from .prompt import decode_prompt
-from .realtime_conversation_item import decode_realtime_conversation_item
 from .realtime_reasoning import RealtimeReasoning
 from .realtime_response_create_audio_output import RealtimeResponseCreateAudioOutput
+from .realtime_response_input_item import decode_realtime_response_input_item
 from .realtime_tool_choice_config import decode_realtime_tool_choice_config
 from .realtime_tools_config_union import decode_realtime_tools_config_union
 
 if TYPE_CHECKING:
     from .metadata import Metadata
     from .prompt import Prompt
-    from .realtime_conversation_item import RealtimeConversationItem
+    from .realtime_response_input_item import RealtimeResponseInputItem
     from .realtime_tool_choice_config import RealtimeToolChoiceConfig
     from .realtime_tools_config_union import RealtimeToolsConfigUnion
 
@@ -63,7 +63,7 @@ class RealtimeResponseCreateParams(_Model):
     conversation: str | Literal["auto", "none"] | None = None
     metadata: Metadata | Unset = UNSET
     prompt: Prompt | Unset = UNSET
-    input: list[RealtimeConversationItem] | None = None
+    input: list[RealtimeResponseInputItem] | None = None
     additional_properties: dict[str, Any] = _attrs.field(init=False, factory=dict)
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
@@ -129,7 +129,7 @@ class RealtimeResponseCreateParams(_Model):
             conversation=d.pop("conversation", None),
             metadata=d.pop("metadata", UNSET),
             prompt=decode_prompt(d.pop("prompt", UNSET), strict=False),
-            input=[decode_realtime_conversation_item(i0, strict=False) for i0 in v0]
+            input=[decode_realtime_response_input_item(i0, strict=False) for i0 in v0]
             if isinstance(v0 := d.pop("input", None), list)
             else v0,
         )

@@ -14,7 +14,7 @@ from ..types import UNSET, Unset
 from .audio_transcription_response import AudioTranscriptionResponse
 from .prompt import decode_prompt
 from .realtime_function_tool import RealtimeFunctionTool
-from .realtime_noise_reduction import RealtimeNoiseReduction
+from .realtime_legacy_noise_reduction import RealtimeLegacyNoiseReduction
 from .realtime_tracing_config import decode_realtime_tracing_config
 from .realtime_turn_detection import decode_realtime_turn_detection
 
@@ -93,7 +93,7 @@ class RealtimeSession(_Model):
     output_audio_format: Literal["pcm16", "g711_ulaw", "g711_alaw"] | None = None
     input_audio_transcription: AudioTranscriptionResponse | None | Unset = UNSET
     turn_detection: RealtimeTurnDetection | Unset = UNSET
-    input_audio_noise_reduction: RealtimeNoiseReduction | None = None
+    input_audio_noise_reduction: RealtimeLegacyNoiseReduction | None = None
     speed: float | None = None
     tracing: RealtimeTracingConfig | None | Unset = UNSET
     tools: list[RealtimeFunctionTool] | None = None
@@ -179,7 +179,7 @@ class RealtimeSession(_Model):
             if isinstance(v0 := d.pop("input_audio_transcription", UNSET), dict)
             else v0,
             turn_detection=decode_realtime_turn_detection(d.pop("turn_detection", UNSET), strict=False),
-            input_audio_noise_reduction=RealtimeNoiseReduction.from_dict(v0, strict=False)
+            input_audio_noise_reduction=RealtimeLegacyNoiseReduction.from_dict(v0, strict=False)
             if isinstance(v0 := d.pop("input_audio_noise_reduction", None), dict)
             else v0,
             speed=d.pop("speed", None),

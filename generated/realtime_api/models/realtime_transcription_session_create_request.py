@@ -12,7 +12,7 @@ from .._base import encode as _encode
 from .._base import unpack as _unpack
 from ..types import UNSET, Unset
 from .audio_transcription import AudioTranscription
-from .realtime_noise_reduction import RealtimeNoiseReduction
+from .realtime_legacy_noise_reduction import RealtimeLegacyNoiseReduction
 from .realtime_transcription_session_turn_detection_request import RealtimeTranscriptionSessionTurnDetectionRequest
 
 
@@ -33,7 +33,7 @@ class RealtimeTranscriptionSessionCreateRequest(_Model):
     """
 
     turn_detection: RealtimeTranscriptionSessionTurnDetectionRequest | None = None
-    input_audio_noise_reduction: RealtimeNoiseReduction | None | Unset = UNSET
+    input_audio_noise_reduction: RealtimeLegacyNoiseReduction | None | Unset = UNSET
     input_audio_format: Literal["pcm16", "g711_ulaw", "g711_alaw"] | None = None
     input_audio_transcription: AudioTranscription | None = None
     include: list[Literal["item.input_audio_transcription.logprobs"]] | None = None
@@ -74,7 +74,7 @@ class RealtimeTranscriptionSessionCreateRequest(_Model):
             turn_detection=RealtimeTranscriptionSessionTurnDetectionRequest.from_dict(v0, strict=False)
             if isinstance(v0 := d.pop("turn_detection", None), dict)
             else v0,
-            input_audio_noise_reduction=RealtimeNoiseReduction.from_dict(v0, strict=False)
+            input_audio_noise_reduction=RealtimeLegacyNoiseReduction.from_dict(v0, strict=False)
             if isinstance(v0 := d.pop("input_audio_noise_reduction", UNSET), dict)
             else v0,
             input_audio_format=d.pop("input_audio_format", None),

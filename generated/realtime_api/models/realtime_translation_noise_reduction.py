@@ -23,9 +23,12 @@ class RealtimeTranslationNoiseReduction(_Model):
 
     Attributes:
         type: `near_field` suits a headset, `far_field` a laptop or a conference room; it selects the filter.
+        strength: How much noise is suppressed; more with higher values. 1 when the filter is first turned on; an
+            update without it keeps the value in force.
     """
 
     type: NoiseReductionType | str
+    strength: float | None = None
     additional_properties: dict[str, Any] = _attrs.field(init=False, factory=dict)
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
@@ -33,6 +36,8 @@ class RealtimeTranslationNoiseReduction(_Model):
         """Return the JSON object, without what is absent."""
         out: dict[str, Any] = {}
         out["type"] = self.type
+        if self.strength is not None:
+            out["strength"] = self.strength
         for key, value in self.additional_properties.items():
             out.setdefault(key, _encode(value))
         if self.missing:
@@ -55,6 +60,7 @@ class RealtimeTranslationNoiseReduction(_Model):
         try:
             model = cls(
                 type=d.pop("type"),
+                strength=d.pop("strength", None),
             )
         except KeyError as error:
             return _lacking(cls, src_dict, ("type",), error, strict)

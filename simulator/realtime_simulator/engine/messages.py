@@ -22,7 +22,6 @@ MAX_DEPTH = 64
 MAX_EVENT_ID = 512
 # The API's own examples have null here, for an absent id.
 _NULL_ACCEPTED = ("event_id", "previous_item_id")
-_NO_REFERENCE = {"type": "message", "role": "user", "content": []}
 
 
 def parse(text: str | bytes) -> dict[str, Any]:
@@ -134,10 +133,7 @@ def _as_described(event: Mapping[str, Any]) -> Mapping[str, Any]:
         fields["item"] = {"id": "", **item}
     response = fields.get("response")
     if isinstance(response, dict):
-        fields["response"] = response = without_nulls(response)
-        if isinstance(response.get("input"), list):
-            described = [_NO_REFERENCE if _is_reference(item) else item for item in response["input"]]
-            fields["response"] = {**response, "input": described}
+        fields["response"] = without_nulls(response)
     return fields
 
 
@@ -148,16 +144,6 @@ def without_nulls(fields: Mapping[str, Any]) -> dict[str, Any]:
         for key, value in fields.items()
         if value is not None
     }
-
-
-def _is_reference(item: Any) -> bool:
-    """Whether an item of a response's input names one of the conversation; the API's guides have these."""
-    return (
-        isinstance(item, dict)
-        and item.keys() == {"type", "id"}
-        and item["type"] == "item_reference"
-        and isinstance(item["id"], str)
-    )
 
 
 def _no_constant(name: str) -> Any:
