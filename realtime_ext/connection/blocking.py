@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import inspect
 import threading
+import weakref
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
@@ -85,7 +86,7 @@ class Connection(HandlesEvents):
         super().__init__()
         self._inner = inner
         self._portal = portal
-        self._is_held = True
+        inner.when_dropped = portal.release
         self._audio = _Audio(inner, portal)
         self._events: deque[ServerEvent] = deque()  # from the loop, and not read yet
         self._fetching = threading.Lock()  # held by the thread that waits for more of them
@@ -461,9 +462,9 @@ class Connection(HandlesEvents):
         try:
             await self._inner.close()
         finally:
-            if self._is_held and self.is_closed:
-                self._is_held = False
-                self._portal.release()
+            if self.is_closed and (release := self._inner.when_dropped) is not None:
+                self._inner.when_dropped = None
+                release()
 
 
 class CallConnection(Connection):
@@ -726,7 +727,7 @@ class _ToolsInThreads(Toolbox):
 
     def __init__(self, toolbox: Toolbox, connection: Connection) -> None:
         self._toolbox = toolbox
-        self._connection = connection
+        self._connection = weakref.ref(connection)  # as in `ToolRunner`
         self.state = toolbox.state
 
     @property
@@ -734,7 +735,9 @@ class _ToolsInThreads(Toolbox):
         return self._toolbox.definitions
 
     async def arun(self, name: str, arguments: str | bytes, *, context: Any = None) -> Any:
-        own: ToolContext[Any] = ToolContext(self._connection, context.call_id, self.state)
+        if (connection := self._connection()) is None:
+            raise ConnectionClosedError(None, "the connection was dropped")
+        own: ToolContext[Any] = ToolContext(connection, context.call_id, self.state)
         run = partial(self._toolbox.run, name, arguments, context=own)
         return await run_in_thread(run, name=f"realtime_ext tool {name}")
 

@@ -144,7 +144,12 @@ class AsyncConnection(HandlesEvents):
         self._call_id = call_id if call is None else call.id
         self._tools: ToolRunner | None = None
         self._closing: asyncio.Task[None] | None = None
+        self.when_dropped: Callable[[], object] | None = None
         self.playback: AsyncPlayback = AsyncPlayback(self)
+
+    def __del__(self) -> None:
+        if "playback" in self.__dict__:  # else it was half-made
+            self._traffic.drop(self, () if self._tools is None else (self._tools.task,), self.when_dropped)
 
     def __repr__(self) -> str:
         about = f" call_id={self._call_id!r}" if self._call_id else ""
@@ -198,6 +203,11 @@ class AsyncConnection(HandlesEvents):
     def is_closed(self) -> bool:
         """Whether the connection has ended; events may still be there to be read."""
         return self._state.ending is not None
+
+    @property
+    def is_forked(self) -> bool:
+        """Whether this is a copy, in a process that was forked from the connection's own."""
+        return self._traffic.is_forked
 
     # Receiving
 
@@ -624,8 +634,11 @@ class AsyncConnection(HandlesEvents):
     async def close(self) -> None:
         """End the connection, within some seconds. May be called again, and from anywhere.
 
-        Events that came before can still be read, and then iteration ends.
+        Events that came before can still be read, and then iteration ends. In a process that was forked
+        after the connection was opened this does nothing: the connection is its parent's.
         """
+        if self.is_forked:
+            return
         if self._closing is None:
             self._closing = self._traffic.loop.create_task(self._close(asyncio.current_task()))
         try:

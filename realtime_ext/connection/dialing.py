@@ -130,6 +130,9 @@ class _PeerLink:
     async def close(self, code: int = 1000, reason: str = "") -> None:
         await self._peer.close()
 
+    def forget(self) -> None:
+        """Do nothing: without its loop's thread a copy of a peer neither sends nor receives."""
+
 
 class AsyncDialing(OpenedByWith):
     """A call to be made by `async with`, and hung up when the block ends."""
@@ -222,7 +225,7 @@ class AsyncDialing(OpenedByWith):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         connection = self._connection
-        if connection is None:
+        if connection is None or connection.is_forked:
             return
         endings = [connection.close()]
         if self._request.hangup_on_exit:

@@ -10,6 +10,7 @@ import asyncio
 import functools
 import logging
 import math
+import os
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 from urllib.parse import urlsplit
@@ -196,6 +197,9 @@ class Link(Protocol):
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """Close it, within some seconds; raises nothing."""
 
+    def forget(self) -> None:
+        """Let go of it without a word to the other side: it belongs to the parent of this process."""
+
 
 class WebSocketLink:
     """A WebSocket connection of the library.
@@ -282,6 +286,15 @@ class WebSocketLink:
         finally:
             if pinging is not None:  # it ends with the connection, some steps of the loop later
                 await asyncio.wait([pinging], timeout=1)
+
+    def forget(self) -> None:
+        """Let go of the descriptor."""
+        descriptor = self._transport.get_extra_info("socket").fileno()
+        if descriptor >= 0:
+            # In its place, for the loop and the library's objects go on holding its number.
+            nothing = os.open(os.devnull, os.O_RDWR)
+            os.dup2(nothing, descriptor, inheritable=False)
+            os.close(nothing)
 
 
 class _Watch:

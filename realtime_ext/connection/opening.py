@@ -6,6 +6,7 @@ import asyncio
 import logging
 import uuid
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -177,11 +178,9 @@ class AsyncConnecting(OpenedByWith):
             raise RealtimeError("connect: it was entered already; call connect again")
         request, http = self._request, self._http
         plan = request.plan
-
-        async def reopen() -> Link:
-            return await self._open_link(plan, is_first=False)
-
-        link = await self._open_link(plan, is_first=True)
+        # Without this object, which holds the connection: its reader must not.
+        opened = partial(_open_link, http, request)
+        link = await opened(is_first=True)
         state = request.state(validate=http.settings.validate)
         if not plan.role.is_sideband:
             state.began(http.clock.now())
@@ -189,7 +188,7 @@ class AsyncConnecting(OpenedByWith):
             state,
             link,
             clock=http.clock,
-            reopen=reopen if request.reconnect is not None else None,
+            reopen=partial(opened, is_first=False) if request.reconnect is not None else None,
             observer=request.observer,
             confirm_timeout=seconds_of(request.options.timeout or http.settings.timeout),
         )
@@ -224,17 +223,6 @@ class AsyncConnecting(OpenedByWith):
                 raise  # any other end comes after the events that were before it, to whoever reads these
         finally:
             traffic.state.forget(created)
-
-    async def _open_link(self, plan: Plan, *, is_first: bool) -> Link:
-        request = self._request
-        return await open_link(
-            plan,
-            self._http,
-            request.options,
-            request.link,
-            safety_identifier=request.safety_identifier,
-            is_first=is_first,
-        )
 
 
 class AsyncAnswering(AsyncConnecting):
@@ -274,10 +262,23 @@ class AsyncAnswering(AsyncConnecting):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._connection is not None and self._connection.is_forked:
+            return
         endings = [super().__aexit__(kind, error, trace)]
         if self._hangs_up:
             endings.insert(0, hang_up(self._http, self._hangup, self._request.plan.query["call_id"]))
         await see_through(*endings)
+
+
+async def _open_link(http: AsyncHttp, request: ConnectRequest, *, is_first: bool) -> Link:
+    return await open_link(
+        request.plan,
+        http,
+        request.options,
+        request.link,
+        safety_identifier=request.safety_identifier,
+        is_first=is_first,
+    )
 
 
 async def hang_up(http: AsyncHttp, hangup: Hangup, call_id: str) -> None:

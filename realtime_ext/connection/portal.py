@@ -15,6 +15,7 @@ from concurrent.futures import Future
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 
 from ..errors import RealtimeError
+from .state import OF_PARENT
 
 __all__ = ["Portal", "acquire", "shared_portal"]
 
@@ -53,9 +54,7 @@ class Portal:
             RealtimeError: This process was forked, or this is the loop's own thread.
         """
         if self.is_lost:
-            raise RealtimeError(
-                "the connection belongs to the process that this one was forked from; open one here"
-            )
+            raise RealtimeError(OF_PARENT)
         if self.is_current:
             raise RealtimeError(
                 "a blocking method was called in the thread that all blocking connections share; "

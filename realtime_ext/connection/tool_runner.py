@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -42,7 +43,8 @@ class ToolRunner:
     ) -> None:
         self._traffic = traffic
         self._state = traffic.state
-        self._connection = connection
+        # Not to be kept from being dropped by its own task.
+        self._connection = weakref.ref(connection)
         self._toolbox = toolbox
         self._timeout = timeout
         self._approve = approve
@@ -70,7 +72,9 @@ class ToolRunner:
                 logger.error("answering a call of the model failed: %s", type(fault).__name__)
 
     async def _call(self, job: CallJob) -> None:
-        context: ToolContext[Any] = ToolContext(self._connection, job.call_id, self._toolbox.state)
+        if (connection := self._connection()) is None:
+            return
+        context: ToolContext[Any] = ToolContext(connection, job.call_id, self._toolbox.state)
         try:
             async with asyncio.timeout(self._timeout):
                 result = await self._toolbox.arun(job.name, job.arguments, context=context)

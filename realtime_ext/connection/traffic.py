@@ -6,8 +6,13 @@ What a message means, and what follows from a lost link, is decided in `state`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import os
+import sys
 import time
+import warnings
+import weakref
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -75,6 +80,19 @@ class Deadline:
         return None if self._at is None else max(0.0, self._at - time.monotonic())
 
 
+_open: weakref.WeakSet[Traffic] = weakref.WeakSet()
+_closing: set[asyncio.Task[None]] = set()  # links of connections that were dropped
+
+
+def _leave_to_parent() -> None:
+    for traffic in list(_open):
+        traffic.leave_to_parent()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_to_parent)
+
+
 class Traffic:
     """The link of one connection, and all that goes over it.
 
@@ -91,15 +109,18 @@ class Traffic:
         link: The link that is used now.
         loop: The event loop that all this belongs to.
         reader: The task that reads.
+        is_forked: Whether this is a copy, in a process that was forked from the connection's own.
     """
 
     __slots__ = (
+        "__weakref__",
         "_asking",
         "_clock",
         "_observer",
         "_reopen",
         "_timer",
         "confirm_timeout",
+        "is_forked",
         "link",
         "loop",
         "reader",
@@ -126,6 +147,8 @@ class Traffic:
         self._timer: asyncio.TimerHandle | None = None
         self._asking: asyncio.Task[None] | None = None
         self.reader: asyncio.Task[None] = self.loop.create_task(self._run(), name="realtime_ext reader")
+        self.is_forked = False
+        _open.add(self)
 
     def stop(self) -> None:
         """Cancel the reader; it must not be called by the reader itself."""
@@ -134,6 +157,46 @@ class Traffic:
         if self._asking is not None:
             self._asking.cancel()
         self.reader.cancel()
+
+    def drop(
+        self, source: object, tasks: tuple[asyncio.Task[Any], ...], then: Callable[[], object] | None
+    ) -> None:
+        """End what nobody can close any more, and warn of it; for `__del__`, in whatever thread that is.
+
+        Args:
+            source: The connection that is gone.
+            tasks: What else of it goes on.
+            then: Called on the loop, once all has ended.
+
+        Raises:
+            ResourceWarning: Where warnings are errors.
+        """
+        if self.is_forked or (self.state.ending is not None and self.reader.done() and then is None):
+            return
+        try:
+            if self.state.ending is None and not sys.is_finalizing():
+                what = "a connection was never closed: use `with`, or call close()"
+                warnings.warn(what, ResourceWarning, stacklevel=3, source=source)
+        finally:
+            with contextlib.suppress(RuntimeError):  # the loop was closed: nothing goes on
+                self.loop.call_soon_threadsafe(partial(self._drop, tasks, then))
+
+    def _drop(self, tasks: tuple[asyncio.Task[Any], ...], then: Callable[[], object] | None) -> None:
+        self.state.finish(Ending(code=1000, reason="dropped without being closed"))
+        self.stop()
+        for task in tasks:
+            task.cancel()
+        closing = self.loop.create_task(self.link.close(), name="realtime_ext dropped")
+        _closing.add(closing)
+        closing.add_done_callback(_closing.discard)
+        if then is not None:
+            closing.add_done_callback(lambda _: then())
+
+    def leave_to_parent(self) -> None:
+        """Keep hands off the connection, in a process that was just forked; the parent goes on with it."""
+        self.is_forked = True
+        self.state.disown()
+        self.link.forget()
 
     async def wait(self, waiter: Waiter[T], timeout: Deadline | float | None, what: str) -> T:
         """Wait for an outcome.
@@ -147,6 +210,9 @@ class Traffic:
             APITimeoutError: It didn't come in time. What the outcome raises comes through.
         """
         if not waiter.done:
+            if self.is_forked:
+                assert self.state.ending is not None
+                raise self.state.ending.error()
             seconds = timeout.left() if isinstance(timeout, Deadline) else timeout
             future = self.loop.create_future()
             waiter.when_done(lambda: None if future.done() else future.set_result(None))

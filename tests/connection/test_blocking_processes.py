@@ -33,6 +33,37 @@ with client.connect("gpt-realtime") as connection:
         assert os.waitpid(child, 0)[1] == 0
         print("the parent's:", connection.ask("Two").text, flush=True)
 """
+ASYNC_FORK = """
+import asyncio, os, sys
+from realtime_ext import AsyncRealtimeClient, RealtimeError
+
+def sockets():
+    links = (f"/proc/self/fd/{number}" for number in os.listdir("/proc/self/fd"))
+    return sum(os.readlink(link).startswith("socket") for link in links if os.path.exists(link))
+
+async def main():
+    before = sockets()
+    client = AsyncRealtimeClient("key", base_url=sys.argv[1])
+    async with client.connect("gpt-realtime") as connection:
+        assert (await connection.ask("One")).text == "answer 1"
+        later = connection.expect("session.updated")
+        if (child := os.fork()) == 0:
+            for act in (connection.send_text("x"), connection.ask("x"), later.wait(), connection.run()):
+                try:
+                    await act
+                except RealtimeError as error:
+                    print(error, flush=True)
+            await connection.close()
+            print("sockets of the child:", sockets() - before, flush=True)
+        else:
+            assert os.waitpid(child, 0)[1] == 0
+            print("the parent's:", (await connection.ask("Two")).text, flush=True)
+            return
+    print("the child left the block", flush=True)
+    os._exit(0)
+
+asyncio.run(main())
+"""
 ENDS = {
     "idle": "connection.recv()",
     "amid waiting": """
@@ -79,6 +110,21 @@ def test_a_fork_leaves_its_parents_connections_alone_and_opens_its_own() -> None
     assert done.stdout.splitlines() == [
         "the connection belongs to the process that this one was forked from; open one here",
         "the child's: answer 1",
+        "the parent's: answer 2",
+    ]
+    assert done.returncode == 0
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="this system does not list descriptors")
+def test_a_fork_amid_a_coroutine_leaves_its_parents_connection_alone() -> None:
+    with ScriptedServer(Model(speaks=False)) as server:
+        done = run(ASYNC_FORK, server)
+    assert done.stderr == ""
+    *refusals, sockets, left, parent = done.stdout.splitlines()
+    assert len(refusals) == 4 and all("the process that this one was forked from" in one for one in refusals)
+    assert [sockets, left, parent] == [
+        "sockets of the child: 0",
+        "the child left the block",
         "the parent's: answer 2",
     ]
     assert done.returncode == 0

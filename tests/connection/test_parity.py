@@ -20,12 +20,13 @@ PAIRS = [
 ]
 # Where they must differ: a thread can't be cancelled, a task can; and an async callback can be awaited.
 DIFFERENT = {("Connection", "recv"), ("Connection", "run_tools")}
-# What the awaited flavour has for the blocking one alone.
+# What the awaited flavour has for the blocking one, or for what opens it.
 FOR_THE_BLOCKING = {
     "asking",
     "audio_messages",
     "call_handlers",
     "calls_handlers",
+    "is_forked",
     "next_batch",
     "send_audio",
     "too_late",

@@ -22,7 +22,7 @@ rest of `connection` uses.
 from .conversation import read_item
 from .core import MAX_QUEUE_BYTES, ConnectionState
 from .function_calls import ApprovalJob, CallJob, FollowUpJob, Job
-from .linkage import Attempt, Ending, Reconnect, Reconnecting, Unsent, unconfirmed
+from .linkage import OF_PARENT, Attempt, Ending, Reconnect, Reconnecting, Unsent, unconfirmed
 from .mailbox import (
     Budget,
     EventWaiter,
@@ -43,6 +43,7 @@ from .waiters import Waiter
 
 __all__ = [
     "MAX_QUEUE_BYTES",
+    "OF_PARENT",
     "Acknowledgement",
     "ApprovalJob",
     "Attempt",

@@ -27,7 +27,7 @@ from ...session.check import Findings, report
 from ...usage import Usage, UsageMeter
 from .conversation import Conversation, replay_items
 from .function_calls import ApprovalJob, CallJob, FollowUpJob, Job, output_item
-from .linkage import READING, Ending, Pending, Reconnect, Reconnecting, Unsent, wants_reconnect
+from .linkage import OF_PARENT, READING, Ending, Pending, Reconnect, Reconnecting, Unsent, wants_reconnect
 from .mailbox import LOCAL_SIZE, Budget, EventWaiter, Kind, Mailbox, Where
 from .outbox import (
     EventIds,
@@ -501,8 +501,10 @@ class ConnectionState:
         """Check that the session has a conversation.
 
         Raises:
-            RealtimeError: It is a translation session.
+            RealtimeError: It is a translation session; or this is a forked process's copy.
         """
+        if self.ending is not None and self.ending.reason is OF_PARENT:
+            raise RealtimeError(OF_PARENT)
         if self.role.kind == "translation":
             raise RealtimeError(f"{what}: a translation session takes audio and session updates only")
 
@@ -833,6 +835,12 @@ class ConnectionState:
         self._abandon(ending)
         self._responses.fail(ending.error)
         self._mailbox.close(ending.error)
+
+    def disown(self) -> None:
+        """End the copy of a connection in a process that was forked; whoever waits is not woken here."""
+        if self.ending is None:
+            self.ending = Ending(code=None, reason=OF_PARENT)
+        self.is_linked = False
 
     def _abandon(self, ending: Ending) -> None:
         """Record that no answers will come to what was sent: the link is lost."""

@@ -37,6 +37,7 @@ __all__ = [
 logger: logging.Logger = logging.getLogger("realtime_ext")
 
 TOO_SLOW = "consumer too slow"
+OF_PARENT = "the connection belongs to the process that this one was forked from; open one here"
 READING = "iterate, call run(), or connect with a larger max_queue_bytes"
 Unsent = Callable[[], list[dict[str, Any]]]  # returns the events that somebody is waiting to send
 
