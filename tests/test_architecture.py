@@ -254,6 +254,8 @@ FOREIGN = frozenset(
         ("peer.py", "_connection"),  # aiortc's ICE agent, whose addresses can't be set otherwise
         ("ice.py", "_connection"),
         ("check.py", "_getframe"),  # of sys, documented
+        # A request of httpx's can't be ended from another thread otherwise.
+        *(("watchdog.py", name) for name in ("_transport_for_url", "_pool", "_requests", "_network_stream")),
         ("sending.py", "_request"),  # httpx's errors raise where it isn't set
     }
 )

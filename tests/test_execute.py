@@ -8,6 +8,7 @@ import sys
 import threading
 import traceback
 
+import attrs
 import httpx
 import pytest
 from realtime_api.api.realtime import hangup_realtime_call
@@ -25,7 +26,7 @@ from realtime_ext.errors import (
 )
 from realtime_ext.http.operation import Operation, read_nothing
 from realtime_ext.secrets import Secret
-from tests.loopback import Loopback, answer, break_off, hang_up, reset, say_nothing
+from tests.loopback import Loopback, Step, answer, break_off, hang_up, reset, say_nothing
 from tests.runner import Flavour
 from tests.samples.sdp import sample
 
@@ -355,19 +356,55 @@ def test_a_request_id_that_echoes_the_key_is_masked(flavour: Flavour) -> None:
     assert caught.value.request_id == "***"
 
 
-def trickle(connection: socket.socket, server: Loopback) -> None:
-    """Send an answer's body byte by byte."""
-    connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n")
-    for _ in range(100):
-        server.closing.wait(0.03)
-        connection.sendall(b" ")
+def trickle(head: bytes, left: bytes) -> Step:
+    """Send the beginning of an answer, then the rest byte by byte, each in time, and never come to an end."""
+
+    def step(connection: socket.socket, server: Loopback) -> None:
+        connection.sendall(head)
+        while not server.closing.wait(0.03):
+            connection.sendall(left)
+
+    return step
 
 
-def test_a_server_that_trickles_does_not_hold_a_call(flavour: Flavour) -> None:
-    with Loopback(trickle) as server:
-        client = flavour.client(base_url=server.base_url, timeout=0.3, max_retries=0)
-        with pytest.raises(APITimeoutError):
+@pytest.mark.parametrize("is_reused", [False, True], ids=["a new connection", "a connection that was used"])
+@pytest.mark.parametrize("is_own", [True, False], ids=["own client", "client of the user"])
+@pytest.mark.parametrize(
+    ("head", "left"),
+    [
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n", b" "),
+        (b"HTTP/1.1 200 OK\r\nx-slow: ", b"a"),
+        (b"", b"HTTP/1.1 103 Early Hints\r\n\r\n"),
+    ],
+    ids=["body", "headers", "hints"],
+)
+def test_a_server_that_trickles_does_not_hold_a_call(
+    flavour: Flavour, head: bytes, left: bytes, is_own: bool, is_reused: bool
+) -> None:
+    steps = [answer(200)] if is_reused else []
+    with Loopback(*steps, trickle(head, left)) as server:
+        options = {} if is_own else {"http_client": flavour.http_client()}
+        client = flavour.client(base_url=server.base_url, timeout=0.2, max_retries=0, **options)
+        if is_reused:
             flavour.run(act_freely(client))
+        with pytest.raises(APITimeoutError, match=r"was not complete within 0\.4 s"):
+            flavour.run(act_freely(client))
+
+
+def test_an_operation_has_a_limit_over_all_attempts_and_pauses(flavour: Flavour) -> None:
+    now = 0.0
+
+    def refuse(request: httpx.Request) -> httpx.Response:
+        nonlocal now
+        now += 7.0
+        return httpx.Response(503, headers={"retry-after": "50"})
+
+    client = flavour.client(refuse, timeout=10.0, max_retries=2)
+    clock = client._http.clock
+    client._http.clock = attrs.evolve(clock, monotonic=lambda: now + sum(flavour.sleeps))
+    with pytest.raises(APIStatusError, match="503"):
+        flavour.run(act_freely(client))
+    assert flavour.sleeps == [50.0]  # 57 s; a second pause would be 107, and 3 attempts have 3 · 20 + 2 · 8
 
 
 @pytest.mark.parametrize("packed", [False, True])

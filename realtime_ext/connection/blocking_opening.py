@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import inspect
 import os
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from functools import partial
 from types import TracebackType
@@ -20,6 +19,7 @@ import attrs
 
 from ..http.sending import AsyncHttp, Http, receive
 from ..http.settings import checked_key
+from ..http.watchdog import cut
 from ..worker import in_thread, run_in_thread
 from .blocking import CallConnection, Connection, check_sync
 from .dialing import AsyncDialing, DialRequest
@@ -228,22 +228,13 @@ class _ClientInThreads:
         return self._client.build_request(**arguments)
 
     async def send(self, request: httpx.Request, **arguments: Any) -> httpx.Response:
-        """Send a request and read the answer; cancelled, the connection that was made for it is shut down."""
-        made: list[Any] = []
-
-        def trace(step: str, about: dict[str, Any]) -> None:  # called by httpcore
-            stream = about.get("return_value")
-            if step.endswith(".complete") and callable(find := getattr(stream, "get_extra_info", None)):
-                made.append(find("socket"))
-
-        request.extensions = {**request.extensions, "trace": trace}
+        """Send a request and read the answer; cancelled, it is cut off."""
         send = partial(receive, self._client, request, arguments, None)  # whoever awaits it has the limit
         sending = asyncio.ensure_future(run_in_thread(send, name="realtime_ext request"))
         try:
             return await asyncio.shield(sending)
         except asyncio.CancelledError:
-            for sock in made:
-                _shut_down(sock)
+            cut(self._client, request)
             await asyncio.wait([sending], timeout=_LAST_STEPS)
             sending.cancel()
             raise
@@ -251,10 +242,3 @@ class _ClientInThreads:
 
 async def _ask(source: Callable[[], Any]) -> Secret:
     return checked_key(await run_in_thread(source, name="realtime_ext key"))
-
-
-def _shut_down(sock: Any) -> None:
-    # That of an SSLSocket would first make it one that sends in clear, while others may be sending.
-    shutdown = socket.socket.shutdown if isinstance(sock, socket.socket) else type(sock).shutdown
-    with contextlib.suppress(OSError, AttributeError):
-        shutdown(sock, socket.SHUT_RDWR)

@@ -18,11 +18,19 @@ from datetime import UTC
 
 import attrs
 
-__all__ = ["LONGEST_RETRY_AFTER", "Failure", "Outcome", "backoff", "decide", "parse_retry_after"]
+__all__ = [
+    "LONGEST_PAUSE",
+    "LONGEST_RETRY_AFTER",
+    "Failure",
+    "Outcome",
+    "backoff",
+    "decide",
+    "parse_retry_after",
+]
 
 LONGEST_RETRY_AFTER = 60.0  # seconds; an error is better than a longer wait
 _FIRST_PAUSE = 0.5
-_LONGEST_PAUSE = 8.0
+LONGEST_PAUSE = 8.0  # seconds, where the API names none
 _JITTER = 0.25
 
 _SECONDS = re.compile(r"\d+(?:\.\d+)?")
@@ -81,7 +89,7 @@ def backoff(repeats: int, random: Callable[[], float]) -> float:
     Returns:
         Seconds: 0.375–0.5 at first, 6–8 at most.
     """
-    pause = min(_FIRST_PAUSE * 2.0 ** min(repeats, 16), _LONGEST_PAUSE)
+    pause = min(_FIRST_PAUSE * 2.0 ** min(repeats, 16), LONGEST_PAUSE)
     return pause * (1 - _JITTER * random())
 
 

@@ -23,7 +23,7 @@ import attrs
 from ..errors import APIConnectionError, APITimeoutError, RealtimeError
 from ..secrets import MASK, Secret, mask
 from .operation import Operation, shown_id, status_error
-from .retry import Failure, Outcome, decide, parse_retry_after
+from .retry import LONGEST_PAUSE, Failure, Outcome, decide, parse_retry_after
 from .settings import AUTHORIZATION, DEFAULT_TIMEOUT, RequestOptions, Settings, ask_key, checked_key
 
 if TYPE_CHECKING:
@@ -81,12 +81,14 @@ class Clock:
 
     Args:
         now: Returns unix seconds.
+        monotonic: Returns seconds that nobody sets.
         random: Returns numbers in [0, 1).
         sleep: Waits that many seconds.
         asleep: The same, awaited.
     """
 
     now: Callable[[], float] = time.time
+    monotonic: Callable[[], float] = time.monotonic
     random: Callable[[], float] = _random
     sleep: Callable[[float], None] = _sleep
     asleep: Callable[[float], Awaitable[None]] = _asleep
@@ -133,6 +135,7 @@ class Exchange(Generic[T]):
         self._may_have_applied = False
         self._sent: tuple[str, ...] = ()
         self._timeout = _timeout_for(options.timeout, settings.timeout, client)
+        self._ends = math.inf
         self.needs_key: bool = operation.bearer is None and settings.needs_key(options.headers)
 
     def request(self, key: Secret | None) -> dict[str, Any]:
@@ -163,11 +166,16 @@ class Exchange(Generic[T]):
         return arguments
 
     def deadline(self) -> float | None:
-        """Return the seconds that an attempt may last in all; None for no limit.
+        """Return the seconds that the next attempt may last in all; None for no limit.
 
         The limit of each step alone would let a server that trickles hold a call for as long as it likes.
         """
-        return None if self._timeout.read is None else 2 * self._timeout.read
+        if self._timeout.read is None:
+            return None
+        limit, now = 2 * self._timeout.read, self._clock.monotonic()
+        if self._ends == math.inf:  # the first one: all have this long together, with the pauses between them
+            self._ends = now + limit + self._settings.max_retries * (limit + LONGEST_PAUSE)
+        return min(limit, self._ends - now)
 
     def answered(self, response: httpx.Response) -> Done[T] | float:
         """Return the result that an answer holds, or the seconds until the next attempt; else raise."""
@@ -235,6 +243,8 @@ class Exchange(Generic[T]):
             max_retries=settings.max_retries,
             random=self._clock.random,
         )
+        if pause is not None and self._clock.monotonic() + pause >= self._ends:
+            pause = None
         if pause is not None:
             self._repeats += 1
             logger.info(
@@ -435,21 +445,31 @@ def receive(
     Raises:
         httpx.HTTPError: There is no answer, or none within the bounds.
     """
-    from .body import CHUNK, Body, too_slow
+    import httpx
 
-    began = time.monotonic()
-    response = client.send(request, **arguments)
-    try:
-        if response.is_stream_consumed:  # by a mock, or a hook of the user's
-            return response
-        body = Body(response)
-        for chunk in response.iter_raw(CHUNK):
-            body.add(chunk)
-            if limit is not None and time.monotonic() - began > limit:
-                raise too_slow(limit, request)
-        return body.response()
-    finally:
-        response.close()
+    from .body import CHUNK, Body, too_slow
+    from .watchdog import Watched
+
+    with Watched(client, request, limit) as watched:
+        try:
+            response = client.send(request, **arguments)
+            try:
+                if response.is_stream_consumed:  # by a mock, or a hook of the user's
+                    return response
+                body = Body(response)
+                for chunk in response.iter_raw(CHUNK):
+                    body.add(chunk)
+                    if watched.is_late:
+                        break
+                else:
+                    return body.response()
+            finally:
+                response.close()
+        except httpx.TransportError:
+            if limit is None or not watched.is_late:
+                raise
+    assert limit is not None
+    raise too_slow(limit, request)
 
 
 async def _areceived(
