@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from realtime_simulator import Simulator, call_tool, sequence
+from realtime_simulator import Fail, Pacing, Simulator, call_tool, sequence
 
 from realtime_ext import (
     AsyncRealtimeClient,
@@ -25,6 +25,7 @@ from tests.connection.driver import Driven
 from tests.runner import Flavour
 
 SESSION = SessionBuilder("gpt-realtime").instructions("Be brief.").push_to_talk()
+TRUNCATED = "conversation.item.truncated"
 
 
 def connected(flavour: Flavour, sim: Simulator, **options: Any) -> Any:
@@ -43,6 +44,14 @@ def test_a_turn_from_asking_to_usage(flavour: Flavour) -> None:
         assert [item.role for item in connection.items] == ["user", "assistant"]
         connection.update_session({"instructions": "Be briefer."})
         assert connection.session.instructions == "Be briefer."
+
+
+def test_a_turn_that_failed_has_the_reason(flavour: Flavour) -> None:
+    with Simulator() as sim, connected(flavour, sim, session=SESSION) as connection:
+        sim.on_response(Fail())
+        turn = connection.ask("Say something.")
+    assert (turn.status, turn.status_details.type) == ("failed", "failed")
+    assert turn.status_details.error.code == "server_error"
 
 
 def test_speech_is_heard_and_answered(flavour: Flavour) -> None:
@@ -152,6 +161,43 @@ def test_tools_are_declared_and_run_from_one_place(flavour: Flavour, session: An
     assert (turn.status, turn.text) == ("completed", "Nine.")
     assert [call.output for call in turn.tool_calls] == ['"Mon: 9-18"']
     assert [item.type for item in turn.items] == ["function_call", "message"]
+
+
+def test_a_phone_call_s_tools_are_declared_and_run(flavour: Flavour) -> None:
+    with Simulator() as sim:
+        sim.on_response(sequence(call_tool("hours", {"day": "Mon"}), "Nine."))
+        call = sim.incoming_call("http://127.0.0.1:9/nobody", wait=False)
+        client = flavour.client(base_url=sim.base_url, api_key=sim.api_key)
+        with Driven(client.answer(call.id, SESSION, tools=[hours]), flavour) as connection:
+            assert [tool.name for tool in connection.session.tools] == ["hours"]
+            turn = connection.ask("When?")
+    assert (turn.status, turn.text) == ("completed", "Nine.")
+    assert [call.output for call in turn.tool_calls] == ['"Mon: 9-18"']
+
+
+@pytest.mark.slow
+def test_a_webrtc_call_s_tools_are_declared_and_run(flavour: Flavour) -> None:
+    with Simulator() as sim:
+        sim.on_response(sequence(call_tool("hours", {"day": "Mon"}), "Nine."))
+        client = flavour.client(base_url=sim.base_url, api_key=sim.api_key)
+        with Driven(client.dial(session=SESSION, tools=[hours]), flavour) as connection:
+            turn = connection.ask("When?")
+    assert (turn.status, turn.text) == ("completed", "Nine.")
+    assert [call.output for call in turn.tool_calls] == ['"Mon: 9-18"']
+
+
+def test_an_interruption_without_turn_detection_stops_clears_and_cuts(flavour: Flavour) -> None:
+    with Simulator(pacing=Pacing(speed=1)) as sim, connected(flavour, sim, session=SESSION) as connection:
+        sim.on_response("A long answer, of which only the beginning is ever heard by anybody.")
+        with connection.expect("response.output_audio.delta") as delta:
+            connection.create_response()
+        item_id = delta.wait().item_id
+        connection.playback.played_ms(50)
+        with connection.expect("response.done") as done, connection.expect(TRUNCATED) as truncated:
+            found = connection.interrupt()
+        assert (found.item_id, found.played_ms) == (item_id, 50)
+        assert done.wait().response.status == "cancelled"
+        assert truncated.wait().audio_end_ms == 50
 
 
 def test_tools_that_nobody_runs_or_knows_are_warned_of(flavour: Flavour) -> None:

@@ -73,6 +73,12 @@ def talk(client: RealtimeClient) -> None:
         for item in turn.items:
             if isinstance(item, types.RealtimeConversationItemFunctionCall):
                 print(item.name, item.nmae)  # wrong
+        if turn.status_details is not None and turn.status_details.error is not None:
+            print(turn.status_details.reason, turn.status_details.error.code)
+            print(turn.status_details.raeson)  # wrong
+        connection.create_response(output_modalities=["audio"], max_output_tokens="inf")
+        connection.create_response(output_modalities=["adio"])  # wrong
+        connection.create_response(output_modalities=("audio",))  # wrong
         found = connection.interrupt()
         print(found.unplayed_ms if found is not None else 0)
         if not isinstance(connection.session, types.RealtimeSessionCreateResponse):

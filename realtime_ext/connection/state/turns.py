@@ -24,7 +24,7 @@ from .responses import BUSY
 from .waiters import Waiter
 
 if TYPE_CHECKING:
-    from realtime_api.models import RealtimeConversationItem, RealtimeResponseUsage
+    from realtime_api.models import RealtimeConversationItem, RealtimeResponseStatus, RealtimeResponseUsage
 
 __all__ = ["ToolCall", "Turn", "TurnStream", "Turns"]
 
@@ -62,7 +62,7 @@ class Turn:
         tool_calls: The functions that it called, in order.
         status: `completed`, `cancelled`, `incomplete` or `failed`; of the last response, where there were
             several.
-        status_details: Why it isn't `completed`, as the API describes it.
+        status_details: Why it isn't `completed`: its `type`, `reason` and `error`; None if nothing is wrong.
         usage: The tokens of all its responses together; None if the API counted none.
         response_ids: The ids of its responses.
     """
@@ -73,7 +73,7 @@ class Turn:
     items: tuple[RealtimeConversationItem | dict[str, Any], ...] = attrs.field(default=(), repr=False)
     tool_calls: tuple[ToolCall, ...] = ()
     status: str | None = None
-    status_details: Mapping[str, Any] | None = None
+    status_details: RealtimeResponseStatus | None = None
     usage: RealtimeResponseUsage | None = None
     response_ids: tuple[str, ...] = ()
 
@@ -287,7 +287,7 @@ class TurnStream:
             ),
             tool_calls=tuple(self._calls()),
             status="cancelled" if self._is_left else last.get("status"),
-            status_details=last.get("status_details"),
+            status_details=_status_details(last.get("status_details")),
             usage=_usage(usages),
             response_ids=tuple(self._ids),
         )
@@ -513,6 +513,14 @@ def _decoded(delta: str) -> bytes:
         return binascii.a2b_base64(delta)
     except ValueError:
         return b""
+
+
+def _status_details(details: Any) -> RealtimeResponseStatus | None:
+    if not isinstance(details, dict):
+        return None
+    from realtime_api.models import RealtimeResponseStatus
+
+    return RealtimeResponseStatus.from_dict(details, strict=False)
 
 
 def _usage(usages: list[JSON]) -> RealtimeResponseUsage | None:
