@@ -46,6 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     target = (options.out or pipeline.ROOT / "generated").resolve()
     try:
+        finish.tidy_up(pipeline.OPENAPI)
         inputs = _inputs(options)
         if options.out is not None and target.exists() and not _ours(target):
             raise SpecError(

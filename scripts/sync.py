@@ -21,7 +21,7 @@ import attrs
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from specpipe import apply, changes, diff, forms, pipeline, reading, slice, source, upstream as memory
+from specpipe import apply, changes, diff, finish, forms, pipeline, reading, slice, source, upstream as memory
 from specpipe.errors import SpecError
 
 FAILED = 3
@@ -71,6 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> dict[str, Any]:
+    finish.tidy_up(options.openapi)
     config = pipeline.Inputs(spec=options.file, openapi=options.openapi, vendored=True).config
     ours = reading.load(options.openapi / config.document)
     known = source.read(options.openapi / "SOURCE.toml")

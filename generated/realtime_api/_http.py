@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, time
 from http import HTTPStatus
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     import httpx
 
 T = TypeVar("T")
+BINARY = "application/octet-stream"
 
 
 def path_segment(name: str, value: object, style: str = "comma") -> str:
@@ -28,9 +30,21 @@ def path_segment(name: str, value: object, style: str = "comma") -> str:
         ValueError: it is empty, `.` or `..`, which would name another path.
     """
     # The commas between a list's members stay as they are, those inside are quoted.
-    text = plain(value, style, lambda part: quote(part, safe=""))
+    text = plain(value, style, _percent)
     if text in ("", ".", ".."):
         raise ValueError(f"{name} must name something: {text!r} cannot be a path segment")
+    return text
+
+
+def header(name: str, value: object, style: str = "comma") -> str:
+    """Return a header's value; it goes out as UTF-8.
+
+    Raises:
+        ValueError: it has a control character, or ends in white space, which no header can carry.
+    """
+    text = plain(value, style)
+    if re.search(r"[\x00-\x1f\x7f]", text) or text != text.strip():
+        raise ValueError(f"{name} must not hold control characters, nor begin or end with white space")
     return text
 
 
@@ -47,12 +61,12 @@ def json_bytes(body: object) -> bytes:
 
 
 def multipart(body: object, content_types: Mapping[str, str]) -> tuple[bytes, str]:
-    """Write a body as multipart, its parts in order and without file names.
+    """Write a body as multipart, its parts in order.
 
     Args:
         body: Values by part name; bytes and str go out as they are, each member of a list as a part, everything else as
-            JSON.
-        content_types: Content type of each part; `application/json` for a part not in it.
+            JSON.  A pair of a file's name and its content is a file; so are bytes, then called `upload`.
+        content_types: Content type of each part; one that is not in it has that of its value's kind.
 
     Returns:
         The content, and the content type with its boundary: 128 random bits, which stand in no part.
@@ -68,11 +82,22 @@ def multipart(body: object, content_types: Mapping[str, str]) -> tuple[bytes, st
     for name, value in (
         (name, one) for name, value in fields for one in (value if isinstance(value, list) else [value])
     ):
-        media = content_types.get(name, "application/json")
-        quoted = name.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
-        head = f'--{boundary}\r\nContent-Disposition: form-data; name="{quoted}"\r\nContent-Type: {media}\r\n\r\n'
+        media = content_types.get(name)
+        file = "upload" if isinstance(value, bytes) and media in (None, BINARY) else None
+        if isinstance(value, tuple):
+            file, value = value
+        if media is None:
+            media = (
+                "text/plain" if isinstance(value, str) else BINARY if isinstance(value, bytes) else "application/json"
+            )
+        disposition = f'form-data; name="{_quoted(name)}"' + ("" if file is None else f'; filename="{_quoted(file)}"')
+        head = f"--{boundary}\r\nContent-Disposition: {disposition}\r\nContent-Type: {media}\r\n\r\n"
         pieces += [head.encode(), raw(value) if isinstance(value, (str, bytes)) else json_bytes(value), b"\r\n"]
     return b"".join([*pieces, f"--{boundary}--\r\n".encode()]), f"multipart/form-data; boundary={boundary}"
+
+
+def _quoted(name: str) -> str:
+    return name.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def _fields(body: object) -> dict[str, Any]:
@@ -100,6 +125,28 @@ def text(response: httpx.Response) -> str:
     return response.content.decode("utf-8", "surrogateescape")
 
 
+def events(response: httpx.Response) -> list[Any]:
+    """Return the JSON of each server-sent event of an answer that has come whole, up to `[DONE]`.
+
+    Raises:
+        ValueError: an event's data is no JSON.
+
+    Source: https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
+    """
+    found: list[Any] = []
+    data: list[str] = []
+    for line in re.split("\r\n|\n|\r", text(response).removeprefix("\ufeff")):
+        field, _, value = line.partition(":")
+        if field == "data":
+            data.append(value.removeprefix(" "))
+        elif data and not line:
+            if data == ["[DONE]"]:
+                break
+            found.append(json.loads("\n".join(data)))
+            data = []
+    return found
+
+
 def plain(value: Any, style: str = "comma", quoted: Callable[[str], str] = str) -> str:
     """Write a value as one text: a list's members, or an object's names and values in turn, with separators.
 
@@ -116,7 +163,7 @@ def plain(value: Any, style: str = "comma", quoted: Callable[[str], str] = str) 
     if isinstance(value, dict):
         value = [part for pair in value.items() for part in pair]
     if isinstance(value, list):
-        return {"space": " ", "pipe": "|"}.get(style, ",").join(quoted(_scalar(one)) for one in value)
+        return {"space": "%20", "pipe": "%7C"}.get(style, ",").join(quoted(_scalar(one)) for one in value)
     return quoted(_scalar(value))
 
 
@@ -131,30 +178,33 @@ def _scalar(value: Any) -> str:
     return value if isinstance(value, str) else json_text(value)
 
 
-def query(parameters: Iterable[tuple[str, Any, str]]) -> list[tuple[str, str]]:
-    """Return the pairs of a query string for the parameters that are there.
+def pairs(parameters: Iterable[tuple[str, Any, str]], separator: str = "&") -> str:
+    """Return a query, or with the separator `; ` a Cookie header's value, of the parameters that are there.
 
     Args:
         parameters: Name, value and style: `form` makes a pair of each of a list's members and of an object's properties,
             `deep` writes a property as `name[property]`, the others make one pair; see `plain`.
+        separator: What stands between the pairs.
+
+    Source: RFC 6570 §3.2.8: names and values are percent-encoded, the commas between values are not.
     """
-    pairs: list[tuple[str, str]] = []
+    out: list[tuple[str, str]] = []
     for key, value, style in parameters:
         value = encode(value)
-        if value is None:
+        if value is None or (value in ([], {}) and style != "json"):
             continue
         if isinstance(value, list) and style == "form":
-            pairs += [(key, plain(item)) for item in value]
+            out += [(key, plain(item, quoted=_percent)) for item in value]
         elif isinstance(value, dict) and style in ("form", "deep"):
-            pairs += [(f"{key}[{name}]" if style == "deep" else name, plain(item)) for name, item in value.items()]
+            named = {(f"{key}[{name}]" if style == "deep" else name): item for name, item in value.items()}
+            out += [(name, plain(item, quoted=_percent)) for name, item in named.items()]
         else:
-            pairs.append((key, json_text(value) if style == "json" else plain(value, style)))
-    return pairs
+            out.append((key, plain(value, style, _percent)))
+    return separator.join(f"{_percent(key)}={text}" for key, text in out)
 
 
-def cookies(parameters: Iterable[tuple[str, Any, str]]) -> str:
-    """Return the value of a Cookie header for the parameters that are there."""
-    return "; ".join(f"{key}={quote(text, safe='')}" for key, text in query(parameters))
+def _percent(text: str) -> str:
+    return quote(text, safe="")
 
 
 def form(body: object) -> bytes:
@@ -231,9 +281,10 @@ def build(
 
 __all__ = [
     "build",
-    "cookies",
     "encode",
+    "events",
     "form",
+    "header",
     "is_bytes",
     "is_media",
     "is_str",
@@ -243,8 +294,8 @@ __all__ = [
     "multipart",
     "no_json",
     "path_segment",
+    "pairs",
     "plain",
-    "query",
     "raw",
     "text",
     "wrong_body",

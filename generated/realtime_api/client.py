@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from types import TracebackType
 from typing import Any, Self
 
@@ -121,7 +121,7 @@ class Client:
             httpx.HTTPError: the request could not be sent, or was not answered in time.
         """
         client = self.get_httpx_client()
-        return client.request(**self._arguments(client, request, timeout, headers, query))
+        return client.send(self._built(client, request, timeout, headers, query))
 
     async def asend(
         self,
@@ -133,8 +133,9 @@ class Client:
     ) -> httpx.Response:
         """Send a request, awaited; see `send`."""
         client = self.get_async_httpx_client()
-        return await client.request(**self._arguments(client, request, timeout, headers, query))
+        return await client.send(self._built(client, request, timeout, headers, query))
 
+    @contextmanager
     def stream(
         self,
         request: Request,
@@ -142,47 +143,63 @@ class Client:
         timeout: httpx.Timeout | float | None = None,
         headers: Mapping[str, str] | None = None,
         query: Mapping[str, str] | None = None,
-    ) -> AbstractContextManager[httpx.Response]:
+    ) -> Iterator[httpx.Response]:
         """Send a request and read the answer's body as it comes: `with client.stream(request) as response`."""
         client = self.get_httpx_client()
-        return client.stream(**self._arguments(client, request, timeout, headers, query))
+        response = client.send(self._built(client, request, timeout, headers, query), stream=True)
+        try:
+            yield response
+        finally:
+            response.close()
 
-    def astream(
+    @asynccontextmanager
+    async def astream(
         self,
         request: Request,
         *,
         timeout: httpx.Timeout | float | None = None,
         headers: Mapping[str, str] | None = None,
         query: Mapping[str, str] | None = None,
-    ) -> AbstractAsyncContextManager[httpx.Response]:
+    ) -> AsyncIterator[httpx.Response]:
         """Send a request and read the answer's body as it comes: `async with client.astream(request) as response`."""
         client = self.get_async_httpx_client()
-        return client.stream(**self._arguments(client, request, timeout, headers, query))
+        response = await client.send(self._built(client, request, timeout, headers, query), stream=True)
+        try:
+            yield response
+        finally:
+            await response.aclose()
 
-    def _arguments(
+    def _built(
         self,
         client: httpx.Client | httpx.AsyncClient,
         request: Request,
         timeout: httpx.Timeout | float | None,
         headers: Mapping[str, str] | None,
         query: Mapping[str, str] | None,
-    ) -> dict[str, Any]:
+    ) -> httpx.Request:
         # All of it goes with each request: a client that was handed in has none, and copies differ.
-        sent = httpx.Headers({**self._headers, **self._authorization()})
-        sent.update(request.headers)
-        sent.update(dict(headers or {}))
+        sent = httpx.Headers()
+        for more in ({**self._headers, **self._authorization()}, request.headers, headers or {}):
+            sent.update(httpx.Headers(dict(more), encoding="utf-8"))
         if self._cookies:
             own = [f"{name}={value}" for name, value in self._cookies.items()]
             sent["Cookie"] = "; ".join([*own, *filter(None, [sent.get("Cookie")])])
         # A client that was handed in may have a base URL of its own; without one it gets this client's.
         base = "" if str(client.base_url) else self._base_url.rstrip("/")
-        arguments: dict[str, Any] = {"method": request.method, "url": base + request.path, "headers": sent}
-        arguments["content"] = request.content
-        pairs = [*request.query, *(query or {}).items()]
-        if pairs:
-            arguments["params"] = pairs
         limit = self._timeout if timeout is None else timeout
-        return arguments if limit is None else {**arguments, "timeout": limit}
+        built = client.build_request(
+            request.method,
+            base + request.path,
+            headers=sent,
+            content=request.content,
+            params=query,
+            timeout=httpx.USE_CLIENT_DEFAULT if limit is None else limit,
+        )
+        if request.query:
+            # Given as `params`, the commas that separate the values of one parameter would be encoded.
+            both = [request.query, built.url.query.decode()]
+            built.url = built.url.copy_with(query="&".join(filter(None, both)).encode())
+        return built
 
     def _authorization(self) -> dict[str, str]:
         return {}

@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import attrs
 
@@ -153,7 +153,7 @@ class Exchange(Generic[T]):
             "content": request.content,
             "timeout": self._timeout,
         }
-        if query := {**dict(request.query), **settings.query, **self._options.query}:
+        if query := {**dict(parse_qsl(request.query)), **settings.query, **self._options.query}:
             arguments["params"] = query
         return arguments
 

@@ -6,7 +6,6 @@ put in the place of the old ones.
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -98,10 +97,10 @@ def take_over(
     chosen = names.read(openapi / "names.toml")
     _, _, unnamed = names.apply(normal, chosen, skip_missing=True)
     known = {*document["components"]["schemas"], *patched["components"]["schemas"]}
-    nameless = _nameless(normal, known, chosen)
+    nameless = _nameless(normal, known, set(chosen) - set(unnamed))
     new["names.toml"] = aside.names(old["names.toml"], unnamed, origin.date)
     new["names.toml"] = aside.to_choose(new["names.toml"], nameless, origin.date)
-    ready = _prove(openapi, spec, new, reviewing=True)
+    ready = _reviewed(openapi, spec, new)
     if ready.unneeded:
         left = [number for number in range(len(wanted)) if number not in unused]
         unused += [left[number] for number in ready.unneeded]
@@ -109,8 +108,7 @@ def take_over(
     new["patches.toml"] = aside.to_review(new["patches.toml"], ready.unreviewed, origin)
     changed = {name: text for name, text in new.items() if text != old[name]}
     if changed:
-        _prove(openapi, spec, changed)
-        _replace(openapi, changed)
+        _replace(openapi, spec, changed)
     reviews = [patch.pointer for patch in wanted if patch.provisional]
     gone = [wanted[number].pointer for number in unused]
     return Taken(list(changed), words, gone, unnamed, nameless, [*reviews, *ready.unreviewed])
@@ -119,48 +117,40 @@ def take_over(
 _FILES = ("SOURCE.toml", "patches.toml", "names.toml")
 
 
-def _nameless(normal: Document, known: set[str], chosen: dict[str, str]) -> list[tuple[str, str]]:
+def _nameless(normal: Document, known: set[str], chosen: set[str]) -> list[tuple[str, str]]:
     """Name and pointer of the hoisted schemas that nobody named; one whose place got lost cannot be named."""
     return [
         (name, schema[spelling.POINTER])
         for name, schema in normal["components"]["schemas"].items()
         if name not in known
         and spelling.POINTER in schema
-        and not {schema[spelling.POINTER], *schema.get(spelling.POINTERS, ())} & set(chosen)
+        and not {schema[spelling.POINTER], *schema.get(spelling.POINTERS, ())} & chosen
     ]
 
 
-def _prove(
-    openapi: Path, spec: str, changed: dict[str, str], *, reviewing: bool = False
-) -> pipeline.Prepared:
-    """Plan a package from what would be written, so that regen takes it; see `pipeline.Inputs`."""
+def _reviewed(openapi: Path, spec: str, texts: dict[str, str]) -> pipeline.Prepared:
+    """Plan a package from what would be written, and see which unions want a review."""
     with tempfile.TemporaryDirectory() as folder:
-        there = Path(folder) / openapi.name
-        shutil.copytree(openapi, there)
-        for name, text in changed.items():
-            (there / name).write_text(text, encoding="utf-8")
-        inputs = pipeline.Inputs(spec=there / spec, openapi=there, vendored=True, reviewing=reviewing)
+        there = _written(openapi, Path(folder) / openapi.name, texts)
+        inputs = pipeline.Inputs(spec=there / spec, openapi=there, vendored=True, reviewing=True)
         return pipeline.prepare(inputs, lambda step, what: None)
 
 
-def _replace(folder: Path, texts: dict[str, str]) -> None:
-    """Put files in the place of others; should one of them fail, all are as they were."""
-    before = {name: (folder / name).read_bytes() for name in texts}
-    made = {name: folder / f".{name}.new-{os.getpid()}" for name in texts}
-    done: list[str] = []
-    try:
-        for name, text in texts.items():
-            made[name].write_text(text, encoding="utf-8")
-        for name in texts:
-            done.append(name)
-            os.replace(made[name], folder / name)
-    except BaseException:
-        for name in done:
-            (folder / name).write_bytes(before[name])
-        raise
-    finally:
-        for path in made.values():
-            path.unlink(missing_ok=True)
+def _replace(openapi: Path, spec: str, texts: dict[str, str]) -> None:
+    """Put a folder with new texts in the place of the old one, once a package was made from it."""
+    with pipeline.workspace(openapi) as made, tempfile.TemporaryDirectory() as package:
+        there = _written(openapi, made, texts)
+        inputs = pipeline.Inputs(spec=there / spec, openapi=there, vendored=True)
+        pipeline.make(inputs, Path(package), lambda step, what: None)
+        finish.swap(there, openapi)
+
+
+def _written(openapi: Path, there: Path, texts: dict[str, str]) -> Path:
+    """A copy of the folder with new texts."""
+    shutil.copytree(openapi, there, dirs_exist_ok=True)
+    for name, text in texts.items():
+        (there / name).write_text(text, encoding="utf-8")
+    return there
 
 
 def same_facts(one: Document, other: Document) -> bool:

@@ -278,6 +278,6 @@ def _inputs_sha256(openapi: Path) -> str:
     inputs: dict[str, Any] = {
         path.relative_to(openapi).as_posix(): finish.sha256(path.read_bytes())
         for path in sorted(openapi.rglob("*"))
-        if path.is_file() and path.name not in (document, "upstream.json")
+        if path.is_file() and path.name not in (document, "upstream.json") and path.name[0] != "."
     }
     return finish.sha256(json.dumps(inputs, sort_keys=True).encode())

@@ -137,22 +137,22 @@ def cut(document: Document, config: Config | None = None, *, whole: bool = True)
         whole: Every reference must lead somewhere; otherwise those that do not are left as they are.
 
     Raises:
-        SpecError: no operation belongs to it, a reference leads nowhere or out of the document, or the
-            document is no frame for them.
+        SpecError: neither an operation nor a schema belongs to it, a reference leads nowhere or out of the
+            document, or the document is no frame for them.
     """
     config = config or default()
     forms.check_frame(document)
     components = document.get("components", {})
     schemas: dict[str, Any] = components.get("schemas", {})
     paths = {path: item for path, item in document.get("paths", {}).items() if config.has(path)}
-    if not paths:
+    kept: dict[str, dict[str, Any]] = {"schemas": {}}
+    todo = [("schemas", name, "") for name in schemas if re.match(config.schemas, name)]
+    if not paths and not todo:
         raise SpecError(
-            f"no operation under {' or '.join(config.paths)}",
+            f"no operation under {' or '.join(config.paths)}, and no schema {config.schemas}",
             pointer="/paths",
             hint="name the upstream description, whole or this part of it, or another slice file",
         )
-    kept: dict[str, dict[str, Any]] = {"schemas": {}}
-    todo = [("schemas", name, "") for name in schemas if re.match(config.schemas, name)]
     todo += _reached(paths, "/paths")
     while todo:
         kind, name, origin = todo.pop()

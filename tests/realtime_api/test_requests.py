@@ -81,7 +81,7 @@ def build(name: str, body: Any) -> Request:
 def test_it_has_method_path_headers_and_the_final_bytes(name: str) -> None:
     _, body, path = OPERATIONS[name]
     request = build(name, body)
-    assert (request.method, request.path, request.url, request.query) == ("POST", path, path, ())
+    assert (request.method, request.path, request.url, request.query) == ("POST", path, path, "")
     if body is None:
         assert (request.headers, request.content) == ({}, b"")
     elif name == "create_realtime_call":

@@ -6,6 +6,7 @@ What is drawn is in `descriptions`.  A plain run draws a few; the slow tests dra
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -164,8 +165,8 @@ def _sent(package: Imported, operation: Operation, arguments: dict[str, Any]) ->
         built = module.build_request(**arguments)
         module.sync_detailed(client=client, **arguments)
     except ValueError as error:
-        # An empty path segment, or a header that is not ASCII: neither can be sent.
-        assert "cannot be a path segment" in str(error) or isinstance(error, UnicodeEncodeError)
+        # An empty path segment, or a header with a line break: neither can be sent.
+        assert re.search("cannot be a path segment|must not hold control characters", str(error))
         return None
     except TypeError as error:
         assert str(error).startswith("body must be ") and isinstance(arguments["body"], dict)

@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from specpipe.errors import SpecError
 
 from tests.specpipe.cases import OTHERS, document, ref
 from tests.specpipe.packages import Imported, make
@@ -145,7 +146,97 @@ def test_a_mapping_goes_out_as_the_first_media_type_with_keys(package: Callable[
 def test_a_part_s_name_cannot_end_its_header(package: Callable[..., Imported]) -> None:
     with package({"multipart/form-data": {"type": "object"}}) as made:
         content = built(made, body={'a"\r\nX: y': "1"}).content
-        assert b'name="a%22%0D%0AX: y"\r\nContent-Type: application/json\r\n\r\n1\r\n' in content
+        assert b'name="a%22%0D%0AX: y"\r\nContent-Type: text/plain\r\n\r\n1\r\n' in content
+
+
+BINARY = {"type": "string", "format": "binary"}
+
+
+def test_files_have_names_and_each_member_of_a_list_is_a_part(package: Callable[..., Imported]) -> None:
+    properties = {
+        "file": BINARY,
+        "images": {"type": "array", "items": BINARY},
+        "words": {"type": "array", "items": TEXT},
+        "things": {"type": "array", "items": ref("B")},
+        "either": {"anyOf": [TEXT, ref("B")]},
+    }
+    body: dict[str, Any] = {
+        "file": ('größe ".wav', b"1"),
+        "images": [b"2", ("b.png", b"3")],
+        "words": ["4", "5"],
+        "things": [{"b": "6"}],
+        "either": "7",
+        "more": b"8",
+    }
+    with package({"multipart/form-data": {"type": "object", "properties": properties}}) as made:
+        request = send(made, body=body)
+        boundary = request.headers["content-type"].removeprefix("multipart/form-data; boundary=")
+        parts = request.content.decode().split(f"--{boundary}\r\n")[1:]
+        told = [part.partition("\r\n\r\n")[0].split("\r\n") for part in parts]
+        assert [(head[0].partition("; ")[2], head[1].partition(": ")[2]) for head in told] == [
+            ('name="file"; filename="größe %22.wav"', "application/octet-stream"),
+            ('name="images"; filename="upload"', "application/octet-stream"),
+            ('name="images"; filename="b.png"', "application/octet-stream"),
+            ('name="words"', "text/plain"),
+            ('name="words"', "text/plain"),
+            ('name="things"', "application/json"),
+            ('name="either"', "text/plain"),
+            ('name="more"; filename="upload"', "application/octet-stream"),
+        ]
+
+
+@pytest.mark.parametrize(
+    "encoding",
+    [
+        {"style": "deepObject"},
+        {"explode": False},
+        {"allowReserved": True},
+        {"headers": {"X-A": {"schema": TEXT}}},
+        {"contentType": "image/png, image/jpeg"},
+        {"contentType": "image/*"},
+    ],
+)
+def test_a_part_that_would_go_out_in_another_way_stops_with_its_pointer(
+    tmp_path: Path, encoding: dict[str, Any]
+) -> None:
+    schema = {"type": "object", "properties": {"a/b": BINARY}}
+    content = {"multipart/form-data": {"schema": schema, "encoding": {"a/b": encoding}}}
+    operation = {"requestBody": {"content": content}, "responses": {"200": {"description": ""}}}
+    with pytest.raises(SpecError, match="is not implemented") as caught:
+        make(document(OTHERS, {"/realtime": {"post": operation}}), tmp_path)
+    at = "/paths/~1realtime/post/requestBody/content/multipart~1form-data/encoding/a~1b"
+    assert caught.value.pointer == at
+
+
+@pytest.mark.parametrize(
+    ("schema", "kinds"), [(ref("B"), "list[B]"), (TEXT, "str"), (BINARY, "bytes"), ({}, "str")]
+)
+def test_server_sent_events_are_read_by_what_they_hold(
+    tmp_path: Path, schema: dict[str, Any], kinds: str
+) -> None:
+    content = {"text/event-stream": {"schema": schema}, "application/json": {"schema": ref("C")}}
+    operation = {"operationId": "op", "responses": {"200": {"description": "", "content": content}}}
+    whole = document(OTHERS, {"/realtime": {"get": operation}})
+    stream = (
+        b': hello\nevent: x\ndata: {"b":\ndata:  "1"}\n\nid: 2\r\ndata: {"b":"2"}\r\n\r\ndata: [DONE]\n\n'
+    )
+    with Imported(make(whole, tmp_path)) as made:
+        body = made.made.plan.operations["op"].answers[0].bodies[0]
+        assert body.annotation == kinds
+        module, client = made.module("api.default.op"), made.package.Client(base_url="http://h")
+
+        def parsed(body: bytes, media: str = "text/event-stream; charset=utf-8") -> Any:
+            response = httpx.Response(200, content=body, headers={"content-type": media})
+            return module._parse_response(client=client, response=response)
+
+        if not kinds.startswith("list"):
+            assert parsed(stream) == (stream if kinds == "bytes" else stream.decode())
+            return
+        encode = made.module("_base").encode
+        assert encode(parsed(stream)) == [{"b": "1"}, {"b": "2"}] and parsed(b"data: {}") == []
+        assert encode(parsed(b'{"c": "1"}', "application/json")) == {"c": "1"}
+        with pytest.raises(made.module("errors").ModelError, match="not JSON"):
+            parsed(b"data: {\n\n")
 
 
 @pytest.mark.parametrize("body", [{"n": float("nan")}, {"n": object()}])

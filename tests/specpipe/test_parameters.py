@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +28,12 @@ def described(parameter: dict[str, Any]) -> dict[str, Any]:
     ("place", "more", "schema", "value", "sent"),
     [
         ("query", {}, LIST, WORDS, "p=a&p=b%20c"),
-        ("query", {"explode": False}, LIST, WORDS, "p=a%2Cb%20c"),
+        ("query", {"explode": False}, LIST, ["a", "b c", "d,e"], "p=a,b%20c,d%2Ce"),
+        ("query", {"explode": False}, LIST, [], ""),
         ("query", {"style": "spaceDelimited", "explode": False}, LIST, ["a", "b"], "p=a%20b"),
         ("query", {"style": "pipeDelimited", "explode": False}, LIST, ["a", "b"], "p=a%7Cb"),
         ("query", {}, MAP, COLOURS, "R=1&G=2"),
-        ("query", {"explode": False}, MAP, COLOURS, "p=R%2C1%2CG%2C2"),
+        ("query", {"explode": False}, MAP, COLOURS, "p=R,1,G,2"),
         ("query", {"style": "deepObject"}, MAP, COLOURS, "p%5BR%5D=1&p%5BG%5D=2"),
         ("query", {}, {"type": "boolean"}, True, "p=true"),
         ("header", {}, LIST, ["a", "b"], "a,b"),
@@ -39,7 +41,10 @@ def described(parameter: dict[str, Any]) -> dict[str, Any]:
         ("header", {"explode": True}, MAP, COLOURS, "R=1,G=2"),
         ("path", {"required": True}, LIST, ["a", "b/c"], "/realtime/x/a,b%2Fc"),
         ("path", {"required": True, "explode": True}, MAP, COLOURS, "/realtime/x/R=1,G=2"),
-        ("cookie", {}, LIST, ["a", "b"], "p=a; p=b"),
+        ("header", {}, {"type": "string"}, "grün", "grün"),
+        ("cookie", {}, LIST, ["a", "b;c"], "p=a; p=b%3Bc"),
+        ("cookie", {"explode": False}, LIST, ["a", "b;c"], "p=a,b%3Bc"),
+        ("cookie", {}, LIST, [], None),
     ],
 )
 def test_every_implemented_style(
@@ -49,14 +54,47 @@ def test_every_implemented_style(
     with Imported(make(described(parameter), tmp_path)) as package:
         (operation,) = package.made.plan.operations.values()
         built = package.operation(operation).build_request(**{operation.parameters[0].name: value})
-        request = httpx.Request(built.method, f"http://h{built.path}", params=built.query)
         found = {
-            "query": request.url.query.decode().replace("+", "%20"),
+            "query": built.query,
             "header": built.headers.get("p"),
             "path": built.path,
             "cookie": built.headers.get("Cookie"),
         }[place]
         assert found == sent
+        (request,) = requests(package, lambda client: client.send(built, query={"q": "x y"}))
+        query = "&".join(filter(None, [built.query, "fixed=1", "q=x%20y"]))
+        assert request.url.raw_path.decode().replace("+", "%20") == f"{built.path}?{query}"
+        assert {key: request.headers[key] for key in built.headers} == built.headers
+
+
+def requests(package: Imported, send: Callable[[Any], object]) -> list[httpx.Request]:
+    """What a client sends, through an httpx client that has parameters of its own."""
+    seen: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(200)
+
+    client = package.package.Client(base_url="http://h")
+    client.set_httpx_client(httpx.Client(transport=httpx.MockTransport(answer), params={"fixed": "1"}))
+    send(client)
+    return seen
+
+
+@pytest.mark.parametrize("value", ["a\r\nX: y", "a\0", "\x7f", " a", "a\n"])
+def test_what_no_header_can_carry_is_refused(tmp_path: Path, value: str) -> None:
+    with Imported(make(described({"name": "p", "in": "header", "schema": {}}), tmp_path)) as package:
+        (operation,) = package.made.plan.operations.values()
+        with pytest.raises(ValueError, match="p must not hold control characters"):
+            package.operation(operation).build_request(p=value)
+
+
+def test_cookies_of_the_client_and_of_an_operation_go_out_together(tmp_path: Path) -> None:
+    with Imported(make(described({"name": "p", "in": "cookie", "schema": {}}), tmp_path)) as package:
+        (operation,) = package.made.plan.operations.values()
+        built = package.operation(operation).build_request(p="1 2")
+        (request,) = requests(package, lambda client: client.with_cookies({"a": "b"}).send(built))
+        assert request.headers["cookie"] == "a=b; p=1%202"
 
 
 @pytest.mark.parametrize(
@@ -66,6 +104,9 @@ def test_every_implemented_style(
         ("path", {"style": "matrix"}),
         ("header", {"style": "form"}),
         ("query", {"allowReserved": True}),
+        ("query", {"style": "deepObject", "schema": {"type": "object", "properties": {"a": LIST}}}),
+        ("query", {"schema": {"type": "array", "items": LIST}}),
+        ("query", {"content": {"text/plain": {}}}),
     ],
 )
 def test_what_is_not_implemented_stops_with_its_pointer(
@@ -73,7 +114,7 @@ def test_what_is_not_implemented_stops_with_its_pointer(
 ) -> None:
     with pytest.raises(SpecError, match="is not implemented") as caught:
         make(described({"name": "p", "in": place, "required": True, "schema": LIST, **more}), tmp_path)
-    assert caught.value.pointer.endswith("/get/parameters")
+    assert caught.value.pointer.endswith("/get/parameters/0")
 
 
 def test_deprecated_operations_say_so(tmp_path: Path) -> None:

@@ -79,7 +79,8 @@ def test_directions_reach_through_everything() -> None:
 
 def test_what_the_parameters_of_a_whole_path_hold_is_sent() -> None:
     part = sliced({"Deep": thing(n=NULLABLE), "Filter": thing(deep=ref("Deep"))})
-    shared = {"in": "query", "name": "filter", "schema": ref("Filter")}
+    content = {"application/json": {"schema": ref("Filter")}}
+    shared = {"in": "query", "name": "filter", "content": content}
     part.document["paths"]["/realtime"]["parameters"] = [shared]
     made = plan.build(part)
     assert made.models["Deep"].sent and made.models["Deep"].fields[0].unset
@@ -315,7 +316,7 @@ def test_what_an_update_changes_need_not_name_its_constants() -> None:
 def test_events_of_several_kinds_of_sessions_share_a_type() -> None:
     schemas = {"Other": tagged(type="a"), "FromServer": tagged(type="a"), "FromClient": tagged(type="b")}
     part = sliced(schemas)
-    part.events["TRANSLATION_SERVER_EVENTS"] = ("Other", "FromServer")
+    part.events["TRANSLATION_SERVER_EVENTS"] = ("Other",)
     made = plan.build(part)
     assert made.server_events == [ServerEvent("a", 0, ("FromServer", "Other"))]
     assert made.server_event_classes == ["FromServer", "Other"]

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from specpipe import apply, names, patches, pipeline, prose, reading, source
+from specpipe import apply, finish, names, patches, pipeline, prose, reading, source
+from specpipe.errors import SpecError
 
 from tests.specpipe.syncing import FEBRUARY, JANUARY, P, S, changed, content, texts
 
@@ -204,25 +205,48 @@ def test_a_fault_of_the_program_s_own_is_no_answer(
     def fail(*_: object) -> None:
         raise KeyError("x-pointer")
 
-    monkeypatch.setattr(apply, "_prove", fail)
+    monkeypatch.setattr(apply, "_reviewed", fail)
     assert sync.main([str(FEBRUARY), "--openapi", str(openapi), "--apply"]) == 3
     assert "a fault of its own" in capsys.readouterr().err
     assert content(openapi) == before
 
 
-@pytest.mark.parametrize("fails", range(1, 5))
+@pytest.mark.parametrize("fails", [1, 2])
 def test_files_are_replaced_all_or_none(openapi: Path, monkeypatch: pytest.MonkeyPatch, fails: int) -> None:
     before = content(openapi)
-    left = iter(range(1, 5))
-    real = os.replace
+    left = iter(range(1, 9))
+    real = os.rename
 
-    def replace(one: Path, other: Path) -> None:
+    def rename(one: Path, other: Path) -> None:
         if next(left) == fails:
             raise OSError("no space")
         real(one, other)
 
-    monkeypatch.setattr(os, "replace", replace)
+    monkeypatch.setattr(os, "rename", rename)
     assert sync.main([str(FEBRUARY), "--openapi", str(openapi), "--apply"]) == 3
+    assert content(openapi) == before
+    assert [path.name for path in openapi.parent.iterdir()] == [openapi.name]
+
+
+def test_what_was_killed_between_two_renames_is_put_back(run: Any, openapi: Path) -> None:
+    before = content(openapi)
+    openapi.rename(openapi.with_name(".openapi.old-999999999"))
+    (openapi.with_name(".openapi.new-999999999-x")).mkdir()
+    assert run(JANUARY)[0] == 0
+    assert content(openapi) == before
+    assert [path.name for path in openapi.parent.iterdir()] == [openapi.name]
+
+
+def test_what_the_formatter_or_the_import_refuses_is_not_taken_over(
+    openapi: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(folder: Path) -> int:
+        raise SpecError("a generated module does not import")
+
+    before = content(openapi)
+    monkeypatch.setattr(finish, "import_all", refuse)
+    assert sync.main([str(FEBRUARY), "--openapi", str(openapi), "--apply"]) == 3
+    assert "does not import" in capsys.readouterr().err
     assert content(openapi) == before
 
 

@@ -100,7 +100,14 @@ def build(part: Slice) -> Plan:
             aliases[name] = build_alias(graph, name, schema)
 
     def typed(names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-        return tuple((tag, name) for name in names for tag in graph.event_types(name))
+        types = {name: graph.event_types(name) for name in names}
+
+        def whose(tag: str) -> list[str]:
+            """The class that has no other type; several tell nothing, so that none of them is named."""
+            every = [name for name in names if tag in types[name]]
+            return [name for name in every if types[name] == (tag,)] or every
+
+        return tuple((tag, name) for name in names for tag in types[name] if whose(tag) == [name])
 
     return Plan(
         models=models,

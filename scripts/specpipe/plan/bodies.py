@@ -7,13 +7,15 @@ from typing import Any
 
 import attrs
 
-from ..document import ref_name
+from ..document import escape, ref_name
 from ..errors import SpecError
 from . import expressions
 from .expressions import Scope
 from .graph import NULL, Graph
 
 _CONTENT = "content"
+#: How a part is written where `encoding` does not say otherwise.
+_USUAL: dict[str, Any] = {"style": "form", "explode": True, "allowReserved": False, "headers": {}}
 
 
 @attrs.frozen
@@ -53,7 +55,7 @@ class Content:
 
     Attributes:
         media: Content type.
-        kind: `json`, `text` or `bytes`.
+        kind: `json`, `events` (server-sent ones, JSON each), `text` or `bytes`.
         annotation: Type of the parsed body.
         strict: Source that decodes `data` and refuses what is not described.
         schema: The body's schema.
@@ -97,14 +99,26 @@ def kind_of_media(media: str) -> str:
     return kinds.get(plain, _CONTENT)
 
 
-def build_bodies(scope: Scope, body: dict[str, Any]) -> tuple[Body, ...]:
-    """The ways to send a described request body."""
+def build_bodies(scope: Scope, body: dict[str, Any], at: str) -> tuple[Body, ...]:
+    """The ways to send a described request body.
+
+    Args:
+        scope: The operation's module.
+        body: Its description.
+        at: Its pointer.
+
+    Raises:
+        SpecError: a part is to be written in a way that is not implemented.
+    """
     content: dict[str, Any] = body.get("content", {})
     raw = [media for media in content if kind_of_media(media) == _CONTENT]
-    return tuple(_body(scope, media, part, alone=len(raw) == 1) for media, part in content.items())
+    return tuple(
+        _body(scope, media, part, f"{at}/content/{escape(media)}", alone=len(raw) == 1)
+        for media, part in content.items()
+    )
 
 
-def _body(scope: Scope, media: str, content: dict[str, Any], *, alone: bool) -> Body:
+def _body(scope: Scope, media: str, content: dict[str, Any], at: str, *, alone: bool) -> Body:
     schema = _as_schema(content.get("schema"))
     kind = kind_of_media(media)
     accepts: tuple[str, ...]
@@ -116,15 +130,34 @@ def _body(scope: Scope, media: str, content: dict[str, Any], *, alone: bool) -> 
         leaves = [leaf for leaf in scope.graph.leaves(schema) if leaf != NULL]
         accepts = tuple(dict.fromkeys(name for leaf in leaves for name in _accepted(leaf))) or ("*",)
         scope.classes.update(name for leaf in leaves if (name := ref_name(leaf)) is not None)
-    parts: tuple[tuple[str, str], ...] = ()
-    if kind == "multipart":
+    parts: dict[str, str] = {}
+    if kind in ("multipart", "form"):
         encoding = content.get("encoding", {})
-        parts = tuple(
-            (key, str(encoding.get(key, {}).get("contentType") or _part_type(scope.graph, value)))
-            for leaf in scope.graph.leaves(schema)
-            for key, value in _properties(scope.graph, leaf).items()
+        for name, one in encoding.items():
+            _check_encoding(one, f"{at}/encoding/{escape(name)}", media)
+        for leaf in scope.graph.leaves(schema) if kind == "multipart" else ():
+            for key, value in _properties(scope.graph, leaf).items():
+                written = encoding.get(key, {}).get("contentType") or _part_type(scope.graph, value)
+                parts |= {key: str(written)} if written else {}
+    return Body(media, kind, shown, accepts, schema, content.get("example"), tuple(parts.items()))
+
+
+def _check_encoding(encoding: dict[str, Any], at: str, media: str) -> None:
+    """Stop at what would go out in another way than it says."""
+    odd = [key for key, usual in _USUAL.items() if (encoding.get(key) or usual) != usual]
+    odd += ["explode"] if encoding.get("explode") is False else []
+    several = re.search("[,*]", str(encoding.get("contentType", "")))
+    if odd or several:
+        what = (
+            f"{odd[0]} {encoding[odd[0]]!r}"
+            if odd
+            else f"a choice of content types, {encoding['contentType']}"
         )
-    return Body(media, kind, shown, accepts, schema, content.get("example"), tuple(dict(parts).items()))
+        raise SpecError(
+            f"{what} of a part of {media} is not implemented",
+            pointer=at,
+            hint="implemented: one content type for each part, and style form with explode",
+        )
 
 
 def _accepted(leaf: dict[str, Any]) -> tuple[str, ...]:
@@ -156,16 +189,18 @@ def is_text(graph: Graph, schema: Any) -> bool:
     return all(leaf.get("type") == "string" and leaf.get("format") != "binary" for leaf in leaves)
 
 
-def _part_type(graph: Graph, schema: Any) -> str:
-    """The content type that OpenAPI gives a multipart part without `encoding`."""
+def _part_type(graph: Graph, schema: Any) -> str | None:
+    """The content type of a multipart part without `encoding`; None where its value decides."""
     leaves = graph.leaves(schema)
     if leaves and all(leaf.get("type") == "array" for leaf in leaves):
         # A list is as many parts as it has members.
         return _part_type(graph, {"anyOf": [expressions.items_of(leaf) for leaf in leaves]})
     if any(leaf.get("format") == "binary" for leaf in leaves):
         return "application/octet-stream"
-    scalar = all(leaf.get("type") in ("string", "integer", "number", "boolean", "null") for leaf in leaves)
-    return "text/plain" if scalar else "application/json"
+    scalar = [leaf.get("type") in ("string", "integer", "number", "boolean", "null") for leaf in leaves]
+    if any(leaf.get("type", "string") == "string" for leaf in leaves) and not all(scalar):
+        return None
+    return "text/plain" if all(scalar) else "application/json"
 
 
 def build_answer(scope: Scope, status: str, answer: dict[str, Any], at: str) -> Answer:
@@ -211,6 +246,11 @@ def _order(media: str) -> int:
 
 def _content(scope: Scope, media: str, described: Any) -> Content:
     schema = _as_schema(described)
+    is_events = media.split(";")[0].strip().lower() == "text/event-stream" and schema
+    if is_events and any(leaf.get("type") != "string" for leaf in scope.graph.leaves(schema)):
+        each = {"type": "array", "items": schema}
+        shown = expressions.annotation(scope, each, lenient=True)
+        return Content(media, "events", shown, expressions.decode(scope, each, "data"), each)
     if kind_of_media(media) == "json":
         shown = expressions.annotation(scope, schema, lenient=True)
         name = ref_name(schema)

@@ -142,7 +142,9 @@ def _parts(scope: Scope, schema: Any, lenient: bool) -> list[str]:
             inner = scope.type_name("Any")
         return [f"{scope.type_name('dict')}[{scope.type_name('str')}, {inner}]"]
     if kind == "string" and schema.get("format") == "binary":
-        return [scope.type_name("bytes"), scope.type_name("str")]
+        # A file's name may stand before its content.
+        content, text = scope.type_name("bytes"), scope.type_name("str")
+        return [content, text, f"{scope.type_name('tuple')}[{text}, {content}]"]
     if kind == "null":
         return ["None"]
     return [scope.type_name(_SCALARS.get(str(kind), "Any"))]

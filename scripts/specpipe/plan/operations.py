@@ -155,21 +155,26 @@ def _build(
     at = f"/paths/{escape(path)}/{method}"
     scope = Scope(graph, "")
     body = operation.get("requestBody") or {}
-    bodies = build_bodies(scope, body)
+    bodies = build_bodies(scope, body, f"{at}/requestBody")
     answers = [
         build_answer(scope, status, answer, f"{at}/responses/{status}")
         for status, answer in operation["responses"].items()
     ]
-    described = [*operation.get("parameters", ()), *document["paths"][path].get("parameters", ())]
+    item = document["paths"][path]
+    described = {
+        f"{here}/parameters/{number}": parameter
+        for here, part in ((at, operation), (at.rpartition("/")[0], item))
+        for number, parameter in enumerate(part.get("parameters", ()))
+    }
     in_path = _PATH_PARAMETER.findall(path)
-    declared = {parameter["name"] for parameter in described if parameter["in"] == "path"}
+    declared = {parameter["name"] for parameter in described.values() if parameter["in"] == "path"}
     if set(in_path) != declared or len(set(in_path)) < len(in_path):
         raise SpecError(
             f"path parameters {in_path} are described as {sorted(declared)}",
             pointer=f"{at}/parameters",
             hint="describe each {…} of the path once",
         )
-    parameters = build_parameters(scope, described, at)
+    parameters = build_parameters(scope, described)
     return Operation(
         name=name,
         method=method,

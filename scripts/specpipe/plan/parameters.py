@@ -6,9 +6,12 @@ from typing import Any
 
 import attrs
 
+from ..document import ref_name
 from ..errors import SpecError
 from . import expressions
+from .bodies import kind_of_media
 from .expressions import Scope
+from .graph import Graph
 
 #: Names that the generated functions use themselves.
 _RESERVED = (
@@ -67,31 +70,31 @@ _STYLES = {
 _SEPARATED = {"spaceDelimited": "space", "pipeDelimited": "pipe"}
 
 
-def build_parameters(scope: Scope, described: list[dict[str, Any]], at: str) -> tuple[Parameter, ...]:
+def build_parameters(scope: Scope, described: dict[str, dict[str, Any]]) -> tuple[Parameter, ...]:
     """The parameters of one operation.
 
     Args:
         scope: The operation's module.
-        described: Its own parameters, then its path's; of two with one name and place the first counts.
-        at: Pointer of the operation.
+        described: Its own parameters by pointer, then its path's; of two with one
+            name and place the first counts.
 
     Raises:
         SpecError: one is to be written in a way that is not implemented.
     """
-    found: dict[tuple[str, str], dict[str, Any]] = {}
-    for parameter in described:
-        found.setdefault((parameter["in"], parameter["name"]), parameter)
+    found: dict[tuple[str, str], str] = {}
+    for at, parameter in described.items():
+        found.setdefault((parameter["in"], parameter["name"]), at)
     keys = [name for _, name in found]
     arguments = [f"{name} in {place}" if keys.count(name) > 1 else name for place, name in found]
     names = expressions.attribute_names(arguments, {*_RESERVED, *scope.classes, *scope.aliases})
     return tuple(
-        _parameter(scope, parameter, names[argument], at)
-        for parameter, argument in zip(found.values(), arguments, strict=True)
+        _parameter(scope, described[at], names[argument], at)
+        for at, argument in zip(found.values(), arguments, strict=True)
     )
 
 
 def _parameter(scope: Scope, parameter: dict[str, Any], name: str, at: str) -> Parameter:
-    content = next(iter(parameter.get("content", {}).values()), None)
+    media, content = next(iter(parameter.get("content", {}).items()), ("", None))
     schema = (parameter if content is None else content).get("schema")
     schema = schema if isinstance(schema, dict) else {}
     place = parameter["in"]
@@ -101,26 +104,43 @@ def _parameter(scope: Scope, parameter: dict[str, Any], name: str, at: str) -> P
         place=place,
         annotation=expressions.annotation(scope, schema, lenient=False),
         required=bool(parameter.get("required")) or place == "path",
-        style="json" if content is not None else _style(parameter, at),
+        style=_style(scope.graph, parameter, schema, media, at),
         description=str(parameter.get("description") or ""),
         example=parameter.get("example"),
         schema=schema,
     )
 
 
-def _style(parameter: dict[str, Any], at: str) -> str:
+def _style(graph: Graph, parameter: dict[str, Any], schema: dict[str, Any], media: str, at: str) -> str:
     known = _STYLES[parameter["in"]]
     style = parameter.get("style", known[0])
-    if style not in known or parameter.get("allowReserved"):
-        what = "allowReserved" if style in known else f"style {style}"
-        raise SpecError(
-            f"{what} of {parameter['name']} in {parameter['in']} is not implemented",
-            pointer=f"{at}/parameters",
-            hint=f"implemented: {', '.join(known)}, and JSON by `content`",
-        )
     explode = parameter.get("explode", style in ("form", "deepObject"))
+    odd = ""
+    if media:
+        odd = "" if kind_of_media(media) == "json" else media
+    elif style not in known or parameter.get("allowReserved"):
+        odd = "allowReserved" if style in known else f"style {style}"
+    elif any(_holds_more(graph, leaf) for leaf in graph.leaves(schema)):
+        odd = "a list or an object inside another one"
+    if odd:
+        raise SpecError(
+            f"{odd} of {parameter['name']} in {parameter['in']} is not implemented",
+            pointer=at,
+            hint=f"implemented: {', '.join(known)}, for flat lists and objects, and JSON by `content`",
+        )
+    if media:
+        return "json"
     if style in _SEPARATED:
         return "form" if explode else _SEPARATED[style]
     if style == "simple":
         return "pairs" if explode else "comma"
     return "deep" if style == "deepObject" else "form" if explode else "comma"
+
+
+def _holds_more(graph: Graph, leaf: dict[str, Any]) -> bool:
+    """Whether a list or an object holds lists or objects: OpenAPI does not say how they are written."""
+    name = ref_name(leaf)
+    whole = leaf if name is None else graph.schemas[name]
+    inside = [*whole.get("properties", {}).values(), whole.get("items"), whole.get("additionalProperties")]
+    parts = [part for one in inside if isinstance(one, dict) for part in graph.leaves(one)]
+    return any(ref_name(part) is not None or part.get("type") in ("array", "object") for part in parts)
