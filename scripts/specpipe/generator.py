@@ -61,7 +61,7 @@ def parse(document: Document, plan: Plan, config_file: Path, names: Names | None
             f"openapi-python-client is {installed}, not {PINNED}",
             hint="run `make setup`, or pin the new version here and run tests/specpipe against it",
         )
-    shown = view.build(document, plan, class_name)
+    shown = view.build(document, plan, lambda name: strings.PythonIdentifier(name, "field_"), class_name)
     config = Config.from_sources(
         _settings(config_file, names or default().package),
         MetaType.NONE,
@@ -118,28 +118,32 @@ def _adopt(data: GeneratorData, plan: Plan, shown: view.View) -> list[str]:
     """Give the generator's classes the plan's names and modules.
 
     Returns:
-        What the plan has and the generator did not understand: operations and schemas, by kind and pointer.
+        What the generator did not understand or left out without a word, by kind and pointer.
     """
-    endpoints = {
-        e.name for collection in data.endpoint_collections_by_tag.values() for e in collection.endpoints
-    }
     models = {str(model.class_info.name): model for model in data.models}
-    for name, model in models.items():
-        if name in shown.classes:
-            real = shown.classes[name]
-            model.class_info.name = str.__new__(strings.ClassName, real)
-            model.class_info.module_name = str.__new__(strings.PythonIdentifier, plan.module(real))
     data.models[:] = [model for name, model in models.items() if name in shown.classes]
     data.enums.clear()
-    return [
-        f"operation {operation_pointer(operation)}"
-        for operation in plan.operations.values()
-        if operation.name not in endpoints
-    ] + [
-        f"schema {SCHEMAS}{escape(name)}"
-        for view_name, name in shown.classes.items()
-        if view_name not in models
-    ]
+    lost = []
+    for name, real in shown.classes.items():
+        at = SCHEMAS + escape(real)
+        if name not in models:
+            lost.append(f"schema {at}")
+            continue
+        model = models[name]
+        there = [*(model.required_properties or ()), *(model.optional_properties or ())]
+        if len(there) < len(plan.models[real].fields):
+            lost.append(f"properties of {at}")
+        model.class_info.name = str.__new__(strings.ClassName, real)
+        model.class_info.module_name = str.__new__(strings.PythonIdentifier, plan.module(real))
+    collections = data.endpoint_collections_by_tag.values()
+    endpoints = {endpoint.name: endpoint for one in collections for endpoint in one.endpoints}
+    for operation in plan.operations.values():
+        endpoint = endpoints.get(strings.PythonIdentifier(operation.name, ""))
+        sizes = (len(operation.parameters), len(operation.bodies))
+        if endpoint is None or (len([*endpoint.iter_all_parameters()]), len(endpoint.bodies)) != sizes:
+            what = "operation" if endpoint is None else "parameters or bodies of"
+            lost.append(f"{what} {operation_pointer(operation)}")
+    return lost
 
 
 class _Project(opc.Project):

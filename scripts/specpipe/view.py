@@ -1,30 +1,31 @@
-"""What the generator gets to see of a description: its structure, in words that the generator takes whole.
+"""What the generator gets to see of a description: all of it, but for what it loses or refuses.
 
-It acts on defaults, formats and unions in ways that lose values (dates that fail to parse, members tried in
-turn), it cannot follow aliases that refer to themselves, it merges names that differ in case or spelling
-only, and it knows few media types.  All that is in the plan; left to the generator are the structure, its
-check, and the rendering of our templates, an operation and a model at a time.
+It acts on defaults, enums and maps in ways that lose schemas, it cannot follow aliases that refer to
+themselves, it merges names that differ in case or spelling only, and it knows few media types.  All that is
+in the plan.
 """
 
 from __future__ import annotations
 
-import itertools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import attrs
 
-from .document import SCHEMAS, Document, escape, ref_name, ref_to
+from .document import SCHEMAS, Document, escape, rebuild, ref_name, ref_to
 from .plan import Operation, Plan
 
 #: Content types that the generator knows, by the kind of body in the plan.
 _MEDIA = {
     "json": "application/json",
+    "events": "application/json",
     "multipart": "multipart/form-data",
     "form": "application/x-www-form-urlencoded",
-    "content": "application/octet-stream",
 }
+#: What is kept of a schema beside its type.
+_KEPT = ("properties", "required", "items", "anyOf", "description")
+_SCALARS = ("string", "integer", "number", "boolean", "null")
 
 
 @attrs.frozen
@@ -34,7 +35,7 @@ class View:
     Attributes:
         document: The description.
         classes: The generator's name of a class → the plan's.
-        media: Content types in it that the generator reads as another that it knows.
+        media: Its content types, as others that the generator knows.
         places: What the generator's messages call a part → the part's pointer in the description.
     """
 
@@ -53,53 +54,57 @@ class View:
         return max(found, key=len, default="")
 
 
-def build(document: Document, plan: Plan, class_name: Callable[[str], str]) -> View:
+def build(
+    document: Document, plan: Plan, spelled: Callable[[str], str], class_name: Callable[[str], str]
+) -> View:
     """Make the view of a normalised description.
 
     Args:
         document: The description.
         plan: Its plan.
-        class_name: What the generator makes of a class's name.
+        spelled: What the generator makes of a property's or parameter's name.
+        class_name: What it makes of a class's name.
     """
-    shown: dict[str, str] = {}
-    for number, name in enumerate(plan.models):
-        plain = class_name(name) == name and name not in shown.values()
-        shown[name] = name if plain else f"Model{number}"
-    media: dict[str, str] = {}
+    seen = [*plan.models, *(name for name, alias in plan.aliases.items() if not alias.quoted)]
+    shown = {name: name if class_name(name) == name else f"Model{number}" for number, name in enumerate(seen)}
 
     def simple(schema: Any) -> dict[str, Any]:
         if not isinstance(schema, dict):
             return {}
-        if "$ref" in schema:
-            name = ref_name(schema)
+        name = ref_name(schema)
+        if name is not None:
             return ref_to(shown[name]) if name in shown else {}
         kind = schema.get("type")
-        if kind == "array":
-            return {"type": "array", "items": simple(schema.get("items", {}))}
-        return {"type": kind} if kind in ("string", "integer", "number", "boolean") else {}
-
-    def model(name: str) -> dict[str, Any]:
-        properties = {
-            f"property_{n}": simple(field.schema) for n, field in enumerate(plan.models[name].fields)
-        }
-        return {"type": "object", "properties": properties, "additionalProperties": True}
+        out = rebuild({key: schema[key] for key in _KEPT if key in schema}, simple)
+        if "properties" in out:
+            keys = distinct(out["properties"], "property", spelled)
+            out["properties"] = {keys[key]: value for key, value in out["properties"].items()}
+            out["required"] = [keys[key] for key in out.get("required", ()) if key in keys]
+        return out | ({"type": kind} if kind in _SCALARS or "items" in out or "properties" in out else {})
 
     paths: dict[str, Any] = {}
     places: dict[str, str] = {}
+    media: dict[str, str] = {}
     for operation in plan.operations.values():
-        numbers = itertools.count()
-        path = re.sub(r"{[^{}]*}", lambda _: f"{{p{next(numbers)}}}", operation.path)  # noqa: B023
+        names = distinct([one.key for one in operation.parameters], "parameter", spelled)
+        path = operation.path
+        for one in operation.path_parameters:
+            path = path.replace(f"{{{one.key}}}", f"{{{names[one.key]}}}")
         places[f"{operation.method.upper()} {path}"] = operation_pointer(operation)
-        paths.setdefault(path, {})[operation.method] = _operation(operation, path, simple, media)
+        paths.setdefault(path, {})[operation.method] = _operation(operation, names, simple)
+        kinds = [(body.media, body.kind) for body in operation.bodies]
+        kinds += [(body.media, body.kind) for answer in operation.answers for body in answer.bodies]
+        media |= {one: _MEDIA.get(kind, "application/octet-stream") for one, kind in kinds}
+    schemas = document["components"]["schemas"]
     out = {
         "openapi": "3.1.0",
         "info": {"title": str(document.get("info", {}).get("title") or "API"), "version": "1"},
         "paths": paths,
-        "components": {"schemas": {shown[name]: model(name) for name in plan.models}},
+        "components": {"schemas": {shown[name]: simple(schemas[name]) for name in seen}},
     }
     return View(
         document=out,
-        classes={view: name for name, view in shown.items()},
+        classes={shown[name]: name for name in plan.models},
         media=media,
         places=places | {view: SCHEMAS + escape(name) for name, view in shown.items()},
     )
@@ -110,35 +115,41 @@ def operation_pointer(operation: Operation) -> str:
     return f"/paths/{escape(operation.path)}/{operation.method}"
 
 
+def distinct(names: Iterable[str], stem: str, spelled: Callable[[str], str]) -> dict[str, str]:
+    """Names as the generator takes them: themselves, but for those that are none or that it would merge."""
+    out: dict[str, str] = {}
+    taken: set[str] = set()
+    for number, name in enumerate(dict.fromkeys(names)):
+        plain = re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", name) and spelled(name) not in taken
+        out[name] = name if plain else f"{stem}_{number}"
+        taken.add(spelled(out[name]))
+    return out
+
+
 def _operation(
-    operation: Operation, path: str, simple: Callable[[Any], dict[str, Any]], media: dict[str, str]
+    operation: Operation, names: dict[str, str], simple: Callable[[Any], dict[str, Any]]
 ) -> dict[str, Any]:
-    in_path = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-        for name in re.findall(r"{([^{}]*)}", path)
-    ]
-
-    def content(kind: str, schema: Any) -> dict[str, Any]:
-        known = _MEDIA.get(kind, _MEDIA["content"])
-        made_up = f"application/x-{len(media)}"
-        media[made_up] = known
-        return {made_up: {"schema": simple(schema)}}
-
     out: dict[str, Any] = {
         "operationId": operation.name,
         "tags": [operation.tag],
-        "parameters": in_path,
+        "parameters": [
+            {
+                "name": names[one.key],
+                "in": one.place,
+                "required": one.required,
+                "schema": {"type": kind if (kind := one.schema.get("type")) in _SCALARS[:-1] else "string"},
+            }
+            for one in operation.parameters
+        ],
         "responses": {
             answer.codes: {
-                "description": "",
-                "content": {
-                    k: v for body in answer.bodies for k, v in content(body.kind, body.schema).items()
-                },
+                "description": answer.description,
+                "content": {body.media: {"schema": simple(body.schema)} for body in answer.bodies},
             }
             for answer in operation.answers
         },
     }
     if operation.bodies:
-        bodies = [content(body.kind, body.schema) for body in operation.bodies]
-        out["requestBody"] = {"content": {k: v for body in bodies for k, v in body.items()}}
+        content = {body.media: {"schema": simple(body.schema)} for body in operation.bodies}
+        out["requestBody"] = {"content": content}
     return out

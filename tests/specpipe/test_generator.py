@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from openapi_python_client.parser import GeneratorData
 from openapi_python_client.parser.errors import ErrorLevel, GeneratorError, ParseError
-from specpipe import generator, pipeline, plan
+from specpipe import generator, pipeline, plan, view
 from specpipe.errors import SpecError
 from specpipe.slice import Slice
 
@@ -102,13 +102,13 @@ def test_a_warning_is_a_failure_with_place_and_hint(monkeypatch: pytest.MonkeyPa
     def warn(data: Any) -> None:
         data.errors.append(
             ParseError(
-                level=ErrorLevel.WARNING, header="Unable to process", detail="GET /realtime/{p0} is odd"
+                level=ErrorLevel.WARNING, header="Unable to process", detail="GET /realtime/{id} is odd"
             )
         )
 
     tamper(monkeypatch, warn)
     error = failure()
-    assert "the generator warns: Unable to process GET /realtime/{p0} is odd" in error.message
+    assert "the generator warns: Unable to process GET /realtime/{id} is odd" in error.message
     assert error.pointer == "/paths/~1realtime~1{id}/get" and "transform" in error.hint
 
 
@@ -117,7 +117,7 @@ def test_a_warning_about_an_operation_is_a_failure(monkeypatch: pytest.MonkeyPat
         for collection in data.endpoint_collections_by_tag.values():
             collection.parse_errors += [
                 ParseError(
-                    level=ErrorLevel.WARNING, header="WARNING parsing POST /realtime/{p0}.", detail=text
+                    level=ErrorLevel.WARNING, header="WARNING parsing POST /realtime/{id}.", detail=text
                 )
                 for text in ("No.", "Nor that.")
             ]
@@ -157,6 +157,44 @@ def test_a_schema_that_is_left_out_is_a_failure(monkeypatch: pytest.MonkeyPatch,
     error = failure()
     assert f"left out schema /components/schemas/{name}" in error.message
     assert error.pointer == f"/components/schemas/{name}" and error.hint
+
+
+def test_what_is_left_out_of_a_schema_or_an_operation_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lose_property(data: Any) -> None:
+        next(
+            model for model in data.models if model.class_info.name == "RealtimeThing"
+        ).optional_properties.pop()
+
+    def lose_parameter(data: Any) -> None:
+        for collection in data.endpoint_collections_by_tag.values():
+            collection.endpoints[0].path_parameters.clear()
+
+    for lose, told in (
+        (lose_property, "properties of /components/schemas/RealtimeThing"),
+        (lose_parameter, "parameters or bodies of /paths/~1realtime~1{id}/get"),
+    ):
+        with monkeypatch.context() as patched:
+            tamper(patched, lose)
+            error = failure()
+            assert f"left out {told}" in error.message and error.pointer == told.split()[-1]
+
+
+def test_it_sees_the_description_itself() -> None:
+    """Real names, media types and parameters; stand-ins only for what it would merge or refuse."""
+    part = described()
+    shown: list[Any] = []
+    real = view.build
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(view, "build", lambda *given: shown.append(real(*given)) or shown[0])
+        generator.parse(part.document, plan.build(part), CONFIG)
+    document = shown[0].document
+    before = part.document
+    assert document["components"]["schemas"]["RealtimeThing"]["properties"]["a"] == TEXT
+    assert set(document["paths"]) == set(before["paths"])
+    get, post = (document["paths"]["/realtime/{id}"][method] for method in ("get", "post"))
+    assert get["parameters"] == before["paths"]["/realtime/{id}"]["get"]["parameters"]
+    assert get["responses"]["200"] == before["paths"]["/realtime/{id}"]["get"]["responses"]["200"]
+    assert list(post["requestBody"]["content"]) == ["application/json"]
 
 
 def rendered(folder: Path, templates: Path = pipeline.OPENAPI / "templates") -> generator.Renderer:
