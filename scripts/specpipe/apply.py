@@ -17,6 +17,7 @@ import attrs
 
 from . import (
     aside,
+    diff,
     finish,
     names,
     patches,
@@ -76,7 +77,8 @@ def take_over(
         SpecError: no package can be made from what would be written.
         OSError: a file cannot be written; the folder is as it was.
     """
-    document = ours if same_facts(ours, upstream.document) else wording.reword(upstream.document, ours)
+    here = attrs.evolve(upstream, document=ours)
+    document = ours if same_facts(here, upstream) else wording.reword(upstream.document, ours)
     words = prose.missing(document)
     document = prose.provisional(document)
     files = [upstream.config.document, *_FILES, *(path.name for path in openapi.glob(memory.FILE))]
@@ -153,14 +155,16 @@ def _written(openapi: Path, there: Path, texts: dict[str, str]) -> Path:
     return there
 
 
-def same_facts(one: Document, other: Document) -> bool:
-    """Whether two descriptions differ in words alone."""
+def same_facts(one: Slice, other: Slice) -> bool:
+    """Whether two descriptions differ in words and spelling alone."""
 
-    def facts(document: Document) -> Any:
-        kept = wording.bare({key: document.get(key) for key in ("openapi", "servers", "security")})
+    def facts(part: Slice) -> Any:
+        document = diff.spelled(part).document
+        kept = wording.bare({key: document.get(key) for key in ("servers", "security")})
         paths = {path: wording.bare(item) for path, item in document["paths"].items()}
-        parts = {kind: wording.bare(part, names=True) for kind, part in document["components"].items()}
-        return kept, document.get("info", {}).get("version"), paths, parts
+        parts = [document["components"].get(kind, {}) for kind in ("schemas", "securitySchemes")]
+        version = document.get("info", {}).get("version")
+        return kept, version, paths, [wording.bare(one, names=True) for one in parts]
 
     return bool(facts(one) == facts(other))
 

@@ -30,10 +30,11 @@ _RECEIVED = Direction(sent=False, received=True)
 
 def compare(old: Slice, new: Slice) -> list[Change]:
     """The rows from an older description to a newer one."""
-    return _Comparison(_spelled(old), _spelled(new)).rows()
+    return _Comparison(spelled(old), spelled(new)).rows()
 
 
-def _spelled(part: Slice) -> Slice:
+def spelled(part: Slice) -> Slice:
+    """A slice in the one spelling, without words about schemas."""
     document, _ = spelling.locate(part.document)
     for transform in transforms.TRANSFORMS:
         if transform.name in _SPELLINGS:

@@ -305,7 +305,7 @@ def test_a_typed_dict_whose_keys_are_no_names_is_no_class() -> None:
 
 
 def test_what_an_update_changes_need_not_name_its_constants() -> None:
-    session = thing(("type", "n"), type={"const": "realtime"}, n=TEXT)
+    session = thing(("type", "n", "not described"), type={"const": "realtime"}, n=TEXT)
     update = thing(("type",), type={"const": "session.update"}, session=ref("Session"))
     made = params({"FromClient": update, "Session": session})
     assert [key.annotation[:8] for key in made["SessionParam"].keys] == ["Required", "Required"]

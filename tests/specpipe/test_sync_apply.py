@@ -104,6 +104,22 @@ def test_a_document_that_differs_in_words_alone_changes_the_source_alone(
     assert {name for name in before if before[name] != after[name]} == {"SOURCE.toml"}
 
 
+def test_a_document_that_is_only_spelled_otherwise_keeps_patches_and_names(
+    run: Any, openapi: Path, tmp_path: Path
+) -> None:
+    def respell(document: dict[str, Any]) -> None:
+        document["openapi"] = "3.0.3"
+        properties = document["components"]["schemas"]["RealtimeSession"]["properties"]
+        properties["tracing"]["anyOf"] = properties["tracing"].pop("oneOf")
+        gone = document["components"]["schemas"]["RealtimeServerEventGone"]["properties"]
+        gone["type"] = {"type": "string", "const": "gone"}
+
+    before = content(openapi)
+    status, report = run(changed(tmp_path, respell), "--apply")
+    assert (status, report["changes"], report["applied"]["written"]) == (0, [], ["SOURCE.toml"])
+    assert {name for name, text in content(openapi).items() if before[name] != text} == {"SOURCE.toml"}
+
+
 def test_patches_and_names_that_no_longer_apply_are_set_aside(run: Any, openapi: Path) -> None:
     applied = run(FEBRUARY, "--apply")[1]["applied"]
     session = f"{S}RealtimeSession/properties"

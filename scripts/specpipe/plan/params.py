@@ -124,7 +124,9 @@ def _updates(graph: Graph) -> set[str]:
 def _constants(schema: dict[str, Any]) -> set[str]:
     """The keys that must be there and have but one value."""
     keys = schema["properties"]
-    return {key for key in schema.get("required", ()) if "const" in (keys.get(key) or {})}
+    return {
+        key for key in schema.get("required", ()) if isinstance(one := keys.get(key), dict) and "const" in one
+    }
 
 
 def _typed_dict(scope: Scope, schema: dict[str, Any], is_class: bool, *, is_update: bool = False) -> Param:
