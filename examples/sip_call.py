@@ -25,7 +25,6 @@ from realtime_ext import (
     SessionBuilder,
     SipHeaders,
     WebhookVerificationError,
-    types,
 )
 from realtime_ext.webhooks import Deduplicator
 
@@ -68,10 +67,10 @@ class FrontDesk:
             async with self.client.answer(call_id, SESSION) as connection:
                 await connection.create_response()  # the greeting
                 async for event in connection:
-                    match event:
-                        case types.ConversationItemInputAudioTranscriptionCompletedEvent():
+                    match event.type:
+                        case "conversation.item.input_audio_transcription.completed":
                             print(f"caller: {event.transcript}")
-                        case types.ResponseAudioTranscriptDoneEvent():
+                        case "response.output_audio_transcript.done":
                             print(f"desk: {event.transcript}")
             print("the call is over")
         except RealtimeError as error:  # such as a caller who has hung up by now

@@ -6,7 +6,7 @@ import sys
 
 import where
 
-from realtime_ext import RealtimeClient, SessionBuilder, types
+from realtime_ext import RealtimeClient, SessionBuilder
 
 
 def main() -> None:
@@ -23,7 +23,7 @@ def main() -> None:
             print(f"> {line.strip()}")
             with connection.stream(line.strip()) as stream:
                 for event in stream:
-                    if isinstance(event, types.ResponseTextDeltaEvent):
+                    if event.type == "response.output_text.delta":
                         print(event.delta, end="", flush=True)
             print()
         print(f"{connection.usage.total_tokens} tokens")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import where
 
-from realtime_ext import RealtimeClient, TranscriptionSessionBuilder, audio, types
+from realtime_ext import RealtimeClient, TranscriptionSessionBuilder, audio
 
 
 def main() -> None:
@@ -24,13 +24,13 @@ def main() -> None:
         connection.append_audio(audio.read_wav(options.speech))
         connection.commit_audio()
         for event in connection:
-            match event:
-                case types.ConversationItemInputAudioTranscriptionDeltaEvent():
+            match event.type:
+                case "conversation.item.input_audio_transcription.delta":
                     print(event.delta, end="", flush=True)
-                case types.ConversationItemInputAudioTranscriptionCompletedEvent():
+                case "conversation.item.input_audio_transcription.completed":
                     print()
                     break
-                case types.ConversationItemInputAudioTranscriptionFailedEvent():
+                case "conversation.item.input_audio_transcription.failed":
                     raise SystemExit(f"it could not be written down: {event.error.message}")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import where
 
-from realtime_ext import AsyncRealtimeClient, SessionBuilder, types
+from realtime_ext import AsyncRealtimeClient, SessionBuilder
 
 
 async def call(question: Path, reply: Path) -> None:
@@ -28,12 +28,12 @@ async def call(question: Path, reply: Path) -> None:
     ):
         print(f"call {connection.call.id}")
         async for event in connection:
-            match event:
-                case types.InputAudioBufferSpeechStartedEvent():
+            match event.type:
+                case "input_audio_buffer.speech_started":
                     print("the API hears speech")
-                case types.ResponseAudioTranscriptDoneEvent():
+                case "response.output_audio_transcript.done":
                     print(event.transcript)
-                case _ if event.type == "output_audio_buffer.stopped":
+                case "output_audio_buffer.stopped":
                     break  # the answer has been played to its end; leaving the block hangs up
     print(f"{connection.received_ms / 1000:.1f} s in {reply}")
 
