@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     )
     from realtime_simulator.faults.catalog import FAULTS, Fault
     from realtime_simulator.records import Call, RequestRecord, SessionEvent, SessionRecord
+    from realtime_simulator.remote import RemoteError, brain_at, ears_at, voice_at
     from realtime_simulator.scenario.rules import sequence
     from realtime_simulator.scenario.scenario_file import ScenarioError
     from realtime_simulator.simulator import Simulator, record_session, replay_session
@@ -43,6 +44,7 @@ _HOMES = {
     "Fault": "faults.catalog",
     "Heard": "engine.turn",
     "Pacing": "engine.turn",
+    "RemoteError": "remote",
     "RequestRecord": "records",
     "Say": "engine.turn",
     "ScenarioError": "scenario.scenario_file",
@@ -52,13 +54,16 @@ _HOMES = {
     "Think": "engine.turn",
     "Transcript": "engine.turn",
     "Turn": "engine.turn",
+    "brain_at": "remote",
     "call_mcp": "engine.turn",
     "call_tool": "engine.turn",
+    "ears_at": "remote",
     "record_session": "simulator",
     "replay_session": "simulator",
     "say": "engine.turn",
     "sequence": "scenario.rules",
     "think": "engine.turn",
+    "voice_at": "remote",
 }
 __all__ = [
     "FAULTS",
@@ -69,6 +74,7 @@ __all__ = [
     "Fault",
     "Heard",
     "Pacing",
+    "RemoteError",
     "RequestRecord",
     "Say",
     "ScenarioError",
@@ -78,13 +84,16 @@ __all__ = [
     "Think",
     "Transcript",
     "Turn",
+    "brain_at",
     "call_mcp",
     "call_tool",
+    "ears_at",
     "record_session",
     "replay_session",
     "say",
     "sequence",
     "think",
+    "voice_at",
 ]
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import attrs
 from starlette.types import ASGIApp
 
+from realtime_simulator import remote
 from realtime_simulator.call_registry import CallRegistry
 from realtime_simulator.clock import AdvancingClock
 from realtime_simulator.control.endpoint import Endpoint, beside
@@ -95,6 +96,7 @@ def assemble(
             recorder.close()
         await incoming.close()
         await calls.close()
+        await remote.close()
         workers.shutdown(wait=True, cancel_futures=True)
 
     api = app.build(

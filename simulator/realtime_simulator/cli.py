@@ -74,6 +74,12 @@ def arguments(program: str = PROGRAM) -> argparse.ArgumentParser:
     add("--api-key", help="project key to accept (random)")
     add("--webhook-secret", metavar="whsec_…", help="what webhooks are signed with (random)")
     add("--scenario", metavar="FILE", help="YAML that says what the model answers")
+    add("--brain", metavar="URL", help="chat endpoint that answers, such as http://127.0.0.1:11434/v1")
+    add("--brain-model", metavar="M", help="its model; its key is BRAIN_API_KEY, or OPENAI_API_KEY")
+    add("--ears", metavar="URL", help="endpoint that transcribes what users say (EARS_API_KEY)")
+    add("--ears-model", metavar="M", help="its model (gpt-4o-mini-transcribe)")
+    add("--voice", metavar="URL", help="endpoint that speaks (VOICE_API_KEY)")
+    add("--voice-model", metavar="M", help="its model (gpt-4o-mini-tts)")
     add("--first-audio", type=_seconds, metavar="SECONDS", help="until a response's first output (0)")
     add("--speed", type=_seconds, metavar="FACTOR", help="pace of answers; 1 is real time, 0 at once (0)")
     add("--model", action="append", default=[], metavar="NAME", help="a further model's name to accept")
@@ -175,6 +181,8 @@ def _serve(words: list[str], program: str) -> int:
     options = parser.parse_args(words)
     if bool(options.record) != bool(options.upstream):
         parser.error("--record and --upstream go together")
+    if bool(options.brain) != bool(options.brain_model):
+        parser.error("--brain and --brain-model go together")
     from realtime_simulator.recordings.tape import TapeError
 
     stop = threading.Event()
@@ -227,6 +235,7 @@ def _simulator(options: argparse.Namespace) -> Simulator:
         models=options.model,
         profile=options.profile,
     )
+    _converse(simulator, options)
     if options.scenario:
         simulator.load_scenario(options.scenario)
     chosen = {"first_audio": options.first_audio, "speed": options.speed}
@@ -234,6 +243,24 @@ def _simulator(options: argparse.Namespace) -> Simulator:
     if chosen:
         simulator.pace(Pacing(**chosen))
     return simulator
+
+
+def _converse(simulator: Simulator, options: argparse.Namespace) -> None:
+    """Set the endpoints that answer, listen and speak in place of the simulator."""
+    from realtime_simulator.remote import brain_at, ears_at, voice_at
+
+    keys = {
+        name: os.environ.get(f"{name.upper()}_API_KEY") or os.environ.get("OPENAI_API_KEY") or ""
+        for name in ("brain", "ears", "voice")
+    }
+    if options.brain:
+        simulator.on_response(brain_at(options.brain, options.brain_model, key=keys["brain"]))
+    if options.ears:
+        model = {"model": options.ears_model} if options.ears_model else {}
+        simulator.on_speech(ears_at(options.ears, **model, key=keys["ears"]))
+    if options.voice:
+        model = {"model": options.voice_model} if options.voice_model else {}
+        simulator.on_voice(voice_at(options.voice, **model, key=keys["voice"]))
 
 
 def _print_addresses(simulator: Simulator, options: argparse.Namespace) -> None:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import inspect
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import Executor
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
 
@@ -20,6 +21,7 @@ from realtime_simulator.clock import Clock, Timer
 from realtime_simulator.engine.config import SessionConfig
 from realtime_simulator.engine.core import Core
 from realtime_simulator.engine.effects import (
+    AnswerDropped,
     AnswerNeeded,
     AudioIn,
     AudioOut,
@@ -36,15 +38,18 @@ from realtime_simulator.engine.ids import Ids
 from realtime_simulator.engine.session import Session
 from realtime_simulator.engine.turn import Action, Fail, Heard, Say, Transcript, Turn
 from realtime_simulator.faults.catalog import Faults
+from realtime_simulator.media.files import check_sound
 from realtime_simulator.media.speech import PACKET_SAMPLES, PCM
 from realtime_simulator.media.voice import Speaker
 from realtime_simulator.records import Direction, Records, SessionRecord, summary
 from realtime_simulator.scenario.rules import Behavior, actions
+from realtime_simulator.scenario.streaming import streamed
 from realtime_simulator.settings import Settings
 
 logger: logging.Logger = logging.getLogger("realtime_simulator")
 event_log: logging.Logger = logging.getLogger("realtime_simulator.events")
 """A line for each event of each session."""
+T = TypeVar("T")
 Send = Callable[[Mapping[str, Any]], None]
 Ended = Callable[[int, str], None]
 FAULT = 1011
@@ -72,7 +77,7 @@ class PlayQueue:
         """Drop everything; return how many samples of each queued item were played."""
         played: dict[str, int] = {}
         for playing in self._queue:
-            played.setdefault(playing.play.item_id, playing.next)
+            played.setdefault(playing.play.item_id, playing.play.before + playing.next)
         self._queue.clear()
         return played
 
@@ -176,6 +181,7 @@ class LiveSession:
         self._timer: Timer | None = None
         self._due_at: float | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._answers: dict[str, asyncio.Task[None]] = {}
         self._pumping = False
         self._end: tuple[int, str] | None = None
         record.begun = services.clock.unix()
@@ -297,7 +303,10 @@ class LiveSession:
                 for send in list(self._listeners):
                     send(event)
             case AnswerNeeded(response_id, turn):
-                self._start(self._answer(response_id, turn))
+                self._answers[response_id] = self._start(self._answer(response_id, turn))
+            case AnswerDropped(response_id):
+                if (answering := self._answers.pop(response_id, None)) is not None:
+                    answering.cancel()
             case HearingNeeded(item_id, pcm, finished):
                 self._hear(item_id, Heard(pcm=pcm, session=self.session.view(), finished=finished))
             case ToolsNeeded(item_id, label, allowed):
@@ -332,10 +341,11 @@ class LiveSession:
                 on_end(code, reason)
         self._on_end(code, reason)
 
-    def _start(self, coroutine: Coroutine[Any, Any, None]) -> None:
+    def _start(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     def _hear(self, item_id: str, heard: Heard) -> None:
         """Ask for the words of the user's audio; they may come at once or later."""
@@ -365,15 +375,25 @@ class LiveSession:
         self.session.heard(item_id, failed, self.now)
 
     async def _answer(self, response_id: str, turn: Turn) -> None:
-        """Ask for the model's answer, synthesize its speech, and pass it to the session."""
+        """Ask for the model's answer, synthesize its speech, and pass it to the session, as it comes."""
+        last: list[Action] = []
         try:
             answer = await self._services.behavior.script(turn)
-            voiced = [await self._voiced(action, turn) for action in actions(answer)]
+            if isinstance(answer, AsyncIterator):
+                by_sentence = "audio" in turn.modalities
+                async with contextlib.aclosing(streamed(answer, by_sentence=by_sentence)) as coming:
+                    async for action in coming:
+                        voiced = await self._voiced(action, turn)
+                        with self._step():
+                            self.session.answer(response_id, [voiced], self.now, whole=False)
+            else:
+                last = [await self._voiced(action, turn) for action in actions(answer)]
         except Exception as error:  # a user's function may fail in any way; the response reports it
             logger.exception("the scenario failed")
-            voiced = [Fail("scenario_error", f"{type(error).__name__}: {error}")]
+            last = [Fail("scenario_error", f"{type(error).__name__}: {error}")]
+        self._answers.pop(response_id, None)
         with self._step():
-            self.session.answer(response_id, voiced, self.now)
+            self.session.answer(response_id, last, self.now)
 
     async def _translate(self, spoken_id: str, text: str, language: str) -> None:
         said: Action
@@ -393,13 +413,25 @@ class LiveSession:
             return action
         speaker, packets = self._services.speaker, self._plays is not None
         format = PCM if packets else turn.format
-        speech = speaker.remembered(action.text, turn.voice, turn.speed, packets=packets, format=format)
-        if speech is None:
-            speech = await asyncio.get_running_loop().run_in_executor(
-                self._services.workers,
-                lambda: speaker.speak(action.text, turn.voice, turn.speed, packets=packets, format=format),
+        sound = action.sound
+        if sound is None and self._services.behavior.voice is not None and action.text.strip():
+            made = await self._work(self._services.behavior.voice, action.text.strip(), turn.voice)
+            sound = check_sound(await made if inspect.isawaitable(made) else made)
+        if sound is not None:
+            speech = await self._work(
+                functools.partial(speaker.dress, action.text, sound, packets=packets, format=format)
             )
-        return attrs.evolve(action, speech=speech)
+            return attrs.evolve(action, speech=speech)
+        how = functools.partial(
+            speaker.speak, action.text, turn.voice, turn.speed, packets=packets, format=format
+        )
+        known = speaker.remembered(*how.args, **how.keywords)
+        return attrs.evolve(action, speech=known or await self._work(how))
+
+    async def _work(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Call a function that may be slow, in a thread of its own."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._services.workers, function, *arguments)
 
 
 def _transcript(words: str | Transcript | None) -> Transcript | None:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import ipaddress
 import logging
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
-__all__ = ["SILENT", "unlogged"]
+__all__ = ["SILENT", "is_loopback", "unlogged"]
 
 SILENT = logging.Logger("realtime_simulator.silent", logging.CRITICAL + 1)
 """For libraries that accept a logger and would write headers, and so keys, to it."""
@@ -33,3 +35,12 @@ def unlogged() -> Iterator[None]:
         yield
     finally:
         _unlogged.reset(token)
+
+
+def is_loopback(url: str) -> bool:
+    """Return whether a URL, with or without its scheme, is one of this machine by its name."""
+    try:
+        name = urlsplit(url).hostname or ""
+        return name == "localhost" or name.endswith(".localhost") or ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False

@@ -21,7 +21,7 @@ from realtime_simulator.engine.turn import Pacing
 from realtime_simulator.faults.catalog import Fault, Faults
 from realtime_simulator.problem import ApiProblem
 from realtime_simulator.records import MAX_AUDIO_SECONDS, Call, Records, RequestRecord, SessionRecord
-from realtime_simulator.scenario.rules import Answer, Behavior, Hearing, Match, Scenario, Translation
+from realtime_simulator.scenario.rules import Answer, Behavior, Hearing, Match, Scenario, Translation, Voice
 from realtime_simulator.server import ServerThread
 from realtime_simulator.settings import LOOPBACK, Profile, Settings, check_modes
 from realtime_simulator.sip.line import AudioLike, read_audio
@@ -225,7 +225,8 @@ class Simulator:
         Args:
             answer: A text to say, `say(…)`, `call_tool(…)`, `call_mcp(…)`, `Fail(…)`, a list of them, or a
                 function of the `Turn` that returns one; None passes the turn on to earlier rules. A function
-                may be a coroutine function, and runs in the simulator's thread.
+                may be a coroutine function, or an async generator of pieces of text, which are spoken by the
+                sentence as they come, and of actions; it runs in the simulator's thread.
             match: For which turns: a regular expression that is searched for in the user's words, whatever
                 the case, or a function of the `Turn`; None for all.
             times: How often it answers; None for any number.
@@ -244,6 +245,16 @@ class Simulator:
                 the words. It may be a coroutine function, and runs in the simulator's thread.
         """
         self._behavior.hearing = words
+
+    def on_voice(self, voice: Voice | None) -> None:
+        """Set who speaks from now on, in place of espeak-ng or the synthetic voice.
+
+        Args:
+            voice: Called with a text and the name of the session's voice; returns the sound, PCM16 mono at
+                24 kHz. It may be a coroutine function, which runs in the simulator's thread; another function
+                runs in one of its own. None for the simulator's own voice.
+        """
+        self._behavior.voice = voice
 
     def on_translation(self, words: Translation) -> None:
         """Set what translation sessions say from now on; nothing is translated here.

@@ -11,7 +11,6 @@ import ipaddress
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -22,6 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from realtime_simulator.credentials import Credentials
 from realtime_simulator.http import body
+from realtime_simulator.outgoing import is_loopback
 from realtime_simulator.problem import ApiProblem
 from realtime_simulator.records import Call, RequestRecord, SessionRecord
 
@@ -212,18 +212,10 @@ def _require_loopback(request: Request) -> None:
     # A web page can make its own name resolve to this machine (DNS rebinding); its requests say that name.
     for header in ("host", "origin"):
         given = request.headers.get(header)
-        if given is not None and not _is_loopback(given if header == "origin" else f"//{given}"):
+        if given is not None and not is_loopback(given if header == "origin" else f"//{given}"):
             raise ApiProblem(
                 f"The simulator is controlled as localhost only, not by this {header}.", status=403
             )
-
-
-def _is_loopback(url: str) -> bool:
-    try:
-        name = urlsplit(url).hostname or ""
-        return name == "localhost" or name.endswith(".localhost") or ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
 
 
 def _shown(call: Call) -> dict[str, Any]:

@@ -58,6 +58,14 @@ class Item:
             shown["content"] = [dict(part) for part in shown["content"]]
         return shown
 
+    def understood(self) -> dict[str, Any]:
+        """Return the item as the model has it: with the words of its audio, whoever requested transcripts."""
+        shown = self.view()
+        for part in shown.get("content", ())[:1]:
+            if part.get("type") == "input_audio" and not part.get("transcript"):
+                part["transcript"] = self.heard or None
+        return shown
+
     def text(self) -> str:
         """Return the item's text and transcripts."""
         parts = self.data.get("content", ())

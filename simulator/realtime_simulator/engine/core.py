@@ -134,8 +134,8 @@ class Core:
     def heard(self, item_id: str, transcript: Transcript | None, now: float) -> None:
         """Process the words of the user's audio; None if they aren't known before the user has finished."""
 
-    def answer(self, response_id: str, actions: Sequence[Action], now: float) -> None:
-        """Process the model's answer."""
+    def answer(self, response_id: str, actions: Sequence[Action], now: float, *, whole: bool = True) -> None:
+        """Process the model's answer, or the next part of it; `whole` if no more comes."""
 
     def listed(self, item_id: str, tools: Sequence[Mapping[str, Any]] | None, now: float) -> None:
         """Process the tools of an MCP server; None if it couldn't be reached."""

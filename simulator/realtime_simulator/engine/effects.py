@@ -31,6 +31,13 @@ class AnswerNeeded:
 
 
 @attrs.frozen
+class AnswerDropped:
+    """Stop getting a model's answer: its response has ended before the answer was whole."""
+
+    response_id: str
+
+
+@attrs.frozen
 class Play:
     """Play a stretch of speech on the peer's audio track, after what is already queued.
 
@@ -40,6 +47,7 @@ class Play:
         speech: The whole utterance.
         start: First sample of the stretch, at 24 kHz.
         end: The sample after its last.
+        before: Samples of the item that came before this utterance.
     """
 
     response_id: str
@@ -47,6 +55,7 @@ class Play:
     speech: Speech
     start: int
     end: int
+    before: int = 0
 
 
 @attrs.frozen
@@ -131,6 +140,7 @@ class End:
 Effect = (
     Emit
     | AnswerNeeded
+    | AnswerDropped
     | HearingNeeded
     | ToolsNeeded
     | TranslationNeeded

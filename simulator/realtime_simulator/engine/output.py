@@ -12,9 +12,9 @@ from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from realtime_simulator.engine.conversation import WITH_STATUS, Item
-from realtime_simulator.engine.turn import CallMcp, CallTool, Say, pieces
+from realtime_simulator.engine.turn import Answer, CallMcp, CallTool, Say, pieces
 from realtime_simulator.engine.usage import Tokens, output_audio_tokens, text_tokens
-from realtime_simulator.media.speech import RATE, Speech
+from realtime_simulator.media.speech import RATE
 
 if TYPE_CHECKING:
     from realtime_simulator.engine.session import Session
@@ -135,37 +135,40 @@ class Output:
         obfuscation = self._session.ids.obfuscation(delta)
         self._emit(type, item, **fields, delta=delta, obfuscation=obfuscation)
 
-    def message(self, action: Say, *, last: bool = True) -> Plan:
-        """Send an answer as speech or as text.
+    def message(self, action: Say, answer: Answer) -> Plan:
+        """Send a message as speech or as text.
 
         Args:
-            action: What is said.
-            last: Whether no call follows in the response.
+            action: What it begins with.
+            answer: Where what goes on with it comes from.
         """
         data: dict[str, Any] = {"type": "message", "role": "assistant", "content": []}
-        phase = action.phase or (("final_answer" if last else "commentary") if self._reasons else None)
+        phase = action.phase or (answer.phase if self._reasons else None)
         if phase is not None:
             data["phase"] = phase
         item = self._open(data)
         if "audio" in self._modalities and action.speech is not None:
-            yield from self._spoken(item, action.speech)
+            yield from self._spoken(item, action, answer)
         else:
-            yield from self._written(item, action.text)
+            yield from self._written(item, action, answer)
 
-    def _written(self, item: Item, text: str) -> Plan:
+    def _written(self, item: Item, say: Say | None, answer: Answer) -> Plan:
         self._part("added", item, {"type": "text", "text": ""})
-        said = ""
+        said, whole = "", False
         try:
-            for piece in pieces(text):
-                if self.used_up():
-                    break
-                said += piece
-                self.made += Tokens(text=text_tokens(piece))
-                self._emit_delta("response.output_text.delta", item, piece, content_index=0)
-                if self._session.pacing.speed:
-                    yield len(piece) / 60 / self._session.pacing.speed
+            while say is not None:
+                for piece in pieces(say.text):
+                    if self.used_up():
+                        return
+                    said += piece
+                    self.made += Tokens(text=text_tokens(piece))
+                    self._emit_delta("response.output_text.delta", item, piece, content_index=0)
+                    if self._session.pacing.speed:
+                        yield len(piece) / 60 / self._session.pacing.speed
+                say = yield from answer.joining()
+            whole = not answer.breaks_off
         finally:
-            self._end(lambda: self._end_written(item, said, whole=said == text))
+            self._end(lambda: self._end_written(item, said, whole=whole))
 
     def _end_written(self, item: Item, said: str, *, whole: bool) -> None:
         item.data["content"] = [{"type": "output_text", "text": said}]
@@ -173,30 +176,37 @@ class Output:
         self._part("done", item, {"type": "text", "text": said})
         self._close(item, whole=whole)
 
-    def _spoken(self, item: Item, speech: Speech) -> Plan:
+    def _spoken(self, item: Item, say: Say | None, answer: Answer) -> Plan:
         self._part("added", item, {"type": "audio", "transcript": ""})
-        words, said, made = pieces(speech.text), "", 0
-        spoken_words = 0
+        said, whole = "", False
         try:
-            while made < speech.samples and not self.used_up():
-                start, made = made, min(made + CHUNK_SAMPLES, speech.samples)
-                due = -(-len(words) * made // speech.samples)
-                self._session.play(self._response_id, item.id, speech, start, made)
-                for word in words[spoken_words:due]:
-                    said += word
-                    self.made += Tokens(text=text_tokens(word))
-                    self._emit_delta("response.output_audio_transcript.delta", item, word, content_index=0)
-                spoken_words = due
-                item.audio = speech.pcm[: made * 2]
-                self.made += Tokens(audio=output_audio_tokens((made - start) * 1000 / RATE))
-                if self._session.audio_in_events:
-                    sound = speech.stretch(start, made, self._format)
-                    delta = base64.b64encode(sound).decode("ascii")
-                    self._emit("response.output_audio.delta", item, content_index=0, delta=delta)
-                if self._session.pacing.speed:
-                    yield self._session.pacing.pause(made - start)
+            while say is not None and (speech := say.speech) is not None:
+                earlier, words, made, spoken_words = item.audio, pieces(speech.text), 0, 0
+                while made < speech.samples:
+                    if self.used_up():
+                        return
+                    start, made = made, min(made + CHUNK_SAMPLES, speech.samples)
+                    due = -(-len(words) * made // speech.samples)
+                    self._session.play(self._response_id, item.id, speech, start, made, len(earlier) // 2)
+                    for word in words[spoken_words:due]:
+                        said += word
+                        self.made += Tokens(text=text_tokens(word))
+                        self._emit_delta(
+                            "response.output_audio_transcript.delta", item, word, content_index=0
+                        )
+                    spoken_words = due
+                    item.audio = earlier + speech.pcm[: made * 2]
+                    self.made += Tokens(audio=output_audio_tokens((made - start) * 1000 / RATE))
+                    if self._session.audio_in_events:
+                        sound = speech.stretch(start, made, self._format)
+                        delta = base64.b64encode(sound).decode("ascii")
+                        self._emit("response.output_audio.delta", item, content_index=0, delta=delta)
+                    if self._session.pacing.speed:
+                        yield self._session.pacing.pause(made - start)
+                say = yield from answer.joining()
+            whole = not answer.breaks_off
         finally:
-            self._end(lambda: self._end_spoken(item, said, whole=made >= speech.samples))
+            self._end(lambda: self._end_spoken(item, said, whole=whole))
 
     def _end_spoken(self, item: Item, said: str, *, whole: bool) -> None:
         item.data["content"] = [{"type": "output_audio", "transcript": said}]

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from realtime_simulator.engine.conversation import Item, item_from_client
-from realtime_simulator.engine.effects import AnswerNeeded
+from realtime_simulator.engine.effects import AnswerDropped, AnswerNeeded
 from realtime_simulator.engine.output import Output, Plan
-from realtime_simulator.engine.turn import Action, CallMcp, CallTool, Fail, Think, Turn
+from realtime_simulator.engine.turn import WAIT, Action, Answer, CallMcp, CallTool, Fail, Think, Turn
 from realtime_simulator.engine.usage import Tokens, item_tokens, text_tokens, usage
 from realtime_simulator.media.speech import RATE
 from realtime_simulator.problem import ApiProblem
@@ -124,14 +124,14 @@ class Response:
         self._details = {"type": status, **details} if status != "completed" else {}
         self._session.emit({"type": "response.done", "response": self.view()})
 
-    def perform(self, actions: Sequence[Action]) -> Plan:
+    def perform(self, answer: Answer) -> Plan:
         """Make the output, event by event.
 
         Args:
-            actions: What the model answers, in order; speech already synthesized.
+            answer: What the model answers; speech already synthesized.
         """
         try:
-            for number, action in enumerate(actions):
+            while (action := (yield from answer.next())) is not None:
                 if isinstance(action, Fail):
                     self._output.finish()
                     error = {"type": "server_error", "code": action.code, "message": action.message}
@@ -145,12 +145,11 @@ class Response:
                     yield from self._output.call(action)
                 elif isinstance(action, CallMcp):
                     if self._session.mcp.needs_approval(action):
-                        self._session.mcp.hold(self._output.ask_approval(action), actions[number:])
+                        self._session.mcp.hold(self._output.ask_approval(action), [action, *answer.rest])
                         break
                     yield from self._output.call_mcp(action)
                 else:
-                    last = not any(isinstance(later, CallTool | CallMcp) for later in actions[number:])
-                    yield from self._output.message(action, last=last)
+                    yield from self._output.message(action, answer)
         except Interrupted as stop:
             self._output.finish()
             self.end("cancelled", reason=stop.reason)
@@ -167,8 +166,9 @@ class _Running:
     response: Response
     begun: float
     question: Callable[[], AnswerNeeded] | None = None
+    answer: Answer = attrs.field(factory=Answer)
     plan: Plan | None = None
-    due: float = math.inf
+    due: float = WAIT
 
 
 class Responses:
@@ -237,13 +237,18 @@ class Responses:
                 self._session.effect(running.question())
                 running.question = None
 
-    def perform(self, response_id: str, actions: Sequence[Action], now: float) -> None:
-        """Begin to make a response's output."""
+    def perform(self, response_id: str, actions: Sequence[Action], now: float, *, whole: bool = True) -> None:
+        """Make a response's output, or go on with it; `whole` if no more of it comes."""
         running = self._running.get(response_id)
-        if running is not None and running.plan is None:
-            running.plan = running.response.perform(actions)
+        if running is None or running.answer.whole:
+            return
+        running.answer.add(actions, whole=whole)
+        if running.plan is None:
+            running.plan = running.response.perform(running.answer)
             running.due = max(now, running.begun + self._session.pacing.first_audio)
-            self.tick(now)
+        elif running.due == WAIT:
+            running.due = now
+        self.tick(now)
 
     def cancel(self, response_id: str | None, reason: str = "client_cancelled") -> None:
         """End a response early.
@@ -300,6 +305,8 @@ class Responses:
 
     def _finish(self, running: _Running) -> None:
         del self._running[running.response.id]
+        if not running.answer.whole:
+            self._session.effect(AnswerDropped(running.response.id))
         self._tokens += running.response.output_tokens
         self._session.response_done(running.response)
 
@@ -332,7 +339,7 @@ class Responses:
         said = [item.text() for item in items if item.data.get("role") == "user"]
         return Turn(
             text=said[-1] if said else "",
-            items=[item.view() for item in items],
+            items=[item.understood() for item in items],
             session=config.view(),
             response=params,
             tools=params["tools"] if params.get("tools") is not None else config["tools"],

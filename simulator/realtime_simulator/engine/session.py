@@ -118,9 +118,9 @@ class Session(Core):
         """Send that a key of the telephone was pressed: `0` to `9`, `*`, `#`, `A` to `D`."""
         self.emit({"type": "input_audio_buffer.dtmf_event_received", "event": key, "received_at": int(unix)})
 
-    def answer(self, response_id: str, actions: Sequence[Action], now: float) -> None:
+    def answer(self, response_id: str, actions: Sequence[Action], now: float, *, whole: bool = True) -> None:
         self.tick(now)
-        self._responses.perform(response_id, actions, self._now)
+        self._responses.perform(response_id, actions, self._now, whole=whole)
 
     def heard(self, item_id: str, transcript: Transcript | None, now: float) -> None:
         self.tick(now)
@@ -169,14 +169,14 @@ class Session(Core):
 
     # Out
 
-    def play(self, response_id: str, item_id: str, speech: Speech, start: int, end: int) -> None:
+    def play(self, response_id: str, item_id: str, speech: Speech, start: int, end: int, before: int) -> None:
         """Queue a stretch of speech for the player, if there is one."""
         self._spoke = True
         if self.audio_in_events:
             self.effect(AudioOut(speech.pcm[start * 2 : end * 2]))
         else:
             self._playback.add(response_id, item_id)
-            self.effect(Play(response_id, item_id, speech, start, end))
+            self.effect(Play(response_id, item_id, speech, start, end, before))
 
     @property
     def now(self) -> float:

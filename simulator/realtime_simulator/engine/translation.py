@@ -86,7 +86,7 @@ class TranslationSession(Core):
                 self._say("session.input_transcript.delta", delta=piece, elapsed_ms=self._open[item_id])
         self.effect(TranslationNeeded(item_id, text, self.config.language))
 
-    def answer(self, response_id: str, actions: Sequence[Action], now: float) -> None:
+    def answer(self, response_id: str, actions: Sequence[Action], now: float, *, whole: bool = True) -> None:
         self.tick(now)
         if response_id in self._open:
             self._ready.append(self._perform(response_id, actions))

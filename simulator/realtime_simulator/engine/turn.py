@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
 import attrs
 
 from realtime_simulator.media.speech import RATE, Speech
+
+WAIT = math.inf
+"""The pause of a plan that goes on when there is something new."""
 
 
 @attrs.frozen(kw_only=True)
@@ -74,11 +78,15 @@ class Say:
         speech: Its sound; None until it is synthesized, and for text output.
         phase: `commentary` or `final_answer`, for models that reason; None for what fits: commentary before a
             call in the same response, the final answer otherwise.
+        sound: What is heard instead of a voice, PCM16 mono at 24 kHz.
+        joins: Whether it goes on with the message before it.
     """
 
     text: str
     speech: Speech | None = attrs.field(default=None, repr=False)
     phase: str | None = attrs.field(default=None, kw_only=True)
+    sound: bytes | None = attrs.field(default=None, repr=False, kw_only=True)
+    joins: bool = attrs.field(default=False, kw_only=True)
 
 
 @attrs.frozen
@@ -140,6 +148,49 @@ class CallMcp:
 
 
 Action = Say | CallTool | CallMcp | Think | Fail
+
+
+class Answer:
+    """What the model answers, as it becomes known.
+
+    The methods are parts of plans, as in `output`: they wait for what comes, without end (`WAIT`).
+    """
+
+    def __init__(self) -> None:
+        self.rest: list[Action] = []
+        self.whole: bool = False
+
+    def add(self, actions: Sequence[Action], *, whole: bool) -> None:
+        """Add what follows; `whole` if that is all."""
+        self.rest += actions
+        self.whole = whole
+
+    @property
+    def phase(self) -> str:
+        """The phase of a message that comes before what is left, as far as that is known."""
+        calls = any(isinstance(later, CallTool | CallMcp) for later in self.rest)
+        return "commentary" if calls else "final_answer"
+
+    @property
+    def breaks_off(self) -> bool:
+        """Whether the next thing is that the model fails."""
+        return bool(self.rest) and isinstance(self.rest[0], Fail)
+
+    def next(self) -> Generator[float, None, Action | None]:
+        """Return the next action, or None at the end."""
+        while not self.rest and not self.whole:
+            yield WAIT
+        return self.rest.pop(0) if self.rest else None
+
+    def joining(self) -> Generator[float, None, Say | None]:
+        """Return what goes on with the message before it, or None if that is over."""
+        while not self.rest and not self.whole:
+            yield WAIT
+        following = self.rest[0] if self.rest else None
+        if not isinstance(following, Say) or not following.joins:
+            return None
+        del self.rest[0]
+        return following
 
 
 @attrs.frozen(kw_only=True)

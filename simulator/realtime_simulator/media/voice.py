@@ -235,6 +235,11 @@ class Speaker:
             pcm = espeak(text[:MAX_TEXT], voice, speed)
         if pcm is None:
             pcm = synthesize(text[:MAX_TEXT], voice, speed)
+        return self.dress(text, pcm, packets=packets, format=format)
+
+    def dress(self, text: str, pcm: bytes, *, packets: bool, format: str = PCM) -> Speech:
+        """Return sound that was made elsewhere as an utterance; otherwise as `speak`."""
+        pcm += bytes(-len(pcm) % (2 * PACKET_SAMPLES))
         if not packets:
             return Speech(text, pcm, wire={} if format == PCM else {format: encode(pcm, format)})
         from realtime_simulator.media.codecs import encode_opus

@@ -12,7 +12,7 @@ import re
 import threading
 import typing
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -22,10 +22,11 @@ from realtime_simulator.engine.vad import has_voice
 from realtime_simulator.scenario.tool_arguments import fitting
 
 Answer = Action | str | Sequence[Action | str]
-Scenario = Callable[[Turn], Answer | Awaitable[Answer | None] | None]
+Scenario = Callable[[Turn], Answer | AsyncIterator[Answer] | Awaitable[Answer | None] | None]
 Match = str | re.Pattern[str] | Callable[[Turn], bool]
 Hearing = Callable[[Heard], str | Transcript | Awaitable[str | Transcript | None] | None]
 Translation = Callable[[str, str], str | Awaitable[str]]
+Voice = Callable[[str, str], bytes | Awaitable[bytes]]
 MAX_OUTPUT = 500
 """Characters of a tool's output that are repeated."""
 _MAX_SESSIONS = 1000
@@ -84,7 +85,7 @@ class sequence:
         self._repeat = repeat
         self._count = _Counter()
 
-    def __call__(self, turn: Turn) -> Answer | Awaitable[Answer | None] | None:
+    def __call__(self, turn: Turn) -> Answer | AsyncIterator[Answer] | Awaitable[Answer | None] | None:
         number = self._count(turn.session)
         if number >= len(self._answers) and not self._repeat:
             return None
@@ -184,8 +185,8 @@ class Script:
         with self._lock:
             self._rules = (rule, *self._rules)
 
-    async def __call__(self, turn: Turn) -> Answer:
-        """Return what the model answers."""
+    async def __call__(self, turn: Turn) -> Answer | AsyncIterator[Answer]:
+        """Return what the model answers, or what yields it bit by bit."""
         for rule in self._rules:
             if rule.left == 0 or not rule.matches(turn) or _was_called(rule.answer, turn):
                 continue
@@ -253,12 +254,14 @@ class Behavior:
         script: What the model answers.
         hearing: Returns the words of the user's audio.
         translation: Returns what translation sessions say.
+        voice: Returns a text's sound; None for the simulator's own voice.
         mcp_servers: The tools of MCP servers by label; None for one that can't be reached.
     """
 
     script: Script = attrs.field(factory=Script)
     hearing: Hearing = default_hearing
     translation: Translation = default_translation
+    voice: Voice | None = None
     mcp_servers: dict[str, Sequence[Mapping[str, Any]] | None] = attrs.field(factory=dict)
 
     def hear_in_turn(self, words: Sequence[str]) -> None:

@@ -14,11 +14,10 @@ import attrs
 
 from realtime_simulator.clock import Clock, Timer
 from realtime_simulator.live import PlayQueue
+from realtime_simulator.media.files import check_sound, read_sound
 from realtime_simulator.media.speech import PACKET_SAMPLES, PCMU, RATE
 
 TELEPHONE_RATE = 8000
-MAX_SECONDS = 600
-_OPTIONS = {"format_whitelist": "wav,w64,aiff,au,flac,mp3,ogg"}
 AudioLike = str | os.PathLike[str] | bytes
 FRAME_SECONDS = 0.02
 _FRAME_BYTES = PACKET_SAMPLES * 2
@@ -41,11 +40,7 @@ def read_audio(source: AudioLike) -> bytes:
         OSError: The file can't be read.
         ValueError: It holds no sound, or too much of it.
     """
-    pcm = source if isinstance(source, bytes) else _read_file(Path(source))
-    if not pcm:
-        raise ValueError("audio: there is no sound in it")
-    if len(pcm) > MAX_SECONDS * RATE * 2:
-        raise ValueError(f"audio: at most {MAX_SECONDS} s are allowed, got {len(pcm) / 2 / RATE:.0f} s")
+    pcm = check_sound(source) if isinstance(source, bytes) else read_sound(Path(source))
     from realtime_simulator.media.codecs import decode_g711, encode_g711
 
     narrow = encode_g711(_resampled(pcm, RATE, TELEPHONE_RATE), PCMU)
@@ -57,28 +52,6 @@ def _resampled(pcm: bytes, source: int, target: int) -> bytes:
 
     resampler = Resampler(source, target)
     return resampler.push(pcm) + resampler.flush()
-
-
-def _read_file(path: Path) -> bytes:
-    import av
-
-    from realtime_simulator.media.codecs import samples
-
-    out = bytearray()
-    try:
-        # As a file and nothing else: FFmpeg would follow addresses, and playlists that lead elsewhere.
-        with path.open("rb") as file, av.open(file, "r", options=_OPTIONS) as container:
-            resampler = av.AudioResampler(format="s16", layout="mono", rate=RATE)
-            for frame in container.decode(audio=0):
-                out += samples(resampler.resample(frame))
-                if len(out) > (MAX_SECONDS + 1) * RATE * 2:
-                    break
-            out += samples(resampler.resample(None))
-    except (FileNotFoundError, PermissionError, IsADirectoryError):
-        raise
-    except (av.FFmpegError, IndexError, ValueError) as error:
-        raise ValueError(f"audio: {path} is no sound file that can be read") from error
-    return bytes(out)
 
 
 @attrs.frozen(kw_only=True)
