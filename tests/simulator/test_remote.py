@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import io
 import json
+import signal
 import threading
 import wave
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -28,6 +30,7 @@ from .checking import in_order, message
 from .endpoints import Answering, Asked, serving
 from .receiver import receiving
 from .sounds import silence, tone
+from .test_server import command
 from .wire import Socket
 
 TEXT = {"output_modalities": ["text"]}
@@ -501,3 +504,53 @@ def test_a_voice_of_ones_own_speaks_g711_too(sim: Simulator) -> None:
         answer_of(socket)
         deltas = socket.all("response.output_audio.delta")
     assert sum(len(base64.b64decode(event["delta"])) for event in deltas) == 4_000
+
+
+# The command
+
+
+def test_the_command_converses_with_keys_from_the_environment(tmp_path: Path) -> None:
+    def answer(asked: Asked, out: Answering) -> None:
+        if asked.path.endswith("/audio/speech"):
+            out.whole(tone(0.2), kind="audio/pcm")
+        elif asked.path.endswith("/audio/transcriptions"):
+            out.whole(b'{"text": "Hello?"}')
+        else:
+            out.text("Hello, this is the brain.")
+
+    scenario = tmp_path / "play.yaml"
+    scenario.write_text("responses: [{match: rule, say: From the file.}]")
+    with serving(answer) as endpoint:
+        words = (
+            "--brain",
+            endpoint.url,
+            "--brain-model",
+            "llama",
+            "--ears",
+            endpoint.url,
+            "--voice",
+            endpoint.url,
+        )
+        more = ("--ears-model", "whisper", "--voice-model", "kokoro", "--scenario", str(scenario))
+        keys = {"OPENAI_API_KEY": "sk-all", "VOICE_API_KEY": "sk-voice"}
+        with command("--port", "0", "--json", *words, *more, **keys) as process:
+            assert process.stdout is not None
+            facts = json.loads(process.stdout.readline())
+            with Socket(facts["base_url"], key=facts["api_key"]) as socket:
+                socket.append(silence(0.3) + tone() + silence(1))
+                assert said(answer_of(socket)) == "Hello, this is the brain."
+                assert socket.audio() == tone(0.2)
+                socket.user_says("the rule")
+                socket.send("response.create")
+                assert said(answer_of(socket)) == "From the file."
+            process.send_signal(signal.SIGTERM)
+            out, _ = process.communicate(timeout=20)
+    asked = {one.path.rpartition("/")[2]: one for one in endpoint.asked[:3]}
+    assert {name: one.headers["authorization"] for name, one in asked.items()} == {
+        "transcriptions": "Bearer sk-all",
+        "completions": "Bearer sk-all",
+        "speech": "Bearer sk-voice",
+    }
+    assert asked["completions"].json()["model"] == "llama" and asked["speech"].json()["model"] == "kokoro"
+    assert b"whisper" in asked["transcriptions"].body
+    assert "sk-all" not in out

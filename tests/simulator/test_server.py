@@ -175,10 +175,10 @@ def environment() -> dict[str, str]:
 
 
 @contextmanager
-def command(*options: str) -> Iterator[subprocess.Popen[str]]:
+def command(*options: str, **more: str) -> Iterator[subprocess.Popen[str]]:
     line = [sys.executable, "-m", "realtime_simulator", *options]
     with subprocess.Popen(
-        line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
+        line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**environment(), **more}
     ) as it:
         try:
             yield it

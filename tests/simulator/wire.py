@@ -22,7 +22,7 @@ class Socket:
     """One connection to a simulator.
 
     Args:
-        sim: The simulator.
+        sim: The simulator, or its base URL if it runs in another process.
         query: The address's query.
         path: What comes after `/v1/realtime`.
         key: The bearer; the simulator's key if None, no header at all if empty.
@@ -32,7 +32,7 @@ class Socket:
 
     def __init__(
         self,
-        sim: Simulator,
+        sim: Simulator | str,
         query: str = "model=gpt-realtime",
         *,
         path: str = "",
@@ -41,10 +41,11 @@ class Socket:
         subprotocols: tuple[str, ...] = (),
     ) -> None:
         sent = dict(headers or {})
+        base_url, own_key = (sim, "") if isinstance(sim, str) else (sim.base_url, sim.api_key)
         if key != "":
-            sent["authorization"] = f"Bearer {key or sim.api_key}"
+            sent["authorization"] = f"Bearer {key or own_key}"
         self._context = connect(
-            f"{sim.base_url.replace('http', 'ws', 1)}/realtime{path}?{query}",
+            f"{base_url.replace('http', 'ws', 1)}/realtime{path}?{query}",
             additional_headers=sent,
             subprotocols=[Subprotocol(name) for name in subprotocols] or None,
             max_size=None,

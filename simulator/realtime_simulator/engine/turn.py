@@ -48,7 +48,7 @@ class Turn:
 
     Args:
         text: What the user said or wrote last; `""` when the conversation is empty.
-        items: The conversation's items, oldest first, as the API shows them, without audio.
+        items: The conversation's items, oldest first, as the API shows them, without audio, but with its words.
         session: The session's configuration, as `session.updated` shows it.
         response: The `response` object of `response.create`; empty when the server began the response.
         tools: The tools that this response may use.
