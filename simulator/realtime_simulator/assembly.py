@@ -43,6 +43,7 @@ class Assembly:
         calls: All its calls.
         incoming: The SIP calls among them.
         clock: Its time.
+        ids: Where its identifiers come from.
         close: Ends everything in it.
     """
 
@@ -50,6 +51,7 @@ class Assembly:
     calls: CallRegistry
     incoming: IncomingCalls
     clock: AdvancingClock
+    ids: Ids
     close: Callable[[], Awaitable[None]]
 
 
@@ -66,7 +68,7 @@ def assemble(
         simulator: The simulator itself, for its control endpoint.
     """
     ids = Ids(settings.seed)
-    clock = AdvancingClock()
+    clock = AdvancingClock(settings.clock)
     workers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="realtime-simulator-worker")
     services = Services(
         settings=settings,
@@ -113,5 +115,6 @@ def assemble(
         calls=calls,
         incoming=incoming,
         clock=clock,
+        ids=ids,
         close=close,
     )

@@ -28,7 +28,7 @@ __all__ = ["arguments", "main"]
 PROGRAM = "realtime-simulator"
 LOOPBACK = "127.0.0.1"
 PORT = 8765
-ACTIONS = ("incoming", "hang-up", "fault", "scenario")
+ACTIONS = ("incoming", "press", "hang-up", "fault", "scenario")
 CONFORM = "conform"
 _CONTROL = "the simulator's base URL (OPENAI_BASE_URL, or this machine's port 8765)"
 _REQUEST_SECONDS = 30.0
@@ -82,6 +82,8 @@ def arguments(program: str = PROGRAM) -> argparse.ArgumentParser:
     add("--voice-model", metavar="M", help="its model (gpt-4o-mini-tts)")
     add("--first-audio", type=_seconds, metavar="SECONDS", help="until a response's first output (0)")
     add("--speed", type=_seconds, metavar="FACTOR", help="pace of answers; 1 is real time, 0 at once (0)")
+    add("--seed", type=int, metavar="N", help="makes ids repeatable")
+    add("--clock", metavar="TIME", help="time of day that stands still, such as 2026-01-15T12:00:00Z")
     add("--model", action="append", default=[], metavar="NAME", help="a further model's name to accept")
     add("--profile", default="openai", choices=("openai", "azure"), help="whose service it is (openai)")
     add("--log-level", default="info", choices=("debug", "info", "warning", "error"))
@@ -114,6 +116,10 @@ def _action_arguments(program: str) -> argparse.ArgumentParser:
     add("--duplicates", type=int, metavar="N", help="how often the webhook comes again")
     add("--delay", type=_seconds, metavar="SECONDS", help="until the webhook comes")
     add("--ring-seconds", type=_seconds, metavar="SECONDS", help="until the caller hangs up")
+
+    press = actions.add_parser("press", parents=[shared], help="press keys of a caller's telephone")
+    press.add_argument("call_id")
+    press.add_argument("keys", help="0 to 9, *, #, A to D")
 
     hang_up = actions.add_parser("hang-up", parents=[shared], help="hang up for the other side of a call")
     hang_up.add_argument("call_id")
@@ -232,6 +238,8 @@ def _simulator(options: argparse.Namespace) -> Simulator:
         upstream=options.upstream,
         upstream_key=os.environ.get("OPENAI_API_KEY") if options.record else None,
         replay=options.replay,
+        seed=options.seed,
+        clock=options.clock,
         models=options.model,
         profile=options.profile,
     )
@@ -384,6 +392,8 @@ def _request(options: argparse.Namespace) -> tuple[str, str, dict[str, Any]]:
             }
             chosen = {name: value for name, value in fields.items() if value not in (None, [])}
             return "POST", "incoming", {"json": chosen}
+        case "press":
+            return "POST", f"calls/{options.call_id}/press", {"json": {"keys": options.keys}}
         case "hang-up":
             return "POST", f"calls/{options.call_id}/hang_up", {}
         case "fault" if options.fault == "none":
@@ -395,7 +405,8 @@ def _request(options: argparse.Namespace) -> tuple[str, str, dict[str, Any]]:
             return "POST", "faults", {"json": {"name": name, **chosen}}
         case _:
             path = Path(options.file)
-            return "POST", "scenario", {"content": path.read_bytes(), "params": {"name": path.name}}
+            params = {"name": path.name, "folder": str(path.absolute().parent)}
+            return "POST", "scenario", {"content": path.read_bytes(), "params": params}
 
 
 def _origin(url: str | None) -> str:

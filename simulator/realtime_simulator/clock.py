@@ -7,9 +7,11 @@ import heapq
 import itertools
 import time
 from collections.abc import Callable
+from datetime import datetime
 from typing import Protocol
 
 _SWEEP = 64
+_LAST = 253_402_300_800
 
 
 class Timer(Protocol):
@@ -55,9 +57,15 @@ class _Due:
 
 
 class AdvancingClock:
-    """The event loop's time, plus what it was put forward by."""
+    """The event loop's time, plus what it was put forward by.
 
-    def __init__(self) -> None:
+    Args:
+        fixed: The time of day, in unix seconds, which stands still but for what the time is put forward by;
+            None for the real one.
+    """
+
+    def __init__(self, fixed: float | None = None) -> None:
+        self._fixed = fixed
         self._ahead = 0.0
         self._heap: list[tuple[float, int, _Due]] = []
         self._order = itertools.count()
@@ -69,7 +77,11 @@ class AdvancingClock:
         return asyncio.get_running_loop().time() + self._ahead
 
     def unix(self) -> float:
-        return time.time() + self._ahead
+        return time.time() + self._ahead if self._fixed is None else self._fixed
+
+    def fix(self, unix: float) -> None:
+        """Have the time of day stand still from now on."""
+        self._fixed = unix
 
     def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
         due = _Due(callback, self._count_cancelled)
@@ -83,14 +95,19 @@ class AdvancingClock:
         Args:
             seconds: How far, 0 or more.
         """
-        until = self.monotonic() + seconds
+        begun, fixed = self.monotonic(), self._fixed
+        until = begun + seconds
         while self._next() is not None and self._heap[0][0] <= until:
             when, _, due = heapq.heappop(self._heap)
             self._ahead += max(0.0, when - self.monotonic())
+            if fixed is not None:
+                self._fixed = fixed + max(0.0, when - begun)
             self._call(due)
             # What a callback has started runs before the time goes on.
             await asyncio.sleep(0)
         self._ahead += max(0.0, until - self.monotonic())
+        if fixed is not None:
+            self._fixed = fixed + seconds
         self._set_alarm()
 
     def _count_cancelled(self) -> None:
@@ -151,3 +168,30 @@ async def sleep(clock: Clock, seconds: float) -> None:
         await woken
     finally:
         timer.cancel()
+
+
+def read_time(value: object) -> float:
+    """Return a time of day as unix seconds.
+
+    Args:
+        value: Unix seconds, an aware datetime, or one as ISO 8601 writes it: `2026-01-15T12:00:00Z`.
+
+    Raises:
+        TypeError: It is something else.
+        ValueError: It has no time zone, is no time, or lies before 1970 or after 9999.
+    """
+    if isinstance(value, str):
+        text = value
+        try:
+            value = datetime.fromisoformat(text)
+        except ValueError as error:
+            raise ValueError(f"clock: {text[:80]!r} is no time such as 2026-01-15T12:00:00Z") from error
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise ValueError(f"clock: a time zone is needed, such as {value.isoformat()}Z")
+        value = value.timestamp()
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"clock: a time such as 2026-01-15T12:00:00Z is needed, got {type(value).__name__}")
+    if not 0 <= value < _LAST:
+        raise ValueError(f"clock: allowed is a time from 1970 to 9999, got {value!r}")
+    return float(value)

@@ -232,6 +232,12 @@ class LiveSession:
             self.record.audio_in.add(pcm)
             self.session.hear(pcm, self.now)
 
+    def press(self, keys: str) -> None:
+        """Process keys of the telephone, one after the other."""
+        with self._step():
+            for key in keys:
+                self.session.press(key, self._services.clock.unix())
+
     def played(self, pcm: bytes) -> None:
         """Record sound that the player has sent."""
         self.record.audio_out.add(pcm)

@@ -406,12 +406,13 @@ class Call:
         answer: The SDP answer.
         session: Its session; on SIP it begins when the call is accepted.
         state: How far it got.
-        ended: Why it ended: `hangup`, `rejected`, `peer`, `shutdown`, `expired`, `failed`; None while it
-            lasts.
+        ended: Why it ended: `hangup`, `rejected`, `peer`, `referred`, `shutdown`, `expired`, `failed`; None
+            while it lasts.
         sip_headers: The INVITE's headers, in order; names may repeat.
         begun: When it was answered, in seconds on the simulator's clock; None while it rings.
         reject_code: The SIP status that it was rejected with, if it was.
         refers: Where it was referred to, oldest first.
+        refer_status: The SIP status that the last referral ended with, if it has.
         deliveries: Every attempt to announce it by webhook.
     """
 
@@ -426,6 +427,7 @@ class Call:
     sip_headers: Sequence[tuple[str, str]] = attrs.field(default=(), repr=False)
     reject_code: int | None = None
     refers: list[str] = attrs.field(factory=list)
+    refer_status: int | None = None
     deliveries: list[Delivery] = attrs.field(factory=list, repr=False)
 
     @property

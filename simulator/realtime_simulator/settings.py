@@ -24,14 +24,15 @@ class Settings:
         port: The port; 0 chooses a free one.
         api_key: The project key that it accepts.
         webhook_secret: What it signs webhooks with, `whsec_…`.
-        pacing: How fast the model answers; the only one that may change, for the sessions to come.
+        pacing: How fast the model answers; it may change, for the sessions to come.
         session_seconds: How long a session lasts.
         rtc_addresses: The addresses on which calls receive audio and data.
         rtc_loopback_only: Whether calls use an offer's loopback candidates only.
         espeak: Whether espeak-ng speaks where it is installed.
         kept: How many requests, sessions and calls are remembered.
         keep_audio: How many seconds of sound are kept of each direction of a session.
-        seed: Makes ids repeatable; None for random ones.
+        seed: Makes ids repeatable; None for random ones. It may change.
+        clock: The time of day in unix seconds, which stands still; None for the real one. It may change.
         models: Names of models that are known beside those of the API description.
         profile: Whose service is simulated: `openai`, or `azure`, which takes any model's name and refuses
             keys at the handshake.
@@ -52,7 +53,8 @@ class Settings:
     espeak: bool = True
     kept: int = 256
     keep_audio: float = 0.0
-    seed: int | None = None
+    seed: int | None = attrs.field(default=None, on_setattr=attrs.setters.NO_OP)
+    clock: float | None = attrs.field(default=None, on_setattr=attrs.setters.NO_OP)
     models: Sequence[str] = ()
     profile: Profile = "openai"
     record: str | os.PathLike[str] | None = None

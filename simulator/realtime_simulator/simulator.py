@@ -10,6 +10,7 @@ import os
 import secrets
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -17,10 +18,12 @@ from typing import Any, Self, TypeVar
 from starlette.types import ASGIApp
 
 from realtime_simulator.assembly import Assembly, assemble
+from realtime_simulator.clock import read_time
 from realtime_simulator.engine.turn import Pacing
 from realtime_simulator.faults.catalog import Fault, Faults
 from realtime_simulator.problem import ApiProblem
 from realtime_simulator.records import MAX_AUDIO_SECONDS, Call, Records, RequestRecord, SessionRecord
+from realtime_simulator.scenario.callers import Referral, check_keys
 from realtime_simulator.scenario.rules import Answer, Behavior, Hearing, Match, Scenario, Translation, Voice
 from realtime_simulator.server import ServerThread
 from realtime_simulator.settings import LOOPBACK, Profile, Settings, check_modes
@@ -63,6 +66,9 @@ class Simulator:
         keep_audio: Whether `received_audio` and `sent_audio` of sessions and calls are kept for tests: True
             for ten minutes of each direction, a number for so many seconds at most; 256 MiB in all.
         seed: Makes ids repeatable; None for random ones.
+        clock: The time of day at which the clock stands still, but for `advance`: unix seconds, an aware
+            datetime or ISO 8601. With a seed, the same conversation has the same bytes each time. The real
+            time if None.
         models: Names of models that are known beside those of the API description; others are refused.
         profile: `openai`, or `azure`: any model's name is known, and a wrong key is refused with 401 at the
             WebSocket's handshake.
@@ -74,7 +80,7 @@ class Simulator:
         replay: A file that was recorded: its sessions are replayed to clients that send what was recorded.
 
     Raises:
-        ValueError: The webhook secret is malformed, or `keep_audio` is out of range.
+        ValueError: The webhook secret is malformed, `keep_audio` is out of range, or `clock` is no time.
         OSError: The port is in use, on entering.
     """
 
@@ -93,6 +99,7 @@ class Simulator:
         kept: int = 256,
         keep_audio: bool | float = False,
         seed: int | None = None,
+        clock: datetime | str | float | None = None,
         models: Sequence[str] = (),
         profile: Profile = "openai",
         record: str | os.PathLike[str] | None = None,
@@ -116,6 +123,7 @@ class Simulator:
             kept=kept,
             keep_audio=_audio_seconds(keep_audio),
             seed=seed,
+            clock=None if clock is None else read_time(clock),
             models=tuple(models),
             profile=profile,
             record=record,
@@ -213,6 +221,7 @@ class Simulator:
         *,
         match: Match | None = None,
         times: int | None = None,
+        delay: float = 0.0,
     ) -> None:
         """Set what the model answers from now on; earlier rules apply where this one doesn't.
 
@@ -228,14 +237,17 @@ class Simulator:
                 may be a coroutine function, or an async generator of pieces of text, which are spoken by the
                 sentence as they come, and of actions; it runs in the simulator's thread.
             match: For which turns: a regular expression that is searched for in the user's words, whatever
-                the case, or a function of the `Turn`; None for all.
+                the case, or a function of the `Turn`; None for all. What its groups found stands in a fixed
+                answer's texts for `{1}` or `{name}`.
             times: How often it answers; None for any number.
+            delay: Seconds until it answers.
 
         Raises:
             TypeError: It is no answer.
-            ValueError: `match` is no regular expression, or `times` isn't a whole number from 1.
+            ValueError: `match` is no regular expression, `times` isn't a whole number from 1, or `delay` is
+                negative.
         """
-        self._behavior.script.add(answer, match, times)
+        self._behavior.script.add(answer, match, times, delay)
 
     def on_speech(self, words: Hearing) -> None:
         """Set the words of the user's audio from now on; speech is not recognized here.
@@ -294,26 +306,46 @@ class Simulator:
             OSError: It can't be read.
         """
         path = Path(scenario)
-        self.play_scenario(path.read_text(encoding="utf-8"), path.name)
+        self.play_scenario(path.read_text(encoding="utf-8"), path.name, path.parent)
 
-    def play_scenario(self, text: str, name: str = "scenario") -> None:
+    def play_scenario(
+        self, text: str, name: str = "scenario", folder: str | os.PathLike[str] | None = None
+    ) -> None:
         """Add the rules of a scenario that was read already; otherwise as `load_scenario`.
 
         Args:
             text: The YAML.
             name: Its name, for messages.
+            folder: Where the sound files are that it names; the current folder if None.
         """
         from realtime_simulator.scenario.scenario_file import parse
 
-        file = parse(text, name)
+        file = parse(text, name, None if folder is None else Path(folder))
         for rule in reversed(file.rules):
-            self._behavior.script.add(rule.answer, rule.match, rule.times)
+            self._behavior.script.add(rule.answer, rule.match, rule.times, rule.delay)
         self._behavior.hear_in_turn(file.heard)
         self._behavior.mcp_servers.update(file.mcp_servers)
         if file.pacing is not None:
             self.pace(file.pacing)
+        if file.caller is not None:
+            self._behavior.caller = file.caller
+        if file.refer is not None:
+            self._behavior.refer = file.refer
+        self._fix(file.seed, file.clock)
         for fault in file.faults:
             self._faults.add(**fault)
+
+    def _fix(self, seed: int | None, clock: float | None) -> None:
+        """Make ids repeatable and have the time of day stand still, from now on or once it runs."""
+        self._settings.seed = self._settings.seed if seed is None else seed
+        self._settings.clock = self._settings.clock if clock is None else clock
+        if seed is not None:
+            self._faults.reseed(seed)
+        parts = self._assembly
+        if parts is not None and seed is not None:
+            self._inside(functools.partial(parts.ids.reseed, seed))
+        if parts is not None and clock is not None:
+            self._inside(functools.partial(parts.clock.fix, clock))
 
     # Phone calls
 
@@ -405,6 +437,36 @@ class Simulator:
         parts, call_id = self._running(), _id(call)
         with _as_lookup_error():
             self._inside(lambda: parts.incoming.say(call_id, pcm))
+
+    def press(self, call: Call | str, keys: str) -> None:
+        """Press keys of the telephone of a SIP call's caller; each one is an event in the call's session.
+
+        Args:
+            call: The call or its id; it was accepted.
+            keys: One or more of 0 to 9, *, #, A to D.
+
+        Raises:
+            LookupError: No such call is under way.
+            ValueError: There are no such keys.
+        """
+        parts, call_id = self._running(), _id(call)
+        check_keys(keys)
+        with _as_lookup_error():
+            self._inside(lambda: parts.incoming.press(call_id, keys))
+
+    def on_refer(self, status: int | None, *, delay: float = 0.0) -> None:
+        """Set what comes of referring a SIP call's caller from now on; without that, nothing is heard of it.
+
+        Args:
+            status: The SIP status with which the attempt to reach the target ends: from 200 to 299 the caller
+                is transferred and the call ends as `referred`, with others it goes on. None for nothing.
+            delay: Seconds until then.
+
+        Raises:
+            ValueError: It is no final SIP status, or `delay` is negative.
+        """
+        _checked("delay", delay, 0, 86400)
+        self._behavior.refer = None if status is None else Referral(status, delay)
 
     def hang_up(self, call: Call | str) -> None:
         """Hang up for the other side of a call: a SIP call's caller, accepted or not, or a WebRTC peer.

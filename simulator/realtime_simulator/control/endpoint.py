@@ -68,6 +68,7 @@ class Endpoint:
             "sessions": ("GET", self._sessions),
             "sessions/{session_id}/events": ("GET", self._events),
             "calls/{call_id}/hang_up": ("POST", self._hang_up),
+            "calls/{call_id}/press": ("POST", self._press),
             "calls/{call_id}/say": ("POST", self._say),
             "faults": ("POST", self._fault),
             "faults/clear": ("POST", self._clear_faults),
@@ -140,6 +141,11 @@ class Endpoint:
         await asyncio.to_thread(self._simulator.caller_says, request.path_params["call_id"], asked["audio"])
         return {}
 
+    async def _press(self, request: Request) -> Any:
+        asked = await body.read_json_object(request)
+        self._simulator.press(request.path_params["call_id"], asked.get("keys"))  # type: ignore[arg-type]
+        return {}
+
     async def _fault(self, request: Request) -> Any:
         asked = await body.read_json_object(request)
         if not isinstance(asked.get("name"), str):
@@ -159,7 +165,11 @@ class Endpoint:
 
     async def _scenario(self, request: Request) -> Any:
         text = (await body.read(request)).decode("utf-8", "replace")
-        self._simulator.play_scenario(text, request.query_params.get("name", "scenario")[:200])
+        query = request.query_params
+        # In a thread of its own: its sound files may be long.
+        await asyncio.to_thread(
+            self._simulator.play_scenario, text, query.get("name", "scenario")[:200], query.get("folder")
+        )
         return {}
 
     async def _advance(self, request: Request) -> Any:
@@ -226,6 +236,7 @@ def _shown(call: Call) -> dict[str, Any]:
         "ended": call.ended,
         "reject_code": call.reject_code,
         "refers": list(call.refers),
+        "refer_status": call.refer_status,
         "deliveries": [
             {"webhook_id": one.webhook_id, "type": one.type, "status": one.status, "error": one.error}
             for one in call.deliveries

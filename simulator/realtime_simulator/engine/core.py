@@ -131,6 +131,9 @@ class Core:
     def hear(self, pcm: bytes, now: float) -> None:
         """Process audio from the peer's track, PCM16 mono at 24 kHz."""
 
+    def press(self, key: str, unix: float) -> None:
+        """Process that a key of the telephone was pressed."""
+
     def heard(self, item_id: str, transcript: Transcript | None, now: float) -> None:
         """Process the words of the user's audio; None if they aren't known before the user has finished."""
 

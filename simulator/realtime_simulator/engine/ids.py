@@ -18,6 +18,10 @@ class Ids:
     def __init__(self, seed: int | None = None) -> None:
         self._random: random.Random = random.SystemRandom() if seed is None else random.Random(seed)
 
+    def reseed(self, seed: int) -> None:
+        """Make the identifiers to come repeatable."""
+        self._random = random.Random(seed)
+
     def new(self, prefix: str, length: int = 21) -> str:
         """Return `prefix_` and `length` letters and digits.
 

@@ -17,7 +17,7 @@ import attrs
 from realtime_simulator.engine.conversation import Item, item_from_client
 from realtime_simulator.engine.effects import AnswerDropped, AnswerNeeded
 from realtime_simulator.engine.output import Output, Plan
-from realtime_simulator.engine.turn import WAIT, Action, Answer, CallMcp, CallTool, Fail, Think, Turn
+from realtime_simulator.engine.turn import WAIT, Action, Answer, CallMcp, CallTool, Fail, Pause, Think, Turn
 from realtime_simulator.engine.usage import Tokens, item_tokens, text_tokens, usage
 from realtime_simulator.media.speech import RATE
 from realtime_simulator.problem import ApiProblem
@@ -141,6 +141,8 @@ class Response:
                     break
                 if isinstance(action, Think):
                     self._output.think(action.tokens)
+                elif isinstance(action, Pause):
+                    yield action.seconds
                 elif isinstance(action, CallTool):
                     yield from self._output.call(action)
                 elif isinstance(action, CallMcp):

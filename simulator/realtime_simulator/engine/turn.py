@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Generator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -48,7 +50,7 @@ class Turn:
 
     Args:
         text: What the user said or wrote last; `""` when the conversation is empty.
-        items: The conversation's items, oldest first, as the API shows them, without audio, but with its words.
+        items: The conversation's items, oldest first, as the API shows them; audio as its words.
         session: The session's configuration, as `session.updated` shows it.
         response: The `response` object of `response.create`; empty when the server began the response.
         tools: The tools that this response may use.
@@ -114,6 +116,17 @@ class Think:
 
 
 @attrs.frozen
+class Pause:
+    """A wait before the next action.
+
+    Args:
+        seconds: How long, on the simulator's clock.
+    """
+
+    seconds: float
+
+
+@attrs.frozen
 class Fail:
     """A response that ends with status `failed`.
 
@@ -147,7 +160,7 @@ class CallMcp:
     approval_request_id: str | None = None
 
 
-Action = Say | CallTool | CallMcp | Think | Fail
+Action = Say | CallTool | CallMcp | Think | Pause | Fail
 
 
 class Answer:
@@ -230,14 +243,38 @@ class Transcript:
     code: str = attrs.field(default="transcription_failed", kw_only=True)
 
 
-def say(text: str, *, phase: str | None = None) -> Say:
+def say(text: str, *, audio: bytes | str | os.PathLike[str] | None = None, phase: str | None = None) -> Say:
     """Return an answer that says `text`.
 
     Args:
         text: What is said.
+        audio: What is heard instead of a voice: PCM16 mono at 24 kHz, or a sound file's path.
         phase: `commentary` or `final_answer`, for models that reason; what fits if None.
+
+    Raises:
+        OSError: The file can't be read.
+        ValueError: There is no sound in it, or more than ten minutes.
     """
-    return Say(text, phase=phase)
+    if audio is None:
+        return Say(text, phase=phase)
+    from realtime_simulator.media.files import check_sound, read_sound
+
+    sound = check_sound(audio) if isinstance(audio, bytes) else read_sound(Path(audio))
+    return Say(text, sound=sound, phase=phase)
+
+
+def pause(seconds: float) -> Pause:
+    """Return a wait before the next action, as a part of an answer.
+
+    Args:
+        seconds: How long, on the simulator's clock.
+
+    Raises:
+        ValueError: It is negative or endless.
+    """
+    if not 0 <= seconds < math.inf:
+        raise ValueError(f"seconds: a number of at least 0 is needed, got {seconds!r}")
+    return Pause(seconds)
 
 
 def think(tokens: int) -> Think:

@@ -238,6 +238,10 @@ class Faults:
         self._lock = threading.Lock()
         self._active: tuple[Fault, ...] = ()
 
+    def reseed(self, seed: int) -> None:
+        """Make rates repeatable from now on."""
+        self._random = random.Random(seed)
+
     @property
     def active(self) -> Sequence[Fault]:
         """The requested faults, oldest first."""

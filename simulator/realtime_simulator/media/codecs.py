@@ -9,7 +9,7 @@ from av import CodecContext
 from av.audio.codeccontext import AudioCodecContext
 from av.audio.frame import AudioFrame
 
-from realtime_simulator.media.speech import G711_RATE, PACKET_SAMPLES, RATE
+from realtime_simulator.media.speech import G711_RATE, PACKET_SAMPLES, PCMU, RATE
 
 _G711_CODECS = {"audio/pcmu": "pcm_mulaw", "audio/pcma": "pcm_alaw"}
 SILENCE = b"\xf8\xff\xfe"
@@ -81,6 +81,17 @@ def decode_g711(data: bytes, format: str) -> bytes:
         format: `audio/pcmu` or `audio/pcma`.
     """
     return samples(_g711(format, "r").decode(av.Packet(data))) if data else b""
+
+
+def through_telephone(pcm: bytes) -> bytes:
+    """Return PCM16 mono at 24 kHz as it comes over a telephone line: 8 kHz μ-law on its way."""
+    narrow = encode_g711(_resampled(pcm, RATE, G711_RATE), PCMU)
+    return _resampled(decode_g711(narrow, PCMU), G711_RATE, RATE)
+
+
+def _resampled(pcm: bytes, source: int, target: int) -> bytes:
+    resampler = Resampler(source, target)
+    return resampler.push(pcm) + resampler.flush()
 
 
 def _g711(format: str, mode: str) -> AudioCodecContext:

@@ -17,8 +17,21 @@ from typing import Any
 
 import attrs
 
-from realtime_simulator.engine.turn import Action, CallMcp, CallTool, Heard, Say, Transcript, Turn
+from realtime_simulator.engine.turn import (
+    Action,
+    CallMcp,
+    CallTool,
+    Fail,
+    Heard,
+    Pause,
+    Say,
+    Transcript,
+    Turn,
+    pause,
+)
 from realtime_simulator.engine.vad import has_voice
+from realtime_simulator.scenario.callers import CallerAct, Referral
+from realtime_simulator.scenario.expressions import Budget, Expression, Found
 from realtime_simulator.scenario.tool_arguments import fitting
 
 Answer = Action | str | Sequence[Action | str]
@@ -30,6 +43,7 @@ Voice = Callable[[str, str], bytes | Awaitable[bytes]]
 MAX_OUTPUT = 500
 """Characters of a tool's output that are repeated."""
 _MAX_SESSIONS = 1000
+_PLACE = re.compile(r"\{(\w+)\}")
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 
 
@@ -150,11 +164,26 @@ def _outputs(turn: Turn, recent: Sequence[Mapping[str, Any]]) -> Iterator[tuple[
             yield names.get(item.get("call_id"), "The tool"), shown
 
 
+_Groups = Mapping[str, str]
+
+
 @attrs.define(eq=False)
 class _Rule:
     answer: Answer | Scenario
-    matches: Callable[[Turn], bool]
+    matches: Callable[[Turn, Budget], _Groups | None]
     left: int | None
+    delay: float
+
+    async def answered(self, turn: Turn, groups: _Groups) -> Answer | AsyncIterator[Answer] | None:
+        """Return what the rule answers to a turn that it matches; None passes the turn on."""
+        if not callable(self.answer):
+            fixed = _filled(self.answer, groups)
+            return None if _was_called(fixed, turn) else fixed
+        made = self.answer(turn)
+        answer = await made if inspect.isawaitable(made) else made
+        if answer is None or isinstance(answer, AsyncIterator) or not isinstance(self.answer, sequence):
+            return answer
+        return _filled(answer, groups)
 
 
 class Script:
@@ -164,65 +193,134 @@ class Script:
         self._lock = threading.Lock()
         self._rules: tuple[_Rule, ...] = ()
 
-    def add(self, answer: Answer | Scenario, match: Match | None = None, times: int | None = None) -> None:
+    def add(
+        self,
+        answer: Answer | Scenario,
+        match: Match | None = None,
+        times: int | None = None,
+        delay: float = 0.0,
+    ) -> None:
         """Add a rule before the earlier ones.
 
         Args:
             answer: The scenario, or a fixed answer.
             match: For which turns: a regular expression that is searched for in the user's words, whatever
-                the case, or a function of the turn; None for all.
+                the case, or a function of the turn; None for all. What an expression's groups found stands
+                in a fixed answer's texts for `{1}` or `{name}`.
             times: How often it answers; None for any number.
+            delay: Seconds until it answers.
 
         Raises:
             TypeError: It is no answer.
-            ValueError: The expression is wrong, or `times` is no whole number from 1.
+            ValueError: The expression is wrong, `times` is no whole number from 1, or `delay` is negative.
         """
         if not callable(answer):
             actions(answer)
         if times is not None and (isinstance(times, bool) or not isinstance(times, int) or times < 1):
             raise ValueError(f"times: allowed is a whole number from 1, or None, got {times!r}")
-        rule = _Rule(answer, _matching(match), times)
+        rule = _Rule(answer, _matching(match), times, pause(delay).seconds)
         with self._lock:
             self._rules = (rule, *self._rules)
 
     async def __call__(self, turn: Turn) -> Answer | AsyncIterator[Answer]:
         """Return what the model answers, or what yields it bit by bit."""
+        budget = Budget()
         for rule in self._rules:
-            if rule.left == 0 or not rule.matches(turn) or _was_called(rule.answer, turn):
+            groups = None if rule.left == 0 else rule.matches(turn, budget)
+            if groups is None:
                 continue
-            answer = rule.answer(turn) if callable(rule.answer) else rule.answer
-            if inspect.isawaitable(answer):
-                answer = await answer
-            if answer is not None:
-                if rule.left is not None:
-                    rule.left -= 1
-                return answer
+            answer = await rule.answered(turn, groups)
+            if answer is None:
+                continue
+            if rule.left is not None:
+                rule.left -= 1
+            return _delayed(answer, rule.delay) if rule.delay else answer
         return default(turn)
 
 
-def _matching(match: Match | None) -> Callable[[Turn], bool]:
+def _delayed(answer: Answer | AsyncIterator[Answer], seconds: float) -> Answer | AsyncIterator[Answer]:
+    if not isinstance(answer, AsyncIterator):
+        return [Pause(seconds), *actions(answer)]
+
+    async def later() -> AsyncIterator[Answer]:
+        yield Pause(seconds)
+        async for one in answer:
+            yield one
+
+    return later()
+
+
+def _filled(answer: Answer, groups: _Groups) -> Answer:
+    """Return an answer with what an expression's groups found in its texts."""
+    if not groups:
+        return answer
+    return [_with_groups(action, groups) for action in actions(answer)]
+
+
+def _with_groups(action: Action, groups: _Groups) -> Action:
+    def put(text: str, *, json_text: bool = False) -> str:
+        def value(found: re.Match[str]) -> str:
+            group = groups.get(found[1])
+            if group is None:
+                return found[0]
+            return json.dumps(group, ensure_ascii=False)[1:-1] if json_text else group
+
+        return _PLACE.sub(value, text)
+
+    match action:
+        case Say():
+            return attrs.evolve(action, text=put(action.text))
+        case CallTool():
+            return attrs.evolve(action, arguments=put(action.arguments, json_text=True))
+        case CallMcp():
+            error = None if action.error is None else put(action.error)
+            arguments = put(action.arguments, json_text=True)
+            return attrs.evolve(action, arguments=arguments, output=put(action.output), error=error)
+        case Fail():
+            return attrs.evolve(action, message=put(action.message))
+        case _:
+            return action
+
+
+def _groups_of(found: Found | re.Match[str], count: int) -> _Groups:
+    numbered = {str(number): found.group(number) or "" for number in range(1, count + 1)}
+    return {**numbered, **{name: value or "" for name, value in found.groupdict().items()}}
+
+
+def _matching(match: Match | None) -> Callable[[Turn, Budget], _Groups | None]:
     if match is None:
-        return lambda turn: True
+        return lambda turn, budget: {}
     if isinstance(match, str):
         try:
-            match = re.compile(match, re.IGNORECASE)
-        except re.error as error:
-            raise ValueError(f"match: {match!r} is no regular expression: {error}") from error
+            expression = Expression(match)
+        except ValueError as error:
+            raise ValueError(f"match: {error}") from error
+
+        def search(turn: Turn, budget: Budget) -> _Groups | None:
+            found = expression.search(turn.text, budget)
+            return None if found is None else _groups_of(found, expression.groups)
+
+        return search
     if isinstance(match, re.Pattern):
-        return lambda turn, pattern=match: pattern.search(turn.text) is not None  # type: ignore[misc]
+        pattern = match
+
+        def search_pattern(turn: Turn, budget: Budget) -> _Groups | None:
+            found = pattern.search(turn.text)
+            return None if found is None else _groups_of(found, pattern.groups)
+
+        return search_pattern
     if not callable(match):
         raise TypeError(f"match: expected a str, a pattern or a function, got {type(match).__name__}")
-    return match
+    decides = match
+    return lambda turn, budget: {} if decides(turn) else None
 
 
-def _was_called(answer: Answer | Scenario, turn: Turn) -> bool:
+def _was_called(answer: Answer, turn: Turn) -> bool:
     """Return whether a fixed answer is to call tools that were called already since the user spoke.
 
     The words that requested the call are still the last ones when its output is in: to call again would never
     end.
     """
-    if callable(answer):
-        return False
     wanted = {(action.name, action.arguments) for action in _calls(answer)}
     made = {(item.get("name"), item.get("arguments")) for item in since_user(turn)}
     return bool(wanted) and wanted <= made
@@ -256,6 +354,8 @@ class Behavior:
         translation: Returns what translation sessions say.
         voice: Returns a text's sound; None for the simulator's own voice.
         mcp_servers: The tools of MCP servers by label; None for one that can't be reached.
+        caller: What the caller of each phone call does once it is accepted.
+        refer: What comes of referring a caller; None for nothing.
     """
 
     script: Script = attrs.field(factory=Script)
@@ -263,8 +363,10 @@ class Behavior:
     translation: Translation = default_translation
     voice: Voice | None = None
     mcp_servers: dict[str, Sequence[Mapping[str, Any]] | None] = attrs.field(factory=dict)
+    caller: Sequence[CallerAct] = ()
+    refer: Referral | None = None
 
-    def hear_in_turn(self, words: Sequence[str]) -> None:
+    def hear_in_turn(self, words: Sequence[str | Transcript]) -> None:
         """Set what users say, one thing after the other in each session; then as before.
 
         Args:

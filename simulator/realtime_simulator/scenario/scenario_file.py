@@ -1,16 +1,26 @@
-"""Scenarios as YAML files: what the model answers and hears, its pace, and faults, for the command line.
+"""Scenarios as YAML files: what the model answers and hears, its pace, callers, and faults.
 
+    seed: 7
+    clock: 2026-01-15T12:00:00Z
     pacing: {first_audio: 0.3, speed: 1}
-    heard: ["Hello?", "Book a room for two nights."]
+    heard:
+      - Hello?
+      - {text: Book a room for two nights., delay: 2}
+      - {fail: The line was too noisy.}
     responses:
-      - match: book
+      - match: for (?P<nights>\\w+) nights
         call_tool: book_room
-        arguments: {nights: 2}
+        arguments: {nights: "{nights}"}
       - after_tool: book_room
         say: Your room is booked.
+        delay: 1.5
       - steps:
-          - say: Good morning.
+          - say: {wav: hello.wav, text: Good morning.}
           - fail: server_error
+    caller:
+      - {press: "12#", delay: 3}
+      - {hang_up: true, delay: 10}
+    refer: {status: 486, delay: 1}
     faults:
       - name: rate_limit
         on: calls.create
@@ -22,16 +32,30 @@ default. A faulty file is rejected as a whole, with the line and the field.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 import attrs
 import yaml
 
-from realtime_simulator.engine.turn import Action, Fail, Pacing, Turn, call_mcp, call_tool, say
+from realtime_simulator.clock import read_time
+from realtime_simulator.engine.turn import (
+    Action,
+    Fail,
+    Pacing,
+    Transcript,
+    Turn,
+    call_mcp,
+    call_tool,
+    pause,
+    say,
+)
 from realtime_simulator.faults.catalog import Faults
-from realtime_simulator.scenario.rules import Answer, Match, Scenario, sequence, since_user
+from realtime_simulator.media.files import read_sound
+from realtime_simulator.scenario.callers import CallerAct, Referral, check_keys
+from realtime_simulator.scenario.expressions import Expression
+from realtime_simulator.scenario.rules import Answer, Match, Scenario, actions, sequence, since_user
 
 _MAX_PARTS = 20_000
 _NAMES: Mapping[type, str] = {
@@ -51,6 +75,7 @@ _ACTIONS: Mapping[str, Sequence[str]] = {
     "steps": ("repeat",),
 }
 _CONDITIONS = ("match", "after_tool", "times")
+_DELAY = "delay"
 
 
 class ScenarioError(ValueError):
@@ -66,6 +91,7 @@ class Located:
         path: Its field, such as `responses[0].say`.
         line: Its line, from 1.
         name: The file's name.
+        folder: The file's folder.
         parts: What is in it, by key or index.
     """
 
@@ -73,6 +99,7 @@ class Located:
     path: str
     line: int
     name: str
+    folder: Path
     parts: Mapping[Any, Located]
 
     def refuse(self, why: str) -> NoReturn:
@@ -84,13 +111,14 @@ class Located:
         where = f"{self.path}: " if self.path else ""
         raise ScenarioError(f"{self.name}, line {self.line}: {where}{why}")
 
-    def _expect(self, what: str) -> NoReturn:
+    def expect(self, what: str) -> NoReturn:
+        """Raise an error about its kind."""
         self.refuse(f"expected {what}, got {_NAMES.get(type(self.value), 'nothing')}")
 
     def fields(self, known: Collection[str] | None) -> dict[str, Located]:
         """Return a mapping's fields; None in place of `known` accepts any."""
         if not isinstance(self.value, dict):
-            self._expect("a mapping")
+            self.expect("a mapping")
         for key, part in self.parts.items():
             if known is not None and key not in known:
                 part.refuse(f"there is no such field; there are {', '.join(dict.fromkeys(known))}")
@@ -99,7 +127,7 @@ class Located:
     def list(self, at_least: int = 0) -> list[Located]:
         """Return a list's elements."""
         if not isinstance(self.value, list):
-            self._expect("a list")
+            self.expect("a list")
         if len(self.value) < at_least:
             self.refuse(f"expected at least {at_least} element")
         return list(self.parts.values())
@@ -107,19 +135,19 @@ class Located:
     def text(self) -> str:
         """Return a text."""
         if not isinstance(self.value, str):
-            self._expect("a text (in quotes, if it looks like something else)")
+            self.expect("a text (in quotes, if it looks like something else)")
         return self.value
 
     def truth(self) -> bool:
         """Return true or false."""
         if not isinstance(self.value, bool):
-            self._expect("true or false")
+            self.expect("true or false")
         return self.value
 
     def number(self, low: float) -> float:
         """Return a number of at least `low`."""
         if isinstance(self.value, bool) or not isinstance(self.value, int | float):
-            self._expect("a number")
+            self.expect("a number")
         if not low <= self.value < float("inf"):
             self.refuse(f"allowed is a number of at least {low:g}, got {self.value:g}")
         return self.value
@@ -127,22 +155,23 @@ class Located:
     def whole(self, low: int) -> int:
         """Return a whole number of at least `low`."""
         if not isinstance(self.value, int) or isinstance(self.value, bool):
-            self._expect("a whole number")
+            self.expect("a whole number")
         return int(self.number(low))
 
     def mapping_or_text(self) -> dict[str, Any] | str:
         """Return a mapping or a text."""
         if not isinstance(self.value, dict | str):
-            self._expect("a mapping, or JSON as a text")
+            self.expect("a mapping, or JSON as a text")
         return self.value
 
 
-def read_yaml(text: str, name: str) -> Located:
+def read_yaml(text: str, name: str, folder: Path) -> Located:
     """Return a YAML document; an empty one is an empty mapping.
 
     Args:
         text: The document.
         name: Its file's name.
+        folder: Its file's folder.
 
     Raises:
         ScenarioError: It isn't YAML.
@@ -152,8 +181,8 @@ def read_yaml(text: str, name: str) -> Located:
         loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
         if node is None:
-            return Located({}, "", 1, name, {})
-        return _Reader(loader, name).read(node, "")
+            return Located({}, "", 1, name, folder, {})
+        return _Reader(loader, name, folder).read(node, "")
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark is not None else ""
@@ -172,11 +201,13 @@ class _Reader:
     Args:
         loader: The loader that they came from.
         name: The file's name.
+        folder: The file's folder.
     """
 
-    def __init__(self, loader: yaml.SafeLoader, name: str) -> None:
+    def __init__(self, loader: yaml.SafeLoader, name: str, folder: Path) -> None:
         self._loader = loader
         self._name = name
+        self._folder = folder
         self._count = 0
 
     def read(self, node: yaml.Node, path: str) -> Located:
@@ -203,7 +234,7 @@ class _Reader:
             value = [part.value for part in parts.values()]
         else:
             value = self._loader.construct_object(node, deep=True)
-        return Located(value, path, line, self._name, parts)
+        return Located(value, path, line, self._name, self._folder, parts)
 
 
 @attrs.frozen
@@ -213,6 +244,7 @@ class FileRule:
     answer: Answer | Scenario
     match: Match | None
     times: int | None
+    delay: float = 0.0
 
 
 @attrs.frozen(kw_only=True)
@@ -221,35 +253,48 @@ class ScenarioFile:
 
     Args:
         rules: What the model answers; the first that matches.
-        heard: The words of the user's audio, turn by turn.
+        heard: The words of the user's audio, turn by turn, and what becomes of their transcripts.
         mcp_servers: The tools of MCP servers, by label.
         pacing: How fast the model answers; None if the file has none.
+        caller: What the caller of each phone call does once it is accepted; None if the file has nothing.
+        refer: What comes of referring a caller; None if the file has nothing.
+        seed: Makes ids repeatable; None if the file has none.
+        clock: The time of day, which stands still, in unix seconds; None if the file has none.
         faults: The arguments of `Simulator.fault`.
     """
 
     rules: Sequence[FileRule] = ()
-    heard: Sequence[str] = ()
+    heard: Sequence[str | Transcript] = ()
     mcp_servers: Mapping[str, Sequence[Mapping[str, Any]] | None] = attrs.field(factory=dict)
     pacing: Pacing | None = None
+    caller: Sequence[CallerAct] | None = None
+    refer: Referral | None = None
+    seed: int | None = None
+    clock: float | None = None
     faults: Sequence[Mapping[str, Any]] = ()
 
 
-def parse(text: str, name: str = "scenario") -> ScenarioFile:
+def parse(text: str, name: str = "scenario", folder: Path | None = None) -> ScenarioFile:
     """Read a scenario.
 
     Args:
         text: YAML.
         name: The file's name, for messages.
+        folder: Where the sound files are that it names; the current folder if None.
 
     Raises:
         ScenarioError: It is no YAML, or faulty; the message has line and field.
     """
-    root = read_yaml(text, name)
+    root = read_yaml(text, name, folder or Path())
     known: dict[str, Callable[[Located], Any]] = {
         "responses": lambda part: [_rule(rule) for rule in part.list()],
-        "heard": lambda part: [words.text() for words in part.list()],
+        "heard": lambda part: [_heard(words) for words in part.list()],
         "mcp_servers": _servers,
         "pacing": _pacing,
+        "caller": lambda part: [_caller_act(act) for act in part.list()],
+        "refer": _refer,
+        "seed": lambda part: part.whole(0),
+        "clock": _clock,
         "faults": lambda part: [_fault(fault) for fault in part.list()],
     }
     fields = root.fields(known)
@@ -260,7 +305,9 @@ def parse(text: str, name: str = "scenario") -> ScenarioFile:
 
 
 def _rule(part: Located) -> FileRule:
-    fields = part.fields((*_CONDITIONS, *_ACTIONS, *(name for names in _ACTIONS.values() for name in names)))
+    names = (name for names in _ACTIONS.values() for name in names)
+    fields = part.fields((*_CONDITIONS, _DELAY, *_ACTIONS, *names))
+    delay = fields.pop(_DELAY).number(0) if _DELAY in fields else 0.0
     times = fields["times"].whole(1) if "times" in fields else None
     if "match" in fields and "after_tool" in fields:
         part.refuse("say either 'match' or 'after_tool', not both")
@@ -269,7 +316,7 @@ def _rule(part: Located) -> FileRule:
         match = _pattern(fields["match"])
     elif "after_tool" in fields:
         match = _after(fields["after_tool"].text())
-    return FileRule(_answer(part, fields), match, times)
+    return FileRule(_answer(part, fields), match, times, delay)
 
 
 def _answer(part: Located, fields: Mapping[str, Located]) -> Answer | Scenario:
@@ -281,7 +328,7 @@ def _answer(part: Located, fields: Mapping[str, Located]) -> Answer | Scenario:
         if name not in (*_CONDITIONS, kind, *_ACTIONS[kind]):
             fields[name].refuse(f"'{kind}' doesn't go with it")
     if kind == "all":
-        return [_action(one) for one in fields["all"].list(1)]
+        return [action for one in fields["all"].list(1) for action in _actions(one)]
     if kind == "steps":
         repeat = "repeat" in fields and fields["repeat"].truth()
         return sequence(*(_step(one) for one in fields["steps"].list(1)), repeat=repeat)
@@ -289,17 +336,25 @@ def _answer(part: Located, fields: Mapping[str, Located]) -> Answer | Scenario:
 
 
 def _step(part: Located) -> Answer | Scenario:
-    fields = part.fields([name for kind in _ACTIONS if kind != "steps" for name in (kind, *_ACTIONS[kind])])
-    return _answer(part, fields)
+    return _part(part, "steps")
 
 
-def _action(part: Located) -> Action:
-    fields = part.fields(
-        [name for kind in _ACTIONS if kind not in ("all", "steps") for name in (kind, *_ACTIONS[kind])]
-    )
+def _actions(part: Located) -> list[Action]:
+    answer = _part(part, "all", "steps")
+    assert not callable(answer)
+    return actions(answer)
+
+
+def _part(part: Located, *without: str) -> Answer | Scenario:
+    """Return an answer that is a part of another one, with the pause before it."""
+    names = [name for kind in _ACTIONS if kind not in without for name in (kind, *_ACTIONS[kind])]
+    fields = part.fields([*names, _DELAY])
+    delay = fields.pop(_DELAY).number(0) if _DELAY in fields else 0.0
     answer = _answer(part, fields)
-    assert not callable(answer) and not isinstance(answer, str | Sequence)
-    return answer
+    if not delay:
+        return answer
+    assert not callable(answer)
+    return [pause(delay), *actions(answer)]
 
 
 def _simple(kind: str, fields: Mapping[str, Located]) -> Action:
@@ -307,7 +362,7 @@ def _simple(kind: str, fields: Mapping[str, Located]) -> Action:
     said = {name: fields[name].text() for name in ("output", "error") if name in fields}
     match kind:
         case "say":
-            return say(fields["say"].text())
+            return _say(fields["say"])
         case "call_tool":
             return call_tool(fields["call_tool"].text(), arguments)
         case "call_mcp":
@@ -319,11 +374,94 @@ def _simple(kind: str, fields: Mapping[str, Located]) -> Action:
             return Fail(fields["fail"].text(), **message)
 
 
-def _pattern(part: Located) -> re.Pattern[str]:
+def _say(part: Located) -> Action:
+    """Return what is said: a text, or a sound file and its words."""
+    if isinstance(part.value, str):
+        return say(part.value)
+    if not isinstance(part.value, dict):
+        part.expect("a text, or {wav: FILE, text: …}")
+    fields = part.fields(("wav", "text"))
+    if "wav" not in fields:
+        part.refuse("'wav' is needed: a sound file's path")
+    words = fields["text"].text() if "text" in fields else ""
+    return say(words, audio=_sound(fields["wav"]))
+
+
+def _sound(part: Located) -> bytes:
     try:
-        return re.compile(part.text(), re.IGNORECASE)
-    except re.error as error:
-        part.refuse(f"no regular expression: {error}")
+        return read_sound(part.folder / part.text())
+    except OSError as error:
+        part.refuse(f"cannot read it: {error.strerror or type(error).__name__}")
+    except ValueError as error:
+        part.refuse(str(error))
+
+
+def _heard(part: Located) -> str | Transcript:
+    """Return what the user says in one turn, and what becomes of its transcript."""
+    if not isinstance(part.value, dict):
+        return part.text()
+    fields = part.fields(("text", _DELAY, "fail", "code"))
+    if "text" not in fields and "fail" not in fields:
+        part.refuse("'text' is needed, or 'fail': why there is no transcript")
+    if "code" in fields and "fail" not in fields:
+        fields["code"].refuse("'fail' is needed too: why there is no transcript")
+    texts = {name: fields[name].text() for name in ("text", "fail", "code") if name in fields}
+    delay = fields[_DELAY].number(0) if _DELAY in fields else 0.0
+    code = {"code": texts["code"]} if "code" in texts else {}
+    return Transcript(texts.get("text", ""), delay=delay, error=texts.get("fail"), **code)
+
+
+def _caller_act(part: Located) -> CallerAct:
+    kinds = ("press", "say", "hang_up")
+    fields = part.fields((*kinds, _DELAY))
+    chosen = [kind for kind in kinds if kind in fields]
+    if len(chosen) != 1:
+        part.refuse(f"one of {', '.join(kinds)} is needed, and only one; got {', '.join(chosen) or 'none'}")
+    kind = chosen[0]
+    delay = fields[_DELAY].number(0) if _DELAY in fields else 0.0
+    try:
+        if kind == "press":
+            return CallerAct(delay, keys=check_keys(fields[kind].text()))
+        if kind == "say":
+            wav = fields[kind].fields(("wav",))
+            if "wav" not in wav:
+                fields[kind].refuse("'wav' is needed: a sound file's path")
+            from realtime_simulator.media.codecs import through_telephone
+
+            return CallerAct(delay, sound=through_telephone(_sound(wav["wav"])))
+    except ValueError as error:
+        if isinstance(error, ScenarioError):
+            raise
+        fields[kind].refuse(str(error))
+    if not fields[kind].truth():
+        fields[kind].refuse("allowed is true")
+    return CallerAct(delay, hangs_up=True)
+
+
+def _refer(part: Located) -> Referral:
+    fields = part.fields(("status", _DELAY))
+    if "status" not in fields:
+        part.refuse("'status' is needed: the SIP status that the referred call ends its attempt with")
+    delay = fields[_DELAY].number(0) if _DELAY in fields else 0.0
+    try:
+        return Referral(fields["status"].whole(0), delay)
+    except ValueError as error:
+        fields["status"].refuse(str(error))
+
+
+def _clock(part: Located) -> float:
+    try:
+        return read_time(part.value)
+    except (TypeError, ValueError) as error:
+        part.refuse(str(error))
+
+
+def _pattern(part: Located) -> str:
+    try:
+        Expression(part.text())
+    except ValueError as error:
+        part.refuse(str(error))
+    return part.text()
 
 
 def _after(tool: str) -> Callable[[Turn], bool]:

@@ -16,6 +16,8 @@ from typing import Any
 
 import jsonschema_rs
 
+from realtime_simulator.scenario.expressions import Budget, Expression
+
 logger: logging.Logger = logging.getLogger("realtime_simulator")
 _MAX_DEPTH = 12
 _NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?![\w.]*\d)")
@@ -77,6 +79,7 @@ class _Maker:
     def __init__(self, root: Mapping[str, Any], text: str) -> None:
         self._root = root
         self._text = text
+        self._budget = Budget()
         self._numbers = [float(number) for number in _NUMBER.findall(text)]
         self._quoted = ["".join(groups) for groups in _QUOTED.findall(text)]
 
@@ -224,11 +227,18 @@ class _Maker:
         padded = words + "." * max(0, low - len(words))
         candidates.append(padded if len(padded) <= high else padded[: int(high)])
         for candidate in candidates:
-            if low <= len(candidate) <= high and (pattern is None or re.search(pattern, candidate)):
+            if low <= len(candidate) <= high and (pattern is None or self._matches(pattern, candidate)):
                 if candidate in self._quoted:
                     self._quoted.remove(candidate)
                 return candidate
         return candidates[-1]
+
+    def _matches(self, pattern: str, candidate: str) -> bool:
+        """Whether a text fits a schema's pattern, as far as that is found out in time."""
+        try:
+            return Expression(pattern, ignore_case=False).search(candidate, self._budget) is not None
+        except TimeoutError:
+            return False
 
     def _after(self, name: str) -> str | None:
         """The word that follows a property's name in the text: "in the city of Paris", "room: 12"."""

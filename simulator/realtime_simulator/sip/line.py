@@ -15,9 +15,8 @@ import attrs
 from realtime_simulator.clock import Clock, Timer
 from realtime_simulator.live import PlayQueue
 from realtime_simulator.media.files import check_sound, read_sound
-from realtime_simulator.media.speech import PACKET_SAMPLES, PCMU, RATE
+from realtime_simulator.media.speech import PACKET_SAMPLES
 
-TELEPHONE_RATE = 8000
 AudioLike = str | os.PathLike[str] | bytes
 FRAME_SECONDS = 0.02
 _FRAME_BYTES = PACKET_SAMPLES * 2
@@ -41,17 +40,9 @@ def read_audio(source: AudioLike) -> bytes:
         ValueError: It holds no sound, or too much of it.
     """
     pcm = check_sound(source) if isinstance(source, bytes) else read_sound(Path(source))
-    from realtime_simulator.media.codecs import decode_g711, encode_g711
+    from realtime_simulator.media.codecs import through_telephone
 
-    narrow = encode_g711(_resampled(pcm, RATE, TELEPHONE_RATE), PCMU)
-    return _resampled(decode_g711(narrow, PCMU), TELEPHONE_RATE, RATE)
-
-
-def _resampled(pcm: bytes, source: int, target: int) -> bytes:
-    from realtime_simulator.media.codecs import Resampler
-
-    resampler = Resampler(source, target)
-    return resampler.push(pcm) + resampler.flush()
+    return through_telephone(pcm)
 
 
 @attrs.frozen(kw_only=True)

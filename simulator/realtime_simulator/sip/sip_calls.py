@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -16,6 +16,7 @@ from realtime_simulator.faults.catalog import Drawing
 from realtime_simulator.live import LiveSession, Services
 from realtime_simulator.problem import ApiProblem, no_call
 from realtime_simulator.records import Call, Delivery, SessionRecord
+from realtime_simulator.scenario.callers import CallerAct, Referral
 from realtime_simulator.sip.line import Line, LineHandlers
 from realtime_simulator.sip.webhooks import Announcer, Plan
 
@@ -98,7 +99,7 @@ class SipCall:
         self._services = services
         self._on_end = on_end
         self._live: LiveSession | None = None
-        self._ringing: Timer | None = None
+        self._timers: list[Timer] = []
         handlers = LineHandlers(on_heard=self._heard, on_played=self._played, on_drained=self._drained)
         self.line: Line = Line(services.clock, line_speed, handlers)
 
@@ -115,8 +116,7 @@ class SipCall:
 
     def ring(self, seconds: float, rang_out: Callable[[], None]) -> None:
         """Call a function when the call has rung for so long."""
-        clock = self._services.clock
-        self._ringing = clock.call_at(clock.monotonic() + seconds, rang_out)
+        self._later(seconds, rang_out)
 
     def accept(self, session: Mapping[str, Any]) -> None:
         """Begin the session.
@@ -137,6 +137,7 @@ class SipCall:
         self.record.begun = services.clock.monotonic()
         self._become("connected")
         self.line.begin()
+        self._act(iter(services.behavior.caller))
 
     def reject(self, status_code: int) -> None:
         """Reject it; its end must follow.
@@ -168,6 +169,16 @@ class SipCall:
         self.record.refers.append(target_uri)
         self._services.records.changed()
         logger.info("call %s: referred", self.record.id)
+        if (referral := self._services.behavior.refer) is not None:
+            self._later(referral.delay, lambda: self._referred(referral))
+
+    def press(self, keys: str) -> None:
+        """Press keys of the caller's telephone.
+
+        Raises:
+            ApiProblem: 404: it still rings.
+        """
+        self.live.press(keys)
 
     async def end(self, reason: str) -> None:
         """End line and session at once.
@@ -195,12 +206,43 @@ class SipCall:
             )
 
     def _become(self, state: Any, detail: str = "") -> None:
-        if self._ringing is not None:
-            self._ringing.cancel()  # which would keep the call in memory for as long as it might have rung
-            self._ringing = None
+        for timer in self._timers:
+            timer.cancel()  # which would keep the call in memory until they are due
+        self._timers.clear()
         self.record.state = state
         self._services.records.changed()
         logger.info("call %s: %s%s", self.record.id, state, detail)
+
+    def _later(self, seconds: float, do: Callable[[], None]) -> None:
+        """Do something after a while, unless the call's state has changed by then."""
+        clock = self._services.clock
+        self._timers.append(clock.call_at(clock.monotonic() + seconds, do))
+
+    def _act(self, acts: Iterator[CallerAct]) -> None:
+        """Do what the caller does next, and then the rest."""
+        act = next(acts, None)
+        if act is None:
+            return
+
+        def do() -> None:
+            if act.keys:
+                self.press(act.keys)
+            if act.sound:
+                self.line.say(act.sound)
+            if act.hangs_up:
+                self._on_end(self, "peer")
+            else:
+                self._act(acts)
+
+        self._later(act.delay, do)
+
+    def _referred(self, referral: Referral) -> None:
+        """Tell what came of referring the caller, who is elsewhere if it succeeded."""
+        self.record.refer_status = referral.status
+        self._services.records.changed()
+        logger.info("call %s: the referral ended with %s", self.record.id, referral.status)
+        if referral.succeeds:
+            self._on_end(self, "referred")
 
     def _heard(self, pcm: bytes) -> None:
         if self._live is not None:
@@ -343,6 +385,14 @@ class IncomingCalls:
     def hang_up_later(self, call_id: str, seconds: float) -> None:
         """Hang up as the caller after a while."""
         self._calls.end_later(call_id, seconds, "peer")
+
+    def press(self, call_id: str, keys: str) -> None:
+        """Press keys of the caller's telephone.
+
+        Raises:
+            ApiProblem: 404: there is no such call, or it still rings.
+        """
+        self._find(call_id).press(keys)
 
     def say(self, call_id: str, pcm: bytes) -> None:
         """Queue more sound of the caller.

@@ -1,0 +1,486 @@
+"""What a scenario has beyond words: pauses, groups, sound files, failing transcripts, callers, the time."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import wave
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from realtime_simulator import (
+    CallTool,
+    Fail,
+    Pause,
+    Say,
+    ScenarioError,
+    Simulator,
+    call_mcp,
+    call_tool,
+    pause,
+    say,
+    sequence,
+)
+from realtime_simulator.clock import read_time
+from realtime_simulator.scenario import Script, expressions
+from realtime_simulator.scenario.scenario_file import parse
+from realtime_simulator.scenario.tool_arguments import fitting
+
+from .receiver import Receiver, receiving
+from .sounds import silence, tone
+from .test_scenario import ask, turn
+from .wire import Socket
+
+TEXT = {"output_modalities": ["text"]}
+TRANSCRIBED = {"audio": {"input": {"transcription": {"model": "gpt-4o-transcribe"}}}}
+TRANSCRIPT = "conversation.item.input_audio_transcription"
+
+
+@pytest.fixture
+def sim() -> Iterator[Simulator]:
+    with Simulator(espeak=False, keep_audio=True) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving() as it:
+        yield it
+
+
+def written(path: Path, pcm: bytes, rate: int = 24_000) -> Path:
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, rate, 0, "NONE", ""))
+        file.writeframes(pcm)
+    return path
+
+
+def script_of(text: str) -> Script:
+    script = Script()
+    for rule in reversed(parse(text).rules):
+        script.add(rule.answer, rule.match, rule.times, rule.delay)
+    return script
+
+
+# Pauses
+
+
+def test_an_answer_may_come_late_and_parts_of_it_too() -> None:
+    script = script_of(
+        """
+        responses:
+          - {match: slow, say: Here., delay: 2}
+          - match: both
+            all: [{say: One.}, {say: Two., delay: 1.5}]
+          - match: now
+            steps: [{call_tool: t, delay: 0.5}, {say: Later.}]
+            delay: 3
+        """
+    )
+    assert ask(script, turn("slow")) == [Pause(2), Say("Here.")]
+    assert ask(script, turn("both")) == [Say("One."), Pause(1.5), Say("Two.")]
+    assert ask(script, turn("now")) == [Pause(3), Pause(0.5), CallTool("t", "{}")]
+    assert ask(script, turn("now")) == [Pause(3), Say("Later.")]
+
+
+def test_a_pause_ends_with_the_simulators_time_and_with_a_cancel(sim: Simulator) -> None:
+    sim.on_response("Finally.", delay=1000)
+    with Socket(sim) as socket:
+        socket.update(**TEXT)
+        socket.send("response.create")
+        socket.until("response.created")
+        sim.advance(1001)
+        assert socket.until("response.done")["response"]["status"] == "completed"
+        socket.send("response.create")
+        socket.until("response.created")
+        socket.send("response.cancel")
+        done = socket.until("response.done")["response"]
+        assert (done["status"], done["output"]) == ("cancelled", [])
+    for wrong in (-1, float("inf"), float("nan")):
+        with pytest.raises(ValueError, match="seconds: a number of at least 0"):
+            pause(wrong)
+        with pytest.raises(ValueError, match="seconds: a number of at least 0"):
+            sim.on_response("x", delay=wrong)
+
+
+def test_a_streamed_answer_may_come_late() -> None:
+    async def one(turn: Any) -> Any:
+        yield "x"
+
+    async def main() -> list[Any]:
+        script = Script()
+        script.add(one, delay=2)
+        answer = await script(turn("x"))
+        return [part async for part in answer]  # type: ignore[union-attr]
+
+    assert asyncio.run(main()) == [Pause(2), "x"]
+
+
+# Groups
+
+
+def test_what_an_expressions_groups_found_stands_in_the_answer() -> None:
+    script = script_of(
+        r"""
+        responses:
+          - match: 'room (\w+) for (?P<nights>\d+) nights(, please)?'
+            all:
+              - {say: "Room {1}, {nights} nights{3}. {0} {other}"}
+              - {call_tool: book, arguments: {room: "{1}"}}
+              - {call_tool: book, arguments: '{"nights": {nights}}'}
+              - {call_mcp: shop, name: buy, arguments: {n: "{2}"}, output: "bought {2}"}
+              - {fail: no_room, message: "No {1}."}
+          - match: 'say (.+)'
+            steps: [{say: "{1}!"}, {call_tool: t, arguments: {text: "{1}"}}]
+        """
+    )
+    answer = ask(script, turn("Room Seven for 3 nights"))
+    assert answer == [
+        Say("Room Seven, 3 nights. {0} {other}"),
+        call_tool("book", {"room": "Seven"}),
+        CallTool("book", '{"nights": 3}'),
+        call_mcp("shop", "buy", {"n": "3"}, output="bought 3"),
+        Fail("no_room", "No Seven."),
+    ]
+    assert ask(script, turn("say hello")) == [Say("hello!")]
+    quoted = ask(script, turn('say "no" \\'))
+    assert json.loads(quoted[0].arguments) == {"text": '"no" \\'}
+
+
+def test_an_answer_without_groups_stays_as_it_is() -> None:
+    script = Script()
+    script.add("A {1} and {x}.", match="plain")
+    script.add(lambda turn: "{1}", match="(function)")
+    script.add(sequence("{1}"), match="(sequence)")
+    assert ask(script, turn("plain")) == "A {1} and {x}."
+    assert ask(script, turn("function")) == "{1}"
+    assert ask(script, turn("sequence")) == [Say("sequence")]
+
+
+def test_a_call_with_groups_is_not_made_again_once_its_output_is_in() -> None:
+    script = script_of("responses: [{match: 'book (\\w+)', call_tool: book, arguments: {what: '{1}'}}]")
+    [call] = ask(script, turn("book it"))
+    made = {"type": "function_call", "name": "book", "call_id": "c", "arguments": call.arguments}
+    output = {"type": "function_call_output", "call_id": "c", "output": "ok"}
+    assert ask(script, turn("book it", made, output)) == Say("book answered: ok")
+
+
+# Expressions that would never end
+
+ENDLESS = [
+    r"(a+)+$",
+    r"(a|aa)+$",
+    r"^(([a-z])+.)+[A-Z]([a-z])+$",
+    r"(.*a){20}$",
+    r"(?:a?){40}a{40}b",
+    r"(a+)+\1b",
+]
+
+
+@pytest.mark.parametrize("pattern", ENDLESS)
+def test_an_expression_that_would_never_end_fails_the_response_alone(sim: Simulator, pattern: str) -> None:
+    sim.play_scenario(f"responses:\n  - {{match: '{pattern}', say: x}}\n  - {{match: '{pattern}', say: y}}\n")
+    with Socket(sim) as socket, Socket(sim) as other:
+        socket.update(**TEXT)
+        socket.user_says("a" * 5_000 + "!")
+        socket.send("response.create")
+        done = socket.until("response.done")["response"]
+        assert done["status"] == "failed"
+        assert "takes too long to search for" in done["status_details"]["error"]["message"]
+        other.update(**TEXT)
+        other.send("response.create")
+        assert other.until("response.done")["response"]["status"] == "completed"
+
+
+def test_all_expressions_of_a_turn_share_their_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(expressions, "SECONDS", 0.0)
+    script = Script()
+    script.add("x", match="x")
+    with pytest.raises(TimeoutError, match="'x' takes too long"):
+        ask(script, turn("x"))
+
+
+def test_a_tools_pattern_that_would_never_end_is_given_up() -> None:
+    schema = {
+        "type": "object",
+        "properties": {"x": {"type": "string", "pattern": "^(a+)+$"}},
+        "required": ["x"],
+    }
+    found = fitting(schema, " ".join(["a" * 200 + "!"] * 200))
+    assert found in ({}, {"x": "a"})
+
+
+def test_expressions_are_pythons() -> None:
+    script = Script()
+    script.add("x", match=r"(?i)^(?P<a>\w+) (?=b)(?:b|c)\b(?<!d)")
+    assert ask(script, turn("A b")) == [Say("x")]
+    with pytest.raises(ValueError, match=r"match: '\(' is no regular expression: missing \)"):
+        script.add("x", match="(")
+
+
+# Sound files
+
+
+def test_the_model_may_speak_from_a_file(sim: Simulator, tmp_path: Path) -> None:
+    sound = tone(0.5)
+    written(tmp_path / "hello.wav", sound)
+    path = tmp_path / "play.yaml"
+    path.write_text(
+        "responses:\n  - {match: loud, say: {wav: hello.wav}}\n  - say: {wav: hello.wav, text: Hello.}\n"
+    )
+    sim.load_scenario(path)
+    with Socket(sim) as socket:
+        socket.send("response.create")
+        item = socket.until("response.done")["response"]["output"][0]
+        assert item["content"][0]["transcript"] == "Hello."
+        assert socket.audio() == sound
+        socket.user_says("loud")
+        socket.send("response.create", response={"output_modalities": ["text"]})
+        item = socket.until("response.done")["response"]["output"][0]
+        assert item["content"][0]["text"] == "" and item["status"] == "completed"
+
+
+def test_a_file_may_have_any_rate_and_python_gives_samples(sim: Simulator, tmp_path: Path) -> None:
+    sim.on_response(
+        say("From a file.", audio=written(tmp_path / "low.wav", tone(0.5)[:8_000], 8_000)), match="file"
+    )
+    sim.on_response(say("Samples.", audio=tone(0.2)), match="samples")
+    with Socket(sim) as socket:
+        for text, size in (("file", 24_000), ("samples", 9_600)):
+            socket.events.clear()
+            socket.user_says(text)
+            socket.send("response.create")
+            socket.until("response.done")
+            assert len(socket.audio()) == pytest.approx(size, abs=960)
+    with pytest.raises(ValueError, match="no sound"):
+        say("x", audio=b"")
+
+
+# What users say
+
+
+def test_a_transcript_may_fail_or_come_late(sim: Simulator) -> None:
+    sim.play_scenario(
+        """
+        heard:
+          - {text: The first., delay: 1000}
+          - {text: The second., fail: The line was too noisy., code: audio_unintelligible}
+          - {fail: Again.}
+          - The last.
+        """
+    )
+    with Socket(sim) as socket:
+        socket.update(**TEXT, **TRANSCRIBED)
+        spoken = silence(0.3) + tone() + silence(1)
+        socket.append(spoken)
+        # The model has heard it all the same.
+        answer = socket.until("response.done")["response"]["output"][0]["content"][0]["text"]
+        assert answer == "You said: The first." and f"{TRANSCRIPT}.completed" not in socket.types()
+        sim.advance(1001)
+        assert socket.until(f"{TRANSCRIPT}.completed")["transcript"] == "The first."
+        socket.append(spoken)
+        failed = socket.until(f"{TRANSCRIPT}.failed")["error"]
+        assert (failed["code"], failed["message"]) == ("audio_unintelligible", "The line was too noisy.")
+        socket.append(spoken)
+        assert socket.until(f"{TRANSCRIPT}.failed")["error"]["message"] == "Again."
+        socket.append(spoken)
+        assert socket.until(f"{TRANSCRIPT}.completed")["transcript"] == "The last."
+
+
+# Callers
+
+
+def accepted(sim: Simulator, receiver: Receiver) -> Any:
+    call = sim.incoming_call(receiver.url)
+    act(sim, call.id, "accept", type="realtime")
+    return call
+
+
+def act(sim: Simulator, call_id: str, what: str, **fields: Any) -> None:
+    url = f"{sim.base_url}/realtime/calls/{call_id}/{what}"
+    response = httpx.post(url, json=fields, headers={"authorization": f"Bearer {sim.api_key}"})
+    assert response.status_code == 200, response.text
+
+
+def keys_of(call: Any) -> str:
+    dtmf = "input_audio_buffer.dtmf_event_received"
+    return "".join(event["event"] for event in call.session.sent if event["type"] == dtmf)
+
+
+def test_a_caller_presses_keys_speaks_and_hangs_up(
+    sim: Simulator, receiver: Receiver, tmp_path: Path
+) -> None:
+    written(tmp_path / "question.wav", tone(1))
+    sim.play_scenario(
+        """
+        clock: 2026-01-15T12:00:00Z
+        caller:
+          - {press: "12#", delay: 100}
+          - say: {wav: question.wav}
+          - {hang_up: true, delay: 100}
+        """,
+        folder=tmp_path,
+    )
+    call = accepted(sim, receiver)
+    assert keys_of(call) == ""
+    sim.advance(101)
+    sim.wait_for(lambda: keys_of(call) == "12#")
+    received = [event for event in call.session.sent if "dtmf" in event["type"]]
+    assert received[0]["received_at"] in (1768478499, 1768478500)
+    sim.wait_for(lambda: "input_audio_buffer.speech_stopped" in call.session.types_sent(), timeout=30)
+    assert call.ended is None
+    sim.advance(101)
+    sim.wait_for(lambda: call.ended == "peer")
+
+
+def test_keys_are_pressed_from_python_and_over_http(sim: Simulator, receiver: Receiver) -> None:
+    call = accepted(sim, receiver)
+    sim.press(call, "0A*")
+    origin = sim.base_url.removesuffix("/v1")
+    headers = {"authorization": f"Bearer {sim.api_key}"}
+    press = f"{origin}/simulator/calls/{call.id}/press"
+    assert httpx.post(press, json={"keys": "9"}, headers=headers).status_code == 200
+    assert keys_of(call) == "0A*9"
+    for wrong in ("", "x", "1 2", "1" * 65, 7):
+        with pytest.raises(ValueError, match="keys: allowed are 1 to 64"):
+            sim.press(call, wrong)  # type: ignore[arg-type]
+    assert httpx.post(press, json={}, headers=headers).status_code == 400
+    ringing = sim.incoming_call(receiver.url)
+    for none in (ringing, "rtc_x"):
+        with pytest.raises(LookupError):
+            sim.press(none, "1")
+
+
+@pytest.mark.parametrize(("status", "ended"), [(200, "referred"), (486, None), (603, None)])
+def test_a_referral_succeeds_or_fails(
+    sim: Simulator, receiver: Receiver, status: int, ended: str | None
+) -> None:
+    sim.play_scenario(f"refer: {{status: {status}, delay: 100}}")
+    call = accepted(sim, receiver)
+    act(sim, call.id, "refer", target_uri="tel:+14155550123")
+    assert call.refer_status is None
+    sim.advance(101)
+    sim.wait_for(lambda: call.refer_status == status)
+    if ended:
+        sim.wait_for(lambda: call.ended == ended)
+    else:
+        sim.press(call, "1")
+        assert call.ended is None and keys_of(call) == "1"
+    shown = httpx.get(
+        f"{sim.base_url.removesuffix('/v1')}/simulator/calls",
+        headers={"authorization": f"Bearer {sim.api_key}"},
+    ).json()["calls"][-1]
+    assert (shown["refer_status"], shown["refers"]) == (status, ["tel:+14155550123"])
+
+
+def test_what_comes_of_referrals_is_set_in_python(sim: Simulator, receiver: Receiver) -> None:
+    sim.on_refer(202)
+    call = accepted(sim, receiver)
+    act(sim, call.id, "refer", target_uri="sip:x@example.org")
+    sim.wait_for(lambda: call.ended == "referred")
+    sim.on_refer(None)
+    for wrong in (100, 700, True):
+        with pytest.raises(ValueError, match="status: allowed is a final SIP status, 200 to 699"):
+            sim.on_refer(wrong)
+
+
+# The same bytes
+
+
+def conversation(make: Callable[[], Simulator]) -> list[str]:
+    """Everything that a session sends, as it comes over the socket."""
+    frames: list[str] = []
+    with make() as sim, Socket(sim) as socket:
+        receive = socket.ws.recv
+
+        def recv(timeout: float | None = None) -> Any:
+            frames.append(receive(timeout))  # type: ignore[arg-type]
+            return frames[-1]
+
+        socket.ws.recv = recv  # type: ignore[method-assign]
+        socket.recv()
+        socket.update(audio={"input": {"transcription": {"model": "gpt-4o-transcribe"}}})
+        socket.append(silence(0.3) + tone() + silence(1))
+        socket.until("rate_limits.updated")
+        socket.user_says("hello")
+        socket.send("response.create")
+        socket.until("rate_limits.updated")
+    return frames
+
+
+def test_with_a_seed_and_a_fixed_clock_two_runs_have_the_same_bytes() -> None:
+    def by_argument() -> Simulator:
+        return Simulator(espeak=False, seed=7, clock="2026-01-15T12:00:00Z")
+
+    def by_file() -> Simulator:
+        simulator = Simulator(espeak=False)
+        simulator.play_scenario("seed: 7\nclock: 2026-01-15T12:00:00Z\n")
+        return simulator
+
+    first = conversation(by_argument)
+    assert first == conversation(by_argument) == conversation(by_file)
+    assert json.loads(first[0])["session"]["expires_at"] == 1768478400 + 3600
+    assert first != conversation(lambda: Simulator(espeak=False, seed=8, clock=1768478400))
+
+
+def test_a_file_fixes_the_time_of_a_simulator_that_runs(sim: Simulator) -> None:
+    sim.advance(5_000)
+    sim.play_scenario("clock: 2026-01-15T12:00:00Z")
+    with Socket(sim) as socket:
+        assert socket.recv()["session"]["expires_at"] == 1768478400 + 3600
+    sim.advance(100)
+    with Socket(sim) as socket:
+        assert socket.recv()["session"]["expires_at"] == 1768478500 + 3600
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "message"),
+    [
+        ("noon", ValueError, "'noon' is no time such as"),
+        ("2026-01-15T12:00:00", ValueError, "a time zone is needed"),
+        (-1, ValueError, "from 1970 to 9999"),
+        (1e300, ValueError, "from 1970 to 9999"),
+        (True, TypeError, "got bool"),
+        (None, TypeError, "got NoneType"),
+    ],
+)
+def test_what_is_no_time_is_refused(value: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        read_time(value)
+
+
+# What is wrong
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("responses: [{say: x, delay: -1}]", r"responses\[0\].delay: allowed is a number of at least 0"),
+        ("responses: [{say: {text: x}}]", r"responses\[0\].say: 'wav' is needed"),
+        ("responses: [{say: {wav: none.wav}}]", r"say.wav: cannot read it: No such file"),
+        ("responses: [{say: {wav: play.yaml}}]", r"say.wav: audio: .* is no sound file"),
+        ("responses: [{say: [x]}]", r"say: expected a text, or \{wav: FILE, text: …\}, got a list"),
+        ("heard: [{delay: 1}]", r"heard\[0\]: 'text' is needed, or 'fail'"),
+        ("heard: [{text: x, code: y}]", r"heard\[0\].code: 'fail' is needed too"),
+        ("caller: [{press: x}]", r"caller\[0\].press: keys: allowed are"),
+        ("caller: [{press: 12}]", r"caller\[0\].press: expected a text \(in quotes"),
+        ("caller: [{press: '1', hang_up: true}]", "one of press, say, hang_up is needed, and only one"),
+        ("caller: [{delay: 1}]", "got none"),
+        ("caller: [{hang_up: false}]", "allowed is true"),
+        ("caller: [{say: {text: x}}]", "there is no such field; there are wav"),
+        ("caller: [{say: {}}]", "'wav' is needed"),
+        ("refer: {delay: 1}", "'status' is needed"),
+        ("refer: {status: 180}", r"refer.status: status: allowed is a final SIP status"),
+        ("clock: noon", "clock: clock: 'noon' is no time"),
+        ("clock: 2026-01-15 12:00:00", "a time zone is needed"),
+        ("seed: x", "seed: expected a whole number"),
+        ("responses: [{match: '(', say: x}]", r"responses\[0\].match: '\(' is no regular expression"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_line(text: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "play.yaml").write_text(text)
+    with pytest.raises(ScenarioError, match=r"^play.yaml, line 1: .*" + message):
+        Simulator().load_scenario(tmp_path / "play.yaml")
