@@ -111,7 +111,7 @@ def sessions(table: Table) -> Target:
 
 
 def sequence(table: Table) -> Target:
-    """Have sessions one after the other, and compare the memory."""
+    """Run sessions one after the other, and compare the memory."""
     first, more = SEQUENCE
     with simulator(speed=0) as (process, base_url, api_key):
         memory = []

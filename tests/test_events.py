@@ -165,7 +165,7 @@ def test_an_event_of_an_unknown_type_is_kept_whole() -> None:
     assert json.loads(encode_event(event)) == content
 
 
-def spoil(content: Any, value: Any) -> list[Any]:
+def damage(content: Any, value: Any) -> list[Any]:
     """Copies of a JSON object, each with one value inside (never a `type` of the event itself) replaced."""
     spoilt: list[Any] = []
 
@@ -186,7 +186,7 @@ def spoil(content: Any, value: Any) -> list[Any]:
 
 @pytest.mark.parametrize("line", ALL, ids=lambda line: json.loads(line)["type"])
 def test_an_unexpected_null_anywhere_costs_neither_class_nor_content(line: str) -> None:
-    for content in spoil(json.loads(line), None):
+    for content in damage(json.loads(line), None):
         event = parse_event(json.dumps(content))
         assert not isinstance(event, UnknownEvent), (content, event)
         assert same(json.loads(encode_event(event)), content)
@@ -195,7 +195,7 @@ def test_an_unexpected_null_anywhere_costs_neither_class_nor_content(line: str) 
 @pytest.mark.parametrize("line", ALL, ids=lambda line: json.loads(line)["type"])
 def test_an_unexpected_text_anywhere_costs_neither_class_nor_content(line: str) -> None:
     # This makes every enum value, every discriminator and every nested kind an unknown one, in turn.
-    for content in spoil(json.loads(line), "of tomorrow"):
+    for content in damage(json.loads(line), "of tomorrow"):
         event = parse_event(json.dumps(content))
         assert not isinstance(event, UnknownEvent), (content, event)
         assert same(json.loads(encode_event(event)), content)

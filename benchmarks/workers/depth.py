@@ -27,7 +27,7 @@ counting = False
 
 
 def count(frame: FrameType, event: str, _: object) -> None:
-    """Note a call, in any thread that began after `main` did."""
+    """Count a call, in any thread that began after `main` did."""
     name = frame.f_code.co_filename
     if counting and event == "call" and name.startswith(PACKAGE):
         counts[name.removeprefix(PACKAGE)] += 1

@@ -23,7 +23,7 @@ STREAMS = {}  # SSRC -> arrival and timestamp of each packet
 
 
 async def see(self, packet, arrival_time_ms):
-    """Note a packet in place of decoding it."""
+    """Count a packet in place of decoding it."""
     STREAMS.setdefault(packet.ssrc, []).append((time.monotonic(), packet.timestamp))
 
 

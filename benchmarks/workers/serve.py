@@ -10,7 +10,7 @@ import time
 
 
 def serve(tasks):
-    """Do tasks until stdin ends.
+    """Run tasks until stdin ends.
 
     Args:
         tasks: By name; each takes the task's other fields and returns the function to repeat. A function

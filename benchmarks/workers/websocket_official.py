@@ -30,7 +30,7 @@ class Sync:
 
     @classmethod
     def receive(cls, port):
-        """Have a response made and read it."""
+        """Ask for a response and read it."""
         connection = cls.one(port)
 
         def work():
@@ -86,7 +86,7 @@ class Async:
 
     @classmethod
     def receive(cls, port):
-        """Have a response made and read it."""
+        """Ask for a response and read it."""
         connection = LOOP.run_until_complete(cls.one(port))
 
         async def work():

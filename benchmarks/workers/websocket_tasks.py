@@ -12,7 +12,7 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def memory():
-    """Give the bytes of memory that this process holds now."""
+    """Return the bytes of memory that this process holds now."""
 
     def work():
         gc.collect()
@@ -23,7 +23,7 @@ def memory():
 
 
 def tasks(sync, asynchronous):
-    """Give the tasks of a contender, each for the flavour that is asked for.
+    """Return the tasks of a contender, each for the flavour that is asked for.
 
     Args:
         sync: Has `receive`, `send`, `round_trip` and `open`; each takes `port` and the task's other fields

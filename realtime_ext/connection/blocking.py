@@ -416,7 +416,7 @@ class Connection(HandlesEvents):
     def _send_within(
         self, timeout: float | None, function: Callable[..., Awaitable[T]], *args: Any, **kwargs: Any
     ) -> T:
-        """Do the same with a function that has a time limit, which includes waiting for the audio."""
+        """Send with a function that has a time limit, which includes waiting for the audio."""
         deadline = Deadline(check_seconds("timeout", timeout))
 
         async def send() -> T:

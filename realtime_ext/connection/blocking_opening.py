@@ -201,7 +201,7 @@ class HttpInThreads(AsyncHttp):
     """A blocking client's HTTP side, awaited.
 
     Args:
-        http: It.
+        http: The client's side: settings, clock and httpx client.
     """
 
     def __init__(self, http: Http) -> None:

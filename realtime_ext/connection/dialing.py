@@ -131,7 +131,7 @@ class _PeerLink:
         await self._peer.close()
 
     def forget(self) -> None:
-        """Do nothing: without its loop's thread a copy of a peer neither sends nor receives."""
+        """Return: without its loop's thread a copy of a peer neither sends nor receives."""
 
 
 class AsyncDialing(OpenedByWith):

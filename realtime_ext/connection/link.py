@@ -198,14 +198,14 @@ class Link(Protocol):
         """Close it, within some seconds; raises nothing."""
 
     def forget(self) -> None:
-        """Let go of it without a word to the other side: it belongs to the parent of this process."""
+        """Release its descriptor and send nothing: the link belongs to the parent of this process."""
 
 
 class WebSocketLink:
     """A WebSocket connection of the library.
 
     Args:
-        socket: It.
+        socket: The WebSocket.
         receiving: Arguments of the library's `recv`.
         patience: Seconds that sending may stand still: the library's pings wait behind what isn't sent, and
             so end nothing. None for no limit.
@@ -288,7 +288,7 @@ class WebSocketLink:
                 await asyncio.wait([pinging], timeout=1)
 
     def forget(self) -> None:
-        """Let go of the descriptor."""
+        """Release the descriptor."""
         descriptor = self._transport.get_extra_info("socket").fileno()
         if descriptor >= 0:
             # In its place, for the loop and the library's objects go on holding its number.

@@ -458,7 +458,7 @@ class Traffic:
 
 
 async def see_through(*endings: Coroutine[Any, Any, None] | asyncio.Task[None]) -> None:
-    """Do several things at once, to their end, however often this task is cancelled meanwhile.
+    """Run several endings at once, to their end, however often this task is cancelled meanwhile.
 
     Each must be bounded in time. After a cancellation they have 5 s; then they are cancelled too.
 

@@ -58,7 +58,7 @@ class Assembly:
 def assemble(
     settings: Settings, records: Records, behavior: Behavior, faults: Faults, simulator: Simulator
 ) -> Assembly:
-    """Put the parts of a simulator together.
+    """Assemble the parts of a simulator.
 
     Args:
         settings: Its settings.

@@ -36,7 +36,7 @@ _IDS = {"rtc_": "call_id", "sess_": "session_id"}
 
 
 def main(argv: list[str] | None = None, *, program: str = PROGRAM) -> int:
-    """Do what the command line says.
+    """Run the command.
 
     Args:
         argv: The words after the command; the process's if None.

@@ -13,14 +13,14 @@ import httpx
 from realtime_ext import AsyncRealtimeClient
 from tests.answerer import Answerer
 
-Spoil = Callable[[Answerer, str], Awaitable[str]]
+Damage = Callable[[Answerer, str], Awaitable[str]]
 
 
 class FarEnd:
     """What the API's side of calls is here.
 
     Args:
-        spoil: Given the answerer and its answer, returns the answer that is sent.
+        damage: Given the answerer and its answer, returns the answer that is sent.
 
     Attributes:
         answerers: One for each call that was made.
@@ -29,8 +29,8 @@ class FarEnd:
         may_answer: What the answer to the offer waits for.
     """
 
-    def __init__(self, spoil: Spoil | None = None) -> None:
-        self.spoil = spoil
+    def __init__(self, damage: Damage | None = None) -> None:
+        self.damage = damage
         self.answerers: list[Answerer] = []
         self.hung_up: list[str] = []
         self.requested = asyncio.Event()
@@ -66,7 +66,7 @@ class FarEnd:
         answerer = Answerer()
         self.answerers.append(answerer)
         answer = await answerer.answer(offer)
-        if self.spoil is not None:
-            answer = await self.spoil(answerer, answer)
+        if self.damage is not None:
+            answer = await self.damage(answerer, answer)
         location = f"/v1/realtime/calls/rtc_u1_{len(self.answerers)}"
         return httpx.Response(201, text=answer, headers={"location": location})

@@ -19,7 +19,7 @@ from realtime_ext.errors import (
     SdpError,
 )
 from tests.answerer import Answerer, tone
-from tests.connection.far_end import FarEnd, Spoil
+from tests.connection.far_end import Damage, FarEnd
 
 Scenario = Callable[[FarEnd], Awaitable[None]]
 
@@ -218,7 +218,7 @@ async def _drop(data: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "kind", "message"),
+    ("damage", "kind", "message"),
     [
         (other_password, APITimeoutError, r"^ICE \(.*checking.*did not connect within 1 s$"),
         (other_certificate, APIConnectionError, r"^DTLS \(state 'failed'\) did not connect$"),
@@ -227,10 +227,10 @@ async def _drop(data: bytes) -> None:
     ],
 )
 def test_a_call_that_does_not_connect_says_why_and_is_hung_up(
-    spoil: Spoil, kind: type[Exception], message: str
+    damage: Damage, kind: type[Exception], message: str
 ) -> None:
     async def scenario(far_end: FarEnd) -> None:
-        far_end.spoil = spoil
+        far_end.damage = damage
         async with far_end.client() as client:
             with pytest.raises(kind, match=message) as caught:
                 async with client.dial(connect_timeout=1):
@@ -247,7 +247,7 @@ def test_a_call_whose_answer_is_no_description_is_hung_up(text: str) -> None:
         return text
 
     async def scenario(far_end: FarEnd) -> None:
-        far_end.spoil = no_description
+        far_end.damage = no_description
         async with far_end.client() as client:
             with pytest.raises(APIResponseError, match="the answer is not SDP") as caught:
                 async with client.dial():
@@ -263,7 +263,7 @@ def test_a_call_whose_answer_does_not_fit_the_offer_is_hung_up() -> None:
         return answer[: answer.index("m=application")]
 
     async def scenario(far_end: FarEnd) -> None:
-        far_end.spoil = audio_alone
+        far_end.damage = audio_alone
         async with far_end.client() as client:
             with pytest.raises(SdpError, match="can't be applied to the offer"):
                 async with client.dial():

@@ -183,7 +183,7 @@ async def deaf_data_channel(answerer: Answerer, answer: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "layer"),
+    ("damage", "layer"),
     [
         (nobody_there, "ICE"),
         (other_certificate, "DTLS"),
@@ -191,12 +191,12 @@ async def deaf_data_channel(answerer: Answerer, answer: str) -> str:
     ],
 )
 def test_connect_says_which_layer_did_not_connect(
-    spoil: Callable[[Answerer, str], Awaitable[str]], layer: str
+    damage: Callable[[Answerer, str], Awaitable[str]], layer: str
 ) -> None:
     async def scenario(answerer: Answerer) -> None:
         async with WebRtcPeer(connect_timeout=2) as peer:
             answer = await answerer.answer(await peer.create_offer())
-            answer = await spoil(answerer, answer)
+            answer = await damage(answerer, answer)
             with pytest.raises(APIConnectionError, match=f"^{layer}.*did not connect"):
                 await peer.connect(answer)
 
