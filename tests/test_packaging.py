@@ -11,6 +11,7 @@ import tomllib
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from packaging.requirements import Requirement
@@ -54,6 +55,13 @@ def test_the_version_is_stated_once() -> None:
 def test_the_packages_are_within_the_ranges_that_work_together(needs: list[str], package: dict) -> None:
     (stated,) = [need for need in needs if normal(need) == package["name"]]
     assert Requirement(stated).specifier.contains(package["version"], prereleases=True)
+
+
+@pytest.mark.parametrize("package", [OURS, GENERATED, SIMULATOR], ids=lambda package: str(package["name"]))
+def test_its_page_in_an_index_leads_to_what_it_is_about(package: dict) -> None:
+    urls = [urlsplit(url) for url in package["urls"].values()]
+    assert {url.scheme for url in urls} == {"https"}
+    assert {url.hostname for url in urls} == {"platform.openai.com", "github.com"}
 
 
 def test_the_simulator_does_not_need_the_client() -> None:

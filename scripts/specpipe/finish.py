@@ -36,6 +36,13 @@ print(len(names))
 """
 
 
+def _run(*words: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Run this interpreter, also if its path leads through a folder that is closed to this user."""
+    itself = None if os.access(sys.executable, os.X_OK) else "/proc/self/exe"
+    command = [sys.executable, *words]
+    return subprocess.run(command, executable=itself, input=text, capture_output=True, text=True, check=False)
+
+
 def head(package: Path) -> None:
     """Put the header on every Python file."""
     for path in sorted(package.rglob("*.py")):
@@ -49,32 +56,16 @@ def tidy(package: Path) -> None:
     Raises:
         SpecError: the formatter finds something that it cannot read or mend.
     """
-    base = [sys.executable, "-m", "ruff"]
-    rules = ["--isolated", "--target-version=py311", "--line-length=120"]
-    for command in (
-        [
-            *base,
-            "check",
-            *rules,
-            "--select=F,I,UP037",
-            "--fix",
-            "--unsafe-fixes",
-            "--no-cache",
-            "--quiet",
-            str(package),
-        ],
-        [
-            *base,
-            "format",
-            "--isolated",
-            "--target-version=py311",
-            "--line-length=120",
-            "--no-cache",
-            "--quiet",
-            str(package),
-        ],
-    ):
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    rules = [
+        "--isolated",
+        "--target-version=py311",
+        "--line-length=120",
+        "--no-cache",
+        "--quiet",
+        str(package),
+    ]
+    for command in (["check", "--select=F,I,UP037", "--fix", "--unsafe-fixes"], ["format"]):
+        done = _run("-m", "ruff", *command, *rules)
         if done.returncode:
             raise SpecError(
                 f"the formatter refuses the generated code: {(done.stdout + done.stderr).strip()[:2000]}",
@@ -88,8 +79,7 @@ def format_source(source: str) -> str:
     Raises:
         SpecError: it is no Python.
     """
-    command = [sys.executable, "-m", "ruff", "format", "--isolated", "--line-length=100", "--no-cache", "-"]
-    done = subprocess.run(command, input=source, capture_output=True, text=True, check=False)
+    done = _run("-m", "ruff", "format", "--isolated", "--line-length=100", "--no-cache", "-", text=source)
     if done.returncode:
         raise SpecError(f"the formatter refuses an example: {done.stderr.strip()[:2000]}")
     return done.stdout
@@ -105,8 +95,7 @@ def import_all(folder: Path) -> int:
         SpecError: a module does not import.
     """
     (module,) = (path.parent.name for path in folder.glob("*/__init__.py"))
-    command = [sys.executable, "-I", "-c", _IMPORT_ALL, str(folder), module]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = _run("-I", "-c", _IMPORT_ALL, str(folder), module)
     if done.returncode:
         raise SpecError(
             f"a generated module does not import:\n{done.stderr.strip()[-2000:]}",

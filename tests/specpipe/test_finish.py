@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
 import tomllib
 from importlib.metadata import version
 from pathlib import Path
@@ -122,6 +124,19 @@ def test_examples_are_laid_out() -> None:
 def test_every_module_is_imported_and_counted(package: Path) -> None:
     assert finish.import_all(package) == 5
     assert not list(package.rglob("__pycache__"))
+
+
+if Path("/proc/self/exe").exists():
+
+    def test_an_interpreter_that_its_path_does_not_lead_to_is_run_all_the_same(
+        package: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(os, "access", lambda *_: False)
+        run = subprocess.run
+        ran: list[Any] = []
+        monkeypatch.setattr(subprocess, "run", lambda *a, **k: ran.append(k["executable"]) or run(*a, **k))
+        assert finish.import_all(package) == 5
+        assert ran == ["/proc/self/exe"]
 
 
 @pytest.mark.parametrize(
