@@ -124,7 +124,13 @@ def _action_arguments(program: str) -> argparse.ArgumentParser:
     hang_up = actions.add_parser("hang-up", parents=[shared], help="hang up for the other side of a call")
     hang_up.add_argument("call_id")
 
-    fault = actions.add_parser("fault", parents=[shared], help="request a fault")
+    fault = actions.add_parser(
+        "fault",
+        parents=[shared],
+        help="request a fault",
+        epilog=_known_faults(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     fault.add_argument("fault", metavar="NAME[; setting=value…]", help="or 'none', to remove all faults")
     fault.add_argument("--on", metavar="OPERATION", help="calls.create, connect, …, or a call's id")
     fault.add_argument("--rate", type=float, help="how often it happens, 0 to 1")
@@ -133,6 +139,17 @@ def _action_arguments(program: str) -> argparse.ArgumentParser:
     scenario = actions.add_parser("scenario", parents=[shared], help="add the rules of a YAML file")
     scenario.add_argument("file")
     return parser
+
+
+def _known_faults() -> str:
+    """Return the faults with what their settings allow, for help."""
+    from realtime_simulator.faults.catalog import FAULTS, describe
+
+    lines = ["faults and their settings:"]
+    for name, kind in FAULTS.items():
+        lines.append(f"  {name}: {kind.doc}")
+        lines += [f"      {key}: {describe(setting)}" for key, setting in kind.settings.items()]
+    return "\n".join(lines).replace("%", "%%")
 
 
 def _headers(lines: Sequence[str]) -> list[tuple[str, str]]:

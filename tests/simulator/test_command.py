@@ -104,7 +104,11 @@ def test_faults_and_scenarios_from_another_process(serving: Any, tmp_path: Path)
         (("incoming", "--to", "http://x/"), 2, "OPENAI_API_KEY"),
         (("incoming", "--to", "http://x/", "--header", "x", "--api-key", "k"), 2, "Name: value"),
         (("fault", "flood", "--api-key", "k"), 2, "there is no fault 'flood'"),
+        (("fault", "socket_drop; after=response.dome", "--api-key", "k"), 2, "did you mean 'response.done'"),
         (("scenario", "/none.yaml", "--api-key", "k"), 2, "none.yaml"),
+        (("--brain", "http://127.0.0.1:1/v1"), 2, "--brain and --brain-model go together"),
+        (("--ears", "nonsense"), 2, "ears: expected an http or https URL"),
+        (("--clock", "noon"), 2, "clock: 'noon' is no time"),
         (
             ("hang-up", "x", "--api-key", "k", "--simulator", "http://127.0.0.1:1/v1"),
             1,
@@ -124,6 +128,10 @@ def test_help_names_everything() -> None:
     for word in ("--scenario", "--record", "--replay", "--upstream", "incoming", "fault"):
         assert word in done.stdout
     assert "--header" in run("incoming", "--help").stdout
+    faults = run("fault", "--help").stdout
+    assert (
+        "  slow: the answer comes late\n      seconds: a number from 0 to 86400; 1.0 if left out\n" in faults
+    )
 
 
 @pytest.mark.parametrize("more", [(), ("--verbose",)])

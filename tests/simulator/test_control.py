@@ -190,6 +190,15 @@ def test_what_is_wrong_about_a_session_is_said(
     assert response.status_code == status and message in response.json()["error"]["message"]
 
 
+def test_faults_say_what_their_settings_allow(control: httpx.Client) -> None:
+    known = done(control.get("/simulator/faults/known"))["faults"]
+    assert known["slow"] == {
+        "what": "the answer comes late",
+        "settings": {"seconds": {"allowed": "a number from 0 to 86400", "default": 1.0}},
+    }
+    assert known["socket_drop"]["settings"]["after"]["allowed"] == "the type of a server event"
+
+
 @pytest.mark.parametrize(
     ("path", "asked", "status", "message"),
     [

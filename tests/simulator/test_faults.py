@@ -316,8 +316,22 @@ def test_the_data_channel_suffers_too(sim: Simulator) -> None:
     ("arguments", "message"),
     [
         ({"name": "flood"}, "name: there is no fault 'flood'; there are rate_limit"),
-        ({"name": "slow", "minutes": 1}, "minutes: .* it has seconds"),
-        ({"name": "gateway_520", "status": 1}, "it has none"),
+        ({"name": "rate_limt"}, "; did you mean 'rate_limit'"),
+        (
+            {"name": "slow", "minutes": 1},
+            "minutes: .* it takes seconds: a number from 0 to 86400; 1.0 if left out",
+        ),
+        (
+            {"name": "server_error", "x": 1},
+            "takes status: .*; body: one of 'html', 'json', 'empty'; 'html' if",
+        ),
+        ({"name": "gateway_520", "status": 1}, "it takes none"),
+        (
+            {"name": "socket_drop", "after": "response.dome"},
+            "after: allowed is the type of a server event, got 'response.dome'; did you mean 'response.done'",
+        ),
+        ({"name": "session_expired", "after": "telepathy"}, "after: allowed .*, got 'telepathy'$"),
+        ({"name": "session_expired", "after": 7}, "after: allowed"),
         ({"name": "slow", "seconds": -1}, "seconds: allowed is a number from 0"),
         ({"name": "slow", "seconds": "1"}, "seconds: allowed is a number"),
         ({"name": "server_error", "body": "pdf"}, "body: allowed is one of 'html'"),
@@ -330,6 +344,11 @@ def test_the_data_channel_suffers_too(sim: Simulator) -> None:
 def test_what_is_wrong_with_a_fault_is_named(arguments: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Simulator().fault(**arguments)
+
+
+@pytest.mark.parametrize("after", ["response.done", "session.output_transcript.delta", "error"])
+def test_a_fault_may_wait_for_any_server_event(after: str) -> None:
+    assert Simulator().fault("socket_drop", after=after).settings == {"after": after}
 
 
 def test_every_fault_is_described_and_takes_its_own_defaults() -> None:

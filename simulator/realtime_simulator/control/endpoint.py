@@ -20,6 +20,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from realtime_simulator.credentials import Credentials
+from realtime_simulator.faults.catalog import FAULTS
 from realtime_simulator.http import body
 from realtime_simulator.outgoing import is_loopback
 from realtime_simulator.problem import ApiProblem
@@ -71,6 +72,7 @@ class Endpoint:
             "calls/{call_id}/press": ("POST", self._press),
             "calls/{call_id}/say": ("POST", self._say),
             "faults": ("POST", self._fault),
+            "faults/known": ("GET", self._known_faults),
             "faults/clear": ("POST", self._clear_faults),
             "scenario": ("POST", self._scenario),
             "advance": ("POST", self._advance),
@@ -157,6 +159,20 @@ class Endpoint:
             "rate": fault.rate,
             "times": fault.times,
             **fault.settings,
+        }
+
+    async def _known_faults(self, request: Request) -> Any:
+        return {
+            "faults": {
+                name: {
+                    "what": kind.doc,
+                    "settings": {
+                        key: {"allowed": setting.allowed, "default": setting.default}
+                        for key, setting in kind.settings.items()
+                    },
+                }
+                for name, kind in FAULTS.items()
+            }
         }
 
     async def _clear_faults(self, request: Request) -> Any:

@@ -6,6 +6,8 @@ happens, not what happens then.
 
 from __future__ import annotations
 
+import difflib
+import functools
 import random
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,6 +15,8 @@ from types import TracebackType
 from typing import Any, Self
 
 import attrs
+
+from realtime_simulator import schema
 
 HEADER = "x-simulator-fault"
 """A request with this header requests a fault of its own."""
@@ -87,6 +91,43 @@ class Word:
 
 
 @attrs.frozen
+class EventType:
+    """A setting that is the type of a server event, of any kind of session; every event if left out."""
+
+    default: None = None
+
+    @property
+    def allowed(self) -> str:
+        return "the type of a server event"
+
+    def accepts(self, value: object) -> bool:
+        return isinstance(value, str) and value in _server_events()
+
+    def read(self, text: str) -> str:
+        return text
+
+
+Setting = Number | Word | EventType
+
+
+def describe(setting: Setting) -> str:
+    """Return what a setting allows, and what it is by default."""
+    otherwise = "" if setting.default is None else f"; {setting.default!r} if left out"
+    return f"{setting.allowed}{otherwise}"
+
+
+@functools.cache
+def _server_events() -> frozenset[str]:
+    unions = ("RealtimeServerEvent", "RealtimeTranslationServerEvent")
+    return frozenset(name for union in unions for name in schema.event_schemas(union))
+
+
+def _did_you_mean(given: object, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(str(given)[:200], list(known), 1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+@attrs.frozen
 class Kind:
     """One kind of fault.
 
@@ -96,7 +137,7 @@ class Kind:
     """
 
     doc: str
-    settings: Mapping[str, Number | Word] = attrs.field(factory=dict)
+    settings: Mapping[str, Setting] = attrs.field(factory=dict)
 
 
 FAULTS: Mapping[str, Kind] = {
@@ -125,9 +166,9 @@ FAULTS: Mapping[str, Kind] = {
     "peer_hangup": Kind("the other side hangs up", {"seconds": Number(1.0)}),
     "sideband_404": Kind("sidebands on a call are answered 404 at first", {"milliseconds": Number(100.0)}),
     # In a session.
-    "socket_drop": Kind("the WebSocket is cut without a close frame", {"after": Word(None)}),
+    "socket_drop": Kind("the WebSocket is cut without a close frame", {"after": EventType()}),
     "session_expired": Kind(
-        "the session ends with the error `session_expired` and close code 1001", {"after": Word(None)}
+        "the session ends with the error `session_expired` and close code 1001", {"after": EventType()}
     ),
     "unknown_event": Kind(
         "events of an unknown type come in between", {"type": Word("response.telepathy.delta")}
@@ -154,14 +195,16 @@ def check_settings(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """
     kind = FAULTS.get(name)
     if kind is None:
-        raise ValueError(f"name: there is no fault {name!r}; there are {', '.join(FAULTS)}")
+        near = _did_you_mean(name, FAULTS)
+        raise ValueError(f"name: there is no fault {name!r}; there are {', '.join(FAULTS)}{near}")
     for key, value in given.items():
         setting = kind.settings.get(key)
         if setting is None:
-            known = ", ".join(kind.settings) or "none"
-            raise ValueError(f"{key}: the fault {name!r} has no such setting; it has {known}")
+            takes = "; ".join(f"{one}: {describe(known)}" for one, known in kind.settings.items()) or "none"
+            raise ValueError(f"{key}: the fault {name!r} has no such setting; it takes {takes}")
         if not setting.accepts(value):
-            raise ValueError(f"{key}: allowed is {setting.allowed}, got {value!r}")
+            near = _did_you_mean(value, _server_events()) if isinstance(setting, EventType) else ""
+            raise ValueError(f"{key}: allowed is {setting.allowed}, got {value!r}{near}")
     return {key: given.get(key, setting.default) for key, setting in kind.settings.items()}
 
 
