@@ -18,6 +18,7 @@ from concurrent.futures import Future
 from http import HTTPStatus
 from typing import Any
 
+import h11
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.config import Config
@@ -32,6 +33,8 @@ from realtime_simulator.problem import ApiProblem
 logger: logging.Logger = logging.getLogger("realtime_simulator")
 HEAD_SECONDS = 20.0
 """How long the head of a request may last."""
+BODY_SECONDS = 30.0
+"""How long its body may last, whoever reads it."""
 _KEY = "realtime_simulator.reset"
 _GRACE_SECONDS = 1.0
 MAX_FRAME_BYTES = 24 * 1024 * 1024
@@ -75,44 +78,73 @@ class HttpProtocol(H11Protocol):
         super().__init__(*args, **options)
         self.app: ASGIApp = with_reset(self.app, lambda: self.transport)
         self.logger = SILENT
-        self._head_timer: asyncio.TimerHandle | None = None
+        self._owed: tuple[str, int] | None = None
+        self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._head_timer = self.loop.call_later(HEAD_SECONDS, self._refuse_late)
+        self._expect(("head", 0))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_timer()
+        self._expect(None)
         super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Read, and see what the client is still to send: a head, a body or nothing."""
+        super().data_received(data)
+        if self.transport.get_protocol() is not self:
+            return
+        cycle: object = self.cycle
+        if self.conn.their_state is h11.SEND_BODY:
+            self._expect(("body", id(cycle)))
+        elif self.conn.their_state is h11.IDLE and self.conn.trailing_data[0]:
+            self._expect(("head", id(cycle) if cycle is not None else 0))
+        else:
+            self._expect(None)
 
     def handle_websocket_upgrade(self, event: Any) -> None:
         """Switch to the WebSocket protocol; the timer would keep this one, and its session, in memory."""
-        self._stop_timer()
+        self._expect(None)
         super().handle_websocket_upgrade(event)
 
-    def _stop_timer(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
+    def _expect(self, owed: tuple[str, int] | None) -> None:
+        """Wait for what the client is still to send, from now on unless it was awaited before."""
+        if owed == self._owed:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._owed, self._timer = owed, None
+        if owed is not None:
+            self._set_timer(owed[0])
+
+    def _set_timer(self, what: str) -> None:
+        seconds = HEAD_SECONDS if what == "head" else BODY_SECONDS
+        self._timer = self.loop.call_later(seconds, self._too_slow, what)
+
+    def _too_slow(self, what: str) -> None:
+        """End the connection of a client that has not sent a head or a body in time."""
+        if what == "body" and self.flow.read_paused:
+            self._set_timer(what)  # it is the application that does not read
+            return
+        self._owed = self._timer = None
+        cycle: Any = self.cycle  # uvicorn's types claim that there always is one
+        # One answer a request: the last one's was sent before a new head, or may have been before its body.
+        may_answer = cycle is None or (
+            cycle.response_complete if what == "head" else not cycle.response_started
+        )
+        problem = ApiProblem(f"The request's {what} did not arrive in time.", status=408)
+        self._refuse(problem, may_answer=may_answer)
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no HTTP, or has too long a head."""
-        self._refuse(ApiProblem("This is no HTTP/1.1 request, or its head is too long.", status=400))
+        cycle: object = self.cycle
+        problem = ApiProblem("This is no HTTP/1.1 request, or its head is too long.", status=400)
+        self._refuse(problem, may_answer=cycle is None)
 
-    def _refuse_late(self) -> None:
-        """Refuse a client that has not sent a whole head in time."""
-        self._head_timer = None
-        if not self._has_request() and self.transport.get_protocol() is self:
-            self._refuse(ApiProblem("The request's head did not arrive in time.", status=408))
-
-    def _has_request(self) -> bool:
-        cycle: object = self.cycle  # uvicorn's types claim that there always is one
-        return cycle is not None
-
-    def _refuse(self, problem: ApiProblem) -> None:
+    def _refuse(self, problem: ApiProblem, *, may_answer: bool) -> None:
         # Past h11, which may be in a state in which it refuses to speak.
         content = json.dumps(problem.envelope()).encode()
-        if not self._has_request() and not self.transport.is_closing():
+        if may_answer and not self.transport.is_closing():
             head = (
                 f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}\r\nconnection: close\r\n"
                 f"content-type: application/json\r\ncontent-length: {len(content)}\r\n\r\n"

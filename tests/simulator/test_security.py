@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -74,6 +75,85 @@ def test_a_head_that_never_ends_is_not_waited_for(sim: Simulator, monkeypatch: p
         assert envelope(exchange(sim, b"GET /v1"))[0] == 408
         sim.advance(101)
         assert connection.recv(100).startswith(b"HTTP/1.1 401")
+
+
+def trickled(sim: Simulator, first: bytes, until: bytes = b"") -> bytes:
+    """What is answered to a client that goes on a byte at a time, without end.
+
+    Args:
+        sim: The simulator.
+        first: What is sent at once.
+        until: What has to be answered before it goes on.
+    """
+    host, port = sim.base_url.removeprefix("http://").removesuffix("/v1").split(":")
+    answer = b""
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        connection.sendall(first)
+        while until not in answer:
+            answer += connection.recv(65536)
+        connection.settimeout(0.01)
+        while True:
+            try:
+                connection.sendall(b"x")
+                piece = connection.recv(65536)
+            except TimeoutError:
+                continue
+            except ConnectionError:
+                return answer
+            if not piece:
+                return answer
+            answer += piece
+
+
+HEAD = f"POST {SECRETS} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+
+
+def test_a_second_head_that_never_ends_is_not_waited_for(
+    sim: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "HEAD_SECONDS", 0.3)
+    first = (
+        f"{HEAD}Authorization: Bearer {sim.api_key}\r\nContent-Length: 2\r\n\r\n{{}}GET /v1 HTTP/1.1\r\nX: "
+    )
+    answer = trickled(sim, first.encode(), until=b"ek_")
+    assert answer.startswith(b"HTTP/1.1 200") and b"HTTP/1.1 408" in answer
+    assert b"The request's head did not arrive in time." in answer
+
+
+@pytest.mark.parametrize("path", [SECRETS, "/v1/realtime/calls", "/nowhere"])
+def test_a_body_that_nobody_reads_and_that_never_ends_is_not_waited_for(
+    sim: Simulator, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setattr(server, "BODY_SECONDS", 0.3)
+    # Without a key, the answer comes at once, and the body is not read.
+    first = HEAD.replace(SECRETS, path) + "Content-Length: 1000000\r\n\r\n{"
+    answer = trickled(sim, first.encode(), until=b"}")
+    assert answer.startswith((b"HTTP/1.1 401", b"HTTP/1.1 404"))
+
+
+def test_a_body_of_the_control_endpoint_that_never_ends_is_not_waited_for(
+    sim: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "BODY_SECONDS", 0.3)
+    head = HEAD.replace(SECRETS, "/simulator/scenario").replace("Host: x", "Host: localhost")
+    answer = trickled(
+        sim, f"{head}Authorization: Bearer {sim.api_key}\r\nContent-Length: 1000\r\n\r\n".encode()
+    )
+    assert envelope(answer)[0] == 408
+
+
+def test_a_slow_answer_does_not_make_the_client_slow(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A body that waits to be read because the answer is slow was sent in time."""
+    monkeypatch.setattr(server, "BODY_SECONDS", 0.05)
+    with sim.fault("slow", seconds=100) as fault, httpx.Client() as client, ThreadPoolExecutor(1) as pool:
+        headers = {"authorization": f"Bearer {sim.api_key}", "content-type": "application/json"}
+        body = b"{" + b" " * 900_000 + b"}"
+        address = sim.base_url.removesuffix("/v1") + SECRETS
+        answer = pool.submit(client.post, address, content=body, headers=headers, timeout=30)
+        sim.wait_for(lambda: fault.hits == 1)
+        exchange(sim, b"GET /v1 HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nConnection: close\r\n\r\n")
+        sim.advance(101)
+        assert answer.result().status_code == 200
 
 
 def test_who_has_no_key_gets_no_body_read(sim: Simulator) -> None:
