@@ -222,7 +222,9 @@ def record(folder: Path) -> set[str]:
     secrets = {API_KEY, WEBHOOK_SECRET, MCP_TOKEN, "hash-of-a-user", "in-a-query", *_passwords(OFFER)}
     for flavour in FLAVOURS:
         shutil.rmtree(folder / flavour, ignore_errors=True)
-        with Simulator(api_key=API_KEY, webhook_secret=WEBHOOK_SECRET, espeak=False) as simulator:
+        with Simulator(
+            pacing="none", api_key=API_KEY, webhook_secret=WEBHOOK_SECRET, espeak=False
+        ) as simulator:
             for case in CASES:
                 argument = case.prepare(simulator)
                 settings = vcr_settings()

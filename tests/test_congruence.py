@@ -52,7 +52,7 @@ def test_the_simulator_answers_as_the_snapshot_does(case: Case, flavour: str) ->
     path: Path = FOLDER / flavour / f"{case.name}.yaml"
     [interaction] = yaml.safe_load(path.read_text())["interactions"]
     request, recorded = interaction["request"], interaction["response"]
-    with Simulator(espeak=False) as simulator:
+    with Simulator(pacing="none", espeak=False) as simulator:
         argument = case.prepare(simulator)
         key = argument if argument.startswith("ek_") else simulator.api_key
         headers = {"authorization": f"Bearer {'wrong' if case.name == 'refused.wrong_key' else key}"}

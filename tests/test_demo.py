@@ -70,7 +70,7 @@ def test_makes_a_call_to_the_simulator_and_shows_every_step(tmp_path: Path) -> N
 
 
 def test_live_calls_what_the_environment_names(tmp_path: Path) -> None:
-    with Simulator() as simulator:
+    with Simulator(pacing="none") as simulator:
         result = realtime(
             "demo",
             "--live",
@@ -87,7 +87,7 @@ def test_live_calls_what_the_environment_names(tmp_path: Path) -> None:
 
 
 def test_a_step_that_fails_is_named_and_fails_the_demo(tmp_path: Path) -> None:
-    with Simulator() as simulator:
+    with Simulator(pacing="none") as simulator:
         result = realtime(
             "demo", "--live", cwd=tmp_path, OPENAI_BASE_URL=simulator.base_url, OPENAI_API_KEY="sk-wrong"
         )

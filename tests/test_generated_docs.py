@@ -32,7 +32,7 @@ ANSWERS = {
 
 @pytest.fixture(scope="module")
 def simulator() -> Iterator[Simulator]:
-    with Simulator() as running:
+    with Simulator(pacing="none") as running:
         yield running
 
 

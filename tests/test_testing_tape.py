@@ -22,7 +22,7 @@ def ask(sim: Simulator, text: str) -> str:
 def tape(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A tape of one question, recorded with the address and the key of the environment."""
     path = tmp_path / "tape.jsonl"
-    with Simulator(espeak=False) as api:
+    with Simulator(pacing="none", espeak=False) as api:
         monkeypatch.setenv("OPENAI_BASE_URL", api.base_url)
         monkeypatch.setenv("OPENAI_API_KEY", api.api_key)
         with record_session(path) as sim:

@@ -113,7 +113,7 @@ def main() -> None:
     given = json.load(sys.stdin)
     session = {**given["session"], "output_modalities": ["text"]}
     found: dict[str, Mapping[str, int]] = {}
-    with Simulator() as simulator:
+    with Simulator(pacing="none") as simulator:
         simulator.on_response(sequence(*[call_tool("add", {"a": 1, "b": 2}), "Three."] * 2))
         threading.setprofile(count)
         sys.setprofile(count)

@@ -80,8 +80,9 @@ def arguments(program: str = PROGRAM) -> argparse.ArgumentParser:
     add("--ears-model", metavar="M", help="its model (gpt-4o-mini-transcribe)")
     add("--voice", metavar="URL", help="endpoint that speaks (VOICE_API_KEY)")
     add("--voice-model", metavar="M", help="its model (gpt-4o-mini-tts)")
-    add("--first-audio", type=_seconds, metavar="SECONDS", help="until a response's first output (0)")
-    add("--speed", type=_seconds, metavar="FACTOR", help="pace of answers; 1 is real time, 0 at once (0)")
+    add("--pacing", default="real", choices=("real", "none"), help="as the service, or at once (real)")
+    add("--first-audio", type=_seconds, metavar="SECONDS", help="until a response's first output (0.3)")
+    add("--speed", type=_seconds, metavar="FACTOR", help="pace of answers; 1 is real time, 0 at once (12)")
     add("--seed", type=int, metavar="N", help="makes ids repeatable")
     add("--clock", metavar="TIME", help="time of day that stands still, such as 2026-01-15T12:00:00Z")
     add("--model", action="append", default=[], metavar="NAME", help="a further model's name to accept")
@@ -243,7 +244,9 @@ def _serve(words: list[str], program: str) -> int:
 
 
 def _simulator(options: argparse.Namespace) -> Simulator:
-    from realtime_simulator.engine.turn import Pacing
+    import attrs
+
+    from realtime_simulator.engine.turn import AT_ONCE, REAL
     from realtime_simulator.simulator import Simulator
 
     simulator = Simulator(
@@ -259,6 +262,7 @@ def _simulator(options: argparse.Namespace) -> Simulator:
         clock=options.clock,
         models=options.model,
         profile=options.profile,
+        pacing="none" if options.pacing == "none" else None,
     )
     _converse(simulator, options)
     if options.scenario:
@@ -266,7 +270,7 @@ def _simulator(options: argparse.Namespace) -> Simulator:
     chosen = {"first_audio": options.first_audio, "speed": options.speed}
     chosen = {name: value for name, value in chosen.items() if value is not None}
     if chosen:
-        simulator.pace(Pacing(**chosen))
+        simulator.pace(attrs.evolve(AT_ONCE if options.pacing == "none" else REAL, **chosen))
     return simulator
 
 

@@ -23,8 +23,9 @@ _REMOVED = ("OPENAI_ORG_ID", "OPENAI_PROJECT_ID")
 
 @pytest.fixture
 def realtime_simulator_options() -> Mapping[str, Any]:
-    """Return keyword arguments for `Simulator`: audio is kept, unless you define a fixture of this name."""
-    return {"keep_audio": True}
+    """Return keyword arguments for `Simulator`: audio is kept and answers come at once, unless you define a
+    fixture of this name."""
+    return {"keep_audio": True, "pacing": "none"}
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from starlette.types import ASGIApp
 
 from realtime_simulator.assembly import Assembly, assemble
 from realtime_simulator.clock import read_time
-from realtime_simulator.engine.turn import Pacing
+from realtime_simulator.engine.turn import AT_ONCE, REAL, PacingLike, chosen_pacing
 from realtime_simulator.faults.catalog import Fault, Faults
 from realtime_simulator.problem import ApiProblem
 from realtime_simulator.records import MAX_AUDIO_SECONDS, Call, Records, RequestRecord, SessionRecord
@@ -57,7 +57,8 @@ class Simulator:
         port: The port; 0 chooses a free one.
         api_key: The project key to accept; a random one if None.
         webhook_secret: What webhooks are signed with, `whsec_…`; a random one if None.
-        pacing: How fast the model answers; at once if None.
+        pacing: How fast the model answers: about as the service if None (0.3 s until the first output, then
+            12 times real time), at once if `none`, which is for fast tests.
         session_seconds: How long a session lasts; 3600 in the API.
         rtc_addresses: The addresses on which calls receive audio and data; loopback by default.
         rtc_loopback_only: Whether only the loopback candidates of an offer are used.
@@ -91,7 +92,7 @@ class Simulator:
         port: int = 0,
         api_key: str | None = None,
         webhook_secret: str | None = None,
-        pacing: Pacing | None = None,
+        pacing: PacingLike = None,
         session_seconds: float = 3600.0,
         rtc_addresses: Sequence[str] = (LOOPBACK,),
         rtc_loopback_only: bool = True,
@@ -115,7 +116,7 @@ class Simulator:
             port=port,
             api_key=api_key or f"sk-sim-{secrets.token_hex(16)}",
             webhook_secret=webhook_secret or random_secret,
-            pacing=pacing or Pacing(),
+            pacing=chosen_pacing(pacing, REAL if replay is None else AT_ONCE),
             session_seconds=session_seconds,
             rtc_addresses=tuple(rtc_addresses),
             rtc_loopback_only=rtc_loopback_only,
@@ -287,13 +288,13 @@ class Simulator:
         """
         self._behavior.mcp_servers[server_label] = tools
 
-    def pace(self, pacing: Pacing) -> None:
+    def pace(self, pacing: PacingLike) -> None:
         """Set how fast the model answers in the sessions to come.
 
         Args:
-            pacing: Time to first output, and speed against real time; 0 is at once.
+            pacing: Time to first output, and speed against real time; `none` is at once, None as the service.
         """
-        self._settings.pacing = pacing
+        self._settings.pacing = chosen_pacing(pacing)
 
     def load_scenario(self, scenario: str | os.PathLike[str]) -> None:
         """Add the rules of a YAML file; earlier rules apply where the file has none.

@@ -75,7 +75,7 @@ def browser_energy(pcm: bytes) -> float:
 
 
 def test_a_page_talks_with_the_simulator(page: Page) -> None:
-    with Simulator(keep_audio=True) as simulator:
+    with Simulator(pacing="none", keep_audio=True) as simulator:
         location = page.evaluate(
             "([url, key, session]) => dial(url, key, session)",
             [simulator.base_url, simulator.api_key, SESSION],
@@ -115,7 +115,7 @@ def test_a_page_talks_with_the_simulator(page: Page) -> None:
 
 
 def test_a_page_that_has_only_a_client_secret_talks_too(page: Page) -> None:
-    with Simulator(keep_audio=True) as simulator:
+    with Simulator(pacing="none", keep_audio=True) as simulator:
         with RealtimeClient(simulator.api_key, base_url=simulator.base_url) as client:
             secret = client.client_secrets.create(SESSION).to_browser()
         page.reload()

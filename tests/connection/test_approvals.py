@@ -123,7 +123,7 @@ def test_a_program_that_only_iterates_gets_the_answer_too(flavour: Flavour) -> N
 def test_a_turn_is_followed_where_the_server_goes_on_by_itself(
     flavour: Flavour, answer: Any, approve: bool, text: str
 ) -> None:
-    with Simulator() as simulator:
+    with Simulator(pacing="none") as simulator:
         simulator.mcp_server("shop", [{"name": "buy", "input_schema": {"type": "object"}}])
         simulator.on_response(answer, match="Buy")
         client = {"api_key": simulator.api_key}

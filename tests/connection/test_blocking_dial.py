@@ -22,7 +22,7 @@ SESSION = {"type": "realtime", "model": "gpt-realtime"}
 
 @pytest.fixture(scope="module")
 def simulator() -> Iterator[Simulator]:
-    with Simulator() as running:
+    with Simulator(pacing="none") as running:
         yield running
 
 

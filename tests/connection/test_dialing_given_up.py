@@ -55,7 +55,7 @@ def test_a_call_is_given_up_at_any_moment(step: str | None) -> None:
         gc.collect()
         assert unseen == []
 
-    with Simulator() as simulator:
+    with Simulator(pacing="none") as simulator:
         asyncio.run(main(simulator))
         simulator.wait_for(lambda: all(call.ended for call in simulator.calls))
         assert {call.ended for call in simulator.calls} <= {"hangup"}

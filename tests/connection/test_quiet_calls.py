@@ -65,7 +65,7 @@ def test_dialling_shows_neither_key_nor_passwords(log: pytest.LogCaptureFixture,
                 assert not any(word in shown for word in passwords(connection.call.sdp_answer, offers[0]))
                 return [secret.value, *passwords(connection.call.sdp_answer, offers[0])]
 
-    with Simulator() as simulator, pytest.MonkeyPatch.context() as monkey:
+    with Simulator(pacing="none") as simulator, pytest.MonkeyPatch.context() as monkey:
         simulator.on_response(ANSWER)
         secrets = asyncio.run(main(simulator, monkey))
     assert_quiet(written(log), simulator.api_key, *secrets)
@@ -81,7 +81,7 @@ def test_a_call_with_a_client_secret_alone_ends_without_a_warning(log: pytest.Lo
         ):
             pass
 
-    with Simulator() as simulator:
+    with Simulator(pacing="none") as simulator:
         asyncio.run(main(simulator))
         simulator.wait_for(lambda: simulator.calls[0].ended is not None)
     assert [record for record in log.records if record.levelname == "WARNING"] == []
@@ -96,7 +96,7 @@ def _keeping_offers(build: Any, offers: list[str]) -> Any:
 
 
 def test_answering_shows_neither_key_nor_payload(flavour: Flavour, log: pytest.LogCaptureFixture) -> None:
-    with Simulator() as simulator:
+    with Simulator(pacing="none") as simulator:
         simulator.on_response(ANSWER)
         call = simulator.incoming_call("http://127.0.0.1:9/nobody", wait=False)
         client = flavour.client(base_url=simulator.base_url, api_key=simulator.api_key)

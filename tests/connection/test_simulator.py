@@ -34,7 +34,7 @@ def connected(flavour: Flavour, sim: Simulator, **options: Any) -> Any:
 
 
 def test_a_turn_from_asking_to_usage(flavour: Flavour) -> None:
-    with Simulator() as sim, connected(flavour, sim, session=SESSION) as connection:
+    with Simulator(pacing="none") as sim, connected(flavour, sim, session=SESSION) as connection:
         turn = connection.ask("Say something.")
         assert turn.status == "completed"
         assert turn.transcript
@@ -55,7 +55,7 @@ def test_a_turn_that_failed_has_the_reason(flavour: Flavour) -> None:
 
 
 def test_speech_is_heard_and_answered(flavour: Flavour) -> None:
-    with Simulator() as sim, connected(flavour, sim, session=SESSION) as connection:
+    with Simulator(pacing="none") as sim, connected(flavour, sim, session=SESSION) as connection:
         with connection.expect("response.done") as done:
             connection.append_audio(audio.silence(500))
             connection.commit_audio()
@@ -64,7 +64,7 @@ def test_speech_is_heard_and_answered(flavour: Flavour) -> None:
 
 
 def test_turns_follow_each_other(flavour: Flavour) -> None:
-    with Simulator() as sim, connected(flavour, sim, session=SESSION) as connection:
+    with Simulator(pacing="none") as sim, connected(flavour, sim, session=SESSION) as connection:
         assert connection.ask("one").status == "completed"
         assert connection.ask("two").status == "completed"
         ids = [item.id for item in connection.items]
@@ -91,7 +91,7 @@ def test_a_response_can_be_made_from_items_of_the_session(flavour: Flavour) -> N
 
 
 def test_other_kinds_of_sessions(flavour: Flavour) -> None:
-    with Simulator() as sim:
+    with Simulator(pacing="none") as sim:
         built: Any = TranscriptionSessionBuilder("gpt-4o-transcribe")
         with connected(flavour, sim, session=built) as connection:
             assert connection.session.type == "transcription"
@@ -101,7 +101,7 @@ def test_other_kinds_of_sessions(flavour: Flavour) -> None:
 
 
 def test_no_call_no_sideband(flavour: Flavour) -> None:
-    with Simulator() as sim, pytest.raises(NotFoundError, match="isn't ready yet"):
+    with Simulator(pacing="none") as sim, pytest.raises(NotFoundError, match="isn't ready yet"):
         connected(flavour, sim, call_id="rtc_u1_none").__enter__()
 
 
@@ -140,7 +140,7 @@ def test_a_call_is_dialled_watched_and_hung_up(tmp_path: Path) -> None:
         assert progress == ["offer", "call", "ice", "dtls", "data channel"]
         sim.wait_for(lambda: sim.calls[0].ended)
 
-    with Simulator() as sim:
+    with Simulator(pacing="none") as sim:
         asyncio.run(main(sim))
     heard = array("h", audio.read_wav(tmp_path / "reply.wav"))
     assert max(heard) > 1000
@@ -153,7 +153,7 @@ def hours(day: str) -> str:
 
 @pytest.mark.parametrize("session", [None, SESSION, SESSION.build(), SESSION.tool(hours)])
 def test_tools_are_declared_and_run_from_one_place(flavour: Flavour, session: Any) -> None:
-    with Simulator() as sim:
+    with Simulator(pacing="none") as sim:
         sim.on_response(sequence(call_tool("hours", {"day": "Mon"}), "Nine."))
         with connected(flavour, sim, model="gpt-realtime", session=session, tools=[hours]) as connection:
             turn = connection.ask("When?")
@@ -201,7 +201,7 @@ def test_an_interruption_without_turn_detection_stops_clears_and_cuts(flavour: F
 
 
 def test_tools_that_nobody_runs_or_knows_are_warned_of(flavour: Flavour) -> None:
-    with Simulator() as sim:
+    with Simulator(pacing="none") as sim:
         with (
             connected(flavour, sim, session=SESSION.tool(hours)) as connection,
             pytest.warns(SessionConfigWarning, match="tools hours: nobody runs them"),

@@ -49,7 +49,10 @@ def hanging() -> Iterator[tuple[Callable[[], str], list[str], threading.Event]]:
 
 def test_calls_of_the_simulator_are_answered_and_followed_to_the_message(flavour: Flavour) -> None:
     toolbox = tools.Toolbox([book_room])
-    with Simulator() as simulator, connected(flavour, simulator, TEXT.tools(toolbox)) as connection:
+    with (
+        Simulator(pacing="none") as simulator,
+        connected(flavour, simulator, TEXT.tools(toolbox)) as connection,
+    ):
         simulator.on_response(
             sequence(
                 call_tool("book_room", {"room": "Elm", "nights": "many"}),
@@ -71,7 +74,7 @@ def test_calls_of_the_simulator_are_answered_and_followed_to_the_message(flavour
 @pytest.mark.parametrize("is_approved", [True, False])
 def test_mcp_calls_of_the_simulator_wait_for_approval(flavour: Flavour, is_approved: bool) -> None:
     session = TEXT.mcp("shop", server_url="https://shop.example/mcp", require_approval="always")
-    with Simulator() as simulator, connected(flavour, simulator, session) as connection:
+    with Simulator(pacing="none") as simulator, connected(flavour, simulator, session) as connection:
         simulator.mcp_server("shop", [{"name": "buy", "input_schema": {"type": "object"}}])
         simulator.on_response(sequence(call_mcp("shop", "buy", {}, output="bought"), "Done."))
         asked: list[Any] = []
@@ -91,7 +94,10 @@ def test_mcp_calls_of_the_simulator_wait_for_approval(flavour: Flavour, is_appro
 
 def test_a_tool_that_outlives_its_time_is_reported_and_not_waited_for(flavour: Flavour, hanging: Any) -> None:
     hang, finished, _ = hanging
-    with Simulator() as simulator, connected(flavour, simulator, TEXT.tools([hang])) as connection:
+    with (
+        Simulator(pacing="none") as simulator,
+        connected(flavour, simulator, TEXT.tools([hang])) as connection,
+    ):
         simulator.on_response(sequence(call_tool("hang", {}), "It hangs."))
         connection.run_tools([hang], timeout=0.1)
         turn = connection.ask("Hang.")
@@ -102,7 +108,7 @@ def test_a_tool_that_outlives_its_time_is_reported_and_not_waited_for(flavour: F
 
 def test_closing_does_not_wait_for_a_tool_without_a_limit(flavour: Flavour, hanging: Any) -> None:
     hang, finished, begun = hanging
-    with Simulator() as simulator:
+    with Simulator(pacing="none") as simulator:
         with connected(flavour, simulator, TEXT.tools([hang])) as connection:
             simulator.on_response(sequence(call_tool("hang", {}), "It hangs."))
             connection.run_tools([hang], timeout=None)
@@ -128,7 +134,7 @@ def test_a_program_ends_although_a_tool_hangs(hanging: Any) -> None:
             connection.run_tools([hang], timeout=0.1)
             assert (await connection.ask("Hang.")).text == "It hangs."
 
-    with Simulator() as simulator:
+    with Simulator(pacing="none") as simulator:
         simulator.on_response(sequence(call_tool("hang", {}), "It hangs."))
         asyncio.run(main(simulator))
     assert finished == []

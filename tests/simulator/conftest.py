@@ -11,7 +11,7 @@ from realtime_simulator import Simulator
 
 @pytest.fixture(scope="module")
 def sim() -> Iterator[Simulator]:
-    with Simulator(espeak=False, keep_audio=True) as simulator:
+    with Simulator(pacing="none", espeak=False, keep_audio=True) as simulator:
         yield simulator
 
 

@@ -26,7 +26,7 @@ SECRETS = "/v1/realtime/client_secrets"
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Simulator]:
-    with Simulator(espeak=False) as simulator:
+    with Simulator(pacing="none", espeak=False) as simulator:
         yield simulator
 
 
@@ -241,7 +241,9 @@ def test_only_the_projects_key_controls(sim: Simulator, control: httpx.Client) -
 @pytest.mark.parametrize(("host", "status"), [("192.0.2.7", 403), ("127.0.0.1", 200), ("::1", 200)])
 def test_only_this_machine_controls(host: str, status: int) -> None:
     async def main() -> httpx.Response:
-        application = Endpoint(Simulator(), Credentials("sk-x", AdvancingClock(), Ids())).application()
+        application = Endpoint(
+            Simulator(pacing="none"), Credentials("sk-x", AdvancingClock(), Ids())
+        ).application()
         transport = httpx.ASGITransport(application, client=(host, 5000))
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             return await client.get("/simulator/calls", headers={"authorization": "Bearer sk-x"})

@@ -30,7 +30,7 @@ SECRETS = "/realtime/client_secrets"
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Simulator]:
-    with Simulator(espeak=False, seed=5) as simulator:
+    with Simulator(pacing="none", espeak=False, seed=5) as simulator:
         yield simulator
 
 
@@ -343,7 +343,7 @@ def test_the_data_channel_suffers_too(sim: Simulator) -> None:
 )
 def test_what_is_wrong_with_a_fault_is_named(arguments: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        Simulator().fault(**arguments)
+        Simulator(pacing="none").fault(**arguments)
 
 
 @pytest.mark.parametrize("after", ["response.done", "session.output_transcript.delta", "error"])
@@ -377,7 +377,7 @@ def test_nulls_leave_what_is_there_and_what_is_required() -> None:
 
 def test_a_client_that_leaves_while_stalled_holds_nothing_up() -> None:
     request = f"POST /v1{SECRETS} HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{{}}"
-    with Simulator() as own, own.fault("stall") as fault:
+    with Simulator(pacing="none") as own, own.fault("stall") as fault:
         host, port = own.base_url.removeprefix("http://").removesuffix("/v1").split(":")
         with socket.create_connection((host, int(port))) as connection:
             connection.sendall(request.encode())

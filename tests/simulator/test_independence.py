@@ -47,7 +47,7 @@ for name in {MODULES!r}:
         importlib.import_module(name)
 import httpx
 from realtime_simulator import Simulator
-with Simulator() as sim:
+with Simulator(pacing="none") as sim:
     url = f"{{sim.base_url}}/realtime/client_secrets"
     answer = httpx.post(url, headers={{"authorization": f"Bearer {{sim.api_key}}"}}, json={{}})
 print(json.dumps(answer.json()["value"][:3]))

@@ -100,7 +100,7 @@ def answer(turn: Turn) -> Action:
 
 
 def test_it_takes_every_event_over_websockets() -> None:
-    with Simulator(espeak=False) as sim:
+    with Simulator(pacing="none", espeak=False) as sim:
         sim.on_response(answer)
         sim.mcp_server("shop", [{"name": "buy", "input_schema": {"type": "object"}, "description": "Buys."}])
         reports = official(sim)
@@ -118,7 +118,7 @@ def test_it_takes_every_event_over_websockets() -> None:
 
 def test_it_takes_every_event_beside_a_call() -> None:
     async def main() -> None:
-        async with Simulator(espeak=False) as sim, Caller(sim) as caller:
+        async with Simulator(pacing="none", espeak=False) as sim, Caller(sim) as caller:
             sim.on_response(lambda turn: say("hello"))
             await caller.connect()
             reports = await asyncio.to_thread(official, sim, call_id=sim.calls[0].id)

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 
 def test_what_it_did_through_one_simulator_is_played_to_it_by_another(tmp_path: Path) -> None:
     tape = tmp_path / "tape.jsonl"
-    with Simulator(espeak=False) as api:
+    with Simulator(pacing="none", espeak=False) as api:
         api.on_response(answer)
         api.mcp_server("shop", [{"name": "buy", "input_schema": {"type": "object"}}])
         with Simulator(record=tape, upstream=api.base_url, upstream_key=api.api_key) as recorder:

@@ -56,7 +56,7 @@ def talk(
 
 @pytest.fixture(scope="module")
 def upstream() -> Iterator[Simulator]:
-    with Simulator(espeak=False) as simulator:
+    with Simulator(pacing="none", espeak=False) as simulator:
         yield simulator
 
 

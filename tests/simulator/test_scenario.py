@@ -420,7 +420,8 @@ def test_a_file_says_what_python_can_say() -> None:
         ("responses:\n  - {say: x, times: 0}", "at least 1, got 0"),
         ("responses:\n  - {say: x, times: 1.5}", "whole number"),
         ("pacing: {speed: -1}", "pacing.speed: allowed is a number of at least 0"),
-        ("pacing: {sped: 1}", "pacing.sped: there is no such field; there are first_audio, speed"),
+        ("pacing: {sped: 1}", "pacing.sped: there is no such field; there are first_audio, speed, transcript"),
+        ("pacing: slow", "pacing: "),
         ("heard: [x, 3]", r"heard\[1\]: expected a text"),
         ("faults: [{name: flood}]", r"faults\[0\]: name: there is no fault 'flood'"),
         ("faults: [{name: slow, rate: 2}]", "rate: allowed is"),
@@ -479,7 +480,7 @@ def said(item: dict[str, Any]) -> str:
 
 
 def test_a_session_with_the_default_calls_a_named_tool_then_says_so() -> None:
-    with Simulator(espeak=False) as sim:
+    with Simulator(pacing="none", espeak=False) as sim:
         call, message = ask_over_websocket(sim, ["Please book room 7 nights"], [BOOK])
     assert (call["type"], call["name"]) == ("function_call", "book_room")
     assert json.loads(call["arguments"])["nights"] == 7
@@ -492,7 +493,7 @@ def test_a_simulator_plays_a_file_and_what_it_is_told_while_it_runs(tmp_path: Pa
     path.write_text("responses:\n  - {match: book, call_tool: book_room, arguments: {nights: 2}}\n")
     broken = tmp_path / "broken.yaml"
     broken.write_text("responses:\n  - {say: x}\n  - {sai: y}\n")
-    with Simulator(espeak=False) as sim:
+    with Simulator(pacing="none", espeak=False) as sim:
         sim.load_scenario(path)
         sim.on_response("Bye.", match="bye")
         with pytest.raises(ScenarioError, match=r"broken.yaml, line 3: responses\[1\].sai"):
@@ -505,7 +506,7 @@ def test_a_simulator_plays_a_file_and_what_it_is_told_while_it_runs(tmp_path: Pa
 
 
 def test_a_file_says_what_users_say_how_fast_it_goes_and_what_fails(tmp_path: Path) -> None:
-    sim = Simulator(espeak=False)
+    sim = Simulator(pacing="none", espeak=False)
     sim.play_scenario(
         "heard: [One.]\npacing: {first_audio: 2}\nfaults: [{name: gateway_520, on: client_secrets.create}]"
     )

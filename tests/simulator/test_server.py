@@ -30,7 +30,7 @@ def secret(sim: Simulator) -> int:
 
 def test_it_serves_on_a_free_loopback_port_until_the_block_ends() -> None:
     before = threading.active_count()
-    with Simulator() as one, Simulator() as two:
+    with Simulator(pacing="none") as one, Simulator(pacing="none") as two:
         assert one.base_url.startswith("http://127.0.0.1:") and one.base_url.endswith("/v1")
         assert one.base_url != two.base_url and one.api_key != two.api_key
         assert one.webhook_secret.startswith("whsec_")
@@ -50,7 +50,7 @@ def test_it_works_with_async_with_and_can_be_entered_again() -> None:
             with pytest.raises(RuntimeError, match="already"):
                 sim.__enter__()
 
-    sim = Simulator(api_key="sk-mine", webhook_secret="whsec_bWluZQ==")
+    sim = Simulator(pacing="none", api_key="sk-mine", webhook_secret="whsec_bWluZQ==")
     asyncio.run(main(sim))
     asyncio.run(main(sim))
     sim.close()
@@ -59,14 +59,14 @@ def test_it_works_with_async_with_and_can_be_entered_again() -> None:
 
 def test_a_keep_alive_connection_does_not_hold_up_its_end() -> None:
     with httpx.Client() as client:
-        with Simulator() as sim:
+        with Simulator(pacing="none") as sim:
             client.get(f"{sim.base_url}/nothing")
         with pytest.raises(httpx.TransportError):
             client.get(f"http://127.0.0.1:{sim._settings.port or 1}/")
 
 
 def test_a_client_that_answers_no_close_does_not_hold_up_its_end(caplog: pytest.LogCaptureFixture) -> None:
-    with socket.socket() as client, Simulator() as sim:
+    with socket.socket() as client, Simulator(pacing="none") as sim:
 
         def read_until(text: bytes) -> None:
             came = b""
@@ -106,7 +106,7 @@ def test_its_end_may_come_amid_a_clients_close(monkeypatch: pytest.MonkeyPatch) 
 
     ended = threading.Event()
     monkeypatch.setattr(WebSocketProtocol, "data_received", end_after)
-    with Simulator() as sim, Socket(sim) as client:
+    with Simulator(pacing="none") as sim, Socket(sim) as client:
         client.ws.close()
         assert ended.wait(20) and faults == []
 
@@ -122,7 +122,7 @@ def test_what_it_accepts_sends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
         made(self, transport)
 
     monkeypatch.setattr(HttpProtocol, "connection_made", look)
-    with Simulator() as sim:
+    with Simulator(pacing="none") as sim:
         assert secret(sim) == 200
     assert options and all(options)
 
@@ -130,7 +130,7 @@ def test_what_it_accepts_sends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_taken_port_is_an_os_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        sim = Simulator(port=port)
+        sim = Simulator(pacing="none", port=port)
         with pytest.raises(OSError, match="in use"):
             sim.__enter__()
     with sim:
@@ -139,20 +139,20 @@ def test_a_taken_port_is_an_os_error() -> None:
 
 def test_an_exception_in_the_block_stops_it_all_the_same() -> None:
     before = threading.active_count()
-    with pytest.raises(KeyError), Simulator():
+    with pytest.raises(KeyError), Simulator(pacing="none"):
         raise KeyError
     assert threading.active_count() == before
 
 
 def test_only_the_latest_records_are_kept() -> None:
-    with Simulator(kept=3) as sim:
+    with Simulator(pacing="none", kept=3) as sim:
         for _ in range(5):
             httpx.get(f"{sim.base_url}/nothing")
         assert len(sim.requests) == 3
 
 
 def test_waiting_for_what_never_comes_times_out() -> None:
-    with Simulator() as sim, pytest.raises(TimeoutError):
+    with Simulator(pacing="none") as sim, pytest.raises(TimeoutError):
         sim.wait_for(lambda: False, timeout=0.01)
 
 

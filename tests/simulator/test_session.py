@@ -5,7 +5,7 @@ import json
 
 import pytest
 from realtime_simulator.engine.effects import End, StopPlaying
-from realtime_simulator.engine.turn import Fail, Pacing, Say, call_tool, say, think
+from realtime_simulator.engine.turn import REAL, Fail, Pacing, PacingLike, Say, call_tool, chosen_pacing, say, think
 
 from .checking import Driven, fits, in_order, message, speech, types
 
@@ -280,6 +280,28 @@ def test_cancelling_before_and_while_the_model_speaks() -> None:
     assert events[-2]["response"]["output"][0]["status"] == "incomplete"
     assert error_of(it.send("response.cancel"))["code"] == "response_cancel_not_active"
     assert it.wait(5) == []
+
+
+def test_the_words_come_ahead_of_their_sound() -> None:
+    it = Driven(pacing=Pacing(speed=1))
+    it.send("response.create")
+    events = it.answer(Say("one two three four", speech("one two three four", milliseconds=2000)))
+    heard = [event["delta"] for event in events if event["type"] == "response.output_audio_transcript.delta"]
+    assert heard == ["one", " two", " three"]
+    assert types(events).count("response.output_audio.delta") == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "made"), [(None, REAL), ("none", Pacing()), (Pacing(speed=1), Pacing(speed=1))]
+)
+def test_the_pace_is_the_services_unless_something_else_is_chosen(given: PacingLike, made: Pacing) -> None:
+    assert chosen_pacing(given) == made
+    assert REAL.first_audio > 0 and REAL.transcript > 0
+
+
+def test_a_pace_that_is_none_is_refused() -> None:
+    with pytest.raises(TypeError, match="expected a Pacing, 'none' or None, got 'slow'"):
+        chosen_pacing("slow")  # type: ignore[arg-type]
 
 
 def test_pacing_spreads_the_events_over_time() -> None:

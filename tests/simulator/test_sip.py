@@ -288,7 +288,7 @@ def test_a_call_that_has_ended_is_held_by_nothing(
 
 
 def test_a_simulator_that_does_not_run_says_so() -> None:
-    sim = Simulator()
+    sim = Simulator(pacing="none")
     for act in (
         lambda: sim.incoming_call("http://127.0.0.1:1/"),
         lambda: sim.hang_up("rtc_x"),

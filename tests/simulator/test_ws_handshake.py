@@ -85,16 +85,16 @@ def test_without_a_good_key_the_connection_is_refused_after_the_handshake(
 
 
 def test_azures_service_refuses_keys_at_the_handshake_and_knows_any_model() -> None:
-    with Simulator(espeak=False, profile="azure") as sim:
+    with Simulator(pacing="none", espeak=False, profile="azure") as sim:
         assert refused(sim, "model=my-deployment", 401, key="wrong")["code"] == "invalid_api_key"
         with Socket(sim, "model=my-deployment") as socket:
             assert socket.recv()["session"]["model"] == "my-deployment"
     with pytest.raises(ValueError, match="profile"):
-        Simulator(profile="other")  # type: ignore[arg-type]
+        Simulator(pacing="none", profile="other")  # type: ignore[arg-type]
 
 
 def test_a_model_that_is_not_known_is_refused_unless_it_was_added() -> None:
-    with Simulator(espeak=False, models=["my-model"]) as sim:
+    with Simulator(pacing="none", espeak=False, models=["my-model"]) as sim:
         error = closed(sim, "model=gpt-nope", 4000, "invalid_request_error.invalid_model")
         assert (error["code"], error["param"]) == ("invalid_model", None)
         assert error["message"].startswith('Model "gpt-nope" is not supported in realtime mode')

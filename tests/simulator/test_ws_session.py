@@ -40,7 +40,7 @@ SPOKEN = [
 
 @pytest.fixture
 def sim() -> Iterator[Simulator]:
-    with Simulator(espeak=False, keep_audio=True) as simulator:
+    with Simulator(pacing="none", espeak=False, keep_audio=True) as simulator:
         yield simulator
 
 
@@ -200,6 +200,15 @@ def test_speech_interrupts_the_model() -> None:
         assert socket.until("conversation.item.truncated")["audio_end_ms"] == 100
 
 
+def test_at_the_services_pace_a_response_is_active_for_a_while() -> None:
+    with Simulator(espeak=False) as sim, Socket(sim) as socket:
+        socket.send("response.create")
+        socket.send("response.create", event_id="second")
+        socket.send("response.cancel", event_id="third")
+        assert socket.until("error")["error"]["code"] == "conversation_already_has_active_response"
+        assert socket.until("response.done")["response"]["status"] == "cancelled"
+
+
 def test_pacing_is_kept_by_the_simulators_clock() -> None:
     with Simulator(espeak=False, pacing=Pacing(first_audio=100, speed=0.01)) as sim, Socket(sim) as socket:
         socket.send("response.create")
@@ -306,7 +315,7 @@ def test_a_closed_socket_ends_the_session(sim: Simulator) -> None:
 
 
 def test_stopping_the_simulator_closes_sockets() -> None:
-    with Simulator(espeak=False, keep_audio=True) as sim, Socket(sim) as socket:
+    with Simulator(pacing="none", espeak=False, keep_audio=True) as sim, Socket(sim) as socket:
         socket.recv()
         sim.close()
         assert socket.closed()[0] in (1001, 1012)
@@ -357,17 +366,17 @@ def test_a_fault_of_the_simulator_closes_with_1011_and_is_logged(
 
 
 def test_sound_is_kept_for_tests_only_where_that_is_asked_for() -> None:
-    with Simulator(espeak=False) as sim, Socket(sim) as socket:
+    with Simulator(pacing="none", espeak=False) as sim, Socket(sim) as socket:
         socket.recv()
         socket.append(silence(1))
         sim.wait_for(lambda: sim.sessions[0].audio_in.seconds == 1)
         with pytest.raises(RuntimeError, match="keep_audio=True"):
             _ = sim.sessions[0].received_audio
-    with Simulator(espeak=False, keep_audio=0.5) as sim, Socket(sim) as socket:
+    with Simulator(pacing="none", espeak=False, keep_audio=0.5) as sim, Socket(sim) as socket:
         socket.recv()
         socket.append(silence(1))
         sim.wait_for(lambda: sim.sessions[0].audio_in.seconds == 1)
         assert len(sim.sessions[0].received_audio) == 24_000
     for keep in (-1, 601):
         with pytest.raises(ValueError, match="keep_audio: allowed is 0 to 600"):
-            Simulator(keep_audio=keep)
+            Simulator(pacing="none", keep_audio=keep)

@@ -16,7 +16,7 @@ APPEND = "session.input_audio_buffer.append"
 
 @pytest.fixture
 def sim() -> Iterator[Simulator]:
-    with Simulator(espeak=False, keep_audio=True) as simulator:
+    with Simulator(pacing="none", espeak=False, keep_audio=True) as simulator:
         yield simulator
 
 

@@ -68,7 +68,7 @@ async def _run(steps: Steps, *, live: bool, out: Path, model: str) -> None:
             _check_reply(steps, recording)
     else:
         with steps.step("simulator"):
-            simulator = Simulator(keep_audio=True)
+            simulator = Simulator(keep_audio=True, pacing="none")
         async with simulator, AsyncRealtimeClient(simulator.api_key, base_url=simulator.base_url) as client:
             steps.done("simulator", simulator.base_url)
             recording = await make_call(steps, client, model=model, speech=speech)

@@ -186,7 +186,8 @@ class Output:
                     if self.used_up():
                         return
                     start, made = made, min(made + CHUNK_SAMPLES, speech.samples)
-                    due = -(-len(words) * made // speech.samples)
+                    # The words come ahead of their sound, by about a second.
+                    due = -(-len(words) * min(made + RATE, speech.samples) // speech.samples)
                     self._session.play(self._response_id, item.id, speech, start, made, len(earlier) // 2)
                     for word in words[spoken_words:due]:
                         said += word

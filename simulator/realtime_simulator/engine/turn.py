@@ -7,7 +7,7 @@ import math
 import os
 from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import attrs
 
@@ -19,7 +19,7 @@ WAIT = math.inf
 
 @attrs.frozen(kw_only=True)
 class Pacing:
-    """How fast the model answers.
+    """How fast the model answers; without arguments, at once.
 
     Args:
         first_audio: Seconds from `response.created` to the first output.
@@ -34,6 +34,28 @@ class Pacing:
     def pause(self, samples: int) -> float:
         """Return how long making this much audio lasts, in seconds."""
         return samples / RATE / self.speed if self.speed else 0.0
+
+
+AT_ONCE = Pacing()
+"""Everything comes as soon as it is asked for."""
+REAL = Pacing(first_audio=0.3, speed=12.0, transcript=0.5)
+"""About the service's pace."""
+PacingLike = Pacing | Literal["none"] | None
+
+
+def chosen_pacing(pacing: PacingLike, default: Pacing = REAL) -> Pacing:
+    """Return a pace: the default for None, and what comes at once for `none`.
+
+    Raises:
+        TypeError: It is something else.
+    """
+    if pacing is None:
+        return default
+    if pacing == "none":
+        return AT_ONCE
+    if not isinstance(pacing, Pacing):
+        raise TypeError(f"pacing: expected a Pacing, 'none' or None, got {pacing!r}")
+    return pacing
 
 
 def pieces(text: str) -> list[str]:

@@ -38,7 +38,6 @@ _IMPATIENCE = 0.3
 _PLAYING_SECONDS = 60.0
 _LOOK_SECONDS = 0.05
 _SLOW = Pacing(first_audio=0.0, speed=0.02)
-_AT_ONCE = Pacing(first_audio=0.0, speed=0.0)
 _SESSION_SECONDS = 3600.0
 _STEP_SECONDS = 5.0
 _CALL = re.compile(r"sess_u\d+_.+")
@@ -124,7 +123,7 @@ class _Play:
         self._comparison = Comparison(self._bindings, profile)
         self._simulator = Simulator(
             espeak=False,
-            pacing=_SLOW if self._script.slow else _AT_ONCE,
+            pacing=_SLOW if self._script.slow else "none",
             # The slow pace, and putting the time forward, must not end a session that didn't end.
             session_seconds=_SESSION_SECONDS * (1 if _expires(recording) else 1000),
             profile=profile,

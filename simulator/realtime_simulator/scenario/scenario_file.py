@@ -41,6 +41,7 @@ import yaml
 
 from realtime_simulator.clock import read_time
 from realtime_simulator.engine.turn import (
+    AT_ONCE,
     Action,
     Fail,
     Pacing,
@@ -493,7 +494,9 @@ def _servers(part: Located) -> dict[str, list[Mapping[str, Any]] | None]:
 
 
 def _pacing(part: Located) -> Pacing:
-    fields = part.fields(("first_audio", "speed"))
+    if part.value == "none":
+        return AT_ONCE
+    fields = part.fields(("first_audio", "speed", "transcript"))
     return Pacing(**{name: one.number(0) for name, one in fields.items()})
 
 
