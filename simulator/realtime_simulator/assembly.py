@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ from realtime_simulator.http import app
 from realtime_simulator.http.operations import Operations
 from realtime_simulator.live import Services
 from realtime_simulator.media.voice import Speaker
+from realtime_simulator.recordings import recording
 from realtime_simulator.recordings.player import Player
 from realtime_simulator.recordings.recorder import Recorder
 from realtime_simulator.recordings.tape import Writer, read
@@ -86,8 +88,9 @@ def assemble(
 
     recorder = None
     if settings.record is not None and settings.upstream is not None:
-        tape = Writer(settings.record, settings.upstream)
-        recorder = Recorder(settings.upstream, settings.api_key, settings.upstream_key, tape)
+        as_yaml = os.fspath(settings.record).endswith((".yaml", ".yml"))
+        written = recording.Writer(settings.record) if as_yaml else Writer(settings.record, settings.upstream)
+        recorder = Recorder(settings.upstream, settings.api_key, settings.upstream_key, written)
     websockets: app.WebSockets = WebSocketRoutes(services, calls, credentials)
     if settings.replay is not None:
         recorded = read(settings.replay)

@@ -12,10 +12,11 @@ import json
 import logging
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -27,9 +28,11 @@ __all__ = ["arguments", "main"]
 
 PROGRAM = "realtime-simulator"
 LOOPBACK = "127.0.0.1"
+API = "https://api.openai.com/v1"
 PORT = 8765
 ACTIONS = ("incoming", "press", "hang-up", "fault", "scenario")
 CONFORM = "conform"
+RECORD = "record"
 _CONTROL = "the simulator's base URL (OPENAI_BASE_URL, or this machine's port 8765)"
 _REQUEST_SECONDS = 30.0
 _IDS = {"rtc_": "call_id", "sess_": "session_id"}
@@ -48,6 +51,8 @@ def main(argv: list[str] | None = None, *, program: str = PROGRAM) -> int:
     words = sys.argv[1:] if argv is None else argv
     if words and words[0] == CONFORM:
         return _conform(words[1:], program)
+    if words and words[0] == RECORD:
+        return _record(words[1:], program)
     if words and words[0] in ACTIONS:
         return _act(words, program)
     return _serve(words, program)
@@ -62,7 +67,7 @@ def arguments(program: str = PROGRAM) -> argparse.ArgumentParser:
         prog=program,
         description="A Realtime API on this machine, until SIGINT or SIGTERM.",
         epilog=f"Control one that serves: {program} {{{','.join(ACTIONS)}}} --help. "
-        f"Hold it against recordings: {program} {CONFORM} --help",
+        f"Record the service, and hold the simulator against that: {program} {{{RECORD},{CONFORM}}} --help",
     )
     add = parser.add_argument
     add("--port", type=_port, default=PORT, help=f"port to listen on; 0 chooses a free one ({PORT})")
@@ -209,9 +214,7 @@ def _serve(words: list[str], program: str) -> int:
         parser.error("--brain and --brain-model go together")
     from realtime_simulator.recordings.tape import TapeError
 
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    stop = _stop_at_signals()
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(_JsonLines() if options.json else logging.Formatter("%(asctime)s %(message)s"))
     logger = logging.getLogger("realtime_simulator")
@@ -299,17 +302,29 @@ def _print_addresses(simulator: Simulator, options: argparse.Namespace) -> None:
         "webhook_secret": simulator.webhook_secret,
         "pid": os.getpid(),
     }
-    if options.json:
-        print(json.dumps(facts), flush=True)
-    else:
-        for name, value in facts.items():
-            print(f"{name:14} {value}", flush=True)
+    _print_facts(facts, as_json=options.json)
     if not _is_loopback(options.host):
         meaning = (
             f"{options.host} is not loopback: whoever reaches it and has the key can use the simulator; "
             "calls still take audio on loopback only"
         )
         print(json.dumps({"time": time.time(), "event": meaning}) if options.json else meaning, flush=True)
+
+
+def _print_facts(facts: Mapping[str, object], *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(facts), flush=True)
+        return
+    for name, value in facts.items():
+        print(f"{name:14} {value}", flush=True)
+
+
+def _stop_at_signals() -> threading.Event:
+    """Return what SIGINT and SIGTERM set."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
 
 
 def _is_loopback(host: str) -> bool:
@@ -319,7 +334,46 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-# Holding it against recordings
+# Recordings of the service
+
+
+def _record(words: list[str], program: str) -> int:
+    """Stand between clients and an API, and write a recording."""
+    parser = argparse.ArgumentParser(
+        prog=f"{program} {RECORD}",
+        usage=f"{program} {RECORD} [--upstream URL] [--port PORT] FILE [-- COMMAND ...]",
+        description="Pass everything on to an API and record it, without keys, secrets and addresses, for "
+        f"'{program} {CONFORM}'. OPENAI_API_KEY is the API's key.",
+    )
+    add = parser.add_argument
+    add("file", metavar="FILE", help="the recording, YAML; it is written anew")
+    add("--upstream", default=API, metavar="URL", help=f"the API to record ({API})")
+    add("--port", type=_port, default=0, help="port to listen on; 0 chooses a free one (0)")
+    split = words.index("--") if "--" in words else len(words)
+    options, command = parser.parse_args(words[:split]), words[split + 1 :]
+    key = os.environ.get("OPENAI_API_KEY")
+    if not key:
+        print(f"{program} {RECORD}: the API's key is needed: OPENAI_API_KEY", file=sys.stderr)
+        return 2
+    if not options.file.endswith((".yaml", ".yml")):
+        print(f"{program} {RECORD}: a recording's name ends with .yaml", file=sys.stderr)
+        return 2
+    from realtime_simulator.simulator import record_session
+
+    try:
+        with record_session(
+            options.file, upstream=options.upstream, api_key=key, port=options.port
+        ) as simulator:
+            if not command:
+                stop = _stop_at_signals()
+                _print_facts({"base_url": simulator.base_url, "api_key": simulator.api_key}, as_json=False)
+                stop.wait()
+                return 0
+            addresses = {"OPENAI_BASE_URL": simulator.base_url, "OPENAI_API_KEY": simulator.api_key}
+            return subprocess.run(command, env={**os.environ, **addresses}, check=False).returncode
+    except (OSError, ValueError) as error:
+        print(f"{program} {RECORD}: {error}", file=sys.stderr)
+        return 2
 
 
 def _conform(words: list[str], program: str) -> int:

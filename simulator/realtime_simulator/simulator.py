@@ -73,8 +73,9 @@ class Simulator:
         models: Names of models that are known beside those of the API description; others are refused.
         profile: `openai`, or `azure`: any model's name is known, and a wrong key is refused with 401 at the
             WebSocket's handshake.
-        record: A file: everything is passed on to `upstream`, and WebSocket sessions are recorded there,
-            without secrets.
+        record: A file: everything is passed on to `upstream`, and recorded there without secrets: WebSocket
+            sessions on a tape that can be replayed, or, if the name ends with `.yaml`, sessions and HTTP with
+            little of their audio, for `realtime-simulator conform`.
         upstream: The base URL of the API that is recorded, such as `https://api.openai.com/v1`.
         upstream_key: Its key, which replaces `api_key` when a request is passed on; other keys are passed on
             as they are.
@@ -659,7 +660,8 @@ def record_session(
     Keys, client secrets and what else looks like a secret are not in the file.
 
     Args:
-        path: The file, JSON lines; an existing one is replaced.
+        path: The file, JSON lines, or a recording for `realtime-simulator conform` if its name ends with
+            `.yaml`; an existing one is replaced.
         upstream: The API's base URL; OPENAI_BASE_URL or the API itself if None.
         api_key: Its key; OPENAI_API_KEY if None.
         options: Further arguments of `Simulator`.

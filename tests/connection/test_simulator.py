@@ -47,7 +47,7 @@ def test_a_turn_from_asking_to_usage(flavour: Flavour) -> None:
 
 
 def test_a_turn_that_failed_has_the_reason(flavour: Flavour) -> None:
-    with Simulator() as sim, connected(flavour, sim, session=SESSION) as connection:
+    with Simulator(pacing="none") as sim, connected(flavour, sim, session=SESSION) as connection:
         sim.on_response(Fail())
         turn = connection.ask("Say something.")
     assert (turn.status, turn.status_details.type) == ("failed", "failed")
@@ -73,7 +73,7 @@ def test_turns_follow_each_other(flavour: Flavour) -> None:
 
 def test_a_response_can_be_made_from_items_of_the_session(flavour: Flavour) -> None:
     text = SESSION.output("text")
-    with Simulator() as sim, connected(flavour, sim, session=text) as connection:
+    with Simulator(pacing="none") as sim, connected(flavour, sim, session=text) as connection:
         sim.on_response(lambda turn: f"heard {turn.text}")
         connection.send_text("one")
         connection.send_text("two")
@@ -164,7 +164,7 @@ def test_tools_are_declared_and_run_from_one_place(flavour: Flavour, session: An
 
 
 def test_a_phone_call_s_tools_are_declared_and_run(flavour: Flavour) -> None:
-    with Simulator() as sim:
+    with Simulator(pacing="none") as sim:
         sim.on_response(sequence(call_tool("hours", {"day": "Mon"}), "Nine."))
         call = sim.incoming_call("http://127.0.0.1:9/nobody", wait=False)
         client = flavour.client(base_url=sim.base_url, api_key=sim.api_key)
@@ -177,7 +177,7 @@ def test_a_phone_call_s_tools_are_declared_and_run(flavour: Flavour) -> None:
 
 @pytest.mark.slow
 def test_a_webrtc_call_s_tools_are_declared_and_run(flavour: Flavour) -> None:
-    with Simulator() as sim:
+    with Simulator(pacing="none") as sim:
         sim.on_response(sequence(call_tool("hours", {"day": "Mon"}), "Nine."))
         client = flavour.client(base_url=sim.base_url, api_key=sim.api_key)
         with Driven(client.dial(session=SESSION, tools=[hours]), flavour) as connection:

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +13,9 @@ from typing import Any
 import httpx
 import pytest
 from realtime_simulator import Simulator
+from realtime_simulator.cli import main
+from realtime_simulator.recordings import recording
+from realtime_simulator.recordings.conform import conform
 from realtime_simulator.recordings.player import differences
 from realtime_simulator.recordings.scrub import Scrubber
 from realtime_simulator.recordings.tape import TapeError, read
@@ -325,3 +330,86 @@ def test_the_command_records_and_replays(
             out, error = process.communicate(timeout=20)
             assert (process.returncode, error) == (0, "") and "expected" not in out
     assert upstream.api_key not in tape.read_text()
+
+
+# Recordings, for the comparison with the service
+
+CLIENT = """
+import os
+from realtime_ext import RealtimeClient, SessionBuilder
+from realtime_ext.testing import sample_offer
+with RealtimeClient() as client:
+    session = SessionBuilder("gpt-realtime").output("text").instructions("Be brief.").build()
+    secret = client.client_secrets.create(session)
+    call = client.calls.create_with_secret(sample_offer(), secret)
+    client.calls.hangup(call)
+    with client.connect(session=session) as connection:
+        print(connection.ask("Good morning").text)
+"""
+
+
+def test_the_command_records_what_another_command_does(
+    tmp_path: Path, upstream: Simulator, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", upstream.api_key)
+    path = tmp_path / "session.yaml"
+    words = ["record", str(path), "--upstream", upstream.base_url, "--", sys.executable, "-c", CLIENT]
+    assert main(words) == 0
+    assert "You said: Good morning" in capfd.readouterr().out
+    text = path.read_text()
+    assert upstream.api_key not in text and "ek_***" in text
+    assert not re.search(r"ice-pwd:(?!redacted)|candidate.* 127\.", text)
+    (report,) = conform(path)
+    assert list(map(str, report.differences)) == [] and report.compared > 15
+    kinds = [type(step).__name__ for step in recording.read(path)[0].steps]
+    assert kinds[:4] == ["Exchange", "Exchange", "Exchange", "Open"] and kinds[-1] == "Close"
+
+
+def test_a_refused_handshake_is_recorded(tmp_path: Path, upstream: Simulator) -> None:
+    path = tmp_path / "refused.yaml"
+    address, key = upstream.base_url, upstream.api_key
+    with (
+        Simulator(record=path, upstream=address, upstream_key=key) as recorder,
+        pytest.raises(InvalidStatus),
+        dial(recorder, "call_id=rtc_u1_aaaaaaaaaaaaaaaaaaaaa"),
+    ):
+        pass
+    (report,) = conform(path)
+    assert list(map(str, report.differences)) == [] and report.compared == 1
+
+
+def test_audio_is_shortened_in_recordings(tmp_path: Path, upstream: Simulator) -> None:
+    path = tmp_path / "spoken.yaml"
+    address, key = upstream.base_url, upstream.api_key
+    with Simulator(record=path, upstream=address, upstream_key=key) as recorder, dial(recorder) as socket:
+        talk(socket)
+    deltas = [
+        message.data["delta"]
+        for message in recording.read(path)[0].messages("received")
+        if message.type == "response.output_audio.delta"
+    ]
+    assert deltas and {len(delta) for delta in deltas} == {recording.AUDIO_CHARACTERS}
+
+
+@pytest.mark.parametrize(
+    ("words", "key", "said"),
+    [
+        (["x.yaml"], None, "OPENAI_API_KEY"),
+        (["x.jsonl"], "sk-x", "ends with .yaml"),
+        (["none/x.yaml"], "sk-x", "none/x.yaml"),
+    ],
+)
+def test_a_command_that_cannot_record_says_why(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    key: str | None,
+    said: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    if key is not None:
+        monkeypatch.setenv("OPENAI_API_KEY", key)
+    assert main(["record", *words]) == 2
+    assert said in capsys.readouterr().err

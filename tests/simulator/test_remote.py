@@ -44,7 +44,7 @@ WEATHER = {
 
 @pytest.fixture
 def sim() -> Iterator[Simulator]:
-    with Simulator(espeak=False, keep_audio=True) as simulator:
+    with Simulator(pacing="none", espeak=False, keep_audio=True) as simulator:
         yield simulator
 
 

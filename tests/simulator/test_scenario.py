@@ -420,7 +420,10 @@ def test_a_file_says_what_python_can_say() -> None:
         ("responses:\n  - {say: x, times: 0}", "at least 1, got 0"),
         ("responses:\n  - {say: x, times: 1.5}", "whole number"),
         ("pacing: {speed: -1}", "pacing.speed: allowed is a number of at least 0"),
-        ("pacing: {sped: 1}", "pacing.sped: there is no such field; there are first_audio, speed, transcript"),
+        (
+            "pacing: {sped: 1}",
+            "pacing.sped: there is no such field; there are first_audio, speed, transcript",
+        ),
         ("pacing: slow", "pacing: "),
         ("heard: [x, 3]", r"heard\[1\]: expected a text"),
         ("faults: [{name: flood}]", r"faults\[0\]: name: there is no fault 'flood'"),

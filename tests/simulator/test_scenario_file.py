@@ -41,7 +41,7 @@ TRANSCRIPT = "conversation.item.input_audio_transcription"
 
 @pytest.fixture
 def sim() -> Iterator[Simulator]:
-    with Simulator(espeak=False, keep_audio=True) as simulator:
+    with Simulator(pacing="none", espeak=False, keep_audio=True) as simulator:
         yield simulator
 
 
@@ -413,17 +413,17 @@ def conversation(make: Callable[[], Simulator]) -> list[str]:
 
 def test_with_a_seed_and_a_fixed_clock_two_runs_have_the_same_bytes() -> None:
     def by_argument() -> Simulator:
-        return Simulator(espeak=False, seed=7, clock="2026-01-15T12:00:00Z")
+        return Simulator(pacing="none", espeak=False, seed=7, clock="2026-01-15T12:00:00Z")
 
     def by_file() -> Simulator:
-        simulator = Simulator(espeak=False)
+        simulator = Simulator(pacing="none", espeak=False)
         simulator.play_scenario("seed: 7\nclock: 2026-01-15T12:00:00Z\n")
         return simulator
 
     first = conversation(by_argument)
     assert first == conversation(by_argument) == conversation(by_file)
     assert json.loads(first[0])["session"]["expires_at"] == 1768478400 + 3600
-    assert first != conversation(lambda: Simulator(espeak=False, seed=8, clock=1768478400))
+    assert first != conversation(lambda: Simulator(pacing="none", espeak=False, seed=8, clock=1768478400))
 
 
 def test_a_file_fixes_the_time_of_a_simulator_that_runs(sim: Simulator) -> None:

@@ -5,7 +5,17 @@ import json
 
 import pytest
 from realtime_simulator.engine.effects import End, StopPlaying
-from realtime_simulator.engine.turn import REAL, Fail, Pacing, PacingLike, Say, call_tool, chosen_pacing, say, think
+from realtime_simulator.engine.turn import (
+    REAL,
+    Fail,
+    Pacing,
+    PacingLike,
+    Say,
+    call_tool,
+    chosen_pacing,
+    say,
+    think,
+)
 
 from .checking import Driven, fits, in_order, message, speech, types
 

@@ -1,10 +1,11 @@
-"""Pass sessions on to an API and record them; HTTP is passed on, but not recorded."""
+"""Pass sessions and HTTP on to an API, and record them."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import logging
+import re
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -21,11 +22,14 @@ from realtime_simulator.http import body
 from realtime_simulator.outgoing import SILENT, unlogged
 from realtime_simulator.problem import ApiProblem
 from realtime_simulator.recordings.scrub import Scrubber
-from realtime_simulator.recordings.tape import Side, Writer, message_value
+from realtime_simulator.recordings.tape import Side, message_value
 from realtime_simulator.ws.handshake import SUBPROTOCOL
 
 if TYPE_CHECKING:
+    import httpx
     from websockets.asyncio.client import ClientConnection
+
+    from realtime_simulator.recordings import recording, tape
 
 logger: logging.Logger = logging.getLogger("realtime_simulator")
 _KEY_PREFIX = "openai-insecure-api-key."
@@ -37,7 +41,11 @@ _PASSED_ON = (
     "content-type",
 )
 _PASSED_BACK = ("content-type", "location", "retry-after", "x-request-id")
+_KEPT = ("content-type", "location", "access-control-allow-origin", "access-control-expose-headers")
 _SECONDS = 60.0
+# Where addresses stand in SDP: candidates, connections and origins.
+_CANDIDATE = re.compile(r"(a=candidate:\S+ \d+ \w+ \d+ )\S+( \d+)(?: (typ \w+)(?: raddr \S+ rport \d+)?)?")
+_ADDRESS = re.compile(r"(\bIN IP[46] )[0-9a-fA-F.:]+")
 
 
 class Recorder:
@@ -50,7 +58,9 @@ class Recorder:
         tape: Where sessions are written.
     """
 
-    def __init__(self, upstream: str, own_key: str, upstream_key: str | None, tape: Writer) -> None:
+    def __init__(
+        self, upstream: str, own_key: str, upstream_key: str | None, tape: tape.Writer | recording.Writer
+    ) -> None:
         self._upstream = upstream.rstrip("/")
         self._own_key = own_key
         self._upstream_key = upstream_key
@@ -88,8 +98,30 @@ class Recorder:
                     )
         except httpx.HTTPError as error:
             raise _unreachable(error) from error
+        self._write(request, content, answer)
         headers = {name: answer.headers[name] for name in _PASSED_BACK if name in answer.headers}
         return Response(answer.content, answer.status_code, headers)
+
+    def _write(self, request: Request, content: bytes, answer: httpx.Response) -> None:
+        """Write a request and its answer, without secrets and addresses."""
+        clean = self._scrubber
+        kinds = (request.headers.get("content-type", ""), answer.headers.get("content-type", ""))
+        asked, kind = clean.body(content, kinds[0])
+        answered, _ = clean.body(answer.content, kinds[1])
+        kept = {name: answer.headers[name] for name in _KEPT if name in answer.headers}
+        self._tape.exchange(
+            {
+                "method": request.method,
+                "uri": clean.url(self._upstream + _rest(request.scope)),
+                "headers": {"content-type": kind} if kind else {},
+                "body": _without_addresses(asked.decode("utf-8", "replace")),
+            },
+            {
+                "status": {"code": answer.status_code, "message": answer.reason_phrase},
+                "headers": {name: clean.header(name, value) for name, value in kept.items()},
+                "body": {"string": _without_addresses(answered.decode("utf-8", "replace"))},
+            },
+        )
 
     def _headers(self, headers: Headers) -> dict[str, str]:
         passed = {name: headers[name] for name in _PASSED_ON if name in headers}
@@ -206,6 +238,13 @@ async def _back(websocket: WebSocket, upstream: ClientConnection, write: Any) ->
                 await websocket.send_bytes(content)
     except ConnectionClosed as closed:
         return (1006, "") if closed.rcvd is None else (closed.rcvd.code, closed.rcvd.reason)
+
+
+def _without_addresses(text: str) -> str:
+    """Return a text without the addresses of machines, as far as it is SDP."""
+    if "a=fingerprint:" not in text:
+        return text
+    return _ADDRESS.sub(r"\g<1>0.0.0.0", _CANDIDATE.sub(r"\g<1>192.0.2.1\g<2> \g<3>", text))
 
 
 def _rest(scope: Scope) -> str:

@@ -26,7 +26,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import attrs
 import yaml
@@ -179,6 +179,71 @@ def read(path: str | os.PathLike[str]) -> Sequence[Recording]:
             what = f"{error} is missing" if isinstance(error, KeyError) else error
             raise RecordingError(f"{name}: /interactions/{number} is no interaction: {what}") from error
     return [Recording(name=name, steps=steps)]
+
+
+class Writer:
+    """Writes a recording: HTTP exchanges and sessions in the order in which they began, without most of the
+    audio. The file is written whenever one of them has ended.
+
+    Args:
+        path: The file; it is written anew.
+
+    Raises:
+        OSError: It can't be written.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._path = Path(path)
+        self._parts: list[list[dict[str, Any]]] = []
+        self._write()
+
+    def begin(self, path: str, query: Mapping[str, str]) -> int:
+        """Begin a session and return its number."""
+        self._parts.append([{"kind": "open", "path": path, "query": dict(query)}])
+        return len(self._parts)
+
+    def refused(self, session: int, status: int, body: Any) -> None:
+        """The handshake was refused."""
+        opened = self._parts[session - 1].pop()
+        address = f"{opened['path']}?{urlencode(opened['query'])}"
+        content = {"parsed_body": body} if isinstance(body, Mapping) else {"body": {"string": body}}
+        self._parts[session - 1].append(
+            {
+                "request": {"method": "GET", "uri": address},
+                "response": {"status": {"code": status}, **content},
+            }
+        )
+        self._write()
+
+    def message(self, session: int, at: float, side: tape.Side, value: Any) -> None:
+        """One side sent something."""
+        direction = "sent" if side == "client" else "received"
+        part = {"kind": "message", "direction": direction, "at": round(at, 3), "data": shortened(value)}
+        self._parts[session - 1].append(part)
+
+    def close(self, session: int, at: float, code: int, reason: str, by: tape.Side) -> None:
+        """A session has ended."""
+        part = {"kind": "close", "at": round(at, 3), "code": code, "reason": reason, "by": by}
+        self._parts[session - 1].append(part)
+        self._write()
+
+    def exchange(self, request: Mapping[str, Any], response: Mapping[str, Any]) -> None:
+        """An HTTP request was answered.
+
+        Args:
+            request: `method`, `uri`, `headers` and `body`, without secrets.
+            response: `status`, `headers` and `body`, without secrets.
+        """
+        self._parts.append([{"request": dict(request), "response": dict(response)}])
+        self._write()
+
+    def end(self) -> None:
+        """Write what is left."""
+        self._write()
+
+    def _write(self) -> None:
+        interactions = [interaction for part in self._parts for interaction in part]
+        self._path.write_text(text_of(interactions), encoding="utf-8", newline="\n")
 
 
 def text_of(interactions: Sequence[Mapping[str, Any]]) -> str:

@@ -116,6 +116,9 @@ class Writer:
         """A session has ended."""
         self._write({"session": session, "at": round(at, 3), "close": code, "reason": reason, "by": by})
 
+    def exchange(self, request: Mapping[str, Any], response: Mapping[str, Any]) -> None:
+        """An HTTP request was answered; tapes have sessions only."""
+
     def end(self) -> None:
         """Close the file."""
         self._file.close()
