@@ -4,7 +4,7 @@ BIN    := .venv/bin
 BROWSERS := chromium chromium-browser google-chrome
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all test-lowest test-newest regen regen-check sync lint types check format bench peers docs lock clean
+.PHONY: help setup demo test test-all test-lowest test-newest attack regen regen-check sync lint types check format bench peers docs lock clean
 .DELETE_ON_ERROR:
 
 help:           ## this list
@@ -37,6 +37,10 @@ test-newest: .venv/.installed    ## the fast tests with the newest versions that
 	@rm -rf build/newest && mkdir -p build && $(UV) venv --quiet --python $(BIN)/python build/newest
 	@$(UV) pip install --quiet --python build/newest/bin/python -r requirements.in $(OURS)
 	@build/newest/bin/python -m pytest -q -n auto -p no:cacheprovider -m "not slow"
+
+attack: .venv/.installed     ## attack every border with mutated input and faulty servers (SECONDS=60 SEED=… ONLY=…)
+	@nice -n 10 $(BIN)/python -m tests.attack --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED)) \
+	  $(if $(ONLY),--only $(ONLY))
 
 regen: .venv/.installed      ## write generated/ anew from openapi/
 	@$(BIN)/python scripts/regen.py

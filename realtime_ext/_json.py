@@ -118,10 +118,15 @@ def _plain(value: Any) -> Any:
 
 
 def _not_finite(value: Any) -> float | None:
-    # Looks for a number that JSON doesn't have.
-    if isinstance(value, float):
-        return None if math.isfinite(value) else value
-    if not isinstance(value, Mapping | list | tuple):
-        return None
-    parts = value.values() if isinstance(value, Mapping) else value
-    return next((found for part in parts if (found := _not_finite(part)) is not None), None)
+    # Looks for a number that JSON doesn't have; deeper than functions can call each other.
+    stack = [value]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, float):
+            if not math.isfinite(value):
+                return value
+        elif isinstance(value, Mapping):
+            stack += value.values()
+        elif isinstance(value, list | tuple):
+            stack += value
+    return None

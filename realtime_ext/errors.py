@@ -297,17 +297,18 @@ class ConnectionClosedError(RealtimeError):
 
     Args:
         code: The WebSocket close code; None if the connection broke without one.
-        reason: Why, in the words of the other side or of this one.
+        reason: Why, in the words of the other side or of this one, without secrets.
         unsent: Events that were queued and not sent, as dicts for `send`.
     """
 
     def __init__(self, code: int | None = None, reason: str = "", unsent: Sequence[Any] = ()) -> None:
+        reason = mask(reason)
         self.code = code
-        self.reason = reason
+        self.reason: str = reason
         self.unsent: tuple[Any, ...] = tuple(unsent)
         parts = ["the connection closed" if code is None else f"the connection closed with code {code}"]
         if reason:
-            parts.append(f": {mask(reason)}")
+            parts.append(f": {reason}")
         if self.unsent:
             parts.append(f"; {len(self.unsent)} event(s) were not sent")
         super().__init__("".join(parts))

@@ -247,7 +247,10 @@ def encode_event(event: Event | Mapping[str, Any]) -> str:
             raise TypeError(
                 f"event: expected a generated event, UnknownEvent or dict, not {type(event).__name__}"
             )
-        content = to_dict()
+        try:
+            content = to_dict()
+        except RecursionError as fault:
+            raise ValueError("event: nested too deeply, or within itself: not writable as JSON") from fault
     kind = content.get("type")
     if not isinstance(kind, str) or not kind:
         raise ValueError(f"event: its type is {kind!r}, and must be a non-empty string")

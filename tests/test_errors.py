@@ -226,6 +226,6 @@ def test_a_session_error_speaks_of_its_first_problem_and_tells_all() -> None:
 
 def test_a_closed_connection_says_why_without_secrets() -> None:
     raised = ConnectionClosedError(4000, "bad key ek_123456", unsent=["x", "y"])
-    assert (raised.code, raised.reason, raised.unsent) == (4000, "bad key ek_123456", ("x", "y"))
+    assert (raised.code, raised.reason, raised.unsent) == (4000, "bad key ***", ("x", "y"))
     assert str(raised) == "the connection closed with code 4000: bad key ***; 2 event(s) were not sent"
     assert str(ConnectionClosedError()) == "the connection closed"

@@ -382,3 +382,27 @@ def test_importing_the_module_loads_neither_models_nor_msgspec() -> None:
     code = f"import sys, realtime_ext.events; print([m for m in sys.modules if m.startswith({heavy})])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda inner: UnknownEvent("x", {"type": "x", "a": inner}),
+        lambda inner: models.RealtimeClientEventResponseCancel.from_dict(
+            {"type": "response.cancel", "a": inner}
+        ),
+    ],
+    ids=["unknown", "known"],
+)
+@pytest.mark.parametrize("value", [None, 1.5, float("inf")])
+def test_an_event_that_is_deep_is_written_or_refused(make: Any, value: Any) -> None:
+    for depth in (100, 700, 990, 5000):
+        inner = value
+        for _ in range(depth):
+            inner = [inner]
+        try:
+            written = encode_event(make(inner))
+        except ValueError as error:
+            assert "not writable as JSON" in str(error)
+        else:
+            assert depth < 5000 and written.count("[") == depth and value != float("inf")

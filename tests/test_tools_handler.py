@@ -149,12 +149,21 @@ def test_values_nested_too_deeply_for_the_check_are_refused() -> None:
     assert told["error"] == {"type": "invalid_argument", "message": "plant: nested too deeply"}
 
 
+def nested(depth: int) -> Any:
+    value: Any = 1
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
 @pytest.mark.parametrize(
     ("definition", "handler", "error", "message"),
     [
-        ({}, by_keyword, ValueError, "tool: expected a definition with a name, got the name None"),
+        ({}, by_keyword, ValueError, "tool: expected a definition with a name, got the name null"),
         ({"name": ""}, by_keyword, ValueError, "got the name ''"),
         ({"name": 5}, by_keyword, ValueError, "got the name 5"),
+        ({"name": nested(1500)}, by_keyword, ValueError, "got the name a list of 1"),
+        ({"name": {"a": nested(1500)}}, by_keyword, ValueError, "got the name an object"),
         (
             {"name": "the weather"},
             by_keyword,

@@ -22,7 +22,7 @@ from typing import Annotated, Any, Literal, NotRequired, Required, Union, get_ar
 import attrs
 import msgspec
 
-from ..schema import Place, check, place
+from ..schema import Place, check, place, shown
 
 __all__ = [
     "Docstring",
@@ -50,7 +50,7 @@ def checked_definition(definition: dict[str, Any]) -> dict[str, Any]:
     """
     name = definition.get("name")
     if not isinstance(name, str) or not name:
-        raise ValueError(f"tool: expected a definition with a name, got the name {name!r}")
+        raise ValueError(f"tool: expected a definition with a name, got the name {shown(name)}")
     try:
         faults = check(place("RealtimeFunctionTool"), definition) or check(_PARAMETERS, definition)
     except RecursionError as error:

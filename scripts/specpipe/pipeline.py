@@ -99,6 +99,7 @@ def prepare(inputs: Inputs, say: Say) -> Prepared:
     with _step("load"):
         raw = inputs.spec.read_bytes() if inputs.spec.is_file() else b""
         loaded = reading.load(inputs.spec)
+        forms.check_frame(loaded)
         info_version = str(loaded.get("info", {}).get("version", "0"))
         if inputs.vendored:
             origin = source.read(inputs.openapi / "SOURCE.toml")

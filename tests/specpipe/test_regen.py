@@ -101,6 +101,7 @@ def test_check_finds_every_difference_and_writes_nothing(
     [
         ("openapi: 3.1.0\npaths: {}\n", ("slice", "/paths")),
         ("- no document", ("load", "OpenAPI 3")),
+        ("openapi: 3.1.0\ninfo: []\n", ("load", "/info")),
         ("openapi: '3.1'\npaths: {\n", ("load", "YAML")),
     ],
 )

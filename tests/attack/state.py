@@ -1,0 +1,139 @@
+"""The border where a server's events, in any order, meet what a connection knows and is asked."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import random
+from collections.abc import Callable
+from typing import Any
+
+from realtime_ext.connection import Reconnect
+from realtime_ext.connection.state import (
+    ApprovalJob,
+    CallJob,
+    ConnectionState,
+    FollowUpJob,
+    Role,
+    read_message,
+)
+from realtime_ext.errors import RealtimeError
+from tests.attack.target import Target, plain, text_of
+from tests.attack.texts import event_samples
+
+__all__ = ["TARGETS"]
+
+_ROLES = {
+    "session": Role(model="gpt-realtime"),
+    "sideband": Role(is_sideband=True, plays=False),
+    "transcription": Role(kind="transcription", plays=False),
+    "translation": Role(kind="translation", plays=False, model="gpt-realtime-translate"),
+    "call": Role(plays=False, carries_audio=False),
+}
+
+
+def _send(state: ConnectionState, event: dict[str, Any]) -> None:
+    state.sending(state.prepare(event))
+
+
+def _ask(state: ConnectionState) -> None:
+    state.require_responses("ask")
+    stream = state.open_turn()
+    for out in state.turn_request(
+        stream, {"type": "conversation.item.create", "item": {"type": "message"}}, None
+    ):
+        state.sending(out, stream)
+
+
+def _work(state: ConnectionState) -> None:
+    while (job := state.next_job()) is not None:
+        if isinstance(job, CallJob):
+            state.sending(state.output(job, "done"))
+            state.answered(job, silent=False)
+        elif isinstance(job, ApprovalJob):
+            state.sending(state.approval(job, approve=True))
+            state.decided(job)
+        else:
+            assert isinstance(job, FollowUpJob)
+            state.sending(state.follow_up(job))
+
+
+def _relink(state: ConnectionState) -> None:
+    if state.ending is None and state.lost(1006, "lost", lambda: 0.5) is not None:
+        for out in state.restored():
+            state.sending(out)
+        if state.ending is None:
+            state.link_ready(1)
+
+
+def _look(state: ConnectionState) -> None:
+    _ = (
+        state.items,
+        state.usage,
+        state.session,
+        state.position,
+        state.to_flush,
+        state.is_consumed,
+        state.warns_at(),
+    )
+
+
+_ACTS: dict[str, Callable[[ConnectionState], object]] = {
+    "ask": _ask,
+    "work": _work,
+    "relink": _relink,
+    "look": _look,
+    "take": lambda state: state.take(),
+    "take all": lambda state: state.take_batch(100, 10**6),
+    "update": lambda state: state.sending(state.session_update({"instructions": "x"})),
+    "interrupt": lambda state: state.interrupt(),
+    "play": lambda state: state.played_ms(20),
+    "truncate": lambda state: state.truncation("item_1", 100),
+    "tick": lambda state: state.tick(2e9),
+    "replay": lambda state: state.replay_items(),
+    "wait": lambda state: state.wait_for("response.done"),
+    "respond": lambda state: _send(state, {"type": "response.create"}),
+    "cancel": lambda state: _send(state, {"type": "response.cancel"}),
+}
+
+
+def _run(case: Any) -> None:
+    if not isinstance(case, dict) or not isinstance(steps := case.get("steps"), list):
+        return
+    role = _ROLES.get(text_of(case.get("role")), _ROLES["session"])
+    reconnect = Reconnect(replay=True) if case.get("reconnects") else None
+    state = ConnectionState(role, id_prefix="x", max_queue_bytes=2**26, reconnect=reconnect)
+    if case.get("has_tools"):
+        state.register_tools(lambda: None)
+    for step in steps:
+        if isinstance(step, str) and step in _ACTS:
+            with contextlib.suppress(RealtimeError, ValueError):
+                _ACTS[step](state)
+            continue
+        try:
+            message = json.dumps(step).encode()
+        except RecursionError:
+            continue
+        state.apply(*read_message(message, state.size_of))
+    _look(state)
+    state.replay_items()
+
+
+def _real() -> list[Any]:
+    chance = random.Random(7)
+    cases = []
+    for role, name in (
+        *(("session", "conversation"), ("sideband", "conversation"), ("call", "conversation")),
+        *(("transcription", "transcription"), ("translation", "translation")),
+    ):
+        recorded = event_samples(name)
+        for start in range(0, max(1, len(recorded) - 10), 7):
+            steps: list[Any] = []
+            for event in recorded[start : start + 25]:
+                steps += [event, *chance.choices([*_ACTS], k=chance.choice((0, 0, 1)))]
+            flags = {"has_tools": chance.random() < 0.7, "reconnects": chance.random() < 0.5}
+            cases.append({"role": role, **flags, "steps": steps})
+    return cases
+
+
+TARGETS = (Target("state", _real, plain(_run), share=2.0),)

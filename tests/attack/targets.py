@@ -1,0 +1,10 @@
+"""All borders that are attacked."""
+
+from __future__ import annotations
+
+from tests.attack import documents, servers, state, texts
+from tests.attack.target import Target
+
+__all__ = ["TARGETS"]
+
+TARGETS: tuple[Target, ...] = (*texts.TARGETS, *state.TARGETS, *documents.TARGETS, *servers.TARGETS)
