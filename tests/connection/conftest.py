@@ -1,4 +1,4 @@
-"""What every test of connections gets: interrupts that work, whatever the tests were started by."""
+"""What every test of connections gets: interrupts that work, and no long wait for servers that don't greet."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from realtime_ext.connection import opening
+
 
 @pytest.fixture(autouse=True)
 def _interrupts_work() -> Iterator[None]:
@@ -14,3 +16,9 @@ def _interrupts_work() -> Iterator[None]:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(autouse=True)
+def _greetings_are_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Most scripts send no session.created, which would be waited for each time.
+    monkeypatch.setattr(opening, "GREETING", 0.3)
