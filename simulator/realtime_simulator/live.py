@@ -42,6 +42,7 @@ from realtime_simulator.media.files import check_sound
 from realtime_simulator.media.speech import PACKET_SAMPLES, PCM
 from realtime_simulator.media.voice import Speaker
 from realtime_simulator.records import Direction, Records, SessionRecord, summary
+from realtime_simulator.remote import RemoteError
 from realtime_simulator.scenario.rules import Behavior, actions
 from realtime_simulator.scenario.streaming import streamed
 from realtime_simulator.settings import Settings
@@ -376,7 +377,7 @@ class LiveSession:
                 self.session.heard(item_id, _transcript(text), self.now)
 
     def _not_heard(self, item_id: str, error: Exception) -> None:
-        logger.error("the function for what users say failed", exc_info=error)
+        _log_failure("the function for what users say failed", error)
         failed = Transcript(error=f"{type(error).__name__}: {error}")
         self.session.heard(item_id, failed, self.now)
 
@@ -395,7 +396,7 @@ class LiveSession:
             else:
                 last = [await self._voiced(action, turn) for action in actions(answer)]
         except Exception as error:  # a user's function may fail in any way; the response reports it
-            logger.exception("the scenario failed")
+            _log_failure("the scenario failed", error)
             last = [Fail("scenario_error", f"{type(error).__name__}: {error}")]
         self._answers.pop(response_id, None)
         with self._step():
@@ -409,7 +410,7 @@ class LiveSession:
                 words = await words
             said = await self._voiced(Say(words), _NO_TURN)
         except Exception as error:  # a user's function may fail in any way; an event reports it
-            logger.exception("the translation failed")
+            _log_failure("the translation failed", error)
             said = Fail("translation_failed", f"{type(error).__name__}: {error}")
         with self._step():
             self.session.answer(spoken_id, [said], self.now)
@@ -438,6 +439,11 @@ class LiveSession:
         """Call a function that may be slow, in a thread of its own."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._services.workers, function, *arguments)
+
+
+def _log_failure(what: str, error: Exception) -> None:
+    """Log that a user's function failed; where an endpoint did, its lines are of no help."""
+    logger.error("%s: %s", what, error, exc_info=None if isinstance(error, RemoteError) else error)
 
 
 def _transcript(words: str | Transcript | None) -> Transcript | None:

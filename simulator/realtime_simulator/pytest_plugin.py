@@ -23,9 +23,8 @@ _REMOVED = ("OPENAI_ORG_ID", "OPENAI_PROJECT_ID")
 
 @pytest.fixture
 def realtime_simulator_options() -> Mapping[str, Any]:
-    """Return keyword arguments for `Simulator`: audio is kept and answers come at once, unless you define a
-    fixture of this name."""
-    return {"keep_audio": True, "pacing": "none"}
+    """Return keyword arguments for `Simulator`: none, unless you define a fixture of this name yourself."""
+    return {}
 
 
 @pytest.fixture
@@ -36,11 +35,12 @@ def realtime_simulator(
 
     OPENAI_BASE_URL, OPENAI_API_KEY and OPENAI_WEBHOOK_SECRET are the simulator's, OPENAI_ORG_ID and
     OPENAI_PROJECT_ID are removed, and no proxy is asked for loopback addresses. So clients without arguments
-    reach the simulator.
+    reach the simulator. It keeps audio and answers at once, unless the options say otherwise.
     """
     from realtime_simulator.simulator import Simulator
 
-    with Simulator(**realtime_simulator_options) as simulator:
+    options = {"keep_audio": True, "pacing": "none", **realtime_simulator_options}
+    with Simulator(**options) as simulator:
         monkeypatch.setenv("OPENAI_BASE_URL", simulator.base_url)
         monkeypatch.setenv("OPENAI_API_KEY", simulator.api_key)
         monkeypatch.setenv("OPENAI_WEBHOOK_SECRET", simulator.webhook_secret)

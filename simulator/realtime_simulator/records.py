@@ -31,8 +31,8 @@ MAX_SESSIONS_BYTES = 64 * 1024 * 1024
 """Of all ended sessions' events together about this much is kept; the oldest sessions lose theirs."""
 MAX_BODIES_BYTES = 64 * 1024 * 1024
 """Of all requests' bodies together this much is kept."""
-_EVENT_BYTES = 1024
-"""What an event counts for, besides its texts."""
+_EVENT_BYTES = 512
+"""What an object counts for, besides its texts."""
 _LONG = 256
 _BINARY = ("audio", "delta", "image_url")
 _SHOWN = 80
@@ -324,28 +324,26 @@ def summary(event: Mapping[str, Any]) -> str:
 
 
 def _is_binary(key: str, text: str) -> bool:
-    return key in _BINARY and len(text) > _LONG and " " not in text
+    return len(text) > _LONG and key in _BINARY and " " not in text[:_LONG]
 
 
 def _without_binary(event: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
     """Return an event with long base64 replaced by its length, and about how many bytes that occupies."""
-    size = _EVENT_BYTES
-
-    def shown(key: str, value: Any) -> Any:
-        nonlocal size
+    shown, size = dict(event), _EVENT_BYTES
+    for key, value in event.items():
         if isinstance(value, str):
             if _is_binary(key, value):
-                return f"<{len(value)} characters>"
-            size += len(value)
-            return value
-        if isinstance(value, dict):
-            size += _EVENT_BYTES // 4
-            return {name: shown(name, inner) for name, inner in value.items()}
-        if isinstance(value, list):
-            return [shown(key, inner) for inner in value]
-        return value
-
-    return {name: shown(name, value) for name, value in event.items()}, size
+                shown[key] = f"<{len(value)} characters>"
+            else:
+                size += len(value)
+        elif isinstance(value, dict):
+            shown[key], inside = _without_binary(value)
+            size += inside
+        elif isinstance(value, list):
+            parts = [_without_binary({key: one}) for one in value]
+            shown[key] = [part[key] for part, _ in parts]
+            size += sum(inside for _, inside in parts)
+    return shown, size
 
 
 @attrs.define(kw_only=True, eq=False)

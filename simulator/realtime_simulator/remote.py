@@ -37,7 +37,7 @@ MAX_LINE = 1024 * 1024
 MAX_ANSWER = 64 * 1024 * 1024
 # How files begin that hold sound; raw samples hardly do.
 _CONTAINERS = (b"RIFF", b"OggS", b"fLaC", b"ID3")
-_clients: dict[tuple[asyncio.AbstractEventLoop, bool], httpx.AsyncClient] = {}
+_clients: dict[tuple[asyncio.AbstractEventLoop, bool, bool], httpx.AsyncClient] = {}
 
 
 class RemoteError(RuntimeError):
@@ -76,7 +76,7 @@ class _Endpoint:
         import httpx
 
         headers = {"authorization": f"Bearer {self.key}"} if self.key else {}
-        client = _client(is_loopback(self.url))
+        client = _client(self.url)
         timeout = httpx.Timeout(self.timeout, connect=min(CONNECT_SECONDS, self.timeout))
         sent = client.build_request("POST", self.url, headers=headers, timeout=timeout, **request)
         size = 0
@@ -125,14 +125,16 @@ class _Endpoint:
         return f"the {self.what} answered {answer.status_code}{': ' if said else ''}{said}"
 
 
-def _client(local: bool) -> httpx.AsyncClient:
-    """Return the event loop's client, whose connections are kept from one sentence to the next."""
+def _client(url: str) -> httpx.AsyncClient:
+    """Return the event loop's client for an address; it keeps connections from one sentence to the next."""
     import httpx
 
-    place = asyncio.get_running_loop(), local
+    local, is_tls = is_loopback(url), url.startswith("https:")
+    place = asyncio.get_running_loop(), local, is_tls
     if place not in _clients:
-        # No proxy of the environment: what goes to this machine must stay on it.
-        _clients[place] = httpx.AsyncClient(trust_env=not local)
+        # No proxy of the environment: what goes to this machine must stay on it. No certificates where none
+        # are needed: reading them holds the event loop up.
+        _clients[place] = httpx.AsyncClient(trust_env=not local, verify=is_tls)
     return _clients[place]
 
 
@@ -381,6 +383,8 @@ def _wav(pcm: bytes) -> bytes:
 
 
 def _endpoint(what: str, url: str, path: str, key: str | None, timeout: float) -> _Endpoint:
+    import httpx  # noqa: F401  loaded now, for in the event loop it would hold everything up
+
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(f"{what}: expected an http or https URL such as https://api.openai.com/v1")

@@ -136,3 +136,14 @@ def test_the_speaker_remembers_a_bounded_number_of_utterances() -> None:
     speaker.speak("two", "alloy", 1.0, packets=False)
     speaker.speak("three", "alloy", 1.0, packets=False)
     assert speaker.remembered("one", "alloy", 1.0, packets=True) is None
+
+
+def test_what_was_said_is_remembered_up_to_a_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(voice, "MAX_REMEMBERED_BYTES", 100_000)
+    speaker = voice.Speaker(use_espeak=False)
+    texts = [f"sentence number {number}" for number in range(5)]
+    for text in texts:
+        speaker.speak(text, "alloy", 1.0, packets=False)
+    known = [speaker.remembered(text, "alloy", 1.0, packets=False) for text in texts]
+    assert known[0] is None and known[-1] is not None
+    assert sum(len(speech.pcm) for speech in known if speech is not None) <= 100_000

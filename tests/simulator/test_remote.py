@@ -64,12 +64,12 @@ def said(response: dict[str, Any]) -> str:
 @pytest.mark.parametrize(
     ("pieces", "sentences"),
     [
-        (["Hello there, how", " are you? I am", " fine."], ["Hello there, how are you? ", "I am fine."]),
-        (["It costs 3.", "50 euros. Yes."], ["It costs 3.50 euros. ", "Yes."]),
-        (["Mr. Smith is in the garden. He waits."], ["Mr. Smith is in the garden. ", "He waits."]),
+        (["Hello there, how", " are you? I am", " fine."], ["Hello there, how are you?", " I am fine."]),
+        (["It costs 3.", "50 euros. Yes."], ["It costs 3.50 euros.", " Yes."]),
+        (["Mr. Smith is in the garden. He waits."], ["Mr. Smith is in the garden.", " He waits."]),
         (["你好，今天天气非常好，对不对。我们走吧。"], ["你好，今天天气非常好，对不对。", "我们走吧。"]),
-        (['He said "go away now!" ', "Then he left."], ['He said "go away now!" ', "Then he left."]),
-        (["first line of it\n\nsecond line  "], ["first line of it\n\n", "second line"]),
+        (['He said "go away now!" ', "Then he left."], ['He said "go away now!"', " Then he left."]),
+        (["first line of it\n\nsecond line  "], ["first line of it", "\n\nsecond line"]),
         ([" ", ""], []),
     ],
 )

@@ -207,7 +207,7 @@ def test_the_bodies_that_are_remembered_are_bounded(monkeypatch: pytest.MonkeyPa
 
 
 def test_what_ended_sessions_leave_behind_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(records, "MAX_SESSIONS_BYTES", 3_000)
+    monkeypatch.setattr(records, "MAX_SESSIONS_BYTES", 1_500)
     kept, left = Records(), []
     for number in range(4):
         record = SessionRecord(id=f"sess_{number}", transport="websocket")

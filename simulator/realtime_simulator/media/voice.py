@@ -48,6 +48,8 @@ _TIMEOUT = 10.0
 _Key = tuple[str, str, float, bool, str]
 MAX_TEXT = 20_000
 """Characters of one utterance that are spoken; half an hour of speech."""
+MAX_REMEMBERED_BYTES = 16 * 1024 * 1024
+"""Sound of all remembered utterances together; nearly six minutes."""
 
 
 def synthesize(text: str, voice: str = "alloy", speed: float = 1.0) -> bytes:
@@ -194,12 +196,13 @@ class Speaker:
 
     Args:
         use_espeak: Whether espeak-ng speaks where it is installed.
-        remembered: How many utterances are kept.
+        remembered: How many utterances are kept, as far as they are not too long together.
     """
 
     def __init__(self, *, use_espeak: bool = True, remembered: int = 64) -> None:
         self._use_espeak = use_espeak
         self._remembered = remembered
+        self._size = 0
         self._made: OrderedDict[_Key, Speech] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -225,8 +228,9 @@ class Speaker:
             speech = self._make(text, voice, speed, packets, format)
             with self._lock:
                 self._made[(text, voice, speed, packets, format)] = speech
-                while len(self._made) > self._remembered:
-                    self._made.popitem(last=False)
+                self._size += len(speech.pcm)
+                while len(self._made) > self._remembered or self._size > MAX_REMEMBERED_BYTES:
+                    self._size -= len(self._made.popitem(last=False)[1].pcm)
         return speech
 
     def _make(self, text: str, voice: str, speed: float, packets: bool, format: str) -> Speech:

@@ -13,7 +13,7 @@ _LEAST = 12
 """Characters of a sentence at least: "Mr." or "1." ends none."""
 MOST = 400
 """What has no end is cut at a blank behind so many characters."""
-# With the blanks behind it, which tell the end of a sentence from the point in "3.5".
+# With the blanks behind it, which tell the end of a sentence from the point in "3.5", and begin the next one.
 _END = re.compile(r"""[.!?…]+["'”’»)\]]*\s+|[。！？]+["'”’»）」]*\s*|\n\s*""")
 
 
@@ -28,10 +28,11 @@ class Sentences:
         self._rest += piece
         cut, start = [], 0
         for end in _END.finditer(self._rest):
-            # Further blanks, and what closes a quotation, may still come.
-            if end.end() < len(self._rest) and len(self._rest[start : end.end()].strip()) >= _LEAST:
-                cut.append(self._rest[start : end.end()])
-                start = end.end()
+            sentence = self._rest[start : end.end()].rstrip()
+            # What closes a quotation may still come.
+            if end.end() < len(self._rest) and len(sentence.lstrip()) >= _LEAST:
+                cut.append(sentence)
+                start += len(sentence)
         self._rest = self._rest[start:]
         while len(self._rest) > MOST:
             blank = self._rest.rfind(" ", 1, MOST)
