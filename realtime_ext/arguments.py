@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from .secrets import Secret
+from .secrets import Secret, hidden
 
 if TYPE_CHECKING:
     import httpx
@@ -69,14 +69,15 @@ def check_key(field: str, value: object) -> Secret:
         TypeError: It is not a str.
         ValueError: It has blanks, line breaks, control or non-ASCII characters. The message doesn't show it.
     """
-    if not isinstance(value, str):
+    value = hidden(value)
+    if not isinstance(value, Secret):
         raise TypeError(f"{field}: expected a str, got {type(value).__name__}")
-    if not _KEY.fullmatch(value):
+    if not _KEY.fullmatch(value.reveal()):
         raise ValueError(
             f"{field}: must be printable ASCII, not empty, without blanks or line breaks (was it read from a "
             "file together with the line end?)"
         )
-    return Secret(value)
+    return value
 
 
 def check_headers(field: str, headers: Mapping[str, str] | None) -> dict[str, str]:

@@ -25,6 +25,7 @@ from .resources import (
     TranslationClientSecrets,
     Webhooks,
 )
+from .secrets import hidden
 
 if TYPE_CHECKING:
     import httpx
@@ -59,13 +60,15 @@ class _Client(Generic[KeyT, HttpClientT]):
         http_client: HttpClientT | None = None,
         validate: bool = True,
     ) -> None:
+        hidden_key, hidden_secret = hidden(api_key), hidden(webhook_secret)
+        del api_key, webhook_secret  # a traceback may show locals
         self._settings = settings_from(
-            api_key=api_key,
+            api_key=hidden_key,
             base_url=base_url,
             websocket_base_url=websocket_base_url,
             organization=organization,
             project=project,
-            webhook_secret=webhook_secret,
+            webhook_secret=hidden_secret,
             auth_header=auth_header,
             default_headers=default_headers,
             default_query=default_query,

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import TypeVar, final
+from typing import Any, TypeVar, final
 
-__all__ = ["MASK", "MaskedDict", "Secret", "mask", "redact"]
+__all__ = ["MASK", "MaskedDict", "Secret", "hidden", "mask", "redact"]
 
 T = TypeVar("T")
 
@@ -74,6 +74,13 @@ class Secret:
 
     def __deepcopy__(self, memo: object) -> Secret:
         return self
+
+
+def hidden(value: Any) -> Any:
+    """Return a text as a Secret, several too, and anything else as it is: for arguments that locals show."""
+    if isinstance(value, list | tuple):
+        return tuple(map(hidden, value))
+    return Secret(value) if isinstance(value, str) else value
 
 
 class MaskedDict(dict[str, T]):

@@ -208,6 +208,11 @@ class PriceTable:
     prices: tuple[Price, ...] = attrs.field(converter=_as_tuple)
     currency: str = attrs.field(default="USD", kw_only=True)
 
+    def __repr__(self) -> str:
+        # One that failed half-made is shown too, in a traceback with locals.
+        given = (f"{name}={getattr(self, name)!r}" for name in ("prices", "currency") if hasattr(self, name))
+        return f"PriceTable({', '.join(given)})"
+
     @classmethod
     def from_dict(cls, table: Mapping[str, Any]) -> PriceTable:
         """Read a table, such as one from a TOML or JSON file.

@@ -89,7 +89,9 @@ def unwrap(
             queue.put(event.data.call_id)
         ```
     """
-    verify(body, headers, secret, tolerance, clock=clock)
+    signer = _Signer(secret)
+    del secret  # a traceback may show locals
+    _verify(signer, body, headers, tolerance, clock)
     try:
         data = _json.decode(body)
     except ValueError as fault:
@@ -151,7 +153,19 @@ def verify(
 
     Source: https://www.standardwebhooks.com, "Signature scheme" and "Webhook headers".
     """
-    keys = _keys(secret)
+    signer = _Signer(secret)
+    del secret  # a traceback may show locals
+    _verify(signer, body, headers, tolerance, clock)
+
+
+def _verify(
+    signer: _Signer,
+    body: str | bytes,
+    headers: HeadersLike,
+    tolerance: float | timedelta,
+    clock: Callable[[], float | datetime] | None,
+) -> None:
+    signer.check()
     allowed = _tolerance(tolerance)
     content = _content(body)
     webhook_id, timestamp, signatures = _signed_headers(headers)
@@ -172,9 +186,7 @@ def verify(
     ]
     if not candidates:
         raise WebhookVerificationError("webhook-signature holds no v1 signature")
-    expected = [_signature(key, webhook_id, timestamp, content) for key in keys]
-    matches = [hmac.compare_digest(ours, theirs) for ours in expected for theirs in candidates]
-    if not any(matches):
+    if not signer.fits(candidates, webhook_id, timestamp, content):
         raise WebhookVerificationError(
             "no webhook signature fits: another secret, or a body that is not byte for byte what was sent"
         )
@@ -202,7 +214,9 @@ def sign(
     Raises:
         ValueError: No secret, an empty or malformed one, or a body, id or timestamp that cannot be sent.
     """
-    keys = _keys(secret)
+    signer = _Signer(secret)
+    del secret
+    signer.check()
     try:
         content = _content(body)
     except WebhookVerificationError as fault:
@@ -217,7 +231,7 @@ def sign(
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < 10**12:
         raise ValueError(f"timestamp: {timestamp!r} is not a number of seconds since 1970")
     written = str(math.floor(seconds))
-    signatures = (_signature(key, name, written, content).decode() for key in keys)
+    signatures = (signature.decode() for signature in signer.signatures(name, written, content))
     return {
         "webhook-id": name,
         "webhook-timestamp": written,
@@ -238,9 +252,38 @@ def _now(clock: Callable[[], float | datetime] | None) -> float:
     return now
 
 
-def _signature(key: bytes, webhook_id: str, timestamp: str, content: bytes) -> bytes:
-    message = b".".join((webhook_id.encode("utf-8", "replace"), timestamp.encode(), content))
-    return b64encode(hmac.digest(key, message, hashlib.sha256))
+class _Signer:
+    """The keys of one or several secrets, which no repr shows; making one does not raise.
+
+    Args:
+        secret: As for `verify`.
+    """
+
+    __slots__ = ("_keys", "_problem")
+
+    def __init__(self, secret: SecretsLike | None) -> None:
+        self._problem: str | None = None
+        self._keys: list[bytes] = []
+        try:
+            self._keys = _keys(secret)
+        except ValueError as fault:  # not to be raised here: the frames hold the secret
+            self._problem = str(fault)
+
+    def check(self) -> None:
+        """Raise ValueError if the secret can't be used."""
+        if self._problem is not None:
+            raise ValueError(self._problem)
+
+    def signatures(self, webhook_id: str, timestamp: str, content: bytes) -> list[bytes]:
+        """Sign, with each key."""
+        message = b".".join((webhook_id.encode("utf-8", "replace"), timestamp.encode(), content))
+        return [b64encode(hmac.digest(key, message, hashlib.sha256)) for key in self._keys]
+
+    def fits(self, candidates: list[bytes], webhook_id: str, timestamp: str, content: bytes) -> bool:
+        """Whether one of the signatures is one of these, compared in constant time."""
+        own = self.signatures(webhook_id, timestamp, content)
+        matches = [hmac.compare_digest(ours, theirs) for ours in own for theirs in candidates]
+        return any(matches)  # all were compared
 
 
 def _content(body: str | bytes) -> bytes:

@@ -6,12 +6,15 @@ import json
 import logging
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 from realtime_api.api.realtime import hangup_realtime_call
 
+import realtime_ext
+from realtime_ext import RealtimeClient, webhooks
 from realtime_ext.errors import APIConnectionError, APIStatusError
 from realtime_ext.http.sending import HTTP_LOGGERS
 from tests.connection.driver import Driven
@@ -146,4 +149,34 @@ def test_no_frame_of_a_traceback_with_locals_shows_the_key(
         assert [frame.filename for frame in shown.stack if "hunter2-key" in str(frame.locals)] == []
         if hasattr(error, "request"):
             assert "hunter2-key" not in repr(error.request.headers)
+        error = error.__cause__
+
+
+SECRETS: dict[str, Callable[[str], object]] = {
+    "another argument": lambda key: RealtimeClient(key, base_url="nowhere", webhook_secret=key),
+    "a malformed key": lambda key: RealtimeClient(f"{key}\n"),
+    "a malformed key of a function": lambda key: RealtimeClient(lambda: f"{key}\n").client_secrets.create(),
+    "a client secret": lambda key: RealtimeClient(
+        base_url="http://127.0.0.1:9/v1", max_retries=0
+    ).calls.create_with_secret(sample("offer-aiortc-audio-datachannel"), f"ek_{key}"),
+    "a malformed client secret": lambda key: RealtimeClient("k").calls.create_with_secret("v=0", f"ek {key}"),
+    "a webhook that does not fit": lambda key: webhooks.verify("{}", webhooks.sign("{}", "other"), key),
+    "a webhook to be read": lambda key: webhooks.unwrap("{}", webhooks.sign("{}", "other"), [key]),
+    "a webhook's malformed secret": lambda key: webhooks.verify("{}", {}, f"whsec_{key}!"),
+    "a signature": lambda key: webhooks.sign("{}", key, webhook_id="a b"),
+}
+
+
+@pytest.mark.parametrize("what", SECRETS)
+def test_no_frame_of_this_package_shows_a_secret_that_it_was_given(what: str) -> None:
+    import traceback
+
+    package = str(Path(realtime_ext.__file__).parent)
+    with pytest.raises(Exception) as caught:
+        SECRETS[what]("hunter2-key")
+    error: BaseException | None = caught.value
+    while error is not None:
+        shown = traceback.TracebackException.from_exception(error, capture_locals=True)
+        own = [frame for frame in shown.stack if frame.filename.startswith(package)]
+        assert [frame.name for frame in own if "hunter2-key" in str(frame.locals)] == []
         error = error.__cause__

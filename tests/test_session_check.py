@@ -626,3 +626,13 @@ def test_a_model_of_another_api_is_refused_with_that_reason() -> None:
     with pytest.raises(SessionConfigError, match="Live API") as caught:
         resolve({"type": "realtime", "model": "gpt-live-1"}, validate=True)
     assert caught.value.field == "model"
+
+
+def test_a_session_that_is_nested_too_deep_is_refused() -> None:
+    value: Any = "en"
+    for depth in range(1, 2001):
+        value = {"a": value}
+        if depth in (95, 200, 400, 1000, 2000):
+            session = {"type": "realtime", "audio": {"input": {"transcription": {"language": value}}}}
+            with pytest.raises(SessionConfigError, match="language" if depth < 100 else "nested too deep"):
+                resolve(session, validate=True)

@@ -65,7 +65,7 @@ class DialRequest:
     audio_in: AudioIn | None
     audio_out: AudioOut | None
     connect_timeout: float
-    host_addresses: Sequence[str] | None = attrs.field(converter=check_host_addresses)
+    host_addresses: Sequence[str] | None
     on_progress: Callable[[DialStep], object] | None
     observer: Observer | None
     max_queue_bytes: int | None
@@ -73,6 +73,7 @@ class DialRequest:
     options: RequestOptions
 
     def __attrs_post_init__(self) -> None:
+        check_host_addresses(self.host_addresses)
         check_media(self.audio_in, self.audio_out, self.connect_timeout, self.on_progress)
         if self.observer is not None and not callable(self.observer):
             raise TypeError(f"observer: expected a function, got {type(self.observer).__name__}")

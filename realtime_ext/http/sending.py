@@ -381,6 +381,9 @@ class Http(_Holder["httpx.Client"]):
         """Close what was made here; an httpx client that was handed in stays open."""
         if (client := self._made()) is not None:
             client.close()
+        from .watchdog import rest
+
+        rest()
 
 
 class AsyncHttp(_Holder["httpx.AsyncClient"]):

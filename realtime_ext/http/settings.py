@@ -26,7 +26,7 @@ from ..arguments import (
 )
 from ..call import SAFETY_HEADER
 from ..errors import MissingApiKeyError
-from ..secrets import MaskedDict, Secret
+from ..secrets import MaskedDict, Secret, hidden
 
 if TYPE_CHECKING:
     from ..arguments import Timeout
@@ -168,12 +168,12 @@ _NO_OPTIONS = RequestOptions(timeout=None, headers={}, query={})
 
 def settings_from(
     *,
-    api_key: str | Callable[[], Any] | None,
+    api_key: str | Secret | Callable[[], Any] | None,
     base_url: str | None,
     websocket_base_url: str | None,
     organization: str | None,
     project: str | None,
-    webhook_secret: str | Iterable[str] | None,
+    webhook_secret: str | Secret | Iterable[str] | None,
     auth_header: AuthHeader,
     default_headers: Mapping[str, str] | None,
     default_query: Mapping[str, QueryValue] | None,
@@ -234,15 +234,15 @@ def settings_from(
     )
 
 
-def _api_key(api_key: str | Callable[[], Any] | None) -> Secret | Callable[[], Any] | None:
+def _api_key(api_key: str | Secret | Callable[[], Any] | None) -> Secret | Callable[[], Any] | None:
     if callable(api_key):
         return api_key
-    if api_key is None:
-        api_key = os.environ.get("OPENAI_API_KEY")
-    return check_key("api_key", api_key) if api_key or not isinstance(api_key, str | None) else None
+    api_key = hidden(os.environ.get("OPENAI_API_KEY") if api_key is None else api_key)
+    is_absent = api_key is None or (isinstance(api_key, Secret) and not api_key.reveal())
+    return None if is_absent else check_key("api_key", api_key)
 
 
-def _webhook_secrets(secret: str | Iterable[str] | None) -> tuple[Secret, ...] | None:
+def _webhook_secrets(secret: str | Secret | Iterable[str | Secret] | None) -> tuple[Secret, ...] | None:
     if secret is None:
         secret = os.environ.get("OPENAI_WEBHOOK_SECRET") or None
     if secret is None:
@@ -251,9 +251,9 @@ def _webhook_secrets(secret: str | Iterable[str] | None) -> tuple[Secret, ...] |
         raise TypeError(f"webhook_secret: expected a str or several, got {type(secret).__name__}")
     secrets = tuple(secret) if isinstance(secret, Iterable) and not isinstance(secret, str) else (secret,)
     for value in secrets:
-        if not isinstance(value, str):
+        if not isinstance(value, str | Secret):
             raise TypeError(f"webhook_secret: expected a str or several, got {type(value).__name__}")
-    return tuple(map(Secret, secrets))
+    return tuple(map(hidden, secrets))
 
 
 def checked_key(value: object) -> Secret:
@@ -270,9 +270,8 @@ def checked_key(value: object) -> Secret:
         TypeError: It is something else; an awaitable, where only plain callables work.
         ValueError: It cannot go out as a header.
     """
-    if isinstance(value, Secret):
-        return value
-    if value is None or value == "":
+    value = hidden(value)
+    if value is None or (isinstance(value, Secret) and not value.reveal()):
         raise MissingApiKeyError
     if inspect.isawaitable(value):
         if inspect.iscoroutine(value):
@@ -289,5 +288,5 @@ async def ask_key(settings: Settings) -> Secret:
         TypeError: It is not a str.
         ValueError: It cannot go out as a header.
     """
-    value = settings.ask_key()
-    return checked_key(await value if inspect.isawaitable(value) else value)
+    value = hidden(settings.ask_key())
+    return checked_key(hidden(await value) if inspect.isawaitable(value) else value)

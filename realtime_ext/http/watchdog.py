@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["Watched", "cut"]
+__all__ = ["Watched", "cut", "rest"]
 
 _LOOK = 0.5  # seconds between two looks at a request without a connection, and before an idle thread ends
 
@@ -104,18 +104,25 @@ class _Watchdog:
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._watched: set[Watched] = set()
-        self._is_running = False
+        self._thread: threading.Thread | None = None
 
     def add(self, watched: Watched) -> None:
         with self._changed:
             self._watched.add(watched)
-            if not self._is_running:
-                self._is_running = True
-                threading.Thread(target=self._run, name="realtime_ext watchdog", daemon=True).start()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="realtime_ext watchdog", daemon=True)
+                self._thread.start()
 
     def remove(self, watched: Watched) -> None:
         with self._changed:
             self._watched.discard(watched)
+
+    def rest(self) -> None:
+        with self._changed:
+            thread = None if self._watched else self._thread
+            self._changed.notify_all()
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(_LOOK)
 
     def _run(self) -> None:
         with self._changed:
@@ -125,10 +132,15 @@ class _Watchdog:
                 self._watched.difference_update([one for one in due if one.cut()])
                 soonest = min((one.deadline for one in self._watched if one not in due), default=now + _LOOK)
                 self._changed.wait(min(_LOOK, soonest - now))
-            self._is_running = False
+            self._thread = None
 
 
 _watchdog = _Watchdog()
+
+
+def rest() -> None:
+    """End the thread now if nothing is watched; it would end soon."""
+    _watchdog.rest()
 
 
 def _start_anew() -> None:

@@ -18,7 +18,7 @@ from ..http.operation import Operation, read_nothing, response_error
 from ..http.sending import AsyncHttp, Http, asend, send
 from ..http.settings import RequestOptions
 from ..schema import bounds
-from ..secrets import Secret, mask
+from ..secrets import Secret, hidden, mask
 from ..sip import check_target_uri
 
 if TYPE_CHECKING:
@@ -117,6 +117,7 @@ class Calls:
             ValueError: The secret is an API key, or cannot be sent.
             APIConnectionError, APIStatusError, APIResponseError: As with `create`.
         """
+        client_secret = hidden(client_secret)  # a traceback may show locals
         operation = build_create_with_secret(offer, client_secret)
         return send(operation, self._http, RequestOptions.check(timeout, extra_headers, extra_query))
 
@@ -251,6 +252,7 @@ class AsyncCalls:
         extra_query: Mapping[str, QueryValue] | None = None,
     ) -> Call:
         """Start a WebRTC call as a browser does; as `Calls.create_with_secret`, awaited."""
+        client_secret = hidden(client_secret)  # a traceback may show locals
         operation = build_create_with_secret(offer, client_secret)
         return await asend(operation, self._http, RequestOptions.check(timeout, extra_headers, extra_query))
 
@@ -338,7 +340,9 @@ def build_create(
     )
 
 
-def build_create_with_secret(offer: str | bytes, client_secret: str | ClientSecret[Any]) -> Operation[Call]:
+def build_create_with_secret(
+    offer: str | bytes, client_secret: str | Secret | ClientSecret[Any]
+) -> Operation[Call]:
     """Build the request of `create_with_secret`: raw SDP, authorized by the client secret.
 
     Returns:
@@ -352,6 +356,7 @@ def build_create_with_secret(offer: str | bytes, client_secret: str | ClientSecr
     """
     from realtime_api.api.realtime import create_realtime_call
 
+    client_secret = hidden(client_secret)
     bearer = check_client_secret(client_secret)
     return Operation(
         name="calls.create_with_secret",
@@ -457,7 +462,7 @@ def build_hangup(call_id: CallLike, *, missing_ok: bool = False) -> Operation[No
     )
 
 
-def check_client_secret(client_secret: str | ClientSecret[Any]) -> Secret:
+def check_client_secret(client_secret: str | Secret | ClientSecret[Any]) -> Secret:
     """Check what a call is made with in place of an API key.
 
     Args:
@@ -470,6 +475,7 @@ def check_client_secret(client_secret: str | ClientSecret[Any]) -> Secret:
         TypeError: It is neither a str nor a ClientSecret.
         ValueError: It is an API key, which needs `calls.create`, or cannot go out as a header.
     """
+    client_secret = hidden(client_secret)
     secret = check_key("client_secret", getattr(client_secret, "value", client_secret))
     if secret.reveal().startswith("sk-"):
         raise ValueError("client_secret: expected a client secret (ek_…), got an API key; use calls.create")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 from ..arguments import QueryValue
 from ..http.sending import AsyncHttp, Http
 from ..http.settings import RequestOptions
+from ..secrets import hidden
 from . import calls
 
 if TYPE_CHECKING:
@@ -244,6 +245,7 @@ class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOut
         from ..session import resolve
 
         validate = self._http.settings.validate
+        client_secret = hidden(client_secret)  # a traceback may show locals
         if client_secret is not None and session is not None:
             raise ValueError("dial: a client secret brings its session along; pass one of the two")
         if client_secret is not None and safety_identifier is not None:

@@ -112,7 +112,7 @@ def plain(value: Any, problems: list[SessionProblem] | None = None) -> Any:
     """
     found: list[SessionProblem] = [] if problems is None else problems
     try:
-        return _plain(value, "", found, secret=False)
+        return _plain(value, "", found, secret=False, left=_DEEPEST)
     except RecursionError as error:
         allowed = "values that end somewhere"
         message = f"session: expected {allowed}, got some nested too deeply or within themselves"
@@ -120,9 +120,13 @@ def plain(value: Any, problems: list[SessionProblem] | None = None) -> Any:
 
 
 _PLAIN = frozenset({str, int, bool, type(None)})
+_DEEPEST = 100  # levels; checking what is deeper could run out of stack
 
 
-def _plain(value: Any, path: str, problems: list[SessionProblem], *, secret: bool) -> Any:
+def _plain(value: Any, path: str, problems: list[SessionProblem], *, secret: bool, left: int) -> Any:
+    if not left:
+        raise RecursionError
+    left -= 1
     if isinstance(value, Mapping):
         found: dict[Any, Any] = {}
         for key, item in value.items():
@@ -132,18 +136,21 @@ def _plain(value: Any, path: str, problems: list[SessionProblem], *, secret: boo
                 problems.append(problem(where, f"<{type(key).__name__}>", allowed, reason))
             if type(item) not in _PLAIN:
                 inside = secret or key in SECRET_FIELDS
-                item = _plain(item, f"{path}.{key}" if path else str(key), problems, secret=inside)
+                item = _plain(item, f"{path}.{key}" if path else str(key), problems, secret=inside, left=left)
             found[key] = item
         return found
     if isinstance(value, list | tuple):
-        return [_plain(item, f"{path}[{index}]", problems, secret=secret) for index, item in enumerate(value)]
+        return [
+            _plain(item, f"{path}[{index}]", problems, secret=secret, left=left)
+            for index, item in enumerate(value)
+        ]
     if isinstance(value, Enum):
         value = value.value
     if value is None or isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value)):
         return value
     convert = getattr(value, "to_dict", None)
     if callable(convert) and not isinstance(value, type):
-        return _plain(convert(), path, problems, secret=secret)
+        return _plain(convert(), path, problems, secret=secret, left=left)
     # Its repr may show anything, so the type must do.
     named = value if isinstance(value, float) else f"<{type(value).__name__}>"
     allowed = "a value that JSON has"

@@ -134,7 +134,8 @@ def attack(target: Target, seed: int, *, seconds: float = 1e9, cases: int = sys.
             count += 1
             fault = _fault_of(run, case, target.seconds)
             if fault is not None and (key := _key(fault)) not in found:
-                small = minimized(case, lambda one, key=key: _fails(run, one, target.seconds, key))
+                tries = 5 if isinstance(fault, TooSlow) else 500
+                small = minimized(case, lambda one, key=key: _fails(run, one, target.seconds, key), tries)
                 found[key] = Finding(
                     target.name, small, "".join(traceback.format_exception_only(fault)).strip(), key
                 )
