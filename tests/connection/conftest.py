@@ -1,4 +1,4 @@
-"""What every test of connections gets: interrupts that work, and no long wait for servers that don't greet."""
+"""What every test of connections gets: interrupts that work, no long wait for servers that don't greet."""
 
 from __future__ import annotations
 

@@ -529,3 +529,10 @@ def test_a_file_says_what_users_say_how_fast_it_goes_and_what_fails(tmp_path: Pa
         assert "response.output_item.added" not in call.session.types_sent()
         sim.advance(2.1)
         sim.wait_for(lambda: "response.output_item.added" in call.session.types_sent())
+
+
+@pytest.mark.parametrize("bracket", ["[", "{a: ", "[{a: "])
+def test_a_file_that_is_nested_too_deep_is_refused_before_it_is_read(bracket: str) -> None:
+    for depth in (300, 100_000):
+        with pytest.raises(ScenarioError, match="nested too deeply"):
+            parse("heard: " + bracket * depth)

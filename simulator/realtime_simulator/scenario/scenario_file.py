@@ -32,6 +32,7 @@ default. A faulty file is rejected as a whole, with the line and the field.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -59,6 +60,7 @@ from realtime_simulator.scenario.expressions import Expression
 from realtime_simulator.scenario.rules import Answer, Match, Scenario, actions, sequence, since_user
 
 _MAX_PARTS = 20_000
+_DEEPEST = 200
 _NAMES: Mapping[type, str] = {
     dict: "a mapping",
     list: "a list",
@@ -178,6 +180,8 @@ def read_yaml(text: str, name: str, folder: Path) -> Located:
         ScenarioError: It isn't YAML.
     """
     loader = None
+    if _depth(text) > _DEEPEST:
+        raise ScenarioError(f"{name}: it is nested too deeply")
     try:
         loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
@@ -194,6 +198,15 @@ def read_yaml(text: str, name: str, folder: Path) -> Located:
     finally:
         if loader is not None:
             loader.dispose()
+
+
+def _depth(text: str) -> int:
+    """Return how deep the brackets of a document are at most; the loader takes ever longer inside them."""
+    deepest = depth = 0
+    for bracket in re.findall(r"[\[\]{}]", text):
+        depth = depth + 1 if bracket in "[{" else max(0, depth - 1)
+        deepest = max(deepest, depth)
+    return deepest
 
 
 class _Reader:
