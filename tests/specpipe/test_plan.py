@@ -297,6 +297,19 @@ def test_aliases_stand_after_what_they_name_and_those_in_a_circle_are_text() -> 
     assert made["LoopParam"].alias == "'str | list[LoopParam]'"
 
 
+def test_what_is_deprecated_says_so() -> None:
+    old = {"type": "string", "description": "Gone soon.", "deprecated": True}
+    schemas = {"Sent": {**thing(n=old), "deprecated": True}, "Word": {"enum": ["x"], "deprecated": True}}
+    part = sliced(schemas)
+    part.document["paths"]["/realtime"]["parameters"] = [{"in": "query", "name": "p", "schema": {}, **old}]
+    made = plan.build(part)
+    (param,) = [one for one in made.params.members if one.name == "SentParam"]
+    told = [made.models["Sent"].description, made.models["Sent"].fields[0].description, param.description]
+    told += [param.keys[0].description, made.aliases["Word"].description]
+    told += [one.description for one in made.operations["op"].parameters if one.key == "p"]
+    assert [text.partition(".")[0] for text in told] == ["Deprecated"] * 6
+
+
 def test_a_typed_dict_whose_keys_are_no_names_is_no_class() -> None:
     made = params({"Sent": thing(str=TEXT, n=TEXT), "FromClient": thing(**{"from": TEXT, "x-y": TEXT})})
     assert made["SentParam"].is_class and not made["FromClientParam"].is_class

@@ -189,6 +189,13 @@ def union_of_models(graph: Graph, leaves: list[dict[str, Any]]) -> bool:
     return sum(leaf != NULL for leaf in leaves) > 1 and any(ref_name(leaf) is not None for leaf in leaves)
 
 
+def described(part: Any) -> str:
+    """What a schema's, a property's or a parameter's docstring says."""
+    if not isinstance(part, dict):
+        return ""
+    return ("Deprecated. " if part.get("deprecated") else "") + str(part.get("description") or "")
+
+
 def literal(value: Any) -> str:
     """A JSON value as a Python literal."""
     return repr(value)

@@ -129,7 +129,7 @@ def build_model(graph: Graph, name: str, schema: dict[str, Any]) -> Model:
     return Model(
         name=name,
         module=graph.module(name),
-        description=str(schema.get("description", "")),
+        description=expressions.described(schema),
         fields=fields,
         imports=_imports(scope, set()),
         any_name=own["Any"],
@@ -174,7 +174,7 @@ def _field(scope: Scope, key: str, name: str, schema: Any, required: bool, lenie
         decode=expressions.decode(scope, schema, source),
         nested=not _flat(graph, schema),
         secret=any(leaf.get("format") == "password" for leaf in [schema, *graph.leaves(schema)]),
-        description=("Deprecated. " if schema.get("deprecated") else "") + str(schema.get("description", "")),
+        description=expressions.described(schema),
         schema=schema,
     )
 
@@ -213,7 +213,7 @@ def build_alias(graph: Graph, name: str, schema: dict[str, Any]) -> Alias:
     return Alias(
         name=name,
         module=graph.module(name),
-        description=str(schema.get("description", "")),
+        description=expressions.described(schema),
         annotation=shown,
         quoted=is_quoted(graph, name),
         decodes=holds,

@@ -180,7 +180,8 @@ def _build(
         method=method,
         path=path,
         tag=function_name((operation.get("tags") or ["default"])[0], "tag"),
-        summary=str(operation.get("summary") or ""),
+        summary=("Deprecated. " if operation.get("deprecated") else "")
+        + str(operation.get("summary") or name),
         description=str(operation.get("description") or ""),
         deprecated=bool(operation.get("deprecated")),
         parameters=tuple(

@@ -105,7 +105,7 @@ def _parameter(scope: Scope, parameter: dict[str, Any], name: str, at: str) -> P
         annotation=expressions.annotation(scope, schema, lenient=False),
         required=bool(parameter.get("required")) or place == "path",
         style=_style(scope.graph, parameter, schema, media, at),
-        description=str(parameter.get("description") or ""),
+        description=expressions.described(parameter),
         example=parameter.get("example"),
         schema=schema,
     )

@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 
 from ..document import ref_name, references
-from .expressions import Scope, annotation
+from .expressions import Scope, annotation, described
 from .graph import Graph
 from .models import is_quoted
 
@@ -137,20 +137,18 @@ def _typed_dict(scope: Scope, schema: dict[str, Any], is_class: bool, *, is_upda
             # Quoted inside: what is named may stand further down, and which keys are required stays readable.
             annotation=f"{'Required' if key in required else 'NotRequired'}"
             f"[{annotation(scope, value, lenient=False)!r}]",
-            description=str(value.get("description", "")) if isinstance(value, dict) else "",
+            description=described(value),
         )
         for key, value in schema["properties"].items()
     )
     name = f"{scope.owner}{'Changes' if is_update else ''}Param"
-    return Param(name, str(schema.get("description", "")), keys=keys, is_class=is_class)
+    return Param(name, described(schema), keys=keys, is_class=is_class)
 
 
 def _alias(scope: Scope, schema: dict[str, Any]) -> Param:
     shown = annotation(scope, schema, lenient=False)
     quoted = is_quoted(scope.graph, scope.owner)
-    return Param(
-        f"{scope.owner}Param", str(schema.get("description", "")), alias=repr(shown) if quoted else shown
-    )
+    return Param(f"{scope.owner}Param", described(schema), alias=repr(shown) if quoted else shown)
 
 
 def _aliases(graph: Graph) -> list[str]:
