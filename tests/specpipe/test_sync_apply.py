@@ -6,6 +6,7 @@ import copy
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -323,3 +324,76 @@ def test_a_union_that_only_its_shape_tells_waits_for_a_review(
     assert run(changed(tmp_path, add), "--apply")[1]["applied"]["written"] == []
     assert run(JANUARY, "--apply")[1]["applied"]["patches"] == [pointer]
     assert patches.read(openapi / "patches.toml") == before
+
+
+def no_operations(document: dict[str, Any]) -> None:
+    document["paths"] = {path: item for path, item in document["paths"].items() if path == "/chat"}
+
+
+def no_unions(document: dict[str, Any]) -> None:
+    for name in ("RealtimeServerEvent", "RealtimeClientEvent"):
+        del document["components"]["schemas"][name]
+
+
+def inline_members(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    del schemas["RealtimeServerEvent"]["discriminator"]
+    schemas["RealtimeServerEvent"]["anyOf"] = [
+        schemas.pop("RealtimeServerEventCreated"),
+        schemas.pop("RealtimeServerEventGone"),
+    ]
+
+
+def one_type_for_two_events(document: dict[str, Any]) -> None:
+    """Their shape is all that tells them; the table of events names neither."""
+    schemas = document["components"]["schemas"]
+    schemas["RealtimeServerEventGone"]["properties"]["type"]["enum"] = ["session.created"]
+    del schemas["RealtimeServerEvent"]["discriminator"]
+
+
+def required_and_not_described(document: dict[str, Any]) -> None:
+    document["components"]["schemas"]["RealtimeSession"]["required"] = ["type", "nowhere"]
+
+
+def one_title_for_all(document: dict[str, Any]) -> None:
+    for schema in document["components"]["schemas"].values():
+        schema["title"] = "Thing"
+
+
+def mapped_to_nowhere(document: dict[str, Any]) -> None:
+    told = {"propertyName": "type", "mapping": {"gone": "Nowhere", "a": "#/components/schemas/RealtimeNote"}}
+    document["components"]["schemas"]["RealtimeServerEvent"]["discriminator"] = told
+
+
+def nothing_said(document: dict[str, Any]) -> None:
+    properties = document["components"]["schemas"]["RealtimeSession"]["properties"]
+    properties |= {"a": {}, "b": {"type": "object"}, "c": {"type": "array"}, "d": {"enum": ["x", None]}}
+    properties |= {"e": {"type": "string", "default": None}, "f": {"nullable": True}, "g": {"type": "string"}}
+    properties["g"]["description"] = None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        no_operations,
+        no_unions,
+        inline_members,
+        one_type_for_two_events,
+        required_and_not_described,
+        one_title_for_all,
+        mapped_to_nowhere,
+        nothing_said,
+    ],
+    ids=lambda change: str(change.__name__),
+)
+def test_what_another_revision_may_look_like_is_taken_over(
+    run: Any, openapi: Path, tmp_path: Path, change: Callable[[dict[str, Any]], None]
+) -> None:
+    """A package was made of it, or it would not be written; the second time there is nothing to do."""
+    document = changed(tmp_path, change)
+    assert run(document, "--apply")[0] == 0
+    before = content(openapi)
+    assert run(document, "--apply")[1]["applied"]["written"] == []
+    assert content(openapi) == before and run(document)[1]["changes"] == []
+    if change is one_type_for_two_events:
+        assert not planned(openapi).events["SERVER_EVENTS"]

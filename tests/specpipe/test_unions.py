@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from specpipe import pipeline, reading
 from specpipe.errors import SpecError
+from specpipe.plan.tables import Table
 
 from tests.specpipe.packages import Imported, make
 
@@ -49,6 +50,7 @@ MODELS = {
         },
         "required": ["id"],
     },
+    "Sure": model(id={"type": "string"}, type={"const": "perhaps", "type": "string"}),
     "Lefts": list_of("Left"),
     "LeftMap": map_of("Left"),
 }
@@ -159,6 +161,25 @@ def test_a_discriminator_tells_members_by_its_mapping_or_their_names(
     decode = decoder(ref("Tom"), ref("Rex"), discriminator=discriminator)
     assert {value: type(decode(kind(value))).__name__ for value in told} == told
     assert decode(kind("fish")) == kind("fish"), "what nobody knows stays a dict"
+
+
+def test_a_member_s_name_is_no_tag_beside_members_with_words_of_their_own(tmp_path: Path) -> None:
+    union = {"anyOf": [ref("Cat"), ref("Loose")], "discriminator": {"propertyName": "type"}}
+    with generated(union, tmp_path) as made:
+        decode = made.decoder("RealtimeUnion")
+        for word in ("Loose", "loose.thing"):
+            assert type(decode({"type": word, "id": "1"})).__name__ == "Loose"
+        (table,) = [made.made.plan.aliases["RealtimeUnion"].table]
+        assert isinstance(table, Table) and [value for value, _ in table.entries] == ["cat"]
+
+
+def test_members_that_describe_the_same_object_need_no_telling_apart(tmp_path: Path) -> None:
+    union = {"anyOf": [ref("Sure"), ref("Cat"), ref("Perhaps")]}
+    with generated(union, tmp_path) as made:
+        decode = made.decoder("RealtimeUnion")
+        assert not made.made.plan.guesses
+        assert type(decode({"type": "perhaps", "id": "1"})).__name__ == "Perhaps"
+        assert type(decode({"type": "cat", "name": "Tom"})).__name__ == "Cat"
 
 
 def test_a_mapping_reaches_members_of_a_union_inside(decoder: Callable[..., Decode]) -> None:

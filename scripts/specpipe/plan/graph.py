@@ -113,7 +113,8 @@ class Graph:
         """What the discriminators of a union, and of the unions in it, say: (property, model) → values.
 
         A mapping's values come first.  A member that stands in no mapping and has the property as plain text
-        is meant by its own name, as OpenAPI says; `spell_discriminators` wrote down which that was.
+        is meant by its own name, as OpenAPI says; `spell_discriminators` wrote down which that was.  Where
+        other members have words of their own for it, as constants, no name is one of the words.
         """
         out: dict[tuple[str, str], tuple[Any, ...]] = {}
         name = ref_name(schema)
@@ -127,18 +128,16 @@ class Graph:
         for value, target in told.get("mapping", {}).items():
             for leaf in self.leaves(ref_to(target)):
                 values.setdefault(str(ref_name(leaf)), []).append(value)
-        for leaf in self.leaves(schema):
-            model = ref_name(leaf)
-            if model is None or not isinstance(tag, str):
-                continue
+        if not isinstance(tag, str):
+            return out
+        models = [model for leaf in self.leaves(schema) if (model := ref_name(leaf)) is not None]
+        implied = told.get("implied", {})
+        words = any({*self.tag_values(model, tag)} - {implied.get(model)} for model in models)
+        for model in models:
             known = [*values.get(model, ()), *self.tag_values(model, tag)]
-            implied = told.get("implied", {}).get(model)
-            if (
-                not known
-                and implied is not None
-                and self._is_text(self.schemas[model]["properties"].get(tag))
-            ):
-                known = [implied]
+            is_text = self._is_text(self.schemas[model]["properties"].get(tag))
+            if not known and not words and model in implied and is_text:
+                known = [implied[model]]
             if known:
                 out[tag, model] = tuple(dict.fromkeys((*out.get((tag, model), ()), *known)))
         return out

@@ -12,7 +12,7 @@ from typing import Any
 
 import attrs
 
-from .graph import Graph
+from .graph import NULL, Graph
 
 #: (property, model) → the values of the property by which a discriminator knows the model.
 Declared = Mapping[tuple[str, str], tuple[Any, ...]]
@@ -77,7 +77,10 @@ def table(
         default=None,
     )
     if best is None:
-        return Table(tag="", shapes=tuple(_shape(graph, model) for model in models))
+        apart = _apart(graph, models)
+        if len(apart) == 1 and not free:
+            return apart[0]
+        return Table(tag="", shapes=tuple(_shape(graph, model) for model in apart))
     used = (*used, best.tag)
 
     def decide(some: list[str], *, also_free: bool) -> Table | str | None:
@@ -135,6 +138,25 @@ def _split(graph: Graph, models: list[str], declared: Declared, tag: str, free: 
     if not groups or largest >= len(models) + free:
         return None
     return _Split(tag, groups, loose, (not said, bool(loose), largest))
+
+
+def _apart(graph: Graph, models: list[str]) -> list[str]:
+    """The members without those that describe the same object as another one, by the same constants."""
+
+    def told(model: str) -> dict[str, Any]:
+        properties: dict[str, Any] = graph.schemas[model]["properties"]
+        return {
+            key: [{**leaf, "description": "", "default": ""} for leaf in graph.leaves(value) if leaf != NULL]
+            for key, value in properties.items()
+        }
+
+    apart: list[str] = []
+    # Of two alike the one that requires less takes what is meant for the other as well.
+    for model in sorted(models, key=lambda model: len(graph.schemas[model].get("required", ()))):
+        constant = any(graph.tag_values(model, key) for key in told(model))
+        if not constant or not any(told(model) == told(other) for other in apart):
+            apart.append(model)
+    return [model for model in models if model in apart]
 
 
 def _property(graph: Graph, model: str, key: str) -> Any:
