@@ -20,6 +20,7 @@ from realtime_ext import (
     tools,
 )
 from realtime_ext.session import resolve
+from tests.newcomers import is_new
 
 PCM = {"type": "audio/pcm", "rate": 24000}
 
@@ -258,7 +259,8 @@ def known(name: str) -> set[str]:
         found |= walk(schema["items"], path) if "items" in schema else set()
         for key, inner in schema.get("properties", {}).items():
             at = f"{path}.{key}" if path else key
-            found |= {at} | walk(inner, at)
+            if not is_new(inner.get("description")):
+                found |= {at} | walk(inner, at)
         return found
 
     return walk(schemas.get(f"Realtime{name}"), "")

@@ -187,12 +187,19 @@ def test_the_member_whose_tag_may_be_absent() -> None:
 
 
 def test_members_without_a_tag_are_told_by_shape() -> None:
-    made = graph(A=thing(("a",), a=TEXT, x=TEXT), B=thing(b=TEXT), C=tagged(type="c"), D=tagged(type="c"))
+    made = graph(
+        A=thing(("a",), a=TEXT, x=TEXT),
+        B=thing(b=TEXT),
+        C=tagged(type="c"),
+        D=tagged(type="c"),
+        E=thing(type={"const": "c"}, y=TEXT),
+    )
     assert table(made, ["A", "B"]) == Table(
         "", shapes=(Shape("A", ("a",), ("a", "x")), Shape("B", (), ("b",)))
     )
-    told = table(made, ["C", "D"])
-    assert isinstance(told, Table) and told.tag == "" and len(told.shapes) == 2
+    told = table(made, ["C", "D", "E"])
+    assert isinstance(told, Table) and told.tag == "" and [one.model for one in told.shapes] == ["C", "E"]
+    assert table(made, ["C", "D"]) == "C"
 
 
 @pytest.mark.parametrize("open_tag", [TEXT, {"const": True}, {"anyOf": [{"const": "a"}, TEXT]}])

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from specpipe import pipeline, prose, reading, slice
 
+from tests import newcomers
+
 VENDORED = reading.load(pipeline.OPENAPI / "realtime.yaml")
 
 
@@ -84,3 +86,8 @@ def test_a_text_may_stand_often_only_where_the_schemas_are_the_same() -> None:
     assert prose.check(small(**same)) == [
         "repeated  7 times where schemas differ: Milliseconds since the start."
     ]
+
+
+def test_the_tests_know_a_provisional_text() -> None:
+    assert newcomers.PROVISIONAL == prose.PROVISIONAL
+    assert newcomers.is_new(f"{prose.PROVISIONAL} x") and not newcomers.is_new("Real.")
