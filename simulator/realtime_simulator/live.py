@@ -55,6 +55,8 @@ Send = Callable[[Mapping[str, Any]], None]
 Ended = Callable[[int, str], None]
 FAULT = 1011
 """The close code of a session that the simulator itself failed."""
+MOST_AHEAD = 16
+"""Sentences, or other parts, that an answer which comes bit by bit may be ahead of what is heard of it."""
 _NO_TURN = Turn(text="", items=(), session={}, response={}, tools=())
 
 
@@ -183,6 +185,7 @@ class LiveSession:
         self._due_at: float | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._answers: dict[str, asyncio.Task[None]] = {}
+        self._moved = asyncio.Event()
         self._pumping = False
         self._end: tuple[int, str] | None = None
         record.begun = services.clock.unix()
@@ -278,6 +281,7 @@ class LiveSession:
         finally:
             self._pumping = False
         self._services.records.changed()
+        self._moved.set()
         self._set_timer()
 
     def _note(self, direction: Direction, event: Mapping[str, Any]) -> None:
@@ -393,6 +397,9 @@ class LiveSession:
                         voiced = await self._voiced(action, turn)
                         with self._step():
                             self.session.answer(response_id, [voiced], self.now, whole=False)
+                        while self.session.ahead(response_id) >= MOST_AHEAD:
+                            self._moved.clear()
+                            await self._moved.wait()
             else:
                 last = [await self._voiced(action, turn) for action in actions(answer)]
         except Exception as error:  # a user's function may fail in any way; the response reports it

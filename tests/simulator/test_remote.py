@@ -24,6 +24,7 @@ from realtime_simulator import (
     say,
     voice_at,
 )
+from realtime_simulator.live import MOST_AHEAD
 from realtime_simulator.scenario.streaming import MOST, Sentences
 
 from .checking import in_order, message
@@ -141,6 +142,28 @@ def test_a_sentence_is_heard_while_the_next_one_is_still_thought_of(sim: Simulat
         assert "This is the first sentence. ".startswith(transcript)
         more.set()
         assert said(answer_of(socket)) == "This is the first sentence. And this is the second."
+
+
+def test_an_answer_without_an_end_is_not_far_ahead_of_what_is_heard(sim: Simulator) -> None:
+    made: list[int] = []
+
+    async def endless(turn: Turn) -> AsyncIterator[str]:
+        while True:
+            made.append(len(made))
+            yield "A sentence of some length. "
+
+    sim.on_response(endless)
+    sim.on_voice(lambda text, voice: tone(0.2))
+    sim.pace(Pacing(speed=0.001))
+    with Socket(sim) as socket:
+        socket.send("response.create")
+        socket.until("response.output_audio.delta")
+        sim.wait_for(lambda: len(made) > MOST_AHEAD)
+        sim.advance(1000)  # five sentences are heard
+        sim.wait_for(lambda: len(made) > MOST_AHEAD + 4)
+        socket.send("response.cancel")
+        assert answer_of(socket)["status"] == "cancelled"
+    assert len(made) < MOST_AHEAD + 12
 
 
 # The brain

@@ -42,7 +42,7 @@ class Item:
     """
 
     data: dict[str, Any]
-    audio: bytes = attrs.field(default=b"", repr=False)
+    audio: bytes | bytearray = attrs.field(default=b"", repr=False)
     truncated: bool = False
     heard: str = ""
     size: int = 0

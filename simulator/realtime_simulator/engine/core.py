@@ -140,6 +140,10 @@ class Core:
     def answer(self, response_id: str, actions: Sequence[Action], now: float, *, whole: bool = True) -> None:
         """Process the model's answer, or the next part of it; `whole` if no more comes."""
 
+    def ahead(self, response_id: str) -> int:
+        """Return how many parts of the model's answer are known that the response has not come to yet."""
+        return 0
+
     def listed(self, item_id: str, tools: Sequence[Mapping[str, Any]] | None, now: float) -> None:
         """Process the tools of an MCP server; None if it couldn't be reached."""
 

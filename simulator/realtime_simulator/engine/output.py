@@ -178,17 +178,17 @@ class Output:
 
     def _spoken(self, item: Item, say: Say | None, answer: Answer) -> Plan:
         self._part("added", item, {"type": "audio", "transcript": ""})
-        said, whole = "", False
+        said, whole, sound = "", False, bytearray()
         try:
             while say is not None and (speech := say.speech) is not None:
-                earlier, words, made, spoken_words = item.audio, pieces(speech.text), 0, 0
+                before, words, made, spoken_words = len(sound) // 2, pieces(speech.text), 0, 0
                 while made < speech.samples:
                     if self.used_up():
                         return
                     start, made = made, min(made + CHUNK_SAMPLES, speech.samples)
                     # The words come ahead of their sound, by about a second.
                     due = -(-len(words) * min(made + RATE, speech.samples) // speech.samples)
-                    self._session.play(self._response_id, item.id, speech, start, made, len(earlier) // 2)
+                    self._session.play(self._response_id, item.id, speech, start, made, before)
                     for word in words[spoken_words:due]:
                         said += word
                         self.made += Tokens(text=text_tokens(word))
@@ -196,11 +196,13 @@ class Output:
                             "response.output_audio_transcript.delta", item, word, content_index=0
                         )
                     spoken_words = due
-                    item.audio = earlier + speech.pcm[: made * 2]
+                    sound += speech.pcm[start * 2 : made * 2]
+                    # The same utterance is not kept twice.
+                    item.audio = speech.pcm if len(sound) == len(speech.pcm) else sound
                     self.made += Tokens(audio=output_audio_tokens((made - start) * 1000 / RATE))
                     if self._session.audio_in_events:
-                        sound = speech.stretch(start, made, self._format)
-                        delta = base64.b64encode(sound).decode("ascii")
+                        stretch = speech.stretch(start, made, self._format)
+                        delta = base64.b64encode(stretch).decode("ascii")
                         self._emit("response.output_audio.delta", item, content_index=0, delta=delta)
                     if self._session.pacing.speed:
                         yield self._session.pacing.pause(made - start)

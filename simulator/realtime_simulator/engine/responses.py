@@ -252,6 +252,11 @@ class Responses:
             running.due = now
         self.tick(now)
 
+    def ahead(self, response_id: str) -> int:
+        """Return how many actions of a response are known that it has not come to yet."""
+        running = self._running.get(response_id)
+        return 0 if running is None else len(running.answer.rest)
+
     def cancel(self, response_id: str | None, reason: str = "client_cancelled") -> None:
         """End a response early.
 

@@ -122,6 +122,9 @@ class Session(Core):
         self.tick(now)
         self._responses.perform(response_id, actions, self._now, whole=whole)
 
+    def ahead(self, response_id: str) -> int:
+        return self._responses.ahead(response_id)
+
     def heard(self, item_id: str, transcript: Transcript | None, now: float) -> None:
         self.tick(now)
         if not self.ended:

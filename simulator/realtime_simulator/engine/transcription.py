@@ -113,7 +113,7 @@ class Transcription:
         heard = self._heard.setdefault(item.id, _Heard(None, self._settings))
         heard.item = item
         if heard.transcript is None:
-            self._session.effect(HearingNeeded(item.id, item.audio))
+            self._session.effect(HearingNeeded(item.id, bytes(item.audio)))
         else:
             self._known(item.id, heard, heard.transcript)
 
