@@ -294,7 +294,7 @@ def test_a_client_that_reads_nothing_is_left(sim: Simulator, monkeypatch: pytest
     with Socket(sim) as socket:
         for _ in range(8):
             socket.send("response.create", response={"conversation": "none"})
-        sim.wait_for(lambda: any(session.ended is not None for session in sim.sessions))
+        sim.wait_for(lambda: any(session.ended is not None for session in sim.sessions), timeout=60)
         assert socket.closed() == (1008, "the client reads too slowly")
 
 
