@@ -228,8 +228,8 @@ def test_a_response_can_be_made_from_items_that_are_referred_to() -> None:
     ("reference", "param"),
     [
         ({"type": "item_reference", "id": "item_none"}, "response.input[0].id"),
-        ({"type": "item_reference", "id": 1}, "response.input[0].type"),
-        ({"type": "item_reference"}, "response.input[0].type"),
+        ({"type": "item_reference", "id": 1}, "response.input[0].id"),
+        ({"type": "item_reference"}, "response.input[0].id"),
     ],
 )
 def test_a_reference_to_nothing_is_refused(reference: dict, param: str) -> None:
