@@ -35,7 +35,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     ),
     frozenset({"connection", "http"}),
     frozenset({"client", "resources"}),
-    frozenset({"cli", "testing"}),
+    frozenset({"cli", "devices", "testing"}),
 )
 MOST_FLOORS = 9  # in the longest chain of parts that import one another
 # The simulator judges the client, so it shares no code with it; only what uses it may import it.
@@ -52,6 +52,7 @@ EXTRAS = [
     "numpy",
     "pydantic",
     "rich",
+    "sounddevice",
     "soxr",
     "starlette",
     "typer",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -31,10 +32,11 @@ def realtime(*arguments: str, status: int = 0) -> str:
     return done.stdout
 
 
-def test_help_lists_the_commands() -> None:
-    printed = realtime("--help")
-    assert "demo" in printed
-    assert "simulator" in printed
+def test_help_lists_the_commands_and_so_does_the_documentation() -> None:
+    listed = set(re.findall(r"^  ([a-z]+)  ", realtime("--help").partition("Commands:")[2], re.M))
+    page = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    assert {"demo", "simulator", "talk"} <= listed
+    assert set(re.findall(r"^\| `realtime ([a-z]+)", page, re.M)) == listed
 
 
 def test_an_unknown_command_is_wrong_use() -> None:

@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 __all__ = ["main"]
 
-# The extra that brings a module. Modules that need further ones name the extra in their own messages.
-_EXTRAS = {
-    **dict.fromkeys(("matplotlib", "numpy", "rich", "typer"), "cli"),
-    "realtime_simulator": "simulator",
-}
-
 
 def main() -> None:
-    """Run the command line; exits with 0 if all went well, 1 if not, 2 if it was used wrongly."""
+    """Run the command line, and exit with the status that docs/cli.md lists.
+
+    Whatever goes wrong is one line, and a hint where there is something to do; with REALTIME_DEBUG set, its
+    traceback comes first.
+    """
     try:
         from .commands import app
 
-        app()
-    except ImportError as exc:
-        module = (exc.name or "").partition(".")[0]
-        if module in _EXTRAS:
-            message = f"realtime needs {module}: pip install 'realtime-ext[{_EXTRAS[module]}]'"
-        elif "pip install" in str(exc):
-            message = str(exc)
-        else:
-            raise
-        print(message, file=sys.stderr)
-        raise SystemExit(2) from exc
+        status = app(prog_name="realtime", standalone_mode=False)
+    except (Exception, KeyboardInterrupt) as error:
+        if os.environ.get("REALTIME_DEBUG"):
+            sys.excepthook(type(error), error, error.__traceback__)
+        from .failures import explain
+
+        failure = explain(error)
+        print(failure.text(), file=sys.stderr)
+        raise SystemExit(failure.status) from error
+    raise SystemExit(status if isinstance(status, int) else 0)

@@ -7,20 +7,39 @@ from typing import Annotated
 
 import typer
 
+from .call_commands import calls, secrets
+from .check_commands import offers, sessions
+from .doctor import doctor
+from .listen import listen
+from .tail import tail
+from .talk import talk
+from .transcription import transcribe
+from .webhook_commands import webhooks
+
 __all__ = ["app"]
 
-app: typer.Typer = typer.Typer(
-    name="realtime",
-    help="Work with OpenAI's Realtime API, or with a simulator of it on this machine.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
+# Without rich's markup, help and wrong use are plain lines, and rich needn't be loaded to say them.
+app: typer.Typer = typer.Typer(name="realtime", pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
-@app.callback()
-def realtime() -> None:
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from .._version import __version__
+
+        print(f"realtime {__version__}")
+        raise typer.Exit()
+
+
+@app.callback(invoke_without_command=True)
+def realtime(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
     """Work with OpenAI's Realtime API, or with a simulator of it on this machine."""
+    if context.invoked_subcommand is None:
+        print(context.get_help())
 
 
 @app.command()
@@ -45,3 +64,15 @@ def simulator(context: typer.Context) -> None:
     from realtime_simulator.cli import main
 
     raise typer.Exit(main(context.args, program="realtime simulator"))
+
+
+app.add_typer(calls, name="call")
+app.add_typer(secrets, name="secret")
+app.add_typer(sessions, name="session")
+app.add_typer(offers, name="sdp")
+app.add_typer(webhooks, name="webhook")
+app.command()(talk)
+app.command()(transcribe)
+app.command()(tail)
+app.command()(listen)
+app.command()(doctor)

@@ -1,0 +1,102 @@
+"""What commands read: options that several share, files and standard input, sessions."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from .failures import WRONG_USE, CommandError
+
+__all__ = [
+    "MICROPHONE",
+    "SPEAKER",
+    "Instructions",
+    "Json",
+    "Model",
+    "SessionFile",
+    "Simulated",
+    "Voice",
+    "read_bytes",
+    "read_json",
+    "read_session",
+]
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+SessionFile = Annotated[
+    str | None, typer.Option("--session", metavar="FILE", help="The session, as JSON; - for standard input.")
+]
+Model = Annotated[str | None, typer.Option("--model", help="The session's model.")]
+Instructions = Annotated[str | None, typer.Option("--instructions", help="The session's instructions.")]
+Voice = Annotated[str | None, typer.Option("--voice", help="The session's voice.")]
+Simulated = Annotated[
+    bool, typer.Option("--simulator", help="Use a simulator in this process, without key or network.")
+]
+
+# What stands for a device where a file could be named.
+MICROPHONE, SPEAKER = "mic", "speaker"
+DEFAULT_MODEL = "gpt-realtime"
+
+
+def read_bytes(file: str) -> bytes:
+    """Read a file; `-` is standard input.
+
+    Raises:
+        OSError: It can't be read.
+    """
+    return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+
+
+def read_json(file: str) -> dict[str, Any]:
+    """Read a file that holds a JSON object; `-` is standard input.
+
+    Raises:
+        CommandError: It holds something else.
+        OSError: It can't be read.
+    """
+    name = "standard input" if file == "-" else file
+    try:
+        value = json.loads(read_bytes(file))
+    except ValueError as error:
+        raise CommandError(f"{name}: this is no JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise CommandError(f"{name}: expected a JSON object, got {type(value).__name__}")
+    return value
+
+
+def read_session(
+    file: str | None,
+    model: str | None = None,
+    instructions: str | None = None,
+    voice: str | None = None,
+    *,
+    default: bool = True,
+) -> dict[str, Any] | None:
+    """Return the session that the options describe.
+
+    Args:
+        file: A file that holds it, or None.
+        model, instructions, voice: What is set in it, or in a new one.
+        default: Whether there is one where no option says anything.
+
+    Raises:
+        CommandError: The file holds no JSON object, or the options can't be set in its kind of session.
+        OSError: The file can't be read.
+    """
+    if file is None and not default and (model, instructions, voice) == (None, None, None):
+        return None
+    session: dict[str, Any] = {"type": "realtime", "model": DEFAULT_MODEL}
+    if file is not None:
+        session = read_json(file)
+    given = {"model": model, "instructions": instructions}
+    session |= {name: value for name, value in given.items() if value is not None}
+    if voice is not None:
+        audio = session.setdefault("audio", {})
+        output = audio.setdefault("output", {}) if isinstance(audio, dict) else None
+        if not isinstance(output, dict):
+            raise CommandError("--voice: the session's audio.output is no object", status=WRONG_USE)
+        output["voice"] = voice
+    return session

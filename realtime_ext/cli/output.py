@@ -1,0 +1,109 @@
+"""What commands print: tables and colour on a terminal, plain lines in pipes, JSON where it is asked for.
+
+Results go to standard output, everything else to standard error. NO_COLOR is respected. Rich is loaded on a
+terminal only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TextIO
+
+__all__ = [
+    "is_terminal",
+    "note",
+    "paint",
+    "print_fields",
+    "print_json",
+    "print_line",
+    "print_rows",
+    "working",
+]
+
+_STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
+
+
+def is_terminal(stream: TextIO) -> bool:
+    """Whether a stream is a terminal that can show more than plain lines."""
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def paint(text: str, style: str, stream: TextIO | None = None) -> str:
+    """Return text in a colour, where the stream is a terminal and NO_COLOR isn't set."""
+    stream = sys.stdout if stream is None else stream
+    if not is_terminal(stream) or os.environ.get("NO_COLOR"):
+        return text
+    return f"\x1b[{_STYLES[style]}m{text}\x1b[0m"
+
+
+def note(text: str) -> None:
+    """Print a line that is no result."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON: indented on a terminal, else as one line."""
+    indent = 2 if is_terminal(sys.stdout) else None
+    print(json.dumps(value, ensure_ascii=False, indent=indent, default=str), flush=True)
+
+
+def print_line(value: Any) -> None:
+    """Print a value as JSON, in one line."""
+    print(json.dumps(value, ensure_ascii=False, default=str), flush=True)
+
+
+def print_fields(fields: Mapping[str, Any], *, as_json: bool) -> None:
+    """Print one thing's fields: a line each, or an object."""
+    if as_json:
+        print_json(fields)
+        return
+    width = max(map(len, fields), default=0)
+    for name, value in fields.items():
+        print(
+            f"{paint(name.ljust(width), 'dim')}  {_cell(value)}"
+            if is_terminal(sys.stdout)
+            else _line(name, value)
+        )
+
+
+def print_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
+    """Print rows of the same columns: a table, tab-separated lines without a head, or an array."""
+    if as_json:
+        print_json(list(rows))
+    elif not is_terminal(sys.stdout):
+        for row in rows:
+            print(_line(*row.values()))
+    elif rows:
+        from rich.console import Console
+        from rich.table import Table
+
+        table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+        for name in rows[0]:
+            table.add_column(name, overflow="fold")
+        for row in rows:
+            table.add_row(*map(_cell, row.values()))
+        Console(markup=False, highlight=False).print(table)
+
+
+@contextlib.contextmanager
+def working(what: str) -> Iterator[None]:
+    """Show on a terminal that something is going on, until the block ends."""
+    if not is_terminal(sys.stderr):
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(what):
+        yield
+
+
+def _cell(value: Any) -> str:
+    return "" if value is None else json.dumps(value) if isinstance(value, bool | list | dict) else str(value)
+
+
+def _line(*values: Any) -> str:
+    return "\t".join(" ".join(_cell(value).split()) for value in values)
