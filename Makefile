@@ -4,7 +4,7 @@ BIN    := .venv/bin
 BROWSERS := chromium chromium-browser google-chrome
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all test-lowest test-newest attack regen regen-check sync lint types check format bench peers docs lock clean
+.PHONY: help setup demo test test-all test-lowest test-lowest-newest test-newest attack regen regen-check sync lint types check format bench peers docs lock clean
 .DELETE_ON_ERROR:
 
 help:           ## this list
@@ -19,7 +19,7 @@ test: .venv/.installed       ## the tests, under 3 minutes
 	@$(BIN)/python -m pytest -q -n auto -m "not slow"
 
 # A browser and node come from the system; without one of them its tests are left out, and that is said last.
-test-all: .venv/.installed peers test-lowest    ## all tests: also a browser's call, peers, empty environments, pyright
+test-all: .venv/.installed peers test-lowest test-lowest-newest    ## all tests: also a browser's call, peers, empty environments, pyright
 	@without=""; \
 	command -v $(BROWSERS) >/dev/null || without="$$without and not browser"; \
 	if command -v npm >/dev/null; then $(MAKE) -s build/pyright/.installed || exit $$?; \
@@ -32,6 +32,13 @@ test-all: .venv/.installed peers test-lowest    ## all tests: also a browser's c
 
 test-lowest: build/lowest/.installed    ## the fast tests with the lowest versions that are allowed
 	@build/lowest/bin/python -m pytest -q -n auto -p no:cacheprovider -m "not slow"
+
+test-lowest-newest: .venv/.installed    ## the same on the newest Python at hand
+	@python="$(NEWEST)"; \
+	if [ "$$("$$python" $(VERSION))" = "$$($(BIN)/python $(VERSION))" ]; then \
+	  echo "LEFT OUT: the lowest versions on a newer Python, for there is none on PATH or with pyenv"; \
+	else $(MAKE) -s build/lowest-newest/.installed NEWEST="$$python" && \
+	  build/lowest-newest/bin/python -m pytest -q -n auto -p no:cacheprovider -m "not slow"; fi
 
 test-newest: .venv/.installed    ## the fast tests with the newest versions that there are, whatever is pinned
 	@rm -rf build/newest && mkdir -p build && $(UV) venv --quiet --python $(BIN)/python build/newest
@@ -111,12 +118,20 @@ OURS = -e generated -e simulator -e .
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation $(OURS)
 	@touch $@
 
-build/lowest/.installed: requirements-lowest.txt pyproject.toml simulator/pyproject.toml generated/pyproject.toml | .venv/.installed
-	@echo "Setting up build/lowest from requirements-lowest.txt; this happens once."
-	@rm -rf build/lowest && mkdir -p build
-	@$(UV) venv --quiet --python $(BIN)/python build/lowest
-	@$(UV) pip install --quiet --python build/lowest/bin/python --require-hashes -r requirements-lowest.txt
-	@$(UV) pip install --quiet --python build/lowest/bin/python --no-deps --no-build-isolation $(OURS)
+# The newest released Python at hand, on PATH or with pyenv.
+VERSION = -c 'import sys; v = sys.version_info; v[3] == "final" and print("%d.%03d" % v[:2])'
+PYTHONS = $(BIN)/python $(foreach minor,12 13 14 15 16,python3.$(minor)) $(wildcard ~/.pyenv/versions/3.*/bin/python)
+NEWEST  = $$(for python in $(PYTHONS); do echo "$$("$$python" $(VERSION) 2>/dev/null) $$python"; done | sort -r | \
+  head -n 1 | cut -d " " -f 2)
+
+build/lowest/.installed: LOWEST_PYTHON = $(BIN)/python
+build/lowest-newest/.installed: LOWEST_PYTHON = $(NEWEST)
+build/lowest/.installed build/lowest-newest/.installed: requirements-lowest.txt pyproject.toml simulator/pyproject.toml generated/pyproject.toml | .venv/.installed
+	@echo "Setting up $(@D) from requirements-lowest.txt; this happens once."
+	@rm -rf $(@D) && mkdir -p build
+	@$(UV) venv --quiet --python $(LOWEST_PYTHON) $(@D)
+	@$(UV) pip install --quiet --python $(@D)/bin/python --require-hashes -r requirements-lowest.txt
+	@$(UV) pip install --quiet --python $(@D)/bin/python --no-deps --no-build-isolation $(OURS)
 	@touch $@
 
 build/peers/.installed: requirements-peers.txt | .venv/.installed

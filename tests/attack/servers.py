@@ -107,7 +107,7 @@ def _http(case: Any) -> None:
             _check(error)
         status = _STATUS.match("".join(map(text_of, chunks)))
         if name in _ONCE and status is not None and status[1] not in ("429", "503"):
-            assert len(server.requests) == 1, "what may have acted was repeated"
+            assert len(server.requests) <= 1, "what may have acted was repeated"
     _nothing_left()
 
 

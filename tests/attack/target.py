@@ -37,6 +37,7 @@ ROOT = Path(__file__).parents[2]
 FINDINGS = ROOT / "tests" / "samples" / "attack"
 Run = Callable[[Any], None]
 
+_TIMERS = (signal.ITIMER_PROF, signal.ITIMER_REAL)
 _PARTS = ("realtime_ext", "realtime_simulator", "realtime_api", "scripts", "attack")
 
 
@@ -49,7 +50,7 @@ class Target:
         real: Returns real input: cases, which are JSON values.
         opened: Returns a context manager with the function that is called with each case, and that raises
             for nothing but a finding.
-        seconds: How long a case may last.
+        seconds: How much of the processor's time a case may take.
         share: How much of the time it gets, beside the others' 1.
         often: How often each case is left as it is, 0–1: for what goes wrong without a mutation.
     """
@@ -156,21 +157,24 @@ def try_again(targets: Sequence[Target], path: Path) -> None:
 
 
 class TooSlow(Exception):
-    """A case lasted longer than it may."""
+    """A case took more time than it may."""
 
 
 @contextlib.contextmanager
 def _limit(seconds: float) -> Iterator[None]:
     def end(number: int, frame: FrameType | None) -> None:
-        raise TooSlow(f"it lasted longer than {seconds:g} s")
+        raise TooSlow(f"it took more than {seconds:g} s")
 
-    before = signal.signal(signal.SIGALRM, end)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    # Of the processor's time, for others may keep it busy; what waits for ever must end as well.
+    before = [signal.signal(number, end) for number in (signal.SIGPROF, signal.SIGALRM)]
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    signal.setitimer(signal.ITIMER_REAL, 20 * seconds)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        for timer, number, handler in zip(_TIMERS, (signal.SIGPROF, signal.SIGALRM), before, strict=True):
+            signal.setitimer(timer, 0)
+            signal.signal(number, handler)
 
 
 def _fault_of(run: Run, case: Any, seconds: float) -> BaseException | None:

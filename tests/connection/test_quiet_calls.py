@@ -23,7 +23,13 @@ SESSION = SessionBuilder("gpt-realtime").instructions(INSTRUCTIONS).push_to_talk
 @pytest.fixture
 def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
     # The simulator is a peer in the same process; what its server logs is not the client's doing.
-    for name in ("websockets.server", "uvicorn", "uvicorn.error", "uvicorn.access"):
+    for name in (
+        "websockets.server",
+        "uvicorn",
+        "uvicorn.error",
+        "uvicorn.access",
+        "realtime_simulator.events",
+    ):
         caplog.set_level(logging.CRITICAL, logger=name)
     for name in ("", "realtime_ext", "aiortc", "aioice", "websockets.client", "httpx", "httpcore", "asyncio"):
         caplog.set_level(logging.DEBUG, logger=name)
