@@ -35,14 +35,14 @@ HEAD_SECONDS = 20.0
 """How long the head of a request may last."""
 BODY_SECONDS = 30.0
 """How long its body may last, whoever reads it."""
-_KEY = "realtime_simulator.reset"
+_KEY = "realtime_simulator.transport"
 _GRACE_SECONDS = 1.0
 MAX_FRAME_BYTES = 24 * 1024 * 1024
 """More than an event may have, so that one too large is answered; 1009 beyond that."""
 
 
 def with_reset(app: ASGIApp, transport: Callable[[], asyncio.Transport]) -> ASGIApp:
-    """Return an application whose requests carry a function that resets their connection.
+    """Return an application whose requests carry their connection's transport, to cut it.
 
     Args:
         app: The application.
@@ -51,24 +51,26 @@ def with_reset(app: ASGIApp, transport: Callable[[], asyncio.Transport]) -> ASGI
 
     async def resettable(scope: Scope, receive: Receive, send: Send) -> None:
         extensions = dict(scope.get("extensions") or {})
-        scope["extensions"] = {**extensions, _KEY: lambda: _reset(transport())}
+        scope["extensions"] = {**extensions, _KEY: transport}
         await app(scope, receive, send)
 
     return resettable
 
 
 def reset(scope: Scope) -> None:
-    """Reset the connection that a request came over."""
-    cut: Callable[[], None] = scope["extensions"][_KEY]
-    cut()
-
-
-def _reset(transport: asyncio.Transport) -> None:
+    """Reset the connection that a request came over; what was not read yet is lost."""
+    transport: asyncio.Transport = scope["extensions"][_KEY]()
     connection = transport.get_extra_info("socket")
     if connection is not None:
         # Without lingering the system sends RST instead of FIN.
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     transport.abort()
+
+
+def drop(scope: Scope) -> None:
+    """Close the connection that a request came over, without a word, after what was sent on it."""
+    transport: asyncio.Transport = scope["extensions"][_KEY]()
+    transport.close()
 
 
 class HttpProtocol(H11Protocol):

@@ -38,7 +38,7 @@ class Pacing:
 
 AT_ONCE = Pacing()
 """Everything comes as soon as it is asked for."""
-REAL = Pacing(first_audio=0.3, speed=12.0, transcript=0.5)
+REAL = Pacing(first_audio=0.3, speed=12.0, transcript=0.4)
 """About the service's pace."""
 PacingLike = Pacing | Literal["none"] | None
 

@@ -19,6 +19,7 @@ from realtime_simulator.records import Call, Delivery, SessionRecord
 from realtime_simulator.scenario.callers import CallerAct, Referral
 from realtime_simulator.sip.line import Line, LineHandlers
 from realtime_simulator.sip.webhooks import Announcer, Plan
+from realtime_simulator.ws.connection import CUT
 
 logger: logging.Logger = logging.getLogger("realtime_simulator")
 HeadersLike = Mapping[str, str] | Iterable[tuple[str, str]]
@@ -190,7 +191,8 @@ class SipCall:
         self.record.ended = reason
         self._become("ended", f" ({reason})")
         if self._live is not None:
-            self._live.end(1000, reason)
+            # The service says no word when a telephone call ends.
+            self._live.end(CUT, reason)
 
     def require_ringing(self, what: str) -> None:
         """Refuse what is only for a ringing call.

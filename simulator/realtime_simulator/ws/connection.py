@@ -12,10 +12,13 @@ from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from realtime_simulator.server import drop
+
 logger: logging.Logger = logging.getLogger("realtime_simulator")
 MAX_QUEUED_BYTES = 64 * 1024 * 1024
 """How much a client may have unread; it is disconnected beyond that."""
 TOO_SLOW = 1008
+CUT = 1006
 _MAX_REASON_BYTES = 123
 _GRACE_SECONDS = 10.0
 
@@ -54,7 +57,7 @@ class Connection:
         """Close after what is queued has been sent.
 
         Args:
-            code: The close code.
+            code: The close code; `CUT` for a connection that ends without one.
             reason: Why; cut to the 123 bytes that a close frame has room for (RFC 6455 §5.5).
         """
         if self._close is None:
@@ -102,7 +105,10 @@ class Connection:
                     self._queued -= len(text)
                     await self._websocket.send_text(text)
                 if self._close is not None:
-                    await self._websocket.close(*self._close)
+                    if self._close[0] == CUT:
+                        drop(self._websocket.scope)
+                    else:
+                        await self._websocket.close(*self._close)
                     return
                 self._news.clear()
                 await self._news.wait()
