@@ -8,6 +8,7 @@ import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
+from realtime_simulator.engine.config import TRANSLATION
 from realtime_simulator.live import LiveSession, Services
 from realtime_simulator.problem import ApiProblem, no_call
 from realtime_simulator.records import Call, SessionRecord
@@ -74,7 +75,9 @@ class CallRegistry:
         make = await self._webrtc()
         services = self._services
         call_id = services.ids.new("rtc_u1", 32)
-        engine = services.new_session(session_id_of(call_id), session, model=model, plays_audio=True)
+        translates = session is not None and session.get("type") == TRANSLATION
+        new = services.new_translation if translates else services.new_session
+        engine = new(session_id_of(call_id), session, model=model, plays_audio=True)
         record = Call(
             id=call_id,
             kind="webrtc",

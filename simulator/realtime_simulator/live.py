@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import attrs
 
 from realtime_simulator.clock import Clock, Timer
-from realtime_simulator.engine.config import SessionConfig
+from realtime_simulator.engine.config import SessionConfig, TranslationConfig
 from realtime_simulator.engine.core import Core
 from realtime_simulator.engine.effects import (
     AnswerDropped,
@@ -36,6 +36,7 @@ from realtime_simulator.engine.effects import (
 )
 from realtime_simulator.engine.ids import Ids
 from realtime_simulator.engine.session import Session
+from realtime_simulator.engine.translation import TranslationSession
 from realtime_simulator.engine.turn import Action, Fail, Heard, Say, Transcript, Turn
 from realtime_simulator.faults.catalog import Faults
 from realtime_simulator.media.files import check_sound
@@ -153,6 +154,24 @@ class Services:
             plays_audio=plays_audio,
             pacing=self.settings.pacing,
             profile=self.settings.profile,
+        )
+
+    def new_translation(
+        self,
+        session_id: str,
+        initial: Mapping[str, Any] | None,
+        *,
+        model: str | None = None,
+        plays_audio: bool = False,
+    ) -> TranslationSession:
+        """Return a new translation session; arguments as for `new_session`."""
+        return TranslationSession(
+            TranslationConfig(session_id, self.expires_at, initial, model=model),
+            self.ids,
+            self.clock.monotonic(),
+            lifetime=self.settings.session_seconds,
+            pacing=self.settings.pacing,
+            plays_audio=plays_audio,
         )
 
 

@@ -64,10 +64,19 @@ class Caller:
         sim: The simulator.
         key: The bearer; the simulator's key if None.
         microphone: The loudness of the tone that it hums, 0 for silence.
+        path: Where raw offers go.
     """
 
-    def __init__(self, sim: Simulator, key: str | None = None, *, microphone: int = 0) -> None:
+    def __init__(
+        self,
+        sim: Simulator,
+        key: str | None = None,
+        *,
+        microphone: int = 0,
+        path: str = "/realtime/calls",
+    ) -> None:
         self._sim = sim
+        self._path = path
         self.http = httpx.AsyncClient(
             base_url=sim.base_url, headers={"authorization": f"Bearer {key or sim.api_key}"}
         )
@@ -110,7 +119,7 @@ class Caller:
         """Send the offer as it is."""
         content = (await self.offer()).encode()
         headers = {"content-type": "application/sdp"}
-        return self._answered(await self.http.post("/realtime/calls", content=content, headers=headers))
+        return self._answered(await self.http.post(self._path, content=content, headers=headers))
 
     def _answered(self, response: httpx.Response) -> httpx.Response:
         assert response.status_code == 201, response.text

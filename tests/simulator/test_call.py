@@ -175,6 +175,31 @@ def test_the_answer_offers_loopback_only_names_opus_and_carries_an_msid(sim: Sim
     asyncio.run(main())
 
 
+def test_a_call_that_translates(sim: Simulator) -> None:
+    sim.on_speech(lambda heard: "good morning")
+    session = {"model": "gpt-realtime-translate", "audio": {"output": {"language": "es"}}}
+
+    async def main() -> None:
+        async with Caller(sim) as client:
+            minted = await client.http.post(
+                "/realtime/translations/client_secrets", json={"session": session}
+            )
+        secret = minted.json()["value"]
+        async with Caller(sim, secret, path="/realtime/translations/calls", microphone=8000) as caller:
+            await caller.connect(raw=True)
+            assert caller.events[0]["session"]["type"] == "translation"
+            await wait_in_thread(sim, lambda: len(sim.calls[0].received_audio) > 48_000)
+            caller.microphone.hum(0)
+            await caller.until("session.output_transcript.delta")
+            await caller.wait(lambda: any(map(abs, caller.heard_mono())))
+            assert not caller.all("session.output_audio.delta")
+            caller.send("session.close")
+            await caller.until("session.closed")
+
+    asyncio.run(main())
+    assert sim.calls[0].kind == "webrtc"
+
+
 def test_the_caller_may_leave_without_hanging_up(sim: Simulator) -> None:
     async def main() -> None:
         async with Caller(sim) as caller:

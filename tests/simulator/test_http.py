@@ -137,6 +137,20 @@ def test_raw_sdp_is_for_client_secrets_only(api: httpx.Client) -> None:
     assert response.headers["location"].startswith("/v1/realtime/calls/rtc_u1_")
 
 
+def test_translation_calls_are_for_their_client_secrets(api: httpx.Client) -> None:
+    path = CALLS.replace("calls", "translations/calls")
+    headers = {"content-type": "application/sdp"}
+    assert problem(api.post(path, content=OFFER, headers=headers), 401)["code"] == "invalid_api_key"
+    headers["authorization"] = f"Bearer {mint(api)['value']}"
+    problem(api.post(path, content=OFFER, headers=headers), 401)
+
+
+def test_the_betas_address_is_refused_with_a_hint(api: httpx.Client) -> None:
+    headers = {"content-type": "application/sdp"}
+    refused = problem(api.post("/realtime", content=OFFER, headers=headers), 400)
+    assert refused["message"].endswith("Please use /v1/realtime for the GA API.")
+
+
 def test_a_client_secret_opens_calls_only(api: httpx.Client) -> None:
     headers = {"authorization": f"Bearer {mint(api)['value']}"}
     assert api.post(CALLS, files=form(OFFER), headers=headers).status_code == 201

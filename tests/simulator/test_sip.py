@@ -20,6 +20,7 @@ from .caller import Caller
 from .checking import body_fits, rms
 from .receiver import Delivered, Receiver, receiving
 from .test_http import problem
+from .wire import Socket
 
 CALLS = "/realtime/calls"
 SESSION = {"type": "realtime", "model": "gpt-realtime"}
@@ -168,6 +169,17 @@ def test_the_caller_hangs_up(sim: Simulator, api: httpx.Client, receiver: Receiv
     problem(act(api, ringing.id, "accept", **SESSION), 404)
     sim.advance(61)
     sim.wait_for(lambda: patient.ended == "peer")
+
+
+def test_when_the_call_ends_its_sideband_is_cut_without_a_close(
+    sim: Simulator, api: httpx.Client, receiver: Receiver
+) -> None:
+    call = sim.incoming_call(receiver.url)
+    act(api, call.id, "accept", **SESSION)
+    with Socket(sim, f"call_id={call.id}") as socket:
+        socket.update(instructions="Be brief.")
+        sim.hang_up(call)
+        assert socket.closed() == (1006, "")
 
 
 def test_hanging_up_on_a_ringing_call(sim: Simulator, api: httpx.Client, receiver: Receiver) -> None:

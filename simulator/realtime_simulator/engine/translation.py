@@ -15,7 +15,7 @@ from typing import Any
 from realtime_simulator.engine import messages
 from realtime_simulator.engine.config import TranslationConfig
 from realtime_simulator.engine.core import Core
-from realtime_simulator.engine.effects import AudioIn, AudioOut, HearingNeeded, TranslationNeeded
+from realtime_simulator.engine.effects import AudioIn, AudioOut, HearingNeeded, Play, TranslationNeeded
 from realtime_simulator.engine.ids import Ids
 from realtime_simulator.engine.input_audio import InputBuffer
 from realtime_simulator.engine.output import CHUNK_SAMPLES
@@ -39,6 +39,8 @@ class TranslationSession(Core):
         now: The time at which it begins.
         lifetime: Seconds until it expires.
         pacing: How fast the translation comes.
+        plays_audio: Whether the server plays the translation on a track (WebRTC). If not, it goes out in
+            `session.output_audio.delta` events.
     """
 
     def __init__(
@@ -49,10 +51,12 @@ class TranslationSession(Core):
         *,
         lifetime: float = 3600.0,
         pacing: Pacing | None = None,
+        plays_audio: bool = False,
     ) -> None:
         super().__init__(ids, now, lifetime, "RealtimeTranslationClientEvent")
         self.config = config
         self.pacing: Pacing = pacing or Pacing()
+        self._plays_audio = plays_audio
         self._buffer = InputBuffer()
         self._decoder = Decoder(PCM)
         self._vad = VoiceActivity(silence_ms=PAUSE_MS)
@@ -69,6 +73,11 @@ class TranslationSession(Core):
 
     def view(self) -> dict[str, Any]:
         return self.config.view()
+
+    def hear(self, pcm: bytes, now: float) -> None:
+        self.tick(now)
+        if not self.ended and not self._closing:
+            self._listen(pcm)
 
     def heard(self, item_id: str, transcript: Transcript | None, now: float) -> None:
         self.tick(now)
@@ -113,19 +122,24 @@ class TranslationSession(Core):
                 for word in words[sent:due]:
                     self._say("session.output_transcript.delta", delta=word, elapsed_ms=at)
                 sent = due
-                pcm = speech.pcm[start * 2 : end * 2]
-                self.effect(AudioOut(pcm))
-                self._say(
-                    "session.output_audio.delta",
-                    delta=base64.b64encode(pcm).decode("ascii"),
-                    sample_rate=RATE,
-                    channels=1,
-                    format="pcm16",
-                    elapsed_ms=at,
-                )
+                if self._plays_audio:
+                    self.effect(Play(spoken_id, spoken_id, speech, start, end))
+                else:
+                    self._send_sound(speech.pcm[start * 2 : end * 2], at)
                 if self.pacing.speed:
                     yield self.pacing.pause(end - start)
         del self._open[spoken_id]
+
+    def _send_sound(self, pcm: bytes, at: int) -> None:
+        self.effect(AudioOut(pcm))
+        self._say(
+            "session.output_audio.delta",
+            delta=base64.b64encode(pcm).decode("ascii"),
+            sample_rate=RATE,
+            channels=1,
+            format="pcm16",
+            elapsed_ms=at,
+        )
 
     def _advance(self) -> None:
         while self._ready and self._next <= self._now:
@@ -158,6 +172,9 @@ class TranslationSession(Core):
             raise ApiProblem("The session is closing; it takes no more audio.", code="session_closing")
         pcm = self._decoder.push(messages.decode_audio(event["audio"]))
         self.effect(AudioIn(pcm))
+        self._listen(pcm)
+
+    def _listen(self, pcm: bytes) -> None:
         self._buffer.append(pcm)
         for edge in self._vad.push(pcm):
             if edge.kind == "started":

@@ -26,6 +26,7 @@ OPERATIONS = (
     "calls.reject",
     "calls.refer",
     "calls.hangup",
+    "translation_calls.create",
     "client_secrets.create",
     "sessions.create",
     "transcription_sessions.create",

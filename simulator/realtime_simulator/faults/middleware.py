@@ -33,6 +33,7 @@ _PATHS = {
     "/v1/realtime/client_secrets": "client_secrets.create",
     "/v1/realtime/sessions": "sessions.create",
     "/v1/realtime/transcription_sessions": "transcription_sessions.create",
+    "/v1/realtime/translations/calls": "translation_calls.create",
     "/v1/realtime/translations/client_secrets": "translation_client_secrets.create",
 }
 _PAGE = (

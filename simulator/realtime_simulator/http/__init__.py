@@ -1,1 +1,1 @@
-"""HTTP: the nine operations as Starlette routes, and what is common to all requests."""
+"""HTTP: the operations as Starlette routes, and what is common to all requests."""

@@ -1,4 +1,4 @@
-"""The nine HTTP operations: calls, client secrets, and sessions that are created before their connection."""
+"""The HTTP operations: calls, client secrets, and sessions that are created before their connection."""
 
 from __future__ import annotations
 
@@ -76,7 +76,9 @@ class Operations:
             "/v1/realtime/client_secrets": self.create_client_secret,
             "/v1/realtime/sessions": self.create_session,
             "/v1/realtime/transcription_sessions": self.create_transcription_session,
+            "/v1/realtime/translations/calls": self.create_translation_call,
             "/v1/realtime/translations/client_secrets": self.create_translation_client_secret,
+            "/v1/realtime": self.refuse_beta,
         }
         return [Route(path, operation, methods=["POST"]) for path, operation in operations.items()]
 
@@ -100,6 +102,33 @@ class Operations:
             offer, session = content, carried
         else:
             offer, session = _read_form(content, request.headers["content-type"], carried)
+        return await self._answer(request, offer, session)
+
+    async def create_translation_call(self, request: Request) -> Response:
+        """Create a call that translates, from an offer alone; a client secret for translations carries its
+        session."""
+        secret = self.credentials.identify(request.headers)
+        if secret is None or secret.session.get("type") != TRANSLATION:
+            raise ApiProblem(
+                "A translation call is created with a client secret for translations.",
+                status=401,
+                code="invalid_api_key",
+            )
+        kind = body.media_type(request)
+        if kind != SDP:
+            raise body.unsupported(kind, SDP)
+        return await self._answer(request, await body.read(request), secret.session)
+
+    async def refuse_beta(self, request: Request) -> Response:
+        """Refuse an offer at the address that the beta had for it."""
+        self.credentials.identify(request.headers)
+        await body.read(request)
+        raise ApiProblem(
+            "The Realtime Beta API is no longer supported. Please use /v1/realtime for the GA API.",
+            code="beta_api_shape_disabled",
+        )
+
+    async def _answer(self, request: Request, offer: bytes, session: Mapping[str, Any] | None) -> Response:
         call = await self.calls.create(offer, session, request.query_params.get("model"))
         drawing: Drawing = request.state.faults
         if (hangup := drawing.draw("peer_hangup")) is not None:

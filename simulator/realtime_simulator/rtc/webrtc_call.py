@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from realtime_simulator.engine.session import Session
+from realtime_simulator.engine.core import Core
 from realtime_simulator.faults.alterations import Cut, EventFaults
 from realtime_simulator.faults.catalog import Drawing
 from realtime_simulator.live import LiveSession, Services
@@ -30,7 +30,7 @@ class WebRtcCall:
     def __init__(
         self,
         record: Call,
-        engine: Session,
+        engine: Core,
         services: Services,
         on_end: Callable[[WebRtcCall, str], None],
     ) -> None:

@@ -13,7 +13,6 @@ from realtime_simulator.call_registry import CallRegistry
 from realtime_simulator.credentials import Credentials
 from realtime_simulator.engine.config import SessionConfig, TranslationConfig, known_models
 from realtime_simulator.engine.core import Core
-from realtime_simulator.engine.translation import TranslationSession
 from realtime_simulator.live import FAULT, LiveSession, Services
 from realtime_simulator.problem import ApiProblem
 from realtime_simulator.records import SessionRecord
@@ -81,17 +80,10 @@ class WebSocketRoutes:
 
     def _open_translation(self, asked: Handshake) -> LiveSession:
         """Return a new translation session: of the client secret, or of the model."""
-        services = self.services
         initial = asked.secret.session if asked.secret is not None else None
-        config = TranslationConfig(services.ids.new("sess"), services.expires_at, initial, model=asked.model)
-        session = TranslationSession(
-            config,
-            services.ids,
-            services.clock.monotonic(),
-            lifetime=services.settings.session_seconds,
-            pacing=services.settings.pacing,
-        )
-        return self._live(session, config)
+        session_id = self.services.ids.new("sess")
+        session = self.services.new_translation(session_id, initial, model=asked.model)
+        return self._live(session, session.config)
 
     def _live(self, session: Core, config: SessionConfig | TranslationConfig) -> LiveSession:
         session_id = config.session_id
