@@ -24,6 +24,7 @@ LAYERS: tuple[frozenset[str], ...] = (
             "audio",
             "call",
             "events",
+            "recorder",
             "sdp",
             "session",
             "sip",

@@ -39,8 +39,8 @@ def test_lines_are_answered_one_after_the_other(simulator: Simulator) -> None:
 def test_what_is_said_can_stand_in_the_command() -> None:
     done = realtime("talk", "--simulator", "--json", "Hello")
     assert done.lines == [
-        {"role": "you", "text": "Hello"},
-        {"role": "model", "text": "You said: Hello", "status": "completed"},
+        {"role": "user", "text": "Hello"},
+        {"role": "assistant", "text": "You said: Hello", "status": "completed"},
     ]
 
 
@@ -48,14 +48,20 @@ def test_files_work_without_devices(simulator: Simulator, tmp_path: Path) -> Non
     simulator.on_speech(lambda heard: "When is breakfast?")
     reply = tmp_path / "reply.wav"
     done = realtime(
-        "talk", "--audio-in", QUESTION, "--audio-out", reply, "--voice=cedar", "--json", simulator=simulator
+        "talk",
+        *("--audio-in", QUESTION, "--audio-out", reply, "--record", tmp_path / "both.wav"),
+        *("--voice=cedar", "--json"),
+        simulator=simulator,
     )
     assert done.status == 0, done.err
-    assert of(done.lines, role="you")["text"] == "When is breakfast?"
-    assert of(done.lines, role="model")["text"] == "You said: When is breakfast?"
+    assert of(done.lines, role="user")["text"] == "When is breakfast?"
+    assert of(done.lines, role="assistant")["text"] == "You said: When is breakfast?"
     with wave.open(str(reply)) as file:
         assert file.getframerate() == 24000
         assert file.getnframes() > 12000
+    with wave.open(str(tmp_path / "both.wav")) as file:
+        assert file.getnchannels() == 2
+    assert len((tmp_path / "both.jsonl").read_text().splitlines()) == 2
     config = simulator.sessions[-1].config
     assert config["output_modalities"] == ["audio"]
     assert config["audio"]["output"]["voice"] == "cedar"

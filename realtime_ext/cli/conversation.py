@@ -18,12 +18,15 @@ import attrs
 from .. import audio
 from ..client import AsyncRealtimeClient
 from ..connection import AsyncConnection
+from ..recorder import Recorder
 from ..tools import Toolbox
 from .options import SPEAKER
 from .output import is_terminal, note, paint, print_line
 
 __all__ = ["Conversation", "View"]
 
+# The API's names of those who speak on the terminal under shorter ones.
+_ROLES = {"you": "user", "output": "tool"}
 _POLL = 0.05  # seconds between looks at what is still to be played
 
 
@@ -93,7 +96,7 @@ class View:
                 for part in getattr(item, "content", None) or ()
             ]
             if texts or response.status != "completed":
-                print_line({"role": "model", "text": "".join(texts), "status": response.status})
+                print_line({"role": "assistant", "text": "".join(texts), "status": response.status})
             return
         if self._has_words:
             print("" if response.status == "completed" else paint(" … interrupted", "yellow"), flush=True)
@@ -103,7 +106,7 @@ class View:
 
     def _line(self, role: str, text: str, **more: Any) -> None:
         if self._as_json:
-            print_line({"role": role, "text": text, **more})
+            print_line({"role": _ROLES.get(role, role), "text": text, **more})
             return
         if self._has_words:
             print()
@@ -122,6 +125,7 @@ class Conversation:
         files: WAV files that are said then, each in a turn of its own.
         has_microphone: Whether the microphone is open.
         audio_out: A WAV file for the replies, `speaker`, or None.
+        record: A WAV file for both sides, or None.
         tools: The tools that the model may call.
         simulated: Whether to talk to a simulator in this process.
         as_json: Whether to print JSON.
@@ -132,6 +136,7 @@ class Conversation:
     files: Sequence[str]
     has_microphone: bool
     audio_out: str | None
+    record: str | None
     tools: Toolbox | None
     simulated: bool
     as_json: bool
@@ -164,10 +169,13 @@ class Conversation:
         view = View(as_json=self.as_json)
         async with contextlib.AsyncExitStack() as open_now:
             client = await open_now.enter_async_context(_client(self.simulated))
+            observers: list[Any] = [view.observe]
+            if self.record is not None:
+                observers.append(open_now.enter_context(Recorder(self.record)))
             connecting = client.connect(
                 session=self.session,  # type: ignore[arg-type]
                 tools=self.tools,
-                observer=view.observe,
+                observer=lambda *event: [observe(*event) for observe in observers],
             )
             connection = await open_now.enter_async_context(connecting)
             if self.audio_out is not None and self.audio_out != SPEAKER:

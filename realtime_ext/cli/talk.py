@@ -32,6 +32,10 @@ def talk(
         str | None,
         typer.Option(help="A WAV file to write the replies to; or speaker. Without it they are written."),
     ] = None,
+    record: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Record both sides: a stereo WAV, and .jsonl beside it."),
+    ] = None,
     tools: Annotated[
         str | None, typer.Option(metavar="MODULE:NAME", help="A toolbox, a function or a list of them.")
     ] = None,
@@ -61,6 +65,7 @@ def talk(
         files=files,
         has_microphone=has_microphone,
         audio_out=audio_out,
+        record=record,
         tools=None if tools is None else load_tools(tools),
         simulated=simulator,
         as_json=as_json,

@@ -20,6 +20,7 @@ from .state import (
     Position,
     Reconnect,
     ToolCall,
+    TranscriptLine,
     Turn,
 )
 
@@ -42,5 +43,6 @@ __all__ = [
     "Reconnected",
     "SessionExpiring",
     "ToolCall",
+    "TranscriptLine",
     "Turn",
 ]

@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from ..usage import Usage
     from .connection import AsyncExpectation, AsyncPlayback, AsyncStream
     from .dialing import AsyncCallConnection
-    from .state import Handler, Interruption, Kind, Position, Turn, Where
+    from .state import Handler, Interruption, Kind, Position, TranscriptLine, Turn, Where
 
 __all__ = [
     "CallConnection",
@@ -362,6 +362,11 @@ class Connection(HandlesEvents):
     def replay_items(self) -> list[RealtimeConversationItem | dict[str, Any]]:
         """Return the conversation as items for a new session, as `AsyncConnection.replay_items`."""
         return self._call(self._inner.replay_items)
+
+    @property
+    def transcript(self) -> list[TranscriptLine]:
+        """What was said and written so far, as `AsyncConnection.transcript`."""
+        return self._call(lambda: self._inner.transcript)
 
     @property
     def usage(self) -> Usage:

@@ -27,6 +27,7 @@ from .state import (
     Interruption,
     Kind,
     Position,
+    TranscriptLine,
     Turn,
     TurnStream,
     Where,
@@ -193,6 +194,14 @@ class AsyncConnection(HandlesEvents):
             Generated items without ids, for `create_item`, in order.
         """
         return [read_item(item) for item in self._state.replay_items()]
+
+    @property
+    def transcript(self) -> list[TranscriptLine]:
+        """What was said and written so far, in the conversation's order.
+
+        What the user speaks stands there once it is transcribed, which `transcribe` in the session asks for.
+        """
+        return self._state.transcript
 
     @property
     def usage(self) -> Usage:

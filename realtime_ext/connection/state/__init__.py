@@ -19,7 +19,7 @@ Nothing here opens a socket, reads a clock, sleeps or starts a thread or task. W
 rest of `connection` uses.
 """
 
-from .conversation import read_item
+from .conversation import TranscriptLine, read_item
 from .core import MAX_QUEUE_BYTES, ConnectionState
 from .function_calls import ApprovalJob, CallJob, FollowUpJob, Job
 from .linkage import OF_PARENT, Attempt, Ending, Reconnect, Reconnecting, Unsent, unconfirmed
@@ -67,6 +67,7 @@ __all__ = [
     "Role",
     "Several",
     "ToolCall",
+    "TranscriptLine",
     "Turn",
     "TurnStream",
     "Unsent",

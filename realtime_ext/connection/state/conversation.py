@@ -14,7 +14,7 @@ from typing import Any
 
 import attrs
 
-__all__ = ["Conversation", "Entry", "read_item", "replay_items"]
+__all__ = ["Conversation", "Entry", "TranscriptLine", "read_item", "replay_items", "transcript"]
 
 JSON = dict[str, Any]
 
@@ -36,6 +36,23 @@ class Entry:
     is_deleted: bool = False
     heard: dict[int, float | None] = attrs.field(factory=dict)
     after: list[str] = attrs.field(factory=list)
+
+
+@attrs.frozen(kw_only=True)
+class TranscriptLine:
+    """What somebody said or wrote in a conversation.
+
+    Args:
+        item_id: The item that holds it.
+        role: `user`, `assistant` or `system`.
+        text: The words; of an answer that was interrupted, those that are likely to have been heard.
+        is_interrupted: Whether it was interrupted.
+    """
+
+    item_id: str
+    role: str
+    text: str
+    is_interrupted: bool = False
 
 
 class Conversation:
@@ -212,6 +229,23 @@ def replay_items(entries: Iterable[Entry]) -> list[JSON]:
                 items.append(_pick(item, "type", "call_id", "name", "arguments"))
                 items.append(_pick(output, "type", "call_id", "output"))
     return items
+
+
+def transcript(entries: Iterable[Entry]) -> list[TranscriptLine]:
+    """Return the words of a conversation: its messages that have some by now, in order."""
+    lines = []
+    for entry in entries:
+        item = entry.item or {}
+        parts = _content(item, entry.heard) if item.get("type") == "message" else []
+        text = " ".join(part["text"] for part in parts if "text" in part)
+        if text:
+            is_interrupted = bool(entry.heard)
+            lines.append(
+                TranscriptLine(
+                    item_id=str(item.get("id")), role=item["role"], text=text, is_interrupted=is_interrupted
+                )
+            )
+    return lines
 
 
 def _content(item: Mapping[str, Any], heard: Mapping[int, float | None]) -> list[JSON]:

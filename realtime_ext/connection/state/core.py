@@ -25,7 +25,7 @@ from ...secrets import mask
 from ...session import SessionLike, resolve_update
 from ...session.check import Findings, report
 from ...usage import Usage, UsageMeter
-from .conversation import Conversation, replay_items
+from .conversation import Conversation, TranscriptLine, replay_items, transcript
 from .function_calls import ApprovalJob, CallJob, FollowUpJob, Job, output_item
 from .linkage import OF_PARENT, READING, Ending, Pending, Reconnect, Reconnecting, Unsent, wants_reconnect
 from .mailbox import LOCAL_SIZE, Budget, EventWaiter, Kind, Mailbox, Where
@@ -190,6 +190,11 @@ class ConnectionState:
     def replay_items(self) -> list[dict[str, Any]]:
         """Return the conversation as items for a new session."""
         return replay_items(self._conversation.entries())
+
+    @property
+    def transcript(self) -> list[TranscriptLine]:
+        """What was said so far."""
+        return transcript(self._conversation.entries())
 
     # Time
 
