@@ -10,11 +10,15 @@ from typing import Any
 
 import pytest
 import yaml
+from realtime_simulator import Fail, Simulator, Transcript
 from realtime_simulator.cli import main
 from realtime_simulator.recordings import conform
 from realtime_simulator.recordings.known import KNOWN
 from realtime_simulator.recordings.recording import RecordingError, read, text_of
 from realtime_simulator.recordings.tape import Writer
+
+from .sounds import silence, tone
+from .wire import Socket
 
 RECORDINGS = Path(__file__).parents[1] / "samples" / "recordings"
 Interactions = list[dict[str, Any]]
@@ -382,3 +386,37 @@ def test_the_command_prints_differences_with_pointers(
     assert "a refused key is shown by its ends" in capsys.readouterr().out
     assert main(["conform", str(tmp_path / "none.yaml")]) == 2
     assert "none.yaml" in capsys.readouterr().err
+
+
+def test_placeholders_stand_for_the_ids_that_the_client_made_up(tmp_path: Path) -> None:
+    interactions = load("written_turn")
+    own = "5f2d3a1b9c8e7d6f5a4b3c2d"
+    (made, *_) = [event["item"]["id"] for event in events(interactions, "conversation.item.added")]
+    changed: Interactions = yaml.safe_load(yaml.dump(interactions).replace(made, own))
+    sent = next(one for one in changed if one["data"]["type"] == "conversation.item.create")
+    sent["data"]["item"]["id"] = "<client-id-1>"
+    assert found(tmp_path, changed) == []
+
+
+@pytest.mark.parametrize(("code", "reason"), [(1000, ""), (1006, "")])
+def test_a_sideband_ends_with_its_call(tmp_path: Path, code: int, reason: str) -> None:
+    interactions = load("sideband")[:2]
+    close = {"kind": "close", "code": code, "reason": reason, "ok": False}
+    assert found(tmp_path, [*interactions, close]) == []
+
+
+def test_what_goes_wrong_with_words_and_answers_is_played(tmp_path: Path) -> None:
+    path = tmp_path / "failing.yaml"
+    with Simulator(pacing="none", espeak=False, profile="azure") as upstream:
+        failed = Transcript(error="No such deployment.", code="DeploymentNotFound", type="invalid_request")
+        upstream.on_speech(lambda heard: failed)
+        upstream.on_response(Fail("insufficient_quota", "", type="insufficient_quota"))
+        with (
+            Simulator(record=path, upstream=upstream.base_url, upstream_key=upstream.api_key) as recorder,
+            Socket(recorder) as socket,
+        ):
+            socket.update(audio={"input": {"transcription": {"model": "whisper-1"}}})
+            socket.append(silence(0.5) + tone() + silence())
+            socket.until("response.done")
+    (report,) = conform.conform(path, "azure")
+    assert list(map(str, report.differences)) == [] and report.compared >= 10

@@ -134,7 +134,9 @@ class Response:
             while (action := (yield from answer.next())) is not None:
                 if isinstance(action, Fail):
                     self._output.finish()
-                    error = {"type": "server_error", "code": action.code, "message": action.message}
+                    error = {"type": action.type, "code": action.code}
+                    if action.message:
+                        error["message"] = action.message
                     self.end("failed", error=error)
                     return
                 if self._output.used_up():

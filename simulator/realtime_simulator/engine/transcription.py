@@ -169,7 +169,7 @@ class Transcription:
             return  # the client has deleted it meanwhile
         if transcript.error is not None:
             problem = {
-                "type": "transcription_error",
+                "type": transcript.type,
                 "code": transcript.code,
                 "message": transcript.error,
                 "param": None,

@@ -154,11 +154,13 @@ class Fail:
 
     Args:
         code: The error's code in `status_details`.
-        message: What went wrong, for people.
+        message: What went wrong, for people; left out if empty.
+        type: The error's type.
     """
 
-    code: str = "server_error"
+    code: str | None = "server_error"
     message: str = "The model could not answer."
+    type: str = attrs.field(default="server_error", kw_only=True)
 
 
 @attrs.frozen(kw_only=True)
@@ -257,12 +259,14 @@ class Transcript:
         error: Why there is no transcript, for people: `…transcription.failed` comes in its place. None if
             there is one.
         code: The code of that failure.
+        type: Its type.
     """
 
     text: str = ""
     delay: float = attrs.field(default=0.0, kw_only=True)
     error: str | None = attrs.field(default=None, kw_only=True)
-    code: str = attrs.field(default="transcription_failed", kw_only=True)
+    code: str | None = attrs.field(default="transcription_failed", kw_only=True)
+    type: str = attrs.field(default="transcription_error", kw_only=True)
 
 
 def say(text: str, *, audio: bytes | str | os.PathLike[str] | None = None, phase: str | None = None) -> Say:

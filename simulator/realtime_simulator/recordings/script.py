@@ -101,7 +101,8 @@ def _answers(received: Sequence[Message]) -> Iterator[Answer]:
         actions = list(_actions(output, said, cut=status != "completed"))
         if status == "failed":
             error = (response or {}).get("status_details", {}).get("error") or {}
-            actions.append(Fail(str(error.get("code")), str(error.get("message", ""))))
+            kind = str(error.get("type", "server_error"))
+            actions.append(Fail(error.get("code"), str(error.get("message") or ""), type=kind))
         if response is not None:
             details = (response.get("usage") or {}).get("output_token_details") or {}
             if details.get("reasoning_tokens"):
@@ -153,7 +154,9 @@ def _words(received: Sequence[Message]) -> Iterator[Transcript]:
             heard[event["item_id"]] = Transcript(event["transcript"])
         elif message.type == _PREFIX + "failed":
             heard[event["item_id"]] = Transcript(
-                error=str(event["error"].get("message")), code=str(event["error"].get("code"))
+                error=str(event["error"].get("message")),
+                code=event["error"].get("code"),
+                type=str(event["error"].get("type")),
             )
     for message in received:
         if message.type == "input_audio_buffer.committed":
