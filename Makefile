@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN    := .venv/bin
 BROWSERS := chromium chromium-browser google-chrome
+POSTGRES := /usr/lib/postgresql/*/bin/postgres
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-all test-lowest test-lowest-newest test-newest attack regen regen-check sync lint types check format bench peers docs lock clean
@@ -18,13 +19,16 @@ demo: .venv/.installed       ## make a real WebRTC call to the local simulator (
 test: .venv/.installed       ## the tests, under 3 minutes
 	@$(BIN)/python -m pytest -q -n auto -m "not slow"
 
-# A browser and node come from the system; without one of them its tests are left out, and that is said last.
+# A browser, node and PostgreSQL come from the system; without one its tests are left out, and that is said last.
 test-all: .venv/.installed peers test-lowest test-lowest-newest    ## all tests: also a browser's call, peers, empty environments, pyright
 	@without=""; \
 	command -v $(BROWSERS) >/dev/null || without="$$without and not browser"; \
+	ls $(POSTGRES) >/dev/null 2>&1 || command -v postgres >/dev/null || without="$$without and not postgres"; \
 	if command -v npm >/dev/null; then $(MAKE) -s build/pyright/.installed || exit $$?; \
 	else without="$$without and not node"; fi; \
-	$(BIN)/python -m pytest -q -n auto --cov --cov-report=term:skip-covered -m "slow or not slow$$without" || exit $$?; \
+	$(BIN)/python -m pytest -q -n auto --cov --cov-report=term:skip-covered -m "(slow or not slow)$$without" || exit $$?; \
+	case "$$without" in *postgres*) \
+	  echo "LEFT OUT: fleets on PostgreSQL, for it is not installed. On Debian: apt-get install postgresql";; esac; \
 	case "$$without" in *browser*) \
 	  echo "LEFT OUT: the call from a browser, for there is none on PATH. On Debian: apt-get install chromium";; esac; \
 	case "$$without" in *node*) \

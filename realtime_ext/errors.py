@@ -13,8 +13,11 @@
     │   ├── NotFoundError 404         ConflictError 409             UnprocessableEntityError 422
     │   └── RateLimitError 429        InternalServerError 500 and above
     ├── APIResponseError                       status_code, body, request_id
-    └── ConnectionClosedError                  code, reason, unsent
-        └── SessionExpired
+    ├── ConnectionClosedError                  code, reason, unsent
+    │   └── SessionExpired
+    └── FleetError                             the database of a fleet is away
+        ├── OwnershipLost
+        └── EffectUnknown
 
 Errors pickle and copy with their attributes. A wrong argument that concerns none of these subjects is a plain
 ValueError or TypeError. This module must not import anything that does I/O.
@@ -38,9 +41,12 @@ __all__ = [
     "BadRequestError",
     "ConflictError",
     "ConnectionClosedError",
+    "EffectUnknown",
+    "FleetError",
     "InternalServerError",
     "MissingApiKeyError",
     "NotFoundError",
+    "OwnershipLost",
     "PermissionDeniedError",
     "RateLimitError",
     "RealtimeError",
@@ -316,3 +322,15 @@ class ConnectionClosedError(RealtimeError):
 
 class SessionExpired(ConnectionClosedError):
     """The session reached its time limit; it cannot be resumed."""
+
+
+class FleetError(RealtimeError):
+    """The database of a fleet is away, or a call can't be worked on any more."""
+
+
+class OwnershipLost(FleetError):
+    """A call belongs to another worker by now, or may: this one must not act on it any more."""
+
+
+class EffectUnknown(FleetError):
+    """An effect that is to happen once was begun, and whether it happened is not recorded."""

@@ -18,8 +18,10 @@ from realtime_ext.errors import (
     BadRequestError,
     ConflictError,
     ConnectionClosedError,
+    EffectUnknown,
     InternalServerError,
     MissingApiKeyError,
+    OwnershipLost,
     NotFoundError,
     PermissionDeniedError,
     RateLimitError,
@@ -60,6 +62,8 @@ EXAMPLES: list[RealtimeError] = [
     APIResponseError("not SDP", status_code=201, body="{}", request_id="req_2"),
     ConnectionClosedError(1011, "keepalive", [{"type": "response.create"}]),
     SessionExpired(1001, "session_expired"),
+    OwnershipLost("call rtc_1 is not this worker's any more"),
+    EffectUnknown("a: a former owner began it"),
 ]
 
 

@@ -174,6 +174,6 @@ def test_browser_call_works_in_a_browser(browser_server: str, tmp_path: Path) ->
 
 def test_every_example_is_listed_and_run() -> None:
     listed = set(re.findall(r"^\| `(\S+)` \|", (EXAMPLES / "README.md").read_text(encoding="utf-8"), re.M))
-    assert listed == {*PROGRAMS, "browser_call/"}
+    assert listed == {*PROGRAMS, "browser_call/", "fleet/"}
     tested = Path(__file__).read_text(encoding="utf-8")
     assert all(f'run("{name}"' in tested for name in PROGRAMS)

@@ -1,0 +1,93 @@
+"""A telephone service on many machines: `web` receives webhooks, each `worker` answers calls.
+
+    python phone.py migrate
+    python phone.py web --port 8000
+    python phone.py worker --slots 100
+
+FLEET_DSN names the database; OPENAI_API_KEY and OPENAI_WEBHOOK_SECRET are as everywhere.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from realtime_ext import AsyncRealtimeClient, SessionBuilder
+from realtime_ext.fleet import Fleet, OwnedCall
+from realtime_ext.tools import ToolContext
+
+SESSION = SessionBuilder("gpt-realtime").instructions("You order taxis. Ask for the street.").build()
+ORDERS = os.environ.get("ORDERS", "orders.txt")
+
+fleet = Fleet(os.environ.get("FLEET_DSN", "postgresql:///phone"))
+
+
+async def order_taxi(street: str, context: ToolContext[OwnedCall]) -> str:
+    """Order a taxi to a street."""
+    call = context.state
+
+    def order() -> str:  # a real one would pass f"{call.id}/{context.call_id}" on as its idempotency key
+        with open(ORDERS, "a", encoding="utf-8") as file:
+            file.write(f"{call.id} {context.call_id} {street}\n")
+        return f"A taxi is on its way to {street}."
+
+    return await call.once(context.call_id, order)
+
+
+@fleet.on_call
+async def phone(call: OwnedCall) -> None:
+    """Answer a call, or go on with one whose worker is gone."""
+    async with call.open(SESSION, tools=[order_taxi]) as connection:
+        said = 0 if call.data is None else call.data["said"]
+        print(f"{'answered' if call.is_new else 'went on with'} {call.id}", flush=True)
+        if call.is_new:
+            await connection.create_response()
+        async for event in connection:
+            if event.type == "response.output_audio_transcript.done":
+                said += 1
+                await call.save({"said": said})
+    print(f"over {call.id}", flush=True)
+
+
+async def work(slots: int) -> None:
+    async with AsyncRealtimeClient() as client, fleet:
+        await fleet.run(client, slots=slots, drain=5)  # until SIGTERM
+
+
+async def migrate() -> None:
+    async with fleet:
+        await fleet.migrate()
+
+
+def serve(port: int) -> None:
+    client = AsyncRealtimeClient()
+    routes = [
+        Route("/webhook", fleet.webhook(client), methods=["POST"]),
+        Route("/health", fleet.health()),
+    ]
+    uvicorn.run(Starlette(routes=routes), host="127.0.0.1", port=port, log_level="warning")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("role", choices=["migrate", "web", "worker"])
+    parser.add_argument("--port", type=int, default=8000, help="where the webhook is served")
+    parser.add_argument("--slots", type=int, default=100, help="how many calls a worker has at most")
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.WARNING)
+    if options.role == "web":
+        serve(options.port)
+    elif options.role == "worker":
+        asyncio.run(work(options.slots))
+    else:
+        asyncio.run(migrate())
+
+
+if __name__ == "__main__":
+    main()

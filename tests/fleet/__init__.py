@@ -1,0 +1,1 @@
+"""Fleets of workers, in memory and on PostgreSQL."""
