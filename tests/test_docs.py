@@ -32,6 +32,7 @@ MODULES = (
     "realtime_ext.devices",
     "realtime_ext.errors",
     "realtime_ext.events",
+    "realtime_ext.fleet",
     "realtime_ext.recorder",
     "realtime_ext.sdp",
     "realtime_simulator",

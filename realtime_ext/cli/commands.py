@@ -10,6 +10,7 @@ import typer
 from .call_commands import calls, secrets
 from .check_commands import offers, sessions
 from .doctor import doctor
+from .fleet import fleet
 from .listen import listen
 from .tail import tail
 from .talk import talk
@@ -71,6 +72,7 @@ app.add_typer(secrets, name="secret")
 app.add_typer(sessions, name="session")
 app.add_typer(offers, name="sdp")
 app.add_typer(webhooks, name="webhook")
+app.add_typer(fleet, name="fleet")
 app.command()(talk)
 app.command()(transcribe)
 app.command()(tail)

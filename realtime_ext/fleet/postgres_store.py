@@ -27,7 +27,6 @@ SCHEMA = "realtime_fleet"
 QUEUE = "calls"
 TASK = "realtime_call"
 LOCK = 0x5245414C  # of the sweep and of migrations, within this database
-ATTEMPT = 0.5  # of the time to live: how long one change may take
 
 TABLES = """
 create table if not exists calls (
@@ -139,6 +138,7 @@ class PostgresStore:
     def __init__(self, dsn: str, limits: Limits) -> None:
         self.limits: Limits = limits
         self._dsn = dsn
+        self._patience = max(2.0, limits.time_to_live / 2)  # seconds that one change may take
         self._app: App | None = None
         self._opening = asyncio.Lock()
 
@@ -413,17 +413,16 @@ class PostgresStore:
             raise ImportError("fleet: pip install 'realtime-ext[fleet]'") from error
         async with self._opening:
             if self._app is None:
-                patience = self.limits.time_to_live * ATTEMPT
                 app = App(
                     connector=PsycopgConnector(
                         conninfo=self._dsn,
                         min_size=1,
                         max_size=6,
-                        timeout=patience,
+                        timeout=self._patience,
                         configure=_configure,
                         kwargs={
-                            "connect_timeout": max(2, round(patience)),
-                            "tcp_user_timeout": round(1000 * patience),
+                            "connect_timeout": round(self._patience),
+                            "tcp_user_timeout": round(1000 * self._patience),
                         },
                         reconnect_timeout=0,
                     )
@@ -444,7 +443,7 @@ class PostgresStore:
         from psycopg.errors import UndefinedTable
         from psycopg_pool import PoolClosed, PoolTimeout
 
-        limit = self.limits.time_to_live * ATTEMPT if seconds == 0 else seconds
+        limit = self._patience if seconds == 0 else seconds
         try:
             async with asyncio.timeout(limit):
                 yield

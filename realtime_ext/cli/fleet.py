@@ -1,0 +1,81 @@
+"""`realtime fleet …`: look at a fleet's calls and workers, and ask a worker to drain (extra `fleet`)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from .failures import CommandError
+from .options import Json
+from .output import print_fields, print_rows
+
+if TYPE_CHECKING:
+    from ..fleet import Fleet
+
+__all__ = ["fleet"]
+
+fleet: typer.Typer = typer.Typer(help="Look at a fleet's calls and workers, and drain a worker.")
+
+ResultT = TypeVar("ResultT")
+Dsn = Annotated[
+    str, typer.Option("--dsn", envvar="FLEET_DSN", help="The database, such as postgresql://host/name.")
+]
+
+
+@fleet.command()
+def ls(
+    dsn: Dsn,
+    ended: Annotated[bool, typer.Option("--ended", help="List ended calls too.")] = False,
+    as_json: Json = False,
+) -> None:
+    """List the workers, and the calls that are not over."""
+    workers, calls = run(dsn, lambda fleet: both(fleet, ended))
+    rows = [
+        ("worker", one.id, "draining" if one.is_draining else "working", f"{one.held}/{one.slots}", one.name)
+        for one in workers
+    ]
+    rows += [("call", one.id, one.outcome or one.state, one.epoch, one.owner or "-") for one in calls]
+    print_rows(("what", "id", "state", "calls, epoch", "name, owner"), rows, as_json=as_json)
+
+
+@fleet.command()
+def show(
+    call: Annotated[str, typer.Argument(help="The call's id.")], dsn: Dsn, as_json: Json = False
+) -> None:
+    """Print a call's record, with its headers and what its handler saved."""
+    import attrs
+
+    record = run(dsn, lambda fleet: fleet.find(call))
+    if record is None:
+        raise CommandError(
+            f"there is no call {call}", "`realtime fleet ls --ended` lists those that are kept"
+        )
+    fields = attrs.asdict(record)
+    print_fields({name: value for name, value in fields.items() if value is not None}, as_json=as_json)
+
+
+@fleet.command()
+def drain(worker: Annotated[int, typer.Argument(help="The worker's number, from ls.")], dsn: Dsn) -> None:
+    """Ask a worker to hand its calls on and end."""
+    if not run(dsn, lambda fleet: fleet.ask_to_drain(worker)):
+        raise CommandError(f"there is no worker {worker}", "`realtime fleet ls` lists them")
+    print(f"worker {worker} hands its calls on and ends")
+
+
+async def both(fleet: Fleet, ended: bool) -> tuple[list[Any], list[Any]]:
+    """Return workers and calls."""
+    return await fleet.workers(), await fleet.calls(ended=ended)
+
+
+def run(dsn: str, work: Callable[[Fleet], Awaitable[ResultT]]) -> ResultT:
+    """Do something with a fleet."""
+    from ..fleet import Fleet
+
+    async def do() -> ResultT:
+        async with Fleet(dsn) as fleet:
+            return await work(fleet)
+
+    return asyncio.run(do())
