@@ -33,12 +33,18 @@ def ls(
 ) -> None:
     """List the workers, and the calls that are not over."""
     workers, calls = run(dsn, lambda fleet: both(fleet, ended))
-    rows = [
-        ("worker", one.id, "draining" if one.is_draining else "working", f"{one.held}/{one.slots}", one.name)
-        for one in workers
-    ]
-    rows += [("call", one.id, one.outcome or one.state, one.epoch, one.owner or "-") for one in calls]
-    print_rows(("what", "id", "state", "calls, epoch", "name, owner"), rows, as_json=as_json)
+    rows = []
+    for one in workers:
+        state = "draining" if one.is_draining else "working"
+        rows.append(row("worker", one.id, state, f"{one.held}/{one.slots}", one.name))
+    for call in calls:
+        rows.append(row("call", call.id, call.outcome or call.state, call.epoch, call.owner or "-"))
+    print_rows(rows, as_json=as_json)
+
+
+def row(*cells: Any) -> dict[str, Any]:
+    """Return a row of the list: of a worker its calls, slots and name, of a call its epoch and owner."""
+    return dict(zip(("kind", "id", "state", "calls_or_epoch", "name_or_owner"), cells, strict=True))
 
 
 @fleet.command()

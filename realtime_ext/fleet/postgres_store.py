@@ -26,6 +26,7 @@ __all__ = ["SCHEMA", "PostgresStore"]
 SCHEMA = "realtime_fleet"
 QUEUE = "calls"
 TASK = "realtime_call"
+SWEEPS = 12  # in a time to live at most, however many workers there are
 LOCK = 0x5245414C  # of the sweep and of migrations, within this database
 
 TABLES = """
@@ -61,6 +62,8 @@ create table if not exists effects (
     result jsonb,
     primary key (call, key)
 );
+create table if not exists sweeps (id integer primary key, at timestamptz not null);
+insert into sweeps values (1, clock_timestamp()) on conflict do nothing;
 create table if not exists migrations (name text primary key);
 """
 COLUMNS = "id, epoch, state, outcome, owner, failures, headers, data, offered, accepted, seen, ended"
@@ -270,11 +273,13 @@ class PostgresStore:
                 db,
                 "select pg_try_advisory_xact_lock(%s) and exists (select from workers where id = %s"
                 " and seen > clock_timestamp() - make_interval(secs => %s)) and"
-                " pg_postmaster_start_time() < clock_timestamp() - make_interval(secs => %s) as may",
-                (LOCK, worker, limits.time_to_live, limits.time_to_live),
+                " pg_postmaster_start_time() < clock_timestamp() - make_interval(secs => %s) and exists"
+                " (select from sweeps where at < clock_timestamp() - make_interval(secs => %s)) as may",
+                (LOCK, worker, limits.time_to_live, limits.time_to_live, limits.time_to_live / SWEEPS),
             )
             if not rows[0]["may"]:
                 return [], []
+            await db.execute("update sweeps set at = clock_timestamp()")
             await db.execute(
                 "with dead as (select id from workers"
                 " where seen < clock_timestamp() - make_interval(secs => %s) for update skip locked)"

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import psycopg
 import pytest
 
 from realtime_ext.errors import FleetError
 from realtime_ext.fleet import Fleet
-from tests.fleet.cluster import Cluster
+from tests.fleet.cluster import Cluster, running_cluster
 from tests.fleet.conftest import MakeFleet
 from tests.fleet.harness import awaited, claimed, swept, until
 
@@ -286,3 +288,36 @@ async def test_a_database_that_is_away_is_a_fleet_error() -> None:
     async with Fleet("postgresql://127.0.0.1:9/none", time_to_live=0.5) as fleet:
         with pytest.raises(FleetError, match="database"):
             await fleet.offer("rtc_1")
+
+
+@pytest.mark.slow
+@pytest.mark.postgres
+@awaited
+async def test_nothing_is_handed_on_right_after_the_database_came_back() -> None:
+    with running_cluster() as cluster:
+        async with Fleet(cluster.dsn(), time_to_live=2.0) as fleet:
+            await fleet.migrate()
+            store = fleet.store
+            one, two = await store.register("one", 5), await store.register("two", 5)
+            await store.offer("rtc_1", [])
+            record = await claimed(store, one)
+            with psycopg.connect(cluster.dsn()) as db:  # as after an hour's outage
+                db.execute("update realtime_fleet.workers set seen = now() - interval '1 hour'")
+            cluster.crash()
+            with pytest.raises(FleetError):
+                await store.beat(one)
+            cluster.start()
+            assert await reached(lambda: store.sweep(two)) == ([], [])
+            beat = await reached(lambda: store.beat(one))
+            assert beat.held == {"rtc_1": record.epoch}
+            moved, _ = await swept(store, two)
+            assert [call.id for call in moved] == ["rtc_1"], "which then died all the same"
+
+
+async def reached(work: Callable[[], Awaitable[Any]]) -> Any:
+    """Repeat while the database is away."""
+    while True:
+        try:
+            return await work()
+        except FleetError:
+            await asyncio.sleep(0.05)
