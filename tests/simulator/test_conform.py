@@ -388,6 +388,20 @@ def test_the_command_prints_differences_with_pointers(
     assert "none.yaml" in capsys.readouterr().err
 
 
+def test_a_connection_that_is_refused_is_a_difference(tmp_path: Path) -> None:
+    interactions = load("sideband")[:2]
+    interactions[1]["data"]["session"]["audio"]["output"]["speed"] = 99
+    (difference,) = found(tmp_path, interactions)
+    assert difference.startswith("/interactions/0/data: a connection was recorded, the simulator refuses")
+
+
+def test_a_broken_event_is_refused(tmp_path: Path) -> None:
+    interactions = load("spoken_turn")
+    del events(interactions, "input_audio_buffer.speech_started")[0]["audio_start_ms"]
+    with pytest.raises(RecordingError, match="an event lacks what it should have: KeyError"):
+        found(tmp_path, interactions)
+
+
 def test_placeholders_stand_for_the_ids_that_the_client_made_up(tmp_path: Path) -> None:
     interactions = load("written_turn")
     own = "5f2d3a1b9c8e7d6f5a4b3c2d"

@@ -324,6 +324,10 @@ class Comparison:
         bound = self._bindings.ids.setdefault(expected, actual)
         return None if bound == actual else f"{both}, which stands for something else: {expected} was {bound}"
 
+    def add(self, pointer: str, what: str) -> None:
+        """Add a difference that was found elsewhere."""
+        self.differences.append(Difference(pointer=pointer, what=what))
+
     def _add(self, kind: str, pointer: str, what: str, path: tuple[str, ...] = ()) -> None:
         difference = Difference(pointer=pointer or "/", what=what)
         for known in self._known:

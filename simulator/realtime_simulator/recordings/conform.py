@@ -18,7 +18,7 @@ from urllib.parse import urlencode
 import attrs
 import httpx
 from websockets.asyncio.client import connect
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import InvalidStatus, WebSocketException
 
 from realtime_simulator.engine.messages import without_nulls
 from realtime_simulator.engine.turn import Action, Heard, Pacing, Transcript, Turn
@@ -99,7 +99,7 @@ def conform(path: str | os.PathLike[str], profile: Profile = "openai") -> Sequen
 
     Raises:
         OSError: It can't be read.
-        RecordingError: It is no recording.
+        RecordingError: It is no recording, or an event in it is broken.
     """
     return [check(recording, profile) for recording in recordings.read(path)]
 
@@ -119,8 +119,13 @@ class _Play:
 
     def __init__(self, recording: Recording, profile: Profile) -> None:
         self._recording = recording = _with_own_ids(recording)
-        self._script = scripts.read(recording)
-        self._audio = scripts.appended(recording)
+        try:
+            self._script = scripts.read(recording)
+            self._audio = scripts.appended(recording)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise recordings.RecordingError(
+                f"{recording.name}: an event lacks what it should have: {error!r}"
+            ) from error
         self._bindings = Bindings(given=set(_given(recording)))
         self._comparison = Comparison(self._bindings, profile)
         self._simulator = Simulator(
@@ -187,8 +192,14 @@ class _Play:
 
     async def _connection(self, steps: Sequence[Open | Message | Close]) -> None:
         """Play what happened on one connection, from its first message to its close."""
-        link = await self._open(steps)
         expected: list[Expected] = []
+        try:
+            link = await self._open(steps)
+        except (OSError, WebSocketException) as error:
+            self._comparison.add(
+                steps[0].pointer, f"a connection was recorded, the simulator refuses: {error}"
+            )
+            return
         try:
             for step in steps:
                 if isinstance(step, Close):
