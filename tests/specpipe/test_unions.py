@@ -41,6 +41,7 @@ MODELS = {
     "Rex": model(kind={"type": "string"}, name={"type": "string"}),
     "Dog": model(type={"const": "dog"}, name={"type": "string"}),
     "Loose": {"type": "object", "properties": {"type": {"type": "string"}, "id": {"type": "string"}}},
+    "Anything": {"type": "object", "properties": {"type": {}, "id": {"type": "string"}}},
     "Bare": {"type": "object", "properties": {"id": {"type": "string"}}},
     "Perhaps": {
         "type": "object",
@@ -200,6 +201,15 @@ def test_a_null_in_a_tag_does_no_harm(decoder: Callable[..., Decode]) -> None:
     ]
     assert kinds([decode(value) for value in values]) == ["Cat", "Dog", *3 * ["Perhaps"]]
     assert decode({"type": "tomorrow", "id": "i"}) == {"type": "tomorrow", "id": "i"}
+
+
+def test_a_null_that_several_members_could_mean_tells_none(decoder: Callable[..., Decode]) -> None:
+    decode = decoder(ref("Cat"), ref("Perhaps"), ref("Anything"))
+    assert decode({"type": None, "id": "i"}) == {"type": None, "id": "i"}
+    assert kinds([decode({"type": word, "id": "i"}) for word in ("perhaps", "more")]) == [
+        "Perhaps",
+        "Anything",
+    ]
 
 
 def test_the_member_without_a_tag_is_what_no_tag_tells(decoder: Callable[..., Decode]) -> None:

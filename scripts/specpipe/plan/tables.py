@@ -33,14 +33,14 @@ class Table:
 
     Attributes:
         tag: The property whose value decides; "" where only the shape can.
-        entries: (value, class name or the table that decides further).
+        entries: (value, class name or the table that decides further, or None for what it does not tell).
         absent: The member meant when the tag is not there, or what decides further, or None.
         other: The member meant by a value that is none of these, or what decides further, or None.
         shapes: Members to try by shape, where there is no tag.
     """
 
     tag: str
-    entries: tuple[tuple[Any, str | Table], ...] = ()
+    entries: tuple[tuple[Any, str | Table | None], ...] = ()
     absent: str | Table | None = None
     other: str | Table | None = None
     shapes: tuple[Shape, ...] = ()
@@ -88,15 +88,16 @@ def table(
 
     told = {model for group in best.groups.values() for model in group}
     optional = [model for model in models if model in told and not _needs(graph, model, best.tag)]
-    nullable = [
-        model for model in models if model in told and graph.nullable(_property(graph, model, best.tag))
+    open_to = [model for model in best.loose if best.tag in graph.schemas[model]["properties"]]
+    nullable = [model for model in (*told, *open_to) if _takes_null(graph, model, best.tag)]
+    entries: list[tuple[Any, str | Table | None]] = [
+        (value, table(graph, group, declared, used=used)) for value, group in best.groups.items()
     ]
-    entries = [(value, table(graph, group, declared, used=used)) for value, group in best.groups.items()]
-    entries += [(None, nullable[0])] if len(nullable) == 1 else []
+    # A null that several members could mean tells none of them.
+    entries += [(None, nullable[0] if len(nullable) == 1 else None)] if told & {*nullable} else []
     absent = decide(best.loose, also_free=free)
     if absent is None and not free and len(optional) == 1:
         absent = optional[0]
-    open_to = [model for model in best.loose if best.tag in graph.schemas[model]["properties"]]
     return Table(best.tag, tuple(entries), absent, decide(open_to, also_free=free))
 
 
@@ -161,6 +162,11 @@ def _apart(graph: Graph, models: list[str]) -> list[str]:
 
 def _property(graph: Graph, model: str, key: str) -> Any:
     return graph.schemas[model]["properties"].get(key, {})
+
+
+def _takes_null(graph: Graph, model: str, key: str) -> bool:
+    leaves = graph.leaves(_property(graph, model, key))
+    return any(leaf == NULL or not {"type", "const", "enum", "$ref"} & {*leaf} for leaf in leaves)
 
 
 def _needs(graph: Graph, model: str, key: str) -> bool:
