@@ -6,6 +6,7 @@ that share a Python type, shared parts, ids and tags that are no identifiers.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from hypothesis import strategies as st
@@ -59,6 +60,7 @@ def operations(draw: Any, number: int, path: str, schema: Schema) -> dict[str, A
     parameters: list[dict[str, Any]] = [
         {"in": place, "name": name, "schema": draw(simple), "required": draw(st.booleans())}
         for place, name in given
+        if place != "header" or re.fullmatch(r"[\w.-]+", name, re.ASCII)
     ]
     parameters += [
         {"in": "path", "name": name[1:-1], "required": True, "schema": draw(simple)}

@@ -117,6 +117,13 @@ def test_what_is_not_implemented_stops_with_its_pointer(
     assert caught.value.pointer.endswith("/get/parameters/0")
 
 
+@pytest.mark.parametrize("name", ["größe", "a b", "a:b", "a\n"])
+def test_a_name_that_no_header_can_have_stops_with_its_pointer(tmp_path: Path, name: str) -> None:
+    with pytest.raises(SpecError, match="cannot be a header's name") as caught:
+        make(described({"name": name, "in": "header", "schema": LIST}), tmp_path)
+    assert caught.value.pointer.endswith("/get/parameters/0")
+
+
 def test_deprecated_operations_say_so(tmp_path: Path) -> None:
     document = described({"name": "p", "in": "query", "schema": LIST})
     document["paths"]["/realtime/x"]["get"]["deprecated"] = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import attrs
@@ -67,6 +68,8 @@ _STYLES = {
     "header": ("simple",),
     "cookie": ("form",),
 }
+#: What a header's name is made of.
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _SEPARATED = {"spaceDelimited": "space", "pipeDelimited": "pipe"}
 
 
@@ -98,6 +101,10 @@ def _parameter(scope: Scope, parameter: dict[str, Any], name: str, at: str) -> P
     schema = (parameter if content is None else content).get("schema")
     schema = schema if isinstance(schema, dict) else {}
     place = parameter["in"]
+    if place == "header" and not _TOKEN.fullmatch(parameter["name"]):
+        raise SpecError(
+            f"{parameter['name']!r} cannot be a header's name", pointer=at, hint="RFC 9110, section 5.6.2"
+        )
     return Parameter(
         key=parameter["name"],
         name=name,
