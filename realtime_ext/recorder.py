@@ -66,7 +66,7 @@ class Recorder:
         if sound is None and transcript is None:
             raise ValueError("Recorder: name a WAV file, a file for the transcript, or both")
         self._lock = threading.RLock()
-        self.began_ns = time.monotonic_ns()
+        self.began_ns: int = time.monotonic_ns()
         self._sides: dict[Side, _Side] = {"user": _Side(), "assistant": _Side()}
         self._written = 0  # bytes of each side that are in the file
         self._sound: wave.Wave_write | None = None

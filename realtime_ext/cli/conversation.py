@@ -45,8 +45,8 @@ class View:
         self._as_json = as_json
         self._is_terminal = is_terminal(sys.stdout)
         self._has_words = False  # in the line that is being written
-        self.is_answering = False
-        self.answers = 0
+        self.is_answering: bool = False
+        self.answers: int = 0
 
     def observe(self, direction: str, event: Any, _: int) -> None:
         """Show an event; an observer of the connection."""

@@ -147,7 +147,7 @@ class Traffic:
         self._timer: asyncio.TimerHandle | None = None
         self._asking: asyncio.Task[None] | None = None
         self.reader: asyncio.Task[None] = self.loop.create_task(self._run(), name="realtime_ext reader")
-        self.is_forked = False
+        self.is_forked: bool = False
         _open.add(self)
 
     def stop(self) -> None:

@@ -59,7 +59,7 @@ class Lease:
     """
 
     def __init__(self) -> None:
-        self.until = 0.0
+        self.until: float = 0.0
 
     @property
     def is_valid(self) -> bool:
@@ -91,9 +91,9 @@ class OwnedCall:
         self.epoch: int = record.epoch
         self.is_new: bool = record.state != "attached"
         self.data: Any = record.data
-        self.headers = SipHeaders(record.headers)
-        self.is_gone = False  # the API knows no such call any more
-        self.is_hung_up = False
+        self.headers: SipHeaders = SipHeaders(record.headers)
+        self.is_gone: bool = False  # the API knows no such call any more
+        self.is_hung_up: bool = False
         self._state: CallState = record.state
         self._store = store
         self._client = client

@@ -53,7 +53,7 @@ class WebSocketLink:
 
     def __init__(self, websocket: ClientConnection) -> None:
         self.events: list[Mapping[str, Any]] = []
-        self.news = asyncio.Event()
+        self.news: asyncio.Event = asyncio.Event()
         self.closed: tuple[int, str] | None = None
         self._websocket = websocket
         self._reader = asyncio.get_running_loop().create_task(self._read())
@@ -89,7 +89,7 @@ class Phone:
         from aiortc import RTCConfiguration, RTCPeerConnection
 
         self.events: list[Mapping[str, Any]] = []
-        self.news = asyncio.Event()
+        self.news: asyncio.Event = asyncio.Event()
         self.closed: tuple[int, str] | None = None
         self.call_id: str = ""
         self._http = http
