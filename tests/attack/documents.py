@@ -27,20 +27,16 @@ SPECS = ROOT / "tests" / "samples" / "specs"
 RECORDINGS = ROOT / "tests" / "samples" / "recordings"
 
 _SCENARIO = """\
-pacing: {first_audio: 0.3, speed: 1}
-heard: ["Hello?", "Book a room for two nights."]
+pacing: {first_audio: 0.1, speed: 20}
+heard: ["A table for two", "At eight"]
 responses:
-  - match: book
-    call_tool: book_room
-    arguments: {nights: 2}
-  - after_tool: book_room
-    say: Your room is booked.
-    times: 2
-  - steps:
-      - say: Good morning.
-      - fail: server_error
+  - {match: table, call_tool: reserve, arguments: {guests: 2, at: "20:00"}, times: 1}
+  - {after_tool: reserve, say: "Done, at eight."}
+  - steps: [{say: "Good evening."}, {fail: server_error, message: "Sorry."}]
+refer: {status: 486, delay: 1}
 faults:
-  - {name: rate_limit, on: calls.create, times: 1}
+  - name: rate_limit
+    on: calls.create
 """
 
 
