@@ -430,3 +430,12 @@ def test_a_packed_answer_is_unpacked(flavour: Flavour) -> None:
         client = flavour.client(base_url=server.base_url)
         with pytest.raises(APIStatusError, match="no such call"):
             flavour.run(act_freely(client))
+
+
+@pytest.mark.parametrize("text", ["ñ", "日本", "\x80\xff"])
+def test_headers_of_an_answer_need_not_be_ascii(flavour: Flavour, text: str) -> None:
+    with Loopback(answer(404, b"{}", content_type=f"text/{text}", x_request_id=f"req_{text}")) as server:
+        client = flavour.client(base_url=server.base_url, max_retries=0)
+        with pytest.raises(NotFoundError) as caught:
+            flavour.run(act_once(client))
+    assert caught.value.request_id is not None and caught.value.request_id.startswith("req_")

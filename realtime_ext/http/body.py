@@ -8,7 +8,7 @@ __all__ = ["CHUNK", "LIMIT", "Body", "too_slow"]
 
 LIMIT = 16 * 2**20  # bytes of an answer, unpacked
 CHUNK = 2**12  # bytes that are unpacked at once; gzip makes a thousand times as many of them at most
-_PACKING = ("content-encoding", "content-length", "transfer-encoding")
+_PACKING = (b"content-encoding", b"content-length", b"transfer-encoding")
 
 
 class Body:
@@ -46,7 +46,8 @@ class Body:
         """
         response = self._response
         content = b"".join(self._unpacked() if self._encoding else self._raw)
-        headers = [(name, value) for name, value in response.headers.multi_items() if name not in _PACKING]
+        # As bytes, which need be no ASCII.
+        headers = [(name, value) for name, value in response.headers.raw if name.lower() not in _PACKING]
         return httpx.Response(
             response.status_code, headers=headers, content=content, request=response.request
         )

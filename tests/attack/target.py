@@ -37,6 +37,7 @@ ROOT = Path(__file__).parents[2]
 FINDINGS = ROOT / "tests" / "samples" / "attack"
 Run = Callable[[Any], None]
 
+_MINIMIZING = 20.0  # seconds
 _TIMERS = (signal.ITIMER_PROF, signal.ITIMER_REAL)
 _PARTS = ("realtime_ext", "realtime_simulator", "realtime_api", "scripts", "attack")
 
@@ -135,8 +136,7 @@ def attack(target: Target, seed: int, *, seconds: float = 1e9, cases: int = sys.
             count += 1
             fault = _fault_of(run, case, target.seconds)
             if fault is not None and (key := _key(fault)) not in found:
-                tries = 5 if isinstance(fault, TooSlow) else 500
-                small = minimized(case, lambda one, key=key: _fails(run, one, target.seconds, key), tries)
+                small = minimized(case, _same_fault(run, target.seconds, key))
                 found[key] = Finding(
                     target.name, small, "".join(traceback.format_exception_only(fault)).strip(), key
                 )
@@ -191,6 +191,12 @@ def _fault_of(run: Run, case: Any, seconds: float) -> BaseException | None:
 def _fails(run: Run, case: Any, seconds: float, key: str) -> bool:
     fault = _fault_of(run, case, seconds)
     return fault is not None and _key(fault) == key
+
+
+def _same_fault(run: Run, seconds: float, key: str) -> Callable[[Any], bool]:
+    """Return what tells whether a case fails alike; none does any more after some seconds."""
+    until = time.monotonic() + _MINIMIZING
+    return lambda case: time.monotonic() < until and _fails(run, case, seconds, key)
 
 
 def _key(fault: BaseException) -> str:

@@ -90,7 +90,9 @@ def test_a_call_with_a_client_secret_alone_ends_without_a_warning(log: pytest.Lo
     with Simulator(pacing="none") as simulator:
         asyncio.run(main(simulator))
         simulator.wait_for(lambda: simulator.calls[0].ended is not None)
-    assert [record for record in log.records if record.levelname == "WARNING"] == []
+    # asyncio warns of slow steps where Python is in its development mode.
+    warned = [one.getMessage() for one in log.records if one.levelname == "WARNING"]
+    assert [text for text in warned if not text.startswith("Executing ")] == []
 
 
 def _keeping_offers(build: Any, offers: list[str]) -> Any:
