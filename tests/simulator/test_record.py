@@ -348,6 +348,7 @@ with RealtimeClient() as client:
 """
 
 
+@pytest.mark.slow
 def test_the_command_records_what_another_command_does(
     tmp_path: Path, upstream: Simulator, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

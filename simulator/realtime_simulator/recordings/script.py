@@ -26,6 +26,7 @@ _APPENDS = ("input_audio_buffer.append", "session.input_audio_buffer.append")
 _EDGES = ("input_audio_buffer.speech_started", "input_audio_buffer.speech_stopped")
 _CERTAIN_MS = 160
 """Speech has to go on this long before it is certain."""
+_PAUSE_MS = 800
 _MORE = " and so on and on" * 8
 
 
@@ -215,7 +216,12 @@ def appended(recording: Recording) -> dict[str, str]:
     ends = list(_ends(len(places), known))
     audio = {}
     for number, (place, (start, end)) in enumerate(zip(places, itertools.pairwise([0, *ends]), strict=True)):
-        hum = [(0, 10**9)] if number in manual or (_translates(place) and not speaks) else voices
+        hum = voices
+        if number in manual:
+            hum = [[0, ends[-1]]]
+        elif _translates(place) and not speaks:
+            # One stretch of speech, and the pause after which it is translated.
+            hum = [[0, max(ends[-1] - _PAUSE_MS, FRAME_MS)]]
         audio[place.pointer] = base64.b64encode(encode(sound(start, end, hum), formats[number])).decode()
     return audio
 
