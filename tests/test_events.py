@@ -407,4 +407,4 @@ def test_an_event_that_is_deep_is_written_or_refused(make: Any, value: Any) -> N
         except ValueError as error:
             assert "not writable as JSON" in str(error)
         else:
-            assert depth < 5000 and written.count("[") == depth and value != float("inf")
+            assert written.count("[") == depth and value != float("inf")
