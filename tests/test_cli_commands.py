@@ -232,6 +232,37 @@ def test_a_made_up_webhook_is_sent_and_genuine(simulator: Simulator) -> None:
     assert realtime("webhook", "send", url, simulator=simulator).status == 3
 
 
+def test_ctrl_c_ends_a_command_with_its_status_and_no_traceback(simulator: Simulator) -> None:
+    came, over = threading.Event(), threading.Event()
+
+    class App(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            came.set()
+            over.wait(60)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), App) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with terminal(
+            "webhook", "send", f"http://127.0.0.1:{server.server_port}/", simulator=simulator
+        ) as shown:
+            assert came.wait(60)
+            shown.type("\x03")
+            assert shown.wait() == 130
+        over.set()
+        server.shutdown()
+    assert "Traceback" not in shown.shown
+
+
+def test_what_is_heard_shows_as_it_comes_on_a_terminal(simulator: Simulator) -> None:
+    simulator.on_speech(lambda heard: "When is breakfast?")
+    with terminal("transcribe", QUESTION, simulator=simulator) as shown:
+        shown.wait_for("When is breakfast?\r\n")
+        assert shown.wait() == 0
+
+
 def test_speech_is_written_down(simulator: Simulator) -> None:
     simulator.on_speech(lambda heard: f"{heard.seconds:.0f} seconds about breakfast")
     done = realtime("transcribe", QUESTION, simulator=simulator)
