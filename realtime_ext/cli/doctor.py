@@ -25,6 +25,7 @@ _EXTRAS = {
     "simulator": "realtime_simulator",
     "cli": "rich",
     "devices": "sounddevice",
+    "fleet": "procrastinate",
 }
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "firefox")
 _PACKAGES = ("realtime-ext", "realtime-api-client", "realtime-simulator")

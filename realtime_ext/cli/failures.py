@@ -15,6 +15,7 @@ FAILED, WRONG_USE, NO_ANSWER, NO_KEY, INTERRUPTED = 1, 2, 3, 4, 130
 # The extra that brings a module. Modules that need further ones name the extra in their own messages.
 _EXTRAS = {
     **dict.fromkeys(("matplotlib", "numpy", "rich", "typer"), "cli"),
+    **dict.fromkeys(("procrastinate", "psycopg"), "fleet"),
     "aiortc": "webrtc",
     "realtime_simulator": "simulator",
     "sounddevice": "devices",

@@ -15,6 +15,7 @@ from typing import Any
 
 microphone: list[bytes] = []
 played = bytearray()
+most: float = float("inf")  # bytes that are played until a test allows more
 opened: list[RawInputStream | RawOutputStream] = []
 fault: str = os.environ.get("SOUND_CARD_FAULT", "")
 
@@ -99,6 +100,8 @@ class RawOutputStream(_Stream):
     """The loudspeaker."""
 
     def _block(self) -> None:
+        if len(played) >= most:
+            return
         block = bytearray(self.blocksize * 2)
         self.callback(memoryview(block), self.blocksize, None, None)
         if any(block):
