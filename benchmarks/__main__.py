@@ -7,7 +7,7 @@ import sys
 
 from rich.console import Console
 
-from . import create, decode, depth, imports, load, sdp, websocket
+from . import create, decode, depth, fleet, imports, load, sdp, websocket
 from .harness import PEERS, Target
 
 BENCHMARKS = {
@@ -18,6 +18,7 @@ BENCHMARKS = {
     "sdp": sdp.run,
     "websocket": websocket.run,
     "load": load.run,
+    "fleet": fleet.run,
 }
 
 

@@ -29,15 +29,17 @@ class Target:
 
     Args:
         what: In words, with the limit.
-        measured: The ratio that was measured.
-        limit: The ratio that must be reached.
+        measured: What was measured: a ratio, if nothing else is said.
+        limit: What must be reached.
         at_least: Whether `limit` is the least or the most that is allowed.
+        unit: Its unit.
     """
 
     what: str
     measured: float
     limit: float
     at_least: bool
+    unit: str = "×"
 
     @property
     def met(self) -> bool:
@@ -46,7 +48,7 @@ class Target:
 
     def __str__(self) -> str:
         bound = "at least" if self.at_least else "at most"
-        return f"{self.what}: {self.measured:.2f} × ({bound} {self.limit:g} ×)"
+        return f"{self.what}: {self.measured:.2f} {self.unit} ({bound} {self.limit:g} {self.unit})"
 
 
 class Worker:

@@ -190,13 +190,13 @@ class Fleet:
 
         async def health(request: Request) -> Response:
             try:
-                calls, workers = await self.calls(), await self.workers()
+                (calls, waiting), workers = await self.store.count(), await self.workers()
             except FleetError:
                 return JSONResponse({"database": "away"}, status_code=503)
             return JSONResponse(
                 {
-                    "calls": len(calls),
-                    "waiting": sum(call.owner is None for call in calls),
+                    "calls": calls,
+                    "waiting": waiting,
                     "slots": sum(worker.slots for worker in workers if not worker.is_draining),
                     "workers": len(workers),
                 }

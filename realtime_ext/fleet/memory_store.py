@@ -210,6 +210,11 @@ class MemoryStore:
         """Return the calls that are not over, or all that are kept, oldest first."""
         return [call for call in self._calls.values() if ended or call.ended is None]
 
+    async def count(self) -> tuple[int, int]:
+        """Return how many calls are not over, and how many of them have no owner."""
+        calls = await self.calls()
+        return len(calls), sum(call.owner is None for call in calls)
+
     async def workers(self) -> list[WorkerRecord]:
         """Return the workers, oldest first."""
         owners = [call.owner for call in self._calls.values()]

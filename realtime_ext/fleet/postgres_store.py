@@ -345,6 +345,15 @@ class PostgresStore:
         query = f"select {COLUMNS} from calls where %(ended)s or ended is null order by offered, id"
         return [CallRecord(**row) for row in await self._query(query, ended=ended)]
 
+    async def count(self) -> tuple[int, int]:
+        """Return how many calls are not over, and how many of them have no owner."""
+        query = (
+            "select count(*) as calls, count(*) filter (where owner is null) as waiting"
+            " from calls where ended is null"
+        )
+        (row,) = await self._query(query)
+        return row["calls"], row["waiting"]
+
     async def workers(self) -> list[WorkerRecord]:
         """Return the workers, oldest first."""
         query = (
@@ -414,6 +423,7 @@ class PostgresStore:
     async def _open(self) -> App:
         try:
             from procrastinate import App, PsycopgConnector
+            from psycopg_pool import AsyncConnectionPool
         except ImportError as error:
             raise ImportError("fleet: pip install 'realtime-ext[fleet]'") from error
         async with self._opening:
@@ -429,7 +439,10 @@ class PostgresStore:
                             "connect_timeout": round(self._patience),
                             "tcp_user_timeout": round(1000 * self._patience),
                         },
-                        reconnect_timeout=0,
+                        # Else the pool waits longer and longer, also once the database is back.
+                        reconnect_timeout=1.0,
+                        # Unchecked: a connection that broke raises once, and everything here is repeated.
+                        pool_factory=lambda **given: AsyncConnectionPool(**{**given, "check": None}),
                     )
                 )
                 try:

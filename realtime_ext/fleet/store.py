@@ -217,6 +217,9 @@ class Store(Protocol):
     async def calls(self, *, ended: bool = False) -> list[CallRecord]:
         """Return the calls that are not over, or all that are kept, oldest first."""
 
+    async def count(self) -> tuple[int, int]:
+        """Return how many calls are not over, and how many of them have no owner."""
+
     async def workers(self) -> list[WorkerRecord]:
         """Return the workers, oldest first."""
 
