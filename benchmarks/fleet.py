@@ -42,9 +42,14 @@ Row = dict[str, Any]
 
 def run(console: Console) -> list[Target]:
     """Measure, print tables, and return the targets."""
+    workers: list[subprocess.Popen[bytes]] = []
     with running_cluster() as cluster:
-        dsn = cluster.database("bench")
-        figures = asyncio.run(chaos(cluster, dsn, console))
+        try:
+            figures = asyncio.run(chaos(cluster, cluster.database("bench"), console, workers))
+        finally:
+            for worker in workers:
+                worker.kill()
+                worker.wait()
         load = asyncio.run(held(cluster, console))
     table = Table("figure", "measured", "to reach")
     limits = {
@@ -64,12 +69,13 @@ def run(console: Console) -> list[Target]:
     return targets
 
 
-async def chaos(cluster: Cluster, dsn: str, console: Console) -> dict[str, float]:
+async def chaos(
+    cluster: Cluster, dsn: str, console: Console, workers: list[subprocess.Popen[bytes]]
+) -> dict[str, float]:
     """Let workers hold calls while they are killed, stopped and ended, and the database crashes."""
     log = Path(tempfile.mkdtemp(prefix="fleet-bench-")) / "log.jsonl"
     log.touch()
     log.chmod(0o666)
-    workers: list[subprocess.Popen[bytes]] = []
 
     def start() -> None:
         workers.append(
@@ -117,11 +123,6 @@ async def chaos(cluster: Cluster, dsn: str, console: Console) -> dict[str, float
                 break
             await asyncio.sleep(1)
         await asyncio.sleep(2)
-    for worker in workers:
-        if worker.poll() is None:
-            worker.terminate()
-    for worker in workers:
-        worker.wait(30)
     return judge(rows(log), offered, killed.pid, killed_at, drained.pid)
 
 

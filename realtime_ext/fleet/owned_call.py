@@ -12,6 +12,7 @@ import inspect
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .. import _json
@@ -215,10 +216,15 @@ class OwnedCall:
         if task is None:
             task = self._running[key] = asyncio.create_task(self._once(key, function), name=f"once {key}")
             self._effects.add(task)
-            task.add_done_callback(self._effects.discard)
-            task.add_done_callback(lambda _: self._running.pop(key, None))
+            task.add_done_callback(partial(self._ran, key))
         result: ResultT = await asyncio.shield(task)
         return result
+
+    def _ran(self, key: str, task: asyncio.Task[Any]) -> None:
+        self._effects.discard(task)
+        del self._running[key]
+        if not task.cancelled():
+            task.exception()  # retrieved, for the caller may have been cancelled
 
     async def _once(self, key: str, function: Callable[[], Any]) -> Any:
         patience = boot_time() + self._store.limits.time_to_live
