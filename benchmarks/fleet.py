@@ -117,13 +117,14 @@ async def chaos(
         await asyncio.sleep(8)
         drained = busiest(log, workers)
         drained.terminate()
+        drained_at = time.time()
         deadline = time.monotonic() + 4 * SECONDS
         while time.monotonic() < deadline:
             if len({row["call"] for row in rows(log) if row["kind"] == "done"}) == CALLS:
                 break
             await asyncio.sleep(1)
         await asyncio.sleep(2)
-    return judge(rows(log), offered, killed.pid, killed_at, drained.pid)
+    return judge(rows(log), offered, (killed.pid, killed_at), (drained.pid, drained_at))
 
 
 async def offer(http: httpx.AsyncClient, call_id: str, at: float, offered: dict[str, float]) -> None:
@@ -162,7 +163,7 @@ def busiest(log: Path, workers: list[subprocess.Popen[bytes]]) -> subprocess.Pop
 
 
 def judge(
-    log: list[Row], offered: dict[str, float], killed: int, killed_at: float, drained: int
+    log: list[Row], offered: dict[str, float], killed: tuple[int, float], drained: tuple[int, float]
 ) -> dict[str, float]:
     """Turn what workers wrote into figures."""
     done = {row["call"] for row in log if row["kind"] == "done"}
@@ -182,9 +183,9 @@ def judge(
             if acted and acted[-1] > after[0]["at"]:
                 overlapping.add(call)
             last = before[-1]
-            if before[0]["pid"] == killed and after[0]["at"] > killed_at:
-                takeovers.append(after[0]["at"] - killed_at)
-            elif before[0]["pid"] == drained and last["kind"] == "let go":
+            if before[0]["pid"] == killed[0] and after[0]["at"] > killed[1]:
+                takeovers.append(after[0]["at"] - killed[1])
+            elif before[0]["pid"] == drained[0] and last["kind"] == "let go" and last["at"] > drained[1]:
                 gaps.append(after[0]["at"] - last["at"])
     waits = sorted(at - offered[call] for call, at in accepted.items())
     return {
