@@ -109,6 +109,11 @@ def _secret(simulator: Simulator) -> str:
         return client.client_secrets.create(CONVERSATION).value
 
 
+def _translation_secret(simulator: Simulator) -> str:
+    with _client_of(simulator) as client:
+        return client.translation_client_secrets.create(TRANSLATION).value
+
+
 def _client_of(simulator: Simulator) -> RealtimeClient:
     return RealtimeClient(api_key=simulator.api_key, base_url=simulator.base_url)
 
@@ -124,6 +129,12 @@ CASES: Sequence[Case] = (
         operation="create_realtime_call",
         prepare=_secret,
         send=lambda client, value: client.calls.create_with_secret(OFFER, value),
+    ),
+    Case(
+        name="calls.create_with_secret.translation",
+        operation="create_realtime_translation_call",
+        prepare=_translation_secret,
+        send=lambda client, value: client.calls.create_with_secret(OFFER, value, translation=True),
     ),
     Case(
         name="calls.accept",

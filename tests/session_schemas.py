@@ -202,7 +202,7 @@ def values(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
             return st.none()
         case "integer":
             return st.integers(part.get("minimum", -10), part.get("maximum", 100_000))
-    return st.floats(part["minimum"], part["maximum"], allow_nan=False)
+    return st.floats(part.get("minimum", -1.0), part.get("maximum", 2.0), allow_nan=False)
 
 
 def object_values(part: dict[str, Any]) -> st.SearchStrategy[Any]:

@@ -83,6 +83,7 @@ def is_unauthenticated(result: Any) -> None:
 RESULTS: dict[str, Callable[[Any], None]] = {
     "calls.create": is_call,
     "calls.create_with_secret": is_call,
+    "calls.create_with_secret.translation": is_call,
     "calls.accept": is_nothing,
     "calls.reject": is_nothing,
     "calls.refer": is_nothing,

@@ -98,6 +98,7 @@ class Calls:
         offer: str | bytes,
         client_secret: str | ClientSecret[Any],
         *,
+        translation: bool = False,
         timeout: Timeout | None = None,
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, QueryValue] | None = None,
@@ -107,6 +108,7 @@ class Calls:
         Args:
             offer: The peer connection's offer, exactly as it came.
             client_secret: An `ek_…` value, or what `client_secrets.create` returned.
+            translation: Whether the secret is of `translation_client_secrets.create`.
             timeout, extra_headers, extra_query: As for `create`.
 
         Returns:
@@ -118,7 +120,7 @@ class Calls:
             APIConnectionError, APIStatusError, APIResponseError: As with `create`.
         """
         client_secret = hidden(client_secret)  # a traceback may show locals
-        operation = build_create_with_secret(offer, client_secret)
+        operation = build_create_with_secret(offer, client_secret, translation=translation)
         return send(operation, self._http, RequestOptions.check(timeout, extra_headers, extra_query))
 
     def accept(
@@ -247,13 +249,14 @@ class AsyncCalls:
         offer: str | bytes,
         client_secret: str | ClientSecret[Any],
         *,
+        translation: bool = False,
         timeout: Timeout | None = None,
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, QueryValue] | None = None,
     ) -> Call:
         """Start a WebRTC call as a browser does; as `Calls.create_with_secret`, awaited."""
         client_secret = hidden(client_secret)  # a traceback may show locals
-        operation = build_create_with_secret(offer, client_secret)
+        operation = build_create_with_secret(offer, client_secret, translation=translation)
         return await asend(operation, self._http, RequestOptions.check(timeout, extra_headers, extra_query))
 
     async def accept(
@@ -341,7 +344,7 @@ def build_create(
 
 
 def build_create_with_secret(
-    offer: str | bytes, client_secret: str | Secret | ClientSecret[Any]
+    offer: str | bytes, client_secret: str | Secret | ClientSecret[Any], *, translation: bool = False
 ) -> Operation[Call]:
     """Build the request of `create_with_secret`: raw SDP, authorized by the client secret.
 
@@ -354,13 +357,14 @@ def build_create_with_secret(
 
     Source: https://platform.openai.com/docs/guides/realtime-webrtc
     """
-    from realtime_api.api.realtime import create_realtime_call
+    from realtime_api.api.realtime import create_realtime_call, create_realtime_translation_call
 
     client_secret = hidden(client_secret)
+    made = create_realtime_translation_call if translation else create_realtime_call
     bearer = check_client_secret(client_secret)
     return Operation(
         name="calls.create_with_secret",
-        request=create_realtime_call.build_request(body=_checked_offer(offer)),
+        request=made.build_request(body=_checked_offer(offer)),
         read=_read_call,
         acts_twice=True,
         bearer=bearer,
