@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import itertools
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -219,11 +221,12 @@ async def test_an_offer_wakes_those_who_listen(make_fleet: MakeFleet) -> None:
         await fleet.migrate()
         heard = asyncio.Event()
         listening = asyncio.create_task(fleet.store.listen(heard.set))
-        number = 0
-        while not heard.is_set():  # until it listens, too
-            number += 1
+        for number in itertools.count():  # until it listens, too
+            assert not listening.done(), listening
             await fleet.store.offer(f"rtc_{number}", [])
-            await asyncio.sleep(0)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(heard.wait(), 0.2)
+                break
         listening.cancel()
         await asyncio.wait([listening])
 
