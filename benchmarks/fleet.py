@@ -35,7 +35,7 @@ __all__ = ["run"]
 CALLS, RATE, SECONDS = 300, 50, 45.0  # how many, offered a second, each working for so long
 WORKER_COUNT, SLOTS = 4, 150
 SECRET = "whsec_YmVuY2htYXJrYmVuY2htYXJr"
-HELD = (1_000, 2_500, 5_000, 10_000)  # calls, a hundred to a worker
+HELD = (1_000, 2_500, 5_000, 10_000)
 WATCH = 10.0  # seconds for which the database's work is measured
 Row = dict[str, Any]
 
@@ -103,8 +103,8 @@ async def chaos(
         console.print(f"{CALLS} calls offered in {time.monotonic() - began:.1f} s")
         await asyncio.sleep(5)
         killed = busiest(log, workers)
-        killed.kill()
         killed_at = time.time()
+        killed.kill()
         start()
         await asyncio.sleep(8)
         stopped = busiest(log, workers)
@@ -116,8 +116,8 @@ async def chaos(
         await asyncio.to_thread(cluster.start)
         await asyncio.sleep(8)
         drained = busiest(log, workers)
-        drained.terminate()
         drained_at = time.time()
+        drained.terminate()
         deadline = time.monotonic() + 4 * SECONDS
         while time.monotonic() < deadline:
             if len({row["call"] for row in rows(log) if row["kind"] == "done"}) == CALLS:

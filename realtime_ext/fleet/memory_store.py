@@ -147,6 +147,12 @@ class MemoryStore:
         self._hand_on(call, failed=failed)
         return True
 
+    async def release_all(self, epochs: Mapping[str, int]) -> set[str]:
+        """Hand calls on, without a failure; return which were one's own."""
+        return {
+            call_id for call_id, epoch in epochs.items() if await self.release(call_id, epoch, failed=False)
+        }
+
     async def end(self, call_id: str, epoch: int, outcome: Outcome) -> bool:
         """End a call and remove its job."""
         if (call := self._own(call_id, epoch)) is None:

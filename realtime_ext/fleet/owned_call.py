@@ -159,7 +159,8 @@ class OwnedCall:
             if toolbox is not None and not self.is_new:
                 missed = asyncio.create_task(answer_missed(connection, toolbox))
                 stack.callback(missed.cancel)
-            await self._write(state="attached")
+            if self.is_new:
+                await self._write(state="attached")
             yield connection
             if hangup_on_exit:
                 await self.hangup()

@@ -11,6 +11,7 @@ import contextlib
 import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import attrs
@@ -30,6 +31,7 @@ Handler: TypeAlias = Callable[[OwnedCall], Awaitable[object]]
 Attributes: TypeAlias = Mapping[str, str | int | float | bool]
 Observer: TypeAlias = Callable[[str, Attributes], object]
 ACTS_FOR = 0.75  # of the time to live
+TOGETHER = 0.02  # seconds within which calls are handed on in one transaction
 
 
 @attrs.frozen(kw_only=True)
@@ -92,6 +94,8 @@ class Owner:
         self._tending: set[asyncio.Task[None]] = set()  # one a slot
         self._closing: set[asyncio.Task[None]] = set()
         self._effects: set[asyncio.Task[Any]] = set()
+        self._leaving: dict[str, int] = {}  # the epochs of calls that are handed on together
+        self._handing: asyncio.Task[set[str]] | None = None
         self._wake = asyncio.Event()
         self._stop = asyncio.Event()
 
@@ -251,7 +255,9 @@ class Owner:
             facts["outcome"] = outcome
         else:
             failed = held.reason is None and not isinstance(error, OwnershipLost)
-            settle = lambda: self._store.release(call.id, call.epoch, failed=failed)  # noqa: E731
+            settle = partial(self._store.release, call.id, call.epoch, failed=True)
+            if not failed:
+                settle = partial(self._hand_on, call)
             name = "call.failed" if failed else "call.handed_on"
             facts["reason"] = held.reason or (type(error).__name__ if error else "cancelled")
             if failed:
@@ -264,6 +270,19 @@ class Owner:
             else:
                 break
         self.tell(name if was_own else "call.lost", **facts)
+
+    async def _hand_on(self, call: OwnedCall) -> bool:
+        """Hand a call on, together with the others whose handlers end just now."""
+        self._leaving[call.id] = call.epoch
+        if self._handing is None or self._handing.done():
+            self._handing = asyncio.create_task(self._hand_all_on())
+        return call.id in await asyncio.shield(self._handing)
+
+    async def _hand_all_on(self) -> set[str]:
+        await asyncio.sleep(TOGETHER)
+        leaving, self._leaving = self._leaving, {}
+        self._handing = None
+        return await self._store.release_all(leaving)
 
     async def _drain(self, loops: list[asyncio.Task[Any]]) -> None:
         """Hand all calls on, and end within the time for that."""

@@ -261,6 +261,18 @@ class PostgresStore:
             await self._hand_on(db, [(row["id"], failed, row["state"]) for row in own])
         return bool(own)
 
+    async def release_all(self, epochs: Mapping[str, int]) -> set[str]:
+        """Hand calls on in one transaction, without a failure; return which were one's own."""
+        async with self._connection() as db, db.transaction():
+            own = await _rows(
+                db,
+                "select id, state from calls join unnest(%s::text[], %s::bigint[]) as given (call, number)"
+                " on id = call and epoch = number where ended is null order by id for update of calls",
+                (list(epochs), list(epochs.values())),
+            )
+            await self._hand_on(db, [(row["id"], False, row["state"]) for row in own])
+        return {row["id"] for row in own}
+
     async def end(self, call_id: str, epoch: int, outcome: Outcome) -> bool:
         """End a call and remove its job."""
         return bool(await self._query(END, call=call_id, epoch=epoch, outcome=outcome))

@@ -192,6 +192,13 @@ class Store(Protocol):
     async def release(self, call_id: str, epoch: int, *, failed: bool) -> bool:
         """Hand a call on, or have it closed if it failed too often; return whether it was one's own."""
 
+    async def release_all(self, epochs: Mapping[str, int]) -> set[str]:
+        """Hand calls on in one transaction, without a failure; return which were one's own.
+
+        Args:
+            epochs: Their epochs, by their ids.
+        """
+
     async def end(self, call_id: str, epoch: int, outcome: Outcome) -> bool:
         """End a call and remove its job; return whether it was one's own."""
 
