@@ -1,4 +1,7 @@
-"""What every test gets: an environment without the API's variables, and both flavours of the client."""
+"""What every test gets: an environment without the API's variables, and both flavours of the client.
+
+No test depends on how fast the machine is, those that draw their input included.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,12 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.runner import Flavour
+
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 
 @pytest.fixture(autouse=True)
