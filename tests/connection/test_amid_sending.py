@@ -60,12 +60,17 @@ def test_a_question_given_up_amid_sending_leaves_the_way_free() -> None:
             await connection.retrieve_item("item_1")
             await asyncio.to_thread(script.stalled.wait, 20)
 
+            sent: list[str] = []
+
             async def fill() -> None:
                 while True:
-                    await connection.append_audio(CHUNK)
+                    sent.append(await connection.append_audio(CHUNK))
 
             filling = asyncio.create_task(fill())
-            await asyncio.wait([filling], timeout=0.3)  # by then it waits for the other side
+            count = -1
+            while len(sent) > count:  # until it waits for the other side
+                count = len(sent)
+                await asyncio.wait([filling], timeout=0.5)
             with pytest.raises(APITimeoutError):
                 await connection.ask("first", timeout=0.3)
             filling.cancel()
@@ -83,14 +88,18 @@ def test_a_blocking_question_keeps_its_time_limit_while_the_link_takes_nothing()
         connection.retrieve_item("item_1")
         assert script.stalled.wait(20)
         stopped = threading.Event()
+        sent: list[str] = []
 
         def fill() -> None:
             while not stopped.is_set():
-                connection.append_audio(CHUNK)
+                sent.append(connection.append_audio(CHUNK))
 
         filling = threading.Thread(target=fill)
         filling.start()
-        filling.join(0.3)  # by then it waits for the other side
+        count = -1
+        while len(sent) > count:  # until it waits for the other side
+            count = len(sent)
+            filling.join(0.5)
         with pytest.raises(APITimeoutError, match=r"nothing was sent within 0.2 s"):
             connection.ask("first", timeout=0.2)
         with pytest.raises(APITimeoutError, match=r"nothing was sent: the link took nothing within 0.2 s"):
