@@ -16,7 +16,7 @@ setup: .venv/.installed      ## make .venv from python3 and the pinned requireme
 demo: .venv/.installed       ## make a real WebRTC call to the local simulator (LIVE=1: to the API, with OPENAI_API_KEY)
 	@$(BIN)/realtime demo $(if $(LIVE),--live)
 
-test: .venv/.installed       ## the tests, under 3 minutes
+test: .venv/.installed       ## the tests, but for the slow ones
 	@$(BIN)/python -m pytest -q -n auto -m "not slow"
 
 # A browser, node and PostgreSQL come from the system; without one its tests are left out, and that is said last.
