@@ -72,7 +72,7 @@ def run(console: Console) -> list[Target]:
 async def chaos(
     cluster: Cluster, dsn: str, console: Console, workers: list[subprocess.Popen[bytes]]
 ) -> dict[str, float]:
-    """Let workers hold calls while they are killed, stopped and ended, and the database crashes."""
+    """Run workers that hold calls while they are killed, stopped and ended, and the database crashes."""
     log = Path(tempfile.mkdtemp(prefix="fleet-bench-")) / "log.jsonl"
     log.touch()
     log.chmod(0o666)

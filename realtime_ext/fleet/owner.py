@@ -43,7 +43,7 @@ class Policy:
         slots: How many calls it has at most.
         drain: Seconds for handing calls on at the end.
         busy_status: The SIP status of a call that nobody has a slot for.
-        after_failures: What becomes of a call whose owners failed too often.
+        after_failures: What to do with a call whose owners failed too often.
         observer: Sees what happens.
     """
 

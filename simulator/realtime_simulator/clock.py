@@ -80,7 +80,7 @@ class AdvancingClock:
         return time.time() + self._ahead if self._fixed is None else self._fixed
 
     def fix(self, unix: float) -> None:
-        """Have the time of day stand still from now on."""
+        """Stop the time of day from now on."""
         self._fixed = unix
 
     def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
@@ -90,7 +90,7 @@ class AdvancingClock:
         return due
 
     async def advance(self, seconds: float) -> None:
-        """Put the time forward; what falls due on the way is done in its order, each at its own time.
+        """Advance the time; what falls due on the way is done in its order, each at its own time.
 
         Args:
             seconds: How far, 0 or more.

@@ -251,7 +251,7 @@ class Heard:
 
 @attrs.frozen
 class Transcript:
-    """The words of the user's audio, and what becomes of their transcript; the model knows them in any case.
+    """The words of the user's audio, and when their transcript comes; the model hears them in any case.
 
     Args:
         text: The words.

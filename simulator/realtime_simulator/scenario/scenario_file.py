@@ -267,7 +267,7 @@ class ScenarioFile:
 
     Args:
         rules: What the model answers; the first that matches.
-        heard: The words of the user's audio, turn by turn, and what becomes of their transcripts.
+        heard: The words of the user's audio, turn by turn, and how their transcripts come.
         mcp_servers: The tools of MCP servers, by label.
         pacing: How fast the model answers; None if the file has none.
         caller: What the caller of each phone call does once it is accepted; None if the file has nothing.
@@ -411,7 +411,7 @@ def _sound(part: Located) -> bytes:
 
 
 def _heard(part: Located) -> str | Transcript:
-    """Return what the user says in one turn, and what becomes of its transcript."""
+    """Return what the user says in one turn, and how its transcript comes."""
     if not isinstance(part.value, dict):
         return part.text()
     fields = part.fields(("text", _DELAY, "fail", "code"))
