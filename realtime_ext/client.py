@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
@@ -40,7 +41,7 @@ KeyT = TypeVar("KeyT", bound=AsyncApiKey)
 HttpClientT = TypeVar("HttpClientT")
 
 
-class _Client(Generic[KeyT, HttpClientT]):
+class _Client(ABC, Generic[KeyT, HttpClientT]):
     """The arguments of both clients; each says below what they mean."""
 
     def __init__(
@@ -78,8 +79,9 @@ class _Client(Generic[KeyT, HttpClientT]):
         )
         self._start(http_client)
 
+    @abstractmethod
     def _start(self, http_client: HttpClientT | None) -> None:
-        raise NotImplementedError
+        """Make what is sent with; each flavour has its own."""
 
     def __repr__(self) -> str:
         settings = getattr(self, "_settings", None)  # None where an argument was refused

@@ -15,6 +15,7 @@ import asyncio
 import contextlib
 import queue
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -47,7 +48,7 @@ def default_devices() -> tuple[str | None, str | None]:
     return _default_device("input"), _default_device("output")
 
 
-class _Stream:
+class _Stream(ABC):
     """A stream of sounddevice, open from entering to leaving.
 
     Args:
@@ -90,9 +91,9 @@ class _Stream:
             stream, self._stream = self._stream, None
             stream.close()
 
+    @abstractmethod
     def _called(self, data: Any, frames: int, time: Any, status: Any) -> None:
-        """Be called by PortAudio, in a thread of its own, which must not wait."""
-        raise NotImplementedError
+        """Handle a block of samples, in a thread of PortAudio's, which must not wait."""
 
 
 class Microphone(_Stream):
