@@ -145,9 +145,9 @@ build/peers/.installed: requirements-peers.txt | .venv/.installed
 	@$(UV) pip install --quiet --python build/peers/bin/python --require-hashes -r requirements-peers.txt
 	@touch $@
 
-build/pyright/.installed: tests/pyright/package-lock.json
-	@echo "Setting up build/pyright from tests/pyright/package-lock.json; this happens once."
+build/pyright/.installed: tests/project/pyright/package-lock.json
+	@echo "Setting up build/pyright from tests/project/pyright/package-lock.json; this happens once."
 	@rm -rf build/pyright && mkdir -p build/pyright
-	@cp tests/pyright/package.json tests/pyright/package-lock.json build/pyright
+	@cp tests/project/pyright/package.json tests/project/pyright/package-lock.json build/pyright
 	@npm ci --prefix build/pyright --silent --no-audit --no-fund
 	@touch $@

@@ -9,8 +9,9 @@ import sys
 import time
 import warnings
 
-from tests.attack.target import ROOT, attack
+from tests.attack.target import attack
 from tests.attack.targets import TARGETS
+from tests.support.paths import ROOT
 
 
 def main() -> int:

@@ -14,17 +14,18 @@ import yaml
 from realtime_simulator.recordings import recording, tape
 from realtime_simulator.scenario import scenario_file
 
-from tests.attack.target import ROOT, Run, Target, plain
+from tests.attack.target import Run, Target, plain
+from tests.support.paths import ROOT, SAMPLES
 
-sys.path.insert(0, str(ROOT / "scripts"))
+sys.path.insert(0, str(ROOT / "scripts"))  # for the command; pytest's settings have it too
 
 from specpipe import pipeline
 from specpipe.errors import SpecError
 
 __all__ = ["TARGETS"]
 
-SPECS = ROOT / "tests" / "samples" / "specs"
-RECORDINGS = ROOT / "tests" / "samples" / "recordings"
+SPECS = SAMPLES / "specs"
+RECORDINGS = SAMPLES / "recordings"
 
 _SCENARIO = """\
 pacing: {first_audio: 0.1, speed: 20}

@@ -23,8 +23,8 @@ from realtime_ext.errors import RealtimeError
 from realtime_ext.http.sending import Clock
 from tests.attack.target import Run, Target, plain, text_of
 from tests.attack.texts import event_samples
-from tests.loopback import Loopback, reset
 from tests.samples.sdp import sample
+from tests.support.loopback import Loopback, reset
 
 __all__ = ["TARGETS"]
 

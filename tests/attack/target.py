@@ -19,6 +19,7 @@ import attrs
 
 from tests.attack.minimizing import minimized
 from tests.attack.mutation import copied, mutated, places
+from tests.support.paths import SAMPLES
 
 __all__ = [
     "FINDINGS",
@@ -33,8 +34,7 @@ __all__ = [
     "try_again",
 ]
 
-ROOT = Path(__file__).parents[2]
-FINDINGS = ROOT / "tests" / "samples" / "attack"
+FINDINGS = SAMPLES / "attack"
 Run = Callable[[Any], None]
 
 _MINIMIZING = 20.0  # seconds

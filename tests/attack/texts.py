@@ -20,12 +20,12 @@ from realtime_ext.sdp import SessionDescription
 from realtime_ext.session.check import resolve, resolve_update
 from realtime_ext.sip import SipAddress, SipHeaders, check_target_uri
 from realtime_ext.tools import Toolbox
-from tests.attack.target import ROOT, Target, plain, text_of
+from tests.attack.target import Target, plain, text_of
 from tests.samples.sdp import NAMES, sample
+from tests.support.paths import SAMPLES
 
 __all__ = ["TARGETS", "event_samples"]
 
-SAMPLES = ROOT / "tests" / "samples"
 SECRET = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"
 NOW = 1_800_000_000
 

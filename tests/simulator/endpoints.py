@@ -11,7 +11,7 @@ from typing import Any
 
 import attrs
 
-from .receiver import listening
+from tests.simulator.receiver import listening
 
 
 @attrs.frozen

@@ -12,8 +12,8 @@ import pytest
 from aiortc import RTCRtpSender, RTCSessionDescription
 from realtime_simulator import Pacing, Simulator, say
 
-from .caller import RATE, Caller
-from .checking import fits, in_order, rms
+from tests.simulator.caller import RATE, Caller
+from tests.simulator.checking import fits, in_order, rms
 
 TURN = [
     "session.created",

@@ -12,8 +12,8 @@ import httpx
 import pytest
 from websockets.sync.client import connect
 
-from .receiver import receiving
-from .test_server import command, environment
+from tests.simulator.receiver import receiving
+from tests.simulator.test_server import command, environment
 
 
 def run(*words: str, **more: str) -> subprocess.CompletedProcess[str]:

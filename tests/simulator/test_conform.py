@@ -17,10 +17,11 @@ from realtime_simulator.recordings.known import KNOWN
 from realtime_simulator.recordings.recording import RecordingError, read, text_of
 from realtime_simulator.recordings.tape import Writer
 
-from .sounds import silence, tone
-from .wire import Socket
+from tests.simulator.sounds import silence, tone
+from tests.simulator.wire import Socket
+from tests.support.paths import SAMPLES
 
-RECORDINGS = Path(__file__).parents[1] / "samples" / "recordings"
+RECORDINGS = SAMPLES / "recordings"
 Interactions = list[dict[str, Any]]
 
 

@@ -18,8 +18,8 @@ from realtime_simulator.credentials import Credentials
 from realtime_simulator.engine.ids import Ids
 from realtime_simulator.media import voice
 
-from .receiver import receiving
-from .wire import Socket
+from tests.simulator.receiver import receiving
+from tests.simulator.wire import Socket
 
 SECRETS = "/v1/realtime/client_secrets"
 

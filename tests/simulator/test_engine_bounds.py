@@ -9,8 +9,8 @@ from realtime_simulator.engine import conversation, responses
 from realtime_simulator.engine.input_audio import MAXIMUM_SECONDS, InputBuffer
 from realtime_simulator.records import SessionRecord
 
-from .checking import Driven
-from .sounds import silence
+from tests.simulator.checking import Driven
+from tests.simulator.sounds import silence
 
 
 def test_the_items_of_clients_have_a_size_together(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from realtime_simulator import Pacing, call_mcp, say
 
-from .checking import Driven, types
+from tests.simulator.checking import Driven, types
 
 SHOP = {"type": "mcp", "server_label": "shop", "server_url": "https://shop.example"}
 TOOLS = [{"name": "buy", "input_schema": {"type": "object"}}]

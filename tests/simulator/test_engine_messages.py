@@ -6,7 +6,7 @@ import pytest
 from realtime_simulator.engine import messages
 from realtime_simulator.problem import ApiProblem
 
-from .checking import Driven
+from tests.simulator.checking import Driven
 
 
 def nested(depth: int) -> str:

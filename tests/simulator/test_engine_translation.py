@@ -12,8 +12,8 @@ from realtime_simulator.engine.ids import Ids
 from realtime_simulator.engine.translation import TranslationSession
 from realtime_simulator.engine.turn import Action, Fail, Say, Transcript
 
-from .checking import fits, speech, types
-from .sounds import hiss, silence, tone
+from tests.simulator.checking import fits, speech, types
+from tests.simulator.sounds import hiss, silence, tone
 
 UNION = "RealtimeTranslationServerEvent"
 

@@ -9,8 +9,8 @@ from realtime_simulator.engine.effects import StopPlaying
 from realtime_simulator.engine.turn import Say
 from realtime_simulator.media.formats import encode
 
-from .checking import Driven, message, rms, speech, types
-from .sounds import hiss, silence, tone
+from tests.simulator.checking import Driven, message, rms, speech, types
+from tests.simulator.sounds import hiss, silence, tone
 
 TURN = [
     "input_audio_buffer.speech_started",

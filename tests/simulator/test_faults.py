@@ -18,11 +18,11 @@ from realtime_simulator.faults.catalog import Faults, check_settings, parse
 from websockets.exceptions import ConnectionClosedError, ConnectionClosedOK, InvalidMessage, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from .caller import Caller
-from .checking import fits
-from .receiver import receiving
-from .test_http import form, problem
-from .test_offer import OFFER
+from tests.simulator.caller import Caller
+from tests.simulator.checking import fits
+from tests.simulator.receiver import receiving
+from tests.simulator.test_http import form, problem
+from tests.simulator.test_offer import OFFER
 
 CALLS = "/realtime/calls"
 SECRETS = "/realtime/client_secrets"

@@ -10,8 +10,8 @@ import pytest
 from realtime_simulator import Simulator
 from realtime_simulator.http import body
 
-from .checking import body_fits
-from .test_offer import OFFER
+from tests.simulator.checking import body_fits
+from tests.simulator.test_offer import OFFER
 
 CALLS = "/realtime/calls"
 SECRETS = "/realtime/client_secrets"

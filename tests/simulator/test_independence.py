@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 import realtime_simulator
 
-ROOT = Path(__file__).parents[2]
 SOURCE = Path(realtime_simulator.__file__).parent
 MODULES = sorted(
     module.name for module in pkgutil.walk_packages([str(SOURCE)], f"{realtime_simulator.__name__}.")

@@ -12,7 +12,7 @@ from realtime_simulator.media import codecs, voice
 from realtime_simulator.media.codecs import Resampler
 from realtime_simulator.media.voice import Speaker
 
-from .checking import rms
+from tests.simulator.checking import rms
 
 SENTENCE = "Good morning, you have reached the front desk. How can I help you today?"
 

@@ -5,17 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
 from realtime_simulator import Simulator, call_mcp, call_tool, say
 from realtime_simulator.engine.turn import Action, Fail, Turn
 
-from .caller import Caller
-
-ROOT = Path(__file__).parents[2]
-PEER_PYTHON = ROOT / "build" / "peers" / "bin" / "python"
+from tests.simulator.caller import Caller
+from tests.support.paths import PEER_PYTHON, PEERS
 
 pytestmark = pytest.mark.slow
 
@@ -73,7 +70,7 @@ def official(sim: Simulator, **given: str) -> dict[str, Any]:
     if not PEER_PYTHON.exists():
         pytest.fail("build/peers is missing: run `make peers` first")
     run = subprocess.run(
-        [PEER_PYTHON, ROOT / "tests" / "peers" / "simulator.py"],
+        [PEER_PYTHON, PEERS / "simulator.py"],
         input=json.dumps({"base_url": sim.base_url, "api_key": sim.api_key, **given}),
         capture_output=True,
         text=True,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from realtime_simulator import Simulator
 
-from .test_official_package import answer, official
+from tests.simulator.test_official_package import answer, official
 
 pytestmark = pytest.mark.slow
 

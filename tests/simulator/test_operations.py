@@ -4,8 +4,8 @@ import httpx
 import pytest
 from realtime_simulator import Simulator
 
-from .checking import body_fits
-from .test_http import problem
+from tests.simulator.checking import body_fits
+from tests.simulator.test_http import problem
 
 SESSIONS = "/realtime/sessions"
 TRANSCRIPTIONS = "/realtime/transcription_sessions"

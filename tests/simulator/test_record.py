@@ -22,8 +22,8 @@ from realtime_simulator.recordings.tape import TapeError, read
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from .checking import fits, types
-from .test_server import command
+from tests.simulator.checking import fits, types
+from tests.simulator.test_server import command
 
 QUERY = "model=gpt-realtime"
 

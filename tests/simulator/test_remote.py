@@ -27,12 +27,12 @@ from realtime_simulator import (
 from realtime_simulator.live import MOST_AHEAD
 from realtime_simulator.scenario.streaming import MOST, Sentences
 
-from .checking import in_order, message
-from .endpoints import Answering, Asked, serving
-from .receiver import receiving
-from .sounds import silence, tone
-from .test_server import command
-from .wire import Socket
+from tests.simulator.checking import in_order, message
+from tests.simulator.endpoints import Answering, Asked, serving
+from tests.simulator.receiver import receiving
+from tests.simulator.sounds import silence, tone
+from tests.simulator.test_server import command
+from tests.simulator.wire import Socket
 
 TEXT = {"output_modalities": ["text"]}
 WEATHER = {

@@ -29,8 +29,8 @@ from realtime_simulator.scenario.scenario_file import parse
 from realtime_simulator.scenario.tool_arguments import fitting, matching_text
 from websockets.sync.client import connect
 
-from .checking import fits
-from .receiver import receiving
+from tests.simulator.checking import fits
+from tests.simulator.receiver import receiving
 
 BOOK: dict[str, Any] = {
     "type": "function",

@@ -29,10 +29,10 @@ from realtime_simulator.scenario import Script, expressions
 from realtime_simulator.scenario.scenario_file import parse
 from realtime_simulator.scenario.tool_arguments import fitting
 
-from .receiver import Receiver, receiving
-from .sounds import silence, tone
-from .test_scenario import ask, turn
-from .wire import Socket
+from tests.simulator.receiver import Receiver, receiving
+from tests.simulator.sounds import silence, tone
+from tests.simulator.test_scenario import ask, turn
+from tests.simulator.wire import Socket
 
 TEXT = {"output_modalities": ["text"]}
 TRANSCRIBED = {"audio": {"input": {"transcription": {"model": "gpt-4o-transcribe"}}}}

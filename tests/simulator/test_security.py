@@ -13,8 +13,8 @@ from realtime_simulator import Simulator, records, server
 from realtime_simulator.records import Records, RequestRecord, SessionRecord
 from realtime_simulator.sip.line import read_audio
 
-from .test_http import form, problem
-from .test_offer import OFFER
+from tests.simulator.test_http import form, problem
+from tests.simulator.test_offer import OFFER
 
 SECRETS = "/v1/realtime/client_secrets"
 

@@ -20,7 +20,7 @@ from realtime_simulator.cli import arguments
 from realtime_simulator.server import HttpProtocol, WebSocketProtocol
 from websockets.protocol import State
 
-from .wire import Socket
+from tests.simulator.wire import Socket
 
 
 def secret(sim: Simulator) -> int:

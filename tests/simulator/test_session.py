@@ -17,7 +17,7 @@ from realtime_simulator.engine.turn import (
     think,
 )
 
-from .checking import Driven, fits, in_order, message, speech, types
+from tests.simulator.checking import Driven, fits, in_order, message, speech, types
 
 SPOKEN_TURN = [
     "response.created",

@@ -6,14 +6,13 @@ import base64
 import json
 import subprocess
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
 from realtime_simulator.sip.webhooks import sign, signing_key
 
-ROOT = Path(__file__).parents[2]
-PEER_PYTHON = ROOT / "build" / "peers" / "bin" / "python"
+from tests.support.paths import PEER_PYTHON, PEERS
+
 SECRET = "whsec_" + base64.b64encode(b"the key of these tests").decode()
 
 
@@ -53,7 +52,7 @@ def test_the_official_package_and_standardwebhooks_agree() -> None:
         case = {"secret": SECRET, "webhook_id": headers["webhook-id"], "timestamp": timestamp}
         cases.append(case | {"body": body, "headers": headers})
         cases.append(case | {"body": body + " ", "headers": headers})
-    script = ROOT / "tests" / "peers" / "webhooks.py"
+    script = PEERS / "webhooks.py"
     run = subprocess.run(
         [PEER_PYTHON, script], input=json.dumps(cases), capture_output=True, text=True, timeout=120
     )

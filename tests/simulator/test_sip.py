@@ -15,12 +15,11 @@ from realtime_simulator.media import voice
 
 from realtime_ext import webhooks
 from realtime_ext.errors import WebhookVerificationError
-
-from .caller import Caller
-from .checking import body_fits, rms
-from .receiver import Delivered, Receiver, receiving
-from .test_http import problem
-from .wire import Socket
+from tests.simulator.caller import Caller
+from tests.simulator.checking import body_fits, rms
+from tests.simulator.receiver import Delivered, Receiver, receiving
+from tests.simulator.test_http import problem
+from tests.simulator.wire import Socket
 
 CALLS = "/realtime/calls"
 SESSION = {"type": "realtime", "model": "gpt-realtime"}

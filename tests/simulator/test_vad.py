@@ -5,7 +5,7 @@ from realtime_simulator.engine.vad import VoiceActivity
 from realtime_simulator.media import voice
 from realtime_simulator.media.formats import Decoder, encode
 
-from .sounds import hiss, silence, tone
+from tests.simulator.sounds import hiss, silence, tone
 
 SENTENCE = "good morning you have reached the front desk"
 

@@ -8,7 +8,7 @@ import pytest
 from realtime_simulator import Simulator
 from websockets.exceptions import InvalidStatus
 
-from .wire import Socket
+from tests.simulator.wire import Socket
 
 
 def refused(sim: Simulator, query: str, status: int, **options: Any) -> dict[str, Any]:

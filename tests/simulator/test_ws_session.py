@@ -9,9 +9,9 @@ import pytest
 from realtime_simulator import Heard, Pacing, Simulator, call_tool, say
 from websockets.exceptions import ConnectionClosed
 
-from .checking import in_order, rms
-from .sounds import hiss, silence, tone
-from .wire import Socket
+from tests.simulator.checking import in_order, rms
+from tests.simulator.sounds import hiss, silence, tone
+from tests.simulator.wire import Socket
 
 SPOKEN = [
     "session.created",

@@ -7,9 +7,9 @@ from typing import TypeVar
 import pytest
 from realtime_simulator import Pacing, Simulator, say
 
-from .caller import Caller
-from .checking import in_order
-from .wire import Socket
+from tests.simulator.caller import Caller
+from tests.simulator.checking import in_order
+from tests.simulator.wire import Socket
 
 T = TypeVar("T")
 

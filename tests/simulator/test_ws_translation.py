@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import pytest
 from realtime_simulator import Simulator
 
-from .checking import rms
-from .sounds import silence, tone
-from .wire import Socket
+from tests.simulator.checking import rms
+from tests.simulator.sounds import silence, tone
+from tests.simulator.wire import Socket
 
 PATH = "/translations"
 APPEND = "session.input_audio_buffer.append"

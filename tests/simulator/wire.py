@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
-from .checking import fits, message
+from tests.simulator.checking import fits, message
 
 TIMEOUT = 20
 

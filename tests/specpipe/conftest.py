@@ -12,15 +12,13 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import sync
+from specpipe import pipeline
 
-ROOT = Path(__file__).resolve().parents[2]
-SPECS = ROOT / "tests" / "samples" / "specs"
-sys.path.insert(0, str(ROOT / "scripts"))
+from tests.specpipe.packages import forget, load
+from tests.support.paths import SAMPLES
 
-import sync  # noqa: E402
-from specpipe import pipeline  # noqa: E402
-
-from tests.specpipe.packages import forget, load  # noqa: E402
+SPECS = SAMPLES / "specs"
 
 
 def make(spec: Path, out: Path) -> Path:

@@ -9,7 +9,9 @@ from typing import Any
 
 from specpipe import reading
 
-SPECS = Path(__file__).resolve().parents[1] / "samples" / "specs"
+from tests.support.paths import SAMPLES
+
+SPECS = SAMPLES / "specs"
 JANUARY = SPECS / "upstream-2026-01-15.yaml"
 FEBRUARY = SPECS / "upstream-2026-02-20.yaml"
 S = "/components/schemas/"

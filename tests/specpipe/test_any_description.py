@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, Phase, given, settings, strategies as st
 from specpipe.plan import Operation
 from specpipe.plan.bodies import Body, Content
 
-from tests.realtime_api.drawing import TEXT, Drawn, endless, instances, values
+from tests.generated.drawing import TEXT, Drawn, endless, instances, values
 from tests.specpipe.descriptions import descriptions
 from tests.specpipe.packages import Imported, make
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from specpipe import pipeline, prose, reading, slice
 
-from tests import newcomers
+from tests.support import newcomers
 
 VENDORED = reading.load(pipeline.OPENAPI / "realtime.yaml")
 

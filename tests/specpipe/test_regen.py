@@ -10,13 +10,12 @@ import sys
 from pathlib import Path
 
 import pytest
+import regen
 from specpipe import finish, pipeline
 
-sys.path.insert(0, str(pipeline.ROOT / "scripts"))
+from tests.support.paths import SAMPLES
 
-import regen
-
-SPEC = Path(__file__).resolve().parents[1] / "samples" / "specs" / "traps.yaml"
+SPEC = SAMPLES / "specs" / "traps.yaml"
 
 
 @pytest.fixture

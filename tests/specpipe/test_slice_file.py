@@ -9,14 +9,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import regen
 from specpipe import pipeline, slice
 from specpipe.errors import SpecError
 
-sys.path.insert(0, str(pipeline.ROOT / "scripts"))
+from tests.support.paths import SAMPLES
 
-import regen
-
-SAMPLES = Path(__file__).resolve().parents[1] / "samples" / "specs"
+SPECS = SAMPLES / "specs"
 #: A path of an upstream document, for those who have one, and the paths to cut out of it.
 UPSTREAM = os.environ.get("UPSTREAM_SPEC")
 
@@ -78,7 +77,7 @@ def generated(spec: Path, folder: Path, path: str, schemas: str, patches: str = 
 @pytest.fixture
 def library(tmp_path: Path) -> Path:
     """A package of a small library's description."""
-    return generated(SAMPLES / "library.yaml", tmp_path, "/library", "Library")
+    return generated(SPECS / "library.yaml", tmp_path, "/library", "Library")
 
 
 def test_another_slice_is_another_package(library: Path) -> None:
@@ -126,7 +125,7 @@ sys.path[:0] = sys.argv[1:3]
 from hypothesis import HealthCheck, Phase, given, settings
 from other_api import models, schemas
 from other_api._base import Model, encode
-from tests.realtime_api.drawing import Drawn, endless, instances
+from tests.generated.drawing import Drawn, endless, instances
 
 count = 0
 for name in models.__all__:

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from specpipe import pipeline
+import sync
 
 from tests.specpipe.syncing import FEBRUARY, JANUARY, P, S, changed, content
-
-sys.path.insert(0, str(pipeline.ROOT / "scripts"))
-
-import sync
 
 #: (action, kind, pointer, breaks the sender, breaks the receiver) from January to February.
 ROWS = {

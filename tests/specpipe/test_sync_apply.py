@@ -5,20 +5,16 @@ from __future__ import annotations
 import copy
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sync
 from specpipe import apply, finish, names, patches, pipeline, prose, reading, source
 from specpipe.errors import SpecError
 
 from tests.specpipe.syncing import FEBRUARY, JANUARY, P, S, changed, content, texts
-
-sys.path.insert(0, str(pipeline.ROOT / "scripts"))
-
-import sync
 
 #: What February brings that nobody here has written about.
 NEW_TEXTS = {

@@ -1,0 +1,223 @@
+"""What comes amid sending: a stalled link, a response that nobody saw begin, an observer, other limits."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any
+
+import pytest
+
+from realtime_ext import APITimeoutError, AsyncRealtimeClient, RealtimeClient
+from realtime_ext.connection import Connecting
+from realtime_ext.connection.state import ConnectionState, Ending, Reconnect, Role
+from realtime_ext.events import parse_event
+from tests.ext.connection.driver import connect
+from tests.ext.connection.scripted import Model, Peer, ScriptedServer, session
+from tests.support.runner import Flavour
+
+CHUNK = bytes(300_000)
+BUSY = {
+    "type": "invalid_request_error",
+    "code": "conversation_already_has_active_response",
+    "message": "busy",
+}
+EARLIER = {"id": "resp_before", "object": "realtime.response", "conversation_id": "conv_1", "output": []}
+
+
+def blocking(server: ScriptedServer, **options: Any) -> Connecting:
+    """Connect in the flavour that has threads."""
+    return RealtimeClient("key", base_url=server.base_url).connect("gpt-realtime", **options)
+
+
+class Stalling:
+    """A server that takes nothing for a while.
+
+    Attributes:
+        stalled: Set when it begins.
+        goes_on: What it waits for.
+    """
+
+    def __init__(self) -> None:
+        self.stalled, self.goes_on = threading.Event(), threading.Event()
+
+    def __call__(self, peer: Peer) -> None:
+        model = Model(speaks=False)
+        peer.send("session.created", session=session())
+        peer.expect("conversation.item.retrieve")
+        self.stalled.set()
+        self.goes_on.wait(20)
+        while True:
+            model.handle(peer, peer.recv())
+
+
+def test_a_question_given_up_amid_sending_leaves_the_way_free() -> None:
+    script = Stalling()
+
+    async def main() -> None:
+        client = AsyncRealtimeClient("key", base_url=server.base_url)
+        async with client, client.connect("gpt-realtime") as connection:
+            await connection.retrieve_item("item_1")
+            await asyncio.to_thread(script.stalled.wait, 20)
+
+            sent: list[str] = []
+
+            async def fill() -> None:
+                while True:
+                    sent.append(await connection.append_audio(CHUNK))
+
+            filling = asyncio.create_task(fill())
+            count = -1
+            while len(sent) > count:  # until it waits for the other side
+                count = len(sent)
+                await asyncio.wait([filling], timeout=0.5)
+            with pytest.raises(APITimeoutError):
+                await connection.ask("first", timeout=0.3)
+            filling.cancel()
+            await asyncio.wait([filling])
+            script.goes_on.set()
+            assert (await connection.ask("second", timeout=20)).text == "answer 1"
+
+    with ScriptedServer(script, max_queue=1) as server:
+        asyncio.run(main())
+
+
+def test_a_blocking_question_keeps_its_time_limit_while_the_link_takes_nothing() -> None:
+    script = Stalling()
+    with ScriptedServer(script, max_queue=1) as server, blocking(server) as connection:
+        connection.retrieve_item("item_1")
+        assert script.stalled.wait(20)
+        stopped = threading.Event()
+        sent: list[str] = []
+
+        def fill() -> None:
+            while not stopped.is_set():
+                sent.append(connection.append_audio(CHUNK))
+
+        filling = threading.Thread(target=fill)
+        filling.start()
+        count = -1
+        while len(sent) > count:  # until it waits for the other side
+            count = len(sent)
+            filling.join(0.5)
+        with pytest.raises(APITimeoutError, match=r"nothing was sent within 0.2 s"):
+            connection.ask("first", timeout=0.2)
+        with pytest.raises(APITimeoutError, match=r"nothing was sent: the link took nothing within 0.2 s"):
+            connection.update_session({"type": "realtime", "instructions": "x"}, timeout=0.2)
+        stopped.set()
+        script.goes_on.set()
+        filling.join(20)
+        assert connection.ask("second", timeout=20).text == "answer 1"
+    said = [event for event in server.received if event["type"] == "conversation.item.create"]
+    assert len(said) == 1
+    assert not any(event["type"] == "session.update" for event in server.received)
+
+
+def test_a_response_that_began_before_is_waited_for(flavour: Flavour) -> None:
+    model = Model(speaks=False)
+
+    def script(peer: Peer) -> None:
+        peer.send("session.created", session=session())
+        model.handle(peer, peer.expect("conversation.item.create"))
+        peer.send("error", error={**BUSY, "event_id": peer.expect("response.create")["event_id"]})
+        peer.send("response.done", response=EARLIER)
+        while True:
+            model.handle(peer, peer.recv())
+
+    with ScriptedServer(script) as server, connect(flavour, server, call_id="rtc_1") as connection:
+        assert connection.ask("Hello?", timeout=20).text == "answer 1"
+        assert len(server.of("response.create")) == 2
+
+
+def test_nothing_is_asked_for_until_a_response_that_began_before_is_over() -> None:
+    core = ConnectionState(Role(is_sideband=True), id_prefix="x")
+
+    def tell(kind: str, **fields: Any) -> None:
+        content = {"type": kind, "event_id": kind, **fields}
+        core.apply(content, parse_event(content), 100)
+
+    for over in ("response.done", "response.created"):
+        turn = core.wait_turn()
+        create = core.write({"type": "response.create"})
+        core.sending(create)
+        core.release(turn)
+        tell("error", error={**BUSY, "event_id": create.event_id})
+        again = core.wait_turn()
+        assert turn.done and not again.done
+        tell(over, response=EARLIER if over == "response.done" else {**EARLIER, "id": "resp_next"})
+        if over == "response.created":
+            assert not again.done
+            tell("response.done", response={**EARLIER, "id": "resp_next"})
+        assert again.done
+        core.release(again)
+
+
+def test_waiting_in_vain_for_a_response_that_began_before_lets_the_next_one_try(flavour: Flavour) -> None:
+    model = Model(speaks=False)
+
+    def script(peer: Peer) -> None:
+        peer.send("session.created", session=session())
+        model.handle(peer, peer.expect("conversation.item.create"))
+        peer.send("error", error={**BUSY, "event_id": peer.expect("response.create")["event_id"]})
+        while True:
+            model.handle(peer, peer.recv())
+
+    with ScriptedServer(script) as server, connect(flavour, server, call_id="rtc_1") as connection:
+        with pytest.raises(APITimeoutError):
+            connection.ask("Hello?", timeout=0.3)
+        assert connection.ask("Still there?", timeout=20).text == "answer 1"
+
+
+def test_a_handlers_own_time_limit_is_not_the_questions(flavour: Flavour) -> None:
+    def script(peer: Peer) -> None:
+        model = Model(speaks=False)
+        peer.send("session.created", session=session())
+        while True:
+            model.handle(peer, peer.recv())
+
+    with ScriptedServer(script) as server, connect(flavour, server) as connection:
+        target = connection._target
+
+        async def handler(event: Any) -> None:
+            await target.wait_for("never.comes", timeout=0.05)
+
+        def blocking_handler(event: Any) -> None:
+            target.wait_for("never.comes", timeout=0.05)
+
+        target.on("response.created", handler if flavour.is_async else blocking_handler)
+        with pytest.raises(APITimeoutError, match=r"^never.comes did not come within 0.05 s"):
+            connection.ask("Hello?", timeout=20)
+
+
+def test_an_observer_that_sends_is_told_off_and_holds_up_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    def script(peer: Peer) -> None:
+        peer.send("session.created", session=session())
+        peer.expect("input_audio_buffer.commit")
+        peer.send("rate_limits.updated", rate_limits=[])
+        peer.until_closed()
+
+    held: list[Any] = []
+
+    def observer(direction: str, event: Any, at: int) -> None:
+        if event.type == "rate_limits.updated":
+            held[0].clear_audio()
+
+    with ScriptedServer(script) as server, blocking(server, observer=observer) as connection:
+        held.append(connection)
+        with connection.expect("rate_limits.updated") as expected:
+            connection.commit_audio()
+            expected.wait(20)
+        connection.commit_audio()
+    assert not any(event["type"] == "input_audio_buffer.clear" for event in server.received)
+    assert sum("observer: it can't send" in record.getMessage() for record in caplog.records) == 1
+
+
+def test_what_its_sender_got_back_is_not_given_back_again_once_the_link_is_mended() -> None:
+    core = ConnectionState(Role(is_sideband=True), id_prefix="x", reconnect=Reconnect())
+    core.lost(1006, "lost", lambda: 0.0)
+    given_back = core.unsent(1006, "lost", [{"type": "input_audio_buffer.commit"}]).unsent
+    assert given_back == ({"type": "input_audio_buffer.commit"},)
+    core.restored()
+    core.link_ready(1)
+    core.finish(Ending.by_user())
+    assert core.ending is not None and core.ending.unsent == ()

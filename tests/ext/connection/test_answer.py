@@ -1,0 +1,126 @@
+"""Answering a call: accepted, attached, confirmed, and hung up whatever happens."""
+
+# ruff: noqa: SIM117 - a server is one thing, a connection to it another
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any
+
+import httpx
+import pytest
+
+from realtime_ext import APIConnectionError, AsyncRealtimeClient, NotFoundError, SessionConfigError
+from tests.ext.connection.driver import Driven
+from tests.ext.connection.scripted import Model, ScriptedServer
+from tests.support.runner import Flavour
+
+SESSION = {"type": "realtime", "model": "gpt-realtime", "instructions": "front desk"}
+
+
+class Rest:
+    """The REST side: notes what was asked."""
+
+    def __init__(self, accept_status: int = 200) -> None:
+        self.paths: list[str] = []
+        self._status = accept_status
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        path = request.url.path.removeprefix("/v1/realtime/calls/")
+        self.paths.append(path)
+        if path.endswith("accept"):
+            if self._status == 0:
+                raise httpx.ReadError("lost")
+            return httpx.Response(self._status)
+        return httpx.Response(200)
+
+
+def answer(flavour: Flavour, rest: Rest, server: ScriptedServer, **options: Any) -> Any:
+    client = flavour.client(rest, base_url=server.base_url, max_retries=0)
+    return Driven(client.answer("rtc_1", SESSION, **options), flavour)
+
+
+def test_a_call_is_accepted_attached_confirmed_and_hung_up(flavour: Flavour) -> None:
+    rest = Rest()
+    with ScriptedServer(Model(), refusals=((404, "", {}),)) as server:
+        with answer(flavour, rest, server) as connection:
+            assert rest.paths == ["rtc_1/accept"]
+            assert connection.call_id == "rtc_1"
+            assert connection.session is not None
+            assert connection.ask("Hello").status == "completed"
+        assert rest.paths == ["rtc_1/accept", "rtc_1/hangup"]
+        assert server.received[0] == {
+            **server.received[0],
+            "type": "session.update",
+            "session": {"type": "realtime"},
+        }
+
+
+def test_the_call_can_be_kept(flavour: Flavour) -> None:
+    rest = Rest()
+    with ScriptedServer(Model()) as server, answer(flavour, rest, server, hangup_on_exit=False):
+        pass
+    assert rest.paths == ["rtc_1/accept"]
+
+
+def test_a_body_that_raises_hangs_up(flavour: Flavour) -> None:
+    rest = Rest()
+    with ScriptedServer(Model()) as server, pytest.raises(ZeroDivisionError), answer(flavour, rest, server):
+        raise ZeroDivisionError
+    assert rest.paths[-1] == "rtc_1/hangup"
+
+
+def test_a_call_that_cannot_be_attached_to_is_hung_up(flavour: Flavour) -> None:
+    rest = Rest()
+    with ScriptedServer(refusals=((404, "", {}),) * 20) as server, pytest.raises(NotFoundError):
+        answer(flavour, rest, server).__enter__()
+    assert rest.paths == ["rtc_1/accept", "rtc_1/hangup"]
+
+
+def test_a_refused_accept_is_raised_and_nothing_else_happens(flavour: Flavour) -> None:
+    rest = Rest(404)
+    with ScriptedServer() as server, pytest.raises(NotFoundError):
+        answer(flavour, rest, server).__enter__()
+    assert rest.paths == ["rtc_1/accept"]
+
+
+def test_an_accept_that_may_have_worked_is_hung_up(flavour: Flavour) -> None:
+    rest = Rest(0)
+    with ScriptedServer() as server, pytest.raises(APIConnectionError):
+        answer(flavour, rest, server).__enter__()
+    assert rest.paths == ["rtc_1/accept", "rtc_1/hangup"]
+
+
+def test_a_wrong_session_is_refused_before_the_call_is_touched(flavour: Flavour) -> None:
+    rest = Rest()
+    with ScriptedServer() as server:
+        client = flavour.client(rest, base_url=server.base_url)
+        with pytest.raises(SessionConfigError):
+            client.answer("rtc_1", {"instructions": "no type"})
+    assert rest.paths == []
+
+
+def test_a_cancelled_task_hangs_up() -> None:
+    rest = Rest()
+
+    async def main() -> None:
+        entered = asyncio.Event()
+
+        async def attend() -> None:
+            http = httpx.AsyncClient(transport=httpx.MockTransport(rest))
+            async with http, AsyncRealtimeClient("key", base_url=server.base_url, http_client=http) as client:
+                async with client.answer("rtc_1", SESSION):
+                    entered.set()
+                    await asyncio.Event().wait()
+
+        task = asyncio.ensure_future(attend())
+        await entered.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    with ScriptedServer(Model()) as server:
+        asyncio.run(main())
+    assert rest.paths == ["rtc_1/accept", "rtc_1/hangup"]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("realtime_ext")]

@@ -1,0 +1,79 @@
+"""A connection that nobody closes: a warning says so, and nothing of it stays."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+import warnings
+from typing import Any
+
+import pytest
+
+from realtime_ext import AsyncRealtimeClient, RealtimeClient
+from realtime_ext.connection import Reconnect
+from tests.ext.connection.scripted import Model, ScriptedServer
+
+SAID = "a connection was never closed: use `with`, or call close()"
+
+
+def tool() -> str:
+    """Do nothing."""
+    return ""
+
+
+KINDS: dict[str, dict[str, Any]] = {
+    "a session": {"model": "gpt-realtime"},
+    "a session with tools": {"model": "gpt-realtime", "tools": [tool]},
+    "a session that is made anew": {"model": "gpt-realtime", "reconnect": Reconnect(replay=True)},
+}
+
+
+def loops() -> list[threading.Thread]:
+    """The threads of blocking connections."""
+    return [thread for thread in threading.enumerate() if thread.name == "realtime_ext loop"]
+
+
+def dropped() -> list[str]:
+    """Collect what nobody can reach; return the warnings."""
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        gc.collect()
+    return [str(one.message) for one in said if one.category is ResourceWarning]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_blocking_connection_that_is_dropped_ends(kind: str) -> None:
+    with ScriptedServer(Model(speaks=False)) as server:
+        client = RealtimeClient("key", base_url=server.base_url)
+        assert client.connect(**KINDS[kind]).__enter__().ask("One").text == "answer 1"
+        (thread,) = loops()
+        assert dropped() == [SAID]
+        thread.join(10)
+        assert loops() == []
+        client.close()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_awaited_connection_that_is_dropped_ends(kind: str) -> None:
+    async def drop(base_url: str) -> None:
+        async with AsyncRealtimeClient("key", base_url=base_url) as client:
+            turn = await (await client.connect(**KINDS[kind]).__aenter__()).ask("One")
+            assert turn.text == "answer 1"
+            assert dropped() == [SAID]
+            while others := asyncio.all_tasks() - {asyncio.current_task()}:
+                await asyncio.wait(others)
+
+    with ScriptedServer(Model(speaks=False)) as server:
+        asyncio.run(drop(server.base_url))
+
+
+def test_a_connection_that_the_server_ended_may_be_dropped() -> None:
+    with ScriptedServer(lambda peer: peer.close()) as server:
+        client = RealtimeClient("key", base_url=server.base_url)
+        client.connect("gpt-realtime").__enter__().run()
+        assert dropped() == []
+        for thread in loops():
+            thread.join(10)
+        assert loops() == []
+        client.close()

@@ -1,0 +1,139 @@
+"""Keepalive: pings that are answered or not, and options that make no sense, in both flavours."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+from websockets.frames import Opcode
+
+from realtime_ext import RealtimeClient
+from realtime_ext.errors import ConnectionClosedError
+from tests.ext.connection.driver import connect
+from tests.ext.connection.scripted import Peer, ScriptedServer
+from tests.support.runner import Flavour
+
+
+def options(interval: float | None, timeout: float | None) -> dict[str, Any]:
+    """Options of a connection with pings at an interval, which closes without ceremony."""
+    return {"websocket_options": {"ping_interval": interval, "ping_timeout": timeout, "close_timeout": 0.05}}
+
+
+class Pings:
+    """The pings that reach a peer."""
+
+    def __init__(self, peer: Peer) -> None:
+        self._process = peer.socket.process_event
+        self._come = threading.Semaphore(0)
+        peer.socket.process_event = self._see
+
+    def _see(self, event: Any) -> None:
+        if getattr(event, "opcode", None) is Opcode.PING:
+            self._come.release()
+        self._process(event)
+
+    def wait(self, count: int) -> None:
+        """Wait until so many more have come."""
+        for _ in range(count):
+            assert self._come.acquire(timeout=20), "there was no ping"
+
+
+def test_a_silent_peer_that_answers_pings_is_kept(flavour: Flavour) -> None:
+    def script(peer: Peer) -> None:
+        Pings(peer).wait(5)
+        peer.send("later.event")
+        peer.close()
+
+    with ScriptedServer(script) as server, connect(flavour, server, **options(0.02, 10)) as connection:
+        assert [event.type for event in connection] == ["later.event"]
+
+
+def test_pings_go_on_after_events_came(flavour: Flavour) -> None:
+    def script(peer: Peer) -> None:
+        pings = Pings(peer)
+        for _ in range(3):
+            pings.wait(2)
+            peer.send("later.event")
+        peer.close()
+
+    with ScriptedServer(script) as server, connect(flavour, server, **options(0.02, None)) as connection:
+        assert [event.type for event in connection] == ["later.event"] * 3
+
+
+def test_a_peer_that_answers_no_ping_is_given_up(flavour: Flavour) -> None:
+    def script(peer: Peer) -> None:
+        with peer.socket.protocol_mutex:  # without which the library can't take a ping
+            peer.server.closing.wait()
+
+    with ScriptedServer(script) as server:
+        with (
+            connect(flavour, server, **options(0.02, 0.05)) as connection,
+            pytest.raises(ConnectionClosedError, match="ping timeout") as raised,
+        ):
+            connection.wait_for("later.event", timeout=20)
+        assert raised.value.code == 1011
+        server.closing.set()
+
+
+def test_without_an_interval_there_are_no_pings(flavour: Flavour) -> None:
+    def script(peer: Peer) -> None:
+        pings = Pings(peer)
+        peer.expect("input_audio_buffer.commit")
+        assert not pings._come.acquire(blocking=False)
+        peer.close()
+
+    with ScriptedServer(script) as server, connect(flavour, server, **options(None, 0.02)) as connection:
+        connection.commit_audio()
+        assert list(connection) == []
+
+
+@pytest.mark.parametrize("seconds", [0, -1.0, "20", True, float("nan")])
+@pytest.mark.parametrize("name", ["ping_interval", "ping_timeout"])
+def test_other_than_seconds_is_refused(flavour: Flavour, name: str, seconds: object) -> None:
+    with ScriptedServer() as server, pytest.raises(ValueError, match=f"{name}: expected seconds above 0"):
+        connect(flavour, server, websocket_options={name: seconds})
+
+
+def test_a_peer_that_stops_reading_ends_what_is_sent_to_it(flavour: Flavour) -> None:
+    """Sending waits while the other side takes nothing; when that lasts too long, the rest is given back."""
+
+    def script(peer: Peer) -> None:
+        peer.server.closing.wait()
+
+    with ScriptedServer(script) as server:
+        with (
+            connect(flavour, server, **options(0.1, 0.1)) as connection,
+            pytest.raises(ConnectionClosedError) as caught,
+        ):
+            while True:
+                connection.append_audio(bytes(100_000))
+        server.closing.set()
+    assert caught.value.code == 1011
+    # The blocking flavour's audio is queued, up to 256 KiB of it, and what fails comes with the next call.
+    assert 1 <= len(caught.value.unsent) <= (1 if flavour.is_async else 3)
+
+
+def test_closing_ends_what_waits_for_a_peer_that_stopped_reading() -> None:
+    def script(peer: Peer) -> None:
+        peer.server.closing.wait()
+
+    sent, given_back = threading.Semaphore(0), []
+    with ScriptedServer(script) as server, RealtimeClient("key", base_url=server.base_url) as client:
+        with client.connect("gpt-realtime") as connection:
+
+            def pump() -> None:
+                try:
+                    while True:
+                        connection.append_audio(bytes(1_000_000))
+                        sent.release()
+                except ConnectionClosedError as error:
+                    given_back.append(error.unsent)
+
+            thread = threading.Thread(target=pump)
+            thread.start()
+            while sent.acquire(timeout=0.5):
+                pass
+        thread.join()
+        server.closing.set()
+    assert len(given_back[0]) == 1

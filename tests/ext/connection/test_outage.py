@@ -1,0 +1,121 @@
+"""What waits for a link, or for its turn, when neither comes: it is given back at once and in the end."""
+
+# ruff: noqa: SIM117 - a server is one thing, a connection to it another
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from functools import partial
+from typing import Any
+
+import pytest
+
+from realtime_ext import ConnectionClosedError
+from realtime_ext.connection import Reconnect
+from realtime_ext.connection.state import ConnectionState, Ending, Role, contents_of
+from realtime_ext.connection.state.linkage import Pending
+from tests.ext.connection.driver import connect
+from tests.ext.connection.scripted import Peer, ScriptedServer
+from tests.support.runner import Flavour
+
+SENDS = {
+    "text": (lambda connection: connection.send_text("said in the outage"), ["conversation.item.create"]),
+    "response": (lambda connection: connection.create_response(instructions="now"), ["response.create"]),
+    "audio": (
+        lambda connection: connection.append_audio(bytes(20 * 2**20)),
+        ["input_audio_buffer.append"] * 2,
+    ),
+    "event": (lambda connection: connection.send({"type": "response.cancel"}), ["response.cancel"]),
+}
+
+
+class Outage(ScriptedServer):
+    """A server that lets nobody in a second time, once somebody waits to send."""
+
+    held = threading.Event()
+
+    def _admit(self, connection: Any, request: Any) -> Any:
+        if self.requests:
+            assert self.held.wait(20)
+            self._refusals.append((503, "", {}))
+        return super()._admit(connection, request)
+
+
+def until(flavour: Flavour, event: threading.Event) -> None:
+    """Wait for what the reader does."""
+
+    async def turning() -> None:
+        while not event.is_set():
+            await asyncio.sleep(0)
+
+    if flavour.is_async:
+        flavour.run(turning())
+    assert event.wait(20)
+
+
+@pytest.mark.parametrize("name", SENDS)
+def test_what_waits_in_an_outage_that_is_not_mended_is_contents_of(
+    flavour: Flavour, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send, kinds = SENDS[name]
+    lost, hold = threading.Event(), Pending.hold
+    monkeypatch.setattr(Outage, "held", threading.Event())
+
+    def holding(self: Pending, *args: Any, **options: Any) -> None:
+        hold(self, *args, **options)
+        Outage.held.set() if options.get("for_link") else None
+
+    monkeypatch.setattr(Pending, "hold", holding)
+    policy = Reconnect(first_delay=0.0, attempts=1, on_attempt=lambda attempt: lost.set())
+    with Outage(lambda peer: peer.abort()) as server:
+        with connect(flavour, server, call_id="rtc_1", reconnect=policy) as connection:
+            until(flavour, lost)
+            with pytest.raises(ConnectionClosedError, match="503") as caught:
+                send(connection)
+            with pytest.raises(ConnectionClosedError, match="503") as ended:
+                list(connection)
+    assert [event["type"] for event in caught.value.unsent] == kinds
+    assert ended.value.unsent == caught.value.unsent
+
+
+@pytest.mark.parametrize("name", SENDS)
+def test_what_is_sent_after_the_end_is_contents_of(flavour: Flavour, name: str) -> None:
+    send, kinds = SENDS[name]
+
+    def script(peer: Peer) -> None:
+        peer.close(1011, "broken")
+
+    with ScriptedServer(script) as server, connect(flavour, server) as connection:
+        with pytest.raises(ConnectionClosedError):
+            list(connection)
+        with pytest.raises(ConnectionClosedError, match="broken") as caught:
+            send(connection)
+    assert [event["type"] for event in caught.value.unsent] == kinds
+    assert all(event["event_id"] for event in caught.value.unsent)
+
+
+def test_what_waits_for_its_turn_is_given_back_to_each() -> None:
+    core = ConnectionState(Role(), id_prefix="x")
+    core.sending(core.write({"type": "response.create"}))
+    outs = [core.write({"type": "response.create", "response": {"instructions": text}}) for text in "abc"]
+    waiters = [core.wait_turn(partial(contents_of, [out])) for out in outs]
+    core.release(waiters.pop(1))  # who gave up waiting has nothing to be given back
+    core.finish(Ending.by_peer(1011, "broken", expiry=None))
+    given = []
+    for waiter in waiters:
+        with pytest.raises(ConnectionClosedError) as caught:
+            waiter.result()
+        given.append([event["response"]["instructions"] for event in caught.value.unsent])
+    assert given == [["a"], ["c"]]
+    assert core.ending is not None
+    assert [event["response"]["instructions"] for event in core.ending.error().unsent] == ["a", "c"]
+
+
+def test_what_a_lost_link_did_not_take_is_in_the_end_too_even_if_the_end_was_known_before() -> None:
+    core = ConnectionState(Role(), id_prefix="x")
+    assert core.unsent(1006, "lost", [{"type": "one"}]).unsent == ({"type": "one"},)
+    core.finish(Ending.by_peer(1006, "lost", expiry=None))
+    assert core.unsent(1006, "lost", [{"type": "two"}]).unsent == ({"type": "two"},)
+    assert core.ending is not None
+    assert core.ending.error().unsent == ({"type": "one"}, {"type": "two"})

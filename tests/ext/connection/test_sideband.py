@@ -1,0 +1,133 @@
+"""A sideband comes late to a call, or loses its link amid it: what it asked for and answers still arrives."""
+
+# ruff: noqa: SIM117 - a server is one thing, a connection to it another
+
+from __future__ import annotations
+
+from typing import Any
+
+from realtime_ext.connection import Reconnect, Reconnected
+from tests.ext.connection.driver import connect
+from tests.ext.connection.scripted import Model, Peer, ScriptedServer
+from tests.support.runner import Flavour
+
+BUSY = {
+    "type": "invalid_request_error",
+    "code": "conversation_already_has_active_response",
+    "message": "busy",
+}
+AGAIN = Reconnect(first_delay=0.0, max_delay=0.0)
+CALL = {
+    "id": "item_call",
+    "type": "function_call",
+    "call_id": "call_1",
+    "name": "hours",
+    "arguments": '{"day":"Monday"}',
+}
+UNDER_WAY: dict[str, Any] = {
+    "id": "resp_other",
+    "conversation_id": "conv_1",
+    "status": "in_progress",
+    "output": [],
+}
+
+
+def hours(day: str) -> str:
+    """Opening hours."""
+    return f"9 to 18 on {day}"
+
+
+def test_a_response_asked_for_during_one_that_began_earlier_is_asked_for_again(flavour: Flavour) -> None:
+    def script(peer: Peer) -> None:
+        create = peer.expect("response.create")
+        peer.send("error", error={**BUSY, "event_id": create["event_id"]})
+        peer.send("response.done", response={**UNDER_WAY, "status": "completed"})
+        Model()(peer)
+
+    with ScriptedServer(script) as server, connect(flavour, server, call_id="rtc_1") as connection:
+        event_id = connection.create_response()
+        events = []
+        while not events or events[-1].type != "response.created":
+            events.append(connection.recv())
+    assert [event["event_id"] for event in server.of("response.create")] == [event_id] * 2
+    assert [event.type for event in events] == ["response.done", "response.created"]  # and no error
+
+
+def test_a_response_is_asked_for_again_once(flavour: Flavour) -> None:
+    def script(peer: Peer) -> None:
+        for _ in range(2):
+            create = peer.expect("response.create")
+            peer.send("error", error={**BUSY, "event_id": create["event_id"]})
+            peer.send("response.done", response={**UNDER_WAY, "status": "completed"})
+        peer.until_closed()
+
+    with ScriptedServer(script) as server, connect(flavour, server, call_id="rtc_1") as connection:
+        event_id = connection.create_response()
+        assert connection.wait_for("error").error.event_id == event_id
+    assert len(server.of("response.create")) == 2
+
+
+def test_a_call_that_ended_while_the_link_was_down_is_retrieved_and_answered(flavour: Flavour) -> None:
+    def first(peer: Peer) -> None:
+        peer.expect("response.create")
+        peer.send("response.created", response=UNDER_WAY)
+        begun = {**CALL, "status": "in_progress", "arguments": ""}
+        peer.send("conversation.item.added", previous_item_id=None, item=begun)
+        peer.abort()
+
+    def second(peer: Peer) -> None:
+        assert peer.expect("conversation.item.retrieve")["item_id"] == "item_call"
+        peer.send("conversation.item.retrieved", item={**CALL, "status": "completed"})
+        Model()(peer)
+
+    with ScriptedServer(first, second) as server:
+        with connect(flavour, server, call_id="rtc_1", reconnect=AGAIN) as connection:
+            connection.run_tools([hours])
+            connection.create_response()
+            assert connection.wait_for(Reconnected).unfinished == ("resp_other",)
+            assert connection.wait_for("response.done").response.id == "resp_1"
+    (output,) = server.of("conversation.item.create")
+    assert output["item"] == {
+        "type": "function_call_output",
+        "call_id": "call_1",
+        "output": '"9 to 18 on Monday"',
+    }
+    assert len(server.of("response.create")) == 2  # the program's, and the one that follows the call
+
+
+def test_a_call_whose_response_ended_unseen_is_followed_by_a_response(flavour: Flavour) -> None:
+    def first(peer: Peer) -> None:
+        peer.expect("response.create")
+        peer.send("response.created", response=UNDER_WAY)
+        done = {**CALL, "status": "completed"}
+        peer.send("conversation.item.added", previous_item_id=None, item=done)
+        peer.send("response.output_item.done", response_id="resp_other", output_index=0, item=done)
+        peer.expect("conversation.item.create")
+        peer.abort()
+
+    with ScriptedServer(first, Model()) as server:
+        with connect(flavour, server, call_id="rtc_1", reconnect=AGAIN) as connection:
+            connection.run_tools([hours])
+            connection.create_response()
+            assert connection.wait_for("response.done").response.id == "resp_1"
+    assert len(server.of("conversation.item.create")) == 1
+
+
+def test_calls_that_are_answered_are_not_retrieved(flavour: Flavour) -> None:
+    def first(peer: Peer) -> None:
+        Model().call(peer, "resp_other", 0, {key: CALL[key] for key in ("call_id", "name", "arguments")})
+        output = {"type": "function_call_output", "call_id": "call_1", "output": "9"}
+        peer.send("conversation.item.added", previous_item_id="item_1", item={"id": "item_2", **output})
+        peer.expect("input_audio_buffer.commit")
+        peer.abort()
+
+    with ScriptedServer(first, Model()) as server:
+        with connect(flavour, server, call_id="rtc_1", reconnect=AGAIN) as connection:
+            while len(connection.items) < 2:
+                connection.recv()
+            connection.run_tools([hours])
+            connection.commit_audio()
+            assert connection.wait_for(Reconnected).unfinished == ()
+            connection.clear_audio()
+            server.wait_for("input_audio_buffer.clear")
+    assert server.of("conversation.item.retrieve") == []

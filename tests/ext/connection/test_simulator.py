@@ -1,0 +1,214 @@
+"""The connections against the simulator: whole turns on real sockets, and a call over real WebRTC."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from array import array
+from pathlib import Path
+from typing import Any
+
+import pytest
+from realtime_simulator import Fail, Pacing, Simulator, call_tool, sequence
+
+from realtime_ext import (
+    AsyncRealtimeClient,
+    NotFoundError,
+    RealtimeError,
+    SessionBuilder,
+    SessionConfigWarning,
+    TranscriptionSessionBuilder,
+    TranslationSessionBuilder,
+    audio,
+)
+from tests.ext.connection.driver import Driven
+from tests.support.runner import Flavour
+
+SESSION = SessionBuilder("gpt-realtime").instructions("Be brief.").push_to_talk()
+TRUNCATED = "conversation.item.truncated"
+
+
+def connected(flavour: Flavour, sim: Simulator, **options: Any) -> Any:
+    client = flavour.client(base_url=sim.base_url, api_key=sim.api_key)
+    return Driven(client.connect(**options), flavour)
+
+
+def test_a_turn_from_asking_to_usage(flavour: Flavour) -> None:
+    with Simulator(pacing="none") as sim, connected(flavour, sim, session=SESSION) as connection:
+        turn = connection.ask("Say something.")
+        assert turn.status == "completed"
+        assert turn.transcript
+        assert len(turn.audio) > 1000
+        assert turn.usage.total_tokens > 0
+        assert connection.usage.entries[0].amount.count == 1
+        assert [item.role for item in connection.items] == ["user", "assistant"]
+        connection.update_session({"instructions": "Be briefer."})
+        assert connection.session.instructions == "Be briefer."
+
+
+def test_a_turn_that_failed_has_the_reason(flavour: Flavour) -> None:
+    with Simulator(pacing="none") as sim, connected(flavour, sim, session=SESSION) as connection:
+        sim.on_response(Fail())
+        turn = connection.ask("Say something.")
+    assert (turn.status, turn.status_details.type) == ("failed", "failed")
+    assert turn.status_details.error.code == "server_error"
+
+
+def test_speech_is_heard_and_answered(flavour: Flavour) -> None:
+    with Simulator(pacing="none") as sim, connected(flavour, sim, session=SESSION) as connection:
+        with connection.expect("response.done") as done:
+            connection.append_audio(audio.silence(500))
+            connection.commit_audio()
+            connection.create_response()
+        assert done.wait().response.status == "completed"
+
+
+def test_turns_follow_each_other(flavour: Flavour) -> None:
+    with Simulator(pacing="none") as sim, connected(flavour, sim, session=SESSION) as connection:
+        assert connection.ask("one").status == "completed"
+        assert connection.ask("two").status == "completed"
+        ids = [item.id for item in connection.items]
+    assert len(ids) == len(set(ids)) == 4
+
+
+def test_a_response_can_be_made_from_items_of_the_session(flavour: Flavour) -> None:
+    text = SESSION.output("text")
+    with Simulator(pacing="none") as sim, connected(flavour, sim, session=text) as connection:
+        sim.on_response(lambda turn: f"heard {turn.text}")
+        connection.send_text("one")
+        connection.send_text("two")
+        while len(connection.items) < 2:
+            connection.recv()
+        reference = {"type": "item_reference", "id": connection.items[0].id}
+        with connection.expect("response.done") as done:
+            connection.create_response(input=[reference])
+        assert done.wait().response.output[0].content[0].text == "heard one"
+        with connection.expect("error") as refused:
+            connection.create_response(input=[{**reference, "id": "item_gone"}])
+        assert refused.wait().error.param == "response.input[0].id"
+        with pytest.raises(ValueError, match=r"item\.type: expected 'message'"):
+            connection.create_item(reference)  # it is no item of its own
+
+
+def test_other_kinds_of_sessions(flavour: Flavour) -> None:
+    with Simulator(pacing="none") as sim:
+        built: Any = TranscriptionSessionBuilder("gpt-4o-transcribe")
+        with connected(flavour, sim, session=built) as connection:
+            assert connection.session.type == "transcription"
+        built = TranslationSessionBuilder("gpt-realtime-translate").to_language("es")
+        with connected(flavour, sim, session=built) as connection:
+            connection.append_audio(audio.silence(200))
+
+
+def test_no_call_no_sideband(flavour: Flavour) -> None:
+    with Simulator(pacing="none") as sim, pytest.raises(NotFoundError, match="isn't ready yet"):
+        connected(flavour, sim, call_id="rtc_u1_none").__enter__()
+
+
+def _tone(path: Path, ms: int) -> str:
+    samples = (int(8000 * math.sin(2 * math.pi * 300 * n / 24000)) for n in range(24 * ms))
+    audio.write_wav(path, array("h", samples).tobytes())
+    return str(path)
+
+
+def test_a_call_is_dialled_watched_and_hung_up(tmp_path: Path) -> None:
+    async def main(sim: Simulator) -> None:
+        progress: list[str] = []
+        async with AsyncRealtimeClient(sim.api_key, base_url=sim.base_url) as client:
+            dialling = client.dial(
+                session=SESSION,
+                audio_in=_tone(tmp_path / "question.wav", 400),
+                audio_out=str(tmp_path / "reply.wav"),
+                on_progress=progress.append,
+            )
+            async with dialling as connection:
+                assert connection.call_id == connection.call.id == sim.calls[0].id
+                with pytest.raises(RealtimeError, match="track"):
+                    await connection.append_audio(b"12")
+                await connection.finished_speaking()
+                assert connection.sent_ms == 400
+                async with client.connect(call_id=connection.call.id) as sideband:
+                    stopped = connection.expect("output_audio_buffer.stopped")
+                    here, there = connection.expect("response.done"), sideband.expect("response.done")
+                    await connection.commit_audio()
+                    await connection.create_response()
+                    assert (await here).response.id == (await there).response.id
+                await stopped
+                assert connection.playback.position is None
+            assert connection.is_closed
+            assert [event async for event in connection][-1].type
+        assert progress == ["offer", "call", "ice", "dtls", "data channel"]
+        sim.wait_for(lambda: sim.calls[0].ended)
+
+    with Simulator(pacing="none") as sim:
+        asyncio.run(main(sim))
+    heard = array("h", audio.read_wav(tmp_path / "reply.wav"))
+    assert max(heard) > 1000
+
+
+def hours(day: str) -> str:
+    """Tell the opening hours."""
+    return f"{day}: 9-18"
+
+
+@pytest.mark.parametrize("session", [None, SESSION, SESSION.build(), SESSION.tool(hours)])
+def test_tools_are_declared_and_run_from_one_place(flavour: Flavour, session: Any) -> None:
+    with Simulator(pacing="none") as sim:
+        sim.on_response(sequence(call_tool("hours", {"day": "Mon"}), "Nine."))
+        with connected(flavour, sim, model="gpt-realtime", session=session, tools=[hours]) as connection:
+            turn = connection.ask("When?")
+            assert [tool.name for tool in connection.session.tools] == ["hours"]
+    assert (turn.status, turn.text) == ("completed", "Nine.")
+    assert [call.output for call in turn.tool_calls] == ['"Mon: 9-18"']
+    assert [item.type for item in turn.items] == ["function_call", "message"]
+
+
+def test_a_phone_call_s_tools_are_declared_and_run(flavour: Flavour) -> None:
+    with Simulator(pacing="none") as sim:
+        sim.on_response(sequence(call_tool("hours", {"day": "Mon"}), "Nine."))
+        call = sim.incoming_call("http://127.0.0.1:9/nobody", wait=False)
+        client = flavour.client(base_url=sim.base_url, api_key=sim.api_key)
+        with Driven(client.answer(call.id, SESSION, tools=[hours]), flavour) as connection:
+            assert [tool.name for tool in connection.session.tools] == ["hours"]
+            turn = connection.ask("When?")
+    assert (turn.status, turn.text) == ("completed", "Nine.")
+    assert [call.output for call in turn.tool_calls] == ['"Mon: 9-18"']
+
+
+@pytest.mark.slow
+def test_a_webrtc_call_s_tools_are_declared_and_run(flavour: Flavour) -> None:
+    with Simulator(pacing="none") as sim:
+        sim.on_response(sequence(call_tool("hours", {"day": "Mon"}), "Nine."))
+        client = flavour.client(base_url=sim.base_url, api_key=sim.api_key)
+        with Driven(client.dial(session=SESSION, tools=[hours]), flavour) as connection:
+            turn = connection.ask("When?")
+    assert (turn.status, turn.text) == ("completed", "Nine.")
+    assert [call.output for call in turn.tool_calls] == ['"Mon: 9-18"']
+
+
+def test_an_interruption_without_turn_detection_stops_clears_and_cuts(flavour: Flavour) -> None:
+    with Simulator(pacing=Pacing(speed=1)) as sim, connected(flavour, sim, session=SESSION) as connection:
+        sim.on_response("A long answer, of which only the beginning is ever heard by anybody.")
+        with connection.expect("response.output_audio.delta") as delta:
+            connection.create_response()
+        item_id = delta.wait().item_id
+        connection.playback.played_ms(50)
+        with connection.expect("response.done") as done, connection.expect(TRUNCATED) as truncated:
+            found = connection.interrupt()
+        assert (found.item_id, found.played_ms) == (item_id, 50)
+        assert done.wait().response.status == "cancelled"
+        assert truncated.wait().audio_end_ms == 50
+
+
+def test_tools_that_nobody_runs_or_knows_are_warned_of(flavour: Flavour) -> None:
+    with Simulator(pacing="none") as sim:
+        with (
+            connected(flavour, sim, session=SESSION.tool(hours)) as connection,
+            pytest.warns(SessionConfigWarning, match="tools hours: nobody runs them"),
+        ):
+            connection.ask("When?")
+        with (
+            connected(flavour, sim, session=SESSION) as connection,
+            pytest.warns(SessionConfigWarning, match="tools hours: the model doesn't know them"),
+        ):
+            connection.run_tools([hours])

@@ -1,0 +1,376 @@
+"""Turns: asking, streaming, waiting for one's turn, tools and approvals."""
+
+# ruff: noqa: SIM117 - a server is one thing, a connection to it another
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import Any
+
+import pytest
+
+from realtime_ext import APITimeoutError, BadRequestError, ConnectionClosedError, RealtimeError
+from realtime_ext.tools import Silent, Toolbox, ToolContext
+from tests.ext.connection.driver import connect
+from tests.ext.connection.scripted import Model, Peer, ScriptedServer
+from tests.support.runner import Flavour
+
+
+def call(number: int, name: str = "add", **arguments: Any) -> dict[str, Any]:
+    return {"call_id": f"call_{number}", "name": name, "arguments": json.dumps(arguments)}
+
+
+def test_ask_gives_the_whole_turn(flavour: Flavour) -> None:
+    with ScriptedServer(Model()) as server, connect(flavour, server) as connection:
+        turn = connection.ask("Hi")
+        assert (turn.transcript, turn.text, turn.status) == ("answer 1", "answer 1", "completed")
+        assert turn.audio == bytes(48 * len("answer 1"))
+        assert turn.usage.total_tokens == 30
+        assert connection.ask(None).transcript == "answer 2"
+        assert connection.usage.entries[0].amount.count == 2
+    assert len(server.of("conversation.item.create")) == 1
+
+
+def test_a_written_answer_is_text(flavour: Flavour) -> None:
+    with ScriptedServer(Model(speaks=False)) as server, connect(flavour, server) as connection:
+        turn = connection.ask("Hi", response={"output_modalities": ["text"]})
+    assert (turn.text, turn.transcript, turn.audio) == ("answer 1", "", b"")
+    assert server.of("response.create")[0]["response"]["output_modalities"] == ["text"]
+
+
+def test_stream_gives_the_events_of_one_response(flavour: Flavour) -> None:
+    with ScriptedServer(Model()) as server, connect(flavour, server) as connection:
+        with connection.stream("Hi") as stream:
+            kinds = [event.type for event in stream]
+        assert kinds[0] == "response.created"
+        assert kinds[-1] == "response.done"
+        assert all(kind.startswith("response.") for kind in kinds)
+        assert stream.turn.transcript == "answer 1"
+
+
+def test_asking_alone_never_fills_the_queue(flavour: Flavour) -> None:
+    with ScriptedServer(Model(lambda number: "x" * 100)) as server:
+        with connect(flavour, server, max_queue_bytes=60_000) as connection:
+            for _ in range(20):
+                assert connection.ask("Hi").status == "completed"
+
+
+def test_who_iterates_sees_what_is_streamed_too(flavour: Flavour) -> None:
+    with ScriptedServer(Model()) as server, connect(flavour, server) as connection:
+        assert connection.recv().type == "session.created"
+        connection.ask("Hi")
+        kinds = []
+        while "response.done" not in kinds:
+            kinds.append(connection.recv().type)
+    assert "response.created" in kinds
+
+
+def test_a_server_that_echoes_no_metadata_is_followed_all_the_same(flavour: Flavour) -> None:
+    class Forgetful(Model):
+        def respond(self, peer: Peer, asked: dict[str, Any]) -> None:
+            super().respond(peer, {})
+
+    with ScriptedServer(Forgetful()) as server, connect(flavour, server) as connection:
+        assert connection.ask("Hi").transcript == "answer 1"
+        assert connection.ask("Hi").transcript == "answer 2"
+
+
+def test_a_response_that_comes_between_is_not_taken_for_ones_own(flavour: Flavour) -> None:
+    def script(peer: Peer) -> None:
+        model = Model()
+        while True:
+            event = peer.recv()
+            if event["type"] == "response.create" and model.responses == 0:
+                # The server heard the user and answers that, before the request reaches it.
+                error = {"type": "invalid_request_error", "code": "conversation_already_has_active_response"}
+                peer.send(
+                    "response.created",
+                    response={"id": "resp_vad", "conversation_id": "conv_1", "metadata": None},
+                )
+                peer.send("error", error={**error, "message": "busy", "event_id": event["event_id"]})
+                output: list[Any] = []
+                done = {
+                    "id": "resp_vad",
+                    "conversation_id": "conv_1",
+                    "status": "completed",
+                    "output": output,
+                }
+                peer.send("response.done", response=done)
+                model.responses = 1
+            else:
+                model.handle(peer, event)
+
+    with ScriptedServer(script) as server, connect(flavour, server) as connection:
+        turn = connection.ask("Hi")
+    assert (turn.transcript, turn.response_ids) == ("answer 2", ("resp_2",))
+    assert len(server.of("response.create")) == 2
+
+
+def test_what_the_server_refuses_is_raised_by_ask(flavour: Flavour) -> None:
+    def script(peer: Peer) -> None:
+        event = peer.expect("response.create")
+        error = {"type": "invalid_request_error", "code": "invalid_value", "message": "too much"}
+        peer.send("error", error={**error, "event_id": event["event_id"]})
+        peer.until_closed()
+
+    with ScriptedServer(script) as server, connect(flavour, server) as connection:
+        with pytest.raises(BadRequestError, match="too much"):
+            connection.ask("Hi")
+
+
+def test_a_turn_ends_with_its_connection(flavour: Flavour) -> None:
+    def script(peer: Peer) -> None:
+        peer.expect("response.create")
+        peer.close(1011, "broken")
+
+    with ScriptedServer(script) as server, connect(flavour, server) as connection:
+        with pytest.raises(ConnectionClosedError, match="broken"):
+            connection.ask("Hi")
+
+
+def test_a_turn_that_takes_too_long_is_cancelled(flavour: Flavour) -> None:
+    def script(peer: Peer) -> None:
+        peer.expect("response.create")
+        peer.send("response.created", response={"id": "resp_1", "conversation_id": "conv_1"})
+        peer.until_closed()
+
+    with ScriptedServer(script) as server, connect(flavour, server) as connection:
+        with pytest.raises(APITimeoutError, match="turn"):
+            connection.ask("Hi", timeout=0.2)
+        assert server.wait_for("response.cancel")[0]["response_id"] == "resp_1"
+
+
+def test_leaving_a_stream_cancels_the_response(flavour: Flavour) -> None:
+    def script(peer: Peer) -> None:
+        peer.expect("response.create")
+        peer.send("response.created", response={"id": "resp_1", "conversation_id": "conv_1"})
+        peer.until_closed()
+
+    with ScriptedServer(script) as server, connect(flavour, server) as connection:
+        with connection.stream() as stream:
+            for _ in stream:
+                break
+        assert server.wait_for("response.cancel")[0]["response_id"] == "resp_1"
+        assert stream.turn.status == "cancelled"
+
+
+def test_create_response_waits_for_the_one_that_is_active(flavour: Flavour) -> None:
+    second_came_early: list[bool] = []
+
+    def script(peer: Peer) -> None:
+        peer.expect("response.create")
+        peer.send("response.created", response={"id": "resp_1", "conversation_id": "conv_1"})
+        second_came_early.append(peer.recv()["type"] == "response.create")
+        peer.send(
+            "response.done", response={"id": "resp_1", "conversation_id": "conv_1", "status": "completed"}
+        )
+        peer.expect("response.create")
+        peer.close()
+
+    with ScriptedServer(script) as server, connect(flavour, server) as connection:
+        connection.create_response()
+        assert connection.recv().type == "response.created"
+        # Out of band is not in the way, and is not held up.
+        connection.create_response(conversation="none")
+        connection.create_response()
+        list(connection)
+    assert second_came_early == [True]
+    created = server.of("response.create")
+    assert [event.get("response") for event in created] == [None, {"conversation": "none"}, None]
+
+
+def test_an_anonymous_error_does_not_block_the_gate_for_ever(flavour: Flavour) -> None:
+    def script(peer: Peer) -> None:
+        peer.expect("response.create")
+        peer.send("error", error={"type": "server_error", "message": "something went wrong"})
+        Model()(peer)
+
+    with ScriptedServer(script) as server, connect(flavour, server) as connection:
+        connection.create_response()
+        assert connection.ask("Hi").status == "completed"
+
+
+def answers(*rounds: Any) -> Any:
+    return lambda number: rounds[number - 1]
+
+
+def test_tools_are_answered_in_order_and_followed_up_once(flavour: Flavour) -> None:
+    ran: list[tuple[int, str]] = []
+
+    def add(a: int, b: int, context: ToolContext) -> int:
+        ran.append((a, context.call_id))
+        assert context.state == "mine"
+        return a + b
+
+    script = Model(answers([call(1, a=1, b=2), call(2, a=3, b=4)], "done"))
+    with ScriptedServer(script) as server, connect(flavour, server) as connection:
+        connection.run_tools(Toolbox([add], state="mine"))
+        turn = connection.ask("Add")
+    assert turn.transcript == "done"
+    assert [(tool.call_id, tool.output) for tool in turn.tool_calls] == [("call_1", "3"), ("call_2", "7")]
+    assert turn.usage.total_tokens == 60
+    assert ran == [(1, "call_1"), (3, "call_2")]
+    outputs = [
+        e["item"]
+        for e in server.of("conversation.item.create")
+        if e["item"]["type"] == "function_call_output"
+    ]
+    assert [(item["call_id"], item["output"]) for item in outputs] == [("call_1", "3"), ("call_2", "7")]
+    assert len(server.of("response.create")) == 2
+
+
+def test_without_tools_a_turn_ends_with_the_call(flavour: Flavour) -> None:
+    with (
+        ScriptedServer(Model(answers([call(1, a=1, b=2)]))) as server,
+        connect(flavour, server) as connection,
+    ):
+        turn = connection.ask("Add")
+    assert [(tool.name, json.loads(tool.arguments)) for tool in turn.tool_calls] == [
+        ("add", {"a": 1, "b": 2})
+    ]
+
+
+def test_tools_work_beside_a_program_that_only_iterates(flavour: Flavour) -> None:
+    def add(a: int, b: int) -> int:
+        return a + b
+
+    with (
+        ScriptedServer(Model(answers([call(1, a=1, b=2)], "done"))) as server,
+        connect(flavour, server) as connection,
+    ):
+        connection.run_tools([add])
+        connection.create_response()
+        for event in connection:
+            if event.type == "response.done" and event.response.id == "resp_2":
+                break
+    assert len(server.of("response.create")) == 2
+
+
+def test_silent_tools_ask_for_nothing(flavour: Flavour) -> None:
+    def note(text: str) -> Silent[str]:
+        return Silent("noted")
+
+    with (
+        ScriptedServer(Model(answers([call(1, "note", text="x")]))) as server,
+        connect(flavour, server) as connection,
+    ):
+        connection.run_tools([note])
+        turn = connection.ask("Note")
+        assert turn.tool_calls[0].output is not None
+    assert len(server.of("response.create")) == 1
+
+
+def test_a_call_that_comes_twice_is_run_once(flavour: Flavour) -> None:
+    ran: list[int] = []
+
+    def add(a: int, b: int) -> int:
+        ran.append(a)
+        return a + b
+
+    class Stutter(Model):
+        def call(self, peer: Peer, response_id: str, index: int, call: dict[str, Any]) -> dict[str, Any]:
+            super().call(peer, response_id, index, call)
+            return super().call(peer, response_id, index, call)
+
+    script = Stutter(answers([call(1, a=1, b=2)], [call(1, a=1, b=2)], "done"))
+    with ScriptedServer(script) as server, connect(flavour, server) as connection:
+        connection.run_tools([add])
+        connection.ask("Add")
+    assert ran == [1]
+
+
+def test_a_tool_that_takes_too_long_is_reported_to_the_model(flavour: Flavour) -> None:
+    release = threading.Event()
+
+    def add(a: int, b: int) -> int:
+        release.wait()
+        return a + b
+
+    with (
+        ScriptedServer(Model(answers([call(1, a=1, b=2)], "sorry"))) as server,
+        connect(flavour, server) as connection,
+    ):
+        connection.run_tools([add], timeout=0.05)
+        turn = connection.ask("Add")
+        release.set()
+    assert turn.transcript == "sorry"
+    assert json.loads(str(turn.tool_calls[0].output))["error"]["type"] == "timeout"
+
+
+def test_wrong_arguments_and_failing_tools_are_told_to_the_model(flavour: Flavour) -> None:
+    def add(a: int, b: int) -> int:
+        raise RuntimeError("broken tool")
+
+    script = Model(answers([call(1, a="x", b=2), call(2, "nothing"), call(3, a=1, b=2)], "sorry"))
+    with ScriptedServer(script) as server, connect(flavour, server) as connection:
+        connection.run_tools([add])
+        turn = connection.ask("Add")
+    kinds = [json.loads(str(tool.output))["error"]["type"] for tool in turn.tool_calls]
+    assert kinds == ["invalid_argument", "unknown_tool", "tool_failed"]
+
+
+def test_tools_can_use_the_connection(flavour: Flavour) -> None:
+    def whisper(context: ToolContext) -> str:
+        assert context.connection is not None
+        return "heard"
+
+    with (
+        ScriptedServer(Model(answers([call(1, "whisper")], "done"))) as server,
+        connect(flavour, server) as connection,
+    ):
+        connection.run_tools([whisper])
+        assert connection.ask("x").tool_calls[0].output == '"heard"'
+
+
+def test_registering_tools_twice_is_refused(flavour: Flavour) -> None:
+    with ScriptedServer(Model()) as server, connect(flavour, server) as connection:
+        connection.run_tools([])
+        with pytest.raises(RealtimeError, match="already"):
+            connection.run_tools([])
+
+
+@pytest.mark.parametrize(
+    ("approve", "expected"),
+    [
+        (None, False),
+        (lambda request: request.name == "delete", True),
+        (lambda request: 1, False),
+        (lambda request: 1 / 0, False),
+    ],
+)
+def test_mcp_calls_are_refused_unless_the_application_agrees(
+    flavour: Flavour, approve: Any, expected: bool
+) -> None:
+    def script(peer: Peer) -> None:
+        peer.expect("input_audio_buffer.commit")
+        item = {
+            "id": "mcpr_1",
+            "type": "mcp_approval_request",
+            "server_label": "s",
+            "name": "delete",
+            "arguments": "{}",
+        }
+        for kind in ("conversation.item.added", "conversation.item.done"):
+            peer.send(kind, previous_item_id=None, item=item)
+        peer.until_closed()
+
+    with ScriptedServer(script) as server, connect(flavour, server) as connection:
+        connection.run_tools([], approve=approve)
+        connection.commit_audio()
+        connection.recv()
+        if flavour.is_async:
+            connection.recv()
+        [event] = _until(connection, server)
+    assert event["item"]["approval_request_id"] == "mcpr_1"
+    assert event["item"]["approve"] is expected
+
+
+def _until(connection: Any, server: ScriptedServer) -> list[dict[str, Any]]:
+    """Keep the connection's loop running until an item was sent."""
+    while not server.of("conversation.item.create"):
+        try:
+            connection.wait_for("nothing.comes", timeout=0.01)
+        except APITimeoutError:
+            continue
+    return server.of("conversation.item.create")

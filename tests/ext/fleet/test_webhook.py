@@ -1,0 +1,128 @@
+"""The endpoints of web nodes: the webhook, and what load balancers ask."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from realtime_ext import AsyncRealtimeClient, webhooks
+from realtime_ext._json import encode
+from realtime_ext.fleet import Fleet, FleetError, OwnedCall
+from tests.ext.fleet.harness import Severed, awaited
+
+SECRET = "whsec_c2VjcmV0c2VjcmV0c2VjcmV0"
+
+
+@contextlib.asynccontextmanager
+async def web_node(fleet: Fleet) -> AsyncIterator[httpx.AsyncClient]:
+    client = AsyncRealtimeClient(api_key="k", webhook_secret=SECRET)
+    routes = [
+        Route("/webhook", fleet.webhook(client), methods=["POST"]),
+        Route("/health", fleet.health()),
+    ]
+    transport = httpx.ASGITransport(Starlette(routes=routes))
+    async with httpx.AsyncClient(transport=transport, base_url="http://web") as http:
+        yield http
+    await client.aclose()
+
+
+async def deliver(
+    http: httpx.AsyncClient, data: Any, kind: str = "realtime.call.incoming", secret: str = SECRET
+) -> int:
+    body = encode({"object": "event", "id": "evt_1", "type": kind, "created_at": 1, "data": data})
+    answer = await http.post("/webhook", content=body, headers=webhooks.sign(body, secret))
+    return answer.status_code
+
+
+HEADERS = [{"name": "From", "value": "<sip:a@b.example>"}, {"name": "Via", "value": "1"}]
+
+
+@awaited
+async def test_a_webhook_enqueues_its_call_once() -> None:
+    fleet = Fleet.in_memory()
+    async with web_node(fleet) as http:
+        data = {"call_id": "rtc_1", "sip_headers": HEADERS}
+        assert [await deliver(http, data) for _ in range(2)] == [200, 200]
+        assert (
+            await deliver(http, {"session_id": "rtc_1", "sip_headers": HEADERS}, "live.call.incoming") == 200
+        )
+        assert (await http.get("/health")).json() == {"calls": 1, "waiting": 1, "slots": 0, "workers": 0}
+
+
+@awaited
+async def test_what_is_not_genuine_is_refused_and_other_events_are_acknowledged() -> None:
+    fleet = Fleet.in_memory()
+    async with web_node(fleet) as http:
+        assert await deliver(http, {"call_id": "rtc_1"}, secret="whsec_b3RoZXJvdGhlcm90aGVy") == 400
+        assert await deliver(http, {"id": "in_1"}, "invoice.paid") == 200
+        assert (await http.get("/health")).json()["calls"] == 0
+
+
+@awaited
+async def test_without_the_database_the_api_is_to_deliver_again() -> None:
+    fleet = Fleet.in_memory()
+    severed = Severed(fleet.store)
+    severed.is_cut = True
+    fleet.store = severed  # type: ignore[assignment]
+    async with web_node(fleet) as http:
+        assert await deliver(http, {"call_id": "rtc_1", "sip_headers": HEADERS}) == 503
+        answer = await http.get("/health")
+        assert (answer.status_code, answer.json()) == (503, {"database": "away"})
+        severed.is_cut = False
+        assert await deliver(http, {"call_id": "rtc_1", "sip_headers": HEADERS}) == 200
+
+
+@awaited
+async def test_what_was_offered_has_its_headers() -> None:
+    fleet = Fleet.in_memory()
+    assert await fleet.offer("rtc_1", HEADERS)
+    record = await fleet.find("rtc_1")
+    assert record is not None
+    assert record.headers == HEADERS
+    assert "a@b.example" not in repr(record)
+    with pytest.raises(ValueError, match="call_id"):
+        await fleet.offer("")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"busy_status": 603}, "busy_status: expected 480 or 486, got 603"),
+        ({"after_failures": "shout"}, "after_failures: expected 'hangup' or 'leave', got 'shout'"),
+        ({"max_failures": 0}, "max_failures: expected 1 or more, got 0"),
+        ({"time_to_live": 0}, "time_to_live: expected more than 0"),
+    ],
+)
+def test_wrong_options_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Fleet.in_memory(**options)
+
+
+@awaited
+async def test_run_needs_a_handler_and_slots() -> None:
+    fleet = Fleet.in_memory()
+    client = AsyncRealtimeClient(api_key="k")
+    with pytest.raises(RuntimeError, match="there is no handler"):
+        await fleet.run(client)
+
+    @fleet.on_call
+    async def phone(call: OwnedCall) -> None:
+        raise AssertionError
+
+    with pytest.raises(ValueError, match="slots: expected 0 or more, got -1"):
+        await fleet.run(client, slots=-1)
+    with pytest.raises(TypeError, match="slots: expected an int, got str"):
+        await fleet.run(client, slots="3")  # type: ignore[arg-type]
+    await client.aclose()
+
+
+def test_the_error_is_one_of_the_packages() -> None:
+    from realtime_ext import RealtimeError
+
+    assert issubclass(FleetError, RealtimeError)

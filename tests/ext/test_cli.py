@@ -1,0 +1,87 @@
+"""The command `realtime`: what it lists, what it passes on, and what it says when an extra is missing."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from realtime_ext import RealtimeClient
+from tests.support.paths import ROOT
+
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "generated")])}
+COMMAND = [sys.executable, "-m", "realtime_ext.cli"]
+
+
+def realtime(*arguments: str, status: int = 0) -> str:
+    done = subprocess.run(
+        [*COMMAND, *arguments],
+        env={**ENVIRONMENT, "COLUMNS": "120"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == status, done.stdout
+    return done.stdout
+
+
+def test_help_lists_the_commands_and_so_does_the_documentation() -> None:
+    listed = set(re.findall(r"^  ([a-z]+)  ", realtime("--help").partition("Commands:")[2], re.M))
+    page = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    assert {"demo", "simulator", "talk"} <= listed
+    assert set(re.findall(r"^\| `realtime ([a-z]+)", page, re.M)) == listed
+
+
+def test_an_unknown_command_is_wrong_use() -> None:
+    assert "No such command" in realtime("dmeo", status=2)
+
+
+def test_the_simulator_serves_until_it_is_interrupted() -> None:
+    with subprocess.Popen(
+        [*COMMAND, "simulator", "--port=0", "--json"],
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        facts = json.loads(process.stdout.readline())
+        with RealtimeClient(facts["api_key"], base_url=facts["base_url"]) as client:
+            assert client.client_secrets.create().value.startswith("ek_")
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (0, "")
+
+
+def test_the_simulators_own_options_are_shown_and_checked() -> None:
+    assert "--api-key" in realtime("simulator", "--help")
+    realtime("simulator", "--prot=1", status=2)
+
+
+@pytest.mark.parametrize(
+    ("missing", "extra"),
+    [
+        ("typer", "cli"),
+        ("rich", "cli"),
+        ("numpy", "cli"),
+        ("matplotlib", "cli"),
+        ("aiortc", "webrtc"),
+        ("realtime_simulator", "simulator"),
+    ],
+)
+def test_a_missing_extra_is_named_at_once(missing: str, extra: str) -> None:
+    code = f"import sys; sys.modules[{missing!r}] = None; sys.argv = ['realtime', 'demo']\n"
+    code += "from realtime_ext.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=ENVIRONMENT, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 2
+    assert f"pip install 'realtime-ext[{extra}]'" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""

@@ -1,0 +1,293 @@
+"""The commands that do one thing: each run as a process against a simulator, in pipes and on a terminal."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+from realtime_simulator import Simulator
+
+from realtime_ext import __version__, webhooks
+from realtime_ext.testing import sample_offer
+from tests.support.command import environment, of, realtime, terminal
+from tests.support.paths import QUESTION
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[Simulator]:
+    with Simulator() as running:
+        yield running
+
+
+@pytest.fixture
+def offer(tmp_path: Path) -> Path:
+    path = tmp_path / "offer.sdp"
+    path.write_bytes(sample_offer().encode())
+    return path
+
+
+@pytest.fixture
+def ringing(simulator: Simulator) -> Iterator[str]:
+    class App(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["content-length"]))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), App) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield simulator.incoming_call(to=f"http://127.0.0.1:{server.server_port}/", wait=True).id
+        server.shutdown()
+
+
+def test_the_version_is_printed() -> None:
+    assert realtime("--version").out == f"realtime {__version__}\n"
+
+
+def test_help_loads_nothing_that_is_slow() -> None:
+    code = "import sys; from realtime_ext.cli import main; sys.argv = ['realtime', '--help']\n"
+    code += "try: main()\nfinally: print(sorted({n.partition('.')[0] for n in sys.modules}), file=sys.stderr)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment(None), capture_output=True, text=True, timeout=60
+    )
+    slow = ("attrs", "httpx", "websockets", "realtime_api", "realtime_simulator", "rich", "numpy", "msgspec")
+    assert "transcribe" in done.stdout
+    assert [name for name in slow if f"'{name}'" in done.stderr] == []
+
+
+def test_without_a_command_there_is_help() -> None:
+    done = realtime()
+    assert (done.status, done.err) == (0, "")
+    assert "webhook" in done.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message", "hint"),
+    [
+        (["call"], 2, "Missing command", "realtime call --help"),
+        (["call", "accept"], 2, "Missing argument", "realtime call accept --help"),
+        (["secret", "create"], 4, "there is no API key", "OPENAI_API_KEY"),
+        (["session", "check", "gone.json"], 1, "gone.json: No such file", ""),
+        (["webhook", "sign", "-"], 2, "no webhook secret", "OPENAI_WEBHOOK_SECRET"),
+    ],
+)
+def test_an_error_is_one_line_and_a_hint(
+    arguments: list[str], status: int, message: str, hint: str, tmp_path: Path
+) -> None:
+    done = realtime(*arguments, cwd=tmp_path)
+    assert (done.status, done.out) == (status, "")
+    lines = done.err.splitlines()
+    assert lines[0].startswith("realtime: ")
+    assert message in lines[0]
+    assert (lines[1:] == []) if not hint else (len(lines) == 2 and hint in lines[1])
+
+
+def test_nobody_answering_and_a_refused_key_have_their_statuses(simulator: Simulator) -> None:
+    assert realtime("secret", "create", simulator=simulator, OPENAI_API_KEY="sk-of-nobody").status == 4
+    url = "http://127.0.0.1:9/v1"
+    done = realtime("call", "hangup", "rtc_1", simulator=simulator, OPENAI_BASE_URL=url)
+    assert done.status == 3
+    assert "OPENAI_BASE_URL" in done.err
+
+
+def test_commands_and_options_are_completed() -> None:
+    done = realtime(_REALTIME_COMPLETE="complete_bash", COMP_WORDS="realtime web", COMP_CWORD="1")
+    assert done.out.split() == ["webhook"]
+
+
+def test_a_call_is_made_and_hung_up(simulator: Simulator, offer: Path, tmp_path: Path) -> None:
+    answer = tmp_path / "answer.sdp"
+    made = realtime(
+        "call", "create", offer, "--voice=cedar", "--answer", answer, "--json", simulator=simulator
+    )
+    call = simulator.calls[-1]
+    assert (made.status, made.json["call_id"], made.err) == (0, call.id, "")
+    assert "a=ice-pwd:***" in made.json["sdp_answer"]
+    assert "a=ice-pwd:***" not in answer.read_text()
+    assert call.session.config["audio"]["output"]["voice"] == "cedar"
+    done = realtime("call", "hangup", call.id, simulator=simulator)
+    assert (done.status, done.out) == (0, f"call_id\t{call.id}\nstatus\thung up\n")
+
+
+def test_the_offer_comes_and_the_answer_goes_through_pipes(simulator: Simulator) -> None:
+    done = realtime("call", "create", "-", "--answer=-", simulator=simulator, stdin=sample_offer())
+    assert done.status == 0
+    assert done.out.startswith("v=0\r\n")
+    assert simulator.calls[-1].id in done.err
+
+
+def test_a_phone_call_is_accepted_referred_and_rejected(simulator: Simulator, ringing: str) -> None:
+    done = realtime("call", "accept", ringing, "--instructions=Be brief.", "--json", simulator=simulator)
+    assert done.json == {"call_id": ringing, "status": "accepted"}
+    assert realtime("call", "refer", ringing, "tel:+14155550123", simulator=simulator).status == 0
+    done = realtime("call", "reject", "rtc_gone", "--status=486", simulator=simulator)
+    assert done.status == 1
+    assert "hint: " in done.err
+
+
+def test_a_secret_is_masked_unless_it_is_asked_for(simulator: Simulator) -> None:
+    assert realtime("secret", "create", "--json", simulator=simulator).json["value"] == "ek_***"
+    session = json.dumps(
+        {"type": "transcription", "audio": {"input": {"transcription": {"model": "whisper-1"}}}}
+    )
+    done = realtime(
+        "secret", "create", "--reveal", "--json", "--session=-", simulator=simulator, stdin=session
+    )
+    assert done.json["value"].startswith("ek_")
+    assert "***" not in done.json["value"]
+    assert isinstance(done.json["expires_at"], int)
+
+
+def test_all_problems_of_a_session_are_listed() -> None:
+    session = json.dumps(
+        {"type": "realtime", "modalities": ["text"], "audio": {"output": {"speed": 9}}, "bogus": 1}
+    )
+    done = realtime("session", "check", "-", "--json", stdin=session)
+    assert done.status == 1
+    assert [row["field"] for row in done.json] == ["modalities", "audio.output.speed"]
+    right = realtime("session", "check", "-", "--json", stdin='{"type": "realtime", "model": "gpt-realtime"}')
+    assert (right.status, right.json) == (0, [])
+
+
+def test_what_nobody_knows_in_a_session_is_a_warning() -> None:
+    session = '{"type": "realtime", "model": "gpt-realtime", "instrctions": "Be brief."}'
+    done = realtime("session", "check", "-", stdin=session)
+    assert done.status == 0
+    assert done.out.startswith("warning\t\t")
+    assert "instructions" in done.out
+    assert realtime("session", "check", "-", "--strict", stdin=session).status == 1
+
+
+def test_an_offer_is_checked_and_repaired(tmp_path: Path) -> None:
+    broken = tmp_path / "offer.sdp"
+    broken.write_bytes(sample_offer().replace("\r\n", "\n").strip().encode())
+    done = realtime("sdp", "check", broken, "--json")
+    assert done.status == 1
+    assert [row["code"] for row in done.json] == ["lf_line_ends", "no_final_crlf"]
+    assert realtime("sdp", "repair", broken).out == sample_offer()
+    assert realtime("sdp", "repair", "--in-place", broken).err.endswith("repaired\n")
+    assert broken.read_bytes() == sample_offer().encode()
+    assert realtime("sdp", "check", "-", stdin=broken.read_bytes()).status == 0
+
+
+def test_a_terminal_gets_a_table_and_colour_unless_it_wants_none(tmp_path: Path) -> None:
+    broken = tmp_path / "offer.sdp"
+    broken.write_bytes(b"v=0\r\n")
+    with terminal("sdp", "check", broken) as shown:
+        assert shown.wait() == 1
+    assert "problem" in shown.shown  # the head of a table
+    assert "\x1b[" in shown.shown
+    with terminal("sdp", "check", broken, NO_COLOR="1") as shown:
+        assert shown.wait() == 1
+    assert "\x1b[3" not in shown.shown
+    assert "\t" not in shown.shown
+
+
+def test_a_webhook_is_signed_and_verified(simulator: Simulator, tmp_path: Path) -> None:
+    body = tmp_path / "body.json"
+    body.write_text('{"type": "realtime.call.incoming", "data": {"call_id": "rtc_1"}}')
+    signed = realtime("webhook", "sign", body, "--id=wh_1", simulator=simulator)
+    headers = tmp_path / "headers"
+    headers.write_text(signed.out)
+    done = realtime("webhook", "verify", body, "--headers", headers, "--json", simulator=simulator)
+    assert done.status == 0
+    assert (done.json["genuine"], done.json["call_id"]) == (True, "rtc_1")
+    body.write_text("{}")
+    done = realtime("webhook", "verify", body, "--headers", headers, simulator=simulator)
+    assert done.status == 1
+    assert "no webhook signature fits" in done.err
+
+
+def test_a_made_up_webhook_is_sent_and_genuine(simulator: Simulator) -> None:
+    came: list[object] = []
+
+    class App(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            came.append(webhooks.unwrap(body, self.headers, simulator.webhook_secret))
+            self.send_response(200 if len(came) == 1 else 503)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), App) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/hook"
+        done = realtime("webhook", "send", url, "--call-id=rtc_7", "--json", simulator=simulator)
+        assert (done.status, done.json["status"]) == (0, 200)
+        assert came[0].data.call_id == "rtc_7"  # type: ignore[attr-defined]
+        assert realtime("webhook", "send", url, simulator=simulator).status == 1
+        server.shutdown()
+    assert realtime("webhook", "send", url, simulator=simulator).status == 3
+
+
+def test_ctrl_c_ends_a_command_with_its_status_and_no_traceback(simulator: Simulator) -> None:
+    came, over = threading.Event(), threading.Event()
+
+    class App(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            came.set()
+            over.wait(60)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), App) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with terminal(
+            "webhook", "send", f"http://127.0.0.1:{server.server_port}/", simulator=simulator
+        ) as shown:
+            assert came.wait(60)
+            shown.type("\x03")
+            assert shown.wait() == 130
+        over.set()
+        server.shutdown()
+    assert "Traceback" not in shown.shown
+
+
+def test_what_is_heard_shows_as_it_comes_on_a_terminal(simulator: Simulator) -> None:
+    simulator.on_speech(lambda heard: "When is breakfast?")
+    with terminal("transcribe", QUESTION, simulator=simulator) as shown:
+        shown.wait_for("When is breakfast?\r\n")
+        assert shown.wait() == 0
+
+
+def test_speech_is_written_down(simulator: Simulator) -> None:
+    simulator.on_speech(lambda heard: f"{heard.seconds:.0f} seconds about breakfast")
+    done = realtime("transcribe", QUESTION, simulator=simulator)
+    assert (done.status, done.out, done.err) == (0, "2 seconds about breakfast\n", "")
+    done = realtime("transcribe", QUESTION, "-", "--json", simulator=simulator, stdin=QUESTION.read_bytes())
+    assert [line["file"] for line in done.lines] == [str(QUESTION), "-"]
+    assert {line["text"] for line in done.lines} == {"2 seconds about breakfast"}
+    assert realtime("transcribe", "-", simulator=simulator, stdin=b"RIFF").status == 1
+
+
+def test_speech_is_written_down_without_a_key() -> None:
+    assert "seconds of speech" in realtime("transcribe", "--simulator", QUESTION).out
+
+
+def test_the_set_up_is_looked_at(simulator: Simulator) -> None:
+    done = realtime("doctor", "--json", simulator=simulator)
+    assert done.status == 0
+    assert of(done.json, name="OPENAI_API_KEY")["state"] == "ok"
+    assert "accepts the key" in of(done.json, name=simulator.base_url)["detail"]
+    assert simulator.api_key not in done.out
+    assert simulator.webhook_secret not in done.out
+
+
+def test_what_is_missing_in_the_set_up_is_named() -> None:
+    done = realtime("doctor", OPENAI_BASE_URL="http://127.0.0.1:9/v1", OPENAI_WEBHOOK_SECRET="whsec_!")
+    assert done.status == 1
+    failed = [line.split()[1] for line in done.out.splitlines() if line.startswith("✗")]
+    assert failed == ["OPENAI_API_KEY", "OPENAI_WEBHOOK_SECRET", "http://127.0.0.1:9/v1"]
+    assert "export OPENAI_API_KEY=" in done.out

@@ -1,0 +1,153 @@
+"""`realtime talk`: typed, spoken, answered with tools, interrupted; in pipes and on a terminal."""
+
+from __future__ import annotations
+
+import wave
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from realtime_simulator import Simulator, call_tool, sequence
+from realtime_simulator.engine.turn import Pacing
+
+from tests.support.command import of, realtime, terminal
+from tests.support.paths import QUESTION
+
+LONG = " ".join(["and so on"] * 200)
+CTRL_C, CTRL_D = "\x03", "\x04"
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[Simulator]:
+    with Simulator() as running:
+        running.on_response(LONG, match="story")
+        yield running
+
+
+def test_lines_are_answered_one_after_the_other(simulator: Simulator) -> None:
+    done = realtime("talk", simulator=simulator, stdin="Hello\n\nIs it late?")
+    assert (done.status, done.err) == (0, "")
+    assert done.out.splitlines() == [
+        "you: Hello",
+        "model: You said: Hello",
+        "you: Is it late?",
+        "model: You said: Is it late?",
+    ]
+    assert simulator.sessions[-1].config["output_modalities"] == ["text"]
+
+
+def test_what_is_said_can_stand_in_the_command() -> None:
+    done = realtime("talk", "--simulator", "--json", "Hello")
+    assert done.lines == [
+        {"role": "user", "text": "Hello"},
+        {"role": "assistant", "text": "You said: Hello", "status": "completed"},
+    ]
+
+
+def test_files_work_without_devices(simulator: Simulator, tmp_path: Path) -> None:
+    simulator.on_speech(lambda heard: "When is breakfast?")
+    reply = tmp_path / "reply.wav"
+    done = realtime(
+        "talk",
+        *("--audio-in", QUESTION, "--audio-out", reply, "--record", tmp_path / "both.wav"),
+        *("--voice=cedar", "--json"),
+        simulator=simulator,
+    )
+    assert done.status == 0, done.err
+    assert of(done.lines, role="user")["text"] == "When is breakfast?"
+    assert of(done.lines, role="assistant")["text"] == "You said: When is breakfast?"
+    with wave.open(str(reply)) as file:
+        assert file.getframerate() == 24000
+        assert file.getnframes() > 12000
+    with wave.open(str(tmp_path / "both.wav")) as file:
+        assert file.getnchannels() == 2
+    assert len((tmp_path / "both.jsonl").read_text().splitlines()) == 2
+    config = simulator.sessions[-1].config
+    assert config["output_modalities"] == ["audio"]
+    assert config["audio"]["output"]["voice"] == "cedar"
+
+
+def test_tools_of_a_module_in_the_folder_are_run(simulator: Simulator, tmp_path: Path) -> None:
+    (tmp_path / "hotel.py").write_text(
+        "def book(nights: int) -> str:\n"
+        '    """Book a room.\n\n    Args:\n        nights: How many.\n    """\n'
+        '    return f"room 7 for {nights} nights"\n\n\ntoolbox = [book]\n'
+    )
+    simulator.on_response(sequence(call_tool("book", {"nights": 2}), "It is booked."), match="two nights")
+    arguments = ("talk", "--tools", "hotel:toolbox", "Book two nights")
+    done = realtime(*arguments, simulator=simulator, cwd=tmp_path)
+    assert done.status == 0, done.err
+    assert done.out.splitlines()[1:] == [
+        'tool: book({"nights": 2})',
+        'output: "room 7 for 2 nights"',
+        "model: It is booked.",
+    ]
+    for wrong in ("hotel", "motel:toolbox", "hotel:tools"):
+        done = realtime("talk", "--tools", wrong, "Hello", simulator=simulator, cwd=tmp_path)
+        assert (done.status, done.out) == (2, "")
+        assert done.err.startswith("realtime: --tools: ")
+
+
+def test_ctrl_c_interrupts_an_answer_and_then_ends(simulator: Simulator, tmp_path: Path) -> None:
+    simulator.pace(Pacing(speed=1.0))
+    with terminal("talk", "--audio-out", tmp_path / "reply.wav", simulator=simulator) as shown:
+        shown.wait_for("you: ")
+        shown.type("Tell me a story\r")
+        shown.wait_for("model: ")
+        shown.wait_for("and so on")
+        shown.type(CTRL_C)
+        shown.wait_for("interrupted")
+        shown.wait_for("you: ")
+        shown.type("Thanks\r")
+        shown.wait_for("You said:")
+        shown.wait_for("you: ")
+        shown.type(CTRL_C)
+        assert shown.wait() == 0
+    simulator.pace(Pacing())
+    assert "Traceback" not in shown.shown
+    received = simulator.sessions[-1].received
+    assert [event["type"] for event in received].count("response.cancel") == 1
+    assert [event for event in received if event["type"] == "conversation.item.truncate"]
+
+
+def test_ctrl_d_ends(simulator: Simulator) -> None:
+    with terminal("talk", simulator=simulator) as shown:
+        shown.wait_for("you: ")
+        shown.type("Hello\r")
+        shown.wait_for("You said: Hello")
+        shown.wait_for("you: ")
+        shown.type(CTRL_D)
+        assert shown.wait() == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (["--audio-in=gone.wav"], 1, "gone.wav"),
+        (["--audio-in=mic"], 2, "realtime-ext[devices]"),
+        (["--audio-in=mic", "--audio-in=a.wav"], 2, "either"),
+        (["--session=-"], 1, "no JSON"),
+        (["--model=no-such-model", "Hello"], 1, "no-such-model"),
+    ],
+)
+def test_what_goes_wrong_is_one_line(
+    arguments: list[str], status: int, message: str, simulator: Simulator, tmp_path: Path
+) -> None:
+    (tmp_path / "sounddevice.py").write_text(
+        "raise ModuleNotFoundError('no sounddevice', name='sounddevice')"
+    )
+    done = realtime("talk", *arguments, simulator=simulator, cwd=tmp_path)
+    assert done.status == status, done.err
+    assert message in done.err
+    assert len(done.err.splitlines()) <= 2
+    assert "Traceback" not in done.err
+
+
+def test_a_server_that_goes_away_ends_the_talk() -> None:
+    with Simulator() as brief, terminal("talk", simulator=brief) as shown:
+        shown.wait_for("you: ")
+        shown.type("Hello\r")
+        shown.wait_for("You said: Hello")
+        brief.close()
+        assert shown.wait() == 1
+    assert "realtime: the connection closed" in shown.shown

@@ -1,0 +1,113 @@
+"""What a server or a model sends costs work in proportion to its size, however it is made up."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import pytest
+
+from realtime_ext.connection.state import ConnectionState, Role, read_message
+from realtime_ext.http.retry import parse_retry_after
+from realtime_ext.schema import Place, check
+from tests.support.effort import count_calls
+
+Events = Iterator[dict[str, Any]]
+
+
+def item(number: int | str) -> dict[str, Any]:
+    return {"id": f"item_{number}", "type": "message", "role": "user", "content": []}
+
+
+def added(number: int | str, previous: int | str | None) -> dict[str, Any]:
+    before = None if previous is None else f"item_{previous}"
+    return {"type": "conversation.item.added", "previous_item_id": before, "item": item(number)}
+
+
+def joined(n: int) -> Events:
+    """Rows of items that are put together from the end, each time behind an item that has come."""
+    for number in range(n):
+        yield added(f"early_{number}", number)
+    for number in range(n, 0, -1):
+        yield added(number, number - 1)
+
+
+def responses(n: int) -> Events:
+    for number in range(n):
+        ids = {"response_id": f"resp_{number}", "item_id": f"item_{number}"}
+        yield {"type": "response.created", "response": {"id": f"resp_{number}", "status": "in_progress"}}
+        yield {"type": "response.output_audio.delta", **ids, "content_index": 0, "delta": "AAAA"}
+        done = {"id": f"resp_{number}", "status": "completed", "output": [item(number)]}
+        yield {"type": "response.done", "response": done}
+
+
+def deltas(n: int) -> Events:
+    yield {"type": "response.created", "response": {"id": "resp_1", "status": "in_progress"}}
+    for number in range(n):
+        ids = {"response_id": "resp_1", "item_id": f"item_{number % 7}", "output_index": 0}
+        yield {"type": "response.output_text.delta", **ids, "content_index": 0, "delta": "some words "}
+
+
+SESSIONS: dict[str, Callable[[int], Events]] = {
+    "items one behind the other": lambda n: (added(i, i - 1 if i else None) for i in range(n)),
+    "items that follow nothing": lambda n: (added(i, None) for i in range(n)),
+    "items from the last to the first": lambda n: (added(i, i - 1) for i in range(n, 0, -1)),
+    "items behind the same one": lambda n: (added(i, 0) for i in range(1, n)),
+    "rows of items that are joined": joined,
+    "responses that nobody plays": responses,
+    "pieces in one turn": deltas,
+    "errors": lambda n: ({"type": "error", "error": {"type": "x", "message": str(i)}} for i in range(n)),
+}
+
+
+def go_on(state: ConnectionState, messages: list[bytes], *, asks: bool) -> None:
+    if asks:
+        stream = state.open_turn()
+        for out in state.turn_request(stream, None, None):
+            state.sending(out, stream)
+    for message in messages:
+        state.apply(*read_message(message, state.size_of))
+        state.take()
+    assert len(state.items) <= len(messages)
+
+
+@pytest.mark.parametrize("asks", [False, True], ids=["", "in a turn"])
+@pytest.mark.parametrize("shape", SESSIONS)
+def test_a_session_of_twice_the_length_is_twice_the_work(shape: str, asks: bool) -> None:
+    effort = []
+    for n in (400, 800):
+        messages = [
+            json.dumps({"event_id": f"e{i}", **event}).encode() for i, event in enumerate(SESSIONS[shape](n))
+        ]
+        state = ConnectionState(Role(model="m"), id_prefix="x", max_queue_bytes=2**30)
+        effort.append(count_calls(partial(go_on, state, messages, asks=asks)))
+    assert effort[1] < 2.2 * effort[0]
+
+
+def shared(n: int) -> dict[str, Any]:
+    """Unions of the same union, n deep."""
+    levels = {f"l{i}": {"anyOf": [{"$ref": f"#/$defs/l{i + 1}"}] * 2} for i in range(n)}
+    return {"$ref": "#/$defs/l0", "$defs": {**levels, f"l{n}": {"type": "integer"}}}
+
+
+@pytest.mark.parametrize(
+    ("n", "value_of", "schema_of"),
+    [
+        (200, lambda n: [[i] for i in range(n)], lambda n: {"type": "array", "uniqueItems": True}),
+        (200, lambda n: [{"a": i} for i in range(n)], lambda n: {"type": "array", "uniqueItems": True}),
+        (10, lambda n: "x", shared),
+    ],
+    ids=["lists without repetition", "objects without repetition", "unions that share members"],
+)
+def test_a_check_of_twice_the_size_is_twice_the_work(
+    n: int, value_of: Callable[[int], Any], schema_of: Callable[[int], Any]
+) -> None:
+    few, many = (count_calls(partial(check, Place(schema_of(m)), value_of(m))) for m in (n, 2 * n))
+    assert many < 2.2 * few
+
+
+@pytest.mark.parametrize("text", ["9" * 100_000, "Mon, " + "1" * 100_000, "Mon, " + "1:" * 50_000])
+def test_a_retry_after_of_many_digits_costs_nothing(text: str) -> None:
+    assert count_calls(partial(parse_retry_after, text, lambda: 0.0)) < 20

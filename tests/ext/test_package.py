@@ -1,0 +1,74 @@
+"""The package's front door: its names, and what loading them costs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tomllib
+
+import pytest
+
+import realtime_ext
+from tests.support.paths import ROOT
+
+HEAVY = {
+    *("aiortc", "av", "httpx", "jsonschema_rs", "matplotlib", "msgspec", "numpy", "pydantic", "realtime_api"),
+    *("rich", "soxr", "starlette", "typer", "uvicorn", "websockets", "yaml"),
+}
+
+
+def loaded_by(code: str) -> set[str]:
+    """Run code in an interpreter of its own and tell which of the heavy packages it loaded."""
+    script = f"{code}\nimport sys\nprint(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True, cwd=ROOT
+    )
+    return HEAVY & set(done.stdout.split())
+
+
+def test_all_is_sorted_and_every_name_loads() -> None:
+    assert realtime_ext.__all__ == sorted(realtime_ext.__all__)
+    assert len(set(realtime_ext.__all__)) == len(realtime_ext.__all__)
+    missing = [name for name in realtime_ext.__all__ if getattr(realtime_ext, name, None) is None]
+    assert missing == []
+    assert set(realtime_ext.__all__) <= set(dir(realtime_ext))
+
+
+def test_all_holds_every_error() -> None:
+    assert set(realtime_ext.errors.__all__) <= set(realtime_ext.__all__)
+
+
+def test_a_misspelt_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'RealtimeClinet'"):
+        _ = realtime_ext.RealtimeClinet  # type: ignore[attr-defined]
+
+
+def test_importing_loads_nothing_heavy() -> None:
+    assert loaded_by("import realtime_ext") == set()
+
+
+@pytest.mark.parametrize("client", ["RealtimeClient", "AsyncRealtimeClient"])
+def test_making_a_client_loads_nothing_heavy(client: str) -> None:
+    assert loaded_by(f"from realtime_ext import {client}\nclient = {client}(api_key='k')") == set()
+
+
+@pytest.mark.slow
+def test_type_checkers_see_every_name_and_reject_a_misspelt_one() -> None:
+    names = ", ".join(realtime_ext.__all__)
+    code = f"from realtime_ext import {names}\nfrom realtime_ext import RealtimeClinet\n"
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--config-file=", "--strict", "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "MYPYPATH": "generated"},
+    )
+    errors = [line for line in done.stdout.splitlines() if "error:" in line]
+    assert len(errors) == 1, done.stdout + done.stderr
+    assert 'has no attribute "RealtimeClinet"' in errors[0]
+
+
+def test_the_version_is_the_project_s() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert realtime_ext.__version__ == project["version"]

@@ -1,0 +1,209 @@
+"""The recorder: where sound goes in the stereo file, what an interruption cuts, what the transcript has."""
+
+from __future__ import annotations
+
+import base64
+import json
+import wave
+from array import array
+from pathlib import Path
+from typing import Any
+
+import pytest
+from realtime_simulator import Simulator, call_tool, sequence
+from realtime_simulator.engine.turn import Pacing
+
+from realtime_ext import RealtimeClient, SessionBuilder, audio
+from realtime_ext.events import parse_event
+from realtime_ext.recorder import RATE, Recorder
+from tests.support.paths import QUESTION
+
+
+def loud(seconds: float, level: int = 1000, rate: int = RATE) -> bytes:
+    return array("h", [level] * int(seconds * rate)).tobytes()
+
+
+def sides(path: Path) -> tuple[array[int], array[int]]:
+    with wave.open(str(path)) as file:
+        assert (file.getnchannels(), file.getsampwidth(), file.getframerate()) == (2, 2, RATE)
+        samples = array("h", file.readframes(file.getnframes()))
+    return samples[0::2], samples[1::2]
+
+
+def at(side: array[int], seconds: float) -> int:
+    return side[int(seconds * RATE)]
+
+
+class Tape:
+    """A recorder whose events have their times."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "call.wav"
+        self.recorder = Recorder(self.path)
+        self._began = self.recorder.began_ns
+
+    def event(self, seconds: float, kind: str, direction: str = "in", **fields: Any) -> None:
+        event = parse_event({"type": kind, "event_id": "event_1", **fields})
+        self.recorder(direction, event, self._began + int(seconds * 1e9))
+
+    def say(self, seconds: float, pcm: bytes) -> None:
+        text = base64.b64encode(pcm).decode()
+        self.event(seconds, "input_audio_buffer.append", "out", audio=text)
+
+    def answer(self, seconds: float, pcm: bytes, item_id: str = "item_1") -> None:
+        place = {"response_id": "resp_1", "output_index": 0, "content_index": 0}
+        text = base64.b64encode(pcm).decode()
+        self.event(seconds, "response.output_audio.delta", item_id=item_id, delta=text, **place)
+
+    def cut(self, seconds: float, heard_ms: int, item_id: str = "item_1") -> None:
+        fields = {"item_id": item_id, "content_index": 0, "audio_end_ms": heard_ms}
+        self.event(seconds, "conversation.item.truncated", **fields)
+
+    def close(self) -> tuple[array[int], array[int]]:
+        self.recorder.close()
+        return sides(self.path)
+
+
+def test_the_user_is_left_and_the_model_right_each_at_its_time(tmp_path: Path) -> None:
+    tape = Tape(tmp_path)
+    tape.say(1.0, loud(0.5))
+    tape.answer(2.0, loud(0.5, 2000))
+    left, right = tape.close()
+    assert [at(left, t) for t in (0.9, 1.1, 1.4, 1.6)] == [0, 1000, 1000, 0]
+    assert [at(right, t) for t in (1.9, 2.1, 2.4)] == [0, 2000, 2000]
+    assert len(left) == len(right) == 2.5 * RATE
+
+
+def test_what_comes_faster_than_it_is_heard_is_put_behind_what_came_before(tmp_path: Path) -> None:
+    tape = Tape(tmp_path)
+    for number in range(10):
+        tape.answer(0.0, loud(1.0, 100 * (number + 1)))
+    _, right = tape.close()
+    assert [at(right, second + 0.5) for second in range(10)] == [100 * (n + 1) for n in range(10)]
+
+
+def test_what_an_interruption_cuts_was_not_heard(tmp_path: Path) -> None:
+    tape = Tape(tmp_path)
+    tape.answer(0.0, loud(4.0))
+    tape.answer(0.0, loud(4.0))
+    tape.cut(1.5, heard_ms=1400)
+    tape.answer(3.0, loud(1.0, 3000), "item_2")
+    _, right = tape.close()
+    assert [at(right, t) for t in (1.3, 1.5, 2.9, 3.1, 3.9)] == [1000, 0, 0, 3000, 3000]
+    assert len(right) == 4 * RATE
+
+
+def test_an_interruption_that_cuts_amid_other_audio_leaves_silence_there(tmp_path: Path) -> None:
+    tape = Tape(tmp_path)
+    tape.answer(0.0, loud(2.0))
+    tape.answer(0.0, loud(2.0, 3000), "item_2")
+    tape.cut(1.0, heard_ms=1000)
+    _, right = tape.close()
+    assert [at(right, t) for t in (0.9, 1.1, 1.9, 2.1, 3.9)] == [1000, 0, 0, 3000, 3000]
+
+
+def test_a_long_conversation_is_written_as_it_goes(tmp_path: Path) -> None:
+    tape = Tape(tmp_path)
+    for second in range(0, 600, 10):
+        tape.say(second, loud(1.0))
+    assert tape.path.stat().st_size > 500 * RATE * 4
+    left, _ = tape.close()
+    assert [at(left, t) for t in (0.5, 5, 300.5, 305, 590.5)] == [1000, 0, 1000, 0, 1000]
+
+
+@pytest.mark.parametrize("form", ["pcmu", "pcma"])
+def test_a_telephones_sound_has_its_length_and_level(form: str, tmp_path: Path) -> None:
+    tape = Tape(tmp_path)
+    audio_of = {
+        "input": {"format": {"type": f"audio/{form}"}},
+        "output": {"format": {"type": f"audio/{form}"}},
+    }
+    session = {
+        "type": "realtime",
+        "object": "realtime.session",
+        "id": "sess_1",
+        "model": "m",
+        "audio": audio_of,
+    }
+    tape.event(0.0, "session.created", session=session)
+    pressed = audio.pcm16_to_pcmu if form == "pcmu" else audio.pcm16_to_pcma
+    tape.say(0.0, pressed(loud(1.0, 8000, rate=8000)))
+    left, _ = tape.close()
+    assert len(left) == RATE
+    assert abs(left[RATE // 2] - 8000) < 300
+
+
+def test_sound_beside_the_events_is_recorded_too(tmp_path: Path) -> None:
+    with Recorder(tmp_path / "call.wav") as recorder:
+        recorder.said(loud(0.2))
+        recorder.heard(loud(0.2, 2000))
+    recorder.said(loud(0.2))  # closed: no harm
+    left, right = sides(tmp_path / "call.wav")
+    assert (max(left), max(right)) == (1000, 2000)
+
+
+def test_a_file_is_needed(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="name a WAV file"):
+        Recorder(None)
+    with Recorder(None, tmp_path / "words.jsonl"):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["words.jsonl"]
+
+
+def test_a_conversation_is_recorded_and_its_transcript_is_the_connections(tmp_path: Path) -> None:
+    def book(nights: int) -> str:
+        """Book a room.
+
+        Args:
+            nights: How many.
+        """
+        return f"room 7 for {nights} nights"
+
+    session = SessionBuilder("gpt-realtime").transcribe("whisper-1").push_to_talk()
+    with Simulator() as simulator, Recorder(tmp_path / "call.wav") as recorder:
+        simulator.on_speech(lambda heard: "Two nights, please.")
+        simulator.on_response(sequence(call_tool("book", {"nights": 2}), "It is booked."), match="nights")
+        client = RealtimeClient(simulator.api_key, base_url=simulator.base_url)
+        with client, client.connect(session, tools=[book], observer=recorder) as connection:
+            connection.ask("Hello")
+            connection.append_audio(audio.read_wav(QUESTION))
+            with connection.expect("conversation.item.input_audio_transcription.completed") as heard:
+                connection.commit_audio()
+            heard.wait()
+            connection.ask()
+            said = [(line.role, line.text, line.is_interrupted) for line in connection.transcript]
+    assert said == [
+        ("user", "Hello", False),
+        ("assistant", "You said: Hello", False),
+        ("user", "Two nights, please.", False),
+        ("assistant", "It is booked.", False),
+    ]
+    lines = [json.loads(line) for line in (tmp_path / "call.jsonl").read_text().splitlines()]
+    assert [(line["role"], line["text"]) for line in lines] == [
+        *[(role, text) for role, text, _ in said[:3]],
+        ("tool", '{"nights": 2}'),
+        ("tool", '"room 7 for 2 nights"'),
+        ("assistant", "It is booked."),
+    ]
+    assert lines[3]["name"] == "book"
+    assert lines[3]["call_id"] == lines[4]["call_id"]
+    left, right = sides(tmp_path / "call.wav")
+    assert max(left) > 1000
+    assert max(right) > 1000
+
+
+def test_the_transcript_has_of_an_interrupted_answer_what_was_heard(tmp_path: Path) -> None:
+    with Simulator(pacing=Pacing()) as simulator:
+        simulator.on_response("one two three four five six seven eight nine ten")
+        client = RealtimeClient(simulator.api_key, base_url=simulator.base_url)
+        with client, client.connect("gpt-realtime") as connection:
+            turn = connection.ask("Count")
+            whole = audio.duration_ms(turn.audio)
+            connection.playback.played_ms(whole / 2)
+            with connection.expect("conversation.item.truncated") as cut:
+                connection.interrupt()
+            cut.wait()
+            line = connection.transcript[-1]
+    assert line.is_interrupted
+    assert line.text.startswith("one two")
+    assert "ten" not in line.text

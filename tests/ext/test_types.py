@@ -1,0 +1,316 @@
+"""The official package's names: all there, each meaning what it means there, and loaded on first use."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import json
+import os
+import subprocess
+import sys
+import types as python_types
+import typing
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+from realtime_api import events, models, params, schemas
+
+from realtime_ext import types
+from tests.support.newcomers import is_new
+from tests.support.paths import PEER_PYTHON, PEERS, ROOT
+
+PACKAGES = f"{ROOT}{os.pathsep}{ROOT / 'generated'}"
+ENVIRONMENT = os.environ | {"PYTHONPATH": PACKAGES, "MYPYPATH": PACKAGES}
+
+# As the official package's reference listed them in early 2026. It has dropped some of them since.
+NAMES = [
+    "AudioTranscription",
+    "ConversationCreatedEvent",
+    "ConversationItem",
+    "ConversationItemAdded",
+    "ConversationItemCreateEvent",
+    "ConversationItemCreatedEvent",
+    "ConversationItemDeleteEvent",
+    "ConversationItemDeletedEvent",
+    "ConversationItemDone",
+    "ConversationItemInputAudioTranscriptionCompletedEvent",
+    "ConversationItemInputAudioTranscriptionDeltaEvent",
+    "ConversationItemInputAudioTranscriptionFailedEvent",
+    "ConversationItemInputAudioTranscriptionSegment",
+    "ConversationItemRetrieveEvent",
+    "ConversationItemTruncateEvent",
+    "ConversationItemTruncatedEvent",
+    "ConversationItemWithReference",
+    "InputAudioBufferAppendEvent",
+    "InputAudioBufferClearEvent",
+    "InputAudioBufferClearedEvent",
+    "InputAudioBufferCommitEvent",
+    "InputAudioBufferCommittedEvent",
+    "InputAudioBufferDtmfEventReceivedEvent",
+    "InputAudioBufferSpeechStartedEvent",
+    "InputAudioBufferSpeechStoppedEvent",
+    "InputAudioBufferTimeoutTriggered",
+    "LogProbProperties",
+    "McpListToolsCompleted",
+    "McpListToolsFailed",
+    "McpListToolsInProgress",
+    "NoiseReductionType",
+    "OutputAudioBufferClearEvent",
+    "RateLimitsUpdatedEvent",
+    "RealtimeAudioConfig",
+    "RealtimeAudioConfigInput",
+    "RealtimeAudioConfigOutput",
+    "RealtimeAudioFormats",
+    "RealtimeAudioInputTurnDetection",
+    "RealtimeClientEvent",
+    "RealtimeConversationItemAssistantMessage",
+    "RealtimeConversationItemFunctionCall",
+    "RealtimeConversationItemFunctionCallOutput",
+    "RealtimeConversationItemSystemMessage",
+    "RealtimeConversationItemUserMessage",
+    "RealtimeError",
+    "RealtimeErrorEvent",
+    "RealtimeFunctionTool",
+    "RealtimeMcpApprovalRequest",
+    "RealtimeMcpApprovalResponse",
+    "RealtimeMcpListTools",
+    "RealtimeMcpProtocolError",
+    "RealtimeMcpToolCall",
+    "RealtimeMcpToolExecutionError",
+    "RealtimeMcphttpError",
+    "RealtimeResponse",
+    "RealtimeResponseCreateAudioOutput",
+    "RealtimeResponseCreateMcpTool",
+    "RealtimeResponseCreateParams",
+    "RealtimeResponseStatus",
+    "RealtimeResponseUsage",
+    "RealtimeResponseUsageInputTokenDetails",
+    "RealtimeResponseUsageOutputTokenDetails",
+    "RealtimeServerEvent",
+    "RealtimeSession",
+    "RealtimeSessionCreateRequest",
+    "RealtimeToolChoiceConfig",
+    "RealtimeToolsConfig",
+    "RealtimeToolsConfigUnion",
+    "RealtimeTracingConfig",
+    "RealtimeTranscriptionSessionAudio",
+    "RealtimeTranscriptionSessionAudioInput",
+    "RealtimeTranscriptionSessionAudioInputTurnDetection",
+    "RealtimeTranscriptionSessionCreateRequest",
+    "RealtimeTruncation",
+    "RealtimeTruncationRetentionRatio",
+    "ResponseAudioDeltaEvent",
+    "ResponseAudioDoneEvent",
+    "ResponseAudioTranscriptDeltaEvent",
+    "ResponseAudioTranscriptDoneEvent",
+    "ResponseCancelEvent",
+    "ResponseContentPartAddedEvent",
+    "ResponseContentPartDoneEvent",
+    "ResponseCreateEvent",
+    "ResponseCreatedEvent",
+    "ResponseDoneEvent",
+    "ResponseFunctionCallArgumentsDeltaEvent",
+    "ResponseFunctionCallArgumentsDoneEvent",
+    "ResponseMcpCallArgumentsDelta",
+    "ResponseMcpCallArgumentsDone",
+    "ResponseMcpCallCompleted",
+    "ResponseMcpCallFailed",
+    "ResponseMcpCallInProgress",
+    "ResponseOutputItemAddedEvent",
+    "ResponseOutputItemDoneEvent",
+    "ResponseTextDeltaEvent",
+    "ResponseTextDoneEvent",
+    "SessionCreatedEvent",
+    "SessionUpdateEvent",
+    "SessionUpdatedEvent",
+    "TranscriptionSessionUpdate",
+    "TranscriptionSessionUpdatedEvent",
+]
+
+# Of its client secrets.
+SECRETS = [
+    "RealtimeSessionClientSecret",
+    "RealtimeSessionCreateResponse",
+    "RealtimeTranscriptionSessionCreateResponse",
+    "RealtimeTranscriptionSessionTurnDetection",
+    "ClientSecretCreateResponse",
+]
+
+
+# What is in the union of server events beside the generated classes.
+LOCAL = ["Reconnected", "SessionExpiring", "UnknownEvent"]
+
+
+def parts_of(kind: Any) -> list[Any]:
+    """The classes, values and builtins that a class or a union of them comes down to."""
+    if typing.get_origin(kind) in (typing.Union, python_types.UnionType, typing.Annotated, list, dict):
+        return [part for argument in typing.get_args(kind) for part in parts_of(argument)]
+    return [kind]
+
+
+def test_the_list_has_101_names_and_5_for_client_secrets() -> None:
+    assert (len(set(NAMES)), len(set(SECRETS))) == (101, 5)
+
+
+@pytest.mark.parametrize("name", NAMES + SECRETS)
+def test_every_name_is_a_generated_class_or_a_union_of_them(name: str) -> None:
+    kind = getattr(types, name)
+    if inspect.isclass(kind) and typing.get_origin(kind) is None:
+        assert kind.__module__.startswith("realtime_api.")
+        assert attrs.has(kind)
+        return
+    for part in parts_of(kind):
+        assert (
+            typing.get_origin(part) is typing.Literal
+            or part in (str, int, None, type(None), Any)
+            or (attrs.has(part) and part.__module__.startswith("realtime_api."))
+        ), part
+
+
+def test_names_whose_meaning_changed_mean_what_they_mean_today() -> None:
+    assert types.RealtimeSessionCreateRequest is models.RealtimeSessionCreateRequestGA
+    assert types.RealtimeSessionCreateResponse is models.RealtimeSessionCreateResponseGA
+    transcription = (
+        types.RealtimeTranscriptionSessionCreateRequest,
+        types.RealtimeTranscriptionSessionCreateResponse,
+    )
+    assert transcription[0] is models.RealtimeTranscriptionSessionCreateRequestGA
+    assert transcription[1] is models.RealtimeTranscriptionSessionCreateResponseGA
+    assert types.RealtimeSession is models.RealtimeSession
+
+
+def test_events_and_items_are_the_classes_that_parsing_gives() -> None:
+    assert types.ResponseAudioDeltaEvent is models.RealtimeServerEventResponseAudioDelta
+    assert types.ResponseTextDoneEvent is models.RealtimeServerEventResponseTextDone
+    assert types.InputAudioBufferAppendEvent is models.RealtimeClientEventInputAudioBufferAppend
+    assert types.RealtimeErrorEvent is models.RealtimeServerEventError
+    assert types.RealtimeConversationItemUserMessage is models.RealtimeConversationItemMessageUser
+    assert types.RealtimeToolsConfig == list[models.RealtimeToolsConfigUnion]
+
+
+def test_checkers_see_the_same_names_as_the_run_time() -> None:
+    tree = ast.parse(inspect.getsource(types))
+    ifs = [
+        node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+    ]
+    own = {
+        alias.asname: (node.module, alias.name)
+        for node in ifs[0].body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+        if alias.asname and not alias.asname.startswith("_")
+    }
+    official = {
+        ast.unparse(node.targets[0]): ast.unparse(node.value)
+        for node in ifs[0].body
+        if isinstance(node, ast.Assign)
+    }
+    new = [
+        name
+        for name in types.__all__
+        if (base := name.removesuffix("Param")) in models.__all__
+        and is_new(schemas.get(base).get("description"))
+    ]
+    assert sorted([*own, *official, *new]) == types.__all__ == dir(types)
+    for name, value in official.items():
+        expected = eval(value, {"_models": models, "_params": params})
+        assert getattr(types, name) == expected, name
+    for name, (module, imported) in own.items():
+        where = importlib.import_module(f"realtime_ext.{module}" if module == "events" else str(module))
+        assert name == imported and getattr(types, name) is getattr(where, name), name
+
+
+def test_every_class_has_the_name_that_reprs_show_and_every_sent_one_a_typed_dict() -> None:
+    tables = (getattr(events, name) for name in events.__all__ if name.isupper())
+    for kind in {kind for table in tables for kind in table.values()}:
+        assert getattr(types, kind.__name__) is kind
+    assert types.SessionUpdateEventParam is params.RealtimeClientEventSessionUpdateParam
+    assert types.RealtimeSessionCreateRequestParam is params.RealtimeSessionCreateRequestGAParam
+    assert types.RealtimeToolsConfigParam == list[params.RealtimeToolsConfigUnionParam]
+    assert params.RealtimeFunctionToolParam.__required_keys__ == frozenset()
+    assert params.RealtimeSessionCreateRequestGAParam.__required_keys__ == {"type"}
+
+
+def test_a_misspelt_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="ResponseAudioDeltaEvnt"):
+        types.ResponseAudioDeltaEvnt  # type: ignore[attr-defined]  # noqa: B018
+
+
+def test_one_name_loads_one_class() -> None:
+    code = (
+        "import sys; from realtime_ext import types; types.ResponseAudioDeltaEvent; "
+        "print(sum(m.startswith('realtime_api.models.') for m in sys.modules))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=ENVIRONMENT
+    )
+    assert run.stdout.strip() == "1"
+
+
+@pytest.mark.slow
+def test_a_type_checker_exhausts_the_unions_and_rejects_a_misspelt_name(tmp_path: Path) -> None:
+    for union, tables in (
+        ("ServerEvent", (events.SERVER_EVENTS, events.TRANSLATION_SERVER_EVENTS)),
+        ("ClientEvent", (events.CLIENT_EVENTS, events.TRANSLATION_CLIENT_EVENTS)),
+    ):
+        names = sorted({cls.__name__ for table in tables for cls in table.values()})
+        classes = [f"models.{name}" for name in names] + LOCAL * (union == "ServerEvent")
+        for left_out in ([], [classes[-1]]):
+            checked = ", ".join(cls for cls in classes if cls not in left_out)
+            errors = check(
+                tmp_path,
+                "from typing import assert_never",
+                "from realtime_api import models",
+                f"from realtime_ext.events import {', '.join([union, *LOCAL])}",
+                f"def exhaust(event: {union}) -> None:",
+                f"    if not isinstance(event, ({checked})):",
+                "        assert_never(event)",
+            )
+            assert ("arg-type" in errors) == bool(left_out), errors
+    assert check(tmp_path, "from realtime_ext import types", "x: types.ResponseDoneEvent") == ""
+    misspelt = check(tmp_path, "from realtime_ext import types", "x: types.ResponseDoneEvnt")
+    assert "name-defined" in misspelt
+
+
+def check(folder: Path, *code: str) -> str:
+    """What mypy, in strict mode, says of a module."""
+    (folder / "checked.py").write_text("\n".join(code) + "\n")
+    run = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--cache-dir", folder / "cache", folder / "checked.py"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        env=ENVIRONMENT,
+    )
+    assert run.returncode in (0, 1), run.stdout + run.stderr
+    return run.stdout if run.returncode else ""
+
+
+@pytest.mark.slow
+def test_each_class_has_the_type_and_the_fields_that_the_official_one_has() -> None:
+    if not PEER_PYTHON.exists():
+        pytest.fail("build/peers is missing: run `make peers` first")
+    run = subprocess.run(
+        [PEER_PYTHON, PEERS / "realtime_types.py"],
+        input=json.dumps(NAMES + SECRETS),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert run.returncode == 0, run.stderr
+    described = json.loads(run.stdout)
+    assert len(described) > 90
+    for name, theirs in described.items():
+        ours = getattr(types, name)
+        assert attrs.has(ours) == (theirs is not None), name
+        if theirs is None:
+            continue
+        fields = attrs.fields_dict(ours)
+        assert set(theirs["fields"]) <= set(fields), name
+        if len(theirs["type"]) == 1:
+            assert fields["type"].default == theirs["type"][0], name

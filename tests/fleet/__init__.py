@@ -1,1 +1,0 @@
-"""Fleets of workers, in memory and on PostgreSQL."""

@@ -1,0 +1,319 @@
+"""Who may import whom: layers without cycles, the generated package alone, no extras by a mere import."""
+
+from __future__ import annotations
+
+import ast
+import graphlib
+import os
+import subprocess
+import sys
+from collections.abc import Container, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.paths import ROOT
+
+# A part is a module of realtime_ext, or a package with all that is in it; it imports only from its own layer
+# or from those below. Whoever adds one gives it its place here and in the table in CONTRIBUTING.md.
+LAYERS: tuple[frozenset[str], ...] = (
+    frozenset({"_json", "_version", "arguments", "errors", "schema", "secrets", "worker"}),
+    frozenset(
+        {
+            "accepted",
+            "audio",
+            "call",
+            "events",
+            "recorder",
+            "sdp",
+            "session",
+            "sip",
+            "tools",
+            "types",
+            "usage",
+            "webhooks",
+        }
+    ),
+    frozenset({"connection", "http"}),
+    frozenset({"client", "resources"}),
+    frozenset({"cli", "devices", "fleet", "testing"}),
+)
+MOST_FLOORS = 9  # in the longest chain of parts that import one another
+# The simulator judges the client, so it shares no code with it; only what uses it may import it.
+MAY_IMPORT_THE_SIMULATOR = frozenset({"cli", "testing"})
+PACKAGES = ("realtime_ext", "simulator/realtime_simulator")
+
+EXTRAS = [
+    "aioice",
+    "aiortc",
+    "av",
+    "fastapi",
+    "jsonschema_rs",
+    "matplotlib",
+    "numpy",
+    "procrastinate",
+    "psycopg",
+    "pydantic",
+    "rich",
+    "sounddevice",
+    "soxr",
+    "starlette",
+    "typer",
+    "uvicorn",
+    "yaml",
+]
+
+
+def modules(package: Path, name: str) -> dict[str, Path]:
+    """Every module below a package's folder, by its full name."""
+    found = {}
+    for path in package.rglob("*.py"):
+        parts = path.relative_to(package).with_suffix("").parts
+        parts = parts[:-1] if parts[-1] == "__init__" else parts
+        found[".".join((name, *parts))] = path
+    return found
+
+
+class Imports(ast.NodeVisitor):
+    """The imports of one module that happen when it runs; those for type checkers alone don't count."""
+
+    def __init__(self, name: str, is_package: bool, known: Container[str]) -> None:
+        self.known = known
+        self.package = name if is_package else name.rpartition(".")[0]
+        self.at_import: set[str] = set()
+        self.later: set[str] = set()
+        self._depth = 0
+
+    def visit_If(self, node: ast.If) -> None:
+        if "TYPE_CHECKING" not in ast.dump(node.test):
+            self.generic_visit(node)
+
+    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        self._depth += 1
+        self.generic_visit(node)
+        self._depth -= 1
+
+    visit_AsyncFunctionDef = visit_FunctionDef
+
+    def visit_Import(self, node: ast.Import) -> None:
+        self._add(*(alias.name for alias in node.names))
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        base = node.module or ""
+        if node.level:
+            above = self.package.split(".")[: len(self.package.split(".")) - node.level + 1]
+            base = ".".join([*above, *([base] if base else [])])
+        for alias in node.names:  # a module of the package `base`, or a name in the module `base`
+            whole = f"{base}.{alias.name}"
+            self._add(whole if whole in self.known else base)
+
+    def _add(self, *names: str) -> None:
+        (self.later if self._depth else self.at_import).update(names)
+
+
+def imports(package: Path, name: str) -> Iterator[tuple[str, Imports]]:
+    known = modules(package, name)
+    for module, path in known.items():
+        found = Imports(module, path.name == "__init__.py", known)
+        found.visit(ast.parse(path.read_text(encoding="utf-8")))
+        yield module, found
+
+
+def part_of(module: str) -> str | None:
+    """The part of realtime_ext that a module is in; None for other packages and for the package itself."""
+    names = module.split(".")
+    return names[1] if names[0] == "realtime_ext" and len(names) > 1 else None
+
+
+def layer_of(part: str) -> int:
+    return next(number for number, parts in enumerate(LAYERS) if part in parts)
+
+
+GRAPH = dict(imports(ROOT / "realtime_ext", "realtime_ext"))
+SIMULATOR = dict(imports(ROOT / "simulator" / "realtime_simulator", "realtime_simulator"))
+PARTS = {part for module in GRAPH if (part := part_of(module)) is not None}
+
+
+def edges_between_parts() -> dict[str, set[str]]:
+    """Which part imports which others, also inside functions."""
+    edges: dict[str, set[str]] = {part: set() for part in PARTS}
+    for module, found in GRAPH.items():
+        part = part_of(module)
+        if part is not None:
+            used = {part_of(name) for name in found.at_import | found.later}
+            edges[part] |= {str(name) for name in used & PARTS} - {part}
+    return edges
+
+
+def test_every_part_has_its_layer() -> None:
+    placed = frozenset().union(*LAYERS)
+    assert placed == PARTS, "each part has its place in LAYERS and in CONTRIBUTING.md's table"
+    assert sum(map(len, LAYERS)) == len(placed), "a part stands in two layers"
+
+
+@pytest.mark.parametrize("part", sorted(PARTS))
+def test_a_part_imports_only_its_own_layer_and_those_below(part: str) -> None:
+    upward = {
+        (module, used)
+        for module, found in GRAPH.items()
+        for used in found.at_import | found.later
+        if part_of(module) == part and (other := part_of(used)) in PARTS
+        if layer_of(str(other)) > layer_of(part)
+    }
+    assert not upward
+
+
+def test_nothing_inside_imports_the_package_itself() -> None:
+    itself = {
+        module
+        for module, found in (*GRAPH.items(), *SIMULATOR.items())
+        for used in found.at_import | found.later
+        if used == module.partition(".")[0]
+    }
+    assert not itself, "import from the part, so that the order of imports stays clear"
+
+
+def test_the_simulator_imports_nothing_of_the_client() -> None:
+    used = {name.partition(".")[0] for found in SIMULATOR.values() for name in found.at_import | found.later}
+    assert "realtime_ext" not in used
+    assert "realtime_api" in used
+
+
+def test_the_client_does_not_need_the_simulator() -> None:
+    using = {
+        part_of(module)
+        for module, found in GRAPH.items()
+        for name in found.at_import | found.later
+        if name.partition(".")[0] == "realtime_simulator"
+    }
+    assert using <= MAY_IMPORT_THE_SIMULATOR
+
+
+def test_no_two_modules_import_each_other() -> None:
+    for graph in (GRAPH, SIMULATOR):
+        edges = {
+            module: {used for used in found.at_import | found.later if used in graph and used != module}
+            for module, found in graph.items()
+        }
+        graphlib.TopologicalSorter(edges).prepare()
+
+
+def test_no_two_parts_import_each_other_and_no_chain_is_long() -> None:
+    floors: dict[str, int] = {}
+    edges = edges_between_parts()
+    for part in graphlib.TopologicalSorter(edges).static_order():
+        floors[part] = 1 + max((floors[used] for used in edges[part]), default=0)
+    assert max(floors.values()) <= MOST_FLOORS, floors
+
+
+def test_every_package_says_what_belongs_in_it() -> None:
+    silent = [
+        str(path.parent.relative_to(ROOT))
+        for package in PACKAGES
+        for path in (ROOT / package).rglob("__init__.py")
+        if not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    ]
+    assert not silent
+
+
+class Privacy(ast.NodeVisitor):
+    """The private names of others that a module uses: imports, and attributes that it doesn't define."""
+
+    def __init__(self, tree: ast.Module) -> None:
+        self.defined = {
+            name
+            for node in ast.walk(tree)
+            for name in (
+                [node.name]
+                if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+                else [node.attr]
+                if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)
+                else [node.id]
+                if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+                else [node.value]
+                if isinstance(node, ast.Constant) and isinstance(node.value, str)  # of __slots__
+                else []
+            )
+        }
+        self.used: set[tuple[int, str]] = set()
+        self.visit(tree)
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        if node.level and node.module is not None:  # `from . import _json` is a module of this package
+            self._add(node.lineno, *(alias.name for alias in node.names))
+
+    def visit_Attribute(self, node: ast.Attribute) -> None:
+        is_own = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
+        if not is_own and node.attr not in self.defined:
+            self._add(node.lineno, node.attr)
+        self.generic_visit(node)
+
+    def _add(self, line: int, *names: str) -> None:
+        self.used |= {(line, name) for name in names if name.startswith("_") and not name.endswith("__")}
+
+
+# What other packages keep private and still has to be used; each with its reason where it is used.
+FOREIGN = frozenset(
+    {
+        ("peer.py", "_connection"),  # aiortc's ICE agent, whose addresses can't be set otherwise
+        ("ice.py", "_connection"),
+        ("check.py", "_getframe"),  # of sys, documented
+        # A request of httpx's can't be ended from another thread otherwise.
+        *(("watchdog.py", name) for name in ("_transport_for_url", "_pool", "_requests", "_network_stream")),
+        ("sending.py", "_request"),  # httpx's errors raise where it isn't set
+    }
+)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_no_module_uses_what_another_keeps_private(package: str) -> None:
+    found = [
+        f"{path.relative_to(ROOT)}:{line} {name}"
+        for path in sorted((ROOT / package).rglob("*.py"))
+        for line, name in sorted(Privacy(ast.parse(path.read_text(encoding="utf-8"))).used)
+        if (path.name, name) not in FOREIGN
+    ]
+    assert not found
+
+
+def test_the_generated_package_imports_nothing_of_ours() -> None:
+    used = {
+        name.partition(".")[0]
+        for _, found in imports(ROOT / "generated" / "realtime_api", "realtime_api")
+        for name in found.at_import | found.later
+    }
+    assert used - sys.stdlib_module_names <= {"realtime_api", "attr", "attrs", "httpx", "typing_extensions"}
+
+
+def loaded_by(code: str) -> set[str]:
+    """The top-level modules and packages that are loaded after running code in a fresh interpreter."""
+    report = f"{code}\nimport sys; print(*sorted(sys.modules), sep='\\n')"
+    run = subprocess.run(
+        [sys.executable, "-c", report],
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "generated"), str(ROOT / "simulator")]),
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert run.returncode == 0, run.stderr
+    return {name.partition(".")[0] for name in run.stdout.split()}
+
+
+def test_importing_pulls_in_no_extras_and_no_network_library() -> None:
+    loaded = loaded_by("import realtime_ext")
+    assert not loaded & {*EXTRAS, "websockets", "httpx", "msgspec", "dateutil", "ssl"}
+
+
+def test_making_a_client_pulls_in_no_extras() -> None:
+    loaded = loaded_by("import realtime_ext; realtime_ext.RealtimeClient(api_key='k').close()")
+    assert not loaded & {*EXTRAS, "websockets"}
+
+
+def test_every_public_name_loads_without_the_extras() -> None:
+    blocked = f"import sys; sys.modules.update(dict.fromkeys({EXTRAS!r}))"
+    loaded_by(
+        f"{blocked}\nimport realtime_ext\nfor name in realtime_ext.__all__: getattr(realtime_ext, name)"
+    )

@@ -1,0 +1,235 @@
+"""What is built and installed: versions, pins, wheels, and each distribution in an environment of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from packaging.requirements import Requirement
+from realtime_simulator import Simulator
+
+from realtime_ext import __version__
+from tests.support.paths import ROOT
+
+SOURCES = {
+    "realtime_api": ROOT / "generated",
+    "realtime_simulator": ROOT / "simulator",
+    "realtime_ext": ROOT,
+}
+GENERATED, SIMULATOR, OURS = (
+    tomllib.loads((source / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    for source in SOURCES.values()
+)
+
+
+def normal(requirement: str) -> str:
+    """The name of a requirement, as the packaging standards compare names."""
+    match = re.match(r"[A-Za-z0-9._-]+", requirement)
+    assert match
+    return re.sub(r"[-_.]+", "-", match[0]).lower()
+
+
+def test_the_version_is_stated_once() -> None:
+    assert OURS["version"] == __version__
+    assert f"## {__version__} " in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("needs", "package"),
+    [
+        (OURS["dependencies"], GENERATED),
+        (SIMULATOR["dependencies"], GENERATED),
+        (OURS["optional-dependencies"]["simulator"], SIMULATOR),
+    ],
+    ids=["realtime-ext on the generated", "realtime-simulator on it", "realtime-ext on the simulator"],
+)
+def test_the_packages_are_within_the_ranges_that_work_together(needs: list[str], package: dict) -> None:
+    (stated,) = [need for need in needs if normal(need) == package["name"]]
+    assert Requirement(stated).specifier.contains(package["version"], prereleases=True)
+
+
+@pytest.mark.parametrize("package", [OURS, GENERATED, SIMULATOR], ids=lambda package: str(package["name"]))
+def test_its_page_in_an_index_leads_to_what_it_is_about(package: dict) -> None:
+    urls = [urlsplit(url) for url in package["urls"].values()]
+    assert {url.scheme for url in urls} == {"https"}
+    assert {url.hostname for url in urls} == {"platform.openai.com", "github.com"}
+
+
+def test_the_simulator_does_not_need_the_client() -> None:
+    assert normal(OURS["name"]) not in {normal(need) for need in SIMULATOR["dependencies"]}
+    assert "optional-dependencies" not in SIMULATOR
+
+
+def test_everything_that_is_needed_is_pinned_with_hashes_and_without_addresses() -> None:
+    every = [*OURS["dependencies"], *GENERATED["dependencies"], *SIMULATOR["dependencies"]]
+    needs = {normal(need) for need in every}
+    needs |= {normal(need) for extra in OURS["optional-dependencies"].values() for need in extra}
+    for name in ("requirements.txt", "requirements-peers.txt"):
+        text = (ROOT / name).read_text(encoding="utf-8")
+        assert not re.search(r"https?://|file:|--(extra-)?index|--find-links", text)
+        pins = re.split(r"\n(?=\S)", re.sub(r"\n\s+#.*", "", text.strip()))
+        assert pins
+        assert all("==" in pin and "--hash=sha256:" in pin for pin in pins if not pin.startswith("#"))
+        if name == "requirements.txt":
+            missing = needs - {normal(pin) for pin in pins}
+            assert missing == {normal(package["name"]) for package in (OURS, GENERATED, SIMULATOR)}
+
+
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The three wheels, by the name of their package."""
+    out = tmp_path_factory.mktemp("wheels")
+    found = {}
+    for name, source in SOURCES.items():
+        folder = out / name
+        command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, source]
+        run(command)
+        (found[name],) = folder.iterdir()
+    return found
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Callable[..., Path]:
+    """A function that makes an environment with these requirements and returns its folder of programs."""
+
+    def make(*requirements: str) -> Path:
+        uv = Path(sys.executable).with_name("uv")
+        venv = tmp_path / "venv"
+        run([uv, "venv", "--quiet", "--python", sys.executable, venv])
+        programs = venv / ("Scripts" if os.name == "nt" else "bin")
+        target = ["--python", programs / "python", "--constraint", ROOT / "requirements.txt"]
+        run([uv, "pip", "install", "--quiet", *target, *requirements])
+        return programs
+
+    return make
+
+
+def run(command: list[object], *, status: int = 0, **variables: str) -> str:
+    """Run a command far from the source; returns all that it printed."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "OPENAI_"))}
+    done = subprocess.run(
+        [str(part) for part in command],
+        cwd=os.path.abspath(os.sep),
+        env={**kept, **variables},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == status, done.stdout
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_wheels_hold_the_packages_and_nothing_else(wheels: dict[str, Path]) -> None:
+    for name, wheel in wheels.items():
+        with zipfile.ZipFile(wheel) as archive:
+            files = archive.namelist()
+        assert {file.split("/")[0] for file in files if ".dist-info/" not in file} == {name}
+        assert f"{name}/py.typed" in files
+        modules = {
+            path.relative_to(SOURCES[name]).as_posix() for path in (SOURCES[name] / name).rglob("*.py")
+        }
+        assert modules <= set(files)
+
+
+USE_API = """
+import json, os, sys
+import realtime_api
+from realtime_api import AuthenticatedClient, models, schemas
+from realtime_api.api.realtime import create_realtime_client_secret
+client = AuthenticatedClient(base_url=os.environ["BASE_URL"], token=os.environ["KEY"])
+body = models.RealtimeCreateClientSecretRequest(
+    session=models.RealtimeSessionCreateRequestGA(model="gpt-realtime"))
+answer = create_realtime_client_secret.sync_detailed(client=client, body=body)
+models_loaded = [getattr(models, name) for name in models.__all__]
+schema = schemas.standalone("RealtimeServerEventResponseDone")
+print(json.dumps([answer.status_code, answer.parsed.value[:3], len(models_loaded), "$defs" in schema,
+                  "realtime_ext" in sys.modules]))
+"""
+
+USE_SIMULATOR = """
+import importlib.util, json, urllib.request
+from realtime_simulator import Simulator
+with Simulator() as simulator:
+    headers = {"authorization": f"Bearer {simulator.api_key}", "content-type": "application/json"}
+    request = urllib.request.Request(f"{simulator.base_url}/realtime/client_secrets", b"{}", headers)
+    value = json.load(urllib.request.urlopen(request))["value"]
+others = [name for name in ("realtime_ext", "typer", "pytest") if importlib.util.find_spec(name)]
+print(json.dumps([value[:3], others]))
+"""
+
+USE_EXT = """
+import importlib.util, json, os, sys
+import realtime_ext
+client = realtime_ext.RealtimeClient(os.environ["KEY"], base_url=os.environ["BASE_URL"])
+secret = client.client_secrets.create({"type": "realtime", "model": "gpt-realtime"})
+extras = ("aiortc", "soxr", "starlette", "typer", "rich", "realtime_simulator")
+extras = [name for name in extras if importlib.util.find_spec(name)]
+try:
+    import realtime_ext.connection.peer
+except ImportError as exc:
+    message = str(exc)
+loaded = [getattr(realtime_ext, name) for name in realtime_ext.__all__]
+print(json.dumps([secret.value[:3], extras, message]))
+"""
+
+
+@pytest.mark.slow
+def test_realtime_api_works_alone(wheels: dict[str, Path], environment: Callable[..., Path]) -> None:
+    programs = environment(str(wheels["realtime_api"]))
+    with Simulator() as simulator:
+        printed = run(
+            [programs / "python", "-c", USE_API], BASE_URL=simulator.base_url, KEY=simulator.api_key
+        )
+    status, value, models, standalone, ours = json.loads(printed)
+    assert (status, value, standalone, ours) == (200, "ek_", True, False)
+    assert models > 140
+    assert "No module named" in run([programs / "python", "-c", "import realtime_ext"], status=1)
+
+
+@pytest.mark.slow
+def test_the_simulator_works_without_the_client(
+    wheels: dict[str, Path], environment: Callable[..., Path]
+) -> None:
+    programs = environment(str(wheels["realtime_api"]), str(wheels["realtime_simulator"]))
+    value, others = json.loads(run([programs / "python", "-c", USE_SIMULATOR]))
+    assert (value, others) == ("ek_", [])
+    assert "usage: realtime-simulator" in run([programs / "realtime-simulator", "--help"])
+    assert "usage: realtime-simulator" in run([programs / "python", "-m", "realtime_simulator", "--help"])
+
+
+@pytest.mark.slow
+def test_realtime_ext_works_without_its_extras_and_says_what_is_missing(
+    wheels: dict[str, Path], environment: Callable[..., Path]
+) -> None:
+    programs = environment(str(wheels["realtime_api"]), str(wheels["realtime_ext"]))
+    with Simulator() as simulator:
+        printed = run(
+            [programs / "python", "-c", USE_EXT], BASE_URL=simulator.base_url, KEY=simulator.api_key
+        )
+    value, extras, message = json.loads(printed)
+    assert (value, extras) == ("ek_", [])
+    assert "pip install 'realtime-ext[webrtc]'" in message
+    assert "pip install 'realtime-ext[cli]'" in run([programs / "realtime", "demo"], status=2)
+
+
+@pytest.mark.slow
+def test_all_of_it_is_installed_from_a_checkout_and_makes_the_demo_s_call(
+    environment: Callable[..., Path], tmp_path: Path
+) -> None:
+    """As the README says: pip install ./generated ./simulator '.[all]'."""
+    programs = environment(str(ROOT / "generated"), str(ROOT / "simulator"), f"{ROOT}[all]")
+    printed = run([programs / "realtime", "demo", "--out", tmp_path / "out"])
+    assert "✓ heard here" in printed
+    assert {file.name for file in (tmp_path / "out").iterdir()} == {"reply.wav", "call.png"}
+    assert "usage: realtime simulator" in run([programs / "realtime", "simulator", "--help"])

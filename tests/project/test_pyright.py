@@ -1,0 +1,60 @@
+"""What type checkers see: every public name has a known type, right use passes, wrong use is rejected."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.paths import ROOT
+
+pytestmark = [pytest.mark.slow, pytest.mark.node]
+
+HERE = ROOT / "tests" / "project" / "pyright"
+PYRIGHT = ROOT / "build" / "pyright" / "node_modules" / ".bin" / "pyright"
+
+
+def pyright(*arguments: object) -> dict[str, Any]:
+    assert PYRIGHT.exists(), "pyright is missing; make it with: make build/pyright/.installed"
+    programs = Path(sys.executable).parent
+    done = subprocess.run(
+        [PYRIGHT, "--outputjson", *map(str, arguments)],
+        env={**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"},
+        cwd=HERE,
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
+@pytest.mark.parametrize("package", ["realtime_api", "realtime_ext", "realtime_simulator"])
+def test_every_public_name_has_a_known_type(package: str) -> None:
+    report = pyright("--verifytypes", package, "--ignoreexternal")["typeCompleteness"]
+    assert report["packageName"] == package
+    unknown = [
+        symbol["name"] for symbol in report["symbols"] if symbol["isExported"] and not symbol["isTypeKnown"]
+    ]
+    assert report["exportedSymbolCounts"]["withKnownType"] > 1000
+    assert report["completenessScore"] == 1.0, unknown
+
+
+def test_right_use_passes_and_wrong_use_is_rejected() -> None:
+    found = pyright("-p", HERE)["generalDiagnostics"]
+    errors = {
+        (Path(error["file"]).name, error["range"]["start"]["line"]): error["message"]
+        for error in found
+        if error["severity"] == "error" and error.get("rule") not in ("reportUnusedExpression",)
+    }
+    lines = (HERE / "mistakes.py").read_text(encoding="utf-8").splitlines()
+    wrong = {("mistakes.py", number) for number, line in enumerate(lines) if line.endswith("# wrong")}
+    assert len(wrong) == 8
+    missed = [lines[number] for _, number in sorted(wrong - set(errors))]
+    assert not missed
+    assert {place: message for place, message in errors.items() if place not in wrong} == {}
