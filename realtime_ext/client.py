@@ -83,6 +83,11 @@ class _Client(ABC, Generic[KeyT, HttpClientT]):
     def _start(self, http_client: HttpClientT | None) -> None:
         """Make what is sent with; each flavour has its own."""
 
+    @property
+    def base_url(self) -> str:
+        """Where the API is, with `/v1`, without a slash at the end."""
+        return self._settings.base_url
+
     def __repr__(self) -> str:
         settings = getattr(self, "_settings", None)  # None where an argument was refused
         return f"{type(self).__name__}({'' if settings is None else f'base_url={settings.base_url!r}'})"

@@ -26,6 +26,7 @@ _EXTRAS = {
     "cli": "rich",
     "devices": "sounddevice",
     "fleet": "procrastinate",
+    "web": "starlette",
 }
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "firefox")
 _PACKAGES = ("realtime-ext", "realtime-api-client", "realtime-simulator")

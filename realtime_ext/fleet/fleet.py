@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from ..arguments import check_seconds
 from ..call import check_call_id
-from ..errors import FleetError, WebhookVerificationError
+from ..errors import FleetError
 from .memory_store import MemoryStore
 from .owner import Handler, Observer, Owner, Policy
 from .postgres_store import PostgresStore
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["Fleet"]
 
 HandlerT = TypeVar("HandlerT", bound=Handler)
-INCOMING = ("realtime.call.incoming", "live.call.incoming")
 
 
 class Fleet:
@@ -156,28 +155,9 @@ class Fleet:
         Args:
             client: A client with the webhook's secret.
         """
-        from starlette.requests import Request
-        from starlette.responses import Response
+        from ..incoming import webhook_endpoint
 
-        async def webhook(request: Request) -> Response:
-            try:
-                event = client.webhooks.unwrap(await request.body(), request.headers)
-            except WebhookVerificationError:
-                return Response(status_code=400)
-            if event.type in INCOMING:
-                data: Mapping[str, Any] = event.to_dict().get("data", {})
-                call_id = data.get("call_id") or data.get("session_id")
-                try:
-                    await self.offer(call_id, data.get("sip_headers") or [])  # type: ignore[arg-type]
-                except FleetError:
-                    return Response(status_code=503)
-                except (TypeError, ValueError):
-                    return Response(status_code=400)
-            return Response()
-
-        # FastAPI looks for the names of annotations among the module's.
-        webhook.__annotations__ = {"request": Request, "return": Response}
-        return webhook
+        return webhook_endpoint(client, lambda call: self.offer(call.id, call.sip_headers))
 
     def health(self) -> Callable[[Any], Coroutine[Any, Any, Response]]:
         """Make an endpoint for load balancers: 200 with counts as JSON, or 503 when the database is away.

@@ -1,0 +1,484 @@
+"""Routes for web apps: offers, secrets, webhooks, and the calls that run behind them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Literal
+
+import attrs
+import httpx
+import pytest
+import uvicorn
+from realtime_simulator import Simulator, call_tool, sequence
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Mount, Route
+
+from realtime_ext import AsyncRealtimeClient, RealtimeError, SessionBuilder, SessionConfigError, webhooks
+from realtime_ext._json import encode
+from realtime_ext.connection import AsyncConnection
+from realtime_ext.testing import sample_offer
+from realtime_ext.web import IncomingCall, RunningCalls, router, webhook_endpoint
+from tests.ext.fleet.harness import awaited, until
+from tests.simulator.caller import Caller
+
+SESSION = SessionBuilder("gpt-realtime").instructions("You answer for the front desk.").push_to_talk()
+SDP = {"content-type": "application/sdp"}
+
+
+@attrs.frozen
+class App:
+    """An app with the routes, without a server, and the simulator that it calls."""
+
+    app: Starlette
+    calls: RunningCalls
+    http: httpx.AsyncClient
+    simulator: Simulator
+
+    async def offer(self, offer: str | bytes | None = None, **options: Any) -> httpx.Response:
+        headers = options.pop("headers", SDP)
+        content = sample_offer() if offer is None else offer
+        return await self.http.post("/realtime/offer", content=content, headers=headers, **options)
+
+    async def deliver(self, body: bytes, secret: str | None = None, **options: Any) -> int:
+        headers = webhooks.sign(body, secret or self.simulator.webhook_secret, **options)
+        return (await self.http.post("/realtime/webhook", content=body, headers=headers)).status_code
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    *, hangup_on_exit: bool = True, simulator: Simulator | None = None, **options: Any
+) -> AsyncIterator[App]:
+    async with contextlib.AsyncExitStack() as stack:
+        sim = simulator or stack.enter_context(Simulator(pacing="none", espeak=False))
+        client = AsyncRealtimeClient(
+            sim.api_key, base_url=sim.base_url, webhook_secret=sim.webhook_secret, max_retries=0
+        )
+        await stack.enter_async_context(client)
+        calls = RunningCalls(client, hangup_on_exit=hangup_on_exit)
+        options.setdefault("session", SESSION)
+        app = Starlette(routes=[Mount("/realtime", router(calls, **options))])
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        http = await stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url="http://app"))
+        await stack.enter_async_context(calls)
+        yield App(app, calls, http, sim)
+
+
+@contextlib.asynccontextmanager
+async def running(app: Any, lifespan: Literal["on", "off"] = "off") -> AsyncIterator[str]:
+    """Serve an app on loopback; yields its URL."""
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", lifespan=lifespan)
+    server, socket = uvicorn.Server(config), config.bind_socket()
+    socket.listen()
+    serves = asyncio.create_task(server.serve([socket]))
+    try:
+        yield f"http://127.0.0.1:{socket.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await serves
+
+
+@contextlib.asynccontextmanager
+async def calling(app: App) -> AsyncIterator[Caller]:
+    """A page's peer, connected through the app."""
+    async with Caller(app.simulator, path="/realtime/offer") as page:
+        await page.http.aclose()
+        page.http = httpx.AsyncClient(transport=httpx.ASGITransport(app.app), base_url="http://app")
+        await page.connect(raw=True)
+        yield page
+
+
+def incoming(call_id: str = "rtc_1") -> bytes:
+    data = {"call_id": call_id, "sip_headers": [{"name": "From", "value": "<sip:+15550100@a.example>"}]}
+    event = {"object": "event", "id": "evt_1", "type": "realtime.call.incoming", "created_at": 1}
+    return encode({**event, "data": data})
+
+
+# Offers
+
+
+@awaited
+async def test_a_pages_call_has_its_tools_run_and_ends_with_the_page() -> None:
+    booked: list[str] = []
+
+    def book_room(room: str) -> str:
+        """Book a room."""
+        booked.append(room)
+        return "booked"
+
+    async with serving(tools=[book_room]) as app:
+        app.simulator.on_response(sequence(call_tool("book_room", {"room": "Elm"}), "Elm is yours."))
+        async with calling(app) as page:
+            (call_id,) = app.calls.call_ids
+            assert page.location.endswith(f"/{call_id}")
+            page.send("response.create")
+            await page.wait(lambda: len(page.all("response.done")) == 2)
+            assert booked == ["Elm"]
+            session = page.all("session.created")[0]["session"]
+            assert [tool["name"] for tool in session["tools"]] == ["book_room"]
+            assert session["instructions"] == "You answer for the front desk."
+        await until(lambda: not app.calls.call_ids)
+
+
+@awaited
+async def test_a_handler_gets_the_connection_and_events_are_read_after_it() -> None:
+    said: list[str] = []
+
+    async def on_connection(connection: AsyncConnection) -> None:
+        @connection.on("response.output_audio_transcript.done")
+        def keep(event: Any) -> None:
+            said.append(event.transcript)
+
+        await connection.create_response()
+
+    async with serving(on_connection=on_connection) as app:
+        app.simulator.on_response("Good morning.")
+        async with calling(app):
+            await until(lambda: said == ["Good morning."])
+            assert len(app.calls.call_ids) == 1
+
+
+@awaited
+async def test_a_handler_that_raises_ends_its_call(caplog: pytest.LogCaptureFixture) -> None:
+    async def on_connection(connection: AsyncConnection) -> None:
+        raise KeyError("guest")
+
+    async with serving(on_connection=on_connection) as app:
+        assert (await app.offer()).status_code == 201
+        await until(lambda: not app.calls.call_ids)
+        assert app.simulator.calls[0].ended == "hangup"
+    (record,) = [record for record in caplog.records if record.name == "realtime_ext.web"]
+    assert record.getMessage() == f"{app.simulator.calls[0].id} failed"
+    assert record.exc_info is not None
+
+
+@pytest.mark.parametrize(("hangs_up", "ended"), [(True, "hangup"), (False, None)])
+def test_calls_are_ended_when_the_app_shuts_down(hangs_up: bool, ended: str | None) -> None:
+    connected = asyncio.Event()
+
+    async def on_connection(connection: AsyncConnection) -> None:
+        connected.set()
+
+    @awaited
+    async def check() -> None:
+        with Simulator(pacing="none", espeak=False) as sim:
+            async with serving(simulator=sim, on_connection=on_connection, hangup_on_exit=hangs_up) as app:
+                assert (await app.offer()).status_code == 201
+                await connected.wait()
+            assert app.calls.call_ids == []
+            assert sim.calls[0].ended == ended
+
+    check()
+
+
+@awaited
+async def test_the_session_and_the_tools_may_be_of_the_request() -> None:
+    async def session(request: Request) -> dict[str, Any]:
+        return {"type": "realtime", "model": "gpt-realtime", "instructions": request.query_params["guest"]}
+
+    def tools(request: Request) -> list[Callable[..., Any]]:
+        def leave(note: str) -> str:
+            """Leave a note."""
+            return note
+
+        return [leave]
+
+    async with serving(session=session, tools=tools, safety_identifier=lambda _: "guest-1") as app:
+        assert (await app.offer(params={"guest": "Ada"})).status_code == 201
+        call = app.simulator.calls[0]
+        assert call.session.config["instructions"] == "Ada"
+        assert [tool["name"] for tool in call.session.config["tools"]] == ["leave"]
+        (made,) = [request for request in app.simulator.requests if request.path.endswith("/realtime/calls")]
+        assert made.headers["openai-safety-identifier"] == "guest-1"
+
+
+@awaited
+async def test_without_a_session_the_tools_are_declared_alone() -> None:
+    def leave(note: str) -> str:
+        """Leave a note."""
+        return note
+
+    async with serving(session=None, tools=[leave]) as app:
+        assert (await app.offer()).status_code == 201
+        assert [tool["name"] for tool in app.simulator.calls[0].session.config["tools"]] == ["leave"]
+
+
+@pytest.mark.parametrize(
+    ("offer", "headers", "status", "message"),
+    [
+        ("", SDP, 400, "offer"),
+        ("v=0\r\n", SDP, 400, "offer"),
+        ('{"type": "offer", "sdp": "v=0"}', SDP, 400, "offer"),
+        (sample_offer().replace("m=audio", "m=video"), SDP, 400, ""),
+        (sample_offer(), {}, 415, "Content-Type: application/sdp"),
+        (sample_offer(), {"content-type": "text/plain"}, 415, "Content-Type: application/sdp"),
+        ("v" * 300_000, SDP, 413, "longer than 262144 bytes"),
+    ],
+)
+def test_bad_offers_are_refused_and_no_call_is_made(
+    offer: str, headers: dict[str, str], status: int, message: str
+) -> None:
+    @awaited
+    async def check() -> None:
+        async with serving() as app:
+            answer = await app.offer(offer, headers=headers)
+            assert answer.status_code == status, answer.text
+            error = answer.json()["error"]
+            assert message in error["message"]
+            assert error["type"] == "invalid_request_error"
+            assert not app.simulator.calls
+
+    check()
+
+
+@awaited
+async def test_other_methods_are_refused() -> None:
+    async with serving() as app:
+        assert (await app.http.get("/realtime/offer")).status_code == 405
+
+
+@pytest.mark.parametrize("path", ["/realtime/offer", "/realtime/secret"])
+@pytest.mark.parametrize(
+    ("verdict", "status"),
+    [(True, 200), ({"user": 1}, 200), (False, 403), (None, 403), (JSONResponse({}, 401), 401)],
+)
+def test_who_may_call_is_asked_first(path: str, verdict: object, status: int) -> None:
+    asked: list[str] = []
+
+    async def authorize(request: Request) -> object:
+        asked.append(request.url.path)
+        return verdict
+
+    @awaited
+    async def check() -> None:
+        async with serving(authorize=authorize) as app:
+            answer = await app.http.post(path, content=sample_offer(), headers=SDP)
+            assert (200 if answer.is_success else answer.status_code) == status
+            assert asked == [path]
+            assert status == 200 or not app.simulator.requests
+
+    check()
+
+
+@awaited
+async def test_an_exception_of_authorize_is_the_apps() -> None:
+    def authorize(request: Request) -> bool:
+        raise HTTPException(402, "pay first")
+
+    async with serving(authorize=authorize) as app:
+        answer = await app.offer()
+        assert (answer.status_code, answer.text) == (402, "pay first")
+
+
+@pytest.mark.parametrize(
+    ("fault", "status"),
+    [
+        ({"name": "rate_limit", "retry_after": 70}, 503),
+        ({"name": "server_error", "status": 500}, 502),
+        ({"name": "connection_reset"}, 502),
+        ({"name": "no_location", "on": "calls.create"}, 502),
+    ],
+)
+def test_what_the_service_refuses_is_told_without_its_words(
+    fault: dict[str, Any], status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    @awaited
+    async def check() -> None:
+        async with serving() as app:
+            app.simulator.fault(**fault)
+            for path in ("/realtime/offer", "/realtime/secret")[: 1 if "on" in fault else 2]:
+                answer = await app.http.post(path, content=sample_offer(), headers=SDP)
+                assert answer.status_code == status
+                assert answer.json()["error"]["type"] == "server_error"
+                assert answer.headers.get("retry-after") == ("70" if status == 503 else None)
+            assert not app.calls.call_ids
+        assert "a call was not made" in caplog.text
+
+    check()
+
+
+@awaited
+async def test_a_session_that_can_not_be_is_the_apps_mistake() -> None:
+    session = {"type": "realtime", "model": "gpt-realtime", "modalities": ["text"]}
+    async with (
+        serving(session=session) as app,
+        httpx.AsyncClient(transport=httpx.ASGITransport(app.app), base_url="http://app") as http,
+    ):
+        with pytest.raises(SessionConfigError):
+            await http.post("/realtime/offer", content=sample_offer(), headers=SDP)
+        with pytest.raises(SessionConfigError):
+            await http.post("/realtime/secret")
+
+
+# Secrets
+
+
+@awaited
+async def test_a_secret_makes_a_call_without_the_app() -> None:
+    async with serving(expires_after=60) as app:
+        answer = await app.http.post("/realtime/secret")
+        assert answer.headers["cache-control"] == "no-store"
+        secret = answer.json()
+        assert set(secret) == {"value", "expires_at", "calls_url"}
+        assert secret["calls_url"] == f"{app.simulator.base_url}/realtime/calls"
+        headers = {"authorization": f"Bearer {secret['value']}", "content-type": "application/sdp"}
+        async with httpx.AsyncClient() as http:
+            made = await http.post(secret["calls_url"], content=sample_offer(), headers=headers)
+        assert made.status_code == 201
+        assert app.simulator.calls[0].session.config["instructions"] == "You answer for the front desk."
+        assert app.calls.call_ids == []
+
+
+# Webhooks
+
+
+@awaited
+async def test_a_phone_call_is_run_once_and_acknowledged_at_once() -> None:
+    answered: list[IncomingCall] = []
+    go_on = asyncio.Event()
+
+    async def on_incoming(call: IncomingCall) -> None:
+        answered.append(call)
+        await go_on.wait()
+
+    async with serving(on_incoming=on_incoming) as app:
+        assert [await app.deliver(incoming()) for _ in range(2)] == [200, 200]  # while it goes on
+        await until(lambda: answered)
+        assert [call.id for call in answered] == ["rtc_1"]
+        assert answered[0].headers.from_ is not None
+        assert answered[0].headers.from_.user == "+15550100"
+        assert "5550100" not in repr(answered[0])
+        assert app.calls.call_ids == ["rtc_1"]
+        go_on.set()
+        await until(lambda: not app.calls.call_ids)
+        assert await app.deliver(incoming(), webhook_id="another") == 200
+        assert len(answered) == 1
+
+
+@awaited
+async def test_webhooks_that_are_not_genuine_or_no_calls_run_nothing() -> None:
+    async def on_incoming(call: IncomingCall) -> None:
+        raise AssertionError
+
+    async with serving(on_incoming=on_incoming) as app:
+        assert await app.deliver(incoming(), "whsec_b3RoZXJvdGhlcm90aGVy") == 400
+        other = encode({"object": "event", "id": "evt_1", "type": "batch.completed", "data": {"id": "b"}})
+        assert await app.deliver(other) == 200
+        assert await app.deliver(incoming("..")) == 400
+        assert await app.deliver(b" " * 300_000) == 413
+        assert not app.calls.call_ids
+
+
+@awaited
+async def test_a_phone_call_is_answered_and_ended_with_the_app() -> None:
+    talking = asyncio.Event()
+
+    async with serving(on_incoming=lambda call: answer(call)) as app:
+
+        async def answer(call: IncomingCall) -> None:
+            async with app.calls.client.answer(call.id, SESSION) as connection:
+                await connection.create_response()
+                await connection.wait_for("response.done")
+                talking.set()
+                await connection.run()
+
+        async with running(app.app) as url:
+            call = await asyncio.to_thread(app.simulator.incoming_call, f"{url}/realtime/webhook")
+            await talking.wait()
+            await app.calls.aclose()
+            assert call.ended == "hangup"
+
+
+@awaited
+async def test_a_call_that_fails_is_logged_and_others_go_on(caplog: pytest.LogCaptureFixture) -> None:
+    async def on_incoming(call: IncomingCall) -> None:
+        raise RealtimeError("the caller has hung up")
+
+    async with serving(on_incoming=on_incoming) as app:
+        with caplog.at_level(logging.WARNING):
+            assert await app.deliver(incoming()) == 200
+            await until(lambda: not app.calls.call_ids)
+    assert "rtc_1 failed: the caller has hung up" in caplog.text
+
+
+@awaited
+async def test_what_can_not_be_accepted_now_is_delivered_again() -> None:
+    async def on_call(call: IncomingCall) -> None:
+        raise RealtimeError("the database is away")
+
+    client = AsyncRealtimeClient("k", webhook_secret="whsec_c2VjcmV0c2VjcmV0c2VjcmV0")
+    app = Starlette(routes=[Route("/", webhook_endpoint(client, on_call), methods=["POST"])])
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://app") as http:
+        headers = webhooks.sign(incoming(), "whsec_c2VjcmV0c2VjcmV0c2VjcmV0")
+        assert (await http.post("/", content=incoming(), headers=headers)).status_code == 503
+    await client.aclose()
+
+
+# The owner
+
+
+@awaited
+async def test_a_call_runs_once_and_none_begins_at_the_end() -> None:
+    async with AsyncRealtimeClient("k") as client:
+        calls = RunningCalls(client)
+        ends: list[BaseException | None] = []
+
+        async def work() -> None:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                with pytest.raises(RealtimeError, match="rtc_2 can't begin: the app is shutting down"):
+                    calls.run("rtc_2", work())
+                ends.append(None)
+                raise
+
+        calls.run("rtc_1", work())
+        with pytest.raises(RealtimeError, match="rtc_1 is running already"):
+            calls.run("rtc_1", work())
+        with pytest.raises(ValueError, match="call_id"):
+            calls.run("", work())
+        await asyncio.sleep(0)
+        await calls.aclose()
+        assert (ends, calls.call_ids) == ([None], [])
+
+
+@pytest.mark.slow
+@awaited
+async def test_fastapi_serves_it_from_one_start_to_the_next() -> None:
+    from fastapi import FastAPI
+
+    with Simulator(pacing="none", espeak=False) as sim, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OPENAI_BASE_URL", sim.base_url)
+        patch.setenv("OPENAI_API_KEY", sim.api_key)
+        patch.setenv("OPENAI_WEBHOOK_SECRET", sim.webhook_secret)
+        calls = RunningCalls()
+        seen: list[str] = []
+
+        async def on_call(call: IncomingCall) -> None:
+            seen.append(call.id)
+
+        app = FastAPI(lifespan=calls.lifespan)
+        app.mount("/realtime", router(calls, SESSION))
+        app.post("/hook")(webhook_endpoint(lambda: calls.client, on_call))
+        for number in range(2):  # the second time with a new client
+            async with running(app, lifespan="on") as url, httpx.AsyncClient(base_url=url) as http:
+                answer = await http.post("/realtime/offer", content=sample_offer(), headers=SDP)
+                assert answer.status_code == 201
+                assert answer.headers["content-type"] == "application/sdp"
+                headers = webhooks.sign(incoming(), sim.webhook_secret)
+                assert (await http.post("/hook", content=incoming(), headers=headers)).status_code == 200
+            assert sim.calls[number].ended == "hangup"
+        assert seen == ["rtc_1", "rtc_1"]
+
+
+def test_without_starlette_the_extra_is_named() -> None:
+    code = "import sys; sys.modules['starlette.requests'] = None; import realtime_ext.web"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stderr.endswith("ImportError: web apps need starlette: pip install 'realtime-ext[web]'\n")
