@@ -36,7 +36,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     ),
     frozenset({"connection", "http"}),
     frozenset({"client", "resources"}),
-    frozenset({"cli", "devices", "fleet", "incoming", "testing", "web"}),
+    frozenset({"cli", "devices", "fleet", "incoming", "media_stream", "testing", "web"}),
 )
 MOST_FLOORS = 9  # in the longest chain of parts that import one another
 # The simulator judges the client, so it shares no code with it; only what uses it may import it.

@@ -1,0 +1,227 @@
+"""A phone call's media stream, bridged to a session: over real WebSockets, in real time."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import attrs
+import pytest
+from realtime_simulator import Simulator
+from starlette.applications import Starlette
+from starlette.routing import WebSocketRoute
+from starlette.websockets import WebSocket
+from websockets.asyncio.server import serve
+
+from realtime_ext import AsyncRealtimeClient, RealtimeError, SessionBuilder, audio
+from realtime_ext.connection import AsyncConnection
+from realtime_ext.media_stream import MediaStream, StreamStart
+from tests.ext.fleet.harness import awaited, until
+from tests.ext.test_web import running
+from tests.support.media_phone import media_call
+from tests.support.paths import QUESTION
+
+SESSION = SessionBuilder("gpt-realtime").telephony("pcmu").server_vad()
+LONG = "Breakfast is served from seven until half past ten in the garden, and on Sundays until noon. " * 3
+
+
+@attrs.define
+class Desk:
+    """The app's side of calls."""
+
+    simulator: Simulator
+    url: str = ""
+    starts: list[StreamStart] = attrs.field(factory=list)
+    keys: list[str] = attrs.field(factory=list)
+    connections: list[AsyncConnection] = attrs.field(factory=list)
+    ended: list[BaseException | None] = attrs.field(factory=list)
+
+
+@contextlib.asynccontextmanager
+async def desk(
+    session: Any = SESSION, *, greets: bool = False, on_connection: Callable[[Any], Any] | None = None
+) -> AsyncIterator[Desk]:
+    """Serve media streams with Starlette; the app bridges each to a session."""
+    with Simulator(espeak=False, keep_audio=True) as sim:
+        async with AsyncRealtimeClient(sim.api_key, base_url=sim.base_url) as client:
+            made = Desk(sim)
+
+            async def media(websocket: WebSocket) -> None:
+                await websocket.accept()
+                try:
+                    async with MediaStream(websocket) as stream, client.connect(session) as connection:
+                        made.starts.append(await stream.start())
+                        made.connections.append(connection)
+                        if greets:
+                            await connection.create_response()
+                        if on_connection is not None:
+                            on_connection(connection)
+                        await stream.bridge(connection, on_dtmf=made.keys.append)
+                    made.ended.append(None)
+                except Exception as error:
+                    made.ended.append(error)
+
+            async with running(Starlette(routes=[WebSocketRoute("/media", media)])) as url:
+                made.url = url.replace("http", "ws") + "/media"
+                yield made
+
+
+def question() -> bytes:
+    """A question, as a telephone sends it, and the silence after it."""
+    wide = audio.to_samples(audio.read_wav(QUESTION))
+    return audio.pcm16_to_pcmu(audio.from_samples(wide[::3])) + b"\xff" * 8000
+
+
+@awaited
+async def test_a_caller_asks_and_hears_the_answer_to_its_end_and_untouched() -> None:
+    spoken = bytearray()
+
+    def on_connection(connection: Any) -> None:
+        connection.on("response.output_audio.delta", lambda event: spoken.extend(audio.decode(event)))
+
+    async with desk(on_connection=on_connection) as made, media_call(made.url) as phone:
+        made.simulator.on_speech(lambda heard: "What time does breakfast start?")
+        made.simulator.on_response("At seven.", match="breakfast")
+        phone.say(question())
+        await until(lambda: made.connections and made.connections[0].transcript[-1:])
+        await until(lambda: phone.heard and phone.is_silent and made.connections[0].playback.position is None)
+        assert phone.heard == spoken  # byte for byte
+        assert phone.most_ahead <= 500 * 8
+        assert phone.count("clear") == 0
+        await phone.hang_up()
+        await until(lambda: made.ended == [None])
+    (start,) = made.starts
+    assert (start.stream_id, start.call_id, dict(start.parameters), start.format) == (
+        "MZ1",
+        "CA1",
+        {"guest": "Ada"},
+        "pcmu",
+    )
+    assert "Ada" not in repr(start)
+
+
+@awaited
+async def test_a_caller_who_interrupts_is_heard_and_the_answer_is_cut_where_it_was_heard() -> None:
+    async with desk(greets=True) as made:
+        made.simulator.on_response(LONG)
+        async with media_call(made.url) as phone:
+            cuts: list[int] = []
+            await until(lambda: len(phone.heard) > 8000)  # a second of it
+            made.connections[0].on(
+                "conversation.item.truncated", lambda event: cuts.append(event.audio_end_ms)
+            )
+            phone.say(question())
+            await until(lambda: phone.count("clear") == 1)
+            heard_ms = len(phone.heard) / 8
+            await until(lambda: cuts)
+            assert heard_ms - 250 <= cuts[0] <= heard_ms  # never what was not heard
+            await phone.hang_up()
+
+
+@awaited
+async def test_keys_are_handed_on_and_strange_messages_ignored() -> None:
+    async with desk() as made, media_call(made.url) as phone:
+        await phone._socket.send("not JSON")
+        await phone._socket.send("[]")
+        await phone.send("telepathy")
+        await phone.send("mark", mark={"name": "nobody's"})
+        for key in "1#":
+            await phone.send("dtmf", dtmf={"track": "inbound_track", "digit": key})
+        await until(lambda: made.keys == ["1", "#"])
+
+
+@awaited
+async def test_when_the_session_ends_the_last_words_are_still_heard() -> None:
+    async with desk(greets=True) as made:
+        made.simulator.on_response("Good bye, and have a safe trip home.")
+        async with media_call(made.url) as phone:
+            await until(lambda: made.connections and made.connections[0].items[-1:])
+            done = await until(lambda: made.simulator.sessions[0].types_sent().count("response.done"))
+            assert done == 1
+            await made.connections[0].close()
+            await until(lambda: phone.is_over)
+            assert phone.is_silent
+            assert len(phone.heard) > 8000
+    assert made.ended == [None]
+
+
+@awaited
+async def test_a_connection_that_is_lost_is_raised() -> None:
+    async with desk(greets=True) as made:
+        with made.simulator.fault("socket_drop", after="response.created"):
+            async with media_call(made.url):
+                await until(lambda: made.ended)
+    assert "ConnectionClosedError" in repr(made.ended[0])
+
+
+@awaited
+async def test_what_a_handler_raises_comes_through() -> None:
+    def on_connection(connection: Any) -> None:
+        @connection.on("response.created")
+        def fail(event: Any) -> None:
+            raise LookupError("no such guest")
+
+    async with desk(greets=True, on_connection=on_connection) as made, media_call(made.url):
+        await until(lambda: made.ended)
+    assert isinstance(made.ended[0], LookupError)
+
+
+@awaited
+async def test_a_session_with_another_format_is_refused() -> None:
+    async with desk(SessionBuilder("gpt-realtime")) as made, media_call(made.url):
+        await until(lambda: made.ended)
+    assert str(made.ended[0]) == (
+        "audio.input.format: the media stream is pcmu, the session pcm; "
+        "set it with SessionBuilder.telephony('pcmu')"
+    )
+
+
+@awaited
+async def test_streams_of_other_audio_or_without_a_start_are_refused() -> None:
+    async with desk() as made:
+        async with media_call(made.url, encoding="audio/l16"):
+            await until(lambda: made.ended)
+        assert "must be G.711 at 8000 Hz" in str(made.ended[0])
+
+    async def nothing() -> AsyncIterator[str]:
+        for text in ('{"event": "connected"}',):
+            yield text
+
+    class Socket:
+        def iter_text(self) -> AsyncIterator[str]:
+            return nothing()
+
+        async def send_text(self, data: str) -> None:
+            raise AssertionError
+
+        async def close(self) -> None:
+            pass
+
+    with pytest.raises(RealtimeError, match="ended before it started"):
+        await MediaStream(Socket()).start()
+    with pytest.raises(ValueError, match="ahead_ms: expected 100 or more, got 99"):
+        MediaStream(Socket(), ahead_ms=99)
+
+
+@awaited
+async def test_it_works_with_the_websockets_library_and_a_caller_who_is_lost() -> None:
+    over = asyncio.Event()
+    with Simulator(espeak=False) as sim:
+        sim.on_response("Good morning.")
+
+        async with AsyncRealtimeClient(sim.api_key, base_url=sim.base_url) as client:
+
+            async def media(socket: Any) -> None:
+                async with MediaStream(socket) as stream, client.connect(SESSION) as connection:
+                    await connection.create_response()
+                    await stream.bridge(connection)
+                over.set()
+
+            async with serve(media, "127.0.0.1", 0) as server:
+                port = next(iter(server.sockets)).getsockname()[1]
+                async with media_call(f"ws://127.0.0.1:{port}") as phone:
+                    await until(lambda: len(phone.heard) > 800)
+                    phone._socket.transport.abort()
+                    await over.wait()
