@@ -24,7 +24,7 @@ test-all: .venv/.installed peers test-lowest test-lowest-newest    ## all tests:
 	@without=""; \
 	command -v $(BROWSERS) >/dev/null || without="$$without and not browser"; \
 	ls $(POSTGRES) >/dev/null 2>&1 || command -v postgres >/dev/null || without="$$without and not postgres"; \
-	if command -v npm >/dev/null; then $(MAKE) -s build/pyright/.installed || exit $$?; \
+	if command -v npm >/dev/null; then $(MAKE) -s build/node/.installed || exit $$?; \
 	else without="$$without and not node"; fi; \
 	$(BIN)/python -m pytest -q -n auto --cov --cov-report=term:skip-covered -m "(slow or not slow)$$without" || exit $$?; \
 	case "$$without" in *postgres*) \
@@ -32,7 +32,7 @@ test-all: .venv/.installed peers test-lowest test-lowest-newest    ## all tests:
 	case "$$without" in *browser*) \
 	  echo "LEFT OUT: the call from a browser, for there is none on PATH. On Debian: apt-get install chromium";; esac; \
 	case "$$without" in *node*) \
-	  echo "LEFT OUT: pyright, for npm is not on PATH. On Debian: apt-get install npm";; esac
+	  echo "LEFT OUT: pyright and clients for node, for npm is not on PATH. On Debian: apt-get install npm";; esac
 
 test-lowest: build/lowest/.installed    ## the fast tests with the lowest versions that are allowed
 	@build/lowest/bin/python -m pytest -q -n auto -p no:cacheprovider -m "not slow"
@@ -93,6 +93,7 @@ lock: .venv/.installed       ## pin requirements.in and the lowest allowed versi
 	@$(BIN)/uv $(COMPILE) --resolution lowest-direct --all-extras --no-annotate --upgrade -o requirements-lowest.txt \
 	  --no-emit-package realtime-api-client --no-emit-package realtime-simulator \
 	  generated/pyproject.toml simulator/pyproject.toml pyproject.toml build/tools.txt
+	@printf '%s\n' $(PEER_NAMES) | $(BIN)/uv $(COMPILE) --no-annotate $(if $(UPGRADE),--upgrade) -o requirements-peers.txt -
 
 clean:          ## remove .venv, build and caches
 	rm -rf .venv build dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis
@@ -103,6 +104,7 @@ clean:          ## remove .venv, build and caches
 # uv: the system's, or else one put into the venv by pip, with the version and hashes that are pinned here.
 UV = $$(command -v uv || echo $(BIN)/uv)
 COMPILE = pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header
+PEER_NAMES = "openai[realtime]" openai-agents standardwebhooks
 OURS = -e generated -e simulator -e .
 
 .venv/.requirements: requirements.txt
@@ -145,9 +147,9 @@ build/peers/.installed: requirements-peers.txt | .venv/.installed
 	@$(UV) pip install --quiet --python build/peers/bin/python --require-hashes -r requirements-peers.txt
 	@touch $@
 
-build/pyright/.installed: tests/project/pyright/package-lock.json
-	@echo "Setting up build/pyright from tests/project/pyright/package-lock.json; this happens once."
-	@rm -rf build/pyright && mkdir -p build/pyright
-	@cp tests/project/pyright/package.json tests/project/pyright/package-lock.json build/pyright
-	@npm ci --prefix build/pyright --silent --no-audit --no-fund
+build/node/.installed: tests/support/node/package-lock.json
+	@echo "Setting up build/node from tests/support/node/package-lock.json; this happens once."
+	@rm -rf build/node && mkdir -p build/node
+	@cp tests/support/node/package.json tests/support/node/package-lock.json build/node
+	@npm ci --prefix build/node --silent --no-audit --no-fund
 	@touch $@

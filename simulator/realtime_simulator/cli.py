@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import threading
@@ -92,6 +93,7 @@ def arguments(program: str = PROGRAM) -> argparse.ArgumentParser:
     add("--clock", metavar="TIME", help="time of day that stands still, such as 2026-01-15T12:00:00Z")
     add("--model", action="append", default=[], metavar="NAME", help="a further model's name to accept")
     add("--profile", default="openai", choices=("openai", "azure"), help="whose service it is (openai)")
+    add("--tls", metavar="FILE", help="speak TLS with the certificate in FILE, which is made if missing")
     add("--log-level", default="info", choices=("debug", "info", "warning", "error"))
     add("--verbose", action="store_true", help="a line for each event of each session as well")
     add("--json", action="store_true", help="print a JSON object a line; the first has the addresses")
@@ -265,6 +267,7 @@ def _simulator(options: argparse.Namespace) -> Simulator:
         clock=options.clock,
         models=options.model,
         profile=options.profile,
+        tls=options.tls,
         pacing="none" if options.pacing == "none" else None,
     )
     _converse(simulator, options)
@@ -431,7 +434,8 @@ def _act(words: list[str], program: str) -> int:
         return 2
     try:
         origin = _origin(options.simulator or os.environ.get("OPENAI_BASE_URL"))
-        with httpx.Client(trust_env=False, timeout=_REQUEST_SECONDS) as client:
+        trusted = ssl.create_default_context()  # SSL_CERT_FILE names the certificate of one that speaks TLS
+        with httpx.Client(trust_env=False, timeout=_REQUEST_SECONDS, verify=trusted) as client:
             response = client.request(
                 method, origin + PREFIX + path, headers={"authorization": f"Bearer {key}"}, **request
             )

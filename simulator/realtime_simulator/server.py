@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
 import socket
 import struct
 import threading
@@ -231,12 +232,18 @@ class ServerThread:
         host: The address to listen on.
         port: The port; 0 chooses a free one.
         build: Called in the thread's event loop; returns the application and what closes it.
+        certificate: The PEM file of a certificate and its key, to speak TLS.
     """
 
     def __init__(
-        self, host: str, port: int, build: Callable[[], tuple[ASGIApp, Callable[[], Awaitable[None]]]]
+        self,
+        host: str,
+        port: int,
+        build: Callable[[], tuple[ASGIApp, Callable[[], Awaitable[None]]]],
+        certificate: str | os.PathLike[str] | None = None,
     ) -> None:
         self._build = build
+        self._certificate = certificate
         self._socket = _listen(host, port)
         self.port: int = self._socket.getsockname()[1]
         self.started: Future[None] = Future()
@@ -310,6 +317,7 @@ class ServerThread:
             access_log=False,
             server_header=False,
             h11_max_incomplete_event_size=64 * 1024,
+            ssl_certfile=self._certificate,
         )
         server = _HttpServer(config, self._stopping, lambda: self.started.set_result(None))
         try:

@@ -40,6 +40,7 @@ class Settings:
         upstream: The base URL of the API that is recorded.
         upstream_key: Its key, which replaces `api_key` in what is passed on.
         replay: The file whose sessions are replayed.
+        tls: The PEM file of the certificate and key with which it speaks TLS; None for plain HTTP.
     """
 
     host: str = LOOPBACK
@@ -61,6 +62,7 @@ class Settings:
     upstream: str | None = None
     upstream_key: str | None = attrs.field(default=None, repr=False)
     replay: str | os.PathLike[str] | None = None
+    tls: str | os.PathLike[str] | None = None
 
 
 def check_modes(settings: Settings) -> None:

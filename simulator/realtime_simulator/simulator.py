@@ -18,6 +18,7 @@ from typing import Any, Self, TypeVar
 from starlette.types import ASGIApp
 
 from realtime_simulator.assembly import Assembly, assemble
+from realtime_simulator.certificate import ensure_certificate
 from realtime_simulator.clock import read_time
 from realtime_simulator.engine.turn import AT_ONCE, REAL, PacingLike, chosen_pacing
 from realtime_simulator.faults.catalog import Fault, Faults
@@ -80,10 +81,13 @@ class Simulator:
         upstream_key: Its key, which replaces `api_key` when a request is passed on; other keys are passed on
             as they are.
         replay: A file that was recorded: its sessions are replayed to clients that send what was recorded.
+        tls: A PEM file of a certificate and its key, for clients that speak TLS only; `base_url` begins with
+            `https` then. A file that isn't there is made, with a certificate that signs itself.
 
     Raises:
-        ValueError: The webhook secret is malformed, `keep_audio` is out of range, or `clock` is no time.
-        OSError: The port is in use, on entering.
+        ValueError: The webhook secret is malformed, `keep_audio` is out of range, `clock` is no time, or
+            `tls` has no certificate with its key.
+        OSError: The file for `tls` can't be read or made; the port is in use, on entering.
     """
 
     def __init__(
@@ -108,6 +112,7 @@ class Simulator:
         upstream: str | None = None,
         upstream_key: str | None = None,
         replay: str | os.PathLike[str] | None = None,
+        tls: str | os.PathLike[str] | None = None,
     ) -> None:
         if webhook_secret is not None:
             signing_key(webhook_secret)  # a malformed one is an error now, not at the first webhook
@@ -132,8 +137,11 @@ class Simulator:
             upstream=upstream,
             upstream_key=upstream_key,
             replay=replay,
+            tls=tls,
         )
         check_modes(settings)
+        if tls is not None:
+            ensure_certificate(tls, host)
         self._settings = settings
         self._behavior = Behavior()
         self._faults = Faults(seed)
@@ -156,7 +164,8 @@ class Simulator:
         if self._thread is None:
             raise RuntimeError("the simulator is not running; enter it with `with` first")
         host = f"[{self._settings.host}]" if ":" in self._settings.host else self._settings.host
-        return f"http://{host}:{self._thread.port}/v1"
+        scheme = "http" if self._settings.tls is None else "https"
+        return f"{scheme}://{host}:{self._thread.port}/v1"
 
     @property
     def api_key(self) -> str:
@@ -601,7 +610,8 @@ class Simulator:
     def _launch(self) -> ServerThread:
         if self._thread is not None:
             raise RuntimeError("the simulator is running already")
-        self._thread = ServerThread(self._settings.host, self._settings.port, self._build)
+        settings = self._settings
+        self._thread = ServerThread(settings.host, settings.port, self._build, settings.tls)
         self._thread.start()
         return self._thread
 

@@ -16,7 +16,7 @@ from tests.support.paths import ROOT
 pytestmark = pytest.mark.slow
 
 HERE = ROOT / "tests" / "ext" / "typing"
-PYRIGHT = ROOT / "build" / "pyright" / "node_modules" / ".bin" / "pyright"
+PYRIGHT = ROOT / "build" / "node" / "node_modules" / ".bin" / "pyright"
 
 
 def wrong_lines() -> set[tuple[str, int]]:
@@ -46,7 +46,7 @@ def test_mypy_finds_what_is_wrong(tmp_path: Path) -> None:
 
 @pytest.mark.node
 def test_pyright_finds_what_is_wrong() -> None:
-    assert PYRIGHT.exists(), "pyright is missing; make it with: make build/pyright/.installed"
+    assert PYRIGHT.exists(), "pyright is missing; make it with: make build/node/.installed"
     programs = Path(sys.executable).parent
     done = subprocess.run(
         [PYRIGHT, "--outputjson", "-p", HERE],

@@ -27,7 +27,7 @@ from specpipe import source
 from tests.support.paths import ROOT, SAMPLES
 
 GENERATED = ROOT / "generated"
-PYRIGHT = ROOT / "build" / "pyright" / "node_modules" / ".bin" / "pyright"
+PYRIGHT = ROOT / "build" / "node" / "node_modules" / ".bin" / "pyright"
 LOCK = tomllib.loads((GENERATED / "generated.lock").read_text(encoding="utf-8"))
 SOURCE = tomllib.loads((ROOT / "openapi" / "SOURCE.toml").read_text(encoding="utf-8"))
 
@@ -257,7 +257,7 @@ def test_mypy_takes_the_program_and_finds_the_mistakes(alone: Path, program: Pat
 @pytest.mark.slow
 @pytest.mark.node
 def test_pyright_takes_the_program_and_finds_the_mistakes(alone: Path, program: Path) -> None:
-    assert PYRIGHT.exists(), "pyright is missing; make it with: make build/pyright/.installed"
+    assert PYRIGHT.exists(), "pyright is missing; make it with: make build/node/.installed"
     folder = program.parent
     (folder / "mistakes.py").write_text(MISTAKES, encoding="utf-8")
     settings: dict[str, Any] = {"typeCheckingMode": "strict", "pythonVersion": "3.11"}

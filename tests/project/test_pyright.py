@@ -16,11 +16,11 @@ from tests.support.paths import ROOT
 pytestmark = [pytest.mark.slow, pytest.mark.node]
 
 HERE = ROOT / "tests" / "project" / "pyright"
-PYRIGHT = ROOT / "build" / "pyright" / "node_modules" / ".bin" / "pyright"
+PYRIGHT = ROOT / "build" / "node" / "node_modules" / ".bin" / "pyright"
 
 
 def pyright(*arguments: object) -> dict[str, Any]:
-    assert PYRIGHT.exists(), "pyright is missing; make it with: make build/pyright/.installed"
+    assert PYRIGHT.exists(), "pyright is missing; make it with: make build/node/.installed"
     programs = Path(sys.executable).parent
     done = subprocess.run(
         [PYRIGHT, "--outputjson", *map(str, arguments)],
