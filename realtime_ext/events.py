@@ -194,7 +194,7 @@ def parse_event(data: str | bytes | Mapping[str, Any]) -> Event:
             speaker.write(audio.decode(event))
         ```
     """
-    if isinstance(data, _TEXT):
+    if type(data) is str or isinstance(data, _TEXT):
         try:
             content = _json.decode(data)
         except ValueError as fault:
@@ -262,26 +262,27 @@ def encode_event(event: Event | Mapping[str, Any]) -> str:
 
 _Reader: TypeAlias = Callable[[dict[str, Any]], "Event"]
 
-# The classes' from_dict, filled as events come in, by types that realtime_api knows alone: so it stays small.
+# The classes' decoders, filled as events come in, by types that realtime_api knows alone: so it stays small.
 _readers: dict[str, _Reader] = {}
 
 
 def _find_reader(kind: str) -> _Reader | None:
     from realtime_api import events
 
-    conversation = events.SERVER_EVENTS.get(kind) or events.CLIENT_EVENTS.get(kind)
-    translation = events.TRANSLATION_SERVER_EVENTS.get(kind) or events.TRANSLATION_CLIENT_EVENTS.get(kind)
+    def find(*tables: events.EventTable) -> _Reader | None:
+        return next((table.decoder(kind) for table in tables if kind in table), None)
+
+    conversation = find(events.SERVER_EVENTS, events.CLIENT_EVENTS)
+    translations = (events.TRANSLATION_SERVER_EVENTS, events.TRANSLATION_CLIENT_EVENTS)
+    translation = find(*translations)
     if conversation and translation and conversation is not translation:
-        reader = _choose_by_session(_reader(conversation), _reader(translation), translation.__name__)
-    elif model := conversation or translation:
-        reader = _reader(model)
+        name = next(table[kind].__name__ for table in translations if kind in table)
+        reader = _choose_by_session(conversation, translation, name)
+    elif found := conversation or translation:
+        reader = found
     else:
         return None
     return _readers.setdefault(kind, reader)
-
-
-def _reader(model: Any) -> _Reader:
-    return cast(_Reader, model.from_dict)
 
 
 def _choose_by_session(conversation: _Reader, translation: _Reader, name: str) -> _Reader:
@@ -294,7 +295,7 @@ def _choose_by_session(conversation: _Reader, translation: _Reader, name: str) -
 def _is_translation(name: str, session: Any) -> bool:
     # Conversation and transcription sessions always have their type, updates of translation sessions never:
     # a session without one is a translation's if it has what that needs and nothing beside it.
-    if not isinstance(session, Mapping):
+    if not isinstance(session, dict):
         return False
     if session.get("type") is not None:
         return bool(session["type"] == "translation")

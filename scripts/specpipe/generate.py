@@ -13,6 +13,7 @@ from jinja2 import TemplateError
 from . import docs, generator
 from .document import REF_PREFIX, Document
 from .plan import Plan
+from .plan.expressions import decoder_name
 from .slice import Names, default
 from .transforms.walk import each_schema
 
@@ -71,7 +72,7 @@ def _write(
         templates=templates,
         out=target,
         package=package,
-        filters={"literal": literal, "docstring": docstring, **docs.FILTERS},
+        filters={"literal": literal, "docstring": docstring, "decoder": decoder_name, **docs.FILTERS},
     )
     for alias in plan.aliases.values():
         _put(target / "models" / f"{alias.module}.py", render("alias.py.jinja", alias=alias))

@@ -14,6 +14,7 @@ import attrs
 
 from ..document import ref_name, union_of
 from ..errors import SpecError
+from ..names import module_name
 from .graph import NULL, Graph
 
 _SCALARS = {"string": "str", "integer": "int", "number": "float", "boolean": "bool", "null": "None"}
@@ -218,6 +219,11 @@ def decodes(graph: Graph, schema: Any, seen: tuple[str, ...] = ()) -> bool:
     return schema.get("type") == "object" and decodes(graph, schema.get("additionalProperties"), seen)
 
 
+def decoder_name(name: str) -> str:
+    """The function that decodes a model or an alias; each is in the module of its class or alias."""
+    return f"decode_{module_name(name)}"
+
+
 def decode(scope: Scope, schema: Any, source: str, depth: int = 0, strict: str = "False") -> str:
     """An expression that decodes the JSON value of the expression `source`.
 
@@ -232,18 +238,15 @@ def decode(scope: Scope, schema: Any, source: str, depth: int = 0, strict: str =
         strict: Source of whether an object, which the value itself is, must have all that its model requires.
     """
     if not decodes(scope.graph, schema):
-        return source
+        constant = schema.get("const") if isinstance(schema, dict) else None
+        # Thousands of events then share one string.
+        shared = f"{literal(constant)} if (v0 := {source}) == {literal(constant)} else v0"
+        return shared if isinstance(constant, str) and not depth else source
     held = f"v{depth}"
     name = ref_name(schema)
-    if name is not None and scope.graph.is_model(name):
-        scope.classes.add(name)
-        return (
-            f"{scope.type_name(name)}.from_dict({held}, strict={strict})"
-            f" if isinstance({held} := {source}, dict) else {held}"
-        )
     if name is not None:
         scope.decoders.add(name)
-        return f"decode_{scope.graph.module(name)}({source}, strict={strict})"
+        return f"{decoder_name(name)}({source}, {strict})"
     members = [member for member in union_of(schema) or [] if member != NULL]
     if len(members) == 1:
         return decode(scope, members[0], source, depth, strict)

@@ -24,7 +24,7 @@ class Field:
         default: Source of the default, or None where the constructor asks for a value.
         required: Whether the property must be there.
         unset: Whether absent and null are told apart (`UNSET`).
-        decode: Source of the decoded value, from `d`.
+        decode: Source of the decoded value, from `data`, which has the key.
         nested: Whether encoding has to look inside the value.
         secret: Whether reprs mask the value.
         description: Ours, one paragraph.
@@ -52,7 +52,7 @@ class Imports:
         typing: Names from typing, with the name they go by.
         builtins: The same for builtins that an attribute hides.
         eager: (module, name, shown) imported when the module is.
-        late: The same, imported by the function that uses them: the modules import each other.
+        late: The same, imported at the module's end: the modules import each other.
         typed: The same, for type checkers only.
     """
 
@@ -75,10 +75,6 @@ class Model:
     any_name: str
     dict_name: str
     str_name: str
-    bool_name: str
-    mapping_name: str
-    self_name: str
-    classmethod_name: str
     schema: dict[str, Any]
     sent: bool
     received: bool
@@ -122,10 +118,7 @@ def build_model(graph: Graph, name: str, schema: dict[str, Any]) -> Model:
         _field(scope, key, names[key], schema["properties"][key], key in required, name in graph.received)
         for key in keys
     )
-    own = {
-        word: scope.type_name(word)
-        for word in ("Any", "dict", "str", "bool", "Mapping", "Self", "classmethod")
-    }
+    own = {word: scope.type_name(word) for word in ("Any", "dict", "str")}
     return Model(
         name=name,
         module=graph.module(name),
@@ -135,10 +128,6 @@ def build_model(graph: Graph, name: str, schema: dict[str, Any]) -> Model:
         any_name=own["Any"],
         dict_name=own["dict"],
         str_name=own["str"],
-        bool_name=own["bool"],
-        mapping_name=own["Mapping"],
-        self_name=own["Self"],
-        classmethod_name=own["classmethod"],
         schema=schema,
         sent=name in graph.sent,
         received=name in graph.received,
@@ -155,13 +144,13 @@ def _field(scope: Scope, key: str, name: str, schema: Any, required: bool, lenie
     constant = expressions.literal(schema["const"]) if scalar else None
     default: str | None
     if required:
-        default, source = constant, f"d.pop({key!r})"
+        default = constant
     elif unset:
-        default, source = "UNSET", f"d.pop({key!r}, UNSET)"
+        default = "UNSET"
         shown += " | Unset"
     else:
         tagged = constant is not None and key in graph.tagged.get(scope.owner, ())
-        default, source = constant if tagged else "None", f"d.pop({key!r}, None)"
+        default = constant if tagged else "None"
         if shown.split(" | ")[-1] != "None" and shown not in ("Any", "_Any"):
             shown += " | None"
     return Field(
@@ -171,7 +160,7 @@ def _field(scope: Scope, key: str, name: str, schema: Any, required: bool, lenie
         default=default,
         required=required,
         unset=unset,
-        decode=expressions.decode(scope, schema, source),
+        decode=expressions.decode(scope, schema, f"data[{key!r}]"),
         nested=not _flat(graph, schema),
         secret=any(leaf.get("format") == "password" for leaf in [schema, *graph.leaves(schema)]),
         description=expressions.described(schema),
@@ -197,6 +186,7 @@ def build_alias(graph: Graph, name: str, schema: dict[str, Any]) -> Alias:
         leaves = [leaf for leaf in graph.leaves(schema) if leaf != NULL]
         models = [target for leaf in leaves if (target := ref_name(leaf)) is not None]
         scope.classes.update(models)
+        scope.decoders.update(models)
         others = [leaf for leaf in leaves if ref_name(leaf) is None]
         is_open = any(leaf.get("type", "object") == "object" for leaf in others)
         choice = table(graph, models, graph.declared(schema), free=is_open) if models else None
@@ -250,7 +240,7 @@ def _imports(scope: Scope, more: set[str]) -> Imports:
         return graph.module(name), name, f"_{name}" if name in scope.taken else name
 
     def decoder(name: str) -> tuple[str, str, str]:
-        function = f"decode_{graph.module(name)}"
+        function = expressions.decoder_name(name)
         return graph.module(name), function, function
 
     others = {name for name in scope.classes | scope.aliases if name != scope.owner}
@@ -258,8 +248,7 @@ def _imports(scope: Scope, more: set[str]) -> Imports:
     used |= {decoder(name) for name in scope.decoders if name not in knot and name != scope.owner}
     if scope.owner not in graph.schemas or not graph.is_model(scope.owner):
         used |= {entry(name) for name in others if name not in knot}
-    late = {entry(name) for name in others if name in scope.classes and name in knot}
-    late |= {decoder(name) for name in scope.decoders if name in knot and name != scope.owner}
+    late = {decoder(name) for name in scope.decoders if name in knot and name != scope.owner}
     typed = {entry(name) for name in others} - used
 
     def shown(name: str) -> tuple[str, str]:
