@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 
-from ._base import Model
+from ._base import Decoder, Model
 
 
 class EventTable(Mapping[str, type[Model]]):
@@ -33,6 +33,16 @@ class EventTable(Mapping[str, type[Model]]):
         loaded: type[Model] = getattr(import_module(module, __package__), name)
         self._loaded[event_type] = loaded
         return loaded
+
+    def decoder(self, event_type: str) -> Decoder:
+        """Return what `from_dict` of the class calls, for those who decode many events.
+
+        `decode(data, strict=True)` does the same for a `dict`; anything else it returns as it is.
+
+        Raises:
+            KeyError: the table has no such type.
+        """
+        return self[event_type]._decode
 
     def __contains__(self, event_type: object) -> bool:
         return event_type in self._names

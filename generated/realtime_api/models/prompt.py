@@ -3,18 +3,17 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
-from .response_prompt import ResponsePrompt
+from .response_prompt import ResponsePrompt, decode_response_prompt
 
 Prompt: TypeAlias = ResponsePrompt | None
 """Stored prompt template to use, with values for its variables; null means no template."""
 
 
-def decode_prompt(value: Any, *, strict: bool = True) -> Any:
+def decode_prompt(value: Any, strict: bool = True) -> Any:
     """Decode a Prompt; an unknown value or kind is kept as it is.
 
     Args:
         value: JSON.
         strict: Raise if a required property is missing; otherwise it is None, and in the model's `missing`.
     """
-
-    return ResponsePrompt.from_dict(v0, strict=strict) if isinstance(v0 := value, dict) else v0
+    return decode_response_prompt(value, strict)

@@ -10,16 +10,15 @@ ResponsePromptVariables: TypeAlias = dict[str, ResponsePromptVariable] | None
 means none."""
 
 
-def decode_response_prompt_variables(value: Any, *, strict: bool = True) -> Any:
+def decode_response_prompt_variables(value: Any, strict: bool = True) -> Any:
     """Decode a ResponsePromptVariables; an unknown value or kind is kept as it is.
 
     Args:
         value: JSON.
         strict: Raise if a required property is missing; otherwise it is None, and in the model's `missing`.
     """
-
     return (
-        {k0: decode_response_prompt_variable(i0, strict=False) for k0, i0 in v0.items()}
+        {k0: decode_response_prompt_variable(i0, False) for k0, i0 in v0.items()}
         if isinstance(v0 := value, dict)
         else v0
     )
