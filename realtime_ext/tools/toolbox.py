@@ -179,7 +179,7 @@ class Toolbox:
             tool, ready = self._prepare(name, text, context)
             if not tool.is_async:
                 value = ready()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             return self._failed(name, error, text, context)
         if tool.is_async:
             _refuse_running_loop(name)
@@ -188,7 +188,7 @@ class Toolbox:
             _refuse_running_loop(name, value)
         try:
             return _succeeded(asyncio.run(_awaited(value)) if inspect.isawaitable(value) else value)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             return self._failed(name, error, text, context)
 
     async def arun(

@@ -300,14 +300,16 @@ def test_a_tool_that_takes_too_long_is_reported_to_the_model(flavour: Flavour) -
 
 def test_wrong_arguments_and_failing_tools_are_told_to_the_model(flavour: Flavour) -> None:
     def add(a: int, b: int) -> int:
-        raise RuntimeError("broken tool")
+        raise RuntimeError("broken tool") if a else SystemExit(3)
 
-    script = Model(answers([call(1, a="x", b=2), call(2, "nothing"), call(3, a=1, b=2)], "sorry"))
-    with ScriptedServer(script) as server, connect(flavour, server) as connection:
+    calls = [call(1, a="x", b=2), call(2, "nothing"), call(3, a=1, b=2), call(4, a=0, b=2)]
+    with ScriptedServer(Model(answers(calls, "sorry"))) as server, connect(flavour, server) as connection:
         connection.run_tools([add])
-        turn = connection.ask("Add")
-    kinds = [json.loads(str(tool.output))["error"]["type"] for tool in turn.tool_calls]
-    assert kinds == ["invalid_argument", "unknown_tool", "tool_failed"]
+        turn = connection.ask("Add", timeout=10)
+    errors = [json.loads(str(tool.output))["error"] for tool in turn.tool_calls]
+    kinds = ["invalid_argument", "unknown_tool", "tool_failed", "tool_failed"]
+    assert [one["type"] for one in errors] == kinds
+    assert errors[3]["message"] == "add failed: SystemExit: 3"
 
 
 def test_tools_can_use_the_connection(flavour: Flavour) -> None:
