@@ -17,7 +17,6 @@ from ..errors import APITimeoutError, ConnectionClosedError, MissingApiKeyError,
 from ..http.sending import AsyncHttp, asend
 from ..http.settings import RequestOptions
 from .connection import AsyncConnection
-from .dialects import translated
 from .link import Link, LinkOptions, open_link, seconds_of
 from .state import (
     MAX_QUEUE_BYTES,
@@ -272,7 +271,7 @@ class AsyncAnswering(AsyncConnecting):
 
 
 async def _open_link(http: AsyncHttp, request: ConnectRequest, *, is_first: bool) -> Link:
-    link = await open_link(
+    return await open_link(
         request.plan,
         http,
         request.options,
@@ -280,7 +279,6 @@ async def _open_link(http: AsyncHttp, request: ConnectRequest, *, is_first: bool
         safety_identifier=request.safety_identifier,
         is_first=is_first,
     )
-    return translated(link, http.settings.dialect)
 
 
 async def hang_up(http: AsyncHttp, hangup: Hangup, call_id: str) -> None:

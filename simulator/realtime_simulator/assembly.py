@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 from realtime_simulator import remote
 from realtime_simulator.call_registry import CallRegistry
 from realtime_simulator.clock import AdvancingClock
+from realtime_simulator.console import pages
 from realtime_simulator.control.endpoint import Endpoint, beside
 from realtime_simulator.credentials import Credentials
 from realtime_simulator.engine.ids import Ids
@@ -114,7 +115,7 @@ def assemble(
     if recorder is not None:
         api = app.Frame(recorder, records, ids)
     return Assembly(
-        application=beside(api, Endpoint(simulator, credentials).application()),
+        application=beside(api, Endpoint(simulator, credentials).application(), pages.application()),
         calls=calls,
         incoming=incoming,
         clock=clock,

@@ -208,7 +208,7 @@ class LiveSession:
         self._pumping = False
         self._end: tuple[int, str] | None = None
         record.begun = services.clock.unix()
-        record.read_from(self._look)
+        record.read_from(self._look, self.receive)
         if services.settings.keep_audio:
             record.keep_audio(services.settings.keep_audio, services.records.audio)
         with self._step():

@@ -166,15 +166,20 @@ class SessionRecord:
     _look: Callable[[], tuple[dict[str, Any], list[dict[str, Any]]]] = attrs.field(
         default=lambda: ({}, []), init=False, repr=False
     )
+    _receive: Callable[[str], None] | None = attrs.field(default=None, init=False, repr=False)
 
-    def read_from(self, look: Callable[[], tuple[dict[str, Any], list[dict[str, Any]]]]) -> None:
-        """Read configuration and items from the running session from now on."""
-        self._look = look
+    def read_from(
+        self,
+        look: Callable[[], tuple[dict[str, Any], list[dict[str, Any]]]],
+        receive: Callable[[str], None],
+    ) -> None:
+        """Read configuration and items from the running session from now on, and pass on what is injected."""
+        self._look, self._receive = look, receive
 
     def close(self, reason: str) -> None:
         """Keep configuration and items as they are now, and drop the reference to the session."""
         last = self._look()
-        self._look = lambda: last
+        self._look, self._receive = lambda: last, None
         self.ended = reason
         self._tell()
 
@@ -250,6 +255,16 @@ class SessionRecord:
             self._size -= sum(one.size for one in self._events[:over])
             del self._events[:over]
         self._tell()
+
+    def inject(self, event: Mapping[str, Any]) -> None:
+        """Process an event as one that a client sent; in the simulator's thread only.
+
+        Raises:
+            LookupError: The session doesn't run.
+        """
+        if self._receive is None:
+            raise LookupError(f"the session {self.id!r} has ended, or has not begun")
+        self._receive(json.dumps(event))
 
     async def changed(self, after: int) -> None:
         """Wait, in the simulator's event loop, until there is an event behind this number or no more to come.

@@ -14,13 +14,14 @@ from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
+from urllib.parse import quote
 
 from starlette.types import ASGIApp
 
 from realtime_simulator.assembly import Assembly, assemble
 from realtime_simulator.certificate import ensure_certificate
 from realtime_simulator.clock import read_time
-from realtime_simulator.engine.turn import AT_ONCE, REAL, PacingLike, chosen_pacing
+from realtime_simulator.engine.turn import AT_ONCE, REAL, Pacing, PacingLike, chosen_pacing
 from realtime_simulator.faults.catalog import Fault, Faults
 from realtime_simulator.problem import ApiProblem
 from realtime_simulator.records import MAX_AUDIO_SECONDS, Call, Records, RequestRecord, SessionRecord
@@ -72,9 +73,8 @@ class Simulator:
             datetime or ISO 8601. With a seed, the same conversation has the same bytes each time. The real
             time if None.
         models: Names of models that are known beside those of the API description; others are refused.
-        profile: `openai`, or a service that words some of it otherwise and knows any model's name: `azure`
-            refuses a wrong key with 401 at the WebSocket's handshake, `xai` takes voice and turn detection in
-            the session itself, `beta` speaks the names of the API's beta.
+        profile: `openai`, or `azure`: any model's name is known, and a wrong key is refused with 401 at the
+            WebSocket's handshake.
         record: A file: everything is passed on to `upstream`, and recorded there without secrets: WebSocket
             sessions on a tape that can be replayed, or, if the name ends with `.yaml`, sessions and HTTP with
             little of their audio, for `realtime-simulator conform`.
@@ -145,6 +145,8 @@ class Simulator:
             ensure_certificate(tls, host)
         self._settings = settings
         self._behavior = Behavior()
+        self._at_start: tuple[Behavior, Pacing] | None = None
+        self._scenario: str | None = None
         self._faults = Faults(seed)
         self._records = Records(kept)
         self._thread: ServerThread | None = None
@@ -201,6 +203,34 @@ class Simulator:
             if session.id == session_id:
                 return session
         raise LookupError(f"there is no session {session_id!r}")
+
+    @property
+    def scenario(self) -> str | None:
+        """The name of the scenario that was loaded last; None if there is none."""
+        return self._scenario
+
+    @property
+    def faults(self) -> Sequence[Fault]:
+        """The faults that may happen, oldest first."""
+        return self._faults.active
+
+    @property
+    def console_url(self) -> str:
+        """The address of the console page, with the key behind `#`, which browsers send to nobody."""
+        return f"{self.base_url.removesuffix('v1')}#key={quote(self.api_key, safe='')}"
+
+    def inject(self, session: SessionRecord | str, event: Mapping[str, Any]) -> None:
+        """Process an event in a session as though one of its clients had sent it.
+
+        Args:
+            session: The session or its id.
+            event: The client event.
+
+        Raises:
+            LookupError: There is no such session, or it has ended.
+        """
+        record = self.session(session) if isinstance(session, str) else session
+        self._inside(lambda: record.inject(event))
 
     @property
     def requests(self) -> Sequence[RequestRecord]:
@@ -321,7 +351,12 @@ class Simulator:
         self.play_scenario(path.read_text(encoding="utf-8"), path.name, path.parent)
 
     def play_scenario(
-        self, text: str, name: str = "scenario", folder: str | os.PathLike[str] | None = None
+        self,
+        text: str,
+        name: str = "scenario",
+        folder: str | os.PathLike[str] | None = None,
+        *,
+        replace: bool = False,
     ) -> None:
         """Add the rules of a scenario that was read already; otherwise as `load_scenario`.
 
@@ -329,10 +364,16 @@ class Simulator:
             text: The YAML.
             name: Its name, for messages.
             folder: Where the sound files are that it names; the current folder if None.
+            replace: Whether what was set since the simulator started goes first: rules, what users say,
+                voices, MCP servers, callers and the pace. Faults stay, and so do seed and clock.
         """
-        from realtime_simulator.scenario.scenario_file import parse
+        from realtime_simulator.scenario.scenario_file import ScenarioFile, parse
 
         file = parse(text, name, None if folder is None else Path(folder))
+        if replace and self._at_start is not None:
+            behavior, self._settings.pacing = self._at_start
+            self._behavior.become(behavior.copy())
+        self._scenario = None if file == ScenarioFile() else name
         for rule in reversed(file.rules):
             self._behavior.script.add(rule.answer, rule.match, rule.times, rule.delay)
         self._behavior.hear_in_turn(file.heard)
@@ -611,6 +652,7 @@ class Simulator:
     def _launch(self) -> ServerThread:
         if self._thread is not None:
             raise RuntimeError("the simulator is running already")
+        self._at_start = (self._behavior.copy(), self._settings.pacing)
         settings = self._settings
         self._thread = ServerThread(settings.host, settings.port, self._build, settings.tls)
         self._thread.start()

@@ -4,34 +4,20 @@ from __future__ import annotations
 
 import functools
 import http.server
-import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 from realtime_simulator import Simulator
 
 from realtime_ext import RealtimeClient, sdp
 from realtime_ext.cli.demo.sound import RATE, loudness, samples
+from tests.support.chromium import chromium
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--use-fake-device-for-media-stream",
-    "--use-fake-ui-for-media-stream",
-    "--autoplay-policy=no-user-gesture-required",
-    "--allow-loopback-in-peer-connection",
-]
 SESSION = {
     "type": "realtime",
     "model": "gpt-realtime",
@@ -48,22 +34,15 @@ class Files(http.server.SimpleHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def page() -> Iterator[Page]:
-    browser_path = next((path for name in BROWSERS if (path := shutil.which(name))), None)
-    assert browser_path, f"none of {', '.join(BROWSERS)} is on PATH; on Debian: apt-get install chromium"
     handler = functools.partial(Files, directory=Path(__file__).parent)
-    with (
-        http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server,
-        sync_playwright() as playwright,
-    ):
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server, chromium() as browser:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        browser = playwright.chromium.launch(executable_path=browser_path, headless=True, args=FLAGS)
         try:
             page = browser.new_page()
             page.set_default_timeout(30_000)
             page.goto(f"http://127.0.0.1:{server.server_port}/browser_call.html")
             yield page
         finally:
-            browser.close()
             server.shutdown()
 
 

@@ -191,7 +191,7 @@ def test_the_command_prints_what_a_program_needs_and_ends_on_a_signal(number: in
     with command("--port", "0", "--json", "--api-key", "sk-given") as process:
         assert process.stdout is not None
         facts = json.loads(process.stdout.readline())
-        assert set(facts) == {"base_url", "api_key", "webhook_secret", "pid"}
+        assert set(facts) == {"base_url", "api_key", "webhook_secret", "console", "pid"}
         assert facts["api_key"] == "sk-given" and facts["pid"] == process.pid
         response = httpx.post(
             f"{facts['base_url']}/realtime/client_secrets",
@@ -208,8 +208,8 @@ def test_the_command_prints_what_a_program_needs_and_ends_on_a_signal(number: in
 def test_the_command_says_what_an_open_address_means_and_what_is_in_the_way() -> None:
     with command("--port", "0", "--host", "0.0.0.0") as process:
         assert process.stdout is not None
-        lines = [process.stdout.readline() for _ in range(5)]
-        assert lines[0].split()[0] == "base_url" and "not loopback" in lines[4]
+        lines = [process.stdout.readline() for _ in range(6)]
+        assert lines[0].split()[0] == "base_url" and "not loopback" in lines[5]
     with (
         socket.create_server(("127.0.0.1", 0)) as taken,
         command("--port", str(taken.getsockname()[1])) as process,

@@ -19,8 +19,10 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from realtime_simulator.console import exports
+from realtime_simulator.console.pages import is_page
 from realtime_simulator.credentials import Credentials
-from realtime_simulator.faults.catalog import FAULTS
+from realtime_simulator.faults.catalog import FAULTS, OPERATIONS, Fault
 from realtime_simulator.http import body
 from realtime_simulator.outgoing import is_loopback
 from realtime_simulator.problem import ApiProblem
@@ -31,7 +33,10 @@ if TYPE_CHECKING:
 
 PREFIX = "/simulator/"
 _EVENT_STREAM = "text/event-stream"
+_PCM = "application/octet-stream"
 _KEEP_ALIVE_SECONDS = 15.0
+_LOOK_SECONDS = 0.25
+"""How often is looked for what has changed, while somebody watches."""
 _INCOMING = {
     "to",
     "headers",
@@ -66,11 +71,15 @@ class Endpoint:
         operations: dict[str, tuple[str, _Operation]] = {
             "incoming": ("POST", self._incoming),
             "calls": ("GET", self._calls),
+            "overview": ("GET", self._overview),
             "sessions": ("GET", self._sessions),
             "sessions/{session_id}/events": ("GET", self._events),
+            "sessions/{session_id}/inject": ("POST", self._inject),
+            "sessions/{session_id}/export/{form}": ("GET", self._export),
             "calls/{call_id}/hang_up": ("POST", self._hang_up),
             "calls/{call_id}/press": ("POST", self._press),
             "calls/{call_id}/say": ("POST", self._say),
+            "refer": ("POST", self._refer),
             "faults": ("POST", self._fault),
             "faults/known": ("GET", self._known_faults),
             "faults/clear": ("POST", self._clear_faults),
@@ -115,6 +124,44 @@ class Endpoint:
         # In a thread of its own: the audio file may be long.
         return _shown(await asyncio.to_thread(self._simulator.incoming_call, **asked, wait=False))
 
+    async def _overview(self, request: Request) -> Any:
+        if _is_stream(request):
+            return _streamed(self._overviews())
+        return self._view()
+
+    async def _overviews(self) -> AsyncIterator[str]:
+        """Yield what there is as server-sent events: at once, and again when it has changed."""
+        shown, quiet = "", 0.0
+        while True:
+            view = json.dumps(self._view(), separators=(",", ":"))
+            if view != shown or quiet >= _KEEP_ALIVE_SECONDS:
+                yield ": \n\n" if view == shown else f"data: {view}\n\n"
+                shown, quiet = view, 0.0
+            await asyncio.sleep(_LOOK_SECONDS)
+            quiet += _LOOK_SECONDS
+
+    def _view(self) -> dict[str, Any]:
+        simulator = self._simulator
+        return {
+            "sessions": [session.view() for session in list(simulator.sessions)],
+            "calls": [_shown(call) for call in list(simulator.calls)],
+            "faults": [_fault_view(fault) for fault in simulator.faults],
+            "scenario": simulator.scenario,
+        }
+
+    async def _inject(self, request: Request) -> Any:
+        self._simulator.inject(request.path_params["session_id"], await body.read_json_object(request))
+        return {}
+
+    async def _export(self, request: Request) -> Any:
+        session = self._simulator.session(request.path_params["session_id"])
+        form = request.path_params["form"]
+        if form not in exports.FORMS:
+            raise LookupError(f"there is no export {form[:80]!r}; there are {', '.join(exports.FORMS)}")
+        # In a thread of its own: there may be thousands of events.
+        text = await asyncio.to_thread(exports.FORMS[form], session, self._simulator.base_url)
+        return Response(text, media_type="text/plain")
+
     async def _calls(self, request: Request) -> Any:
         return {"calls": [_shown(call) for call in list(self._simulator.calls)]}
 
@@ -126,10 +173,8 @@ class Endpoint:
         given = request.headers.get("last-event-id") or request.query_params.get("after") or "0"
         if not (given.isascii() and given.isdigit() and len(given) < 16):
             raise ValueError(f"after: the number of an event is needed, got {given[:80]!r}")
-        if _EVENT_STREAM in request.headers.get("accept", ""):
-            headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-            stream = _event_stream(session, int(given))
-            return StreamingResponse(stream, media_type=_EVENT_STREAM, headers=headers)
+        if _is_stream(request):
+            return _streamed(_event_stream(session, int(given)))
         return {"session": session.view(), "events": [one.view() for one in session.since(int(given))]}
 
     async def _hang_up(self, request: Request) -> Any:
@@ -137,10 +182,18 @@ class Endpoint:
         return {}
 
     async def _say(self, request: Request) -> Any:
+        if body.media_type(request) == _PCM:
+            audio: str | bytes = await body.read(request)
+        else:
+            audio = (await body.read_json_object(request)).get("audio", "")
+            if not isinstance(audio, str) or not audio:
+                raise ValueError(f"audio: the path of a sound file is needed, or PCM16 as {_PCM}")
+        await asyncio.to_thread(self._simulator.caller_says, request.path_params["call_id"], audio)
+        return {}
+
+    async def _refer(self, request: Request) -> Any:
         asked = await body.read_json_object(request)
-        if not isinstance(asked.get("audio"), str):
-            raise ValueError("audio: the path of a sound file is needed")
-        await asyncio.to_thread(self._simulator.caller_says, request.path_params["call_id"], asked["audio"])
+        self._simulator.on_refer(asked.get("status"), delay=asked.get("delay", 0.0))
         return {}
 
     async def _press(self, request: Request) -> Any:
@@ -172,7 +225,8 @@ class Endpoint:
                     },
                 }
                 for name, kind in FAULTS.items()
-            }
+            },
+            "operations": OPERATIONS,
         }
 
     async def _clear_faults(self, request: Request) -> Any:
@@ -184,7 +238,11 @@ class Endpoint:
         query = request.query_params
         # In a thread of its own: its sound files may be long.
         await asyncio.to_thread(
-            self._simulator.play_scenario, text, query.get("name", "scenario")[:200], query.get("folder")
+            self._simulator.play_scenario,
+            text,
+            query.get("name", "scenario")[:200],
+            query.get("folder"),
+            replace=query.get("replace") == "true",
         )
         return {}
 
@@ -213,19 +271,33 @@ async def _event_stream(session: SessionRecord, after: int) -> AsyncIterator[str
             yield ": \n\n"  # so that whoever has gone away is noticed
 
 
-def beside(inner: ASGIApp, control: ASGIApp) -> ASGIApp:
-    """Return both applications as one.
+def beside(inner: ASGIApp, control: ASGIApp, console: ASGIApp) -> ASGIApp:
+    """Return the applications as one.
 
     Args:
         inner: Serves everything else.
         control: Serves what begins with `/simulator/`.
+        console: Serves the page at `/` and its files.
     """
 
-    async def both(scope: Scope, receive: Receive, send: Send) -> None:
-        mine = scope["type"] == "http" and scope["path"].startswith(PREFIX)
-        await (control if mine else inner)(scope, receive, send)
+    async def all_of_them(scope: Scope, receive: Receive, send: Send) -> None:
+        app = inner
+        if scope["type"] == "http" and scope["path"].startswith(PREFIX):
+            app = control
+        elif scope["type"] == "http" and is_page(scope["method"], scope["path"]):
+            app = console
+        await app(scope, receive, send)
 
-    return both
+    return all_of_them
+
+
+def _is_stream(request: Request) -> bool:
+    return _EVENT_STREAM in request.headers.get("accept", "")
+
+
+def _streamed(stream: AsyncIterator[str]) -> Response:
+    headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+    return StreamingResponse(stream, media_type=_EVENT_STREAM, headers=headers)
 
 
 def _require_loopback(request: Request) -> None:
@@ -248,6 +320,7 @@ def _shown(call: Call) -> dict[str, Any]:
     return {
         "id": call.id,
         "kind": call.kind,
+        "session": call.session.id,
         "state": call.state,
         "ended": call.ended,
         "reject_code": call.reject_code,
@@ -257,6 +330,17 @@ def _shown(call: Call) -> dict[str, Any]:
             {"webhook_id": one.webhook_id, "type": one.type, "status": one.status, "error": one.error}
             for one in call.deliveries
         ],
+    }
+
+
+def _fault_view(fault: Fault) -> dict[str, Any]:
+    return {
+        "name": fault.name,
+        "on": fault.on,
+        "rate": fault.rate,
+        "times": fault.times,
+        "hits": fault.hits,
+        "settings": dict(fault.settings),
     }
 
 

@@ -222,6 +222,12 @@ class Script:
         with self._lock:
             self._rules = (rule, *self._rules)
 
+    def copy(self) -> Script:
+        """Return a script with the rules of this one."""
+        other = Script()
+        other._rules = self._rules
+        return other
+
     async def __call__(self, turn: Turn) -> Answer | AsyncIterator[Answer]:
         """Return what the model answers, or what yields it bit by bit."""
         budget = Budget()
@@ -365,6 +371,15 @@ class Behavior:
     mcp_servers: dict[str, Sequence[Mapping[str, Any]] | None] = attrs.field(factory=dict)
     caller: Sequence[CallerAct] = ()
     refer: Referral | None = None
+
+    def become(self, other: Behavior) -> None:
+        """Do what another behavior does, from now on."""
+        for field in attrs.fields(Behavior):
+            setattr(self, field.name, getattr(other, field.name))
+
+    def copy(self) -> Behavior:
+        """Return a copy that later changes of this one leave as it is."""
+        return attrs.evolve(self, script=self.script.copy(), mcp_servers=dict(self.mcp_servers))
 
     def hear_in_turn(self, words: Sequence[str | Transcript]) -> None:
         """Set what users say, one thing after the other in each session; then as before.

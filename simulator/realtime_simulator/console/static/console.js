@@ -1,0 +1,203 @@
+// The page: its key and connection, which session is shown, and who is told of what comes.
+
+import * as api from "./api.js";
+import * as call from "./call.js";
+import {$, copy, guarded, notify, say} from "./dom.js";
+import * as faults from "./faults.js";
+import * as phone from "./phone.js";
+import * as scenario from "./scenario.js";
+import * as sessions from "./sessions.js";
+import * as timeline from "./timeline.js";
+import * as tools from "./tools.js";
+import * as turns from "./turns.js";
+import * as usage from "./usage.js";
+
+const AGAIN_MS = 1000;
+const FILES = {recording: "recording.yaml", pytest: "test_session.py", curl: "session.sh"};
+const PANELS = [timeline, turns, tools, usage];
+
+let overview = {sessions: [], calls: [], faults: [], scenario: null};
+let selected = null, watching = null, watchingAll = null, ownCall = null;
+
+// The connection
+
+function status(kind, text) {
+  $("status").dataset.kind = kind;
+  say($("status"), text);
+}
+
+async function connect() {
+  watchingAll?.abort();
+  const mine = (watchingAll = new AbortController());
+  $("key-form").hidden = true;
+  $("main").hidden = false;
+  while (!mine.signal.aborted) {
+    try {
+      status("busy", "Connecting…");
+      await faults.load();
+      for await (const {data} of api.stream("/simulator/overview", mine.signal)) {
+        status("good", "Connected");
+        overview = data;
+        draw();
+      }
+    } catch (error) {
+      if (mine.signal.aborted) return;
+      if (error.status === 401) return askForKey();
+      if (error.status) notify(error.message);
+    }
+    status("bad", "The simulator is gone. Looking for it…");
+    await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+  }
+}
+
+function askForKey() {
+  status("bad", "The key is needed");
+  $("key-form").hidden = false;
+  $("main").hidden = true;
+  $("key").focus();
+}
+
+function draw() {
+  const {sessions: all, calls} = overview;
+  const own = ownCall && calls.find((one) => one.id === ownCall);
+  if (own && own.state === "ended") call.ended(own.id, own.ended);
+  const wanted = all.some((one) => one.id === own?.session) ? own.session : all.at(-1)?.id;
+  if ($("follow").checked && wanted && wanted !== selected) select(wanted);
+  if (selected && !all.some((one) => one.id === selected)) select(null);
+  sessions.draw(all, selected, choose);
+  phone.draw(calls);
+  faults.draw(overview.faults);
+  scenario.draw(overview.scenario);
+  drawFacts();
+}
+
+// The session that is shown
+
+function choose(id) {
+  $("follow").checked = id === overview.sessions.at(-1)?.id;
+  select(id);
+  draw();
+}
+
+function select(id) {
+  watching?.abort();
+  selected = id;
+  const session = overview.sessions.find((one) => one.id === id);
+  timeline.clear(session?.begun ?? 0);
+  for (const panel of PANELS.slice(1)) panel.clear(id);
+  if (session) watch(id, (watching = new AbortController()).signal);
+}
+
+async function watch(id, signal) {
+  let after = 0, waiting = [];
+  const flush = () => {
+    const events = waiting;
+    waiting = [];
+    if (!signal.aborted) for (const panel of PANELS) panel.add(events);
+  };
+  while (!signal.aborted) {
+    try {
+      for await (const {type, data} of api.stream(`/simulator/sessions/${encodeURIComponent(id)}/events?after=${after}`, signal)) {
+        if (type === "ended") {
+          flush();
+          return signal.aborted || tools.end();
+        }
+        after = data.number;
+        if (!waiting.length) setTimeout(flush, 30);
+        waiting.push(data);
+      }
+    } catch (error) {
+      if (signal.aborted || error.status === 404 || error.status === 401) return;
+    }
+    await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+  }
+}
+
+function drawFacts() {
+  const session = overview.sessions.find((one) => one.id === selected);
+  const open = overview.calls.find((one) => one.session === selected && one.state !== "ended");
+  const heard = session && `heard ${session.received_audio_seconds.toFixed(1)} s, said ${session.sent_audio_seconds.toFixed(1)} s`;
+  say($("session-facts"), session ? [session.id, session.type, session.ended === null ? "live" : `ended: ${session.ended}`, heard].join(" · ") : "");
+  $("session-end").hidden = !open;
+  for (const button of document.querySelectorAll("[data-export]")) button.disabled = !session;
+  const canType = session?.ended === null && session.type === "realtime";
+  $("compose").disabled = $("compose-send").disabled = !canType;
+}
+
+async function send() {
+  const text = $("compose").value.trim();
+  if (!text) return;
+  if (text.startsWith("{")) await api.inject(selected, JSON.parse(text));
+  else {
+    const item = {type: "message", role: "user", content: [{type: "input_text", text}]};
+    await api.inject(selected, {type: "conversation.item.create", item});
+    await api.inject(selected, {type: "response.create"});
+  }
+  $("compose").value = "";
+}
+
+async function show(form) {
+  const content = await api.text(`/simulator/sessions/${encodeURIComponent(selected)}/export/${form}`);
+  say($("export-title"), FILES[form]);
+  $("export-text").value = content;
+  $("export").showModal();
+}
+
+function save() {
+  const link = document.createElement("a");
+  link.download = $("export-title").textContent;
+  link.href = URL.createObjectURL(new Blob([$("export-text").value], {type: "text/plain"}));
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
+
+// The controls
+
+function bindTabs() {
+  const tabs = [...document.querySelectorAll("[role=tab]")];
+  const show = (tab) => {
+    for (const one of tabs) {
+      one.setAttribute("aria-selected", String(one === tab));
+      one.tabIndex = one === tab ? 0 : -1;
+      $(one.getAttribute("aria-controls")).hidden = one !== tab;
+    }
+  };
+  tabs.forEach((tab, place) => {
+    tab.addEventListener("click", () => show(tab));
+    tab.addEventListener("keydown", ({key}) => {
+      const step = {ArrowRight: 1, ArrowLeft: -1}[key];
+      if (!step) return;
+      const next = tabs[(place + step + tabs.length) % tabs.length];
+      show(next);
+      next.focus();
+    });
+  });
+}
+
+bindTabs();
+call.bind((id) => {
+  ownCall = id;
+  $("follow").checked = true;
+});
+phone.bind();
+faults.bind();
+scenario.bind();
+$("address").textContent = `${location.origin}/v1`;
+$("composer").addEventListener("submit", guarded(send));
+$("session-end").addEventListener("click", guarded(() => {
+  const open = overview.calls.find((one) => one.session === selected && one.state !== "ended");
+  return open && api.post(`/simulator/calls/${encodeURIComponent(open.id)}/hang_up`);
+}));
+for (const button of document.querySelectorAll("[data-export]")) button.addEventListener("click", guarded(() => show(button.dataset.export)));
+$("export-save").addEventListener("click", save);
+$("export-copy").addEventListener("click", guarded(() => copy($("export-text").value, $("export-copy"))));
+$("export-close").addEventListener("click", () => $("export").close());
+$("key-form").addEventListener("submit", guarded(() => {
+  api.keepKey($("key").value.trim());
+  $("key").value = "";
+  connect();
+}));
+addEventListener("hashchange", () => { if (api.readKey()) connect(); });
+
+if (api.readKey()) connect();
+else askForKey();

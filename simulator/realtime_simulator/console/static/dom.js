@@ -1,0 +1,48 @@
+// Elements by id, new elements, and messages. Text from elsewhere is only ever inserted as text.
+
+export const $ = (id) => document.getElementById(id);
+
+/** Make an element: attributes, listeners (`onclick`), and children, of which strings become text. */
+export function h(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (typeof value === "function") node.addEventListener(name.slice(2), value);
+    else if (value !== null && value !== undefined && value !== false) node.setAttribute(name, value === true ? "" : value);
+  }
+  node.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  return node;
+}
+
+/** Show what went wrong, until something else is shown or it is closed. */
+export function notify(text) {
+  const notice = $("notice");
+  notice.replaceChildren(text, h("button", {type: "button", "aria-label": "Close the message", onclick: () => { notice.hidden = true; }}, "✕"));
+  notice.hidden = false;
+}
+
+/** Return a listener that shows what its function fails with, and keeps the page where it is. */
+export function guarded(work) {
+  return async (event) => {
+    event?.preventDefault();
+    $("notice").hidden = true;
+    try {
+      await work(event);
+    } catch (error) {
+      notify(error.message);
+    }
+  };
+}
+
+/** Change an element's text only where it differs, so that nothing is read out twice. */
+export function say(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+export const seconds = (value) => (value < 0.9995 ? `${Math.round(value * 1000)} ms` : `${value.toFixed(2)} s`);
+
+export async function copy(text, button) {
+  await navigator.clipboard.writeText(text);
+  const before = button.textContent;
+  button.textContent = "Copied";
+  setTimeout(() => { button.textContent = before; }, 1500);
+}

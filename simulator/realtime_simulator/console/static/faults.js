@@ -1,0 +1,63 @@
+// Faults: a form for those that the simulator knows, and the list of those that may happen.
+
+import {get, post} from "./api.js";
+import {$, guarded, h, say} from "./dom.js";
+
+let known = {};
+
+export function bind() {
+  $("fault-name").addEventListener("change", describe);
+  $("fault-form").addEventListener("submit", guarded(async () => {
+    const asked = {name: $("fault-name").value};
+    if ($("fault-on").value) asked.on = $("fault-on").value;
+    if ($("fault-times").value) asked.times = Number($("fault-times").value);
+    for (const input of $("fault-settings").querySelectorAll("input")) {
+      if (input.value) asked[input.name] = input.type === "number" ? Number(input.value) : input.value;
+    }
+    await post("/simulator/faults", asked);
+  }));
+  $("fault-clear").addEventListener("click", guarded(() => post("/simulator/faults/clear")));
+}
+
+/** Read what faults there are. */
+export async function load() {
+  const answer = await get("/simulator/faults/known");
+  known = answer.faults;
+  $("fault-name").replaceChildren(...Object.keys(known).map((name) => h("option", {}, name)));
+  $("fault-on").replaceChildren(h("option", {value: ""}, "everywhere"), ...answer.operations.map((name) => h("option", {}, name)));
+  describe();
+}
+
+function describe() {
+  const kind = known[$("fault-name").value];
+  say($("fault-what"), kind ? `${kind.what}.` : "");
+  $("fault-settings").replaceChildren(...Object.entries(kind?.settings ?? {}).flatMap(([name, {allowed, default: usual}]) => {
+    const isNumber = allowed.startsWith("a number");
+    return [
+      h("label", {for: `fault-${name}`}, name.replaceAll("_", " ")),
+      h("input", {
+        id: `fault-${name}`, name, type: isNumber ? "number" : "text", step: isNumber ? "any" : null,
+        placeholder: usual ?? (isNumber ? "for ever" : "any"), "aria-describedby": `fault-${name}-allowed`,
+      }),
+      h("p", {class: "quiet", id: `fault-${name}-allowed`}, allowed),
+    ];
+  }));
+}
+
+/** Show the active faults. */
+export function draw(faults) {
+  $("fault-clear").disabled = faults.length === 0;
+  say($("tab-faults"), faults.length ? `Faults (${faults.length})` : "Faults");
+  const lines = faults.map((fault) => {
+    const settings = Object.entries(fault.settings).filter(([, value]) => value !== null).map(([name, value]) => `${name} ${value}`);
+    return [
+      fault.name, fault.on && `on ${fault.on}`, ...settings, fault.rate < 1 && `at a rate of ${fault.rate}`,
+      fault.times !== null && `${fault.times} left`, `happened ${fault.hits} times`,
+    ].filter(Boolean).join(" · ");
+  });
+  if (!lines.length) lines.push("None: everything goes well.");
+  const items = $("fault-list");
+  if ([...items.children].map((item) => item.textContent).join("\n") !== lines.join("\n")) {
+    items.replaceChildren(...lines.map((line) => h("li", {}, line)));
+  }
+}

@@ -1,0 +1,53 @@
+// The scenario: what the model answers, as YAML that takes the place of the one before.
+
+import {post} from "./api.js";
+import {$, guarded, h, say} from "./dom.js";
+
+const EXAMPLES = {
+  "a booking by tool": `heard:
+  - Book a room for two nights, please.
+responses:
+  - match: book .* for (?P<nights>\\w+) nights
+    call_tool: book_room
+    arguments: {nights: "{nights}"}
+  - after_tool: book_room
+    say: Your room is booked.
+  - say: Shall I book a room for you?
+`,
+  "a slow model": `pacing: {first_audio: 2, speed: 1}
+responses:
+  - match: weather
+    say: It is sunny, with a light wind from the west.
+    delay: 1
+`,
+  "a model that fails": `responses:
+  - steps:
+      - say: Good morning.
+      - fail: server_error
+        message: The model is out of order.
+      - say: Here I am again.
+`,
+  "a caller who presses keys": `caller:
+  - {press: "12#", delay: 2}
+  - {hang_up: true, delay: 20}
+refer: {status: 200, delay: 1}
+`,
+};
+
+export function bind() {
+  const choice = $("scenario-example");
+  choice.append(...Object.keys(EXAMPLES).map((name) => h("option", {}, name)));
+  const start = () => { $("scenario-text").value = EXAMPLES[choice.value]; };
+  choice.addEventListener("change", start);
+  start();
+  const play = (text, name) => post(`/simulator/scenario?${new URLSearchParams({name, replace: "true"})}`, text, "application/yaml");
+  $("scenario-form").addEventListener("submit", guarded(() => {
+    const text = $("scenario-text").value;
+    return play(text, text === EXAMPLES[choice.value] ? choice.value : "from the console");
+  }));
+  $("scenario-reset").addEventListener("click", guarded(() => play("{}", "none")));
+}
+
+export function draw(name) {
+  say($("scenario-state"), name ? `Playing: ${name}. It holds for all sessions, from their next turn on.` : "None: the model repeats what was said, and calls a tool that is named.");
+}

@@ -1,0 +1,156 @@
+// The timeline: all events of a session in a list that holds only the rows in sight, with filter and detail.
+
+import {$, copy, guarded, h, say} from "./dom.js";
+
+const ROW = 28;  // as .row in console.css has it
+const AROUND = 8;
+const MOST = 20_000;
+const TELLING = [
+  ["error", "message"], ["response", "status"], ["item", "type"], ["part", "type"], ["session", "model"],
+  ["delta"], ["audio"], ["transcript"], ["text"], ["arguments"], ["event"], ["item_id"],
+];
+
+const rows = $("rows"), spacer = $("spacer");
+const nodes = new Map();  // the elements of the entries in sight
+let entries = [], shown = [], selected = null, begun = 0, isQueued = false, isAtEnd = true;
+
+/** Empty the list for a session that began at this time. */
+export function clear(sessionBegun) {
+  entries = [];
+  shown = [];
+  begun = sessionBegun;
+  isAtEnd = true;
+  close();
+  draw();
+}
+
+/** Add events, each as the control endpoint shows it. */
+export function add(events) {
+  for (const event of events) {
+    const entry = {...event, type: String(event.event.type)};
+    entries.push(entry);
+    if (isWanted(entry)) shown.push(entry);
+  }
+  if (entries.length > MOST * 1.1) {
+    entries.splice(0, entries.length - MOST);
+    filter();
+  }
+  draw();
+}
+
+function isWanted(entry) {
+  const direction = $("direction").value;
+  if (direction && entry.direction !== direction) return false;
+  if (!$("deltas").checked && (entry.type.endsWith(".delta") || entry.type.endsWith("audio_buffer.append"))) return false;
+  const words = $("search").value.trim().toLowerCase();
+  if (!words) return true;
+  entry.text ??= JSON.stringify(entry.event).toLowerCase();
+  return words.split(/\s+/).every((word) => entry.text.includes(word));
+}
+
+function filter() {
+  shown = entries.filter(isWanted);
+  draw();
+}
+
+function draw() {
+  if (isQueued) return;
+  isQueued = true;
+  requestAnimationFrame(() => {
+    isQueued = false;
+    spacer.style.height = `${shown.length * ROW}px`;
+    if (isAtEnd && !selected) rows.scrollTop = rows.scrollHeight;
+    const first = Math.max(0, Math.floor(rows.scrollTop / ROW) - AROUND);
+    const last = Math.min(shown.length, Math.ceil((rows.scrollTop + rows.clientHeight) / ROW) + AROUND);
+    show(shown.slice(first, last), first);
+    $("rows-none").hidden = shown.length > 0;
+    rows.hidden = shown.length === 0;
+    say($("rows-none"), entries.length ? "No event is like that." : "Nothing here yet.");
+    say($("count"), shown.length === entries.length ? `${entries.length} events` : `${shown.length} of ${entries.length}`);
+  });
+}
+
+/** Show these entries, the first of which is at this place; what was shown before stays the same element. */
+function show(slice, first) {
+  const wanted = new Set(slice);
+  for (const [entry, node] of nodes) if (!wanted.has(entry)) { node.remove(); nodes.delete(entry); }
+  slice.forEach((entry, number) => {
+    const node = nodes.get(entry) ?? row(entry);
+    node.setAttribute("aria-selected", String(entry === selected));
+    node.setAttribute("aria-setsize", shown.length);
+    node.setAttribute("aria-posinset", first + number + 1);
+    node.style.transform = `translateY(${(first + number) * ROW}px)`;
+    if (spacer.children[number] !== node) spacer.insertBefore(node, spacer.children[number] ?? null);
+  });
+}
+
+function row(entry) {
+  const isFromClient = entry.direction === "received";
+  const node = h(
+    "div",
+    {class: `row ${entry.direction} ${family(entry.type)}`, role: "option", id: `event-${entry.number}`, onclick: () => select(shown.indexOf(entry))},
+    h("span", {class: "at"}, `+${(entry.time - begun).toFixed(3)}`),
+    h("span", {class: "way", "aria-label": isFromClient ? "from a client" : "from the model", role: "img"}, isFromClient ? "→" : "←"),
+    h("span", {class: "type"}, entry.type),
+    h("span", {class: "more"}, summary(entry.event)),
+  );
+  nodes.set(entry, node);
+  return node;
+}
+
+function family(type) {
+  if (type === "error" || type.endsWith(".failed")) return "bad";
+  if (type.includes("audio_buffer")) return "sound";
+  return {session: "session", conversation: "items", response: "model"}[type.split(".")[0]] ?? "other";
+}
+
+/** Return what tells an event from others of its type. */
+function summary(event) {
+  for (const names of TELLING) {
+    const value = names.reduce((inner, name) => inner?.[name], event);
+    if (typeof value === "string" && value) return value.slice(0, 200);
+  }
+  return "";
+}
+
+function select(place) {
+  selected = shown[Math.max(0, Math.min(place, shown.length - 1))] ?? null;
+  if (!selected) return close();
+  say($("detail-title"), `${selected.number}. ${selected.type}`);
+  $("detail-text").textContent = JSON.stringify(selected.event, null, 2);
+  $("detail-text").scrollTop = 0;
+  $("detail").hidden = false;
+  const top = shown.indexOf(selected) * ROW;
+  if (top < rows.scrollTop) rows.scrollTop = top;
+  else if (top + ROW > rows.scrollTop + rows.clientHeight) rows.scrollTop = top + ROW - rows.clientHeight;
+  rows.setAttribute("aria-activedescendant", `event-${selected.number}`);
+  draw();
+}
+
+function close() {
+  selected = null;
+  $("detail").hidden = true;
+  rows.removeAttribute("aria-activedescendant");
+  draw();
+}
+
+const KEYS = {
+  ArrowDown: (at) => at + 1, ArrowUp: (at) => at - 1, Home: () => 0, End: () => shown.length - 1,
+  PageDown: (at) => at + Math.floor(rows.clientHeight / ROW), PageUp: (at) => at - Math.floor(rows.clientHeight / ROW),
+};
+
+rows.addEventListener("keydown", (event) => {
+  if (event.key in KEYS) {
+    event.preventDefault();
+    select(KEYS[event.key](selected ? shown.indexOf(selected) : shown.length));
+  }
+});
+rows.addEventListener("scroll", () => {
+  isAtEnd = rows.scrollTop + rows.clientHeight >= rows.scrollHeight - ROW;
+  draw();
+});
+new ResizeObserver(draw).observe(rows);
+for (const id of ["search", "direction", "deltas"]) $(id).addEventListener("input", filter);
+$("detail-close").addEventListener("click", () => { close(); rows.focus(); });
+$("detail-copy").addEventListener("click", guarded(() => copy($("detail-text").textContent, $("detail-copy"))));
+for (const id of ["rows", "detail"]) $(id).addEventListener("keydown", (event) => { if (event.key === "Escape") { close(); rows.focus(); } });

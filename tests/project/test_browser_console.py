@@ -1,0 +1,559 @@
+"""The console page in Chromium: what it shows and does, for eyes, keyboards and screen readers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect
+from realtime_simulator import Simulator, call_tool, sequence
+
+from realtime_ext import RealtimeClient
+from tests.simulator.receiver import receiving
+from tests.simulator.wire import Socket
+from tests.support.chromium import DENY, chromium, launched
+
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
+expect.set_options(timeout=10_000)  # for slow machines; nothing waits that long otherwise
+TABS = ("Call", "Phone", "Faults", "Scenario")
+HOSTILE = "<img src=x onerror=\"document.title='pwned'\"><script>document.title='pwned'</script>"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def sim() -> Iterator[Simulator]:
+    with Simulator(pacing="none", espeak=False, keep_audio=True) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page in which no script may fail, and nothing may be against the page's policy."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    page = context.new_page()
+    page.set_default_timeout(30_000)
+    faults: list[str] = []
+
+    def log(message: ConsoleMessage) -> None:
+        # A refusal, or a simulator that is gone, is in the browser's log, and part of some tests.
+        if message.type == "error" and not message.text.startswith("Failed to load resource"):
+            faults.append(message.text)
+
+    page.on("console", log)
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    yield page
+    context.close()
+    assert faults == []
+
+
+@pytest.fixture
+def console(page: Page, sim: Simulator) -> Page:
+    page.goto(sim.console_url)
+    expect(page.locator("#status")).to_have_text("Connected")
+    return page
+
+
+def button(page: Page, name: str) -> Any:
+    return page.get_by_role("button", name=name, exact=True)
+
+
+def tab(page: Page, name: str) -> None:
+    page.get_by_role("tab", name=name).click()
+
+
+def rows(page: Page, words: str) -> Any:
+    """The rows of events with these words, which are searched for: others may not be in sight."""
+    page.get_by_label("Search events").fill(words)
+    return shown(page)
+
+
+def shown(page: Page) -> Any:
+    return page.get_by_role("listbox", name="Events").get_by_role("option")
+
+
+def type_as_user(page: Page, text: str) -> None:
+    page.get_by_label("What the user types").fill(text)
+    button(page, "Send").click()
+
+
+# The key
+
+
+def test_the_key_goes_from_the_address_into_the_tab_and_out_of_sight(console: Page, sim: Simulator) -> None:
+    assert console.url == sim.base_url.removesuffix("v1")
+    assert console.evaluate("Object.values(sessionStorage)") == [sim.api_key]
+    assert sim.api_key not in console.content()
+    console.reload()
+    expect(console.locator("#status")).to_have_text("Connected")
+    assert all(sim.api_key not in record.path for record in sim.requests)
+
+
+def test_a_key_is_typed_and_a_wrong_one_asked_for_again(page: Page, sim: Simulator) -> None:
+    page.goto(sim.console_url.partition("#")[0])
+    expect(page.get_by_label("Key", exact=True)).to_be_focused()
+    for key in ("sk-wrong", sim.api_key):
+        page.get_by_label("Key", exact=True).fill(key)
+        button(page, "Connect").click()
+        expect(page.locator("#status")).to_have_text(
+            "The key is needed" if key == "sk-wrong" else "Connected"
+        )
+    expect(page.get_by_label("Key", exact=True)).to_be_hidden()
+
+
+# Sessions and their events
+
+
+def test_sessions_of_other_programs_are_shown_live(console: Page, sim: Simulator) -> None:
+    expect(console.get_by_text("No session yet.")).to_be_visible()
+    with Socket(sim) as first:
+        first.recv()
+        expect(rows(console, "session.created")).to_have_count(1)
+        first.send("session.update", session={"type": "realtime", "output_modalities": ["text"]})
+        expect(rows(console, "session.updated")).to_have_count(1)
+        with Socket(sim, "model=gpt-realtime-mini") as second:
+            second.recv()
+            expect(console.locator("#sessions li")).to_have_count(2)
+            # The newest is shown, until another is chosen.
+            expect(console.locator("#sessions [aria-current=true]")).to_contain_text("gpt-realtime-mini")
+            expect(rows(console, "session.updated")).to_have_count(0)
+            console.locator("#sessions button").last.click()
+            expect(rows(console, "session.updated")).to_have_count(1)
+            expect(console.get_by_label("show the newest")).not_to_be_checked()
+        expect(console.locator("#sessions li").first).to_contain_text("client closed")
+    expect(console.locator("#session-facts")).to_contain_text("ended: client closed")
+    expect(console.get_by_label("What the user types")).to_be_disabled()
+
+
+def test_events_are_filtered_searched_and_shown_whole(console: Page, sim: Simulator) -> None:
+    with Socket(sim) as socket:
+        socket.update(output_modalities=["text"])
+        socket.user_says("How tall is the tower?")
+        socket.send("response.create")
+        socket.until("response.done")
+        expect(rows(console, "response.done")).to_have_count(1)
+        console.get_by_label("Search events").fill("")
+        console.get_by_label("Direction").select_option("from clients")
+        expect(console.locator(".row .type")).to_have_text(
+            ["session.update", "conversation.item.create", "response.create"]
+        )
+        console.get_by_label("Direction").select_option("both ways")
+        expect(rows(console, "output_text.delta")).not_to_have_count(0)
+        console.get_by_label("deltas").uncheck()
+        expect(rows(console, "output_text.delta")).to_have_count(0)
+        console.get_by_label("Search events").fill("TOWER create")
+        expect(console.locator(".row .type")).to_have_text(["conversation.item.create"])
+        console.locator(".row").click()
+        detail = json.loads(console.locator("#detail-text").inner_text())
+        assert detail["item"]["content"][0]["text"] == "How tall is the tower?"
+        console.get_by_label("Search events").fill("nothing like that")
+        expect(console.get_by_text("No event is like that.")).to_be_visible()
+
+
+def test_thousands_of_events_are_a_handful_of_elements(console: Page, sim: Simulator) -> None:
+    with Socket(sim) as socket:
+        socket.recv()
+        record = sim.sessions[-1]
+        for number in range(1, 9_000):
+            record.add("received", {"type": "custom.event", "text": f"number {number}"}, record.begun)
+        expect(console.locator("#count")).to_have_text("9000 events")
+        expect(shown(console).last).to_contain_text("number 8999")
+        assert console.locator(".row").count() < 100
+        console.get_by_role("listbox").focus()
+        console.keyboard.press("Home")
+        expect(shown(console).first).to_contain_text("session.created")
+        expect(shown(console).first).to_have_attribute("aria-setsize", "9000")
+        assert console.locator(".row").count() < 100
+
+
+def test_hostile_text_is_only_ever_text(console: Page, sim: Simulator) -> None:
+    sim.on_response(sequence(call_tool(HOSTILE, {"x": HOSTILE}), HOSTILE))
+    with Socket(sim) as socket:
+        socket.update(output_modalities=["text"], instructions=HOSTILE)
+        socket.user_says(HOSTILE)
+        socket.send("response.create")
+        socket.until("response.done")
+        socket.send(HOSTILE, event_id=HOSTILE, **{HOSTILE: HOSTILE})
+        socket.until("error")
+        expect(console.locator(".row.bad")).to_have_count(1)
+        expect(console.locator("#tools strong")).to_have_text(HOSTILE)
+        shown(console).first.click()
+        for _ in sim.sessions[-1].events:
+            console.keyboard.press("ArrowDown")
+        for _ in sim.sessions[-1].events:
+            console.keyboard.press("ArrowUp")
+        expect(console.locator("#detail-title")).to_have_text("1. session.created")
+        with receiving(lambda _: 500) as receiver:
+            sim.incoming_call(receiver.url, {"From": HOSTILE}, attempts=1)
+        sim.play_scenario("responses: []", HOSTILE)
+        tab(console, "Scenario")
+        expect(console.get_by_text(HOSTILE)).not_to_have_count(0)
+        assert console.locator("img:not(.top img), script:not([src='/console/console.js'])").count() == 0
+        assert console.title() == "Realtime simulator"
+
+
+# A call
+
+
+def start_with_tone(page: Page) -> None:
+    page.get_by_label("a test tone").check()
+    button(page, "Start a call").click()
+    expect(page.locator("#call-state")).to_have_text("In a call.")
+
+
+def level(page: Page, name: str) -> Any:
+    return page.get_by_role("meter", name=name)
+
+
+def test_a_call_with_the_microphone_is_heard_muted_and_hung_up(console: Page, sim: Simulator) -> None:
+    button(console, "Start a call").click()
+    expect(console.locator("#call-state")).to_have_text("In a call.")
+    expect(rows(console, "session.created")).to_have_count(1)
+    expect(level(console, "You")).not_to_have_attribute("aria-valuenow", "0")
+    button(console, "Mute").click()
+    expect(button(console, "Mute")).to_have_attribute("aria-pressed", "true")
+    expect(console.locator("#call-state")).to_have_text("In a call, muted.")
+    expect(level(console, "You")).to_have_attribute("aria-valuenow", "0")
+    console.locator("#call-end").click()
+    expect(console.locator("#call-state")).to_have_text("You hung up.")
+    expect(button(console, "Start a call")).to_be_visible()
+    sim.wait_for(lambda: sim.calls[-1].ended is not None)
+    assert sim.calls[-1].ended == "hangup"
+
+
+def test_a_tone_is_answered_and_what_the_model_says_is_heard(console: Page, sim: Simulator) -> None:
+    sim.on_speech(lambda heard: "What is the time?")
+    start_with_tone(console)
+    level(console, "Model").evaluate(
+        """(meter) => new MutationObserver(() => {
+            window.loudest = Math.max(window.loudest ?? 0, meter.getAttribute("aria-valuenow"));
+        }).observe(meter, {attributes: true})"""
+    )
+    button(console, "Play the tone").click()
+    expect(rows(console, "input_audio_buffer.speech_stopped")).to_have_count(1)
+    sim.wait_for(lambda: (console.evaluate("window.loudest") or 0) > 0)
+    turn = console.locator("#turns li").last
+    expect(turn).to_contain_text("after speech")
+    expect(turn).to_contain_text("first audio")
+    button(console, "Play the tone").click()
+    expect(console.locator("#turns li")).to_have_count(2)
+    sim.hang_up(sim.calls[-1])
+    expect(console.locator("#call-state")).to_contain_text("The call has ended")
+
+
+def test_a_typed_turn_has_its_latency_and_its_usage(console: Page, sim: Simulator) -> None:
+    start_with_tone(console)
+    type_as_user(console, "How are you?")
+    expect(rows(console, "How are you?")).not_to_have_count(0)
+    turn = console.locator("#turns li").filter(has_text="after request").first
+    expect(turn).to_contain_text("first event")
+    expect(turn).to_contain_text("completed")
+    widths = turn.locator("i").evaluate_all("bars => bars.map((bar) => bar.style.width)")
+    assert len(widths) == 3 and all(width.endswith("%") for width in widths)
+    total = console.get_by_role("row").filter(has_text="response")
+    expect(total).to_contain_text("all, 1 response")
+    # An event as JSON is sent as it is.
+    type_as_user(
+        console, '{"type": "session.update", "session": {"type": "realtime", "instructions": "Short."}}'
+    )
+    expect(rows(console, "session.updated")).to_have_count(1)
+    type_as_user(console, "{broken")
+    expect(console.get_by_role("alert")).to_contain_text("JSON")
+
+
+def test_a_tool_call_is_answered_by_hand(console: Page, sim: Simulator) -> None:
+    start_with_tone(console)
+    type_as_user(console, "Try get_weather, please.")
+    expect(console.get_by_label("Arguments of get_weather")).to_contain_text("city")
+    console.get_by_label("Output of get_weather").fill('{"degrees": 21}')
+    button(console, "Answer").click()
+    expect(console.locator("#tools .output")).to_have_text('{ "degrees": 21 }')
+    sim.wait_for(lambda: sim.sessions[-1].types_sent().count("response.done") == 2)
+    assert '"degrees": 21' in json.dumps(sim.sessions[-1].items[-1]).replace('\\"', '"')
+
+
+def test_a_refused_microphone_is_explained(browser: Browser, sim: Simulator) -> None:
+    with launched(browser.browser_type, DENY) as other:
+        page = other.new_page()
+        page.goto(sim.console_url)
+        button(page, "Start a call").click()
+        expect(page.get_by_role("alert")).to_contain_text("use the test tone")
+        expect(page.locator("#call-state")).to_have_text("Without a microphone.")
+        start_with_tone(page)
+
+
+def test_a_faulty_session_is_refused_in_the_apis_words(console: Page, sim: Simulator) -> None:
+    console.get_by_text("Session", exact=True).click()
+    console.get_by_label("The session as JSON").fill('{"type": "realtime", "voice": "marin"}')
+    console.get_by_label("a test tone").check()
+    button(console, "Start a call").click()
+    expect(console.get_by_role("alert")).to_contain_text("voice")
+    expect(console.locator("#call-state")).to_have_text("The call failed.")
+    button(console, "Close the message").click()
+    expect(console.get_by_role("alert")).to_be_hidden()
+
+
+# The phone, faults and scenarios
+
+
+def test_a_phone_call_reaches_a_webhook_and_is_pressed_transferred_and_hung_up(
+    console: Page, sim: Simulator
+) -> None:
+    tab(console, "Phone")
+    console.get_by_label("A transfer").select_option("fails: busy, 486")
+    with receiving() as receiver, RealtimeClient(sim.api_key, base_url=sim.base_url) as client:
+        console.get_by_label("Your webhook").fill(receiver.url)
+        console.get_by_label("Caller").fill("+49 30 1234567")
+        button(console, "Place a call").click()
+        expect(console.locator("#phone-state")).to_have_text("Ringing…")
+        expect(button(console, "Key 1")).to_be_disabled()
+        expect(console.locator("#phone-log")).to_contain_text("realtime.call.incoming: 200")
+        incoming = receiver.deliveries[0].event(sim.webhook_secret).data
+        assert any("sip:+49301234567@" in header.value for header in incoming.sip_headers)
+        client.calls.accept(incoming.call_id, {"type": "realtime", "model": "gpt-realtime"})
+        expect(console.locator("#phone-state")).to_have_text("Connected")
+        button(console, "Key 1").click()
+        button(console, "Key #").click()
+        expect(rows(console, "input_audio_buffer.dtmf_event_received")).to_have_count(2)
+        button(console, "Speak").click()
+        expect(rows(console, "input_audio_buffer.speech_stopped")).to_have_count(1)
+        client.calls.refer(incoming.call_id, "tel:+14155550123")
+        expect(console.locator("#phone-log")).to_contain_text("transfer to tel:+14155550123")
+        expect(console.locator("#phone-log")).to_contain_text("the transfer ended with 486")
+        console.locator("#phone-end").click()
+    expect(console.locator("#phone-state")).to_have_text("Ended: hung up")
+    assert sim.calls[-1].ended == "peer"
+
+
+def test_a_fault_is_set_happens_and_is_removed(console: Page, sim: Simulator) -> None:
+    tab(console, "Faults")
+    console.get_by_label("Fault", exact=True).select_option("rate_limit")
+    expect(console.locator("#fault-what")).to_contain_text("429")
+    console.get_by_label("retry after", exact=True).fill("7")
+    console.get_by_label("Where").select_option("calls.create")
+    button(console, "Add the fault").click()
+    listed = console.locator("#fault-list")
+    expect(listed).to_contain_text("rate_limit · on calls.create · retry_after 7")
+    tab(console, "Call")
+    console.get_by_label("a test tone").check()
+    button(console, "Start a call").click()
+    expect(console.get_by_role("alert")).to_contain_text("Rate limit")
+    console.get_by_role("tab", name="Faults (1)").click()
+    expect(listed).to_contain_text("happened 1 times")
+    button(console, "Remove all").click()
+    expect(listed).to_have_text("None: everything goes well.")
+    assert list(sim.faults) == []
+    console.get_by_label("Fault", exact=True).select_option("socket_drop")
+    console.get_by_label("after", exact=True).fill("response.dome")
+    button(console, "Add the fault").click()
+    expect(console.get_by_role("alert")).to_contain_text("did you mean 'response.done'")
+
+
+def test_a_scenario_is_played_refused_where_it_is_faulty_and_ended(console: Page, sim: Simulator) -> None:
+    def answer() -> str:
+        with Socket(sim) as socket:
+            socket.update(output_modalities=["text"])
+            socket.user_says("Hello")
+            socket.send("response.create")
+            return str(socket.until("response.output_text.done")["text"])
+
+    tab(console, "Scenario")
+    state = console.locator("#scenario-state")
+    expect(state).to_contain_text("repeats what was said")
+    console.get_by_label("Start from").select_option("a booking by tool")
+    button(console, "Play it").click()
+    expect(state).to_contain_text("Playing: a booking by tool")
+    assert answer() == "Shall I book a room for you?"
+    console.get_by_label("Scenario, YAML").fill("responses:\n  - sai: x\n")
+    button(console, "Play it").click()
+    expect(console.get_by_role("alert")).to_contain_text("line 2: responses[0].sai")
+    assert answer() == "Shall I book a room for you?"
+    button(console, "As at the start").click()
+    expect(state).to_contain_text("repeats what was said")
+    assert answer() == "You said: Hello"
+
+
+def test_every_example_of_a_scenario_can_be_played(console: Page) -> None:
+    tab(console, "Scenario")
+    names = console.locator("#scenario-example option").all_inner_texts()
+    assert len(names) > 2
+    for name in names:
+        console.get_by_label("Start from").select_option(name)
+        button(console, "Play it").click()
+        expect(console.locator("#scenario-state")).to_contain_text(f"Playing: {name}")
+
+
+def test_a_session_is_exported(console: Page, sim: Simulator) -> None:
+    with Socket(sim) as socket:
+        socket.update(output_modalities=["text"])
+        expect(rows(console, "session.updated")).to_have_count(1)
+        for name, word in (("pytest", "def test_"), ("curl", "client_secrets"), ("YAML", "interactions:")):
+            button(console, name).click()
+            dialog = console.get_by_role("dialog")
+            assert word in dialog.get_by_role("textbox").input_value()
+            if name == "YAML":
+                with console.expect_download() as download:
+                    dialog.get_by_role("button", name="Download").click()
+                assert download.value.suggested_filename == "recording.yaml"
+                content = yaml.safe_load(download.value.path().read_text(encoding="utf-8"))
+                assert content["interactions"][0]["data"]["type"] == "session.created"
+            console.keyboard.press("Escape")
+            expect(dialog).to_be_hidden()
+
+
+def test_a_simulator_that_is_gone_is_said_and_found_again(page: Page) -> None:
+    with Simulator(pacing="none", api_key="sk-same") as first, Socket(first) as socket:
+        socket.recv()
+        page.goto(first.console_url)
+        expect(rows(page, "session.created")).to_have_count(1)
+        port = int(first.base_url.split(":")[2].split("/")[0])
+    expect(page.locator("#status")).to_contain_text("The simulator is gone")
+    with Simulator(pacing="none", api_key="sk-same", port=port) as second:
+        expect(page.locator("#status")).to_have_text("Connected")
+        expect(page.get_by_text("No session yet.")).to_be_visible()
+        with Socket(second) as socket:
+            socket.recv()
+            expect(rows(page, "session.created")).to_have_count(1)
+    with Simulator(pacing="none", api_key="sk-other", port=port):
+        expect(page.get_by_label("Key", exact=True)).to_be_visible()
+
+
+# For everyone
+
+
+def busy(page: Page, sim: Simulator) -> None:
+    """Fill every part of the page."""
+    sim.fault("slow", on="sideband", seconds=0)
+    sim.incoming_call("http://127.0.0.1:1/", attempts=1)
+    start_with_tone(page)
+    type_as_user(page, "Try get_weather, please, " + "and_a_long_word_without_any_space" * 8)
+    expect(page.get_by_label("Output of get_weather")).to_be_visible()
+    rows(page, "response.done").last.click()
+    page.get_by_label("Search events").fill("")
+    expect(page.locator("#detail")).to_be_visible()
+
+
+@pytest.mark.parametrize("width", [360, 800, 1180, 1440])
+def test_no_width_needs_scrolling_sideways(console: Page, sim: Simulator, width: int) -> None:
+    busy(console, sim)
+    console.set_viewport_size({"width": width, "height": 740})
+    for name in TABS:
+        tab(console, name)
+        overflowing = console.evaluate(
+            """() => [...document.querySelectorAll("body, body *")].filter((node) => {
+                const {right, width} = node.getBoundingClientRect();
+                return width > 0 && right > innerWidth + 0.5 && !node.closest(".skip");
+            }).map((node) => node.outerHTML.slice(0, 80))"""
+        )
+        assert overflowing == []
+        assert console.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_every_control_has_a_name_that_says_what_it_is(console: Page, sim: Simulator) -> None:
+    busy(console, sim)
+    named = {
+        "button",
+        "textbox",
+        "searchbox",
+        "combobox",
+        "checkbox",
+        "radio",
+        "tab",
+        "tabpanel",
+        "listbox",
+        "meter",
+    }
+    named |= {"spinbutton", "dialog", "table"}
+    session = console.context.new_cdp_session(console)
+    seen = set()
+    for name in TABS:
+        tab(console, name)
+        tree = session.send("Accessibility.getFullAXTree")["nodes"]
+        for node in tree:
+            role = node.get("role", {}).get("value")
+            if role in named and not node.get("ignored"):
+                seen.add(role)
+                assert node.get("name", {}).get("value", "").strip(), node
+    assert {"button", "textbox", "searchbox", "combobox", "tab", "listbox", "meter", "spinbutton"} <= seen
+    ids = console.evaluate("[...document.querySelectorAll('[id]')].map((node) => node.id)")
+    assert len(ids) == len(set(ids))
+
+
+def test_the_keyboard_reaches_and_does_everything(console: Page, sim: Simulator) -> None:
+    busy(console, sim)
+    console.get_by_role("tab", name="Call").focus()
+    console.keyboard.press("ArrowRight")
+    expect(console.get_by_role("tab", name="Phone")).to_be_focused()
+    expect(console.locator("#panel-phone")).to_be_visible()
+    events = console.get_by_role("listbox", name="Events")
+    events.focus()
+    console.keyboard.press("Home")
+    expect(console.locator("#detail-title")).to_have_text("1. session.created")
+    console.keyboard.press("ArrowDown")
+    expect(console.locator("#detail-title")).to_contain_text("2. ")
+    active = events.get_attribute("aria-activedescendant")
+    expect(console.locator(f"#{active}")).to_have_attribute("aria-selected", "true")
+    console.keyboard.press("Escape")
+    expect(console.locator("#detail")).to_be_hidden()
+    expect(events).to_be_focused()
+    # Tab goes through everything that can be done, and where it is can be seen.
+    reached, outlined = set(), True
+    for _ in range(120):
+        console.keyboard.press("Tab")
+        facts = console.evaluate(
+            """() => {
+                const node = document.activeElement, outline = getComputedStyle(node).outlineStyle;
+                return [node.id || node.textContent.trim(), outline !== "none" || node === document.body];
+            }"""
+        )
+        reached.add(facts[0])
+        outlined = outlined and facts[1]
+    assert {
+        "search",
+        "direction",
+        "deltas",
+        "rows",
+        "compose",
+        "compose-send",
+        "phone-to",
+        "follow",
+    } <= reached
+    assert outlined
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_stands_out_from_its_ground(console: Page, sim: Simulator, scheme: Any) -> None:
+    busy(console, sim)
+    console.emulate_media(color_scheme=scheme)
+    weak = console.evaluate(
+        """() => {
+          const parse = (text) => text.match(/[\\d.]+/g).map(Number);
+          const light = ([r, g, b]) => [r, g, b].map((v) => v / 255)
+            .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+            .reduce((sum, v, n) => sum + v * [0.2126, 0.7152, 0.0722][n], 0);
+          const ground = (node) => {
+            for (let at = node; at; at = at.parentElement) {
+              const found = parse(getComputedStyle(at).backgroundColor);
+              if (found[3] !== 0) return found;
+            }
+            return [255, 255, 255];
+          };
+          const found = [];
+          for (const node of document.querySelectorAll("body *")) {
+            const own = [...node.childNodes].some((child) => child.nodeType === 3 && child.data.trim());
+            if (!own || !node.checkVisibility() || node.matches(":disabled, option")) continue;
+            const [a, b] = [light(parse(getComputedStyle(node).color)), light(ground(node))];
+            const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+            if (contrast < 4.5) found.push([node.outerHTML.slice(0, 90), contrast]);
+          }
+          return found;
+        }"""
+    )
+    assert weak == []

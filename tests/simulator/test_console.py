@@ -1,0 +1,330 @@
+"""The console page's files, and what the control endpoint has for it."""
+
+from __future__ import annotations
+
+import json
+import re
+import runpy
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from realtime_simulator import Simulator, call_tool, sequence
+from realtime_simulator.console import exports, pages
+from realtime_simulator.control import endpoint
+from realtime_simulator.media import voice
+from realtime_simulator.recordings.conform import conform
+
+from .receiver import receiving
+from .test_control import control, done, running, sim
+from .wire import Socket
+
+__all__ = ["control", "running", "sim"]
+ACCEPT = {"accept": "text/event-stream"}
+
+
+@pytest.fixture
+def fresh() -> Iterator[Simulator]:
+    with Simulator(pacing="none", espeak=False) as simulator:
+        yield simulator
+
+
+def test_the_page_and_its_files_are_served_without_the_key_and_hold_no_key(sim: Simulator) -> None:
+    origin = sim.base_url.removesuffix("/v1")
+    before = len(sim.requests)
+    page = httpx.get(f"{origin}/")
+    assert page.status_code == 200 and page.headers["content-type"] == "text/html; charset=utf-8"
+    names = re.findall(r'"(/console/[^"]+)"', page.text)
+    assert "/console/console.js" in names and "/console/console.css" in names
+    modules = {f"/console/{file.name}" for file in pages.STATIC.iterdir() if file.name != "index.html"}
+    for path in modules | set(names):
+        answer = httpx.get(origin + path)
+        assert answer.status_code == 200 and sim.api_key not in answer.text
+    assert httpx.get(f"{origin}/console/console.js").headers["content-type"].startswith("text/javascript")
+    assert sim.api_key not in page.text
+    assert len(sim.requests) == before
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/console/",
+        "/console/nothing.js",
+        "/console/index.html",
+        "/console/../pages.py",
+        "/console/%2e%2e/pages.py",
+    ],
+)
+def test_only_the_pages_own_files_are_served(sim: Simulator, path: str) -> None:
+    answer = httpx.get(sim.base_url.removesuffix("/v1") + path)
+    assert answer.status_code == 404 and "import" not in answer.text
+
+
+def test_the_page_runs_nothing_but_its_own_files_and_stands_in_no_frame(sim: Simulator) -> None:
+    headers = httpx.get(sim.base_url.removesuffix("v1")).headers
+    policy = dict(part.strip().split(" ", 1) for part in headers["content-security-policy"].split(";"))
+    assert policy["default-src"] == policy["frame-ancestors"] == policy["base-uri"] == "'none'"
+    assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
+    assert policy["require-trusted-types-for"] == "'script'" and policy["trusted-types"] == "'none'"
+    assert headers["x-content-type-options"] == "nosniff" and headers["referrer-policy"] == "no-referrer"
+
+
+def test_no_file_of_the_page_names_another_host_or_makes_markup_of_text() -> None:
+    for file in pages.STATIC.iterdir():
+        text = file.read_text(encoding="utf-8")
+        hosts = set(re.findall(r"https?://([^/\"'`\s$]+)", text)) - {"www.w3.org", "127.0.0.1:8000"}
+        assert not hosts, file.name
+        assert not re.search(
+            r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|\son\w+=\"", text
+        )
+
+
+def test_other_methods_and_paths_are_still_the_apis(sim: Simulator) -> None:
+    origin = sim.base_url.removesuffix("/v1")
+    assert httpx.post(f"{origin}/").json()["error"]["message"] == "Invalid URL (POST /)"
+    assert httpx.get(f"{origin}/v1").json()["error"]["message"] == "Invalid URL (GET /v1)"
+    assert httpx.head(f"{origin}/").status_code == 200
+
+
+def test_the_address_has_the_key_where_browsers_send_it_to_nobody() -> None:
+    with Simulator(pacing="none", api_key="sk-a b#c") as simulator:
+        assert simulator.console_url == simulator.base_url.removesuffix("v1") + "#key=sk-a%20b%23c"
+
+
+def test_an_overview_is_streamed_when_it_changes(
+    sim: Simulator, control: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(endpoint, "_LOOK_SECONDS", 0.01)
+    assert control.get("/simulator/overview").json()["faults"] == []
+    with control.stream("GET", "/simulator/overview", headers=ACCEPT) as response:
+        views = (json.loads(line[6:]) for line in response.iter_lines() if line.startswith("data: "))
+        before = len(next(views)["sessions"])
+        sim.fault("slow", on="connect", times=2, seconds=0)
+        assert next(views)["faults"] == [
+            {"name": "slow", "on": "connect", "rate": 1.0, "times": 2, "hits": 0, "settings": {"seconds": 0}}
+        ]
+        with Socket(sim) as socket:
+            socket.recv()
+            view = next(view for view in views if len(view["sessions"]) > before)
+            assert view["sessions"][-1]["id"] == sim.sessions[-1].id
+            assert view["faults"][0]["hits"] == 1
+
+
+def test_an_overview_without_news_shows_that_it_is_alive(
+    control: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(endpoint, "_LOOK_SECONDS", 0.001)
+    monkeypatch.setattr(endpoint, "_KEEP_ALIVE_SECONDS", 0.002)
+    with control.stream("GET", "/simulator/overview", headers=ACCEPT) as response:
+        assert ": " in [line for line, _ in zip(response.iter_lines(), range(8), strict=False)]
+
+
+def test_an_event_is_injected_as_if_a_client_had_sent_it(sim: Simulator, control: httpx.Client) -> None:
+    with Socket(sim) as socket:
+        session = socket.recv()["session"]["id"]
+        event = {"type": "session.update", "session": {"type": "realtime", "instructions": "Be brief."}}
+        done(control.post(f"/simulator/sessions/{session}/inject", json=event))
+        assert socket.until("session.updated")["session"]["instructions"] == "Be brief."
+        done(control.post(f"/simulator/sessions/{session}/inject", json={"type": "nonsense"}))
+        assert "nonsense" in socket.until("error")["error"]["message"]
+        assert [one["type"] for one in sim.session(session).received] == ["session.update", "nonsense"]
+    sim.wait_for(lambda: sim.session(session).ended is not None)
+    late = control.post(f"/simulator/sessions/{session}/inject", json=event)
+    assert late.status_code == 404 and "has ended" in late.json()["error"]["message"]
+    assert control.post("/simulator/sessions/sess_x/inject", json=event).status_code == 404
+
+
+def test_a_scenario_takes_the_place_of_what_was_played_and_the_start_comes_back(
+    fresh: Simulator,
+) -> None:
+    def answer() -> str:
+        with Socket(fresh) as socket:
+            socket.update(output_modalities=["text"])
+            socket.user_says("Hello")
+            socket.send("response.create")
+            return str(socket.until("response.output_text.done")["text"])
+
+    headers = {"authorization": f"Bearer {fresh.api_key}"}
+    with httpx.Client(base_url=fresh.base_url.removesuffix("/v1"), headers=headers) as client:
+
+        def play(text: str, **query: str) -> httpx.Response:
+            return client.post("/simulator/scenario", content=text, params=query)
+
+        assert answer() == "You said: Hello"
+        done(play("responses: [{match: hello, say: one}]", name="first"))
+        assert (answer(), fresh.scenario) == ("one", "first")
+        # Without `replace`, what came before applies where the new one has no rule.
+        done(play("responses: [{match: other, say: two}]", name="second"))
+        assert (answer(), fresh.scenario) == ("one", "second")
+        done(play("responses: [{match: other, say: two}]", name="third", replace="true"))
+        assert answer() == "You said: Hello"
+        # A faulty one changes nothing.
+        done(play("responses: [{match: hello, say: four}]", replace="true"))
+        assert play("respnses: []", replace="true").status_code == 400
+        assert answer() == "four"
+        done(play("{}", replace="true"))
+        assert (answer(), fresh.scenario) == ("You said: Hello", None)
+
+
+def test_rules_from_before_the_start_survive_a_replacement() -> None:
+    simulator = Simulator(pacing="none", espeak=False)
+    simulator.on_response("from the start")
+    with simulator, Socket(simulator) as socket:
+        simulator.play_scenario("responses: [{say: played}]")
+        simulator.play_scenario("{}", replace=True)
+        socket.update(output_modalities=["text"])
+        socket.user_says("Hello")
+        socket.send("response.create")
+        assert socket.until("response.output_text.done")["text"] == "from the start"
+
+
+def test_a_phone_speaks_with_sound_that_is_sent_and_is_transferred(
+    sim: Simulator, control: httpx.Client
+) -> None:
+    with receiving() as receiver:
+        call = done(control.post("/simulator/incoming", json={"to": receiver.url, "line_speed": 100}))["id"]
+        sim.wait_for(lambda: bool(sim.calls[-1].deliveries))
+    done(control.post("/simulator/refer", json={"status": 486}))
+    accept = {"type": "realtime", "audio": {"input": {"turn_detection": None}}}
+    done_ = control.post(f"/v1/realtime/calls/{call}/accept", json=accept)
+    assert done_.status_code == 200
+    shown = control.get("/simulator/calls").json()["calls"][-1]
+    assert shown["session"] == sim.calls[-1].session.id == sim.sessions[-1].id
+    said = voice.synthesize("hello")
+    pcm = {"content-type": "application/octet-stream"}
+    done(control.post(f"/simulator/calls/{call}/say", content=said, headers=pcm))
+    record = sim.calls[-1].session
+    sim.wait_for(lambda: record.audio_in.seconds >= len(said) / 48_000)
+    control.post(f"/v1/realtime/calls/{call}/refer", json={"target_uri": "tel:+1"})
+    sim.wait_for(lambda: sim.calls[-1].refer_status == 486)
+    done(control.post("/simulator/refer", json={"status": None}))
+    refused = control.post("/simulator/refer", json={"status": 100})
+    assert refused.status_code == 400 and "final SIP status" in refused.json()["error"]["message"]
+    done(control.post(f"/simulator/calls/{call}/hang_up"))
+
+
+def test_what_faults_can_be_limited_to_is_listed(control: httpx.Client) -> None:
+    assert "calls.create" in control.get("/simulator/faults/known").json()["operations"]
+
+
+# Exports
+
+
+@pytest.fixture
+def booking(fresh: Simulator) -> tuple[Simulator, str]:
+    """A session with a tool call that was answered, and one that failed."""
+    fresh.on_response(sequence(call_tool("book", {"nights": 2}), "It is 'booked'."), match="book")
+    tool = {"type": "function", "name": "book", "parameters": {"type": "object", "properties": {}}}
+    with Socket(fresh) as socket:
+        socket.update(output_modalities=["text"], tools=[tool], instructions="The key is sk-abcdefghijkl.")
+        socket.user_says("Please book a room, don't wait.")
+        socket.send("response.create")
+        call_id = socket.until("response.function_call_arguments.done")["call_id"]
+        socket.until("response.done")
+        output = {"type": "function_call_output", "call_id": call_id, "output": '{"ok": true}'}
+        socket.send("conversation.item.create", item=output)
+        socket.send("response.create")
+        socket.until("response.done")
+    record = fresh.sessions[-1]
+    fresh.wait_for(lambda: record.ended is not None)
+    return fresh, record.id
+
+
+def exported(booking: tuple[Simulator, str], form: str) -> str:
+    simulator, session = booking
+    answer = httpx.get(
+        f"{simulator.base_url.removesuffix('/v1')}/simulator/sessions/{session}/export/{form}",
+        headers={"authorization": f"Bearer {simulator.api_key}"},
+    )
+    assert answer.status_code == 200, answer.text
+    assert simulator.api_key not in answer.text and "sk-abcdefghijkl" not in answer.text
+    return answer.text
+
+
+def test_an_exported_recording_conforms(booking: tuple[Simulator, str], tmp_path: Path) -> None:
+    path = tmp_path / "session.yaml"
+    path.write_text(exported(booking, "recording"), encoding="utf-8")
+    [report] = conform(path)
+    assert report.conforms, report.differences
+    assert report.compared > 20
+
+
+def test_sound_is_a_little_silence_in_an_exported_recording(fresh: Simulator) -> None:
+    with Socket(fresh) as socket:
+        socket.recv()
+        socket.append(voice.synthesize("hello") + bytes(48_000))
+        socket.until("response.done")
+    text = exports.recording(fresh.sessions[-1], fresh.base_url)
+    assert "characters>" not in text and "audio: " + "A" * 44 in text
+
+
+def test_an_exported_test_passes_and_fails_where_the_conversation_differs(
+    booking: tuple[Simulator, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "test_session.py"
+    text = exported(booking, "pytest")
+    path.write_text(text, encoding="utf-8")
+    test = runpy.run_path(str(path))["test_the_conversation_goes_as_before"]
+    with Simulator(pacing="none", espeak=False) as simulator:
+        monkeypatch.setenv("OPENAI_BASE_URL", simulator.base_url)
+        monkeypatch.setenv("OPENAI_API_KEY", simulator.api_key)
+        test(simulator)
+        said = [
+            item["content"][0]["text"] for item in simulator.sessions[-1].items if item.get("role") == "user"
+        ]
+        assert said == ["Please book a room, don't wait."]
+        path.write_text(text.replace("== \"It is 'booked'.\"", "== 'It is full.'"), encoding="utf-8")
+        changed = runpy.run_path(str(path))["test_the_conversation_goes_as_before"]
+        with pytest.raises(AssertionError):
+            changed(simulator)
+
+
+def test_what_was_spoken_is_text_in_an_exported_test(fresh: Simulator) -> None:
+    fresh.on_speech(lambda heard: "What time is it?")
+    with Socket(fresh) as socket:
+        socket.update(audio={"input": {"transcription": {"model": "gpt-realtime-whisper"}}})
+        socket.append(voice.synthesize("hello") + bytes(48_000))
+        socket.until("response.done")
+        spoken = "conversation.item.input_audio_transcription.completed"
+        fresh.wait_for(lambda: spoken in fresh.sessions[-1].types_sent())
+    assert "connection.send_text('What time is it?')" in exports.pytest_file(
+        fresh.sessions[-1], fresh.base_url
+    )
+
+
+def test_a_session_without_conversation_is_no_test(fresh: Simulator) -> None:
+    with Socket(fresh, "intent=transcription") as socket:
+        socket.recv()
+        with pytest.raises(ValueError, match="only a conversation"):
+            exports.pytest_file(fresh.sessions[-1], fresh.base_url)
+    assert exports.curl(fresh.sessions[-1], fresh.base_url).count("curl ") == 2
+
+
+def test_an_exported_command_opens_such_a_session(booking: tuple[Simulator, str]) -> None:
+    simulator, session = booking
+    lines = exported(booking, "curl").splitlines()
+    opens = shlex.split(next(line for line in lines if line.startswith("curl") and "client_secrets" in line))
+    body = json.loads(opens[opens.index("-d") + 1])
+    address = opens[1].replace("$OPENAI_BASE_URL", simulator.base_url)
+    key = {"authorization": f"Bearer {simulator.api_key}"}
+    assert httpx.post(address, json=body, headers=key).json()["session"]["tools"][0]["name"] == "book"
+    assert any(f"/simulator/sessions/{session}/events" in line for line in lines)
+
+
+def test_an_unknown_export_is_refused(control: httpx.Client, sim: Simulator) -> None:
+    with Socket(sim) as socket:
+        session = socket.recv()["session"]["id"]
+        answer = control.get(f"/simulator/sessions/{session}/export/pdf")
+    assert answer.status_code == 404 and "recording, pytest, curl" in answer.json()["error"]["message"]
+
+
+def test_the_console_needs_the_key_and_this_machines_name(control: httpx.Client) -> None:
+    for path in ("overview", "sessions/sess_x/export/curl"):
+        assert control.get(f"/simulator/{path}", headers={"authorization": ""}).status_code == 401
+        assert (
+            control.get(f"/simulator/{path}", headers={"origin": "https://evil.example"}).status_code == 403
+        )
+    for path in ("sessions/sess_x/inject", "refer"):
+        assert control.post(f"/simulator/{path}", json={}, headers={"authorization": ""}).status_code == 401
