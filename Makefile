@@ -4,6 +4,9 @@ BIN    := .venv/bin
 BROWSERS := chromium chromium-browser google-chrome
 POSTGRES := /usr/lib/postgresql/*/bin/postgres
 
+# The tests start hundreds of processes that import the same modules: bytecode is kept, whatever the shell says.
+pytest = PYTHONDONTWRITEBYTECODE= $(1)/python -m pytest -q -n auto
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-all test-lowest test-lowest-newest test-newest attack regen regen-check sync lint types check format bench peers docs lock clean
 .DELETE_ON_ERROR:
@@ -17,7 +20,7 @@ demo: .venv/.installed       ## make a real WebRTC call to the local simulator (
 	@$(BIN)/realtime demo $(if $(LIVE),--live)
 
 test: .venv/.installed       ## the tests, but for the slow ones
-	@$(BIN)/python -m pytest -q -n auto -m "not slow"
+	@$(call pytest,$(BIN)) -m "not slow"
 
 # A browser, node and PostgreSQL come from the system; without one its tests are left out, and that is said last.
 test-all: .venv/.installed peers test-lowest test-lowest-newest    ## all tests: also a browser's call, peers, empty environments, pyright
@@ -26,7 +29,8 @@ test-all: .venv/.installed peers test-lowest test-lowest-newest    ## all tests:
 	ls $(POSTGRES) >/dev/null 2>&1 || command -v postgres >/dev/null || without="$$without and not postgres"; \
 	if command -v npm >/dev/null; then $(MAKE) -s build/node/.installed || exit $$?; \
 	else without="$$without and not node"; fi; \
-	$(BIN)/python -m pytest -q -n auto --cov --cov-report=term:skip-covered -m "(slow or not slow)$$without" || exit $$?; \
+	$(call pytest,$(BIN)) --hypothesis-profile=thorough --cov --cov-report=term:skip-covered \
+	  -m "(slow or not slow)$$without" || exit $$?; \
 	case "$$without" in *postgres*) \
 	  echo "LEFT OUT: fleets on PostgreSQL, for it is not installed. On Debian: apt-get install postgresql";; esac; \
 	case "$$without" in *browser*) \
@@ -35,19 +39,19 @@ test-all: .venv/.installed peers test-lowest test-lowest-newest    ## all tests:
 	  echo "LEFT OUT: pyright and clients for node, for npm is not on PATH. On Debian: apt-get install npm";; esac
 
 test-lowest: build/lowest/.installed    ## the fast tests with the lowest versions that are allowed
-	@build/lowest/bin/python -m pytest -q -n auto -p no:cacheprovider -m "not slow"
+	@$(call pytest,build/lowest/bin) -p no:cacheprovider -m "not slow"
 
 test-lowest-newest: .venv/.installed    ## the same on the newest Python at hand
 	@python="$(NEWEST)"; \
 	if [ "$$("$$python" $(VERSION))" = "$$($(BIN)/python $(VERSION))" ]; then \
 	  echo "LEFT OUT: the lowest versions on a newer Python, for there is none on PATH or with pyenv"; \
 	else $(MAKE) -s build/lowest-newest/.installed NEWEST="$$python" && \
-	  build/lowest-newest/bin/python -m pytest -q -n auto -p no:cacheprovider -m "not slow"; fi
+	  $(call pytest,build/lowest-newest/bin) -p no:cacheprovider -m "not slow"; fi
 
 test-newest: .venv/.installed    ## the fast tests with the newest versions that there are, whatever is pinned
 	@rm -rf build/newest && mkdir -p build && $(UV) venv --quiet --python $(BIN)/python build/newest
 	@$(UV) pip install --quiet --python build/newest/bin/python -r requirements.in $(OURS)
-	@build/newest/bin/python -m pytest -q -n auto -p no:cacheprovider -m "not slow"
+	@$(call pytest,build/newest/bin) -p no:cacheprovider -m "not slow"
 
 attack: .venv/.installed     ## attack every border with mutated input and faulty servers (SECONDS=60 SEED=… ONLY=…)
 	@nice -n 10 $(BIN)/python -m tests.attack --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED)) \

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 from .arguments import QueryValue
 from .http.sending import AsyncHttp, Http
-from .http.settings import DEFAULT_TIMEOUT, ApiKey, AsyncApiKey, AuthHeader, settings_from
+from .http.settings import DEFAULT_TIMEOUT, ApiKey, AsyncApiKey, AuthHeader, Dialect, settings_from
 from .resources import (
     AsyncCalls,
     AsyncClientSecrets,
@@ -54,6 +54,7 @@ class _Client(ABC, Generic[KeyT, HttpClientT]):
         project: str | None = None,
         webhook_secret: str | Iterable[str] | None = None,
         auth_header: AuthHeader = "authorization",
+        dialect: Dialect | None = None,
         default_headers: Mapping[str, str] | None = None,
         default_query: Mapping[str, QueryValue] | None = None,
         timeout: Timeout | None = DEFAULT_TIMEOUT,
@@ -71,6 +72,7 @@ class _Client(ABC, Generic[KeyT, HttpClientT]):
             project=project,
             webhook_secret=hidden_secret,
             auth_header=auth_header,
+            dialect=dialect,
             default_headers=default_headers,
             default_query=default_query,
             timeout=timeout,
@@ -108,6 +110,8 @@ class RealtimeClient(_Client[ApiKey, "httpx.Client"], Connections):
         webhook_secret: The `whsec_…` secret, or several while one replaces the other. None for
             OPENAI_WEBHOOK_SECRET.
         auth_header: `"authorization"` sends the key as a bearer token, `"api-key"` bare under that name.
+        dialect: `"beta"` for servers that still speak the beta's names (Qwen, speaches), `"xai"` for xAI: a
+            connection translates both ways, so that programs see the names of today.
         default_headers: Headers of every request; an authorization among them stands in place of the key.
         default_query: Query parameters of every request.
         timeout: Seconds to wait for each step of a request (connecting takes 5 at most), or an httpx.Timeout;
@@ -186,8 +190,8 @@ class AsyncRealtimeClient(_Client[AsyncApiKey, "httpx.AsyncClient"], AsyncConnec
         api_key: The key, or a callable, async or not, that returns it and is asked before every attempt; a
             plain one must not block. None for OPENAI_API_KEY; without either, only operations that need no
             key work.
-        base_url, websocket_base_url, organization, project, webhook_secret, auth_header, default_headers,
-            default_query, timeout, max_retries, validate: As for `RealtimeClient`.
+        base_url, websocket_base_url, organization, project, webhook_secret, auth_header, dialect,
+            default_headers, default_query, timeout, max_retries, validate: As for `RealtimeClient`.
         http_client: An httpx.AsyncClient to use as it is; it is neither changed nor closed.
 
     Attributes:

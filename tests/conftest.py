@@ -1,6 +1,7 @@
 """What every test gets: an environment without the API's variables, and both flavours of the client.
 
-No test depends on how fast the machine is, those that draw their input included.
+No test depends on how fast the machine is, those that draw their input included. `make test` draws few
+examples and the same ones each time; `make test-all` draws many (`--hypothesis-profile=thorough`).
 """
 
 from __future__ import annotations
@@ -13,8 +14,11 @@ from hypothesis import HealthCheck, settings
 
 from tests.support.runner import Flavour
 
-settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("any machine")
+settings.register_profile("thorough", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "quick", settings.get_profile("thorough"), max_examples=20, derandomize=True, database=None
+)
+settings.load_profile("quick")
 
 
 @pytest.fixture(autouse=True)

@@ -18,6 +18,7 @@ from ..http.sending import AsyncHttp, asend
 from ..http.settings import RequestOptions
 from .call_media import check_host_addresses, check_media, report
 from .connection import AsyncConnection
+from .dialects import translated
 from .link import LinkClosed
 from .opening import OpenedByWith, hang_up
 from .state import MAX_QUEUE_BYTES, Budget, ConnectionState, Role, call_id_in
@@ -219,7 +220,12 @@ class AsyncDialing(OpenedByWith):
             validate=http.settings.validate,
         )
         state.began(http.clock.now())
-        traffic = Traffic(state, _PeerLink(peer), clock=http.clock, observer=request.observer)
+        traffic = Traffic(
+            state,
+            translated(_PeerLink(peer), http.settings.dialect),
+            clock=http.clock,
+            observer=request.observer,
+        )
         return AsyncCallConnection(traffic, peer, call)
 
     async def __aexit__(

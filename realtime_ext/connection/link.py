@@ -355,7 +355,9 @@ async def open_link(
         now=http.clock.now,
         random=http.clock.random,
     )
-    own: Mapping[str, str] = {} if safety_identifier is None else {SAFETY_HEADER: safety_identifier}
+    own: dict[str, str] = {} if safety_identifier is None else {SAFETY_HEADER: safety_identifier}
+    if settings.dialect == "beta":
+        own["openai-beta"] = "realtime=v1"
     while True:
         key = await ask_key(settings) if settings.needs_key(options.headers) else None
         headers = settings.request_headers(key, headers=own, extra=options.headers)

@@ -17,6 +17,7 @@ from ..errors import APITimeoutError, ConnectionClosedError, MissingApiKeyError,
 from ..http.sending import AsyncHttp, asend
 from ..http.settings import RequestOptions
 from .connection import AsyncConnection
+from .dialects import translated
 from .link import Link, LinkOptions, open_link, seconds_of
 from .state import (
     MAX_QUEUE_BYTES,
@@ -271,7 +272,7 @@ class AsyncAnswering(AsyncConnecting):
 
 
 async def _open_link(http: AsyncHttp, request: ConnectRequest, *, is_first: bool) -> Link:
-    return await open_link(
+    link = await open_link(
         request.plan,
         http,
         request.options,
@@ -279,6 +280,7 @@ async def _open_link(http: AsyncHttp, request: ConnectRequest, *, is_first: bool
         safety_identifier=request.safety_identifier,
         is_first=is_first,
     )
+    return translated(link, http.settings.dialect)
 
 
 async def hang_up(http: AsyncHttp, hangup: Hangup, call_id: str) -> None:

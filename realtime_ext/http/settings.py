@@ -37,6 +37,7 @@ __all__ = [
     "ApiKey",
     "AsyncApiKey",
     "AuthHeader",
+    "Dialect",
     "RequestOptions",
     "Settings",
     "ask_key",
@@ -51,6 +52,7 @@ AUTHORIZATION = frozenset({"authorization", "api-key"})
 ApiKey = str | Callable[[], str]
 AsyncApiKey = str | Callable[[], str | Awaitable[str]]
 AuthHeader = Literal["authorization", "api-key"]
+Dialect = Literal["beta", "xai"]
 
 
 @attrs.frozen(kw_only=True)
@@ -63,6 +65,7 @@ class Settings:
         api_key: The key, a callable that returns it, or None.
         webhook_secrets: The secrets that webhooks may be signed with; None for the environment's.
         auth_header: The header that carries the key.
+        dialect: Which older or other names the server speaks; None for those of today.
         headers: Headers of every request, lower-case names, without the key.
         query: Query parameters of every request.
         timeout: Seconds, or an httpx.Timeout; None for no limit.
@@ -75,6 +78,7 @@ class Settings:
     api_key: Secret | Callable[[], Any] | None
     webhook_secrets: tuple[Secret, ...] | None
     auth_header: AuthHeader
+    dialect: Dialect | None
     headers: Mapping[str, str] = attrs.field(repr=False)
     query: Mapping[str, QueryValue] = attrs.field(repr=False)
     timeout: Timeout | None
@@ -175,6 +179,7 @@ def settings_from(
     project: str | None,
     webhook_secret: str | Secret | Iterable[str] | None,
     auth_header: AuthHeader,
+    dialect: Dialect | None,
     default_headers: Mapping[str, str] | None,
     default_query: Mapping[str, QueryValue] | None,
     timeout: Timeout | None,
@@ -203,6 +208,8 @@ def settings_from(
         websocket_base = check_url("websocket_base_url", websocket_base_url, ("wss", "ws"))
     if auth_header not in ("authorization", "api-key"):
         raise ValueError(f"auth_header: expected 'authorization' or 'api-key', got {auth_header!r}")
+    if dialect not in (None, "beta", "xai"):
+        raise ValueError(f"dialect: expected 'beta', 'xai' or None, got {dialect!r}")
     if isinstance(max_retries, bool) or not isinstance(max_retries, int):
         raise TypeError(f"max_retries: expected an int, got {type(max_retries).__name__}")
     if max_retries < 0:
@@ -226,6 +233,7 @@ def settings_from(
         api_key=_api_key(api_key),
         webhook_secrets=_webhook_secrets(webhook_secret),
         auth_header=auth_header,
+        dialect=dialect,
         headers=headers | check_headers("default_headers", default_headers),
         query=check_query("default_query", default_query),
         timeout=check_timeout("timeout", timeout),

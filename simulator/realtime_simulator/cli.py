@@ -33,6 +33,7 @@ API = "https://api.openai.com/v1"
 PORT = 8765
 ACTIONS = ("incoming", "press", "hang-up", "fault", "scenario")
 CONFORM = "conform"
+PROFILES = ("openai", "azure", "xai", "beta")
 RECORD = "record"
 _CONTROL = "the simulator's base URL (OPENAI_BASE_URL, or this machine's port 8765)"
 _REQUEST_SECONDS = 30.0
@@ -92,7 +93,7 @@ def arguments(program: str = PROGRAM) -> argparse.ArgumentParser:
     add("--seed", type=int, metavar="N", help="makes ids repeatable")
     add("--clock", metavar="TIME", help="time of day that stands still, such as 2026-01-15T12:00:00Z")
     add("--model", action="append", default=[], metavar="NAME", help="a further model's name to accept")
-    add("--profile", default="openai", choices=("openai", "azure"), help="whose service it is (openai)")
+    add("--profile", default="openai", choices=PROFILES, help="whose service it is (openai)")
     add("--tls", metavar="FILE", help="speak TLS with the certificate in FILE, which is made if missing")
     add("--log-level", default="info", choices=("debug", "info", "warning", "error"))
     add("--verbose", action="store_true", help="a line for each event of each session as well")

@@ -12,7 +12,7 @@ import attrs
 from realtime_simulator.engine.turn import Pacing
 
 LOOPBACK = "127.0.0.1"
-Profile = Literal["openai", "azure"]
+Profile = Literal["openai", "azure", "xai", "beta"]
 
 
 @attrs.define(kw_only=True, on_setattr=attrs.setters.frozen)
@@ -34,8 +34,9 @@ class Settings:
         seed: Makes ids repeatable; None for random ones. It may change.
         clock: The time of day in unix seconds, which stands still; None for the real one. It may change.
         models: Names of models that are known beside those of the API description.
-        profile: Whose service is simulated: `openai`, or `azure`, which takes any model's name and refuses
-            keys at the handshake.
+        profile: Whose service is simulated: `openai`; `azure`, which refuses keys at the handshake; `xai`,
+            and `beta` for servers with the beta's names, which word events otherwise over WebSockets. All
+            but `openai` know any model's name.
         record: The file to which sessions with `upstream` are written.
         upstream: The base URL of the API that is recorded.
         upstream_key: Its key, which replaces `api_key` in what is passed on.
@@ -73,7 +74,8 @@ def check_modes(settings: Settings) -> None:
             there isn't.
     """
     if settings.profile not in get_args(Profile):
-        raise ValueError(f"profile: allowed is 'openai' or 'azure', got {settings.profile!r}")
+        allowed = ", ".join(map(repr, get_args(Profile)))
+        raise ValueError(f"profile: allowed is one of {allowed}, got {settings.profile!r}")
     if (settings.record is None) != (settings.upstream is None):
         raise ValueError("record and upstream go together: the file, and the API whose sessions are recorded")
     if settings.record is not None and settings.replay is not None:

@@ -73,8 +73,9 @@ class Simulator:
             datetime or ISO 8601. With a seed, the same conversation has the same bytes each time. The real
             time if None.
         models: Names of models that are known beside those of the API description; others are refused.
-        profile: `openai`, or `azure`: any model's name is known, and a wrong key is refused with 401 at the
-            WebSocket's handshake.
+        profile: `openai`, or a service that words some of it otherwise and knows any model's name: `azure`
+            refuses a wrong key with 401 at the WebSocket's handshake, `xai` takes voice and turn detection in
+            the session itself, `beta` speaks the names of the API's beta.
         record: A file: everything is passed on to `upstream`, and recorded there without secrets: WebSocket
             sessions on a tape that can be replayed, or, if the name ends with `.yaml`, sessions and HTTP with
             little of their audio, for `realtime-simulator conform`.

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from realtime_ext.schema import Fault, Place, bounds, check as check_place, place
+from tests.support.examples import examples
 
 
 def check(schema: Any, value: Any) -> list[Fault]:
@@ -73,7 +74,7 @@ SCHEMAS = st.recursive(st.booleans() | keywords(st.booleans()), keywords, max_le
 DEFS = {"pair": {"type": ["array", "string"], "minItems": 1, "minLength": 1}}
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(schema=SCHEMAS, value=VALUES)
 def test_it_finds_problems_exactly_where_a_validator_does(schema: Any, value: Any) -> None:
     root = {"allOf": [schema], "$defs": DEFS}

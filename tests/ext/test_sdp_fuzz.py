@@ -14,6 +14,7 @@ from realtime_ext.errors import SdpError
 from realtime_ext.sdp import SessionDescription, check_offer, repair
 from tests.samples.sdp import NAMES, sample
 from tests.support.effort import count_calls
+from tests.support.examples import examples
 
 HEAD = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n"
 # fmt: off
@@ -99,13 +100,13 @@ OTHERS = st.builds("{}={}".format, st.sampled_from("vosiuepcbtrzkamxV0"), VALUES
 LINES = st.lists(st.tuples(ATTRIBUTES | ATTRIBUTES | MEDIA | OTHERS, ENDS), max_size=25)
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(LINES)
 def test_lines_of_sdp_in_any_order(lines: list[tuple[str, str]]) -> None:
     judge(HEAD + "".join(line + end for line, end in lines))
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(st.sampled_from(NAMES), st.data())
 def test_real_descriptions_with_one_change(name: str, data: st.DataObject) -> None:
     text = sample(name)

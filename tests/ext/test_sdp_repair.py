@@ -10,6 +10,7 @@ from hypothesis import given, strategies as st
 from realtime_ext.errors import SdpError
 from realtime_ext.sdp import check_offer, repair
 from tests.samples.sdp import NAMES, sample
+from tests.support.examples import check_each
 
 DAMAGE = {
     "trimmed": lambda text: text.strip(),
@@ -25,12 +26,14 @@ DAMAGE = {
 }
 
 
-@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_a_description_whose_line_ends_were_damaged_is_as_it_was(name: str, damage: str) -> None:
-    damaged = DAMAGE[damage](sample(name))
-    assert repair(damaged) == sample(name)
-    assert repair(damaged.encode()) == sample(name).encode()
+def test_a_description_whose_line_ends_were_damaged_is_as_it_was(damage: str) -> None:
+    def check(name: str) -> None:
+        damaged = DAMAGE[damage](sample(name))
+        assert repair(damaged) == sample(name)
+        assert repair(damaged.encode()) == sample(name).encode()
+
+    check_each(NAMES, check)
 
 
 @pytest.mark.parametrize("damage", [name for name in DAMAGE if name != "none"])

@@ -14,6 +14,7 @@ from hypothesis import given, settings, strategies as st
 from msgspec import Meta
 
 from realtime_ext import tools
+from tests.support.examples import examples
 
 
 class Size(enum.Enum):
@@ -73,7 +74,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(
     annotations=st.lists(PARAMETERS, min_size=1, max_size=2),
     optional=st.booleans(),

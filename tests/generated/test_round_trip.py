@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+from functools import cache
+from itertools import product
 from typing import Any
 
 import attrs
@@ -14,15 +16,10 @@ from realtime_api.events import SERVER_EVENTS, TRANSLATION_SERVER_EVENTS
 from realtime_api.types import UNSET
 
 from tests.generated.drawing import Drawn, choices, instances
+from tests.support.examples import check_each, examples
 
-QUICK = settings(
-    max_examples=20,
-    deadline=None,
-    database=None,
-    derandomize=True,
-    suppress_health_check=list(HealthCheck),
-    phases=[Phase.generate],
-)
+DRAWN = settings(suppress_health_check=list(HealthCheck), phases=[Phase.generate])
+UNKNOWN_KINDS = ["a new value", 7, 1.5, True, ["x"], [{"type": "new"}], {"type": "new", "deep": [1]}]
 CLASSES = [name for name in models.__all__ if isinstance(getattr(models, name), type)]
 
 
@@ -49,19 +46,21 @@ DECODABLE = [name for name in models.__all__ if decoder(name) is not None]
 
 
 @pytest.mark.parametrize("extras", [False, True], ids=["known", "extras"])
-@pytest.mark.parametrize("name", DECODABLE)
-def test_from_dict_and_back(name: str, extras: bool) -> None:
-    decode = decoder(name)
+def test_from_dict_and_back(extras: bool) -> None:
+    def check(name: str) -> None:
+        decode = decoder(name)
 
-    @QUICK
-    @given(instances(name, Drawn(), extras=extras))
-    def check(data: Any) -> None:
-        made = decode(data)
-        out = encoded(made)
-        assert decode(out) == made
-        assert present(out) == present(data)
+        @settings(DRAWN, max_examples=examples(20))
+        @given(instances(name, Drawn(), extras=extras))
+        def check_drawn(data: Any) -> None:
+            made = decode(data)
+            out = encoded(made)
+            assert decode(out) == made
+            assert present(out) == present(data)
 
-    check()
+        check_drawn()
+
+    check_each(DECODABLE, check)
 
 
 def present(value: Any) -> Any:
@@ -73,74 +72,75 @@ def present(value: Any) -> Any:
     return value
 
 
-@pytest.mark.parametrize("name", [name for name in DECODABLE if choices(name)])
-def test_every_choice_survives(name: str) -> None:
+def test_every_choice_survives() -> None:
     """Every union member, enum value and null position of the schema is drawn, decoded and encoded."""
-    drawn = Drawn()
-    decode = decoder(name)
-    for choice in sorted(choices(name)):
 
-        @settings(QUICK, max_examples=1)
-        @given(instances(name, drawn, through=choice))
-        def check(data: Any) -> None:
-            assert present(encoded(decode(data))) == present(data)
+    def check(name: str) -> None:
+        seen = Drawn()
+        decode = decoder(name)
+        for choice in sorted(choices(name)):
 
-        check()
-    assert choices(name) <= set(drawn)
+            @settings(DRAWN, max_examples=1)
+            @given(instances(name, seen, through=choice))
+            def check_drawn(data: Any) -> None:
+                assert present(encoded(decode(data))) == present(data)
 
+            check_drawn()
+        assert choices(name) <= set(seen)
 
-@pytest.mark.parametrize("name", CLASSES)
-def test_null_in_any_place_never_raises(name: str) -> None:
-    model = getattr(models, name)
-
-    @settings(QUICK, max_examples=10)
-    @given(instances(name, Drawn()), st.sampled_from(sorted(schemas.get(name)["properties"])))
-    def check(data: dict[str, Any], key: str) -> None:
-        made = model.from_dict({**data, key: None})
-        assert model.from_dict(made.to_dict()) == made
-
-    check()
+    check_each(DECODABLE, check)
 
 
-@pytest.mark.parametrize("name", CLASSES)
-def test_unknown_kinds_of_value_stay(name: str) -> None:
-    """A value of another JSON type than described is kept as it is and goes out again."""
-    model = getattr(models, name)
+@cache
+def drawn(name: str) -> list[dict[str, Any]]:
+    """Values of a class, in which a test replaces one property after the other."""
+    found: list[dict[str, Any]] = []
 
-    @settings(QUICK, max_examples=10)
-    @given(
-        instances(name, Drawn()),
-        st.sampled_from(sorted(schemas.get(name)["properties"])),
-        st.sampled_from(
-            ["a new value", 7, 1.5, True, ["x"], [{"type": "new"}], {"type": "new", "deep": [1]}]
-        ),
-    )
-    def check(data: dict[str, Any], key: str, value: Any) -> None:
-        try:
-            made = model.from_dict({**data, key: value})
-        except ValueError as error:
-            assert "required property" in str(error)
-            return
-        assert made.to_dict()[key] == value
-
-    check()
-
-
-@pytest.mark.parametrize("name", CLASSES)
-def test_a_missing_property_is_named(name: str) -> None:
-    model = getattr(models, name)
-    required = schemas.get(name).get("required", [])
-
-    @settings(QUICK, max_examples=3)
+    @settings(DRAWN, max_examples=examples(10), database=None)
     @given(instances(name, Drawn()))
-    def check(data: dict[str, Any]) -> None:
-        for key in required:
+    def draw(data: dict[str, Any]) -> None:
+        found.append(data)
+
+    draw()
+    return found
+
+
+def test_null_in_any_place_never_raises() -> None:
+    def check(name: str) -> None:
+        model = getattr(models, name)
+        for data, key in product(drawn(name), schemas.get(name)["properties"]):
+            made = model.from_dict({**data, key: None})
+            assert model.from_dict(made.to_dict()) == made
+
+    check_each(CLASSES, check)
+
+
+def test_unknown_kinds_of_value_stay() -> None:
+    """A value of another JSON type than described is kept as it is and goes out again."""
+
+    def check(name: str) -> None:
+        model = getattr(models, name)
+        for data, key, value in product(drawn(name), schemas.get(name)["properties"], UNKNOWN_KINDS):
+            try:
+                made = model.from_dict({**data, key: value})
+            except ValueError as error:
+                assert "required property" in str(error)
+            else:
+                assert made.to_dict()[key] == value
+
+    check_each(CLASSES, check)
+
+
+def test_a_missing_property_is_named() -> None:
+    def check(name: str) -> None:
+        model = getattr(models, name)
+        for data, key in product(drawn(name), schemas.get(name).get("required", [])):
             with pytest.raises(ValueError, match=f"{name}: required property '{key}' is missing"):
                 model.from_dict({k: v for k, v in data.items() if k != key})
         with pytest.raises(ValueError, match="expected a JSON object"):
-            model.from_dict([data])
+            model.from_dict([*drawn(name)])
 
-    check()
+    check_each(CLASSES, check)
 
 
 def nullable(name: str) -> list[str]:
@@ -161,15 +161,12 @@ def sendable(name: str) -> bool:
     return any(field.default is UNSET for field in attrs.fields(getattr(models, name)))
 
 
-@pytest.mark.parametrize("name", [name for name in CLASSES if nullable(name)])
-def test_null_and_absence(name: str) -> None:
+def test_null_and_absence() -> None:
     """Sent models tell null from absence; models that are only received know None alone."""
-    model = getattr(models, name)
 
-    @settings(QUICK, max_examples=3)
-    @given(instances(name, Drawn()))
-    def check(data: dict[str, Any]) -> None:
-        for key in nullable(name):
+    def check(name: str) -> None:
+        model = getattr(models, name)
+        for data, key in product(drawn(name), nullable(name)):
             null = model.from_dict({**data, key: None})
             absent = model.from_dict({k: v for k, v in data.items() if k != key})
             assert getattr(null, key) is None
@@ -180,7 +177,7 @@ def test_null_and_absence(name: str) -> None:
             else:
                 assert null == absent
 
-    check()
+    check_each(CLASSES, check)
 
 
 def test_unset_is_in_sent_models_alone() -> None:

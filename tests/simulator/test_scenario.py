@@ -31,6 +31,7 @@ from websockets.sync.client import connect
 
 from tests.simulator.checking import fits
 from tests.simulator.receiver import receiving
+from tests.support.examples import examples
 
 BOOK: dict[str, Any] = {
     "type": "function",
@@ -204,7 +205,7 @@ SCHEMAS = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(
     objects(SCHEMAS), st.sampled_from(["", "Room number 12 in the city of Paris on 2026-03-04, x is 'yes'"])
 )

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import jinja2
 import pytest
 import sync
 from specpipe import pipeline
@@ -28,6 +29,21 @@ def make(spec: Path, out: Path) -> Path:
         pipeline.Inputs(spec=spec, openapi=pipeline.OPENAPI, vendored=False), out, lambda step, what: None
     )
     return out
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _each_template_is_compiled_once() -> Iterator[None]:
+    """Making a package compiles all templates, half of the work; tests make hundreds with the same ones."""
+    plain, compiled = jinja2.Environment.compile, dict[tuple[Any, Any], Any]()
+
+    def compile(environment: jinja2.Environment, source: Any, name: Any = None, filename: Any = None) -> Any:
+        if (source, name) not in compiled:
+            compiled[source, name] = plain(environment, source, name, filename)
+        return compiled[source, name]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jinja2.Environment, "compile", compile)
+        yield
 
 
 @pytest.fixture(scope="session")

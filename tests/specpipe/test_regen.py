@@ -18,12 +18,17 @@ from tests.support.paths import SAMPLES
 SPEC = SAMPLES / "specs" / "traps.yaml"
 
 
-@pytest.fixture
-def made(tmp_path: Path) -> Path:
-    """A package of the sample description."""
-    out = tmp_path / "package"
+@pytest.fixture(scope="module")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("made") / "package"
     assert regen.main(["--spec", str(SPEC), "--out", str(out)]) == 0
     return out
+
+
+@pytest.fixture
+def made(made_once: Path, tmp_path: Path) -> Path:
+    """A package of the sample description, to be changed at will."""
+    return Path(shutil.copytree(made_once, tmp_path / "package"))
 
 
 def test_two_runs_give_the_same_bytes(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

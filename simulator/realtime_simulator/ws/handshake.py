@@ -47,6 +47,7 @@ def read(
     *,
     is_known: Callable[[str], bool],
     translation: bool = False,
+    takes_beta: bool = False,
 ) -> Handshake:
     """Return what a handshake requests.
 
@@ -59,11 +60,13 @@ def read(
         credentials: Who may connect.
         is_known: Returns whether there is a model of this name.
         translation: Whether it came to the address of translation sessions.
+        takes_beta: Whether the service still speaks the beta's names.
 
     Raises:
         ApiProblem: 401 for the key, 400 for the query; beta headers too.
     """
-    if "openai-beta" in headers or any(name.startswith(_BETA_PREFIX) for name in subprotocols):
+    is_beta = "openai-beta" in headers or any(name.startswith(_BETA_PREFIX) for name in subprotocols)
+    if is_beta and not takes_beta:
         raise ApiProblem(
             "The beta shape of the Realtime API is no longer served. Leave the OpenAI-Beta header out.",
             code="beta_api_shape_disabled",

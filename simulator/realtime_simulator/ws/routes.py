@@ -16,7 +16,7 @@ from realtime_simulator.engine.core import Core
 from realtime_simulator.live import FAULT, LiveSession, Services
 from realtime_simulator.problem import ApiProblem
 from realtime_simulator.records import SessionRecord
-from realtime_simulator.ws import handshake
+from realtime_simulator.ws import dialects, handshake
 from realtime_simulator.ws.connection import Connection
 from realtime_simulator.ws.handshake import Handshake, refuse
 
@@ -47,9 +47,9 @@ class WebSocketRoutes:
             return
         connection = await self._accept(websocket, asked)
         if call is not None:
-            await _serve(connection, call, own=False)
+            await self._serve(connection, call, own=False)
         else:
-            await _serve(connection, self._open(asked), own=True)
+            await self._serve(connection, self._open(asked), own=True)
 
     async def translations(self, websocket: WebSocket) -> None:
         """Serve a translation session."""
@@ -61,7 +61,7 @@ class WebSocketRoutes:
             await self._refuse(websocket, problem)
             return
         connection = await self._accept(websocket, asked)
-        await _serve(connection, self._open_translation(asked), own=True)
+        await self._serve(connection, self._open_translation(asked), own=True)
 
     async def unknown(self, websocket: WebSocket) -> None:
         """Refuse an address that is none of the API's."""
@@ -105,6 +105,7 @@ class WebSocketRoutes:
             self.credentials,
             is_known=self._is_known,
             translation=translation,
+            takes_beta=self.services.settings.profile == "beta",
         )
 
     async def _accept(self, websocket: WebSocket, asked: Handshake) -> Connection:
@@ -130,30 +131,54 @@ class WebSocketRoutes:
 
     def _is_known(self, model: str) -> bool:
         settings = self.services.settings
-        return settings.profile == "azure" or model in known_models() or model in settings.models
+        return settings.profile != "openai" or model in known_models() or model in settings.models
+
+    async def _serve(self, connection: Connection, live: LiveSession, *, own: bool) -> None:
+        """Connect a session with a connection, in the dialect of the service that is simulated."""
+        ids = self.services.ids
+        dialect = dialects.dialect_of(self.services.settings.profile, ids)
+        if dialect is None:
+            await _serve(connection, live, connection.send, live.receive, own=own)
+            return
+        spoken = dialect
+
+        def send(event: Mapping[str, Any]) -> None:
+            for one in spoken.outgoing(event):
+                connection.send(one)
+
+        receive = dialects.receiver(dialect, live.receive, connection.send, ids)
+        await _serve(connection, live, send, receive, own=own)
 
 
 def _ignore(message: str | bytes) -> None:
     pass
 
 
-async def _serve(connection: Connection, live: LiveSession, *, own: bool) -> None:
+async def _serve(
+    connection: Connection,
+    live: LiveSession,
+    send: Callable[[Mapping[str, Any]], None],
+    receive: Callable[[str | bytes], None],
+    *,
+    own: bool,
+) -> None:
     """Connect a session with a connection until one of them ends.
 
     Args:
         connection: The connection.
         live: The session.
+        send: Sends an event of the session.
+        receive: Takes a message for it.
         own: Whether the session was made for the connection and ends with it.
     """
-    receive: Callable[[str | bytes], None] = live.receive
-    live.attach(connection.send, greet=own, on_end=connection.close)
+    live.attach(send, greet=own, on_end=connection.close)
     try:
         await connection.run(receive)
     except Exception:
         logger.exception("session %s: the simulator failed; the connection closes", live.record.id)
         connection.close(FAULT, "internal error")
     finally:
-        live.detach(connection.send)
+        live.detach(send)
         if own:
             live.end(1000, "client closed")
         await connection.finish()

@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from realtime_ext.connection.state import ConnectionState, Ending, Reconnect, Role, Waiter, read_message
 from realtime_ext.connection.state.mailbox import LATEST
 from realtime_ext.errors import BadRequestError, ConnectionClosedError
+from tests.support.examples import examples
 
 
 @attrs.define
@@ -203,7 +204,7 @@ class Session(RuleBasedStateMachine):
         assert self.taken == self.delivered, "an event was lost"
 
 
-Session.TestCase.settings = settings(max_examples=300, stateful_step_count=40, deadline=None)
+Session.TestCase.settings = settings(max_examples=examples(300), stateful_step_count=40, deadline=None)
 TestSession = Session.TestCase
 
 

@@ -26,6 +26,7 @@ from realtime_ext import (
     TranscriptionSessionBuilder,
     TranslationSessionBuilder,
 )
+from realtime_ext.connection import opening
 from tests.ext.connection.driver import connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer, session
 from tests.support.runner import Flavour
@@ -184,8 +185,15 @@ def test_refusals_become_the_errors_of_rest(flavour: Flavour, status: int, kind:
     ],
 )
 def test_refusals_after_the_handshake_become_the_errors_of_rest(
-    flavour: Flavour, code: str | None, close: int, kind: type[Exception], with_session: bool
+    flavour: Flavour,
+    code: str | None,
+    close: int,
+    kind: type[Exception],
+    with_session: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(opening, "GREETING", 20)
+
     def script(peer: Peer) -> None:
         error = {"type": "invalid_request_error", "code": code, "message": "no", "param": None}
         peer.send("error", error={**error, "event_id": None})
