@@ -19,7 +19,7 @@ from tests.support.paths import ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.postgres]
 PROGRAM = ROOT / "examples" / "fleet" / "phone.py"
-CALLS = 12
+CALLS = 40
 
 
 class Service:
