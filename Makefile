@@ -86,7 +86,7 @@ bench: .venv/.installed peers    ## measure against raw httpx and websockets and
 peers: build/peers/.installed    ## the packages that tests and benchmarks compare with, in build/peers
 
 docs: .venv/.installed       ## build the documentation into build/site
-	@$(BIN)/mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "build/site/index.html"
 
 lock: .venv/.installed       ## pin requirements.in and the lowest allowed versions anew (UPGRADE=1: newest versions)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
 
 GENERATED = Path(__file__).parents[1] / "generated" / "docs"
 
@@ -18,6 +20,8 @@ def on_files(files: Files, config: Any) -> Files:
     return files
 
 
-def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Let links to generated/docs go to that folder."""
-    return markdown.replace("](../generated/docs/", "](generated/")
+def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
+    """Have links to generated/docs lead to that folder, and find the pages of models last."""
+    if page.file.src_uri.startswith("generated/models/"):
+        page.meta["search"] = {"boost": 0.2}
+    return re.sub(r"\]\(\.\./((?:\.\./)*)generated/docs/", r"](\1generated/", markdown)

@@ -190,8 +190,9 @@ class AsyncRealtimeClient(_Client[AsyncApiKey, "httpx.AsyncClient"], AsyncConnec
         api_key: The key, or a callable, async or not, that returns it and is asked before every attempt; a
             plain one must not block. None for OPENAI_API_KEY; without either, only operations that need no
             key work.
-        base_url, websocket_base_url, organization, project, webhook_secret, auth_header, dialect,
-            default_headers, default_query, timeout, max_retries, validate: As for `RealtimeClient`.
+        base_url, websocket_base_url, organization, project, webhook_secret: As for `RealtimeClient`.
+        auth_header, dialect, default_headers, default_query: As for `RealtimeClient`.
+        timeout, max_retries, validate: As for `RealtimeClient`.
         http_client: An httpx.AsyncClient to use as it is; it is neither changed nor closed.
 
     Attributes:

@@ -155,9 +155,9 @@ class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOut
             session: The conversation's configuration: a builder, a generated model or a dict.
             tools: As for `connect`.
             hangup_on_exit: Whether the call ends with the block, within 5 s, also when that is cancelled.
-            safety_identifier, reconnect, observer, max_queue_bytes, proxy, ssl_context, websocket_options,
-            timeout,
-                extra_headers, extra_query: As for `connect`.
+            safety_identifier, reconnect, observer, max_queue_bytes: As for `connect`.
+            proxy, ssl_context, websocket_options: As for `connect`.
+            timeout, extra_headers, extra_query: As for `connect`.
 
         Returns:
             A context manager (`async with` for the awaited client) whose value is the connection.

@@ -46,8 +46,9 @@ def check_offer(text: str | bytes) -> list[Problem]:
         raised, whatever the text is.
 
     Example:
-        >>> [problem.code for problem in check_offer(offer.strip())]
-        ['no_final_crlf']
+        ```python
+        print([problem.code for problem in check_offer(offer.strip())])  # ['no_final_crlf']
+        ```
 
     Source: RFC 8866 (form), RFC 9429 §5 and RFC 9143 (what an offer needs), RFC 8839 (ICE), RFC 8122
     (fingerprints); what the API answers to such offers.

@@ -1,4 +1,7 @@
-"""The documentation is true: its code runs, its tables are the code's, its links lead somewhere."""
+"""The documentation is true: its code runs where it stands, its tables are the code's, its links work.
+
+`docs_page` has the convention for blocks of code.
+"""
 
 from __future__ import annotations
 
@@ -6,26 +9,25 @@ import inspect
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from realtime_simulator import FAULTS, Simulator
 from realtime_simulator.cli import arguments
 
-from realtime_ext import AsyncRealtimeClient, RealtimeClient, SessionBuilder, errors
+from realtime_ext import SessionBuilder, errors
 from realtime_ext.session.builders import InputBuilder
 from realtime_ext.session.kinds import BETA_FIELDS, BETA_FORMATS
-from tests.support.docs_page import blocks, run
+from tests.support.docs_page import PAGES, Block, every_block, paste, run_commands
 from tests.support.paths import ROOT
 
 DOCS = ROOT / "docs"
-PAGES = sorted(path.name for path in DOCS.glob("*.md"))
-WITHOUT_CODE = ("api.md", "cli.md", "faq.md")
+BLOCKS = every_block()
 METHOD = re.compile(r"`(\w+)\(")
-ENDLESS = "carry-over.md"  # its loop goes on from session to session, and has a test of its own
 MODULES = (
     "realtime_ext",
     "realtime_ext.audio",
@@ -36,12 +38,12 @@ MODULES = (
     "realtime_ext.fleet",
     "realtime_ext.recorder",
     "realtime_ext.sdp",
-    "realtime_simulator",
     "realtime_ext.sip",
     "realtime_ext.testing",
     "realtime_ext.tools",
     "realtime_ext.usage",
     "realtime_ext.webhooks",
+    "realtime_simulator",
 )
 
 
@@ -58,53 +60,81 @@ def rows(page: str, heading: str) -> list[list[str]]:
     return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
 
 
-@pytest.mark.parametrize("name", [name for name in PAGES if name not in (*WITHOUT_CODE, ENDLESS)])
-def test_the_code_of_a_page_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="module")
+def service() -> Iterator[dict[str, str]]:
+    """What `realtime simulator` prints and its readers set."""
+    with Simulator(pacing="none") as simulator:
+        yield {
+            "OPENAI_BASE_URL": simulator.base_url,
+            "OPENAI_API_KEY": simulator.api_key,
+            "OPENAI_WEBHOOK_SECRET": simulator.webhook_secret,
+        }
+
+
+def programs() -> Iterator[Any]:
+    """The blocks of Python; those that speak, or start another process, last long."""
+    for block in BLOCKS:
+        if block.language == "python":
+            slow = block.is_test or block.is_for_peer or ".dial(" in block.code
+            yield pytest.param(block, id=str(block), marks=[pytest.mark.slow] if slow else [])
+
+
+@pytest.mark.parametrize("block", list(programs()))
+def test_a_program_runs_where_it_is_pasted(
+    block: Block, service: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
-    assert run(text(name), f"docs/{name}", tmp_path) > 0
+    for name, value in service.items():
+        monkeypatch.setenv(name, value)
+    paste(block, tmp_path, service)
 
 
-class _Enough(Exception):
-    pass
+@pytest.mark.slow
+@pytest.mark.parametrize("block", [block for block in BLOCKS if block.commands], ids=str)
+def test_the_commands_of_a_page_run(block: Block, service: dict[str, str], tmp_path: Path) -> None:
+    run_commands(block, tmp_path, service)
 
 
-def test_a_conversation_is_carried_over_as_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    told: list[str] = []
-
-    def prepare(namespace: dict[str, Any]) -> None:
-        def listen(line: str) -> None:
-            told.append(line)
-            if line.startswith("a new session"):
-                raise _Enough
-            namespace["sim"].advance(240)
-
-        namespace["print"] = listen
-
-    with pytest.raises(_Enough):
-        run(text(ENDLESS), f"docs/{ENDLESS}", tmp_path, prepare, session_seconds=240)
-    assert re.fullmatch(r"2(40|39) s are left", told[0])
-    assert told[-1] == "a new session, with 0 items of the old one"
-
-
-@pytest.mark.parametrize("name", PAGES)
-def test_code_fits_the_page(name: str) -> None:
-    assert [line for block in blocks(text(name)) for line in block.code.splitlines() if len(line) > 110] == []
+@pytest.mark.parametrize("block", [block for block in BLOCKS if block.language == "python"], ids=str)
+def test_code_fits_the_page(block: Block) -> None:
+    assert [line for line in block.code.splitlines() if len(line) > 110] == []
 
 
 def test_code_that_fails_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(NameError):
-        run("```python\nprint(nobody_knows_this)\n```\n", "page", tmp_path)
+        paste(Block("page", "python", "print(nobody_defined_this)\n", 1), tmp_path, {})
     with pytest.raises(AssertionError, match="what is printed is\n2"):
-        run("```python\nprint(1 + 1)\n```\n\n```text\n3\n```\n", "page", tmp_path)
-    with pytest.raises(ZeroDivisionError):
-        run("<!-- run\nimport asyncio\nawait asyncio.sleep(0)\n1 / 0\n-->\n", "page", tmp_path)
+        paste(Block("page", "python", "print(1 + 1)\n", 1, "3\n"), tmp_path, {})
+    with pytest.raises(AssertionError, match="1 failed"):
+        paste(Block("page", "python", "def test_it():\n    assert False\n", 1), tmp_path, {})
+    with pytest.raises(AssertionError, match="No such command"):
+        run_commands(Block("page", "sh", "realtime sing\n", 1), tmp_path, {})
+
+
+def test_hidden_code_stands_nowhere() -> None:
+    """What a block needs stands in it, and a program is marked as one."""
+    for path in PAGES:
+        assert "<!-- run" not in path.read_text(encoding="utf-8"), path
+    assert {block.language for block in BLOCKS} <= {
+        "python",
+        "text",
+        "sh",
+        "html",
+        "toml",
+        "yaml",
+        "diff",
+        "ini",
+        "",
+    }
+    unmarked = [str(block) for block in BLOCKS if not block.language and "import " in block.code]
+    assert unmarked == []
 
 
 def test_beta_names_are_those_of_the_code() -> None:
     found = {
-        cells[0].strip("`"): cells[1].strip("`") for cells in rows(text("sessions.md"), "### Beta names")
+        cells[0].strip("`"): cells[1].strip("`")
+        for cells in rows(text("reference/sessions.md"), "### Beta names")
     }
     fields = {name: path or "none" for name, path in BETA_FIELDS.items()}
     assert found == fields | dict(BETA_FORMATS)
@@ -118,85 +148,104 @@ def test_faults_are_those_of_the_code() -> None:
     }
 
 
-def test_the_simulator_has_the_options_that_are_told() -> None:
+def test_the_simulator_has_the_options_of_the_page() -> None:
     told = {cells[0].strip("`").split(" ")[0] for cells in rows(text("simulator.md"), "## Command line")}
     there = {action.option_strings[-1] for action in arguments()._actions} - {"--help"}
     assert told == there
 
 
-@pytest.mark.parametrize(
-    ("name", "heading", "function"),
-    [
-        ("index.md", "## The client", RealtimeClient.__init__),
-        (
-            "simulator.md",
-            "It serves from a thread of its own, so blocking and async code use it alike",
-            Simulator,
-        ),
-        ("calls.md", "## A call from Python", AsyncRealtimeClient.dial),
-    ],
-)
-def test_arguments_are_those_of_the_code(name: str, heading: str, function: Callable[..., Any]) -> None:
-    told = [arg for cells in rows(text(name), heading) for arg in re.findall(r"`(\w+)`", cells[0])]
-    assert sorted(told) == sorted(set(inspect.signature(function).parameters) - {"self"})
+def test_the_simulator_has_the_arguments_of_the_page() -> None:
+    table = rows(text("simulator.md"), "It serves from a thread of its own")
+    told = [arg for cells in table for arg in re.findall(r"`(\w+)`", cells[0])]
+    assert sorted(told) == sorted(inspect.signature(Simulator).parameters)
 
 
-def test_every_method_of_the_builder_is_told() -> None:
+def test_every_method_of_the_builder_is_in_the_table() -> None:
     told = {
-        method for cells in rows(text("sessions.md"), "## Builders") for method in METHOD.findall(cells[0])
+        method
+        for cells in rows(text("reference/sessions.md"), "## Builders")
+        for method in METHOD.findall(cells[0])
     }
     there = {name for name in vars(SessionBuilder) | vars(InputBuilder) if not name.startswith("_")}
     assert told == (there | {"extra"}) - {"build"}
 
 
 def test_every_error_is_in_the_table() -> None:
-    told = {cells[0].strip("`") for cells in rows(text("errors.md"), "## Classes")}
+    told = {cells[0].strip("`") for cells in rows(text("reference/errors.md"), "## Classes")}
     there = {name for name in errors.__all__ if name not in ("SessionProblem", "SessionConfigWarning")}
     assert told == there
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_the_reference_lists_what_a_module_exports(module: str) -> None:
-    listed = rows(text("api.md"), f"## `{module}`")
-    assert [cells[0].strip("`") for cells in listed] == sorted(import_module(module).__all__)
-    assert all(len(cells[1]) > 3 for cells in listed)
+def test_every_export_has_a_docstring_and_a_place_in_the_reference(module: str) -> None:
+    pages = "\n".join(path.read_text(encoding="utf-8") for path in (DOCS / "reference").glob("*.md"))
+    shown = set(re.findall(r"^::: ([\w.]+)$", pages, re.M))
+    exported = import_module(module)
+    for name in exported.__all__:
+        value = getattr(exported, name)
+        if name == "__version__" or inspect.ismodule(value):
+            continue
+        home = getattr(value, "__module__", module)
+        places = {module, f"{module}.{name}", home, f"{home}.{name}"}
+        public = {place for place in shown if getattr(value, "__name__", name) == place.rpartition(".")[2]}
+        assert places & shown or public, f"{module}.{name} is nowhere in docs/reference"
 
 
-def test_the_page_for_browsers_is_the_example() -> None:
-    (page,) = (block.code for block in blocks(text("calls.md")) if block.language == "html")
-    assert page == (ROOT / "examples" / "browser_call" / "index.html").read_text(encoding="utf-8")
-
-
-@pytest.mark.parametrize("name", PAGES)
-def test_links_lead_somewhere(name: str) -> None:
-    for target, anchor in re.findall(r"\]\(([^)#:]*)(#[^)]+)?\)", text(name)):
-        path = (DOCS / target).resolve() if target else DOCS / name
-        assert path.exists(), f"{name} links to {target}"
-        if anchor and path.suffix == ".md":
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(path: Path) -> None:
+    for target, anchor in re.findall(r"\]\(([^)#:]*)(#[^)]+)?\)", path.read_text(encoding="utf-8")):
+        found = (path.parent / target).resolve() if target else path
+        assert found.exists(), f"{path} links to {target}"
+        if anchor and found.suffix == ".md":
             slugs = {
                 re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-")
-                for heading in re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.M)
+                for heading in re.findall(r"^#+ (.+)$", found.read_text(encoding="utf-8"), re.M)
             }
-            assert anchor[1:] in slugs, f"{name} links to {target}{anchor}"
+            assert anchor[1:] in slugs, f"{path} links to {target}{anchor}"
+
+
+def test_the_list_for_assistants_has_every_page() -> None:
+    """Each page of the navigation once, with its title there and what it is about."""
+    nav = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
+    listed = re.findall(r"^- \[([^]]+)\]\(([^)]+)\): (.{10,})$", text("llms.txt"), re.M)
+    assert [(title, page) for title, page, _ in listed] == list(titles(nav["nav"]))
+
+
+def titles(entries: list[Any]) -> Iterator[tuple[str, str]]:
+    for entry in entries:
+        ((title, below),) = entry.items() if isinstance(entry, dict) else (("realtime-ext", entry),)
+        if isinstance(below, str):
+            yield title, below
+        else:
+            yield from titles(below)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return folder
 
 
 @pytest.mark.slow
-def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "mkdocs",
-            "build",
-            "--strict",
-            "--quiet",
-            "--site-dir",
-            str(tmp_path / "site"),
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
-    assert (tmp_path / "site" / "generated" / "RealtimeApi" / "index.html").exists()
+def test_the_site_builds_without_a_warning(site: Path) -> None:
+    assert (site / "generated" / "RealtimeApi.html").exists()
+
+
+@pytest.mark.slow
+def test_the_reference_has_signatures_types_and_sections(site: Path) -> None:
+    page = re.sub(r"<[^>]+>", "", (site / "reference" / "client.html").read_text(encoding="utf-8"))
+    assert "connect_timeout" in page and "Returns:" in page and "Raises:" in page
+    assert re.search(r"base_url\s*:\s*str \| None\s*=\s*None", page)
+
+
+@pytest.mark.slow
+def test_the_site_loads_nothing_from_other_hosts(site: Path) -> None:
+    for page in site.rglob("*.html"):
+        found = re.findall(
+            r"<(?:script|link|img|iframe)\b[^>]*(?:src|href)=\"?(?:https?:)?//[^>]*>",
+            page.read_text(encoding="utf-8"),
+        )
+        assert found == [], page

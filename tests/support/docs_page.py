@@ -1,41 +1,43 @@
-"""Run the Python code of a documentation page, top to bottom, as a reader would.
+"""Find the code blocks of documentation pages, and run each as a reader would: pasted, in an empty folder.
 
 The convention:
 
-- Every fenced block of `python` runs, in the page's own namespace, after those above it; `await` may stand at
-  the top level.
-- There already: `sim` (a running simulator, to which the environment points), `client` and `aclient` (clients
-  of it), `offer` (an SDP offer; also in the file `offer.sdp`), `call_id` (a ringing telephone call), and the
-  file `question.wav`.
-- `<!-- run … -->` holds code that readers don't see: to set up what a block takes for granted, and to check
-  what it says. `enter(manager)` and `await aenter(manager)` open what stays open until the page ends.
-- A block of `text` right behind a block of `python` is what that prints; `…` stands for anything.
+- A block of `python` is a whole program. One that has `def test_` is a file of tests, for pytest.
+- One that imports `openai` is the official package's, and runs in its environment, build/peers.
+- A block of `text` right behind it is what it prints; `…` stands for anything.
+- A block of `sh` is run where all its commands are this project's; `…` in it stands for what only the reader
+  has. The last command may serve until it is stopped.
+- A block without a language, or of another one, is not run: a diff, a configuration, a page.
+
+The environment points to a simulator, as `realtime simulator` asks its readers to set it.
 """
 
 from __future__ import annotations
 
-import ast
-import asyncio
 import contextlib
-import inspect
 import io
+import os
 import re
-import shutil
+import runpy
+import shlex
+import signal
+import subprocess
+import sys
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
-from unittest import mock
 
 import attrs
-from realtime_simulator import Simulator
 
-from realtime_ext import AsyncRealtimeClient, RealtimeClient
-from tests.support.paths import ROOT, SAMPLES
+from tests.support.paths import PEER_PYTHON, ROOT
 
-_BLOCK = re.compile(
-    r"^(?P<indent> *)```(?P<language>\w+)\n(?P<code>.*?)^ *```$|^<!-- run\n(?P<hidden>.*?)^-->$", re.M | re.S
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+_BLOCK = re.compile(r"^(?P<indent> *)```(?P<language>\w*)\n(?P<code>.*?)^ *```$", re.M | re.S)
+_COMMANDS = {"realtime", "realtime-simulator", "echo", "cat", "export"}
+_SERVING = re.compile(
+    r"realtime (simulator|listen|tail)\b|realtime-simulator(?! (conform|fault|incoming|press|scenario)\b)"
 )
+_SECONDS = 60.0
 
 
 @attrs.frozen
@@ -43,109 +45,140 @@ class Block:
     """One piece of a page.
 
     Args:
-        language: `python`, `text`, `html`, …; hidden code is `python`.
-        code: What stands in it.
+        page: The page, relative to the repository.
+        language: `python`, `text`, `html`, …; empty if it has none.
+        code: Its content.
         line: Where its first line stands in the page, from 1.
-        follows: Whether nothing but blank lines stands between it and the block before.
+        printed: The block of `text` right behind it; None if there is none.
     """
 
+    page: str
     language: str
     code: str
     line: int
-    follows: bool = False
+    printed: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.page}:{self.line}"
+
+    @property
+    def is_test(self) -> bool:
+        """Whether pytest runs it."""
+        return self.language == "python" and "def test_" in self.code
+
+    @property
+    def is_for_peer(self) -> bool:
+        """Whether the official package runs it."""
+        return re.search(r"^(from|import) openai\b", self.code, re.M) is not None
+
+    @property
+    def commands(self) -> list[str]:
+        """Return the command lines of a block of `sh` that can be run; none if one of them can't be."""
+        if self.language != "sh" or "…" in self.code:
+            return []
+        lines = self.code.replace("\\\n", " ").splitlines()
+        lines = [line for line in lines if line.strip() and not line.startswith("#")]
+        words = [shlex.split(part)[0] for line in lines for part in re.split(r"\|\||&&|\|", line)]
+        return lines if set(words) <= _COMMANDS and any(word.startswith("realtime") for word in words) else []
 
 
-def blocks(page: str) -> Iterator[Block]:
+def blocks(path: Path) -> Iterator[Block]:
     """Find a page's blocks, in order."""
-    end = 0
-    for found in _BLOCK.finditer(page):
-        line = page.count("\n", 0, found.start()) + 2
-        follows = not page[end : found.start()].strip()
-        end = found.end()
-        if found["hidden"] is not None:
-            yield Block("python", found["hidden"], line, follows)
-        else:
-            yield Block(found["language"], textwrap.dedent(found["code"]), line, follows)
+    text = path.read_text(encoding="utf-8")
+    found = list(_BLOCK.finditer(text))
+    for index, block in enumerate(found):
+        after = found[index + 1] if index + 1 < len(found) else None
+        follows = after and after["language"] == "text" and not text[block.end() : after.start()].strip()
+        yield Block(
+            page=path.relative_to(ROOT).as_posix(),
+            language=block["language"],
+            code=textwrap.dedent(block["code"]),
+            line=text.count("\n", 0, block.start()) + 2,
+            printed=textwrap.dedent(after["code"]) if after and follows else None,
+        )
 
 
-def run(
-    page: str,
-    name: str,
-    folder: Path,
-    prepare: Callable[[dict[str, Any]], None] = lambda namespace: None,
-    **options: Any,
-) -> int:
-    """Run a page; what its code raises comes through, with the page's line numbers.
+def every_block() -> list[Block]:
+    """Find the blocks of all pages, the README first."""
+    return [block for path in PAGES for block in blocks(path)]
 
-    Args:
-        page: The page.
-        name: Its name, for tracebacks.
-        folder: The current folder, in which its files are put.
-        prepare: May change the namespace before anything runs.
-        **options: The simulator's arguments.
 
-    Returns:
-        How many blocks were run.
+def paste(block: Block, folder: Path, service: Mapping[str, str]) -> None:
+    """Run a block of `python` in an empty folder, which is the current one; what it raises comes through.
+
+    Programs run in this process, each in a namespace of its own: a process for each would last longer than
+    all of them. Tests, and programs of the official package, have processes.
 
     Raises:
-        AssertionError: It prints something else than it says.
+        AssertionError: It prints something else than the page says, or its tests fail.
     """
-    samples = SAMPLES / "sdp"
-    shutil.copyfile(samples / "offer-chromium-audio-datachannel.sdp", folder / "offer.sdp")
-    shutil.copyfile(ROOT / "examples" / "question.wav", folder / "question.wav")
-    with (
-        Simulator(**{"keep_audio": True, **options}) as sim,
-        contextlib.ExitStack() as stack,
-        _environment(sim),
-        asyncio.Runner() as runner,
-    ):
-        opened = contextlib.AsyncExitStack()
-        namespace: dict[str, Any] = {
-            "__name__": "docs",
-            "sim": sim,
-            "client": stack.enter_context(RealtimeClient()),
-            "aclient": AsyncRealtimeClient(),
-            "offer": (folder / "offer.sdp").read_bytes().decode(),
-            "call_id": sim.incoming_call("http://127.0.0.1:9/", attempts=1).id,
-            "enter": stack.enter_context,
-            "aenter": opened.enter_async_context,
-        }
-        opened.push_async_callback(namespace["aclient"].aclose)
-        prepare(namespace)
+    program = folder / ("test_pasted.py" if block.is_test else "program.py")
+    program.write_text("\n" * (block.line - 1) + block.code, encoding="utf-8")
+    if block.is_test:
+        printed = _process([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"], program, {})
+        assert " passed" in printed
+    elif block.is_for_peer:
+        printed = _process([str(PEER_PYTHON)], program, service)
+    else:
+        with contextlib.redirect_stdout(io.StringIO()) as out:
+            runpy.run_path(str(program), run_name="__main__")
+        printed = out.getvalue()
+    if block.printed is not None:
+        pattern = re.escape(block.printed).replace("…", ".*?")
+        assert re.fullmatch(pattern, printed, re.S), f"{block}: what is printed is\n{printed}"
+
+
+def _process(command: list[str], program: Path, service: Mapping[str, str]) -> str:
+    done = subprocess.run(
+        [*command, program.name],
+        cwd=program.parent,
+        env=environment(service),
+        capture_output=True,
+        text=True,
+        timeout=_SECONDS,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def run_commands(block: Block, folder: Path, service: Mapping[str, str]) -> None:
+    """Run a block of `sh`; a command that serves is stopped once it has printed something.
+
+    Raises:
+        AssertionError: A command fails.
+    """
+    *first, last = block.commands
+    serving = bool(_SERVING.match(last))
+    script = "set -e\n" + "\n".join([*first, f"exec {last}" if serving else last])
+    process = subprocess.Popen(
+        ["bash", "-c", script],
+        cwd=folder,
+        env=environment(service),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,  # so that all of it can be stopped
+    )
+    assert process.stdout is not None
+    with process:
         try:
-            return _run_blocks(page, name, namespace, runner)
+            if serving:
+                assert process.stdout.readline(), f"{block}: it printed nothing and ended"
+            else:
+                out, _ = process.communicate(timeout=_SECONDS)
+                assert process.returncode == 0, f"{block}:\n{out}"
         finally:
-            runner.run(opened.aclose())
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGTERM)
 
 
-def _run_blocks(page: str, name: str, namespace: dict[str, Any], runner: asyncio.Runner) -> int:
-    printed, count = "", 0
-    for block in blocks(page):
-        if block.language == "python":
-            printed = _run_block(block, name, namespace, runner)
-            count += 1
-        elif block.language == "text" and block.follows:
-            pattern = re.escape(block.code).replace("…", ".*?")
-            assert re.fullmatch(pattern, printed, re.S), f"{name}:{block.line}: what is printed is\n{printed}"
-    return count
-
-
-def _run_block(block: Block, name: str, namespace: dict[str, Any], runner: asyncio.Runner) -> str:
-    source = "\n" * (block.line - 1) + block.code
-    code = compile(source, name, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
-    with contextlib.redirect_stdout(io.StringIO()) as out:
-        result = eval(code, namespace)
-        if inspect.iscoroutine(result):
-            runner.run(result)
-    return out.getvalue()
-
-
-@contextlib.contextmanager
-def _environment(sim: Simulator) -> Iterator[None]:
-    values = {
-        "OPENAI_BASE_URL": sim.base_url,
-        "OPENAI_API_KEY": sim.api_key,
-        "OPENAI_WEBHOOK_SECRET": sim.webhook_secret,
+def environment(service: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a reader's processes, in which these packages are installed."""
+    scripts = Path(sys.executable).parent
+    return {
+        **os.environ,
+        **service,
+        "PATH": os.pathsep.join([str(scripts), os.environ["PATH"]]),
+        "PYTHONPATH": os.pathsep.join(str(ROOT / name) for name in ("", "generated", "simulator")),
     }
-    with mock.patch.dict("os.environ", values):
-        yield
