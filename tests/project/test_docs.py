@@ -36,12 +36,14 @@ MODULES = (
     "realtime_ext.errors",
     "realtime_ext.events",
     "realtime_ext.fleet",
+    "realtime_ext.media_stream",
     "realtime_ext.recorder",
     "realtime_ext.sdp",
     "realtime_ext.sip",
     "realtime_ext.testing",
     "realtime_ext.tools",
     "realtime_ext.usage",
+    "realtime_ext.web",
     "realtime_ext.webhooks",
     "realtime_simulator",
 )
@@ -202,6 +204,18 @@ def test_links_lead_somewhere(path: Path) -> None:
                 for heading in re.findall(r"^#+ (.+)$", found.read_text(encoding="utf-8"), re.M)
             }
             assert anchor[1:] in slugs, f"{path} links to {target}{anchor}"
+
+
+def test_the_page_for_browsers_is_an_example() -> None:
+    """So that it is tried in a browser."""
+    pages = {path.read_text(encoding="utf-8") for path in (ROOT / "examples").rglob("*.html")}
+    shown = [block for block in BLOCKS if block.language == "html"]
+    assert shown and all(block.code in pages for block in shown)
+
+
+def test_the_page_for_assistants_fits_in_their_context() -> None:
+    """6,000 to 8,000 tokens, of some four letters."""
+    assert len(text("api-on-one-page.md")) < 32_000
 
 
 def test_the_list_for_assistants_has_every_page() -> None:
