@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,10 +11,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import sync_playwright
 
 from realtime_ext import RealtimeClient, audio
-from tests.project.test_browser_call import BROWSERS, FLAGS
+from tests.support.chromium import chromium
+from tests.support.examples import check_each
 from tests.support.paths import ROOT
 
 EXAMPLES = ROOT / "examples"
@@ -107,18 +106,25 @@ def test_sip_call_is_answered_and_ends(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
-def test_live_without_a_key_is_refused(name: str, tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, str(EXAMPLES / name), "--live"],
-        cwd=tmp_path,
-        env=environment(),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert (done.returncode, done.stderr) == (1, "--live needs OPENAI_API_KEY\n")
+def test_live_without_a_key_is_refused(tmp_path: Path) -> None:
+    running = {
+        name: subprocess.Popen(
+            [sys.executable, str(EXAMPLES / name), "--live"],
+            cwd=tmp_path,
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for name in PROGRAMS
+    }
+
+    def check(name: str) -> None:
+        _, error = running[name].communicate(timeout=60)
+        assert (running[name].returncode, error) == (1, "--live needs OPENAI_API_KEY\n")
+
+    check_each(running, check)
 
 
 @pytest.fixture
@@ -153,23 +159,14 @@ def test_browser_call_serves_the_page_and_secrets_that_make_calls(browser_server
 @pytest.mark.slow
 @pytest.mark.browser
 def test_browser_call_works_in_a_browser(browser_server: str, tmp_path: Path) -> None:
-    browser_path = next((path for name in BROWSERS if (path := shutil.which(name))), None)
-    assert browser_path, f"none of {', '.join(BROWSERS)} is on PATH; on Debian: apt-get install chromium"
     silence = tmp_path / "silence.wav"  # the browser's own microphone beeps, which interrupts
     audio.write_wav(silence, bytes(48_000))
-    flags = [*FLAGS, f"--use-file-for-fake-audio-capture={silence}"]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=browser_path, headless=True, args=flags)
-        try:
-            page = browser.new_page()
-            page.goto(browser_server)
-            page.click("#talk")
-            page.wait_for_function("document.getElementById('words').textContent.endsWith('\\n')")
-            assert page.text_content("#words") == (
-                "Hello, this is the simulator speaking. How can I help you?\n"
-            )
-        finally:
-            browser.close()
+    with chromium(f"--use-file-for-fake-audio-capture={silence}") as browser:
+        page = browser.new_page()
+        page.goto(browser_server)
+        page.click("#talk")
+        page.wait_for_function("document.getElementById('words').textContent.endsWith('\\n')")
+        assert page.text_content("#words") == "Hello, this is the simulator speaking. How can I help you?\n"
 
 
 def test_every_example_is_listed_and_run() -> None:

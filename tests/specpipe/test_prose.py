@@ -10,7 +10,10 @@ from specpipe import pipeline, prose, reading, slice
 
 from tests.support import newcomers
 
-VENDORED = reading.load(pipeline.OPENAPI / "realtime.yaml")
+
+@pytest.fixture(scope="module")
+def vendored() -> Any:
+    return reading.load(pipeline.OPENAPI / "realtime.yaml")
 
 
 def small(**properties: Any) -> dict[str, Any]:
@@ -18,30 +21,30 @@ def small(**properties: Any) -> dict[str, Any]:
     return {"paths": {}, "components": {"schemas": {"RealtimeThing": schema}}}
 
 
-def test_the_vendored_description_keeps_the_rules() -> None:
+def test_the_vendored_description_keeps_the_rules(vendored: Any) -> None:
     """But for texts that are provisional after a take-over; `make check` wants those written."""
-    provisional = [f"missing   {pointer}" for pointer in prose.missing(VENDORED)]
-    assert [row for row in prose.check(VENDORED) if row not in provisional] == []
-    assert prose.provisional(VENDORED) == VENDORED
+    provisional = [f"missing   {pointer}" for pointer in prose.missing(vendored)]
+    assert [row for row in prose.check(vendored) if row not in provisional] == []
+    assert prose.provisional(vendored) == vendored
 
 
-def test_the_vendored_description_is_whole() -> None:
+def test_the_vendored_description_is_whole(vendored: Any) -> None:
     """Upstream may add to it; what is less is a cut that lost something, or a change to look at."""
-    part = slice.cut(VENDORED)
+    part = slice.cut(vendored)
     assert len(part.document["paths"]) >= 9
     assert len(part.document["components"]["schemas"]) >= 140
     events = [len(names) for names in part.events.values()]
     assert all(now >= least for now, least in zip(events, [46, 11, 7, 3], strict=True))
     assert {"WebhookLiveCallIncoming", "WebhookRealtimeCallIncoming"} <= set(part.webhooks)
-    properties = [pointer for pointer, _ in prose.described(VENDORED) if "/properties/" in pointer]
+    properties = [pointer for pointer, _ in prose.described(vendored) if "/properties/" in pointer]
     assert len(properties) >= 794
 
 
 @pytest.mark.parametrize(
     "take_away", ["schema", "property", "operation", "summary", "parameter", "body", "answer"]
 )
-def test_a_missing_text_is_found(take_away: str) -> None:
-    document = copy.deepcopy(VENDORED)
+def test_a_missing_text_is_found(vendored: Any, take_away: str) -> None:
+    document = copy.deepcopy(vendored)
     operation = document["paths"]["/realtime/calls/{call_id}/refer"]["post"]
     schema = document["components"]["schemas"]["RealtimeReasoning"]
     at = "/paths/~1realtime~1calls~1{call_id}~1refer/post"
@@ -59,7 +62,7 @@ def test_a_missing_text_is_found(take_away: str) -> None:
         "answer": (operation["responses"]["200"], "description", f"{at}/responses/200"),
     }[take_away]
     del holder[key]
-    before = prose.check(VENDORED)
+    before = prose.check(vendored)
     assert [row for row in prose.check(document) if row not in before] == [f"missing   {pointer}"]
 
 

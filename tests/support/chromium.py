@@ -27,23 +27,24 @@ ALLOW, DENY = "--use-fake-ui-for-media-stream", "--use-fake-ui-for-media-stream=
 
 
 @contextlib.contextmanager
-def chromium() -> Iterator[Browser]:
-    """Launch one whose pages may use the microphone."""
-    with sync_playwright() as playwright, launched(playwright.chromium, ALLOW) as browser:
+def chromium(*flags: str) -> Iterator[Browser]:
+    """Launch one whose pages may use the microphone, with further flags."""
+    with sync_playwright() as playwright, launched(playwright.chromium, ALLOW, *flags) as browser:
         yield browser
 
 
 @contextlib.contextmanager
-def launched(kind: BrowserType, microphone: str) -> Iterator[Browser]:
+def launched(kind: BrowserType, microphone: str, *flags: str) -> Iterator[Browser]:
     """Launch one, beside another too.
 
     Args:
         kind: Playwright's Chromium, or the other one's `browser_type`.
         microphone: `ALLOW` or `DENY`.
+        flags: Further flags of its command line.
     """
     path = next((path for name in BROWSERS if (path := shutil.which(name))), None)
     assert path, f"none of {', '.join(BROWSERS)} is on PATH; on Debian: apt-get install chromium"
-    browser = kind.launch(executable_path=path, headless=True, args=[*FLAGS, microphone])
+    browser = kind.launch(executable_path=path, headless=True, args=[*FLAGS, microphone, *flags])
     try:
         yield browser
     finally:
