@@ -120,8 +120,9 @@ function drawFacts() {
   say($("session-facts"), session ? [session.id, session.type, session.ended === null ? "live" : `ended: ${session.ended}`, heard].join(" · ") : "");
   $("session-end").hidden = !open;
   for (const button of document.querySelectorAll("[data-export]")) button.disabled = !session;
-  const canType = session?.ended === null && session.type === "realtime";
-  $("compose").disabled = $("compose-send").disabled = !canType;
+  const closed = !session ? "No session is shown" : session.ended !== null ? "The session has ended" : session.type !== "realtime" && "Nobody types in such a session";
+  $("compose").disabled = $("compose-send").disabled = Boolean(closed);
+  $("compose").placeholder = closed || "Type as the user, or an event as JSON";
 }
 
 async function send() {
@@ -141,6 +142,8 @@ async function show(form) {
   say($("export-title"), FILES[form]);
   $("export-text").value = content;
   $("export").showModal();
+  $("export-text").setSelectionRange(0, 0);
+  $("export-text").scrollTop = 0;
 }
 
 function save() {

@@ -16,7 +16,7 @@ export function draw(sessions, selected, choose) {
     parts.button.setAttribute("aria-current", String(session.id === selected));
     say(parts.model, session.model ?? session.type);
     say(parts.state, isLive ? "live" : session.ended || "ended");
-    say(parts.count, `${session.events} events`);
+    say(parts.count, session.events === 1 ? "1 event" : `${session.events} events`);
   }
   $("sessions-none").hidden = sessions.length > 0;
 }

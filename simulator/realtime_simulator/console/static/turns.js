@@ -9,7 +9,7 @@ const ENDS = {
 };
 const FIRST = {
   "response.output_audio.delta": "audio", "output_audio_buffer.started": "audio",
-  "response.output_text.delta": "text", "response.function_call_arguments.delta": "tool call",
+  "response.output_text.delta": "text", "response.function_call_arguments.delta": "call",
 };
 
 let turns = [], end = null;
@@ -48,7 +48,7 @@ function row(turn, number, longest) {
   const parts = [
     `first event ${until(turn.created)}`,
     turn.first && `first ${turn.first.what} ${until(turn.first.time)}`,
-    turn.done ? `${turn.status} ${until(turn.done)}` : "going on",
+    turn.done ? `${turn.status === "completed" ? "done" : turn.status} ${until(turn.done)}` : "going on",
   ];
   const last = Math.max(turn.created, turn.first?.time ?? turn.done ?? turn.created);
   const bar = h("div", {class: "bar", "aria-hidden": "true"},

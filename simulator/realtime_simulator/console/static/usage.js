@@ -19,10 +19,7 @@ export function add(events) {
       count("in", usage.input_token_details, usage.input_tokens);
       count("cached", usage.input_token_details?.cached_tokens_details, usage.input_token_details?.cached_tokens);
       count("out", usage.output_token_details, usage.output_tokens);
-    } else if (event.type.endsWith("transcription.completed")) {
-      heard += usage.seconds ?? 0;
-      if (usage.input_tokens) count("in", {}, 0);
-    }
+    } else if (event.type.endsWith("transcription.completed")) heard += usage.seconds ?? 0;
   }
   draw();
 }
@@ -37,7 +34,7 @@ function draw() {
   const kinds = ["text", "audio", "image", "all"].filter((kind) => kind in sums);
   $("usage").hidden = kinds.length === 0;
   $("usage-none").hidden = kinds.length > 0;
-  $("usage").tBodies[0].replaceChildren(...kinds.map((kind) => h("tr", {},
+  $("usage").tBodies[0].replaceChildren(...kinds.map((kind) => h("tr", {class: kind},
     h("th", {scope: "row"}, kind === "all" ? `all, ${responses} ${responses === 1 ? "response" : "responses"}` : kind),
     ...["in", "cached", "out"].map((column) => h("td", {}, (sums[kind][column] ?? 0).toLocaleString("en"))))),
     ...(heard ? [h("tr", {}, h("th", {scope: "row"}, "transcribed"), h("td", {colspan: 3}, `${heard.toFixed(1)} s`))] : []));
