@@ -194,8 +194,9 @@ def test_faults_say_what_their_settings_allow(control: httpx.Client) -> None:
     known = done(control.get("/simulator/faults/known"))["faults"]
     assert known["slow"] == {
         "what": "the answer comes late",
-        "settings": {"seconds": {"allowed": "a number from 0 to 86400", "default": 1.0}},
+        "settings": {"seconds": {"allowed": "a number from 0 to 86400", "default": 1.0, "choices": []}},
     }
+    assert known["server_error"]["settings"]["body"]["choices"] == ["html", "json", "empty"]
     assert known["socket_drop"]["settings"]["after"]["allowed"] == "the type of a server event"
 
 

@@ -22,7 +22,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from realtime_simulator.console import exports
 from realtime_simulator.console.pages import is_page
 from realtime_simulator.credentials import Credentials
-from realtime_simulator.faults.catalog import FAULTS, OPERATIONS, Fault
+from realtime_simulator.faults.catalog import FAULTS, OPERATIONS, Fault, Word
 from realtime_simulator.http import body
 from realtime_simulator.outgoing import is_loopback
 from realtime_simulator.problem import ApiProblem
@@ -220,7 +220,11 @@ class Endpoint:
                 name: {
                     "what": kind.doc,
                     "settings": {
-                        key: {"allowed": setting.allowed, "default": setting.default}
+                        key: {
+                            "allowed": setting.allowed,
+                            "default": setting.default,
+                            "choices": list(setting.choices) if isinstance(setting, Word) else [],
+                        }
                         for key, setting in kind.settings.items()
                     },
                 }

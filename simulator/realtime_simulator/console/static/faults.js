@@ -11,7 +11,7 @@ export function bind() {
     const asked = {name: $("fault-name").value};
     if ($("fault-on").value) asked.on = $("fault-on").value;
     if ($("fault-times").value) asked.times = Number($("fault-times").value);
-    for (const input of $("fault-settings").querySelectorAll("input")) {
+    for (const input of $("fault-settings").querySelectorAll("input, select")) {
       if (input.value) asked[input.name] = input.type === "number" ? Number(input.value) : input.value;
     }
     await post("/simulator/faults", asked);
@@ -31,17 +31,19 @@ export async function load() {
 function describe() {
   const kind = known[$("fault-name").value];
   say($("fault-what"), kind ? `${kind.what}.` : "");
-  $("fault-settings").replaceChildren(...Object.entries(kind?.settings ?? {}).flatMap(([name, {allowed, default: usual}]) => {
-    const isNumber = allowed.startsWith("a number");
-    return [
-      h("label", {for: `fault-${name}`}, name.replaceAll("_", " ")),
-      h("input", {
-        id: `fault-${name}`, name, type: isNumber ? "number" : "text", step: isNumber ? "any" : null,
-        placeholder: usual ?? (isNumber ? "for ever" : "any"), "aria-describedby": `fault-${name}-allowed`,
-      }),
-      h("p", {class: "quiet", id: `fault-${name}-allowed`}, allowed),
-    ];
-  }));
+  $("fault-settings").replaceChildren(...Object.entries(kind?.settings ?? {}).flatMap(([name, setting]) => [
+    h("label", {for: `fault-${name}`}, name.replaceAll("_", " ")),
+    field(name, setting),
+    !setting.choices.length && h("p", {class: "quiet", id: `fault-${name}-allowed`}, setting.allowed),
+  ].filter(Boolean)));
+}
+
+function field(name, {allowed, default: usual, choices}) {
+  const id = `fault-${name}`;
+  if (choices.length) return h("select", {id, name}, choices.map((choice) => h("option", {selected: choice === usual}, choice)));
+  const isNumber = allowed.startsWith("a number");
+  const placeholder = usual ?? (isNumber ? "for ever" : "any");
+  return h("input", {id, name, type: isNumber ? "number" : "text", step: isNumber ? "any" : null, placeholder, "aria-describedby": `${id}-allowed`});
 }
 
 /** Show the active faults. */
