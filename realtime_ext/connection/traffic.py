@@ -296,15 +296,14 @@ class Traffic:
         for event_id, text in messages:
             if self._observer is not None:
                 self._observe("out", _json.decode(text))
-            unsent = partial(appended, text, messages)
             if not self.state.is_linked:
-                await self._wait_link(unsent, None)
+                await self._wait_link(partial(appended, text, messages), None)
             link = self.link
             try:
                 await link.send(text)
             except LinkClosed as closed:
                 self._suspend(link)
-                raise self.state.unsent(closed.code, closed.reason, unsent()) from closed
+                raise self.state.unsent(closed.code, closed.reason, appended(text, messages)) from closed
             last = event_id
         return last
 

@@ -142,7 +142,7 @@ class ConnectionState:
         self.is_linked: bool = True
         self._has_warned_of_tools = False
         self._budget = Budget(max_queue_bytes)
-        self.size_of: Callable[[str | bytes], int] = self._budget.size_of
+        self.size_of = self._budget.size_of
         self._ids = EventIds(id_prefix)
         self._mailbox = Mailbox(self._budget)
         self.take: Callable[[], Any] = self._mailbox.take  # for it is called with every event

@@ -41,6 +41,7 @@ Several: TypeAlias = UnionType | tuple["Kind", ...]  # a union, or a tuple as is
 Kind: TypeAlias = str | type | Several  # an event type, an event class, or several of those
 Where: TypeAlias = Callable[[Any], object]
 Handler: TypeAlias = Callable[[Any], Any]
+SizeOf: TypeAlias = Callable[[str | bytes, Any], int]  # of a message and its JSON
 
 LATEST = 1000  # events that are kept for a program that only asks
 LOCAL_SIZE = 64  # bytes that an event of this package's own counts for
@@ -48,9 +49,15 @@ COUNTS_MEMORY = 2**20  # bytes: limits from this on are of memory
 EVENT_SIZE = 320  # bytes of memory, as measured: an event without anything in it
 CONTAINER_SIZE = 64  # an object or array in it
 VALUE_SIZE = 32  # each further value
+_SCALARS = frozenset({str, int, float, bool, type(None)})
 
 
-def read_message(data: str | bytes, size_of: Callable[[str | bytes], int] = len) -> tuple[JSON, Any, int]:
+def length_of(data: str | bytes, content: object = None) -> int:
+    """Return a message's length."""
+    return len(data)
+
+
+def read_message(data: str | bytes, size_of: SizeOf = length_of) -> tuple[JSON, Any, int]:
     """Read one message of the link; nothing that comes in raises.
 
     Args:
@@ -60,21 +67,27 @@ def read_message(data: str | bytes, size_of: Callable[[str | bytes], int] = len)
     Returns:
         The JSON object (empty if it is none), the event, and the size that it counts for.
     """
-    size = size_of(data)
     try:
         content = _json.decode(data)
     except ValueError as fault:
-        return {}, UnknownEvent("", {"raw": data}, str(fault)), size
+        return {}, UnknownEvent("", {"raw": data}, str(fault)), size_of(data, None)
     if not isinstance(content, dict):
-        return {}, UnknownEvent("", {"raw": content}, "not a JSON object"), size
-    return content, event_of(content), size
+        return {}, UnknownEvent("", {"raw": content}, "not a JSON object"), size_of(data, content)
+    return content, event_of(content), size_of(data, content)
 
 
-def cost_of(data: str | bytes) -> int:
+def cost_of(data: str | bytes, content: object) -> int:
     """Return about how many bytes of memory a message costs while it waits, read as an event.
 
     Small and nested ones cost many times their length: every value is an object.
+
+    Args:
+        data: The message.
+        content: Its JSON.
     """
+    if type(content) is dict and _SCALARS.issuperset(map(type, content.values())):
+        # Most events, above all the long ones: deltas, whose text need not be searched.
+        return EVENT_SIZE + len(data) + CONTAINER_SIZE + VALUE_SIZE * len(content)
     if isinstance(data, str):
         containers, values = data.count("[") + data.count("{"), data.count(",")
     else:
@@ -257,7 +270,7 @@ class Budget:
         self.used: int = 0
         self.over: bool = False
         self.half: int = limit // 2
-        self.size_of: Callable[[str | bytes], int] = cost_of if limit >= COUNTS_MEMORY else len
+        self.size_of: SizeOf = cost_of if limit >= COUNTS_MEMORY else length_of
         self._warned = False
 
     def add(self, size: int) -> bool:

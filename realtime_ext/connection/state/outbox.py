@@ -42,6 +42,7 @@ _ENVELOPE = 1024  # more than an append event takes besides its audio
 _LARGEST_AUDIO = (LARGEST_EVENT - _ENVELOPE) * 3 // 4 // 6 * 6
 _SAMPLES = frozenset({"B", "b", "c", "h", "H", "@h", "@H"})  # as `struct` names them
 _LARGEST_TEXT = _LARGEST_AUDIO * 4 // 3
+_RIFF = b"RIFF"  # what WAV files begin with, and samples may
 
 
 @attrs.frozen
@@ -151,6 +152,13 @@ def append_messages(data: Any, kind: str, ids: EventIds) -> Iterator[tuple[str, 
             dimension.
         ValueError: The text is not base64, or the audio is a whole WAV file.
     """
+    if type(data) is bytes and len(data) <= _LARGEST_AUDIO and data[:4] != _RIFF:
+        # What a microphone brings, fifty times a second: one message, with nothing to look at.
+        return iter((_append(kind, ids.next(), _base64(data)),))
+    return _pieces(data, kind, ids)
+
+
+def _pieces(data: Any, kind: str, ids: EventIds) -> Iterator[tuple[str, str]]:
     if isinstance(data, str):
         if not (
             (data.isascii() and data.replace("+", "").replace("/", "").rstrip("=").isalnum()) or not data
@@ -179,12 +187,15 @@ def append_messages(data: Any, kind: str, ids: EventIds) -> Iterator[tuple[str, 
         )
     _refuse_wav(view[:12])
     for start in range(0, max(len(view), 1), _LARGEST_AUDIO):
-        encoded = binascii.b2a_base64(view[start : start + _LARGEST_AUDIO], newline=False)
-        yield _append(kind, ids.next(), encoded.decode("ascii"))
+        yield _append(kind, ids.next(), _base64(view[start : start + _LARGEST_AUDIO]))
+
+
+def _base64(audio: bytes | memoryview) -> str:
+    return binascii.b2a_base64(audio, newline=False).decode("ascii")
 
 
 def _refuse_wav(start: memoryview | bytes) -> None:
-    if start[:4] == b"RIFF" and start[8:12] == b"WAVE":
+    if start[:4] == _RIFF and start[8:12] == b"WAVE":
         raise ValueError(
             "append_audio: expected the samples alone, got a whole WAV file; convert it by "
             "realtime_ext.audio.read_wav(path, rate=24000)"
