@@ -216,6 +216,9 @@ class Traffic:
             seconds = timeout.left() if isinstance(timeout, Deadline) else timeout
             future = self.loop.create_future()
             waiter.when_done(lambda: None if future.done() else future.set_result(None))
+            if seconds is None:
+                await future
+                return waiter.result()
             try:
                 async with asyncio.timeout(seconds):
                     await future

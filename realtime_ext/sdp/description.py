@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import string
 from collections.abc import Mapping
 from functools import lru_cache
 from types import MappingProxyType
@@ -39,6 +40,7 @@ __all__ = [
     "Section",
     "SessionDescription",
     "decode",
+    "is_usual_candidate",
     "parse_candidate",
     "parse_int",
     "read",
@@ -70,6 +72,7 @@ Index = dict[str, list[tuple[int, str | None]]]
 _DIRECTIONS: tuple[Direction, ...] = ("sendrecv", "sendonly", "recvonly", "inactive")
 _KINDS = frozenset({"audio", "video", "text", "application", "message", "image"})
 _SECRET_ATTRIBUTES = frozenset({"ice-pwd", "crypto", "key-mgmt"})
+_LETTERS = frozenset(string.ascii_letters)
 _LINE_END = re.compile(r"(\r\n|\r|\n)")
 _MEDIA = re.compile(r"([^ ]+) +([0-9]{1,5})(?:/([0-9]{1,5}))? +([^ ]+) +([^ ].*)", re.DOTALL)
 _REQUIRED = {"o": "the origin", "s": "the session's name", "t": "the session's time, `t=0 0` in an offer"}
@@ -365,6 +368,21 @@ def parse_candidate(value: str, line: int = 0) -> Candidate:
 
 
 _PORT = ("port", 5, 0, 65535)
+# What peers write; no number that fits is out of range.
+_USUAL = re.compile(
+    r"[^ ]+ [1-9] [^ ]+ [0-3]?[0-9]{1,9} (?![0.:]+ )([0-9A-Fa-f.:]{1,45}) "
+    r"(?:[1-5]?[0-9]{1,4}|6[0-4][0-9]{3}) typ [^ ].*",
+    re.DOTALL,
+)
+
+
+def is_usual_candidate(value: str) -> bool:
+    """Whether `parse_candidate` would read this text, with an address at which somebody may be reached.
+
+    It says so of most that do, in a fraction of the time.
+    """
+    match = _USUAL.fullmatch(value)
+    return match is not None and _is_address(match[1])
 
 
 def _is_mdns(address: str) -> bool:
@@ -751,8 +769,12 @@ def read(text: str) -> Reading:
 
     Source: RFC 8866 §5 and §9.
     """
-    pieces = _LINE_END.split(text)
-    lines, ends = pieces[0::2], pieces[1::2]
+    count = text.count("\r\n")
+    if count == text.count("\n") == text.count("\r"):
+        lines, ends = text.split("\r\n"), ["\r\n"] * count
+    else:
+        pieces = _LINE_END.split(text)
+        lines, ends = pieces[0::2], pieces[1::2]
     other = None if text.startswith(("v=0\r", "v=0\n")) else _not_sdp(text, lines)
     if other is not None:
         return Reading(SessionDescription(text, (), Section((), {}, ())), lines, ends, [other])
@@ -762,13 +784,26 @@ def read(text: str) -> Reading:
     prints: list[Fingerprint] = []
     above = rows, index, prints
     sections: list[tuple[int, re.Match[str], list[Row], Index, list[Fingerprint]]] = []
+    has_nul = "\0" in text
     for number, line in enumerate(lines, 1):
         if not line:
             continue
         letter = line[0]
         fault = None
-        if line[1:2] != "=" or not (letter.isascii() and letter.isalpha()) or "\0" in line:
+        if line[1:2] != "=" or letter not in _LETTERS or (has_nul and "\0" in line):
             fault = _bad_line
+        elif letter == "a":
+            rows.append((number, line))
+            name, colon, value = line[2:].partition(":")
+            if name == "ice-pwd":
+                value = Password(value)
+            elif name == "fingerprint" and colon:
+                value = Fingerprint(value)
+                prints.append(value)
+            if name in index:
+                index[name].append((number, value if colon else None))
+            else:
+                index[name] = [(number, value if colon else None)]
         elif letter == "m":
             rows, index, prints = [], {}, []
             match = _MEDIA.fullmatch(line, 2)
@@ -778,18 +813,6 @@ def read(text: str) -> Reading:
                 sections.append((number, match, rows, index, prints))
         else:
             rows.append((number, line))
-            if letter == "a":
-                name, colon, value = line[2:].partition(":")
-                if name == "ice-pwd":
-                    value = Password(value)
-                elif name == "fingerprint" and colon:
-                    value = Fingerprint(value)
-                    prints.append(value)
-                found = value if colon else None
-                if name in index:
-                    index[name].append((number, found))
-                else:
-                    index[name] = [(number, found)]
         if fault is not None and len(faults) < MOST:
             faults.append(fault(number, line))
     session = Section(tuple(above[0]), above[1], tuple(above[2]))

@@ -24,6 +24,7 @@ from .description import (
     Reading,
     SessionDescription,
     decode,
+    is_usual_candidate,
     parse_candidate,
     read,
     rtpmaps,
@@ -32,6 +33,10 @@ from .description import (
 
 __all__ = ["check_offer", "repair"]
 
+Codecs = dict[int, dict[int, tuple[str, int, int]]]
+"""The rtpmaps of an offer's sections of audio and video, by the section's line."""
+
+_SPOKEN = ("audio", "video")
 _CODECS = {("opus", 48000), ("pcmu", 8000), ("pcma", 8000)}
 
 
@@ -73,13 +78,14 @@ def check_offer(text: str | bytes) -> list[Problem]:
     if not found.faults:
         offer = found.description
         live = [media for media in offer.media if media.port or "bundle-only" in media.index]
+        codecs = {media.line: rtpmaps(media.index) for media in offer.media if media.kind in _SPOKEN}
         for rule in _RULES:
-            problems += islice(rule(offer, live), MOST)
+            problems += islice(rule(offer, live, codecs), MOST)
     problems.sort(key=lambda problem: problem.line)
     return problems[:MOST]
 
 
-def _check_role(offer: SessionDescription, live: list[Media]) -> Iterator[Problem]:
+def _check_role(offer: SessionDescription, live: list[Media], codecs: Codecs) -> Iterator[Problem]:
     """An offer has actpass: the answer chooses (RFC 8842 §5.2, RFC 9429 §5.2.1)."""
     for section in (offer.session, *live):
         for line, role in section.index.get("setup", ()):
@@ -93,7 +99,7 @@ def _check_role(offer: SessionDescription, live: list[Media]) -> Iterator[Proble
                 return
 
 
-def _check_audio(offer: SessionDescription, live: list[Media]) -> Iterator[Problem]:
+def _check_audio(offer: SessionDescription, live: list[Media], codecs: Codecs) -> Iterator[Problem]:
     sections = [media for media in offer.media if media.kind == "audio"]
     if not sections:
         yield Problem(
@@ -106,14 +112,16 @@ def _check_audio(offer: SessionDescription, live: list[Media]) -> Iterator[Probl
     # One that carries a voice is enough.
     first: list[Problem] | None = None
     for media in sections:
-        problems = _voice_problems(media, offer)
+        problems = _voice_problems(media, offer, codecs[media.line])
         if not problems:
             return
         first = first or problems
     yield from first or ()
 
 
-def _voice_problems(media: Media, offer: SessionDescription) -> list[Problem]:
+def _voice_problems(
+    media: Media, offer: SessionDescription, mapped: dict[int, tuple[str, int, int]]
+) -> list[Problem]:
     problems = []
     if media.is_rejected:
         problems.append(
@@ -124,7 +132,7 @@ def _voice_problems(media: Media, offer: SessionDescription) -> list[Problem]:
                 "The transceiver was stopped, or this is an answer that refused audio.",
             )
         )
-    if media.direction == "inactive":
+    if ("inactive" in media.index or "inactive" in offer.session.index) and media.direction == "inactive":
         problems.append(
             Problem(
                 media.line_of("inactive") or offer.session.line_of("inactive") or media.line,
@@ -133,11 +141,16 @@ def _voice_problems(media: Media, offer: SessionDescription) -> list[Problem]:
                 "Set the audio transceiver's direction to sendrecv before createOffer.",
             )
         )
-    mapped = rtpmaps(media.index)
-    known = {**STATIC_CODECS, **mapped}
-    codecs = [known[number] for number in dict.fromkeys(media.payload_types) if number in known]
-    if _CODECS.isdisjoint([(codec[0].lower(), codec[1]) for codec in codecs]):
-        names = ", ".join(dict.fromkeys([codec[0] for codec in codecs][:8]))
+    listed = []
+    for number in dict.fromkeys(media.payload_types):
+        codec = None if number is None else mapped.get(number) or STATIC_CODECS.get(number)
+        if codec is None:
+            continue
+        if (codec[0].lower(), codec[1]) in _CODECS:
+            break
+        listed.append(codec)
+    else:
+        names = ", ".join(dict.fromkeys([codec[0] for codec in listed][:8]))
         problems.append(
             Problem(
                 media.line,
@@ -150,7 +163,7 @@ def _voice_problems(media: Media, offer: SessionDescription) -> list[Problem]:
     return problems
 
 
-def _check_names(offer: SessionDescription, live: list[Media]) -> Iterator[Problem]:
+def _check_names(offer: SessionDescription, live: list[Media], codecs: Codecs) -> Iterator[Problem]:
     """Each section has a mid of its own, and BUNDLE names no other (RFC 9429 §5.2.1, RFC 9143 §7.2)."""
     seen: set[str] = set()
     for media in offer.media:
@@ -204,7 +217,7 @@ def _transports(offer: SessionDescription, live: list[Media]) -> list[Media]:
     ]
 
 
-def _check_transports(offer: SessionDescription, live: list[Media]) -> Iterator[Problem]:
+def _check_transports(offer: SessionDescription, live: list[Media], codecs: Codecs) -> Iterator[Problem]:
     above = offer.session
     is_shared_good: bool | None = None
     for media in _transports(offer, live):
@@ -238,15 +251,16 @@ _TRANSPORT = (("ice-ufrag", "no_ice_ufrag"), ("ice-pwd", "no_ice_pwd"), ("finger
 
 
 def _has_well_formed(fingerprints: tuple[Fingerprint, ...]) -> bool:
+
     return any(fingerprint.is_well_formed for fingerprint in fingerprints)
 
 
-def _check_codecs(offer: SessionDescription, live: list[Media]) -> Iterator[Problem]:
+def _check_codecs(offer: SessionDescription, live: list[Media], codecs: Codecs) -> Iterator[Problem]:
     """Payload types are numbers that have a fixed meaning or a rtpmap (RFC 8866 §6.6, RFC 3551 §6)."""
     for media in live:
-        if media.kind not in ("audio", "video") or "RTP/" not in media.protocol:
+        if media.kind not in _SPOKEN or "RTP/" not in media.protocol:
             continue
-        mapped = rtpmaps(media.index)
+        mapped = codecs[media.line]
         for number, text in dict(zip(media.payload_types, media.formats, strict=True)).items():
             if number is None or number > 127:
                 yield Problem(
@@ -266,12 +280,16 @@ def _check_codecs(offer: SessionDescription, live: list[Media]) -> Iterator[Prob
                 )
 
 
-def _check_candidates(offer: SessionDescription, live: list[Media]) -> Iterator[Problem]:
+def _check_candidates(offer: SessionDescription, live: list[Media], codecs: Codecs) -> Iterator[Problem]:
     """A line that can't be read is lost; if all are, the whole offer is refused (RFC 8839 §5.1)."""
     for media in live:
+        is_reachable = False
         readable: list[Candidate] = []
         broken: list[tuple[int, CandidateError]] = []
         for line, value in media.index.get("candidate", ()):
+            if is_usual_candidate(value or ""):
+                is_reachable = True
+                continue
             try:
                 readable.append(parse_candidate(value or "", line))
             except CandidateError as error:
@@ -282,9 +300,9 @@ def _check_candidates(offer: SessionDescription, live: list[Media]) -> Iterator[
                 "candidate_without_address" if fault.no_address else "bad_candidate",
                 f"{fault}; an IP address or a name in `.local` is needed" if fault.no_address else str(fault),
                 "Remove the whole line: the API accepts an offer without candidates.",
-                fatal=not readable,
+                fatal=not (is_reachable or readable),
             )
-        if readable and all(candidate.is_unspecified for candidate in readable):
+        if readable and not is_reachable and all(candidate.is_unspecified for candidate in readable):
             yield Problem(
                 readable[0].line,
                 "candidate_without_address",
