@@ -769,9 +769,9 @@ def read(text: str) -> Reading:
 
     Source: RFC 8866 §5 and §9.
     """
-    count = text.count("\r\n")
-    if count == text.count("\n") == text.count("\r"):
-        lines, ends = text.split("\r\n"), ["\r\n"] * count
+    whole = text.count("\r\n")
+    if whole == text.count("\n") == text.count("\r"):
+        lines, ends = text.split("\r\n"), ["\r\n"] * whole
     else:
         pieces = _LINE_END.split(text)
         lines, ends = pieces[0::2], pieces[1::2]

@@ -313,7 +313,7 @@ def _check_candidates(offer: SessionDescription, live: list[Media], codecs: Code
             )
 
 
-_Rule = Callable[[SessionDescription, list[Media]], Iterator[Problem]]
+_Rule = Callable[[SessionDescription, list[Media], Codecs], Iterator[Problem]]
 _RULES: tuple[_Rule, ...] = (
     _check_role,
     _check_audio,

@@ -8,6 +8,7 @@ import attrs
 import pytest
 
 from realtime_ext.sdp import Problem, SessionDescription, check_offer
+from realtime_ext.sdp.description import CandidateError, is_usual_candidate, parse_candidate
 from tests.samples.sdp import NAMES, sample
 from tests.support.examples import check_each
 
@@ -346,3 +347,42 @@ def test_problems_are_frozen_values() -> None:
 
 def test_what_parses_is_checked_without_its_text_being_changed() -> None:
     assert str(SessionDescription.parse(SMALL)) == SMALL
+
+
+USUAL = "1 1 udp 2130706431 192.0.2.1 9 typ host"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        USUAL,
+        f"{USUAL} generation 0 ufrag abcd",
+        "f 1 tcp 1518280447 2001:db8::1 65535 typ host tcptype active",
+        "1 256 udp 1 192.0.2.1 9 typ host",
+        "1 257 udp 1 192.0.2.1 9 typ host",
+        "1 1 udp 4294967295 192.0.2.1 64999 typ host",
+        "1 1 udp 4294967296 192.0.2.1 9 typ host",
+        "1 1 udp 1 192.0.2.1 65536 typ host",
+        "1 1 udp 1 192.0.2.1 99999 typ host",
+        "1 1 udp 1 192.0.2.999 9 typ host",
+        "1 1 udp 1 0.0.0.0 9 typ host",
+        "1 1 udp 1 :: 9 typ host",
+        "1 1 udp 1 0:0:0:0:0:0:0:0 9 typ host",
+        "1 1 udp 1 4f9d.local 9 typ host",
+        "1 1 udp 1 fe80::1%eth0 9 typ host",
+        "1 1 udp 1 192.0.2.1 9 typ ",
+        "1 1 udp 1 192.0.2.1 9 typ",
+        "1 1 udp 1 192.0.2.1 9 host",
+        "1 1 udp 1 192.0.2.1 9  typ host",
+        "",
+    ],
+)
+def test_what_looks_usual_is_what_is_read_and_reachable(text: str) -> None:
+    """The quick look says yes to nothing that reading would refuse, and to what most peers write."""
+    try:
+        read = parse_candidate(text)
+    except CandidateError:
+        assert not is_usual_candidate(text)
+    else:
+        assert not (is_usual_candidate(text) and read.is_unspecified)
+        assert is_usual_candidate(text) or text != USUAL

@@ -278,3 +278,13 @@ def test_a_session_is_warned_of_its_end_once() -> None:
     core.tick(4302.0)
     assert core.take().seconds_left == 299.0
     assert core.take() is None
+
+
+def test_text_that_is_long_is_not_searched_for_what_a_message_costs() -> None:
+    """What is in a string is no value; an event without objects in it counts its fields."""
+    delta = {"type": "response.output_text.delta", "event_id": "e", "delta": ",[{" * 1000}
+    flat, nested = json.dumps(delta).encode(), json.dumps({**delta, "logprobs": []}).encode()
+    core = protocol(max_queue_bytes=2**20)
+    _, _, size = read_message(flat, core.size_of)
+    assert len(flat) < size < len(flat) + 1000
+    assert read_message(nested, core.size_of)[2] > 40 * size
