@@ -9,7 +9,7 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Run the command line, and exit with the status that docs/cli.md lists.
+    """Run the command line, and exit with the status that docs/reference/cli.md lists.
 
     Whatever goes wrong is one line, and a hint where there is something to do; with REALTIME_DEBUG set, its
     traceback comes first.

@@ -2,8 +2,8 @@
 
     from realtime_simulator import Simulator
 
-    with Simulator() as sim:
-        ...  # sim.base_url, sim.api_key, sim.webhook_secret
+    with Simulator() as simulator:
+        ...  # simulator.base_url, simulator.api_key, simulator.webhook_secret
 
 It is for tests of any client, in any language; names are loaded on first use (PEP 562).
 """

@@ -1,8 +1,8 @@
 """A model behind the simulator: brain, ears and voice at any endpoint that speaks OpenAI's HTTP API.
 
-    sim.on_response(brain_at("http://127.0.0.1:11434/v1", "llama3.2"))
-    sim.on_speech(ears_at("http://127.0.0.1:8000/v1"))
-    sim.on_voice(voice_at("http://127.0.0.1:8880/v1", "kokoro"))
+    simulator.on_response(brain_at("http://127.0.0.1:11434/v1", "llama3.2"))
+    simulator.on_speech(ears_at("http://127.0.0.1:8000/v1"))
+    simulator.on_voice(voice_at("http://127.0.0.1:8880/v1", "kokoro"))
 
 These are functions like those that you write yourself for a scenario. Redirects are not followed, and no key
 is in a message.

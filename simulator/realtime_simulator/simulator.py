@@ -51,8 +51,8 @@ class Simulator:
 
     It serves from a thread of its own, so that synchronous and asynchronous code can use it alike:
 
-        with Simulator() as sim:
-            client = RealtimeClient(api_key=sim.api_key, base_url=sim.base_url)
+        with Simulator() as simulator:
+            client = RealtimeClient(api_key=simulator.api_key, base_url=simulator.base_url)
 
     Args:
         host: The address to listen on. With another than loopback, other machines can reach it.
@@ -268,8 +268,9 @@ class Simulator:
     ) -> None:
         """Set what the model answers from now on; earlier rules apply where this one doesn't.
 
-            sim.on_response("It is sunny.", match="weather")
-            sim.on_response(sequence(call_tool("book_room", {"nights": 2}), "It is booked."), match="book")
+            simulator.on_response("It is sunny.", match="weather")
+            booked = sequence(call_tool("book_room", {"nights": 2}), "It is booked.")
+            simulator.on_response(booked, match="book")
 
         Without a rule, the simulator repeats what was said; if that names one of the session's tools, the
         tool is called, and once its output is in, a message repeats the output.
@@ -550,7 +551,7 @@ class Simulator:
     ) -> Fault:
         """Request a fault, also before the simulator runs.
 
-            with sim.fault("rate_limit", on="calls.create", times=1, retry_after=2):
+            with simulator.fault("rate_limit", on="calls.create", times=1, retry_after=2):
                 ...
 
         `realtime_simulator.FAULTS` lists the faults and their settings. A single request can request its own
@@ -708,8 +709,8 @@ def record_session(
     """Pass everything on to an API, and record what goes over WebSockets, in both directions and with its
     timing.
 
-        with record_session("tests/tapes/greeting.jsonl") as sim:
-            client = RealtimeClient(sim.api_key, base_url=sim.base_url)
+        with record_session("tests/tapes/greeting.jsonl") as simulator:
+            client = RealtimeClient(simulator.api_key, base_url=simulator.base_url)
 
     Keys, client secrets and what else looks like a secret are not in the file.
 

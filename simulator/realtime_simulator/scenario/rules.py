@@ -84,7 +84,7 @@ class _Counter:
 class sequence:
     """A scenario that answers one thing after the other, in each session from the start.
 
-        sim.on_response(sequence(call_tool("book_room", {"nights": 2}), "It is booked.", "Goodbye."))
+        simulator.on_response(sequence(call_tool("book_room", {"nights": 2}), "It is booked.", "Goodbye."))
 
     Args:
         answers: The answers to a session's first, second, … response; functions of the turn as well.
