@@ -208,7 +208,7 @@ class LiveSession:
         self._pumping = False
         self._end: tuple[int, str] | None = None
         record.begun = services.clock.unix()
-        record.read_from(self._look, self.receive)
+        record.read_from(session.view, session.items, self.receive)
         if services.settings.keep_audio:
             record.keep_audio(services.settings.keep_audio, services.records.audio)
         with self._step():
@@ -308,9 +308,6 @@ class LiveSession:
         self.record.add(direction, event, self._services.clock.unix())
         if event_log.isEnabledFor(logging.DEBUG):
             event_log.debug("session %s: %s %s", self.record.id, direction, summary(event))
-
-    def _look(self) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-        return self.session.view(), self.session.items()
 
     def _set_timer(self) -> None:
         deadline = self.session.deadline()

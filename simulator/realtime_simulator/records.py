@@ -163,35 +163,35 @@ class SessionRecord:
     _count: int = attrs.field(default=0, init=False, repr=False)
     _size: int = attrs.field(default=0, init=False, repr=False)
     _watchers: set[Callable[[], None]] = attrs.field(factory=set, init=False, repr=False)
-    _look: Callable[[], tuple[dict[str, Any], list[dict[str, Any]]]] = attrs.field(
-        default=lambda: ({}, []), init=False, repr=False
-    )
+    _config: Callable[[], dict[str, Any]] = attrs.field(default=dict, init=False, repr=False)
+    _items: Callable[[], list[dict[str, Any]]] = attrs.field(default=list, init=False, repr=False)
     _receive: Callable[[str], None] | None = attrs.field(default=None, init=False, repr=False)
 
     def read_from(
         self,
-        look: Callable[[], tuple[dict[str, Any], list[dict[str, Any]]]],
+        config: Callable[[], dict[str, Any]],
+        items: Callable[[], list[dict[str, Any]]],
         receive: Callable[[str], None],
     ) -> None:
         """Read configuration and items from the running session from now on, and pass on what is injected."""
-        self._look, self._receive = look, receive
+        self._config, self._items, self._receive = config, items, receive
 
     def close(self, reason: str) -> None:
         """Keep configuration and items as they are now, and drop the reference to the session."""
-        last = self._look()
-        self._look, self._receive = lambda: last, None
+        config, items = self._config(), self._items()
+        self._config, self._items, self._receive = lambda: config, lambda: items, None
         self.ended = reason
         self._tell()
 
     @property
     def config(self) -> dict[str, Any]:
         """The configuration as the API shows it."""
-        return self._look()[0]
+        return self._config()
 
     @property
     def items(self) -> list[dict[str, Any]]:
         """The conversation's items, oldest first."""
-        return self._look()[1]
+        return self._items()
 
     @property
     def events(self) -> Sequence[SessionEvent]:

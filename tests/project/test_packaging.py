@@ -140,6 +140,9 @@ def test_wheels_hold_the_packages_and_nothing_else(wheels: dict[str, Path]) -> N
             path.relative_to(SOURCES[name]).as_posix() for path in (SOURCES[name] / name).rglob("*.py")
         }
         assert modules <= set(files)
+        if name == "realtime_simulator":
+            page = SOURCES[name] / name / "console" / "static"
+            assert {f"{name}/console/static/{file.name}" for file in page.iterdir()} <= set(files)
 
 
 USE_API = """

@@ -8,6 +8,7 @@ import runpy
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -16,6 +17,7 @@ from realtime_simulator.console import exports, pages
 from realtime_simulator.control import endpoint
 from realtime_simulator.media import voice
 from realtime_simulator.recordings.conform import conform
+from realtime_simulator.records import SessionRecord
 
 from .receiver import receiving
 from .test_control import control, done, running, sim
@@ -119,6 +121,15 @@ def test_an_overview_without_news_shows_that_it_is_alive(
     monkeypatch.setattr(endpoint, "_KEEP_ALIVE_SECONDS", 0.002)
     with control.stream("GET", "/simulator/overview", headers=ACCEPT) as response:
         assert ": " in [line for line, _ in zip(response.iter_lines(), range(8), strict=False)]
+
+
+def test_what_a_session_is_costs_nothing_of_its_conversation() -> None:
+    def items() -> list[dict[str, Any]]:
+        raise AssertionError("the conversation was read")
+
+    record = SessionRecord(id="sess_1", transport="websocket")
+    record.read_from(lambda: {"type": "realtime", "model": "gpt-realtime"}, items, print)
+    assert record.view()["model"] == "gpt-realtime"
 
 
 def test_an_event_is_injected_as_if_a_client_had_sent_it(sim: Simulator, control: httpx.Client) -> None:
