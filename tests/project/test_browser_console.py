@@ -322,6 +322,11 @@ def test_a_phone_call_reaches_a_webhook_and_is_pressed_transferred_and_hung_up(
         button(console, "Key 1").click()
         button(console, "Key #").click()
         expect(rows(console, "input_audio_buffer.dtmf_event_received")).to_have_count(2)
+        sent = sim.sessions[-1].sent
+        assert [event["event"] for event in sent if event["type"].endswith("dtmf_event_received")] == [
+            "1",
+            "#",
+        ]
         button(console, "Speak").click()
         expect(rows(console, "input_audio_buffer.speech_stopped")).to_have_count(1)
         client.calls.refer(incoming.call_id, "tel:+14155550123")

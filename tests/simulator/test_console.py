@@ -305,6 +305,19 @@ def test_what_was_spoken_is_text_in_an_exported_test(fresh: Simulator) -> None:
     )
 
 
+def test_what_is_turned_off_is_exported_and_what_is_not_set_is_not(fresh: Simulator, tmp_path: Path) -> None:
+    with Socket(fresh) as socket:
+        socket.update(audio={"input": {"turn_detection": None}})
+        path = tmp_path / "test_session.py"
+        path.write_text(exports.pytest_file(fresh.sessions[-1], fresh.base_url), encoding="utf-8")
+    session = runpy.run_path(str(path))["SESSION"]
+    assert session["audio"]["input"] == {
+        "format": {"type": "audio/pcm", "rate": 24000},
+        "turn_detection": None,
+    }
+    assert "prompt" not in session and "id" not in session and "expires_at" not in session
+
+
 def test_a_session_without_conversation_is_no_test(fresh: Simulator) -> None:
     with Socket(fresh, "intent=transcription") as socket:
         socket.recv()
