@@ -7,6 +7,7 @@ examples and the same ones each time; `make test-all` draws many (`--hypothesis-
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -19,6 +20,19 @@ settings.register_profile(
     "quick", settings.get_profile("thorough"), max_examples=20, derandomize=True, database=None
 )
 settings.load_profile("quick")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Two to a core: half of the time of calls, which are as long as they are, goes by waiting."""
+    return 2 * (os.cpu_count() or 1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _interrupts_work() -> None:
+    """Have Ctrl-C work, also in processes that tests start: in the background, shells have it ignored."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

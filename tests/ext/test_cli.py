@@ -33,7 +33,7 @@ def realtime(*arguments: str, status: int = 0) -> str:
 
 def test_help_lists_the_commands_and_so_does_the_documentation() -> None:
     listed = set(re.findall(r"^  ([a-z]+)  ", realtime("--help").partition("Commands:")[2], re.M))
-    page = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "reference" / "cli.md").read_text(encoding="utf-8")
     assert {"demo", "simulator", "talk"} <= listed
     assert set(re.findall(r"^\| `realtime ([a-z]+)", page, re.M)) == listed
 

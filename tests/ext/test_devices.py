@@ -144,7 +144,7 @@ def test_the_missing_extra_and_the_missing_library_are_named(
 
 def test_a_headset_speaks_listens_and_falls_silent_when_the_user_speaks(card: ModuleType) -> None:
     with Simulator() as simulator:
-        simulator.on_response("word " * 300)
+        simulator.on_response("word " * 80)
         session = SessionBuilder("gpt-realtime").server_vad(silence_duration_ms=2000)
 
         async def talk() -> tuple[float, list[str]]:

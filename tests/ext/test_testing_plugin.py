@@ -31,6 +31,7 @@ def user(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.P
         "OPENAI_ORG_ID": "org-of-the-developer",
         "HTTP_PROXY": "http://127.0.0.1:9",
         "NO_PROXY": "intranet.test",
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # what else is installed here is none of a user's
     }.items():
         monkeypatch.setenv(name, value)
     pytester.makeini("[pytest]\nfilterwarnings = error\naddopts = -p no:cacheprovider\n")
@@ -185,18 +186,20 @@ def test_nothing_is_loaded(pytestconfig):
     assert pytestconfig.pluginmanager.hasplugin("realtime_ext.testing")
     assert sorted(set({HEAVY!r}) & sys.modules.keys()) == []
 """
-    run(user, code, "-p", "no:anyio", passed=1)
+    run(user, code, passed=1)
 
 
 @pytest.mark.parametrize("way", [("-p", "realtime_ext.testing"), ()])
-def test_it_may_be_named_besides_being_installed(user: pytest.Pytester, way: tuple[str, ...]) -> None:
+def test_it_may_be_named_besides_being_installed(
+    user: pytest.Pytester, way: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD")
     user.makeconftest('pytest_plugins = ["realtime_ext.testing"]')
     user.makepyfile(test_app="def test_it(no_network): ...")
     user.runpytest_subprocess(*way).assert_outcomes(passed=1)
 
 
-def test_a_missing_simulator_is_named(user: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+def test_a_missing_simulator_is_named(user: pytest.Pytester) -> None:
     user.makepyfile(without="import sys\nsys.modules['realtime_simulator'] = None\n")
     code = """
 from realtime_ext import testing
@@ -217,11 +220,8 @@ def test_settings():
     )
 
 
-def test_the_simulator_s_own_plugin_serves_any_client(
-    user: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_simulator_s_own_plugin_serves_any_client(user: pytest.Pytester) -> None:
     """In a project that has realtime-simulator and no realtime-ext."""
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     user.makepyfile(without="import sys\nsys.modules['realtime_ext'] = None\n")
     code = f"""
 import json, os, sys, urllib.request

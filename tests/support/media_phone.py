@@ -99,10 +99,8 @@ class MediaPhone:
 
 
 @contextlib.asynccontextmanager
-async def media_call(
-    url: str, *, encoding: str = "audio/x-mulaw", **parameters: str
-) -> AsyncIterator[MediaPhone]:
-    """Begin a call's media stream, with what the app put into its `<Stream>`."""
+async def media_call(url: str, *, encoding: str = "audio/x-mulaw") -> AsyncIterator[MediaPhone]:
+    """Begin a call's media stream."""
     async with connect(url) as socket:
         phone = MediaPhone(socket)
         await phone.send("connected", protocol="Call", version="1.0.0")
@@ -112,7 +110,7 @@ async def media_call(
             "streamSid": "MZ1",
             "tracks": ["inbound"],
             "mediaFormat": {"encoding": encoding, "sampleRate": 8000, "channels": 1},
-            "customParameters": parameters,
+            "customParameters": {"guest": "Ada"},
         }
         await phone.send("start", start=start)
         tasks = [asyncio.create_task(phone.run()), asyncio.create_task(phone.hear())]

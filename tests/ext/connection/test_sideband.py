@@ -62,8 +62,9 @@ def test_a_response_is_asked_for_again_once(flavour: Flavour) -> None:
         peer.until_closed()
 
     with ScriptedServer(script) as server, connect(flavour, server, call_id="rtc_1") as connection:
-        event_id = connection.create_response()
-        assert connection.wait_for("error").error.event_id == event_id
+        with connection.expect("error") as refused:
+            event_id = connection.create_response()
+            assert refused.wait().error.event_id == event_id
     assert len(server.of("response.create")) == 2
 
 
@@ -83,9 +84,10 @@ def test_a_call_that_ended_while_the_link_was_down_is_retrieved_and_answered(fla
     with ScriptedServer(first, second) as server:
         with connect(flavour, server, call_id="rtc_1", reconnect=AGAIN) as connection:
             connection.run_tools([hours])
-            connection.create_response()
-            assert connection.wait_for(Reconnected).unfinished == ("resp_other",)
-            assert connection.wait_for("response.done").response.id == "resp_1"
+            with connection.expect(Reconnected) as back, connection.expect("response.done") as done:
+                connection.create_response()
+                assert back.wait().unfinished == ("resp_other",)
+                assert done.wait().response.id == "resp_1"
     (output,) = server.of("conversation.item.create")
     assert output["item"] == {
         "type": "function_call_output",
@@ -108,8 +110,9 @@ def test_a_call_whose_response_ended_unseen_is_followed_by_a_response(flavour: F
     with ScriptedServer(first, Model()) as server:
         with connect(flavour, server, call_id="rtc_1", reconnect=AGAIN) as connection:
             connection.run_tools([hours])
-            connection.create_response()
-            assert connection.wait_for("response.done").response.id == "resp_1"
+            with connection.expect("response.done") as done:
+                connection.create_response()
+                assert done.wait().response.id == "resp_1"
     assert len(server.of("conversation.item.create")) == 1
 
 
@@ -126,8 +129,9 @@ def test_calls_that_are_answered_are_not_retrieved(flavour: Flavour) -> None:
             while len(connection.items) < 2:
                 connection.recv()
             connection.run_tools([hours])
-            connection.commit_audio()
-            assert connection.wait_for(Reconnected).unfinished == ()
+            with connection.expect(Reconnected) as back:
+                connection.commit_audio()
+                assert back.wait().unfinished == ()
             connection.clear_audio()
             server.wait_for("input_audio_buffer.clear")
     assert server.of("conversation.item.retrieve") == []

@@ -49,6 +49,7 @@ async def swept(store: Store, worker: int) -> tuple[list[CallRecord], list[CallR
         moved, closing = await store.sweep(worker)
         if moved or closing:
             return moved, closing
+        await asyncio.sleep(0.01)
 
 
 class Severed:
