@@ -222,7 +222,7 @@ class Seen(Protocol):
 
 def router(
     calls: RunningCalls,
-    session: PerRequest[ConversationLike | None] = None,
+    session: PerRequest[ConversationLike] | None = None,
     *,
     tools: PerRequest[Tools] = None,
     on_connection: OnConnection | None = None,
@@ -233,12 +233,12 @@ def router(
     expires_after: int | timedelta | None = None,
     max_body_bytes: int = MAX_BODY_BYTES,
 ) -> Router:
-    """Make `POST /offer` and `POST /secret`, and `POST /webhook` for phone calls, to be mounted in an app.
+    """Make `POST /offer` and `/secret` for pages and `/webhook` for phone calls, to be mounted in an app.
 
     Args:
         calls: The owner of the calls; its `lifespan` is to be the app's, or a part of it.
         session: The conversation's configuration: a builder, a generated model or a dict; or a function of
-            the request. None for the API's defaults.
+            the request. None for phone calls alone: then there are no `/offer` and no `/secret`.
         tools: A toolbox, or functions to make one of: declared in the session of `/offer`, and run here. A
             function of the request makes one for each call, with that user's state.
         on_connection: As for `RunningCalls.attach`.
@@ -258,19 +258,19 @@ def router(
         app.mount("/realtime", router(calls, session, tools=[book_room], authorize=is_signed_in))
         ```
     """
-    offer = offer_endpoint(
-        calls,
-        session,
-        tools=tools,
-        on_connection=on_connection,
-        authorize=authorize,
-        safety_identifier=safety_identifier,
-        max_body_bytes=max_body_bytes,
-    )
-    secret = secret_endpoint(
-        calls, session, authorize=authorize, safety_identifier=safety_identifier, expires_after=expires_after
-    )
-    routes = [Route("/offer", offer, methods=["POST"]), Route("/secret", secret, methods=["POST"])]
+    routes = []
+    if session is not None:
+        admitted: Any = {"authorize": authorize, "safety_identifier": safety_identifier}
+        offer = offer_endpoint(
+            calls,
+            session,
+            tools=tools,
+            on_connection=on_connection,
+            max_body_bytes=max_body_bytes,
+            **admitted,
+        )
+        secret = secret_endpoint(calls, session, expires_after=expires_after, **admitted)
+        routes += [Route("/offer", offer, methods=["POST"]), Route("/secret", secret, methods=["POST"])]
     if on_incoming is not None:
         handler, known = on_incoming, deduplicator or Deduplicator()
 
@@ -289,7 +289,7 @@ def router(
 
 def offer_endpoint(
     calls: RunningCalls,
-    session: PerRequest[ConversationLike | None] = None,
+    session: PerRequest[ConversationLike],
     *,
     tools: PerRequest[Tools] = None,
     on_connection: OnConnection | None = None,
@@ -321,7 +321,7 @@ def offer_endpoint(
         if toolbox is not None:
             from .session import with_tools
 
-            configured = with_tools({"type": "realtime"} if configured is None else configured, toolbox)
+            configured = with_tools(configured, toolbox)
         try:
             call = await calls.client.calls.create(body, configured, **options)
         except SdpError as error:
@@ -344,7 +344,7 @@ def offer_endpoint(
 
 def secret_endpoint(
     calls: RunningCalls,
-    session: PerRequest[ConversationLike | None] = None,
+    session: PerRequest[ConversationLike],
     *,
     authorize: Callable[[Request], object] | None = None,
     safety_identifier: PerRequest[str | None] = None,

@@ -81,7 +81,7 @@ async def test_a_caller_asks_and_hears_the_answer_to_its_end_and_untouched() -> 
     def on_connection(connection: Any) -> None:
         connection.on("response.output_audio.delta", lambda event: spoken.extend(audio.decode(event)))
 
-    async with desk(on_connection=on_connection) as made, media_call(made.url) as phone:
+    async with desk(on_connection=on_connection) as made, media_call(made.url, guest="Ada") as phone:
         made.simulator.on_speech(lambda heard: "What time does breakfast start?")
         made.simulator.on_response("At seven.", match="breakfast")
         phone.say(question())

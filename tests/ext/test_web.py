@@ -200,14 +200,13 @@ async def test_the_session_and_the_tools_may_be_of_the_request() -> None:
 
 
 @awaited
-async def test_without_a_session_the_tools_are_declared_alone() -> None:
-    def leave(note: str) -> str:
-        """Leave a note."""
-        return note
+async def test_for_phone_calls_alone_there_are_no_routes_for_pages() -> None:
+    async def on_incoming(call: IncomingCall) -> None: ...
 
-    async with serving(session=None, tools=[leave]) as app:
-        assert (await app.offer()).status_code == 201
-        assert [tool["name"] for tool in app.simulator.calls[0].session.config["tools"]] == ["leave"]
+    async with serving(session=None, on_incoming=on_incoming) as app:
+        assert (await app.offer()).status_code == 404
+        assert (await app.http.post("/realtime/secret")).status_code == 404
+        assert await app.deliver(incoming()) == 200
 
 
 @pytest.mark.parametrize(

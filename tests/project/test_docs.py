@@ -108,6 +108,10 @@ def test_code_that_fails_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         paste(Block("page", "python", "print(nobody_defined_this)\n", 1), tmp_path, {})
     with pytest.raises(AssertionError, match="what is printed is\n2"):
         paste(Block("page", "python", "print(1 + 1)\n", 1, "3\n"), tmp_path, {})
+
+
+@pytest.mark.slow
+def test_tests_and_commands_that_fail_are_noticed(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match="1 failed"):
         paste(Block("page", "python", "def test_it():\n    assert False\n", 1), tmp_path, {})
     with pytest.raises(AssertionError, match="No such command"):

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import re
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
+from playwright.sync_api import Page
+from realtime_simulator import Simulator, call_tool
 
 from realtime_ext import RealtimeClient, audio
 from tests.support.chromium import chromium
 from tests.support.examples import check_each
-from tests.support.paths import ROOT
+from tests.support.media_phone import media_call
+from tests.support.paths import QUESTION, ROOT
 
 EXAMPLES = ROOT / "examples"
 PROGRAMS = sorted(path.name for path in EXAMPLES.glob("*.py") if path.name != "where.py")
@@ -25,7 +32,9 @@ OFFER = (ROOT / "tests/samples/sdp/offer-chromium-audio-datachannel.sdp").read_b
 def environment() -> dict[str, str]:
     return {
         **os.environ,
-        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "generated")]),
+        "PYTHONPATH": os.pathsep.join(
+            map(str, (ROOT, ROOT / "generated", ROOT / "tests" / "support" / "sound_card"))
+        ),
         "PYTHONUNBUFFERED": "1",
         "PYTHONIOENCODING": "utf-8",
     }
@@ -46,23 +55,31 @@ def run(name: str, *arguments: str, cwd: Path, said: str | None = None) -> str:
     return done.stdout
 
 
-def test_text_chat_says_what_its_arguments_say(tmp_path: Path) -> None:
-    lines = run("text_chat.py", "Hello", "And you?", cwd=tmp_path).splitlines()
+def test_talk_answers_what_its_arguments_say(tmp_path: Path) -> None:
+    lines = run("talk.py", "Hello", "And you?", cwd=tmp_path).splitlines()
     assert lines[:4] == ["> Hello", "You said: Hello", "> And you?", "You said: And you?"]
     assert re.fullmatch(r"[1-9]\d* tokens", lines[4])
 
 
-def test_text_chat_reads_lines(tmp_path: Path) -> None:
-    assert run("text_chat.py", cwd=tmp_path, said="Hello\n").startswith("> Hello\nYou said: Hello\n")
+def test_talk_reads_lines(tmp_path: Path) -> None:
+    assert run("talk.py", cwd=tmp_path, said="Hello\n").startswith("> Hello\nYou said: Hello\n")
 
 
-def test_voice_question_writes_the_answer(tmp_path: Path) -> None:
-    out = run("voice_question.py", cwd=tmp_path)
+def test_talk_asks_a_file_and_writes_the_answer(tmp_path: Path) -> None:
+    out = run("talk.py", "--audio-in", str(QUESTION), "--audio-out", "answer.wav", cwd=tmp_path)
     pcm = audio.read_wav(tmp_path / "answer.wav")
     seconds = audio.duration_ms(pcm) / 1000
-    assert out == f"Breakfast starts at seven. ({seconds:.1f} s in answer.wav)\n"
+    assert out.startswith(f"Breakfast starts at seven. ({seconds:.1f} s in answer.wav)\n")
     assert seconds > 1
     assert any(pcm)
+
+
+def test_talk_hears_the_microphone_and_plays_the_answer(tmp_path: Path) -> None:
+    card = {"SOUND_CARD_IN": str(QUESTION), "SOUND_CARD_OUT": str(tmp_path / "played.pcm")}
+    with serving("talk.py", "--microphone", cwd=tmp_path, **card) as process:
+        assert line(process) == "> What time does breakfast start?"
+        assert line(process) == "Breakfast starts at seven."
+    assert (tmp_path / "played.pcm").stat().st_size > 0
 
 
 def test_function_calling_mends_the_mistake_and_books_once(tmp_path: Path) -> None:
@@ -96,16 +113,6 @@ def test_webrtc_call_talks_both_ways(tmp_path: Path) -> None:
     assert lines[8].endswith(" s in reply.wav")
 
 
-def test_sip_call_is_answered_and_ends(tmp_path: Path) -> None:
-    assert run("sip_call.py", cwd=tmp_path).splitlines() == [
-        "+14155550100 calls",
-        "desk: Front desk, good morning.",
-        "caller: What time does breakfast start?",
-        "desk: Breakfast starts at seven.",
-        "the call is over",
-    ]
-
-
 def test_live_without_a_key_is_refused(tmp_path: Path) -> None:
     running = {
         name: subprocess.Popen(
@@ -127,28 +134,54 @@ def test_live_without_a_key_is_refused(tmp_path: Path) -> None:
     check_each(running, check)
 
 
-@pytest.fixture
-def browser_server(tmp_path: Path) -> Iterator[str]:
-    server = subprocess.Popen(
-        [sys.executable, str(EXAMPLES / "browser_call" / "server.py"), "--port", "0"],
-        cwd=tmp_path,
-        env=environment(),
+# Programs that serve
+
+
+@contextlib.contextmanager
+def serving(name: str, *arguments: str, cwd: Path, **variables: str) -> Iterator[subprocess.Popen[str]]:
+    """Run a program until the block ends; then stop it, as Ctrl-C does."""
+    process = subprocess.Popen(
+        [sys.executable, str(EXAMPLES / name), *arguments],
+        cwd=cwd,
+        env={**environment(), **variables},
         stdout=subprocess.PIPE,
         text=True,
     )
-    assert server.stdout is not None
+    hanging = threading.Timer(60, process.kill)  # whoever waits for its next line is told that it ended
+    hanging.start()
     try:
-        yield server.stdout.readline().strip()
+        yield process
     finally:
-        server.terminate()
-        server.communicate(timeout=30)
+        hanging.cancel()
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
 
 
-def test_browser_call_serves_the_page_and_secrets_that_make_calls(browser_server: str) -> None:
+def line(process: subprocess.Popen[str]) -> str:
+    """Wait for the next line that a program prints."""
+    assert process.stdout is not None
+    text = process.stdout.readline()
+    assert text, "the program has ended"
+    return text.strip()
+
+
+@pytest.fixture
+def web_voice(tmp_path: Path) -> Iterator[str]:
+    with serving("web_voice/web_voice.py", "--port", "0", cwd=tmp_path) as process:
+        yield line(process)
+
+
+@pytest.mark.slow
+def test_web_voice_makes_calls_for_pages(web_voice: str) -> None:
     with httpx.Client(trust_env=False) as http:
-        page = http.get(browser_server)
-        secret = http.post(f"{browser_server}secret").json()
-    assert page.text == (EXAMPLES / "browser_call" / "index.html").read_text(encoding="utf-8")
+        page = http.get(web_voice)
+        secret = http.post(f"{web_voice}realtime/secret").json()
+        headers = {"content-type": "application/sdp"}
+        call = http.post(f"{web_voice}realtime/offer", content=OFFER, headers=headers)
+        foreign = {**headers, "sec-fetch-site": "cross-site"}
+        assert http.post(f"{web_voice}realtime/offer", content=OFFER, headers=foreign).status_code == 403
+    assert page.text == (EXAMPLES / "web_voice" / "index.html").read_text(encoding="utf-8")
+    assert (call.status_code, call.text[:3]) == (201, "v=0")
     assert set(secret) == {"value", "expires_at", "calls_url"}
     base_url, found, _ = secret["calls_url"].partition("/realtime/calls")
     assert found
@@ -156,21 +189,118 @@ def test_browser_call_serves_the_page_and_secrets_that_make_calls(browser_server
         assert client.calls.create_with_secret(OFFER, secret["value"]).id.startswith("rtc_")
 
 
-@pytest.mark.slow
-@pytest.mark.browser
-def test_browser_call_works_in_a_browser(browser_server: str, tmp_path: Path) -> None:
-    silence = tmp_path / "silence.wav"  # the browser's own microphone beeps, which interrupts
+@contextlib.contextmanager
+def browsing(url: str, folder: Path) -> Iterator[Page]:
+    """Open a page in a browser whose microphone hears nothing."""
+    silence = folder / "silence.wav"  # the browser's own microphone beeps, which interrupts
     audio.write_wav(silence, bytes(48_000))
     with chromium(f"--use-file-for-fake-audio-capture={silence}") as browser:
         page = browser.new_page()
-        page.goto(browser_server)
+        page.goto(url)
+        yield page
+
+
+def until(page: Page, said: str) -> None:
+    page.wait_for_function("said => document.getElementById('words').textContent.endsWith(said)", arg=said)
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_web_voice_talks_and_books_in_a_browser(web_voice: str, tmp_path: Path) -> None:
+    with browsing(web_voice, tmp_path) as page:
         page.click("#talk")
-        page.wait_for_function("document.getElementById('words').textContent.endsWith('\\n')")
-        assert page.text_content("#words") == "Hello, this is the simulator speaking. How can I help you?\n"
+        until(page, "Good morning. How can I help you?\n")
+        page.fill("#text", "Please book Elm for two nights.")
+        page.click("#send")
+        until(page, "Elm is yours for 180.\n")
+        page.click("#end")
+        page.wait_for_function("!document.getElementById('talk').disabled")
+        page.click("#talk")  # and once more
+        until(page, "Good morning. How can I help you?\n")
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_web_voice_talks_with_a_client_secret_in_a_browser(web_voice: str, tmp_path: Path) -> None:
+    with browsing(f"{web_voice}secret.html", tmp_path) as page:
+        page.click("#talk")
+        until(page, "Good morning. How can I help you?\n")
+
+
+@pytest.mark.slow
+def test_a_phone_line_transfers_and_survives_its_restart(tmp_path: Path) -> None:
+    with Simulator(pacing="none") as simulator:
+        simulator.on_speech(lambda heard: "The kitchen, please.")
+        simulator.on_refer(200)  # where the call is transferred to, somebody answers
+        simulator.on_response(call_tool("transfer", {"department": "kitchen"}), match="kitchen")
+        simulator.on_response("Front desk, good morning.", match="^$")
+        service = {
+            "OPENAI_BASE_URL": simulator.base_url,
+            "OPENAI_API_KEY": simulator.api_key,
+            "OPENAI_WEBHOOK_SECRET": simulator.webhook_secret,
+        }
+        arguments = ("phone_line/phone_line.py", "--port", "0")
+        with serving(*arguments, cwd=tmp_path, **service) as process:
+            call = simulator.incoming_call(line(process), duplicates=1)
+            assert line(process) == "+14155550100 calls"
+            assert line(process) == "desk: Front desk, good morning."
+            process.kill()
+        assert call.ended is None
+        assert [file.name for file in (tmp_path / "calls").iterdir()] == [call.id]
+        with serving(*arguments, cwd=tmp_path, **service) as process:
+            line(process)
+            assert line(process) == "a call goes on"
+            simulator.caller_says(call, str(QUESTION))
+            assert line(process) == "caller: The kitchen, please."
+            assert line(process) == "the call is over"
+        assert call.refers == ["tel:+14155550111"]
+        assert call.ended == "referred"
+        assert list((tmp_path / "calls").iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_twilio_stream_is_answered(tmp_path: Path) -> None:
+    with serving("twilio_stream/twilio_stream.py", "--port", "0", cwd=tmp_path) as process:
+        voice = line(process)
+        asked = httpx.post(voice, data={"From": "+14155550100", "CallSid": "CA1"}, trust_env=False)
+        url = voice.replace("http", "ws").replace("/voice", "/media")
+        assert asked.headers["content-type"] == "application/xml"
+        assert f'<Stream url="{url}"><Parameter name="caller" value="+14155550100"/></Stream>' in asked.text
+
+        async def call() -> None:
+            async with media_call(url, caller="+14155550100") as phone:
+                assert await asyncio.to_thread(line, process) == "+14155550100 calls"
+                assert await asyncio.to_thread(line, process) == "desk: Front desk, good morning."
+                await phone.send("dtmf", dtmf={"digit": "5"})
+                assert await asyncio.to_thread(line, process) == "key 5"
+                await phone.hang_up()
+
+        asyncio.run(call())
+        assert line(process) == "the call is over"
+
+
+@pytest.mark.parametrize("server", ["azure", "xai", "beta", "localai"])
+def test_compatible_servers_have_the_same_conversation(server: str, tmp_path: Path) -> None:
+    first, second = run("compatible/servers.py", server, cwd=tmp_path).splitlines()
+    assert re.fullmatch(r"\[room_temperature\] It is 21 degrees\. \(\d{4,} bytes of audio\)", first)
+    assert re.fullmatch(r"You are welcome\. \(\d{4,} bytes of audio\)", second)
+
+
+def test_the_app_with_tests_passes_them() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(EXAMPLES / "testing")],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "5 passed" in done.stdout
 
 
 def test_every_example_is_listed_and_run() -> None:
     listed = set(re.findall(r"^\| `(\S+)` \|", (EXAMPLES / "README.md").read_text(encoding="utf-8"), re.M))
-    assert listed == {*PROGRAMS, "browser_call/", "fleet/"}
+    folders = {f"{path.name}/" for path in EXAMPLES.iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert listed == {*PROGRAMS, *folders}
     tested = Path(__file__).read_text(encoding="utf-8")
     assert all(f'run("{name}"' in tested for name in PROGRAMS)

@@ -31,7 +31,7 @@ import attrs
 
 from tests.support.paths import PEER_PYTHON, ROOT
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "simulator" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 _BLOCK = re.compile(r"^(?P<indent> *)```(?P<language>\w*)\n(?P<code>.*?)^ *```$", re.M | re.S)
 _COMMANDS = {"realtime", "realtime-simulator", "echo", "cat", "export"}
 _SERVING = re.compile(

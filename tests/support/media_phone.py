@@ -99,8 +99,10 @@ class MediaPhone:
 
 
 @contextlib.asynccontextmanager
-async def media_call(url: str, *, encoding: str = "audio/x-mulaw") -> AsyncIterator[MediaPhone]:
-    """Begin a call's media stream."""
+async def media_call(
+    url: str, *, encoding: str = "audio/x-mulaw", **parameters: str
+) -> AsyncIterator[MediaPhone]:
+    """Begin a call's media stream, with what the app put into its `<Stream>`."""
     async with connect(url) as socket:
         phone = MediaPhone(socket)
         await phone.send("connected", protocol="Call", version="1.0.0")
@@ -110,7 +112,7 @@ async def media_call(url: str, *, encoding: str = "audio/x-mulaw") -> AsyncItera
             "streamSid": "MZ1",
             "tracks": ["inbound"],
             "mediaFormat": {"encoding": encoding, "sampleRate": 8000, "channels": 1},
-            "customParameters": {"guest": "Ada"},
+            "customParameters": parameters,
         }
         await phone.send("start", start=start)
         tasks = [asyncio.create_task(phone.run()), asyncio.create_task(phone.hear())]
