@@ -352,7 +352,7 @@ def test_a_fault_is_set_happens_and_is_removed(console: Page, sim: Simulator) ->
     button(console, "Start a call").click()
     expect(console.get_by_role("alert")).to_contain_text("Rate limit")
     console.get_by_role("tab", name="Faults (1)").click()
-    expect(listed).to_contain_text("happened 1 times")
+    expect(listed).to_contain_text("happened once")
     button(console, "Remove all").click()
     expect(listed).to_have_text("None: everything goes well.")
     assert list(sim.faults) == []

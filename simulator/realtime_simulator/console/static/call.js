@@ -1,7 +1,7 @@
 // A call of this page's own: WebRTC with the microphone or a test tone, its sound levels, mute and hang up.
 
 import {post} from "./api.js";
-import {$, guarded, say} from "./dom.js";
+import {$, on, say} from "./dom.js";
 
 const TONE_SECONDS = 1.5;
 const SESSION = {
@@ -14,25 +14,30 @@ const SESSION = {
   }],
 };
 
+const WITHOUT_MICROPHONE = {
+  NotAllowedError: "The browser refuses the microphone. Allow it for this page, or use the test tone.",
+  NotFoundError: "There is no microphone. Connect one, or use the test tone.",
+};
+
 let call = null;
 
 /** Bind the controls; `begun` is called with the id of each call that this page makes. */
 export function bind(begun) {
   $("call-session").value = JSON.stringify(SESSION, null, 2);
-  $("call-form").addEventListener("submit", guarded(async () => {
+  on("call-form", "submit", async () => {
     $("call-start").disabled = true;
     try {
       begun(await start($("call-form").elements.source.value, $("call-session").value));
     } catch (error) {
-      end(error.name === "NotAllowedError" || error.name === "NotFoundError" ? "Without a microphone." : "The call failed.");
-      throw plain(error);
+      end(error.name in WITHOUT_MICROPHONE ? "Without a microphone." : "The call failed.");
+      throw new Error(WITHOUT_MICROPHONE[error.name] ?? error.message, {cause: error});
     } finally {
       $("call-start").disabled = false;
     }
-  }));
-  $("call-mute").addEventListener("click", () => mute($("call-mute").getAttribute("aria-pressed") !== "true"));
-  $("call-tone").addEventListener("click", () => call?.tone?.());
-  $("call-end").addEventListener("click", guarded(async () => {
+  });
+  on("call-mute", "click", () => mute($("call-mute").getAttribute("aria-pressed") !== "true"));
+  on("call-tone", "click", () => call?.tone?.());
+  on("call-end", "click", async () => {
     const mine = call;
     if (!mine) return;
     mine.isLeaving = true;
@@ -41,18 +46,12 @@ export function bind(begun) {
     } finally {
       if (mine === call) end("You hung up.");
     }
-  }));
+  });
 }
 
 /** Show that a call has ended elsewhere. */
 export function ended(callId, why) {
   if (call?.id === callId && !call.isLeaving) end(`The call has ended: ${why}.`);
-}
-
-function plain(error) {
-  if (error.name === "NotAllowedError") return new Error("The browser refuses the microphone. Allow it for this page, or use the test tone.");
-  if (error.name === "NotFoundError") return new Error("There is no microphone. Use the test tone.");
-  return error instanceof SyntaxError ? new Error(`The session is no JSON: ${error.message}`) : error;
 }
 
 async function start(source, session) {
@@ -63,7 +62,8 @@ async function start(source, session) {
   const mine = call;
   mine.peer.ontrack = ({streams, track}) => { $("call-audio").srcObject = streams[0] ?? new MediaStream([track]); };
   mine.peer.onconnectionstatechange = () => {
-    if (mine === call && mine.peer.connectionState === "failed") end("No sound goes through: the browser reaches no address of the simulator.");
+    if (mine !== call || mine.peer.connectionState !== "failed") return;
+    end("No sound goes through: the browser reaches no address of the simulator.");
   };
   mine.peer.addTrack(mine.track);
   mine.channel = mine.peer.createDataChannel("oai-events");

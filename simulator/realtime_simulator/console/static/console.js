@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import * as call from "./call.js";
-import {$, copy, guarded, notify, say} from "./dom.js";
+import {$, copy, guarded, notify, on, say} from "./dom.js";
 import * as faults from "./faults.js";
 import * as phone from "./phone.js";
 import * as scenario from "./scenario.js";
@@ -31,9 +31,9 @@ async function connect() {
   const mine = (watchingAll = new AbortController());
   $("key-form").hidden = true;
   $("main").hidden = false;
+  status("busy", "Connecting…");
   while (!mine.signal.aborted) {
     try {
-      status("busy", "Connecting…");
       await faults.load();
       for await (const {data} of api.stream("/simulator/overview", mine.signal)) {
         status("good", "Connected");
@@ -97,7 +97,8 @@ async function watch(id, signal) {
   };
   while (!signal.aborted) {
     try {
-      for await (const {type, data} of api.stream(`/simulator/sessions/${encodeURIComponent(id)}/events?after=${after}`, signal)) {
+      const path = `/simulator/sessions/${encodeURIComponent(id)}/events?after=${after}`;
+      for await (const {type, data} of api.stream(path, signal)) {
         if (type === "ended") {
           flush();
           return signal.aborted || tools.end();
@@ -116,13 +117,21 @@ async function watch(id, signal) {
 function drawFacts() {
   const session = overview.sessions.find((one) => one.id === selected);
   const open = overview.calls.find((one) => one.session === selected && one.state !== "ended");
-  const heard = session && `heard ${session.received_audio_seconds.toFixed(1)} s, said ${session.sent_audio_seconds.toFixed(1)} s`;
-  say($("session-facts"), session ? [session.id, session.type, session.ended === null ? "live" : `ended: ${session.ended}`, heard].join(" · ") : "");
+  say($("session-facts"), session ? facts(session).join(" · ") : "");
   $("session-end").hidden = !open;
   for (const button of document.querySelectorAll("[data-export]")) button.disabled = !session;
-  const closed = !session ? "No session is shown" : session.ended !== null ? "The session has ended" : session.type !== "realtime" && "Nobody types in such a session";
+  let closed = "";
+  if (!session) closed = "No session is shown";
+  else if (session.ended !== null) closed = "The session has ended";
+  else if (session.type !== "realtime") closed = "Nobody types in such a session";
   $("compose").disabled = $("compose-send").disabled = Boolean(closed);
   $("compose").placeholder = closed || "Type as the user, or an event as JSON";
+}
+
+function facts(session) {
+  const [heard, said] = [session.received_audio_seconds, session.sent_audio_seconds].map((one) => one.toFixed(1));
+  const state = session.ended === null ? "live" : `ended: ${session.ended}`;
+  return [session.id, session.type, state, `heard ${heard} s, said ${said} s`];
 }
 
 async function send() {
@@ -186,20 +195,22 @@ phone.bind();
 faults.bind();
 scenario.bind();
 $("address").textContent = `${location.origin}/v1`;
-$("composer").addEventListener("submit", guarded(send));
-$("session-end").addEventListener("click", guarded(() => {
+on("composer", "submit", send);
+on("session-end", "click", () => {
   const open = overview.calls.find((one) => one.session === selected && one.state !== "ended");
   return open && api.post(`/simulator/calls/${encodeURIComponent(open.id)}/hang_up`);
-}));
-for (const button of document.querySelectorAll("[data-export]")) button.addEventListener("click", guarded(() => show(button.dataset.export)));
-$("export-save").addEventListener("click", save);
-$("export-copy").addEventListener("click", guarded(() => copy($("export-text").value, $("export-copy"))));
-$("export-close").addEventListener("click", () => $("export").close());
-$("key-form").addEventListener("submit", guarded(() => {
+});
+for (const button of document.querySelectorAll("[data-export]")) {
+  button.addEventListener("click", guarded(() => show(button.dataset.export)));
+}
+on("export-save", "click", save);
+on("export-copy", "click", () => copy($("export-text").value, $("export-copy")));
+on("export-close", "click", () => $("export").close());
+on("key-form", "submit", () => {
   api.keepKey($("key").value.trim());
   $("key").value = "";
   connect();
-}));
+});
 addEventListener("hashchange", () => { if (api.readKey()) connect(); });
 
 if (api.readKey()) connect();

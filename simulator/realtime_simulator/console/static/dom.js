@@ -7,7 +7,8 @@ export function h(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (typeof value === "function") node.addEventListener(name.slice(2), value);
-    else if (value !== null && value !== undefined && value !== false) node.setAttribute(name, value === true ? "" : value);
+    else if (value === true) node.setAttribute(name, "");
+    else if (value !== null && value !== undefined && value !== false) node.setAttribute(name, value);
   }
   node.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
   return node;
@@ -16,7 +17,8 @@ export function h(tag, attributes = {}, ...children) {
 /** Show what went wrong, until something else is shown or it is closed. */
 export function notify(text) {
   const notice = $("notice");
-  notice.replaceChildren(text, h("button", {type: "button", "aria-label": "Close the message", onclick: () => { notice.hidden = true; }}, "✕"));
+  const close = () => { notice.hidden = true; };
+  notice.replaceChildren(text, h("button", {type: "button", "aria-label": "Close the message", onclick: close}, "✕"));
   notice.hidden = false;
 }
 
@@ -32,6 +34,9 @@ export function guarded(work) {
     }
   };
 }
+
+/** Listen at an element, by its id; what fails is shown. */
+export const on = (id, type, work) => $(id).addEventListener(type, guarded(work));
 
 /** Change an element's text only where it differs, so that nothing is read out twice. */
 export function say(node, text) {

@@ -1,13 +1,13 @@
 // Faults: a form for those that the simulator knows, and the list of those that may happen.
 
 import {get, post} from "./api.js";
-import {$, guarded, h, say} from "./dom.js";
+import {$, h, on, say} from "./dom.js";
 
 let known = {};
 
 export function bind() {
-  $("fault-name").addEventListener("change", describe);
-  $("fault-form").addEventListener("submit", guarded(async () => {
+  on("fault-name", "change", describe);
+  on("fault-form", "submit", async () => {
     const asked = {name: $("fault-name").value};
     if ($("fault-on").value) asked.on = $("fault-on").value;
     if ($("fault-times").value) asked.times = Number($("fault-times").value);
@@ -15,8 +15,8 @@ export function bind() {
       if (input.value) asked[input.name] = input.type === "number" ? Number(input.value) : input.value;
     }
     await post("/simulator/faults", asked);
-  }));
-  $("fault-clear").addEventListener("click", guarded(() => post("/simulator/faults/clear")));
+  });
+  on("fault-clear", "click", () => post("/simulator/faults/clear"));
 }
 
 /** Read what faults there are. */
@@ -24,7 +24,8 @@ export async function load() {
   const answer = await get("/simulator/faults/known");
   known = answer.faults;
   $("fault-name").replaceChildren(...Object.keys(known).map((name) => h("option", {}, name)));
-  $("fault-on").replaceChildren(h("option", {value: ""}, "everywhere"), ...answer.operations.map((name) => h("option", {}, name)));
+  const operations = answer.operations.map((name) => h("option", {}, name));
+  $("fault-on").replaceChildren(h("option", {value: ""}, "everywhere"), ...operations);
   describe();
 }
 
@@ -40,10 +41,12 @@ function describe() {
 
 function field(name, {allowed, default: usual, choices}) {
   const id = `fault-${name}`;
-  if (choices.length) return h("select", {id, name}, choices.map((choice) => h("option", {selected: choice === usual}, choice)));
-  const isNumber = allowed.startsWith("a number");
-  const placeholder = usual ?? (isNumber ? "for ever" : "any");
-  return h("input", {id, name, type: isNumber ? "number" : "text", step: isNumber ? "any" : null, placeholder, "aria-describedby": `${id}-allowed`});
+  const options = choices.map((choice) => h("option", {selected: choice === usual}, choice));
+  if (options.length) return h("select", {id, name}, options);
+  const kind = allowed.startsWith("a number")
+    ? {type: "number", step: "any", placeholder: usual ?? "for ever"}
+    : {type: "text", placeholder: usual ?? "any"};
+  return h("input", {id, name, ...kind, "aria-describedby": `${id}-allowed`});
 }
 
 /** Show the active faults. */
@@ -51,11 +54,15 @@ export function draw(faults) {
   $("fault-clear").disabled = faults.length === 0;
   say($("tab-faults"), faults.length ? `Faults (${faults.length})` : "Faults");
   const lines = faults.map((fault) => {
-    const settings = Object.entries(fault.settings).filter(([, value]) => value !== null).map(([name, value]) => `${name} ${value}`);
-    return [
-      fault.name, fault.on && `on ${fault.on}`, ...settings, fault.rate < 1 && `at a rate of ${fault.rate}`,
-      fault.times !== null && `${fault.times} left`, `happened ${fault.hits} times`,
-    ].filter(Boolean).join(" · ");
+    const parts = [
+      fault.name,
+      fault.on && `on ${fault.on}`,
+      ...Object.entries(fault.settings).map(([name, value]) => value !== null && `${name} ${value}`),
+      fault.rate < 1 && `at a rate of ${fault.rate}`,
+      fault.times !== null && `${fault.times} left`,
+      `happened ${fault.hits === 1 ? "once" : `${fault.hits} times`}`,
+    ];
+    return parts.filter(Boolean).join(" · ");
   });
   if (!lines.length) lines.push("None: everything goes well.");
   const items = $("fault-list");

@@ -1,7 +1,7 @@
 // A telephone: places a call to a webhook, presses keys, speaks, hangs up, and shows what is done with the call.
 
 import {post} from "./api.js";
-import {$, guarded, h, say} from "./dom.js";
+import {$, guarded, h, on, say} from "./dom.js";
 
 const KEYS = [..."123456789*0#"];
 const RATE = 24_000, SPEECH_SECONDS = 1.5;
@@ -14,16 +14,25 @@ let current = null, wanted = null;
 
 export function bind() {
   const where = () => `/simulator/calls/${encodeURIComponent(current.id)}`;
-  $("keypad").append(...KEYS.map((key) => h("button", {type: "button", "aria-label": `Key ${key}`, onclick: guarded(() => post(`${where()}/press`, {keys: key}))}, key)));
-  $("phone-form").addEventListener("submit", guarded(async () => {
-    const from = $("phone-from").value.trim();
-    const uri = /^[a-z]+:/i.test(from) ? from : `sip:${from.replace(/[^+\d\w.@-]/g, "")}${from.includes("@") ? "" : "@sip.example.com"}`;
-    const answer = await post("/simulator/incoming", {to: $("phone-to").value, headers: [["From", `<${uri}>;tag=console`], ["Contact", `<${uri}>`]]});
-    wanted = (await answer.json()).id;
+  $("keypad").append(...KEYS.map((key) => {
+    const press = guarded(() => post(`${where()}/press`, {keys: key}));
+    return h("button", {type: "button", "aria-label": `Key ${key}`, onclick: press}, key);
   }));
-  $("phone-speak").addEventListener("click", guarded(() => post(`${where()}/say`, speech(), "application/octet-stream")));
-  $("phone-end").addEventListener("click", guarded(() => post(`${where()}/hang_up`)));
-  $("phone-refer").addEventListener("change", guarded(() => post("/simulator/refer", {status: Number($("phone-refer").value) || null})));
+  on("phone-form", "submit", async () => {
+    const caller = `<${uri($("phone-from").value.trim())}>`;
+    const headers = [["From", `${caller};tag=console`], ["Contact", caller]];
+    const answer = await post("/simulator/incoming", {to: $("phone-to").value, headers});
+    wanted = (await answer.json()).id;
+  });
+  on("phone-speak", "click", () => post(`${where()}/say`, speech(), "application/octet-stream"));
+  on("phone-end", "click", () => post(`${where()}/hang_up`));
+  on("phone-refer", "change", () => post("/simulator/refer", {status: Number($("phone-refer").value) || null}));
+}
+
+/** Return a caller's SIP URI, from a number as people write it, or as it is. */
+function uri(caller) {
+  if (/^[a-z]+:/i.test(caller)) return caller;
+  return `sip:${caller.replace(/[^+\w.@-]/g, "")}${caller.includes("@") ? "" : "@sip.example.com"}`;
 }
 
 /** Show the call that was placed last, whoever placed it. */
@@ -34,7 +43,8 @@ export function draw(calls) {
   if (!current) return;
   const isOver = current.state === "ended";
   const why = current.reject_code ? `rejected with ${current.reject_code}` : (ENDED[current.ended] ?? current.ended);
-  say($("phone-state"), isOver ? `Ended: ${why}` : {ringing: "Ringing…", connected: "Connected"}[current.state] ?? current.state);
+  const state = {ringing: "Ringing…", connected: "Connected"}[current.state] ?? current.state;
+  say($("phone-state"), isOver ? `Ended: ${why}` : state);
   say($("phone-id"), current.id);
   for (const button of [...$("keypad").children, $("phone-speak")]) button.disabled = current.state !== "connected";
   $("phone-end").disabled = isOver;

@@ -1,7 +1,7 @@
 // The scenario: what the model answers, as YAML that takes the place of the one before.
 
 import {post} from "./api.js";
-import {$, guarded, h, say} from "./dom.js";
+import {$, h, on, say} from "./dom.js";
 
 const EXAMPLES = {
   "a booking by tool": `heard:
@@ -38,16 +38,20 @@ export function bind() {
   const choice = $("scenario-example");
   choice.append(...Object.keys(EXAMPLES).map((name) => h("option", {}, name)));
   const start = () => { $("scenario-text").value = EXAMPLES[choice.value]; };
-  choice.addEventListener("change", start);
+  on("scenario-example", "change", start);
   start();
-  const play = (text, name) => post(`/simulator/scenario?${new URLSearchParams({name, replace: "true"})}`, text, "application/yaml");
-  $("scenario-form").addEventListener("submit", guarded(() => {
+  const play = (text, name) => {
+    const query = new URLSearchParams({name, replace: "true"});
+    return post(`/simulator/scenario?${query}`, text, "application/yaml");
+  };
+  on("scenario-form", "submit", () => {
     const text = $("scenario-text").value;
     return play(text, text === EXAMPLES[choice.value] ? choice.value : "from the console");
-  }));
-  $("scenario-reset").addEventListener("click", guarded(() => play("{}", "none")));
+  });
+  on("scenario-reset", "click", () => play("{}", "none"));
 }
 
 export function draw(name) {
-  say($("scenario-state"), name ? `Playing: ${name}. It holds for all sessions, from their next turn on.` : "None: the model repeats what was said, and calls a tool that is named.");
+  const none = "None: the model repeats what was said, and calls a tool that is named.";
+  say($("scenario-state"), name ? `Playing: ${name}. It holds for all sessions, from their next turn on.` : none);
 }

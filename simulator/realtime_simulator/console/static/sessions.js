@@ -24,8 +24,9 @@ export function draw(sessions, selected, choose) {
 function make(session, choose) {
   const parts = {model: h("strong"), state: h("span", {class: "state"}), count: h("span")};
   const begun = new Date(session.begun * 1000).toLocaleTimeString("en-GB");
+  const over = h("span", {class: "over"}, OVER[session.transport] ?? session.transport);
   parts.button = h("button", {type: "button", onclick: () => choose(session.id)},
-    h("span", {class: "first"}, h("i", {class: "dot", "aria-hidden": "true"}), parts.model, h("span", {class: "over"}, OVER[session.transport] ?? session.transport)),
+    h("span", {class: "first"}, h("i", {class: "dot", "aria-hidden": "true"}), parts.model, over),
     h("span", {class: "second"}, h("span", {}, begun), parts.count, parts.state));
   parts.node = h("li", {}, parts.button);
   $("sessions").prepend(parts.node);

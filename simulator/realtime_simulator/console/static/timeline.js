@@ -1,6 +1,6 @@
 // The timeline: all events of a session in a list that holds only the rows in sight, with filter and detail.
 
-import {$, copy, guarded, h, say} from "./dom.js";
+import {$, copy, h, on, say} from "./dom.js";
 
 const ROW = 28;  // as .row in console.css has it
 const AROUND = 8;
@@ -41,7 +41,7 @@ export function add(events) {
 function isWanted(entry) {
   const direction = $("direction").value;
   if (direction && entry.direction !== direction) return false;
-  if (!$("deltas").checked && (entry.type.endsWith(".delta") || entry.type.endsWith("audio_buffer.append"))) return false;
+  if (!$("deltas").checked && /(\.delta|audio_buffer\.append)$/.test(entry.type)) return false;
   const words = $("search").value.trim().toLowerCase();
   if (!words) return true;
   entry.text ??= JSON.stringify(entry.event).toLowerCase();
@@ -66,7 +66,8 @@ function draw() {
     $("rows-none").hidden = shown.length > 0;
     rows.hidden = shown.length === 0;
     say($("rows-none"), entries.length ? "No event is like that." : "Nothing here yet.");
-    say($("count"), shown.length === entries.length ? `${entries.length} events` : `${shown.length} of ${entries.length}`);
+    const isAll = shown.length === entries.length;
+    say($("count"), isAll ? `${entries.length} events` : `${shown.length} of ${entries.length}`);
   });
 }
 
@@ -86,11 +87,15 @@ function show(slice, first) {
 
 function row(entry) {
   const isFromClient = entry.direction === "received";
+  const [arrow, way] = isFromClient ? ["→", "from a client"] : ["←", "from the model"];
   const node = h(
     "div",
-    {class: `row ${entry.direction} ${family(entry.type)}`, role: "option", id: `event-${entry.number}`, onclick: () => select(shown.indexOf(entry))},
+    {
+      class: `row ${entry.direction} ${family(entry.type)}`, role: "option", id: `event-${entry.number}`,
+      onclick: () => select(shown.indexOf(entry)),
+    },
     h("span", {class: "at"}, `+${(entry.time - begun).toFixed(3)}`),
-    h("span", {class: "way", "aria-label": isFromClient ? "from a client" : "from the model", role: "img"}, isFromClient ? "→" : "←"),
+    h("span", {class: "way", role: "img", "aria-label": way}, arrow),
     h("span", {class: "type"}, entry.type),
     h("span", {class: "more"}, summary(entry.event)),
   );
@@ -134,6 +139,11 @@ function close() {
   draw();
 }
 
+function leave() {
+  close();
+  rows.focus();
+}
+
 const KEYS = {
   ArrowDown: (at) => at + 1, ArrowUp: (at) => at - 1, Home: () => 0, End: () => shown.length - 1,
   PageDown: (at) => at + Math.floor(rows.clientHeight / ROW), PageUp: (at) => at - Math.floor(rows.clientHeight / ROW),
@@ -151,6 +161,8 @@ rows.addEventListener("scroll", () => {
 });
 new ResizeObserver(draw).observe(rows);
 for (const id of ["search", "direction", "deltas"]) $(id).addEventListener("input", filter);
-$("detail-close").addEventListener("click", () => { close(); rows.focus(); });
-$("detail-copy").addEventListener("click", guarded(() => copy($("detail-text").textContent, $("detail-copy"))));
-for (const id of ["rows", "detail"]) $(id).addEventListener("keydown", (event) => { if (event.key === "Escape") { close(); rows.focus(); } });
+on("detail-close", "click", leave);
+on("detail-copy", "click", () => copy($("detail-text").textContent, $("detail-copy")));
+for (const id of ["rows", "detail"]) {
+  $(id).addEventListener("keydown", (event) => { if (event.key === "Escape") leave(); });
+}

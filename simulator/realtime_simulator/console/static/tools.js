@@ -3,6 +3,8 @@
 import {inject} from "./api.js";
 import {$, guarded, h} from "./dom.js";
 
+const MOST = 100;
+
 let calls = new Map(), session = null;
 
 export function clear(sessionId) {
@@ -21,7 +23,8 @@ export function add(events) {
       open({...item, call_id: item.id, name: `${item.server_label}: ${item.name}`});
       finish(item.id, item.output ?? JSON.stringify(item.error));
     }
-    if (event.type === "conversation.item.done" && item.type === "function_call_output") finish(item.call_id, item.output);
+    const isAnswer = event.type === "conversation.item.done" && item.type === "function_call_output";
+    if (isAnswer) finish(item.call_id, item.output);
   }
 }
 
@@ -36,16 +39,23 @@ function open(item) {
       await inject(session, {type: "response.create"});
     }),
   }, output, h("button", {class: "primary"}, "Answer"));
-  const node = h("li", {}, h("strong", {}, item.name), h("pre", {class: "json", tabindex: "0", "aria-label": `Arguments of ${item.name}`}, pretty(item.arguments)), answer);
+  const node = h("li", {}, h("strong", {}, item.name), json(`Arguments of ${item.name}`, item.arguments), answer);
   calls.set(item.call_id, {node, answer, name: item.name});
   $("tools").prepend(node);
+  if (calls.size > MOST) {
+    const [oldest, {node: last}] = calls.entries().next().value;
+    last.remove();
+    calls.delete(oldest);
+  }
   $("tools-none").hidden = true;
 }
 
 function finish(callId, output) {
   const call = calls.get(callId);
   if (!call?.answer) return;
-  call.answer.replaceWith(h("pre", {class: "json output", tabindex: "0", "aria-label": `Output of ${call.name}`}, pretty(output)));
+  const shown = json(`Output of ${call.name}`, output);
+  shown.classList.add("output");
+  call.answer.replaceWith(shown);
   call.answer = null;
 }
 
@@ -54,10 +64,13 @@ export function end() {
   for (const call of calls.values()) call.answer?.replaceWith(h("p", {class: "quiet"}, "Not answered."));
 }
 
-function pretty(text) {
+/** Show JSON in lines as long as there is room for, or other text as it is. */
+function json(name, text) {
+  let shown = String(text ?? "");
   try {
-    return JSON.stringify(JSON.parse(text), null, 1).replace(/\n\s*/g, " ");
+    shown = JSON.stringify(JSON.parse(shown), null, 1).replace(/\n\s*/g, " ");
   } catch {
-    return String(text ?? "");
+    // What a model sends need not be JSON.
   }
+  return h("pre", {tabindex: "0", role: "group", "aria-label": name}, shown);
 }

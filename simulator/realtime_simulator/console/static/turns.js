@@ -12,38 +12,50 @@ const FIRST = {
   "response.output_text.delta": "text", "response.function_call_arguments.delta": "call",
 };
 
-let turns = [], end = null;
+let turns = [], end = null, count = 0;
 
 export function clear() {
   turns = [];
   end = null;
+  count = 0;
   draw();
 }
 
 export function add(events) {
-  for (const {time, event} of events) {
-    const response = event.response?.id ?? event.response_id;
-    const turn = response && turns.find((one) => one.id === response);
-    if (event.type in ENDS) end = {time, by: ENDS[event.type]};
-    else if (event.type === "response.created") {
-      turns.push({id: response, by: end?.by ?? "response", start: end?.time ?? time, created: time});
-      end = null;
-    } else if (turn && event.type === "response.done") Object.assign(turn, {done: time, status: event.response.status});
-    // What is heard counts, where a call plays it; that can come after the response is done.
-    else if (turn && event.type in FIRST) turn.first ??= {time, what: FIRST[event.type]};
+  // Most events are pieces of an output that has begun, and change nothing here.
+  if (events.map(note).some(Boolean)) draw();
+}
+
+/** Note what an event says of its turn; return whether there is something new. */
+function note({time, event}) {
+  if (event.type in ENDS) {
+    end = {time, by: ENDS[event.type]};
+    return false;
   }
-  turns.splice(0, turns.length - MOST);
-  draw();
+  const response = event.response?.id ?? event.response_id;
+  if (event.type === "response.created") {
+    count += 1;
+    turns.push({id: response, number: count, by: end?.by ?? "response", start: end?.time ?? time, created: time});
+    turns.splice(0, turns.length - MOST);
+    end = null;
+    return true;
+  }
+  const turn = response && turns.findLast((one) => one.id === response);
+  if (turn && event.type === "response.done") Object.assign(turn, {done: time, status: event.response.status});
+  else if (turn && event.type in FIRST && !turn.first) turn.first = {time, what: FIRST[event.type]};
+  else return false;
+  return true;
 }
 
 function draw() {
   $("turns-none").hidden = turns.length > 0;
   $("turns").hidden = turns.length === 0;
-  const longest = Math.max(0.001, ...turns.map((turn) => Math.max(turn.done ?? 0, turn.first?.time ?? 0, turn.created) - turn.start));
-  $("turns").replaceChildren(...turns.map((turn, number) => row(turn, number, longest)).reverse());
+  const last = (turn) => Math.max(turn.done ?? 0, turn.first?.time ?? 0, turn.created);
+  const longest = Math.max(0.001, ...turns.map((turn) => last(turn) - turn.start));
+  $("turns").replaceChildren(...turns.map((turn) => row(turn, longest)).reverse());
 }
 
-function row(turn, number, longest) {
+function row(turn, longest) {
   const until = (time) => seconds(Math.max(0, time - turn.start));
   const parts = [
     `first event ${until(turn.created)}`,
@@ -51,11 +63,19 @@ function row(turn, number, longest) {
     turn.done ? `${turn.status === "completed" ? "done" : turn.status} ${until(turn.done)}` : "going on",
   ];
   const last = Math.max(turn.created, turn.first?.time ?? turn.done ?? turn.created);
-  const bar = h("div", {class: "bar", "aria-hidden": "true"},
-    part("wait", turn.start, turn.created), part("think", turn.created, last), part("speak", last, turn.done ?? last));
-  return h("li", {class: turn.status === "failed" ? "bad" : null},
-    h("span", {class: "turn"}, `Turn ${number + 1}`, h("small", {}, `after ${turn.by}`)), bar,
-    h("span", {class: "times"}, parts.filter(Boolean).join(" · ")));
+  return h(
+    "li",
+    {class: turn.status === "failed" ? "bad" : null},
+    h("span", {class: "turn"}, `Turn ${turn.number}`, h("small", {}, `after ${turn.by}`)),
+    h(
+      "div",
+      {class: "bar", "aria-hidden": "true"},
+      part("wait", turn.start, turn.created),
+      part("think", turn.created, last),
+      part("speak", last, turn.done ?? last),
+    ),
+    h("span", {class: "times"}, parts.filter(Boolean).join(" · ")),
+  );
 
   function part(name, from, to) {
     const node = h("i", {class: name});

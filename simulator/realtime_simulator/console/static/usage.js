@@ -2,6 +2,8 @@
 
 import {$, h} from "./dom.js";
 
+const KINDS = ["text", "audio", "image", "all"];
+
 let sums = {}, responses = 0, heard = 0;
 
 export function clear() {
@@ -11,9 +13,9 @@ export function clear() {
 }
 
 export function add(events) {
-  for (const {direction, event} of events) {
+  const counted = events.filter(({direction, event}) => direction === "sent" && (event.response?.usage ?? event.usage));
+  for (const {event} of counted) {
     const usage = event.response?.usage ?? event.usage;
-    if (direction !== "sent" || !usage) continue;
     if (event.type === "response.done") {
       responses += 1;
       count("in", usage.input_token_details, usage.input_tokens);
@@ -21,21 +23,30 @@ export function add(events) {
       count("out", usage.output_token_details, usage.output_tokens);
     } else if (event.type.endsWith("transcription.completed")) heard += usage.seconds ?? 0;
   }
-  draw();
+  if (counted.length) draw();
 }
 
-function count(column, details = {}, total = 0) {
-  for (const [kind, tokens] of [...["text", "audio", "image"].map((kind) => [kind, details?.[`${kind}_tokens`]]), ["all", total]]) {
-    if (tokens) ((sums[kind] ??= {})[column] = (sums[kind][column] ?? 0) + tokens);
+/** Add to a column: its tokens by kind, and all of them. */
+function count(column, details, total) {
+  for (const kind of KINDS) {
+    const tokens = kind === "all" ? total : details?.[`${kind}_tokens`];
+    sums[kind] ??= {in: 0, cached: 0, out: 0};
+    sums[kind][column] += tokens ?? 0;
   }
 }
 
 function draw() {
-  const kinds = ["text", "audio", "image", "all"].filter((kind) => kind in sums);
+  const kinds = KINDS.filter((kind) => sums[kind]?.in || sums[kind]?.out);
   $("usage").hidden = kinds.length === 0;
   $("usage-none").hidden = kinds.length > 0;
-  $("usage").tBodies[0].replaceChildren(...kinds.map((kind) => h("tr", {class: kind},
-    h("th", {scope: "row"}, kind === "all" ? `all, ${responses} ${responses === 1 ? "response" : "responses"}` : kind),
-    ...["in", "cached", "out"].map((column) => h("td", {}, (sums[kind][column] ?? 0).toLocaleString("en"))))),
-    ...(heard ? [h("tr", {}, h("th", {scope: "row"}, "transcribed"), h("td", {colspan: 3}, `${heard.toFixed(1)} s`))] : []));
+  const all = `all, ${responses} ${responses === 1 ? "response" : "responses"}`;
+  const rows = kinds.map((kind) => h(
+    "tr",
+    {class: kind},
+    h("th", {scope: "row"}, kind === "all" ? all : kind),
+    ["in", "cached", "out"].map((column) => h("td", {}, sums[kind][column].toLocaleString("en"))),
+  ));
+  const spoken = h("td", {colspan: 3}, `${heard.toFixed(1)} s`);
+  if (heard) rows.push(h("tr", {}, h("th", {scope: "row"}, "transcribed"), spoken));
+  $("usage").tBodies[0].replaceChildren(...rows);
 }
