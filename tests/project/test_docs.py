@@ -77,7 +77,8 @@ def programs() -> Iterator[Any]:
     """The blocks of Python; those that speak, or start another process, last long."""
     for block in BLOCKS:
         if block.language == "python":
-            slow = block.is_test or block.is_for_peer or ".dial(" in block.code
+            played = ".dial(" in block.code or "output_audio_buffer.stopped" in block.code
+            slow = block.is_test or block.is_for_peer or played
             yield pytest.param(block, id=str(block), marks=[pytest.mark.slow] if slow else [])
 
 
