@@ -23,7 +23,7 @@ test: .venv/.installed       ## the tests, but for the slow ones
 	@$(call pytest,$(BIN)) -m "not slow"
 
 # A browser, node and PostgreSQL come from the system; without one its tests are left out, and that is said last.
-test-all: .venv/.installed peers test-lowest test-lowest-newest    ## all tests: also a browser's call, peers, empty environments, pyright
+test-all: .venv/.installed peers test-lowest test-lowest-newest    ## all tests: also calls and the console in a browser, peers, empty environments, pyright
 	@without=""; \
 	command -v $(BROWSERS) >/dev/null || without="$$without and not browser"; \
 	ls $(POSTGRES) >/dev/null 2>&1 || command -v postgres >/dev/null || without="$$without and not postgres"; \
@@ -34,7 +34,7 @@ test-all: .venv/.installed peers test-lowest test-lowest-newest    ## all tests:
 	case "$$without" in *postgres*) \
 	  echo "LEFT OUT: fleets on PostgreSQL, for it is not installed. On Debian: apt-get install postgresql";; esac; \
 	case "$$without" in *browser*) \
-	  echo "LEFT OUT: the call from a browser, for there is none on PATH. On Debian: apt-get install chromium";; esac; \
+	  echo "LEFT OUT: what needs a browser, for there is none on PATH. On Debian: apt-get install chromium";; esac; \
 	case "$$without" in *node*) \
 	  echo "LEFT OUT: pyright and clients for node, for npm is not on PATH. On Debian: apt-get install npm";; esac
 

@@ -13,9 +13,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 STATIC: Path = Path(__file__).parent / "static"
 _PREFIX = "/console/"
 _TYPES = {
-    ".html": "text/html; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
+    ".html": "text/html",
+    ".css": "text/css",
+    ".js": "text/javascript",
     ".svg": "image/svg+xml",
 }
 # Nothing from elsewhere, nothing inline, nothing that makes markup of text (Trusted Types), in no frame.
