@@ -1,4 +1,4 @@
-"""What all benchmarks share: contenders that alternate, medians, targets."""
+"""What all benchmarks share: contenders that alternate, medians, spread, targets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,18 @@ from typing import Any, Self, TypeVar
 
 import attrs
 
-__all__ = ["PEERS", "ROOT", "Target", "Worker", "environment", "take_turns", "time_text"]
+__all__ = [
+    "PEERS",
+    "ROOT",
+    "WORKERS",
+    "Target",
+    "Worker",
+    "environment",
+    "medians",
+    "ratio_target",
+    "take_turns",
+    "time_text",
+]
 
 ROOT = Path(__file__).parents[1]
 PEERS = ROOT / "build" / "peers" / "bin" / "python"
@@ -33,6 +44,7 @@ class Target:
         limit: What must be reached.
         at_least: Whether `limit` is the least or the most that is allowed.
         unit: Its unit.
+        spread: The first and third quartile of what was measured; None where there is one value alone.
     """
 
     what: str
@@ -40,6 +52,7 @@ class Target:
     limit: float
     at_least: bool
     unit: str = "×"
+    spread: tuple[float, float] | None = None
 
     @property
     def met(self) -> bool:
@@ -48,7 +61,10 @@ class Target:
 
     def __str__(self) -> str:
         bound = "at least" if self.at_least else "at most"
-        return f"{self.what}: {self.measured:.2f} {self.unit} ({bound} {self.limit:g} {self.unit})"
+        spread = (
+            "" if self.spread is None else f", half of the rounds {self.spread[0]:.2f}–{self.spread[1]:.2f}"
+        )
+        return f"{self.what}: {self.measured:.2f} {self.unit}{spread} ({bound} {self.limit:g} {self.unit})"
 
 
 class Worker:
@@ -126,6 +142,23 @@ def take_turns(contenders: Mapping[str, Callable[[], T]], rounds: int) -> dict[s
 def medians(results: Mapping[str, list[float]]) -> dict[str, float]:
     """Return each contender's median."""
     return {name: statistics.median(values) for name, values in results.items()}
+
+
+def ratio_target(
+    what: str, over: list[float], under: list[float], limit: float, *, at_least: bool = False
+) -> Target:
+    """Return the target for a ratio: the median of the rounds' own ratios, for a round shares its weather.
+
+    Args:
+        what: In words.
+        over: One contender's values, one a round.
+        under: The other's.
+        limit: What must be reached.
+        at_least: Whether `limit` is the least or the most that is allowed.
+    """
+    ratios = [one / other for one, other in zip(over, under, strict=True)]
+    low, middle, high = statistics.quantiles(ratios, n=4, method="inclusive")
+    return Target(what, middle, limit, at_least, spread=(low, high))
 
 
 def time_text(seconds: float) -> str:

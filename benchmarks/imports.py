@@ -1,22 +1,25 @@
-"""Import time, a client made, beside the time of the first call, when what was put off is loaded."""
+"""Import time with a client made, and what was put off: the first call, the first event of a connection."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
+from . import websocket
 from .create import OFFER, SESSION, server
-from .harness import PEERS, Target, environment, medians, take_turns, time_text
+from .harness import PEERS, Target, environment, medians, ratio_target, take_turns, time_text
 
 __all__ = ["run"]
 
 ROUNDS = 15
-MOST = 1.5
+MOST = 0.4
+MOST_CONNECTING = 0.5
 # What is imported, how a client is made, how a call; `base_url`, `offer` and `session` are there.
 OURS = (
     "import realtime_ext",
@@ -34,6 +37,18 @@ OFFICIAL = (
     "client = openai.OpenAI(api_key='sk-benchmark', base_url=base_url)",
     "client.realtime.calls.create(sdp=offer, session=session)",
 )
+
+
+CONNECTING = {
+    "ours": (
+        "from realtime_ext import RealtimeClient",
+        "with RealtimeClient('sk-benchmark', base_url=base_url).connect(model='gpt-realtime') as connection:",
+    ),
+    "official": (
+        "from openai import OpenAI",
+        "with OpenAI(api_key='sk-benchmark', base_url=base_url).realtime.connect(model='m') as connection:",
+    ),
+}
 
 
 def measure(python: Path, steps: tuple[str, str, str], base_url: str) -> tuple[float, float]:
@@ -95,5 +110,39 @@ def run(console: Console) -> list[Target]:
         )
     console.print()
     console.print(table)
-    ratio = loaded["import realtime_ext, client made"] / bare
-    return [Target("import realtime_ext with a client / import httpx, attrs", ratio, MOST, False)]
+    return [
+        ratio_target(
+            "import realtime_ext with a client / import httpx, attrs",
+            [first for first, _ in results["import realtime_ext, client made"]],
+            [first for first, _ in results["import httpx, attrs"]],
+            MOST,
+        ),
+        connecting(console),
+    ]
+
+
+def connecting(console: Console) -> Target:
+    """Measure whole processes that connect and read the first event."""
+
+    def whole(python: Path, lines: tuple[str, str], port: int) -> float:
+        load, connect = lines
+        code = (
+            f"base_url = 'http://127.0.0.1:{port}/v1'\n{load}\n{connect}\n    assert connection.recv().type\n"
+        )
+        start = time.perf_counter()
+        subprocess.run([python, "-c", code], check=True, env=environment())
+        return time.perf_counter() - start
+
+    pythons = {"ours": Path(sys.executable), "official": PEERS}
+    with websocket.server() as port:
+        results = take_turns(
+            {
+                name: lambda name=name, lines=lines: whole(pythons[name], lines, port)
+                for name, lines in CONNECTING.items()
+            },
+            ROUNDS,
+        )
+    for name, seconds in medians(results).items():
+        console.print(f"a process that connects and reads one event, {name}: {time_text(seconds)}")
+    what = "from nothing to the first event, ours / official"
+    return ratio_target(what, results["ours"], results["official"], MOST_CONNECTING)

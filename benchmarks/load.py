@@ -19,10 +19,10 @@ __all__ = ["run"]
 
 SESSIONS = 200
 STREAMED_SECONDS = 3
-CALLS = (15, 30, 45, 60, 75)
+CALLS = (15, 20, 25, 30, 35, 40, 45)
 SEQUENCE = (400, 600)  # sessions before the first look at the memory, and from it to the second
 FLAT = 1.03  # which the memory may grow to from one look to the next: the noise of the allocator
-FEWEST_CALLS = 20
+FEWEST_CALLS = 40
 TIMEOUT = 120.0
 
 MIB = 2**20

@@ -1,5 +1,4 @@
-"""Session descriptions: 1 MB of any shape is read and checked within a second, and time grows with the size
-alone.
+"""Session descriptions: a megabyte of any shape within half a second, and time grows with the size alone.
 
 For texts that were made to be slow, the time of a quarter and of a whole megabyte; for real offers also the
 time that aiortc's own reader takes.
@@ -24,7 +23,7 @@ from .harness import Target, time_text
 __all__ = ["run"]
 
 MEGABYTE = 1_000_000
-LIMIT = 1.0
+LIMIT = 0.5
 """Seconds for a megabyte."""
 
 HEAD = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n"
@@ -83,9 +82,9 @@ def seconds(work: Callable[[str], object], text: str, rounds: int) -> float:
     best = float("inf")
     for _ in range(rounds):
         gc.collect()
-        start = time.perf_counter()
+        start = time.process_time()
         work(text)
-        best = min(best, time.perf_counter() - start)
+        best = min(best, time.process_time() - start)
     return best
 
 
@@ -106,7 +105,7 @@ def _made_to_be_slow(console: Console) -> Target:
             row.append(f"{time_text(quarter)} → {time_text(whole)}")
         table.add_row(*row)
     console.print(table)
-    return Target("the slowest megabyte, of the second that it may take", slowest / LIMIT, 1.0, False)
+    return Target("the slowest megabyte, of the half second that it may take", slowest / LIMIT, 1.0, False)
 
 
 def _from_real_peers(console: Console) -> Target:

@@ -10,14 +10,15 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from .harness import PEERS, WORKERS, Target, Worker, medians, take_turns, time_text
+from .harness import PEERS, WORKERS, Target, Worker, medians, ratio_target, take_turns, time_text
 
-__all__ = ["run", "server"]
+__all__ = ["opening", "run", "server"]
 
 CONTENDERS = {
     "ours": ("websocket_ours.py", None),
@@ -31,12 +32,27 @@ CHARACTERS = 4096  # of base64 in each
 CHUNKS = 1000
 CHUNK_BYTES = 960  # 20 ms of PCM16 at 24 kHz
 ROUND_TRIPS = 300
-ROUNDS = 7
+ROUNDS = 15
 CONNECTIONS = 200
 OPENINGS = 3
+IDLE = 1000
+IDLE_SECONDS = 25  # every connection pings once
 WARM_UP = 5  # connections that are opened first, so that what is loaded once is loaded
 
 KIB = 2**10
+# What is measured, beside whom, in which task, and what is to be reached.
+LIMITS = {
+    "sync": (
+        ("audio deltas in, a second", "official", "receive", 4.0),
+        ("20 ms of audio out, a second", "official", "send", 4.0),
+        ("round trip", "official", "round_trip", 0.7),
+    ),
+    "asyncio": (
+        ("audio deltas in, a second", "bare", "receive", 0.88),
+        ("20 ms of audio out, a second", "bare", "send", 0.92),
+        ("round trip", "bare", "round_trip", 1.25),
+    ),
+}
 
 
 @contextmanager
@@ -57,12 +73,14 @@ def run(console: Console) -> list[Target]:
             targets += rates(console, port, flavour)
         for flavour in FLAVOURS:
             targets += openings(console, port, flavour)
+        targets += idle(console, port)
     return targets
 
 
 def rates(console: Console, port: int, flavour: str) -> list[Target]:
     """Measure events a second in and out, and round trips."""
     times: dict[str, dict[str, float]] = {}
+    rounds: dict[str, dict[str, list[float]]] = {}
     tasks: dict[str, tuple[dict[str, Any], int]] = {
         "receive": ({"repeat": 1}, DELTAS),
         "send": ({"chunks": CHUNKS, "size": CHUNK_BYTES, "repeat": 1}, CHUNKS),
@@ -74,15 +92,11 @@ def rates(console: Console, port: int, flavour: str) -> list[Target]:
         }
         for task, (fields, count) in tasks.items():
             order = {"task": task, "flavour": flavour, "port": port, **fields}
-            found = medians(
-                take_turns(
-                    {
-                        name: lambda worker=worker, order=order: worker(order)
-                        for name, worker in workers.items()
-                    },
-                    ROUNDS,
-                )
+            rounds[task] = take_turns(
+                {name: lambda worker=worker, order=order: worker(order) for name, worker in workers.items()},
+                ROUNDS,
             )
+            found = medians(rounds[task])
             times[task] = {name: seconds / count for name, seconds in found.items()}
     table = Table(title=f"one connection, {flavour} (median)", title_justify="left", title_style="bold")
     for column in ("", "ours", "bare", "official", "ours / bare", "ours / official"):
@@ -103,38 +117,26 @@ def rates(console: Console, port: int, flavour: str) -> list[Target]:
     )
     console.print()
     console.print(table)
-    receive, send = times["receive"], times["send"]
-    least = 4 if flavour == "sync" else 3
-    return [
-        Target(f"deltas in a second, ours / bare ({flavour})", receive["bare"] / receive["ours"], 0.7, True),
-        Target(
-            f"deltas in a second, ours / official ({flavour})",
-            receive["official"] / receive["ours"],
-            least,
-            True,
-        ),
-        Target(
-            f"chunks out a second, ours / official ({flavour})", send["official"] / send["ours"], least, True
-        ),
-    ]
+    targets = []
+    for what, peer, task, limit in LIMITS[flavour]:
+        over, under = rounds[task][peer], rounds[task]["ours"]
+        if task == "round_trip":
+            targets.append(ratio_target(f"{what}, ours / {peer} ({flavour})", under, over, limit))
+        else:
+            targets.append(
+                ratio_target(f"{what}, ours / {peer} ({flavour})", over, under, limit, at_least=True)
+            )
+    return targets
 
 
 def openings(console: Console, port: int, flavour: str) -> list[Target]:
     """Measure what many connections in one process take, each time in a new one."""
 
-    def opening(script: str, python: Any) -> tuple[float, float]:
-        def order(connections: int) -> Mapping[str, Any]:
-            return {"task": "open", "flavour": flavour, "port": port, "connections": connections, "repeat": 1}
-
-        with Worker(script, python) as worker:
-            memory = {"task": "memory", "repeat": 1}
-            worker(order(WARM_UP))
-            before = worker(memory)
-            seconds = worker(order(CONNECTIONS))
-            return seconds / CONNECTIONS, (worker(memory) - before) / CONNECTIONS
-
     found = take_turns(
-        {name: lambda contender=contender: opening(*contender) for name, contender in CONTENDERS.items()},
+        {
+            name: lambda contender=contender: opening(*contender, port, flavour, CONNECTIONS)
+            for name, contender in CONTENDERS.items()
+        },
         OPENINGS,
     )
     seconds = {name: statistics.median(value for value, _ in values) for name, values in found.items()}
@@ -156,5 +158,70 @@ def openings(console: Console, port: int, flavour: str) -> list[Target]:
         )
     console.print()
     console.print(table)
-    ratio = memory["ours"] / memory["bare"]
-    return [Target(f"memory of a connection, ours / bare ({flavour})", ratio, 1.3, False)]
+    ours, bare = found["ours"], found["bare"]
+    return [
+        ratio_target(
+            f"memory of a connection, {CONNECTIONS} of them, ours / bare ({flavour})",
+            [value for _, value in ours],
+            [value for _, value in bare],
+            1.25,
+        ),
+        ratio_target(
+            f"set-up of a connection, {CONNECTIONS} of them, ours / bare ({flavour})",
+            [value for value, _ in ours],
+            [value for value, _ in bare],
+            1.4,
+        ),
+    ]
+
+
+def opening(
+    script: str, python: Path | None, port: int, flavour: str, connections: int
+) -> tuple[float, float]:
+    """Open connections in a new process.
+
+    Returns:
+        Seconds and bytes of memory for each.
+    """
+
+    def order(count: int) -> Mapping[str, Any]:
+        return {"task": "open", "flavour": flavour, "port": port, "connections": count, "repeat": 1}
+
+    with Worker(script, python) as worker:
+        memory = {"task": "memory", "repeat": 1}
+        worker(order(WARM_UP))
+        before = worker(memory)
+        seconds = worker(order(connections))
+        return seconds / connections, (worker(memory) - before) / connections
+
+
+def idle(console: Console, port: int) -> list[Target]:
+    """Measure what many connections take, in one process, and what they use while nothing comes."""
+    results: dict[str, list[tuple[float, float, float]]] = {name: [] for name in CONTENDERS}
+    for _ in range(OPENINGS):
+        for name, (script, python) in CONTENDERS.items():
+            with Worker(script, python) as worker:
+                order = {"task": "open", "flavour": "asyncio", "port": port, "repeat": 1}
+                memory = {"task": "memory", "repeat": 1}
+                worker({**order, "connections": WARM_UP})
+                before = worker(memory)
+                seconds = worker({**order, "connections": IDLE})
+                held = worker(memory) - before
+                used = worker({"task": "idle", "seconds": IDLE_SECONDS, "repeat": 1}) / 1e9
+                results[name].append((seconds / IDLE, held / IDLE, used / IDLE_SECONDS))
+    table = Table(
+        title=f"{IDLE} idle connections, asyncio (median)", title_justify="left", title_style="bold"
+    )
+    for column in ("by", "set-up of each", "memory of each", "processor, of a core"):
+        table.add_column(column, justify="left" if column == "by" else "right")
+    for name, values in results.items():
+        seconds, held, used = (statistics.median(column) for column in zip(*values, strict=True))
+        table.add_row(name, time_text(seconds), f"{held / KIB:.1f} KiB", f"{used:.2%}")
+    console.print()
+    console.print(table)
+    ours, bare = (list(zip(*results[name], strict=True)) for name in ("ours", "bare"))
+    limits = (("set-up", 1.4), ("memory", 1.25), ("processor", 1.2))
+    return [
+        ratio_target(f"{what} of {IDLE} idle connections, ours / bare", list(over), list(under), limit)
+        for (what, limit), over, under in zip(limits, ours, bare, strict=True)
+    ]

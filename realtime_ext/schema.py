@@ -12,17 +12,18 @@ Source: JSON Schema 2020-12, https://json-schema.org/draft/2020-12/json-schema-v
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping
-from fractions import Fraction
 from functools import cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
 from .secrets import MASK, mask
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 __all__ = [
     "ABSENT",
@@ -624,6 +625,8 @@ def _unknown(
         return refusal(kind, path, item, None, reason, secret=secret, name=name, known=known)
     if form.additional is None:
         return Fault("undescribed", path, item, None, "", name, known)
+    import difflib
+
     near = difflib.get_close_matches(name, known, 1)
     hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}" if known else ""
     return refusal("unknown", path, item, None, "not known here", secret=secret, hint=hint, name=name)
@@ -704,6 +707,8 @@ def _identity(value: Any) -> Any:
 
 
 def _fraction(number: float) -> Fraction:
+    from fractions import Fraction  # late, as difflib: they are rarely needed, and each takes milliseconds
+
     return Fraction(repr(number))  # as it is written: 0.3 is a multiple of 0.1
 
 

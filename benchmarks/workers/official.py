@@ -1,5 +1,7 @@
 """The official package's side of the benchmarks; runs in build/peers."""
 
+import asyncio
+
 import openai
 from openai.resources.realtime.realtime import RealtimeConnection
 from serve import serve
@@ -22,4 +24,15 @@ def create(base_url, offer, session):
     return work
 
 
-serve({"decode": decode, "create": create})
+def acreate(base_url, offer, session):
+    """Make one call with asyncio."""
+    client, loop = openai.AsyncOpenAI(api_key="sk-benchmark", base_url=base_url), asyncio.new_event_loop()
+
+    async def work():
+        response = await client.realtime.calls.create(sdp=offer, session=session)
+        return response.response.headers["location"].rsplit("/")[-1], response.text
+
+    return lambda: loop.run_until_complete(work())
+
+
+serve({"decode": decode, "create": create, "acreate": acreate})

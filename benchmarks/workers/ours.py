@@ -1,13 +1,27 @@
 """This project's side of the benchmarks."""
 
-from serve import serve
+import asyncio
 
-from realtime_ext import RealtimeClient, events
+from serve import held, serve
+
+from realtime_ext import AsyncRealtimeClient, RealtimeClient, events
+from realtime_ext.connection.state import ConnectionState, Role
 
 
 def decode(event):
     """Read one event."""
     return lambda: events.parse_event(event)
+
+
+def memory(event, count):
+    """Keep many events."""
+    return held(events.parse_event, event, count)
+
+
+def append(size):
+    """Write audio as text for the wire, without sending it."""
+    state, sound = ConnectionState(Role(model="m"), id_prefix="benchmark"), bytes(size)
+    return lambda: next(state.audio(sound))
 
 
 def create(base_url, offer, session):
@@ -16,4 +30,10 @@ def create(base_url, offer, session):
     return lambda: client.calls.create(offer, session)
 
 
-serve({"decode": decode, "create": create})
+def acreate(base_url, offer, session):
+    """Make one call with asyncio."""
+    client, loop = AsyncRealtimeClient("sk-benchmark", base_url=base_url), asyncio.new_event_loop()
+    return lambda: loop.run_until_complete(client.calls.create(offer, session))
+
+
+serve({"decode": decode, "memory": memory, "append": append, "create": create, "acreate": acreate})

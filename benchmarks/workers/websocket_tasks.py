@@ -6,6 +6,7 @@ It must run with nothing but the standard library.
 import asyncio
 import gc
 import os
+import time
 
 LOOP = asyncio.new_event_loop()
 PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -18,6 +19,17 @@ def memory():
         gc.collect()
         with open("/proc/self/statm") as file:
             return int(file.read().split()[1]) * PAGE
+
+    return work
+
+
+def idle(seconds):
+    """Let the loop run for some seconds, and return the nanoseconds of processor time that it used."""
+
+    def work():
+        before = time.process_time_ns()
+        LOOP.run_until_complete(asyncio.sleep(seconds))
+        return time.process_time_ns() - before
 
     return work
 
@@ -40,4 +52,8 @@ def tasks(sync, asynchronous):
 
         return prepare
 
-    return {"memory": memory, **{name: task(name) for name in ("receive", "send", "round_trip", "open")}}
+    return {
+        "memory": memory,
+        "idle": idle,
+        **{name: task(name) for name in ("receive", "send", "round_trip", "open")},
+    }

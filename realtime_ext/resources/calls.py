@@ -19,7 +19,6 @@ from ..http.sending import AsyncHttp, Http, asend, send
 from ..http.settings import RequestOptions
 from ..schema import bounds
 from ..secrets import Secret, hidden, mask
-from ..sip import check_target_uri
 
 if TYPE_CHECKING:
     import httpx
@@ -433,6 +432,8 @@ def build_refer(call_id: CallLike, target_uri: str) -> Operation[None]:
     Source: https://platform.openai.com/docs/api-reference/realtime/refer-call; RFC 3515
     """
     from realtime_api.api.realtime import refer_realtime_call
+
+    from ..sip import check_target_uri  # late: clients that refer no calls start without it
 
     checked_id, body = check_call_id(call_id), {"target_uri": check_target_uri(target_uri)}
     return Operation(
