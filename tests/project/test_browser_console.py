@@ -421,6 +421,9 @@ def test_a_simulator_that_is_gone_is_said_and_found_again(page: Page) -> None:
         expect(rows(page, "session.created")).to_have_count(1)
         port = int(first.base_url.split(":")[2].split("/")[0])
     expect(page.locator("#status")).to_contain_text("The simulator is gone")
+    page.get_by_label("a test tone").check()
+    button(page, "Start a call").click()
+    expect(page.get_by_role("alert")).to_contain_text("The simulator does not answer.")
     with Simulator(pacing="none", api_key="sk-same", port=port) as second:
         expect(page.locator("#status")).to_have_text("Connected")
         expect(page.get_by_text("No session yet.")).to_be_visible()

@@ -23,7 +23,10 @@ export const keepKey = (key) => sessionStorage.setItem(KEPT, key);
 
 async function request(path, options = {}) {
   const headers = {authorization: `Bearer ${sessionStorage.getItem(KEPT) ?? ""}`, ...options.headers};
-  const response = await fetch(path, {...options, headers, cache: "no-store"});
+  const response = await fetch(path, {...options, headers, cache: "no-store"}).catch((error) => {
+    if (error.name === "AbortError") throw error;
+    throw new Error("The simulator does not answer.", {cause: error});
+  });
   if (response.ok) return response;
   const body = await response.json().catch(() => null);
   throw new Refused(response.status, body?.error?.message ?? `The simulator answered ${response.status}.`);

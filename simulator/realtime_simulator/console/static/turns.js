@@ -56,12 +56,13 @@ function draw() {
 }
 
 function row(turn, longest) {
-  const until = (time) => seconds(Math.max(0, time - turn.start));
-  const parts = [
-    `first event ${until(turn.created)}`,
-    turn.first && `first ${turn.first.what} ${until(turn.first.time)}`,
-    turn.done ? `${turn.status === "completed" ? "done" : turn.status} ${until(turn.done)}` : "going on",
-  ];
+  // On a call, what is still playing of an earlier turn can put the first sound behind the end of the response.
+  const marks = [["first event", turn.created]];
+  if (turn.first) marks.push([`first ${turn.first.what}`, turn.first.time]);
+  if (turn.done) marks.push([turn.status === "completed" ? "done" : turn.status, turn.done]);
+  marks.sort((one, other) => one[1] - other[1]);
+  const parts = marks.map(([what, time]) => `${what} ${seconds(Math.max(0, time - turn.start))}`);
+  if (!turn.done) parts.push("going on");
   const last = Math.max(turn.created, turn.first?.time ?? turn.done ?? turn.created);
   return h(
     "li",
@@ -74,7 +75,7 @@ function row(turn, longest) {
       part("think", turn.created, last),
       part("speak", last, turn.done ?? last),
     ),
-    h("span", {class: "times"}, parts.filter(Boolean).join(" · ")),
+    h("span", {class: "times"}, parts.join(" · ")),
   );
 
   function part(name, from, to) {
