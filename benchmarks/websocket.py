@@ -36,6 +36,7 @@ ROUNDS = 15
 CONNECTIONS = 200
 OPENINGS = 3
 IDLE = 1000
+IDLE_ROUNDS = 2
 IDLE_SECONDS = 25  # every connection pings once
 WARM_UP = 5  # connections that are opened first, so that what is loaded once is loaded
 
@@ -197,9 +198,10 @@ def opening(
 
 def idle(console: Console, port: int) -> list[Target]:
     """Measure what many connections take, in one process, and what they use while nothing comes."""
-    results: dict[str, list[tuple[float, float, float]]] = {name: [] for name in CONTENDERS}
-    for _ in range(OPENINGS):
-        for name, (script, python) in CONTENDERS.items():
+    contenders = {name: CONTENDERS[name] for name in ("ours", "bare")}
+    results: dict[str, list[tuple[float, float, float]]] = {name: [] for name in contenders}
+    for _ in range(IDLE_ROUNDS):
+        for name, (script, python) in contenders.items():
             with Worker(script, python) as worker:
                 order = {"task": "open", "flavour": "asyncio", "port": port, "repeat": 1}
                 memory = {"task": "memory", "repeat": 1}

@@ -9,7 +9,7 @@ from websocket_tasks import LOOP, tasks
 from websockets.asyncio.client import connect as aconnect
 from websockets.sync.client import connect
 
-OPTIONS = {"compression": None, "max_size": None, "proxy": None}
+OPTIONS = {"compression": None, "max_size": None}  # proxies are looked up, as the others do
 HEADERS = {"Authorization": "Bearer sk-benchmark"}
 
 

@@ -348,7 +348,7 @@ async def open_link(
     seconds = seconds_of(settings.timeout if options.timeout is None else options.timeout)
     handshake = Handshake(
         uri,
-        proxy=_proxy_of(uri, link_options.proxy, client),
+        proxy=functools.partial(_proxy_of, uri, link_options.proxy, client),
         is_sideband=plan.role.is_sideband,
         waits_for_call=is_first,
         max_retries=settings.max_retries if is_first else 0,

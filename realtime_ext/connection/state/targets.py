@@ -204,7 +204,7 @@ class Handshake:
 
     Args:
         uri: Where it goes; only its host is ever shown.
-        proxy: The proxy's host and port, where there is one, without its password.
+        proxy: Returns the proxy's host and port, where there is one, without its password; for messages.
         is_sideband: Whether a 404 may mean that a call is not ready yet.
         waits_for_call: Whether to wait for that.
         max_retries: Repeats where nothing was done: no connection, 429, 503.
@@ -216,7 +216,7 @@ class Handshake:
         self,
         uri: str,
         *,
-        proxy: str | None = None,
+        proxy: Callable[[], str | None] = lambda: None,
         is_sideband: bool,
         waits_for_call: bool,
         max_retries: int,
@@ -264,8 +264,8 @@ class Handshake:
         pause = self._decide(Failure(Outcome.NOT_CONNECTED), text)
         if pause is not None:
             return pause
-        if self._proxy is not None and _is_of_proxy(fault):
-            return APIConnectionError(f"proxy: no connection through the proxy {self._proxy}: {text}")
+        if _is_of_proxy(fault) and (proxy := self._proxy()) is not None:
+            return APIConnectionError(f"proxy: no connection through the proxy {proxy}: {text}")
         return APIConnectionError(f"connect: no connection to {self._host}{self._through}: {text}")
 
     def timed_out(self, seconds: float | None) -> APITimeoutError:
@@ -274,7 +274,8 @@ class Handshake:
 
     @property
     def _through(self) -> str:
-        return "" if self._proxy is None else f" through the proxy {self._proxy}"
+        proxy = self._proxy()
+        return "" if proxy is None else f" through the proxy {proxy}"
 
     def _decide(self, failure: Failure, text: str) -> float | None:
         pause = decide(

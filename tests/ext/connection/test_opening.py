@@ -26,7 +26,7 @@ from realtime_ext import (
     TranscriptionSessionBuilder,
     TranslationSessionBuilder,
 )
-from realtime_ext.connection import opening
+from realtime_ext.connection import link, opening
 from tests.ext.connection.driver import connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer, session
 from tests.support.runner import Flavour
@@ -390,3 +390,18 @@ def test_whoever_forgets_with_is_told(client: Any) -> None:
 def test_a_session_first_and_beside_is_refused() -> None:
     with pytest.raises(ValueError, match="leave out session="):
         RealtimeClient(api_key="sk-x").connect(SessionBuilder(), session=SessionBuilder())
+
+
+def test_the_proxy_is_looked_up_for_a_message_only_where_opening_fails(
+    flavour: Flavour, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Looking goes through the whole environment, which takes longer than the handshake."""
+    looked: list[object] = []
+    monkeypatch.setattr(link, "_proxy_of", lambda *args: looked.append(args))
+    with ScriptedServer(Model()) as server:
+        with connect(flavour, server):
+            assert not looked
+        nowhere = {"max_retries": 0, "websocket_base_url": "ws://127.0.0.1:9"}
+        with pytest.raises(APIConnectionError):
+            connect(flavour, server, client=nowhere).__enter__()
+    assert len(looked) == 1
