@@ -222,7 +222,7 @@ class APIStatusError(RealtimeError):
 
     def __str__(self) -> str:
         details = {"code": self.code, "param": self.param, "request": self.request_id}
-        known = [f"{name} {value}" for name, value in details.items() if value is not None]
+        known = [f"{name} {value}" for name, value in details.items() if value]
         return f"{self.message} ({', '.join([f'status {self.status_code}', *known])})"
 
 

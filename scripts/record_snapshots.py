@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-import vcr  # type: ignore[import-untyped]
+import vcr
 from realtime_simulator import Simulator
 
 from realtime_ext import (

@@ -12,6 +12,7 @@ from .check_commands import offers, sessions
 from .doctor import doctor
 from .fleet import fleet
 from .listen import listen
+from .options import Json
 from .tail import tail
 from .talk import talk
 from .transcription import transcribe
@@ -50,11 +51,12 @@ def demo(
     ] = False,
     out: Annotated[Path, typer.Option(help="Folder for the recording and the picture.")] = Path("build/demo"),
     model: Annotated[str, typer.Option(help="The model to talk to.")] = "gpt-realtime",
+    as_json: Json = False,
 ) -> None:
     """Make a WebRTC call, talk, listen, hang up: every step is shown, the reply kept as WAV and picture."""
     from .demo.run import run
 
-    raise typer.Exit(run(live=live, out=out, model=model))
+    raise typer.Exit(run(live=live, out=out, model=model, as_json=as_json))
 
 
 @app.command(

@@ -16,6 +16,7 @@ FAILED, WRONG_USE, NO_ANSWER, NO_KEY, INTERRUPTED = 1, 2, 3, 4, 130
 _EXTRAS = {
     **dict.fromkeys(("matplotlib", "numpy", "rich", "typer"), "cli"),
     **dict.fromkeys(("procrastinate", "psycopg"), "fleet"),
+    "starlette": "web",
     "aiortc": "webrtc",
     "realtime_simulator": "simulator",
     "sounddevice": "devices",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import time
@@ -91,7 +90,7 @@ def send(
     """
     from .. import webhooks
 
-    content = _incoming(call_id, caller, called) if body is None else read_bytes(body)
+    content = _made_up(call_id, caller, called) if body is None else read_bytes(body)
     headers = webhooks.sign(content, secret_of(secret), webhook_id=webhook_id)
     with working(f"Sending to {url}"):
         status, milliseconds = post(url, content, headers)
@@ -170,20 +169,10 @@ def _header(line: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
-def _incoming(call_id: str | None, caller: str, called: str) -> bytes:
+def _made_up(call_id: str | None, caller: str, called: str) -> bytes:
+    from ..testing.webhook_samples import incoming_call
+
     number = secrets.token_hex(12)
-    event = {
-        "object": "event",
-        "id": f"evt_{number}",
-        "type": "realtime.call.incoming",
-        "created_at": int(time.time()),
-        "data": {
-            "call_id": call_id or f"rtc_{number}",
-            "sip_headers": [
-                {"name": "From", "value": caller},
-                {"name": "To", "value": called},
-                {"name": "Call-ID", "value": f"{number}@example.com"},
-            ],
-        },
-    }
-    return json.dumps(event).encode()
+    return incoming_call(
+        call_id or f"rtc_{number}", caller, called, number=number, created_at=int(time.time())
+    )

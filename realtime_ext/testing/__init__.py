@@ -10,10 +10,10 @@ Where realtime_ext is installed, pytest has these fixtures:
         call = realtime_client.calls.create(sample_offer(), {"type": "realtime", "model": "gpt-realtime"})
         assert realtime_simulator.calls[0].id == call.id
 
-`sample_offer()` is an SDP offer. `vcr_settings()` and `match_parts` are for recording HTTP with vcrpy;
-`record_session()` and `replay_session()`, which are realtime-simulator's, record WebSockets.
-`loopback_only()` is `no_network` outside of pytest. pytest loads this module in every run, so all of it is
-imported on first use.
+`sample_offer()` is an SDP offer, `sample_webhook()` a signed webhook. `vcr_settings()` and `match_parts` are
+for recording HTTP with vcrpy; `record_session()` and `replay_session()`, which are realtime-simulator's,
+record WebSockets. `loopback_only()` is `no_network` outside of pytest. pytest loads this module in every run,
+so all of it is imported on first use.
 """
 
 from __future__ import annotations
@@ -41,9 +41,11 @@ if TYPE_CHECKING:
     from .cassettes import match_parts, vcr_settings
     from .network import NetworkRefusedError, loopback_only
     from .offers import sample_offer
+    from .webhook_samples import SampleWebhook, sample_webhook
 
 __all__ = [
     "NetworkRefusedError",
+    "SampleWebhook",
     "async_realtime_client",
     "loopback_only",
     "match_parts",
@@ -54,11 +56,13 @@ __all__ = [
     "record_session",
     "replay_session",
     "sample_offer",
+    "sample_webhook",
     "vcr_settings",
 ]
 
 _HOMES = {
     "NetworkRefusedError": "realtime_ext.testing.network",
+    "SampleWebhook": "realtime_ext.testing.webhook_samples",
     "loopback_only": "realtime_ext.testing.network",
     "match_parts": "realtime_ext.testing.cassettes",
     "realtime_simulator": "realtime_simulator.pytest_plugin",
@@ -66,6 +70,7 @@ _HOMES = {
     "record_session": "realtime_simulator",
     "replay_session": "realtime_simulator",
     "sample_offer": "realtime_ext.testing.offers",
+    "sample_webhook": "realtime_ext.testing.webhook_samples",
     "vcr_settings": "realtime_ext.testing.cassettes",
 }
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import wave
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from realtime_simulator import Simulator, call_tool, sequence
 from realtime_simulator.engine.turn import Pacing
 
+from realtime_ext import audio
+from realtime_ext.cli import conversation
 from tests.support.command import of, realtime, terminal
 from tests.support.paths import QUESTION
 
@@ -65,6 +69,35 @@ def test_files_work_without_devices(simulator: Simulator, tmp_path: Path) -> Non
     config = simulator.sessions[-1].config
     assert config["output_modalities"] == ["audio"]
     assert config["audio"]["output"]["voice"] == "cedar"
+
+
+def test_all_of_an_answer_is_kept_however_slowly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keep = conversation._keep
+
+    async def slowly(*arguments: Any) -> None:
+        for _ in range(50):
+            await asyncio.sleep(0)
+        keep(*arguments)
+
+    monkeypatch.setattr(conversation, "_keep", slowly)
+    with Simulator(pacing="none", keep_audio=True, espeak=False) as made:
+        monkeypatch.setenv("OPENAI_BASE_URL", made.base_url)
+        monkeypatch.setenv("OPENAI_API_KEY", made.api_key)
+        made.on_response("Breakfast is served from seven until half past ten in the garden.")
+        talk = conversation.Conversation(
+            session={"type": "realtime", "model": "gpt-realtime"},
+            messages=["When is breakfast?"],
+            files=[],
+            has_microphone=False,
+            audio_out=str(tmp_path / "reply.wav"),
+            record=None,
+            tools=None,
+            simulated=False,
+            as_json=True,
+        )
+        talk.load()
+        asyncio.run(talk.run())
+        assert audio.read_wav(tmp_path / "reply.wav") == made.sessions[-1].sent_audio
 
 
 def test_tools_of_a_module_in_the_folder_are_run(simulator: Simulator, tmp_path: Path) -> None:

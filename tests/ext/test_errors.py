@@ -233,3 +233,10 @@ def test_a_closed_connection_says_why_without_secrets() -> None:
     assert (raised.code, raised.reason, raised.unsent) == (4000, "bad key ***", ("x", "y"))
     assert str(raised) == "the connection closed with code 4000: bad key ***; 2 event(s) were not sent"
     assert str(ConnectionClosedError()) == "the connection closed"
+
+
+def test_details_that_the_api_leaves_empty_are_left_out() -> None:
+    error = NotFoundError(
+        "No session found", status_code=404, code="call_id_not_found", param="", request_id=""
+    )
+    assert str(error) == "No session found (status 404, code call_id_not_found)"

@@ -9,9 +9,10 @@ import sys
 import tomllib
 
 import pytest
+from realtime_api.models import WebhookRealtimeCallIncoming
 from realtime_simulator import Simulator
 
-from realtime_ext import testing
+from realtime_ext import testing, webhooks
 from tests.support.paths import ROOT, SAMPLES
 
 pytest_plugins = ["pytester"]
@@ -202,7 +203,8 @@ def test_it_may_be_named_besides_being_installed(
 def test_a_missing_simulator_is_named(user: pytest.Pytester) -> None:
     user.makepyfile(without="import sys\nsys.modules['realtime_simulator'] = None\n")
     code = """
-from realtime_ext import testing
+from realtime_api.models import WebhookRealtimeCallIncoming
+from realtime_ext import testing, webhooks
 
 def test_it(realtime_client): ...
 
@@ -304,3 +306,18 @@ def test_the_fixtures_work_in_this_very_project(
     import os
 
     assert os.environ["OPENAI_API_KEY"] == realtime_simulator.api_key
+
+
+def test_a_sample_webhook_is_genuine_and_its_body_always_the_same() -> None:
+    secret = "whsec_c2VjcmV0c2VjcmV0c2VjcmV0"
+    body, headers = testing.sample_webhook(secret, call_id="rtc_1", caller="sip:ada@example.com")
+    event = webhooks.unwrap(body, headers, secret)
+    assert isinstance(event, WebhookRealtimeCallIncoming)
+    assert event.data.call_id == "rtc_1"
+    assert [header.value for header in event.data.sip_headers if header.name == "From"] == [
+        "sip:ada@example.com"
+    ]
+    assert testing.sample_webhook(secret).body == testing.sample_webhook(secret).body
+    assert testing.sample_webhook(secret, webhook_id="wh_1").headers["webhook-id"] == "wh_1"
+    with pytest.raises(ValueError, match="no webhook secret"):
+        testing.sample_webhook()

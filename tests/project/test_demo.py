@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import struct
 import subprocess
@@ -69,6 +70,15 @@ def test_makes_a_call_to_the_simulator_and_shows_every_step(tmp_path: Path) -> N
     assert_files(tmp_path / "build" / "demo")
 
 
+def test_its_steps_are_json_lines_where_that_is_asked_for(tmp_path: Path) -> None:
+    result = realtime("demo", "--json", cwd=tmp_path)
+    assert result.returncode == 0, result.stdout + result.stderr
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    assert set(STEPS) <= {line.get("step") for line in lines}
+    assert {"session.created", "response.done"} <= {line.get("event") for line in lines}
+    assert all(line["at"] >= 0 for line in lines)
+
+
 def test_live_calls_what_the_environment_names(tmp_path: Path) -> None:
     with Simulator(pacing="none") as simulator:
         result = realtime(
@@ -99,8 +109,8 @@ def test_a_step_that_fails_is_named_and_fails_the_demo(tmp_path: Path) -> None:
 
 def test_going_live_needs_a_key(tmp_path: Path) -> None:
     result = realtime("demo", "--live", cwd=tmp_path)
-    assert result.returncode == 2
-    assert "OPENAI_API_KEY" in result.stdout
+    assert result.returncode == 4
+    assert "OPENAI_API_KEY" in result.stderr
 
 
 def test_a_folder_that_cannot_be_made_is_named_before_the_call(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from ... import sdp, types
 from ...client import AsyncRealtimeClient
 from ...connection import AsyncCallConnection, AsyncDialing, DialStep
 from ...session import SessionBuilder
+from ..output import print_line
 from .sound import AUDIBLE_RMS, RATE, envelope
 
 __all__ = ["DemoError", "Moment", "Recording", "Steps", "make_call"]
@@ -54,10 +55,12 @@ class Steps:
 
     Args:
         console: Where to print.
+        as_json: Whether to print JSON, an object a line.
     """
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, *, as_json: bool = False) -> None:
         self.console = console
+        self._as_json = as_json
         self.events: list[Moment] = []
         self.current: str = "start"
         self._began = time.monotonic()
@@ -76,6 +79,9 @@ class Steps:
 
     def done(self, name: str, what: str) -> None:
         """Print a step that is done."""
+        if self._as_json:
+            print_line({"at": self._seconds, "step": name, "result": what})
+            return
         self.console.print(
             f"[dim]{self.now:7.3f} s[/]  [green]✓[/] [bold]{escape(name):<16}[/] {escape(what)}",
             soft_wrap=True,
@@ -84,6 +90,9 @@ class Steps:
 
     def failed(self, reason: str) -> None:
         """Print why the step that is being done failed."""
+        if self._as_json:
+            print_line({"at": self._seconds, "step": self.current, "error": reason})
+            return
         self.console.print(
             f"[dim]{self.now:7.3f} s[/]  [red]✗ [bold]{escape(self.current)}[/][/]: {escape(reason)}",
             soft_wrap=True,
@@ -94,12 +103,29 @@ class Steps:
         """Record an event, and print the first of its type."""
         first = not any(moment.type == kind for moment in self.events)
         self.events.append(Moment(self.now, direction, kind))
-        if first:
+        if first and self._as_json:
+            print_line({"at": self._seconds, "event": kind, "direction": direction})
+        elif first:
             arrow = "[magenta]→[/]" if direction == "sent" else "[cyan]←[/]"
             self.console.print(f"[dim]{self.now:7.3f} s  [/]{arrow} [dim]{escape(kind)}[/]", highlight=False)
 
-    def counts(self) -> Table:
-        """Return the events by type, in the order of their first appearance."""
+    @property
+    def _seconds(self) -> float:
+        return round(self.now, 3)
+
+    def title(self, where: str) -> None:
+        """Print whom the call goes to."""
+        if not self._as_json:
+            self.console.print(f"\n[bold]A WebRTC call to {where}[/]\n")
+
+    def summary(self) -> None:
+        """Print the events by type, in the order of their first appearance."""
+        if not self._as_json:
+            self.console.print()
+            self.console.print(self._counts())
+            self.console.print()
+
+    def _counts(self) -> Table:
         table = Table(box=None, padding=(0, 2), header_style="dim")
         table.add_column("first", justify="right")
         table.add_column("times", justify="right")

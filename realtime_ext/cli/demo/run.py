@@ -13,7 +13,7 @@ from rich.console import Console
 
 from ... import audio
 from ...client import AsyncRealtimeClient
-from ...errors import RealtimeError
+from ...errors import MissingApiKeyError, RealtimeError
 from .demo_call import SPEECH_S, DemoError, Recording, Steps, make_call
 from .sound import RATE, difference, loudness
 
@@ -23,18 +23,20 @@ QUESTION = "Hello! Can you hear me well?"
 LEAST_REPLY_S = 0.3
 
 
-def run(*, live: bool, out: Path, model: str) -> int:
+def run(*, live: bool, out: Path, model: str, as_json: bool = False) -> int:
     """Run the demo.
 
     Args:
         live: Call the API that the environment names (OPENAI_API_KEY, OPENAI_BASE_URL), not the simulator.
         out: Folder for ``reply.wav`` and ``call.png``; made if it is missing.
         model: The model to talk to.
+        as_json: Print each step as a JSON object in a line of its own.
 
     Returns:
-        The exit status: 0; 1 if a step failed, which is then printed; 2 if there is no key to go live with.
+        The exit status: 0; 1 if a step failed, which is then printed.
 
     Raises:
+        MissingApiKeyError: There is no key to go live with.
         ImportError: A package is missing; the message or the name says which.
     """
     # A missing package is an error now, though it is loaded last.
@@ -44,11 +46,10 @@ def run(*, live: bool, out: Path, model: str) -> int:
 
     console = Console()
     if live and not os.environ.get("OPENAI_API_KEY"):
-        console.print("[red]✗[/] going live needs a key: set OPENAI_API_KEY")
-        return 2
-    steps = Steps(console)
+        raise MissingApiKeyError
+    steps = Steps(console, as_json=as_json)
     where = "OpenAI's Realtime API" if live else "the simulator on this machine"
-    console.print(f"\n[bold]A WebRTC call to {where}[/]\n")
+    steps.title(where)
     try:
         asyncio.run(_run(steps, live=live, out=out, model=model))
     except (DemoError, RealtimeError, OSError, ValueError) as exc:
@@ -79,9 +80,7 @@ async def _run(steps: Steps, *, live: bool, out: Path, model: str) -> None:
             _check_way(steps, "heard here", "what it said", call.sent_audio, bytes(recording.received))
     with steps.step("files"):
         await asyncio.to_thread(_keep, steps, recording, out)
-    steps.console.print()
-    steps.console.print(steps.counts())
-    steps.console.print()
+    steps.summary()
 
 
 def _speech() -> bytes:
