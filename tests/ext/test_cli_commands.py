@@ -1,4 +1,4 @@
-"""The commands that do one thing: each run as a process against a simulator, in pipes and on a terminal."""
+"""The commands that do one thing: against a simulator, in pipes, on a terminal, and most in this process."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from realtime_simulator import Simulator
 
 from realtime_ext import __version__, webhooks
 from realtime_ext.testing import sample_offer
-from tests.support.command import environment, of, realtime, terminal
+from tests.support.command import environment, of, realtime, realtime_here, terminal
 from tests.support.paths import QUESTION
 
 
@@ -65,7 +65,7 @@ def test_help_loads_nothing_that_is_slow() -> None:
 
 
 def test_without_a_command_there_is_help() -> None:
-    done = realtime()
+    done = realtime_here()
     assert (done.status, done.err) == (0, "")
     assert "webhook" in done.out
 
@@ -83,7 +83,7 @@ def test_without_a_command_there_is_help() -> None:
 def test_an_error_is_one_line_and_a_hint(
     arguments: list[str], status: int, message: str, hint: str, tmp_path: Path
 ) -> None:
-    done = realtime(*arguments, cwd=tmp_path)
+    done = realtime_here(*arguments, cwd=tmp_path)
     assert (done.status, done.out) == (status, "")
     lines = done.err.splitlines()
     assert lines[0].startswith("realtime: ")
@@ -106,7 +106,7 @@ def test_commands_and_options_are_completed() -> None:
 
 def test_a_call_is_made_and_hung_up(simulator: Simulator, offer: Path, tmp_path: Path) -> None:
     answer = tmp_path / "answer.sdp"
-    made = realtime(
+    made = realtime_here(
         "call", "create", offer, "--voice=cedar", "--answer", answer, "--json", simulator=simulator
     )
     call = simulator.calls[-1]
@@ -114,7 +114,7 @@ def test_a_call_is_made_and_hung_up(simulator: Simulator, offer: Path, tmp_path:
     assert "a=ice-pwd:***" in made.json["sdp_answer"]
     assert "a=ice-pwd:***" not in answer.read_text()
     assert call.session.config["audio"]["output"]["voice"] == "cedar"
-    done = realtime("call", "hangup", call.id, simulator=simulator)
+    done = realtime_here("call", "hangup", call.id, simulator=simulator)
     assert (done.status, done.out) == (0, f"call_id\t{call.id}\nstatus\thung up\n")
 
 
@@ -126,20 +126,20 @@ def test_the_offer_comes_and_the_answer_goes_through_pipes(simulator: Simulator)
 
 
 def test_a_phone_call_is_accepted_referred_and_rejected(simulator: Simulator, ringing: str) -> None:
-    done = realtime("call", "accept", ringing, "--instructions=Be brief.", "--json", simulator=simulator)
+    done = realtime_here("call", "accept", ringing, "--instructions=Be brief.", "--json", simulator=simulator)
     assert done.json == {"call_id": ringing, "status": "accepted"}
-    assert realtime("call", "refer", ringing, "tel:+14155550123", simulator=simulator).status == 0
-    done = realtime("call", "reject", "rtc_gone", "--status=486", simulator=simulator)
+    assert realtime_here("call", "refer", ringing, "tel:+14155550123", simulator=simulator).status == 0
+    done = realtime_here("call", "reject", "rtc_gone", "--status=486", simulator=simulator)
     assert done.status == 1
     assert "hint: " in done.err
 
 
 def test_a_secret_is_masked_unless_it_is_asked_for(simulator: Simulator) -> None:
-    assert realtime("secret", "create", "--json", simulator=simulator).json["value"] == "ek_***"
+    assert realtime_here("secret", "create", "--json", simulator=simulator).json["value"] == "ek_***"
     session = json.dumps(
         {"type": "transcription", "audio": {"input": {"transcription": {"model": "whisper-1"}}}}
     )
-    done = realtime(
+    done = realtime_here(
         "secret", "create", "--reveal", "--json", "--session=-", simulator=simulator, stdin=session
     )
     assert done.json["value"].startswith("ek_")
@@ -151,32 +151,33 @@ def test_all_problems_of_a_session_are_listed() -> None:
     session = json.dumps(
         {"type": "realtime", "modalities": ["text"], "audio": {"output": {"speed": 9}}, "bogus": 1}
     )
-    done = realtime("session", "check", "-", "--json", stdin=session)
+    done = realtime_here("session", "check", "-", "--json", stdin=session)
     assert done.status == 1
     assert [row["field"] for row in done.json] == ["modalities", "audio.output.speed"]
-    right = realtime("session", "check", "-", "--json", stdin='{"type": "realtime", "model": "gpt-realtime"}')
+    session = '{"type": "realtime", "model": "gpt-realtime"}'
+    right = realtime_here("session", "check", "-", "--json", stdin=session)
     assert (right.status, right.json) == (0, [])
 
 
 def test_what_nobody_knows_in_a_session_is_a_warning() -> None:
     session = '{"type": "realtime", "model": "gpt-realtime", "instrctions": "Be brief."}'
-    done = realtime("session", "check", "-", stdin=session)
+    done = realtime_here("session", "check", "-", stdin=session)
     assert done.status == 0
     assert done.out.startswith("warning\t\t")
     assert "instructions" in done.out
-    assert realtime("session", "check", "-", "--strict", stdin=session).status == 1
+    assert realtime_here("session", "check", "-", "--strict", stdin=session).status == 1
 
 
 def test_an_offer_is_checked_and_repaired(tmp_path: Path) -> None:
     broken = tmp_path / "offer.sdp"
     broken.write_bytes(sample_offer().replace("\r\n", "\n").strip().encode())
-    done = realtime("sdp", "check", broken, "--json")
+    done = realtime_here("sdp", "check", broken, "--json")
     assert done.status == 1
     assert [row["code"] for row in done.json] == ["lf_line_ends", "no_final_crlf"]
-    assert realtime("sdp", "repair", broken).out == sample_offer()
-    assert realtime("sdp", "repair", "--in-place", broken).err.endswith("repaired\n")
+    assert realtime_here("sdp", "repair", broken).out == sample_offer()
+    assert realtime_here("sdp", "repair", "--in-place", broken).err.endswith("repaired\n")
     assert broken.read_bytes() == sample_offer().encode()
-    assert realtime("sdp", "check", "-", stdin=broken.read_bytes()).status == 0
+    assert realtime_here("sdp", "check", "-", stdin=broken.read_bytes()).status == 0
 
 
 def test_a_terminal_gets_a_table_and_colour_unless_it_wants_none(tmp_path: Path) -> None:
@@ -195,14 +196,14 @@ def test_a_terminal_gets_a_table_and_colour_unless_it_wants_none(tmp_path: Path)
 def test_a_webhook_is_signed_and_verified(simulator: Simulator, tmp_path: Path) -> None:
     body = tmp_path / "body.json"
     body.write_text('{"type": "realtime.call.incoming", "data": {"call_id": "rtc_1"}}')
-    signed = realtime("webhook", "sign", body, "--id=wh_1", simulator=simulator)
+    signed = realtime_here("webhook", "sign", body, "--id=wh_1", simulator=simulator)
     headers = tmp_path / "headers"
     headers.write_text(signed.out)
-    done = realtime("webhook", "verify", body, "--headers", headers, "--json", simulator=simulator)
+    done = realtime_here("webhook", "verify", body, "--headers", headers, "--json", simulator=simulator)
     assert done.status == 0
     assert (done.json["genuine"], done.json["call_id"]) == (True, "rtc_1")
     body.write_text("{}")
-    done = realtime("webhook", "verify", body, "--headers", headers, simulator=simulator)
+    done = realtime_here("webhook", "verify", body, "--headers", headers, simulator=simulator)
     assert done.status == 1
     assert "no webhook signature fits" in done.err
 
@@ -223,12 +224,12 @@ def test_a_made_up_webhook_is_sent_and_genuine(simulator: Simulator) -> None:
     with HTTPServer(("127.0.0.1", 0), App) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}/hook"
-        done = realtime("webhook", "send", url, "--call-id=rtc_7", "--json", simulator=simulator)
+        done = realtime_here("webhook", "send", url, "--call-id=rtc_7", "--json", simulator=simulator)
         assert (done.status, done.json["status"]) == (0, 200)
         assert came[0].data.call_id == "rtc_7"  # type: ignore[attr-defined]
-        assert realtime("webhook", "send", url, simulator=simulator).status == 1
+        assert realtime_here("webhook", "send", url, simulator=simulator).status == 1
         server.shutdown()
-    assert realtime("webhook", "send", url, simulator=simulator).status == 3
+    assert realtime_here("webhook", "send", url, simulator=simulator).status == 3
 
 
 def test_ctrl_c_ends_a_command_with_its_status_and_no_traceback(simulator: Simulator) -> None:
@@ -264,20 +265,21 @@ def test_what_is_heard_shows_as_it_comes_on_a_terminal(simulator: Simulator) -> 
 
 def test_speech_is_written_down(simulator: Simulator) -> None:
     simulator.on_speech(lambda heard: f"{heard.seconds:.0f} seconds about breakfast")
-    done = realtime("transcribe", QUESTION, simulator=simulator)
+    done = realtime_here("transcribe", QUESTION, simulator=simulator)
     assert (done.status, done.out, done.err) == (0, "2 seconds about breakfast\n", "")
-    done = realtime("transcribe", QUESTION, "-", "--json", simulator=simulator, stdin=QUESTION.read_bytes())
+    both = ("transcribe", QUESTION, "-", "--json")
+    done = realtime_here(*both, simulator=simulator, stdin=QUESTION.read_bytes())
     assert [line["file"] for line in done.lines] == [str(QUESTION), "-"]
     assert {line["text"] for line in done.lines} == {"2 seconds about breakfast"}
-    assert realtime("transcribe", "-", simulator=simulator, stdin=b"RIFF").status == 1
+    assert realtime_here("transcribe", "-", simulator=simulator, stdin=b"RIFF").status == 1
 
 
 def test_speech_is_written_down_without_a_key() -> None:
-    assert "seconds of speech" in realtime("transcribe", "--simulator", QUESTION).out
+    assert "seconds of speech" in realtime_here("transcribe", "--simulator", QUESTION).out
 
 
 def test_the_set_up_is_looked_at(simulator: Simulator) -> None:
-    done = realtime("doctor", "--json", simulator=simulator)
+    done = realtime_here("doctor", "--json", simulator=simulator)
     assert done.status == 0
     assert of(done.json, name="OPENAI_API_KEY")["state"] == "ok"
     assert "accepts the key" in of(done.json, name=simulator.base_url)["detail"]
@@ -286,7 +288,7 @@ def test_the_set_up_is_looked_at(simulator: Simulator) -> None:
 
 
 def test_what_is_missing_in_the_set_up_is_named() -> None:
-    done = realtime("doctor", OPENAI_BASE_URL="http://127.0.0.1:9/v1", OPENAI_WEBHOOK_SECRET="whsec_!")
+    done = realtime_here("doctor", OPENAI_BASE_URL="http://127.0.0.1:9/v1", OPENAI_WEBHOOK_SECRET="whsec_!")
     assert done.status == 1
     failed = [line.split()[1] for line in done.out.splitlines() if line.startswith("✗")]
     assert failed == ["OPENAI_API_KEY", "OPENAI_WEBHOOK_SECRET", "http://127.0.0.1:9/v1"]

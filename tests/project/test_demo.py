@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
 import struct
-import subprocess
-import sys
 import wave
 from pathlib import Path
 
@@ -16,6 +12,7 @@ from realtime_simulator import Simulator
 from realtime_simulator.media.voice import synthesize
 
 from realtime_ext.cli.demo.sound import RATE, difference, loudness
+from tests.support.command import realtime, realtime_here
 
 STEPS = (
     "client secret",
@@ -33,18 +30,6 @@ STEPS = (
 )
 
 
-def realtime(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("OPENAI_")}
-    return subprocess.run(
-        [sys.executable, "-m", "realtime_ext.cli", *arguments],
-        cwd=cwd,
-        env={**inherited, "PYTHONPATH": os.pathsep.join(sys.path), "COLUMNS": "200", **environment},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-
-
 def assert_files(folder: Path) -> None:
     with wave.open(str(folder / "reply.wav")) as file:
         assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (RATE, 1, 2)
@@ -57,68 +42,53 @@ def assert_files(folder: Path) -> None:
 
 
 def test_makes_a_call_to_the_simulator_and_shows_every_step(tmp_path: Path) -> None:
-    result = realtime("demo", cwd=tmp_path)
-    assert result.returncode == 0, result.stdout + result.stderr
-    places = [result.stdout.find(f"✓ {step} ") for step in ("simulator", *STEPS)]
-    assert -1 not in places, result.stdout
+    done = realtime("demo", cwd=tmp_path)
+    assert done.status == 0, done.out + done.err
+    places = [done.out.find(f"✓ {step} ") for step in ("simulator", *STEPS)]
+    assert -1 not in places, done.out
     assert places == sorted(places)
     for event in ("session.created", "response.created", "response.done", "output_audio_buffer.stopped"):
-        assert event in result.stdout
-    assert "3.00 s, 144,000 bytes" in result.stdout
-    assert "✓ simulator heard" in result.stdout
-    assert "✓ heard here" in result.stdout
+        assert event in done.out
+    assert "3.00 s, 144,000 bytes" in done.out
+    assert "✓ simulator heard" in done.out
+    assert "✓ heard here" in done.out
     assert_files(tmp_path / "build" / "demo")
 
 
-def test_its_steps_are_json_lines_where_that_is_asked_for(tmp_path: Path) -> None:
-    result = realtime("demo", "--json", cwd=tmp_path)
-    assert result.returncode == 0, result.stdout + result.stderr
-    lines = [json.loads(line) for line in result.stdout.splitlines()]
-    assert set(STEPS) <= {line.get("step") for line in lines}
-    assert {"session.created", "response.done"} <= {line.get("event") for line in lines}
-    assert all(line["at"] >= 0 for line in lines)
-
-
-def test_live_calls_what_the_environment_names(tmp_path: Path) -> None:
+def test_live_calls_what_the_environment_names_and_prints_json_lines_if_asked_to(tmp_path: Path) -> None:
     with Simulator(pacing="none") as simulator:
-        result = realtime(
-            "demo",
-            "--live",
-            "--out=kept",
-            cwd=tmp_path,
-            OPENAI_BASE_URL=simulator.base_url,
-            OPENAI_API_KEY=simulator.api_key,
-        )
-        assert result.returncode == 0, result.stdout + result.stderr
+        done = realtime("demo", "--live", "--json", "--out=kept", cwd=tmp_path, simulator=simulator)
+        assert done.status == 0, done.out + done.err
         (call,) = simulator.calls
         assert call.ended == "hangup"
-        assert simulator.api_key not in result.stdout
+        assert simulator.api_key not in done.out
+    assert set(STEPS) <= {line.get("step") for line in done.lines}
+    assert {"session.created", "response.done"} <= {line.get("event") for line in done.lines}
+    assert all(line["at"] >= 0 for line in done.lines)
     assert_files(tmp_path / "kept")
 
 
 def test_a_step_that_fails_is_named_and_fails_the_demo(tmp_path: Path) -> None:
     with Simulator(pacing="none") as simulator:
-        result = realtime(
-            "demo", "--live", cwd=tmp_path, OPENAI_BASE_URL=simulator.base_url, OPENAI_API_KEY="sk-wrong"
-        )
-    assert result.returncode == 1
-    assert "✗ client secret: " in result.stdout
-    assert "401" in result.stdout
-    assert "Traceback" not in result.stdout + result.stderr
+        done = realtime_here("demo", "--live", cwd=tmp_path, simulator=simulator, OPENAI_API_KEY="sk-wrong")
+    assert done.status == 1
+    assert "✗ client secret: " in done.out
+    assert "401" in done.out
+    assert "Traceback" not in done.out + done.err
 
 
 def test_going_live_needs_a_key(tmp_path: Path) -> None:
-    result = realtime("demo", "--live", cwd=tmp_path)
-    assert result.returncode == 4
-    assert "OPENAI_API_KEY" in result.stderr
+    done = realtime_here("demo", "--live", cwd=tmp_path)
+    assert done.status == 4
+    assert "OPENAI_API_KEY" in done.err
 
 
 def test_a_folder_that_cannot_be_made_is_named_before_the_call(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    result = realtime("demo", "--out=file", cwd=tmp_path)
-    assert result.returncode == 1
-    assert "✗ files: " in result.stdout
-    assert "✓" not in result.stdout
+    done = realtime_here("demo", "--out=file", cwd=tmp_path)
+    assert done.status == 1
+    assert "✗ files: " in done.out
+    assert "✓" not in done.out
 
 
 def silence(seconds: float) -> bytes:

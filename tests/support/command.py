@@ -1,8 +1,9 @@
-"""Run the command `realtime` as a process of its own, in pipes or on a terminal."""
+"""Run the command `realtime`: in this process, in one of its own, or on a terminal."""
 
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import pty
@@ -12,9 +13,13 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import attrs
+import pytest
 from realtime_simulator import Simulator
+
+from realtime_ext.cli import main
 
 COMMAND = [sys.executable, "-m", "realtime_ext.cli"]
 _SECONDS = 60.0
@@ -59,7 +64,7 @@ def realtime(
     cwd: Path | None = None,
     **more: str,
 ) -> Done:
-    """Run a command to its end."""
+    """Run a command to its end, as a process."""
     done = subprocess.run(
         [*COMMAND, *map(str, arguments)],
         env=environment(simulator, **more),
@@ -69,6 +74,32 @@ def realtime(
         timeout=_SECONDS,
     )
     return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def realtime_here(
+    *arguments: str | Path,
+    simulator: Simulator | None = None,
+    stdin: bytes | str = b"",
+    cwd: Path | None = None,
+    **more: str,
+) -> Done:
+    """Run a command to its end in this process: most of what one of its own does is importing."""
+    given = io.BytesIO(stdin.encode() if isinstance(stdin, str) else stdin)
+    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", newline="", write_through=True) for _ in range(2))
+    with (
+        mock.patch.dict(os.environ, environment(simulator, **more), clear=True),
+        mock.patch.object(sys, "argv", ["realtime", *map(str, arguments)]),
+        mock.patch.object(sys, "stdin", io.TextIOWrapper(given, "utf-8")),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+        contextlib.chdir(cwd or Path.cwd()),
+        pytest.raises(SystemExit) as ended,
+    ):
+        main()
+    assert isinstance(ended.value.code, int)
+    for text in (out, err):
+        text.seek(0)
+    return Done(ended.value.code, out.read(), err.read())
 
 
 class Terminal:
