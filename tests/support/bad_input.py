@@ -22,11 +22,11 @@ from realtime_ext import (
     audio,
     events,
     sdp,
+    sip,
     testing,
     tools,
     webhooks,
 )
-from realtime_ext.resources import calls as sip
 from realtime_ext.sip import SipAddress
 from tests.samples.sdp import sample
 
