@@ -275,9 +275,7 @@ def router(
         handler, known = on_incoming, deduplicator or Deduplicator()
 
         async def begin(call: IncomingCall) -> None:
-            if (
-                calls.is_closing
-            ):  # not to be remembered as seen: the API delivers it again, to the next process
+            if calls.is_closing:  # before it counts as seen: the API delivers it to the next process
                 raise RealtimeError("the app is shutting down")
             if not known.seen(call.webhook_id, call.id):
                 calls.run(call.id, handler(call))

@@ -383,8 +383,9 @@ async def test_a_phone_call_is_answered_and_ended_with_the_app() -> None:
 
         async def answer(call: IncomingCall) -> None:
             async with app.calls.client.answer(call.id, SESSION) as connection:
-                await connection.create_response()
-                await connection.wait_for("response.done")
+                with connection.expect("response.done") as done:
+                    await connection.create_response()
+                await done
                 talking.set()
                 await connection.run()
 

@@ -13,6 +13,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from realtime_ext import BadRequestError, RealtimeClient, RealtimeError, SessionBuilder, audio
 from realtime_ext.connection.dialects import DialectLink
+from tests.simulator.receiver import receiving
 from tests.support.paths import QUESTION
 
 SESSION = (
@@ -279,3 +280,23 @@ def test_azure_is_reached_with_its_own_header_and_any_deployment() -> None:
             client.connect("my-deployment"),
         ):
             raise AssertionError
+
+
+def test_azures_phone_calls_are_announced_and_answered_as_openais() -> None:
+    with simulator_of("azure") as simulator, receiving() as receiver:
+        call = simulator.incoming_call(receiver.url)
+        client = RealtimeClient(
+            simulator.api_key,
+            base_url=simulator.base_url,
+            auth_header="api-key",
+            webhook_secret=simulator.webhook_secret,
+        )
+        delivered = receiver.deliveries[0]
+        with client:
+            event: Any = client.webhooks.unwrap(delivered.body, delivered.headers)
+            assert event.data.call_id == call.id
+            with client.answer(event.data, SessionBuilder("my-deployment")) as connection:
+                with connection.expect("response.done") as done:
+                    connection.create_response()
+                assert done.wait(10).response.status == "completed"
+    assert call.ended == "hangup"
