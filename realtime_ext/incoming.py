@@ -16,7 +16,7 @@ from .errors import RealtimeError, WebhookVerificationError
 from .sip import SipHeaders
 
 try:
-    from starlette.requests import Request
+    from starlette.requests import ClientDisconnect, Request
     from starlette.responses import JSONResponse, Response
 except ModuleNotFoundError as error:
     raise ImportError("web apps need starlette: pip install 'realtime-ext[web]'") from error
@@ -109,10 +109,13 @@ def webhook_endpoint(
 async def read_body(request: Request, limit: int) -> bytes | Response:
     """Return a request's body, or the answer to one that is longer than the limit; no more of it is read."""
     body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > limit:
-            return error_response(413, f"the body is longer than {limit} bytes")
+    try:
+        async for piece in request.stream():
+            body += piece
+            if len(body) > limit:
+                return error_response(413, f"the body is longer than {limit} bytes")
+    except ClientDisconnect:
+        return error_response(400, "the body ended before it was complete")  # which nobody reads
     return bytes(body)
 
 

@@ -218,11 +218,12 @@ async def test_for_phone_calls_alone_there_are_no_routes_for_pages() -> None:
         (sample_offer().replace("m=audio", "m=video"), SDP, 400, ""),
         (sample_offer(), {}, 415, "Content-Type: application/sdp"),
         (sample_offer(), {"content-type": "text/plain"}, 415, "Content-Type: application/sdp"),
+        (b"\xff\xfe\x00", SDP, 400, ""),
         ("v" * 300_000, SDP, 413, "longer than 262144 bytes"),
     ],
 )
 def test_bad_offers_are_refused_and_no_call_is_made(
-    offer: str, headers: dict[str, str], status: int, message: str
+    offer: str | bytes, headers: dict[str, str], status: int, message: str
 ) -> None:
     @awaited
     async def check() -> None:
@@ -235,6 +236,29 @@ def test_bad_offers_are_refused_and_no_call_is_made(
             assert not app.simulator.calls
 
     check()
+
+
+@awaited
+async def test_a_page_that_goes_away_in_the_middle_of_its_offer_makes_no_call() -> None:
+    async with serving() as app:
+        sent: list[Any] = []
+        messages = [{"type": "http.request", "body": b"v=0", "more_body": True}, {"type": "http.disconnect"}]
+
+        async def receive() -> Any:
+            return messages.pop(0)
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        scope: dict[str, Any] = {
+            "type": "http",
+            "method": "POST",
+            "path": "/realtime/offer",
+            "query_string": b"",
+        }
+        await app.app({**scope, "headers": [(b"content-type", b"application/sdp")]}, receive, send)
+        assert sent[0]["status"] == 400
+        assert not app.simulator.calls
 
 
 @awaited
