@@ -97,38 +97,38 @@ def decode_audio_transcription(
             return data
         data = dict(data)
     made = _new(cls)
-    found = 0
+    absent = 0
     if "model" in data:
-        found += 1
         made.model = data["model"]
     else:
+        absent += 1
         made.model = None
     if "language" in data:
-        found += 1
         made.language = data["language"]
     else:
+        absent += 1
         made.language = None
     if "languages" in data:
-        found += 1
         made.languages = data["languages"]
     else:
+        absent += 1
         made.languages = None
     if "keywords" in data:
-        found += 1
         made.keywords = data["keywords"]
     else:
+        absent += 1
         made.keywords = None
     if "prompt" in data:
-        found += 1
         made.prompt = data["prompt"]
     else:
+        absent += 1
         made.prompt = None
     if "delay" in data:
-        found += 1
         made.delay = data["delay"]
     else:
+        absent += 1
         made.delay = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 6:
         _keep(made, data, _KNOWN)
     return made

@@ -57,18 +57,18 @@ def decode_client_secret_expires_after(
             return data
         data = dict(data)
     made = _new(cls)
-    found = 0
+    absent = 0
     if "anchor" in data:
-        found += 1
         made.anchor = "created_at" if (v0 := data["anchor"]) == "created_at" else v0
     else:
+        absent += 1
         made.anchor = None
     if "seconds" in data:
-        found += 1
         made.seconds = data["seconds"]
     else:
+        absent += 1
         made.seconds = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 2:
         _keep(made, data, _KNOWN)
     return made

@@ -53,8 +53,7 @@ def decode_custom_voice(data: Any, strict: bool = True, cls: type[CustomVoice] =
         made.id = data["id"]
     except KeyError as error:
         return _lacking(cls, data, ("id",), error, strict)
-    found = 1
     made.missing = ()
-    if found != len(data):
+    if len(data) != 1:
         _keep(made, data, _KNOWN)
     return made

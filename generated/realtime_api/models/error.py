@@ -72,23 +72,23 @@ def decode_error(data: Any, strict: bool = True, cls: type[Error] = Error) -> An
         made.message = data["message"]
     except KeyError as error:
         return _lacking(cls, data, ("message",), error, strict)
-    found = 1
+    absent = 0
     if "type" in data:
-        found += 1
         made.type = data["type"]
     else:
+        absent += 1
         made.type = None
     if "param" in data:
-        found += 1
         made.param = data["param"]
     else:
+        absent += 1
         made.param = None
     if "code" in data:
-        found += 1
         made.code = data["code"]
     else:
+        absent += 1
         made.code = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 4:
         _keep(made, data, _KNOWN)
     return made

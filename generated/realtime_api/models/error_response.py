@@ -55,8 +55,7 @@ def decode_error_response(data: Any, strict: bool = True, cls: type[ErrorRespons
         made.error = decode_error(data["error"], False)
     except KeyError as error:
         return _lacking(cls, data, ("error",), error, strict)
-    found = 1
     made.missing = ()
-    if found != len(data):
+    if len(data) != 1:
         _keep(made, data, _KNOWN)
     return made

@@ -92,38 +92,38 @@ def decode_input_file_content(data: Any, strict: bool = True, cls: type[InputFil
         made.type = "input_file" if (v0 := data["type"]) == "input_file" else v0
     except KeyError as error:
         return _lacking(cls, data, ("type",), error, strict)
-    found = 1
+    absent = 0
     if "file_id" in data:
-        found += 1
         made.file_id = data["file_id"]
     else:
+        absent += 1
         made.file_id = UNSET
     if "filename" in data:
-        found += 1
         made.filename = data["filename"]
     else:
+        absent += 1
         made.filename = None
     if "file_data" in data:
-        found += 1
         made.file_data = data["file_data"]
     else:
+        absent += 1
         made.file_data = None
     if "prompt_cache_breakpoint" in data:
-        found += 1
         made.prompt_cache_breakpoint = decode_prompt_cache_breakpoint_config(data["prompt_cache_breakpoint"], False)
     else:
+        absent += 1
         made.prompt_cache_breakpoint = None
     if "file_url" in data:
-        found += 1
         made.file_url = data["file_url"]
     else:
+        absent += 1
         made.file_url = None
     if "detail" in data:
-        found += 1
         made.detail = data["detail"]
     else:
+        absent += 1
         made.detail = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 7:
         _keep(made, data, _KNOWN)
     return made

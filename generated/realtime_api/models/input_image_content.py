@@ -83,23 +83,23 @@ def decode_input_image_content(data: Any, strict: bool = True, cls: type[InputIm
         made.detail = data["detail"]
     except KeyError as error:
         return _lacking(cls, data, ("type", "detail"), error, strict)
-    found = 2
+    absent = 0
     if "image_url" in data:
-        found += 1
         made.image_url = data["image_url"]
     else:
+        absent += 1
         made.image_url = UNSET
     if "file_id" in data:
-        found += 1
         made.file_id = data["file_id"]
     else:
+        absent += 1
         made.file_id = UNSET
     if "prompt_cache_breakpoint" in data:
-        found += 1
         made.prompt_cache_breakpoint = decode_prompt_cache_breakpoint_config(data["prompt_cache_breakpoint"], False)
     else:
+        absent += 1
         made.prompt_cache_breakpoint = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 5:
         _keep(made, data, _KNOWN)
     return made

@@ -68,13 +68,13 @@ def decode_input_text_content(data: Any, strict: bool = True, cls: type[InputTex
         made.text = data["text"]
     except KeyError as error:
         return _lacking(cls, data, ("type", "text"), error, strict)
-    found = 2
+    absent = 0
     if "prompt_cache_breakpoint" in data:
-        found += 1
         made.prompt_cache_breakpoint = decode_prompt_cache_breakpoint_config(data["prompt_cache_breakpoint"], False)
     else:
+        absent += 1
         made.prompt_cache_breakpoint = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 3:
         _keep(made, data, _KNOWN)
     return made

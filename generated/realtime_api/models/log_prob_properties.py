@@ -68,8 +68,7 @@ def decode_log_prob_properties(data: Any, strict: bool = True, cls: type[LogProb
         made.bytes = data["bytes"]
     except KeyError as error:
         return _lacking(cls, data, ("token", "logprob", "bytes"), error, strict)
-    found = 3
     made.missing = ()
-    if found != len(data):
+    if len(data) != 3:
         _keep(made, data, _KNOWN)
     return made

@@ -74,18 +74,18 @@ def decode_mcp_list_tools_tool(data: Any, strict: bool = True, cls: type[MCPList
         made.input_schema = data["input_schema"]
     except KeyError as error:
         return _lacking(cls, data, ("name", "input_schema"), error, strict)
-    found = 2
+    absent = 0
     if "description" in data:
-        found += 1
         made.description = data["description"]
     else:
+        absent += 1
         made.description = UNSET
     if "annotations" in data:
-        found += 1
         made.annotations = data["annotations"]
     else:
+        absent += 1
         made.annotations = UNSET
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 4:
         _keep(made, data, _KNOWN)
     return made

@@ -139,58 +139,58 @@ def decode_mcp_tool(data: Any, strict: bool = True, cls: type[MCPTool] = MCPTool
         made.server_label = data["server_label"]
     except KeyError as error:
         return _lacking(cls, data, ("type", "server_label"), error, strict)
-    found = 2
+    absent = 0
     if "server_url" in data:
-        found += 1
         made.server_url = data["server_url"]
     else:
+        absent += 1
         made.server_url = None
     if "connector_id" in data:
-        found += 1
         made.connector_id = data["connector_id"]
     else:
+        absent += 1
         made.connector_id = None
     if "tunnel_id" in data:
-        found += 1
         made.tunnel_id = data["tunnel_id"]
     else:
+        absent += 1
         made.tunnel_id = None
     if "authorization" in data:
-        found += 1
         made.authorization = data["authorization"]
     else:
+        absent += 1
         made.authorization = None
     if "server_description" in data:
-        found += 1
         made.server_description = data["server_description"]
     else:
+        absent += 1
         made.server_description = None
     if "headers" in data:
-        found += 1
         made.headers = data["headers"]
     else:
+        absent += 1
         made.headers = UNSET
     if "allowed_tools" in data:
-        found += 1
         made.allowed_tools = decode_mcp_allowed_tools(data["allowed_tools"], False)
     else:
+        absent += 1
         made.allowed_tools = UNSET
     if "allowed_callers" in data:
-        found += 1
         made.allowed_callers = data["allowed_callers"]
     else:
+        absent += 1
         made.allowed_callers = UNSET
     if "require_approval" in data:
-        found += 1
         made.require_approval = decode_mcp_require_approval(data["require_approval"], False)
     else:
+        absent += 1
         made.require_approval = UNSET
     if "defer_loading" in data:
-        found += 1
         made.defer_loading = data["defer_loading"]
     else:
+        absent += 1
         made.defer_loading = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 12:
         _keep(made, data, _KNOWN)
     return made

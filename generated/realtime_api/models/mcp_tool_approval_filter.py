@@ -58,18 +58,18 @@ def decode_mcp_tool_approval_filter(
             return data
         data = dict(data)
     made = _new(cls)
-    found = 0
+    absent = 0
     if "always" in data:
-        found += 1
         made.always = decode_mcp_tool_filter(data["always"], False)
     else:
+        absent += 1
         made.always = None
     if "never" in data:
-        found += 1
         made.never = decode_mcp_tool_filter(data["never"], False)
     else:
+        absent += 1
         made.never = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 2:
         _keep(made, data, _KNOWN)
     return made

@@ -55,18 +55,18 @@ def decode_mcp_tool_filter(data: Any, strict: bool = True, cls: type[MCPToolFilt
             return data
         data = dict(data)
     made = _new(cls)
-    found = 0
+    absent = 0
     if "tool_names" in data:
-        found += 1
         made.tool_names = data["tool_names"]
     else:
+        absent += 1
         made.tool_names = None
     if "read_only" in data:
-        found += 1
         made.read_only = data["read_only"]
     else:
+        absent += 1
         made.read_only = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 2:
         _keep(made, data, _KNOWN)
     return made

@@ -56,8 +56,7 @@ def decode_prompt_cache_breakpoint_config(
         made.mode = "explicit" if (v0 := data["mode"]) == "explicit" else v0
     except KeyError as error:
         return _lacking(cls, data, ("mode",), error, strict)
-    found = 1
     made.missing = ()
-    if found != len(data):
+    if len(data) != 1:
         _keep(made, data, _KNOWN)
     return made

@@ -69,28 +69,28 @@ def decode_realtime_assistant_content(
             return data
         data = dict(data)
     made = _new(cls)
-    found = 0
+    absent = 0
     if "type" in data:
-        found += 1
         made.type = data["type"]
     else:
+        absent += 1
         made.type = None
     if "text" in data:
-        found += 1
         made.text = data["text"]
     else:
+        absent += 1
         made.text = None
     if "audio" in data:
-        found += 1
         made.audio = data["audio"]
     else:
+        absent += 1
         made.audio = None
     if "transcript" in data:
-        found += 1
         made.transcript = data["transcript"]
     else:
+        absent += 1
         made.transcript = UNSET
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 4:
         _keep(made, data, _KNOWN)
     return made

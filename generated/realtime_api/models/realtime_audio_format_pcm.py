@@ -64,13 +64,13 @@ def decode_realtime_audio_format_pcm(
         made.type = "audio/pcm" if (v0 := data["type"]) == "audio/pcm" else v0
     except KeyError as error:
         return _lacking(cls, data, ("type",), error, strict)
-    found = 1
+    absent = 0
     if "rate" in data:
-        found += 1
         made.rate = data["rate"]
     else:
+        absent += 1
         made.rate = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 2:
         _keep(made, data, _KNOWN)
     return made

@@ -55,8 +55,7 @@ def decode_realtime_audio_format_pcmu(
         made.type = "audio/pcmu" if (v0 := data["type"]) == "audio/pcmu" else v0
     except KeyError as error:
         return _lacking(cls, data, ("type",), error, strict)
-    found = 1
     made.missing = ()
-    if found != len(data):
+    if len(data) != 1:
         _keep(made, data, _KNOWN)
     return made

@@ -71,13 +71,13 @@ def decode_realtime_call_create_request(
         made.sdp = data["sdp"]
     except KeyError as error:
         return _lacking(cls, data, ("sdp",), error, strict)
-    found = 1
+    absent = 0
     if "session" in data:
-        found += 1
         made.session = decode_realtime_session_create_request_ga(data["session"], False)
     else:
+        absent += 1
         made.session = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 2:
         _keep(made, data, _KNOWN)
     return made

@@ -67,8 +67,7 @@ def decode_realtime_call_incoming_data(
         )
     except KeyError as error:
         return _lacking(cls, data, ("call_id", "sip_headers"), error, strict)
-    found = 2
     made.missing = ()
-    if found != len(data):
+    if len(data) != 2:
         _keep(made, data, _KNOWN)
     return made

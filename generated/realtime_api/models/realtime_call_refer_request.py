@@ -55,8 +55,7 @@ def decode_realtime_call_refer_request(
         made.target_uri = data["target_uri"]
     except KeyError as error:
         return _lacking(cls, data, ("target_uri",), error, strict)
-    found = 1
     made.missing = ()
-    if found != len(data):
+    if len(data) != 1:
         _keep(made, data, _KNOWN)
     return made

@@ -48,13 +48,13 @@ def decode_realtime_call_reject_request(
             return data
         data = dict(data)
     made = _new(cls)
-    found = 0
+    absent = 0
     if "status_code" in data:
-        found += 1
         made.status_code = data["status_code"]
     else:
+        absent += 1
         made.status_code = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 1:
         _keep(made, data, _KNOWN)
     return made

@@ -83,18 +83,18 @@ def decode_realtime_client_event_conversation_item_create(
         made.item = decode_realtime_conversation_item(data["item"], False)
     except KeyError as error:
         return _lacking(cls, data, ("type", "item"), error, strict)
-    found = 2
+    absent = 0
     if "event_id" in data:
-        found += 1
         made.event_id = data["event_id"]
     else:
+        absent += 1
         made.event_id = None
     if "previous_item_id" in data:
-        found += 1
         made.previous_item_id = data["previous_item_id"]
     else:
+        absent += 1
         made.previous_item_id = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 4:
         _keep(made, data, _KNOWN)
     return made

@@ -73,13 +73,13 @@ def decode_realtime_client_event_conversation_item_retrieve(
         made.item_id = data["item_id"]
     except KeyError as error:
         return _lacking(cls, data, ("type", "item_id"), error, strict)
-    found = 2
+    absent = 0
     if "event_id" in data:
-        found += 1
         made.event_id = data["event_id"]
     else:
+        absent += 1
         made.event_id = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 3:
         _keep(made, data, _KNOWN)
     return made

@@ -83,13 +83,13 @@ def decode_realtime_client_event_conversation_item_truncate(
         made.audio_end_ms = data["audio_end_ms"]
     except KeyError as error:
         return _lacking(cls, data, ("type", "item_id", "content_index", "audio_end_ms"), error, strict)
-    found = 4
+    absent = 0
     if "event_id" in data:
-        found += 1
         made.event_id = data["event_id"]
     else:
+        absent += 1
         made.event_id = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 5:
         _keep(made, data, _KNOWN)
     return made

@@ -67,13 +67,13 @@ def decode_realtime_client_event_input_audio_buffer_clear(
         made.type = "input_audio_buffer.clear" if (v0 := data["type"]) == "input_audio_buffer.clear" else v0
     except KeyError as error:
         return _lacking(cls, data, ("type",), error, strict)
-    found = 1
+    absent = 0
     if "event_id" in data:
-        found += 1
         made.event_id = data["event_id"]
     else:
+        absent += 1
         made.event_id = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 2:
         _keep(made, data, _KNOWN)
     return made

@@ -72,18 +72,18 @@ def decode_realtime_client_event_response_create(
         made.type = "response.create" if (v0 := data["type"]) == "response.create" else v0
     except KeyError as error:
         return _lacking(cls, data, ("type",), error, strict)
-    found = 1
+    absent = 0
     if "event_id" in data:
-        found += 1
         made.event_id = data["event_id"]
     else:
+        absent += 1
         made.event_id = None
     if "response" in data:
-        found += 1
         made.response = decode_realtime_response_create_params(data["response"], False)
     else:
+        absent += 1
         made.response = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 3:
         _keep(made, data, _KNOWN)
     return made

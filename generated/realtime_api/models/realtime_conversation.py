@@ -57,18 +57,18 @@ def decode_realtime_conversation(
             return data
         data = dict(data)
     made = _new(cls)
-    found = 0
+    absent = 0
     if "id" in data:
-        found += 1
         made.id = data["id"]
     else:
+        absent += 1
         made.id = None
     if "object" in data:
-        found += 1
         made.object = data["object"]
     else:
+        absent += 1
         made.object = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 2:
         _keep(made, data, _KNOWN)
     return made

@@ -92,28 +92,28 @@ def decode_realtime_conversation_item_function_call(
         made.arguments = data["arguments"]
     except KeyError as error:
         return _lacking(cls, data, ("type", "name", "arguments"), error, strict)
-    found = 3
+    absent = 0
     if "id" in data:
-        found += 1
         made.id = data["id"]
     else:
+        absent += 1
         made.id = None
     if "object" in data:
-        found += 1
         made.object = "realtime.item" if (v0 := data["object"]) == "realtime.item" else v0
     else:
+        absent += 1
         made.object = None
     if "status" in data:
-        found += 1
         made.status = data["status"]
     else:
+        absent += 1
         made.status = None
     if "call_id" in data:
-        found += 1
         made.call_id = data["call_id"]
     else:
+        absent += 1
         made.call_id = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 7:
         _keep(made, data, _KNOWN)
     return made

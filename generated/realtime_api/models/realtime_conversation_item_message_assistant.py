@@ -91,23 +91,23 @@ def decode_realtime_conversation_item_message_assistant(
         )
     except KeyError as error:
         return _lacking(cls, data, ("type", "role", "content"), error, strict)
-    found = 3
+    absent = 0
     if "id" in data:
-        found += 1
         made.id = data["id"]
     else:
+        absent += 1
         made.id = None
     if "object" in data:
-        found += 1
         made.object = "realtime.item" if (v0 := data["object"]) == "realtime.item" else v0
     else:
+        absent += 1
         made.object = None
     if "status" in data:
-        found += 1
         made.status = data["status"]
     else:
+        absent += 1
         made.status = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 6:
         _keep(made, data, _KNOWN)
     return made

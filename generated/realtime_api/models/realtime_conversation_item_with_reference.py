@@ -103,62 +103,62 @@ def decode_realtime_conversation_item_with_reference(
             return data
         data = dict(data)
     made = _new(cls)
-    found = 0
+    absent = 0
     if "id" in data:
-        found += 1
         made.id = data["id"]
     else:
+        absent += 1
         made.id = None
     if "type" in data:
-        found += 1
         made.type = data["type"]
     else:
+        absent += 1
         made.type = None
     if "object" in data:
-        found += 1
         made.object = "realtime.item" if (v0 := data["object"]) == "realtime.item" else v0
     else:
+        absent += 1
         made.object = None
     if "status" in data:
-        found += 1
         made.status = data["status"]
     else:
+        absent += 1
         made.status = None
     if "role" in data:
-        found += 1
         made.role = data["role"]
     else:
+        absent += 1
         made.role = None
     if "content" in data:
-        found += 1
         made.content = (
             [decode_realtime_reference_content(i0, False) for i0 in v0]
             if isinstance(v0 := data["content"], list)
             else v0
         )
     else:
+        absent += 1
         made.content = None
     if "call_id" in data:
-        found += 1
         made.call_id = data["call_id"]
     else:
+        absent += 1
         made.call_id = None
     if "name" in data:
-        found += 1
         made.name = data["name"]
     else:
+        absent += 1
         made.name = None
     if "arguments" in data:
-        found += 1
         made.arguments = data["arguments"]
     else:
+        absent += 1
         made.arguments = None
     if "output" in data:
-        found += 1
         made.output = data["output"]
     else:
+        absent += 1
         made.output = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 10:
         _keep(made, data, _KNOWN)
     return made

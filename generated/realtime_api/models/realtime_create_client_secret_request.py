@@ -62,18 +62,18 @@ def decode_realtime_create_client_secret_request(
             return data
         data = dict(data)
     made = _new(cls)
-    found = 0
+    absent = 0
     if "expires_after" in data:
-        found += 1
         made.expires_after = decode_client_secret_expires_after(data["expires_after"], False)
     else:
+        absent += 1
         made.expires_after = None
     if "session" in data:
-        found += 1
         made.session = decode_realtime_session_request_union(data["session"], False)
     else:
+        absent += 1
         made.session = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 2:
         _keep(made, data, _KNOWN)
     return made

@@ -74,8 +74,7 @@ def decode_realtime_create_client_secret_response(
         made.session = decode_realtime_session_union(data["session"], False)
     except KeyError as error:
         return _lacking(cls, data, ("value", "expires_at", "session"), error, strict)
-    found = 3
     made.missing = ()
-    if found != len(data):
+    if len(data) != 3:
         _keep(made, data, _KNOWN)
     return made

@@ -77,23 +77,23 @@ def decode_realtime_error(data: Any, strict: bool = True, cls: type[RealtimeErro
         made.message = data["message"]
     except KeyError as error:
         return _lacking(cls, data, ("type", "message"), error, strict)
-    found = 2
+    absent = 0
     if "code" in data:
-        found += 1
         made.code = data["code"]
     else:
+        absent += 1
         made.code = None
     if "param" in data:
-        found += 1
         made.param = data["param"]
     else:
+        absent += 1
         made.param = None
     if "event_id" in data:
-        found += 1
         made.event_id = data["event_id"]
     else:
+        absent += 1
         made.event_id = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 5:
         _keep(made, data, _KNOWN)
     return made

@@ -67,28 +67,28 @@ def decode_realtime_function_tool(
             return data
         data = dict(data)
     made = _new(cls)
-    found = 0
+    absent = 0
     if "type" in data:
-        found += 1
         made.type = "function" if (v0 := data["type"]) == "function" else v0
     else:
+        absent += 1
         made.type = None
     if "name" in data:
-        found += 1
         made.name = data["name"]
     else:
+        absent += 1
         made.name = None
     if "description" in data:
-        found += 1
         made.description = data["description"]
     else:
+        absent += 1
         made.description = None
     if "parameters" in data:
-        found += 1
         made.parameters = data["parameters"]
     else:
+        absent += 1
         made.parameters = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 4:
         _keep(made, data, _KNOWN)
     return made

@@ -59,18 +59,18 @@ def decode_realtime_legacy_audio(
             return data
         data = dict(data)
     made = _new(cls)
-    found = 0
+    absent = 0
     if "input" in data:
-        found += 1
         made.input = decode_realtime_legacy_audio_input(data["input"], False)
     else:
+        absent += 1
         made.input = None
     if "output" in data:
-        found += 1
         made.output = decode_realtime_legacy_audio_output(data["output"], False)
     else:
+        absent += 1
         made.output = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 2:
         _keep(made, data, _KNOWN)
     return made

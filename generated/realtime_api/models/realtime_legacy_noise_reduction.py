@@ -52,13 +52,13 @@ def decode_realtime_legacy_noise_reduction(
             return data
         data = dict(data)
     made = _new(cls)
-    found = 0
+    absent = 0
     if "type" in data:
-        found += 1
         made.type = data["type"]
     else:
+        absent += 1
         made.type = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 1:
         _keep(made, data, _KNOWN)
     return made

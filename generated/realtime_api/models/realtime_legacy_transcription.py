@@ -49,13 +49,13 @@ def decode_realtime_legacy_transcription(
             return data
         data = dict(data)
     made = _new(cls)
-    found = 0
+    absent = 0
     if "model" in data:
-        found += 1
         made.model = data["model"]
     else:
+        absent += 1
         made.model = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 1:
         _keep(made, data, _KNOWN)
     return made

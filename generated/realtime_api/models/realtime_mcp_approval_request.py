@@ -80,8 +80,7 @@ def decode_realtime_mcp_approval_request(
         made.arguments = data["arguments"]
     except KeyError as error:
         return _lacking(cls, data, ("type", "id", "server_label", "name", "arguments"), error, strict)
-    found = 5
     made.missing = ()
-    if found != len(data):
+    if len(data) != 5:
         _keep(made, data, _KNOWN)
     return made

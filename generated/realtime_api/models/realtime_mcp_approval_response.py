@@ -80,13 +80,13 @@ def decode_realtime_mcp_approval_response(
         made.approve = data["approve"]
     except KeyError as error:
         return _lacking(cls, data, ("type", "id", "approval_request_id", "approve"), error, strict)
-    found = 4
+    absent = 0
     if "reason" in data:
-        found += 1
         made.reason = data["reason"]
     else:
+        absent += 1
         made.reason = UNSET
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 5:
         _keep(made, data, _KNOWN)
     return made

@@ -77,13 +77,13 @@ def decode_realtime_mcp_list_tools(
         )
     except KeyError as error:
         return _lacking(cls, data, ("type", "server_label", "tools"), error, strict)
-    found = 3
+    absent = 0
     if "id" in data:
-        found += 1
         made.id = data["id"]
     else:
+        absent += 1
         made.id = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 4:
         _keep(made, data, _KNOWN)
     return made

@@ -99,23 +99,23 @@ def decode_realtime_mcp_tool_call(
         made.arguments = data["arguments"]
     except KeyError as error:
         return _lacking(cls, data, ("type", "id", "server_label", "name", "arguments"), error, strict)
-    found = 5
+    absent = 0
     if "approval_request_id" in data:
-        found += 1
         made.approval_request_id = data["approval_request_id"]
     else:
+        absent += 1
         made.approval_request_id = UNSET
     if "output" in data:
-        found += 1
         made.output = data["output"]
     else:
+        absent += 1
         made.output = UNSET
     if "error" in data:
-        found += 1
         made.error = decode_realtime_mcp_tool_call_error(data["error"], False)
     else:
+        absent += 1
         made.error = UNSET
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 8:
         _keep(made, data, _KNOWN)
     return made

@@ -64,8 +64,7 @@ def decode_realtime_mcp_tool_execution_error(
         made.message = data["message"]
     except KeyError as error:
         return _lacking(cls, data, ("type", "message"), error, strict)
-    found = 2
     made.missing = ()
-    if found != len(data):
+    if len(data) != 2:
         _keep(made, data, _KNOWN)
     return made

@@ -69,8 +69,7 @@ def decode_realtime_mcphttp_error(
         made.message = data["message"]
     except KeyError as error:
         return _lacking(cls, data, ("type", "code", "message"), error, strict)
-    found = 3
     made.missing = ()
-    if found != len(data):
+    if len(data) != 3:
         _keep(made, data, _KNOWN)
     return made

@@ -62,18 +62,18 @@ def decode_realtime_noise_reduction(
             return data
         data = dict(data)
     made = _new(cls)
-    found = 0
+    absent = 0
     if "type" in data:
-        found += 1
         made.type = data["type"]
     else:
+        absent += 1
         made.type = None
     if "strength" in data:
-        found += 1
         made.strength = data["strength"]
     else:
+        absent += 1
         made.strength = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 2:
         _keep(made, data, _KNOWN)
     return made

@@ -65,28 +65,28 @@ def decode_realtime_rate_limit(data: Any, strict: bool = True, cls: type[Realtim
             return data
         data = dict(data)
     made = _new(cls)
-    found = 0
+    absent = 0
     if "name" in data:
-        found += 1
         made.name = data["name"]
     else:
+        absent += 1
         made.name = None
     if "limit" in data:
-        found += 1
         made.limit = data["limit"]
     else:
+        absent += 1
         made.limit = None
     if "remaining" in data:
-        found += 1
         made.remaining = data["remaining"]
     else:
+        absent += 1
         made.remaining = None
     if "reset_seconds" in data:
-        found += 1
         made.reset_seconds = data["reset_seconds"]
     else:
+        absent += 1
         made.reset_seconds = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 4:
         _keep(made, data, _KNOWN)
     return made

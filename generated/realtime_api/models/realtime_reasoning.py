@@ -49,13 +49,13 @@ def decode_realtime_reasoning(data: Any, strict: bool = True, cls: type[Realtime
             return data
         data = dict(data)
     made = _new(cls)
-    found = 0
+    absent = 0
     if "effort" in data:
-        found += 1
         made.effort = data["effort"]
     else:
+        absent += 1
         made.effort = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 1:
         _keep(made, data, _KNOWN)
     return made

@@ -111,67 +111,67 @@ def decode_realtime_response(data: Any, strict: bool = True, cls: type[RealtimeR
             return data
         data = dict(data)
     made = _new(cls)
-    found = 0
+    absent = 0
     if "id" in data:
-        found += 1
         made.id = data["id"]
     else:
+        absent += 1
         made.id = None
     if "object" in data:
-        found += 1
         made.object = "realtime.response" if (v0 := data["object"]) == "realtime.response" else v0
     else:
+        absent += 1
         made.object = None
     if "status" in data:
-        found += 1
         made.status = data["status"]
     else:
+        absent += 1
         made.status = None
     if "status_details" in data:
-        found += 1
         made.status_details = decode_realtime_response_status(data["status_details"], False)
     else:
+        absent += 1
         made.status_details = None
     if "output" in data:
-        found += 1
         made.output = (
             [decode_realtime_conversation_item(i0, False) for i0 in v0]
             if isinstance(v0 := data["output"], list)
             else v0
         )
     else:
+        absent += 1
         made.output = None
     if "metadata" in data:
-        found += 1
         made.metadata = data["metadata"]
     else:
+        absent += 1
         made.metadata = None
     if "audio" in data:
-        found += 1
         made.audio = decode_realtime_response_audio(data["audio"], False)
     else:
+        absent += 1
         made.audio = None
     if "usage" in data:
-        found += 1
         made.usage = decode_realtime_response_usage(data["usage"], False)
     else:
+        absent += 1
         made.usage = None
     if "conversation_id" in data:
-        found += 1
         made.conversation_id = data["conversation_id"]
     else:
+        absent += 1
         made.conversation_id = None
     if "output_modalities" in data:
-        found += 1
         made.output_modalities = data["output_modalities"]
     else:
+        absent += 1
         made.output_modalities = None
     if "max_output_tokens" in data:
-        found += 1
         made.max_output_tokens = data["max_output_tokens"]
     else:
+        absent += 1
         made.max_output_tokens = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 11:
         _keep(made, data, _KNOWN)
     return made

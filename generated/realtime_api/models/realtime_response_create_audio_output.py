@@ -52,13 +52,13 @@ def decode_realtime_response_create_audio_output(
             return data
         data = dict(data)
     made = _new(cls)
-    found = 0
+    absent = 0
     if "output" in data:
-        found += 1
         made.output = decode_realtime_response_create_audio_output_config(data["output"], False)
     else:
+        absent += 1
         made.output = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 1:
         _keep(made, data, _KNOWN)
     return made

@@ -131,76 +131,76 @@ def decode_realtime_response_create_params(
             return data
         data = dict(data)
     made = _new(cls)
-    found = 0
+    absent = 0
     if "output_modalities" in data:
-        found += 1
         made.output_modalities = data["output_modalities"]
     else:
+        absent += 1
         made.output_modalities = None
     if "instructions" in data:
-        found += 1
         made.instructions = data["instructions"]
     else:
+        absent += 1
         made.instructions = None
     if "audio" in data:
-        found += 1
         made.audio = decode_realtime_response_create_audio_output(data["audio"], False)
     else:
+        absent += 1
         made.audio = None
     if "tools" in data:
-        found += 1
         made.tools = (
             [decode_realtime_tools_config_union(i0, False) for i0 in v0]
             if isinstance(v0 := data["tools"], list)
             else v0
         )
     else:
+        absent += 1
         made.tools = None
     if "tool_choice" in data:
-        found += 1
         made.tool_choice = decode_realtime_tool_choice_config(data["tool_choice"], False)
     else:
+        absent += 1
         made.tool_choice = None
     if "parallel_tool_calls" in data:
-        found += 1
         made.parallel_tool_calls = data["parallel_tool_calls"]
     else:
+        absent += 1
         made.parallel_tool_calls = None
     if "reasoning" in data:
-        found += 1
         made.reasoning = decode_realtime_reasoning(data["reasoning"], False)
     else:
+        absent += 1
         made.reasoning = None
     if "max_output_tokens" in data:
-        found += 1
         made.max_output_tokens = data["max_output_tokens"]
     else:
+        absent += 1
         made.max_output_tokens = None
     if "conversation" in data:
-        found += 1
         made.conversation = data["conversation"]
     else:
+        absent += 1
         made.conversation = None
     if "metadata" in data:
-        found += 1
         made.metadata = data["metadata"]
     else:
+        absent += 1
         made.metadata = UNSET
     if "prompt" in data:
-        found += 1
         made.prompt = decode_prompt(data["prompt"], False)
     else:
+        absent += 1
         made.prompt = UNSET
     if "input" in data:
-        found += 1
         made.input = (
             [decode_realtime_response_input_item(i0, False) for i0 in v0]
             if isinstance(v0 := data["input"], list)
             else v0
         )
     else:
+        absent += 1
         made.input = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 12:
         _keep(made, data, _KNOWN)
     return made

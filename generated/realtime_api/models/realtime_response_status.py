@@ -64,23 +64,23 @@ def decode_realtime_response_status(
             return data
         data = dict(data)
     made = _new(cls)
-    found = 0
+    absent = 0
     if "type" in data:
-        found += 1
         made.type = data["type"]
     else:
+        absent += 1
         made.type = None
     if "reason" in data:
-        found += 1
         made.reason = data["reason"]
     else:
+        absent += 1
         made.reason = None
     if "error" in data:
-        found += 1
         made.error = decode_realtime_response_status_error(data["error"], False)
     else:
+        absent += 1
         made.error = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 3:
         _keep(made, data, _KNOWN)
     return made

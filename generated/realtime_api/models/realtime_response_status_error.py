@@ -57,18 +57,18 @@ def decode_realtime_response_status_error(
             return data
         data = dict(data)
     made = _new(cls)
-    found = 0
+    absent = 0
     if "type" in data:
-        found += 1
         made.type = data["type"]
     else:
+        absent += 1
         made.type = None
     if "code" in data:
-        found += 1
         made.code = data["code"]
     else:
+        absent += 1
         made.code = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 2:
         _keep(made, data, _KNOWN)
     return made

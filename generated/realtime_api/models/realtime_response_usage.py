@@ -80,37 +80,37 @@ def decode_realtime_response_usage(
             return data
         data = dict(data)
     made = _new(cls)
-    found = 0
+    absent = 0
     if "total_tokens" in data:
-        found += 1
         made.total_tokens = data["total_tokens"]
     else:
+        absent += 1
         made.total_tokens = None
     if "input_tokens" in data:
-        found += 1
         made.input_tokens = data["input_tokens"]
     else:
+        absent += 1
         made.input_tokens = None
     if "output_tokens" in data:
-        found += 1
         made.output_tokens = data["output_tokens"]
     else:
+        absent += 1
         made.output_tokens = None
     if "input_token_details" in data:
-        found += 1
         made.input_token_details = decode_realtime_response_usage_input_token_details(
             data["input_token_details"], False
         )
     else:
+        absent += 1
         made.input_token_details = None
     if "output_token_details" in data:
-        found += 1
         made.output_token_details = decode_realtime_response_usage_output_token_details(
             data["output_token_details"], False
         )
     else:
+        absent += 1
         made.output_token_details = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 5:
         _keep(made, data, _KNOWN)
     return made

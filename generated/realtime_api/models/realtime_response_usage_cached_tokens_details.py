@@ -64,23 +64,23 @@ def decode_realtime_response_usage_cached_tokens_details(
             return data
         data = dict(data)
     made = _new(cls)
-    found = 0
+    absent = 0
     if "text_tokens" in data:
-        found += 1
         made.text_tokens = data["text_tokens"]
     else:
+        absent += 1
         made.text_tokens = None
     if "image_tokens" in data:
-        found += 1
         made.image_tokens = data["image_tokens"]
     else:
+        absent += 1
         made.image_tokens = None
     if "audio_tokens" in data:
-        found += 1
         made.audio_tokens = data["audio_tokens"]
     else:
+        absent += 1
         made.audio_tokens = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 3:
         _keep(made, data, _KNOWN)
     return made

@@ -78,35 +78,35 @@ def decode_realtime_response_usage_input_token_details(
             return data
         data = dict(data)
     made = _new(cls)
-    found = 0
+    absent = 0
     if "cached_tokens" in data:
-        found += 1
         made.cached_tokens = data["cached_tokens"]
     else:
+        absent += 1
         made.cached_tokens = None
     if "text_tokens" in data:
-        found += 1
         made.text_tokens = data["text_tokens"]
     else:
+        absent += 1
         made.text_tokens = None
     if "image_tokens" in data:
-        found += 1
         made.image_tokens = data["image_tokens"]
     else:
+        absent += 1
         made.image_tokens = None
     if "audio_tokens" in data:
-        found += 1
         made.audio_tokens = data["audio_tokens"]
     else:
+        absent += 1
         made.audio_tokens = None
     if "cached_tokens_details" in data:
-        found += 1
         made.cached_tokens_details = decode_realtime_response_usage_cached_tokens_details(
             data["cached_tokens_details"], False
         )
     else:
+        absent += 1
         made.cached_tokens_details = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 5:
         _keep(made, data, _KNOWN)
     return made

@@ -77,23 +77,23 @@ def decode_realtime_semantic_vad(
         made.type = "semantic_vad" if (v0 := data["type"]) == "semantic_vad" else v0
     except KeyError as error:
         return _lacking(cls, data, ("type",), error, strict)
-    found = 1
+    absent = 0
     if "eagerness" in data:
-        found += 1
         made.eagerness = data["eagerness"]
     else:
+        absent += 1
         made.eagerness = None
     if "create_response" in data:
-        found += 1
         made.create_response = data["create_response"]
     else:
+        absent += 1
         made.create_response = None
     if "interrupt_response" in data:
-        found += 1
         made.interrupt_response = data["interrupt_response"]
     else:
+        absent += 1
         made.interrupt_response = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 4:
         _keep(made, data, _KNOWN)
     return made

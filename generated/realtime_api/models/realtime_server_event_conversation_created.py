@@ -72,8 +72,7 @@ def decode_realtime_server_event_conversation_created(
         made.conversation = decode_realtime_conversation(data["conversation"], False)
     except KeyError as error:
         return _lacking(cls, data, ("event_id", "type", "conversation"), error, strict)
-    found = 3
     made.missing = ()
-    if found != len(data):
+    if len(data) != 3:
         _keep(made, data, _KNOWN)
     return made

@@ -81,13 +81,13 @@ def decode_realtime_server_event_conversation_item_done(
         made.item = decode_realtime_conversation_item(data["item"], False)
     except KeyError as error:
         return _lacking(cls, data, ("event_id", "type", "item"), error, strict)
-    found = 3
+    absent = 0
     if "previous_item_id" in data:
-        found += 1
         made.previous_item_id = data["previous_item_id"]
     else:
+        absent += 1
         made.previous_item_id = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 4:
         _keep(made, data, _KNOWN)
     return made

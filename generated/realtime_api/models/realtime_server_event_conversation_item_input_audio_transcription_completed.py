@@ -114,22 +114,22 @@ def decode_realtime_server_event_conversation_item_input_audio_transcription_com
         return _lacking(
             cls, data, ("event_id", "type", "item_id", "content_index", "transcript", "usage"), error, strict
         )
-    found = 6
+    absent = 0
     if "languages" in data:
-        found += 1
         made.languages = (
             [decode_transcription_language(i0, False) for i0 in v0] if isinstance(v0 := data["languages"], list) else v0
         )
     else:
+        absent += 1
         made.languages = None
     if "logprobs" in data:
-        found += 1
         made.logprobs = (
             [decode_log_prob_properties(i0, False) for i0 in v0] if isinstance(v0 := data["logprobs"], list) else v0
         )
     else:
+        absent += 1
         made.logprobs = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 8:
         _keep(made, data, _KNOWN)
     return made

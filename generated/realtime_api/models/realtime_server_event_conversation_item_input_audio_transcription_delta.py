@@ -96,25 +96,25 @@ def decode_realtime_server_event_conversation_item_input_audio_transcription_del
         made.item_id = data["item_id"]
     except KeyError as error:
         return _lacking(cls, data, ("event_id", "type", "item_id"), error, strict)
-    found = 3
+    absent = 0
     if "content_index" in data:
-        found += 1
         made.content_index = data["content_index"]
     else:
+        absent += 1
         made.content_index = None
     if "delta" in data:
-        found += 1
         made.delta = data["delta"]
     else:
+        absent += 1
         made.delta = None
     if "logprobs" in data:
-        found += 1
         made.logprobs = (
             [decode_log_prob_properties(i0, False) for i0 in v0] if isinstance(v0 := data["logprobs"], list) else v0
         )
     else:
+        absent += 1
         made.logprobs = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 6:
         _keep(made, data, _KNOWN)
     return made

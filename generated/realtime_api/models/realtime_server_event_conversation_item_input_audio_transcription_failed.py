@@ -90,8 +90,7 @@ def decode_realtime_server_event_conversation_item_input_audio_transcription_fai
         made.error = decode_realtime_transcription_error(data["error"], False)
     except KeyError as error:
         return _lacking(cls, data, ("event_id", "type", "item_id", "content_index", "error"), error, strict)
-    found = 5
     made.missing = ()
-    if found != len(data):
+    if len(data) != 5:
         _keep(made, data, _KNOWN)
     return made

@@ -116,8 +116,7 @@ def decode_realtime_server_event_conversation_item_input_audio_transcription_seg
             error,
             strict,
         )
-    found = 9
     made.missing = ()
-    if found != len(data):
+    if len(data) != 9:
         _keep(made, data, _KNOWN)
     return made

@@ -75,8 +75,7 @@ def decode_realtime_server_event_conversation_item_retrieved(
         made.item = decode_realtime_conversation_item(data["item"], False)
     except KeyError as error:
         return _lacking(cls, data, ("event_id", "type", "item"), error, strict)
-    found = 3
     made.missing = ()
-    if found != len(data):
+    if len(data) != 3:
         _keep(made, data, _KNOWN)
     return made

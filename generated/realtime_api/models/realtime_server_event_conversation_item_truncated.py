@@ -82,8 +82,7 @@ def decode_realtime_server_event_conversation_item_truncated(
         made.audio_end_ms = data["audio_end_ms"]
     except KeyError as error:
         return _lacking(cls, data, ("event_id", "type", "item_id", "content_index", "audio_end_ms"), error, strict)
-    found = 5
     made.missing = ()
-    if found != len(data):
+    if len(data) != 5:
         _keep(made, data, _KNOWN)
     return made

@@ -70,8 +70,7 @@ def decode_realtime_server_event_error(
         made.error = decode_realtime_error(data["error"], False)
     except KeyError as error:
         return _lacking(cls, data, ("event_id", "type", "error"), error, strict)
-    found = 3
     made.missing = ()
-    if found != len(data):
+    if len(data) != 3:
         _keep(made, data, _KNOWN)
     return made

@@ -66,8 +66,7 @@ def decode_realtime_server_event_input_audio_buffer_cleared(
         made.type = "input_audio_buffer.cleared" if (v0 := data["type"]) == "input_audio_buffer.cleared" else v0
     except KeyError as error:
         return _lacking(cls, data, ("event_id", "type"), error, strict)
-    found = 2
     made.missing = ()
-    if found != len(data):
+    if len(data) != 2:
         _keep(made, data, _KNOWN)
     return made

@@ -82,13 +82,13 @@ def decode_realtime_server_event_input_audio_buffer_dtmf_event_received(
         made.received_at = data["received_at"]
     except KeyError as error:
         return _lacking(cls, data, ("type", "event", "received_at"), error, strict)
-    found = 3
+    absent = 0
     if "event_id" in data:
-        found += 1
         made.event_id = data["event_id"]
     else:
+        absent += 1
         made.event_id = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 4:
         _keep(made, data, _KNOWN)
     return made

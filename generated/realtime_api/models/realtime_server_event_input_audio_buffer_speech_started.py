@@ -80,8 +80,7 @@ def decode_realtime_server_event_input_audio_buffer_speech_started(
         made.item_id = data["item_id"]
     except KeyError as error:
         return _lacking(cls, data, ("event_id", "type", "audio_start_ms", "item_id"), error, strict)
-    found = 4
     made.missing = ()
-    if found != len(data):
+    if len(data) != 4:
         _keep(made, data, _KNOWN)
     return made

@@ -79,8 +79,7 @@ def decode_realtime_server_event_input_audio_buffer_speech_stopped(
         made.item_id = data["item_id"]
     except KeyError as error:
         return _lacking(cls, data, ("event_id", "type", "audio_end_ms", "item_id"), error, strict)
-    found = 4
     made.missing = ()
-    if found != len(data):
+    if len(data) != 4:
         _keep(made, data, _KNOWN)
     return made

@@ -88,8 +88,7 @@ def decode_realtime_server_event_input_audio_buffer_timeout_triggered(
         made.item_id = data["item_id"]
     except KeyError as error:
         return _lacking(cls, data, ("event_id", "type", "audio_start_ms", "audio_end_ms", "item_id"), error, strict)
-    found = 5
     made.missing = ()
-    if found != len(data):
+    if len(data) != 5:
         _keep(made, data, _KNOWN)
     return made

@@ -71,8 +71,7 @@ def decode_realtime_server_event_mcp_list_tools_in_progress(
         made.item_id = data["item_id"]
     except KeyError as error:
         return _lacking(cls, data, ("event_id", "type", "item_id"), error, strict)
-    found = 3
     made.missing = ()
-    if found != len(data):
+    if len(data) != 3:
         _keep(made, data, _KNOWN)
     return made

@@ -71,8 +71,7 @@ def decode_realtime_server_event_output_audio_buffer_started(
         made.response_id = data["response_id"]
     except KeyError as error:
         return _lacking(cls, data, ("event_id", "type", "response_id"), error, strict)
-    found = 3
     made.missing = ()
-    if found != len(data):
+    if len(data) != 3:
         _keep(made, data, _KNOWN)
     return made

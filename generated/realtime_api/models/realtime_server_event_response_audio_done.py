@@ -89,8 +89,7 @@ def decode_realtime_server_event_response_audio_done(
         return _lacking(
             cls, data, ("event_id", "type", "response_id", "item_id", "output_index", "content_index"), error, strict
         )
-    found = 6
     made.missing = ()
-    if found != len(data):
+    if len(data) != 6:
         _keep(made, data, _KNOWN)
     return made

@@ -98,8 +98,7 @@ def decode_realtime_server_event_response_content_part_done(
             error,
             strict,
         )
-    found = 7
     made.missing = ()
-    if found != len(data):
+    if len(data) != 7:
         _keep(made, data, _KNOWN)
     return made

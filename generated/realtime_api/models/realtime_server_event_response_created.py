@@ -71,8 +71,7 @@ def decode_realtime_server_event_response_created(
         made.response = decode_realtime_response(data["response"], False)
     except KeyError as error:
         return _lacking(cls, data, ("event_id", "type", "response"), error, strict)
-    found = 3
     made.missing = ()
-    if found != len(data):
+    if len(data) != 3:
         _keep(made, data, _KNOWN)
     return made

@@ -99,8 +99,7 @@ def decode_realtime_server_event_response_function_call_arguments_delta(
         return _lacking(
             cls, data, ("event_id", "type", "response_id", "item_id", "output_index", "call_id", "delta"), error, strict
         )
-    found = 7
     made.missing = ()
-    if found != len(data):
+    if len(data) != 7:
         _keep(made, data, _KNOWN)
     return made

@@ -108,8 +108,7 @@ def decode_realtime_server_event_response_function_call_arguments_done(
             error,
             strict,
         )
-    found = 8
     made.missing = ()
-    if found != len(data):
+    if len(data) != 8:
         _keep(made, data, _KNOWN)
     return made

@@ -95,13 +95,13 @@ def decode_realtime_server_event_response_mcp_call_arguments_delta(
         return _lacking(
             cls, data, ("event_id", "type", "response_id", "item_id", "output_index", "delta"), error, strict
         )
-    found = 6
+    absent = 0
     if "obfuscation" in data:
-        found += 1
         made.obfuscation = data["obfuscation"]
     else:
+        absent += 1
         made.obfuscation = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 7:
         _keep(made, data, _KNOWN)
     return made

@@ -76,8 +76,7 @@ def decode_realtime_server_event_response_mcp_call_failed(
         made.item_id = data["item_id"]
     except KeyError as error:
         return _lacking(cls, data, ("event_id", "type", "output_index", "item_id"), error, strict)
-    found = 4
     made.missing = ()
-    if found != len(data):
+    if len(data) != 4:
         _keep(made, data, _KNOWN)
     return made

@@ -85,8 +85,7 @@ def decode_realtime_server_event_response_output_item_added(
         made.item = decode_realtime_conversation_item(data["item"], False)
     except KeyError as error:
         return _lacking(cls, data, ("event_id", "type", "response_id", "output_index", "item"), error, strict)
-    found = 5
     made.missing = ()
-    if found != len(data):
+    if len(data) != 5:
         _keep(made, data, _KNOWN)
     return made

@@ -95,8 +95,7 @@ def decode_realtime_server_event_response_text_done(
             error,
             strict,
         )
-    found = 7
     made.missing = ()
-    if found != len(data):
+    if len(data) != 7:
         _keep(made, data, _KNOWN)
     return made

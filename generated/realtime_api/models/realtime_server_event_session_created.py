@@ -75,8 +75,7 @@ def decode_realtime_server_event_session_created(
         made.session = decode_realtime_session_union(data["session"], False)
     except KeyError as error:
         return _lacking(cls, data, ("event_id", "type", "session"), error, strict)
-    found = 3
     made.missing = ()
-    if found != len(data):
+    if len(data) != 3:
         _keep(made, data, _KNOWN)
     return made

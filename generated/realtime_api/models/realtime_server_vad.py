@@ -91,38 +91,38 @@ def decode_realtime_server_vad(data: Any, strict: bool = True, cls: type[Realtim
         made.type = "server_vad" if (v0 := data["type"]) == "server_vad" else v0
     except KeyError as error:
         return _lacking(cls, data, ("type",), error, strict)
-    found = 1
+    absent = 0
     if "threshold" in data:
-        found += 1
         made.threshold = data["threshold"]
     else:
+        absent += 1
         made.threshold = None
     if "prefix_padding_ms" in data:
-        found += 1
         made.prefix_padding_ms = data["prefix_padding_ms"]
     else:
+        absent += 1
         made.prefix_padding_ms = None
     if "silence_duration_ms" in data:
-        found += 1
         made.silence_duration_ms = data["silence_duration_ms"]
     else:
+        absent += 1
         made.silence_duration_ms = None
     if "create_response" in data:
-        found += 1
         made.create_response = data["create_response"]
     else:
+        absent += 1
         made.create_response = None
     if "interrupt_response" in data:
-        found += 1
         made.interrupt_response = data["interrupt_response"]
     else:
+        absent += 1
         made.interrupt_response = None
     if "idle_timeout_ms" in data:
-        found += 1
         made.idle_timeout_ms = data["idle_timeout_ms"]
     else:
+        absent += 1
         made.idle_timeout_ms = UNSET
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 7:
         _keep(made, data, _KNOWN)
     return made

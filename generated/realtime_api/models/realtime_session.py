@@ -189,112 +189,112 @@ def decode_realtime_session(data: Any, strict: bool = True, cls: type[RealtimeSe
             return data
         data = dict(data)
     made = _new(cls)
-    found = 0
+    absent = 0
     if "id" in data:
-        found += 1
         made.id = data["id"]
     else:
+        absent += 1
         made.id = None
     if "object" in data:
-        found += 1
         made.object = "realtime.session" if (v0 := data["object"]) == "realtime.session" else v0
     else:
+        absent += 1
         made.object = None
     if "modalities" in data:
-        found += 1
         made.modalities = data["modalities"]
     else:
+        absent += 1
         made.modalities = None
     if "model" in data:
-        found += 1
         made.model = data["model"]
     else:
+        absent += 1
         made.model = None
     if "instructions" in data:
-        found += 1
         made.instructions = data["instructions"]
     else:
+        absent += 1
         made.instructions = None
     if "voice" in data:
-        found += 1
         made.voice = data["voice"]
     else:
+        absent += 1
         made.voice = None
     if "input_audio_format" in data:
-        found += 1
         made.input_audio_format = data["input_audio_format"]
     else:
+        absent += 1
         made.input_audio_format = None
     if "output_audio_format" in data:
-        found += 1
         made.output_audio_format = data["output_audio_format"]
     else:
+        absent += 1
         made.output_audio_format = None
     if "input_audio_transcription" in data:
-        found += 1
         made.input_audio_transcription = decode_audio_transcription_response(data["input_audio_transcription"], False)
     else:
+        absent += 1
         made.input_audio_transcription = UNSET
     if "turn_detection" in data:
-        found += 1
         made.turn_detection = decode_realtime_turn_detection(data["turn_detection"], False)
     else:
+        absent += 1
         made.turn_detection = UNSET
     if "input_audio_noise_reduction" in data:
-        found += 1
         made.input_audio_noise_reduction = decode_realtime_legacy_noise_reduction(
             data["input_audio_noise_reduction"], False
         )
     else:
+        absent += 1
         made.input_audio_noise_reduction = None
     if "speed" in data:
-        found += 1
         made.speed = data["speed"]
     else:
+        absent += 1
         made.speed = None
     if "tracing" in data:
-        found += 1
         made.tracing = decode_realtime_tracing_config(data["tracing"], False)
     else:
+        absent += 1
         made.tracing = UNSET
     if "tools" in data:
-        found += 1
         made.tools = (
             [decode_realtime_function_tool(i0, False) for i0 in v0] if isinstance(v0 := data["tools"], list) else v0
         )
     else:
+        absent += 1
         made.tools = None
     if "tool_choice" in data:
-        found += 1
         made.tool_choice = data["tool_choice"]
     else:
+        absent += 1
         made.tool_choice = None
     if "temperature" in data:
-        found += 1
         made.temperature = data["temperature"]
     else:
+        absent += 1
         made.temperature = None
     if "max_response_output_tokens" in data:
-        found += 1
         made.max_response_output_tokens = data["max_response_output_tokens"]
     else:
+        absent += 1
         made.max_response_output_tokens = None
     if "expires_at" in data:
-        found += 1
         made.expires_at = data["expires_at"]
     else:
+        absent += 1
         made.expires_at = None
     if "prompt" in data:
-        found += 1
         made.prompt = decode_prompt(data["prompt"], False)
     else:
+        absent += 1
         made.prompt = UNSET
     if "include" in data:
-        found += 1
         made.include = data["include"]
     else:
+        absent += 1
         made.include = UNSET
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 20:
         _keep(made, data, _KNOWN)
     return made

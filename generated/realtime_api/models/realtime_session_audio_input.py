@@ -75,28 +75,28 @@ def decode_realtime_session_audio_input(
             return data
         data = dict(data)
     made = _new(cls)
-    found = 0
+    absent = 0
     if "format" in data:
-        found += 1
         made.format = decode_realtime_audio_formats(data["format"], False)
     else:
+        absent += 1
         made.format = None
     if "transcription" in data:
-        found += 1
         made.transcription = decode_audio_transcription_response(data["transcription"], False)
     else:
+        absent += 1
         made.transcription = None
     if "noise_reduction" in data:
-        found += 1
         made.noise_reduction = decode_realtime_noise_reduction(data["noise_reduction"], False)
     else:
+        absent += 1
         made.noise_reduction = None
     if "turn_detection" in data:
-        found += 1
         made.turn_detection = decode_realtime_turn_detection(data["turn_detection"], False)
     else:
+        absent += 1
         made.turn_detection = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 4:
         _keep(made, data, _KNOWN)
     return made

@@ -67,23 +67,23 @@ def decode_realtime_session_audio_output(
             return data
         data = dict(data)
     made = _new(cls)
-    found = 0
+    absent = 0
     if "format" in data:
-        found += 1
         made.format = decode_realtime_audio_formats(data["format"], False)
     else:
+        absent += 1
         made.format = None
     if "voice" in data:
-        found += 1
         made.voice = data["voice"]
     else:
+        absent += 1
         made.voice = None
     if "speed" in data:
-        found += 1
         made.speed = data["speed"]
     else:
+        absent += 1
         made.speed = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 3:
         _keep(made, data, _KNOWN)
     return made

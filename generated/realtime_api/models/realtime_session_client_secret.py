@@ -65,8 +65,7 @@ def decode_realtime_session_client_secret(
         made.expires_at = data["expires_at"]
     except KeyError as error:
         return _lacking(cls, data, ("value", "expires_at"), error, strict)
-    found = 2
     made.missing = ()
-    if found != len(data):
+    if len(data) != 2:
         _keep(made, data, _KNOWN)
     return made

@@ -157,95 +157,95 @@ def decode_realtime_session_create_request(
             return data
         data = dict(data)
     made = _new(cls)
-    found = 0
+    absent = 0
     if "client_secret" in data:
-        found += 1
         made.client_secret = decode_realtime_session_client_secret(data["client_secret"], False)
     else:
+        absent += 1
         made.client_secret = None
     if "modalities" in data:
-        found += 1
         made.modalities = data["modalities"]
     else:
+        absent += 1
         made.modalities = None
     if "instructions" in data:
-        found += 1
         made.instructions = data["instructions"]
     else:
+        absent += 1
         made.instructions = None
     if "voice" in data:
-        found += 1
         made.voice = decode_voice_ids_or_custom_voice(data["voice"], False)
     else:
+        absent += 1
         made.voice = None
     if "input_audio_format" in data:
-        found += 1
         made.input_audio_format = data["input_audio_format"]
     else:
+        absent += 1
         made.input_audio_format = None
     if "output_audio_format" in data:
-        found += 1
         made.output_audio_format = data["output_audio_format"]
     else:
+        absent += 1
         made.output_audio_format = None
     if "input_audio_transcription" in data:
-        found += 1
         made.input_audio_transcription = decode_realtime_legacy_transcription(data["input_audio_transcription"], False)
     else:
+        absent += 1
         made.input_audio_transcription = None
     if "speed" in data:
-        found += 1
         made.speed = data["speed"]
     else:
+        absent += 1
         made.speed = None
     if "tracing" in data:
-        found += 1
         made.tracing = decode_realtime_tracing_config(data["tracing"], False)
     else:
+        absent += 1
         made.tracing = None
     if "turn_detection" in data:
-        found += 1
         made.turn_detection = decode_realtime_legacy_turn_detection_request(data["turn_detection"], False)
     else:
+        absent += 1
         made.turn_detection = None
     if "tools" in data:
-        found += 1
         made.tools = (
             [decode_realtime_function_tool(i0, False) for i0 in v0] if isinstance(v0 := data["tools"], list) else v0
         )
     else:
+        absent += 1
         made.tools = None
     if "tool_choice" in data:
-        found += 1
         made.tool_choice = data["tool_choice"]
     else:
+        absent += 1
         made.tool_choice = None
     if "temperature" in data:
-        found += 1
         made.temperature = data["temperature"]
     else:
+        absent += 1
         made.temperature = None
     if "max_response_output_tokens" in data:
-        found += 1
         made.max_response_output_tokens = data["max_response_output_tokens"]
     else:
+        absent += 1
         made.max_response_output_tokens = None
     if "truncation" in data:
-        found += 1
         made.truncation = decode_realtime_truncation(data["truncation"], False)
     else:
+        absent += 1
         made.truncation = None
     if "prompt" in data:
-        found += 1
         made.prompt = decode_prompt(data["prompt"], False)
     else:
+        absent += 1
         made.prompt = UNSET
     if "model" in data:
-        found += 1
         made.model = data["model"]
     else:
+        absent += 1
         made.model = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 17:
         _keep(made, data, _KNOWN)
     return made

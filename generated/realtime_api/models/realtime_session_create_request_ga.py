@@ -172,77 +172,77 @@ def decode_realtime_session_create_request_ga(
         made.type = "realtime" if (v0 := data["type"]) == "realtime" else v0
     except KeyError as error:
         return _lacking(cls, data, ("type",), error, strict)
-    found = 1
+    absent = 0
     if "output_modalities" in data:
-        found += 1
         made.output_modalities = data["output_modalities"]
     else:
+        absent += 1
         made.output_modalities = None
     if "model" in data:
-        found += 1
         made.model = data["model"]
     else:
+        absent += 1
         made.model = None
     if "instructions" in data:
-        found += 1
         made.instructions = data["instructions"]
     else:
+        absent += 1
         made.instructions = None
     if "audio" in data:
-        found += 1
         made.audio = decode_realtime_audio_config(data["audio"], False)
     else:
+        absent += 1
         made.audio = None
     if "include" in data:
-        found += 1
         made.include = data["include"]
     else:
+        absent += 1
         made.include = None
     if "tracing" in data:
-        found += 1
         made.tracing = decode_realtime_tracing_config(data["tracing"], False)
     else:
+        absent += 1
         made.tracing = UNSET
     if "tools" in data:
-        found += 1
         made.tools = (
             [decode_realtime_tools_config_union(i0, False) for i0 in v0]
             if isinstance(v0 := data["tools"], list)
             else v0
         )
     else:
+        absent += 1
         made.tools = None
     if "tool_choice" in data:
-        found += 1
         made.tool_choice = decode_realtime_tool_choice_config(data["tool_choice"], False)
     else:
+        absent += 1
         made.tool_choice = None
     if "parallel_tool_calls" in data:
-        found += 1
         made.parallel_tool_calls = data["parallel_tool_calls"]
     else:
+        absent += 1
         made.parallel_tool_calls = None
     if "reasoning" in data:
-        found += 1
         made.reasoning = decode_realtime_reasoning(data["reasoning"], False)
     else:
+        absent += 1
         made.reasoning = None
     if "max_output_tokens" in data:
-        found += 1
         made.max_output_tokens = data["max_output_tokens"]
     else:
+        absent += 1
         made.max_output_tokens = None
     if "truncation" in data:
-        found += 1
         made.truncation = decode_realtime_truncation(data["truncation"], False)
     else:
+        absent += 1
         made.truncation = None
     if "prompt" in data:
-        found += 1
         made.prompt = decode_prompt(data["prompt"], False)
     else:
+        absent += 1
         made.prompt = UNSET
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 14:
         _keep(made, data, _KNOWN)
     return made

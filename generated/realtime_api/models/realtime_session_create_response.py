@@ -128,80 +128,80 @@ def decode_realtime_session_create_response(
             return data
         data = dict(data)
     made = _new(cls)
-    found = 0
+    absent = 0
     if "id" in data:
-        found += 1
         made.id = data["id"]
     else:
+        absent += 1
         made.id = None
     if "object" in data:
-        found += 1
         made.object = data["object"]
     else:
+        absent += 1
         made.object = None
     if "expires_at" in data:
-        found += 1
         made.expires_at = data["expires_at"]
     else:
+        absent += 1
         made.expires_at = None
     if "include" in data:
-        found += 1
         made.include = data["include"]
     else:
+        absent += 1
         made.include = None
     if "model" in data:
-        found += 1
         made.model = data["model"]
     else:
+        absent += 1
         made.model = None
     if "output_modalities" in data:
-        found += 1
         made.output_modalities = data["output_modalities"]
     else:
+        absent += 1
         made.output_modalities = None
     if "instructions" in data:
-        found += 1
         made.instructions = data["instructions"]
     else:
+        absent += 1
         made.instructions = None
     if "audio" in data:
-        found += 1
         made.audio = decode_realtime_legacy_audio(data["audio"], False)
     else:
+        absent += 1
         made.audio = None
     if "tracing" in data:
-        found += 1
         made.tracing = decode_realtime_tracing_config(data["tracing"], False)
     else:
+        absent += 1
         made.tracing = None
     if "turn_detection" in data:
-        found += 1
         made.turn_detection = decode_realtime_legacy_turn_detection(data["turn_detection"], False)
     else:
+        absent += 1
         made.turn_detection = None
     if "tools" in data:
-        found += 1
         made.tools = (
             [decode_realtime_function_tool(i0, False) for i0 in v0] if isinstance(v0 := data["tools"], list) else v0
         )
     else:
+        absent += 1
         made.tools = None
     if "tool_choice" in data:
-        found += 1
         made.tool_choice = data["tool_choice"]
     else:
+        absent += 1
         made.tool_choice = None
     if "max_output_tokens" in data:
-        found += 1
         made.max_output_tokens = data["max_output_tokens"]
     else:
+        absent += 1
         made.max_output_tokens = None
     if "client_secret" in data:
-        found += 1
         made.client_secret = decode_realtime_session_client_secret(data["client_secret"], False)
     else:
+        absent += 1
         made.client_secret = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 14:
         _keep(made, data, _KNOWN)
     return made

@@ -177,77 +177,77 @@ def decode_realtime_session_create_response_ga(
         made.object = "realtime.session" if (v0 := data["object"]) == "realtime.session" else v0
     except KeyError as error:
         return _lacking(cls, data, ("type", "id", "object"), error, strict)
-    found = 3
+    absent = 0
     if "expires_at" in data:
-        found += 1
         made.expires_at = data["expires_at"]
     else:
+        absent += 1
         made.expires_at = None
     if "output_modalities" in data:
-        found += 1
         made.output_modalities = data["output_modalities"]
     else:
+        absent += 1
         made.output_modalities = None
     if "model" in data:
-        found += 1
         made.model = data["model"]
     else:
+        absent += 1
         made.model = None
     if "instructions" in data:
-        found += 1
         made.instructions = data["instructions"]
     else:
+        absent += 1
         made.instructions = None
     if "audio" in data:
-        found += 1
         made.audio = decode_realtime_session_audio(data["audio"], False)
     else:
+        absent += 1
         made.audio = None
     if "include" in data:
-        found += 1
         made.include = data["include"]
     else:
+        absent += 1
         made.include = None
     if "tracing" in data:
-        found += 1
         made.tracing = decode_realtime_tracing_config(data["tracing"], False)
     else:
+        absent += 1
         made.tracing = None
     if "tools" in data:
-        found += 1
         made.tools = (
             [decode_realtime_tools_config_union(i0, False) for i0 in v0]
             if isinstance(v0 := data["tools"], list)
             else v0
         )
     else:
+        absent += 1
         made.tools = None
     if "tool_choice" in data:
-        found += 1
         made.tool_choice = decode_realtime_tool_choice_config(data["tool_choice"], False)
     else:
+        absent += 1
         made.tool_choice = None
     if "reasoning" in data:
-        found += 1
         made.reasoning = decode_realtime_reasoning(data["reasoning"], False)
     else:
+        absent += 1
         made.reasoning = None
     if "max_output_tokens" in data:
-        found += 1
         made.max_output_tokens = data["max_output_tokens"]
     else:
+        absent += 1
         made.max_output_tokens = None
     if "truncation" in data:
-        found += 1
         made.truncation = decode_realtime_truncation(data["truncation"], False)
     else:
+        absent += 1
         made.truncation = None
     if "prompt" in data:
-        found += 1
         made.prompt = decode_prompt(data["prompt"], False)
     else:
+        absent += 1
         made.prompt = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 16:
         _keep(made, data, _KNOWN)
     return made

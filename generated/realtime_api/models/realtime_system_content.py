@@ -57,18 +57,18 @@ def decode_realtime_system_content(
             return data
         data = dict(data)
     made = _new(cls)
-    found = 0
+    absent = 0
     if "type" in data:
-        found += 1
         made.type = "input_text" if (v0 := data["type"]) == "input_text" else v0
     else:
+        absent += 1
         made.type = None
     if "text" in data:
-        found += 1
         made.text = data["text"]
     else:
+        absent += 1
         made.text = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 2:
         _keep(made, data, _KNOWN)
     return made

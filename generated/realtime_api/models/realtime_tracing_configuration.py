@@ -63,23 +63,23 @@ def decode_realtime_tracing_configuration(
             return data
         data = dict(data)
     made = _new(cls)
-    found = 0
+    absent = 0
     if "workflow_name" in data:
-        found += 1
         made.workflow_name = data["workflow_name"]
     else:
+        absent += 1
         made.workflow_name = None
     if "group_id" in data:
-        found += 1
         made.group_id = data["group_id"]
     else:
+        absent += 1
         made.group_id = None
     if "metadata" in data:
-        found += 1
         made.metadata = data["metadata"]
     else:
+        absent += 1
         made.metadata = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 3:
         _keep(made, data, _KNOWN)
     return made

@@ -67,28 +67,28 @@ def decode_realtime_transcription_error(
             return data
         data = dict(data)
     made = _new(cls)
-    found = 0
+    absent = 0
     if "type" in data:
-        found += 1
         made.type = data["type"]
     else:
+        absent += 1
         made.type = None
     if "code" in data:
-        found += 1
         made.code = data["code"]
     else:
+        absent += 1
         made.code = None
     if "message" in data:
-        found += 1
         made.message = data["message"]
     else:
+        absent += 1
         made.message = None
     if "param" in data:
-        found += 1
         made.param = data["param"]
     else:
+        absent += 1
         made.param = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 4:
         _keep(made, data, _KNOWN)
     return made

@@ -52,13 +52,13 @@ def decode_realtime_transcription_session_audio(
             return data
         data = dict(data)
     made = _new(cls)
-    found = 0
+    absent = 0
     if "input" in data:
-        found += 1
         made.input = decode_realtime_transcription_session_audio_input(data["input"], False)
     else:
+        absent += 1
         made.input = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 1:
         _keep(made, data, _KNOWN)
     return made

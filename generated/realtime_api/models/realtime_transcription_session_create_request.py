@@ -85,37 +85,37 @@ def decode_realtime_transcription_session_create_request(
             return data
         data = dict(data)
     made = _new(cls)
-    found = 0
+    absent = 0
     if "turn_detection" in data:
-        found += 1
         made.turn_detection = decode_realtime_transcription_session_turn_detection_request(
             data["turn_detection"], False
         )
     else:
+        absent += 1
         made.turn_detection = None
     if "input_audio_noise_reduction" in data:
-        found += 1
         made.input_audio_noise_reduction = decode_realtime_legacy_noise_reduction(
             data["input_audio_noise_reduction"], False
         )
     else:
+        absent += 1
         made.input_audio_noise_reduction = UNSET
     if "input_audio_format" in data:
-        found += 1
         made.input_audio_format = data["input_audio_format"]
     else:
+        absent += 1
         made.input_audio_format = None
     if "input_audio_transcription" in data:
-        found += 1
         made.input_audio_transcription = decode_audio_transcription(data["input_audio_transcription"], False)
     else:
+        absent += 1
         made.input_audio_transcription = None
     if "include" in data:
-        found += 1
         made.include = data["include"]
     else:
+        absent += 1
         made.include = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 5:
         _keep(made, data, _KNOWN)
     return made

@@ -77,18 +77,18 @@ def decode_realtime_transcription_session_create_request_ga(
         made.type = "transcription" if (v0 := data["type"]) == "transcription" else v0
     except KeyError as error:
         return _lacking(cls, data, ("type",), error, strict)
-    found = 1
+    absent = 0
     if "audio" in data:
-        found += 1
         made.audio = decode_realtime_transcription_session_audio(data["audio"], False)
     else:
+        absent += 1
         made.audio = None
     if "include" in data:
-        found += 1
         made.include = data["include"]
     else:
+        absent += 1
         made.include = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 3:
         _keep(made, data, _KNOWN)
     return made

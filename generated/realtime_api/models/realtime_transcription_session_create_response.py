@@ -88,28 +88,28 @@ def decode_realtime_transcription_session_create_response(
         made.client_secret = decode_realtime_session_client_secret(data["client_secret"], False)
     except KeyError as error:
         return _lacking(cls, data, ("client_secret",), error, strict)
-    found = 1
+    absent = 0
     if "modalities" in data:
-        found += 1
         made.modalities = data["modalities"]
     else:
+        absent += 1
         made.modalities = None
     if "input_audio_format" in data:
-        found += 1
         made.input_audio_format = data["input_audio_format"]
     else:
+        absent += 1
         made.input_audio_format = None
     if "input_audio_transcription" in data:
-        found += 1
         made.input_audio_transcription = decode_audio_transcription_response(data["input_audio_transcription"], False)
     else:
+        absent += 1
         made.input_audio_transcription = None
     if "turn_detection" in data:
-        found += 1
         made.turn_detection = decode_realtime_transcription_session_turn_detection(data["turn_detection"], False)
     else:
+        absent += 1
         made.turn_detection = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 5:
         _keep(made, data, _KNOWN)
     return made

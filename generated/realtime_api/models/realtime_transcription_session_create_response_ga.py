@@ -91,23 +91,23 @@ def decode_realtime_transcription_session_create_response_ga(
         made.object = data["object"]
     except KeyError as error:
         return _lacking(cls, data, ("type", "id", "object"), error, strict)
-    found = 3
+    absent = 0
     if "expires_at" in data:
-        found += 1
         made.expires_at = data["expires_at"]
     else:
+        absent += 1
         made.expires_at = None
     if "include" in data:
-        found += 1
         made.include = data["include"]
     else:
+        absent += 1
         made.include = None
     if "audio" in data:
-        found += 1
         made.audio = decode_realtime_transcription_session_response_audio(data["audio"], False)
     else:
+        absent += 1
         made.audio = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 6:
         _keep(made, data, _KNOWN)
     return made

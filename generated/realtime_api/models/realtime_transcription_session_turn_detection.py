@@ -70,28 +70,28 @@ def decode_realtime_transcription_session_turn_detection(
             return data
         data = dict(data)
     made = _new(cls)
-    found = 0
+    absent = 0
     if "type" in data:
-        found += 1
         made.type = data["type"]
     else:
+        absent += 1
         made.type = None
     if "threshold" in data:
-        found += 1
         made.threshold = data["threshold"]
     else:
+        absent += 1
         made.threshold = None
     if "prefix_padding_ms" in data:
-        found += 1
         made.prefix_padding_ms = data["prefix_padding_ms"]
     else:
+        absent += 1
         made.prefix_padding_ms = None
     if "silence_duration_ms" in data:
-        found += 1
         made.silence_duration_ms = data["silence_duration_ms"]
     else:
+        absent += 1
         made.silence_duration_ms = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 4:
         _keep(made, data, _KNOWN)
     return made

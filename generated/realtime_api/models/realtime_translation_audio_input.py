@@ -66,18 +66,18 @@ def decode_realtime_translation_audio_input(
             return data
         data = dict(data)
     made = _new(cls)
-    found = 0
+    absent = 0
     if "transcription" in data:
-        found += 1
         made.transcription = decode_realtime_translation_transcription(data["transcription"], False)
     else:
+        absent += 1
         made.transcription = UNSET
     if "noise_reduction" in data:
-        found += 1
         made.noise_reduction = decode_realtime_translation_noise_reduction(data["noise_reduction"], False)
     else:
+        absent += 1
         made.noise_reduction = UNSET
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 2:
         _keep(made, data, _KNOWN)
     return made

@@ -48,13 +48,13 @@ def decode_realtime_translation_audio_output(
             return data
         data = dict(data)
     made = _new(cls)
-    found = 0
+    absent = 0
     if "language" in data:
-        found += 1
         made.language = data["language"]
     else:
+        absent += 1
         made.language = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 1:
         _keep(made, data, _KNOWN)
     return made

@@ -77,13 +77,13 @@ def decode_realtime_translation_client_event_input_audio_buffer_append(
         made.audio = data["audio"]
     except KeyError as error:
         return _lacking(cls, data, ("type", "audio"), error, strict)
-    found = 2
+    absent = 0
     if "event_id" in data:
-        found += 1
         made.event_id = data["event_id"]
     else:
+        absent += 1
         made.event_id = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 3:
         _keep(made, data, _KNOWN)
     return made

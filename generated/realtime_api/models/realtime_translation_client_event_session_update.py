@@ -77,13 +77,13 @@ def decode_realtime_translation_client_event_session_update(
         made.session = decode_realtime_translation_session_update_request(data["session"], False)
     except KeyError as error:
         return _lacking(cls, data, ("type", "session"), error, strict)
-    found = 2
+    absent = 0
     if "event_id" in data:
-        found += 1
         made.event_id = data["event_id"]
     else:
+        absent += 1
         made.event_id = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 3:
         _keep(made, data, _KNOWN)
     return made

@@ -72,13 +72,13 @@ def decode_realtime_translation_client_secret_create_request(
         made.session = decode_realtime_translation_session_create_request(data["session"], False)
     except KeyError as error:
         return _lacking(cls, data, ("session",), error, strict)
-    found = 1
+    absent = 0
     if "expires_after" in data:
-        found += 1
         made.expires_after = decode_client_secret_expires_after(data["expires_after"], False)
     else:
+        absent += 1
         made.expires_after = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 2:
         _keep(made, data, _KNOWN)
     return made

@@ -73,8 +73,7 @@ def decode_realtime_translation_client_secret_create_response(
         made.session = decode_realtime_translation_session(data["session"], False)
     except KeyError as error:
         return _lacking(cls, data, ("value", "expires_at", "session"), error, strict)
-    found = 3
     made.missing = ()
-    if found != len(data):
+    if len(data) != 3:
         _keep(made, data, _KNOWN)
     return made

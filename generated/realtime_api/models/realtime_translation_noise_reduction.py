@@ -68,13 +68,13 @@ def decode_realtime_translation_noise_reduction(
         made.type = data["type"]
     except KeyError as error:
         return _lacking(cls, data, ("type",), error, strict)
-    found = 1
+    absent = 0
     if "strength" in data:
-        found += 1
         made.strength = data["strength"]
     else:
+        absent += 1
         made.strength = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 2:
         _keep(made, data, _KNOWN)
     return made

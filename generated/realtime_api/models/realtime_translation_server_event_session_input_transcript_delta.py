@@ -79,13 +79,13 @@ def decode_realtime_translation_server_event_session_input_transcript_delta(
         made.delta = data["delta"]
     except KeyError as error:
         return _lacking(cls, data, ("event_id", "type", "delta"), error, strict)
-    found = 3
+    absent = 0
     if "elapsed_ms" in data:
-        found += 1
         made.elapsed_ms = data["elapsed_ms"]
     else:
+        absent += 1
         made.elapsed_ms = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 4:
         _keep(made, data, _KNOWN)
     return made

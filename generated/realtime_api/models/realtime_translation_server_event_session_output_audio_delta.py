@@ -94,28 +94,28 @@ def decode_realtime_translation_server_event_session_output_audio_delta(
         made.delta = data["delta"]
     except KeyError as error:
         return _lacking(cls, data, ("event_id", "type", "delta"), error, strict)
-    found = 3
+    absent = 0
     if "sample_rate" in data:
-        found += 1
         made.sample_rate = data["sample_rate"]
     else:
+        absent += 1
         made.sample_rate = None
     if "channels" in data:
-        found += 1
         made.channels = data["channels"]
     else:
+        absent += 1
         made.channels = None
     if "format" in data:
-        found += 1
         made.format = "pcm16" if (v0 := data["format"]) == "pcm16" else v0
     else:
+        absent += 1
         made.format = None
     if "elapsed_ms" in data:
-        found += 1
         made.elapsed_ms = data["elapsed_ms"]
     else:
+        absent += 1
         made.elapsed_ms = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 7:
         _keep(made, data, _KNOWN)
     return made

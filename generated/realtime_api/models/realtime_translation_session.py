@@ -81,8 +81,7 @@ def decode_realtime_translation_session(
         made.audio = decode_realtime_translation_audio(data["audio"], False)
     except KeyError as error:
         return _lacking(cls, data, ("id", "type", "expires_at", "model", "audio"), error, strict)
-    found = 5
     made.missing = ()
-    if found != len(data):
+    if len(data) != 5:
         _keep(made, data, _KNOWN)
     return made

@@ -67,13 +67,13 @@ def decode_realtime_translation_session_create_request(
         made.model = data["model"]
     except KeyError as error:
         return _lacking(cls, data, ("model",), error, strict)
-    found = 1
+    absent = 0
     if "audio" in data:
-        found += 1
         made.audio = decode_realtime_translation_audio(data["audio"], False)
     else:
+        absent += 1
         made.audio = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 2:
         _keep(made, data, _KNOWN)
     return made

@@ -51,13 +51,13 @@ def decode_realtime_translation_session_update_request(
             return data
         data = dict(data)
     made = _new(cls)
-    found = 0
+    absent = 0
     if "audio" in data:
-        found += 1
         made.audio = decode_realtime_translation_audio(data["audio"], False)
     else:
+        absent += 1
         made.audio = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 1:
         _keep(made, data, _KNOWN)
     return made

@@ -55,8 +55,7 @@ def decode_realtime_translation_transcription(
         made.model = data["model"]
     except KeyError as error:
         return _lacking(cls, data, ("model",), error, strict)
-    found = 1
     made.missing = ()
-    if found != len(data):
+    if len(data) != 1:
         _keep(made, data, _KNOWN)
     return made

@@ -71,13 +71,13 @@ def decode_realtime_truncation_retention_ratio(
         made.retention_ratio = data["retention_ratio"]
     except KeyError as error:
         return _lacking(cls, data, ("type", "retention_ratio"), error, strict)
-    found = 2
+    absent = 0
     if "token_limits" in data:
-        found += 1
         made.token_limits = decode_realtime_truncation_token_limits(data["token_limits"], False)
     else:
+        absent += 1
         made.token_limits = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 3:
         _keep(made, data, _KNOWN)
     return made

@@ -49,13 +49,13 @@ def decode_realtime_truncation_token_limits(
             return data
         data = dict(data)
     made = _new(cls)
-    found = 0
+    absent = 0
     if "post_instructions" in data:
-        found += 1
         made.post_instructions = data["post_instructions"]
     else:
+        absent += 1
         made.post_instructions = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 1:
         _keep(made, data, _KNOWN)
     return made

@@ -64,8 +64,7 @@ def decode_response_item_reference(
         made.type = "item_reference" if (v0 := data["type"]) == "item_reference" else v0
     except KeyError as error:
         return _lacking(cls, data, ("id", "type"), error, strict)
-    found = 2
     made.missing = ()
-    if found != len(data):
+    if len(data) != 2:
         _keep(made, data, _KNOWN)
     return made

@@ -72,18 +72,18 @@ def decode_response_prompt(data: Any, strict: bool = True, cls: type[ResponsePro
         made.id = data["id"]
     except KeyError as error:
         return _lacking(cls, data, ("id",), error, strict)
-    found = 1
+    absent = 0
     if "version" in data:
-        found += 1
         made.version = data["version"]
     else:
+        absent += 1
         made.version = UNSET
     if "variables" in data:
-        found += 1
         made.variables = decode_response_prompt_variables(data["variables"], False)
     else:
+        absent += 1
         made.variables = UNSET
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 3:
         _keep(made, data, _KNOWN)
     return made

@@ -63,8 +63,7 @@ def decode_sip_header(data: Any, strict: bool = True, cls: type[SipHeader] = Sip
         made.value = data["value"]
     except KeyError as error:
         return _lacking(cls, data, ("name", "value"), error, strict)
-    found = 2
     made.missing = ()
-    if found != len(data):
+    if len(data) != 2:
         _keep(made, data, _KNOWN)
     return made

@@ -64,8 +64,7 @@ def decode_tool_choice_function(
         made.name = data["name"]
     except KeyError as error:
         return _lacking(cls, data, ("type", "name"), error, strict)
-    found = 2
     made.missing = ()
-    if found != len(data):
+    if len(data) != 2:
         _keep(made, data, _KNOWN)
     return made

@@ -68,13 +68,13 @@ def decode_tool_choice_mcp(data: Any, strict: bool = True, cls: type[ToolChoiceM
         made.server_label = data["server_label"]
     except KeyError as error:
         return _lacking(cls, data, ("type", "server_label"), error, strict)
-    found = 2
+    absent = 0
     if "name" in data:
-        found += 1
         made.name = data["name"]
     else:
+        absent += 1
         made.name = UNSET
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 3:
         _keep(made, data, _KNOWN)
     return made

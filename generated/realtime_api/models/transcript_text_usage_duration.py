@@ -64,8 +64,7 @@ def decode_transcript_text_usage_duration(
         made.seconds = data["seconds"]
     except KeyError as error:
         return _lacking(cls, data, ("type", "seconds"), error, strict)
-    found = 2
     made.missing = ()
-    if found != len(data):
+    if len(data) != 2:
         _keep(made, data, _KNOWN)
     return made

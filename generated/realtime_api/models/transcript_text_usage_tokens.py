@@ -83,13 +83,13 @@ def decode_transcript_text_usage_tokens(
         made.total_tokens = data["total_tokens"]
     except KeyError as error:
         return _lacking(cls, data, ("type", "input_tokens", "output_tokens", "total_tokens"), error, strict)
-    found = 4
+    absent = 0
     if "input_token_details" in data:
-        found += 1
         made.input_token_details = decode_transcript_text_usage_input_token_details(data["input_token_details"], False)
     else:
+        absent += 1
         made.input_token_details = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 5:
         _keep(made, data, _KNOWN)
     return made

@@ -55,8 +55,7 @@ def decode_transcription_language(
         made.code = data["code"]
     except KeyError as error:
         return _lacking(cls, data, ("code",), error, strict)
-    found = 1
     made.missing = ()
-    if found != len(data):
+    if len(data) != 1:
         _keep(made, data, _KNOWN)
     return made

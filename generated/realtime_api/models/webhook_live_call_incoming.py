@@ -81,13 +81,13 @@ def decode_webhook_live_call_incoming(
         made.type = "live.call.incoming" if (v0 := data["type"]) == "live.call.incoming" else v0
     except KeyError as error:
         return _lacking(cls, data, ("created_at", "id", "data", "type"), error, strict)
-    found = 4
+    absent = 0
     if "object" in data:
-        found += 1
         made.object = "event" if (v0 := data["object"]) == "event" else v0
     else:
+        absent += 1
         made.object = None
     made.missing = ()
-    if found != len(data):
+    if len(data) + absent != 5:
         _keep(made, data, _KNOWN)
     return made
