@@ -5,7 +5,7 @@ BROWSERS := chromium chromium-browser google-chrome
 POSTGRES := /usr/lib/postgresql/*/bin/postgres
 
 # The tests start hundreds of processes that import the same modules: bytecode is kept, whatever the shell says.
-pytest = PYTHONDONTWRITEBYTECODE= $(1)/python -m pytest -q -n auto
+pytest = PYTHONDONTWRITEBYTECODE= $(1)/python -m pytest -q -n auto --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-all test-lowest test-lowest-newest test-newest attack regen regen-check sync lint types check format bench peers docs lock clean

@@ -17,7 +17,7 @@ from tests.support.runner import Flavour
 
 settings.register_profile("thorough", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile(
-    "quick", settings.get_profile("thorough"), max_examples=20, derandomize=True, database=None
+    "quick", settings.get_profile("thorough"), max_examples=10, derandomize=True, database=None
 )
 settings.load_profile("quick")
 

@@ -17,6 +17,7 @@ from realtime_api import events as tables, models
 
 from realtime_ext import events
 from realtime_ext.events import Reconnected, SessionExpiring, UnknownEvent, encode_event, parse_event
+from tests.support.examples import check_each
 from tests.support.newcomers import is_new
 from tests.support.paths import SAMPLES
 
@@ -35,6 +36,10 @@ def lines(name: str) -> list[str]:
 
 
 ALL = [line for path in sorted(EVENTS.glob("*.jsonl")) for line in lines(path.stem)]
+
+
+def kind_of(line: str) -> str:
+    return str(json.loads(line)["type"])
 
 
 def same(left: Any, right: Any) -> bool:
@@ -61,13 +66,15 @@ def test_the_samples_hold_every_type_that_the_api_has() -> None:
     assert sampled == {tag for tag, kind in every.items() if not is_new(kind.__doc__)}
 
 
-@pytest.mark.parametrize("line", ALL, ids=lambda line: json.loads(line)["type"])
-def test_an_event_becomes_its_class_and_is_written_as_it_came(line: str) -> None:
-    event = parse_event(line)
-    content = json.loads(line)
-    assert type(event) in [table[content["type"]] for table in TABLES if content["type"] in table]
-    assert same(json.loads(encode_event(event)), content)
-    assert parse_event(line.encode()) == parse_event(content) == parse_event(encode_event(event)) == event
+def test_an_event_becomes_its_class_and_is_written_as_it_came() -> None:
+    def check(line: str) -> None:
+        event = parse_event(line)
+        content = json.loads(line)
+        assert type(event) in [table[content["type"]] for table in TABLES if content["type"] in table]
+        assert same(json.loads(encode_event(event)), content)
+        assert parse_event(line.encode()) == parse_event(content) == parse_event(encode_event(event)) == event
+
+    check_each(ALL, check, kind_of)
 
 
 @pytest.mark.parametrize("line", lines("client"), ids=lambda line: json.loads(line)["type"])
@@ -186,29 +193,35 @@ def damage(content: Any, value: Any) -> list[Any]:
     return spoilt
 
 
-@pytest.mark.parametrize("line", ALL, ids=lambda line: json.loads(line)["type"])
-def test_an_unexpected_null_anywhere_costs_neither_class_nor_content(line: str) -> None:
-    for content in damage(json.loads(line), None):
-        event = parse_event(json.dumps(content))
-        assert not isinstance(event, UnknownEvent), (content, event)
-        assert same(json.loads(encode_event(event)), content)
+def test_an_unexpected_null_anywhere_costs_neither_class_nor_content() -> None:
+    def check(line: str) -> None:
+        for content in damage(json.loads(line), None):
+            event = parse_event(json.dumps(content))
+            assert not isinstance(event, UnknownEvent), (content, event)
+            assert same(json.loads(encode_event(event)), content)
+
+    check_each(ALL, check, kind_of)
 
 
-@pytest.mark.parametrize("line", ALL, ids=lambda line: json.loads(line)["type"])
-def test_an_unexpected_text_anywhere_costs_neither_class_nor_content(line: str) -> None:
-    # This makes every enum value, every discriminator and every nested kind an unknown one, in turn.
-    for content in damage(json.loads(line), "of tomorrow"):
-        event = parse_event(json.dumps(content))
-        assert not isinstance(event, UnknownEvent), (content, event)
-        assert same(json.loads(encode_event(event)), content)
+def test_an_unexpected_text_anywhere_costs_neither_class_nor_content() -> None:
+    def check(line: str) -> None:
+        # This makes every enum value, every discriminator and every nested kind an unknown one, in turn.
+        for content in damage(json.loads(line), "of tomorrow"):
+            event = parse_event(json.dumps(content))
+            assert not isinstance(event, UnknownEvent), (content, event)
+            assert same(json.loads(encode_event(event)), content)
+
+    check_each(ALL, check, kind_of)
 
 
-@pytest.mark.parametrize("line", ALL, ids=lambda line: json.loads(line)["type"])
-def test_fields_of_tomorrow_are_kept(line: str) -> None:
-    content = json.loads(line)
-    for part in [content, *(part for part in content.values() if isinstance(part, dict))]:
-        part["of_tomorrow"] = {"deep": [None, 1]}
-    assert same(json.loads(encode_event(parse_event(json.dumps(content)))), content)
+def test_fields_of_tomorrow_are_kept() -> None:
+    def check(line: str) -> None:
+        content = json.loads(line)
+        for part in [content, *(part for part in content.values() if isinstance(part, dict))]:
+            part["of_tomorrow"] = {"deep": [None, 1]}
+        assert same(json.loads(encode_event(parse_event(json.dumps(content)))), content)
+
+    check_each(ALL, check, kind_of)
 
 
 def test_a_known_event_that_lacks_what_its_class_needs_says_so() -> None:

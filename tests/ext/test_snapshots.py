@@ -207,6 +207,7 @@ def test_the_patterns_find_what_they_look_for() -> None:
     assert {name for name in PATTERNS if re.search(PATTERNS[name], samples[name])} == set(PATTERNS)
 
 
+@pytest.mark.slow
 def test_recording_anew_writes_the_same_snapshots_without_the_secrets_of_the_wire(tmp_path: Path) -> None:
     """With the values that really went over the wire, which nobody knows of the snapshots that are kept."""
     secrets = record_snapshots.record(tmp_path)

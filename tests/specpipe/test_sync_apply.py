@@ -368,6 +368,7 @@ def nothing_said(document: dict[str, Any]) -> None:
     properties["g"]["description"] = None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change",
     [
