@@ -117,6 +117,10 @@ async def test_a_caller_who_interrupts_is_heard_and_the_answer_is_cut_where_it_w
             heard_ms = len(phone.heard) / 8
             await until(lambda: cuts)
             assert heard_ms - 250 <= cuts[0] <= heard_ms  # never what was not heard
+            # The marks of what was cleared have come back: the next answer is paced as the first one.
+            heard = len(phone.heard)
+            await until(lambda: len(phone.heard) > heard + 4000)
+            assert phone.most_ahead <= 500 * 8
             await phone.hang_up()
 
 

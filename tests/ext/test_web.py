@@ -386,6 +386,31 @@ async def test_a_phone_call_is_run_once_and_acknowledged_at_once() -> None:
 
 
 @awaited
+async def test_a_phone_call_that_comes_while_the_app_shuts_down_is_delivered_again() -> None:
+    ended, go_on = asyncio.Event(), asyncio.Event()
+    answered: list[str] = []
+
+    async def on_incoming(call: IncomingCall) -> None:
+        answered.append(call.id)
+        try:
+            await go_on.wait()
+        finally:
+            ended.set()
+            await go_on.wait()
+
+    async with serving(on_incoming=on_incoming) as app:
+        assert await app.deliver(incoming("rtc_1")) == 200
+        await until(lambda: answered)
+        closing = asyncio.create_task(app.calls.aclose())
+        await ended.wait()
+        assert await app.deliver(incoming("rtc_2")) == 503
+        go_on.set()
+        await closing
+        assert await app.deliver(incoming("rtc_2")) == 200  # to the next process
+        await until(lambda: answered == ["rtc_1", "rtc_2"])
+
+
+@awaited
 async def test_webhooks_that_are_not_genuine_or_no_calls_run_nothing() -> None:
     async def on_incoming(call: IncomingCall) -> None:
         raise AssertionError

@@ -120,6 +120,15 @@ def test_a_refusal_names_the_event_that_it_is_of(client: RealtimeClient) -> None
         assert error.wait(10).error.event_id == sent
 
 
+def test_the_beta_is_asked_for_in_the_handshake() -> None:
+    with (
+        simulator_of("beta") as simulator,
+        RealtimeClient(simulator.api_key, base_url=simulator.base_url, dialect="beta") as client,
+        client.connect("m"),
+    ):
+        assert simulator.requests[-1].headers["openai-beta"] == "realtime=v1"
+
+
 def test_a_dialect_that_is_unknown_is_refused() -> None:
     with pytest.raises(ValueError, match="dialect: expected 'beta', 'xai' or None, got 'ga'"):
         RealtimeClient("k", dialect="ga")  # type: ignore[arg-type]
@@ -238,6 +247,7 @@ def test_what_servers_leave_out_is_filled_in() -> None:
             {"type": "response.audio.delta", "response_id": "r", "item_id": "i", "delta": "AAAA"},
             {"type": "session.created", "session": {"voice": "Cherry", "output_audio_format": "pcm24"}},
             {"type": "response.output_item.done", "event_id": "e", "item": {"id": "i", "type": "message"}},
+            {"type": "response.content_part.added", "item_id": "i", "part": {"type": "audio"}},
             "no JSON",
             "[1]",
         )
@@ -257,9 +267,19 @@ def test_what_servers_leave_out_is_filled_in() -> None:
         done, item_done = json.loads(await link.recv()), json.loads(await link.recv())
         assert (done["type"], item_done["type"]) == ("conversation.item.done", "response.output_item.done")
         assert item_done["event_id"] == "e" != done["event_id"]
+        assert json.loads(await link.recv())["part"] == {"type": "output_audio"}
         assert [await link.recv(), await link.recv()] == ["no JSON", "[1]"]
-        await link.send('{"type": "response.create", "response": {"output_modalities": ["audio"]}}')
-        assert server.sent == [{"type": "response.create", "response": {"modalities": ["text", "audio"]}}]
+        said = {
+            "type": "message",
+            "role": "assistant",
+            "content": [{"type": "output_text", "text": "Hello."}],
+        }
+        response = {"output_modalities": ["audio"], "input": [said]}
+        await link.send(json.dumps({"type": "response.create", "response": response}))
+        old = {**said, "content": [{"type": "text", "text": "Hello."}]}
+        assert server.sent == [
+            {"type": "response.create", "response": {"modalities": ["text", "audio"], "input": [old]}}
+        ]
 
     asyncio.run(exchange())
 
