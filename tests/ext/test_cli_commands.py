@@ -293,3 +293,9 @@ def test_what_is_missing_in_the_set_up_is_named() -> None:
     failed = [line.split()[1] for line in done.out.splitlines() if line.startswith("✗")]
     assert failed == ["OPENAI_API_KEY", "OPENAI_WEBHOOK_SECRET", "http://127.0.0.1:9/v1"]
     assert "export OPENAI_API_KEY=" in done.out
+
+
+def test_the_shell_completes_commands_and_options() -> None:
+    asked = {"_REALTIME_COMPLETE": "complete_bash", "COMP_CWORD": "2"}
+    assert set(realtime(COMP_WORDS="realtime webhook s", **asked).out.split()) == {"sign", "send"}
+    assert "--json" in realtime(COMP_WORDS="realtime doctor --", **asked).out.split()
