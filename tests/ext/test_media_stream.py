@@ -19,9 +19,9 @@ from realtime_ext import AsyncRealtimeClient, RealtimeError, SessionBuilder, aud
 from realtime_ext.connection import AsyncConnection
 from realtime_ext.media_stream import MediaStream, StreamStart
 from tests.ext.fleet.harness import awaited, until
-from tests.ext.test_web import running
 from tests.support.media_phone import media_call
 from tests.support.paths import QUESTION
+from tests.support.web_server import running
 
 SESSION = SessionBuilder("gpt-realtime").telephony("pcmu").server_vad()
 LONG = "Breakfast is served from seven until half past ten in the garden, and on Sundays until noon. " * 3

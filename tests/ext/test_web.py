@@ -8,12 +8,11 @@ import logging
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
-from typing import Any, Literal
+from typing import Any
 
 import attrs
 import httpx
 import pytest
-import uvicorn
 from realtime_simulator import Simulator, call_tool, sequence
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -28,6 +27,7 @@ from realtime_ext.testing import sample_offer
 from realtime_ext.web import IncomingCall, RunningCalls, router, webhook_endpoint
 from tests.ext.fleet.harness import awaited, until
 from tests.simulator.caller import Caller
+from tests.support.web_server import running
 
 SESSION = SessionBuilder("gpt-realtime").instructions("You answer for the front desk.").push_to_talk()
 SDP = {"content-type": "application/sdp"}
@@ -69,20 +69,6 @@ async def serving(
         http = await stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url="http://app"))
         await stack.enter_async_context(calls)
         yield App(app, calls, http, sim)
-
-
-@contextlib.asynccontextmanager
-async def running(app: Any, lifespan: Literal["on", "off"] = "off") -> AsyncIterator[str]:
-    """Serve an app on loopback; yields its URL."""
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", lifespan=lifespan)
-    server, socket = uvicorn.Server(config), config.bind_socket()
-    socket.listen()
-    serves = asyncio.create_task(server.serve([socket]))
-    try:
-        yield f"http://127.0.0.1:{socket.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        await serves
 
 
 @contextlib.asynccontextmanager
