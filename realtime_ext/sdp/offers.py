@@ -24,11 +24,11 @@ from .description import (
     Reading,
     SessionDescription,
     decode,
-    is_usual_candidate,
     parse_candidate,
     read,
     rtpmaps,
     shown,
+    unusual_candidates,
 )
 
 __all__ = ["check_offer", "repair"]
@@ -283,13 +283,12 @@ def _check_codecs(offer: SessionDescription, live: list[Media], codecs: Codecs) 
 def _check_candidates(offer: SessionDescription, live: list[Media], codecs: Codecs) -> Iterator[Problem]:
     """A line that can't be read is lost; if all are, the whole offer is refused (RFC 8839 §5.1)."""
     for media in live:
-        is_reachable = False
+        found = media.index.get("candidate", ())
+        unusual = unusual_candidates(found)
+        is_reachable = len(unusual) < len(found)
         readable: list[Candidate] = []
         broken: list[tuple[int, CandidateError]] = []
-        for line, value in media.index.get("candidate", ()):
-            if is_usual_candidate(value or ""):
-                is_reachable = True
-                continue
+        for line, value in unusual:
             try:
                 readable.append(parse_candidate(value or "", line))
             except CandidateError as error:
