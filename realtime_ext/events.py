@@ -210,6 +210,13 @@ def parse_event(data: str | bytes | Mapping[str, Any]) -> Event:
 
 def event_of(content: dict[str, Any]) -> Event:
     """Return the event of a JSON object, which is kept, as `parse_event` does; raises nothing."""
+    try:
+        return _readers[content["type"]](content)
+    except Exception:  # a type that comes for the first time, or something odd
+        return _event_of(content)
+
+
+def _event_of(content: dict[str, Any]) -> Event:
     kind = content.get("type")
     if not isinstance(kind, str):
         return UnknownEvent("", content, "no type" if kind is None else "its type is not a string")
