@@ -32,6 +32,19 @@ NEW_TEXTS = {
 }
 
 
+@pytest.fixture
+def real_package() -> None:
+    """Asked for by tests whose package is to be formatted and imported as well."""
+
+
+@pytest.fixture(autouse=True)
+def _no_processes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if "real_package" not in request.fixturenames:
+        monkeypatch.setattr(finish, "tidy", lambda package: None)
+        monkeypatch.setattr(finish, "format_source", lambda source: source)
+        monkeypatch.setattr(finish, "import_all", lambda folder: 0)
+
+
 def test_taking_over_keeps_our_words_and_lists_those_to_write(run: Any, openapi: Path) -> None:
     ours = texts(reading.load(openapi / "realtime.yaml"))
     _, report = run(FEBRUARY, "--apply")
@@ -130,6 +143,7 @@ def test_patches_and_names_that_no_longer_apply_are_set_aside(run: Any, openapi:
     assert "# --- The next one goes.\n" in text
 
 
+@pytest.mark.usefixtures("real_package")
 def test_the_package_is_made_from_what_was_taken_over(run: Any, openapi: Path, tmp_path: Path) -> None:
     run(FEBRUARY, "--apply")
     said: list[str] = []
@@ -369,6 +383,7 @@ def nothing_said(document: dict[str, Any]) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("real_package")
 @pytest.mark.parametrize(
     "change",
     [

@@ -153,6 +153,7 @@ def test_models_load_one_by_one(traps_folder: Path, stock_folder: Path) -> None:
     assert done.stdout.strip() == "['realtime_api.models.realtime_cat']"
 
 
+@pytest.mark.slow
 def test_attributes_are_named_as_the_keys_and_type_check(traps: ModuleType, traps_folder: Path) -> None:
     model = module(traps, "models").RealtimeThing
     data = thing(**{"type": "t", "list": ["l"], "str": "s", "self": "me", "class": "c"})
