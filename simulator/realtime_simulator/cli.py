@@ -15,10 +15,10 @@ import signal
 import ssl
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -243,7 +243,7 @@ def _serve(words: list[str], program: str) -> int:
         return 1
     try:
         _print_addresses(simulator, options)
-        stop.wait()
+        stop.get()
     finally:
         simulator.close()
     return 0
@@ -324,11 +324,14 @@ def _print_facts(facts: Mapping[str, object], *, as_json: bool) -> None:
         print(f"{name:14} {value}", flush=True)
 
 
-def _stop_at_signals() -> threading.Event:
-    """Return what SIGINT and SIGTERM set."""
-    stop = threading.Event()
+def _stop_at_signals() -> SimpleQueue[int]:
+    """Return where SIGINT and SIGTERM are put.
+
+    A handler may interrupt whoever waits for it: a `threading.Event` would wait for its own lock then.
+    """
+    stop: SimpleQueue[int] = SimpleQueue()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, lambda number, _: stop.put(number))
     return stop
 
 
@@ -372,7 +375,7 @@ def _record(words: list[str], program: str) -> int:
             if not command:
                 stop = _stop_at_signals()
                 _print_facts({"base_url": simulator.base_url, "api_key": simulator.api_key}, as_json=False)
-                stop.wait()
+                stop.get()
                 return 0
             addresses = {"OPENAI_BASE_URL": simulator.base_url, "OPENAI_API_KEY": simulator.api_key}
             return subprocess.run(command, env={**os.environ, **addresses}, check=False).returncode

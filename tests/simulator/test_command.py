@@ -45,6 +45,33 @@ def lines_until(process: subprocess.Popen[str], event: str) -> list[dict[str, An
     return lines
 
 
+#: The command, to which a signal comes in the moment in which it begins to wait for one.
+SIGNALLED_WHILE_IT_BEGINS_TO_WAIT = """
+import builtins, signal, sys, threading
+from realtime_simulator.cli import main
+def printed(*words, **options):
+    show(*words, **options)
+    sys.setprofile(watch)
+def watch(frame, event, called):
+    if frame.f_code is threading.Condition.wait.__code__ or "method get of _queue.SimpleQueue" in str(called):
+        sys.setprofile(None)
+        signal.raise_signal(signal.SIGTERM)
+show, builtins.print = builtins.print, printed
+sys.exit(main(["--port", "0", "--json"]))
+"""
+
+
+def test_a_signal_ends_it_whenever_it_comes() -> None:
+    line = [sys.executable, "-c", SIGNALLED_WHILE_IT_BEGINS_TO_WAIT]
+    with subprocess.Popen(line, stdout=subprocess.PIPE, text=True, env=environment()) as process:
+        assert process.stdout is not None
+        try:
+            assert process.stdout.readline()
+            assert process.wait(timeout=20) == 0
+        finally:
+            process.kill()
+
+
 def test_calls_come_in_from_another_process_and_each_step_is_a_line(serving: Any) -> None:
     process, facts = serving
     key = {"OPENAI_API_KEY": facts["api_key"], "OPENAI_BASE_URL": facts["base_url"]}

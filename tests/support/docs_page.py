@@ -171,6 +171,11 @@ def run_commands(block: Block, folder: Path, service: Mapping[str, str]) -> None
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGTERM)
+                try:
+                    process.communicate(timeout=_SECONDS)
+                except subprocess.TimeoutExpired:
+                    os.killpg(process.pid, signal.SIGKILL)
+                    raise
 
 
 def environment(service: Mapping[str, str]) -> dict[str, str]:
