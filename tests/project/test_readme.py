@@ -27,3 +27,10 @@ def test_every_file_that_the_documents_link_to_exists() -> None:
 def test_every_file_that_a_security_promise_names_exists() -> None:
     for target in re.findall(r"`(tests/[^`]+)`", (ROOT / "SECURITY.md").read_text(encoding="utf-8")):
         assert (ROOT / target).exists(), target
+
+
+def test_every_figure_is_one_that_the_benchmarks_print() -> None:
+    printed = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
+    figures = re.findall(r"^\| (.+?) \| [\d.]+ × \|$", README, re.MULTILINE)
+    assert len(figures) > 8
+    assert [figure for figure in figures if f"| {figure} |" not in printed] == []
