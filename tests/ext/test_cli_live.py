@@ -17,7 +17,7 @@ import pytest
 from realtime_simulator import Simulator
 
 from realtime_ext import RealtimeClient, webhooks
-from tests.support.command import COMMAND, environment, realtime
+from tests.support.command import COMMAND, environment, realtime_here
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +145,7 @@ def test_ctrl_c_ends_the_watching_and_not_the_call(
 
 
 def test_a_call_that_is_not_there_can_t_be_watched(simulator: Simulator) -> None:
-    done = realtime("tail", "rtc_gone", simulator=simulator)
+    done = realtime_here("tail", "rtc_gone", simulator=simulator)
     assert (done.status, done.out) == (1, "")
     assert len(done.err.splitlines()) == 2
 
@@ -180,19 +180,19 @@ def test_webhooks_are_verified_shown_forwarded_kept_and_replayed(
 
     app.genuine.clear()
     app.status = 200
-    done = realtime("listen", "--replay", kept, "--forward-to", app.url, "--json", simulator=simulator)
+    done = realtime_here("listen", "--replay", kept, "--forward-to", app.url, "--json", simulator=simulator)
     assert (done.status, [line["status"] for line in done.lines]) == (0, [200, 200, 200])
     assert app.genuine == [shown["webhook_id"], "wh_2", "wh_2"]
     app.status = 500
-    assert realtime("listen", "--replay", kept, "--forward-to", app.url, simulator=simulator).status == 1
+    assert realtime_here("listen", "--replay", kept, "--forward-to", app.url, simulator=simulator).status == 1
 
 
 def test_what_was_kept_is_signed_anew(simulator: Simulator, app: App) -> None:
     """The signature that came would be too old by now; it is not even kept."""
     line = json.dumps({"webhook_id": "wh_1", "received_at": 1, "body": '{"type": "x"}'})
-    done = realtime("listen", "--replay=-", "--forward-to", app.url, simulator=simulator, stdin=line)
+    done = realtime_here("listen", "--replay=-", "--forward-to", app.url, simulator=simulator, stdin=line)
     assert (done.status, app.genuine) == (0, ["wh_1"])
-    done = realtime("listen", "--replay=-", "--forward-to", app.url, simulator=simulator, stdin="{}")
+    done = realtime_here("listen", "--replay=-", "--forward-to", app.url, simulator=simulator, stdin="{}")
     assert done.status == 1
     assert "line 1" in done.err
 
@@ -208,9 +208,9 @@ def test_an_app_that_is_not_there_is_a_bad_gateway(simulator: Simulator) -> None
 
 
 def test_listening_needs_a_secret_and_a_port(simulator: Simulator) -> None:
-    assert realtime("listen", "--port=0").status == 2
-    assert realtime("listen", "--secret=whsec_!", "--port=0").status == 1
+    assert realtime_here("listen", "--port=0").status == 2
+    assert realtime_here("listen", "--secret=whsec_!", "--port=0").status == 1
     taken = simulator.base_url.split(":")[2].partition("/")[0]
-    done = realtime("listen", f"--port={taken}", simulator=simulator)
+    done = realtime_here("listen", f"--port={taken}", simulator=simulator)
     assert done.status == 1
     assert "in use" in done.err
