@@ -68,10 +68,10 @@ def test_the_simulators_own_options_are_shown_and_checked() -> None:
     ("missing", "extra"),
     [
         ("typer", "cli"),
-        ("rich", "cli"),
-        ("numpy", "cli"),
-        ("matplotlib", "cli"),
-        ("aiortc", "webrtc"),
+        pytest.param("rich", "cli", marks=pytest.mark.slow),
+        pytest.param("numpy", "cli", marks=pytest.mark.slow),
+        pytest.param("matplotlib", "cli", marks=pytest.mark.slow),
+        pytest.param("aiortc", "webrtc", marks=pytest.mark.slow),
         ("realtime_simulator", "simulator"),
     ],
 )
