@@ -44,7 +44,7 @@ def machine() -> dict[str, Any]:
         "cpu": cpu,
         "cores": os.cpu_count(),
         "load": [round(load, 1) for load in os.getloadavg()],
-        "system": f"{platform.system()} {platform.release()}",
+        "system": platform.system(),
         "python": platform.python_version(),
         "versions": {**{name: version(name) for name in LIBRARIES}, "openai": official},
     }
