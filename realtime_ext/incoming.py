@@ -18,8 +18,8 @@ from .sip import SipHeaders
 try:
     from starlette.requests import ClientDisconnect, Request
     from starlette.responses import JSONResponse, Response
-except ModuleNotFoundError as error:
-    raise ImportError("web apps need starlette: pip install 'realtime-ext[web]'") from error
+except ModuleNotFoundError as _error:
+    raise ImportError("web apps need starlette: pip install 'realtime-ext[web]'") from _error
 
 if TYPE_CHECKING:
     from .client import AsyncRealtimeClient

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias, TypeVar
 
 from .errors import ModelError
 
@@ -80,7 +80,7 @@ ModelT = TypeVar("ModelT", bound=Model)
 
 
 #: What turns a JSON value into a model: `decode(value, strict)`; what is no JSON object is kept as it is.
-Decoder = Callable[..., Any]
+Decoder: TypeAlias = Callable[..., Any]
 
 new: Callable[[type], Any] = object.__new__
 

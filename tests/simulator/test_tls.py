@@ -27,7 +27,7 @@ def test_it_makes_a_certificate_that_https_and_wss_clients_can_trust(tmp_path: P
             with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
                 httpx.post(url, headers=headers, json={}, verify=ssl.create_default_context())
             url = f"{simulator.base_url.replace('https', 'wss')}/realtime?model=gpt-realtime"
-            with connect(url, ssl=trusting, additional_headers=headers) as socket:
+            with connect(url, ssl=trusting, additional_headers=headers, open_timeout=60) as socket:
                 assert json.loads(socket.recv())["type"] == "session.created"
         contents.add(file.read_bytes())
     assert len(contents) == 1

@@ -3,10 +3,11 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+from .._base import Decoder as _Decoder
 from .mcp_tool_filter import MCPToolFilter, decode_mcp_tool_filter
 
 MCPAllowedTools: TypeAlias = list[str] | MCPToolFilter
 """Tool names, or a filter, that limits what the model may use; null or absence sets no limit."""
 
-decode_mcp_allowed_tools = decode_mcp_tool_filter
+decode_mcp_allowed_tools: _Decoder = decode_mcp_tool_filter
 """Decode a MCPAllowedTools; an unknown value or kind is kept as it is."""

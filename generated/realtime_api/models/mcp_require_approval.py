@@ -3,10 +3,11 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
+from .._base import Decoder as _Decoder
 from .mcp_tool_approval_filter import MCPToolApprovalFilter, decode_mcp_tool_approval_filter
 
 MCPRequireApproval: TypeAlias = MCPToolApprovalFilter | Literal["always", "never"]
 """Which tool calls wait for the client's consent: `always` (default), `never`, or one filter for each."""
 
-decode_mcp_require_approval = decode_mcp_tool_approval_filter
+decode_mcp_require_approval: _Decoder = decode_mcp_tool_approval_filter
 """Decode a MCPRequireApproval; an unknown value or kind is kept as it is."""

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+from .._base import Decoder as _Decoder
 from .._base import by_tag as _by_tag
 from .realtime_audio_format_pcm import RealtimeAudioFormatPcm, decode_realtime_audio_format_pcm
 from .realtime_audio_format_pcma import RealtimeAudioFormatPcma, decode_realtime_audio_format_pcma
@@ -11,7 +12,7 @@ from .realtime_audio_format_pcmu import RealtimeAudioFormatPcmu, decode_realtime
 RealtimeAudioFormats: TypeAlias = RealtimeAudioFormatPcm | RealtimeAudioFormatPcmu | RealtimeAudioFormatPcma
 """Encoding of an audio stream: 16-bit mono PCM at 24 kHz, or 8 kHz G.711 in one of its two laws."""
 
-decode_realtime_audio_formats = _by_tag(
+decode_realtime_audio_formats: _Decoder = _by_tag(
     "type",
     {
         "audio/pcm": decode_realtime_audio_format_pcm,

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+from .._base import Decoder as _Decoder
 from .._base import by_tag as _by_tag
 from .realtime_client_event_conversation_item_create import (
     RealtimeClientEventConversationItemCreate,
@@ -64,7 +65,7 @@ RealtimeClientEvent: TypeAlias = (
 )
 """Any command a client may send in a conversation or transcription session, told apart by `type`."""
 
-decode_realtime_client_event = _by_tag(
+decode_realtime_client_event: _Decoder = _by_tag(
     "type",
     {
         "conversation.item.create": decode_realtime_client_event_conversation_item_create,

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+from .._base import Decoder as _Decoder
 from .._base import by_tag as _by_tag
 from .realtime_conversation_item_function_call import (
     RealtimeConversationItemFunctionCall,
@@ -42,7 +43,7 @@ RealtimeConversationItem: TypeAlias = (
 )
 """Any entry of a conversation: a message, a function call or output, or a step of MCP tool use."""
 
-decode_realtime_conversation_item = _by_tag(
+decode_realtime_conversation_item: _Decoder = _by_tag(
     "type",
     {
         "message": _by_tag(

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+from .._base import Decoder as _Decoder
 from .._base import by_tag as _by_tag
 from .realtime_mcp_protocol_error import RealtimeMCPProtocolError, decode_realtime_mcp_protocol_error
 from .realtime_mcp_tool_execution_error import RealtimeMCPToolExecutionError, decode_realtime_mcp_tool_execution_error
@@ -11,7 +12,7 @@ from .realtime_mcphttp_error import RealtimeMCPHTTPError, decode_realtime_mcphtt
 RealtimeMCPToolCallError: TypeAlias = RealtimeMCPProtocolError | RealtimeMCPToolExecutionError | RealtimeMCPHTTPError
 """Why the run failed; null or absent when it did not."""
 
-decode_realtime_mcp_tool_call_error = _by_tag(
+decode_realtime_mcp_tool_call_error: _Decoder = _by_tag(
     "type",
     {
         "protocol_error": decode_realtime_mcp_protocol_error,

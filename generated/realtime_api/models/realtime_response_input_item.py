@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+from .._base import Decoder as _Decoder
 from .._base import by_tag as _by_tag
 from .realtime_conversation_item import RealtimeConversationItem
 from .realtime_conversation_item_function_call import (
@@ -29,7 +30,7 @@ from .response_item_reference import ResponseItemReference, decode_response_item
 RealtimeResponseInputItem: TypeAlias = RealtimeConversationItem | ResponseItemReference
 """An item to answer, or a reference to one of the session."""
 
-decode_realtime_response_input_item = _by_tag(
+decode_realtime_response_input_item: _Decoder = _by_tag(
     "type",
     {
         "message": _by_tag(

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+from .._base import Decoder as _Decoder
 from .._base import by_tag as _by_tag
 from .realtime_server_event_conversation_created import (
     RealtimeServerEventConversationCreated,
@@ -236,7 +237,7 @@ RealtimeServerEvent: TypeAlias = (
 )
 """Any event a server may send in a conversation or transcription session, told apart by `type`."""
 
-decode_realtime_server_event = _by_tag(
+decode_realtime_server_event: _Decoder = _by_tag(
     "type",
     {
         "conversation.created": decode_realtime_server_event_conversation_created,

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+from .._base import Decoder as _Decoder
 from .._base import by_tag as _by_tag
 from .realtime_session_create_request_ga import (
     RealtimeSessionCreateRequestGA,
@@ -17,7 +18,7 @@ RealtimeSessionRequestUnion: TypeAlias = RealtimeSessionCreateRequestGA | Realti
 """New settings of a conversation or of a transcription session. Model never changes, and voice not once audio
 was produced."""
 
-decode_realtime_session_request_union = _by_tag(
+decode_realtime_session_request_union: _Decoder = _by_tag(
     "type",
     {
         "realtime": decode_realtime_session_create_request_ga,

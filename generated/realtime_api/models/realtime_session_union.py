@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+from .._base import Decoder as _Decoder
 from .._base import by_tag as _by_tag
 from .realtime_session_create_response_ga import (
     RealtimeSessionCreateResponseGA,
@@ -16,7 +17,7 @@ from .realtime_transcription_session_create_response_ga import (
 RealtimeSessionUnion: TypeAlias = RealtimeSessionCreateResponseGA | RealtimeTranscriptionSessionCreateResponseGA
 """Effective configuration bound to the key, of a conversation or a transcription session."""
 
-decode_realtime_session_union = _by_tag(
+decode_realtime_session_union: _Decoder = _by_tag(
     "type",
     {
         "realtime": decode_realtime_session_create_response_ga,

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+from .._base import Decoder as _Decoder
 from .._base import by_tag as _by_tag
 from .tool_choice_function import ToolChoiceFunction, decode_tool_choice_function
 from .tool_choice_mcp import ToolChoiceMCP, decode_tool_choice_mcp
@@ -12,7 +13,7 @@ RealtimeToolChoiceConfig: TypeAlias = ToolChoiceOptions | ToolChoiceFunction | T
 """Whether and which tool to call: `auto` (default), `none`, `required`, or one particular function or MCP
 tool."""
 
-decode_realtime_tool_choice_config = _by_tag(
+decode_realtime_tool_choice_config: _Decoder = _by_tag(
     "type",
     {
         "function": decode_tool_choice_function,

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+from .._base import Decoder as _Decoder
 from .._base import by_tag as _by_tag
 from .mcp_tool import MCPTool, decode_mcp_tool
 from .realtime_function_tool import RealtimeFunctionTool, decode_realtime_function_tool
@@ -10,7 +11,7 @@ from .realtime_function_tool import RealtimeFunctionTool, decode_realtime_functi
 RealtimeToolsConfigUnion: TypeAlias = RealtimeFunctionTool | MCPTool
 """A function that the app runs, or an MCP server that the API calls."""
 
-decode_realtime_tools_config_union = _by_tag(
+decode_realtime_tools_config_union: _Decoder = _by_tag(
     "type",
     {
         "function": decode_realtime_function_tool,

@@ -3,10 +3,11 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
+from .._base import Decoder as _Decoder
 from .realtime_tracing_configuration import RealtimeTracingConfiguration, decode_realtime_tracing_configuration
 
 RealtimeTracingConfig: TypeAlias = Literal["auto"] | RealtimeTracingConfiguration
 """Trace recording: `auto` for defaults, an object for details, `null` for none. Once on it cannot be changed."""
 
-decode_realtime_tracing_config = decode_realtime_tracing_configuration
+decode_realtime_tracing_config: _Decoder = decode_realtime_tracing_configuration
 """Decode a RealtimeTracingConfig; an unknown value or kind is kept as it is."""

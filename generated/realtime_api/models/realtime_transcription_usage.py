@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+from .._base import Decoder as _Decoder
 from .._base import by_tag as _by_tag
 from .transcript_text_usage_duration import TranscriptTextUsageDuration, decode_transcript_text_usage_duration
 from .transcript_text_usage_tokens import TranscriptTextUsageTokens, decode_transcript_text_usage_tokens
@@ -10,7 +11,7 @@ from .transcript_text_usage_tokens import TranscriptTextUsageTokens, decode_tran
 RealtimeTranscriptionUsage: TypeAlias = TranscriptTextUsageTokens | TranscriptTextUsageDuration
 """What the transcription is billed for, in tokens or seconds, at the transcriber's own prices."""
 
-decode_realtime_transcription_usage = _by_tag(
+decode_realtime_transcription_usage: _Decoder = _by_tag(
     "type",
     {
         "tokens": decode_transcript_text_usage_tokens,

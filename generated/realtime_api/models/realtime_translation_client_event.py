@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+from .._base import Decoder as _Decoder
 from .._base import by_tag as _by_tag
 from .realtime_translation_client_event_input_audio_buffer_append import (
     RealtimeTranslationClientEventInputAudioBufferAppend,
@@ -24,7 +25,7 @@ RealtimeTranslationClientEvent: TypeAlias = (
 )
 """Any event a client may send to a translation session; `type` selects which."""
 
-decode_realtime_translation_client_event = _by_tag(
+decode_realtime_translation_client_event: _Decoder = _by_tag(
     "type",
     {
         "session.update": decode_realtime_translation_client_event_session_update,

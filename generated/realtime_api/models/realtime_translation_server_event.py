@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+from .._base import Decoder as _Decoder
 from .._base import by_tag as _by_tag
 from .realtime_server_event_error import RealtimeServerEventError, decode_realtime_server_event_error
 from .realtime_translation_server_event_session_closed import (
@@ -41,7 +42,7 @@ RealtimeTranslationServerEvent: TypeAlias = (
 )
 """Any event a translation session may send; `type` selects which."""
 
-decode_realtime_translation_server_event = _by_tag(
+decode_realtime_translation_server_event: _Decoder = _by_tag(
     "type",
     {
         "error": decode_realtime_server_event_error,

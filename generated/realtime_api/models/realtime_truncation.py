@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
+from .._base import Decoder as _Decoder
 from .realtime_truncation_retention_ratio import (
     RealtimeTruncationRetentionRatio,
     decode_realtime_truncation_retention_ratio,
@@ -12,5 +13,5 @@ RealtimeTruncation: TypeAlias = Literal["auto", "disabled"] | RealtimeTruncation
 """What to do when a conversation outgrows the input limit of the model: `auto` (default) drops the oldest
 items, `disabled` raises an error, an object sets a retention ratio."""
 
-decode_realtime_truncation = decode_realtime_truncation_retention_ratio
+decode_realtime_truncation: _Decoder = decode_realtime_truncation_retention_ratio
 """Decode a RealtimeTruncation; an unknown value or kind is kept as it is."""

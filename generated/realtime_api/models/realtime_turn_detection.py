@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+from .._base import Decoder as _Decoder
 from .._base import by_tag as _by_tag
 from .realtime_semantic_vad import RealtimeSemanticVad, decode_realtime_semantic_vad
 from .realtime_server_vad import RealtimeServerVad, decode_realtime_server_vad
@@ -11,7 +12,7 @@ RealtimeTurnDetection: TypeAlias = RealtimeServerVad | RealtimeSemanticVad | Non
 """How the server notices that the user starts and stops speaking: by loudness (`server_vad`) or by meaning
 (`semantic_vad`). `null` leaves turns to the client."""
 
-decode_realtime_turn_detection = _by_tag(
+decode_realtime_turn_detection: _Decoder = _by_tag(
     "type",
     {
         "server_vad": decode_realtime_server_vad,

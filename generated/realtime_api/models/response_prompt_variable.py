@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+from .._base import Decoder as _Decoder
 from .._base import by_tag as _by_tag
 from .input_file_content import InputFileContent, decode_input_file_content
 from .input_image_content import InputImageContent, decode_input_image_content
@@ -11,7 +12,7 @@ from .input_text_content import InputTextContent, decode_input_text_content
 ResponsePromptVariable: TypeAlias = str | InputTextContent | InputImageContent | InputFileContent
 """The value of one prompt variable: text, or text, image or file content."""
 
-decode_response_prompt_variable = _by_tag(
+decode_response_prompt_variable: _Decoder = _by_tag(
     "type",
     {
         "input_text": decode_input_text_content,

@@ -3,11 +3,12 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+from .._base import Decoder as _Decoder
 from .custom_voice import CustomVoice, decode_custom_voice
 from .voice_ids_shared import VoiceIdsShared
 
 VoiceIdsOrCustomVoice: TypeAlias = VoiceIdsShared | CustomVoice
 """A voice: the name of a built-in one, or an object that points to a custom one."""
 
-decode_voice_ids_or_custom_voice = decode_custom_voice
+decode_voice_ids_or_custom_voice: _Decoder = decode_custom_voice
 """Decode a VoiceIdsOrCustomVoice; an unknown value or kind is kept as it is."""

@@ -28,7 +28,7 @@ from ...usage import Usage, UsageMeter
 from .conversation import Conversation, TranscriptLine, replay_items, transcript
 from .function_calls import ApprovalJob, CallJob, FollowUpJob, Job, output_item
 from .linkage import OF_PARENT, READING, Ending, Pending, Reconnect, Reconnecting, Unsent, wants_reconnect
-from .mailbox import LOCAL_SIZE, Budget, EventWaiter, Kind, Mailbox, Where
+from .mailbox import LOCAL_SIZE, Budget, EventWaiter, Kind, Mailbox, SizeOf, Where
 from .outbox import (
     EventIds,
     Outgoing,
@@ -142,7 +142,7 @@ class ConnectionState:
         self.is_linked: bool = True
         self._has_warned_of_tools = False
         self._budget = Budget(max_queue_bytes)
-        self.size_of = self._budget.size_of
+        self.size_of: SizeOf = self._budget.size_of
         self._ids = EventIds(id_prefix)
         self._mailbox = Mailbox(self._budget)
         self.take: Callable[[], Any] = self._mailbox.take  # for it is called with every event
