@@ -21,7 +21,7 @@ def on_files(files: Files, config: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
-    """Have links to generated/docs lead to that folder, and find the pages of models last."""
+    """Point links to generated/docs at that folder, and rank the pages of models last in the search."""
     if page.file.src_uri.startswith("generated/models/"):
         page.meta["search"] = {"boost": 0.2}
     return re.sub(r"\]\(\.\./((?:\.\./)*)generated/docs/", r"](\1generated/", markdown)

@@ -1,4 +1,4 @@
-"""Give the reference the signatures that are not written out: those of attrs classes, and inherited ones.
+"""Add to the reference the signatures that are not written out: those of attrs classes, and inherited ones.
 
 The reference is made from the sources, which are read and not run.
 """

@@ -30,7 +30,7 @@ def pytest_xdist_auto_num_workers() -> int:
 
 @pytest.fixture(scope="session", autouse=True)
 def _interrupts_work() -> None:
-    """Have Ctrl-C work, also in processes that tests start: in the background, shells have it ignored."""
+    """Make Ctrl-C work, also in processes that tests start: in the background, shells have it ignored."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

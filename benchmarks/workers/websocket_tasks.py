@@ -24,7 +24,7 @@ def memory():
 
 
 def idle(seconds):
-    """Let the loop run for some seconds, and return the nanoseconds of processor time that it used."""
+    """Run the loop for some seconds, and return the nanoseconds of processor time that it used."""
 
     def work():
         before = time.process_time_ns()

@@ -50,7 +50,7 @@ def is_allowed(request: Request) -> bool:
 
 
 async def greet(connection: AsyncConnection) -> None:
-    """Have the model speak first, as soon as the sideband is there."""
+    """Ask the model to speak first, as soon as the sideband is there."""
     await connection.create_response()
 
 

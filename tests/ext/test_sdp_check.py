@@ -271,7 +271,7 @@ SPOILT = {
 
 
 @pytest.mark.parametrize("code", SPOILT)
-def test_a_real_offer_that_was_spoilt_is_found_out(code: str) -> None:
+def test_a_real_offer_that_was_damaged_is_found_out(code: str) -> None:
     def check(name: str) -> None:
         problems = check_offer(SPOILT[code](sample(name)))
         assert {problem.code for problem in problems} == {code}

@@ -23,7 +23,7 @@ ANSWERS = sequence(
 
 
 def other_sessions(simulator: Simulator) -> None:
-    """Have a program transcribe, and somebody call."""
+    """Run a program that transcribes, and a phone call."""
     with Socket(simulator, "intent=transcription") as socket:
         socket.recv()
     with receiving() as receiver, RealtimeClient(simulator.api_key, base_url=simulator.base_url) as client:

@@ -37,7 +37,7 @@ class MediaPhone:
         self.is_over = False
 
     def say(self, pcmu: bytes) -> None:
-        """Say something after what is being said."""
+        """Queue speech behind what is being said."""
         for begin in range(0, len(pcmu), FRAME):
             self._says.append(pcmu[begin : begin + FRAME].ljust(FRAME, b"\xff"))
 
