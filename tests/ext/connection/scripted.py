@@ -126,6 +126,7 @@ class ScriptedServer:
         self.lets_in: int | None = None
         self.closing = threading.Event()
         self._condition = threading.Condition()
+        self._running = 0
 
     def __enter__(self) -> Self:
         self._server: Server = serve(
@@ -149,6 +150,8 @@ class ScriptedServer:
         self.closing.set()
         self._server.shutdown()
         self._thread.join()
+        with self._condition:  # what a client sent before it closed is read by now, whatever the machine does
+            self._condition.wait_for(lambda: self._running == 0, timeout=20)
         if error is None:
             assert self.errors == []
 
@@ -188,6 +191,8 @@ class ScriptedServer:
         script = self._scripts.pop(0) if len(self._scripts) > 1 else self._scripts[0]
         peer = Peer(connection, self)
         self.peers.append(peer)
+        with self._condition:
+            self._running += 1
         try:
             script(peer)
         except (ConnectionClosed, OSError):
@@ -196,7 +201,9 @@ class ScriptedServer:
             self.errors.append(error)
             raise
         finally:
-            self.changed()
+            with self._condition:
+                self._running -= 1
+                self._condition.notify_all()
 
 
 def session(**fields: Any) -> dict[str, Any]:

@@ -156,6 +156,7 @@ def test_translation_sessions_go_to_their_own_place_and_say_goodbye(flavour: Fla
             connection.append_audio(bytes(480))
             server.wait_for("session.input_audio_buffer.append")
         assert server.requests[0].path == "/v1/realtime/translations?model=gpt-realtime-translate"
+        server.wait_for("session.close")
         kinds = [event["type"] for event in server.received]
         assert kinds == ["session.update", "session.input_audio_buffer.append", "session.close"]
         assert server.received[0]["session"] == {"audio": {"output": {"language": "es"}}}

@@ -106,7 +106,8 @@ def test_wav_files_are_played_and_written(tmp_path: Path) -> None:
             await peer.connect(await answerer.answer(await peer.create_offer()))
             await peer.finished_speaking()
             await answerer.heard_something.wait()
-            heard = peer.received_ms
+            while not (heard := peer.received_ms):
+                await asyncio.sleep(0.01)
         with wave.open(str(reply)) as file:
             assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (RATE, 1, 2)
             assert file.getnframes() * 1000 // RATE >= heard > 0
