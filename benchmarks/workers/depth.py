@@ -22,14 +22,20 @@ spec = importlib.util.find_spec("realtime_ext")
 assert spec is not None and spec.origin is not None
 PACKAGE = f"{Path(spec.origin).parent}/"
 
+COMPREHENSIONS = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>"})
+
 counts: collections.Counter[str] = collections.Counter()
 counting = False
 
 
 def count(frame: FrameType, event: str, _: object) -> None:
-    """Count a call, in any thread that began after `main` did."""
+    """Count a call, in any thread that began after `main` did.
+
+    A comprehension is none; only Python 3.11 runs one as a function.
+    """
     name = frame.f_code.co_filename
-    if counting and event == "call" and name.startswith(PACKAGE):
+    is_function = frame.f_code.co_name not in COMPREHENSIONS
+    if counting and event == "call" and is_function and name.startswith(PACKAGE):
         counts[name.removeprefix(PACKAGE)] += 1
 
 

@@ -17,9 +17,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 import attrs
 
-from ..http.sending import AsyncHttp, Http, receive
+from ..http.sending import AsyncHttp, Http
 from ..http.settings import checked_key
-from ..http.watchdog import cut
 from ..worker import in_thread, run_in_thread
 from .blocking import CallConnection, Connection, check_sync
 from .dialing import AsyncDialing, DialRequest
@@ -229,6 +228,8 @@ class _ClientInThreads:
 
     async def send(self, request: httpx.Request, **arguments: Any) -> httpx.Response:
         """Send a request and read the answer; cancelled, it is cut off."""
+        from ..http.receiving import cut, receive  # here, since it loads httpx
+
         send = partial(receive, self._client, request, arguments, None)  # whoever awaits it has the limit
         sending = asyncio.ensure_future(run_in_thread(send, name="realtime_ext request"))
         try:

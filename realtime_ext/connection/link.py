@@ -20,7 +20,7 @@ import attrs
 from ..call import SAFETY_HEADER
 from ..errors import RealtimeError
 from ..http.sending import AsyncHttp
-from ..http.settings import RequestOptions, ask_key
+from ..http.settings import RequestOptions
 from ..secrets import MaskedDict, Secret
 from .state import Handshake, Plan
 
@@ -359,7 +359,7 @@ async def open_link(
     if settings.dialect == "beta":
         own["openai-beta"] = "realtime=v1"
     while True:
-        key = await ask_key(settings) if settings.needs_key(options.headers) else None
+        key = await settings.akey() if settings.needs_key(options.headers) else None
         headers = settings.request_headers(key, headers=own, extra=options.headers)
         arguments = link_options.arguments(known, uri=uri, headers=headers, timeout=seconds)
         try:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from .sending import HTTP_LOGGERS, httpx_timeout, make_httpx, quiet, silence
-from .settings import AUTHORIZATION, Settings, ask_key, checked_key
+from .settings import AUTHORIZATION, Settings
 
 if TYPE_CHECKING:
     from realtime_api import AuthenticatedClient
@@ -33,14 +33,14 @@ class _Auth(httpx.Auth):
 
     def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         settings = self._settings
-        key = checked_key(settings.ask_key()) if settings.needs_key({}) else None
+        key = settings.key() if settings.needs_key({}) else None
         self._authorize(request, settings.request_headers(key))
         with quiet():
             yield request
 
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
         settings = self._settings
-        key = await ask_key(settings) if settings.needs_key({}) else None
+        key = await settings.akey() if settings.needs_key({}) else None
         self._authorize(request, settings.request_headers(key))
         with quiet():
             yield request

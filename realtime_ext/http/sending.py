@@ -12,6 +12,7 @@ import contextvars
 import functools
 import logging
 import math
+import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator
@@ -24,7 +25,7 @@ from ..errors import APIConnectionError, APITimeoutError, RealtimeError
 from ..secrets import MASK, Secret, mask
 from .operation import Operation, shown_id, status_error
 from .retry import LONGEST_PAUSE, Failure, Outcome, decide, parse_retry_after
-from .settings import AUTHORIZATION, DEFAULT_TIMEOUT, RequestOptions, Settings, ask_key, checked_key
+from .settings import AUTHORIZATION, DEFAULT_TIMEOUT, RequestOptions, Settings
 
 if TYPE_CHECKING:
     import httpx
@@ -381,9 +382,8 @@ class Http(_Holder["httpx.Client"]):
         """Close what was made here; an httpx client that was handed in stays open."""
         if (client := self._made()) is not None:
             client.close()
-        from .watchdog import rest
-
-        rest()
+        if (receiving := sys.modules.get(f"{__package__}.receiving")) is not None:
+            receiving.rest()
 
 
 class AsyncHttp(_Holder["httpx.AsyncClient"]):
@@ -417,14 +417,17 @@ def send(operation: Operation[T], http: Http, options: RequestOptions) -> T:
     client = http.open()
     import httpx
 
+    from .receiving import receive
+
     silence(HTTP_LOGGERS)
     exchange = Exchange(operation, http.settings, options, http.clock, client)
     while True:
-        key = checked_key(http.settings.ask_key()) if exchange.needs_key else None
+        key = http.settings.key() if exchange.needs_key else None
         try:
             with quiet():
                 request = client.build_request(**exchange.request(key))
-                response = receive(client, request, exchange.sending(request), exchange.deadline())
+                arguments, limit = exchange.sending(request), exchange.deadline()
+                response = receive(client, request, arguments, limit)
         except httpx.HTTPError as error:
             outcome: Done[T] | float = exchange.failed(error)
         else:
@@ -434,88 +437,22 @@ def send(operation: Operation[T], http: Http, options: RequestOptions) -> T:
         http.clock.sleep(outcome)
 
 
-def receive(
-    client: httpx.Client, request: httpx.Request, arguments: dict[str, Any], limit: float | None
-) -> httpx.Response:
-    """Send a request and return the answer, read within bounds of size and time.
-
-    Args:
-        client: What sends it.
-        request: The request.
-        arguments: Those of `Exchange.sending`.
-        limit: Seconds until the answer must be there; None for no limit.
-
-    Raises:
-        httpx.HTTPError: There is no answer, or none within the bounds.
-    """
-    import httpx
-
-    from .body import CHUNK, Body, too_slow
-    from .watchdog import Watched
-
-    with Watched(client, request, limit) as watched:
-        try:
-            response = client.send(request, **arguments)
-            try:
-                if response.is_stream_consumed:  # by a mock, or a hook of the user's
-                    return response
-                body = Body(response)
-                for chunk in response.iter_raw(CHUNK):
-                    body.add(chunk)
-                    if watched.is_late:
-                        break
-                else:
-                    return body.response()
-            finally:
-                response.close()
-        except httpx.TransportError:
-            if limit is None or not watched.is_late:
-                raise
-    assert limit is not None
-    raise too_slow(limit, request)
-
-
-async def _areceived(
-    client: httpx.AsyncClient, exchange: Exchange[Any], key: Secret | None
-) -> httpx.Response:
-    """Send one attempt's request and return the answer, read within bounds of size and time."""
-    import asyncio
-
-    from .body import CHUNK, Body, too_slow
-
-    limit = exchange.deadline()
-    request = client.build_request(**exchange.request(key))
-    timer = asyncio.timeout(limit)
-    try:
-        async with timer:
-            response = await client.send(request, **exchange.sending(request))
-            if response.is_stream_consumed:
-                return response
-            try:
-                body = Body(response)
-                async for chunk in response.aiter_raw(CHUNK):
-                    body.add(chunk)
-                return body.response()
-            finally:
-                await response.aclose()
-    except TimeoutError as error:
-        if limit is None or not timer.expired():
-            raise
-        raise too_slow(limit, request) from error
-
-
 async def asend(operation: Operation[T], http: AsyncHttp, options: RequestOptions) -> T:
     """Carry an operation out on the event loop; arguments, result and errors are those of `send`."""
     client = http.open()
     import httpx
 
+    from .receiving import areceive
+
     silence(HTTP_LOGGERS)
     exchange = Exchange(operation, http.settings, options, http.clock, client)
     while True:
-        key = await ask_key(http.settings) if exchange.needs_key else None
+        key = await http.settings.akey() if exchange.needs_key else None
         try:
             with quiet():
-                response = await _areceived(client, exchange, key)
+                request = client.build_request(**exchange.request(key))
+                arguments, limit = exchange.sending(request), exchange.deadline()
+                response = await areceive(client, request, arguments, limit)
         except httpx.HTTPError as error:
             outcome: Done[T] | float = exchange.failed(error)
         else:

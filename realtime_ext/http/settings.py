@@ -40,7 +40,6 @@ __all__ = [
     "Dialect",
     "RequestOptions",
     "Settings",
-    "ask_key",
     "checked_key",
     "settings_from",
 ]
@@ -85,9 +84,24 @@ class Settings:
     max_retries: int
     validate: bool
 
-    def ask_key(self) -> Any:
-        """Return the key now, unchecked: a str, a Secret, None, or an awaitable of a str."""
-        return self.api_key() if callable(self.api_key) else self.api_key
+    def key(self) -> Secret:
+        """Return the key, asked of its source now.
+
+        Raises:
+            MissingApiKeyError: There is none.
+            TypeError: The source returned something else, or is an async one.
+            ValueError: It can't go out as a header.
+        """
+        source = self.api_key
+        return source if isinstance(source, Secret) else checked_key(None if source is None else source())
+
+    async def akey(self) -> Secret:
+        """Return the key, also from an async source; raises as `key`."""
+        source = self.api_key
+        if source is None or isinstance(source, Secret):
+            return self.key()
+        value = hidden(source())
+        return checked_key(hidden(await value) if inspect.isawaitable(value) else value)
 
     def request_headers(
         self,
@@ -286,15 +300,3 @@ def checked_key(value: object) -> Secret:
             value.close()
         raise TypeError("api_key: an async callable works in AsyncRealtimeClient alone; pass a plain one")
     return check_key("api_key", value)
-
-
-async def ask_key(settings: Settings) -> Secret:
-    """Return the key from its source, awaiting an async one.
-
-    Raises:
-        MissingApiKeyError: There is none.
-        TypeError: It is not a str.
-        ValueError: It cannot go out as a header.
-    """
-    value = hidden(settings.ask_key())
-    return checked_key(hidden(await value) if inspect.isawaitable(value) else value)

@@ -251,7 +251,6 @@ _TRANSPORT = (("ice-ufrag", "no_ice_ufrag"), ("ice-pwd", "no_ice_pwd"), ("finger
 
 
 def _has_well_formed(fingerprints: tuple[Fingerprint, ...]) -> bool:
-
     return any(fingerprint.is_well_formed for fingerprint in fingerprints)
 
 

@@ -10,6 +10,7 @@ Every operation with a session comes through here. What is checked is not change
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 import sys
@@ -30,9 +31,8 @@ from .kinds import (
     KINDS,
     SHORT_FORMATS,
     Kind,
-    belongs_elsewhere,
     fields,
-    misspelt,
+    known_names,
     nearest,
     owner,
     reasons,
@@ -57,6 +57,10 @@ _GONE = {
     "client_secret": "a name of the beta API; its lifetime now stands beside the session, as expires_after",
 }
 _REASONING = {"parallel_tool_calls": "parallel tool calls", "reasoning": "reasoning settings"}
+_OTHER_API = "gpt-live"
+# Where names stand that the API may add to: they are compared with the known ones for misspellings alone.
+_NAMED = ("model", "audio.output.voice", "audio.input.transcription.model")
+_LIKELY = 0.8  # how alike a misspelt name and the known one are
 _LOCATIONS = ("server_url", "connector_id", "tunnel_id")
 
 
@@ -404,18 +408,29 @@ def _open_questions(session: dict[str, Any], model: str | None) -> list[str]:
 
 def _other_api(model: str | None) -> list[SessionProblem]:
     """Return what is wrong with a model that another API serves."""
-    if model is None or not belongs_elsewhere(model):
+    if model is None or (model != _OTHER_API and not model.startswith(f"{_OTHER_API}-")):
         return []
     hint = "this one belongs to the Live API, and the Realtime API doesn't serve it"
     return [problem("model", model, "a Realtime model", "expected a Realtime model", hint=hint)]
 
 
 def _misspelt(session: dict[str, Any], kind: Kind) -> list[str]:
-    """Return what is probably misspelt among names that the API may add to."""
-    return [
-        f"{path}: {name!r} is not known; did you mean {near!r}?"
-        for path, name, near in misspelt(session, kind)
-    ]
+    """Return what is probably misspelt among names that the API may add to.
+
+    A name that goes on where a known one ends (`gpt-realtime-3`, a dated release) counts as a newer one.
+    """
+    found = []
+    for path in _NAMED:
+        name: Any = session
+        for step in path.split("."):
+            name = name.get(step) if isinstance(name, dict) else None
+        if not isinstance(name, str):
+            continue
+        known = known_names(kind.schema, path)
+        if name not in known and not any(name.startswith(f"{one}-") for one in known):
+            near = difflib.get_close_matches(name, known, 1, _LIKELY)
+            found += [f"{path}: {name!r} is not known; did you mean {one!r}?" for one in near]
+    return found
 
 
 def _tool_names(tools: list[Any]) -> list[SessionProblem]:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cache
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
 import attrs
 
@@ -22,9 +22,8 @@ __all__ = [
     "KINDS",
     "SHORT_FORMATS",
     "Kind",
-    "belongs_elsewhere",
     "fields",
-    "misspelt",
+    "known_names",
     "nearest",
     "owner",
     "reasons",
@@ -152,41 +151,9 @@ def nearest(name: str, siblings: tuple[str, ...], kind: Kind) -> str | None:
     return named.get(found[0], found[0]) if found and found[0] not in siblings else next(iter(found), None)
 
 
-# Where names stand that the API may add to: they are compared with the known ones for misspellings alone.
-_NAMED: Final = ("model", "audio.output.voice", "audio.input.transcription.model")
-_LIKELY = 0.8  # how alike a misspelt name and the known one are
-_OTHER_API = "gpt-live"
-
-
-def belongs_elsewhere(model: str) -> bool:
-    """Whether a model belongs to another API than the Realtime API."""
-    return model == _OTHER_API or model.startswith(f"{_OTHER_API}-")
-
-
-def misspelt(session: Mapping[str, Any], kind: Kind) -> list[tuple[str, str, str]]:
-    """Return the names in a session that are not known and near to a known one.
-
-    A name that goes on where a known one ends (`gpt-realtime-3`, a dated release) counts as a newer one.
-
-    Returns:
-        Path, name and the nearest known one of each.
-    """
-    found = []
-    for path in _NAMED:
-        value: Any = session
-        for step in path.split("."):
-            value = value.get(step) if isinstance(value, Mapping) else None
-        if not isinstance(value, str):
-            continue
-        known = _known_names(kind.schema, path)
-        if value not in known and not any(value.startswith(f"{name}-") for name in known):
-            near = difflib.get_close_matches(value, known, 1, _LIKELY)
-            found += [(path, value, name) for name in near]
-    return found
-
-
 @cache
-def _known_names(schema: str, path: str) -> tuple[str, ...]:
+def known_names(schema: str, path: str) -> tuple[str, ...]:
+    """Return the names that a schema knows at a path such as `audio.output.voice`; the API may add some."""
     at: Place | None = place(schema)
     for step in path.split("."):
         at = None if at is None else at.fields.get(step)
