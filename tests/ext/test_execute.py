@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import socket
+import ssl
 import sys
 import threading
 import traceback
+from pathlib import Path
 
 import attrs
 import httpx
 import pytest
 from realtime_api.api.realtime import hangup_realtime_call
 from realtime_api.types import Request
+from realtime_simulator.certificate import ensure_certificate
 
+from realtime_ext import RealtimeClient
 from realtime_ext.errors import (
     APIConnectionError,
     APIStatusError,
@@ -389,6 +394,62 @@ def test_a_server_that_trickles_does_not_hold_a_call(
             flavour.run(act_freely(client))
         with pytest.raises(APITimeoutError, match=r"was not complete within 0\.4 s"):
             flavour.run(act_freely(client))
+
+
+# A header, then keep-alive frames without end, as HTTP/2 has them.
+SETTINGS, PING = b"\0\0\0\4\0\0\0\0\0", b"\0\0\x08\6\0\0\0\0\0" + bytes(8)
+
+
+def test_a_server_that_trickles_over_http_2_does_not_hold_a_call(flavour: Flavour) -> None:
+    http_client = flavour.http_client(http1=False, http2=True)
+    with Loopback(trickle(SETTINGS, PING)) as server:
+        client = flavour.client(base_url=server.base_url, timeout=0.2, max_retries=0, http_client=http_client)
+        with pytest.raises(APITimeoutError, match=r"was not complete within 0\.4 s"):
+            flavour.run(act_freely(client))
+
+
+def test_a_transport_of_the_users_own_that_trickles_does_not_hold_a_call() -> None:
+    class Trickling(httpx.BaseTransport):
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            return httpx.Response(200, content=(b" " for _ in range(60) if not over.wait(0.03)))
+
+    over = threading.Event()
+    client = RealtimeClient(
+        api_key="k", timeout=0.2, max_retries=0, http_client=httpx.Client(transport=Trickling())
+    )
+    with pytest.raises(APITimeoutError, match=r"was not complete within 0\.4 s"):
+        client.calls.hangup(CALL)
+
+
+def test_a_tls_handshake_that_trickles_does_not_hold_a_call(
+    flavour: Flavour, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ensure_certificate(tmp_path / "server.pem", "localhost")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "server.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "server.pem"))
+    over = threading.Event()
+    received, flight = ssl.MemoryBIO(), ssl.MemoryBIO()
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection, contextlib.suppress(OSError):
+            received.write(connection.recv(2**16))
+            with contextlib.suppress(ssl.SSLWantReadError):
+                context.wrap_bio(received, flight, server_side=True).do_handshake()
+            while (byte := flight.read(1)) and not over.wait(0.03):
+                connection.sendall(byte)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        base_url = f"https://localhost:{listener.getsockname()[1]}/v1"
+        client = flavour.client(base_url=base_url, timeout=0.3, max_retries=0)
+        with pytest.raises(APITimeoutError, match="no connection to localhost"):
+            flavour.run(act_freely(client))
+        over.set()
+        thread.join()
+    assert flight.pending  # it had not come to its end
 
 
 def test_an_operation_has_a_limit_over_all_attempts_and_pauses(flavour: Flavour) -> None:

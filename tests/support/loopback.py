@@ -118,7 +118,7 @@ class Loopback:
 
     def _serve(self, connection: socket.socket) -> None:
         with contextlib.suppress(OSError), connection, connection.makefile("rb") as stream:
-            while line := stream.readline():
+            while not self.closing.is_set() and (line := stream.readline()):
                 method, target, _ = line.decode().split()
                 headers = []
                 while (field := stream.readline().decode().rstrip("\r\n")) != "":

@@ -27,7 +27,7 @@ def cluster() -> Iterator[Cluster]:
 @pytest.fixture(params=["memory", ON_POSTGRES])
 def make_fleet(request: pytest.FixtureRequest) -> MakeFleet:
     """Makes fleets that share their calls: on the first use a store, then further fronts of the same."""
-    options: dict[str, Any] = {"time_to_live": 1.0}
+    options: dict[str, Any] = {"time_to_live": 2.0}
     if request.param == "postgres":
         dsn = request.getfixturevalue("cluster").database(f"fleet_{next(_NUMBERS)}")
         return lambda **given: Fleet(dsn, **{**options, **given})
