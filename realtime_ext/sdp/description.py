@@ -51,6 +51,9 @@ __all__ = [
 MOST = 100
 """How many problems are reported of one text."""
 
+MOST_SECTIONS = 1_000
+"""How many media sections are read; reading more would take long, and no call has them."""
+
 STATIC_CODECS: Mapping[int, tuple[str, int, int]] = MappingProxyType(
     {
         0: ("PCMU", 8000, 1),
@@ -787,51 +790,58 @@ def read(text: str) -> Reading:
     faults: list[Problem] = []
     rows: list[Row] = []
     index: Index = {}
-    prints: list[Fingerprint] = []
-    above = rows, index, prints
-    sections: list[tuple[int, re.Match[str], list[Row], Index, list[Fingerprint]]] = []
+    above = rows, index
+    sections: list[tuple[int, re.Match[str], list[Row], Index]] = []
     has_nul = "\0" in text
     for number, line in enumerate(lines, 1):
         if not line:
             continue
-        letter = line[0]
         fault = None
-        if line[1:2] != "=" or letter not in _LETTERS or (has_nul and "\0" in line):
+        if line[1:2] != "=" or line[0] not in _LETTERS or (has_nul and "\0" in line):
             fault = _bad_line
-        elif letter == "a":
+        elif line[0] == "a":
             rows.append((number, line))
             name, colon, value = line[2:].partition(":")
-            if name == "ice-pwd":
-                value = Password(value)
-            elif name == "fingerprint" and colon:
-                value = Fingerprint(value)
-                prints.append(value)
             if name in index:
                 index[name].append((number, value if colon else None))
             else:
                 index[name] = [(number, value if colon else None)]
-        elif letter == "m":
-            rows, index, prints = [], {}, []
+        elif line[0] == "m":
+            rows, index = [], {}
             match = _MEDIA.fullmatch(line, 2)
             if match is None or int(match[2]) > 65535:
                 fault = _bad_media
+            elif len(sections) == MOST_SECTIONS:
+                faults.append(_too_many_sections(number))
+                break
             else:
-                sections.append((number, match, rows, index, prints))
+                sections.append((number, match, rows, index))
         else:
             rows.append((number, line))
         if fault is not None and len(faults) < MOST:
             faults.append(fault(number, line))
-    session = Section(tuple(above[0]), above[1], tuple(above[2]))
+    session = Section(tuple(above[0]), above[1], _mark_secrets(above[1]))
     media = []
-    for number, match, rows, index, prints in sections:
+    for number, match, rows, index in sections:
         kind, port, count, protocol, formats = match.groups()
         counted = int(count) if count else None
         listed = tuple(filter(None, formats.split(" ")))
-        given = tuple(rows), index, tuple(prints), number, kind, int(port), counted, protocol, listed
+        given = tuple(rows), index, _mark_secrets(index), number, kind, int(port), counted, protocol, listed
         media.append(Media(*given, session))
     # A line that can't be read may be the one that is missing.
     faults = faults or _missing(session.rows)
     return Reading(SessionDescription(text, tuple(media), session), lines, ends, faults)
+
+
+def _mark_secrets(index: Index) -> tuple[Fingerprint, ...]:
+    """Turn passwords and fingerprints into what masks them; return the fingerprints."""
+    if "ice-pwd" in index:
+        index["ice-pwd"] = [(n, None if value is None else Password(value)) for n, value in index["ice-pwd"]]
+    if "fingerprint" not in index:
+        return ()
+    found = [(n, None if value is None else Fingerprint(value)) for n, value in index["fingerprint"]]
+    index["fingerprint"] = [*found]
+    return tuple([value for _, value in found if value is not None])
 
 
 def _bad_line(number: int, line: str) -> Problem:
@@ -857,6 +867,15 @@ def _bad_media(number: int, line: str) -> Problem:
         "bad_media_line",
         f"the media line is {shown(line)}; `m=<media> <port, at most 65535> <protocol> <format> …` is needed",
         "Removing the last codec of a section makes a line without formats: keep one, or remove the section.",
+    )
+
+
+def _too_many_sections(number: int) -> Problem:
+    return Problem(
+        number,
+        "too_many_sections",
+        f"it has more than {MOST_SECTIONS:,} media sections; a call needs two at most",
+        "It was made to be slow to read, or something adds sections in a loop.",
     )
 
 

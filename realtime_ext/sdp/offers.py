@@ -279,6 +279,9 @@ def _check_codecs(offer: SessionDescription, live: list[Media], codecs: Codecs) 
                 )
 
 
+_CANDIDATES = 1_000  # unusual ones of a section that are looked at; each takes far longer than a usual one
+
+
 def _check_candidates(offer: SessionDescription, live: list[Media], codecs: Codecs) -> Iterator[Problem]:
     """A line that can't be read is lost; if all are, the whole offer is refused (RFC 8839 §5.1)."""
     for media in live:
@@ -287,7 +290,7 @@ def _check_candidates(offer: SessionDescription, live: list[Media], codecs: Code
         is_reachable = len(unusual) < len(found)
         readable: list[Candidate] = []
         broken: list[tuple[int, CandidateError]] = []
-        for line, value in unusual:
+        for line, value in unusual[:_CANDIDATES]:
             try:
                 readable.append(parse_candidate(value or "", line))
             except CandidateError as error:

@@ -180,6 +180,7 @@ FAULTY = [
     ("bad_line", 7, "'c '", swap("c=IN", "c IN")),
     ("bad_media_line", AUDIO, "m=audio 9", swap("SAVPF 111 0", "SAVPF")),
     ("nul_character", 3, "character 3", swap("s=-", "s=\0")),
+    ("too_many_sections", 1020, "more than 1,000", SMALL + "m=audio 9 UDP/TLS/RTP/SAVPF 0\r\n" * 1200),
     ("empty", 1, "empty", ""),
     ("empty", 1, "blank", "\r\n \r\n"),
     ("json", 1, "JSON", '{"type": "offer", "sdp": "v=0\\r\\n"}'),
