@@ -257,5 +257,5 @@ def read_all(text: str) -> None:
 def test_twice_the_text_is_no_more_than_twice_the_work(shape: str, work: Callable[[str], Any]) -> None:
     if shape == "broken lines" and work is read_all:
         work = use
-    few, many = (count_calls(partial(work, GROWING[shape](n))) for n in (1000, 2000))
+    few, many = (count_calls(partial(work, GROWING[shape](n))) for n in (450, 900))
     assert many < 2.1 * few

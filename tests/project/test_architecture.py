@@ -272,7 +272,10 @@ FOREIGN = frozenset(
         ("ice.py", "_connection"),
         ("check.py", "_getframe"),  # of sys, documented
         # A request of httpx's can't be ended from another thread otherwise.
-        *(("receiving.py", name) for name in ("_transport_for_url", "_pool", "_requests", "_network_stream")),
+        *(
+            ("receiving.py", name)
+            for name in ("_transport_for_url", "_pool", "_requests", "_connection", "_network_stream")
+        ),
         ("sending.py", "_request"),  # httpx's errors raise where it isn't set
     }
 )
