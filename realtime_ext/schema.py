@@ -99,6 +99,10 @@ class Fault:
         return self.kind in ("misplaced", "undescribed")
 
 
+_Known = dict[tuple["Place", int, str, bool], list[Fault]]
+"""What was found so far, by place, the value's id, its path, and whether it must be hidden."""
+
+
 class Place:
     """A place where a value may stand, and the forms that it may have there.
 
@@ -112,7 +116,7 @@ class Place:
 
     def __init__(self, schema: Any, document: _Document | None = None) -> None:
         self.schema: Any = schema
-        self._document = document or _Document(schema, {}, has_formats=False)
+        self._document = document or _Document(schema, has_formats=False)
         self._forms: tuple[Form, ...] | None = None
 
     @property
@@ -162,7 +166,7 @@ class Place:
             return ()
         named = self._document.find(self.schema["$ref"]) if "$ref" in self.schema else None
         parts = [part for union in ("anyOf", "oneOf") for part in self.schema.get(union, ())]
-        inner = [*([named] if named is not None else []), *(Place(part, self._document) for part in parts)]
+        inner = [*([named] if named is not None else []), *map(self._document.at, parts)]
         own = [value for value in _listed(self.schema) or () if isinstance(value, str)]
         return (*own, *(value for place in inner for value in place.examples))
 
@@ -191,17 +195,24 @@ class _Document:
 
     Args:
         root: The schema.
-        places: The places found so far, by reference.
         has_formats: Whether `format` is a limit too, as the API means it.
     """
 
     root: Any
-    places: dict[str, Place]
     has_formats: bool
+    _named: dict[str, Place] = attrs.field(factory=dict, init=False)
+    _places: dict[int, Place] = attrs.field(factory=dict, init=False)
+
+    def at(self, schema: Any) -> Place:
+        """Return the one place of a part of it: forms that share a part are compiled and checked once."""
+        place = self._places.get(id(schema))
+        if place is None:
+            place = self._places[id(schema)] = Place(schema, self)  # which keeps the schema, and so its id
+        return place
 
     def find(self, reference: str) -> Place | None:
         """Return the place that a JSON pointer names; None if it leads out of the document or nowhere."""
-        if reference not in self.places:
+        if reference not in self._named:
             node = self.root
             start, *steps = reference.removeprefix("#").split("/")
             for step in steps:
@@ -211,8 +222,8 @@ class _Document:
                 node = node[name]
             if start:
                 return None
-            self.places[reference] = Place(node, self)
-        return self.places[reference]
+            self._named[reference] = self.at(node)
+        return self._named[reference]
 
 
 class Form:
@@ -241,9 +252,7 @@ class Form:
     """
 
     def __init__(self, name: str, schema: dict[str, Any], document: _Document, *, is_secret: bool) -> None:
-        def at(part: Any) -> Place:
-            return Place(part, document)
-
+        at = document.at
         self.type = name
         self.is_secret = is_secret
         values = _listed(schema)
@@ -384,7 +393,7 @@ def place(name: str) -> Place:
 def _api_document() -> _Document:
     from realtime_api import schemas
 
-    return _Document(schemas.document(), {}, has_formats=True)
+    return _Document(schemas.document(), has_formats=True)
 
 
 def bounds(schema_name: str, *path: str) -> tuple[int, int]:
@@ -423,8 +432,8 @@ def check(at: Place, value: Any, path: str = "", *, with_notes: bool = False) ->
         RecursionError: The value is nested too deeply, or a reference leads back to itself.
     """
     found: list[Fault] = []
-    _check(at, value, path, False, found)
-    return found if with_notes else [fault for fault in found if not fault.is_note]
+    _check(at, value, path, False, found, {})
+    return found if with_notes else _without_notes(found)
 
 
 def refusal(
@@ -491,7 +500,7 @@ def shown(value: Any) -> str:
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
-def _check(at: Place, value: Any, path: str, secret: bool, found: list[Fault]) -> None:
+def _check(at: Place, value: Any, path: str, secret: bool, found: list[Fault], known: _Known) -> None:
     every = at._forms if at._forms is not None else at.forms
     # A float may be an integer too, and what JSON doesn't have is of no type.
     forms = at._by_type.get(type(value)) or [form for form in every if form.takes(value)]
@@ -502,14 +511,33 @@ def _check(at: Place, value: Any, path: str, secret: bool, found: list[Fault]) -
     siblings = forms
     if len(forms) > 1 and isinstance(value, dict):
         forms = _meant(forms, value, path, secret, found)
-    if len(forms) == 1:
-        _check_form(at, forms[0], siblings, value, path, secret, found)
+    if len(forms) == 1 and forms[0].is_bare:
+        _check_form(at, forms[0], siblings, value, path, secret, found, known)
     elif forms:
-        tries: list[list[Fault]] = []
-        for form in forms:
-            tries.append([])
-            _check_form(at, form, siblings, value, path, secret, tries[-1])
-        found += min(tries, key=_weight)
+        # What is inside is looked at once for each form: without remembering, unions inside of unions would
+        # multiply the work with each level of what a model wrote.
+        key = (at, id(value), path, secret)
+        faults = known.get(key)
+        if faults is None:
+            tries: list[list[Fault]] = []
+            for form in forms:
+                tries.append([])
+                _check_form(at, form, siblings, value, path, secret, tries[-1], known)
+            # Each once: schemas that all apply may find the same.
+            distinct = {(fault.kind, fault.path, fault.message): fault for fault in min(tries, key=_weight)}
+            faults = known[key] = list(distinct.values())
+        found += faults
+
+
+def _without_notes(faults: list[Fault]) -> list[Fault]:
+    return [fault for fault in faults if not fault.is_note]
+
+
+def _faults(at: Place, value: Any, path: str, known: _Known) -> list[Fault]:
+    """Return what is wrong with a value at a further place that it must, may or must not fit."""
+    found: list[Fault] = []
+    _check(at, value, path, False, found, known)
+    return _without_notes(found)
 
 
 def _weight(faults: Iterable[Fault]) -> tuple[int, int]:
@@ -541,7 +569,14 @@ def _meant(
 
 
 def _check_form(
-    at: Place, form: Form, siblings: list[Form], value: Any, path: str, secret: bool, found: list[Fault]
+    at: Place,
+    form: Form,
+    siblings: list[Form],
+    value: Any,
+    path: str,
+    secret: bool,
+    found: list[Fault],
+    known: _Known,
 ) -> None:
     if not form.is_open and not form.fits(value):
         found.append(at.misfit(value, path, secret))
@@ -560,31 +595,37 @@ def _check_form(
                     if fitting is None or item in fitting:
                         continue
                 inside = f"{path}.{name}" if path else name
-                _check(inner, item, inside, secret or name in SECRET_FIELDS, found)
+                _check(inner, item, inside, secret or name in SECRET_FIELDS, found, known)
             elif name in form.required:
                 found.append(_missing(inner, member(path, name)))
         if form.patterns or form.names is not None or not value.keys() <= properties.keys():
-            _check_others(form, siblings, value, path, secret, found)
+            _check_others(form, siblings, value, path, secret, found, known)
     elif isinstance(value, list):
         for index, item in enumerate(value):
             place = form.prefix[index] if index < len(form.prefix) else form.items
             if place is not None:
-                _check(place, item, f"{path}[{index}]", secret, found)
+                _check(place, item, f"{path}[{index}]", secret, found, known)
     if form.is_bare:
         return
     for other in form.others:
-        found += check(other, value, path)
-    count = sum(not check(choice, value, path) for choice in form.choices)
+        found += _faults(other, value, path, known)
+    count = sum(not _faults(choice, value, path, known) for choice in form.choices)
     if count > 1:
         reason = f"expected exactly one of {len(form.choices)} forms"
         hint = f"it fits {count}"
         found.append(refusal("wrong", path, value, reason, reason, secret=secret, hint=hint))
-    if form.excluded is not None and not check(form.excluded, value, path):
+    if form.excluded is not None and not _faults(form.excluded, value, path, known):
         found.append(refusal("wrong", path, value, None, "expected something else", secret=secret))
 
 
 def _check_others(
-    form: Form, siblings: list[Form], value: dict[Any, Any], path: str, secret: bool, found: list[Fault]
+    form: Form,
+    siblings: list[Form],
+    value: dict[Any, Any],
+    path: str,
+    secret: bool,
+    found: list[Fault],
+    known: _Known,
 ) -> None:
     """Check the fields that an object's schema doesn't name, and the names of all."""
     for name, item in value.items():
@@ -594,15 +635,15 @@ def _check_others(
         if form.names is not None:
             found += [
                 attrs.evolve(fault, message=f"the name of {fault.message}")
-                for fault in check(form.names, name, at)
+                for fault in _faults(form.names, name, at, known)
             ]
         matching = [inner for pattern, inner in form.patterns if pattern is None or pattern.search(name)]
         for inner in matching:
-            _check(inner, item, at, hidden, found)
+            _check(inner, item, at, hidden, found, known)
         if name in form.properties or matching:
             continue
         if isinstance(form.additional, Place):
-            _check(form.additional, item, at, hidden, found)
+            _check(form.additional, item, at, hidden, found, known)
         elif form.additional is False or (form.additional is None and form.properties):
             found.append(_unknown(form, siblings, value, name, at, hidden))
 
@@ -641,7 +682,7 @@ def _forms(schema: Any, document: _Document, *, secret: bool) -> Iterator[Form]:
         # What stands beside a reference or a union is a note to people.
         if "anyOf" in combined:
             for one in schema["anyOf"]:
-                yield from _forms(one, document, secret=secret)
+                yield from _forms(one, document, secret=secret) if secret else document.at(one).forms
             return
         target = document.find(schema["$ref"])
         if target is not None and not secret:

@@ -26,7 +26,7 @@ _SHAPES = re.compile(
     r"[^\s\"'&<>]+"
     r"|(?<=://)[^\s/@:\"'<>]*:[^\s/@\"'<>]+(?=@)"
     r"|\b(?:ek_|whsec_)[A-Za-z0-9_\-+/]+={0,2}"
-    r"|\bsk-[A-Za-z0-9_\-]{8,}",
+    r"|(?:\bsk-|sk-(?:proj|svcacct|admin)-)[A-Za-z0-9_\-]{8,}",
     re.IGNORECASE,
 )
 

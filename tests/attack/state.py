@@ -70,6 +70,7 @@ def _look(state: ConnectionState) -> None:
     _ = (
         state.items,
         state.usage,
+        state.transcript,
         state.session,
         state.position,
         state.to_flush,

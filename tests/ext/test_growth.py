@@ -92,6 +92,43 @@ def shared(n: int) -> dict[str, Any]:
     return {"$ref": "#/$defs/l0", "$defs": {**levels, f"l{n}": {"type": "integer"}}}
 
 
+def recursive(word: str, n: int) -> tuple[dict[str, Any], Any]:
+    """A schema that refers to itself in two forms that nothing tells apart, and a misfit n levels down."""
+    form = {"type": "object", "properties": {"in": {"$ref": "#/$defs/tree"}}}
+    forms = [{**form, "required": ["in"]}, {**form, "minProperties": 1}]
+    tree = {word: forms if word == "allOf" else [*forms, {"type": "string"}]}
+    return {"$defs": {"tree": tree}, "$ref": "#/$defs/tree"}, nested(n)
+
+
+def written_out(word: str, n: int) -> tuple[dict[str, Any], Any]:
+    """Two forms of which each has the two forms of the next level, n times."""
+    schema: dict[str, Any] = {"type": "string"}
+    for _ in range(n):
+        schema = {word: [{"type": "object", "properties": {"in": schema}, "required": [name]} for name in "ab"]}
+    return schema, nested(n)
+
+
+def nested(n: int) -> Any:
+    value: Any = 1
+    for _ in range(n):
+        value = {"in": value}
+    return value
+
+
+@pytest.mark.parametrize("word", ["anyOf", "oneOf", "allOf"])
+@pytest.mark.parametrize("make", [recursive, written_out])
+def test_unions_inside_of_unions_dont_multiply_the_work(
+    make: Callable[[str, int], tuple[dict[str, Any], Any]], word: str
+) -> None:
+    effort, found = [], []
+    for n in (6, 12):
+        schema, value = make(word, n)
+        place = Place(schema)
+        effort.append(count_calls(lambda: found.append(check(place, value))))  # noqa: B023
+    assert effort[1] < 5 * effort[0]
+    assert all(faults and len(faults) < 50 for faults in found)
+
+
 @pytest.mark.parametrize(
     ("n", "value_of", "schema_of"),
     [

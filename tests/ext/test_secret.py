@@ -37,6 +37,8 @@ def test_secrets_are_copied_within_the_process_and_never_pickled() -> None:
     [
         ("Incorrect API key provided: sk-proj-abcdefgh12345678.", "Incorrect API key provided: ***."),
         ("Incorrect API key provided: sk-proj-****abcd.", "Incorrect API key provided: sk-proj-****abcd."),
+        ("KEY_sk-svcacct-abcdefgh12345678", "KEY_***"),
+        ("desk-lamp-for-reading", "desk-lamp-for-reading"),
         ('{"value":"ek_68af","expires_at":1}', '{"value":"***","expires_at":1}'),
         ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw== is wrong", "*** is wrong"),
         ("Authorization: Bearer abc.def", "Authorization: Bearer ***"),

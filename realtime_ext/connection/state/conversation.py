@@ -258,7 +258,8 @@ def _content(item: Mapping[str, Any], heard: Mapping[int, float | None]) -> list
         if part.get("type") == "input_image":
             content.append(_pick(part, "type", "image_url", "detail"))
             continue
-        words = part.get("text") or part.get("transcript") or ""
+        texts = (part.get("text"), part.get("transcript"))
+        words = next((text for text in texts if isinstance(text, str) and text), "")
         if index in heard:
             words = _beginning(words, heard[index])
         if words:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from realtime_ext.connection.state.conversation import Conversation, replay_items
+from realtime_ext.connection.state.conversation import Conversation, replay_items, transcript
 
 JSON = dict[str, Any]
 
@@ -172,3 +172,14 @@ def test_of_an_interrupted_answer_the_part_that_was_heard_is_replayed(
     ledger.truncate("a", 0, heard)
     found = [item["content"][0]["text"] for item in replay_items(ledger.entries())]
     assert found == ([words] if words else [])
+
+
+@pytest.mark.parametrize("odd", [{"de": "Tag"}, ["Tag"], 7, True])
+def test_words_that_are_no_text_count_for_none(odd: Any) -> None:
+    ledger = Conversation()
+    ledger.put(message("a", text=odd), None)
+    ledger.put(message("b", "assistant", text=odd, transcript="Good day."), "a")
+    ledger.truncate("b", 0, 1.0)
+    assert [(line.item_id, line.text) for line in transcript(ledger.entries())] == [("b", "Good day.")]
+    content = [{"type": "output_text", "text": "Good day."}]
+    assert replay_items(ledger.entries()) == [{"type": "message", "role": "assistant", "content": content}]
