@@ -104,7 +104,8 @@ def written_out(word: str, n: int) -> tuple[dict[str, Any], Any]:
     """Two forms of which each has the two forms of the next level, n times."""
     schema: dict[str, Any] = {"type": "string"}
     for _ in range(n):
-        schema = {word: [{"type": "object", "properties": {"in": schema}, "required": [name]} for name in "ab"]}
+        form = {"type": "object", "properties": {"in": schema}}
+        schema = {word: [{**form, "required": [name]} for name in "ab"]}
     return schema, nested(n)
 
 
