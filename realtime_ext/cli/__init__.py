@@ -22,8 +22,9 @@ def main() -> None:
         if os.environ.get("REALTIME_DEBUG"):
             sys.excepthook(type(error), error, error.__traceback__)
         from .failures import explain
+        from .output import note
 
         failure = explain(error)
-        print(failure.text(), file=sys.stderr)
+        note(failure.text())
         raise SystemExit(failure.status) from error
     raise SystemExit(status if isinstance(status, int) else 0)

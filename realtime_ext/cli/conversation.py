@@ -21,7 +21,7 @@ from ..connection import AsyncConnection
 from ..recorder import Recorder
 from ..tools import Toolbox
 from .options import SPEAKER
-from .output import is_terminal, note, paint, print_line
+from .output import inert, is_terminal, note, paint, print_line
 
 __all__ = ["Conversation", "View"]
 
@@ -86,7 +86,7 @@ class View:
         if not self._has_words:
             print(paint("model: ", "cyan"), end="")
             self._has_words = True
-        print(delta, end="", flush=True)
+        print(inert(delta), end="", flush=True)
 
     def _done(self, response: Any) -> None:
         if self._as_json:
@@ -112,7 +112,7 @@ class View:
             print()
             self._has_words = False
         styles = {"you": "bold", "error": "red"}
-        print(f"{paint(f'{role}:', styles.get(role, 'dim'))} {text}", flush=True)
+        print(f"{paint(f'{role}:', styles.get(role, 'dim'))} {inert(text)}", flush=True)
 
 
 @attrs.define

@@ -14,7 +14,7 @@ import typer
 
 from .failures import FAILED, explain
 from .options import Json
-from .output import paint, print_json, working
+from .output import inert, paint, print_json, working
 
 __all__ = ["doctor"]
 
@@ -80,7 +80,7 @@ def doctor(
 def _show(finding: Finding) -> None:
     marks = {"ok": ("✓", "green"), "missing": ("–", "yellow"), "failed": ("✗", "red")}
     mark, style = marks[finding.state]
-    print(f"{paint(mark, style)} {finding.name:<22} {finding.detail}")
+    print(f"{paint(mark, style)} {finding.name:<22} {inert(finding.detail)}")
     if finding.hint:
         print(f"  {'':<22} {paint(finding.hint, 'dim')}")
 

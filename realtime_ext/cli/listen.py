@@ -13,7 +13,7 @@ import typer
 
 from .failures import FAILED, WRONG_USE, CommandError
 from .options import Json, read_bytes
-from .output import note, paint, print_line
+from .output import inert, note, paint, print_line
 from .webhook_commands import Secret, Tolerance, describe, post, secret_of
 
 __all__ = ["listen"]
@@ -174,11 +174,12 @@ def _show(line: dict[str, Any], *, as_json: bool) -> None:
     good = line["genuine"] and 200 <= line["status"] < 300
     mark = paint("✓", "green") if good else paint("✗", "red")
     named = (str(line[name]) for name in ("type", "call_id", "from") if line.get(name))
+    named = (inert(" ".join(text.split())) for text in named)  # a genuine delivery holds what a caller wrote
     words = [time.strftime("%H:%M:%S"), mark, str(line["status"]), *named]
     if line.get("again"):
         words.append("(again)")
     if line.get("ms") is not None:
         words.append(f"{line['ms']} ms")
     if line.get("problem"):
-        words.append(line["problem"])
+        words.append(inert(line["problem"]))
     print("  ".join(words), flush=True)

@@ -1,7 +1,7 @@
 """What commands print: tables and colour on a terminal, plain lines in pipes, JSON where it is asked for.
 
 Results go to standard output, everything else to standard error. NO_COLOR is respected. Rich is loaded on a
-terminal only.
+terminal only. What a server or a caller wrote goes through `inert`: a terminal must not obey it.
 """
 
 from __future__ import annotations
@@ -9,11 +9,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TextIO
 
 __all__ = [
+    "inert",
     "is_terminal",
     "note",
     "paint",
@@ -24,6 +26,9 @@ __all__ = [
     "working",
 ]
 
+# Control characters but for the tab and the line's end, what reorders a line (Unicode's embeddings, overrides
+# and isolates), and half characters, which can't be written at all.
+_ACTIVE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 
 
@@ -40,20 +45,25 @@ def paint(text: str, style: str, stream: TextIO | None = None) -> str:
     return f"\x1b[{_STYLES[style]}m{text}\x1b[0m"
 
 
+def inert(text: str) -> str:
+    """Return text with its control characters written out, such as ``\\x1b``; ends of lines stay."""
+    return _ACTIVE.sub(lambda found: repr(found[0])[1:-1], text)
+
+
 def note(text: str) -> None:
     """Print a line that is no result."""
-    print(text, file=sys.stderr, flush=True)
+    print(inert(text), file=sys.stderr, flush=True)
 
 
 def print_json(value: Any) -> None:
     """Print a value as JSON: indented on a terminal, else as one line."""
     indent = 2 if is_terminal(sys.stdout) else None
-    print(json.dumps(value, ensure_ascii=False, indent=indent, default=str), flush=True)
+    print(_json(value, indent), flush=True)
 
 
 def print_line(value: Any) -> None:
     """Print a value as JSON, in one line."""
-    print(json.dumps(value, ensure_ascii=False, default=str), flush=True)
+    print(_json(value), flush=True)
 
 
 def print_fields(fields: Mapping[str, Any], *, as_json: bool) -> None:
@@ -101,8 +111,15 @@ def working(what: str) -> Iterator[None]:
         yield
 
 
+def _json(value: Any, indent: int | None = None) -> str:
+    text = json.dumps(value, ensure_ascii=False, indent=indent, default=str)
+    return _ACTIVE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)  # in JSON they stand in strings alone
+
+
 def _cell(value: Any) -> str:
-    return "" if value is None else json.dumps(value) if isinstance(value, bool | list | dict) else str(value)
+    if value is None:
+        return ""
+    return json.dumps(value) if isinstance(value, bool | list | dict) else inert(str(value))
 
 
 def _line(*values: Any) -> str:

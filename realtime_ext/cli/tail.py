@@ -10,9 +10,9 @@ from typing import Annotated, Any
 import typer
 
 from .options import Json
-from .output import note, paint, print_line
+from .output import inert, note, paint, print_line
 
-__all__ = ["brief", "tail"]
+__all__ = ["brief", "show", "tail"]
 
 _LONGEST = 100  # characters of an event's content in a line
 # What says most about an event, in the order in which it is looked for; audio and ids say nothing here.
@@ -51,7 +51,7 @@ def tail(
                     if as_json:
                         print_line(content)
                     else:
-                        _show(content, time.monotonic() - began)
+                        show(content, time.monotonic() - began)
                     shown += 1
                     if shown == count:
                         return
@@ -73,14 +73,16 @@ def brief(event: dict[str, Any]) -> str:
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
+def show(event: dict[str, Any], at: float) -> None:
+    """Print an event as one line, with the seconds since the watching began."""
+    kind = inert(" ".join(event["type"].split()))
+    style = "red" if kind == "error" else "cyan"
+    line = f"{paint(f'{at:8.3f} s', 'dim')}  {paint(kind, style)}  {inert(brief(event))}"
+    print(line.rstrip(), flush=True)
+
+
 def _wanted(kind: str, only: list[str] | None, without: list[str] | None) -> bool:
     def fits(patterns: list[str] | None) -> bool:
         return any(fnmatch.fnmatchcase(kind, pattern) for pattern in patterns or ())
 
     return (not only or fits(only)) and not fits(without)
-
-
-def _show(event: dict[str, Any], at: float) -> None:
-    kind = event["type"]
-    style = "red" if kind == "error" else "cyan"
-    print(f"{paint(f'{at:8.3f} s', 'dim')}  {paint(kind, style)}  {brief(event)}".rstrip(), flush=True)

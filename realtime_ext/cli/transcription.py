@@ -13,7 +13,7 @@ import typer
 
 from .failures import CommandError
 from .options import Json, Simulated, read_bytes
-from .output import is_terminal, print_line, working
+from .output import inert, is_terminal, print_line, working
 
 __all__ = ["api", "transcribe"]
 
@@ -45,7 +45,7 @@ def transcribe(
             if as_json:
                 print_line({"file": file, "seconds": round(seconds, 3), "text": text})
             elif not live:
-                print(text, flush=True)
+                print(inert(text), flush=True)
 
 
 @contextlib.contextmanager
@@ -68,7 +68,7 @@ def _words(connection: Any, *, live: bool) -> str:
     prefix = "conversation.item.input_audio_transcription."
     for event in connection:
         if event.type == f"{prefix}delta" and live:
-            print(event.delta, end="", flush=True)
+            print(inert(event.delta), end="", flush=True)
         elif event.type == f"{prefix}completed":
             if live:
                 print(flush=True)

@@ -21,7 +21,7 @@ from ... import sdp, types
 from ...client import AsyncRealtimeClient
 from ...connection import AsyncCallConnection, AsyncDialing, DialStep
 from ...session import SessionBuilder
-from ..output import print_line
+from ..output import inert, print_line
 from .sound import AUDIBLE_RMS, RATE, envelope
 
 __all__ = ["DemoError", "Moment", "Recording", "Steps", "make_call"]
@@ -83,7 +83,7 @@ class Steps:
             print_line({"at": self._seconds, "step": name, "result": what})
             return
         self.console.print(
-            f"[dim]{self.now:7.3f} s[/]  [green]✓[/] [bold]{escape(name):<16}[/] {escape(what)}",
+            f"[dim]{self.now:7.3f} s[/]  [green]✓[/] [bold]{escape(name):<16}[/] {escape(inert(what))}",
             soft_wrap=True,
             highlight=False,
         )
@@ -94,7 +94,7 @@ class Steps:
             print_line({"at": self._seconds, "step": self.current, "error": reason})
             return
         self.console.print(
-            f"[dim]{self.now:7.3f} s[/]  [red]✗ [bold]{escape(self.current)}[/][/]: {escape(reason)}",
+            f"[dim]{self.now:7.3f} s[/]  [red]✗ [bold]{escape(self.current)}[/][/]: {escape(inert(reason))}",
             soft_wrap=True,
             highlight=False,
         )
@@ -107,7 +107,8 @@ class Steps:
             print_line({"at": self._seconds, "event": kind, "direction": direction})
         elif first:
             arrow = "[magenta]→[/]" if direction == "sent" else "[cyan]←[/]"
-            self.console.print(f"[dim]{self.now:7.3f} s  [/]{arrow} [dim]{escape(kind)}[/]", highlight=False)
+            line = f"[dim]{self.now:7.3f} s  [/]{arrow} [dim]{escape(inert(kind))}[/]"
+            self.console.print(line, highlight=False)
 
     @property
     def _seconds(self) -> float:
@@ -134,7 +135,7 @@ class Steps:
         for (direction, kind), count in many.items():
             first = next(m.at for m in self.events if (m.direction, m.type) == (direction, kind))
             arrow = "[magenta]→[/]" if direction == "sent" else "[cyan]←[/]"
-            table.add_row(f"{first:.3f} s", str(count), f"{arrow} {kind}")
+            table.add_row(f"{first:.3f} s", str(count), f"{arrow} {escape(inert(kind))}")
         return table
 
 

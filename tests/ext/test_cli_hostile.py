@@ -1,0 +1,110 @@
+"""What a server, a model or a caller wrote reaches a terminal as text that it doesn't obey."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from realtime_simulator import Simulator, call_tool
+
+from realtime_ext.cli import output, tail
+from tests.support.command import realtime_here, terminal
+from tests.support.loopback import Loopback, answer
+
+HOSTILE = "\x1b]0;owned\x07\x1b[2J\x9b31m\r\u202edone\x7f"
+SHOWN = r"\x1b]0;owned\x07\x1b[2J\x9b31m\r\u202edone\x7f"
+FORBIDDEN = {*map(chr, range(9)), *map(chr, range(11, 32)), *map(chr, range(127, 160)), "\u202e"}
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[Simulator]:
+    with Simulator(pacing="none") as running:
+        yield running
+
+
+def assert_inert(text: str) -> None:
+    assert SHOWN in text
+    assert not FORBIDDEN & set(text)
+
+
+def test_a_talk_shows_words_and_tools_without_obeying_them(simulator: Simulator) -> None:
+    simulator.on_response(call_tool(HOSTILE, {"x": HOSTILE}), match="trick")
+    simulator.on_response(HOSTILE, match="say")
+    done = realtime_here("talk", "trick me", "say it", simulator=simulator)
+    assert_inert(done.out)
+    assert f"model: {SHOWN}" in done.out.splitlines()
+    assert f"tool: {SHOWN}(" in done.out
+
+
+def test_json_of_a_talk_is_inert_and_means_the_same(simulator: Simulator) -> None:
+    simulator.on_response(HOSTILE, match="say")
+    done = realtime_here("talk", "--json", "say it", simulator=simulator)
+    assert not FORBIDDEN & set(done.out)
+    assert done.lines[-1]["text"] == HOSTILE
+
+
+@pytest.mark.parametrize("value", [HOSTILE, "\ud800", "Ärger, žluťoučký, 日本, 😀\ttab"])
+def test_json_keeps_what_is_no_control_character(value: str, capsys: pytest.CaptureFixture[str]) -> None:
+    output.print_line({value: [value]})
+    output.print_json({value: [value]})
+    first, second = capsys.readouterr().out.splitlines()
+    assert json.loads(first) == json.loads(second) == {value: [value]}
+    assert ("\\u" in first) == (value[0] in HOSTILE or value == "\ud800")
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"type": "response.output_text.delta", "delta": HOSTILE},
+        {"type": HOSTILE},
+        {"type": "error", "error": {"message": HOSTILE}},
+        {"type": "conversation.item.added", "item": {"type": "function_call", "name": HOSTILE}},
+    ],
+    ids=["words", "type", "error", "name"],
+)
+def test_a_watched_calls_events_are_lines_of_text(
+    event: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    tail.show(event, 1.0)
+    shown = capsys.readouterr().out
+    assert not FORBIDDEN & set(shown)
+    assert r"\x1b[2J\x9b31m" in shown
+    assert shown.count("\n") == 1
+
+
+def test_a_caller_writes_no_line_of_its_own_into_the_list_of_webhooks(simulator: Simulator) -> None:
+    caller = f"<sip:x@y>\n12:00:00  ✓  200  realtime.call.incoming  {HOSTILE}"
+    data = {"call_id": "rtc_1", "sip_headers": [{"name": "From", "value": caller}]}
+    body = json.dumps({"type": "realtime.call.incoming", "id": "evt_1", "data": data})
+    kept = json.dumps({"webhook_id": "wh_1", "received_at": 1, "body": body})
+    with Loopback(answer(200)) as app:
+        done = realtime_here(
+            "listen", "--replay=-", "--forward-to", app.base_url, simulator=simulator, stdin=kept
+        )
+    assert len(done.out.splitlines()) == 1
+    assert r"\x1b[2J\x9b31m" in done.out
+    assert not FORBIDDEN & set(done.out)
+
+
+def test_what_a_server_says_of_a_failure_is_one_line_of_text() -> None:
+    body = json.dumps({"error": {"message": f"no\nsuch call {HOSTILE}", "type": "x", "code": "x"}}).encode()
+    with Loopback(answer(404, body, content_type="application/json")) as server:
+        done = realtime_here(
+            "call", "hangup", "rtc_1", OPENAI_BASE_URL=server.base_url, OPENAI_API_KEY="sk-0123456789"
+        )
+    assert done.status == 1
+    assert r"\x1b[2J\x9b31m" in done.err
+    assert not FORBIDDEN & set(done.err)
+
+
+def test_a_table_on_a_terminal_is_inert(tmp_path: Path) -> None:
+    """The problems of a session that someone else wrote."""
+    path = tmp_path / "session.json"
+    path.write_text(json.dumps({"type": "realtime", HOSTILE: HOSTILE, "output_modalities": [HOSTILE]}))
+    with terminal("session", "check", path) as shown:
+        shown.wait_for("output_modalities")
+        shown.wait()
+    assert "\x1b]0" not in shown.shown and "\x1b[2J" not in shown.shown and "\x9b" not in shown.shown
