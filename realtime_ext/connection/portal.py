@@ -12,8 +12,10 @@ import threading
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
+from contextvars import Context
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 
+from ..callers import context_of_caller
 from ..errors import RealtimeError
 from .state import OF_PARENT
 
@@ -104,11 +106,11 @@ class Portal:
         """
         return self._run(_Call(function, args, kwargs), None)
 
-    def post(self, function: Callable[[], object]) -> bool:
+    def post(self, function: Callable[[], object], context: Context | None = None) -> bool:
         """Call a function on the loop soon; return False if there is no loop, for nobody holds it."""
         try:
             assert self._loop is not None
-            self._loop.call_soon_threadsafe(function)
+            self._loop.call_soon_threadsafe(function, context=context)
         except RuntimeError:
             return False
         return True
@@ -117,7 +119,7 @@ class Portal:
         self.hold()
         try:
             try:
-                self.post(call.start)
+                self.post(call.start, context_of_caller())
                 acquire(call.done)
             except BaseException:
                 self.post(call.cancel)

@@ -11,17 +11,14 @@ Every operation with a session comes through here. What is checked is not change
 from __future__ import annotations
 
 import difflib
-import os
 import re
-import sys
-import warnings
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import attrs
 
 from .. import _json
+from ..callers import warn
 from ..errors import SessionConfigError, SessionConfigWarning, SessionProblem
 from ..schema import ABSENT, SECRET_FIELDS, Fault, check, place, shown
 from .given import Given, SessionLike, merge, problem, read
@@ -50,7 +47,6 @@ __all__ = [
     "resolve_update",
 ]
 
-_PACKAGE = str(Path(__file__).parent.parent) + os.sep
 _FORMAT = re.compile(r"audio\.(?:input|output)\.format(?:\.type)?")
 _GONE = {
     "temperature": "a name of the beta API, which has no successor",
@@ -264,15 +260,7 @@ def report(findings: Findings) -> None:
     if findings.problems:
         raise SessionConfigError(findings.problems)
     for message in findings.warnings:
-        warnings.warn(message, SessionConfigWarning, stacklevel=_caller_level())
-
-
-def _caller_level() -> int:
-    """Return how many frames up the first one outside this package is, counted from `report`."""
-    level, frame = 1, sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
-        level, frame = level + 1, frame.f_back
-    return level
+        warn(message, SessionConfigWarning)
 
 
 def _kind(body: dict[str, Any], kinds: tuple[str, ...]) -> tuple[Kind, list[SessionProblem]]:

@@ -18,7 +18,7 @@ from tests.support.paths import ROOT
 # A part is a module of realtime_ext, or a package with all that is in it; it imports only from its own layer
 # or from those below. Whoever adds one gives it its place here and in the table in CONTRIBUTING.md.
 LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"_json", "_version", "arguments", "errors", "schema", "secrets", "worker"}),
+    frozenset({"_json", "_version", "arguments", "callers", "errors", "schema", "secrets", "worker"}),
     frozenset(
         {
             "accepted",
@@ -270,7 +270,7 @@ FOREIGN = frozenset(
     {
         ("peer.py", "_connection"),  # aiortc's ICE agent, whose addresses can't be set otherwise
         ("ice.py", "_connection"),
-        ("check.py", "_getframe"),  # of sys, documented
+        ("callers.py", "_getframe"),  # of sys, documented
         # A request of httpx's can't be ended from another thread otherwise.
         *(
             ("receiving.py", name)

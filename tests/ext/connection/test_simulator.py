@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import sys
 from array import array
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from realtime_simulator import Fail, Pacing, Simulator, call_tool, sequence
 from realtime_ext import (
     AsyncRealtimeClient,
     NotFoundError,
+    RealtimeClient,
     RealtimeError,
     SessionBuilder,
     SessionConfigWarning,
@@ -212,3 +214,41 @@ def test_tools_that_nobody_runs_or_knows_are_warned_of(flavour: Flavour) -> None
             pytest.warns(SessionConfigWarning, match="tools hours: the model doesn't know them"),
         ):
             connection.run_tools([hours])
+
+
+def test_warnings_of_a_blocking_connection_name_the_line_that_calls() -> None:
+    def line() -> int:
+        return sys._getframe(1).f_lineno
+
+    with (
+        Simulator(pacing="none") as sim,
+        RealtimeClient(sim.api_key, base_url=sim.base_url) as client,
+        pytest.warns(SessionConfigWarning) as caught,
+    ):
+        with client.connect(session=SESSION) as connection:
+            connection.run_tools([hours])
+            run = line() - 1
+        with client.connect(session=SESSION.tool(hours)) as connection:
+            connection.ask("When?")
+            asked = line() - 1
+    places = [(warning.filename, warning.lineno) for warning in caught]
+    assert places == [(__file__, run), (__file__, asked)]
+
+
+def test_warnings_in_a_tool_name_its_line() -> None:
+    def hours() -> str:
+        """Opening hours."""
+        SessionBuilder.from_dict({"new": 1}).build()
+        lines.append(sys._getframe().f_lineno - 1)
+        return "9-18"
+
+    lines: list[int] = []
+    with (
+        Simulator(pacing="none") as sim,
+        RealtimeClient(sim.api_key, base_url=sim.base_url) as client,
+        client.connect(session=SESSION, tools=[hours]) as connection,
+        pytest.warns(SessionConfigWarning) as caught,
+    ):
+        sim.on_response(sequence(call_tool("hours", {}), "Nine."))
+        connection.ask("When?")
+    assert [(warning.filename, warning.lineno) for warning in caught] == [(__file__, lines[0])]
