@@ -127,7 +127,10 @@ class Connection(HandlesEvents):
 
     @waits
     def wait_for(self, kind: Kind, where: Where | None = None, timeout: float | None = 60.0) -> Any:
-        """Wait for the next event of a kind, as `AsyncConnection.wait_for`.
+        """Wait for the next event of a kind, from now on, as `AsyncConnection.wait_for`.
+
+        What your own request brings may come before this is called: register for that with `expect`, and
+        then send.
 
         Args:
             kind: An event type, an event class, or a union or a tuple of those.

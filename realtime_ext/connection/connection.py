@@ -275,7 +275,10 @@ class AsyncConnection(HandlesEvents):
 
     @waits_async
     async def wait_for(self, kind: Kind, where: Where | None = None, timeout: float | None = 60.0) -> Any:
-        """Wait for the next event of a kind; one that came before doesn't count (`expect` is for that).
+        """Wait for the next event of a kind, from now on.
+
+        One that came before doesn't count, read or not: it may be of an earlier turn. What your own request
+        brings may come before this is called: register for that with `expect`, and then send.
 
         Args:
             kind: An event type, an event class, or a union or a tuple of those.
@@ -836,8 +839,14 @@ class AsyncExpectation(Generic[EventT]):
             TypeError, ValueError: `timeout` is no time limit.
         """
         check_seconds("timeout", timeout, or_zero=True)
-        event = await self._traffic.wait(self._waiter, timeout, self._what)
-        return cast(EventT, event)
+        try:
+            return cast(EventT, await self._traffic.wait(self._waiter, timeout, self._what))
+        except APITimeoutError as error:
+            if not self._traffic.state.came_before(self._waiter):
+                raise
+            raise APITimeoutError(
+                f"{error}; one that came before doesn't count: `expect` it, and then send what brings it"
+            ) from error
 
     result = wait
 

@@ -386,6 +386,10 @@ class ConnectionState:
             waiter.fail(self.ending.error())
         return waiter
 
+    def came_before(self, waiter: EventWaiter) -> bool:
+        """Return whether an event of the kind came before the waiter did, and was not read since."""
+        return not waiter.done and self._mailbox.holds(waiter)
+
     def forget(self, waiter: EventWaiter) -> None:
         """Stop waiting for an event of a kind."""
         self._mailbox.forget(waiter)

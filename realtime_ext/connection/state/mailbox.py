@@ -5,6 +5,7 @@ It must not wait by itself, nor act on what an event means.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import inspect
 import logging
@@ -235,11 +236,16 @@ class EventWaiter(Waiter[Any]):
     def offer(self, event: Any) -> None:
         """Fill it with the event, if that is meant; what the condition raises fills it too."""
         try:
-            is_meant = event.type in self._types or isinstance(event, self._classes)
-            if is_meant and (self._where is None or self._where(event)):
+            if self.is_for(event):
                 self.resolve(event)
         except Exception as error:  # the program's condition raised, and the program is to see it
             self.fail(error)
+
+    def is_for(self, event: Any) -> bool:
+        """Return whether an event is meant; what the condition raises comes through."""
+        if event.type not in self._types and not isinstance(event, self._classes):
+            return False
+        return self._where is None or bool(self._where(event))
 
 
 # The queue
@@ -393,6 +399,12 @@ class Mailbox:
         """Stop waiting for an event of a kind."""
         if waiter in self._waiters:
             self._waiters.remove(waiter)
+
+    def holds(self, waiter: EventWaiter) -> bool:
+        """Return whether an event in the queue is what a waiter waits for."""
+        with contextlib.suppress(Exception):  # of the program's condition
+            return any(waiter.is_for(event) for event, _ in self._events or ())
+        return False
 
     def close(self, error: Callable[[], Exception]) -> None:
         """Record that no more events will come; those in the queue can still be read."""

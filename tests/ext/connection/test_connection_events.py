@@ -154,6 +154,28 @@ def test_what_did_not_come_is_called_by_its_name(flavour: Flavour, kind: Any, na
             connection.wait_for(kind, timeout=0.01)
 
 
+def test_an_event_that_came_before_is_not_waited_for_again_and_the_error_says_so(flavour: Flavour) -> None:
+    def script(peer: Peer) -> None:
+        peer.expect("input_audio_buffer.commit")
+        peer.send("input_audio_buffer.cleared", event_id="event_1")
+        peer.send("input_audio_buffer.committed", event_id="event_2", item_id="item_1")
+        peer.until_closed()
+
+    hint = r"^input_audio_buffer.cleared did not come within 0.01 s; .*`expect` it, and then send"
+    with ScriptedServer(script) as server, connect(flavour, server) as connection:
+        with connection.expect("input_audio_buffer.committed") as last:
+            connection.commit_audio()
+        last.wait()
+        with pytest.raises(APITimeoutError, match=hint):
+            connection.wait_for("input_audio_buffer.cleared", timeout=0.01)
+        with pytest.raises(APITimeoutError, match=r"within 0.01 s$"):
+            connection.wait_for("input_audio_buffer.cleared", lambda event: event.event_id == "event_9", 0.01)
+        while connection.recv().type != "input_audio_buffer.cleared":
+            pass
+        with pytest.raises(APITimeoutError, match=r"within 0.01 s$"):  # it was read
+            connection.wait_for("input_audio_buffer.cleared", timeout=0.01)
+
+
 def test_a_type_that_nobody_knows_is_sent_with_a_hint(
     flavour: Flavour, caplog: pytest.LogCaptureFixture
 ) -> None:
