@@ -19,8 +19,8 @@ setup: .venv/.installed      ## make .venv from python3 and the pinned requireme
 demo: .venv/.installed       ## make a real WebRTC call to the local simulator (LIVE=1: to the API, with OPENAI_API_KEY)
 	@$(BIN)/realtime demo $(if $(LIVE),--live)
 
-test: .venv/.installed       ## the tests, but for the slow ones
-	@$(call pytest,$(BIN)) -m "not slow"
+test: .venv/.installed       ## the tests, but for the slow ones and those that start many programs
+	@$(call pytest,$(BIN)) -m "not slow and not programs"
 
 # A browser, node and PostgreSQL come from the system; without one its tests are left out, and that is said last.
 test-all: .venv/.installed peers test-lowest test-lowest-newest    ## all tests: also calls and the console in a browser, peers, empty environments, pyright

@@ -59,11 +59,13 @@ def test_the_simulator_serves_until_it_is_interrupted() -> None:
     assert (process.returncode, errors) == (0, "")
 
 
+@pytest.mark.programs
 def test_the_simulators_own_options_are_shown_and_checked() -> None:
     assert "--api-key" in realtime("simulator", "--help")
     realtime("simulator", "--prot=1", status=2)
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize(
     ("missing", "extra"),
     [

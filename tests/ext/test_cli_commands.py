@@ -91,6 +91,7 @@ def test_an_error_is_one_line_and_a_hint(
     assert (lines[1:] == []) if not hint else (len(lines) == 2 and hint in lines[1])
 
 
+@pytest.mark.programs
 def test_nobody_answering_and_a_refused_key_have_their_statuses(simulator: Simulator) -> None:
     assert realtime("secret", "create", simulator=simulator, OPENAI_API_KEY="sk-of-nobody").status == 4
     url = "http://127.0.0.1:9/v1"
@@ -118,6 +119,7 @@ def test_a_call_is_made_and_hung_up(simulator: Simulator, offer: Path, tmp_path:
     assert (done.status, done.out) == (0, f"call_id\t{call.id}\nstatus\thung up\n")
 
 
+@pytest.mark.programs
 def test_the_offer_comes_and_the_answer_goes_through_pipes(simulator: Simulator) -> None:
     done = realtime("call", "create", "-", "--answer=-", simulator=simulator, stdin=sample_offer())
     assert done.status == 0
@@ -180,6 +182,7 @@ def test_an_offer_is_checked_and_repaired(tmp_path: Path) -> None:
     assert realtime_here("sdp", "check", "-", stdin=broken.read_bytes()).status == 0
 
 
+@pytest.mark.programs
 def test_a_terminal_gets_a_table_and_colour_unless_it_wants_none(tmp_path: Path) -> None:
     broken = tmp_path / "offer.sdp"
     broken.write_bytes(b"v=0\r\n")
@@ -232,6 +235,7 @@ def test_a_made_up_webhook_is_sent_and_genuine(simulator: Simulator) -> None:
     assert realtime_here("webhook", "send", url, simulator=simulator).status == 3
 
 
+@pytest.mark.programs
 def test_ctrl_c_ends_a_command_with_its_status_and_no_traceback(simulator: Simulator) -> None:
     came, over = threading.Event(), threading.Event()
 
@@ -256,6 +260,7 @@ def test_ctrl_c_ends_a_command_with_its_status_and_no_traceback(simulator: Simul
     assert "Traceback" not in shown.shown
 
 
+@pytest.mark.programs
 def test_what_is_heard_shows_as_it_comes_on_a_terminal(simulator: Simulator) -> None:
     simulator.on_speech(lambda heard: "When is breakfast?")
     with terminal("transcribe", QUESTION, simulator=simulator) as shown:
@@ -295,6 +300,7 @@ def test_what_is_missing_in_the_set_up_is_named() -> None:
     assert "export OPENAI_API_KEY=" in done.out
 
 
+@pytest.mark.programs
 def test_the_shell_completes_commands_and_options() -> None:
     asked = {"_REALTIME_COMPLETE": "complete_bash", "COMP_CWORD": "2"}
     assert set(realtime(COMP_WORDS="realtime webhook s", **asked).out.split()) == {"sign", "send"}

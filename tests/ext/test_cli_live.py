@@ -108,6 +108,7 @@ def app(simulator: Simulator) -> Iterator[App]:
         yield serving
 
 
+@pytest.mark.programs
 def test_a_calls_events_are_shown_and_filtered(
     simulator: Simulator, client: RealtimeClient, call_id: str
 ) -> None:
@@ -134,6 +135,7 @@ def test_a_calls_events_are_shown_and_filtered(
     assert (lines.returncode, notes.splitlines()[-1]) == (0, "the call has ended")
 
 
+@pytest.mark.programs
 def test_ctrl_c_ends_the_watching_and_not_the_call(
     simulator: Simulator, client: RealtimeClient, call_id: str
 ) -> None:
@@ -150,6 +152,7 @@ def test_a_call_that_is_not_there_can_t_be_watched(simulator: Simulator) -> None
     assert len(done.err.splitlines()) == 2
 
 
+@pytest.mark.programs
 def test_webhooks_are_verified_shown_forwarded_kept_and_replayed(
     simulator: Simulator, app: App, tmp_path: Path
 ) -> None:
@@ -197,6 +200,7 @@ def test_what_was_kept_is_signed_anew(simulator: Simulator, app: App) -> None:
     assert "line 1" in done.err
 
 
+@pytest.mark.programs
 def test_an_app_that_is_not_there_is_a_bad_gateway(simulator: Simulator) -> None:
     with running("listen", "--port=0", "--forward-to=http://127.0.0.1:9/", simulator=simulator) as process:
         url = first_note(process).split()[2]

@@ -28,6 +28,7 @@ def simulator() -> Iterator[Simulator]:
         yield running
 
 
+@pytest.mark.programs
 def test_lines_are_answered_one_after_the_other(simulator: Simulator) -> None:
     done = realtime("talk", simulator=simulator, stdin="Hello\n\nIs it late?")
     assert (done.status, done.err) == (0, "")
@@ -48,6 +49,7 @@ def test_what_is_said_can_stand_in_the_command() -> None:
     ]
 
 
+@pytest.mark.programs
 def test_files_work_without_devices(simulator: Simulator, tmp_path: Path) -> None:
     simulator.on_speech(lambda heard: "When is breakfast?")
     reply = tmp_path / "reply.wav"
@@ -100,6 +102,7 @@ def test_all_of_an_answer_is_kept_however_slowly(tmp_path: Path, monkeypatch: py
         assert audio.read_wav(tmp_path / "reply.wav") == made.sessions[-1].sent_audio
 
 
+@pytest.mark.programs
 def test_tools_of_a_module_in_the_folder_are_run(simulator: Simulator, tmp_path: Path) -> None:
     (tmp_path / "hotel.py").write_text(
         "def book(nights: int) -> str:\n"
@@ -121,6 +124,7 @@ def test_tools_of_a_module_in_the_folder_are_run(simulator: Simulator, tmp_path:
         assert done.err.startswith("realtime: --tools: ")
 
 
+@pytest.mark.programs
 def test_ctrl_c_interrupts_an_answer_and_then_ends(simulator: Simulator, tmp_path: Path) -> None:
     simulator.pace(Pacing(speed=1.0))
     with terminal("talk", "--audio-out", tmp_path / "reply.wav", simulator=simulator) as shown:
@@ -143,6 +147,7 @@ def test_ctrl_c_interrupts_an_answer_and_then_ends(simulator: Simulator, tmp_pat
     assert [event for event in received if event["type"] == "conversation.item.truncate"]
 
 
+@pytest.mark.programs
 def test_ctrl_d_ends(simulator: Simulator) -> None:
     with terminal("talk", simulator=simulator) as shown:
         shown.wait_for("you: ")
@@ -153,6 +158,7 @@ def test_ctrl_d_ends(simulator: Simulator) -> None:
         assert shown.wait() == 0
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
@@ -176,6 +182,7 @@ def test_what_goes_wrong_is_one_line(
     assert "Traceback" not in done.err
 
 
+@pytest.mark.programs
 def test_a_server_that_goes_away_ends_the_talk() -> None:
     with Simulator() as brief, terminal("talk", simulator=brief) as shown:
         shown.wait_for("you: ")

@@ -179,6 +179,7 @@ def test_a_call_over_webrtc_speaks_what_the_microphone_hears(card: ModuleType) -
             assert connection.sent_ms > 0
 
 
+@pytest.mark.programs
 def test_talking_with_microphone_and_loudspeaker(tmp_path: Path) -> None:
     played = tmp_path / "played.pcm"
     with Simulator(keep_audio=True) as simulator:

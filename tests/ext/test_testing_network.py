@@ -235,6 +235,7 @@ def test_everything_is_as_before_afterwards_also_nested() -> None:
     assert all(name in vars(socket.socket) for name in names)
 
 
+@pytest.mark.programs
 def test_nothing_is_left_behind() -> None:
     import subprocess
     import sys

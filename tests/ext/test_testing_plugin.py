@@ -97,6 +97,7 @@ def test_the_environment_is_as_before_afterwards():
     run(user, code, passed=5)
 
 
+@pytest.mark.programs
 def test_the_clients_are_closed_after_the_test(user: pytest.Pytester) -> None:
     code = """
 import asyncio
@@ -117,6 +118,7 @@ def test_after():
     run(user, code, passed=2)
 
 
+@pytest.mark.programs
 def test_the_simulator_takes_options(user: pytest.Pytester) -> None:
     code = """
 import pytest
@@ -132,6 +134,7 @@ def test_it(realtime_simulator, realtime_client):
     run(user, code, passed=1)
 
 
+@pytest.mark.programs
 def test_no_network_lets_the_simulator_through_and_nothing_else(user: pytest.Pytester) -> None:
     code = """
 import asyncio
@@ -157,6 +160,7 @@ def test_the_real_api():
     )
 
 
+@pytest.mark.programs
 def test_settings_are_a_vcr_config(user: pytest.Pytester) -> None:
     """In the way in which pytest-recording and pytest-vcr use that fixture's value."""
     code = """
@@ -179,6 +183,7 @@ def test_recording(vcr_config, realtime_client, tmp_path):
     run(user, code, passed=1)
 
 
+@pytest.mark.programs
 def test_pytest_loads_nothing_heavy_until_a_fixture_is_used(user: pytest.Pytester) -> None:
     code = f"""
 import sys
@@ -190,6 +195,7 @@ def test_nothing_is_loaded(pytestconfig):
     run(user, code, passed=1)
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize("way", [("-p", "realtime_ext.testing"), ()])
 def test_it_may_be_named_besides_being_installed(
     user: pytest.Pytester, way: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
@@ -200,6 +206,7 @@ def test_it_may_be_named_besides_being_installed(
     user.runpytest_subprocess(*way).assert_outcomes(passed=1)
 
 
+@pytest.mark.programs
 def test_a_missing_simulator_is_named(user: pytest.Pytester) -> None:
     user.makepyfile(without="import sys\nsys.modules['realtime_simulator'] = None\n")
     code = """
@@ -222,6 +229,7 @@ def test_settings():
     )
 
 
+@pytest.mark.programs
 def test_the_simulator_s_own_plugin_serves_any_client(user: pytest.Pytester) -> None:
     """In a project that has realtime-simulator and no realtime-ext."""
     user.makepyfile(without="import sys\nsys.modules['realtime_ext'] = None\n")
@@ -256,6 +264,7 @@ def test_a_secret_is_minted(realtime_simulator):
     user.runpytest_subprocess(*plugins).assert_outcomes(passed=2)
 
 
+@pytest.mark.programs
 def test_the_sample_offer_is_one_that_is_answered(user: pytest.Pytester) -> None:
     code = """
 from realtime_ext import sdp

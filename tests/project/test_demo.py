@@ -55,6 +55,7 @@ def test_makes_a_call_to_the_simulator_and_shows_every_step(tmp_path: Path) -> N
     assert_files(tmp_path / "build" / "demo")
 
 
+@pytest.mark.programs
 def test_live_calls_what_the_environment_names_and_prints_json_lines_if_asked_to(tmp_path: Path) -> None:
     with Simulator(pacing="none") as simulator:
         done = realtime("demo", "--live", "--json", "--out=kept", cwd=tmp_path, simulator=simulator)

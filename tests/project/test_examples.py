@@ -56,16 +56,19 @@ def run(name: str, *arguments: str, cwd: Path, said: str | None = None) -> str:
     return done.stdout
 
 
+@pytest.mark.programs
 def test_talk_answers_what_its_arguments_say(tmp_path: Path) -> None:
     lines = run("talk.py", "Hello", "And you?", cwd=tmp_path).splitlines()
     assert lines[:4] == ["> Hello", "You said: Hello", "> And you?", "You said: And you?"]
     assert re.fullmatch(r"[1-9]\d* tokens", lines[4])
 
 
+@pytest.mark.programs
 def test_talk_reads_lines(tmp_path: Path) -> None:
     assert run("talk.py", cwd=tmp_path, said="Hello\n").startswith("> Hello\nYou said: Hello\n")
 
 
+@pytest.mark.programs
 def test_talk_asks_a_file_and_writes_the_answer(tmp_path: Path) -> None:
     out = run("talk.py", "--audio-in", str(QUESTION), "--audio-out", "answer.wav", cwd=tmp_path)
     pcm = audio.read_wav(tmp_path / "answer.wav")
@@ -75,6 +78,7 @@ def test_talk_asks_a_file_and_writes_the_answer(tmp_path: Path) -> None:
     assert any(pcm)
 
 
+@pytest.mark.programs
 def test_talk_hears_the_microphone_and_plays_the_answer(tmp_path: Path) -> None:
     card = {"SOUND_CARD_IN": str(QUESTION), "SOUND_CARD_OUT": str(tmp_path / "played.pcm")}
     with serving("talk.py", "--microphone", cwd=tmp_path, **card) as process:
@@ -92,10 +96,12 @@ def test_function_calling_mends_the_mistake_and_books_once(tmp_path: Path) -> No
     assert bookings == "bookings: [('Elm', 3)]"
 
 
+@pytest.mark.programs
 def test_transcribe_prints_the_words(tmp_path: Path) -> None:
     assert run("transcribe.py", cwd=tmp_path) == "What time does breakfast start?\n"
 
 
+@pytest.mark.programs
 def test_translate_prints_and_speaks(tmp_path: Path) -> None:
     words, length = run("translate.py", "--to", "es", cwd=tmp_path).splitlines()
     assert words == "¿A qué hora empieza el desayuno?"
@@ -104,6 +110,7 @@ def test_translate_prints_and_speaks(tmp_path: Path) -> None:
     assert length == f"{seconds:.1f} s in translated.wav"
 
 
+@pytest.mark.programs
 def test_webrtc_call_talks_both_ways(tmp_path: Path) -> None:
     lines = run("webrtc_call.py", cwd=tmp_path).splitlines()
     assert lines[:5] == [f"done: {step}" for step in ("offer", "call", "ice", "dtls", "data channel")]
@@ -271,6 +278,7 @@ def test_a_twilio_stream_is_answered(tmp_path: Path) -> None:
         assert line(process) == "the call is over"
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize("server", ["azure", "xai", "beta", "localai"])
 def test_compatible_servers_have_the_same_conversation(server: str, tmp_path: Path) -> None:
     first, second = run("compatible/servers.py", server, cwd=tmp_path).splitlines()
@@ -278,6 +286,7 @@ def test_compatible_servers_have_the_same_conversation(server: str, tmp_path: Pa
     assert re.fullmatch(r"You are welcome\. \(\d{4,} bytes of audio\)", second)
 
 
+@pytest.mark.programs
 def test_the_app_with_tests_passes_them() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(EXAMPLES / "testing")],

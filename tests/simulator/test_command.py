@@ -72,6 +72,7 @@ def test_a_signal_ends_it_whenever_it_comes() -> None:
             process.kill()
 
 
+@pytest.mark.programs
 def test_calls_come_in_from_another_process_and_each_step_is_a_line(serving: Any) -> None:
     process, facts = serving
     key = {"OPENAI_API_KEY": facts["api_key"], "OPENAI_BASE_URL": facts["base_url"]}
@@ -97,6 +98,7 @@ def test_calls_come_in_from_another_process_and_each_step_is_a_line(serving: Any
     assert text.startswith("call rtc_") and text.endswith(": ringing\n")
 
 
+@pytest.mark.programs
 def test_faults_and_scenarios_from_another_process(serving: Any, tmp_path: Path) -> None:
     _, facts = serving
     key = {"OPENAI_API_KEY": facts["api_key"], "OPENAI_BASE_URL": facts["base_url"]}
@@ -175,6 +177,7 @@ def test_help_names_everything(capsys: pytest.CaptureFixture[str]) -> None:
     )
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize("more", [(), ("--verbose",)])
 def test_verbose_shows_a_line_for_each_event(more: tuple[str, ...]) -> None:
     with command("--port", "0", "--json", *more) as process:
@@ -199,6 +202,7 @@ def test_verbose_shows_a_line_for_each_event(more: tuple[str, ...]) -> None:
     assert [line for line in shown if line.startswith(("sent", "received"))] == (events if more else [])
 
 
+@pytest.mark.programs
 def test_a_call_under_way_does_not_hold_up_the_end() -> None:
     with command("--port", "0", "--json") as process:
         assert process.stdout is not None

@@ -313,6 +313,7 @@ def test_differences_name_paths_and_take_numbers_as_they_are() -> None:
     assert list(differences("x", {"type": "y"})) == ['expected "x", got {"type": "y"}']
 
 
+@pytest.mark.programs
 def test_the_command_records_and_replays(
     upstream: Simulator, tape: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -532,6 +532,7 @@ def test_a_voice_of_ones_own_speaks_g711_too(sim: Simulator) -> None:
 # The command
 
 
+@pytest.mark.programs
 def test_the_command_converses_with_keys_from_the_environment(tmp_path: Path) -> None:
     def answer(asked: Asked, out: Answering) -> None:
         if asked.path.endswith("/audio/speech"):

@@ -156,6 +156,7 @@ def test_waiting_for_what_never_comes_times_out() -> None:
         sim.wait_for(lambda: False, timeout=0.01)
 
 
+@pytest.mark.programs
 def test_importing_realtime_ext_does_not_import_the_simulator_nor_the_simulator_aiortc() -> None:
     code = (
         "import sys\n"
@@ -186,6 +187,7 @@ def command(*options: str, **more: str) -> Iterator[subprocess.Popen[str]]:
             it.kill()
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_command_prints_what_a_program_needs_and_ends_on_a_signal(number: int) -> None:
     with command("--port", "0", "--json", "--api-key", "sk-given") as process:
@@ -205,6 +207,7 @@ def test_the_command_prints_what_a_program_needs_and_ends_on_a_signal(number: in
         assert all(isinstance(json.loads(line), dict) for line in out.splitlines())
 
 
+@pytest.mark.programs
 def test_the_command_says_what_an_open_address_means_and_what_is_in_the_way() -> None:
     with command("--port", "0", "--host", "0.0.0.0") as process:
         assert process.stdout is not None

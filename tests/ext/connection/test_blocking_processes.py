@@ -114,6 +114,7 @@ def test_a_fork_leaves_its_parents_connections_alone_and_opens_its_own() -> None
     assert done.returncode == 0
 
 
+@pytest.mark.programs
 @pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="this system does not list descriptors")
 def test_a_fork_amid_a_coroutine_leaves_its_parents_connection_alone() -> None:
     with ScriptedServer(Model(speaks=False)) as server:
@@ -129,6 +130,7 @@ def test_a_fork_amid_a_coroutine_leaves_its_parents_connection_alone() -> None:
     assert done.returncode == 0
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize("name", ENDS)
 def test_a_program_ends_quietly_with_connections_open(name: str) -> None:
     calls = [{"name": "hang", "call_id": "call_1", "arguments": "{}"}]

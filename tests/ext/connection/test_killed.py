@@ -105,6 +105,7 @@ def test_what_was_acknowledged_outlives_a_server_that_is_killed(flavour: Flavour
     assert connection.usage.entries[0].amount.count == 3
 
 
+@pytest.mark.programs
 def test_a_session_goes_on_with_a_server_that_is_started_anew(flavour: Flavour) -> None:
     policy = Reconnect(replay=True, attempts=100, first_delay=0.05, max_delay=0.05)
     with Process() as server:

@@ -66,5 +66,6 @@ def test_a_database_is_needed() -> None:
     assert "--dsn" in realtime_fleet("ls", status=2)
 
 
+@pytest.mark.programs
 def test_a_database_that_is_away_is_said() -> None:
     assert "the database did not do it" in realtime_fleet("ls", status=1, dsn="postgresql://127.0.0.1:9/none")
