@@ -1,0 +1,103 @@
+"""Frameworks for voice agents against the simulator: `make frameworks`, `python -m tests.frameworks pipecat`.
+
+They are too large for every run of the tests (330 and 420 MB), so a maintainer runs this by hand; `build/`
+gets a virtual environment for each. They ask with a tool, speak, interrupt the answer, and hear another one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from realtime_simulator import Simulator, call_tool, sequence
+from realtime_simulator.media import voice
+
+from tests.support.paths import ROOT
+
+SCRIPTS = ROOT / "tests" / "support" / "frameworks"
+PACKAGES = {
+    "pipecat": ("pipecat-ai[openai]==1.14.0",),
+    "livekit": ("livekit-agents==1.8.9", "livekit-plugins-openai==1.8.9"),
+}
+QUESTION, ANSWER, LAST = "What is the weather like?", "It is sunny in Paris.", "Goodbye then."
+LONG = "It was sunny yesterday, it is sunny today, and it will be sunny tomorrow, as it always was."
+TRANSCRIPTION = {"model": "gpt-4o-mini-transcribe", "language": "en", "prompt": None}
+WORDS = ("And how was it before?", "Stop, please.")
+
+
+def environment(name: str) -> str:
+    """Return the Python of a framework's environment, which is made if it is missing."""
+    folder = ROOT / "build" / name
+    python = folder / "bin" / "python"
+    if not (folder / ".installed").exists():
+        print(f"Setting up build/{name}; this happens once.", flush=True)
+        uv = shutil.which("uv") or Path(sys.executable).with_name("uv")
+        subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, folder], check=True)
+        subprocess.run([uv, "pip", "install", "--quiet", "--python", python, *PACKAGES[name]], check=True)
+        (folder / ".installed").touch()
+    return str(python)
+
+
+def talk(name: str) -> list[str]:
+    """Let a framework talk to a simulator; returns what is wrong."""
+    words = iter(WORDS)
+    with Simulator(espeak=False) as simulator:
+        simulator.on_response(LONG, match="before")
+        simulator.on_response(LAST, match="Stop")
+        simulator.on_response(sequence(call_tool("get_weather", {"city": "Paris"}), ANSWER), match="weather")
+        simulator.on_speech(lambda heard: next(words))
+        sound = voice.synthesize("Good morning, is anybody there?") + bytes(48_000)
+        given = {"question": QUESTION, "answer": ANSWER, "last": LAST, "sound": sound.hex()}
+        run = subprocess.run(
+            [environment(name), SCRIPTS / f"{name}_talk.py"],
+            input=json.dumps(given),
+            env={
+                **os.environ,
+                "OPENAI_BASE_URL": simulator.base_url,
+                "OPENAI_API_KEY": simulator.api_key,
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=180,
+        )
+        sent = simulator.sessions[-1].sent if simulator.sessions else []
+        config: dict[str, Any] = simulator.sessions[-1].config if simulator.sessions else {}
+    facts = json.loads(run.stdout.strip().rpartition("\n")[2] or "{}")
+    print(f"{name} ({', '.join(PACKAGES[name])}): {json.dumps(facts)}")
+    heard = config.get("audio", {}).get("input", {})
+    cuts = [event["audio_end_ms"] for event in sent if event["type"] == "conversation.item.truncated"]
+    cut = cuts[-1] if cuts else 0
+    checks = {
+        "it ended without an exception": run.returncode == 0,
+        "its tool was called once": facts.get("called") == ["Paris"],
+        "it understood the answers": {ANSWER, LAST} <= set(facts.get("said", [])),
+        "it understood the transcripts": facts.get("heard") == list(WORDS),
+        "it reported no error": facts.get("errors") == [],
+        "nothing that it sent was refused": not [event for event in sent if event["type"] == "error"],
+        "it truncated what was interrupted, soon": 0 < cut < 3000,
+        "its settings arrived": config.get("instructions") == "Be brief."
+        and heard.get("transcription") == TRANSCRIPTION
+        and heard.get("turn_detection", {}).get("silence_duration_ms") == 300,
+    }
+    wrong = [what for what, holds in checks.items() if not holds]
+    if wrong:
+        refused = [event["error"] for event in sent if event["type"] == "error"]
+        print(run.stderr[-3000:], *map(json.dumps, refused), sep="\n")
+    return [f"{name}: not so: {what}" for what in wrong]
+
+
+def main() -> int:
+    names = sys.argv[1:] or list(PACKAGES)
+    wrong = [fault for name in names for fault in talk(name)]
+    print(*(wrong or ["all is well"]), sep="\n")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
