@@ -33,6 +33,8 @@ _POLL = 0.05  # seconds between looks at what is still to be played
 class View:
     """Shows a conversation as its events go by: words as they come, or a JSON object a line.
 
+    What the user said is often written down after the answer has begun: the answer's words wait for that.
+
     Args:
         as_json: Whether to print JSON.
 
@@ -45,12 +47,16 @@ class View:
         self._as_json = as_json
         self._is_terminal = is_terminal(sys.stdout)
         self._has_words = False  # in the line that is being written
+        self._spoken: set[str] = set()  # items of the user that are not written down yet
+        self._held = ""  # what the model says meanwhile
         self.is_answering: bool = False
         self.answers: int = 0
 
     def observe(self, direction: str, event: Any, _: int) -> None:
         """Show an event; an observer of the connection."""
         match event.type:
+            case "input_audio_buffer.committed":
+                self._spoken.add(event.item_id)
             case "response.created":
                 self.is_answering = True
             case "response.output_text.delta" | "response.output_audio_transcript.delta":
@@ -63,6 +69,9 @@ class View:
                 self._typed(event.item)
             case "conversation.item.input_audio_transcription.completed":
                 self._line("you", event.transcript.strip())
+                self._written(event.item_id)
+            case "conversation.item.input_audio_transcription.failed":
+                self._written(event.item_id)
             case "response.done":
                 self.is_answering = False
                 self.answers += 1
@@ -81,14 +90,31 @@ class View:
             self._line("you", text)
 
     def _words(self, delta: str) -> None:
-        if self._as_json:
+        if self._spoken:
+            self._held += delta
+        else:
+            self._show(delta)
+
+    def _show(self, words: str) -> None:
+        if self._as_json or not words:
             return
         if not self._has_words:
             print(paint("model: ", "cyan"), end="")
             self._has_words = True
-        print(inert(delta), end="", flush=True)
+        print(inert(words), end="", flush=True)
+
+    def _written(self, item_id: str) -> None:
+        self._spoken.discard(item_id)
+        if not self._spoken:
+            self._release()
+
+    def _release(self) -> None:
+        held, self._held = self._held, ""
+        self._spoken.clear()
+        self._show(held)
 
     def _done(self, response: Any) -> None:
+        self._release()  # the user's words come too late, or never
         if self._as_json:
             texts = [
                 getattr(part, "text", None) or getattr(part, "transcript", None) or ""
@@ -108,6 +134,8 @@ class View:
         if self._as_json:
             print_line({"role": _ROLES.get(role, role), "text": text, **more})
             return
+        if role != "you":
+            self._release()
         if self._has_words:
             print()
             self._has_words = False

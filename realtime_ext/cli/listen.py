@@ -27,7 +27,7 @@ def listen(
         str | None, typer.Option(metavar="URL", help="Where genuine deliveries go, as they came.")
     ] = None,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="The port; 0 chooses a free one.")] = 8765,
+    port: Annotated[int, typer.Option(help="The port; 0 chooses a free one.")] = 8766,
     secret: Secret = None,
     tolerance: Tolerance = 300,
     save: Annotated[Path | None, typer.Option(metavar="FILE", help="Append what comes there.")] = None,
@@ -54,7 +54,11 @@ def listen(
     from ..webhooks import sign
 
     sign(b"", key)  # a malformed secret is an error now, not at the first delivery
-    server = _Server((host, port), _Handler)
+    try:
+        server = _Server((host, port), _Handler)
+    except OSError as error:
+        message = f"cannot listen on {host}:{port}: {error.strerror}"
+        raise CommandError(message, "--port 0 chooses a free port") from error
     server.use(key, tolerance, forward_to, save, as_json=as_json)
     note(f"listening on http://{host}:{server.server_port}/" + (f" for {forward_to}" if forward_to else ""))
     with server:

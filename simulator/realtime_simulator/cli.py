@@ -7,10 +7,12 @@ nothing of the simulator: what only prints help needs none of it.
 from __future__ import annotations
 
 import argparse
+import errno
 import ipaddress
 import json
 import logging
 import os
+import shlex
 import signal
 import ssl
 import subprocess
@@ -37,6 +39,7 @@ PROFILES = ("openai", "azure", "xai", "beta")
 RECORD = "record"
 _CONTROL = "the simulator's base URL (OPENAI_BASE_URL, or this machine's port 8765)"
 _REQUEST_SECONDS = 30.0
+_VARIABLES = ("OPENAI_BASE_URL", "OPENAI_API_KEY", "OPENAI_WEBHOOK_SECRET")
 _IDS = {"rtc_": "call_id", "sess_": "session_id"}
 
 
@@ -239,7 +242,8 @@ def _serve(words: list[str], program: str) -> int:
         return 2
     except OSError as error:
         what = f"open {error.filename}" if error.filename else f"listen on {options.host}:{options.port}"
-        print(f"cannot {what}: {error.strerror}", file=sys.stderr)
+        hint = "; --port 0 chooses a free port" if error.errno == errno.EADDRINUSE else ""
+        print(f"cannot {what}: {error.strerror}{hint}", file=sys.stderr)
         return 1
     try:
         _print_addresses(simulator, options)
@@ -314,6 +318,10 @@ def _print_addresses(simulator: Simulator, options: argparse.Namespace) -> None:
             "calls still take audio on loopback only"
         )
         print(json.dumps({"time": time.time(), "event": meaning}) if options.json else meaning, flush=True)
+    if not options.json:
+        values = (simulator.base_url, simulator.api_key, simulator.webhook_secret)
+        words = [f"{name}={shlex.quote(value)}" for name, value in zip(_VARIABLES, values, strict=True)]
+        print(f"\nPaste into the terminals of your programs:\nexport {' '.join(words)}\n", flush=True)
 
 
 def _print_facts(facts: Mapping[str, object], *, as_json: bool) -> None:

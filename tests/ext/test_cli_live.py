@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import json
 import signal
 import subprocess
@@ -15,8 +16,10 @@ import attrs
 import httpx
 import pytest
 from realtime_simulator import Simulator
+from realtime_simulator.cli import arguments
 
 from realtime_ext import RealtimeClient, webhooks
+from realtime_ext.cli.listen import listen
 from tests.support.command import COMMAND, environment, realtime_here
 
 
@@ -217,4 +220,9 @@ def test_listening_needs_a_secret_and_a_port(simulator: Simulator) -> None:
     taken = simulator.base_url.split(":")[2].partition("/")[0]
     done = realtime_here("listen", f"--port={taken}", simulator=simulator)
     assert done.status == 1
-    assert "in use" in done.err
+    assert f"127.0.0.1:{taken}" in done.err and "in use" in done.err and "--port 0" in done.err
+
+
+def test_listening_and_the_simulator_have_ports_of_their_own() -> None:
+    """So that both run at once, as the pages say, without an option."""
+    assert inspect.signature(listen).parameters["port"].default != arguments().parse_args([]).port

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import wave
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -71,6 +73,36 @@ def test_files_work_without_devices(simulator: Simulator, tmp_path: Path) -> Non
     config = simulator.sessions[-1].config
     assert config["output_modalities"] == ["audio"]
     assert config["audio"]["output"]["voice"] == "cedar"
+
+
+def test_what_was_said_stands_before_its_answer(capsys: pytest.CaptureFixture[str]) -> None:
+    """The API writes it down while the model answers already."""
+    view = conversation.View(as_json=False)
+    words = "conversation.item.input_audio_transcription"
+    for shown in (
+        {"type": "input_audio_buffer.committed", "item_id": "item_1"},
+        {"type": "response.output_text.delta", "delta": "At"},
+        {"type": f"{words}.completed", "item_id": "item_1", "transcript": "When?"},
+        {"type": "response.output_text.delta", "delta": " seven."},
+        {"type": "response.done", "response": {"status": "completed"}},
+        {"type": "input_audio_buffer.committed", "item_id": "item_2"},
+        {"type": "response.output_text.delta", "delta": "You are welcome."},
+        {"type": "response.done", "response": {"status": "completed"}},
+        {"type": f"{words}.completed", "item_id": "item_2", "transcript": "Thanks."},
+        {"type": "input_audio_buffer.committed", "item_id": "item_3"},
+        {"type": "response.output_text.delta", "delta": "Pardon?"},
+        {"type": f"{words}.failed", "item_id": "item_3", "error": {}},
+        {"type": "response.done", "response": {"status": "completed"}},
+    ):
+        event = json.loads(json.dumps(shown), object_hook=lambda fields: SimpleNamespace(**fields))
+        view.observe("in", event, 0)
+    assert capsys.readouterr().out.splitlines() == [
+        "you: When?",
+        "model: At seven.",
+        "model: You are welcome.",  # it ended before anything was written down
+        "you: Thanks.",
+        "model: Pardon?",
+    ]
 
 
 def test_all_of_an_answer_is_kept_however_slowly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

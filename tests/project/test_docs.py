@@ -228,6 +228,7 @@ def test_the_list_for_assistants_has_every_page() -> None:
     nav = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
     listed = re.findall(r"^- \[([^]]+)\]\(([^)]+)\): (.{10,})$", text("llms.txt"), re.M)
     assert [(title, page) for title, page, _ in listed] == list(titles(nav["nav"]))
+    assert len({page for _, page, _ in listed}) == len(listed)
 
 
 def titles(entries: list[Any]) -> Iterator[tuple[str, str]]:

@@ -220,6 +220,21 @@ def test_web_voice_talks_and_books_in_a_browser(web_voice: str, tmp_path: Path) 
 
 @pytest.mark.slow
 @pytest.mark.browser
+def test_web_voice_answers_what_is_typed_while_it_talks(web_voice: str, tmp_path: Path) -> None:
+    with browsing(web_voice, tmp_path) as page:
+        page.click("#talk")
+        until(page, "Good morning. How can I help you?\n")
+        page.fill("#text", "and so on " * 200)
+        page.click("#send")
+        page.wait_for_function("document.getElementById('words').textContent.includes('You said: and')")
+        page.fill("#text", "Please book Elm for two nights.")
+        page.click("#send")
+        until(page, "Elm is yours for 180.\n")
+        assert "active response" not in page.inner_text("#words")
+
+
+@pytest.mark.slow
+@pytest.mark.browser
 def test_web_voice_talks_with_a_client_secret_in_a_browser(web_voice: str, tmp_path: Path) -> None:
     with browsing(f"{web_voice}secret.html", tmp_path) as page:
         page.click("#talk")

@@ -4,6 +4,8 @@ import asyncio
 import json
 import logging
 import os
+import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -218,7 +220,19 @@ def test_the_command_says_what_an_open_address_means_and_what_is_in_the_way() ->
         command("--port", str(taken.getsockname()[1])) as process,
     ):
         _, error = process.communicate(timeout=20)
-        assert process.returncode == 1 and "cannot listen" in error
+        assert process.returncode == 1 and "cannot listen" in error and "--port 0" in error
+
+
+def test_a_shell_takes_the_addresses_that_the_command_prints() -> None:
+    with command("--port", "0", "--api-key", "sk-it's; mine") as process:
+        assert process.stdout is not None
+        line = next(line for line in process.stdout if line.startswith("export "))
+    program = "import os; print(*(os.environ[f'OPENAI_{name}'] for name in ('BASE_URL', 'API_KEY')), sep='|')"
+    pasted = f"{line}{shlex.quote(sys.executable)} -c {shlex.quote(program)}"
+    shown = subprocess.run(
+        ["sh", "-c", pasted], capture_output=True, text=True, timeout=60, check=True
+    ).stdout
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/v1\|sk-it's; mine\n", shown)
 
 
 def test_the_command_listens_on_loopback_unless_told_otherwise() -> None:
