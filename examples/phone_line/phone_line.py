@@ -1,6 +1,6 @@
 """A phone line with a receptionist: it answers, transfers, hangs up, and survives a restart in mid-call.
 
-    realtime simulator                                                   # prints what to set
+    realtime simulator                   # in a terminal of its own; it prints what to set in the others
     python examples/phone_line/phone_line.py --port 8081
     realtime simulator incoming --to http://127.0.0.1:8081/webhook
 

@@ -1,5 +1,6 @@
 """An app's own tests: fixtures, a scenario, a fault, a cassette. No key, no network, no waiting.
 
+pip install pytest vcrpy
 pytest examples/testing
 """
 

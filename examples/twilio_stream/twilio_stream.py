@@ -1,5 +1,6 @@
 """Answer phone calls that come over Twilio's Media Streams, or a service like it: G.711 over a WebSocket.
 
+    pip install fastapi
     python examples/twilio_stream/twilio_stream.py --public wss://example.com
 
 Set `https://example.com/voice` as what Twilio asks when a call comes in. The simulator answers in the API's

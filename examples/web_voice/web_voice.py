@@ -1,5 +1,6 @@
 """Talk to a page: the offer goes through this app, which attaches to the call and runs its tools.
 
+    pip install fastapi
     python examples/web_voice/web_voice.py
 
 `/` calls through this app. `/secret.html` calls the API itself, with a client secret that this app makes.
