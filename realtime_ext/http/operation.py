@@ -25,7 +25,6 @@ __all__ = [
     "read_nothing",
     "read_object",
     "response_error",
-    "shown_id",
     "status_error",
 ]
 
@@ -115,7 +114,7 @@ def response_error(what: str, response: httpx.Response, *, show: bool = True) ->
         f"{what}; {_start_of(text)}" if show else what,
         status_code=response.status_code,
         body=text,
-        request_id=shown_id(response.headers),
+        request_id=response.headers.get("x-request-id"),
     )
 
 
@@ -143,6 +142,7 @@ def status_error(
 
     Source: https://platform.openai.com/docs/guides/error-codes
     """
+    request_id = headers.get("x-request-id")
     text = redact(body.decode("utf-8", "replace"), secrets)
     envelope = _envelope(text)
     message = envelope.get("message")
@@ -156,17 +156,11 @@ def status_error(
         code=_text(envelope.get("code")),
         param=_text(envelope.get("param")),
         type=_text(envelope.get("type")),
-        request_id=shown_id(headers, secrets),
+        request_id=None if request_id is None else mask(request_id, secrets),
         body=text,
         retry_after=parse_retry_after(headers.get("retry-after"), now),
         may_have_applied=may_have_applied,
     )
-
-
-def shown_id(headers: Mapping[str, str], secrets: Iterable[str] = ()) -> str | None:
-    """Return an answer's `x-request-id`, without a secret that the other side may have echoed there."""
-    request_id = headers.get("x-request-id")
-    return None if request_id is None else mask(request_id, secrets)
 
 
 def _envelope(text: str) -> Mapping[str, Any]:

@@ -23,7 +23,7 @@ import attrs
 
 from ..errors import APIConnectionError, APITimeoutError, RealtimeError
 from ..secrets import MASK, Secret, mask
-from .operation import Operation, shown_id, status_error
+from .operation import Operation, status_error
 from .retry import LONGEST_PAUSE, Failure, Outcome, decide, parse_retry_after
 from .settings import AUTHORIZATION, DEFAULT_TIMEOUT, RequestOptions, Settings
 
@@ -182,9 +182,9 @@ class Exchange(Generic[T]):
         """Return the result that an answer holds, or the seconds until the next attempt; else raise."""
         status = response.status_code
         operation = self._operation
-        request_id = shown_id(response.headers, self._sent)
-        if request_id is not None:  # from here on, what reads the answer sees it without the key as well
-            response.headers["x-request-id"] = request_id
+        request_id = response.headers.get("x-request-id")
+        if request_id is not None:  # a server may echo the key there; what reads the answer sees none
+            request_id = response.headers["x-request-id"] = mask(request_id, self._sent)
         logger.debug(
             "%s: %s answered %d, %d bytes, request %s",
             operation.name,
