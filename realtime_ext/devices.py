@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import queue
 import threading
 from abc import ABC, abstractmethod
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from .connection import AsyncConnection
 
 __all__ = ["Device", "Headset", "Loudspeaker", "Microphone", "default_devices"]
+
+logger: logging.Logger = logging.getLogger("realtime_ext")
 
 RATE = 24000
 _BLOCK_MS = 20
@@ -296,7 +299,10 @@ class Headset:
 
     def _play(self, event: Any) -> None:
         assert self.loudspeaker is not None
-        self.loudspeaker.play(audio.decode(event))
+        try:
+            self.loudspeaker.play(audio.decode(event))
+        except ValueError as error:
+            logger.warning("a piece of the answer is left out: %s", error)
 
     async def _user_speaks(self, event: Any) -> None:
         await self.interrupt()

@@ -5,6 +5,7 @@ Both `web` and `fleet` have it; it needs Starlette, which either extra brings. I
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,7 @@ __all__ = ["MAX_BODY_BYTES", "Endpoint", "IncomingCall", "error_response", "read
 logger: logging.Logger = logging.getLogger("realtime_ext.web")
 
 MAX_BODY_BYTES = 256 * 1024  # webhooks and offers have some kilobytes
+BODY_SECONDS = 20.0
 INCOMING = ("realtime.call.incoming", "live.call.incoming")
 
 Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -86,15 +88,16 @@ def webhook_endpoint(
             logger.info("a webhook was refused: %s", error)
             return Response(status_code=400)
         if event.type in INCOMING:
-            data: Mapping[str, Any] = event.to_dict().get("data", {})
             try:
+                given = event.to_dict().get("data")
+                data: Mapping[str, Any] = given if isinstance(given, Mapping) else {}
                 call = IncomingCall(
                     id=check_call_id(data.get("call_id") or data.get("session_id")),
-                    sip_headers=list(data.get("sip_headers") or []),
+                    sip_headers=_sip_headers(data.get("sip_headers")),
                     webhook_id=request.headers["webhook-id"],
                     event=event,
                 )
-            except (TypeError, ValueError):
+            except (TypeError, ValueError, RecursionError):
                 return Response(status_code=400)
             try:
                 await on_call(call)
@@ -106,14 +109,26 @@ def webhook_endpoint(
     return webhook
 
 
+def _sip_headers(given: object) -> list[Mapping[str, str]]:
+    """Return the headers that have a name and a value."""
+    return [
+        header
+        for header in (given if isinstance(given, list) else ())
+        if isinstance(header, Mapping) and all(isinstance(header.get(key), str) for key in ("name", "value"))
+    ]
+
+
 async def read_body(request: Request, limit: int) -> bytes | Response:
-    """Return a request's body, or the answer to one that is longer than the limit; no more of it is read."""
+    """Return a request's body, or the answer to one that is too long or too slow; no more of it is read."""
     body = bytearray()
     try:
-        async for piece in request.stream():
-            body += piece
-            if len(body) > limit:
-                return error_response(413, f"the body is longer than {limit} bytes")
+        async with asyncio.timeout(BODY_SECONDS):
+            async for piece in request.stream():
+                body += piece
+                if len(body) > limit:
+                    return error_response(413, f"the body is longer than {limit} bytes")
+    except TimeoutError:
+        return error_response(408, f"the body did not come within {BODY_SECONDS:g} s")
     except ClientDisconnect:
         return error_response(400, "the body ended before it was complete")  # which nobody reads
     return bytes(body)

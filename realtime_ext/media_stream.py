@@ -39,6 +39,7 @@ logger: logging.Logger = logging.getLogger("realtime_ext")
 BYTES_PER_MS = 8  # of G.711: 8 kHz, one byte a sample
 PIECE = 100 * BYTES_PER_MS  # what is sent at once, and counted by one mark
 PATIENCE = 2.0  # seconds that the last marks may be late
+START_SECONDS = 10.0  # until the stream starts, which services do at once
 _FORMATS: Mapping[str, Literal["pcmu", "pcma"]] = {
     "audio/x-mulaw": "pcmu",
     "audio/pcmu": "pcmu",
@@ -144,14 +145,19 @@ class MediaStream:
         """Wait for the `start` message, which comes first; asked again, it returns the same.
 
         Raises:
-            RealtimeError: The stream ended before it, or its audio is not G.711.
+            RealtimeError: The stream ended before it or does not start within 10 s, or its audio is not
+                G.711.
         """
-        while self._start is None:
-            message = await self._next()
-            if message is None:
-                raise RealtimeError("the media stream ended before it started")
-            if message.get("event") == "start":
-                self._start = _read_start(message)
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                while self._start is None:
+                    message = await self._next()
+                    if message is None:
+                        raise RealtimeError("the media stream ended before it started")
+                    if message.get("event") == "start":
+                        self._start = _read_start(message)
+        except TimeoutError as error:
+            raise RealtimeError(f"the media stream did not start within {START_SECONDS:g} s") from error
         return self._start
 
     async def bridge(
@@ -174,7 +180,10 @@ class MediaStream:
         _check_formats(connection, start.format)
 
         async def speak(event: Any) -> None:
-            self._waiting += audio.decode(event)
+            try:
+                self._waiting += audio.decode(event)
+            except ValueError as error:
+                logger.warning("a piece of the answer is left out: %s", error)
             self._silent.clear()
             self._changed.set()
 
@@ -216,8 +225,12 @@ class MediaStream:
             match message:
                 case {"event": "media", "media": {"payload": str(payload), **media}}:
                     if media.get("track", "inbound") == "inbound":
-                        with contextlib.suppress(ConnectionClosedError):  # whose end `run` reports
+                        try:
                             await connection.append_audio(payload)
+                        except ConnectionClosedError:
+                            pass  # `run` reports it
+                        except ValueError as error:
+                            logger.warning("a piece of the media stream is left out: %s", error)
                 case {"event": "mark", "mark": {"name": str(name)}}:
                     self._heard(connection, name)
                 case {"event": "dtmf", "dtmf": {"digit": str(digit)}} if on_dtmf is not None:
@@ -272,6 +285,9 @@ class MediaStream:
             except OSError as error:
                 logger.info("the media stream was lost: %s", error)
                 return None
+            except KeyError:  # so Starlette meets a binary message, and can't go on
+                logger.warning("the media stream sent what is no text, and ends")
+                return None
             except Exception as error:  # each library has its own for a connection that was lost
                 if "Closed" not in type(error).__name__ and "Disconnect" not in type(error).__name__:
                     raise
@@ -302,18 +318,20 @@ def _read_start(message: Mapping[str, Any]) -> StreamStart:
     stream_id = message.get("streamSid") or details.get("streamSid")
     if not isinstance(stream_id, str):
         raise RealtimeError("the media stream's start has no streamSid")
-    given = details.get("mediaFormat") or {}
+    given, parameters = details.get("mediaFormat"), details.get("customParameters")
+    given = given if isinstance(given, Mapping) else {}
     encoding = str(given.get("encoding", "audio/x-mulaw")).lower()
-    form, rate = _FORMATS.get(encoding), int(given.get("sampleRate", 8000))
-    if form is None or rate != 8000:
+    form, rate = _FORMATS.get(encoding), given.get("sampleRate", 8000)
+    if form is None or rate not in (8000, "8000"):
         raise RealtimeError(
             f"the media stream's audio must be G.711 at 8000 Hz (audio/x-mulaw or audio/x-alaw), "
-            f"got {encoding} at {rate} Hz"
+            f"got {encoding[:80]} at {str(rate)[:80]} Hz"
         )
+    call_id = details.get("callSid")
     return StreamStart(
         stream_id=stream_id,
-        call_id=details.get("callSid"),
-        parameters=dict(details.get("customParameters") or {}),
+        call_id=call_id if isinstance(call_id, str) else None,
+        parameters=dict(parameters) if isinstance(parameters, Mapping) else {},
         format=form,
     )
 

@@ -74,7 +74,10 @@ class Recorder:
             self._sound = _open_wav(sound)
             transcript = Path(sound).with_suffix(".jsonl") if transcript is None else transcript
         assert transcript is not None
-        self._transcript: TextIO = open(transcript, "w", encoding="utf-8")  # noqa: SIM115  (closed by `close`)
+        # Half characters are written as JSON writes them, `\\ud800`: UTF-8 has none.
+        self._transcript: TextIO = open(  # noqa: SIM115  (closed by `close`)
+            transcript, "w", encoding="utf-8", errors="backslashreplace"
+        )
 
     def __call__(self, direction: str, event: Any, monotonic_ns: int) -> None:
         """Record an event, as an observer is called."""
@@ -193,7 +196,7 @@ class _Side:
 
     def cut(self, item_id: str, heard: float) -> None:
         """Throw away what of an item lies behind so many seconds of it."""
-        left = int(heard * RATE) * 2
+        left = int(max(heard, 0.0) * RATE) * 2
         unheard = []
         for begin, end in self._items.pop(item_id, ()):
             unheard.append((begin + min(left, end - begin), end))

@@ -104,11 +104,12 @@ def unwrap(
     model: Any = WEBHOOK_EVENTS.get(kind)
     if model is None:
         return UnknownEvent(kind, data)
-    # A call without its id, say, could not be answered: better no class than one that lacks what it promises.
-    missing = [fault.message for fault in check(place(model.__name__), data) if fault.kind == "missing"]
-    if missing:
-        return UnknownEvent("", data, "; ".join(missing))
     try:
+        # A call without its id, say, could not be answered: better no class than one that lacks what it
+        # promises.
+        missing = [fault.message for fault in check(place(model.__name__), data) if fault.kind == "missing"]
+        if missing:
+            return UnknownEvent("", data, "; ".join(missing))
         return cast("WebhookEvent", model.from_dict(data))
     except Exception as fault:
         return UnknownEvent("", data, mask(str(fault) or type(fault).__name__))

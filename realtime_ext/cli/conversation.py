@@ -61,9 +61,9 @@ class View:
                 self.is_answering = True
             case "response.output_text.delta" | "response.output_audio_transcript.delta":
                 self._words(event.delta)
-            case "response.output_item.done" if event.item.type == "function_call":
+            case "response.output_item.done" if _type_of(event) == "function_call":
                 self._line("tool", f"{event.item.name}({event.item.arguments})", name=event.item.name)
-            case "conversation.item.create" if event.item.type == "function_call_output":
+            case "conversation.item.create" if _type_of(event) == "function_call_output":
                 self._line("output", event.item.output)
             case "conversation.item.create" if direction == "out":
                 self._typed(event.item)
@@ -141,6 +141,10 @@ class View:
             self._has_words = False
         styles = {"you": "bold", "error": "red"}
         print(f"{paint(f'{role}:', styles.get(role, 'dim'))} {inert(text)}", flush=True)
+
+
+def _type_of(event: Any) -> object:
+    return getattr(event.item, "type", None)  # an item of a type that came later is a dict
 
 
 @attrs.define

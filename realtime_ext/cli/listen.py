@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,6 +19,7 @@ from .webhook_commands import Secret, Tolerance, describe, post, secret_of
 
 __all__ = ["listen"]
 
+_LENGTH = re.compile("[0-9]{1,12}")
 _LARGEST = 2**20  # bytes of a body; the API's are some kilobytes
 _SIGNED = ("webhook-id", "webhook-timestamp", "webhook-signature")
 
@@ -130,7 +132,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         length = self.headers.get("content-length", "")
-        if not length.isascii() or not length.isdigit() or int(length) > _LARGEST:
+        if not _LENGTH.fullmatch(length) or int(length) > _LARGEST:
             self.close_connection = True
             self._answer(413 if length.isdigit() else 411)
             return

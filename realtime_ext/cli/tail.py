@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fnmatch
-import json
 import time
 from typing import Annotated, Any
 
@@ -36,7 +35,6 @@ def tail(
     It attaches to the call by its id, and neither changes nor ends it.
     """
     from ..client import RealtimeClient
-    from ..events import encode_event
 
     shown = 0
     with RealtimeClient() as client:
@@ -45,13 +43,16 @@ def tail(
                 began = time.monotonic()
                 note(f"attached to {call_id}; Ctrl-C ends this, not the call")
                 for event in connection:
-                    content = json.loads(encode_event(event))
-                    if not _wanted(content["type"], only, without):
-                        continue
-                    if as_json:
-                        print_line(content)
-                    else:
-                        show(content, time.monotonic() - began)
+                    try:
+                        content = event.to_dict()
+                        if not _wanted(str(content.get("type", "")), only, without):
+                            continue
+                        if as_json:
+                            print_line(content)
+                        else:
+                            show(content, time.monotonic() - began)
+                    except RecursionError:
+                        note("an event is nested too deeply to be shown")
                     shown += 1
                     if shown == count:
                         return
@@ -75,7 +76,7 @@ def brief(event: dict[str, Any]) -> str:
 
 def show(event: dict[str, Any], at: float) -> None:
     """Print an event as one line, with the seconds since the watching began."""
-    kind = inert(" ".join(event["type"].split()))
+    kind = inert(" ".join(str(event.get("type", "not an event")).split()))
     style = "red" if kind == "error" else "cyan"
     line = f"{paint(f'{at:8.3f} s', 'dim')}  {paint(kind, style)}  {inert(brief(event))}"
     print(line.rstrip(), flush=True)

@@ -127,19 +127,21 @@ def post(url: str, content: bytes, headers: dict[str, str]) -> tuple[int, int]:
     began = time.monotonic()
     try:
         # Sent as it came: no redirects, and no proxy before what is usually this machine.
-        response = httpx.post(
+        with httpx.stream(
+            "POST",
             url,
             content=content,
             headers={"content-type": "application/json"} | headers,
             timeout=30,
             trust_env=False,
-        )
+        ) as response:
+            status = response.status_code  # all that counts; the body may never end
     except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
         raise CommandError(f"{url}: {error}", status=WRONG_USE) from error
     except httpx.HTTPError as error:
         message = f"{url} does not answer: {str(error) or type(error).__name__}"
         raise CommandError(message, "is your app running there?", NO_ANSWER) from error
-    return response.status_code, round((time.monotonic() - began) * 1000)
+    return status, round((time.monotonic() - began) * 1000)
 
 
 def describe(event: dict[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ and https://docs.x.ai/docs/guides/voice/agent.
 from __future__ import annotations
 
 import itertools
+import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -19,6 +20,8 @@ from ..http.settings import Dialect
 from .link import Link, LinkClosed
 
 __all__ = ["DialectLink", "translated"]
+
+logger: logging.Logger = logging.getLogger("realtime_ext")
 
 JSON = dict[str, Any]
 
@@ -66,7 +69,7 @@ class DialectLink:
         await self._link.send(_json.encode(self._send(_json.decode(text)), plain=True))
 
     async def recv(self) -> str | bytes:
-        """Wait for a message; what is no JSON object is left as it came."""
+        """Wait for a message; what is no JSON object, or no event of the dialect, is left as it came."""
         while not self._waiting:
             data = await self._link.recv()
             try:
@@ -75,10 +78,18 @@ class DialectLink:
                 return data
             if not isinstance(event, dict) or not isinstance(event.get("type"), str):
                 return data
-            for one in self._receive(event):
-                one.setdefault("event_id", f"event_of_link_{next(self._numbers)}")
-                self._waiting.append(_json.encode(one, plain=True))
+            kind = event["type"]
+            try:
+                texts = [self._text(one) for one in self._receive(event)]
+            except Exception as fault:  # its shape is not the dialect's; the connection goes on all the same
+                logger.warning("%s has an unexpected shape (%s)", kind, type(fault).__name__)
+                return data
+            self._waiting.extend(texts)
         return self._waiting.popleft()
+
+    def _text(self, event: JSON) -> str:
+        event.setdefault("event_id", f"event_of_link_{next(self._numbers)}")
+        return _json.encode(event, plain=True)
 
     def ended(self, error: Exception) -> LinkClosed | None:
         """Return the end of the link that an exception of `recv` stands for."""

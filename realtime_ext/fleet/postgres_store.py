@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
+import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +22,7 @@ from .store import Beat, CallRecord, CallState, Delivery, Effect, Limits, Outcom
 if TYPE_CHECKING:
     from procrastinate import App
     from psycopg import AsyncConnection
+    from psycopg.types.json import Jsonb
 
 __all__ = ["SCHEMA", "PostgresStore"]
 
@@ -28,6 +31,9 @@ QUEUE = "calls"
 TASK = "realtime_call"
 SWEEPS = 12  # in a time to live at most, however many workers there are
 LOCK = 0x5245414C  # of the sweep and of migrations, within this database
+# In JSON: NUL and half characters, which a caller may have put into a header; the first part is all other
+# escapes, so that a backslash before `u0000` stays one.
+_NOT_STORED = re.compile(r"(\\(?!u0000).)|\\u0000|[\ud800-\udfff]")
 
 TABLES = """
 create table if not exists calls (
@@ -179,13 +185,11 @@ class PostgresStore:
 
     async def offer(self, call_id: str, headers: Sequence[Mapping[str, str]]) -> bool:
         """Record a call and its job in one transaction; return whether it was new."""
-        from psycopg.types.json import Jsonb
-
         async with self._connection() as db, db.transaction():
             new = await _rows(
                 db,
                 "insert into calls (id, headers) values (%s, %s) on conflict do nothing returning id",
-                (call_id, Jsonb([dict(header) for header in headers])),
+                (call_id, _jsonb([dict(header) for header in headers])),
             )
             if new:
                 (job,) = await self._defer(db, [call_id])
@@ -243,9 +247,7 @@ class PostgresStore:
         self, call_id: str, epoch: int, *, state: CallState | None = None, data: Any = None
     ) -> bool:
         """Write to a call; return whether it was still that epoch's."""
-        from psycopg.types.json import Jsonb
-
-        stored = None if data is None else Jsonb(data)
+        stored = None if data is None else _jsonb(data)
         async with self._connection() as db:
             arguments = {"call": call_id, "epoch": epoch, "state": state, "data": stored}
             return (await db.execute(WRITE, arguments)).rowcount > 0
@@ -332,12 +334,10 @@ class PostgresStore:
 
     async def finish_effect(self, call_id: str, epoch: int, key: str, result: Any) -> None:
         """Record what an effect returned."""
-        from psycopg.types.json import Jsonb
-
         await self._do(
             "update effects set done = true, result = %(result)s"
             " where call = %(call)s and key = %(key)s and epoch = %(epoch)s",
-            result=Jsonb(result),
+            result=_jsonb(result),
             call=call_id,
             key=key,
             epoch=epoch,
@@ -493,6 +493,17 @@ class PostgresStore:
             assert isinstance(connector, PsycopgConnector)
             async with connector.pool.connection() as db:
                 yield db
+
+
+def _jsonb(value: Any) -> Jsonb:
+    """Return a value for a column of JSON, with U+FFFD for what PostgreSQL's text can't hold."""
+    from psycopg.types.json import Jsonb
+
+    def dumps(content: Any) -> str:
+        text = json.dumps(content, ensure_ascii=False)
+        return _NOT_STORED.sub(lambda found: found[1] or "\ufffd", text)
+
+    return Jsonb(value, dumps=dumps)
 
 
 async def _configure(db: AsyncConnection[Any]) -> None:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from tests.attack import documents, servers, state, texts
+from tests.attack import apps, documents, servers, state, texts
 from tests.attack.target import Target
 
 __all__ = ["TARGETS"]
 
-TARGETS: tuple[Target, ...] = (*texts.TARGETS, *state.TARGETS, *documents.TARGETS, *servers.TARGETS)
+TARGETS: tuple[Target, ...] = (
+    *texts.TARGETS,
+    *state.TARGETS,
+    *apps.TARGETS,
+    *documents.TARGETS,
+    *servers.TARGETS,
+)

@@ -62,8 +62,9 @@ def test_json_keeps_what_is_no_control_character(value: str, capsys: pytest.Capt
         {"type": HOSTILE},
         {"type": "error", "error": {"message": HOSTILE}},
         {"type": "conversation.item.added", "item": {"type": "function_call", "name": HOSTILE}},
+        {"type": ["x"], "delta": HOSTILE},
     ],
-    ids=["words", "type", "error", "name"],
+    ids=["words", "type", "error", "name", "no event"],
 )
 def test_a_watched_calls_events_are_lines_of_text(
     event: dict[str, Any], capsys: pytest.CaptureFixture[str]

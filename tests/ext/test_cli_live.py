@@ -6,6 +6,7 @@ import contextlib
 import inspect
 import json
 import signal
+import socket
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from realtime_simulator.cli import arguments
 from realtime_ext import RealtimeClient, webhooks
 from realtime_ext.cli.listen import listen
 from tests.support.command import COMMAND, environment, realtime_here
+from tests.support.loopback import Loopback
 
 
 @pytest.fixture(scope="module")
@@ -203,6 +205,19 @@ def test_what_was_kept_is_signed_anew(simulator: Simulator, app: App) -> None:
     assert "line 1" in done.err
 
 
+def test_an_app_whose_answer_does_not_end_has_answered(simulator: Simulator) -> None:
+    def begin(connection: socket.socket, server: Loopback) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\n{")
+        server.closing.wait()
+
+    line = json.dumps({"webhook_id": "wh_1", "received_at": 1, "body": '{"type": "x"}'})
+    with Loopback(begin) as endless:
+        done = realtime_here(
+            "listen", "--replay=-", "--forward-to", endless.base_url, simulator=simulator, stdin=line
+        )
+    assert (done.status, " 200 " in done.out) == (0, True)
+
+
 @pytest.mark.programs
 def test_an_app_that_is_not_there_is_a_bad_gateway(simulator: Simulator) -> None:
     with running("listen", "--port=0", "--forward-to=http://127.0.0.1:9/", simulator=simulator) as process:
@@ -211,6 +226,10 @@ def test_an_app_that_is_not_there_is_a_bad_gateway(simulator: Simulator) -> None
         assert httpx.post(url, content=b'{"type": "x"}', headers=headers).status_code == 502
         assert "does not answer" in line_of(process)
         assert httpx.post(url, content=b"x" * (2**20 + 1)).status_code == 413
+        for length in ("9" * 5000, "-1", "x"):
+            with socket.create_connection(("127.0.0.1", httpx.URL(url).port)) as raw:
+                raw.sendall(f"POST / HTTP/1.1\r\ncontent-length: {length}\r\n\r\n".encode())
+                assert raw.recv(100).split()[1] in (b"411", b"413")
         assert end(process)[0] == 0
 
 

@@ -8,12 +8,14 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from realtime_simulator import Simulator
 
 from realtime_ext import AsyncRealtimeClient, RealtimeClient, RealtimeError, SessionBuilder, audio, devices
 from realtime_ext.devices import Headset, Loudspeaker, Microphone
+from realtime_ext.events import parse_event
 from tests.support.command import environment, of, realtime
 from tests.support.paths import QUESTION, ROOT
 
@@ -168,6 +170,37 @@ def test_a_headset_speaks_listens_and_falls_silent_when_the_user_speaks(card: Mo
         waiting, items = asyncio.run(talk())
         assert waiting == 0
         assert items[0] == items[1]
+
+
+def test_a_piece_that_is_no_sound_is_left_out(card: ModuleType, caplog: pytest.LogCaptureFixture) -> None:
+    class Connection:
+        def __init__(self) -> None:
+            self.handlers: dict[str, Any] = {}
+            self.playback = self
+            self.on = self.handlers.__setitem__
+
+        def off(self, kind: str, handler: object) -> None:
+            del self.handlers[kind]
+
+        def played_bytes(self, count: int) -> None:
+            pass
+
+    def delta(text: str) -> Any:
+        place = {"response_id": "resp_1", "item_id": "item_1", "output_index": 0, "content_index": 0}
+        return parse_event(
+            {"type": "response.output_audio.delta", "event_id": "event_1", "delta": text, **place}
+        )
+
+    async def play() -> None:
+        connection: Any = Connection()
+        async with Headset(connection, microphone=False) as headset:
+            assert headset.loudspeaker is not None
+            for text in ("no base64!", "AAAA" * 1000):
+                connection.handlers["response.output_audio.delta"](delta(text))
+            assert headset.loudspeaker.waiting_ms > 0
+
+    asyncio.run(play())
+    assert "a piece of the answer is left out" in caplog.text
 
 
 def test_a_call_over_webrtc_speaks_what_the_microphone_hears(card: ModuleType) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -15,7 +16,7 @@ from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
 from websockets.asyncio.server import serve
 
-from realtime_ext import AsyncRealtimeClient, RealtimeError, SessionBuilder, audio
+from realtime_ext import AsyncRealtimeClient, RealtimeError, SessionBuilder, audio, media_stream
 from realtime_ext.connection import AsyncConnection
 from realtime_ext.media_stream import MediaStream, StreamStart
 from tests.ext.fleet.harness import awaited, until
@@ -229,3 +230,71 @@ async def test_it_works_with_the_websockets_library_and_a_caller_who_is_lost() -
                     await until(lambda: len(phone.heard) > 800)
                     phone._socket.transport.abort()
                     await over.wait()
+
+
+class Sent:
+    """A WebSocket from which come these messages, and then nothing; None for a binary one."""
+
+    def __init__(self, *messages: Any) -> None:
+        self.messages = messages
+
+    async def iter_text(self) -> AsyncIterator[str]:
+        for message in self.messages:
+            if message is None:
+                raise KeyError("text")  # as Starlette does
+            yield json.dumps(message)
+        await asyncio.get_running_loop().create_future()
+
+    async def send_text(self, data: str) -> None:
+        pass
+
+    async def close(self) -> None:
+        pass
+
+
+def started(**start: Any) -> dict[str, Any]:
+    return {"event": "start", "streamSid": "MZ1", "start": start}
+
+
+@awaited
+@pytest.mark.parametrize(
+    "start",
+    [
+        {"mediaFormat": "audio/x-mulaw"},
+        {"mediaFormat": {"sampleRate": "8000"}, "customParameters": ["x"]},
+        {"callSid": ["CA1"], "customParameters": 5},
+    ],
+)
+async def test_a_start_of_another_shape_is_read_as_far_as_it_goes(start: dict[str, Any]) -> None:
+    read = await MediaStream(Sent(started(**start))).start()
+    assert (read.stream_id, read.call_id, read.parameters, read.format) == ("MZ1", None, {}, "pcmu")
+
+
+@awaited
+@pytest.mark.parametrize("rate", ["x", None, [8000], "9" * 5000])
+async def test_a_rate_that_is_none_is_refused(rate: Any) -> None:
+    with pytest.raises(RealtimeError, match=r"must be G\.711 at 8000 Hz") as caught:
+        await MediaStream(Sent(started(mediaFormat={"sampleRate": rate}))).start()
+    assert len(str(caught.value)) < 300
+
+
+@awaited
+async def test_whoever_does_not_start_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(media_stream, "START_SECONDS", 0.01)
+    with pytest.raises(RealtimeError, match=r"did not start within 0\.01 s"):
+        await MediaStream(Sent({"event": "connected"})).start()
+
+
+@awaited
+async def test_a_binary_message_ends_the_stream() -> None:
+    with pytest.raises(RealtimeError, match="ended before it started"):
+        await MediaStream(Sent(None)).start()
+
+
+@awaited
+async def test_sound_that_is_none_is_left_out_and_the_call_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+    async with desk() as made, media_call(made.url) as phone:
+        await phone.send("media", media={"track": "inbound", "payload": "no base64!"})
+        await phone.send("dtmf", dtmf={"track": "inbound_track", "digit": "1"})
+        await until(lambda: made.keys == ["1"])
+        assert "a piece of the media stream is left out" in caplog.text

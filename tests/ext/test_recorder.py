@@ -207,3 +207,21 @@ def test_the_transcript_has_of_an_interrupted_answer_what_was_heard(tmp_path: Pa
     assert line.is_interrupted
     assert line.text.startswith("one two")
     assert "ten" not in line.text
+
+
+def test_half_a_character_is_written_as_json_has_it(tmp_path: Path) -> None:
+    tape = Tape(tmp_path)
+    place = {"response_id": "resp_1", "item_id": "item_1", "output_index": 0, "content_index": 0}
+    tape.event(1.0, "response.output_text.done", text="half \ud800 of it", **place)
+    tape.close()
+    (line,) = (tmp_path / "call.jsonl").read_text("utf-8").splitlines()
+    assert json.loads(line)["text"] == "half \ud800 of it"
+
+
+def test_a_cut_before_an_answer_began_cuts_nothing_else(tmp_path: Path) -> None:
+    tape = Tape(tmp_path)
+    tape.answer(0.0, loud(1.0, 1000), "item_1")
+    tape.answer(0.1, loud(1.0, 2000), "item_2")
+    tape.cut(0.2, -5000, "item_2")
+    _, model = tape.close()
+    assert len(model) == RATE and at(model, 0.9) == 1000

@@ -20,7 +20,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route
 
-from realtime_ext import AsyncRealtimeClient, RealtimeError, SessionBuilder, SessionConfigError, webhooks
+from realtime_ext import (
+    AsyncRealtimeClient,
+    RealtimeError,
+    SessionBuilder,
+    SessionConfigError,
+    incoming as incoming_module,
+    webhooks,
+)
 from realtime_ext._json import encode
 from realtime_ext.connection import AsyncConnection
 from realtime_ext.testing import sample_offer
@@ -244,6 +251,23 @@ async def test_a_page_that_goes_away_in_the_middle_of_its_offer_makes_no_call() 
         }
         await app.app({**scope, "headers": [(b"content-type", b"application/sdp")]}, receive, send)
         assert sent[0]["status"] == 400
+        assert not app.simulator.calls
+
+
+@awaited
+async def test_a_page_that_sends_its_offer_too_slowly_makes_no_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(incoming_module, "BODY_SECONDS", 0.05)
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield b"v=0"
+        await asyncio.get_running_loop().create_future()
+
+    async with serving() as app:
+        answer = await app.http.post("/realtime/offer", content=slowly(), headers=SDP)
+        assert (answer.status_code, answer.json()["error"]["message"]) == (
+            408,
+            "the body did not come within 0.05 s",
+        )
         assert not app.simulator.calls
 
 

@@ -13,6 +13,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from realtime_ext import BadRequestError, RealtimeClient, RealtimeError, SessionBuilder, audio
 from realtime_ext.connection.dialects import DialectLink
+from realtime_ext.events import parse_event
 from tests.simulator.receiver import receiving
 from tests.support.paths import QUESTION
 
@@ -282,6 +283,26 @@ def test_what_servers_leave_out_is_filled_in() -> None:
         ]
 
     asyncio.run(exchange())
+
+
+@pytest.mark.parametrize("dialect", ["beta", "xai"])
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"type": "response.done", "response": {"output": 5, "modalities": 5}},
+        {"type": "response.output_item.added", "item": {"role": "assistant", "content": 5}},
+        {"type": "session.updated", "session": {"audio": [1], "voice": "x", "modalities": 7}},
+        {"type": "session.updated", "session": {"audio": {"output": "x", "input": 5}, "voice": "x"}},
+    ],
+)
+def test_an_event_of_another_shape_comes_as_it_is(event: dict[str, Any], dialect: Any) -> None:
+    class One:
+        async def recv(self) -> str:
+            return json.dumps(event)
+
+    received = json.loads(asyncio.run(DialectLink(One(), dialect).recv()))  # type: ignore[arg-type]
+    assert received["type"] == event["type"]
+    parse_event(received)
 
 
 def test_azure_is_reached_with_its_own_header_and_any_deployment() -> None:

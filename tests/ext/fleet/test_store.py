@@ -324,3 +324,21 @@ async def reached(work: Callable[[], Awaitable[Any]]) -> Any:
             return await work()
         except FleetError:
             await asyncio.sleep(0.05)
+
+
+@awaited
+async def test_a_header_that_no_database_can_hold_costs_no_call(make_fleet: MakeFleet) -> None:
+    """What a caller wrote: NUL and half a character, beside a backslash that only looks like one."""
+    async with make_fleet() as fleet:
+        await fleet.migrate()
+        store = fleet.store
+        worker = await store.register("one", 5)
+        odd = 'a\0b\ud800c\\u0000d"\\e 😀' + "x" * 100_000
+        assert await store.offer("rtc_1", [{"name": "X-Odd", "value": odd}])
+        record = await claimed(store, worker)
+        (header,) = record.headers
+        assert header["value"] in (odd, odd.replace("\0", "\ufffd").replace("\ud800", "\ufffd"))
+        assert await store.write("rtc_1", record.epoch, data={"said": odd})
+        assert (await store.begin_effect("rtc_1", record.epoch, "note")).state == "new"
+        await store.finish_effect("rtc_1", record.epoch, "note", odd)
+        assert await store.end("rtc_1", record.epoch, "done")
