@@ -15,6 +15,15 @@ from realtime_api import schemas
 from realtime_simulator.problem import ApiProblem
 
 _REFERENCE = "#/$defs/"
+_TYPES = {
+    "null": "null",
+    "boolean": "a boolean",
+    "string": "a string",
+    "integer": "an integer",
+    "number": "a decimal",
+    "array": "an array",
+    "object": "an object",
+}
 _DISCRIMINATORS = (["type"], ["role"], ["object"])
 
 
@@ -111,11 +120,14 @@ def _problem(error: jsonschema_rs.ValidationError, at: Sequence[str | int]) -> A
         return ApiProblem(not_supported(got_value, options), code="invalid_value", param=param or None)
     if (bound := _bound(kind, options, got_value)) is not None:
         return _out_of_bounds(param, got_value, *bound)
-    code = "invalid_value"
-    if isinstance(kind, kinds.Type):
-        code = "invalid_type"
-    elif isinstance(kind, kinds.MaxLength):
-        code = "string_above_max_length"
+    if expected := _types(error):
+        return ApiProblem(
+            f"Invalid type for '{param or 'body'}': expected {_one_of(expected)}, "
+            f"but got {type_of(got_value)} instead.",
+            code="invalid_type",
+            param=param or None,
+        )
+    code = "string_above_max_length" if isinstance(kind, kinds.MaxLength) else "invalid_value"
     allowed = _allowed(kind)
     if isinstance(kind, kinds.MaxLength):
         got = f"a string of {len(str(error.instance))} characters"
@@ -135,6 +147,34 @@ def not_supported(got: object, options: Iterable[object]) -> str:
         return f"Invalid value: '{str(got)[:80]}'. Value must be {last}."
     listed = f"{', '.join(most)}{',' if len(most) > 1 else ''} and {last}"
     return f"Invalid value: '{str(got)[:80]}'. Supported values are: {listed}."
+
+
+def _types(error: jsonschema_rs.ValidationError) -> list[str]:
+    """The JSON types of which a value has none, if that is what is wrong with it."""
+    kinds = jsonschema_rs.ValidationErrorKind
+    if isinstance(error.kind, kinds.Type):
+        return [str(name) for name in error.kind.types]
+    if not isinstance(error.kind, kinds.AnyOf | kinds.OneOfNotValid):
+        return []
+    causes = [branch[0] for branch in error.kind.context if branch]
+    here = all(list(cause.instance_path) == list(error.instance_path) for cause in causes)
+    found = [_types(cause) for cause in causes] if here else []
+    return list(dict.fromkeys(name for names in found for name in names)) if all(found) else []
+
+
+def _one_of(types: Sequence[str]) -> str:
+    """Return the API's words for JSON types: `an object`, `one of a string or object`."""
+    first, *more = [name for name in types if name != "null"] or types
+    words = _TYPES[first]
+    return f"one of {' or '.join((words, *(_TYPES[name].split()[-1] for name in more)))}" if more else words
+
+
+def type_of(value: object) -> str:
+    """Return the API's words for the JSON type of a value."""
+    if value is None or isinstance(value, bool):
+        return _TYPES["null" if value is None else "boolean"]
+    python = {str: "string", int: "integer", float: "number", list: "array", dict: "object"}
+    return _TYPES[python[type(value)]]
 
 
 def _options(kind: jsonschema_rs.ValidationErrorKind) -> Sequence[object]:
@@ -188,8 +228,6 @@ def _wrong_discriminator(error: jsonschema_rs.ValidationError) -> list[str]:
 def _allowed(kind: jsonschema_rs.ValidationErrorKind) -> str:
     kinds = jsonschema_rs.ValidationErrorKind
     match kind:
-        case kinds.Type():
-            return "a value of type " + " or ".join(map(str, kind.types))
         case kinds.Enum():
             return "one of " + ", ".join(repr(option) for option in kind.options)
         case kinds.Constant():

@@ -339,6 +339,21 @@ def test_an_update_with_another_model_changes_the_rest() -> None:
     assert updated["session"]["model"] == "gpt-realtime" and updated["session"]["instructions"] == "New."
 
 
+def test_null_in_tracing_and_transcription_is_a_part_that_is_not_set() -> None:
+    it = Driven()
+    session = {
+        "type": "realtime",
+        "tracing": {"workflow_name": "desk", "group_id": None, "metadata": None},
+        "audio": {"input": {"transcription": {"model": "whisper-1", "language": None, "prompt": None}}},
+    }
+    (updated,) = it.send("session.update", session=session)
+    assert updated["session"]["tracing"] == {"workflow_name": "desk"}
+    heard = {"model": "whisper-1", "language": None, "prompt": None}
+    assert updated["session"]["audio"]["input"]["transcription"] == heard
+    (refused,) = it.send("session.update", session={"type": "realtime", "instructions": None})
+    assert refused["error"]["code"] == "invalid_type"
+
+
 def test_null_in_a_response_is_a_field_that_is_not_set() -> None:
     it = Driven()
     fields = {

@@ -87,6 +87,39 @@ def test_what_the_api_refuses_is_named(session: object, code: str, param: str, s
     assert said in caught.value.message
 
 
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        (
+            {"audio": {"input": {"format": "pcm16"}}},
+            "audio.input.format': expected an object, but got a string",
+        ),
+        (
+            {"audio": {"output": {"speed": "fast"}}},
+            "audio.output.speed': expected a decimal, but got a string",
+        ),
+        (
+            {"audio": {"output": {"voice": None}}},
+            "audio.output.voice': expected one of a string or object, but got null",
+        ),
+        (
+            {"max_output_tokens": 1.5},
+            "max_output_tokens': expected one of an integer or string, but got a decimal",
+        ),
+        ({"instructions": ["x"]}, "instructions': expected a string, but got an array"),
+        ({"tools": {"x": 1}}, "tools': expected an array, but got an object"),
+        ({"output_modalities": True}, "output_modalities': expected an array, but got a boolean"),
+    ],
+)
+def test_what_has_another_type_is_refused_in_the_services_words(fields: dict, said: str) -> None:
+    with pytest.raises(ApiProblem) as caught:
+        schema.check(SESSION, {"type": "realtime", **fields}, at="session")
+    assert (caught.value.code, caught.value.message) == (
+        "invalid_type",
+        f"Invalid type for 'session.{said} instead.",
+    )
+
+
 def test_a_long_value_is_not_repeated_whole() -> None:
     with pytest.raises(ApiProblem) as caught:
         schema.check(SESSION, {"type": "realtime", "output_modalities": ["x" * 100_000]})

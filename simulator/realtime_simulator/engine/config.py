@@ -194,6 +194,8 @@ class SessionConfig:
                 result[key] = {**self._detection(value["type"]), **value}
             elif here == ("audio", "input", "transcription"):
                 result[key] = {"language": None, "prompt": None, **value}
+            elif here == ("tracing",) and isinstance(value, Mapping):
+                result[key] = {part: given for part, given in value.items() if given is not None}
             elif here[-1] == "format" and value.get("type") == "audio/pcm":
                 result[key] = {**_PCM, **value}
             else:

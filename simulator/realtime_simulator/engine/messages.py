@@ -134,6 +134,26 @@ def _as_described(event: Mapping[str, Any]) -> Mapping[str, Any]:
     response = fields.get("response")
     if isinstance(response, dict):
         fields["response"] = without_nulls(response)
+    session = fields.get("session")
+    if isinstance(session, dict):
+        fields["session"] = _without_null_parts(session)
+    return fields
+
+
+def _without_null_parts(session: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a session without nulls in `tracing` and `transcription`, where they count as unset.
+
+    The agents SDK for Python sends all parts of the one; the service shows nulls in the other.
+    """
+    fields = dict(session)
+    if isinstance(tracing := fields.get("tracing"), dict):
+        fields["tracing"] = without_nulls(tracing)
+    if (
+        isinstance(audio := fields.get("audio"), dict)
+        and isinstance(heard := audio.get("input"), dict)
+        and isinstance(transcription := heard.get("transcription"), dict)
+    ):
+        fields["audio"] = {**audio, "input": {**heard, "transcription": without_nulls(transcription)}}
     return fields
 
 

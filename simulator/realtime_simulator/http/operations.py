@@ -315,9 +315,11 @@ def _check_older(fields: dict[str, Any], name: str) -> Mapping[str, Any]:
     if fields.get("input_audio_noise_reduction") is not None:
         field = "input_audio_noise_reduction"
         schema.check("RealtimeNoiseReduction", fields[field], at=field)
-    if not isinstance(fields.get("model", ""), str):
+    if not isinstance(model := fields.get("model", ""), str):
         raise ApiProblem(
-            "Invalid value for 'model': allowed is a string.", code="invalid_type", param="model"
+            f"Invalid type for 'model': expected a string, but got {schema.type_of(model)} instead.",
+            code="invalid_type",
+            param="model",
         )
     formats = older_sessions.FORMATS
     for field in ("input_audio_format", "output_audio_format"):

@@ -34,7 +34,9 @@ async def main() -> None:
         },
         "output": {"format": "pcm16", "voice": "ash"},
     }
-    settings = {"model_settings": {"model_name": "gpt-realtime", "audio": audio}}
+    # Of `tracing` it sends all parts, those that are not set as null.
+    tracing = {"workflow_name": "desk"}
+    settings = {"model_settings": {"model_name": "gpt-realtime", "audio": audio, "tracing": tracing}}
     url = os.environ["OPENAI_BASE_URL"].replace("http", "ws", 1) + "/realtime?model=gpt-realtime"
     session = await RealtimeRunner(starting_agent=agent, config=settings).run(
         model_config={"url": url, "api_key": os.environ["OPENAI_API_KEY"]}
