@@ -69,15 +69,18 @@ class Recorder:
         self.began_ns: int = time.monotonic_ns()
         self._sides: dict[Side, _Side] = {"user": _Side(), "assistant": _Side()}
         self._written = 0  # bytes of each side that are in the file
-        self._sound: wave.Wave_write | None = None
-        if sound is not None:
-            self._sound = _open_wav(sound)
-            transcript = Path(sound).with_suffix(".jsonl") if transcript is None else transcript
+        if sound is not None and transcript is None:
+            transcript = Path(sound).with_suffix(".jsonl")
         assert transcript is not None
         # Half characters are written as JSON writes them, `\\ud800`: UTF-8 has none.
         self._transcript: TextIO = open(  # noqa: SIM115  (closed by `close`)
             transcript, "w", encoding="utf-8", errors="backslashreplace"
         )
+        try:
+            self._sound = None if sound is None else _open_wav(sound)
+        except BaseException:
+            self._transcript.close()
+            raise
 
     def __call__(self, direction: str, event: Any, monotonic_ns: int) -> None:
         """Record an event, as an observer is called."""
@@ -262,6 +265,7 @@ def _interleaved(left: bytes, right: bytes) -> bytes:
 
 
 def _open_wav(path: str | os.PathLike[str]) -> wave.Wave_write:
+    open(path, "wb").close()  # or `wave` prints a traceback of its own where that is an error
     sound = wave.open(os.fspath(path), "wb")  # noqa: SIM115  (closed by `close`)
     sound.setnchannels(2)
     sound.setsampwidth(2)

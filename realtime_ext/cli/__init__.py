@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
+from typing import Any
 
 __all__ = ["main"]
 
@@ -12,8 +14,9 @@ def main() -> None:
     """Run the command line, and exit with the status that docs/reference/cli.md lists.
 
     Whatever goes wrong is one line, and a hint where there is something to do; with REALTIME_DEBUG set, its
-    traceback comes first.
+    traceback comes first. A warning is a line, too.
     """
+    warnings.showwarning = _show_warning
     try:
         from .commands import app
 
@@ -28,3 +31,7 @@ def main() -> None:
         note(failure.text())
         raise SystemExit(failure.status) from error
     raise SystemExit(status if isinstance(status, int) else 0)
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    print(f"realtime: warning: {' '.join(str(message).split())}", file=sys.stderr)

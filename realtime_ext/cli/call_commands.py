@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .options import Instructions, Json, Model, SessionFile, Voice, read_bytes, read_session
+from .options import Instructions, Json, Model, SessionFile, Voice, is_translation, read_bytes, read_session
 from .output import print_fields, working
 
 __all__ = ["calls", "secrets"]
@@ -38,18 +38,19 @@ def create(
     from ..secrets import mask
 
     given: Any = read_session(session, model, instructions, voice, default=False)
+    content = read_bytes(offer)
     with RealtimeClient() as client, working("Making the call"):
-        call = client.calls.create(read_bytes(offer), given)
+        call = client.calls.create(content, given)
     fields = {"call_id": call.id, "location": call.location, "request_id": call.request_id}
-    if answer is not None and answer != "-":
-        Path(answer).write_bytes(call.sdp_answer.encode())
     if as_json:
         fields["sdp_answer"] = call.sdp_answer if reveal else mask(call.sdp_answer)
     if answer == "-":
         sys.stdout.buffer.write(call.sdp_answer.encode())
         print(f"call_id  {call.id}", file=sys.stderr)
     else:
-        print_fields(fields, as_json=as_json)
+        print_fields(fields, as_json=as_json)  # before what can fail: without its id nobody could hang up
+        if answer is not None:
+            Path(answer).write_bytes(call.sdp_answer.encode())
 
 
 @calls.command()
@@ -104,14 +105,16 @@ def create_secret(
     as_json: Json = False,
     reveal: Reveal = False,
 ) -> None:
-    """Make a client secret; its value is masked without --reveal."""
+    """Make a client secret; its value is masked without --reveal.
+
+    The session of a translation has no type, and a model such as gpt-realtime-translate.
+    """
     from ..client import RealtimeClient
     from ..secrets import MASK
 
     given: Any = read_session(session, model, instructions, voice, default=False)
-    is_translation = given is not None and given.get("type") == "translation"
     with RealtimeClient() as client, working("Making a client secret"):
-        resource: Any = client.translation_client_secrets if is_translation else client.client_secrets
+        resource: Any = client.translation_client_secrets if is_translation(given) else client.client_secrets
         made = resource.create(given, expires_after)
     value = made.value if reveal else made.value[:3] + MASK
     fields: dict[str, Any] = {"value": value, "expires_at": made.expires_at}

@@ -10,15 +10,13 @@ from typing import Annotated, Any
 import typer
 
 from .failures import FAILED
-from .options import Json, read_bytes, read_json
+from .options import Json, is_translation, read_bytes, read_json
 from .output import note, print_rows
 
 __all__ = ["offers", "sessions"]
 
 sessions: typer.Typer = typer.Typer(help="Check sessions before they are sent.")
 offers: typer.Typer = typer.Typer(help="Check and repair SDP offers.")
-
-_KINDS = ("realtime", "transcription", "translation")
 
 
 @sessions.callback()
@@ -32,16 +30,20 @@ def check_session(
     strict: Annotated[bool, typer.Option("--strict", help="Let warnings fail the check.")] = False,
     as_json: Json = False,
 ) -> None:
-    """List everything for which the API would refuse a session; the status is 1 if there is something."""
+    """List everything for which the API would refuse a session.
+
+    The status is 1 if there is something.
+    """
     from ..errors import SessionConfigError, SessionConfigWarning
     from ..session import resolve
 
     session = read_json(file)
+    kinds = ("translation",) if is_translation(session) else ("realtime", "transcription")
     rows: list[dict[str, Any]] = []
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", SessionConfigWarning)
         try:
-            resolve(session, validate=True, kinds=_KINDS)
+            resolve(session, validate=True, kinds=kinds)
         except SessionConfigError as error:
             rows = [_row("error", problem.field, problem.message) for problem in error.problems]
     errors = len(rows)
@@ -58,7 +60,10 @@ def check_session(
 def check_offer(
     file: Annotated[str, typer.Argument(help="The offer; - for standard input.")], as_json: Json = False
 ) -> None:
-    """List what makes the API refuse an offer, or the call silent; the status is 1 if there is something."""
+    """List what makes the API refuse an offer, or the call silent.
+
+    The status is 1 if it would be refused.
+    """
     from .. import sdp
 
     problems = sdp.check_offer(read_bytes(file))
@@ -79,7 +84,10 @@ def repair(
     file: Annotated[str, typer.Argument(help="The offer; - for standard input.")],
     in_place: Annotated[bool, typer.Option("--in-place", "-i", help="Write it over the file.")] = False,
 ) -> None:
-    """Print an offer with the line ends that SDP needs; nothing else is changed."""
+    """Print an offer with the line ends that SDP needs.
+
+    Nothing else is changed.
+    """
     from .. import sdp
 
     before = read_bytes(file)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+import typer.core
 
 from .call_commands import calls, secrets
 from .check_commands import offers, sessions
@@ -21,7 +22,20 @@ from .webhook_commands import webhooks
 __all__ = ["app"]
 
 # Without rich's markup, help and wrong use are plain lines, and rich needn't be loaded to say them.
-app: typer.Typer = typer.Typer(name="realtime", pretty_exceptions_enable=False, rich_markup_mode=None)
+app: typer.Typer = typer.Typer(
+    name="realtime",
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class _Unread(typer.core.TyperCommand):
+    """A command that reads its words itself, all of them: also `--` and what follows it."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        ctx.args = args
+        return []
 
 
 def _print_version(wanted: bool) -> None:
@@ -53,17 +67,18 @@ def demo(
     model: Annotated[str, typer.Option(help="The model to talk to.")] = "gpt-realtime",
     as_json: Json = False,
 ) -> None:
-    """Make a WebRTC call, talk, listen, hang up: every step is shown, the reply kept as WAV and picture."""
+    """Make a WebRTC call, talk, listen and hang up.
+
+    Every step is shown, and the reply kept as WAV and picture. With --json, each step is an object a line.
+    """
     from .demo.run import run
 
     raise typer.Exit(run(live=live, out=out, model=model, as_json=as_json))
 
 
-@app.command(
-    add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
-)
+@app.command(cls=_Unread)
 def simulator(context: typer.Context) -> None:
-    """Serve the simulator until interrupted; with --help, its options."""
+    """Serve the simulator, or control one that serves."""
     from realtime_simulator.cli import main
 
     raise typer.Exit(main(context.args, program="realtime simulator"))

@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 import wave
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import attrs
@@ -27,28 +27,34 @@ __all__ = ["Conversation", "View"]
 
 # The API's names of those who speak on the terminal under shorter ones.
 _ROLES = {"you": "user", "output": "tool"}
+_TRANSCRIPT_S = 5.0  # for what a file says, once it is answered
 _POLL = 0.05  # seconds between looks at what is still to be played
 
 
 class View:
     """Shows a conversation as its events go by: words as they come, or a JSON object a line.
 
-    What the user said is often written down after the answer has begun: the answer's words wait for that.
+    What the user said is often written down after the answer has begun: the answer waits for that.
 
     Args:
         as_json: Whether to print JSON.
+        is_patient: Whether it waits after its end, too, until `show_all`.
 
     Attributes:
         is_answering: Whether the model is answering.
         answers: How many answers came to their end.
+        is_written: Set while all that the user said is written down.
     """
 
-    def __init__(self, *, as_json: bool) -> None:
+    def __init__(self, *, as_json: bool, is_patient: bool = False) -> None:
         self._as_json = as_json
+        self._is_patient = is_patient
         self._is_terminal = is_terminal(sys.stdout)
         self._has_words = False  # in the line that is being written
         self._spoken: set[str] = set()  # items of the user that are not written down yet
-        self._held = ""  # what the model says meanwhile
+        self._held: list[Callable[[], None]] = []  # shows what came meanwhile
+        self.is_written: asyncio.Event = asyncio.Event()
+        self.is_written.set()
         self.is_answering: bool = False
         self.answers: int = 0
 
@@ -57,14 +63,16 @@ class View:
         match event.type:
             case "input_audio_buffer.committed":
                 self._spoken.add(event.item_id)
+                self.is_written.clear()
             case "response.created":
                 self.is_answering = True
             case "response.output_text.delta" | "response.output_audio_transcript.delta":
-                self._words(event.delta)
+                self._in_order(lambda: self._words(event.delta))
             case "response.output_item.done" if _type_of(event) == "function_call":
-                self._line("tool", f"{event.item.name}({event.item.arguments})", name=event.item.name)
+                call = f"{event.item.name}({event.item.arguments})"
+                self._in_order(lambda: self._line("tool", call, name=event.item.name))
             case "conversation.item.create" if _type_of(event) == "function_call_output":
-                self._line("output", event.item.output)
+                self._in_order(lambda: self._line("output", event.item.output))
             case "conversation.item.create" if direction == "out":
                 self._typed(event.item)
             case "conversation.item.input_audio_transcription.completed":
@@ -75,7 +83,9 @@ class View:
             case "response.done":
                 self.is_answering = False
                 self.answers += 1
-                self._done(event.response)
+                self._in_order(lambda: self._done(event.response))
+                if not self._is_patient:
+                    self.show_all()
             case "error":
                 self._line("error", event.error.message)
 
@@ -84,37 +94,39 @@ class View:
         if self._is_terminal and not self._as_json:
             print(paint("you: ", "bold"), end="", flush=True)
 
+    def show_all(self) -> None:
+        """Show what waits, and wait no longer for what the user said."""
+        self._spoken.clear()
+        held, self._held = self._held, []
+        for show in held:
+            show()
+        self.is_written.set()
+
+    def _in_order(self, show: Callable[[], None]) -> None:
+        if self._spoken:
+            self._held.append(show)
+        else:
+            show()
+
+    def _written(self, item_id: str) -> None:
+        self._spoken.discard(item_id)
+        if not self._spoken:
+            self.show_all()
+
     def _typed(self, item: Any) -> None:
         text = " ".join(part.text for part in getattr(item, "content", ()) if getattr(part, "text", None))
         if self._as_json or not sys.stdin.isatty():
             self._line("you", text)
 
     def _words(self, delta: str) -> None:
-        if self._spoken:
-            self._held += delta
-        else:
-            self._show(delta)
-
-    def _show(self, words: str) -> None:
-        if self._as_json or not words:
+        if self._as_json:
             return
         if not self._has_words:
             print(paint("model: ", "cyan"), end="")
             self._has_words = True
-        print(inert(words), end="", flush=True)
-
-    def _written(self, item_id: str) -> None:
-        self._spoken.discard(item_id)
-        if not self._spoken:
-            self._release()
-
-    def _release(self) -> None:
-        held, self._held = self._held, ""
-        self._spoken.clear()
-        self._show(held)
+        print(inert(delta), end="", flush=True)
 
     def _done(self, response: Any) -> None:
-        self._release()  # the user's words come too late, or never
         if self._as_json:
             texts = [
                 getattr(part, "text", None) or getattr(part, "transcript", None) or ""
@@ -134,8 +146,6 @@ class View:
         if self._as_json:
             print_line({"role": _ROLES.get(role, role), "text": text, **more})
             return
-        if role != "you":
-            self._release()
         if self._has_words:
             print()
             self._has_words = False
@@ -198,10 +208,10 @@ class Conversation:
             RealtimeError: It can't be done, or the connection was lost.
             OSError: A file can't be written.
         """
-        view = View(as_json=self.as_json)
+        view = View(as_json=self.as_json, is_patient=bool(self.files))
         async with contextlib.AsyncExitStack() as open_now:
             client = await open_now.enter_async_context(_client(self.simulated))
-            observers: list[Any] = [view.observe]
+            observers: list[Any] = []
             if self.record is not None:
                 observers.append(open_now.enter_context(Recorder(self.record)))
             connecting = client.connect(
@@ -210,6 +220,7 @@ class Conversation:
                 observer=lambda *event: [observe(*event) for observe in observers],
             )
             connection = await open_now.enter_async_context(connecting)
+            observers.append(view.observe)  # only now: what goes wrong before is raised
             if self.audio_out is not None and self.audio_out != SPEAKER:
                 sink = open_now.enter_context(_open_wav(self.audio_out))
                 connection.on("response.output_audio.delta", lambda event: _keep(sink, connection, event))
@@ -247,10 +258,15 @@ class Conversation:
     async def _ask(self, view: View, connection: AsyncConnection, headset: Any) -> None:
         for text in self.messages:
             await self._turn(view, connection, text)
+        heard = (self.session.get("audio") or {}).get("input") or {}
+        transcribed = bool(heard.get("transcription"))
         for pcm in self._spoken:
             await connection.append_audio(pcm)
             await connection.commit_audio()
             await self._turn(view, connection)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(view.is_written.wait(), transcribed and _TRANSCRIPT_S)
+            view.show_all()
         if not self.messages and not self._spoken:
             view.prompt()
             async for line in _lines():
@@ -297,7 +313,7 @@ async def _client(simulated: bool) -> AsyncIterator[AsyncRealtimeClient]:
 
 @contextlib.contextmanager
 def _open_wav(path: str) -> Any:
-    with wave.open(path, "wb") as file:
+    with open(path, "wb") as raw, wave.open(raw, "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(24000)

@@ -52,8 +52,9 @@ class Finding:
 def doctor(
     offline: Annotated[bool, typer.Option("--offline", help="Send nothing.")] = False, as_json: Json = False
 ) -> None:
-    """Look at versions, key, reachability, audio devices and browser; the status is 1 if something fails.
+    """Look at the set-up, and say what to do.
 
+    That is versions, extras, key, reachability, audio devices and browser; the status is 1 if one fails.
     To see whether the API is there and accepts the key, it makes a client secret, which costs nothing.
     """
     findings: list[Finding] = []

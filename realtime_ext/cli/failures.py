@@ -75,6 +75,7 @@ def _explain(error: BaseException) -> tuple[str, str, int]:
         PermissionDeniedError,
         RateLimitError,
         RealtimeError,
+        SdpError,
         SessionConfigError,
     )
 
@@ -95,7 +96,10 @@ def _explain(error: BaseException) -> tuple[str, str, int]:
         case SessionConfigError() if len(error.problems) > 1:
             more = f"{len(error.problems) - 1} more: `realtime session check FILE` lists them all"
             return error.problems[0].message, more, FAILED
-        case NotFoundError():
+        case SdpError():
+            message, _, hint = text.partition("; Send ")
+            return message, f"send {hint}" if hint else "", FAILED
+        case NotFoundError() if error.code != "invalid_model":
             return text, "calls and sessions are gone once they have ended", FAILED
         case RateLimitError():
             return text, "try again later, or look at the account's limits", FAILED

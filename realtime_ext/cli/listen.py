@@ -41,10 +41,11 @@ def listen(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Receive webhooks until Ctrl-C: verify each, show it, and forward it to your app.
+    """Receive webhooks: verify, show, save, forward and replay them.
 
-    The sender gets your app's answer; 400 for what is not genuine, 502 if your app doesn't answer, 200
-    without --forward-to. To receive the API's, open a tunnel to this port and enter its URL as the webhook's.
+    It goes on until Ctrl-C. The sender gets your app's answer; 400 for what is not genuine, 502 if your app
+    doesn't answer, 200 without --forward-to. To receive the API's, open a tunnel to this port and enter its
+    URL as the webhook's.
     """
     key = secret_of(secret)
     if replay is not None:

@@ -20,6 +20,7 @@ __all__ = [
     "SessionFile",
     "Simulated",
     "Voice",
+    "is_translation",
     "read_bytes",
     "read_json",
     "read_session",
@@ -39,15 +40,22 @@ Simulated = Annotated[
 # What stands for a device where a file could be named.
 MICROPHONE, SPEAKER = "mic", "speaker"
 DEFAULT_MODEL = "gpt-realtime"
+_has_read: list[Any] = []  # the standard input that was read
 
 
 def read_bytes(file: str) -> bytes:
-    """Read a file; `-` is standard input.
+    """Read a file; `-` is standard input, which can be read once.
 
     Raises:
+        CommandError: Standard input was read before.
         OSError: It can't be read.
     """
-    return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+    if file != "-":
+        return Path(file).read_bytes()
+    if sys.stdin in _has_read:
+        raise CommandError("- stands for two files, and standard input is one", "name a file", WRONG_USE)
+    _has_read[:] = [sys.stdin]
+    return sys.stdin.buffer.read()
 
 
 def read_json(file: str) -> dict[str, Any]:
@@ -65,6 +73,11 @@ def read_json(file: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise CommandError(f"{name}: expected a JSON object, got {type(value).__name__}")
     return value
+
+
+def is_translation(session: dict[str, Any] | None) -> bool:
+    """Return whether a session is a translation, the one kind that has no `type`, by its model's name."""
+    return session is not None and "type" not in session and "translate" in str(session.get("model"))
 
 
 def read_session(

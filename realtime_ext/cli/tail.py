@@ -30,9 +30,10 @@ def tail(
     count: Annotated[int | None, typer.Option("--count", "-n", min=1, help="End after so many.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Show the events of a call, live, until it ends or Ctrl-C; with --json, whole events, one a line.
+    """Show the events of a call, live.
 
-    It attaches to the call by its id, and neither changes nor ends it.
+    It goes on until the call ends or Ctrl-C; with --json, whole events, one a line. It attaches to the call
+    by its id, and neither changes nor ends it.
     """
     from ..client import RealtimeClient
 

@@ -8,7 +8,17 @@ from typing import Annotated, Any
 import typer
 
 from .failures import WRONG_USE, CommandError
-from .options import MICROPHONE, Instructions, Json, Model, SessionFile, Simulated, Voice, read_session
+from .options import (
+    MICROPHONE,
+    Instructions,
+    Json,
+    Model,
+    SessionFile,
+    Simulated,
+    Voice,
+    is_translation,
+    read_session,
+)
 from .output import working
 
 __all__ = ["load_tools", "talk"]
@@ -42,10 +52,10 @@ def talk(
     simulator: Simulated = False,
     as_json: Json = False,
 ) -> None:
-    """Talk to the model: type or speak. Ctrl-C interrupts an answer, or ends; so does Ctrl-D.
+    """Talk to the model: type or speak.
 
-    Without --audio-out the model writes, so nothing but text is paid for. With --json, each thing that was
-    said is an object a line.
+    Ctrl-C interrupts an answer, or ends; so does Ctrl-D. Without --audio-out the model writes, so nothing but
+    text is paid for. With --json, each thing that was said is an object a line.
     """
     import asyncio
 
@@ -56,8 +66,13 @@ def talk(
     has_microphone = MICROPHONE in spoken
     if has_microphone and files:
         raise CommandError("--audio-in: either files or mic", status=WRONG_USE)
+    if session == "-" and not (messages or spoken or sys.stdin.isatty()):
+        raise CommandError("standard input is the session, so nothing is said", "name a file", WRONG_USE)
     body = read_session(session, model, instructions, voice)
     assert body is not None
+    if body.get("type", "realtime") != "realtime" or is_translation(body):
+        hint = "`realtime transcribe` writes down what is said"
+        raise CommandError("--session: this is no session for a conversation", hint)
     _set_audio(body, speaks=audio_out is not None, files=bool(files), microphone=has_microphone)
     conversation = Conversation(
         session=body,
@@ -79,7 +94,7 @@ def load_tools(place: str) -> Any:
     """Return what `--tools module:name` names.
 
     Raises:
-        CommandError: There is no such module or name.
+        CommandError: There is no such module or name, or it is no tool.
     """
     from importlib import import_module
 
@@ -91,9 +106,12 @@ def load_tools(place: str) -> Any:
     sys.path.insert(0, "")  # as `python -m` has it: modules in the current folder are found
     try:
         found: Any = getattr(import_module(module), name)
-    except (ImportError, AttributeError) as error:
+        return found if isinstance(found, Toolbox) else Toolbox([found] if callable(found) else found)
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
         raise CommandError(f"--tools: {error}", status=WRONG_USE) from error
-    return found if isinstance(found, Toolbox) else Toolbox([found] if callable(found) else found)
+    except Exception as error:  # whatever the module does while it is loaded
+        hint = "REALTIME_DEBUG=1 shows where"
+        raise CommandError(f"--tools: {module}: {type(error).__name__}: {error}", hint, WRONG_USE) from error
 
 
 def _set_audio(session: dict[str, Any], *, speaks: bool, files: bool, microphone: bool) -> None:

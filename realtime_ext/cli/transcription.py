@@ -25,7 +25,10 @@ def transcribe(
     simulator: Simulated = False,
     as_json: Json = False,
 ) -> None:
-    """Write down what is said in WAV files; with --json, an object a line."""
+    """Write down what is said in WAV files.
+
+    With --json, each is an object a line.
+    """
     from .. import audio
     from ..session import TranscriptionSessionBuilder
 
@@ -87,4 +90,7 @@ def _read(file: str) -> bytes:
         path = os.path.join(folder, "standard input")
         with open(path, "wb") as sound:
             sound.write(read_bytes("-"))
-        return audio.read_wav(path)
+        try:
+            return audio.read_wav(path)
+        except ValueError as error:  # names the file, which nobody knows by that name
+            raise CommandError(str(error).removeprefix(folder + os.sep)) from error

@@ -60,7 +60,10 @@ def verify(
     tolerance: Tolerance = 300,
     as_json: Json = False,
 ) -> None:
-    """Check that a delivery is genuine and recent; the status is 1 if it is not."""
+    """Check that a delivery is genuine and recent.
+
+    The status is 1 if it is not.
+    """
     from .. import webhooks
 
     lines = list(header or ())
@@ -84,9 +87,10 @@ def send(
     called: Annotated[str, typer.Option("--to", help="Who is called.")] = "sip:proj_1@sip.example.com",
     as_json: Json = False,
 ) -> None:
-    """Sign a delivery and send it; the status is 1 if the answer is no success.
+    """Sign a delivery and send it.
 
-    Without a body it announces a phone call that no API knows of: your endpoint can be tried, not the call.
+    The status is 1 if the answer is no success. Without a body it announces a phone call that no API knows
+    of: your endpoint can be tried, not the call.
     """
     from .. import webhooks
 

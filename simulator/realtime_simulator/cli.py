@@ -7,7 +7,6 @@ nothing of the simulator: what only prints help needs none of it.
 from __future__ import annotations
 
 import argparse
-import errno
 import ipaddress
 import json
 import logging
@@ -21,7 +20,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
@@ -51,7 +50,8 @@ def main(argv: list[str] | None = None, *, program: str = PROGRAM) -> int:
         program: What the command is called, for help and messages.
 
     Returns:
-        The exit status: 1 if it can't serve or the simulator refuses, 2 if the words are wrong.
+        The exit status: 1 if it can't serve or the simulator refuses, 2 if the words are wrong, 3 if no
+        simulator answers, 4 if there is no key, or a wrong one.
     """
     words = sys.argv[1:] if argv is None else argv
     if words and words[0] == CONFORM:
@@ -66,9 +66,16 @@ def main(argv: list[str] | None = None, *, program: str = PROGRAM) -> int:
 # The words
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says of wrong words what is wrong, and not all that would be right."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}\n  hint: {self.prog} --help\n")
+
+
 def arguments(program: str = PROGRAM) -> argparse.ArgumentParser:
     """Return the parser for serving."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog=program,
         description="A Realtime API on this machine, until SIGINT or SIGTERM.",
         epilog=f"Control one that serves: {program} {{{','.join(ACTIONS)}}} --help. "
@@ -110,11 +117,9 @@ def arguments(program: str = PROGRAM) -> argparse.ArgumentParser:
 
 def _action_arguments(program: str) -> argparse.ArgumentParser:
     """Return the parser for what is done to a simulator that serves."""
-    parser = argparse.ArgumentParser(
-        prog=program, description="Control a simulator that serves on this machine."
-    )
+    parser = _Parser(prog=program, description="Control a simulator that serves on this machine.")
     actions = parser.add_subparsers(dest="action", required=True)
-    shared = argparse.ArgumentParser(add_help=False)
+    shared = _Parser(add_help=False)
     shared.add_argument("--simulator", metavar="URL", help=_CONTROL)
     shared.add_argument("--api-key", help="the key that it printed (OPENAI_API_KEY)")
     shared.add_argument("--json", action="store_true", help="print one JSON object")
@@ -180,17 +185,30 @@ def _headers(lines: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def _port(text: str) -> int:
-    value = int(text)
-    if not 0 <= value <= 65535:
-        raise argparse.ArgumentTypeError(f"a port is 0 to 65535, got {value}")
-    return value
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"a port is 0 to 65535, got {text}")
+    return int(text)
 
 
 def _seconds(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1
     if not 0 <= value < float("inf"):
         raise argparse.ArgumentTypeError(f"a number of at least 0 is needed, got {text}")
     return value
+
+
+def _reason(error: Exception) -> str:
+    """Return what went wrong; of a file, its name and why it can't be read."""
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
+
+
+def _say(program: str, message: str, hint: str = "") -> None:
+    print(f"{program}: {message}" + (f"\n  hint: {hint}" if hint else ""), file=sys.stderr)
 
 
 # Serving
@@ -233,17 +251,19 @@ def _serve(words: list[str], program: str) -> int:
     try:
         simulator = _simulator(options)
     except (ValueError, OSError) as error:
-        print(f"{program}: {error}", file=sys.stderr)
+        _say(program, _reason(error))
         return 2
     try:
         simulator.__enter__()
     except TapeError as error:
-        print(f"{program}: {error}", file=sys.stderr)
+        _say(program, str(error))
         return 2
     except OSError as error:
-        what = f"open {error.filename}" if error.filename else f"listen on {options.host}:{options.port}"
-        hint = "; --port 0 chooses a free port" if error.errno == errno.EADDRINUSE else ""
-        print(f"cannot {what}: {error.strerror}{hint}", file=sys.stderr)
+        if error.filename:
+            _say(program, _reason(error))
+        else:
+            message = f"cannot listen on {options.host}:{options.port}: {error.strerror}"
+            _say(program, message, "--port 0 chooses a free port")
         return 1
     try:
         _print_addresses(simulator, options)
@@ -355,7 +375,7 @@ def _is_loopback(host: str) -> bool:
 
 def _record(words: list[str], program: str) -> int:
     """Stand between clients and an API, and write a recording."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog=f"{program} {RECORD}",
         usage=f"{program} {RECORD} [--upstream URL] [--port PORT] FILE [-- COMMAND ...]",
         description="Pass everything on to an API and record it, without keys, secrets and addresses, for "
@@ -369,10 +389,10 @@ def _record(words: list[str], program: str) -> int:
     options, command = parser.parse_args(words[:split]), words[split + 1 :]
     key = os.environ.get("OPENAI_API_KEY")
     if not key:
-        print(f"{program} {RECORD}: the API's key is needed: OPENAI_API_KEY", file=sys.stderr)
-        return 2
+        _say(f"{program} {RECORD}", "there is no API key", "set OPENAI_API_KEY")
+        return 4
     if not options.file.endswith((".yaml", ".yml")):
-        print(f"{program} {RECORD}: a recording's name ends with .yaml", file=sys.stderr)
+        _say(f"{program} {RECORD}", "a recording's name ends with .yaml")
         return 2
     from realtime_simulator.simulator import record_session
 
@@ -388,13 +408,13 @@ def _record(words: list[str], program: str) -> int:
             addresses = {"OPENAI_BASE_URL": simulator.base_url, "OPENAI_API_KEY": simulator.api_key}
             return subprocess.run(command, env={**os.environ, **addresses}, check=False).returncode
     except (OSError, ValueError) as error:
-        print(f"{program} {RECORD}: {error}", file=sys.stderr)
+        _say(f"{program} {RECORD}", _reason(error))
         return 2
 
 
 def _conform(words: list[str], program: str) -> int:
     """Play recordings to a simulator, and print how what comes back differs."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog=f"{program} {CONFORM}",
         description="Play recordings of the service to a simulator, and print each difference with its JSON "
         "pointer. The status is 1 if there is one.",
@@ -412,7 +432,7 @@ def _conform(words: list[str], program: str) -> int:
         try:
             reports = conform(file, options.profile)
         except (RecordingError, OSError) as error:
-            print(f"{program} {CONFORM}: {error}", file=sys.stderr)
+            _say(f"{program} {CONFORM}", _reason(error))
             return 2
         for report in reports:
             known = f", {len(report.known)} knowingly different" if report.known else ""
@@ -436,33 +456,35 @@ def _act(words: list[str], program: str) -> int:
     from realtime_simulator.control.endpoint import PREFIX
 
     options = _action_arguments(program).parse_args(words)
+    command = f"{program} {options.action}"
     try:
+        origin = _origin(options.simulator or os.environ.get("OPENAI_BASE_URL"))
         method, path, request = _request(options)
     except (ValueError, OSError) as error:
-        print(f"{program} {options.action}: {error}", file=sys.stderr)
+        _say(command, _reason(error))
         return 2
     key = options.api_key or os.environ.get("OPENAI_API_KEY")
     if not key:
-        print("the simulator's key is needed: --api-key or OPENAI_API_KEY", file=sys.stderr)
-        return 2
+        _say(command, "the simulator's key is needed", "pass --api-key, or set OPENAI_API_KEY")
+        return 4
     try:
-        origin = _origin(options.simulator or os.environ.get("OPENAI_BASE_URL"))
         trusted = ssl.create_default_context()  # SSL_CERT_FILE names the certificate of one that speaks TLS
         with httpx.Client(trust_env=False, timeout=_REQUEST_SECONDS, verify=trusted) as client:
             response = client.request(
                 method, origin + PREFIX + path, headers={"authorization": f"Bearer {key}"}, **request
             )
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-        print(f"no simulator answers: {error}", file=sys.stderr)
-        return 1
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        hint = "start one, and pass its base URL as --simulator, or set OPENAI_BASE_URL"
+        _say(command, f"no simulator answers: {error}", hint)
+        return 3
     try:
         answer = response.json()
     except ValueError:
         answer = {}
     if response.status_code != 200:
         message = answer.get("error", {}).get("message") if isinstance(answer, dict) else None
-        print(message or f"this is no simulator: it answers {response.status_code}", file=sys.stderr)
-        return 1
+        _say(command, message or f"this is no simulator: it answers {response.status_code}")
+        return 4 if response.status_code == 401 else 1
     print(json.dumps(answer) if options.json else _summary(options.action, answer))
     return 0
 
@@ -476,7 +498,7 @@ def _request(options: argparse.Namespace) -> tuple[str, str, dict[str, Any]]:
             fields = {
                 "to": options.to,
                 "headers": _headers(options.header),
-                "audio": options.audio and str(Path(options.audio).absolute()),
+                "audio": options.audio and str(Path(options.audio).resolve(strict=True)),
                 "events": options.event,
                 "duplicates": options.duplicates,
                 "delay": options.delay,

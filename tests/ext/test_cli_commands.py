@@ -91,6 +91,65 @@ def test_an_error_is_one_line_and_a_hint(
     assert (lines[1:] == []) if not hint else (len(lines) == 2 and hint in lines[1])
 
 
+def test_the_list_of_commands_says_all_of_what_each_does() -> None:
+    for command in ((), ("call",), ("sdp",), ("session",), ("webhook",), ("fleet",)):
+        listed = realtime_here(*command, "-h", COLUMNS="80").out.partition("Commands:")[2]
+        assert listed and "..." not in listed
+
+
+def test_standard_input_stands_for_one_file(simulator: Simulator) -> None:
+    done = realtime_here("call", "create", "-", "--session", "-", stdin="{}", simulator=simulator)
+    assert (done.status, done.out) == (2, "")
+    assert "- stands for two files" in done.err
+
+
+def test_the_simulator_reads_all_words_itself(simulator: Simulator, tmp_path: Path) -> None:
+    words = [
+        str(tmp_path / "a.yaml"),
+        "--upstream",
+        simulator.base_url,
+        "--",
+        sys.executable,
+        "-c",
+        "exit(7)",
+    ]
+    done = realtime("simulator", "record", *words, simulator=simulator)
+    assert done.status == 7, done.err
+
+
+def test_a_warning_is_one_line(simulator: Simulator, tmp_path: Path) -> None:
+    (tmp_path / "session.json").write_text('{"type": "realtime", "model": "gpt-realtime", "colour": 1}')
+    done = realtime("secret", "create", "--session", "session.json", simulator=simulator, cwd=tmp_path)
+    assert done.err.splitlines()[0].startswith("realtime: warning: colour: not a known field")
+
+
+def test_a_made_calls_id_is_shown_also_where_its_answer_cant_be_written(
+    simulator: Simulator, offer: Path
+) -> None:
+    done = realtime_here("call", "create", offer, "--answer", "/gone/answer.sdp", simulator=simulator)
+    assert done.status == 1
+    assert f"call_id\t{simulator.calls[-1].id}" in done.out
+
+
+def test_what_to_send_in_place_of_a_bad_offer_is_a_hint(simulator: Simulator) -> None:
+    done = realtime_here("call", "create", "-", stdin="{}", simulator=simulator)
+    message, hint = done.err.splitlines()
+    assert "Send" not in message
+    assert hint.startswith("  hint: send the value")
+
+
+def test_a_translations_session_is_checked_and_gets_its_secret(simulator: Simulator) -> None:
+    session = json.dumps({"model": "gpt-realtime-translate", "audio": {"output": {"language": "es"}}})
+    assert realtime_here("session", "check", "-", stdin=session).status == 0
+    made = realtime_here("secret", "create", "--session", "-", "--json", stdin=session, simulator=simulator)
+    assert (made.status, made.json["value"]) == (0, "ek_***")
+
+
+def test_a_session_without_type_is_asked_for_it() -> None:
+    done = realtime_here("session", "check", "-", "--json", stdin='{"model": "gpt-realtime"}')
+    assert (done.status, done.json[0]["field"]) == (1, "type")
+
+
 @pytest.mark.programs
 def test_nobody_answering_and_a_refused_key_have_their_statuses(simulator: Simulator) -> None:
     assert realtime("secret", "create", simulator=simulator, OPENAI_API_KEY="sk-of-nobody").status == 4

@@ -134,6 +134,17 @@ def test_all_of_an_answer_is_kept_however_slowly(tmp_path: Path, monkeypatch: py
         assert audio.read_wav(tmp_path / "reply.wav") == made.sessions[-1].sent_audio
 
 
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_what_was_said_is_shown_before_its_answer(options: list[str], tmp_path: Path) -> None:
+    (tmp_path / "late.yaml").write_text("heard: [{text: 'A room, please.', delay: 0.5}]")
+    with Simulator(pacing="none") as simulator:
+        simulator.load_scenario(tmp_path / "late.yaml")
+        done = realtime("talk", *options, f"--audio-in={QUESTION}", simulator=simulator)
+    said, answer = done.out.splitlines()
+    assert "A room, please." in said
+    assert "You said: A room, please." in answer
+
+
 @pytest.mark.programs
 def test_tools_of_a_module_in_the_folder_are_run(simulator: Simulator, tmp_path: Path) -> None:
     (tmp_path / "hotel.py").write_text(
@@ -197,8 +208,14 @@ def test_ctrl_d_ends(simulator: Simulator) -> None:
         (["--audio-in=gone.wav"], 1, "gone.wav"),
         (["--audio-in=mic"], 2, "realtime-ext[devices]"),
         (["--audio-in=mic", "--audio-in=a.wav"], 2, "either"),
-        (["--session=-"], 1, "no JSON"),
+        (["--session=-", "Hello"], 1, "no JSON"),
+        (["--session=-"], 2, "nothing is said"),
+        (["--session=heard.json", "Hello"], 1, "realtime transcribe"),
         (["--model=no-such-model", "Hello"], 1, "no-such-model"),
+        (["--tools=json:dumps", "Hello"], 2, "--tools: tool dumps"),
+        (["--tools=broken:book", "Hello"], 2, "ZeroDivisionError"),
+        (["--audio-out=gone/reply.wav", "Hello"], 1, "gone/reply.wav: No such file"),
+        (["--record=gone/both.wav", "Hello"], 1, "gone/both"),
     ],
 )
 def test_what_goes_wrong_is_one_line(
@@ -207,8 +224,10 @@ def test_what_goes_wrong_is_one_line(
     (tmp_path / "sounddevice.py").write_text(
         "raise ModuleNotFoundError('no sounddevice', name='sounddevice')"
     )
+    (tmp_path / "broken.py").write_text("1 / 0")
+    (tmp_path / "heard.json").write_text('{"type": "transcription"}')
     done = realtime("talk", *arguments, simulator=simulator, cwd=tmp_path)
-    assert done.status == status, done.err
+    assert (done.status, done.out) == (status, ""), done.err
     assert message in done.err
     assert len(done.err.splitlines()) <= 2
     assert "Traceback" not in done.err

@@ -92,6 +92,7 @@ def test_calls_come_in_from_another_process_and_each_step_is_a_line(serving: Any
     lines = lines_until(process, "ended (peer)")
     assert all(line["call_id"] == shown["id"] for line in lines if "call " in line["event"])
     assert any("connected" in line["event"] for line in lines)
+    assert run("hang-up", shown["id"], **{**key, "OPENAI_API_KEY": "sk-of-nobody"}).returncode == 4
     again = run("hang-up", shown["id"], **key)
     assert again.returncode == 1 and "No session found" in again.stderr
     text = run("incoming", "--to", "http://127.0.0.1:1/", **key).stdout
@@ -131,7 +132,8 @@ def test_faults_and_scenarios_from_another_process(serving: Any, tmp_path: Path)
         (("--scenario", "/none.yaml"), 2, "none.yaml"),
         (("--webhook-secret", "whsec_!"), 2, "webhook secret is malformed"),
         (("incoming",), 2, "--to"),
-        (("incoming", "--to", "http://x/"), 2, "OPENAI_API_KEY"),
+        (("--port", "http"), 2, "a port is 0 to 65535"),
+        (("incoming", "--to", "http://x/"), 4, "OPENAI_API_KEY"),
         (("incoming", "--to", "http://x/", "--header", "x", "--api-key", "k"), 2, "Name: value"),
         (("fault", "flood", "--api-key", "k"), 2, "there is no fault 'flood'"),
         (("fault", "socket_drop; after=response.dome", "--api-key", "k"), 2, "did you mean 'response.done'"),
@@ -141,10 +143,10 @@ def test_faults_and_scenarios_from_another_process(serving: Any, tmp_path: Path)
         (("--clock", "noon"), 2, "clock: 'noon' is no time"),
         (
             ("hang-up", "x", "--api-key", "k", "--simulator", "http://127.0.0.1:1/v1"),
-            1,
+            3,
             "no simulator answers",
         ),
-        (("hang-up", "x", "--api-key", "k", "--simulator", "nonsense"), 1, "is no URL"),
+        (("hang-up", "x", "--api-key", "k", "--simulator", "nonsense"), 2, "is no URL"),
     ],
 )
 def test_wrong_words_are_explained(
@@ -153,6 +155,7 @@ def test_wrong_words_are_explained(
     assert main_status(*words) == status
     said = capsys.readouterr().err
     assert message in said and "Traceback" not in said
+    assert said.startswith("realtime-simulator") and len(said.splitlines()) <= 2
 
 
 def main_status(*words: str) -> int | str | None:
