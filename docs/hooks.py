@@ -1,4 +1,7 @@
-"""Bring the generated package's own documentation into the site; in the repository the same links work."""
+"""Bring the generated package's own documentation into the site; in the repository the same links work.
+
+The list for assistants, `llms.txt`, names pages of Markdown in the repository, and those of the site there.
+"""
 
 from __future__ import annotations
 
@@ -25,3 +28,10 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
     if page.file.src_uri.startswith("generated/models/"):
         page.meta["search"] = {"boost": 0.2}
     return re.sub(r"\]\(\.\./((?:\.\./)*)generated/docs/", r"](\1generated/", markdown)
+
+
+def on_post_build(config: Any) -> None:
+    """Point the list for assistants at the site's pages."""
+    listed = Path(config["site_dir"]) / "llms.txt"
+    text = listed.read_text(encoding="utf-8").replace("(../generated/docs/", "(generated/")
+    listed.write_text(re.sub(r"\]\((\S+)\.md\)", r"](\1.html)", text), encoding="utf-8")
