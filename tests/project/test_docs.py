@@ -22,6 +22,7 @@ from realtime_simulator.cli import arguments
 from realtime_ext import SessionBuilder, errors
 from realtime_ext.session.builders import InputBuilder
 from realtime_ext.session.kinds import BETA_FIELDS, BETA_FORMATS
+from tests.support.chromium import chromium
 from tests.support.docs_page import PAGES, Block, every_block, paste, run_commands
 from tests.support.paths import ROOT
 
@@ -273,3 +274,16 @@ def test_the_site_loads_nothing_from_other_hosts(site: Path) -> None:
             page.read_text(encoding="utf-8"),
         )
         assert found == [], page
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_a_narrow_window_shows_all_of_every_table(site: Path) -> None:
+    hidden = "wraps => wraps.filter(wrap => wrap.scrollWidth > wrap.clientWidth + 1).length"
+    with chromium() as browser:
+        page = browser.new_page(viewport={"width": 360, "height": 640})
+        for path in site.rglob("*.html"):
+            if path.parent.name != "models":
+                page.goto(path.as_uri())
+                assert not page.locator(".md-typeset__scrollwrap").evaluate_all(hidden), path
+                assert page.evaluate("document.documentElement.scrollWidth") == 360, path
