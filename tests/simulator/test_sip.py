@@ -111,7 +111,10 @@ def test_accepting_begins_the_session_and_the_first_accept_wins(
     sim: Simulator, api: httpx.Client, receiver: Receiver
 ) -> None:
     call = sim.incoming_call(receiver.url)
-    assert problem(act(api, call.id, "accept", model="gpt-realtime"), 400)["param"] == "type"
+    assert problem(act(api, call.id, "accept", model="gpt-realtime"), 400)["param"] == "session.type"
+    vad = {"input": {"turn_detection": {"type": "semantic_vad", "threshold": 0.5}}}
+    refused = problem(act(api, call.id, "accept", **SESSION, audio=vad), 400)
+    assert refused["message"] == "Unknown parameter: 'session.audio.input.turn_detection.threshold'."
     assert call.state == "ringing"
     response = act(api, call.id, "accept", type="realtime", model="gpt-realtime-mini", instructions="Hello.")
     assert (response.status_code, response.content) == (200, b"")

@@ -150,7 +150,8 @@ class Operations:
             await body.read(request)
             self.incoming.fail_later(call_id, failure["seconds"])
             return Response(status_code=200)
-        session = check_session(await body.read_json_object(request), at="")
+        # The body is the session itself; refusals name its fields as those of `session` all the same.
+        session = check_session(await body.read_json_object(request))
         self.incoming.accept(call_id, session)
         if (hangup := drawing.draw("peer_hangup")) is not None:
             self.calls.end_later(call_id, hangup["seconds"], "peer")
