@@ -248,8 +248,10 @@ def _allowed(kind: jsonschema_rs.ValidationErrorKind) -> str:
             return f"text that matches {kind.pattern}"
         case kinds.AnyOf() | kinds.OneOfNotValid():
             return " or ".join(dict.fromkeys(_allowed(branch[0].kind) for branch in kind.context if branch))
+        case kinds.Type():
+            return _one_of([str(name) for name in kind.types])
         case _:
-            return f"what the API description says ({kind.name})"
+            return "what the API description says"
 
 
 def _shown(value: Any) -> str:
