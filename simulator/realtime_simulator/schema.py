@@ -156,7 +156,12 @@ def _types(error: jsonschema_rs.ValidationError) -> list[str]:
         return [str(name) for name in error.kind.types]
     if not isinstance(error.kind, kinds.AnyOf | kinds.OneOfNotValid):
         return []
-    causes = [branch[0] for branch in error.kind.context if branch]
+    # Their order within a branch is another one in older versions of the library.
+    causes = [
+        next((cause for cause in branch if isinstance(cause.kind, kinds.Type)), branch[0])
+        for branch in error.kind.context
+        if branch
+    ]
     here = all(list(cause.instance_path) == list(error.instance_path) for cause in causes)
     found = [_types(cause) for cause in causes] if here else []
     return list(dict.fromkeys(name for names in found for name in names)) if all(found) else []
