@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.attack import apps, documents, servers, state, texts
+from tests.attack import apps, documents, servers, simulated, state, texts
 from tests.attack.target import Target
 
 __all__ = ["TARGETS"]
@@ -13,4 +13,5 @@ TARGETS: tuple[Target, ...] = (
     *apps.TARGETS,
     *documents.TARGETS,
     *servers.TARGETS,
+    *simulated.TARGETS,
 )

@@ -206,6 +206,8 @@ def test_faults_say_what_their_settings_allow(control: httpx.Client) -> None:
         ("incoming", {}, 400, "'to' is needed"),
         ("incoming", {"to": "http://127.0.0.1:1/", "port": 1}, 400, "allowed are age"),
         ("incoming", {"to": "ftp://x"}, 400, "to: allowed is"),
+        ("faults", {"name": "rate_limit", "on": {}}, 400, "on: allowed is a call's id"),
+        ("refer", {"delay": 10**400}, 400, "too large"),
         ("incoming", {"to": "http://127.0.0.1:1/", "audio": "/none.wav"}, 400, "none.wav"),
         ("incoming", {"to": "http://127.0.0.1:1/", "headers": [["X"]]}, 400, "unpack|pairs"),
         ("calls/rtc_x/hang_up", {}, 404, "No session found"),

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import json
 import logging
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from realtime_simulator import Heard, Pacing, Simulator, call_tool, say
@@ -265,6 +267,40 @@ def test_errors_leave_the_session_open_and_name_the_event(sim: Simulator) -> Non
         )
         assert socket.until("error")["error"]["code"] == "invalid_json"
         assert socket.update()["type"] == "realtime"
+
+
+@pytest.mark.parametrize("role", ["user", "assistant", "system"])
+def test_a_part_without_a_type_is_refused_and_the_session_goes_on(sim: Simulator, role: str) -> None:
+    part = {"text": "Hi"} if role != "assistant" else {}
+    item = {"type": "message", "role": role, "content": [part]}
+    with Socket(sim) as socket:
+        socket.send("conversation.item.create", item=item)
+        error = socket.until("error")["error"]
+        assert (error["code"], error["param"]) == ("missing_required_parameter", "item.content[0].type")
+        socket.send("response.create", response={"input": [item]})
+        assert socket.until("error")["error"]["code"] == "missing_required_parameter"
+        socket.send("input_audio_buffer.clear")
+        socket.until("input_audio_buffer.cleared")
+
+
+@pytest.mark.parametrize("profile", ["beta", "xai"])
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"type": "session.update", "session": {"audio": 5, "modalities": 7, "turn_detection": {}}},
+        {"type": "conversation.item.create", "item": {"role": "assistant", "content": [5]}},
+        {"type": "response.create", "response": {"input": [5], "output_modalities": 3}},
+    ],
+    ids=["session", "item", "response"],
+)
+def test_an_event_of_no_shape_of_its_dialect_is_refused(profile: Any, event: dict[str, Any]) -> None:
+    with Simulator(pacing="none", espeak=False, profile=profile) as other, Socket(other) as socket:
+        socket.ws.send(json.dumps(event))
+        socket.ws.send(json.dumps({"type": "input_audio_buffer.clear"}))
+        types = []
+        while "input_audio_buffer.cleared" not in types:
+            types.append(json.loads(socket.ws.recv(20))["type"])
+    assert "error" in types
 
 
 def test_large_frames_pass_in_both_directions(sim: Simulator) -> None:

@@ -108,7 +108,7 @@ class Endpoint:
                 return JSONResponse(problem.envelope(), problem.status, problem.headers)
             except LookupError as error:
                 return _refused(error.args[0] if error.args else "not found", 404)
-            except (ValueError, TypeError, OSError) as error:
+            except (ValueError, TypeError, OSError, OverflowError) as error:
                 return _refused(str(error), 400)
 
         return run

@@ -175,7 +175,16 @@ def item_from_client(fields: Mapping[str, Any], item_id: str) -> dict[str, Any]:
     Args:
         fields: The `item` of `conversation.item.create`, already checked.
         item_id: The id for an item that came without one.
+
+    Raises:
+        ApiProblem: A part of its content has no type, which the schema leaves open.
     """
+    for index, part in enumerate(fields.get("content") or ()):
+        if not part.get("type"):
+            param = f"item.content[{index}].type"
+            raise ApiProblem(
+                f"Missing required parameter: '{param}'.", code="missing_required_parameter", param=param
+            )
     shown = {key: value for key, value in fields.items() if key not in ("object", "status")}
     data = {**shown, "id": fields.get("id") or item_id}
     if data["type"] in WITH_STATUS:

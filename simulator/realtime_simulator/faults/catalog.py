@@ -313,7 +313,7 @@ class Faults:
             ValueError: One of them is not allowed; the message names it.
         """
         checked = check_settings(name, settings)
-        if on is not None and on not in OPERATIONS and not on.startswith("rtc_"):
+        if on is not None and not (isinstance(on, str) and (on in OPERATIONS or on.startswith("rtc_"))):
             raise ValueError(f"on: allowed is a call's id or one of {', '.join(OPERATIONS)}; got {on!r}")
         if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate <= 1:
             raise ValueError(f"rate: allowed is a number from 0 to 1, got {rate!r}")

@@ -143,17 +143,19 @@ def receiver(
     def translate(message: str | bytes) -> None:
         try:
             event = json.loads(message)
-        except ValueError:
+        except (ValueError, RecursionError):
             event = None
         if not isinstance(event, dict):
             receive(message)
             return
         try:
-            meant = dialect.incoming(event)
+            meant = json.dumps(dialect.incoming(event))
         except ApiProblem as problem:
             refuse({"event_id": ids.new("event"), **problem.event(event.get("event_id"))})
+        except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
+            receive(message)  # its shape is no dialect's, and is refused as such
         else:
-            receive(json.dumps(meant))
+            receive(meant)
 
     return translate
 
