@@ -80,7 +80,9 @@ class MissingApiKeyError(RealtimeError):
     """A request needs an API key and the client has none."""
 
     def __init__(
-        self, message: str = "no API key: pass api_key=… to the client, or set OPENAI_API_KEY"
+        self,
+        message: str = "no API key: pass api_key=… to the client, or set OPENAI_API_KEY; to try without one, "
+        "run `realtime simulator` and set what it prints",
     ) -> None:
         super().__init__(message)
 

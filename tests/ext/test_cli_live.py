@@ -21,6 +21,7 @@ from realtime_simulator.cli import arguments
 
 from realtime_ext import RealtimeClient, webhooks
 from realtime_ext.cli.listen import listen
+from realtime_ext.cli.tail import brief
 from tests.support.command import COMMAND, environment, realtime_here
 from tests.support.loopback import Loopback
 
@@ -149,6 +150,10 @@ def test_ctrl_c_ends_the_watching_and_not_the_call(
         assert end(process)[0] == 0
     assert simulator.calls[-1].ended is None
     client.calls.hangup(call_id)
+
+
+def test_a_key_that_the_caller_pressed_is_shown() -> None:
+    assert brief({"type": "input_audio_buffer.dtmf_event_received", "event": "#", "received_at": 1}) == "#"
 
 
 def test_a_call_that_is_not_there_can_t_be_watched(simulator: Simulator) -> None:
