@@ -41,7 +41,7 @@ from .outbox import (
 )
 from .playback import Interruption, PlaybackState, Position, audio_size
 from .responses import BUSY, Responses
-from .session_state import Acknowledgement, SessionState
+from .session_state import Acknowledgement, SessionState, output_format
 from .targets import Role
 from .turns import Turns, TurnStream
 from .waiters import Waiter
@@ -267,8 +267,10 @@ class ConnectionState:
     # What each event does
 
     def _on_session(self, content: JSON) -> None:
-        self._session.described(content.get("session"))
-        self._playback.use(self._session.output_format)
+        session = content.get("session")
+        self._session.described(session)
+        if isinstance(session, Mapping):
+            self._playback.use(output_format(session))
         event_id = content.get("event_id")
         if content.get("type") == "session.created":
             self._session.created(event_id)

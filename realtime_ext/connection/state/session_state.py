@@ -19,7 +19,7 @@ from ...secrets import mask
 from ...session import merge
 from .waiters import Waiter
 
-__all__ = ["UNCLEAR_FOR", "Acknowledgement", "Answer", "SessionState", "answer_to"]
+__all__ = ["UNCLEAR_FOR", "Acknowledgement", "Answer", "SessionState", "answer_to", "output_format"]
 
 logger: logging.Logger = logging.getLogger("realtime_ext")
 
@@ -36,6 +36,14 @@ _REFUSABLE = 16  # updates that are undone if a refusal names them after all
 # What servers rename, keep to themselves, or put into another form.
 _SHOWS_NOTHING = frozenset({"model", "prompt", "tracing"})
 _CUT = 64  # characters that two texts have in common by no chance
+
+
+def output_format(session: Any) -> Any:
+    """Return the format of the model's audio in a session as the server describes it; None if it has none."""
+    found = session
+    for name in ("audio", "output", "format"):
+        found = found.get(name) if isinstance(found, Mapping) else None
+    return found
 
 
 class Acknowledgement(Waiter[None]):
@@ -111,14 +119,6 @@ class SessionState:
     def content(self) -> dict[str, Any] | None:
         """The session as the server last described it; None before that."""
         return None if self._text is None else dict(_json.decode(self._text))
-
-    @property
-    def output_format(self) -> Any:
-        """The format of the model's audio, as the server describes it."""
-        found: Any = self.content
-        for name in ("audio", "output", "format"):
-            found = found.get(name) if isinstance(found, Mapping) else None
-        return found
 
     @property
     def configuration(self) -> JSON:
