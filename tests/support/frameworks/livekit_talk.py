@@ -14,6 +14,7 @@ from livekit.agents import Agent, AgentSession, RunContext, function_tool
 from livekit.agents.voice import io
 from livekit.plugins import openai
 from openai.types.beta.realtime.session import InputAudioTranscription, TurnDetection
+from waiting import until
 
 FACTS = {"called": [], "said": [], "heard": [], "errors": []}
 
@@ -82,12 +83,6 @@ class Loudspeaker(io.AudioOutput):
         self.plays.clear()
         heard = min(time.monotonic() - self._begun, self._seconds)
         self.on_playback_finished(playback_position=heard, interrupted=interrupted)
-
-
-async def until(condition):
-    async with asyncio.timeout(40):
-        while not condition():
-            await asyncio.sleep(0.02)
 
 
 async def main():

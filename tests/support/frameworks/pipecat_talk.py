@@ -29,6 +29,7 @@ from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.services.openai.realtime import events
 from pipecat.services.openai.realtime.llm import OpenAIRealtimeLLMService
 from pipecat.workers.runner import WorkerRunner
+from waiting import until
 
 logger.remove()
 logger.add(sys.stderr, level="WARNING")
@@ -69,12 +70,6 @@ class Probe(FrameProcessor):
             self.facts["said"].append(self._words.strip())
             self._words = ""
         await self.push_frame(frame, direction)
-
-
-async def until(condition):
-    async with asyncio.timeout(40):
-        while not condition():
-            await asyncio.sleep(0.02)
 
 
 async def main():
