@@ -33,5 +33,6 @@ def main() -> None:
     raise SystemExit(status if isinstance(status, int) else 0)
 
 
-def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    print(f"realtime: warning: {' '.join(str(message).split())}", file=sys.stderr)
+def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+    if issubclass(category, UserWarning):  # others are of no use to those who use commands
+        print(f"realtime: warning: {' '.join(str(message).split())}", file=sys.stderr)

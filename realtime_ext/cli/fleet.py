@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from .failures import CommandError
+from .failures import NO_ANSWER, CommandError
 from .options import Json
-from .output import print_fields, print_rows
+from .output import print_fields, print_rows, working
 
 if TYPE_CHECKING:
     from ..fleet import Fleet
@@ -77,11 +78,25 @@ async def both(fleet: Fleet, ended: bool) -> tuple[list[Any], list[Any]]:
 
 
 def run(dsn: str, work: Callable[[Fleet], Awaitable[ResultT]]) -> ResultT:
-    """Do something with a fleet."""
-    from ..fleet import Fleet
+    """Do something with a fleet.
+
+    Raises:
+        CommandError: Its database does not answer.
+        FleetError: It can't be done.
+    """
+    from ..fleet import Fleet, FleetError
+
+    # The pool logs each attempt to connect, which is said once, below.
+    logging.getLogger("psycopg.pool").addHandler(logging.NullHandler())
 
     async def do() -> ResultT:
         async with Fleet(dsn) as fleet:
             return await work(fleet)
 
-    return asyncio.run(do())
+    try:
+        with working("Asking the database"):
+            return asyncio.run(do())
+    except FleetError as error:
+        if not isinstance(error.__cause__, TimeoutError):
+            raise
+        raise CommandError("the database does not answer", "check --dsn or FLEET_DSN", NO_ANSWER) from error

@@ -63,9 +63,10 @@ def listen(
         message = f"cannot listen on {host}:{port}: {error.strerror}"
         raise CommandError(message, "--port 0 chooses a free port") from error
     server.use(key, tolerance, forward_to, save, as_json=as_json)
-    note(f"listening on http://{host}:{server.server_port}/" + (f" for {forward_to}" if forward_to else ""))
     with server:
         try:
+            to = f" for {forward_to}" if forward_to else ""
+            note(f"listening on http://{host}:{server.server_port}/{to}")
             server.serve_forever()
         except KeyboardInterrupt:
             return

@@ -117,6 +117,15 @@ def test_the_simulator_reads_all_words_itself(simulator: Simulator, tmp_path: Pa
     assert done.status == 7, done.err
 
 
+def test_a_database_that_is_not_there_is_one_line_and_a_hint() -> None:
+    done = realtime("fleet", "ls", "--dsn", "postgresql://127.0.0.1:1/calls")
+    assert (done.status, done.out) == (3, "")
+    assert done.err.splitlines() == [
+        "realtime: the database does not answer",
+        "  hint: check --dsn or FLEET_DSN",
+    ]
+
+
 def test_a_warning_is_one_line(simulator: Simulator, tmp_path: Path) -> None:
     (tmp_path / "session.json").write_text('{"type": "realtime", "model": "gpt-realtime", "colour": 1}')
     done = realtime("secret", "create", "--session", "session.json", simulator=simulator, cwd=tmp_path)

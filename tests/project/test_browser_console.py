@@ -111,6 +111,22 @@ def test_a_key_is_typed_and_a_wrong_one_asked_for_again(page: Page, sim: Simulat
 # Sessions and their events
 
 
+def test_what_begins_after_a_call_of_the_page_is_shown_again(console: Page, sim: Simulator) -> None:
+    console.get_by_label("a test tone").check()
+    button(console, "Start a call").click()
+    expect(console.locator("#call-state")).to_have_text("In a call.")
+    with Socket(sim) as meanwhile:
+        meanwhile.recv()
+        expect(console.locator("#sessions li")).to_have_count(2)
+        own = sim.sessions[0].id
+        console.locator("#call-end").click()
+        expect(console.locator("#session-facts")).to_contain_text("ended: hangup")
+        expect(console.locator("#session-facts")).to_contain_text(own)
+    with Socket(sim) as after:
+        after.recv()
+        expect(console.locator("#session-facts")).to_contain_text(sim.sessions[-1].id)
+
+
 def test_sessions_of_other_programs_are_shown_live(console: Page, sim: Simulator) -> None:
     expect(console.get_by_text("No session yet.")).to_be_visible()
     with Socket(sim) as first:

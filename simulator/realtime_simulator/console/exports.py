@@ -172,6 +172,7 @@ def said(response):
 def calls(response):
     return [item for item in response.output if item.type == "function_call"]
 
+
 """.splitlines()
 
 

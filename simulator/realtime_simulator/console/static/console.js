@@ -17,7 +17,9 @@ const FILES = {recording: "recording.yaml", pytest: "test_session.py", curl: "se
 const PANELS = [timeline, turns, tools, usage];
 
 let overview = {sessions: [], calls: [], faults: [], scenario: null};
-let selected = null, watching = null, watchingAll = null, ownCall = null;
+let selected = null, watching = null, watchingAll = null;
+// The call of this page, and the session that was the newest when it ended: the next one is shown again.
+let ownCall = null, newestAtEnd = null;
 
 // The connection
 
@@ -60,8 +62,13 @@ function askForKey() {
 function draw() {
   const {sessions: all, calls} = overview;
   const own = ownCall && calls.find((one) => one.id === ownCall);
-  if (own && own.state === "ended") call.ended(own.id, own.ended);
-  const wanted = all.some((one) => one.id === own?.session) ? own.session : all.at(-1)?.id;
+  const newest = all.at(-1)?.id;
+  if (own && own.state === "ended") {
+    call.ended(own.id, own.ended);
+    newestAtEnd ??= newest;
+  }
+  const isOwn = all.some((one) => one.id === own?.session) && newest === (newestAtEnd ?? newest);
+  const wanted = isOwn ? own.session : newest;
   if ($("follow").checked && wanted && wanted !== selected) select(wanted);
   if (selected && !all.some((one) => one.id === selected)) select(null);
   sessions.draw(all, selected, choose);
@@ -189,6 +196,7 @@ function bindTabs() {
 bindTabs();
 call.bind((id) => {
   ownCall = id;
+  newestAtEnd = null;
   $("follow").checked = true;
 });
 phone.bind();
