@@ -19,8 +19,10 @@ def main() -> None:
     warnings.showwarning = _show_warning
     try:
         from .commands import app
+        from .output import inert_log
 
-        status = app(prog_name="realtime", standalone_mode=False)
+        with inert_log():
+            status = app(prog_name="realtime", standalone_mode=False)
     except (Exception, KeyboardInterrupt) as error:
         if os.environ.get("REALTIME_DEBUG"):
             sys.excepthook(type(error), error, error.__traceback__)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import re
 import sys
@@ -16,6 +17,7 @@ from typing import Any, TextIO
 
 __all__ = [
     "inert",
+    "inert_log",
     "is_terminal",
     "note",
     "paint",
@@ -48,6 +50,26 @@ def paint(text: str, style: str, stream: TextIO | None = None) -> str:
 def inert(text: str) -> str:
     """Return text with its control characters written out, such as ``\\x1b``; ends of lines stay."""
     return _ACTIVE.sub(lambda found: repr(found[0])[1:-1], text)
+
+
+@contextlib.contextmanager
+def inert_log() -> Iterator[None]:
+    """Make what Python logs of its own accord inert as well, until the block ends: it may quote a server."""
+
+    class Inert(logging.Formatter):
+        def format(self, record: logging.LogRecord) -> str:
+            return inert(super().format(record))
+
+    handler = logging.lastResort  # which is used where no program set up logging
+    if handler is None:
+        yield
+        return
+    before = handler.formatter
+    handler.setFormatter(Inert())
+    try:
+        yield
+    finally:
+        handler.setFormatter(before)
 
 
 def note(text: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,15 @@ def test_what_a_server_says_of_a_failure_is_one_line_of_text() -> None:
     assert done.status == 1
     assert r"\x1b[2J\x9b31m" in done.err
     assert not FORBIDDEN & set(done.err)
+
+
+def test_what_is_logged_of_a_server_is_inert(capsys: pytest.CaptureFixture[str]) -> None:
+    logger = logging.Logger("realtime_ext.alone")  # without parents, as in a program that set up nothing
+    with output.inert_log():
+        logger.warning("%s was refused", HOSTILE)
+    assert_inert(capsys.readouterr().err)
+    logger.warning("%s", HOSTILE)
+    assert "\x1b" in capsys.readouterr().err
 
 
 def test_a_table_on_a_terminal_is_inert(tmp_path: Path) -> None:
