@@ -46,7 +46,9 @@ class Recorder:
         sound: The WAV file, 24 kHz, 16 bits, stereo: the user left, the model right. None for none.
         transcript: The file of JSON lines; None for the WAV file's name with `.jsonl`. Each line has `at`
             (seconds since the beginning), `role` (`user`, `assistant`, `system`, `tool`), `text` and ids. A
-            tool's call has `name`, and its `text` is the arguments; its output has the same `call_id`.
+            tool's call has `name`, and its `text` is the arguments; its output has the same `call_id`. Of an
+            interrupted reply all words are there, for they come before they are heard; a line with its
+            `item_id`, no text and `heard_ms` says how much of it was heard.
 
     Raises:
         OSError: A file can't be written.
@@ -234,6 +236,8 @@ def line_of(event: Any) -> dict[str, Any] | None:
             return {"role": "tool", "name": item.name, "text": item.arguments, "call_id": item.call_id}
         case "conversation.item.added":
             return _line_of_item(event.item)
+        case "conversation.item.truncated":
+            return {"role": "assistant", "text": "", "item_id": event.item_id, "heard_ms": event.audio_end_ms}
     return None
 
 

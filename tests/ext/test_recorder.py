@@ -209,6 +209,15 @@ def test_the_transcript_has_of_an_interrupted_answer_what_was_heard(tmp_path: Pa
     assert "ten" not in line.text
 
 
+def test_a_line_says_how_much_of_an_interrupted_answer_was_heard(tmp_path: Path) -> None:
+    tape = Tape(tmp_path)
+    tape.answer(1.0, loud(2.0))
+    tape.cut(1.5, heard_ms=500)
+    tape.close()
+    (line,) = map(json.loads, (tmp_path / "call.jsonl").read_text("utf-8").splitlines())
+    assert line == {"at": 1.5, "role": "assistant", "text": "", "item_id": "item_1", "heard_ms": 500}
+
+
 def test_half_a_character_is_written_as_json_has_it(tmp_path: Path) -> None:
     tape = Tape(tmp_path)
     place = {"response_id": "resp_1", "item_id": "item_1", "output_index": 0, "content_index": 0}
