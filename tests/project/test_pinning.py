@@ -24,6 +24,7 @@ from packaging.requirements import Requirement
 from realtime_simulator import Simulator
 from specpipe import source
 
+from tests.support.docs_page import blocks
 from tests.support.paths import ROOT, SAMPLES
 
 GENERATED = ROOT / "generated"
@@ -279,16 +280,14 @@ def test_the_example_sdk_runs_in_an_empty_environment(alone: Path, tmp_path: Pat
     (wheel,) = tmp_path.glob("*.whl")
     install = [uv, "pip", "install", "--quiet", "--no-deps", "--python", alone / "python"]
     run([*install, wheel], tmp_path)
-    program = (
-        "import os, sys\n"
-        "from front_desk import FrontDesk, FrontDeskError\n"
-        "with FrontDesk(os.environ['KEY'], base_url=os.environ['BASE_URL']) as desk:\n"
-        "    print(desk.client_secret('You answer for the front desk.')[:3])\n"
-        "with FrontDesk('sk-wrong', base_url=os.environ['BASE_URL']) as desk:\n"
+    (shown,) = (block for block in blocks(sdk / "README.md") if block.language == "python")
+    program = shown.code + (
+        "from front_desk import FrontDeskError\n"
+        "with FrontDesk('sk-wrong', base_url=os.environ['OPENAI_BASE_URL']) as desk:\n"
         "    try: desk.client_secret('x')\n"
         "    except FrontDeskError as error: print(error.status_code)\n"
     )
     with Simulator() as simulator:
-        environment = {"BASE_URL": simulator.base_url, "KEY": simulator.api_key}
+        environment = {"OPENAI_BASE_URL": simulator.base_url, "OPENAI_API_KEY": simulator.api_key}
         printed = run([alone / "python", "-W", "error", "-c", program], tmp_path, **environment)
-    assert printed.split() == ["ek_", "401"]
+    assert re.fullmatch(r"ek_\w+\n401\n", printed)
