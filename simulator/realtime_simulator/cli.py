@@ -339,9 +339,7 @@ def _print_addresses(simulator: Simulator, options: argparse.Namespace) -> None:
         )
         print(json.dumps({"time": time.time(), "event": meaning}) if options.json else meaning, flush=True)
     if not options.json:
-        values = (simulator.base_url, simulator.api_key, simulator.webhook_secret)
-        words = [f"{name}={shlex.quote(value)}" for name, value in zip(_VARIABLES, values, strict=True)]
-        print(f"\nPaste into the terminals of your programs:\nexport {' '.join(words)}\n", flush=True)
+        _print_export(simulator.base_url, simulator.api_key, simulator.webhook_secret)
 
 
 def _print_facts(facts: Mapping[str, object], *, as_json: bool) -> None:
@@ -350,6 +348,12 @@ def _print_facts(facts: Mapping[str, object], *, as_json: bool) -> None:
         return
     for name, value in facts.items():
         print(f"{name:14} {value}", flush=True)
+
+
+def _print_export(*values: str) -> None:
+    """Print what a shell sets: base URL, key and, where there is one, webhook secret."""
+    words = " ".join(f"{name}={shlex.quote(value)}" for name, value in zip(_VARIABLES, values, strict=False))
+    print(f"\nPaste into the terminals of your programs:\nexport {words}\n", flush=True)
 
 
 def _stop_at_signals() -> SimpleQueue[int]:
@@ -403,6 +407,8 @@ def _record(words: list[str], program: str) -> int:
             if not command:
                 stop = _stop_at_signals()
                 _print_facts({"base_url": simulator.base_url, "api_key": simulator.api_key}, as_json=False)
+                _print_export(simulator.base_url, simulator.api_key)
+                print("Ctrl-C ends the recording.", flush=True)
                 stop.get()
                 return 0
             addresses = {"OPENAI_BASE_URL": simulator.base_url, "OPENAI_API_KEY": simulator.api_key}

@@ -367,6 +367,19 @@ def test_the_command_records_what_another_command_does(
     assert kinds[:4] == ["Exchange", "Exchange", "Exchange", "Open"] and kinds[-1] == "Close"
 
 
+def test_the_command_says_how_programs_reach_what_records(tmp_path: Path, upstream: Simulator) -> None:
+    words = ("record", str(tmp_path / "session.yaml"), "--upstream", upstream.base_url)
+    with command(*words, OPENAI_API_KEY=upstream.api_key) as process:
+        assert process.stdout is not None
+        shown = [process.stdout.readline() for _ in range(7)]
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
+    assert re.fullmatch(
+        r"export OPENAI_BASE_URL=http://127\.0\.0\.1:\d+/v1 OPENAI_API_KEY=sk-sim-\w+\n", shown[4]
+    )
+    assert "Ctrl-C" in shown[6]
+
+
 def test_a_refused_handshake_is_recorded(tmp_path: Path, upstream: Simulator) -> None:
     path = tmp_path / "refused.yaml"
     address, key = upstream.base_url, upstream.api_key
