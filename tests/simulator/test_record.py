@@ -407,11 +407,11 @@ def test_audio_is_shortened_in_recordings(tmp_path: Path, upstream: Simulator) -
 
 
 @pytest.mark.parametrize(
-    ("words", "key", "said"),
+    ("words", "key", "status", "said"),
     [
-        (["x.yaml"], None, "OPENAI_API_KEY"),
-        (["x.jsonl"], "sk-x", "ends with .yaml"),
-        (["none/x.yaml"], "sk-x", "none/x.yaml"),
+        (["x.yaml"], None, 4, "OPENAI_API_KEY"),
+        (["x.jsonl"], "sk-x", 2, "ends with .yaml"),
+        (["none/x.yaml"], "sk-x", 2, "none/x.yaml"),
     ],
 )
 def test_a_command_that_cannot_record_says_why(
@@ -420,11 +420,12 @@ def test_a_command_that_cannot_record_says_why(
     capsys: pytest.CaptureFixture[str],
     words: list[str],
     key: str | None,
+    status: int,
     said: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     if key is not None:
         monkeypatch.setenv("OPENAI_API_KEY", key)
-    assert main(["record", *words]) == 2
+    assert main(["record", *words]) == status
     assert said in capsys.readouterr().err
