@@ -8,7 +8,7 @@ import contextlib
 import functools
 import os
 import secrets
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import datetime
 from pathlib import Path
@@ -492,6 +492,23 @@ class Simulator:
         parts, call_id = self._running(), _id(call)
         with _as_lookup_error():
             self._inside(lambda: parts.incoming.say(call_id, pcm))
+
+    def caller_hears(self, call: Call | str) -> AsyncIterator[bytes]:
+        """Return what a SIP call's caller hears from now on, as it plays, until the call ends.
+
+        The iterator belongs to the simulator's own event loop, as handlers of `on_response` do.
+
+        Args:
+            call: The call or its id.
+
+        Returns:
+            Pieces of PCM16 mono at 24 kHz; none while there is silence.
+
+        Raises:
+            LookupError: No such call is under way.
+        """
+        with _as_lookup_error():
+            return self._running().incoming.playing(_id(call))
 
     def press(self, call: Call | str, keys: str) -> None:
         """Press keys of the telephone of a SIP call's caller; each one is an event in the call's session.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -351,6 +352,26 @@ def test_a_phone_call_reaches_a_webhook_and_is_pressed_transferred_and_hung_up(
         console.locator("#phone-end").click()
     expect(console.locator("#phone-state")).to_have_text("Ended: hung up")
     assert sim.calls[-1].ended == "peer"
+
+
+def test_what_the_caller_hears_is_heard_in_the_page(console: Page, sim: Simulator) -> None:
+    tab(console, "Phone")
+    with receiving() as receiver, RealtimeClient(sim.api_key, base_url=sim.base_url) as client:
+        console.get_by_label("Your webhook").fill(receiver.url)
+        button(console, "Place a call").click()
+        expect(console.locator("#phone-state")).to_have_text("Ringing…")
+        button(console, "Listen").click()
+        expect(button(console, "Listen")).to_have_attribute("aria-pressed", "true")
+        client.calls.accept(sim.calls[-1].id, {"type": "realtime", "model": "gpt-realtime"})
+        type_as_user(console, "Good morning")
+        expect(console.locator("#phone-heard")).to_have_text(re.compile(r"heard [1-9]"))
+        for pressed in ("false", "true"):
+            button(console, "Listen").click()
+            expect(button(console, "Listen")).to_have_attribute("aria-pressed", pressed)
+        console.locator("#phone-end").click()
+    expect(button(console, "Listen")).to_have_attribute("aria-pressed", "false")
+    expect(button(console, "Listen")).to_be_disabled()
+    expect(console.get_by_role("alert")).to_be_hidden()
 
 
 def test_a_fault_is_set_happens_and_is_removed(console: Page, sim: Simulator) -> None:

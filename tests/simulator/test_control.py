@@ -48,6 +48,22 @@ def done(response: httpx.Response) -> dict:
     return response.json()
 
 
+def test_what_a_caller_hears_comes_until_the_call_ends(sim: Simulator, control: httpx.Client) -> None:
+    with receiving() as receiver:
+        call = sim.incoming_call(receiver.url, line_speed=20)
+        with control.stream("GET", f"/simulator/calls/{call.id}/hear") as response:
+            session = {"type": "realtime", "model": "gpt-realtime"}
+            assert control.post(f"/v1/realtime/calls/{call.id}/accept", json=session).status_code == 200
+            inject = f"/simulator/sessions/{call.session.id}/inject"
+            done(control.post(inject, json={"type": "response.create"}))
+            sim.wait_for(lambda: "output_audio_buffer.stopped" in call.session.types_sent())
+            done(control.post(f"/simulator/calls/{call.id}/hang_up"))
+            heard = b"".join(response.iter_bytes())
+    assert len(heard) / 48000 == pytest.approx(call.session.view()["sent_audio_seconds"], abs=0.1)
+    assert len(heard) > 24000
+    assert control.get(f"/simulator/calls/{call.id}/hear").status_code == 404
+
+
 def test_a_call_comes_in_and_is_shown_until_the_caller_hangs_up(
     sim: Simulator, control: httpx.Client, tmp_path: Path
 ) -> None:

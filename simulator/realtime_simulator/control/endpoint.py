@@ -79,6 +79,7 @@ class Endpoint:
             "calls/{call_id}/hang_up": ("POST", self._hang_up),
             "calls/{call_id}/press": ("POST", self._press),
             "calls/{call_id}/say": ("POST", self._say),
+            "calls/{call_id}/hear": ("GET", self._hear),
             "refer": ("POST", self._refer),
             "faults": ("POST", self._fault),
             "faults/known": ("GET", self._known_faults),
@@ -191,6 +192,9 @@ class Endpoint:
         await asyncio.to_thread(self._simulator.caller_says, request.path_params["call_id"], audio)
         return {}
 
+    async def _hear(self, request: Request) -> Any:
+        return _streamed(self._simulator.caller_hears(request.path_params["call_id"]), _PCM)
+
     async def _refer(self, request: Request) -> Any:
         asked = await body.read_json_object(request)
         self._simulator.on_refer(asked.get("status"), delay=asked.get("delay", 0.0))
@@ -299,9 +303,9 @@ def _is_stream(request: Request) -> bool:
     return _EVENT_STREAM in request.headers.get("accept", "")
 
 
-def _streamed(stream: AsyncIterator[str]) -> Response:
+def _streamed(stream: AsyncIterator[str | bytes], media_type: str = _EVENT_STREAM) -> Response:
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-    return StreamingResponse(stream, media_type=_EVENT_STREAM, headers=headers)
+    return StreamingResponse(stream, media_type=media_type, headers=headers)
 
 
 def _require_loopback(request: Request) -> None:

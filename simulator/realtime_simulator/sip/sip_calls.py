@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -28,6 +28,7 @@ MAX_VALUE = 8192
 CALLER = "sip:+14155550100@sip.example.com"
 CALLEE = "sip:proj_simulator@sip.api.openai.com;transport=tls"
 # RFC 3261 §25.1 "token".
+_MOST_PIECES = 1500  # half a minute of what a call plays, for each who listens
 _NAME = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]{1,128}")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 DECLINE = 603
@@ -101,6 +102,7 @@ class SipCall:
         self._on_end = on_end
         self._live: LiveSession | None = None
         self._timers: list[Timer] = []
+        self._listeners: set[asyncio.Queue[bytes]] = set()
         handlers = LineHandlers(on_heard=self._heard, on_played=self._played, on_drained=self._drained)
         self.line: Line = Line(services.clock, line_speed, handlers)
 
@@ -190,6 +192,7 @@ class SipCall:
         self.line.end()
         self.record.ended = reason
         self._become("ended", f" ({reason})")
+        self._hand(b"")
         if self._live is not None:
             # The service says no word when a telephone call ends.
             self._live.end(CUT, reason)
@@ -250,7 +253,26 @@ class SipCall:
         if self._live is not None:
             self._live.hear(pcm)
 
+    def playing(self) -> AsyncIterator[bytes]:
+        """Return what the caller hears from now on, piece by piece as it plays, until the call ends."""
+        pieces: asyncio.Queue[bytes] = asyncio.Queue(_MOST_PIECES)
+        self._listeners.add(pieces)
+        return self._taken(pieces)
+
+    async def _taken(self, pieces: asyncio.Queue[bytes]) -> AsyncIterator[bytes]:
+        try:
+            while self.record.state != "ended" and (piece := await pieces.get()):
+                yield piece
+        finally:
+            self._listeners.discard(pieces)
+
+    def _hand(self, piece: bytes) -> None:
+        for pieces in self._listeners:
+            if not pieces.full():  # who is too slow misses some
+                pieces.put_nowait(piece)
+
     def _played(self, pcm: bytes) -> None:
+        self._hand(pcm)
         if self._live is not None:
             self._live.played(pcm)
 
@@ -403,6 +425,14 @@ class IncomingCalls:
             ApiProblem: 404: there is no such call.
         """
         self._find(call_id).line.say(pcm)
+
+    def playing(self, call_id: str) -> AsyncIterator[bytes]:
+        """Return what the caller hears from now on, until the call ends.
+
+        Raises:
+            ApiProblem: 404: there is no such call.
+        """
+        return self._find(call_id).playing()
 
     async def close(self) -> None:
         """Stop all deliveries."""

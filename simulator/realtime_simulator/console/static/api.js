@@ -44,6 +44,16 @@ export function post(path, body = {}, type = "application/json") {
 /** Send a client event into a session. */
 export const inject = (sessionId, event) => post(`/simulator/sessions/${encodeURIComponent(sessionId)}/inject`, event);
 
+/** Yield the bytes of an address as they come. */
+export async function* bytes(path, signal) {
+  const reader = (await request(path, {signal})).body.getReader();
+  for (;;) {
+    const {value, done} = await reader.read();
+    if (done) return;
+    yield value;
+  }
+}
+
 /** Yield the server-sent events of an address; `fetch` in place of EventSource, which has no headers. */
 export async function* stream(path, signal) {
   const response = await request(path, {signal, headers: {accept: "text/event-stream"}});

@@ -1,16 +1,16 @@
 // A telephone: places a call to a webhook, presses keys, speaks, hangs up, and shows what is done with the call.
 
-import {post} from "./api.js";
+import {bytes, post} from "./api.js";
 import {$, guarded, h, on, say} from "./dom.js";
 
 const KEYS = [..."123456789*0#"];
-const RATE = 24_000, SPEECH_SECONDS = 1.5;
+const RATE = 24_000, SPEECH_SECONDS = 1.5, AHEAD_SECONDS = 0.1;
 const ENDED = {
   hangup: "hung up by your app", peer: "hung up", rejected: "rejected", referred: "transferred",
   failed: "failed", expired: "out of time", shutdown: "the simulator stopped",
 };
 
-let current = null, wanted = null;
+let current = null, wanted = null, listening = null;
 
 export function bind() {
   const where = () => `/simulator/calls/${encodeURIComponent(current.id)}`;
@@ -25,6 +25,7 @@ export function bind() {
     wanted = (await answer.json()).id;
   });
   on("phone-speak", "click", () => post(`${where()}/say`, speech(), "application/octet-stream"));
+  on("phone-listen", "click", () => (listening ? deaf() : listen(current.id, `${where()}/hear`)));
   on("phone-end", "click", () => post(`${where()}/hang_up`));
   on("phone-refer", "change", () => post("/simulator/refer", {status: Number($("phone-refer").value) || null}));
 }
@@ -47,7 +48,8 @@ export function draw(calls) {
   say($("phone-state"), isOver ? `Ended: ${why}` : state);
   say($("phone-id"), current.id);
   for (const button of [...$("keypad").children, $("phone-speak")]) button.disabled = current.state !== "connected";
-  $("phone-end").disabled = isOver;
+  $("phone-end").disabled = $("phone-listen").disabled = isOver;
+  if (listening && (isOver || listening.id !== current.id)) deaf();
   const lines = [
     ...current.deliveries.map((one) => `${one.type}: ${one.status ?? one.error ?? "no answer"}`),
     ...current.refers.map((target) => `transfer to ${target}`),
@@ -56,6 +58,46 @@ export function draw(calls) {
   const log = $("phone-log");
   lines.forEach((line, place) => say(log.children[place] ?? log.appendChild(h("li")), line));
   while (log.children.length > lines.length) log.lastChild.remove();
+}
+
+/** Play what the caller hears, until the call ends or `deaf` is called. */
+async function listen(id, path) {
+  const mine = listening = {id, stop: new AbortController(), context: new AudioContext({sampleRate: RATE})};
+  $("phone-listen").setAttribute("aria-pressed", "true");
+  let due = 0, heard = 0, rest = new Uint8Array(0);
+  try {
+    for await (const piece of bytes(path, mine.stop.signal)) {
+      const all = new Uint8Array(rest.length + piece.length);
+      all.set(rest);
+      all.set(piece, rest.length);
+      const whole = all.length - (all.length % 2);
+      rest = all.slice(whole);
+      if (!whole) continue;
+      const samples = Float32Array.from(new Int16Array(all.buffer, 0, whole / 2), (sample) => sample / 32768);
+      const sound = mine.context.createBuffer(1, samples.length, RATE);
+      sound.copyToChannel(samples, 0);
+      const source = mine.context.createBufferSource();
+      source.buffer = sound;
+      source.connect(mine.context.destination);
+      due = Math.max(due, mine.context.currentTime + AHEAD_SECONDS);
+      source.start(due);
+      due += sound.duration;
+      heard += sound.duration;
+      say($("phone-heard"), `heard ${heard.toFixed(1)} s`);
+    }
+  } catch (error) {
+    if (error.status) throw error;  // else it was stopped, or the simulator is gone, which the page says
+  } finally {
+    if (mine === listening) deaf();
+  }
+}
+
+function deaf() {
+  const {stop, context} = listening;
+  listening = null;
+  stop.abort();
+  context.close();
+  $("phone-listen").setAttribute("aria-pressed", "false");
 }
 
 /** Return a hum that counts as speech, PCM16 mono, and the silence after which a turn ends. */
