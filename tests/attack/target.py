@@ -89,7 +89,8 @@ class Finding:
             case = "null"  # too deep to be written, and no smaller one failed
         found = json.dumps({"target": self.target, "found": self.what})
         text = f'{found[:-1]},\n "case": {case}}}\n'
-        path = folder / f"{self.target}-{hashlib.sha256(text.encode()).hexdigest()[:8]}.json"
+        number = hashlib.sha256(text.encode()).hexdigest()[:8]
+        path = folder / f"{self.target.replace(' ', '-')}-{number}.json"
         path.write_text(text, encoding="utf-8")
         return path
 

@@ -36,7 +36,7 @@ class Mcp:
             return
         for tool in self._session.config["tools"]:
             label = tool.get("server_label")
-            if tool["type"] == "mcp" and label not in self._listed:
+            if tool.get("type") == "mcp" and label not in self._listed:
                 self._listed.add(label)
                 self._list(label, _allowed(tool.get("allowed_tools")))
 
