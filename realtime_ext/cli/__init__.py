@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import warnings
@@ -17,6 +18,8 @@ def main() -> None:
     traceback comes first. A warning is a line, too.
     """
     warnings.showwarning = _show_warning
+    # What is logged as a warning is raised as well, or shown; twice is no help.
+    logging.getLogger("realtime_ext").addHandler(logging.NullHandler())
     try:
         from .commands import app
         from .output import inert_log

@@ -234,6 +234,15 @@ def test_what_goes_wrong_is_one_line(
 
 
 @pytest.mark.programs
+def test_a_refused_session_is_said_once() -> None:
+    with Simulator(profile="beta") as older:
+        done = realtime("talk", "Hello", simulator=older)
+    assert done.status == 1
+    (line,) = done.err.splitlines()
+    assert line.startswith("realtime: Unknown parameter: 'session.type'")
+
+
+@pytest.mark.programs
 def test_a_server_that_goes_away_ends_the_talk() -> None:
     with Simulator() as brief, terminal("talk", simulator=brief) as shown:
         shown.wait_for("you: ")
