@@ -88,7 +88,7 @@ def test_a_folder_that_cannot_be_made_is_named_before_the_call(tmp_path: Path) -
     (tmp_path / "file").touch()
     done = realtime_here("demo", "--out=file", cwd=tmp_path)
     assert done.status == 1
-    assert "✗ files: " in done.out
+    assert "✗ files: file: File exists" in done.out
     assert "✓" not in done.out
 
 

@@ -14,6 +14,7 @@ from rich.console import Console
 from ... import audio
 from ...client import AsyncRealtimeClient
 from ...errors import MissingApiKeyError, RealtimeError
+from ..failures import explain
 from .demo_call import SPEECH_S, DemoError, Recording, Steps, make_call
 from .sound import RATE, difference, loudness
 
@@ -53,7 +54,7 @@ def run(*, live: bool, out: Path, model: str, as_json: bool = False) -> int:
     try:
         asyncio.run(_run(steps, live=live, out=out, model=model))
     except (DemoError, RealtimeError, OSError, ValueError) as exc:
-        steps.failed(str(exc) or type(exc).__name__)
+        steps.failed(explain(exc).message if isinstance(exc, OSError) else str(exc) or type(exc).__name__)
         return 1
     return 0
 
