@@ -68,4 +68,5 @@ def test_a_database_is_needed() -> None:
 
 @pytest.mark.programs
 def test_a_database_that_is_away_is_said() -> None:
-    assert "the database did not do it" in realtime_fleet("ls", status=1, dsn="postgresql://127.0.0.1:9/none")
+    said = realtime_fleet("ls", status=3, dsn="postgresql://127.0.0.1:9/none")
+    assert said == "realtime: the database does not answer\n  hint: check --dsn or FLEET_DSN\n"
