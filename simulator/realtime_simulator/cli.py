@@ -239,15 +239,6 @@ def _serve(words: list[str], program: str) -> int:
     from realtime_simulator.recordings.tape import TapeError
 
     stop = _stop_at_signals()
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(_JsonLines() if options.json else logging.Formatter("%(asctime)s %(message)s"))
-    logger = logging.getLogger("realtime_simulator")
-    logger.addHandler(handler)
-    logger.setLevel(options.log_level.upper())
-    logger.propagate = False
-    if options.verbose:
-        logging.getLogger(f"{logger.name}.events").setLevel(logging.DEBUG)
-
     try:
         simulator = _simulator(options)
     except (ValueError, OSError) as error:
@@ -266,11 +257,24 @@ def _serve(words: list[str], program: str) -> int:
             _say(program, message, "--port 0 chooses a free port")
         return 1
     try:
+        _log(options)
         _print_addresses(simulator, options)
         stop.get()
     finally:
         simulator.close()
     return 0
+
+
+def _log(options: argparse.Namespace) -> None:
+    """Print the simulator's log from now on."""
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(_JsonLines() if options.json else logging.Formatter("%(asctime)s %(message)s"))
+    logger = logging.getLogger("realtime_simulator")
+    logger.addHandler(handler)
+    logger.setLevel(options.log_level.upper())
+    logger.propagate = False
+    if options.verbose:
+        logging.getLogger(f"{logger.name}.events").setLevel(logging.DEBUG)
 
 
 def _simulator(options: argparse.Namespace) -> Simulator:
