@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import signal
 import struct
@@ -46,11 +47,21 @@ def tone(ms: int) -> bytes:
     return b"".join(struct.pack("<h", int(9000 * math.sin(n / 8))) for n in range(24 * ms))
 
 
-def until_hung_up(simulator: Simulator, call_id: str) -> None:
-    simulator.wait_for(lambda: any(call.id == call_id and call.ended == "hangup" for call in simulator.calls))
+@pytest.fixture
+def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    caplog.set_level(logging.DEBUG, "realtime_ext")
+    return caplog
 
 
-def test_a_call_with_files(dial: Callable[..., Dialing], simulator: Simulator, tmp_path: Path) -> None:
+def until_hung_up(simulator: Simulator, call_id: str, log: pytest.LogCaptureFixture) -> None:
+    """Wait for a call's end, which was asked for; the peer closes at the same time, and may be first."""
+    simulator.wait_for(lambda: any(call.id == call_id and call.ended for call in simulator.calls))
+    assert any(f"{call_id}/hangup answered" in message for message in log.messages)
+
+
+def test_a_call_with_files(
+    dial: Callable[..., Dialing], simulator: Simulator, tmp_path: Path, log: pytest.LogCaptureFixture
+) -> None:
     audio.write_wav(tmp_path / "question.wav", tone(600))
     steps: list[str] = []
     dialing = dial(
@@ -73,7 +84,7 @@ def test_a_call_with_files(dial: Callable[..., Dialing], simulator: Simulator, t
     assert steps == ["offer", "call", "ice", "dtls", "data channel"]
     assert dialing.offer and dialing.offer.startswith("v=0\r\n")
     assert len(audio.read_wav(tmp_path / "reply.wav")) > 100 * 48
-    until_hung_up(simulator, connection.call.id)
+    until_hung_up(simulator, connection.call.id, log)
 
 
 def test_iterators_and_functions_that_block_run_in_worker_threads(
@@ -116,7 +127,7 @@ def test_a_generator_is_closed_with_the_call(dial: Callable[..., Dialing], simul
 
 
 def test_an_iterator_that_blocks_keeps_neither_the_call_nor_the_program(
-    dial: Callable[..., Dialing], simulator: Simulator
+    dial: Callable[..., Dialing], simulator: Simulator, log: pytest.LogCaptureFixture
 ) -> None:
     begun, release = threading.Event(), threading.Event()
 
@@ -127,7 +138,7 @@ def test_an_iterator_that_blocks_keeps_neither_the_call_nor_the_program(
 
     with dial(audio_in=microphone()) as connection:
         assert begun.wait(20)
-    until_hung_up(simulator, connection.call.id)
+    until_hung_up(simulator, connection.call.id, log)
     release.set()
 
 
@@ -161,7 +172,7 @@ def test_tools_and_questions_work_as_on_other_connections(
 
 
 def test_an_interrupt_within_the_block_or_on_the_way_into_it_hangs_up(
-    dial: Callable[..., Dialing], simulator: Simulator
+    dial: Callable[..., Dialing], simulator: Simulator, log: pytest.LogCaptureFixture
 ) -> None:
     before = {call.id for call in simulator.calls}
 
@@ -172,7 +183,7 @@ def test_an_interrupt_within_the_block_or_on_the_way_into_it_hangs_up(
     with pytest.raises(KeyboardInterrupt), dial(on_progress=interrupt):
         threading.Event().wait(20)
     [call] = [call for call in simulator.calls if call.id not in before]
-    until_hung_up(simulator, call.id)
+    until_hung_up(simulator, call.id, log)
 
 
 async def speech_async() -> Any:

@@ -58,7 +58,8 @@ def test_a_call_is_given_up_at_any_moment(step: str | None) -> None:
     with Simulator(pacing="none") as simulator:
         asyncio.run(main(simulator))
         simulator.wait_for(lambda: all(call.ended for call in simulator.calls))
-        assert {call.ended for call in simulator.calls} <= {"hangup"}
+        # The peer closes while the request is on its way, and may be first.
+        assert {call.ended for call in simulator.calls} <= {"hangup", "peer"}
 
 
 def test_a_call_that_is_made_while_it_is_given_up_is_hung_up() -> None:
