@@ -420,7 +420,7 @@ class Section:
     @property
     def attributes(self) -> tuple[Attribute, ...]:
         """Every a= line, known or not."""
-        return tuple(Attribute.parse(number, line[2:]) for number, line in self.rows if line[0] == "a")
+        return tuple([Attribute.parse(number, line[2:]) for number, line in self.rows if line[0] == "a"])
 
     def has(self, name: str) -> bool:
         """Whether there is an attribute of this name here."""
