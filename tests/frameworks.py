@@ -44,7 +44,7 @@ def environment(name: str) -> str:
 
 
 def talk(name: str) -> list[str]:
-    """Let a framework talk to a simulator; returns what is wrong."""
+    """Run a framework's agent against a simulator, and return what is wrong."""
     words = iter(WORDS)
     with Simulator(espeak=False) as simulator:
         simulator.on_response(LONG, match="before")
