@@ -15,7 +15,7 @@ import inspect
 import re
 import types
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Annotated, Any, Literal, NotRequired, Required, Union, get_args, get_origin
 
@@ -46,11 +46,14 @@ def checked_definition(definition: dict[str, Any]) -> dict[str, Any]:
         The definition.
 
     Raises:
-        ValueError: The API would refuse it, it has no name, or its parameters are no schema of an object.
+        ValueError: The API would refuse it, it has no name, or its parameters are no schema of an object, or
+            one of more than 100,000 values.
     """
     name = definition.get("name")
     if not isinstance(name, str) or not name:
         raise ValueError(f"tool: expected a definition with a name, got the name {shown(name)}")
+    if not _ends_within(_MOST_VALUES, definition.get("parameters")):
+        raise ValueError(f"tool {name}: parameters: expected {_MOST_VALUES:,} values at most, written out")
     try:
         faults = check(place("RealtimeFunctionTool"), definition) or check(_PARAMETERS, definition)
     except RecursionError as error:
@@ -62,6 +65,22 @@ def checked_definition(definition: dict[str, Any]) -> dict[str, Any]:
     except RecursionError as error:
         raise ValueError(f"tool {name}: parameters: a reference leads back to itself") from error
     return definition
+
+
+_MOST_VALUES = 100_000
+
+
+def _ends_within(most: int, value: Any) -> bool:
+    """Return whether a value has so many values at most; parts that it shares count each time."""
+    left = [value]
+    while left and most:
+        most -= 1
+        inner = left.pop()
+        if isinstance(inner, Mapping):
+            left.extend(inner.values())
+        elif isinstance(inner, list | tuple):
+            left.extend(inner)
+    return not left
 
 
 _TYPE_NAMES = {str: "string", float: "number", int: "integer", bool: "boolean", type(None): "null"}

@@ -156,9 +156,23 @@ def nested(depth: int) -> Any:
     return value
 
 
+def doubled(depth: int) -> Any:
+    """A schema that is small here, and huge when it is written out."""
+    schema: Any = {"type": "string"}
+    for _ in range(depth):
+        schema = {"anyOf": [schema, schema]}
+    return {"type": "object", "properties": {"x": schema}}
+
+
 @pytest.mark.parametrize(
     ("definition", "handler", "error", "message"),
     [
+        (
+            {**DEFINITION, "parameters": doubled(40)},
+            by_keyword,
+            ValueError,
+            "tool weather: parameters: expected 100,000 values at most, written out",
+        ),
         ({}, by_keyword, ValueError, "tool: expected a definition with a name, got the name null"),
         ({"name": ""}, by_keyword, ValueError, "got the name ''"),
         ({"name": 5}, by_keyword, ValueError, "got the name 5"),
