@@ -2,13 +2,18 @@
 
 No test depends on how fast the machine is, those that draw their input included. `make test` draws few
 examples and the same ones each time; `make test-all` draws many (`--hypothesis-profile=thorough`).
+
+The tests are collected by every worker, and then share two cores. Hence what is said below of garbage, of
+bytecode and of certificates.
 """
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -20,12 +25,38 @@ settings.register_profile(
     "quick", settings.get_profile("thorough"), max_examples=10, derandomize=True, database=None
 )
 settings.load_profile("quick")
+gc.disable()  # until all is imported: nearly all of what that makes stays
+
+_TESTS = Path(__file__).parent
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """Two to a core: half of the time of calls, which are as long as they are, goes by waiting."""
     return 2 * (os.cpu_count() or 1)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let each worker begin to collect elsewhere: in a fresh clone, it makes bytecode for the others."""
+    worker = getattr(config, "workerinput", None)
+    if worker is not None and config.args == config.getini("testpaths"):
+        files = sorted(map(str, _TESTS.rglob("test_*.py")))
+        first = len(files) * int(worker["workerid"].removeprefix("gw")) // worker["workercount"]
+        config.args = [*files[first:], *files[:first]]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests into the order that all workers have in common."""
+    items.sort(key=lambda item: item.path)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Have what was collected never looked at again by the collector of garbage, which tests call as well."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -36,9 +67,13 @@ def _interrupts_work() -> None:
 
 
 @pytest.fixture(autouse=True)
-def _no_api_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def _environment(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("OPENAI_")]:
         monkeypatch.delenv(name)
+    if request.node.get_closest_marker("slow") is None:  # what is slow may fetch packages
+        # No certificate authorities: every client of httpx would read all of them, for 20 ms.
+        monkeypatch.setenv("SSL_CERT_FILE", "")
+        monkeypatch.setenv("SSL_CERT_DIR", str(_TESTS))
 
 
 @pytest.fixture(params=["sync", "async"])
