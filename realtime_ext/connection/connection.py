@@ -678,13 +678,13 @@ class AsyncConnection(HandlesEvents):
                 await self._stop(caller)
 
     async def _stop(self, caller: asyncio.Task[Any] | None) -> None:
-        reader = self._traffic.reader
-        if reader is not caller:
+        mending, tools = self._traffic.mending, None if self._tools is None else self._tools.task
+        if mending is None or mending is not caller:
             self._traffic.stop()
-        running = {reader, *([self._tools.task] if self._tools is not None else [])}
-        if self._tools is not None and self._tools.task is not caller:
-            self._tools.task.cancel()
-        if running := {task for task in running if task is not caller and not task.done()}:
+        if tools is not None and tools is not caller:
+            tools.cancel()
+        running = {task for task in (mending, tools) if task not in (None, caller) and not task.done()}
+        if running:
             await asyncio.wait(running, timeout=_STOPPING)  # a tool may not let itself be cancelled
 
     async def _send_own(self, event: Mapping[str, Any]) -> str:

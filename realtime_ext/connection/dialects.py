@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from .. import _json
 from ..http.settings import Dialect
-from .link import Link, LinkClosed
+from .link import Link, OnEnd, OnMessage
+from .state import Message
 
 __all__ = ["DialectLink", "translated"]
 
@@ -62,38 +62,38 @@ class DialectLink:
         self._link = link
         self._send, self._receive = _DIALECTS[dialect]
         self._numbers = itertools.count(1)
-        self._waiting: deque[str | bytes] = deque()
 
     async def send(self, text: str) -> None:
         """Send a message in the server's dialect."""
         await self._link.send(_json.encode(self._send(_json.decode(text)), plain=True))
 
-    async def recv(self) -> str | bytes:
-        """Wait for a message; what is no JSON object, or no event of the dialect, is left as it came."""
-        while not self._waiting:
-            data = await self._link.recv()
-            try:
-                event = _json.decode(data)
-            except ValueError:
-                return data
-            if not isinstance(event, dict) or not isinstance(event.get("type"), str):
-                return data
-            kind = event["type"]
-            try:
-                texts = [self._text(one) for one in self._receive(event)]
-            except Exception as fault:  # its shape is not the dialect's; the connection goes on all the same
-                logger.warning("%s has an unexpected shape (%s)", kind, type(fault).__name__)
-                return data
-            self._waiting.extend(texts)
-        return self._waiting.popleft()
+    def receive(self, on_message: OnMessage, on_end: OnEnd) -> None:
+        """Call a function with each message, translated, and another with the link's end."""
+
+        def translate(data: Message) -> None:
+            for message in self._translated(data):
+                on_message(message)
+
+        self._link.receive(translate, on_end)
+
+    def _translated(self, data: Message) -> list[Message]:
+        """Return a message as today's; what is no JSON object, or no event of the dialect, as it came."""
+        try:
+            event = _json.decode(data)
+        except ValueError:
+            return [data]
+        if not isinstance(event, dict) or not isinstance(event.get("type"), str):
+            return [data]
+        kind = event["type"]
+        try:
+            return [self._text(one) for one in self._receive(event)]
+        except Exception as fault:  # its shape is not the dialect's; the connection goes on all the same
+            logger.warning("%s has an unexpected shape (%s)", kind, type(fault).__name__)
+            return [data]
 
     def _text(self, event: JSON) -> str:
         event.setdefault("event_id", f"event_of_link_{next(self._numbers)}")
         return _json.encode(event, plain=True)
-
-    def ended(self, error: Exception) -> LinkClosed | None:
-        """Return the end of the link that an exception of `recv` stands for."""
-        return self._link.ended(error)
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """Close it."""

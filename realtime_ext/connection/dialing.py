@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -19,7 +19,7 @@ from ..http.settings import RequestOptions
 from .call_media import check_host_addresses, check_media, report
 from .connection import AsyncConnection
 from .dialects import translated
-from .link import LinkClosed
+from .link import LinkClosed, OnEnd, OnMessage
 from .opening import OpenedByWith, hang_up
 from .state import MAX_QUEUE_BYTES, Budget, ConnectionState, Role, call_id_in
 from .traffic import Observer, Traffic, see_through
@@ -121,13 +121,15 @@ class _PeerLink:
         except ConnectionClosedError as error:
             raise LinkClosed(error.code, error.reason, error) from error
 
-    def recv(self) -> Awaitable[str | bytes]:
-        return self._peer.recv()
+    def receive(self, on_message: OnMessage, on_end: OnEnd) -> None:
+        self._receiving = asyncio.get_running_loop().create_task(self._receive(on_message, on_end))
 
-    def ended(self, error: Exception) -> LinkClosed | None:
-        if not isinstance(error, ConnectionClosedError):
-            return None
-        return LinkClosed(error.code, error.reason, error.__cause__)
+    async def _receive(self, on_message: OnMessage, on_end: OnEnd) -> None:
+        try:
+            while True:
+                on_message(await self._peer.recv())
+        except ConnectionClosedError as error:
+            on_end(LinkClosed(error.code, error.reason, error.__cause__))
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
         await self._peer.close()

@@ -18,7 +18,7 @@ from ..http.sending import AsyncHttp, asend
 from ..http.settings import RequestOptions
 from .connection import AsyncConnection
 from .dialects import translated
-from .link import Link, LinkOptions, open_link, seconds_of
+from .link import Link, LinkOptions, seconds_of
 from .state import (
     MAX_QUEUE_BYTES,
     Budget,
@@ -272,6 +272,8 @@ class AsyncAnswering(AsyncConnecting):
 
 
 async def _open_link(http: AsyncHttp, request: ConnectRequest, *, is_first: bool) -> Link:
+    from .websocket import open_link
+
     link = await open_link(
         request.plan,
         http,

@@ -1,4 +1,4 @@
-"""What one connection sends and receives: events out, a task that reads, and a lost link mended.
+"""What one connection sends and receives: events out, messages in as they come, and a lost link mended.
 
 What a message means, and what follows from a lost link, is decided in `state`.
 """
@@ -23,8 +23,10 @@ from ..events import parse_event
 from .link import Link, LinkClosed
 from .state import (
     Acknowledgement,
+    Attempt,
     ConnectionState,
     Ending,
+    Message,
     Outgoing,
     Reconnecting,
     TurnStream,
@@ -81,7 +83,7 @@ class Deadline:
 
 
 _open: weakref.WeakSet[Traffic] = weakref.WeakSet()
-_closing: set[asyncio.Task[None]] = set()  # links of connections that were dropped
+_closing: set[asyncio.Task[None]] = set()  # links that nobody waits for
 
 
 def _leave_to_parent() -> None:
@@ -108,7 +110,7 @@ class Traffic:
         state, confirm_timeout: The same.
         link: The link that is used now.
         loop: The event loop that all this belongs to.
-        reader: The task that reads.
+        mending: The task that makes a lost link anew; None as long as none was lost.
         is_forked: Whether this is a copy, in a process that was forked from the connection's own.
     """
 
@@ -116,14 +118,18 @@ class Traffic:
         "__weakref__",
         "_asking",
         "_clock",
+        "_has_link",
+        "_lost",
         "_observer",
         "_reopen",
+        "_since",
         "_timer",
+        "_trial",
         "confirm_timeout",
         "is_forked",
         "link",
         "loop",
-        "reader",
+        "mending",
         "state",
     )
 
@@ -138,7 +144,6 @@ class Traffic:
         confirm_timeout: float | None = None,
     ) -> None:
         self.state: ConnectionState = state
-        self.link: Link = link
         self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
         self.confirm_timeout: float | None = confirm_timeout
         self._clock = clock
@@ -146,17 +151,25 @@ class Traffic:
         self._observer = observer
         self._timer: asyncio.TimerHandle | None = None
         self._asking: asyncio.Task[None] | None = None
-        self.reader: asyncio.Task[None] = self.loop.create_task(self._run(), name="realtime_ext reader")
+        self._lost: Reconnecting | None = None  # the latest loss of the link
+        self._trial: asyncio.Future[LinkClosed] | None = None  # the end of a new link that is not used yet
+        self._since = clock.now()  # when the link came into use
+        self._has_link = True
+        self.mending: asyncio.Task[None] | None = None
         self.is_forked: bool = False
         _open.add(self)
+        self._receive(link)
+        self._set_timer()
 
     def stop(self) -> None:
-        """Cancel the reader; it must not be called by the reader itself."""
+        """Cancel what goes on beside the link; it must not be called by `mending` itself."""
+        self._has_link = False
         if self._timer is not None:
             self._timer.cancel()
         if self._asking is not None:
             self._asking.cancel()
-        self.reader.cancel()
+        if self.mending is not None:
+            self.mending.cancel()
 
     def drop(
         self, source: object, tasks: tuple[asyncio.Task[Any], ...], then: Callable[[], object] | None
@@ -171,7 +184,7 @@ class Traffic:
         Raises:
             ResourceWarning: Where warnings are errors.
         """
-        if self.is_forked or (self.state.ending is not None and self.reader.done() and then is None):
+        if self.is_forked or (self.state.ending is not None and not self._has_link and then is None):
             return
         try:
             if self.state.ending is None and not sys.is_finalizing():
@@ -186,11 +199,17 @@ class Traffic:
         self.stop()
         for task in tasks:
             task.cancel()
-        closing = self.loop.create_task(self.link.close(), name="realtime_ext dropped")
-        _closing.add(closing)
-        closing.add_done_callback(_closing.discard)
+        closing = self._close_link()
         if then is not None:
             closing.add_done_callback(lambda _: then())
+
+    def _close_link(self) -> asyncio.Task[None]:
+        ending = self.state.ending
+        assert ending is not None
+        closing = self.loop.create_task(self.link.close(ending.own_code, ending.reason[:100]))
+        _closing.add(closing)
+        closing.add_done_callback(_closing.discard)
+        return closing
 
     def leave_to_parent(self) -> None:
         """Keep hands off the connection, in a process that was just forked; the parent goes on with it."""
@@ -349,102 +368,116 @@ class Traffic:
         except Exception as fault:
             logger.warning("the observer raised %s", type(fault).__name__)
 
-    # Reading
+    # Receiving
 
-    async def _run(self) -> None:
+    def _receive(self, link: Link) -> None:
+        self.link = link  # from now on, closing closes this one
+        link.receive(self._message, partial(self._ended, link))
+
+    def _message(self, data: Message) -> None:
+        state = self.state
+        if state.ending is not None:
+            return
         try:
-            self._set_timer()
-            link: Link | None = self.link
-            lost: Reconnecting | None = None
-            while link is not None:
-                since, before = self._clock.now(), lost
-                closed = await self._read(link)
-                lost = self.state.lost(closed.code, closed.reason, self._clock.random, closed.cause)
-                if lost is not None and before is not None and self._clock.now() - since < STEADY:
-                    lost.made = before.made  # a server that accepts and drops at once is not asked for ever
-                link = None if lost is None else await self._mend(lost)
+            content, event, size = read_message(data, state.size_of)
+            if self._observer is not None:
+                self._observe("in", event)
+            if state.apply(content, event, size):
+                self._set_timer()
         except Exception as fault:
-            logger.exception("the reader failed")
-            self.state.finish(Ending(code=None, reason=f"the reader failed: {fault}", cause=fault))
+            self._fail(fault)
+        if self.state.ending is not None:
+            self._close_link()
 
-    async def _read(self, link: Link) -> LinkClosed:
-        state, observes = self.state, self._observer is not None
-        recv, apply, size_of = link.recv, state.apply, state.size_of
+    def _ended(self, link: Link, closed: LinkClosed) -> None:
+        if link is not self.link:
+            return
+        if self._trial is not None:
+            self._trial.set_result(closed)
+            return
+        lost = self.state.lost(closed.code, closed.reason, self._clock.random, closed.cause)
+        before, self._lost = self._lost, lost
+        if lost is None:
+            self._has_link = False
+            return
+        if before is not None and self._clock.now() - self._since < STEADY:
+            lost.made = before.made  # a server that accepts and drops at once is not asked for ever
+        self.mending = self.loop.create_task(self._mend(lost), name="realtime_ext reconnect")
+
+    def _fail(self, fault: Exception) -> None:
+        logger.error("receiving failed", exc_info=fault)
+        self.state.finish(Ending(code=None, reason=f"receiving failed: {fault}", cause=fault))
+
+    # Mending
+
+    async def _mend(self, lost: Reconnecting) -> None:
         try:
-            while True:
-                content, event, size = read_message(await recv(), size_of)
-                if observes:
-                    self._observe("in", event)
-                is_described = apply(content, event, size)
-                del content, event  # not to be kept while nothing comes
-                if state.ending is not None:
-                    await link.close(state.ending.own_code, state.ending.reason[:100])
-                    return LinkClosed(state.ending.code, state.ending.reason)
-                if is_described:
-                    self._set_timer()
-        except Exception as error:
-            if (end := link.ended(error)) is None:
-                raise
-            return end
+            while self._reopen is not None and (attempt := lost.next()) is not None:
+                await self._clock.asleep(attempt.delay)
+                if await self._is_mended(self._reopen, attempt, lost):
+                    return
+                if self.state.ending is not None:
+                    break
+            self.state.finish(lost.given_up())
+        except Exception as fault:
+            self._fail(fault)
+        self._has_link = False
 
-    async def _mend(self, lost: Reconnecting) -> Link | None:
-        while self._reopen is not None and (attempt := lost.next()) is not None:
-            await self._clock.asleep(attempt.delay)
-            link: Link | None = None
-            try:
-                link = await self._reopen()
-                await self._resume(link)
-                if self.state.ending is None:
-                    self.state.link_ready(attempt.number)
-                    self._set_timer()
-                    return link
-            except LinkClosed as closed:
-                lost.lost(closed.reason, closed.cause)
-            except RealtimeError as error:
-                lost.failed(error, is_linked=link is not None)
-                if link is None and isinstance(error, NotFoundError) and self.state.role.is_sideband:
-                    ending = Ending(code=lost.ending.code, reason="the call has ended", is_normal=True)
-                    self.state.finish(ending)
-            ending_of_all = self.state.ending
-            self.state.not_restored(lost.ending.error)
-            if link is not None:
-                await link.close(1000 if ending_of_all is None else ending_of_all.own_code)
-            if ending_of_all is not None:
-                return None
-        self.state.finish(lost.given_up())
-        return None
+    async def _is_mended(
+        self, reopen: Callable[[], Awaitable[Link]], attempt: Attempt, lost: Reconnecting
+    ) -> bool:
+        """Make an attempt, and return whether there is a link in use; what went wrong is added to `lost`."""
+        link: Link | None = None
+        self._trial = trial = self.loop.create_future()
+        try:
+            link = await reopen()
+            await self._resume(link, trial)
+            if self.state.ending is None:
+                self._trial, self._since = None, self._clock.now()
+                self.state.link_ready(attempt.number)
+                self._set_timer()
+                return True
+        except LinkClosed as closed:
+            lost.lost(closed.reason, closed.cause)
+        except RealtimeError as error:
+            lost.failed(error, is_linked=link is not None)
+            if link is None and isinstance(error, NotFoundError) and self.state.role.is_sideband:
+                ending = Ending(code=lost.ending.code, reason="the call has ended", is_normal=True)
+                self.state.finish(ending)
+        ending_of_all = self.state.ending
+        self.state.not_restored(lost.ending.error)
+        if link is not None:
+            await link.close(1000 if ending_of_all is None else ending_of_all.own_code)
+        return False
 
-    async def _resume(self, link: Link) -> None:
+    async def _resume(self, link: Link, trial: asyncio.Future[LinkClosed]) -> None:
         """Send on a new link what `state` restores; return as soon as the connection has ended."""
         if self.state.ending is not None:
             return
-        self.link = link  # from now on, closing closes this one
+        self._receive(link)
         for out in self.state.restored():
             acknowledged = self.state.sending(out)
             if self._observer is not None:
                 self._observe("out", dict(out.content))
             await link.send(out.text)
             if acknowledged is not None:
-                await self._confirm(link, acknowledged)
+                await self._confirm(acknowledged, trial)
+        if trial.done():
+            raise trial.result()
 
-    async def _confirm(self, link: Link, acknowledged: Waiter[None]) -> None:
-        """Read until something is acknowledged, which nothing else could do meanwhile."""
-        limit = asyncio.timeout(self.confirm_timeout)
-        try:
-            async with limit:
-                while not acknowledged.done and self.state.ending is None:
-                    content, event, size = read_message(await link.recv(), self.state.size_of)
-                    if self._observer is not None:
-                        self._observe("in", event)
-                    self.state.apply(content, event, size)
-        except Exception as error:
-            if limit.expired():
-                raise unconfirmed(self.confirm_timeout) from error
-            if (end := link.ended(error)) is None:
-                raise
-            raise end from error
+    async def _confirm(self, acknowledged: Waiter[None], trial: asyncio.Future[LinkClosed]) -> None:
+        """Wait until something is acknowledged; nothing else may go out before."""
+        settled = self.loop.create_future()
+        acknowledged.when_done(lambda: None if settled.done() else settled.set_result(None))
+        await asyncio.wait(
+            {settled, trial}, timeout=self.confirm_timeout, return_when=asyncio.FIRST_COMPLETED
+        )
         if acknowledged.done:
             acknowledged.result()
+        elif trial.done():
+            raise trial.result()
+        else:
+            raise unconfirmed(self.confirm_timeout)
 
     def _set_timer(self) -> None:
         """Call `tick` when the session is about to end."""

@@ -28,6 +28,7 @@ __all__ = [
     "Handlers",
     "Kind",
     "Mailbox",
+    "Message",
     "Several",
     "Where",
     "hint",
@@ -42,7 +43,8 @@ Several: TypeAlias = UnionType | tuple["Kind", ...]  # a union, or a tuple as is
 Kind: TypeAlias = str | type | Several  # an event type, an event class, or several of those
 Where: TypeAlias = Callable[[Any], object]
 Handler: TypeAlias = Callable[[Any], Any]
-SizeOf: TypeAlias = Callable[[str | bytes, Any], int]  # of a message and its JSON
+Message: TypeAlias = str | bytes | bytearray
+SizeOf: TypeAlias = Callable[[Message, Any], int]  # of a message and its JSON
 
 LATEST = 1000  # events that are kept for a program that only asks
 LOCAL_SIZE = 64  # bytes that an event of this package's own counts for
@@ -53,12 +55,12 @@ VALUE_SIZE = 32  # each further value
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 
 
-def length_of(data: str | bytes, content: object = None) -> int:
+def length_of(data: Message, content: object = None) -> int:
     """Return a message's length."""
     return len(data)
 
 
-def read_message(data: str | bytes, size_of: SizeOf = length_of) -> tuple[JSON, Any, int]:
+def read_message(data: Message, size_of: SizeOf = length_of) -> tuple[JSON, Any, int]:
     """Read one message of the link; nothing that comes in raises.
 
     Args:
@@ -71,13 +73,14 @@ def read_message(data: str | bytes, size_of: SizeOf = length_of) -> tuple[JSON, 
     try:
         content = _json.decode(data)
     except ValueError as fault:
-        return {}, UnknownEvent("", {"raw": data}, str(fault)), size_of(data, None)
+        raw = bytes(data) if isinstance(data, bytearray) else data
+        return {}, UnknownEvent("", {"raw": raw}, str(fault)), size_of(data, None)
     if not isinstance(content, dict):
         return {}, UnknownEvent("", {"raw": content}, "not a JSON object"), size_of(data, content)
     return content, event_of(content), size_of(data, content)
 
 
-def cost_of(data: str | bytes, content: object) -> int:
+def cost_of(data: Message, content: object) -> int:
     """Return about how many bytes of memory a message costs while it waits, read as an event.
 
     Small and nested ones cost many times their length: every value is an object.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from realtime_ext import BadRequestError, RealtimeClient, RealtimeError, SessionBuilder, audio
 from realtime_ext.connection.dialects import DialectLink
+from realtime_ext.connection.link import OnEnd, OnMessage
 from realtime_ext.events import parse_event
 from tests.simulator.receiver import receiving
 from tests.support.paths import QUESTION
@@ -239,9 +241,9 @@ def test_what_servers_leave_out_is_filled_in() -> None:
         async def send(self, text: str) -> None:
             self.sent.append(json.loads(text))
 
-        async def recv(self) -> str:
-            message = self.messages.pop(0)
-            return message if isinstance(message, str) else json.dumps(message)
+        def receive(self, on_message: OnMessage, on_end: OnEnd) -> None:
+            for message in self.messages:
+                on_message(message if isinstance(message, str) else json.dumps(message))
 
     async def exchange() -> None:
         server: Any = Bare(
@@ -253,23 +255,25 @@ def test_what_servers_leave_out_is_filled_in() -> None:
             "[1]",
         )
         link = DialectLink(server, "beta")
-        delta = json.loads(await link.recv())
+        came: deque[Any] = deque()
+        link.receive(came.append, came.append)
+        delta = json.loads(came.popleft())
         assert delta["event_id"]
         assert (delta["type"], delta["output_index"], delta["content_index"]) == (
             "response.output_audio.delta",
             0,
             0,
         )
-        session = json.loads(await link.recv())["session"]
+        session = json.loads(came.popleft())["session"]
         assert session["audio"]["output"] == {
             "format": {"type": "audio/pcm", "rate": 24000},
             "voice": "Cherry",
         }
-        done, item_done = json.loads(await link.recv()), json.loads(await link.recv())
+        done, item_done = json.loads(came.popleft()), json.loads(came.popleft())
         assert (done["type"], item_done["type"]) == ("conversation.item.done", "response.output_item.done")
         assert item_done["event_id"] == "e" != done["event_id"]
-        assert json.loads(await link.recv())["part"] == {"type": "output_audio"}
-        assert [await link.recv(), await link.recv()] == ["no JSON", "[1]"]
+        assert json.loads(came.popleft())["part"] == {"type": "output_audio"}
+        assert list(came) == ["no JSON", "[1]"]
         said = {
             "type": "message",
             "role": "assistant",
@@ -297,10 +301,12 @@ def test_what_servers_leave_out_is_filled_in() -> None:
 )
 def test_an_event_of_another_shape_comes_as_it_is(event: dict[str, Any], dialect: Any) -> None:
     class One:
-        async def recv(self) -> str:
-            return json.dumps(event)
+        def receive(self, on_message: OnMessage, on_end: OnEnd) -> None:
+            on_message(json.dumps(event))
 
-    received = json.loads(asyncio.run(DialectLink(One(), dialect).recv()))  # type: ignore[arg-type]
+    came: list[Any] = []
+    DialectLink(One(), dialect).receive(came.append, came.append)  # type: ignore[arg-type]
+    received = json.loads(came[0])
     assert received["type"] == event["type"]
     parse_event(received)
 

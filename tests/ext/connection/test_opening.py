@@ -26,7 +26,7 @@ from realtime_ext import (
     TranscriptionSessionBuilder,
     TranslationSessionBuilder,
 )
-from realtime_ext.connection import link, opening
+from realtime_ext.connection import opening, websocket
 from tests.ext.connection.driver import connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer, session
 from tests.support.runner import Flavour
@@ -398,7 +398,7 @@ def test_the_proxy_is_looked_up_for_a_message_only_where_opening_fails(
 ) -> None:
     """Looking goes through the whole environment, which takes longer than the handshake."""
     looked: list[object] = []
-    monkeypatch.setattr(link, "_proxy_of", lambda *args: looked.append(args))
+    monkeypatch.setattr(websocket, "_proxy_of", lambda *args: looked.append(args))
     with ScriptedServer(Model()) as server:
         with connect(flavour, server):
             assert not looked

@@ -14,11 +14,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from websockets.client import ClientProtocol
+from websockets.protocol import State
+from websockets.uri import parse_uri
 
 from realtime_ext import APITimeoutError, AsyncRealtimeClient, ConnectionClosedError, RealtimeClient
 from realtime_ext.connection import Reconnect
-from realtime_ext.connection.link import LinkClosed, WebSocketLink
+from realtime_ext.connection.link import LinkClosed
 from realtime_ext.connection.state import ConnectionState, Role
+from realtime_ext.connection.websocket import WebSocketLink
 from tests.ext.connection.driver import connect
 from tests.ext.connection.scripted import Peer, ScriptedServer
 from tests.support.runner import Flavour
@@ -171,25 +175,27 @@ def test_any_failure_of_a_link_that_is_lost_meanwhile_is_its_end() -> None:
     class Transport:
         is_lost = False
 
-        def get_write_buffer_size(self) -> int:
-            return 0
-
         def is_closing(self) -> bool:
             return self.is_lost
 
     class Socket:
         transport = Transport()
+        protocol = ClientProtocol(parse_uri("ws://127.0.0.1"), state=State.OPEN)
         request = response = SimpleNamespace(headers={})
 
-        async def send(self, text: str) -> None:
+        def __init__(self, *, loses: bool) -> None:
+            self.loses = loses
+
+        def send_data(self) -> None:
+            Transport.is_lost = self.loses
             raise AttributeError("'NoneType' object has no attribute 'call_soon'")
 
     async def main() -> None:
-        link = WebSocketLink(Socket(), {})
+        faulty: Any = Socket(loses=False)
         with pytest.raises(AttributeError):
-            await link.send("{}")
-        Transport.is_lost = True
+            await WebSocketLink(faulty).send("{}")
+        lost: Any = Socket(loses=True)
         with pytest.raises(LinkClosed, match="lost"):
-            await link.send("{}")
+            await WebSocketLink(lost).send("{}")
 
     asyncio.run(main())
