@@ -99,7 +99,9 @@ class _Socket(client.ClientConnection):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        self.inbox.end(self.close_exc)
+        error = self.protocol.close_exc
+        error.__cause__ = error.__cause__ or exc
+        self.inbox.end(error)
 
 
 class _Connect(client.connect):
