@@ -282,7 +282,7 @@ class AsyncConnection(HandlesEvents):
 
         Args:
             kind: An event type, an event class, or a union or a tuple of those.
-            where: A further condition, called by the reader; it must not block.
+            where: A further condition, called as events come; it must not block.
             timeout: Seconds; None for no limit.
 
         Returns:
@@ -617,7 +617,7 @@ class AsyncConnection(HandlesEvents):
         timeout: float | None = 60.0,
         approve: Callable[[RealtimeMCPApprovalRequest], bool | Awaitable[bool]] | None = None,
     ) -> None:
-        """Answer the model's function calls from now on, beside the reader; returns at once.
+        """Answer the model's function calls from now on, in a task of its own; returns at once.
 
         Each call is run once, in order; when all calls of a response have their outputs, one further
         response is asked for, unless all outputs are silent.

@@ -1,4 +1,4 @@
-"""The task that runs tools, beside the reader. What is run, and what follows, is decided in `state`."""
+"""The task that runs tools. What is run, and what follows, is decided in `state`."""
 
 from __future__ import annotations
 

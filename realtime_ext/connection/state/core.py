@@ -609,7 +609,7 @@ class ConnectionState:
         if self.ending is None:
             self._pending.failed(contents)
             ending = Ending.by_peer(code, reason, expiry=self._session.expiry)
-        else:  # the reader was faster
+        else:  # it came meanwhile
             ending = self.ending = attrs.evolve(self.ending, unsent=(*self.ending.unsent, *contents))
         return ending.error(contents)
 

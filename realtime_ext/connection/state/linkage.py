@@ -160,7 +160,7 @@ class Reconnect:
             was one of them.
         first_delay: Seconds before the first attempt, less up to a quarter; doubled for each further one.
         max_delay: Seconds that a delay is at most.
-        on_attempt: Called with each `Attempt` before its delay, in the reader; it must not block.
+        on_attempt: Called with each `Attempt` before its delay; it must not block.
     """
 
     replay: bool = False
