@@ -269,6 +269,27 @@ class Privacy(ast.NodeVisitor):
 FOREIGN = frozenset(
     {
         ("peer.py", "_connection"),  # aiortc's ICE agent, whose addresses can't be set otherwise
+        # The simulator's media without aiortc's tasks and threads.
+        *(
+            ("ice_peer.py", name)
+            for name in (
+                "_connection",
+                "_handle_rtp_data",
+                "_run_rtp",
+                "_rx_srtp",
+                "_send_rtp",
+                "_ssrc",
+                "_RTCRtpReceiver__decoder_queue",
+                "_RTCRtpSender__mid",
+                "_RTCRtpSender__ntp_timestamp",
+                "_RTCRtpSender__octet_count",
+                "_RTCRtpSender__packet_count",
+                "_RTCRtpSender__rtp_exited",
+                "_RTCRtpSender__rtp_header_extensions_map",
+                "_RTCRtpSender__rtp_started",
+                "_RTCRtpSender__rtp_timestamp",
+            )
+        ),
         ("ice.py", "_connection"),
         ("callers.py", "_getframe"),  # of sys, documented
         # A request of httpx's can't be ended from another thread otherwise.

@@ -147,3 +147,34 @@ def test_what_was_said_is_remembered_up_to_a_size(monkeypatch: pytest.MonkeyPatc
     known = [speaker.remembered(text, "alloy", 1.0, packets=False) for text in texts]
     assert known[0] is None and known[-1] is not None
     assert sum(len(speech.pcm) for speech in known if speech is not None) <= 100_000
+
+
+def test_received_packets_are_resampled_as_one_stream_through_silence_and_speech() -> None:
+    pcm = tone(440, 24000, 0.2) + bytes(24000) + tone(600, 24000, 0.2) + bytes(9600)
+    packets = codecs.encode_opus(pcm) + [codecs.SILENCE] * 20 + codecs.encode_opus(pcm)
+    decoder = codecs.PacketDecoder("audio/opus")
+    found = b"".join(map(decoder.push, packets))
+    inner = av.CodecContext.create("libopus", "r")
+    inner.format, inner.layout, inner.sample_rate = "s16", "mono", 48000
+    resampler = av.AudioResampler(format="s16", layout="mono", rate=24000)
+    frames = [frame for packet in packets for frame in inner.decode(av.Packet(packet))]
+    assert found == b"".join(codecs.samples(resampler.resample(frame)) for frame in frames)
+
+
+def test_a_packet_of_nothing_does_not_end_the_stream() -> None:
+    decoder = codecs.PacketDecoder("audio/opus")
+    assert decoder.push(b"") == b""
+    assert len(decoder.push(codecs.SILENCE)) > 0
+
+
+@pytest.mark.parametrize("format", ["audio/pcmu", "audio/pcma"])
+def test_g711_packets_keep_length_pitch_and_loudness(format: str) -> None:
+    source = tone(440, 24000, 1.0)
+    encoder = codecs.G711Encoder(format)
+    packets = [encoder.push(source[at : at + 960]) for at in range(0, len(source), 960)]
+    assert {len(packet) for packet in packets} == {160}
+    decoder = codecs.PacketDecoder(format)
+    heard = b"".join(map(decoder.push, packets))
+    assert seconds(heard) == pytest.approx(1.0, abs=0.01)
+    assert crossings(heard) == pytest.approx(880, abs=25)
+    assert rms(heard) == pytest.approx(rms(source), rel=0.03)

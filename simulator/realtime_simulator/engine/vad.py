@@ -26,6 +26,7 @@ _LAGS = range(10, 68)  # 400 Hz down to 59 Hz
 _SPAN = 92  # what is correlated: two frames less the longest lag
 _VOICED = 0.6
 _WINDOW, _NEEDED = 6, 4
+_SILENT, _SILENT_SUMS = bytes(FRAME * 2), [0] * (FRAME // _STEP)
 
 
 @attrs.frozen
@@ -53,7 +54,7 @@ class VoiceActivity:
         self.speaking: bool = False
         self._odd = b""
         self._position = 0
-        self._before: list[int] = [0] * (FRAME // _STEP)
+        self._before = _SILENT_SUMS
         self._recent: deque[bool] = deque(maxlen=_WINDOW)
         self._last_voice = 0
         self._lag = _LAGS[0]
@@ -82,7 +83,7 @@ class VoiceActivity:
         whole = len(pcm) // size * size
         self._odd = pcm[whole:]
         for start in range(0, whole, size):
-            voiced = self._voiced(array("h", pcm[start : start + size]))
+            voiced = self._voiced(pcm[start : start + size])
             self._position += FRAME
             self._recent.append(voiced)
             if voiced:
@@ -97,7 +98,11 @@ class VoiceActivity:
                 first = len(self._recent) - self._recent.index(True)
                 yield Edge("started", self._position - first * FRAME)
 
-    def _voiced(self, samples: array[int]) -> bool:
+    def _voiced(self, pcm: bytes) -> bool:
+        if pcm == _SILENT:  # most of what a caller sends
+            self._before = _SILENT_SUMS
+            return False
+        samples = array("h", pcm)
         now = list(map(sum, zip(*(samples[offset::_STEP] for offset in range(_STEP)), strict=True)))
         before, self._before = self._before, now
         mean = sum(now) / len(now)

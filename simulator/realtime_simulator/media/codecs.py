@@ -11,11 +11,14 @@ from av.audio.frame import AudioFrame
 
 from realtime_simulator.media.speech import G711_RATE, PACKET_SAMPLES, PCMU, RATE
 
-_G711_CODECS = {"audio/pcmu": "pcm_mulaw", "audio/pcma": "pcm_alaw"}
+_CODECS = {
+    "audio/opus": ("libopus", 48_000),
+    "audio/pcmu": ("pcm_mulaw", G711_RATE),
+    "audio/pcma": ("pcm_alaw", G711_RATE),
+}
+_G711_PACKET_BYTES = G711_RATE // 50 * 2
 SILENCE = b"\xf8\xff\xfe"
 """20 ms of silence: CELT, full band, mono, one frame."""
-CLOCK = 48_000
-"""The RTP clock of Opus, whatever rate is inside."""
 
 
 class Resampler:
@@ -48,11 +51,59 @@ class Resampler:
         return samples(self._inner.resample(None))
 
 
+class G711Encoder:
+    """An encoder for one stream of packets of 20 ms; it lags behind by one of them.
+
+    Args:
+        format: `audio/pcmu` or `audio/pcma`.
+    """
+
+    def __init__(self, format: str) -> None:
+        self._format = format
+        self._resampler = Resampler(RATE, G711_RATE)
+        self._narrow = bytes(_G711_PACKET_BYTES)
+
+    def push(self, pcm: bytes) -> bytes:
+        """Return a packet for 20 ms of PCM16 mono at 24 kHz."""
+        narrow = self._narrow + self._resampler.push(pcm)
+        self._narrow = narrow[_G711_PACKET_BYTES:]
+        return encode_g711(narrow[:_G711_PACKET_BYTES], self._format)
+
+
+class PacketDecoder:
+    """A decoder for one stream of packets.
+
+    Args:
+        format: `audio/opus`, `audio/pcmu` or `audio/pcma`.
+    """
+
+    def __init__(self, format: str) -> None:
+        self.format = format
+        self._codec = _codec(*_CODECS[format], "r")
+        self._resampler = av.AudioResampler(format="s16", layout="mono", rate=RATE)
+        self._silent = False
+
+    def push(self, payload: bytes) -> bytes:
+        """Return a packet's sound, PCM16 mono at 24 kHz, as far as the resampler is certain of it.
+
+        Raises:
+            av.FFmpegError: It is no packet of this format.
+        """
+        if not payload:
+            return b""  # FFmpeg would understand that the stream has ended
+        return b"".join([self._resampled(frame) for frame in self._codec.decode(av.Packet(payload))])
+
+    def _resampled(self, frame: AudioFrame) -> bytes:
+        pcm = samples([frame])
+        before, self._silent = self._silent, pcm.count(0) == len(pcm)
+        if before and self._silent:  # what comes out is certain, and most of a call is silence
+            return bytes(frame.samples * RATE // frame.sample_rate * 2)
+        return samples(self._resampler.resample(frame))
+
+
 def samples(frames: list[AudioFrame]) -> bytes:
-    """Return the samples of packed 16 bit frames, without the padding of their buffers."""
-    return b"".join(
-        bytes(frame.planes[0])[: frame.samples * 2 * len(frame.layout.channels)] for frame in frames
-    )
+    """Return the samples of packed 16 bit mono frames, without the padding of their buffers."""
+    return b"".join([bytes(frame.planes[0])[: frame.samples * 2] for frame in frames])
 
 
 def encode_g711(pcm: bytes, format: str) -> bytes:
@@ -64,7 +115,7 @@ def encode_g711(pcm: bytes, format: str) -> bytes:
     """
     if not pcm:
         return b""
-    codec = _g711(format, "w")
+    codec = _codec(*_CODECS[format], "w")
     codec.time_base = fractions.Fraction(1, G711_RATE)
     frame = AudioFrame(format="s16", layout="mono", samples=len(pcm) // 2)
     frame.sample_rate = G711_RATE
@@ -80,7 +131,7 @@ def decode_g711(data: bytes, format: str) -> bytes:
         data: One byte a sample.
         format: `audio/pcmu` or `audio/pcma`.
     """
-    return samples(_g711(format, "r").decode(av.Packet(data))) if data else b""
+    return samples(_codec(*_CODECS[format], "r").decode(av.Packet(data))) if data else b""
 
 
 def through_telephone(pcm: bytes) -> bytes:
@@ -94,12 +145,12 @@ def _resampled(pcm: bytes, source: int, target: int) -> bytes:
     return resampler.push(pcm) + resampler.flush()
 
 
-def _g711(format: str, mode: str) -> AudioCodecContext:
-    codec = CodecContext.create(_G711_CODECS[format], mode)  # type: ignore[call-overload]
+def _codec(name: str, rate: int, mode: str) -> AudioCodecContext:
+    codec = CodecContext.create(name, mode)  # type: ignore[call-overload]
     assert isinstance(codec, AudioCodecContext)
     codec.format = "s16"
     codec.layout = "mono"
-    codec.sample_rate = G711_RATE
+    codec.sample_rate = rate
     return codec
 
 
@@ -113,11 +164,7 @@ def encode_opus(pcm: bytes, bit_rate: int = 32_000) -> list[bytes]:
     Returns:
         One packet for every 20 ms, in order.
     """
-    codec = CodecContext.create("libopus", "w")
-    assert isinstance(codec, AudioCodecContext)
-    codec.sample_rate = RATE
-    codec.layout = "mono"
-    codec.format = "s16"
+    codec = _codec("libopus", RATE, "w")
     codec.bit_rate = bit_rate
     codec.time_base = fractions.Fraction(1, RATE)
     codec.options = {"application": "voip", "frame_duration": "20"}

@@ -79,11 +79,6 @@ def _check_lines(lines: list[str]) -> None:
         raise _invalid("an offer's 'a=setup' is actpass or active")
 
 
-def speaks_opus(text: str) -> bool:
-    """Whether an offer that `check` has passed has Opus; otherwise it has G.711 only."""
-    return any(map(_OPUS.fullmatch, _lines(text)))
-
-
 def for_peer(text: str, *, loopback_only: bool = True) -> str:
     """Return an offer as the peer connection should read it.
 

@@ -1,165 +1,97 @@
 """One peer connection: it answers an offer, carries audio in both directions and the data channel of events.
 
-The model's audio goes out as ready Opus packets, one every 20 ms, silence between utterances. For the rare
-peer without Opus it goes out as sound, which aiortc encodes as G.711.
+The model's audio goes out as ready Opus packets, one every 20 ms, silence between utterances; for the rare
+peer without Opus it is encoded as G.711 on its way.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import fractions
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+import math
+from collections.abc import Callable, Sequence
 
 import attrs
-import av
-from aiortc import RTCConfiguration, RTCDataChannel, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
-from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
-from av import AudioResampler
-from av.audio.frame import AudioFrame
+from aiortc import RTCDataChannel, RTCRtpSender, RTCSessionDescription
 
 from realtime_simulator.live import PlayQueue
-from realtime_simulator.media.codecs import CLOCK, SILENCE, samples
-from realtime_simulator.media.speech import PACKET_SAMPLES, RATE
+from realtime_simulator.media.codecs import SILENCE, G711Encoder
+from realtime_simulator.media.speech import PACKET_SAMPLES
 from realtime_simulator.problem import ApiProblem
 from realtime_simulator.rtc import offer
 from realtime_simulator.rtc.answer import as_service
+from realtime_simulator.rtc.ice_peer import IcePeerConnection
 
 logger: logging.Logger = logging.getLogger("realtime_simulator")
-_AGAIN_SECONDS = 0.05
 _PACKET_SECONDS = 0.02
-_TICKS = CLOCK // 50
-_TIME_BASE = fractions.Fraction(1, CLOCK)
+_QUIET = bytes(PACKET_SAMPLES * 2)
 _LATE_SECONDS = 0.2
-"""A track that is this late goes on from now instead of sending all that was missed in a burst."""
+"""A playout that is this late goes on from now instead of sending all that was missed in a burst."""
 EVENTS = "oai-events"
 CODECS = ("opus", "pcmu", "pcma")
 CONNECT_SECONDS = 30.0
 CLOSE_SECONDS = 2.0
 
 
-class IcePeerConnection(RTCPeerConnection):
-    """A peer connection that asks no STUN server and can be closed at any moment."""
-
-    def __init__(self) -> None:
-        # Without an explicit empty list aiortc asks a public STUN server.
-        super().__init__(RTCConfiguration(iceServers=[]))
-        self._connecting: set[asyncio.Task[Any]] = set()
-
-    async def _RTCPeerConnection__connect(self) -> None:
-        """Connect; aiortc calls this in tasks that it does not keep."""
-        task = asyncio.current_task()
-        assert task is not None
-        self._connecting.add(task)
-        task.add_done_callback(self._connecting.discard)
-        await super()._RTCPeerConnection__connect()  # type: ignore[misc]
-
-    def gather_on(self, addresses: Sequence[str]) -> None:
-        """Choose the host addresses for candidates, before `setLocalDescription` gathers them.
-
-        Args:
-            addresses: IP addresses of this machine.
-
-        Source: RFC 8445 §5.1.1.1
-        """
-        media: list[Any] = [transceiver.receiver for transceiver in self.getTransceivers()]
-        if self.sctp is not None:
-            media.append(self.sctp)
-        # Bundled media share one agent.
-        for agent in {section.transport.transport.iceGatherer._connection for section in media}:
-            agent.get_component_candidates = _gathering(agent.get_component_candidates, list(addresses))
-
-    async def close_whole(self) -> None:
-        """Close, and end what still connects; the caller limits the time."""
-        while self._connecting:
-            # Before Python 3.12 `asyncio.wait_for` can lose a cancellation, so it is repeated.
-            for task in self._connecting:
-                task.cancel()
-            await asyncio.wait(set(self._connecting), timeout=_AGAIN_SECONDS)
-        await self.close()
-
-
-def _gathering(gather: Callable[..., Awaitable[Any]], addresses: list[str]) -> Callable[..., Awaitable[Any]]:
-    async def gather_on_chosen(**options: Any) -> Any:
-        task = asyncio.ensure_future(gather(**{**options, "addresses": addresses}))
-        try:
-            return await asyncio.shield(task)
-        except asyncio.CancelledError:
-            await asyncio.wait([task])  # stopped in the middle it would leave sockets open
-            raise
-
-    return gather_on_chosen
-
-
-class Playout(MediaStreamTrack):
-    """The outgoing track of one call; it plays what the call's session queues in `plays`.
+class Playout:
+    """The outgoing sound of one call: it plays what the call's session queues in `plays`.
 
     Args:
         on_played: Called with the PCM of each packet of speech that was sent.
         on_drained: Called with a response's id when no more of it is queued.
     """
 
-    kind = "audio"
-    packets = True
-    """Whether Opus packets are sent; sound at 24 kHz if not."""
-
     def __init__(self, on_played: Callable[[bytes], None], on_drained: Callable[[str], None]) -> None:
-        super().__init__()
         self._on_played = on_played
         self._on_drained = on_drained
         self.plays: PlayQueue = PlayQueue()
-        self._begun: float | None = None
-        self._sent = 0
-        self._skipped = 0
+        self._number = 0
+        self._timer: asyncio.TimerHandle | None = None
 
-    async def recv(self) -> av.Packet[Any] | AudioFrame:
-        """Return the next 20 ms when they are due; aiortc calls this once it is connected."""
-        await self._wait()
-        if self.readyState != "live":
-            raise MediaStreamError
-        pcm, opus = self._next()
-        number = self._sent + self._skipped
-        self._sent += 1
-        if not self.packets:
-            return _frame(pcm, number)
-        packet = av.Packet(opus)
-        packet.pts = number * _TICKS
-        packet.time_base = _TIME_BASE
-        return packet
+    def begin(self, codec: str, send: Callable[[bytes, int], None]) -> None:
+        """Send 20 ms whenever they are due, from now on.
 
-    async def _wait(self) -> None:
-        now = asyncio.get_running_loop().time()
-        if self._begun is None:
-            self._begun = now
-        late = now - (self._begun + (self._sent + self._skipped) * _PACKET_SECONDS)
-        if late < 0:
-            await asyncio.sleep(-late)
-        elif late > _LATE_SECONDS:
-            self._skipped += int(late / _PACKET_SECONDS)
+        Args:
+            codec: `audio/opus`, `audio/pcmu` or `audio/pcma`.
+            send: Called with each packet and its number; what is left out has numbers too.
+        """
+        self._send = send
+        self._g711 = None if codec == "audio/opus" else G711Encoder(codec)
+        self._loop = asyncio.get_running_loop()
+        # All calls send in the same instants, so that the loop wakes up once for all of them.
+        self._due = math.ceil(self._loop.time() / _PACKET_SECONDS) * _PACKET_SECONDS
+        self._timer = self._loop.call_at(self._due, self._tick)
 
-    def _next(self) -> tuple[bytes, bytes]:
-        """Return the next 20 ms as sound and as an Opus packet."""
+    def stop(self) -> None:
+        """Send no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _tick(self) -> None:
+        late = self._loop.time() - self._due
+        passed = 1 + (int(late / _PACKET_SECONDS) if late > _LATE_SECONDS else 0)
+        self._number += passed
+        self._due += passed * _PACKET_SECONDS
+        self._timer = self._loop.call_at(self._due, self._tick)
+        try:
+            self._send(self._next(), self._number)
+        except ConnectionError:
+            self.stop()
+
+    def _next(self) -> bytes:
+        """Return the next 20 ms as a packet."""
         if (playing := self.plays.next()) is None:
-            return b"", SILENCE
+            return SILENCE if self._g711 is None else self._g711.push(_QUIET)
         play, start, end = playing
         pcm = play.speech.pcm[start * 2 : end * 2]
         self._on_played(pcm)
         if not self.plays.holds(play.response_id):
             # Called from the loop, not from within the sender: what follows may close the connection.
-            asyncio.get_running_loop().call_soon(self._on_drained, play.response_id)
-        return pcm, play.speech.packets[start // PACKET_SAMPLES]
-
-
-def _frame(pcm: bytes, number: int) -> AudioFrame:
-    """Return 20 ms of sound as aiortc's encoders expect it; silence where there is none."""
-    frame = AudioFrame(format="s16", layout="mono", samples=PACKET_SAMPLES)
-    frame.planes[0].update(pcm + bytes(frame.planes[0].buffer_size - len(pcm)))
-    frame.sample_rate = RATE
-    frame.pts = number * PACKET_SAMPLES
-    frame.time_base = fractions.Fraction(1, RATE)
-    return frame
+            self._loop.call_soon(self._on_drained, play.response_id)
+        if self._g711 is not None:
+            return self._g711.push(pcm)
+        return play.speech.packets[start // PACKET_SAMPLES]
 
 
 @attrs.frozen(kw_only=True)
@@ -185,7 +117,7 @@ class Peer:
     """The server's end of a call.
 
     Args:
-        playout: The track that is sent.
+        playout: What is sent.
         handlers: What is called when something happens.
         addresses: The machine's addresses on which it listens.
         loopback_only: Whether candidates on other addresses than loopback are ignored.
@@ -200,12 +132,10 @@ class Peer:
         self._addresses = addresses
         self._loopback_only = loopback_only
         self._channel: RTCDataChannel | None = None
-        self._listening: asyncio.Task[None] | None = None
         self._connecting: asyncio.TimerHandle | None = None
         self._closing = False
         self._connection.on("connectionstatechange", self._state_changed)
         self._connection.on("datachannel", self._on_channel)
-        self._connection.on("track", self._on_track)
 
     async def answer(self, text: str) -> str:
         """Return the SDP answer to an offer and begin to connect.
@@ -217,9 +147,7 @@ class Peer:
             ApiProblem: 400 `invalid_offer`: the peer connection can't work with it.
         """
         followed = offer.for_peer(text, loopback_only=self._loopback_only)
-        # The track sends Opus packets where the offer has Opus: it comes first, and is sent then.
-        self._playout.packets = offer.speaks_opus(text)
-        audio = self._connection.addTransceiver(self._playout, "sendrecv")
+        audio = self._connection.addTransceiver("audio", "sendrecv")
         able = {codec.name.lower(): codec for codec in RTCRtpSender.getCapabilities("audio").codecs}
         audio.setCodecPreferences([able[name] for name in CODECS])
         try:
@@ -228,6 +156,8 @@ class Peer:
                 if transceiver is not audio:
                     transceiver.direction = "inactive"
             self._connection.gather_on(self._addresses)
+            self._connection.hear(audio.receiver, self._handlers.on_audio)
+            self._connection.speak(audio.sender, self._playout.begin, self._playout.stop)
             await self._connection.setLocalDescription()
         except Exception as error:  # aiortc raises whatever its parser trips over, assertions included
             logger.debug("the offer was refused by aiortc: %s", type(error).__name__)
@@ -248,8 +178,6 @@ class Peer:
         self._closing = True
         if self._connecting is not None:
             self._connecting.cancel()
-        if self._listening is not None:
-            self._listening.cancel()
         self._playout.stop()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_SECONDS):
@@ -277,20 +205,3 @@ class Peer:
         self._channel = channel
         channel.on("message", self._handlers.on_message)
         self._handlers.on_open()
-
-    def _on_track(self, track: MediaStreamTrack) -> None:
-        if track.kind == "audio" and self._listening is None:
-            self._listening = asyncio.get_running_loop().create_task(self._listen(track))
-
-    async def _listen(self, track: MediaStreamTrack) -> None:
-        resampler = AudioResampler(format="s16", layout="mono", rate=RATE)
-        while True:
-            try:
-                frame = await track.recv()
-            except MediaStreamError:
-                return
-            if not isinstance(frame, AudioFrame):
-                continue
-            pcm = samples(resampler.resample(frame))
-            if pcm:
-                self._handlers.on_audio(pcm)
