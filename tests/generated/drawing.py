@@ -43,13 +43,12 @@ def instances(
             is then there in its smallest form.
         get: The schemas by name.
     """
-    deepest = 0 if through else 4
-    return _Drawing(get, drawn, extras, through).strategy({"$ref": f"#/$defs/{name}"}, name, deepest)
+    return Drawing(get, drawn, extras, through).instances(name)
 
 
 def values(schema: dict[str, Any], get: Get = schemas.get) -> st.SearchStrategy[Any]:
     """Valid values of a schema that has no name of its own."""
-    return _Drawing(get, Drawn(), False).strategy(schema, "", 4)
+    return Drawing(get, Drawn(), False).strategy(schema, "", 4)
 
 
 def minimal(schema: Any, get: Get = schemas.get, seen: tuple[str, ...] = ()) -> Any:
@@ -118,14 +117,15 @@ def choices(name: str) -> set[str]:
     return found
 
 
-class _Drawing:
-    """Strategies for the schemas of one document."""
+class Drawing:
+    """Strategies for the schemas of one document; those of many names share what they refer to."""
 
     def __init__(self, get: Get, drawn: Drawn, extras: bool, through: str = "") -> None:
         self.through = through
         self.get = get
         self.drawn = drawn
         self.extras = extras
+        self._named: dict[tuple[str, int], st.SearchStrategy[Any]] = {}
         self._kinds: dict[str, Callable[[Any, str, int], st.SearchStrategy[Any]]] = {
             "string": self._text,
             "integer": self._integer,
@@ -136,12 +136,18 @@ class _Drawing:
             "object": self._object,
         }
 
+    def instances(self, name: str) -> st.SearchStrategy[Any]:
+        """Valid instances of one schema."""
+        return self.strategy({"$ref": f"#/$defs/{name}"}, name, 0 if self.through else 4)
+
     def strategy(self, schema: Any, at: str, depth: int) -> st.SearchStrategy[Any]:
         if "$ref" in schema:
             name = schema["$ref"].rsplit("/", 1)[-1]
             if depth < 0:
                 return st.just(minimal(schema, self.get))
-            return st.deferred(lambda: self.strategy(self.get(name), name, depth - 1))
+            if (name, depth) not in self._named:  # in full, it would be looked through for each use
+                self._named[name, depth] = st.deferred(lambda: self.strategy(self.get(name), name, depth - 1))
+            return self._named[name, depth]
         if "anyOf" in schema:
             members = {
                 f"{at}/anyOf/{index}": member

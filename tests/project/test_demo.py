@@ -42,7 +42,7 @@ def assert_files(folder: Path) -> None:
 
 
 def test_makes_a_call_to_the_simulator_and_shows_every_step(tmp_path: Path) -> None:
-    done = realtime("demo", cwd=tmp_path)
+    done = realtime_here("demo", cwd=tmp_path)
     assert done.status == 0, done.out + done.err
     places = [done.out.find(f"✓ {step} ") for step in ("simulator", *STEPS)]
     assert -1 not in places, done.out

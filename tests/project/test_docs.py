@@ -24,6 +24,7 @@ from realtime_ext.session.builders import InputBuilder
 from realtime_ext.session.kinds import BETA_FIELDS, BETA_FORMATS
 from tests.support.chromium import chromium
 from tests.support.docs_page import PAGES, Block, every_block, paste, run_commands
+from tests.support.examples import check_each
 from tests.support.paths import ROOT
 
 DOCS = ROOT / "docs"
@@ -99,9 +100,11 @@ def test_the_commands_of_a_page_run(block: Block, service: dict[str, str], tmp_p
     run_commands(block, tmp_path, service)
 
 
-@pytest.mark.parametrize("block", [block for block in BLOCKS if block.language == "python"], ids=str)
-def test_code_fits_the_page(block: Block) -> None:
-    assert [line for line in block.code.splitlines() if len(line) > 110] == []
+def test_code_fits_the_page() -> None:
+    def check(block: Block) -> None:
+        assert [line for line in block.code.splitlines() if len(line) > 110] == []
+
+    check_each([block for block in BLOCKS if block.language == "python"], check)
 
 
 def test_code_that_fails_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,32 +187,38 @@ def test_every_error_is_in_the_table() -> None:
     assert told == there
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_every_export_has_a_docstring_and_a_place_in_the_reference(module: str) -> None:
+def test_every_export_has_a_docstring_and_a_place_in_the_reference() -> None:
     pages = "\n".join(path.read_text(encoding="utf-8") for path in (DOCS / "reference").glob("*.md"))
     shown = set(re.findall(r"^::: ([\w.]+)$", pages, re.M))
-    exported = import_module(module)
-    for name in exported.__all__:
-        value = getattr(exported, name)
-        if name == "__version__" or inspect.ismodule(value):
-            continue
-        home = getattr(value, "__module__", module)
-        places = {module, f"{module}.{name}", home, f"{home}.{name}"}
-        public = {place for place in shown if getattr(value, "__name__", name) == place.rpartition(".")[2]}
-        assert places & shown or public, f"{module}.{name} is nowhere in docs/reference"
+
+    def check(module: str) -> None:
+        exported = import_module(module)
+        for name in exported.__all__:
+            value = getattr(exported, name)
+            if name == "__version__" or inspect.ismodule(value):
+                continue
+            home = getattr(value, "__module__", module)
+            places = {module, f"{module}.{name}", home, f"{home}.{name}"}
+            own = getattr(value, "__name__", name)
+            public = {place for place in shown if own == place.rpartition(".")[2]}
+            assert places & shown or public, f"{module}.{name} is nowhere in docs/reference"
+
+    check_each(MODULES, check)
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_links_lead_somewhere(path: Path) -> None:
-    for target, anchor in re.findall(r"\]\(([^)#:]*)(#[^)]+)?\)", path.read_text(encoding="utf-8")):
-        found = (path.parent / target).resolve() if target else path
-        assert found.exists(), f"{path} links to {target}"
-        if anchor and found.suffix == ".md":
-            slugs = {
-                re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-")
-                for heading in re.findall(r"^#+ (.+)$", found.read_text(encoding="utf-8"), re.M)
-            }
-            assert anchor[1:] in slugs, f"{path} links to {target}{anchor}"
+def test_links_lead_somewhere() -> None:
+    def check(path: Path) -> None:
+        for target, anchor in re.findall(r"\]\(([^)#:]*)(#[^)]+)?\)", path.read_text(encoding="utf-8")):
+            found = (path.parent / target).resolve() if target else path
+            assert found.exists(), f"{path} links to {target}"
+            if anchor and found.suffix == ".md":
+                slugs = {
+                    re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-")
+                    for heading in re.findall(r"^#+ (.+)$", found.read_text(encoding="utf-8"), re.M)
+                }
+                assert anchor[1:] in slugs, f"{path} links to {target}{anchor}"
+
+    check_each(PAGES, check)
 
 
 def test_the_page_for_browsers_is_an_example() -> None:

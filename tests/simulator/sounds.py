@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import random
 from array import array
+from functools import cache
 
 RATE = 24_000
 
 
+@cache
 def tone(seconds: float = 1.0, frequency: float = 220, amplitude: int = 8000) -> bytes:
     """A tone as a voice hums it: its pitch and two harmonics."""
     step = 2 * math.pi * frequency / RATE
@@ -19,6 +21,7 @@ def tone(seconds: float = 1.0, frequency: float = 220, amplitude: int = 8000) ->
     return array("h", (int(amplitude * value) for value in wave)).tobytes()
 
 
+@cache
 def hiss(seconds: float = 1.0, amplitude: int = 8000) -> bytes:
     """White noise."""
     chance = random.Random(7)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,12 @@ def profile(name: str) -> Any:
 
 
 def load(name: str) -> Interactions:
+    """Return what a recording holds, to be changed at will."""
+    return copy.deepcopy(_load(name))
+
+
+@cache
+def _load(name: str) -> Interactions:
     interactions: Interactions = yaml.safe_load((RECORDINGS / f"{name}.yaml").read_text())["interactions"]
     return interactions
 

@@ -11,9 +11,10 @@ import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from unittest import mock
 
 import attrs
-from specpipe import forms, generate, names, pipeline, plan, slice, transforms
+from specpipe import finish, forms, generate, names, pipeline, plan, slice, transforms
 from specpipe.document import ref_name
 from specpipe.transforms import spelling
 
@@ -55,10 +56,9 @@ def make(document: dict[str, Any], out: Path) -> Made:
     normal, _ = transforms.apply(located)
     normal, renamed, _ = names.apply(normal, {})
     planned = plan.build(names.follow(part, renamed, normal))
-    openapi = pipeline.OPENAPI
-    generate.write(
-        normal, planned, PACKAGE, config=openapi / "generator.yaml", templates=openapi / "templates", out=out
-    )
+    config, templates = pipeline.OPENAPI / "generator.yaml", pipeline.OPENAPI / "templates"
+    with mock.patch.object(finish, "format_source", lambda source: source):  # a process for each package
+        generate.write(normal, planned, PACKAGE, config=config, templates=templates, out=out)
     return Made(planned, out, normal)
 
 
