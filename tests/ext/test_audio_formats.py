@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given, strategies as st
 
 from realtime_ext import audio
+from tests.support.examples import each
 
 FORMATS = st.sampled_from(["pcm", "pcmu", "pcma"])
 
 
-@pytest.mark.parametrize(
+@each(
     ("format", "name", "rate", "width"),
     [
         ("pcm", "pcm", 24000, 2),
@@ -46,9 +47,7 @@ def test_a_generated_format_object_is_understood() -> None:
     assert audio.audio_format(session.audio.output.format).name == "pcma"
 
 
-@pytest.mark.parametrize(
-    "format", ["", "mp3", "PCM", 24000, {}, {"type": 5}, {"type": None}, b"pcm", ["pcm"]]
-)
+@each("format", ["", "mp3", "PCM", 24000, {}, {"type": 5}, {"type": None}, b"pcm", ["pcm"]])
 def test_an_unknown_format_is_refused(format: Any) -> None:
     with pytest.raises(ValueError, match='format: expected "pcm", "pcmu" or "pcma", got '):
         audio.duration_ms(b"", format)

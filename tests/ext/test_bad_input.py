@@ -27,6 +27,7 @@ from tests.support.bad_input import (
     Wire,
     toolbox,
 )
+from tests.support.examples import each
 from tests.support.runner import Flavour
 
 
@@ -81,7 +82,7 @@ def test_clients_refuse_junk_before_anything_is_sent(
         )
 
 
-@pytest.mark.parametrize(
+@each(
     ("function", "parameter"),
     [(function, parameter) for function, (_, valid) in ELSEWHERE.items() for parameter in valid],
 )
@@ -179,7 +180,7 @@ def test_no_builder_method_is_missing_here(builder: type) -> None:
     }
 
 
-@pytest.mark.parametrize("function", ON_CLIENTS)
+@each("function", ON_CLIENTS)
 def test_no_argument_of_a_client_is_missing_here(function: str) -> None:
     resource, method = function.split(".")
     parameters = set(
@@ -197,7 +198,7 @@ def test_no_argument_of_a_client_is_missing_here(function: str) -> None:
 # What the model sends: a tool call never raises, but answers the model.
 
 
-@pytest.mark.parametrize("junk", [value for value in JUNK if not isinstance(value, str | bytes | bytearray)])
+@each("junk", [value for value in JUNK if not isinstance(value, str | bytes | bytearray)])
 def test_a_tools_junk_arguments_are_answered(junk: Any) -> None:
     box = toolbox()
     with refused_by_us(f"Toolbox.call(arguments={name_of(junk)})"):

@@ -33,6 +33,7 @@ from tests.support.bad_input import (
     Wire,
     toolbox,
 )
+from tests.support.examples import each
 from tests.support.runner import Flavour
 
 
@@ -302,7 +303,7 @@ def test_a_clients_error_says_what_is_wrong_and_nothing_is_sent(
     assert wire.sent == 0
 
 
-@pytest.mark.parametrize("bad", SAID_ELSEWHERE, ids=ids(SAID_ELSEWHERE))
+@each("bad", SAID_ELSEWHERE, ids=ids(SAID_ELSEWHERE))
 def test_an_error_says_what_is_wrong(bad: Row) -> None:
     call, valid = ELSEWHERE[bad.function]
     with pytest.raises(bad.error) as caught:
@@ -338,7 +339,7 @@ SAID_BY_BUILDERS: Sequence[tuple[Callable[[SessionBuilder], Any], str, Sequence[
 ]
 
 
-@pytest.mark.parametrize(("build", "field", "says"), SAID_BY_BUILDERS, ids=[r[1] for r in SAID_BY_BUILDERS])
+@each(("build", "field", "says"), SAID_BY_BUILDERS, ids=[r[1] for r in SAID_BY_BUILDERS])
 def test_a_builders_error_says_what_is_wrong(
     build: Callable[[SessionBuilder], Any], field: str, says: Sequence[str]
 ) -> None:

@@ -13,6 +13,7 @@ from realtime_api.models import RealtimeSessionCreateResponseGA, RealtimeTransla
 
 from realtime_ext import ClientSecret, SessionConfigError
 from realtime_ext.errors import APIResponseError, MissingApiKeyError
+from tests.support.examples import each
 from tests.support.loopback import Loopback, answer, reset
 from tests.support.runner import Flavour
 
@@ -88,7 +89,7 @@ def test_a_translation_secret(flavour: Flavour) -> None:
     assert isinstance(secret.session, RealtimeTranslationSession)
 
 
-@pytest.mark.parametrize(
+@each(
     ("expires_after", "seconds"),
     [(10, 10), (7200, 7200), (timedelta(minutes=10), 600), (timedelta(seconds=10), 10)],
 )
@@ -98,7 +99,7 @@ def test_lifetimes(flavour: Flavour, expires_after: Any, seconds: int) -> None:
     assert api.body["expires_after"]["seconds"] == seconds
 
 
-@pytest.mark.parametrize(
+@each(
     "expires_after",
     [
         9,
@@ -114,7 +115,7 @@ def test_lifetimes(flavour: Flavour, expires_after: Any, seconds: int) -> None:
         timedelta(seconds=10.5),
     ],
 )
-@pytest.mark.parametrize("resource", ["client_secrets", "translation_client_secrets"])
+@each("resource", ["client_secrets", "translation_client_secrets"])
 def test_a_lifetime_out_of_range_is_not_sent(flavour: Flavour, resource: str, expires_after: Any) -> None:
     api = Api(GIVEN)
     with pytest.raises(SessionConfigError, match="10 to 7200") as caught:
@@ -179,7 +180,7 @@ def test_expires_in_counts_down_to_zero() -> None:
     assert 0 < ahead.expires_in <= 3600 and not ahead.is_expired()
 
 
-@pytest.mark.parametrize(
+@each(
     "given",
     [
         b"",

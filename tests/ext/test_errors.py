@@ -36,6 +36,7 @@ from realtime_ext.errors import (
     WebhookVerificationError,
 )
 from realtime_ext.http.operation import status_error
+from tests.support.examples import each
 
 ENVELOPE = (
     b'{"error":{"message":"failed to unmarshal SDP: EOF","type":"invalid_request_error","param":"sdp",'
@@ -67,8 +68,8 @@ EXAMPLES: list[RealtimeError] = [
 ]
 
 
-@pytest.mark.parametrize("original", EXAMPLES, ids=lambda example: type(example).__name__)
-@pytest.mark.parametrize("clone", [lambda e: pickle.loads(pickle.dumps(e)), copy.copy, copy.deepcopy])
+@each("original", EXAMPLES, ids=lambda example: type(example).__name__)
+@each("clone", [lambda e: pickle.loads(pickle.dumps(e)), copy.copy, copy.deepcopy])
 def test_errors_survive_pickling_and_copying(original, clone) -> None:
     twin = clone(original)
     assert type(twin) is type(original)
@@ -106,7 +107,7 @@ def test_errors_are_caught_by_the_builtin_classes_that_people_expect() -> None:
     assert not issubclass(WebhookVerificationError, ValueError)
 
 
-@pytest.mark.parametrize(
+@each(
     ("status", "kind"),
     [
         (302, APIStatusError),
@@ -148,7 +149,7 @@ def test_the_envelope_is_spread_over_attributes() -> None:
     )
 
 
-@pytest.mark.parametrize(
+@each(
     ("body", "start"),
     [
         (b"", "the body is empty"),
@@ -191,7 +192,7 @@ def test_what_looks_like_a_secret_is_not_in_the_message() -> None:
     assert "hunter2" not in error(502, {}, b"<p>Bearer hunter2 is unknown</p>").message
 
 
-@pytest.mark.parametrize(
+@each(
     ("value", "seconds"),
     [
         ("2", 2.0),
@@ -208,7 +209,7 @@ def test_what_looks_like_a_secret_is_not_in_the_message() -> None:
         ("1,5", None),
         ("Sun, 99 Foo 1994", None),
         ("Mon, 1 Jan 99999 00:00:00 GMT", None),
-        pytest.param("Sun, 06 Nov 1994" + " " * 100 + "08:49:47 GMT", None, id="longer than any date"),
+        ("Sun, 06 Nov 1994" + " " * 100 + "08:49:47 GMT", None),  # longer than any date
     ],
 )
 def test_retry_after_is_seconds_from_now(value: str, seconds: float | None) -> None:

@@ -17,7 +17,7 @@ from realtime_api import events as tables, models
 
 from realtime_ext import events
 from realtime_ext.events import Reconnected, SessionExpiring, UnknownEvent, encode_event, parse_event
-from tests.support.examples import check_each
+from tests.support.examples import check_each, each
 from tests.support.newcomers import is_new
 from tests.support.paths import SAMPLES
 
@@ -77,7 +77,7 @@ def test_an_event_becomes_its_class_and_is_written_as_it_came() -> None:
     check_each(ALL, check, kind_of)
 
 
-@pytest.mark.parametrize("line", lines("client"), ids=lambda line: json.loads(line)["type"])
+@each("line", lines("client"), ids=lambda line: json.loads(line)["type"])
 def test_what_is_sent_keeps_its_nulls(line: str) -> None:
     assert json.loads(encode_event(parse_event(line))) == json.loads(line)
 
@@ -92,7 +92,7 @@ def test_the_parts_of_an_event_have_their_classes() -> None:
     assert done.response.usage.total_tokens == 261
 
 
-@pytest.mark.parametrize(
+@each(
     ("file", "kind", "cls"),
     [
         ("conversation", "session.created", "RealtimeServerEventSessionCreated"),
@@ -111,7 +111,7 @@ def test_the_session_decides_between_classes_of_one_type(file: str, kind: str, c
             assert type(parse_event(content)) is getattr(models, cls)
 
 
-@pytest.mark.parametrize(
+@each(
     ("session", "translation"),
     [
         ({"type": "realtime", "audio": {"output": {"language": "es"}}}, False),
@@ -242,7 +242,7 @@ def test_a_server_s_event_is_never_one_of_the_connection_s_own(local: Any) -> No
     assert (event.type, event.event_type) == ("", kind) and event.reason
 
 
-@pytest.mark.parametrize(
+@each(
     ("data", "raw", "reason"),
     [
         ("", "", "not JSON"),

@@ -32,6 +32,7 @@ from realtime_ext.errors import (
 from realtime_ext.http.operation import Operation, read_nothing
 from realtime_ext.secrets import Secret
 from tests.samples.sdp import sample
+from tests.support.examples import each
 from tests.support.loopback import Loopback, Step, answer, break_off, hang_up, reset, say_nothing
 from tests.support.runner import Flavour
 
@@ -202,7 +203,7 @@ def test_no_key_is_missed_only_when_one_is_needed(flavour: Flavour, key: str | N
     assert server.requests == []
 
 
-@pytest.mark.parametrize("key", ["two words", "sk-abc\n", "ключ", "a\x00b"])
+@each("key", ["two words", "sk-abc\n", "ключ", "a\x00b"])
 def test_a_key_that_cannot_be_sent_is_refused_unseen(flavour: Flavour, key: str) -> None:
     client = flavour.client(api_key=lambda: key)
     with pytest.raises(ValueError, match="api_key: must be printable ASCII") as caught:
@@ -317,10 +318,10 @@ REQUESTS = {
 }
 
 
-@pytest.mark.parametrize("auth_header", ["authorization", "api-key"])
-@pytest.mark.parametrize("status", [303, 307])
-@pytest.mark.parametrize("location", ["https://elsewhere.example/v1/x", "/v1/x"])
-@pytest.mark.parametrize("request_", REQUESTS.values(), ids=REQUESTS)
+@each("auth_header", ["authorization", "api-key"])
+@each("status", [303, 307])
+@each("location", ["https://elsewhere.example/v1/x", "/v1/x"])
+@each("request_", REQUESTS.values(), ids=REQUESTS)
 def test_a_redirect_is_an_error_and_nothing_is_sent_elsewhere(
     flavour: Flavour, request_, location: str, status: int, auth_header: str
 ) -> None:

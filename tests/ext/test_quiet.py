@@ -19,6 +19,7 @@ from realtime_ext.errors import APIConnectionError, APIStatusError
 from realtime_ext.http.sending import HTTP_LOGGERS
 from tests.ext.connection.driver import Driven
 from tests.samples.sdp import sample
+from tests.support.examples import each
 from tests.support.loopback import Loopback, answer
 from tests.support.runner import Flavour
 
@@ -167,7 +168,7 @@ SECRETS: dict[str, Callable[[str], object]] = {
 }
 
 
-@pytest.mark.parametrize("what", SECRETS)
+@each("what", SECRETS)
 def test_no_frame_of_this_package_shows_a_secret_that_it_was_given(what: str) -> None:
     import traceback
 

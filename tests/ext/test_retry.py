@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from realtime_ext.http.retry import Failure, Outcome, backoff, decide
+from tests.support.examples import each
 
 
 def pause(failure: Failure, *, acts_twice: bool, repeats: int = 0, max_retries: int = 2) -> float | None:
@@ -38,8 +39,8 @@ def test_what_may_have_applied_is_repeated_only_where_that_is_harmless(failure: 
     assert failure.may_have_applied
 
 
-@pytest.mark.parametrize("acts_twice", [False, True])
-@pytest.mark.parametrize(
+@each("acts_twice", [False, True])
+@each(
     "failure",
     [
         Failure(Outcome.UNSENDABLE),

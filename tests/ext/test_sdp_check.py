@@ -10,7 +10,7 @@ import pytest
 from realtime_ext.sdp import Problem, SessionDescription, check_offer
 from realtime_ext.sdp.description import CandidateError, parse_candidate, unusual_candidates
 from tests.samples.sdp import NAMES, sample
-from tests.support.examples import check_each
+from tests.support.examples import check_each, each
 
 OFFERS = [name for name in NAMES if name.startswith("offer-")]
 REAL = sample("offer-chromium-audio-datachannel")
@@ -56,7 +56,7 @@ def swap(old: str, new: str, text: str = SMALL) -> str:
 # ---- nothing to say
 
 
-@pytest.mark.parametrize("name", OFFERS)
+@each("name", OFFERS)
 def test_nothing_is_said_of_real_offers(name: str) -> None:
     assert check_offer(sample(name)) == []
     assert check_offer(sample(name).encode()) == []
@@ -110,7 +110,7 @@ FINE = {
 }
 
 
-@pytest.mark.parametrize("name", FINE)
+@each("name", FINE)
 def test_nothing_is_said_of_what_the_api_takes(name: str) -> None:
     assert check_offer(FINE[name]) == []
 
@@ -197,7 +197,7 @@ FAULTY = [
 ]
 
 
-@pytest.mark.parametrize(("code", "line", "named", "text"), FAULTY, ids=range(len(FAULTY)))
+@each(("code", "line", "named", "text"), FAULTY, ids=range(len(FAULTY)))
 def test_each_fault_is_found_alone_with_its_line(code: str, line: int, named: str, text: str) -> None:
     problems = check_offer(text)
     assert {problem.code for problem in problems} == {code}
@@ -206,7 +206,7 @@ def test_each_fault_is_found_alone_with_its_line(code: str, line: int, named: st
     assert problems[0].hint
 
 
-@pytest.mark.parametrize(("code", "line", "named", "text"), FAULTY, ids=range(len(FAULTY)))
+@each(("code", "line", "named", "text"), FAULTY, ids=range(len(FAULTY)))
 def test_bytes_are_judged_as_text_is(code: str, line: int, named: str, text: str) -> None:
     assert check_offer(text.encode()) == check_offer(text)
 
@@ -271,7 +271,7 @@ SPOILT = {
 }
 
 
-@pytest.mark.parametrize("code", SPOILT)
+@each("code", SPOILT)
 def test_a_real_offer_that_was_damaged_is_found_out(code: str) -> None:
     def check(name: str) -> None:
         problems = check_offer(SPOILT[code](sample(name)))
@@ -353,7 +353,7 @@ def test_what_parses_is_checked_without_its_text_being_changed() -> None:
 USUAL = "1 1 udp 2130706431 192.0.2.1 9 typ host"
 
 
-@pytest.mark.parametrize(
+@each(
     "text",
     [
         USUAL,

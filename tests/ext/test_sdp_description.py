@@ -11,7 +11,7 @@ from aiortc.sdp import SessionDescription as AiortcDescription
 from realtime_ext.errors import SdpError
 from realtime_ext.sdp import Candidate, Codec, Media, SessionDescription
 from tests.samples.sdp import NAMES, sample
-from tests.support.examples import check_each
+from tests.support.examples import check_each, each
 
 CHROMIUM = "offer-chromium-audio-datachannel"
 HEAD = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n"
@@ -85,7 +85,7 @@ def test_descriptions_copy_and_pickle(make: object) -> None:
 # ---- what an independent reader reads too
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each("name", NAMES)
 def test_real_descriptions_mean_what_aiortc_reads_in_them(name: str) -> None:
     ours = SessionDescription.parse(sample(name))
     theirs = AiortcDescription.parse(sample(name))
@@ -249,7 +249,7 @@ def test_a_rtpmap_comes_before_a_payload_types_fixed_meaning() -> None:
     assert audio("a=rtpmap:0 opus/48000/2", formats="0").codecs == (Codec(0, "opus", 48000, 2),)
 
 
-@pytest.mark.parametrize(
+@each(
     "rtpmap",
     ["", "96", "96 opus", "96 opus/", "96 opus/x", "96 /48000", "128 opus/48000/2", "x opus/48000", "-1 a/1"],
 )
@@ -374,7 +374,7 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("text", "line", "message"), REFUSED, ids=range(len(REFUSED)))
+@each(("text", "line", "message"), REFUSED, ids=range(len(REFUSED)))
 def test_what_is_no_session_description_is_refused(text: object, line: int | None, message: str) -> None:
     with pytest.raises(SdpError) as caught:
         SessionDescription.parse(text)  # type: ignore[arg-type]

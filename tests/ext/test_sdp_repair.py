@@ -10,7 +10,7 @@ from hypothesis import given, strategies as st
 from realtime_ext.errors import SdpError
 from realtime_ext.sdp import check_offer, repair
 from tests.samples.sdp import NAMES, sample
-from tests.support.examples import check_each
+from tests.support.examples import check_each, each
 
 DAMAGE = {
     "trimmed": lambda text: text.strip(),
@@ -26,7 +26,7 @@ DAMAGE = {
 }
 
 
-@pytest.mark.parametrize("damage", DAMAGE)
+@each("damage", DAMAGE)
 def test_a_description_whose_line_ends_were_damaged_is_as_it_was(damage: str) -> None:
     def check(name: str) -> None:
         damaged = DAMAGE[damage](sample(name))
@@ -43,7 +43,7 @@ def test_an_offer_is_taken_once_repaired(damage: str) -> None:
     assert check_offer(repair(damaged)) == []
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "repaired"),
     [
         ("", ""),

@@ -8,6 +8,7 @@ import pickle
 import pytest
 
 from realtime_ext.secrets import Secret, mask, redact
+from tests.support.examples import each
 
 
 def test_only_reveal_gives_a_secret_away() -> None:
@@ -32,7 +33,7 @@ def test_secrets_are_copied_within_the_process_and_never_pickled() -> None:
         pickle.dumps(secret)
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "shown"),
     [
         ("Incorrect API key provided: sk-proj-abcdefgh12345678.", "Incorrect API key provided: ***."),

@@ -20,6 +20,7 @@ from realtime_ext import (
     tools,
 )
 from realtime_ext.session import resolve
+from tests.support.examples import each
 from tests.support.newcomers import is_new
 
 PCM = {"type": "audio/pcm", "rate": 24000}
@@ -194,7 +195,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("builder", "change", "fields"), CASES)
+@each(("builder", "change", "fields"), CASES)
 def test_a_method_writes_its_fields_and_no_others(builder: Any, change: Any, fields: dict[str, Any]) -> None:
     before = copy.deepcopy(builder.to_dict())
     changed = change(builder)

@@ -15,6 +15,7 @@ import realtime_ext
 from realtime_ext import SessionBuilder, SessionConfigError, SessionConfigWarning, SessionProblem
 from realtime_ext.session import resolve
 from realtime_ext.session.kinds import BETA_FIELDS, BETA_FORMATS, reasons
+from tests.support.examples import each
 
 REALTIME = {"type": "realtime"}
 SERVER = {"type": "mcp", "server_label": "shop", "server_url": "https://shop.example"}
@@ -50,7 +51,7 @@ def warned(session: Any, *kinds: str, **options: Any) -> list[str]:
 # ---- kinds
 
 
-@pytest.mark.parametrize(
+@each(
     ("session", "kinds", "value", "allowed"),
     [
         ({}, ("realtime",), None, ("realtime",)),
@@ -173,7 +174,7 @@ def test_the_table_has_every_name_of_the_older_form() -> None:
     assert older - present == set(BETA_FIELDS) == set(BETA_VALUES)
 
 
-@pytest.mark.parametrize("name", BETA_FIELDS)
+@each("name", BETA_FIELDS)
 def test_a_beta_name_is_answered_with_its_successor(name: str) -> None:
     found = problem({**REALTIME, name: BETA_VALUES[name]})
     assert (found.field, found.value) == (name, BETA_VALUES[name])
@@ -183,7 +184,7 @@ def test_a_beta_name_is_answered_with_its_successor(name: str) -> None:
         assert f"its place is now {BETA_FIELDS[name]}" in found.message
 
 
-@pytest.mark.parametrize("path", [path for path in BETA_FIELDS.values() if path is not None])
+@each("path", [path for path in BETA_FIELDS.values() if path is not None])
 def test_the_successors_are_fields_that_there_are(path: str) -> None:
     *parents, name = path.split(".")
     session: dict[str, Any] = {"type": "realtime"}
@@ -194,7 +195,7 @@ def test_the_successors_are_fields_that_there_are(path: str) -> None:
     assert all(found.field.startswith(path) for found in problems(session))
 
 
-@pytest.mark.parametrize("name", BETA_FIELDS)
+@each("name", BETA_FIELDS)
 def test_a_beta_name_without_a_successor_in_this_kind_is_refused_too(name: str) -> None:
     found = problem({"model": "m", name: BETA_VALUES[name]}, "translation")
     assert found.field == name
@@ -233,7 +234,7 @@ def test_a_format_that_is_no_object_is_answered_with_the_object(given: str, writ
 # ---- rules
 
 
-@pytest.mark.parametrize(
+@each(
     ("fields", "field", "value", "allowed", "message"),
     [
         (
@@ -361,7 +362,7 @@ def test_what_a_session_would_fail_with_later_is_refused(
     assert message in found.message
 
 
-@pytest.mark.parametrize(
+@each(
     "fields",
     [
         {"model": "gpt-realtime-2", "parallel_tool_calls": True, "reasoning": {"effort": "xhigh"}},
@@ -506,7 +507,7 @@ class Endless:
         return {"inner": self}
 
 
-@pytest.mark.parametrize(
+@each(
     ("fields", "field", "message"),
     [
         ({"instructions": b"x"}, "instructions", "expected a value that JSON has, got '<bytes>'"),
@@ -535,7 +536,7 @@ def test_a_session_within_itself_is_refused() -> None:
                 resolve(endless, validate=validate)
 
 
-@pytest.mark.parametrize("session", [None, 5, "realtime", b"{}", [], {1}, SessionBuilder, object()])
+@each("session", [None, 5, "realtime", b"{}", [], {1}, SessionBuilder, object()])
 def test_what_is_no_session_is_a_type_error(session: Any) -> None:
     for validate in (True, False):
         with pytest.raises(TypeError, match="session: expected a builder, a generated model or a dict, got"):
@@ -548,7 +549,7 @@ def test_what_is_no_session_is_a_type_error(session: Any) -> None:
 SECRET = "t0k3n-of-the-shop"
 
 
-@pytest.mark.parametrize(
+@each(
     "session",
     [
         {**REALTIME, "tools": [{**SERVER, "authorization": [SECRET]}]},

@@ -17,6 +17,7 @@ from realtime_ext import (
     TranslationSessionBuilder,
 )
 from realtime_ext.session import merge, resolve_update
+from tests.support.examples import each
 
 TOOL = {"type": "function", "name": "book_room"}
 FORCED = {"type": "function", "name": "book_room"}
@@ -55,7 +56,7 @@ def refused(update: Any, current: Any = CURRENT, **options: Any) -> list[str]:
 # ---- merge
 
 
-@pytest.mark.parametrize(
+@each(
     ("update", "path", "value"),
     [
         ({}, "instructions", "Be brief."),
@@ -108,7 +109,7 @@ def test_an_update_is_sent_as_it_was_asked_for() -> None:
         assert updated(form, None) == expected
 
 
-@pytest.mark.parametrize(
+@each(
     ("update", "fields"),
     [
         ({"instructions": "x"}, ["type"]),

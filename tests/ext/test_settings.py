@@ -7,6 +7,7 @@ import pytest
 
 from realtime_ext import AsyncRealtimeClient, RealtimeClient
 from realtime_ext._version import __version__
+from tests.support.examples import each
 from tests.support.runner import Flavour
 
 CALL = "rtc_u1_abc"
@@ -225,7 +226,7 @@ def test_an_async_key_works_in_the_async_client_alone(recorder: Recorder) -> Non
     flavour.close()
 
 
-@pytest.mark.parametrize(
+@each(
     ("options", "error", "message"),
     [
         ({"api_key": 7}, TypeError, "api_key: expected a str, got int"),
@@ -267,7 +268,7 @@ def test_an_async_key_works_in_the_async_client_alone(recorder: Recorder) -> Non
     ],
     ids=str,
 )
-@pytest.mark.parametrize("make", [RealtimeClient, AsyncRealtimeClient])
+@each("make", [RealtimeClient, AsyncRealtimeClient])
 def test_arguments_that_cannot_work_are_refused(make, options, error, message: str) -> None:
     with pytest.raises(error, match=message) as caught:
         make(**options)

@@ -11,6 +11,7 @@ from hypothesis import given, strategies as st
 from realtime_api.models import WebhookRealtimeCallIncoming
 
 from realtime_ext.sip import SipAddress, SipHeaders
+from tests.support.examples import each
 from tests.support.paths import SAMPLES
 
 SAMPLE = SAMPLES / "webhooks" / "realtime_call_incoming" / "body.json"
@@ -108,7 +109,7 @@ def test_missing_headers_give_no_address() -> None:
     assert headers.p_asserted_identity == headers.diversion == ()
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "name", "uri", "params"),
     [
         ("sip:alice@example.com", None, "sip:alice@example.com", {}),
@@ -178,7 +179,7 @@ BAD_ADDRESSES = [
 ]
 
 
-@pytest.mark.parametrize("text", BAD_ADDRESSES)
+@each("text", BAD_ADDRESSES)
 def test_what_is_no_address_is_a_value_error_and_left_out_of_headers(text: str) -> None:
     with pytest.raises(ValueError):
         SipAddress.parse(text)
@@ -251,7 +252,7 @@ def test_a_name_that_is_no_token_is_refused(name: str) -> None:
         SipHeaders([("To", "x"), (name, "value")])
 
 
-@pytest.mark.parametrize(
+@each(
     "fields",
     [
         None,

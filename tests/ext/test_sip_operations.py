@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from realtime_ext.errors import APIConnectionError, NotFoundError
+from tests.support.examples import each
 from tests.support.loopback import Loopback, answer, hang_up
 from tests.support.runner import Flavour
 
@@ -43,13 +44,13 @@ def test_reject_leaves_the_status_to_the_api(flavour: Flavour) -> None:
     assert "content-type" not in request.headers
 
 
-@pytest.mark.parametrize("status", [300, 486, 603, 699])
+@each("status", [300, 486, 603, 699])
 def test_reject_says_why(flavour: Flavour, status: int) -> None:
     request = sent(flavour, lambda client: client.calls.reject(CALL, status))
     assert json.loads(request.content) == {"status_code": status}
 
 
-@pytest.mark.parametrize(
+@each(
     ("status", "error", "message"),
     [
         (299, ValueError, "status_code: expected a SIP status from 300 to 699, got 299"),
@@ -66,7 +67,7 @@ def test_a_status_that_is_none_is_refused(flavour: Flavour, status: Any, error, 
         flavour.run(flavour.client(never).calls.reject(CALL, status))
 
 
-@pytest.mark.parametrize(
+@each(
     "uri",
     [
         "tel:+14155550123",
@@ -89,7 +90,7 @@ def test_refer_sends_what_can_be_called(flavour: Flavour, uri: str) -> None:
     assert json.loads(request.content) == {"target_uri": uri}
 
 
-@pytest.mark.parametrize(
+@each(
     "uri",
     [
         "",

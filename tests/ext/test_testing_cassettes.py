@@ -22,6 +22,7 @@ from vcr.request import Request
 from realtime_ext import RealtimeClient, sdp
 from realtime_ext.testing import match_parts, vcr_settings
 from tests.samples.sdp import NAMES, sample
+from tests.support.examples import each
 from tests.support.runner import Flavour
 
 OFFER = sample("offer-chromium-audio-datachannel")
@@ -253,7 +254,7 @@ def test_a_transcripts_tokens_are_not_secrets() -> None:
     assert Scrubber().body(body, "application/json") == (body, "application/json")
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each("name", NAMES)
 def test_a_scrubbed_description_parses_and_has_no_password(name: str) -> None:
     text = sample(name)
     clean = Scrubber().text(text)

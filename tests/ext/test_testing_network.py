@@ -16,6 +16,7 @@ import pytest
 
 from realtime_ext import RealtimeClient
 from realtime_ext.testing import NetworkRefusedError, loopback_only
+from tests.support.examples import each
 
 # Documentation addresses (RFC 5737, RFC 3849): even if the guard failed, nobody is there.
 FAR4 = ("192.0.2.7", 443)
@@ -121,7 +122,7 @@ ATTEMPTS: dict[str, tuple[Callable[[], Any], str]] = {
 }
 
 
-@pytest.mark.parametrize(("attempt", "named"), ATTEMPTS.values(), ids=ATTEMPTS)
+@each(("attempt", "named"), ATTEMPTS.values(), ids=ATTEMPTS)
 def test_what_leaves_this_machine_is_refused_by_name(attempt: Callable[[], Any], named: str) -> None:
     with pytest.raises(NetworkRefusedError) as caught:
         attempt()

@@ -11,6 +11,7 @@ import pytest
 from realtime_api.models import RealtimeFunctionTool
 
 from realtime_ext import tools
+from tests.support.examples import each
 
 PARAMETERS = {
     "type": "object",
@@ -64,7 +65,7 @@ class Service:
 PARAMETERS_ALL = {**PARAMETERS, "required": ["city", "days"]}
 
 
-@pytest.mark.parametrize(
+@each(
     "handler",
     [
         by_keyword,
@@ -164,7 +165,7 @@ def doubled(depth: int) -> Any:
     return {"type": "object", "properties": {"x": schema}}
 
 
-@pytest.mark.parametrize(
+@each(
     ("definition", "handler", "error", "message"),
     [
         (

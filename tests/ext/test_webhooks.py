@@ -23,6 +23,7 @@ from starlette.datastructures import Headers as StarletteHeaders
 from realtime_ext import events, webhooks
 from realtime_ext.errors import RealtimeError, WebhookVerificationError
 from realtime_ext.secrets import Secret
+from tests.support.examples import each
 from tests.support.paths import PEER_PYTHON, PEERS, SAMPLES
 
 WEBHOOKS = SAMPLES / "webhooks"
@@ -128,7 +129,7 @@ HEADER_SHAPES: dict[str, Callable[[dict[str, str]], Any]] = {
 }
 
 
-@pytest.mark.parametrize("shape", HEADER_SHAPES.values(), ids=HEADER_SHAPES)
+@each("shape", HEADER_SHAPES.values(), ids=HEADER_SHAPES)
 def test_headers_are_read_in_every_shape_that_frameworks_give(shape: Callable[[dict[str, str]], Any]) -> None:
     webhooks.verify(BODY, shape(signed()), SECRET, clock=clock)
     refuses(b"{}", shape(signed()))
@@ -215,8 +216,8 @@ def test_every_pair_of_secret_and_signature_is_compared(monkeypatch: pytest.Monk
     assert len(compared) == 6
 
 
-@pytest.mark.parametrize("late", [True, False])
-@pytest.mark.parametrize(
+@each("late", [True, False])
+@each(
     ("tolerance", "seconds"),
     [(300, 300), (0, 0), (5.5, 5), (timedelta(minutes=1), 60), (float("inf"), 10**9)],
 )
@@ -242,7 +243,7 @@ def test_the_clock_may_give_datetimes_and_is_the_systems_unless_given(
         webhooks.unwrap(BODY, signed(), SECRET)
 
 
-@pytest.mark.parametrize(
+@each(
     "timestamp",
     ["", " ", "soon", "1767225601.0", "-5", "+1767225601", "1_767_225_601", "१७६७२२५६०१", "9" * 5000],
 )
@@ -265,7 +266,7 @@ def test_a_header_with_two_values_is_refused(name: str) -> None:
         webhooks.verify(BODY, headers, SECRET, clock=clock)
 
 
-@pytest.mark.parametrize(
+@each(
     "headers",
     [
         None,
@@ -303,7 +304,7 @@ def test_no_delivery_raises_anything_else(values: tuple[str, str, str], body: by
         webhooks.unwrap(body, headers, SECRET, clock=clock)
 
 
-@pytest.mark.parametrize(
+@each(
     "body",
     [b"", b"garbage", b"[]", b"5", b"null", b"{}", b'{"type":null}', b'{"type":""}', b"\xff", b"[" * 200_000],
 )
@@ -327,7 +328,7 @@ def test_the_error_belongs_to_the_package() -> None:
 # ---- secrets and other settings
 
 
-@pytest.mark.parametrize(
+@each(
     "secret",
     [
         "",
@@ -345,7 +346,7 @@ def test_the_error_belongs_to_the_package() -> None:
         [5],
     ],
 )
-@pytest.mark.parametrize(
+@each(
     "use",
     [
         lambda secret: webhooks.sign(BODY, secret),
@@ -405,7 +406,7 @@ def test_several_secrets_give_several_signatures() -> None:
         webhooks.verify(BODY, both, secret, clock=clock)
 
 
-@pytest.mark.parametrize("webhook_id", ["", "a b", "a\r\nx: y", "é", "a.b", 'a"b', "a'b", 5])
+@each("webhook_id", ["", "a b", "a\r\nx: y", "é", "a.b", 'a"b', "a'b", 5])
 def test_an_id_that_no_header_can_carry_is_refused(webhook_id: Any) -> None:
     with pytest.raises(ValueError, match="webhook_id"):
         webhooks.sign(BODY, SECRET, webhook_id=webhook_id)

@@ -11,6 +11,7 @@ import pytest
 from realtime_api import models
 from realtime_simulator import Simulator
 from tests.support.paths import ROOT, SAMPLES
+from tests.support.examples import each
 
 GENERATED = ROOT / "generated"
 DOCS = GENERATED / "docs"
@@ -80,7 +81,7 @@ def test_the_example_of_the_readme_runs(simulator: Simulator) -> None:
     assert made["answer"].parsed.value.startswith("ek_")
 
 
-@pytest.mark.parametrize("name", sorted(ANSWERS))
+@each("name", sorted(ANSWERS))
 def test_every_operation_is_described_in_full(name: str) -> None:
     section = SECTIONS[name]
     titles = re.findall(r"^### (.+)$", section, re.MULTILINE)

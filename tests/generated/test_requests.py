@@ -23,6 +23,7 @@ from realtime_api.models import (
     RealtimeTranslationSessionCreateRequest,
 )
 from realtime_api.types import Request
+from tests.support.examples import each
 
 CALL_ID = "rtc_/ü?#"
 QUOTED = "rtc_%2F%C3%BC%3F%23"
@@ -77,7 +78,7 @@ def build(name: str, body: Any) -> Request:
     return request
 
 
-@pytest.mark.parametrize("name", OPERATIONS)
+@each("name", OPERATIONS)
 def test_it_has_method_path_headers_and_the_final_bytes(name: str) -> None:
     _, body, path = OPERATIONS[name]
     request = build(name, body)

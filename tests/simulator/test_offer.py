@@ -4,6 +4,8 @@ import pytest
 from realtime_simulator.problem import ApiProblem
 from realtime_simulator.rtc import offer
 
+from tests.support.examples import each
+
 OFFER = "\r\n".join(
     [
         "v=0",
@@ -49,7 +51,7 @@ def test_lines_may_end_with_lf_alone() -> None:
     assert offer.check(OFFER.replace("\r\n", "\n").encode()) == OFFER.replace("\r\n", "\n")
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "said"),
     [
         ("garbage\r\n", "line 1"),

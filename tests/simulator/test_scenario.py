@@ -31,7 +31,7 @@ from websockets.sync.client import connect
 
 from tests.simulator.checking import fits
 from tests.simulator.receiver import receiving
-from tests.support.examples import examples
+from tests.support.examples import each, examples
 
 BOOK: dict[str, Any] = {
     "type": "function",
@@ -396,7 +396,7 @@ def test_a_file_says_what_python_can_say() -> None:
     assert parse("") == parse("{}") and not parse("").rules
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "message"),
     [
         ("- a", "s.yaml, line 1: expected a mapping, got a list"),

@@ -18,6 +18,7 @@ from realtime_simulator.engine.turn import (
 )
 
 from tests.simulator.checking import Driven, fits, in_order, message, speech, types
+from tests.support.examples import each
 
 SPOKEN_TURN = [
     "response.created",
@@ -642,7 +643,7 @@ def test_an_interrupted_player_cuts_the_item_to_what_was_heard() -> None:
     assert events[1]["audio_end_ms"] == 200
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "code"),
     [
         ("{", "invalid_json"),

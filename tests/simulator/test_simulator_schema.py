@@ -5,6 +5,8 @@ from realtime_api.events import SERVER_EVENTS
 from realtime_simulator import schema
 from realtime_simulator.problem import ApiProblem
 
+from tests.support.examples import each
+
 SESSION = "RealtimeSessionCreateRequestGA"
 
 
@@ -28,7 +30,7 @@ def test_what_the_api_takes_passes(session: dict) -> None:
     schema.check(SESSION, session, at="session")
 
 
-@pytest.mark.parametrize(
+@each(
     ("session", "code", "param", "said"),
     [
         ({}, "missing_required_parameter", "session.type", ""),

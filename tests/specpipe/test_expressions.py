@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import keyword
 
-import pytest
 from specpipe.plan.expressions import attribute_names
 
+from tests.support.examples import each
 
-@pytest.mark.parametrize(
+
+@each(
     ("key", "name"),
     [
         ("type", "type"),

@@ -10,6 +10,7 @@ from specpipe import forms, slice, source, transforms
 from specpipe.errors import SpecError
 
 from tests.specpipe.cases import document
+from tests.support.examples import each
 
 OPERATION = {"responses": {"200": {"description": ""}}}
 NO_MAPPINGS: list[Any] = [None, True, 0, "x", [], [1]]
@@ -22,21 +23,21 @@ def refused(**changes: Any) -> SpecError:
     return caught.value
 
 
-@pytest.mark.parametrize("value", NO_MAPPINGS)
-@pytest.mark.parametrize("part", ["info", "paths", "components"])
+@each("value", NO_MAPPINGS)
+@each("part", ["info", "paths", "components"])
 def test_the_frame_is_made_of_mappings(part: str, value: Any) -> None:
     error = refused(**{part: value})
     assert error.pointer == f"/{part}" and "mapping" in error.hint
 
 
-@pytest.mark.parametrize("value", NO_MAPPINGS)
-@pytest.mark.parametrize("kind", ["schemas", "parameters", "responses", "requestBodies", "securitySchemes"])
+@each("value", NO_MAPPINGS)
+@each("kind", ["schemas", "parameters", "responses", "requestBodies", "securitySchemes"])
 def test_components_are_mappings(kind: str, value: Any) -> None:
     assert refused(components={kind: value}).pointer == f"/components/{kind}"
 
 
-@pytest.mark.parametrize("value", [None, {}, "x", [1]])
-@pytest.mark.parametrize("part", ["security", "servers"])
+@each("value", [None, {}, "x", [1]])
+@each("part", ["security", "servers"])
 def test_lists_of_objects(part: str, value: Any) -> None:
     assert refused(**{part: value}).pointer == f"/{part}"
 

@@ -14,6 +14,7 @@ from specpipe.plan.tables import Shape, Table, table
 from specpipe.slice import Slice
 
 from tests.specpipe.cases import document, ref
+from tests.support.examples import each
 
 TEXT = {"type": "string"}
 NULLABLE = {"anyOf": [TEXT, {"type": "null"}]}
@@ -100,7 +101,7 @@ def test_what_is_only_received_does_not(model: str) -> None:
     assert (made.unset, made.default, made.annotation) == (False, "None", "str | None")
 
 
-@pytest.mark.parametrize(
+@each(
     ("schema", "required", "default", "annotation"),
     [
         (TEXT, True, None, "str"),

@@ -10,6 +10,8 @@ import pytest
 from specpipe import pipeline, reading
 from specpipe.errors import SpecError
 
+from tests.support.examples import each
+
 HEAD = "openapi: 3.1.0\n"
 
 
@@ -25,7 +27,7 @@ def refused(text: str | bytes, *, json_text: bool = False) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize(
+@each(
     ("yaml", "read"),
     [
         ("2024-01-01", "2024-01-01"),
@@ -124,7 +126,7 @@ def test_size_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "21 bytes, more than 20" in refused(HEAD + "#" * 6)
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "told"),
     [
         (b"openapi: 3.1.0\nx: \xff", "spec is not UTF-8: invalid start byte at byte 18"),
@@ -154,7 +156,7 @@ def test_yaml_that_is_refused(text: str | bytes, told: str) -> None:
     assert told in refused(text)
 
 
-@pytest.mark.parametrize(
+@each(
     ("written", "told"),
     [
         ("NaN", "NaN is no JSON value"),

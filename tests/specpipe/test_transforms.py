@@ -12,6 +12,7 @@ from specpipe.transforms import spelling
 
 from tests.specpipe import composition_cases, spelling_cases
 from tests.specpipe.cases import OTHERS, Case, document, ref
+from tests.support.examples import each
 
 RULES = {transform.name: transform.rule for transform in transforms.TRANSFORMS}
 CASES = {**spelling_cases.CASES, **composition_cases.CASES}
@@ -31,7 +32,7 @@ def test_each_has_a_name_a_reason_and_cases_here() -> None:
     assert all(len(transform.reason.split()) > 5 for transform in transforms.TRANSFORMS)
 
 
-@pytest.mark.parametrize(("name", "case"), FLAT, ids=[f"{name}: {case.title}" for name, case in FLAT])
+@each(("name", "case"), FLAT, ids=[f"{name}: {case.title}" for name, case in FLAT])
 def test_a_rule_changes_what_it_is_about(name: str, case: Case) -> None:
     given = document({"A": case.before, **OTHERS, **case.more})
     before = copy.deepcopy(given)
@@ -44,7 +45,7 @@ def test_a_rule_changes_what_it_is_about(name: str, case: Case) -> None:
 
 
 #: Only a component can be a member of itself.
-@pytest.mark.parametrize("name", [name for name in CASES if name != "open_circles"])
+@each("name", [name for name in CASES if name != "open_circles"])
 def test_a_rule_reaches_the_schemas_of_operations(name: str) -> None:
     """As the same schema among the components; what is data there stays what it is."""
     case = next(case for case in CASES[name] if case.after is not None and not case.more)
@@ -62,7 +63,7 @@ def test_a_rule_reaches_the_schemas_of_operations(name: str) -> None:
     assert made["parameters"][0]["example"] == content["example"]["schema"] == case.before
 
 
-@pytest.mark.parametrize("name", RULES)
+@each("name", RULES)
 def test_a_rule_leaves_alone_what_it_is_not_about(name: str) -> None:
     words = {"type": "string", "enum": ["a", "b"], "description": "D."}
     plain = document(

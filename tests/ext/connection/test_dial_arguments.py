@@ -15,6 +15,7 @@ import pytest
 from realtime_ext import AsyncRealtimeClient, audio
 from realtime_ext.connection.peer import WebRtcPeer
 from tests.ext.connection.far_end import FarEnd
+from tests.support.examples import each
 
 
 async def speech() -> AsyncIterator[bytes]:
@@ -94,7 +95,7 @@ WRONG: list[tuple[str, Any, type[Exception], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("field", "value", "kind", "message"), WRONG)
+@each(("field", "value", "kind", "message"), WRONG)
 def test_what_cannot_work_is_refused_when_dial_is_called(
     field: str, value: Any, kind: type[Exception], message: str
 ) -> None:
@@ -132,7 +133,7 @@ def test_what_the_request_cannot_carry_is_refused_when_dial_is_called(
         AsyncRealtimeClient("test-key-0123", base_url="http://127.0.0.1:9/v1").dial(**given)
 
 
-@pytest.mark.parametrize(
+@each(
     ("field", "value"),
     [
         ("audio_in", Path("question.wav")),

@@ -17,6 +17,7 @@ from realtime_ext.connection.dialects import DialectLink
 from realtime_ext.connection.link import OnEnd, OnMessage
 from realtime_ext.events import parse_event
 from tests.simulator.receiver import receiving
+from tests.support.examples import each
 from tests.support.paths import QUESTION
 
 SESSION = (
@@ -289,8 +290,8 @@ def test_what_servers_leave_out_is_filled_in() -> None:
     asyncio.run(exchange())
 
 
-@pytest.mark.parametrize("dialect", ["beta", "xai"])
-@pytest.mark.parametrize(
+@each("dialect", ["beta", "xai"])
+@each(
     "event",
     [
         {"type": "response.done", "response": {"output": 5, "modalities": 5}},

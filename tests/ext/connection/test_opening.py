@@ -29,6 +29,7 @@ from realtime_ext import (
 from realtime_ext.connection import opening, websocket
 from tests.ext.connection.driver import connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer, session
+from tests.support.examples import each
 from tests.support.runner import Flavour
 
 
@@ -111,7 +112,7 @@ def test_a_wrong_session_is_refused_before_anything_is_sent(flavour: Flavour) ->
         assert server.requests == []
 
 
-@pytest.mark.parametrize(
+@each(
     ("options", "message"),
     [
         ({"model": "m", "call_id": "rtc_1"}, "model and call_id"),
@@ -306,7 +307,7 @@ def test_a_proxy_that_refuses_is_to_blame(flavour: Flavour) -> None:
         assert server.requests == []
 
 
-@pytest.mark.parametrize(
+@each(
     ("options", "kind", "message"),
     [
         ({"websocket_options": {"max_size": "x"}}, ValueError, r"websocket_options: max_size: .*'x'"),

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from realtime_ext.connection.state.session_state import Answer, SessionState, answer_to
+from tests.support.examples import each
 
 SHOWN, EMPTY, UNCLEAR, OTHERS = Answer.SHOWN, Answer.EMPTY, Answer.UNCLEAR, Answer.OTHERS
 
 
-@pytest.mark.parametrize(
+@each(
     ("sent", "shown", "before", "expected"),
     [
         ({"instructions": "a"}, {"instructions": "a"}, None, SHOWN),
