@@ -88,8 +88,7 @@ class Connection(HandlesEvents):
         self._portal = portal
         inner.when_dropped = portal.release
         self._audio = _Audio(inner, portal)
-        self._events: deque[ServerEvent] = deque()  # from the loop, and not read yet
-        self._fetching = threading.Lock()  # held by the thread that waits for more of them
+        self._events = _Events(inner, portal)
         self.playback: Playback = Playback(self)
 
     # Events in
@@ -419,7 +418,13 @@ class Connection(HandlesEvents):
     def _send(self, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a coroutine function on the loop once the audio before has been sent."""
 
-        return self._run(self._audio.before, partial(function, *args, **kwargs))
+        async def send() -> T:
+            result = await self._audio.before(partial(function, *args, **kwargs))
+            if self._events.is_read:
+                self._events.fetch()  # for the answer to what was sent
+            return result
+
+        return self._run(send)
 
     def _send_within(
         self, timeout: float | None, function: Callable[..., Awaitable[T]], *args: Any, **kwargs: Any
@@ -435,24 +440,12 @@ class Connection(HandlesEvents):
         return self._run(send)
 
     def _next(self, timeout: float | None) -> ServerEvent | None:
-        deadline = Deadline(timeout)
-        while True:
-            try:
-                return self._events.popleft()
-            except IndexError:
-                self._check()
-            if not acquire(self._fetching, deadline.left()):
-                raise _no_event(deadline)
-            try:
-                if not self._events and not self._run(self._fetch, deadline):
-                    return None
-            finally:
-                self._fetching.release()
-
-    async def _fetch(self, deadline: Deadline) -> bool:
-        batch = await _within(deadline, self._inner.next_batch, lambda: _no_event(deadline))
-        self._events.extend(batch)  # here already: whoever waits for it may have been interrupted
-        return bool(batch)
+        try:
+            return self._events.queue.popleft()
+        except IndexError:
+            self._check()
+        event = self._events.wait(Deadline(timeout))
+        return self._run(self._inner.next_event) if event is None else event  # which tells how it ended
 
     def _check_handler(self, handler: Handler) -> None:
         check_sync("handler", handler)
@@ -641,6 +634,77 @@ class Playback:
     def interrupt(self) -> Interruption | None:
         """Stop the model, as `connection.interrupt`."""
         return self._connection.interrupt()
+
+
+class _Events:
+    """Events on their way from the loop, to the threads that read them; it must not hold the connection.
+
+    Attributes:
+        queue: Those that are here.
+        is_read: Whether a thread has waited for one.
+    """
+
+    def __init__(self, inner: AsyncConnection, portal: Portal) -> None:
+        self.queue: deque[ServerEvent] = deque()
+        self.is_read = False
+        self._fetch = inner.fetch
+        self._portal = portal
+        self._waiting = threading.Lock()  # held by the thread that waits for all
+        self._fetched = threading.Lock()  # released when there are some, or none will come
+        self._fetched.acquire()
+        self._is_fetching = False
+        self._is_over = False
+
+    def wait(self, deadline: Deadline) -> ServerEvent | None:
+        """Wait for an event, and return it; None where none will come any more.
+
+        An interrupt or the deadline loses nothing: what comes later is here for the next who waits.
+
+        Raises:
+            APITimeoutError: There was none in time.
+        """
+        while True:
+            if not acquire(self._waiting, deadline.left()):
+                raise _no_event(deadline)
+            try:
+                if not self.queue and not self._is_over:
+                    self._wait_fetched(deadline)
+            finally:
+                self._waiting.release()
+            try:
+                return self.queue.popleft()
+            except IndexError:  # another thread's by now, unless there is none
+                if self._is_over:
+                    return None
+
+    def _wait_fetched(self, deadline: Deadline) -> None:
+        self.is_read = True
+        self._portal.hold()
+        try:
+            acquire(self._fetched, 0)  # it may be of events that were read without waiting
+            if self.queue or self._is_over:
+                return
+            if not self._is_fetching:
+                self._portal.post(self.fetch)
+            if acquire(self._fetched, deadline.left()):
+                return
+            self._portal.run(asyncio.sleep, 0)  # so that the loop has looked once at least
+            if not self.queue and not self._is_over:
+                raise _no_event(deadline)
+        finally:
+            self._portal.release()
+
+    def fetch(self) -> None:
+        """Begin to fetch events, unless that goes on already; it must be called on the loop."""
+        if not self._is_fetching:
+            self._is_fetching = True
+            self._fetch(self.queue, self._done)
+
+    def _done(self, are_there: bool) -> None:
+        self._is_fetching = False
+        self._is_over = not are_there
+        if self._fetched.locked():  # only the loop releases it
+            self._fetched.release()
 
 
 class _Audio:

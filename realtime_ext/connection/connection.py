@@ -146,6 +146,7 @@ class AsyncConnection(HandlesEvents):
         self._tools: ToolRunner | None = None
         self._closing: asyncio.Task[None] | None = None
         self.when_dropped: Callable[[], object] | None = None
+        self.fetch = traffic.state.fetch  # for the blocking connection, which waits without holding this one
         self.playback: AsyncPlayback = AsyncPlayback(self)
 
     def __del__(self) -> None:
@@ -224,7 +225,7 @@ class AsyncConnection(HandlesEvents):
         return self
 
     async def __anext__(self) -> ServerEvent:
-        event = self._state.take() or await self._next()
+        event = self._state.take() or await self.next_event()
         if event is None:
             raise StopAsyncIteration
         if self._handlers.by_key:
@@ -237,32 +238,12 @@ class AsyncConnection(HandlesEvents):
         Raises:
             ConnectionClosedError: There will be none; its code is 1000 after a normal end.
         """
-        event = await self._next()
+        event = await self.next_event()
         if event is None:
             assert self._state.ending is not None
             raise self._state.ending.error()
         await self.call_handlers(event)
         return event
-
-    async def next_batch(self, limit_events: int = 256, limit_bytes: int = 2**20) -> list[ServerEvent]:
-        """Wait for at least one event, and return what is queued, without calling handlers.
-
-        For the blocking connection, whose handlers run in the thread that reads an event.
-
-        Args:
-            limit_events: How many events are returned at most; 1 or more.
-            limit_bytes: No further event is returned once so many bytes are reached.
-
-        Returns:
-            The oldest events, in order; an empty list after a normal end.
-
-        Raises:
-            ConnectionClosedError: It ended otherwise, and all events were returned.
-        """
-        first = await self._next()
-        if first is None:
-            return []
-        return [first, *self._state.take_batch(limit_events - 1, limit_bytes)]
 
     async def run(self) -> None:
         """Read all events, for the handlers, until the connection ends.
@@ -312,7 +293,12 @@ class AsyncConnection(HandlesEvents):
         """
         return AsyncExpectation(self._traffic, self._state.wait_for(kind, where), name_of(kind))
 
-    async def _next(self) -> ServerEvent | None:
+    async def next_event(self) -> ServerEvent | None:
+        """Wait for the next event, without calling handlers; return None after a normal end.
+
+        Raises:
+            ConnectionClosedError: It ended otherwise, and all events were returned.
+        """
         while True:
             event: ServerEvent | None = self._state.take()
             if event is not None:

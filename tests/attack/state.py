@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import random
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -85,7 +86,7 @@ _ACTS: dict[str, Callable[[ConnectionState], object]] = {
     "relink": _relink,
     "look": _look,
     "take": lambda state: state.take(),
-    "take all": lambda state: state.take_batch(100, 10**6),
+    "take all": lambda state: state.fetch(deque(), bool),
     "update": lambda state: state.sending(state.session_update({"instructions": "x"})),
     "interrupt": lambda state: state.interrupt(),
     "play": lambda state: state.played_ms(20),

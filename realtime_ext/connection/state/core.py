@@ -7,7 +7,9 @@ wait.
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from functools import partial
 from typing import Any
 
 import attrs
@@ -53,6 +55,8 @@ logger: logging.Logger = logging.getLogger("realtime_ext")
 JSON = Mapping[str, Any]
 
 MAX_QUEUE_BYTES = 64 * 2**20
+_BATCH_EVENTS = 256
+_BATCH_BYTES = 2**20
 _REMEMBERED = 512  # events of which is known what they were
 _NOT_ACTIVE = "response_cancel_not_active"
 _TRANSCRIBED = "conversation.item.input_audio_transcription.completed"
@@ -363,9 +367,19 @@ class ConnectionState:
 
     # Waiting for events
 
-    def take_batch(self, limit_events: int, limit_bytes: int) -> list[Any]:
-        """Remove and return the oldest events, up to a number of events or about so many bytes."""
-        return self._mailbox.take_batch(limit_events, limit_bytes)
+    def fetch(self, events: deque[Any], done: Callable[[bool], object]) -> None:
+        """Move what is queued to `events`, for another thread: now, or once there is something.
+
+        Args:
+            events: What it is added to, about 1 MiB at most; it counts no more towards the queue's bound.
+            done: Called then: with True, or with False where nothing will come any more.
+        """
+        batch = self._mailbox.take_batch(_BATCH_EVENTS, _BATCH_BYTES)
+        if batch or self.ending is not None:
+            events.extend(batch)
+            done(bool(batch))
+        else:
+            self.wait_event().when_done(partial(self.fetch, events, done))
 
     def wait_event(self) -> Waiter[None]:
         """Return a waiter that is filled when there is an event, or none will come; else `cancel_event`."""

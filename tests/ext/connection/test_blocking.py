@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import signal
 import socket
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -143,6 +145,35 @@ def test_a_time_limit_holds_beside_a_thread_that_waits_without_one() -> None:
         connection.close()
         waiting.join(20)
         assert not waiting.is_alive()
+
+
+def test_threads_whose_time_limits_pass_lose_no_event() -> None:
+    """Whatever a thread gave up waiting for is there for the next, and wakes it."""
+    count, seen = 400, list[int]()
+
+    def script(peer: Peer) -> None:
+        for number in range(count):
+            peer.expect("input_audio_buffer.clear")
+            peer.send("number", number=number)
+        peer.until_closed()
+
+    def take(connection: Connection) -> None:
+        while len(seen) < count:
+            with contextlib.suppress(APITimeoutError):
+                seen.append(connection.recv(timeout=0.0003).number)  # type: ignore[union-attr]
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        with ScriptedServer(script) as server, opening(server) as connection, ThreadPoolExecutor(3) as pool:
+            taking = [pool.submit(take, connection) for _ in range(3)]
+            for _ in range(count):
+                connection.clear_audio()
+            for future in taking:
+                future.result(20)
+    finally:
+        sys.setswitchinterval(interval)
+    assert sorted(seen) == list(range(count))
 
 
 def test_what_came_before_the_end_can_be_taken_after_it() -> None:

@@ -26,8 +26,10 @@ FOR_THE_BLOCKING = {
     "audio_messages",
     "call_handlers",
     "calls_handlers",
+    "fetch",
     "is_forked",
     "next_batch",
+    "next_event",
     "send_audio",
     "too_late",
 }
