@@ -138,3 +138,29 @@ def test_strings_of_constants_are_shared() -> None:
     kinds = {id(done(type="".join(["response.", "done"])).type) for _ in range(3)}
     assert len(kinds) == 1
     assert done(type="response.new").type == "response.new"  # type: ignore[comparison-overlap]
+
+
+def test_as_many_keys_as_the_class_has_but_others() -> None:
+    """Objects with every field are read by a shorter way, which must not be fooled by their number of keys."""
+    usage = {"total_tokens": 3, "input_tokens": 2, "output_tokens": 1, "new": 4, "newer": None}
+    assert len(usage) == len(attrs.fields(models.RealtimeResponseUsage)) - 2
+    for data in (usage, dict(reversed(usage.items()))):
+        made = models.RealtimeResponseUsage.from_dict(data)
+        assert made.to_dict() == data and made.additional_properties == {"new": 4, "newer": None}
+        assert made.input_token_details is None and made.missing == ()
+
+
+@pytest.mark.parametrize("new", [0, 1, 2, 3])
+@pytest.mark.parametrize("last", [True, False])
+def test_unknown_properties_are_kept_wherever_they_stand(new: int, last: bool) -> None:
+    unknown = {f"new_{number}": number for number in range(new)}
+    data = {**DONE, **unknown} if last else {**unknown, **DONE}
+    made = models.RealtimeServerEventResponseDone.from_dict(data)
+    assert made.additional_properties == unknown and made.to_dict() == data
+    assert list(made.additional_properties) == list(unknown)
+
+
+def test_null_and_other_kinds_stay_where_objects_are_described() -> None:
+    for value in (None, "text", 7, [], True):
+        made = done(response={**DONE["response"], "usage": value, "audio": value})
+        assert made.response.usage is value and made.response.audio is value

@@ -246,7 +246,10 @@ def decode(scope: Scope, schema: Any, source: str, depth: int = 0, strict: str =
     name = ref_name(schema)
     if name is not None:
         scope.decoders.add(name)
-        return f"{decoder_name(name)}({source}, {strict})"
+        if depth or not source.startswith("data["):
+            return f"{decoder_name(name)}({source}, {strict})"
+        # The service writes null for much that is not set.
+        return f"None if ({held} := {source}) is None else {decoder_name(name)}({held}, {strict})"
     members = [member for member in union_of(schema) or [] if member != NULL]
     if len(members) == 1:
         return decode(scope, members[0], source, depth, strict)
