@@ -129,6 +129,6 @@ def decode_audio_transcription(
         absent += 1
         made.delay = None
     made.missing = ()
-    if len(data) + absent != 6:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 6:
+        _keep(made, data, _KNOWN, unknown)
     return made

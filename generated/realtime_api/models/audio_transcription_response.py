@@ -80,6 +80,16 @@ def decode_audio_transcription_response(
             return data
         data = dict(data)
     made = _new(cls)
+    if len(data) == 4:  # the service mostly writes them all: then none is looked up twice
+        try:
+            made.model = data["model"]
+            made.language = data["language"]
+            made.languages = data["languages"]
+            made.prompt = data["prompt"]
+            made.missing = ()
+            return made
+        except KeyError:
+            pass
     absent = 0
     if "model" in data:
         made.model = data["model"]
@@ -102,6 +112,6 @@ def decode_audio_transcription_response(
         absent += 1
         made.prompt = None
     made.missing = ()
-    if len(data) + absent != 4:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 4:
+        _keep(made, data, _KNOWN, unknown)
     return made

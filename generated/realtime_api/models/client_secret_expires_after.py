@@ -69,6 +69,6 @@ def decode_client_secret_expires_after(
         absent += 1
         made.seconds = None
     made.missing = ()
-    if len(data) + absent != 2:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 2:
+        _keep(made, data, _KNOWN, unknown)
     return made

@@ -54,6 +54,6 @@ def decode_custom_voice(data: Any, strict: bool = True, cls: type[CustomVoice] =
     except KeyError as error:
         return _lacking(cls, data, ("id",), error, strict)
     made.missing = ()
-    if len(data) != 1:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) - 1:
+        _keep(made, data, _KNOWN, unknown)
     return made

@@ -72,6 +72,15 @@ def decode_error(data: Any, strict: bool = True, cls: type[Error] = Error) -> An
         made.message = data["message"]
     except KeyError as error:
         return _lacking(cls, data, ("message",), error, strict)
+    if len(data) == 4:  # the service mostly writes them all: then none is looked up twice
+        try:
+            made.type = data["type"]
+            made.param = data["param"]
+            made.code = data["code"]
+            made.missing = ()
+            return made
+        except KeyError:
+            pass
     absent = 0
     if "type" in data:
         made.type = data["type"]
@@ -89,6 +98,6 @@ def decode_error(data: Any, strict: bool = True, cls: type[Error] = Error) -> An
         absent += 1
         made.code = None
     made.missing = ()
-    if len(data) + absent != 4:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 4:
+        _keep(made, data, _KNOWN, unknown)
     return made

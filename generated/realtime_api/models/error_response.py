@@ -52,10 +52,10 @@ def decode_error_response(data: Any, strict: bool = True, cls: type[ErrorRespons
         data = dict(data)
     made = _new(cls)
     try:
-        made.error = decode_error(data["error"], False)
+        made.error = None if (v0 := data["error"]) is None else decode_error(v0, False)
     except KeyError as error:
         return _lacking(cls, data, ("error",), error, strict)
     made.missing = ()
-    if len(data) != 1:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) - 1:
+        _keep(made, data, _KNOWN, unknown)
     return made

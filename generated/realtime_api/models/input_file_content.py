@@ -92,6 +92,22 @@ def decode_input_file_content(data: Any, strict: bool = True, cls: type[InputFil
         made.type = "input_file" if (v0 := data["type"]) == "input_file" else v0
     except KeyError as error:
         return _lacking(cls, data, ("type",), error, strict)
+    if len(data) == 7:  # the service mostly writes them all: then none is looked up twice
+        try:
+            made.file_id = data["file_id"]
+            made.filename = data["filename"]
+            made.file_data = data["file_data"]
+            made.prompt_cache_breakpoint = (
+                None
+                if (v0 := data["prompt_cache_breakpoint"]) is None
+                else decode_prompt_cache_breakpoint_config(v0, False)
+            )
+            made.file_url = data["file_url"]
+            made.detail = data["detail"]
+            made.missing = ()
+            return made
+        except KeyError:
+            pass
     absent = 0
     if "file_id" in data:
         made.file_id = data["file_id"]
@@ -109,7 +125,11 @@ def decode_input_file_content(data: Any, strict: bool = True, cls: type[InputFil
         absent += 1
         made.file_data = None
     if "prompt_cache_breakpoint" in data:
-        made.prompt_cache_breakpoint = decode_prompt_cache_breakpoint_config(data["prompt_cache_breakpoint"], False)
+        made.prompt_cache_breakpoint = (
+            None
+            if (v0 := data["prompt_cache_breakpoint"]) is None
+            else decode_prompt_cache_breakpoint_config(v0, False)
+        )
     else:
         absent += 1
         made.prompt_cache_breakpoint = None
@@ -124,6 +144,6 @@ def decode_input_file_content(data: Any, strict: bool = True, cls: type[InputFil
         absent += 1
         made.detail = None
     made.missing = ()
-    if len(data) + absent != 7:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 7:
+        _keep(made, data, _KNOWN, unknown)
     return made

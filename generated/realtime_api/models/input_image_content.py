@@ -83,6 +83,19 @@ def decode_input_image_content(data: Any, strict: bool = True, cls: type[InputIm
         made.detail = data["detail"]
     except KeyError as error:
         return _lacking(cls, data, ("type", "detail"), error, strict)
+    if len(data) == 5:  # the service mostly writes them all: then none is looked up twice
+        try:
+            made.image_url = data["image_url"]
+            made.file_id = data["file_id"]
+            made.prompt_cache_breakpoint = (
+                None
+                if (v0 := data["prompt_cache_breakpoint"]) is None
+                else decode_prompt_cache_breakpoint_config(v0, False)
+            )
+            made.missing = ()
+            return made
+        except KeyError:
+            pass
     absent = 0
     if "image_url" in data:
         made.image_url = data["image_url"]
@@ -95,11 +108,15 @@ def decode_input_image_content(data: Any, strict: bool = True, cls: type[InputIm
         absent += 1
         made.file_id = UNSET
     if "prompt_cache_breakpoint" in data:
-        made.prompt_cache_breakpoint = decode_prompt_cache_breakpoint_config(data["prompt_cache_breakpoint"], False)
+        made.prompt_cache_breakpoint = (
+            None
+            if (v0 := data["prompt_cache_breakpoint"]) is None
+            else decode_prompt_cache_breakpoint_config(v0, False)
+        )
     else:
         absent += 1
         made.prompt_cache_breakpoint = None
     made.missing = ()
-    if len(data) + absent != 5:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 5:
+        _keep(made, data, _KNOWN, unknown)
     return made

@@ -68,13 +68,28 @@ def decode_input_text_content(data: Any, strict: bool = True, cls: type[InputTex
         made.text = data["text"]
     except KeyError as error:
         return _lacking(cls, data, ("type", "text"), error, strict)
+    if len(data) == 3:  # the service mostly writes them all: then none is looked up twice
+        try:
+            made.prompt_cache_breakpoint = (
+                None
+                if (v0 := data["prompt_cache_breakpoint"]) is None
+                else decode_prompt_cache_breakpoint_config(v0, False)
+            )
+            made.missing = ()
+            return made
+        except KeyError:
+            pass
     absent = 0
     if "prompt_cache_breakpoint" in data:
-        made.prompt_cache_breakpoint = decode_prompt_cache_breakpoint_config(data["prompt_cache_breakpoint"], False)
+        made.prompt_cache_breakpoint = (
+            None
+            if (v0 := data["prompt_cache_breakpoint"]) is None
+            else decode_prompt_cache_breakpoint_config(v0, False)
+        )
     else:
         absent += 1
         made.prompt_cache_breakpoint = None
     made.missing = ()
-    if len(data) + absent != 3:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 3:
+        _keep(made, data, _KNOWN, unknown)
     return made

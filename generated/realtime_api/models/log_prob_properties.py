@@ -69,6 +69,6 @@ def decode_log_prob_properties(data: Any, strict: bool = True, cls: type[LogProb
     except KeyError as error:
         return _lacking(cls, data, ("token", "logprob", "bytes"), error, strict)
     made.missing = ()
-    if len(data) != 3:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) - 3:
+        _keep(made, data, _KNOWN, unknown)
     return made

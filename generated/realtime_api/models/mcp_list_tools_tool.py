@@ -74,6 +74,14 @@ def decode_mcp_list_tools_tool(data: Any, strict: bool = True, cls: type[MCPList
         made.input_schema = data["input_schema"]
     except KeyError as error:
         return _lacking(cls, data, ("name", "input_schema"), error, strict)
+    if len(data) == 4:  # the service mostly writes them all: then none is looked up twice
+        try:
+            made.description = data["description"]
+            made.annotations = data["annotations"]
+            made.missing = ()
+            return made
+        except KeyError:
+            pass
     absent = 0
     if "description" in data:
         made.description = data["description"]
@@ -86,6 +94,6 @@ def decode_mcp_list_tools_tool(data: Any, strict: bool = True, cls: type[MCPList
         absent += 1
         made.annotations = UNSET
     made.missing = ()
-    if len(data) + absent != 4:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 4:
+        _keep(made, data, _KNOWN, unknown)
     return made

@@ -139,6 +139,24 @@ def decode_mcp_tool(data: Any, strict: bool = True, cls: type[MCPTool] = MCPTool
         made.server_label = data["server_label"]
     except KeyError as error:
         return _lacking(cls, data, ("type", "server_label"), error, strict)
+    if len(data) == 12:  # the service mostly writes them all: then none is looked up twice
+        try:
+            made.server_url = data["server_url"]
+            made.connector_id = data["connector_id"]
+            made.tunnel_id = data["tunnel_id"]
+            made.authorization = data["authorization"]
+            made.server_description = data["server_description"]
+            made.headers = data["headers"]
+            made.allowed_tools = None if (v0 := data["allowed_tools"]) is None else decode_mcp_allowed_tools(v0, False)
+            made.allowed_callers = data["allowed_callers"]
+            made.require_approval = (
+                None if (v0 := data["require_approval"]) is None else decode_mcp_require_approval(v0, False)
+            )
+            made.defer_loading = data["defer_loading"]
+            made.missing = ()
+            return made
+        except KeyError:
+            pass
     absent = 0
     if "server_url" in data:
         made.server_url = data["server_url"]
@@ -171,7 +189,7 @@ def decode_mcp_tool(data: Any, strict: bool = True, cls: type[MCPTool] = MCPTool
         absent += 1
         made.headers = UNSET
     if "allowed_tools" in data:
-        made.allowed_tools = decode_mcp_allowed_tools(data["allowed_tools"], False)
+        made.allowed_tools = None if (v0 := data["allowed_tools"]) is None else decode_mcp_allowed_tools(v0, False)
     else:
         absent += 1
         made.allowed_tools = UNSET
@@ -181,7 +199,9 @@ def decode_mcp_tool(data: Any, strict: bool = True, cls: type[MCPTool] = MCPTool
         absent += 1
         made.allowed_callers = UNSET
     if "require_approval" in data:
-        made.require_approval = decode_mcp_require_approval(data["require_approval"], False)
+        made.require_approval = (
+            None if (v0 := data["require_approval"]) is None else decode_mcp_require_approval(v0, False)
+        )
     else:
         absent += 1
         made.require_approval = UNSET
@@ -191,6 +211,6 @@ def decode_mcp_tool(data: Any, strict: bool = True, cls: type[MCPTool] = MCPTool
         absent += 1
         made.defer_loading = None
     made.missing = ()
-    if len(data) + absent != 12:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 12:
+        _keep(made, data, _KNOWN, unknown)
     return made

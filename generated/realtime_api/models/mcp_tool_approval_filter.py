@@ -58,18 +58,26 @@ def decode_mcp_tool_approval_filter(
             return data
         data = dict(data)
     made = _new(cls)
+    if len(data) == 2:  # the service mostly writes them all: then none is looked up twice
+        try:
+            made.always = None if (v0 := data["always"]) is None else decode_mcp_tool_filter(v0, False)
+            made.never = None if (v0 := data["never"]) is None else decode_mcp_tool_filter(v0, False)
+            made.missing = ()
+            return made
+        except KeyError:
+            pass
     absent = 0
     if "always" in data:
-        made.always = decode_mcp_tool_filter(data["always"], False)
+        made.always = None if (v0 := data["always"]) is None else decode_mcp_tool_filter(v0, False)
     else:
         absent += 1
         made.always = None
     if "never" in data:
-        made.never = decode_mcp_tool_filter(data["never"], False)
+        made.never = None if (v0 := data["never"]) is None else decode_mcp_tool_filter(v0, False)
     else:
         absent += 1
         made.never = None
     made.missing = ()
-    if len(data) + absent != 2:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 2:
+        _keep(made, data, _KNOWN, unknown)
     return made

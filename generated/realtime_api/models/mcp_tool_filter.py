@@ -55,6 +55,14 @@ def decode_mcp_tool_filter(data: Any, strict: bool = True, cls: type[MCPToolFilt
             return data
         data = dict(data)
     made = _new(cls)
+    if len(data) == 2:  # the service mostly writes them all: then none is looked up twice
+        try:
+            made.tool_names = data["tool_names"]
+            made.read_only = data["read_only"]
+            made.missing = ()
+            return made
+        except KeyError:
+            pass
     absent = 0
     if "tool_names" in data:
         made.tool_names = data["tool_names"]
@@ -67,6 +75,6 @@ def decode_mcp_tool_filter(data: Any, strict: bool = True, cls: type[MCPToolFilt
         absent += 1
         made.read_only = None
     made.missing = ()
-    if len(data) + absent != 2:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 2:
+        _keep(made, data, _KNOWN, unknown)
     return made

@@ -57,6 +57,6 @@ def decode_prompt_cache_breakpoint_config(
     except KeyError as error:
         return _lacking(cls, data, ("mode",), error, strict)
     made.missing = ()
-    if len(data) != 1:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) - 1:
+        _keep(made, data, _KNOWN, unknown)
     return made

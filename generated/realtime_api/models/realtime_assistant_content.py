@@ -69,6 +69,16 @@ def decode_realtime_assistant_content(
             return data
         data = dict(data)
     made = _new(cls)
+    if len(data) == 4:  # the service mostly writes them all: then none is looked up twice
+        try:
+            made.type = data["type"]
+            made.text = data["text"]
+            made.audio = data["audio"]
+            made.transcript = data["transcript"]
+            made.missing = ()
+            return made
+        except KeyError:
+            pass
     absent = 0
     if "type" in data:
         made.type = data["type"]
@@ -91,6 +101,6 @@ def decode_realtime_assistant_content(
         absent += 1
         made.transcript = UNSET
     made.missing = ()
-    if len(data) + absent != 4:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 4:
+        _keep(made, data, _KNOWN, unknown)
     return made

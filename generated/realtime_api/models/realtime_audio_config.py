@@ -61,16 +61,16 @@ def decode_realtime_audio_config(
     made = _new(cls)
     absent = 0
     if "input" in data:
-        made.input = decode_realtime_audio_config_input(data["input"], False)
+        made.input = None if (v0 := data["input"]) is None else decode_realtime_audio_config_input(v0, False)
     else:
         absent += 1
         made.input = None
     if "output" in data:
-        made.output = decode_realtime_audio_config_output(data["output"], False)
+        made.output = None if (v0 := data["output"]) is None else decode_realtime_audio_config_output(v0, False)
     else:
         absent += 1
         made.output = None
     made.missing = ()
-    if len(data) + absent != 2:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 2:
+        _keep(made, data, _KNOWN, unknown)
     return made

@@ -64,6 +64,13 @@ def decode_realtime_audio_format_pcm(
         made.type = "audio/pcm" if (v0 := data["type"]) == "audio/pcm" else v0
     except KeyError as error:
         return _lacking(cls, data, ("type",), error, strict)
+    if len(data) == 2:  # the service mostly writes them all: then none is looked up twice
+        try:
+            made.rate = data["rate"]
+            made.missing = ()
+            return made
+        except KeyError:
+            pass
     absent = 0
     if "rate" in data:
         made.rate = data["rate"]
@@ -71,6 +78,6 @@ def decode_realtime_audio_format_pcm(
         absent += 1
         made.rate = None
     made.missing = ()
-    if len(data) + absent != 2:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 2:
+        _keep(made, data, _KNOWN, unknown)
     return made

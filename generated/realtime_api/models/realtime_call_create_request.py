@@ -73,11 +73,11 @@ def decode_realtime_call_create_request(
         return _lacking(cls, data, ("sdp",), error, strict)
     absent = 0
     if "session" in data:
-        made.session = decode_realtime_session_create_request_ga(data["session"], False)
+        made.session = None if (v0 := data["session"]) is None else decode_realtime_session_create_request_ga(v0, False)
     else:
         absent += 1
         made.session = None
     made.missing = ()
-    if len(data) + absent != 2:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 2:
+        _keep(made, data, _KNOWN, unknown)
     return made

@@ -68,6 +68,6 @@ def decode_realtime_call_incoming_data(
     except KeyError as error:
         return _lacking(cls, data, ("call_id", "sip_headers"), error, strict)
     made.missing = ()
-    if len(data) != 2:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) - 2:
+        _keep(made, data, _KNOWN, unknown)
     return made

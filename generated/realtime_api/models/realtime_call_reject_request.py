@@ -55,6 +55,6 @@ def decode_realtime_call_reject_request(
         absent += 1
         made.status_code = None
     made.missing = ()
-    if len(data) + absent != 1:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 1:
+        _keep(made, data, _KNOWN, unknown)
     return made

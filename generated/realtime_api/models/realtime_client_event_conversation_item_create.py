@@ -80,7 +80,7 @@ def decode_realtime_client_event_conversation_item_create(
     made = _new(cls)
     try:
         made.type = "conversation.item.create" if (v0 := data["type"]) == "conversation.item.create" else v0
-        made.item = decode_realtime_conversation_item(data["item"], False)
+        made.item = None if (v0 := data["item"]) is None else decode_realtime_conversation_item(v0, False)
     except KeyError as error:
         return _lacking(cls, data, ("type", "item"), error, strict)
     absent = 0
@@ -95,6 +95,6 @@ def decode_realtime_client_event_conversation_item_create(
         absent += 1
         made.previous_item_id = None
     made.missing = ()
-    if len(data) + absent != 4:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 4:
+        _keep(made, data, _KNOWN, unknown)
     return made

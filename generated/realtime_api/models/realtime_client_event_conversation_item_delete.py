@@ -80,6 +80,6 @@ def decode_realtime_client_event_conversation_item_delete(
         absent += 1
         made.event_id = None
     made.missing = ()
-    if len(data) + absent != 3:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 3:
+        _keep(made, data, _KNOWN, unknown)
     return made

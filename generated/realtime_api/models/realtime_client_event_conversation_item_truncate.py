@@ -90,6 +90,6 @@ def decode_realtime_client_event_conversation_item_truncate(
         absent += 1
         made.event_id = None
     made.missing = ()
-    if len(data) + absent != 5:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 5:
+        _keep(made, data, _KNOWN, unknown)
     return made

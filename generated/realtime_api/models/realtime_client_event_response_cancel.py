@@ -83,6 +83,6 @@ def decode_realtime_client_event_response_cancel(
         absent += 1
         made.response_id = None
     made.missing = ()
-    if len(data) + absent != 3:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 3:
+        _keep(made, data, _KNOWN, unknown)
     return made

@@ -79,11 +79,11 @@ def decode_realtime_client_event_response_create(
         absent += 1
         made.event_id = None
     if "response" in data:
-        made.response = decode_realtime_response_create_params(data["response"], False)
+        made.response = None if (v0 := data["response"]) is None else decode_realtime_response_create_params(v0, False)
     else:
         absent += 1
         made.response = None
     made.missing = ()
-    if len(data) + absent != 3:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 3:
+        _keep(made, data, _KNOWN, unknown)
     return made

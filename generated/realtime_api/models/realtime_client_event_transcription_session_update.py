@@ -73,7 +73,9 @@ def decode_realtime_client_event_transcription_session_update(
     made = _new(cls)
     try:
         made.type = "transcription_session.update" if (v0 := data["type"]) == "transcription_session.update" else v0
-        made.session = decode_realtime_transcription_session_create_request(data["session"], False)
+        made.session = (
+            None if (v0 := data["session"]) is None else decode_realtime_transcription_session_create_request(v0, False)
+        )
     except KeyError as error:
         return _lacking(cls, data, ("type", "session"), error, strict)
     absent = 0
@@ -83,6 +85,6 @@ def decode_realtime_client_event_transcription_session_update(
         absent += 1
         made.event_id = None
     made.missing = ()
-    if len(data) + absent != 3:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 3:
+        _keep(made, data, _KNOWN, unknown)
     return made

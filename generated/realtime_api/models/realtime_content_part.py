@@ -67,6 +67,16 @@ def decode_realtime_content_part(
             return data
         data = dict(data)
     made = _new(cls)
+    if len(data) == 4:  # the service mostly writes them all: then none is looked up twice
+        try:
+            made.type = data["type"]
+            made.text = data["text"]
+            made.audio = data["audio"]
+            made.transcript = data["transcript"]
+            made.missing = ()
+            return made
+        except KeyError:
+            pass
     absent = 0
     if "type" in data:
         made.type = data["type"]
@@ -89,6 +99,6 @@ def decode_realtime_content_part(
         absent += 1
         made.transcript = None
     made.missing = ()
-    if len(data) + absent != 4:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 4:
+        _keep(made, data, _KNOWN, unknown)
     return made

@@ -92,6 +92,16 @@ def decode_realtime_conversation_item_function_call(
         made.arguments = data["arguments"]
     except KeyError as error:
         return _lacking(cls, data, ("type", "name", "arguments"), error, strict)
+    if len(data) == 7:  # the service mostly writes them all: then none is looked up twice
+        try:
+            made.id = data["id"]
+            made.object = "realtime.item" if (v0 := data["object"]) == "realtime.item" else v0
+            made.status = data["status"]
+            made.call_id = data["call_id"]
+            made.missing = ()
+            return made
+        except KeyError:
+            pass
     absent = 0
     if "id" in data:
         made.id = data["id"]
@@ -114,6 +124,6 @@ def decode_realtime_conversation_item_function_call(
         absent += 1
         made.call_id = None
     made.missing = ()
-    if len(data) + absent != 7:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 7:
+        _keep(made, data, _KNOWN, unknown)
     return made

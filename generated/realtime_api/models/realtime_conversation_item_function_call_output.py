@@ -86,6 +86,15 @@ def decode_realtime_conversation_item_function_call_output(
         made.output = data["output"]
     except KeyError as error:
         return _lacking(cls, data, ("type", "call_id", "output"), error, strict)
+    if len(data) == 6:  # the service mostly writes them all: then none is looked up twice
+        try:
+            made.id = data["id"]
+            made.object = "realtime.item" if (v0 := data["object"]) == "realtime.item" else v0
+            made.status = data["status"]
+            made.missing = ()
+            return made
+        except KeyError:
+            pass
     absent = 0
     if "id" in data:
         made.id = data["id"]
@@ -103,6 +112,6 @@ def decode_realtime_conversation_item_function_call_output(
         absent += 1
         made.status = None
     made.missing = ()
-    if len(data) + absent != 6:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 6:
+        _keep(made, data, _KNOWN, unknown)
     return made

@@ -91,6 +91,15 @@ def decode_realtime_conversation_item_message_assistant(
         )
     except KeyError as error:
         return _lacking(cls, data, ("type", "role", "content"), error, strict)
+    if len(data) == 6:  # the service mostly writes them all: then none is looked up twice
+        try:
+            made.id = data["id"]
+            made.object = "realtime.item" if (v0 := data["object"]) == "realtime.item" else v0
+            made.status = data["status"]
+            made.missing = ()
+            return made
+        except KeyError:
+            pass
     absent = 0
     if "id" in data:
         made.id = data["id"]
@@ -108,6 +117,6 @@ def decode_realtime_conversation_item_message_assistant(
         absent += 1
         made.status = None
     made.missing = ()
-    if len(data) + absent != 6:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 6:
+        _keep(made, data, _KNOWN, unknown)
     return made

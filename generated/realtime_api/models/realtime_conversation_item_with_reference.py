@@ -159,6 +159,6 @@ def decode_realtime_conversation_item_with_reference(
         absent += 1
         made.output = None
     made.missing = ()
-    if len(data) + absent != 10:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 10:
+        _keep(made, data, _KNOWN, unknown)
     return made

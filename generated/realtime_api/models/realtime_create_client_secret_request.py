@@ -64,16 +64,18 @@ def decode_realtime_create_client_secret_request(
     made = _new(cls)
     absent = 0
     if "expires_after" in data:
-        made.expires_after = decode_client_secret_expires_after(data["expires_after"], False)
+        made.expires_after = (
+            None if (v0 := data["expires_after"]) is None else decode_client_secret_expires_after(v0, False)
+        )
     else:
         absent += 1
         made.expires_after = None
     if "session" in data:
-        made.session = decode_realtime_session_request_union(data["session"], False)
+        made.session = None if (v0 := data["session"]) is None else decode_realtime_session_request_union(v0, False)
     else:
         absent += 1
         made.session = None
     made.missing = ()
-    if len(data) + absent != 2:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 2:
+        _keep(made, data, _KNOWN, unknown)
     return made

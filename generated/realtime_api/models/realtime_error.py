@@ -77,6 +77,15 @@ def decode_realtime_error(data: Any, strict: bool = True, cls: type[RealtimeErro
         made.message = data["message"]
     except KeyError as error:
         return _lacking(cls, data, ("type", "message"), error, strict)
+    if len(data) == 5:  # the service mostly writes them all: then none is looked up twice
+        try:
+            made.code = data["code"]
+            made.param = data["param"]
+            made.event_id = data["event_id"]
+            made.missing = ()
+            return made
+        except KeyError:
+            pass
     absent = 0
     if "code" in data:
         made.code = data["code"]
@@ -94,6 +103,6 @@ def decode_realtime_error(data: Any, strict: bool = True, cls: type[RealtimeErro
         absent += 1
         made.event_id = None
     made.missing = ()
-    if len(data) + absent != 5:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 5:
+        _keep(made, data, _KNOWN, unknown)
     return made

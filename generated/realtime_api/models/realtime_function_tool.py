@@ -67,6 +67,16 @@ def decode_realtime_function_tool(
             return data
         data = dict(data)
     made = _new(cls)
+    if len(data) == 4:  # the service mostly writes them all: then none is looked up twice
+        try:
+            made.type = "function" if (v0 := data["type"]) == "function" else v0
+            made.name = data["name"]
+            made.description = data["description"]
+            made.parameters = data["parameters"]
+            made.missing = ()
+            return made
+        except KeyError:
+            pass
     absent = 0
     if "type" in data:
         made.type = "function" if (v0 := data["type"]) == "function" else v0
@@ -89,6 +99,6 @@ def decode_realtime_function_tool(
         absent += 1
         made.parameters = None
     made.missing = ()
-    if len(data) + absent != 4:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 4:
+        _keep(made, data, _KNOWN, unknown)
     return made

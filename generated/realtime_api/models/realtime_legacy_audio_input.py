@@ -74,28 +74,50 @@ def decode_realtime_legacy_audio_input(
             return data
         data = dict(data)
     made = _new(cls)
+    if len(data) == 4:  # the service mostly writes them all: then none is looked up twice
+        try:
+            made.format = None if (v0 := data["format"]) is None else decode_realtime_audio_formats(v0, False)
+            made.transcription = (
+                None if (v0 := data["transcription"]) is None else decode_audio_transcription_response(v0, False)
+            )
+            made.noise_reduction = (
+                None if (v0 := data["noise_reduction"]) is None else decode_realtime_noise_reduction(v0, False)
+            )
+            made.turn_detection = (
+                None if (v0 := data["turn_detection"]) is None else decode_realtime_legacy_turn_detection(v0, False)
+            )
+            made.missing = ()
+            return made
+        except KeyError:
+            pass
     absent = 0
     if "format" in data:
-        made.format = decode_realtime_audio_formats(data["format"], False)
+        made.format = None if (v0 := data["format"]) is None else decode_realtime_audio_formats(v0, False)
     else:
         absent += 1
         made.format = None
     if "transcription" in data:
-        made.transcription = decode_audio_transcription_response(data["transcription"], False)
+        made.transcription = (
+            None if (v0 := data["transcription"]) is None else decode_audio_transcription_response(v0, False)
+        )
     else:
         absent += 1
         made.transcription = None
     if "noise_reduction" in data:
-        made.noise_reduction = decode_realtime_noise_reduction(data["noise_reduction"], False)
+        made.noise_reduction = (
+            None if (v0 := data["noise_reduction"]) is None else decode_realtime_noise_reduction(v0, False)
+        )
     else:
         absent += 1
         made.noise_reduction = None
     if "turn_detection" in data:
-        made.turn_detection = decode_realtime_legacy_turn_detection(data["turn_detection"], False)
+        made.turn_detection = (
+            None if (v0 := data["turn_detection"]) is None else decode_realtime_legacy_turn_detection(v0, False)
+        )
     else:
         absent += 1
         made.turn_detection = None
     made.missing = ()
-    if len(data) + absent != 4:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 4:
+        _keep(made, data, _KNOWN, unknown)
     return made

@@ -59,6 +59,6 @@ def decode_realtime_legacy_noise_reduction(
         absent += 1
         made.type = None
     made.missing = ()
-    if len(data) + absent != 1:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 1:
+        _keep(made, data, _KNOWN, unknown)
     return made

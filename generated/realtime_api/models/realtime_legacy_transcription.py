@@ -56,6 +56,6 @@ def decode_realtime_legacy_transcription(
         absent += 1
         made.model = None
     made.missing = ()
-    if len(data) + absent != 1:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 1:
+        _keep(made, data, _KNOWN, unknown)
     return made

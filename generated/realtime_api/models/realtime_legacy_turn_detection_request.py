@@ -90,6 +90,6 @@ def decode_realtime_legacy_turn_detection_request(
         absent += 1
         made.silence_duration_ms = None
     made.missing = ()
-    if len(data) + absent != 4:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 4:
+        _keep(made, data, _KNOWN, unknown)
     return made

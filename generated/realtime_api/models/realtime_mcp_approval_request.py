@@ -81,6 +81,6 @@ def decode_realtime_mcp_approval_request(
     except KeyError as error:
         return _lacking(cls, data, ("type", "id", "server_label", "name", "arguments"), error, strict)
     made.missing = ()
-    if len(data) != 5:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) - 5:
+        _keep(made, data, _KNOWN, unknown)
     return made

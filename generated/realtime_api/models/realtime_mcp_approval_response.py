@@ -80,6 +80,13 @@ def decode_realtime_mcp_approval_response(
         made.approve = data["approve"]
     except KeyError as error:
         return _lacking(cls, data, ("type", "id", "approval_request_id", "approve"), error, strict)
+    if len(data) == 5:  # the service mostly writes them all: then none is looked up twice
+        try:
+            made.reason = data["reason"]
+            made.missing = ()
+            return made
+        except KeyError:
+            pass
     absent = 0
     if "reason" in data:
         made.reason = data["reason"]
@@ -87,6 +94,6 @@ def decode_realtime_mcp_approval_response(
         absent += 1
         made.reason = UNSET
     made.missing = ()
-    if len(data) + absent != 5:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 5:
+        _keep(made, data, _KNOWN, unknown)
     return made

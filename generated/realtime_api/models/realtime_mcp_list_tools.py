@@ -77,6 +77,13 @@ def decode_realtime_mcp_list_tools(
         )
     except KeyError as error:
         return _lacking(cls, data, ("type", "server_label", "tools"), error, strict)
+    if len(data) == 4:  # the service mostly writes them all: then none is looked up twice
+        try:
+            made.id = data["id"]
+            made.missing = ()
+            return made
+        except KeyError:
+            pass
     absent = 0
     if "id" in data:
         made.id = data["id"]
@@ -84,6 +91,6 @@ def decode_realtime_mcp_list_tools(
         absent += 1
         made.id = None
     made.missing = ()
-    if len(data) + absent != 4:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 4:
+        _keep(made, data, _KNOWN, unknown)
     return made

@@ -99,6 +99,15 @@ def decode_realtime_mcp_tool_call(
         made.arguments = data["arguments"]
     except KeyError as error:
         return _lacking(cls, data, ("type", "id", "server_label", "name", "arguments"), error, strict)
+    if len(data) == 8:  # the service mostly writes them all: then none is looked up twice
+        try:
+            made.approval_request_id = data["approval_request_id"]
+            made.output = data["output"]
+            made.error = None if (v0 := data["error"]) is None else decode_realtime_mcp_tool_call_error(v0, False)
+            made.missing = ()
+            return made
+        except KeyError:
+            pass
     absent = 0
     if "approval_request_id" in data:
         made.approval_request_id = data["approval_request_id"]
@@ -111,11 +120,11 @@ def decode_realtime_mcp_tool_call(
         absent += 1
         made.output = UNSET
     if "error" in data:
-        made.error = decode_realtime_mcp_tool_call_error(data["error"], False)
+        made.error = None if (v0 := data["error"]) is None else decode_realtime_mcp_tool_call_error(v0, False)
     else:
         absent += 1
         made.error = UNSET
     made.missing = ()
-    if len(data) + absent != 8:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 8:
+        _keep(made, data, _KNOWN, unknown)
     return made

@@ -65,6 +65,6 @@ def decode_realtime_mcp_tool_execution_error(
     except KeyError as error:
         return _lacking(cls, data, ("type", "message"), error, strict)
     made.missing = ()
-    if len(data) != 2:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) - 2:
+        _keep(made, data, _KNOWN, unknown)
     return made

@@ -70,6 +70,6 @@ def decode_realtime_mcphttp_error(
     except KeyError as error:
         return _lacking(cls, data, ("type", "code", "message"), error, strict)
     made.missing = ()
-    if len(data) != 3:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) - 3:
+        _keep(made, data, _KNOWN, unknown)
     return made

@@ -62,6 +62,14 @@ def decode_realtime_noise_reduction(
             return data
         data = dict(data)
     made = _new(cls)
+    if len(data) == 2:  # the service mostly writes them all: then none is looked up twice
+        try:
+            made.type = data["type"]
+            made.strength = data["strength"]
+            made.missing = ()
+            return made
+        except KeyError:
+            pass
     absent = 0
     if "type" in data:
         made.type = data["type"]
@@ -74,6 +82,6 @@ def decode_realtime_noise_reduction(
         absent += 1
         made.strength = None
     made.missing = ()
-    if len(data) + absent != 2:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 2:
+        _keep(made, data, _KNOWN, unknown)
     return made

@@ -65,6 +65,16 @@ def decode_realtime_rate_limit(data: Any, strict: bool = True, cls: type[Realtim
             return data
         data = dict(data)
     made = _new(cls)
+    if len(data) == 4:  # the service mostly writes them all: then none is looked up twice
+        try:
+            made.name = data["name"]
+            made.limit = data["limit"]
+            made.remaining = data["remaining"]
+            made.reset_seconds = data["reset_seconds"]
+            made.missing = ()
+            return made
+        except KeyError:
+            pass
     absent = 0
     if "name" in data:
         made.name = data["name"]
@@ -87,6 +97,6 @@ def decode_realtime_rate_limit(data: Any, strict: bool = True, cls: type[Realtim
         absent += 1
         made.reset_seconds = None
     made.missing = ()
-    if len(data) + absent != 4:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 4:
+        _keep(made, data, _KNOWN, unknown)
     return made

@@ -49,6 +49,13 @@ def decode_realtime_reasoning(data: Any, strict: bool = True, cls: type[Realtime
             return data
         data = dict(data)
     made = _new(cls)
+    if len(data) == 1:  # the service mostly writes them all: then none is looked up twice
+        try:
+            made.effort = data["effort"]
+            made.missing = ()
+            return made
+        except KeyError:
+            pass
     absent = 0
     if "effort" in data:
         made.effort = data["effort"]
@@ -56,6 +63,6 @@ def decode_realtime_reasoning(data: Any, strict: bool = True, cls: type[Realtime
         absent += 1
         made.effort = None
     made.missing = ()
-    if len(data) + absent != 1:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 1:
+        _keep(made, data, _KNOWN, unknown)
     return made

@@ -100,6 +100,6 @@ def decode_realtime_reference_content(
         absent += 1
         made.transcript = None
     made.missing = ()
-    if len(data) + absent != 5:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 5:
+        _keep(made, data, _KNOWN, unknown)
     return made

@@ -111,6 +111,29 @@ def decode_realtime_response(data: Any, strict: bool = True, cls: type[RealtimeR
             return data
         data = dict(data)
     made = _new(cls)
+    if len(data) == 11:  # the service mostly writes them all: then none is looked up twice
+        try:
+            made.id = data["id"]
+            made.object = "realtime.response" if (v0 := data["object"]) == "realtime.response" else v0
+            made.status = data["status"]
+            made.status_details = (
+                None if (v0 := data["status_details"]) is None else decode_realtime_response_status(v0, False)
+            )
+            made.output = (
+                [decode_realtime_conversation_item(i0, False) for i0 in v0]
+                if isinstance(v0 := data["output"], list)
+                else v0
+            )
+            made.metadata = data["metadata"]
+            made.audio = None if (v0 := data["audio"]) is None else decode_realtime_response_audio(v0, False)
+            made.usage = None if (v0 := data["usage"]) is None else decode_realtime_response_usage(v0, False)
+            made.conversation_id = data["conversation_id"]
+            made.output_modalities = data["output_modalities"]
+            made.max_output_tokens = data["max_output_tokens"]
+            made.missing = ()
+            return made
+        except KeyError:
+            pass
     absent = 0
     if "id" in data:
         made.id = data["id"]
@@ -128,7 +151,9 @@ def decode_realtime_response(data: Any, strict: bool = True, cls: type[RealtimeR
         absent += 1
         made.status = None
     if "status_details" in data:
-        made.status_details = decode_realtime_response_status(data["status_details"], False)
+        made.status_details = (
+            None if (v0 := data["status_details"]) is None else decode_realtime_response_status(v0, False)
+        )
     else:
         absent += 1
         made.status_details = None
@@ -147,12 +172,12 @@ def decode_realtime_response(data: Any, strict: bool = True, cls: type[RealtimeR
         absent += 1
         made.metadata = None
     if "audio" in data:
-        made.audio = decode_realtime_response_audio(data["audio"], False)
+        made.audio = None if (v0 := data["audio"]) is None else decode_realtime_response_audio(v0, False)
     else:
         absent += 1
         made.audio = None
     if "usage" in data:
-        made.usage = decode_realtime_response_usage(data["usage"], False)
+        made.usage = None if (v0 := data["usage"]) is None else decode_realtime_response_usage(v0, False)
     else:
         absent += 1
         made.usage = None
@@ -172,6 +197,6 @@ def decode_realtime_response(data: Any, strict: bool = True, cls: type[RealtimeR
         absent += 1
         made.max_output_tokens = None
     made.missing = ()
-    if len(data) + absent != 11:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 11:
+        _keep(made, data, _KNOWN, unknown)
     return made

@@ -49,13 +49,20 @@ def decode_realtime_response_audio(
             return data
         data = dict(data)
     made = _new(cls)
+    if len(data) == 1:  # the service mostly writes them all: then none is looked up twice
+        try:
+            made.output = None if (v0 := data["output"]) is None else decode_realtime_response_audio_output(v0, False)
+            made.missing = ()
+            return made
+        except KeyError:
+            pass
     absent = 0
     if "output" in data:
-        made.output = decode_realtime_response_audio_output(data["output"], False)
+        made.output = None if (v0 := data["output"]) is None else decode_realtime_response_audio_output(v0, False)
     else:
         absent += 1
         made.output = None
     made.missing = ()
-    if len(data) + absent != 1:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 1:
+        _keep(made, data, _KNOWN, unknown)
     return made

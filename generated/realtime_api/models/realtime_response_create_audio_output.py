@@ -54,11 +54,13 @@ def decode_realtime_response_create_audio_output(
     made = _new(cls)
     absent = 0
     if "output" in data:
-        made.output = decode_realtime_response_create_audio_output_config(data["output"], False)
+        made.output = (
+            None if (v0 := data["output"]) is None else decode_realtime_response_create_audio_output_config(v0, False)
+        )
     else:
         absent += 1
         made.output = None
     made.missing = ()
-    if len(data) + absent != 1:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 1:
+        _keep(made, data, _KNOWN, unknown)
     return made

@@ -68,16 +68,16 @@ def decode_realtime_response_create_audio_output_config(
     made = _new(cls)
     absent = 0
     if "format" in data:
-        made.format = decode_realtime_audio_formats(data["format"], False)
+        made.format = None if (v0 := data["format"]) is None else decode_realtime_audio_formats(v0, False)
     else:
         absent += 1
         made.format = None
     if "voice" in data:
-        made.voice = decode_voice_ids_or_custom_voice(data["voice"], False)
+        made.voice = None if (v0 := data["voice"]) is None else decode_voice_ids_or_custom_voice(v0, False)
     else:
         absent += 1
         made.voice = None
     made.missing = ()
-    if len(data) + absent != 2:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 2:
+        _keep(made, data, _KNOWN, unknown)
     return made

@@ -143,7 +143,7 @@ def decode_realtime_response_create_params(
         absent += 1
         made.instructions = None
     if "audio" in data:
-        made.audio = decode_realtime_response_create_audio_output(data["audio"], False)
+        made.audio = None if (v0 := data["audio"]) is None else decode_realtime_response_create_audio_output(v0, False)
     else:
         absent += 1
         made.audio = None
@@ -157,7 +157,9 @@ def decode_realtime_response_create_params(
         absent += 1
         made.tools = None
     if "tool_choice" in data:
-        made.tool_choice = decode_realtime_tool_choice_config(data["tool_choice"], False)
+        made.tool_choice = (
+            None if (v0 := data["tool_choice"]) is None else decode_realtime_tool_choice_config(v0, False)
+        )
     else:
         absent += 1
         made.tool_choice = None
@@ -167,7 +169,7 @@ def decode_realtime_response_create_params(
         absent += 1
         made.parallel_tool_calls = None
     if "reasoning" in data:
-        made.reasoning = decode_realtime_reasoning(data["reasoning"], False)
+        made.reasoning = None if (v0 := data["reasoning"]) is None else decode_realtime_reasoning(v0, False)
     else:
         absent += 1
         made.reasoning = None
@@ -187,7 +189,7 @@ def decode_realtime_response_create_params(
         absent += 1
         made.metadata = UNSET
     if "prompt" in data:
-        made.prompt = decode_prompt(data["prompt"], False)
+        made.prompt = None if (v0 := data["prompt"]) is None else decode_prompt(v0, False)
     else:
         absent += 1
         made.prompt = UNSET
@@ -201,6 +203,6 @@ def decode_realtime_response_create_params(
         absent += 1
         made.input = None
     made.missing = ()
-    if len(data) + absent != 12:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 12:
+        _keep(made, data, _KNOWN, unknown)
     return made

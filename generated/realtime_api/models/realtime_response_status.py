@@ -64,6 +64,15 @@ def decode_realtime_response_status(
             return data
         data = dict(data)
     made = _new(cls)
+    if len(data) == 3:  # the service mostly writes them all: then none is looked up twice
+        try:
+            made.type = data["type"]
+            made.reason = data["reason"]
+            made.error = None if (v0 := data["error"]) is None else decode_realtime_response_status_error(v0, False)
+            made.missing = ()
+            return made
+        except KeyError:
+            pass
     absent = 0
     if "type" in data:
         made.type = data["type"]
@@ -76,11 +85,11 @@ def decode_realtime_response_status(
         absent += 1
         made.reason = None
     if "error" in data:
-        made.error = decode_realtime_response_status_error(data["error"], False)
+        made.error = None if (v0 := data["error"]) is None else decode_realtime_response_status_error(v0, False)
     else:
         absent += 1
         made.error = None
     made.missing = ()
-    if len(data) + absent != 3:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 3:
+        _keep(made, data, _KNOWN, unknown)
     return made

@@ -80,6 +80,25 @@ def decode_realtime_response_usage(
             return data
         data = dict(data)
     made = _new(cls)
+    if len(data) == 5:  # the service mostly writes them all: then none is looked up twice
+        try:
+            made.total_tokens = data["total_tokens"]
+            made.input_tokens = data["input_tokens"]
+            made.output_tokens = data["output_tokens"]
+            made.input_token_details = (
+                None
+                if (v0 := data["input_token_details"]) is None
+                else decode_realtime_response_usage_input_token_details(v0, False)
+            )
+            made.output_token_details = (
+                None
+                if (v0 := data["output_token_details"]) is None
+                else decode_realtime_response_usage_output_token_details(v0, False)
+            )
+            made.missing = ()
+            return made
+        except KeyError:
+            pass
     absent = 0
     if "total_tokens" in data:
         made.total_tokens = data["total_tokens"]
@@ -97,20 +116,24 @@ def decode_realtime_response_usage(
         absent += 1
         made.output_tokens = None
     if "input_token_details" in data:
-        made.input_token_details = decode_realtime_response_usage_input_token_details(
-            data["input_token_details"], False
+        made.input_token_details = (
+            None
+            if (v0 := data["input_token_details"]) is None
+            else decode_realtime_response_usage_input_token_details(v0, False)
         )
     else:
         absent += 1
         made.input_token_details = None
     if "output_token_details" in data:
-        made.output_token_details = decode_realtime_response_usage_output_token_details(
-            data["output_token_details"], False
+        made.output_token_details = (
+            None
+            if (v0 := data["output_token_details"]) is None
+            else decode_realtime_response_usage_output_token_details(v0, False)
         )
     else:
         absent += 1
         made.output_token_details = None
     made.missing = ()
-    if len(data) + absent != 5:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 5:
+        _keep(made, data, _KNOWN, unknown)
     return made

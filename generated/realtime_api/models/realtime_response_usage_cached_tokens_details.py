@@ -64,6 +64,15 @@ def decode_realtime_response_usage_cached_tokens_details(
             return data
         data = dict(data)
     made = _new(cls)
+    if len(data) == 3:  # the service mostly writes them all: then none is looked up twice
+        try:
+            made.text_tokens = data["text_tokens"]
+            made.image_tokens = data["image_tokens"]
+            made.audio_tokens = data["audio_tokens"]
+            made.missing = ()
+            return made
+        except KeyError:
+            pass
     absent = 0
     if "text_tokens" in data:
         made.text_tokens = data["text_tokens"]
@@ -81,6 +90,6 @@ def decode_realtime_response_usage_cached_tokens_details(
         absent += 1
         made.audio_tokens = None
     made.missing = ()
-    if len(data) + absent != 3:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 3:
+        _keep(made, data, _KNOWN, unknown)
     return made

@@ -78,6 +78,21 @@ def decode_realtime_response_usage_input_token_details(
             return data
         data = dict(data)
     made = _new(cls)
+    if len(data) == 5:  # the service mostly writes them all: then none is looked up twice
+        try:
+            made.cached_tokens = data["cached_tokens"]
+            made.text_tokens = data["text_tokens"]
+            made.image_tokens = data["image_tokens"]
+            made.audio_tokens = data["audio_tokens"]
+            made.cached_tokens_details = (
+                None
+                if (v0 := data["cached_tokens_details"]) is None
+                else decode_realtime_response_usage_cached_tokens_details(v0, False)
+            )
+            made.missing = ()
+            return made
+        except KeyError:
+            pass
     absent = 0
     if "cached_tokens" in data:
         made.cached_tokens = data["cached_tokens"]
@@ -100,13 +115,15 @@ def decode_realtime_response_usage_input_token_details(
         absent += 1
         made.audio_tokens = None
     if "cached_tokens_details" in data:
-        made.cached_tokens_details = decode_realtime_response_usage_cached_tokens_details(
-            data["cached_tokens_details"], False
+        made.cached_tokens_details = (
+            None
+            if (v0 := data["cached_tokens_details"]) is None
+            else decode_realtime_response_usage_cached_tokens_details(v0, False)
         )
     else:
         absent += 1
         made.cached_tokens_details = None
     made.missing = ()
-    if len(data) + absent != 5:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 5:
+        _keep(made, data, _KNOWN, unknown)
     return made

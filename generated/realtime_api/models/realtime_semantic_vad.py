@@ -77,6 +77,15 @@ def decode_realtime_semantic_vad(
         made.type = "semantic_vad" if (v0 := data["type"]) == "semantic_vad" else v0
     except KeyError as error:
         return _lacking(cls, data, ("type",), error, strict)
+    if len(data) == 4:  # the service mostly writes them all: then none is looked up twice
+        try:
+            made.eagerness = data["eagerness"]
+            made.create_response = data["create_response"]
+            made.interrupt_response = data["interrupt_response"]
+            made.missing = ()
+            return made
+        except KeyError:
+            pass
     absent = 0
     if "eagerness" in data:
         made.eagerness = data["eagerness"]
@@ -94,6 +103,6 @@ def decode_realtime_semantic_vad(
         absent += 1
         made.interrupt_response = None
     made.missing = ()
-    if len(data) + absent != 4:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 4:
+        _keep(made, data, _KNOWN, unknown)
     return made

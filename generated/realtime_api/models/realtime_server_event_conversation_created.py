@@ -69,10 +69,10 @@ def decode_realtime_server_event_conversation_created(
     try:
         made.event_id = data["event_id"]
         made.type = "conversation.created" if (v0 := data["type"]) == "conversation.created" else v0
-        made.conversation = decode_realtime_conversation(data["conversation"], False)
+        made.conversation = None if (v0 := data["conversation"]) is None else decode_realtime_conversation(v0, False)
     except KeyError as error:
         return _lacking(cls, data, ("event_id", "type", "conversation"), error, strict)
     made.missing = ()
-    if len(data) != 3:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) - 3:
+        _keep(made, data, _KNOWN, unknown)
     return made

@@ -77,9 +77,16 @@ def decode_realtime_server_event_conversation_item_created(
     try:
         made.event_id = data["event_id"]
         made.type = "conversation.item.created" if (v0 := data["type"]) == "conversation.item.created" else v0
-        made.item = decode_realtime_conversation_item(data["item"], False)
+        made.item = None if (v0 := data["item"]) is None else decode_realtime_conversation_item(v0, False)
     except KeyError as error:
         return _lacking(cls, data, ("event_id", "type", "item"), error, strict)
+    if len(data) == 4:  # the service mostly writes them all: then none is looked up twice
+        try:
+            made.previous_item_id = data["previous_item_id"]
+            made.missing = ()
+            return made
+        except KeyError:
+            pass
     absent = 0
     if "previous_item_id" in data:
         made.previous_item_id = data["previous_item_id"]
@@ -87,6 +94,6 @@ def decode_realtime_server_event_conversation_item_created(
         absent += 1
         made.previous_item_id = None
     made.missing = ()
-    if len(data) + absent != 4:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 4:
+        _keep(made, data, _KNOWN, unknown)
     return made

@@ -109,11 +109,25 @@ def decode_realtime_server_event_conversation_item_input_audio_transcription_com
         made.item_id = data["item_id"]
         made.content_index = data["content_index"]
         made.transcript = data["transcript"]
-        made.usage = decode_realtime_transcription_usage(data["usage"], False)
+        made.usage = None if (v0 := data["usage"]) is None else decode_realtime_transcription_usage(v0, False)
     except KeyError as error:
         return _lacking(
             cls, data, ("event_id", "type", "item_id", "content_index", "transcript", "usage"), error, strict
         )
+    if len(data) == 8:  # the service mostly writes them all: then none is looked up twice
+        try:
+            made.languages = (
+                [decode_transcription_language(i0, False) for i0 in v0]
+                if isinstance(v0 := data["languages"], list)
+                else v0
+            )
+            made.logprobs = (
+                [decode_log_prob_properties(i0, False) for i0 in v0] if isinstance(v0 := data["logprobs"], list) else v0
+            )
+            made.missing = ()
+            return made
+        except KeyError:
+            pass
     absent = 0
     if "languages" in data:
         made.languages = (
@@ -130,6 +144,6 @@ def decode_realtime_server_event_conversation_item_input_audio_transcription_com
         absent += 1
         made.logprobs = None
     made.missing = ()
-    if len(data) + absent != 8:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 8:
+        _keep(made, data, _KNOWN, unknown)
     return made

@@ -96,6 +96,17 @@ def decode_realtime_server_event_conversation_item_input_audio_transcription_del
         made.item_id = data["item_id"]
     except KeyError as error:
         return _lacking(cls, data, ("event_id", "type", "item_id"), error, strict)
+    if len(data) == 6:  # the service mostly writes them all: then none is looked up twice
+        try:
+            made.content_index = data["content_index"]
+            made.delta = data["delta"]
+            made.logprobs = (
+                [decode_log_prob_properties(i0, False) for i0 in v0] if isinstance(v0 := data["logprobs"], list) else v0
+            )
+            made.missing = ()
+            return made
+        except KeyError:
+            pass
     absent = 0
     if "content_index" in data:
         made.content_index = data["content_index"]
@@ -115,6 +126,6 @@ def decode_realtime_server_event_conversation_item_input_audio_transcription_del
         absent += 1
         made.logprobs = None
     made.missing = ()
-    if len(data) + absent != 6:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 6:
+        _keep(made, data, _KNOWN, unknown)
     return made

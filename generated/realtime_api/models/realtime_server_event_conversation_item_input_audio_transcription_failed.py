@@ -87,10 +87,10 @@ def decode_realtime_server_event_conversation_item_input_audio_transcription_fai
         )
         made.item_id = data["item_id"]
         made.content_index = data["content_index"]
-        made.error = decode_realtime_transcription_error(data["error"], False)
+        made.error = None if (v0 := data["error"]) is None else decode_realtime_transcription_error(v0, False)
     except KeyError as error:
         return _lacking(cls, data, ("event_id", "type", "item_id", "content_index", "error"), error, strict)
     made.missing = ()
-    if len(data) != 5:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) - 5:
+        _keep(made, data, _KNOWN, unknown)
     return made

@@ -117,6 +117,6 @@ def decode_realtime_server_event_conversation_item_input_audio_transcription_seg
             strict,
         )
     made.missing = ()
-    if len(data) != 9:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) - 9:
+        _keep(made, data, _KNOWN, unknown)
     return made

@@ -72,10 +72,10 @@ def decode_realtime_server_event_conversation_item_retrieved(
     try:
         made.event_id = data["event_id"]
         made.type = "conversation.item.retrieved" if (v0 := data["type"]) == "conversation.item.retrieved" else v0
-        made.item = decode_realtime_conversation_item(data["item"], False)
+        made.item = None if (v0 := data["item"]) is None else decode_realtime_conversation_item(v0, False)
     except KeyError as error:
         return _lacking(cls, data, ("event_id", "type", "item"), error, strict)
     made.missing = ()
-    if len(data) != 3:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) - 3:
+        _keep(made, data, _KNOWN, unknown)
     return made

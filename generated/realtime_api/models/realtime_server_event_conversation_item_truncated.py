@@ -83,6 +83,6 @@ def decode_realtime_server_event_conversation_item_truncated(
     except KeyError as error:
         return _lacking(cls, data, ("event_id", "type", "item_id", "content_index", "audio_end_ms"), error, strict)
     made.missing = ()
-    if len(data) != 5:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) - 5:
+        _keep(made, data, _KNOWN, unknown)
     return made

@@ -67,10 +67,10 @@ def decode_realtime_server_event_error(
     try:
         made.event_id = data["event_id"]
         made.type = "error" if (v0 := data["type"]) == "error" else v0
-        made.error = decode_realtime_error(data["error"], False)
+        made.error = None if (v0 := data["error"]) is None else decode_realtime_error(v0, False)
     except KeyError as error:
         return _lacking(cls, data, ("event_id", "type", "error"), error, strict)
     made.missing = ()
-    if len(data) != 3:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) - 3:
+        _keep(made, data, _KNOWN, unknown)
     return made

@@ -67,6 +67,6 @@ def decode_realtime_server_event_input_audio_buffer_cleared(
     except KeyError as error:
         return _lacking(cls, data, ("event_id", "type"), error, strict)
     made.missing = ()
-    if len(data) != 2:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) - 2:
+        _keep(made, data, _KNOWN, unknown)
     return made

@@ -76,6 +76,13 @@ def decode_realtime_server_event_input_audio_buffer_committed(
         made.item_id = data["item_id"]
     except KeyError as error:
         return _lacking(cls, data, ("event_id", "type", "item_id"), error, strict)
+    if len(data) == 4:  # the service mostly writes them all: then none is looked up twice
+        try:
+            made.previous_item_id = data["previous_item_id"]
+            made.missing = ()
+            return made
+        except KeyError:
+            pass
     absent = 0
     if "previous_item_id" in data:
         made.previous_item_id = data["previous_item_id"]
@@ -83,6 +90,6 @@ def decode_realtime_server_event_input_audio_buffer_committed(
         absent += 1
         made.previous_item_id = None
     made.missing = ()
-    if len(data) + absent != 4:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 4:
+        _keep(made, data, _KNOWN, unknown)
     return made

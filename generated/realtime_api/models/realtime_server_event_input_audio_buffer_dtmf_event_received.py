@@ -82,6 +82,13 @@ def decode_realtime_server_event_input_audio_buffer_dtmf_event_received(
         made.received_at = data["received_at"]
     except KeyError as error:
         return _lacking(cls, data, ("type", "event", "received_at"), error, strict)
+    if len(data) == 4:  # the service mostly writes them all: then none is looked up twice
+        try:
+            made.event_id = data["event_id"]
+            made.missing = ()
+            return made
+        except KeyError:
+            pass
     absent = 0
     if "event_id" in data:
         made.event_id = data["event_id"]
@@ -89,6 +96,6 @@ def decode_realtime_server_event_input_audio_buffer_dtmf_event_received(
         absent += 1
         made.event_id = None
     made.missing = ()
-    if len(data) + absent != 4:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 4:
+        _keep(made, data, _KNOWN, unknown)
     return made

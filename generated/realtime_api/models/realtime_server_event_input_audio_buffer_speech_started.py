@@ -81,6 +81,6 @@ def decode_realtime_server_event_input_audio_buffer_speech_started(
     except KeyError as error:
         return _lacking(cls, data, ("event_id", "type", "audio_start_ms", "item_id"), error, strict)
     made.missing = ()
-    if len(data) != 4:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) - 4:
+        _keep(made, data, _KNOWN, unknown)
     return made

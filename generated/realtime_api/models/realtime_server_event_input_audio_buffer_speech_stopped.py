@@ -80,6 +80,6 @@ def decode_realtime_server_event_input_audio_buffer_speech_stopped(
     except KeyError as error:
         return _lacking(cls, data, ("event_id", "type", "audio_end_ms", "item_id"), error, strict)
     made.missing = ()
-    if len(data) != 4:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) - 4:
+        _keep(made, data, _KNOWN, unknown)
     return made

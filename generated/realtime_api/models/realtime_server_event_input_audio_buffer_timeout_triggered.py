@@ -89,6 +89,6 @@ def decode_realtime_server_event_input_audio_buffer_timeout_triggered(
     except KeyError as error:
         return _lacking(cls, data, ("event_id", "type", "audio_start_ms", "audio_end_ms", "item_id"), error, strict)
     made.missing = ()
-    if len(data) != 5:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) - 5:
+        _keep(made, data, _KNOWN, unknown)
     return made

@@ -72,6 +72,6 @@ def decode_realtime_server_event_mcp_list_tools_completed(
     except KeyError as error:
         return _lacking(cls, data, ("event_id", "type", "item_id"), error, strict)
     made.missing = ()
-    if len(data) != 3:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) - 3:
+        _keep(made, data, _KNOWN, unknown)
     return made

@@ -76,6 +76,6 @@ def decode_realtime_server_event_rate_limits_updated(
     except KeyError as error:
         return _lacking(cls, data, ("event_id", "type", "rate_limits"), error, strict)
     made.missing = ()
-    if len(data) != 3:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) - 3:
+        _keep(made, data, _KNOWN, unknown)
     return made

@@ -90,6 +90,6 @@ def decode_realtime_server_event_response_audio_done(
             cls, data, ("event_id", "type", "response_id", "item_id", "output_index", "content_index"), error, strict
         )
     made.missing = ()
-    if len(data) != 6:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) - 6:
+        _keep(made, data, _KNOWN, unknown)
     return made

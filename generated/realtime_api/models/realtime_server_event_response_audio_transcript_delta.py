@@ -102,6 +102,6 @@ def decode_realtime_server_event_response_audio_transcript_delta(
             strict,
         )
     made.missing = ()
-    if len(data) != 7:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) - 7:
+        _keep(made, data, _KNOWN, unknown)
     return made

@@ -89,7 +89,7 @@ def decode_realtime_server_event_response_content_part_added(
         made.item_id = data["item_id"]
         made.output_index = data["output_index"]
         made.content_index = data["content_index"]
-        made.part = decode_realtime_content_part(data["part"], False)
+        made.part = None if (v0 := data["part"]) is None else decode_realtime_content_part(v0, False)
     except KeyError as error:
         return _lacking(
             cls,
@@ -99,6 +99,6 @@ def decode_realtime_server_event_response_content_part_added(
             strict,
         )
     made.missing = ()
-    if len(data) != 7:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) - 7:
+        _keep(made, data, _KNOWN, unknown)
     return made

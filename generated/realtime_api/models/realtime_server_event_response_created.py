@@ -68,10 +68,10 @@ def decode_realtime_server_event_response_created(
     try:
         made.event_id = data["event_id"]
         made.type = "response.created" if (v0 := data["type"]) == "response.created" else v0
-        made.response = decode_realtime_response(data["response"], False)
+        made.response = None if (v0 := data["response"]) is None else decode_realtime_response(v0, False)
     except KeyError as error:
         return _lacking(cls, data, ("event_id", "type", "response"), error, strict)
     made.missing = ()
-    if len(data) != 3:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) - 3:
+        _keep(made, data, _KNOWN, unknown)
     return made

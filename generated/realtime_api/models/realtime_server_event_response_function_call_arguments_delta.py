@@ -100,6 +100,6 @@ def decode_realtime_server_event_response_function_call_arguments_delta(
             cls, data, ("event_id", "type", "response_id", "item_id", "output_index", "call_id", "delta"), error, strict
         )
     made.missing = ()
-    if len(data) != 7:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) - 7:
+        _keep(made, data, _KNOWN, unknown)
     return made

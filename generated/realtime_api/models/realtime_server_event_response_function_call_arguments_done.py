@@ -109,6 +109,6 @@ def decode_realtime_server_event_response_function_call_arguments_done(
             strict,
         )
     made.missing = ()
-    if len(data) != 8:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) - 8:
+        _keep(made, data, _KNOWN, unknown)
     return made

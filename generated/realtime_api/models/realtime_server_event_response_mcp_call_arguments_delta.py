@@ -95,6 +95,13 @@ def decode_realtime_server_event_response_mcp_call_arguments_delta(
         return _lacking(
             cls, data, ("event_id", "type", "response_id", "item_id", "output_index", "delta"), error, strict
         )
+    if len(data) == 7:  # the service mostly writes them all: then none is looked up twice
+        try:
+            made.obfuscation = data["obfuscation"]
+            made.missing = ()
+            return made
+        except KeyError:
+            pass
     absent = 0
     if "obfuscation" in data:
         made.obfuscation = data["obfuscation"]
@@ -102,6 +109,6 @@ def decode_realtime_server_event_response_mcp_call_arguments_delta(
         absent += 1
         made.obfuscation = None
     made.missing = ()
-    if len(data) + absent != 7:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 7:
+        _keep(made, data, _KNOWN, unknown)
     return made

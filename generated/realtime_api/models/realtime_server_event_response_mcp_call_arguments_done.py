@@ -91,6 +91,6 @@ def decode_realtime_server_event_response_mcp_call_arguments_done(
             cls, data, ("event_id", "type", "response_id", "item_id", "output_index", "arguments"), error, strict
         )
     made.missing = ()
-    if len(data) != 6:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) - 6:
+        _keep(made, data, _KNOWN, unknown)
     return made

@@ -77,6 +77,6 @@ def decode_realtime_server_event_response_mcp_call_failed(
     except KeyError as error:
         return _lacking(cls, data, ("event_id", "type", "output_index", "item_id"), error, strict)
     made.missing = ()
-    if len(data) != 4:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) - 4:
+        _keep(made, data, _KNOWN, unknown)
     return made

@@ -82,10 +82,10 @@ def decode_realtime_server_event_response_output_item_added(
         made.type = "response.output_item.added" if (v0 := data["type"]) == "response.output_item.added" else v0
         made.response_id = data["response_id"]
         made.output_index = data["output_index"]
-        made.item = decode_realtime_conversation_item(data["item"], False)
+        made.item = None if (v0 := data["item"]) is None else decode_realtime_conversation_item(v0, False)
     except KeyError as error:
         return _lacking(cls, data, ("event_id", "type", "response_id", "output_index", "item"), error, strict)
     made.missing = ()
-    if len(data) != 5:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) - 5:
+        _keep(made, data, _KNOWN, unknown)
     return made

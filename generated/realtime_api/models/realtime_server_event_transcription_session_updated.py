@@ -72,10 +72,14 @@ def decode_realtime_server_event_transcription_session_updated(
     try:
         made.event_id = data["event_id"]
         made.type = "transcription_session.updated" if (v0 := data["type"]) == "transcription_session.updated" else v0
-        made.session = decode_realtime_transcription_session_create_response(data["session"], False)
+        made.session = (
+            None
+            if (v0 := data["session"]) is None
+            else decode_realtime_transcription_session_create_response(v0, False)
+        )
     except KeyError as error:
         return _lacking(cls, data, ("event_id", "type", "session"), error, strict)
     made.missing = ()
-    if len(data) != 3:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) - 3:
+        _keep(made, data, _KNOWN, unknown)
     return made

@@ -91,6 +91,18 @@ def decode_realtime_server_vad(data: Any, strict: bool = True, cls: type[Realtim
         made.type = "server_vad" if (v0 := data["type"]) == "server_vad" else v0
     except KeyError as error:
         return _lacking(cls, data, ("type",), error, strict)
+    if len(data) == 7:  # the service mostly writes them all: then none is looked up twice
+        try:
+            made.threshold = data["threshold"]
+            made.prefix_padding_ms = data["prefix_padding_ms"]
+            made.silence_duration_ms = data["silence_duration_ms"]
+            made.create_response = data["create_response"]
+            made.interrupt_response = data["interrupt_response"]
+            made.idle_timeout_ms = data["idle_timeout_ms"]
+            made.missing = ()
+            return made
+        except KeyError:
+            pass
     absent = 0
     if "threshold" in data:
         made.threshold = data["threshold"]
@@ -123,6 +135,6 @@ def decode_realtime_server_vad(data: Any, strict: bool = True, cls: type[Realtim
         absent += 1
         made.idle_timeout_ms = UNSET
     made.missing = ()
-    if len(data) + absent != 7:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 7:
+        _keep(made, data, _KNOWN, unknown)
     return made

@@ -231,18 +231,26 @@ def decode_realtime_session(data: Any, strict: bool = True, cls: type[RealtimeSe
         absent += 1
         made.output_audio_format = None
     if "input_audio_transcription" in data:
-        made.input_audio_transcription = decode_audio_transcription_response(data["input_audio_transcription"], False)
+        made.input_audio_transcription = (
+            None
+            if (v0 := data["input_audio_transcription"]) is None
+            else decode_audio_transcription_response(v0, False)
+        )
     else:
         absent += 1
         made.input_audio_transcription = UNSET
     if "turn_detection" in data:
-        made.turn_detection = decode_realtime_turn_detection(data["turn_detection"], False)
+        made.turn_detection = (
+            None if (v0 := data["turn_detection"]) is None else decode_realtime_turn_detection(v0, False)
+        )
     else:
         absent += 1
         made.turn_detection = UNSET
     if "input_audio_noise_reduction" in data:
-        made.input_audio_noise_reduction = decode_realtime_legacy_noise_reduction(
-            data["input_audio_noise_reduction"], False
+        made.input_audio_noise_reduction = (
+            None
+            if (v0 := data["input_audio_noise_reduction"]) is None
+            else decode_realtime_legacy_noise_reduction(v0, False)
         )
     else:
         absent += 1
@@ -253,7 +261,7 @@ def decode_realtime_session(data: Any, strict: bool = True, cls: type[RealtimeSe
         absent += 1
         made.speed = None
     if "tracing" in data:
-        made.tracing = decode_realtime_tracing_config(data["tracing"], False)
+        made.tracing = None if (v0 := data["tracing"]) is None else decode_realtime_tracing_config(v0, False)
     else:
         absent += 1
         made.tracing = UNSET
@@ -285,7 +293,7 @@ def decode_realtime_session(data: Any, strict: bool = True, cls: type[RealtimeSe
         absent += 1
         made.expires_at = None
     if "prompt" in data:
-        made.prompt = decode_prompt(data["prompt"], False)
+        made.prompt = None if (v0 := data["prompt"]) is None else decode_prompt(v0, False)
     else:
         absent += 1
         made.prompt = UNSET
@@ -295,6 +303,6 @@ def decode_realtime_session(data: Any, strict: bool = True, cls: type[RealtimeSe
         absent += 1
         made.include = UNSET
     made.missing = ()
-    if len(data) + absent != 20:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 20:
+        _keep(made, data, _KNOWN, unknown)
     return made

@@ -59,18 +59,26 @@ def decode_realtime_session_audio(
             return data
         data = dict(data)
     made = _new(cls)
+    if len(data) == 2:  # the service mostly writes them all: then none is looked up twice
+        try:
+            made.input = None if (v0 := data["input"]) is None else decode_realtime_session_audio_input(v0, False)
+            made.output = None if (v0 := data["output"]) is None else decode_realtime_session_audio_output(v0, False)
+            made.missing = ()
+            return made
+        except KeyError:
+            pass
     absent = 0
     if "input" in data:
-        made.input = decode_realtime_session_audio_input(data["input"], False)
+        made.input = None if (v0 := data["input"]) is None else decode_realtime_session_audio_input(v0, False)
     else:
         absent += 1
         made.input = None
     if "output" in data:
-        made.output = decode_realtime_session_audio_output(data["output"], False)
+        made.output = None if (v0 := data["output"]) is None else decode_realtime_session_audio_output(v0, False)
     else:
         absent += 1
         made.output = None
     made.missing = ()
-    if len(data) + absent != 2:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 2:
+        _keep(made, data, _KNOWN, unknown)
     return made

@@ -67,9 +67,18 @@ def decode_realtime_session_audio_output(
             return data
         data = dict(data)
     made = _new(cls)
+    if len(data) == 3:  # the service mostly writes them all: then none is looked up twice
+        try:
+            made.format = None if (v0 := data["format"]) is None else decode_realtime_audio_formats(v0, False)
+            made.voice = data["voice"]
+            made.speed = data["speed"]
+            made.missing = ()
+            return made
+        except KeyError:
+            pass
     absent = 0
     if "format" in data:
-        made.format = decode_realtime_audio_formats(data["format"], False)
+        made.format = None if (v0 := data["format"]) is None else decode_realtime_audio_formats(v0, False)
     else:
         absent += 1
         made.format = None
@@ -84,6 +93,6 @@ def decode_realtime_session_audio_output(
         absent += 1
         made.speed = None
     made.missing = ()
-    if len(data) + absent != 3:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 3:
+        _keep(made, data, _KNOWN, unknown)
     return made

@@ -66,6 +66,6 @@ def decode_realtime_session_client_secret(
     except KeyError as error:
         return _lacking(cls, data, ("value", "expires_at"), error, strict)
     made.missing = ()
-    if len(data) != 2:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) - 2:
+        _keep(made, data, _KNOWN, unknown)
     return made

@@ -159,7 +159,9 @@ def decode_realtime_session_create_request(
     made = _new(cls)
     absent = 0
     if "client_secret" in data:
-        made.client_secret = decode_realtime_session_client_secret(data["client_secret"], False)
+        made.client_secret = (
+            None if (v0 := data["client_secret"]) is None else decode_realtime_session_client_secret(v0, False)
+        )
     else:
         absent += 1
         made.client_secret = None
@@ -174,7 +176,7 @@ def decode_realtime_session_create_request(
         absent += 1
         made.instructions = None
     if "voice" in data:
-        made.voice = decode_voice_ids_or_custom_voice(data["voice"], False)
+        made.voice = None if (v0 := data["voice"]) is None else decode_voice_ids_or_custom_voice(v0, False)
     else:
         absent += 1
         made.voice = None
@@ -189,7 +191,11 @@ def decode_realtime_session_create_request(
         absent += 1
         made.output_audio_format = None
     if "input_audio_transcription" in data:
-        made.input_audio_transcription = decode_realtime_legacy_transcription(data["input_audio_transcription"], False)
+        made.input_audio_transcription = (
+            None
+            if (v0 := data["input_audio_transcription"]) is None
+            else decode_realtime_legacy_transcription(v0, False)
+        )
     else:
         absent += 1
         made.input_audio_transcription = None
@@ -199,12 +205,14 @@ def decode_realtime_session_create_request(
         absent += 1
         made.speed = None
     if "tracing" in data:
-        made.tracing = decode_realtime_tracing_config(data["tracing"], False)
+        made.tracing = None if (v0 := data["tracing"]) is None else decode_realtime_tracing_config(v0, False)
     else:
         absent += 1
         made.tracing = None
     if "turn_detection" in data:
-        made.turn_detection = decode_realtime_legacy_turn_detection_request(data["turn_detection"], False)
+        made.turn_detection = (
+            None if (v0 := data["turn_detection"]) is None else decode_realtime_legacy_turn_detection_request(v0, False)
+        )
     else:
         absent += 1
         made.turn_detection = None
@@ -231,12 +239,12 @@ def decode_realtime_session_create_request(
         absent += 1
         made.max_response_output_tokens = None
     if "truncation" in data:
-        made.truncation = decode_realtime_truncation(data["truncation"], False)
+        made.truncation = None if (v0 := data["truncation"]) is None else decode_realtime_truncation(v0, False)
     else:
         absent += 1
         made.truncation = None
     if "prompt" in data:
-        made.prompt = decode_prompt(data["prompt"], False)
+        made.prompt = None if (v0 := data["prompt"]) is None else decode_prompt(v0, False)
     else:
         absent += 1
         made.prompt = UNSET
@@ -246,6 +254,6 @@ def decode_realtime_session_create_request(
         absent += 1
         made.model = None
     made.missing = ()
-    if len(data) + absent != 17:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 17:
+        _keep(made, data, _KNOWN, unknown)
     return made

@@ -189,7 +189,7 @@ def decode_realtime_session_create_request_ga(
         absent += 1
         made.instructions = None
     if "audio" in data:
-        made.audio = decode_realtime_audio_config(data["audio"], False)
+        made.audio = None if (v0 := data["audio"]) is None else decode_realtime_audio_config(v0, False)
     else:
         absent += 1
         made.audio = None
@@ -199,7 +199,7 @@ def decode_realtime_session_create_request_ga(
         absent += 1
         made.include = None
     if "tracing" in data:
-        made.tracing = decode_realtime_tracing_config(data["tracing"], False)
+        made.tracing = None if (v0 := data["tracing"]) is None else decode_realtime_tracing_config(v0, False)
     else:
         absent += 1
         made.tracing = UNSET
@@ -213,7 +213,9 @@ def decode_realtime_session_create_request_ga(
         absent += 1
         made.tools = None
     if "tool_choice" in data:
-        made.tool_choice = decode_realtime_tool_choice_config(data["tool_choice"], False)
+        made.tool_choice = (
+            None if (v0 := data["tool_choice"]) is None else decode_realtime_tool_choice_config(v0, False)
+        )
     else:
         absent += 1
         made.tool_choice = None
@@ -223,7 +225,7 @@ def decode_realtime_session_create_request_ga(
         absent += 1
         made.parallel_tool_calls = None
     if "reasoning" in data:
-        made.reasoning = decode_realtime_reasoning(data["reasoning"], False)
+        made.reasoning = None if (v0 := data["reasoning"]) is None else decode_realtime_reasoning(v0, False)
     else:
         absent += 1
         made.reasoning = None
@@ -233,16 +235,16 @@ def decode_realtime_session_create_request_ga(
         absent += 1
         made.max_output_tokens = None
     if "truncation" in data:
-        made.truncation = decode_realtime_truncation(data["truncation"], False)
+        made.truncation = None if (v0 := data["truncation"]) is None else decode_realtime_truncation(v0, False)
     else:
         absent += 1
         made.truncation = None
     if "prompt" in data:
-        made.prompt = decode_prompt(data["prompt"], False)
+        made.prompt = None if (v0 := data["prompt"]) is None else decode_prompt(v0, False)
     else:
         absent += 1
         made.prompt = UNSET
     made.missing = ()
-    if len(data) + absent != 14:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 14:
+        _keep(made, data, _KNOWN, unknown)
     return made

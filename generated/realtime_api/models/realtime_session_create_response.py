@@ -128,6 +128,32 @@ def decode_realtime_session_create_response(
             return data
         data = dict(data)
     made = _new(cls)
+    if len(data) == 14:  # the service mostly writes them all: then none is looked up twice
+        try:
+            made.id = data["id"]
+            made.object = data["object"]
+            made.expires_at = data["expires_at"]
+            made.include = data["include"]
+            made.model = data["model"]
+            made.output_modalities = data["output_modalities"]
+            made.instructions = data["instructions"]
+            made.audio = None if (v0 := data["audio"]) is None else decode_realtime_legacy_audio(v0, False)
+            made.tracing = None if (v0 := data["tracing"]) is None else decode_realtime_tracing_config(v0, False)
+            made.turn_detection = (
+                None if (v0 := data["turn_detection"]) is None else decode_realtime_legacy_turn_detection(v0, False)
+            )
+            made.tools = (
+                [decode_realtime_function_tool(i0, False) for i0 in v0] if isinstance(v0 := data["tools"], list) else v0
+            )
+            made.tool_choice = data["tool_choice"]
+            made.max_output_tokens = data["max_output_tokens"]
+            made.client_secret = (
+                None if (v0 := data["client_secret"]) is None else decode_realtime_session_client_secret(v0, False)
+            )
+            made.missing = ()
+            return made
+        except KeyError:
+            pass
     absent = 0
     if "id" in data:
         made.id = data["id"]
@@ -165,17 +191,19 @@ def decode_realtime_session_create_response(
         absent += 1
         made.instructions = None
     if "audio" in data:
-        made.audio = decode_realtime_legacy_audio(data["audio"], False)
+        made.audio = None if (v0 := data["audio"]) is None else decode_realtime_legacy_audio(v0, False)
     else:
         absent += 1
         made.audio = None
     if "tracing" in data:
-        made.tracing = decode_realtime_tracing_config(data["tracing"], False)
+        made.tracing = None if (v0 := data["tracing"]) is None else decode_realtime_tracing_config(v0, False)
     else:
         absent += 1
         made.tracing = None
     if "turn_detection" in data:
-        made.turn_detection = decode_realtime_legacy_turn_detection(data["turn_detection"], False)
+        made.turn_detection = (
+            None if (v0 := data["turn_detection"]) is None else decode_realtime_legacy_turn_detection(v0, False)
+        )
     else:
         absent += 1
         made.turn_detection = None
@@ -197,11 +225,13 @@ def decode_realtime_session_create_response(
         absent += 1
         made.max_output_tokens = None
     if "client_secret" in data:
-        made.client_secret = decode_realtime_session_client_secret(data["client_secret"], False)
+        made.client_secret = (
+            None if (v0 := data["client_secret"]) is None else decode_realtime_session_client_secret(v0, False)
+        )
     else:
         absent += 1
         made.client_secret = None
     made.missing = ()
-    if len(data) + absent != 14:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 14:
+        _keep(made, data, _KNOWN, unknown)
     return made

@@ -177,6 +177,31 @@ def decode_realtime_session_create_response_ga(
         made.object = "realtime.session" if (v0 := data["object"]) == "realtime.session" else v0
     except KeyError as error:
         return _lacking(cls, data, ("type", "id", "object"), error, strict)
+    if len(data) == 16:  # the service mostly writes them all: then none is looked up twice
+        try:
+            made.expires_at = data["expires_at"]
+            made.output_modalities = data["output_modalities"]
+            made.model = data["model"]
+            made.instructions = data["instructions"]
+            made.audio = None if (v0 := data["audio"]) is None else decode_realtime_session_audio(v0, False)
+            made.include = data["include"]
+            made.tracing = None if (v0 := data["tracing"]) is None else decode_realtime_tracing_config(v0, False)
+            made.tools = (
+                [decode_realtime_tools_config_union(i0, False) for i0 in v0]
+                if isinstance(v0 := data["tools"], list)
+                else v0
+            )
+            made.tool_choice = (
+                None if (v0 := data["tool_choice"]) is None else decode_realtime_tool_choice_config(v0, False)
+            )
+            made.reasoning = None if (v0 := data["reasoning"]) is None else decode_realtime_reasoning(v0, False)
+            made.max_output_tokens = data["max_output_tokens"]
+            made.truncation = None if (v0 := data["truncation"]) is None else decode_realtime_truncation(v0, False)
+            made.prompt = None if (v0 := data["prompt"]) is None else decode_prompt(v0, False)
+            made.missing = ()
+            return made
+        except KeyError:
+            pass
     absent = 0
     if "expires_at" in data:
         made.expires_at = data["expires_at"]
@@ -199,7 +224,7 @@ def decode_realtime_session_create_response_ga(
         absent += 1
         made.instructions = None
     if "audio" in data:
-        made.audio = decode_realtime_session_audio(data["audio"], False)
+        made.audio = None if (v0 := data["audio"]) is None else decode_realtime_session_audio(v0, False)
     else:
         absent += 1
         made.audio = None
@@ -209,7 +234,7 @@ def decode_realtime_session_create_response_ga(
         absent += 1
         made.include = None
     if "tracing" in data:
-        made.tracing = decode_realtime_tracing_config(data["tracing"], False)
+        made.tracing = None if (v0 := data["tracing"]) is None else decode_realtime_tracing_config(v0, False)
     else:
         absent += 1
         made.tracing = None
@@ -223,12 +248,14 @@ def decode_realtime_session_create_response_ga(
         absent += 1
         made.tools = None
     if "tool_choice" in data:
-        made.tool_choice = decode_realtime_tool_choice_config(data["tool_choice"], False)
+        made.tool_choice = (
+            None if (v0 := data["tool_choice"]) is None else decode_realtime_tool_choice_config(v0, False)
+        )
     else:
         absent += 1
         made.tool_choice = None
     if "reasoning" in data:
-        made.reasoning = decode_realtime_reasoning(data["reasoning"], False)
+        made.reasoning = None if (v0 := data["reasoning"]) is None else decode_realtime_reasoning(v0, False)
     else:
         absent += 1
         made.reasoning = None
@@ -238,16 +265,16 @@ def decode_realtime_session_create_response_ga(
         absent += 1
         made.max_output_tokens = None
     if "truncation" in data:
-        made.truncation = decode_realtime_truncation(data["truncation"], False)
+        made.truncation = None if (v0 := data["truncation"]) is None else decode_realtime_truncation(v0, False)
     else:
         absent += 1
         made.truncation = None
     if "prompt" in data:
-        made.prompt = decode_prompt(data["prompt"], False)
+        made.prompt = None if (v0 := data["prompt"]) is None else decode_prompt(v0, False)
     else:
         absent += 1
         made.prompt = None
     made.missing = ()
-    if len(data) + absent != 16:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 16:
+        _keep(made, data, _KNOWN, unknown)
     return made

@@ -57,6 +57,14 @@ def decode_realtime_system_content(
             return data
         data = dict(data)
     made = _new(cls)
+    if len(data) == 2:  # the service mostly writes them all: then none is looked up twice
+        try:
+            made.type = "input_text" if (v0 := data["type"]) == "input_text" else v0
+            made.text = data["text"]
+            made.missing = ()
+            return made
+        except KeyError:
+            pass
     absent = 0
     if "type" in data:
         made.type = "input_text" if (v0 := data["type"]) == "input_text" else v0
@@ -69,6 +77,6 @@ def decode_realtime_system_content(
         absent += 1
         made.text = None
     made.missing = ()
-    if len(data) + absent != 2:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 2:
+        _keep(made, data, _KNOWN, unknown)
     return made

@@ -63,6 +63,15 @@ def decode_realtime_tracing_configuration(
             return data
         data = dict(data)
     made = _new(cls)
+    if len(data) == 3:  # the service mostly writes them all: then none is looked up twice
+        try:
+            made.workflow_name = data["workflow_name"]
+            made.group_id = data["group_id"]
+            made.metadata = data["metadata"]
+            made.missing = ()
+            return made
+        except KeyError:
+            pass
     absent = 0
     if "workflow_name" in data:
         made.workflow_name = data["workflow_name"]
@@ -80,6 +89,6 @@ def decode_realtime_tracing_configuration(
         absent += 1
         made.metadata = None
     made.missing = ()
-    if len(data) + absent != 3:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 3:
+        _keep(made, data, _KNOWN, unknown)
     return made

@@ -54,11 +54,13 @@ def decode_realtime_transcription_session_audio(
     made = _new(cls)
     absent = 0
     if "input" in data:
-        made.input = decode_realtime_transcription_session_audio_input(data["input"], False)
+        made.input = (
+            None if (v0 := data["input"]) is None else decode_realtime_transcription_session_audio_input(v0, False)
+        )
     else:
         absent += 1
         made.input = None
     made.missing = ()
-    if len(data) + absent != 1:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 1:
+        _keep(made, data, _KNOWN, unknown)
     return made

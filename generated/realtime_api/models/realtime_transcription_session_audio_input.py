@@ -82,26 +82,30 @@ def decode_realtime_transcription_session_audio_input(
     made = _new(cls)
     absent = 0
     if "format" in data:
-        made.format = decode_realtime_audio_formats(data["format"], False)
+        made.format = None if (v0 := data["format"]) is None else decode_realtime_audio_formats(v0, False)
     else:
         absent += 1
         made.format = None
     if "transcription" in data:
-        made.transcription = decode_audio_transcription(data["transcription"], False)
+        made.transcription = None if (v0 := data["transcription"]) is None else decode_audio_transcription(v0, False)
     else:
         absent += 1
         made.transcription = UNSET
     if "noise_reduction" in data:
-        made.noise_reduction = decode_realtime_noise_reduction(data["noise_reduction"], False)
+        made.noise_reduction = (
+            None if (v0 := data["noise_reduction"]) is None else decode_realtime_noise_reduction(v0, False)
+        )
     else:
         absent += 1
         made.noise_reduction = UNSET
     if "turn_detection" in data:
-        made.turn_detection = decode_realtime_turn_detection(data["turn_detection"], False)
+        made.turn_detection = (
+            None if (v0 := data["turn_detection"]) is None else decode_realtime_turn_detection(v0, False)
+        )
     else:
         absent += 1
         made.turn_detection = UNSET
     made.missing = ()
-    if len(data) + absent != 4:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 4:
+        _keep(made, data, _KNOWN, unknown)
     return made

@@ -87,15 +87,19 @@ def decode_realtime_transcription_session_create_request(
     made = _new(cls)
     absent = 0
     if "turn_detection" in data:
-        made.turn_detection = decode_realtime_transcription_session_turn_detection_request(
-            data["turn_detection"], False
+        made.turn_detection = (
+            None
+            if (v0 := data["turn_detection"]) is None
+            else decode_realtime_transcription_session_turn_detection_request(v0, False)
         )
     else:
         absent += 1
         made.turn_detection = None
     if "input_audio_noise_reduction" in data:
-        made.input_audio_noise_reduction = decode_realtime_legacy_noise_reduction(
-            data["input_audio_noise_reduction"], False
+        made.input_audio_noise_reduction = (
+            None
+            if (v0 := data["input_audio_noise_reduction"]) is None
+            else decode_realtime_legacy_noise_reduction(v0, False)
         )
     else:
         absent += 1
@@ -106,7 +110,9 @@ def decode_realtime_transcription_session_create_request(
         absent += 1
         made.input_audio_format = None
     if "input_audio_transcription" in data:
-        made.input_audio_transcription = decode_audio_transcription(data["input_audio_transcription"], False)
+        made.input_audio_transcription = (
+            None if (v0 := data["input_audio_transcription"]) is None else decode_audio_transcription(v0, False)
+        )
     else:
         absent += 1
         made.input_audio_transcription = None
@@ -116,6 +122,6 @@ def decode_realtime_transcription_session_create_request(
         absent += 1
         made.include = None
     made.missing = ()
-    if len(data) + absent != 5:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 5:
+        _keep(made, data, _KNOWN, unknown)
     return made

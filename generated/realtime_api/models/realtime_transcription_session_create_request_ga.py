@@ -79,7 +79,7 @@ def decode_realtime_transcription_session_create_request_ga(
         return _lacking(cls, data, ("type",), error, strict)
     absent = 0
     if "audio" in data:
-        made.audio = decode_realtime_transcription_session_audio(data["audio"], False)
+        made.audio = None if (v0 := data["audio"]) is None else decode_realtime_transcription_session_audio(v0, False)
     else:
         absent += 1
         made.audio = None
@@ -89,6 +89,6 @@ def decode_realtime_transcription_session_create_request_ga(
         absent += 1
         made.include = None
     made.missing = ()
-    if len(data) + absent != 3:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 3:
+        _keep(made, data, _KNOWN, unknown)
     return made

@@ -85,9 +85,29 @@ def decode_realtime_transcription_session_create_response(
         data = dict(data)
     made = _new(cls)
     try:
-        made.client_secret = decode_realtime_session_client_secret(data["client_secret"], False)
+        made.client_secret = (
+            None if (v0 := data["client_secret"]) is None else decode_realtime_session_client_secret(v0, False)
+        )
     except KeyError as error:
         return _lacking(cls, data, ("client_secret",), error, strict)
+    if len(data) == 5:  # the service mostly writes them all: then none is looked up twice
+        try:
+            made.modalities = data["modalities"]
+            made.input_audio_format = data["input_audio_format"]
+            made.input_audio_transcription = (
+                None
+                if (v0 := data["input_audio_transcription"]) is None
+                else decode_audio_transcription_response(v0, False)
+            )
+            made.turn_detection = (
+                None
+                if (v0 := data["turn_detection"]) is None
+                else decode_realtime_transcription_session_turn_detection(v0, False)
+            )
+            made.missing = ()
+            return made
+        except KeyError:
+            pass
     absent = 0
     if "modalities" in data:
         made.modalities = data["modalities"]
@@ -100,16 +120,24 @@ def decode_realtime_transcription_session_create_response(
         absent += 1
         made.input_audio_format = None
     if "input_audio_transcription" in data:
-        made.input_audio_transcription = decode_audio_transcription_response(data["input_audio_transcription"], False)
+        made.input_audio_transcription = (
+            None
+            if (v0 := data["input_audio_transcription"]) is None
+            else decode_audio_transcription_response(v0, False)
+        )
     else:
         absent += 1
         made.input_audio_transcription = None
     if "turn_detection" in data:
-        made.turn_detection = decode_realtime_transcription_session_turn_detection(data["turn_detection"], False)
+        made.turn_detection = (
+            None
+            if (v0 := data["turn_detection"]) is None
+            else decode_realtime_transcription_session_turn_detection(v0, False)
+        )
     else:
         absent += 1
         made.turn_detection = None
     made.missing = ()
-    if len(data) + absent != 5:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 5:
+        _keep(made, data, _KNOWN, unknown)
     return made

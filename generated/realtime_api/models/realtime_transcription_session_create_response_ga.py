@@ -91,6 +91,19 @@ def decode_realtime_transcription_session_create_response_ga(
         made.object = data["object"]
     except KeyError as error:
         return _lacking(cls, data, ("type", "id", "object"), error, strict)
+    if len(data) == 6:  # the service mostly writes them all: then none is looked up twice
+        try:
+            made.expires_at = data["expires_at"]
+            made.include = data["include"]
+            made.audio = (
+                None
+                if (v0 := data["audio"]) is None
+                else decode_realtime_transcription_session_response_audio(v0, False)
+            )
+            made.missing = ()
+            return made
+        except KeyError:
+            pass
     absent = 0
     if "expires_at" in data:
         made.expires_at = data["expires_at"]
@@ -103,11 +116,13 @@ def decode_realtime_transcription_session_create_response_ga(
         absent += 1
         made.include = None
     if "audio" in data:
-        made.audio = decode_realtime_transcription_session_response_audio(data["audio"], False)
+        made.audio = (
+            None if (v0 := data["audio"]) is None else decode_realtime_transcription_session_response_audio(v0, False)
+        )
     else:
         absent += 1
         made.audio = None
     made.missing = ()
-    if len(data) + absent != 6:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 6:
+        _keep(made, data, _KNOWN, unknown)
     return made

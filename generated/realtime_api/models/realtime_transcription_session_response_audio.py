@@ -54,13 +54,28 @@ def decode_realtime_transcription_session_response_audio(
             return data
         data = dict(data)
     made = _new(cls)
+    if len(data) == 1:  # the service mostly writes them all: then none is looked up twice
+        try:
+            made.input = (
+                None
+                if (v0 := data["input"]) is None
+                else decode_realtime_transcription_session_response_audio_input(v0, False)
+            )
+            made.missing = ()
+            return made
+        except KeyError:
+            pass
     absent = 0
     if "input" in data:
-        made.input = decode_realtime_transcription_session_response_audio_input(data["input"], False)
+        made.input = (
+            None
+            if (v0 := data["input"]) is None
+            else decode_realtime_transcription_session_response_audio_input(v0, False)
+        )
     else:
         absent += 1
         made.input = None
     made.missing = ()
-    if len(data) + absent != 1:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 1:
+        _keep(made, data, _KNOWN, unknown)
     return made

@@ -70,6 +70,16 @@ def decode_realtime_transcription_session_turn_detection(
             return data
         data = dict(data)
     made = _new(cls)
+    if len(data) == 4:  # the service mostly writes them all: then none is looked up twice
+        try:
+            made.type = data["type"]
+            made.threshold = data["threshold"]
+            made.prefix_padding_ms = data["prefix_padding_ms"]
+            made.silence_duration_ms = data["silence_duration_ms"]
+            made.missing = ()
+            return made
+        except KeyError:
+            pass
     absent = 0
     if "type" in data:
         made.type = data["type"]
@@ -92,6 +102,6 @@ def decode_realtime_transcription_session_turn_detection(
         absent += 1
         made.silence_duration_ms = None
     made.missing = ()
-    if len(data) + absent != 4:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 4:
+        _keep(made, data, _KNOWN, unknown)
     return made

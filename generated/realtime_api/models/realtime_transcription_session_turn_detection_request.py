@@ -92,6 +92,6 @@ def decode_realtime_transcription_session_turn_detection_request(
         absent += 1
         made.silence_duration_ms = None
     made.missing = ()
-    if len(data) + absent != 4:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 4:
+        _keep(made, data, _KNOWN, unknown)
     return made

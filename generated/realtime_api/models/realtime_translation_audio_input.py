@@ -66,18 +66,36 @@ def decode_realtime_translation_audio_input(
             return data
         data = dict(data)
     made = _new(cls)
+    if len(data) == 2:  # the service mostly writes them all: then none is looked up twice
+        try:
+            made.transcription = (
+                None if (v0 := data["transcription"]) is None else decode_realtime_translation_transcription(v0, False)
+            )
+            made.noise_reduction = (
+                None
+                if (v0 := data["noise_reduction"]) is None
+                else decode_realtime_translation_noise_reduction(v0, False)
+            )
+            made.missing = ()
+            return made
+        except KeyError:
+            pass
     absent = 0
     if "transcription" in data:
-        made.transcription = decode_realtime_translation_transcription(data["transcription"], False)
+        made.transcription = (
+            None if (v0 := data["transcription"]) is None else decode_realtime_translation_transcription(v0, False)
+        )
     else:
         absent += 1
         made.transcription = UNSET
     if "noise_reduction" in data:
-        made.noise_reduction = decode_realtime_translation_noise_reduction(data["noise_reduction"], False)
+        made.noise_reduction = (
+            None if (v0 := data["noise_reduction"]) is None else decode_realtime_translation_noise_reduction(v0, False)
+        )
     else:
         absent += 1
         made.noise_reduction = UNSET
     made.missing = ()
-    if len(data) + absent != 2:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 2:
+        _keep(made, data, _KNOWN, unknown)
     return made

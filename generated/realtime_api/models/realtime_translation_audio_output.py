@@ -48,6 +48,13 @@ def decode_realtime_translation_audio_output(
             return data
         data = dict(data)
     made = _new(cls)
+    if len(data) == 1:  # the service mostly writes them all: then none is looked up twice
+        try:
+            made.language = data["language"]
+            made.missing = ()
+            return made
+        except KeyError:
+            pass
     absent = 0
     if "language" in data:
         made.language = data["language"]
@@ -55,6 +62,6 @@ def decode_realtime_translation_audio_output(
         absent += 1
         made.language = None
     made.missing = ()
-    if len(data) + absent != 1:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 1:
+        _keep(made, data, _KNOWN, unknown)
     return made

@@ -84,6 +84,6 @@ def decode_realtime_translation_client_event_input_audio_buffer_append(
         absent += 1
         made.event_id = None
     made.missing = ()
-    if len(data) + absent != 3:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 3:
+        _keep(made, data, _KNOWN, unknown)
     return made

@@ -75,6 +75,6 @@ def decode_realtime_translation_client_event_session_close(
         absent += 1
         made.event_id = None
     made.missing = ()
-    if len(data) + absent != 2:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 2:
+        _keep(made, data, _KNOWN, unknown)
     return made

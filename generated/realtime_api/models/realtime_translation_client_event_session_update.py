@@ -74,7 +74,9 @@ def decode_realtime_translation_client_event_session_update(
     made = _new(cls)
     try:
         made.type = "session.update" if (v0 := data["type"]) == "session.update" else v0
-        made.session = decode_realtime_translation_session_update_request(data["session"], False)
+        made.session = (
+            None if (v0 := data["session"]) is None else decode_realtime_translation_session_update_request(v0, False)
+        )
     except KeyError as error:
         return _lacking(cls, data, ("type", "session"), error, strict)
     absent = 0
@@ -84,6 +86,6 @@ def decode_realtime_translation_client_event_session_update(
         absent += 1
         made.event_id = None
     made.missing = ()
-    if len(data) + absent != 3:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 3:
+        _keep(made, data, _KNOWN, unknown)
     return made

@@ -69,16 +69,20 @@ def decode_realtime_translation_client_secret_create_request(
         data = dict(data)
     made = _new(cls)
     try:
-        made.session = decode_realtime_translation_session_create_request(data["session"], False)
+        made.session = (
+            None if (v0 := data["session"]) is None else decode_realtime_translation_session_create_request(v0, False)
+        )
     except KeyError as error:
         return _lacking(cls, data, ("session",), error, strict)
     absent = 0
     if "expires_after" in data:
-        made.expires_after = decode_client_secret_expires_after(data["expires_after"], False)
+        made.expires_after = (
+            None if (v0 := data["expires_after"]) is None else decode_client_secret_expires_after(v0, False)
+        )
     else:
         absent += 1
         made.expires_after = None
     made.missing = ()
-    if len(data) + absent != 2:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 2:
+        _keep(made, data, _KNOWN, unknown)
     return made

@@ -70,10 +70,10 @@ def decode_realtime_translation_client_secret_create_response(
     try:
         made.value = data["value"]
         made.expires_at = data["expires_at"]
-        made.session = decode_realtime_translation_session(data["session"], False)
+        made.session = None if (v0 := data["session"]) is None else decode_realtime_translation_session(v0, False)
     except KeyError as error:
         return _lacking(cls, data, ("value", "expires_at", "session"), error, strict)
     made.missing = ()
-    if len(data) != 3:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) - 3:
+        _keep(made, data, _KNOWN, unknown)
     return made

@@ -68,6 +68,13 @@ def decode_realtime_translation_noise_reduction(
         made.type = data["type"]
     except KeyError as error:
         return _lacking(cls, data, ("type",), error, strict)
+    if len(data) == 2:  # the service mostly writes them all: then none is looked up twice
+        try:
+            made.strength = data["strength"]
+            made.missing = ()
+            return made
+        except KeyError:
+            pass
     absent = 0
     if "strength" in data:
         made.strength = data["strength"]
@@ -75,6 +82,6 @@ def decode_realtime_translation_noise_reduction(
         absent += 1
         made.strength = None
     made.missing = ()
-    if len(data) + absent != 2:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 2:
+        _keep(made, data, _KNOWN, unknown)
     return made

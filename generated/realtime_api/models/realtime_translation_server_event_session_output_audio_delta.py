@@ -94,6 +94,16 @@ def decode_realtime_translation_server_event_session_output_audio_delta(
         made.delta = data["delta"]
     except KeyError as error:
         return _lacking(cls, data, ("event_id", "type", "delta"), error, strict)
+    if len(data) == 7:  # the service mostly writes them all: then none is looked up twice
+        try:
+            made.sample_rate = data["sample_rate"]
+            made.channels = data["channels"]
+            made.format = "pcm16" if (v0 := data["format"]) == "pcm16" else v0
+            made.elapsed_ms = data["elapsed_ms"]
+            made.missing = ()
+            return made
+        except KeyError:
+            pass
     absent = 0
     if "sample_rate" in data:
         made.sample_rate = data["sample_rate"]
@@ -116,6 +126,6 @@ def decode_realtime_translation_server_event_session_output_audio_delta(
         absent += 1
         made.elapsed_ms = None
     made.missing = ()
-    if len(data) + absent != 7:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 7:
+        _keep(made, data, _KNOWN, unknown)
     return made

@@ -69,10 +69,10 @@ def decode_realtime_translation_server_event_session_updated(
     try:
         made.event_id = data["event_id"]
         made.type = "session.updated" if (v0 := data["type"]) == "session.updated" else v0
-        made.session = decode_realtime_translation_session(data["session"], False)
+        made.session = None if (v0 := data["session"]) is None else decode_realtime_translation_session(v0, False)
     except KeyError as error:
         return _lacking(cls, data, ("event_id", "type", "session"), error, strict)
     made.missing = ()
-    if len(data) != 3:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) - 3:
+        _keep(made, data, _KNOWN, unknown)
     return made

@@ -78,10 +78,10 @@ def decode_realtime_translation_session(
         made.type = "translation" if (v0 := data["type"]) == "translation" else v0
         made.expires_at = data["expires_at"]
         made.model = data["model"]
-        made.audio = decode_realtime_translation_audio(data["audio"], False)
+        made.audio = None if (v0 := data["audio"]) is None else decode_realtime_translation_audio(v0, False)
     except KeyError as error:
         return _lacking(cls, data, ("id", "type", "expires_at", "model", "audio"), error, strict)
     made.missing = ()
-    if len(data) != 5:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) - 5:
+        _keep(made, data, _KNOWN, unknown)
     return made

@@ -53,11 +53,11 @@ def decode_realtime_translation_session_update_request(
     made = _new(cls)
     absent = 0
     if "audio" in data:
-        made.audio = decode_realtime_translation_audio(data["audio"], False)
+        made.audio = None if (v0 := data["audio"]) is None else decode_realtime_translation_audio(v0, False)
     else:
         absent += 1
         made.audio = None
     made.missing = ()
-    if len(data) + absent != 1:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 1:
+        _keep(made, data, _KNOWN, unknown)
     return made

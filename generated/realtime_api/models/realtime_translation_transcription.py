@@ -56,6 +56,6 @@ def decode_realtime_translation_transcription(
     except KeyError as error:
         return _lacking(cls, data, ("model",), error, strict)
     made.missing = ()
-    if len(data) != 1:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) - 1:
+        _keep(made, data, _KNOWN, unknown)
     return made

@@ -71,13 +71,24 @@ def decode_realtime_truncation_retention_ratio(
         made.retention_ratio = data["retention_ratio"]
     except KeyError as error:
         return _lacking(cls, data, ("type", "retention_ratio"), error, strict)
+    if len(data) == 3:  # the service mostly writes them all: then none is looked up twice
+        try:
+            made.token_limits = (
+                None if (v0 := data["token_limits"]) is None else decode_realtime_truncation_token_limits(v0, False)
+            )
+            made.missing = ()
+            return made
+        except KeyError:
+            pass
     absent = 0
     if "token_limits" in data:
-        made.token_limits = decode_realtime_truncation_token_limits(data["token_limits"], False)
+        made.token_limits = (
+            None if (v0 := data["token_limits"]) is None else decode_realtime_truncation_token_limits(v0, False)
+        )
     else:
         absent += 1
         made.token_limits = None
     made.missing = ()
-    if len(data) + absent != 3:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 3:
+        _keep(made, data, _KNOWN, unknown)
     return made

@@ -49,6 +49,13 @@ def decode_realtime_truncation_token_limits(
             return data
         data = dict(data)
     made = _new(cls)
+    if len(data) == 1:  # the service mostly writes them all: then none is looked up twice
+        try:
+            made.post_instructions = data["post_instructions"]
+            made.missing = ()
+            return made
+        except KeyError:
+            pass
     absent = 0
     if "post_instructions" in data:
         made.post_instructions = data["post_instructions"]
@@ -56,6 +63,6 @@ def decode_realtime_truncation_token_limits(
         absent += 1
         made.post_instructions = None
     made.missing = ()
-    if len(data) + absent != 1:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 1:
+        _keep(made, data, _KNOWN, unknown)
     return made

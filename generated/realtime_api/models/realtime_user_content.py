@@ -79,6 +79,18 @@ def decode_realtime_user_content(
             return data
         data = dict(data)
     made = _new(cls)
+    if len(data) == 6:  # the service mostly writes them all: then none is looked up twice
+        try:
+            made.type = data["type"]
+            made.text = data["text"]
+            made.audio = data["audio"]
+            made.image_url = data["image_url"]
+            made.detail = data["detail"]
+            made.transcript = data["transcript"]
+            made.missing = ()
+            return made
+        except KeyError:
+            pass
     absent = 0
     if "type" in data:
         made.type = data["type"]
@@ -111,6 +123,6 @@ def decode_realtime_user_content(
         absent += 1
         made.transcript = UNSET
     made.missing = ()
-    if len(data) + absent != 6:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 6:
+        _keep(made, data, _KNOWN, unknown)
     return made

@@ -72,6 +72,14 @@ def decode_response_prompt(data: Any, strict: bool = True, cls: type[ResponsePro
         made.id = data["id"]
     except KeyError as error:
         return _lacking(cls, data, ("id",), error, strict)
+    if len(data) == 3:  # the service mostly writes them all: then none is looked up twice
+        try:
+            made.version = data["version"]
+            made.variables = None if (v0 := data["variables"]) is None else decode_response_prompt_variables(v0, False)
+            made.missing = ()
+            return made
+        except KeyError:
+            pass
     absent = 0
     if "version" in data:
         made.version = data["version"]
@@ -79,11 +87,11 @@ def decode_response_prompt(data: Any, strict: bool = True, cls: type[ResponsePro
         absent += 1
         made.version = UNSET
     if "variables" in data:
-        made.variables = decode_response_prompt_variables(data["variables"], False)
+        made.variables = None if (v0 := data["variables"]) is None else decode_response_prompt_variables(v0, False)
     else:
         absent += 1
         made.variables = UNSET
     made.missing = ()
-    if len(data) + absent != 3:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 3:
+        _keep(made, data, _KNOWN, unknown)
     return made

@@ -64,6 +64,6 @@ def decode_sip_header(data: Any, strict: bool = True, cls: type[SipHeader] = Sip
     except KeyError as error:
         return _lacking(cls, data, ("name", "value"), error, strict)
     made.missing = ()
-    if len(data) != 2:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) - 2:
+        _keep(made, data, _KNOWN, unknown)
     return made

@@ -65,6 +65,6 @@ def decode_tool_choice_function(
     except KeyError as error:
         return _lacking(cls, data, ("type", "name"), error, strict)
     made.missing = ()
-    if len(data) != 2:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) - 2:
+        _keep(made, data, _KNOWN, unknown)
     return made

@@ -68,6 +68,13 @@ def decode_tool_choice_mcp(data: Any, strict: bool = True, cls: type[ToolChoiceM
         made.server_label = data["server_label"]
     except KeyError as error:
         return _lacking(cls, data, ("type", "server_label"), error, strict)
+    if len(data) == 3:  # the service mostly writes them all: then none is looked up twice
+        try:
+            made.name = data["name"]
+            made.missing = ()
+            return made
+        except KeyError:
+            pass
     absent = 0
     if "name" in data:
         made.name = data["name"]
@@ -75,6 +82,6 @@ def decode_tool_choice_mcp(data: Any, strict: bool = True, cls: type[ToolChoiceM
         absent += 1
         made.name = UNSET
     made.missing = ()
-    if len(data) + absent != 3:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 3:
+        _keep(made, data, _KNOWN, unknown)
     return made

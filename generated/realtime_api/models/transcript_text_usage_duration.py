@@ -65,6 +65,6 @@ def decode_transcript_text_usage_duration(
     except KeyError as error:
         return _lacking(cls, data, ("type", "seconds"), error, strict)
     made.missing = ()
-    if len(data) != 2:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) - 2:
+        _keep(made, data, _KNOWN, unknown)
     return made

@@ -59,6 +59,14 @@ def decode_transcript_text_usage_input_token_details(
             return data
         data = dict(data)
     made = _new(cls)
+    if len(data) == 2:  # the service mostly writes them all: then none is looked up twice
+        try:
+            made.text_tokens = data["text_tokens"]
+            made.audio_tokens = data["audio_tokens"]
+            made.missing = ()
+            return made
+        except KeyError:
+            pass
     absent = 0
     if "text_tokens" in data:
         made.text_tokens = data["text_tokens"]
@@ -71,6 +79,6 @@ def decode_transcript_text_usage_input_token_details(
         absent += 1
         made.audio_tokens = None
     made.missing = ()
-    if len(data) + absent != 2:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 2:
+        _keep(made, data, _KNOWN, unknown)
     return made

@@ -83,13 +83,28 @@ def decode_transcript_text_usage_tokens(
         made.total_tokens = data["total_tokens"]
     except KeyError as error:
         return _lacking(cls, data, ("type", "input_tokens", "output_tokens", "total_tokens"), error, strict)
+    if len(data) == 5:  # the service mostly writes them all: then none is looked up twice
+        try:
+            made.input_token_details = (
+                None
+                if (v0 := data["input_token_details"]) is None
+                else decode_transcript_text_usage_input_token_details(v0, False)
+            )
+            made.missing = ()
+            return made
+        except KeyError:
+            pass
     absent = 0
     if "input_token_details" in data:
-        made.input_token_details = decode_transcript_text_usage_input_token_details(data["input_token_details"], False)
+        made.input_token_details = (
+            None
+            if (v0 := data["input_token_details"]) is None
+            else decode_transcript_text_usage_input_token_details(v0, False)
+        )
     else:
         absent += 1
         made.input_token_details = None
     made.missing = ()
-    if len(data) + absent != 5:
-        _keep(made, data, _KNOWN)
+    if unknown := len(data) + absent - 5:
+        _keep(made, data, _KNOWN, unknown)
     return made
