@@ -57,6 +57,68 @@ def sample(kind: str, file: str = "conversation") -> dict[str, Any]:
     return found
 
 
+# ---- deltas, read straight from text
+
+DELTAS = (
+    "response.output_audio.delta",
+    "response.output_audio_transcript.delta",
+    "response.output_text.delta",
+)
+
+
+@pytest.mark.parametrize("kind", DELTAS)
+def test_a_delta_from_text_is_what_it_is_from_its_object(kind: str) -> None:
+    whole = {**sample(kind), "obfuscation": "k2"}
+    variants: list[dict[str, Any]] = [whole]
+    for key in whole:
+        variants.append({name: value for name, value in whole.items() if name != key})
+        variants += [{**whole, key: value} for value in (None, "", 7, [1, {"a": None}], "\ud83d", 10**400)]
+    variants += [{**whole, "new": 1}, {**whole, "additional_properties": 1, "missing": 2}]
+    for content in variants:
+        for text in (
+            json.dumps(content, separators=(",", ":")),
+            json.dumps(dict(reversed(content.items())), separators=(",", ":")),
+            json.dumps(content),
+        ):
+            event, plain = parse_event(text), parse_event(json.loads(text))
+            assert event == plain and type(event) is type(plain) and repr(event) == repr(plain), text
+            assert event.to_dict() == content, text
+
+
+@pytest.mark.parametrize("kind", DELTAS)
+def test_a_delta_from_text_is_a_value_like_any_other(kind: str) -> None:
+    text = json.dumps({**sample(kind), "obfuscation": "k2"}, separators=(",", ":"))
+    first, second = parse_event(text), parse_event(text)
+    assert first.type is second.type and first.additional_properties == {"obfuscation": "k2"}  # type: ignore[union-attr]
+    for twin in (copy.deepcopy(first), pickle.loads(pickle.dumps(first))):
+        assert twin == first and twin.to_dict() == json.loads(text)
+    first.delta = "other"
+    assert first != second and json.loads(encode_event(first)) == {**json.loads(text), "delta": "other"}
+    assert parse_event(text.replace(',"obfuscation":"k2"', "")).additional_properties == {}  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("kind", DELTAS)
+def test_the_last_of_two_values_counts_and_broken_text_is_kept(kind: str) -> None:
+    text = json.dumps(sample(kind), separators=(",", ":"))
+    assert parse_event(text[:-1] + ',"delta":"last"}').delta == "last"  # type: ignore[union-attr]
+    twice = parse_event(text[:-1] + ',"type":"response.done"}')
+    assert isinstance(twice, UnknownEvent) and twice.event_type == "response.done"
+    for broken in (text[:-1], text + "}", text.replace('"delta":"', '"delta":"\n')):
+        event = parse_event(broken)
+        assert isinstance(event, UnknownEvent) and event.data == {"raw": broken}
+
+
+def test_classes_that_have_changed_are_read_like_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A newer realtime_api may have fields that this package does not know."""
+    text = json.dumps(sample(DELTAS[0]), separators=(",", ":"))
+    whole = parse_event(text)
+    monkeypatch.setattr(events, "_read_delta", events._read_first_delta)
+    fields = attrs.fields_dict
+    monkeypatch.setattr(attrs, "fields_dict", lambda model: {**fields(model), "newer": None})
+    assert parse_event(text) == whole
+    assert events._read_delta(text) is None
+
+
 # ---- every type has its class, and comes back as it was
 
 
