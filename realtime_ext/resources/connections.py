@@ -99,7 +99,8 @@ class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOut
             proxy: True for the environment's, None for none, or a URL; needs websockets 15 or newer.
             ssl_context: For `wss`; None for the default.
             websocket_options: Further arguments of the websockets library's `connect`, such as
-                `ping_interval`, `ping_timeout`, `max_size` (64 MiB), `compression` (None).
+                `ping_interval`, `ping_timeout`, `max_size` (64 MiB), `compression` (None). Its `max_queue`
+                has no effect: what waits is bounded by `max_queue_bytes`.
             timeout: Seconds for the handshake, and again for the session's confirmation; None for the
                 client's.
             extra_headers: Further headers of the handshake; they win over all others.

@@ -8,7 +8,7 @@ import io
 import json
 import tempfile
 import wave
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -300,19 +300,19 @@ class _Wire:
     def __init__(self, text: str) -> None:
         self._text = text
 
-    async def recv(self) -> str:
-        return self._text
+    def receive(self, on_message: Callable[[str], object], on_end: object) -> None:
+        on_message(self._text)
 
 
 @contextlib.contextmanager
 def _dialects() -> Iterator[Run]:
-    async def receive(case: Any) -> None:
+    def receive(case: Any) -> None:
         for dialect in ("beta", "xai"):
             wire: Any = _Wire(_text(case))
             link = DialectLink(wire, dialect)  # type: ignore[arg-type]
-            events.parse_event(await link.recv())
+            link.receive(events.parse_event, id)
 
-    yield lambda case: asyncio.run(receive(case))
+    yield receive
 
 
 def _real_dialects() -> list[Any]:
