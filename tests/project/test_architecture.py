@@ -284,6 +284,7 @@ FOREIGN = frozenset(
                 "_send_rtp",
                 "_ssrc",
                 "_RTCRtpReceiver__decoder_queue",
+                "_RTCRtpReceiver__jitter_buffer",
                 "_RTCRtpSender__mid",
                 "_RTCRtpSender__ntp_timestamp",
                 "_RTCRtpSender__octet_count",

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
+import math
+from array import array
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from aiortc.rtp import RtcpRrPacket, RtcpSrPacket
+from aiortc.rtp import RtcpRrPacket, RtcpSrPacket, is_rtcp
 from aiortc.stats import RTCRemoteOutboundRtpStreamStats
 from realtime_simulator import Simulator, say
 from realtime_simulator.media.codecs import SILENCE
@@ -40,6 +43,7 @@ def test_aiortc_has_all_that_the_simulator_changes_in_it() -> None:
             (transport, "_rx_srtp"),
             (transport, "_send_rtp"),
             (audio.receiver, "_RTCRtpReceiver__decoder_queue"),
+            (audio.receiver, "_RTCRtpReceiver__jitter_buffer"),
             (audio.sender, "_run_rtp"),
             (audio.sender, "_ssrc"),
             *(
@@ -95,6 +99,32 @@ def test_rtcp_reports_what_was_sent_and_received(sim: Simulator) -> None:
             assert remote.packetsSent == info.packet_count
 
     asyncio.run(main())
+
+
+def test_packets_that_come_in_another_order_are_heard_in_theirs(sim: Simulator) -> None:
+    async def main() -> None:
+        async with Caller(sim, microphone=8000) as caller:
+            agent = caller.peer.getTransceivers()[0].sender.transport.transport._connection
+            send, held = agent.send, []
+
+            async def send_in_pairs(data: bytes) -> None:
+                if not 127 < data[0] < 192 or is_rtcp(data):
+                    await send(data)
+                    return
+                held.append(data)
+                if len(held) == 2:
+                    await send(held.pop())
+                    await send(held.pop())
+
+            agent.send = send_in_pairs
+            await caller.connect()
+            await asyncio.to_thread(sim.wait_for, lambda: len(sim.calls[0].received_audio) >= 48000)
+
+    asyncio.run(main())
+    wave = array("h", sim.calls[0].received_audio[9600:])
+    steepest = 8000 * 2 * math.pi * 220 / 24000
+    assert max(abs(a - b) for a, b in itertools.pairwise(wave)) < 1.5 * steepest
+    assert max(wave) > 7000
 
 
 def test_packets_that_are_no_sound_leave_the_call_as_it_is(

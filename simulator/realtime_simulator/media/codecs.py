@@ -81,7 +81,9 @@ class PacketDecoder:
         self.format = format
         self._codec = _codec(*_CODECS[format], "r")
         self._resampler = av.AudioResampler(format="s16", layout="mono", rate=RATE)
-        self._silent = False
+        self._was_silent = False
+        self._silence: bytes | None = None
+        self._silent_sound = b""
 
     def push(self, payload: bytes) -> bytes:
         """Return a packet's sound, PCM16 mono at 24 kHz, as far as the resampler is certain of it.
@@ -89,16 +91,17 @@ class PacketDecoder:
         Raises:
             av.FFmpegError: It is no packet of this format.
         """
+        if payload == self._silence:
+            return self._silent_sound  # as it would come out; most of a call is that
         if not payload:
             return b""  # FFmpeg would understand that the stream has ended
-        return b"".join([self._resampled(frame) for frame in self._codec.decode(av.Packet(payload))])
-
-    def _resampled(self, frame: AudioFrame) -> bytes:
-        pcm = samples([frame])
-        before, self._silent = self._silent, pcm.count(0) == len(pcm)
-        if before and self._silent:  # what comes out is certain, and most of a call is silence
-            return bytes(frame.samples * RATE // frame.sample_rate * 2)
-        return samples(self._resampler.resample(frame))
+        self._silence = None
+        frames = self._codec.decode(av.Packet(payload))
+        sound = b"".join([samples(self._resampler.resample(frame)) for frame in frames])
+        was_silent, self._was_silent = self._was_silent, not any(sound)
+        if was_silent and self._was_silent:  # neither codec nor resampler has anything left to come
+            self._silence, self._silent_sound = payload, sound
+        return sound
 
 
 def samples(frames: list[AudioFrame]) -> bytes:

@@ -18,6 +18,7 @@ from typing import Any
 import av
 import pylibsrtp
 from aiortc import RTCConfiguration, RTCDtlsTransport, RTCPeerConnection, RTCRtpReceiver, RTCRtpSender, clock
+from aiortc.jitterbuffer import JitterBuffer
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from aiortc.rtcrtpsender import random_sequence_number
 from aiortc.rtp import RtpPacket, is_rtcp
@@ -27,6 +28,8 @@ from realtime_simulator.media.codecs import PacketDecoder
 
 logger: logging.Logger = logging.getLogger("realtime_simulator")
 _AGAIN_SECONDS = 0.05
+_MOST_WAITING = 16
+"""Packets that wait for an earlier one, a power of 2; then that is lost."""
 _NUMBERS = struct.Struct("!HL")
 
 
@@ -65,6 +68,8 @@ class IcePeerConnection(RTCPeerConnection):
             on_sound: Called with each packet's sound, PCM16 mono at 24 kHz.
         """
         receiver._RTCRtpReceiver__decoder_queue = _Hearing(on_sound)  # type: ignore[attr-defined]
+        # It puts packets in order, but holds none back where none is missing: nothing is played here.
+        receiver._RTCRtpReceiver__jitter_buffer = JitterBuffer(_MOST_WAITING)  # type: ignore[attr-defined]
         for transport in self._transports():
             agent = _agent(transport)
             agent.data_received = _receiving(transport, agent.data_received)
@@ -201,7 +206,7 @@ def _receiving(
             packet = transport._rx_srtp.unprotect(data)
         except pylibsrtp.Error:
             return  # not from the peer, or a second time
-        _finish(transport._handle_rtp_data(packet, arrival_time_ms=clock.current_ms()))
+        _finish(transport._handle_rtp_data(packet, arrival_time_ms=0))  # that is of use for video
 
     return receive
 
