@@ -47,8 +47,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests into the order that all workers have in common."""
-    items.sort(key=lambda item: item.path)
+    """Put the tests into the order that all workers have in common; those that wait long come first."""
+    items.sort(key=lambda item: (item.get_closest_marker("early") is None, item.path))
 
 
 @pytest.hookimpl(trylast=True)

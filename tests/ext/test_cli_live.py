@@ -156,6 +156,7 @@ def test_a_key_that_the_caller_pressed_is_shown() -> None:
     assert brief({"type": "input_audio_buffer.dtmf_event_received", "event": "#", "received_at": 1}) == "#"
 
 
+@pytest.mark.early
 def test_a_call_that_is_not_there_can_t_be_watched(simulator: Simulator) -> None:
     done = realtime_here("tail", "rtc_gone", simulator=simulator)
     assert (done.status, done.out) == (1, "")

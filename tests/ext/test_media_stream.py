@@ -75,6 +75,7 @@ def question() -> bytes:
     return audio.pcm16_to_pcmu(audio.from_samples(wide[::3])) + b"\xff" * 8000
 
 
+@pytest.mark.early
 @awaited
 async def test_a_caller_asks_and_hears_the_answer_to_its_end_and_untouched() -> None:
     spoken = bytearray()
@@ -103,6 +104,7 @@ async def test_a_caller_asks_and_hears_the_answer_to_its_end_and_untouched() -> 
     assert "Ada" not in repr(start)
 
 
+@pytest.mark.early
 @awaited
 async def test_a_caller_who_interrupts_is_heard_and_the_answer_is_cut_where_it_was_heard() -> None:
     async with desk(greets=True) as made:
@@ -137,6 +139,7 @@ async def test_keys_are_handed_on_and_strange_messages_ignored() -> None:
         await until(lambda: made.keys == ["1", "#"])
 
 
+@pytest.mark.early
 @awaited
 async def test_when_the_session_ends_the_last_words_are_still_heard() -> None:
     async with desk(greets=True) as made:

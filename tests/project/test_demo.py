@@ -41,6 +41,7 @@ def assert_files(folder: Path) -> None:
     assert height > 700  # pixels
 
 
+@pytest.mark.early
 def test_makes_a_call_to_the_simulator_and_shows_every_step(tmp_path: Path) -> None:
     done = realtime_here("demo", cwd=tmp_path)
     assert done.status == 0, done.out + done.err

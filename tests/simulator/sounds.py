@@ -24,8 +24,8 @@ def tone(seconds: float = 1.0, frequency: float = 220, amplitude: int = 8000) ->
 @cache
 def hiss(seconds: float = 1.0, amplitude: int = 8000) -> bytes:
     """White noise."""
-    chance = random.Random(7)
-    return array("h", (chance.randint(-amplitude, amplitude) for _ in range(int(seconds * RATE)))).tobytes()
+    chance = random.Random(7).random
+    return array("h", (int(amplitude * (2 * chance() - 1)) for _ in range(int(seconds * RATE)))).tobytes()
 
 
 def silence(seconds: float = 1.0) -> bytes:

@@ -503,6 +503,7 @@ def test_a_voice_that_makes_no_sound_fails_the_response(sim: Simulator, made: An
     assert response["status"] == "failed" and why in response["status_details"]["error"]["message"]
 
 
+@pytest.mark.early
 def test_what_was_heard_of_two_sentences_is_what_stays_when_the_user_breaks_in(sim: Simulator) -> None:
     async def two(turn: Turn) -> AsyncIterator[str]:
         yield "This is the first sentence. This is the second."

@@ -31,6 +31,12 @@ def made(made_once: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(made_once, tmp_path / "package"))
 
 
+@pytest.fixture
+def unimported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Packages that no process imports, for tests of what becomes of the files."""
+    monkeypatch.setattr(finish, "import_all", lambda folder: 1)
+
+
 def test_two_runs_give_the_same_bytes(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert regen.main(["--spec", str(SPEC), "--out", str(tmp_path / "again")]) == 0
     assert finish.files(made) == finish.files(tmp_path / "again") != {}
@@ -49,6 +55,7 @@ def test_the_committed_package_is_what_regen_writes(capsys: pytest.CaptureFixtur
     assert finish.files(pipeline.ROOT / "generated") == before
 
 
+@pytest.mark.usefixtures("unimported")
 def test_check_needs_no_permission_to_write(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The folder is made elsewhere: also root, whom no mode keeps out, sees that."""
     there = {path.name for path in made.parent.iterdir()}
@@ -81,6 +88,7 @@ def test_what_an_interrupted_run_left_is_cleaned_up(made: Path) -> None:
     assert not new.exists() and not old.exists()
 
 
+@pytest.mark.usefixtures("unimported")
 def test_check_finds_every_difference_and_writes_nothing(
     made: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -144,6 +152,7 @@ def test_a_foreign_folder_is_not_overwritten(tmp_path: Path, capsys: pytest.Capt
     assert capsys.readouterr().err.startswith(f"regen failed: {tmp_path / 'mine'} is there and no package")
 
 
+@pytest.mark.usefixtures("unimported")
 def test_a_check_names_the_folder_and_says_how_much_it_left_out(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -157,6 +166,7 @@ def test_a_check_names_the_folder_and_says_how_much_it_left_out(
     assert capsys.readouterr().err.endswith("Nothing was written.\n")
 
 
+@pytest.mark.usefixtures("unimported")
 def test_without_out_the_project_s_own_package_is_meant(capsys: pytest.CaptureFixture[str]) -> None:
     assert regen.main(["--spec", str(SPEC), "--check"]) == 1
     assert "generated/ is not what regen would write" in capsys.readouterr().err

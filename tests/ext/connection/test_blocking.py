@@ -554,6 +554,7 @@ def test_blocking_calls_work_inside_a_running_event_loop() -> None:
         assert asyncio.run(main()) == "answer 1"
 
 
+@pytest.mark.early
 def test_all_connections_share_one_thread_which_ends_with_the_last() -> None:
     with ScriptedServer(Model(speaks=False)) as server:
         with opening(server) as one:

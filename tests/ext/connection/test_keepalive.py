@@ -115,6 +115,7 @@ def test_a_peer_that_stops_reading_ends_what_is_sent_to_it(flavour: Flavour) -> 
     assert 1 <= len(caught.value.unsent) <= (1 if flavour.is_async else 3)
 
 
+@pytest.mark.early
 def test_closing_ends_what_waits_for_a_peer_that_stopped_reading() -> None:
     def script(peer: Peer) -> None:
         peer.server.closing.wait()

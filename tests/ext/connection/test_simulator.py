@@ -113,6 +113,7 @@ def _tone(path: Path, ms: int) -> str:
     return str(path)
 
 
+@pytest.mark.early
 def test_a_call_is_dialled_watched_and_hung_up(tmp_path: Path) -> None:
     async def main(sim: Simulator) -> None:
         progress: list[str] = []

@@ -384,6 +384,7 @@ async def test_an_effect_happens_once_over_all_owners(make_fleet: MakeFleet, sim
     assert ran == ["a", "b", "b"], "what raised did not happen, and may be tried again"
 
 
+@pytest.mark.early
 @awaited
 async def test_an_effect_whose_record_was_lost_is_not_repeated(
     make_fleet: MakeFleet, simulator: Simulator
