@@ -165,3 +165,23 @@ def test_an_item_that_json_can_not_hold_is_left_out_of_a_replay(flavour: Flavour
             assert connection.wait_for(Reconnected).replayed == 1
             replayed = server.wait_for("conversation.item.create")
         assert [event["item"]["content"] for event in replayed] == [[part]]
+
+
+def test_messages_in_fragments_and_as_bytes_come_whole(flavour: Flavour) -> None:
+    """RFC 6455 §5.4: of any number, also empty ones, with control frames between them."""
+    padding = "ä" * 40_000
+
+    def script(peer: Peer) -> None:
+        peer.socket.send(iter(['{"type":"first",', "", '"padding":"', padding, '"}']))
+        # A text frame that goes on, a ping, the rest: `{"type":"second"}`.
+        peer.bytes_on_the_wire(b'\x01\x07{"type"' + b"\x89\x00" + b"\x00\x00" + b'\x80\x0a:"second"}')
+        peer.raw(b'{"type":"third"}')
+        peer.raw("no JSON")
+        peer.socket.send(iter(["no JSON ", "either"]))
+        peer.until_closed()
+
+    with ScriptedServer(script) as server, connect(flavour, server) as connection:
+        first, *others = [connection.recv() for _ in range(5)]
+        assert (first.type, first.padding) == ("first", padding)
+        assert [event.event_type for event in others] == ["second", "third", "", ""]
+        assert [event.data["raw"] for event in others[2:]] == [b"no JSON", b"no JSON either"]
