@@ -43,6 +43,14 @@ def _run(*words: str, text: str | None = None) -> subprocess.CompletedProcess[st
     return subprocess.run(command, executable=itself, input=text, capture_output=True, text=True, check=False)
 
 
+def _ruff(*words: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the formatter: by itself, which starts in a tenth of the time, or else as a module."""
+    program = Path(sys.executable).with_name("ruff")
+    if not os.access(program, os.X_OK):
+        return _run("-m", "ruff", *words, text=text)
+    return subprocess.run([program, *words], input=text, capture_output=True, text=True, check=False)
+
+
 def head(package: Path) -> None:
     """Put the header on every Python file."""
     for path in sorted(package.rglob("*.py")):
@@ -65,7 +73,7 @@ def tidy(package: Path) -> None:
         str(package),
     ]
     for command in (["check", "--select=F,I,UP037", "--fix", "--unsafe-fixes"], ["format"]):
-        done = _run("-m", "ruff", *command, *rules)
+        done = _ruff(*command, *rules)
         if done.returncode:
             raise SpecError(
                 f"the formatter refuses the generated code: {(done.stdout + done.stderr).strip()[:2000]}",
@@ -79,7 +87,7 @@ def format_source(source: str) -> str:
     Raises:
         SpecError: it is no Python.
     """
-    done = _run("-m", "ruff", "format", "--isolated", "--line-length=100", "--no-cache", "-", text=source)
+    done = _ruff("format", "--isolated", "--line-length=100", "--no-cache", "-", text=source)
     if done.returncode:
         raise SpecError(f"the formatter refuses an example: {done.stderr.strip()[:2000]}")
     return done.stdout

@@ -113,12 +113,12 @@ def test_the_simulator_reads_all_words_itself(simulator: Simulator, tmp_path: Pa
         "-c",
         "exit(7)",
     ]
-    done = realtime("simulator", "record", *words, simulator=simulator)
+    done = realtime_here("simulator", "record", *words, simulator=simulator)
     assert done.status == 7, done.err
 
 
 def test_a_database_that_is_not_there_is_one_line_and_a_hint() -> None:
-    done = realtime("fleet", "ls", "--dsn", "postgresql://127.0.0.1:1/calls")
+    done = realtime_here("fleet", "ls", "--dsn", "postgresql://127.0.0.1:1/calls")
     assert (done.status, done.out) == (3, "")
     assert done.err.splitlines() == [
         "realtime: the database does not answer",

@@ -16,7 +16,7 @@ from realtime_simulator.engine.turn import Pacing
 
 from realtime_ext import audio
 from realtime_ext.cli import conversation
-from tests.support.command import of, realtime, terminal
+from tests.support.command import of, realtime, realtime_here, terminal
 from tests.support.paths import QUESTION
 
 LONG = " ".join(["and so on"] * 200)
@@ -44,7 +44,7 @@ def test_lines_are_answered_one_after_the_other(simulator: Simulator) -> None:
 
 
 def test_what_is_said_can_stand_in_the_command() -> None:
-    done = realtime("talk", "--simulator", "--json", "Hello")
+    done = realtime_here("talk", "--simulator", "--json", "Hello")
     assert done.lines == [
         {"role": "user", "text": "Hello"},
         {"role": "assistant", "text": "You said: Hello", "status": "completed"},
@@ -139,7 +139,7 @@ def test_what_was_said_is_shown_before_its_answer(options: list[str], tmp_path: 
     (tmp_path / "late.yaml").write_text("heard: [{text: 'A room, please.', delay: 0.5}]")
     with Simulator(pacing="none") as simulator:
         simulator.load_scenario(tmp_path / "late.yaml")
-        done = realtime("talk", *options, f"--audio-in={QUESTION}", simulator=simulator)
+        done = realtime_here("talk", *options, f"--audio-in={QUESTION}", simulator=simulator)
     said, answer = done.out.splitlines()
     assert "A room, please." in said
     assert "You said: A room, please." in answer
