@@ -59,7 +59,7 @@ def test_a_beta_name_is_refused_with_its_present_one(beta: str, now: str) -> Non
         audio.silence(20, beta)
 
 
-@pytest.mark.parametrize(
+@each(
     ("size", "format", "ms"),
     [(48000, "pcm", 1000), (4096, "pcm", 4096 / 48), (160, "pcmu", 20), (1, "pcma", 0.125), (0, "pcm", 0)],
 )
@@ -128,7 +128,7 @@ def test_a_chunker_gives_the_same_chunks_whatever_the_pieces(
     assert chunker.flush() == b""
 
 
-@pytest.mark.parametrize("ms", [0, -20, 0.001, float("nan"), float("inf")])
+@each("ms", [0, -20, 0.001, float("nan"), float("inf")])
 def test_a_chunk_shorter_than_a_sample_is_refused(ms: float) -> None:
     with pytest.raises(ValueError, match="ms: expected a chunk of at least one sample"):
         audio.Chunker("pcm", ms)

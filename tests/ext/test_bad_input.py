@@ -96,7 +96,7 @@ def test_functions_refuse_junk(function: str, parameter: str) -> None:
                 assert parameter == "path"  # what only the system can refuse
 
 
-@pytest.mark.parametrize(
+@each(
     ("builder", "method", "parameter"),
     [
         (builder, method, parameter)

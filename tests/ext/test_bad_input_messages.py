@@ -287,7 +287,7 @@ def ids(rows: Sequence[Row]) -> list[str]:
     return [f"{r.function}-{r.parameter}-{str(r.value)[:16]!r}" for r in rows]
 
 
-@pytest.mark.parametrize("bad", SAID_BY_CLIENTS, ids=ids(SAID_BY_CLIENTS))
+@each("bad", SAID_BY_CLIENTS, ids=ids(SAID_BY_CLIENTS))
 def test_a_clients_error_says_what_is_wrong_and_nothing_is_sent(
     bad: Row, flavour: Flavour, wire: Wire
 ) -> None:
@@ -350,7 +350,7 @@ def test_a_builders_error_says_what_is_wrong(
     assert [word for word in (field, *says) if word not in str(caught.value)] == [], str(caught.value)
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "arguments", "says"),
     [
         ("other", "{}", ["other", "book"]),

@@ -250,7 +250,7 @@ def test_what_is_no_offer_is_not_sent(flavour: Flavour, offer: str | bytes, vali
     assert isinstance(caught.value, ValueError)
 
 
-@pytest.mark.parametrize("offer", [None, 7, {"type": "offer"}])
+@each("offer", [None, 7, {"type": "offer"}])
 def test_an_offer_of_another_type_is_a_type_error(flavour: Flavour, offer: Any) -> None:
     with pytest.raises(TypeError, match="offer: expected str or bytes, got "):
         flavour.run(flavour.client(created).calls.create(offer))
@@ -382,7 +382,7 @@ def test_a_call_s_repr_shows_no_sdp(flavour: Flavour) -> None:
     assert repr(call) == f"Call({shown})"
 
 
-@pytest.mark.parametrize(
+@each(
     ("call_id", "segment"),
     [
         ("rtc_u1_abc", "rtc_u1_abc"),

@@ -408,7 +408,7 @@ def test_a_mapping_may_hold_generated_models_and_audio() -> None:
     assert encode_event({"type": "x", "audio": b"\x00\xff"}) == '{"type":"x","audio":"AP8="}'
 
 
-@pytest.mark.parametrize("event", [None, "x", b"x", 5, [], object()])
+@each("event", [None, "x", b"x", 5, [], object()])
 def test_what_is_no_event_cannot_be_written(event: Any) -> None:
     with pytest.raises(TypeError, match="event: expected"):
         encode_event(event)
@@ -461,7 +461,7 @@ def test_importing_the_module_loads_neither_models_nor_msgspec() -> None:
     assert run.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize(
+@each(
     "make",
     [
         lambda inner: UnknownEvent("x", {"type": "x", "a": inner}),
@@ -471,7 +471,7 @@ def test_importing_the_module_loads_neither_models_nor_msgspec() -> None:
     ],
     ids=["unknown", "known"],
 )
-@pytest.mark.parametrize("value", [None, 1.5, float("inf")])
+@each("value", [None, 1.5, float("inf")])
 def test_an_event_that_is_deep_is_written_or_refused(make: Any, value: Any) -> None:
     for depth in (100, 700, 990, 5000):
         inner = value

@@ -81,7 +81,7 @@ def test_a_lost_answer_is_repeated_where_that_is_harmless(flavour: Flavour, step
     assert len(server.requests) == 2
 
 
-@pytest.mark.parametrize("step", [reset, hang_up, break_off])
+@each("step", [reset, hang_up, break_off])
 def test_a_lost_answer_is_raised_where_repeating_could_act_twice(flavour: Flavour, step) -> None:
     with Loopback(step) as server, pytest.raises(APIConnectionError) as caught:
         flavour.run(act_once(flavour.client(base_url=server.base_url)))

@@ -125,8 +125,8 @@ def test_errors_and_their_causes_show_no_key(flavour: Flavour) -> None:
     assert "hunter2" not in "".join(traceback.format_exception(caught.value))
 
 
-@pytest.mark.parametrize("auth_header", ["authorization", "api-key"])
-@pytest.mark.parametrize("is_websocket", [False, True])
+@each("auth_header", ["authorization", "api-key"])
+@each("is_websocket", [False, True])
 def test_no_frame_of_a_traceback_with_locals_shows_the_key(
     flavour: Flavour, auth_header: str, is_websocket: bool
 ) -> None:

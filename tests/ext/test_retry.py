@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from realtime_ext.http.retry import Failure, Outcome, backoff, decide
 from tests.support.examples import each
 
@@ -14,8 +12,8 @@ def pause(failure: Failure, *, acts_twice: bool, repeats: int = 0, max_retries: 
     )
 
 
-@pytest.mark.parametrize("acts_twice", [False, True])
-@pytest.mark.parametrize(
+@each("acts_twice", [False, True])
+@each(
     "failure",
     [Failure(Outcome.NOT_CONNECTED), Failure(Outcome.ANSWERED, 429), Failure(Outcome.ANSWERED, 503)],
     ids=str,
@@ -25,7 +23,7 @@ def test_what_had_no_effect_is_repeated_for_every_operation(failure: Failure, ac
     assert not failure.may_have_applied
 
 
-@pytest.mark.parametrize(
+@each(
     "failure",
     [
         Failure(Outcome.LOST),
@@ -60,7 +58,7 @@ def test_max_retries_counts_repeats_after_the_first_attempt() -> None:
     assert pause(failure, acts_twice=True, max_retries=0) is None
 
 
-@pytest.mark.parametrize(
+@each(
     ("retry_after", "expected"),
     [(0.0, 0.0), (7.5, 7.5), (60.0, 60.0), (60.1, None), (3600.0, None), (float("inf"), None)],
 )

@@ -211,7 +211,7 @@ def test_bytes_are_judged_as_text_is(code: str, line: int, named: str, text: str
     assert check_offer(text.encode()) == check_offer(text)
 
 
-@pytest.mark.parametrize("text", [None, 5, ["v=0"], b"\xff", "v=0\ud800"])
+@each("text", [None, 5, ["v=0"], b"\xff", "v=0\ud800"])
 def test_what_is_no_text_is_a_problem_too(text: object) -> None:
     assert [problem.code for problem in check_offer(text)] == ["not_text"]  # type: ignore[arg-type]
 

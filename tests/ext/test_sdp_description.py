@@ -54,7 +54,7 @@ def test_line_ends_change_nothing_of_what_is_read(end: str) -> None:
     )
 
 
-@pytest.mark.parametrize("character", ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c", "\x1e"])
+@each("character", ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c", "\x1e"])
 def test_no_other_character_ends_a_line(character: str) -> None:
     text = HEAD + f"a=x:before{character}a=y:after\r\n"
     description = SessionDescription.parse(text)
@@ -320,7 +320,7 @@ def test_every_attribute_can_be_asked_for() -> None:
     assert (media.line_of("z"), media.line_of("w")) == (10, None)
 
 
-@pytest.mark.parametrize("value", ["", "x", "-1", "1.5", "²", "1" * 5000])
+@each("value", ["", "x", "-1", "1.5", "²", "1" * 5000])
 def test_numbers_that_are_none_are_none(value: str) -> None:
     media = audio(f"a=sctp-port:{value}", f"a=max-message-size:{value}")
     assert (media.sctp_port, media.max_message_size) == (None, None)

@@ -36,7 +36,7 @@ def test_a_description_whose_line_ends_were_damaged_is_as_it_was(damage: str) ->
     check_each(NAMES, check)
 
 
-@pytest.mark.parametrize("damage", [name for name in DAMAGE if name != "none"])
+@each("damage", [name for name in DAMAGE if name != "none"])
 def test_an_offer_is_taken_once_repaired(damage: str) -> None:
     damaged = DAMAGE[damage](sample("offer-chromium-audio"))
     assert check_offer(damaged)

@@ -414,7 +414,7 @@ def test_from_dict_refuses_another_kind(cls: Any, session: Any) -> None:
     assert caught.value.field == "type"
 
 
-@pytest.mark.parametrize("session", [None, 5, "realtime", [], SessionBuilder, object()])
+@each("session", [None, 5, "realtime", [], SessionBuilder, object()])
 def test_from_dict_refuses_what_is_no_session(session: Any) -> None:
     with pytest.raises(TypeError, match="session: expected a builder, a generated model or a dict, got"):
         SessionBuilder.from_dict(session)
@@ -452,7 +452,7 @@ def test_extra_does_not_open_the_way_for_other_fields() -> None:
 # ---- what methods refuse
 
 
-@pytest.mark.parametrize("codec", ["pcm", "audio/pcmu", "opus", "", None, 8, ["pcmu"]])
+@each("codec", ["pcm", "audio/pcmu", "opus", "", None, 8, ["pcmu"]])
 def test_a_telephone_has_two_codecs(codec: Any) -> None:
     with pytest.raises(SessionConfigError, match="expected 'pcmu' or 'pcma' for a telephone, got") as caught:
         SessionBuilder().telephony(codec)
@@ -487,7 +487,7 @@ def test_without_a_model_rules_wait_for_the_whole_session() -> None:
         resolve(builder, validate=True)
 
 
-@pytest.mark.parametrize(
+@each(
     ("change", "match"),
     [
         (lambda b: b.tool(5), r"tools\[0\]: expected a function, a generated tool or a dict, got int"),

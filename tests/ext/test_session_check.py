@@ -92,7 +92,7 @@ def test_the_older_forms_take_their_own_names_alone() -> None:
     assert warned({"type": "realtime", "audio": {}}, "realtime", "realtime_older") == []
 
 
-@pytest.mark.parametrize(
+@each(
     ("session", "kind", "field", "message"),
     [
         (
@@ -207,7 +207,7 @@ def test_beta_names_come_first_even_without_a_type() -> None:
     assert [one.field for one in found] == ["modalities", "type", "instructions"]
 
 
-@pytest.mark.parametrize(
+@each(
     ("given", "written"),
     [
         ("pcm16", "{'type': 'audio/pcm', 'rate': 24000}"),
@@ -421,7 +421,7 @@ def test_every_model_that_the_description_lists_is_known() -> None:
 # ---- unknown fields
 
 
-@pytest.mark.parametrize(
+@each(
     ("fields", "message"),
     [
         ({"instructons": "x"}, "instructons: not a known field, sent as it is; did you mean instructions?"),

@@ -194,7 +194,7 @@ def foreign_client() -> object:
     return type("Client", (), {"__module__": "httpx2._client"})()
 
 
-@pytest.mark.parametrize(
+@each(
     ("make", "kind", "got"),
     [
         (RealtimeClient, httpx.AsyncClient, "httpx.AsyncClient"),

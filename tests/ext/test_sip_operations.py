@@ -132,7 +132,7 @@ def test_refer_refuses_the_rest(flavour: Flavour, uri: str) -> None:
         flavour.run(flavour.client(never).calls.refer(CALL, uri))
 
 
-@pytest.mark.parametrize("uri", [None, 7, b"tel:+14155550123"])
+@each("uri", [None, 7, b"tel:+14155550123"])
 def test_refer_refuses_other_types(flavour: Flavour, uri: Any) -> None:
     with pytest.raises(TypeError, match="target_uri: expected tel:"):
         flavour.run(flavour.client(never).calls.refer(CALL, uri))
@@ -160,7 +160,7 @@ ACTS = {
 }
 
 
-@pytest.mark.parametrize("act", ACTS.values(), ids=ACTS)
+@each("act", ACTS.values(), ids=ACTS)
 def test_what_could_act_twice_is_not_repeated(flavour: Flavour, act) -> None:
     with Loopback(hang_up) as server, pytest.raises(APIConnectionError) as caught:
         flavour.run(act(flavour.client(base_url=server.base_url)))

@@ -174,7 +174,7 @@ def test_the_environments_keys_and_named_values_are_not_written(
     assert not any(part in written for part in ("env-key", "env-hook", "Zürich", "Z%C3%BCrich"))
 
 
-@pytest.mark.parametrize("secrets", ["one string", [""], ["  "], [7], [None]])
+@each("secrets", ["one string", [""], ["  "], [7], [None]])
 def test_secrets_that_are_none_are_refused(secrets: Any) -> None:
     with pytest.raises((TypeError, ValueError), match=r"secrets: expected"):
         vcr_settings(secrets=secrets)

@@ -183,9 +183,7 @@ def test_loopback_over_ipv6_is_let_through(host: str) -> None:
         made.connect_ex((host, 9))  # a machine may have no IPv6; the guard lets it try
 
 
-@pytest.mark.parametrize(
-    "host", ["localhost", "LOCALHOST.", "127.0.0.53", "::1", "::ffff:127.0.0.1", None, ""]
-)
+@each("host", ["localhost", "LOCALHOST.", "127.0.0.53", "::1", "::ffff:127.0.0.1", None, ""])
 def test_loopback_names_are_looked_up(host: str | None) -> None:
     with contextlib.suppress(socket.gaierror):  # the machine may not know the name; the guard lets it ask
         socket.getaddrinfo(host, 80)

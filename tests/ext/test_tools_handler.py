@@ -107,7 +107,7 @@ def test_type_and_parameters_may_be_left_out() -> None:
     assert toolbox.call("ping", "") == '"pong"'
 
 
-@pytest.mark.parametrize(
+@each(
     ("arguments", "kind", "message"),
     [
         ("{}", "missing_argument", "weather: city: expected a string, got nothing; it is required"),

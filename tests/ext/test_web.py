@@ -34,6 +34,7 @@ from realtime_ext.testing import sample_offer
 from realtime_ext.web import IncomingCall, RunningCalls, router, webhook_endpoint
 from tests.ext.fleet.harness import awaited, until
 from tests.simulator.caller import Caller
+from tests.support.examples import each
 from tests.support.web_server import running
 
 SESSION = SessionBuilder("gpt-realtime").instructions("You answer for the front desk.").push_to_talk()
@@ -202,7 +203,7 @@ async def test_for_phone_calls_alone_there_are_no_routes_for_pages() -> None:
         assert await app.deliver(incoming()) == 200
 
 
-@pytest.mark.parametrize(
+@each(
     ("offer", "headers", "status", "message"),
     [
         ("", SDP, 400, "offer"),

@@ -138,7 +138,7 @@ class Drawing:
 
     def instances(self, name: str) -> st.SearchStrategy[Any]:
         """Valid instances of one schema."""
-        return self.strategy({"$ref": f"#/$defs/{name}"}, name, 0 if self.through else 3)
+        return self.strategy({"$ref": f"#/$defs/{name}"}, name, 0 if self.through else 4)
 
     def strategy(self, schema: Any, at: str, depth: int) -> st.SearchStrategy[Any]:
         if "$ref" in schema:

@@ -24,6 +24,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from tests.simulator.checking import fits, types
 from tests.simulator.test_server import command
+from tests.support.examples import each
 
 QUERY = "model=gpt-realtime"
 
@@ -273,7 +274,7 @@ def test_a_faulty_tape_is_refused_with_its_line(tape: Path, content: str, messag
         pass
 
 
-@pytest.mark.parametrize(
+@each(
     ("options", "message"),
     [
         ({"record": "x"}, "go together"),

@@ -63,7 +63,7 @@ def said(response: dict[str, Any]) -> str:
 # Text by the sentence
 
 
-@pytest.mark.parametrize(
+@each(
     ("pieces", "sentences"),
     [
         (["Hello there, how", " are you? I am", " fine."], ["Hello there, how are you?", " I am fine."]),

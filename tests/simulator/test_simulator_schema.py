@@ -14,7 +14,7 @@ def at_input(**fields: object) -> dict:
     return {"type": "realtime", "audio": {"input": fields}}
 
 
-@pytest.mark.parametrize(
+@each(
     "session",
     [
         {"type": "realtime"},
@@ -89,7 +89,7 @@ def test_what_the_api_refuses_is_named(session: object, code: str, param: str, s
     assert said in caught.value.message
 
 
-@pytest.mark.parametrize(
+@each(
     ("fields", "said"),
     [
         (

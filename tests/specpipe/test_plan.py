@@ -88,7 +88,7 @@ def test_what_the_parameters_of_a_whole_path_hold_is_sent() -> None:
     assert [parameter.key for parameter in made.operations["op"].parameters] == ["q", "filter"]
 
 
-@pytest.mark.parametrize("model", ["Sent", "FromClient", "Query", "Nowhere", "Both"])
+@each("model", ["Sent", "FromClient", "Query", "Nowhere", "Both"])
 def test_what_is_sent_tells_absent_from_null(model: str) -> None:
     both = {"Sent": thing(both=ref("Both"), n=NULLABLE), "Received": thing(both=ref("Both"))}
     made = field(model, "n", both)

@@ -112,7 +112,7 @@ def test_a_coroutine_in_place_of_an_iterator_is_refused_without_a_second_warning
         client.dial(audio_in=cast(Any, listen(b"")))
 
 
-@pytest.mark.parametrize(
+@each(
     ("given", "message"),
     [
         ({"client_secret": "sk-real"}, "client_secret: expected a client secret"),

@@ -11,6 +11,7 @@ from realtime_ext.connection import Reconnect, Reconnected
 from realtime_ext.events import UnknownEvent
 from tests.ext.connection.driver import connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer
+from tests.support.examples import each
 from tests.support.runner import Flavour
 
 HUGE = 10**400
@@ -103,7 +104,7 @@ def test_an_odd_event_in_a_turn_leaves_the_turn_whole(
         assert not connection.is_closed
 
 
-@pytest.mark.parametrize("event", ODD.values(), ids=ODD.keys())
+@each("event", ODD.values(), ids=ODD.keys())
 def test_an_odd_event_is_handed_on(flavour: Flavour, event: dict[str, Any]) -> None:
     def script(peer: Peer) -> None:
         peer.raw(json.dumps(event))

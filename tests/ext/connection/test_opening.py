@@ -163,9 +163,7 @@ def test_translation_sessions_go_to_their_own_place_and_say_goodbye(flavour: Fla
         assert server.received[0]["session"] == {"audio": {"output": {"language": "es"}}}
 
 
-@pytest.mark.parametrize(
-    ("status", "kind"), [(401, AuthenticationError), (404, NotFoundError), (400, BadRequestError)]
-)
+@each(("status", "kind"), [(401, AuthenticationError), (404, NotFoundError), (400, BadRequestError)])
 def test_refusals_become_the_errors_of_rest(flavour: Flavour, status: int, kind: type[Exception]) -> None:
     body = json.dumps({"error": {"message": "no: test-key-0123", "code": "some_code", "type": "t"}})
     with ScriptedServer(refusals=((status, body, {"x-request-id": "req_1"}),)) as server:

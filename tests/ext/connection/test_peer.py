@@ -20,6 +20,7 @@ from realtime_ext.errors import (
     SdpError,
 )
 from tests.support.answerer import RATE, Answerer, tone
+from tests.support.examples import each
 
 
 def crossings(pcm: bytes) -> int:
@@ -314,7 +315,7 @@ def test_ice_passwords_stay_out_of_aiortcs_log(caplog: pytest.LogCaptureFixture)
     assert not [password for password in passwords if password in caplog.text]
 
 
-@pytest.mark.parametrize(
+@each(
     ("url", "addresses"),
     [
         ("http://127.0.0.1:8000/v1", (LOOPBACK,)),
