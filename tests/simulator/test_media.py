@@ -153,6 +153,7 @@ def test_what_was_said_is_remembered_up_to_a_size(monkeypatch: pytest.MonkeyPatc
 def test_received_packets_are_resampled_as_one_stream_through_silence_and_speech() -> None:
     pcm = tone(440, 24000, 0.2) + bytes(24000) + tone(600, 24000, 0.2) + bytes(9600)
     packets = codecs.encode_opus(pcm) + [codecs.SILENCE] * 20 + codecs.encode_opus(pcm)
+    packets += [packets[5]] * 5 + [codecs.SILENCE] * 5
     decoder = codecs.PacketDecoder("audio/opus")
     found = b"".join(map(decoder.push, packets))
     inner = av.CodecContext.create("libopus", "r")
