@@ -554,7 +554,6 @@ def test_blocking_calls_work_inside_a_running_event_loop() -> None:
         assert asyncio.run(main()) == "answer 1"
 
 
-@pytest.mark.early
 def test_all_connections_share_one_thread_which_ends_with_the_last() -> None:
     with ScriptedServer(Model(speaks=False)) as server:
         with opening(server) as one:
@@ -568,7 +567,7 @@ def test_all_connections_share_one_thread_which_ends_with_the_last() -> None:
             assert own_threads() == [LOOP]
             again.close()
             assert own_threads() == []
-        with Loopback(answer(404)) as refusing, pytest.raises(RealtimeError):
+        with Loopback(answer(401)) as refusing, pytest.raises(RealtimeError):
             RealtimeClient("key", base_url=refusing.base_url).connect(call_id="rtc_1").__enter__()
         assert own_threads() == []
 
