@@ -464,7 +464,6 @@ class Records:
     def __init__(self, kept: int = 256) -> None:
         self._kept = kept
         self._changed = threading.Condition()
-        self._waiting = 0
         self.requests: list[RequestRecord] = []
         self.sessions: list[SessionRecord] = []
         self.calls: list[Call] = []
@@ -519,9 +518,8 @@ class Records:
 
     def changed(self) -> None:
         """Wake up those who wait."""
-        if self._waiting:
-            with self._changed:
-                self._changed.notify_all()
+        with self._changed:
+            self._changed.notify_all()
 
     def wait_for(self, condition: Callable[[], bool], timeout: float) -> bool:
         """Wait until a condition holds; it is asked again whenever something was recorded.
@@ -535,14 +533,10 @@ class Records:
         """
         deadline = time.monotonic() + timeout
         with self._changed:
-            self._waiting += 1
-            try:
-                # The longest sleep is short, for a condition may depend on more than the records.
-                while not condition():
-                    left = deadline - time.monotonic()
-                    if left <= 0:
-                        return False
-                    self._changed.wait(min(left, 0.1))
-            finally:
-                self._waiting -= 1
+            # The longest sleep is short, for a condition may depend on more than the records.
+            while not condition():
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    return False
+                self._changed.wait(min(left, 0.1))
         return True
