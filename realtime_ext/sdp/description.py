@@ -80,8 +80,7 @@ _LINE_END = re.compile(r"(\r\n|\r|\n)")
 _MEDIA = re.compile(r"([^ ]+) +([0-9]{1,5})(?:/([0-9]{1,5}))? +([^ ]+) +([^ ].*)", re.DOTALL)
 _REQUIRED = {"o": "the origin", "s": "the session's name", "t": "the session's time, `t=0 0` in an offer"}
 _RTPMAP = re.compile(r"([0-9]{1,3}) +([^/ ]+)/([0-9]{1,9})(?:/([0-9]{1,3}))? *")
-_FINGERPRINT = re.compile(r"[^ ]+ +[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2})* *")
-_INT = re.compile(r"[0-9]{1,18}")
+_FINGERPRINT = re.compile(r"[^ ]+ +[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2})*+ *")
 # What is quoted need not be a whole line, so the name alone marks what follows as secret.
 _SECRET = re.compile(r"(ice-pwd|crypto|inline)([:=\s]*)\S+", re.IGNORECASE)
 _LONGEST = 40
@@ -171,7 +170,7 @@ def _words(text: str | None) -> tuple[str, ...]:
 
 def parse_int(text: str | None) -> int | None:
     """Read a number of up to 18 ASCII digits; None if it isn't one."""
-    return int(text) if text is not None and _INT.fullmatch(text) else None
+    return int(text) if text and len(text) <= 18 and text.isascii() and text.isdigit() else None
 
 
 class Password(str):
@@ -263,8 +262,11 @@ def rtpmaps(index: Index) -> dict[int, tuple[str, int, int]]:
     found: dict[int, tuple[str, int, int]] = {}
     for _, value in index.get("rtpmap", ()):
         match = _RTPMAP.fullmatch(value or "")
-        if match is not None and (number := int(match[1])) <= 127:
-            found.setdefault(number, (match[2], int(match[3]), int(match[4] or 1)))
+        if match is None:
+            continue
+        number, name, rate, channels = match.groups()
+        if int(number) <= 127:
+            found.setdefault(int(number), (name, int(rate), int(channels or 1)))
     return found
 
 
@@ -344,8 +346,8 @@ def parse_candidate(value: str, line: int = 0) -> Candidate:
         )
     numbers = []
     for name, place, least, most in (("component", 1, 1, 256), ("priority", 3, 0, 2**32 - 1), _PORT):
-        number = int(fields[place]) if _INT.fullmatch(fields[place]) else -1
-        if not least <= number <= most:
+        number = parse_int(fields[place])
+        if number is None or not least <= number <= most:
             raise CandidateError(f"the candidate's {name} must be a number from {least} to {most}")
         numbers.append(number)
     component, priority, port = numbers
@@ -482,7 +484,7 @@ class Media(Section):
     @property
     def payload_types(self) -> list[int | None]:
         """The formats as numbers; None for one that is no number."""
-        return [int(text) if _INT.fullmatch(text) else None for text in self.formats]
+        return [parse_int(text) for text in self.formats]
 
     @property
     def name(self) -> str:
@@ -794,19 +796,21 @@ def read(text: str) -> Reading:
     sections: list[tuple[int, re.Match[str], list[Row], Index]] = []
     has_nul = "\0" in text
     for number, line in enumerate(lines, 1):
-        if not line:
-            continue
-        fault = None
-        if line[1:2] != "=" or line[0] not in _LETTERS or (has_nul and "\0" in line):
-            fault = _bad_line
-        elif line[0] == "a":
+        letter, equals, content = line.partition("=")
+        if letter == "a" and equals and not (has_nul and "\0" in line):  # most lines are attributes
             rows.append((number, line))
-            name, colon, value = line[2:].partition(":")
+            name, colon, value = content.partition(":")
             if name in index:
                 index[name].append((number, value if colon else None))
             else:
                 index[name] = [(number, value if colon else None)]
-        elif line[0] == "m":
+            continue
+        if not line:
+            continue
+        fault = None
+        if not equals or letter not in _LETTERS or (has_nul and "\0" in line):
+            fault = _bad_line
+        elif letter == "m":
             rows, index = [], {}
             match = _MEDIA.fullmatch(line, 2)
             if match is None or int(match[2]) > 65535:

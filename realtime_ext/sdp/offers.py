@@ -33,8 +33,8 @@ from .description import (
 
 __all__ = ["check_offer", "repair"]
 
-Codecs = dict[int, dict[int, tuple[str, int, int]]]
-"""The rtpmaps of an offer's sections of audio and video, by the section's line."""
+Codecs = dict[int, tuple[list[int | None], dict[int, tuple[str, int, int]]]]
+"""The payload types and rtpmaps of an offer's sections of audio and video, by the section's line."""
 
 _SPOKEN = ("audio", "video")
 _CODECS = {("opus", 48000), ("pcmu", 8000), ("pcma", 8000)}
@@ -78,7 +78,11 @@ def check_offer(text: str | bytes) -> list[Problem]:
     if not found.faults:
         offer = found.description
         live = [media for media in offer.media if media.port or "bundle-only" in media.index]
-        codecs = {media.line: rtpmaps(media.index) for media in offer.media if media.kind in _SPOKEN}
+        codecs = {
+            media.line: (media.payload_types, rtpmaps(media.index))
+            for media in offer.media
+            if media.kind in _SPOKEN
+        }
         for rule in _RULES:
             problems += islice(rule(offer, live, codecs), MOST)
     problems.sort(key=lambda problem: problem.line)
@@ -112,7 +116,7 @@ def _check_audio(offer: SessionDescription, live: list[Media], codecs: Codecs) -
     # One that carries a voice is enough.
     first: list[Problem] | None = None
     for media in sections:
-        problems = _voice_problems(media, offer, codecs[media.line])
+        problems = _voice_problems(media, offer, *codecs[media.line])
         if not problems:
             return
         first = first or problems
@@ -120,7 +124,10 @@ def _check_audio(offer: SessionDescription, live: list[Media], codecs: Codecs) -
 
 
 def _voice_problems(
-    media: Media, offer: SessionDescription, mapped: dict[int, tuple[str, int, int]]
+    media: Media,
+    offer: SessionDescription,
+    numbers: list[int | None],
+    mapped: dict[int, tuple[str, int, int]],
 ) -> list[Problem]:
     problems = []
     if media.is_rejected:
@@ -142,7 +149,7 @@ def _voice_problems(
             )
         )
     listed = []
-    for number in dict.fromkeys(media.payload_types):
+    for number in dict.fromkeys(numbers):
         codec = None if number is None else mapped.get(number) or STATIC_CODECS.get(number)
         if codec is None:
             continue
@@ -202,19 +209,12 @@ def _check_names(offer: SessionDescription, live: list[Media], codecs: Codecs) -
 
 def _transports(offer: SessionDescription, live: list[Media]) -> list[Media]:
     """Return the sections whose transport counts: the first of each BUNDLE group, and those in none."""
-    mids = [media.index["mid"][0][1] if "mid" in media.index else None for media in live]
-    by_mid = {mid: media for mid, media in zip(mids, live, strict=True) if mid}
-    groups = offer.bundle_groups
-    group_of = {mid: number for number, group in enumerate(groups) for mid in group}
-    tagged: list[Media | None] = []
-    for group in groups:
-        used = filter(by_mid.__contains__, group)
-        tagged.append(by_mid.get(next(used, "")))
-    return [
-        media
-        for mid, media in zip(mids, live, strict=True)
-        if (number := group_of.get(mid or "")) is None or tagged[number] is media
-    ]
+    by_mid = {mid: media for media in live if (mid := media.get("mid"))}
+    first: dict[str, Media | None] = {}  # of the group, by the mids in it
+    for group in offer.bundle_groups:
+        tagged = next((by_mid[mid] for mid in group if mid in by_mid), None)
+        first.update(dict.fromkeys(group, tagged))
+    return [media for media in live if first.get(media.get("mid") or "", media) is media]
 
 
 def _check_transports(offer: SessionDescription, live: list[Media], codecs: Codecs) -> Iterator[Problem]:
@@ -259,8 +259,10 @@ def _check_codecs(offer: SessionDescription, live: list[Media], codecs: Codecs) 
     for media in live:
         if media.kind not in _SPOKEN or "RTP/" not in media.protocol:
             continue
-        mapped = codecs[media.line]
-        for number, text in dict(zip(media.payload_types, media.formats, strict=True)).items():
+        numbers, mapped = codecs[media.line]
+        if mapped.keys() >= set(numbers):
+            continue
+        for number, text in dict(zip(numbers, media.formats, strict=True)).items():
             if number is None or number > 127:
                 yield Problem(
                     media.line,
@@ -341,8 +343,9 @@ _ORIGIN = re.compile(r"[^ ]+ +[0-9]{1,20} +[0-9]{1,20} +IN +IP[46] +[^ ]+ *")
 
 def _check_line_ends(found: Reading) -> Iterator[Problem]:
     """Each line ends with CRLF, the last one too (RFC 8866 §9)."""
+    crlf = found.ends.count("\r\n")
     for end, name, code in (("\n", "LF", "lf_line_ends"), ("\r", "CR", "cr_line_ends")):
-        count = found.ends.count(end)
+        count = 0 if crlf == len(found.ends) else found.ends.count(end)
         if count:
             yield Problem(
                 found.ends.index(end) + 1,
@@ -381,9 +384,8 @@ def _check_form(offer: SessionDescription) -> Iterator[Problem]:
                 "Send what createOffer made, unaltered.",
             )
     for media in offer.media:
-        for number, line in media.rows:
-            if line[0] in _MEDIA:
-                continue
+        odd = [row for row in media.rows if row[1][0] not in _MEDIA]
+        for number, line in odd:
             if line[0] in _SESSION:
                 yield _misplaced(number, line[0], "belongs to the session, above the first m= line")
             else:
