@@ -12,6 +12,7 @@ nothing else: `str.splitlines` would also cut at U+2028, U+0085, VT and FF, whic
 from __future__ import annotations
 
 import ipaddress
+import operator
 import re
 import string
 from collections.abc import Mapping, Sequence
@@ -83,6 +84,7 @@ _RTPMAP = re.compile(r"([0-9]{1,3}) +([^/ ]+)/([0-9]{1,9})(?:/([0-9]{1,3}))? *")
 _FINGERPRINT = re.compile(r"[^ ]+ +[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2})*+ *")
 # What is quoted need not be a whole line, so the name alone marks what follows as secret.
 _SECRET = re.compile(r"(ice-pwd|crypto|inline)([:=\s]*)\S+", re.IGNORECASE)
+_LINE = operator.attrgetter("line")
 _LONGEST = 40
 _LOOKED_AT = 400
 
@@ -213,14 +215,6 @@ class Attribute:
     name: str = attrs.field(repr=_masked)
     value: str | None = attrs.field(repr=_masked)
     line: int
-
-    @classmethod
-    def parse(cls, line: int, text: str) -> Attribute:
-        """Read the text after `a=`."""
-        name, colon, value = text.partition(":")
-        if colon and name.strip().lower() in _SECRET_ATTRIBUTES:
-            value = Password(value)
-        return cls(name, value if colon else None, line)
 
 
 @attrs.frozen
@@ -411,10 +405,11 @@ def _is_address(address: str) -> bool:
 
 @attrs.frozen(repr=False)
 class Section:
-    """The lines of one section. `rows` are those below its first."""
+    """The lines of one section, below its first."""
 
     rows: tuple[Row, ...]
-    index: Index = attrs.field(eq=False)
+    """The lines that are no attributes."""
+    index: Index
     """Line number and value of each attribute, by its name."""
     own_fingerprints: tuple[Fingerprint, ...] = attrs.field(eq=False)
     """The fingerprints that this section itself states."""
@@ -422,7 +417,14 @@ class Section:
     @property
     def attributes(self) -> tuple[Attribute, ...]:
         """Every a= line, known or not."""
-        return tuple([Attribute.parse(number, line[2:]) for number, line in self.rows if line[0] == "a"])
+        made = []
+        for name, found in self.index.items():
+            is_secret = name.strip().lower() in _SECRET_ATTRIBUTES
+            for line, value in found:
+                made.append(
+                    Attribute(name, Password(value) if is_secret and value is not None else value, line)
+                )
+        return tuple(sorted(made, key=_LINE))
 
     def has(self, name: str) -> bool:
         """Whether there is an attribute of this name here."""
@@ -447,7 +449,7 @@ class Section:
         return tuple([(number, value or "") for number, value in self.index.get(name, ())])
 
     def text_of(self, letter: str) -> str | None:
-        """Return the text of the first line with this letter here."""
+        """Return the text of the first line with this letter here, which is not `a`."""
         return next((line[2:] for _, line in self.rows if line[0] == letter), None)
 
     @property
@@ -798,7 +800,6 @@ def read(text: str) -> Reading:
     for number, line in enumerate(lines, 1):
         letter, equals, content = line.partition("=")
         if letter == "a" and equals and not (has_nul and "\0" in line):  # most lines are attributes
-            rows.append((number, line))
             name, colon, value = content.partition(":")
             if name in index:
                 index[name].append((number, value if colon else None))
@@ -833,7 +834,7 @@ def read(text: str) -> Reading:
         given = tuple(rows), index, _mark_secrets(index), number, kind, int(port), counted, protocol, listed
         media.append(Media(*given, session))
     # A line that can't be read may be the one that is missing.
-    faults = faults or _missing(session.rows)
+    faults = faults or _missing(session)
     return Reading(SessionDescription(text, tuple(media), session), lines, ends, faults)
 
 
@@ -883,17 +884,20 @@ def _too_many_sections(number: int) -> Problem:
     )
 
 
-def _missing(session: tuple[Row, ...]) -> list[Problem]:
-    present = {line[0] for _, line in session}
+def _missing(session: Section) -> list[Problem]:
+    present = {line[0] for _, line in session.rows}
+    absent = [letter for letter in _REQUIRED if letter not in present]
+    if not absent:
+        return []
+    last = max(session.rows[-1][0], *(found[-1][0] for found in session.index.values()), 1)
     return [
         Problem(
-            session[-1][0],
+            last,
             "missing_line",
-            f"there is no `{letter}=` line ({meaning}) before the media sections",
+            f"there is no `{letter}=` line ({_REQUIRED[letter]}) before the media sections",
             "The offer was cut off or built by hand; send what createOffer made, unaltered.",
         )
-        for letter, meaning in _REQUIRED.items()
-        if letter not in present
+        for letter in absent
     ]
 
 

@@ -337,7 +337,7 @@ _SESSION = {
     for place, letters in enumerate(("v", "o", "s", "i", "u", "e", "p", "c", "b", "trz", "k", "a"))
     for letter in letters
 }
-_MEDIA = frozenset("icbka")
+_MEDIA = frozenset("icbk")
 _ORIGIN = re.compile(r"[^ ]+ +[0-9]{1,20} +[0-9]{1,20} +IN +IP[46] +[^ ]+ *")
 
 
@@ -367,8 +367,11 @@ def _check_line_ends(found: Reading) -> Iterator[Problem]:
 def _check_form(offer: SessionDescription) -> Iterator[Problem]:
     """Lines have the letters and the order of RFC 8866, and the origin has six parts."""
     place = -1
+    attributes = min((found[0][0] for found in offer.session.index.values()), default=0)
     for number, line in offer.session.rows:
         letter = line[0]
+        if 0 < attributes < number:
+            place = _SESSION["a"]
         if letter not in _SESSION:
             yield _unknown_line(number, letter)
         elif _SESSION[letter] < place or (_SESSION[letter] == place and letter in "vos"):
@@ -384,8 +387,9 @@ def _check_form(offer: SessionDescription) -> Iterator[Problem]:
                 "Send what createOffer made, unaltered.",
             )
     for media in offer.media:
-        odd = [row for row in media.rows if row[1][0] not in _MEDIA]
-        for number, line in odd:
+        for number, line in media.rows:
+            if line[0] in _MEDIA:
+                continue
             if line[0] in _SESSION:
                 yield _misplaced(number, line[0], "belongs to the session, above the first m= line")
             else:
