@@ -258,9 +258,9 @@ def rtpmaps(index: Index) -> dict[int, tuple[str, int, int]]:
         match = _RTPMAP.fullmatch(value or "")
         if match is None:
             continue
-        number, name, rate, channels = match.groups()
-        if int(number) <= 127:
-            found.setdefault(int(number), (name, int(rate), int(channels or 1)))
+        written, name, rate, channels = match.groups()
+        if (number := int(written)) <= 127:
+            found.setdefault(number, (name, int(rate), int(channels) if channels else 1))
     return found
 
 
@@ -782,10 +782,9 @@ def read(text: str) -> Reading:
 
     Source: RFC 8866 §5 and §9.
     """
-    whole = text.count("\r\n")
-    if whole == text.count("\n") == text.count("\r"):
-        lines, ends = text.split("\r\n"), ["\r\n"] * whole
-    else:
+    lines = text.split("\r\n")
+    ends = ["\r\n"] * (len(lines) - 1)
+    if not len(ends) == text.count("\n") == text.count("\r"):
         pieces = _LINE_END.split(text)
         lines, ends = pieces[0::2], pieces[1::2]
     other = None if text.startswith(("v=0\r", "v=0\n")) else _not_sdp(text, lines)
@@ -886,8 +885,7 @@ def _too_many_sections(number: int) -> Problem:
 
 def _missing(session: Section) -> list[Problem]:
     present = {line[0] for _, line in session.rows}
-    absent = [letter for letter in _REQUIRED if letter not in present]
-    if not absent:
+    if present >= _REQUIRED.keys():
         return []
     last = max(session.rows[-1][0], *(found[-1][0] for found in session.index.values()), 1)
     return [
@@ -897,7 +895,8 @@ def _missing(session: Section) -> list[Problem]:
             f"there is no `{letter}=` line ({_REQUIRED[letter]}) before the media sections",
             "The offer was cut off or built by hand; send what createOffer made, unaltered.",
         )
-        for letter in absent
+        for letter in _REQUIRED
+        if letter not in present
     ]
 
 

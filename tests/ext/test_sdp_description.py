@@ -305,12 +305,13 @@ def test_candidates_that_cannot_be_read_stay_in_the_attributes(value: str) -> No
 
 
 def test_every_attribute_can_be_asked_for() -> None:
-    media = audio("a=x", "a=y:", "a=y:1:2", "b=AS:30", "a=z:a b")
+    media = audio("a=x", "a=y:", "a=y:1:2", "b=AS:30", "a=z:a b", "a=x:last")
     assert [(a.name, a.value, a.line) for a in media.attributes] == [
         ("x", None, 6),
         ("y", "", 7),
         ("y", "1:2", 8),
         ("z", "a b", 10),
+        ("x", "last", 11),
     ]
     assert media.has("x")
     assert not media.has("w")
