@@ -113,8 +113,10 @@ class _Body:
         """Return the answer with its body."""
         response = self._response
         content = b"".join(self._raw)
-        if self._encoding:
-            content = self._unpacked(content)
+        if not self._encoding:
+            response._content = content  # as httpx does once it has read a body; another response takes longer
+            return response
+        content = self._unpacked(content)
         # As bytes, which need be no ASCII.
         headers = [(name, value) for name, value in response.headers.raw if name.lower() not in _PACKING]
         return httpx.Response(

@@ -209,12 +209,13 @@ def _check_names(offer: SessionDescription, live: list[Media], codecs: Codecs) -
 
 def _transports(offer: SessionDescription, live: list[Media]) -> list[Media]:
     """Return the sections whose transport counts: the first of each BUNDLE group, and those in none."""
-    by_mid = {mid: media for media in live if (mid := media.get("mid"))}
-    first: dict[str, Media | None] = {}  # of the group, by the mids in it
+    mids = [media.index["mid"][0][1] if "mid" in media.index else None for media in live]
+    by_mid = {mid: media for mid, media in zip(mids, live, strict=True) if mid}
+    first: dict[str | None, Media | None] = {}  # of the group, by the mids in it
     for group in offer.bundle_groups:
         tagged = next((by_mid[mid] for mid in group if mid in by_mid), None)
         first.update(dict.fromkeys(group, tagged))
-    return [media for media in live if first.get(media.get("mid") or "", media) is media]
+    return [media for mid, media in zip(mids, live, strict=True) if first.get(mid, media) is media]
 
 
 def _check_transports(offer: SessionDescription, live: list[Media], codecs: Codecs) -> Iterator[Problem]:
@@ -367,7 +368,7 @@ def _check_line_ends(found: Reading) -> Iterator[Problem]:
 def _check_form(offer: SessionDescription) -> Iterator[Problem]:
     """Lines have the letters and the order of RFC 8866, and the origin has six parts."""
     place = -1
-    attributes = min((found[0][0] for found in offer.session.index.values()), default=0)
+    attributes, _ = min(offer.session.index.values(), default=[(0, None)])[0]  # the first one's line
     for number, line in offer.session.rows:
         letter = line[0]
         if 0 < attributes < number:
