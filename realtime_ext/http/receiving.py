@@ -114,7 +114,7 @@ class _Body:
         response = self._response
         content = b"".join(self._raw)
         if not self._encoding:
-            response._content = content  # as httpx does once it has read a body; another response takes longer
+            response._content = content  # as httpx does; making another response takes longer
             return response
         content = self._unpacked(content)
         # As bytes, which need be no ASCII.
