@@ -7,14 +7,17 @@ import http.server
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import Page
 from realtime_simulator import Simulator
 
 from realtime_ext import RealtimeClient, sdp
 from realtime_ext.cli.demo.sound import RATE, loudness, samples
 from tests.support.chromium import chromium
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 

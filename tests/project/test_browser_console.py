@@ -5,20 +5,21 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 from realtime_simulator import Simulator, call_tool, sequence
 
 from realtime_ext import RealtimeClient
 from tests.simulator.receiver import receiving
 from tests.simulator.wire import Socket
-from tests.support.chromium import DENY, chromium, launched
+from tests.support.chromium import DENY, chromium, expect, launched
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, ConsoleMessage, Page
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
-expect.set_options(timeout=10_000)  # for slow machines; nothing waits that long otherwise
 TABS = ("Call", "Phone", "Faults", "Scenario")
 HOSTILE = "<img src=x onerror=\"document.title='pwned'\"><script>document.title='pwned'</script>"
 

@@ -13,10 +13,10 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from playwright.sync_api import Page
 from realtime_simulator import Simulator, call_tool
 
 from realtime_ext import RealtimeClient, audio
@@ -24,6 +24,9 @@ from tests.support.chromium import chromium
 from tests.support.examples import check_each
 from tests.support.media_phone import media_call
 from tests.support.paths import QUESTION, ROOT
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 EXAMPLES = ROOT / "examples"
 PROGRAMS = sorted(path.name for path in EXAMPLES.glob("*.py") if path.name != "where.py")

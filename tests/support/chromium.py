@@ -1,12 +1,17 @@
-"""Chromium with a fake microphone that beeps once a second, for the tests in a browser."""
+"""Chromium with a fake microphone that beeps once a second, for the tests in a browser.
+
+Playwright loads on first use: all test runs collect these tests, and few have a browser.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import shutil
 from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
-from playwright.sync_api import Browser, BrowserType, sync_playwright
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserType
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = [
@@ -29,6 +34,8 @@ ALLOW, DENY = "--use-fake-ui-for-media-stream", "--use-fake-ui-for-media-stream=
 @contextlib.contextmanager
 def chromium(*flags: str) -> Iterator[Browser]:
     """Launch one whose pages may use the microphone, with further flags."""
+    from playwright.sync_api import sync_playwright
+
     with sync_playwright() as playwright, launched(playwright.chromium, ALLOW, *flags) as browser:
         yield browser
 
@@ -49,3 +56,11 @@ def launched(kind: BrowserType, microphone: str, *flags: str) -> Iterator[Browse
         yield browser
     finally:
         browser.close()
+
+
+def expect(shown: Any) -> Any:
+    """Expect something of a page, with Playwright's assertions."""
+    from playwright.sync_api import expect
+
+    expect.set_options(timeout=10_000)  # for slow machines; nothing waits that long otherwise
+    return expect(shown)
