@@ -140,8 +140,8 @@ def test_an_interrupt_amid_the_wait_for_a_call_hangs_up() -> None:
 
     class Refusing(ScriptedServer):
         def _admit(self, *handshake: Any) -> Any:
-            if len(self.requests) == 5:
-                threading.Timer(0.1, interrupt).start()
+            if len(self.requests) == 2:
+                threading.Timer(0.05, interrupt).start()
             return super()._admit(*handshake)
 
     refusals = ((404, "", {}),) * 20
