@@ -646,7 +646,7 @@ class _Events:
 
     def __init__(self, inner: AsyncConnection, portal: Portal) -> None:
         self.queue: deque[ServerEvent] = deque()
-        self.is_read = False
+        self.is_read: bool = False
         self._fetch = inner.fetch
         self._portal = portal
         self._waiting = threading.Lock()  # held by the thread that waits for all

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
+from collections import deque
 from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, cast
@@ -146,7 +147,8 @@ class AsyncConnection(HandlesEvents):
         self._tools: ToolRunner | None = None
         self._closing: asyncio.Task[None] | None = None
         self.when_dropped: Callable[[], object] | None = None
-        self.fetch = traffic.state.fetch  # for the blocking connection, which waits without holding this one
+        # For the blocking connection, which waits without holding this one.
+        self.fetch: Callable[[deque[Any], Callable[[bool], object]], None] = traffic.state.fetch
         self.playback: AsyncPlayback = AsyncPlayback(self)
 
     def __del__(self) -> None:

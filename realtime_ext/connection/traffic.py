@@ -133,6 +133,8 @@ class Traffic:
         "state",
     )
 
+    link: Link
+
     def __init__(
         self,
         state: ConnectionState,

@@ -93,6 +93,8 @@ class _Socket(client.ClientConnection):
     A task that waits for each of them would cost a step of the loop a message, and memory while none comes.
     """
 
+    inbox: _Inbox
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self.inbox = self.recv_messages = _Inbox()  # type: ignore[assignment]
@@ -113,14 +115,14 @@ class WebSocketLink:
     """A WebSocket connection of the library.
 
     Args:
-        socket: The WebSocket.
+        socket: The WebSocket, a `_Socket`.
         patience: Seconds that sending may stand still: the library's pings wait behind what isn't sent, and
             so end nothing. None for no limit.
     """
 
     __slots__ = ("_is_stuck", "_patience", "_protocol", "_socket", "_transport")
 
-    def __init__(self, socket: _Socket, *, patience: float | None = None) -> None:
+    def __init__(self, socket: Any, *, patience: float | None = None) -> None:
         self._socket = socket
         self._protocol = socket.protocol
         self._transport = socket.transport
