@@ -37,7 +37,7 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let each worker begin to collect elsewhere: in a fresh clone, it makes bytecode for the others."""
+    """Begin to collect at another file in each worker, so that in a fresh clone they share the compiling."""
     worker = getattr(config, "workerinput", None)
     if worker is not None and config.args == config.getini("testpaths"):
         files = sorted(map(str, _TESTS.rglob("test_*.py")))
@@ -53,7 +53,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish() -> None:
-    """Have what was collected never looked at again by the collector of garbage, which tests call as well."""
+    """Freeze what was collected, so that the garbage collector, which tests call as well, skips it."""
     gc.freeze()
     gc.set_threshold(10_000, 20, 20)
     gc.enable()

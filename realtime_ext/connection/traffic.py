@@ -416,7 +416,7 @@ class Traffic:
         try:
             while self._reopen is not None and (attempt := lost.next()) is not None:
                 await self._clock.asleep(attempt.delay)
-                if await self._is_mended(self._reopen, attempt, lost):
+                if await self._try_mending(self._reopen, attempt, lost):
                     return
                 if self.state.ending is not None:
                     break
@@ -425,7 +425,7 @@ class Traffic:
             self._fail(fault)
         self._has_link = False
 
-    async def _is_mended(
+    async def _try_mending(
         self, reopen: Callable[[], Awaitable[Link]], attempt: Attempt, lost: Reconnecting
     ) -> bool:
         """Make an attempt, and return whether there is a link in use; what went wrong is added to `lost`."""

@@ -33,7 +33,7 @@ def made(made_once: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def unimported(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Packages that no process imports, for tests of what becomes of the files."""
+    """Skip importing what is generated, for tests that look at its files alone."""
     monkeypatch.setattr(finish, "import_all", lambda folder: 1)
 
 
