@@ -25,7 +25,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from realtime_ext import AsyncRealtimeClient, webhooks
-from realtime_ext.fleet import Fleet
+from realtime_ext.integrations.fleet import Fleet
 from tests.ext.fleet.cluster import Cluster, running_cluster
 
 from .harness import ROOT, WORKERS, Target, environment

@@ -9,7 +9,7 @@ from pathlib import Path
 import where
 
 from realtime_ext import AsyncConnection, AsyncRealtimeClient, SessionBuilder, audio
-from realtime_ext.devices import Headset
+from realtime_ext.integrations.devices import Headset
 
 INSTRUCTIONS = (
     "You answer for the front desk of a small hotel, in one short sentence. Breakfast starts at seven."

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import audio, errors, events, sdp, sip, tools, types, usage, webhooks
-    from ._version import __version__
-    from .call import Call
+    from ._core.call import Call
+    from ._core.version import __version__
+    from ._resources.client_secrets import ClientSecret
     from .client import AsyncRealtimeClient, RealtimeClient
     from .connection import AsyncConnection, Connection, Reconnect, Turn
     from .errors import (
@@ -48,7 +49,6 @@ if TYPE_CHECKING:
         WebhookVerificationError,
     )
     from .events import Reconnected, SessionExpiring
-    from .resources.client_secrets import ClientSecret
     from .session import SessionBuilder, TranscriptionSessionBuilder, TranslationSessionBuilder
     from .sip import SipHeaders
 
@@ -108,8 +108,8 @@ _MODULES = frozenset({"audio", "errors", "events", "sdp", "sip", "tools", "types
 _PLACES = {
     "AsyncConnection": "connection",
     "AsyncRealtimeClient": "client",
-    "Call": "call",
-    "ClientSecret": "resources.client_secrets",
+    "Call": "_core.call",
+    "ClientSecret": "_resources.client_secrets",
     "Connection": "connection",
     "RealtimeClient": "client",
     "Reconnect": "connection",
@@ -120,7 +120,7 @@ _PLACES = {
     "TranscriptionSessionBuilder": "session",
     "TranslationSessionBuilder": "session",
     "Turn": "connection",
-    "__version__": "_version",
+    "__version__": "_core.version",
 }
 
 

@@ -8,10 +8,11 @@ from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
-from .arguments import QueryValue
-from .http.sending import AsyncHttp, Http
-from .http.settings import DEFAULT_TIMEOUT, ApiKey, AsyncApiKey, AuthHeader, Dialect, settings_from
-from .resources import (
+from ._core.arguments import QueryValue
+from ._core.secrets import hidden
+from ._http.sending import AsyncHttp, Http
+from ._http.settings import DEFAULT_TIMEOUT, ApiKey, AsyncApiKey, AuthHeader, Dialect, settings_from
+from ._resources import (
     AsyncCalls,
     AsyncClientSecrets,
     AsyncConnections,
@@ -26,13 +27,12 @@ from .resources import (
     TranslationClientSecrets,
     Webhooks,
 )
-from .secrets import hidden
 
 if TYPE_CHECKING:
     import httpx
     from realtime_api import AuthenticatedClient
 
-    from .arguments import Timeout
+    from ._core.arguments import Timeout
 
 __all__ = ["AsyncRealtimeClient", "RealtimeClient"]
 
@@ -157,7 +157,7 @@ class RealtimeClient(_Client[ApiKey, "httpx.Client"], Connections):
     def raw(self) -> AuthenticatedClient:
         """The generated client, set up alike, for the functions in `realtime_api.api.realtime`."""
         if self._raw is None:
-            from .http.raw import raw_client, raw_http
+            from ._http.raw import raw_client, raw_http
 
             self._raw_http = raw_http(self._settings, self._http.handed_in)
             self._raw = raw_client(self._settings).set_httpx_client(self._raw_http)
@@ -228,7 +228,7 @@ class AsyncRealtimeClient(_Client[AsyncApiKey, "httpx.AsyncClient"], AsyncConnec
     def raw(self) -> AuthenticatedClient:
         """The generated client, set up alike, for the functions in `realtime_api.api.realtime`."""
         if self._raw is None:
-            from .http.raw import async_raw_http, raw_client
+            from ._http.raw import async_raw_http, raw_client
 
             self._raw_http = async_raw_http(self._settings, self._http.handed_in)
             self._raw = raw_client(self._settings).set_async_httpx_client(self._raw_http)

@@ -30,7 +30,7 @@ from typing import Any
 
 import attrs
 
-from .secrets import mask
+from ._core.secrets import mask
 
 __all__ = [
     "APIConnectionError",

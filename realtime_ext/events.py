@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Union, cast
 
 import attrs
 
-from . import _json, schema
-from .secrets import mask
+from ._core import json as _json, schema
+from ._core.secrets import mask
 
 if TYPE_CHECKING:
     from realtime_api.models import (

@@ -18,7 +18,7 @@ from typing import Any
 
 import attrs
 
-from .secrets import MASK
+from ._core.secrets import MASK
 
 __all__ = ["SipAddress", "SipHeaders", "check_target_uri"]
 

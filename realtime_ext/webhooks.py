@@ -34,11 +34,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from . import _json
+from ._core import json as _json
+from ._core.schema import check, place
+from ._core.secrets import Secret, mask
 from .errors import WebhookVerificationError
 from .events import UnknownEvent
-from .schema import check, place
-from .secrets import Secret, mask
 
 if TYPE_CHECKING:
     from realtime_api.models import WebhookLiveCallIncoming, WebhookRealtimeCallIncoming

@@ -5,7 +5,7 @@ import asyncio
 from serve import held, serve
 
 from realtime_ext import AsyncRealtimeClient, RealtimeClient, events
-from realtime_ext.connection.state import ConnectionState, Role
+from realtime_ext.connection._state import ConnectionState, Role
 
 
 def decode(event):

@@ -19,7 +19,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from realtime_ext import AsyncRealtimeClient, SessionBuilder
-from realtime_ext.fleet import Fleet, OwnedCall
+from realtime_ext.integrations.fleet import Fleet, OwnedCall
 from realtime_ext.tools import ToolContext
 
 SESSION = SessionBuilder("gpt-realtime").instructions("You order taxis. Ask for the street.").build()

@@ -23,8 +23,8 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from realtime_ext import AsyncConnection, NotFoundError, RealtimeError, SessionBuilder
+from realtime_ext.integrations.web import IncomingCall, RunningCalls, router
 from realtime_ext.tools import Silent, Toolbox, ToolContext
-from realtime_ext.web import IncomingCall, RunningCalls, router
 
 SESSION = (
     SessionBuilder("gpt-realtime")

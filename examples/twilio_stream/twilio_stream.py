@@ -22,7 +22,7 @@ sys.path.append(str(Path(__file__).parents[1]))  # for where.py, which all examp
 import where
 
 from realtime_ext import AsyncRealtimeClient, RealtimeError, SessionBuilder
-from realtime_ext.media_stream import MediaStream
+from realtime_ext.integrations.media_stream import MediaStream
 
 
 def app(public: str | None) -> FastAPI:

@@ -23,7 +23,7 @@ import where
 from realtime_simulator import Simulator, call_tool, sequence
 
 from realtime_ext import AsyncConnection, SessionBuilder
-from realtime_ext.web import RunningCalls, router
+from realtime_ext.integrations.web import RunningCalls, router
 
 PAGES = Path(__file__).parent
 SESSION = (

@@ -21,16 +21,16 @@ def main() -> None:
     # What is logged as a warning is raised as well, or shown; twice is no help.
     logging.getLogger("realtime_ext").addHandler(logging.NullHandler())
     try:
-        from .commands import app
-        from .output import inert_log
+        from ._commands import app
+        from ._output import inert_log
 
         with inert_log():
             status = app(prog_name="realtime", standalone_mode=False)
     except (Exception, KeyboardInterrupt) as error:
         if os.environ.get("REALTIME_DEBUG"):
             sys.excepthook(type(error), error, error.__traceback__)
-        from .failures import explain
-        from .output import note
+        from ._failures import explain
+        from ._output import note
 
         failure = explain(error)
         note(failure.text())

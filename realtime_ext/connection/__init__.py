@@ -9,12 +9,12 @@ must not load a WebSocket library before a connection is opened.
 """
 
 from ..events import Reconnected, SessionExpiring
-from .blocking import CallConnection, Connection
-from .blocking_opening import Answering, Connecting, Dialing
-from .connection import AsyncConnection
-from .dialing import AsyncCallConnection, AsyncDialing, DialStep
-from .opening import AsyncAnswering, AsyncConnecting
-from .state import (
+from ._async_connection import AsyncConnection
+from ._call_media import AsyncAudioIn, AsyncAudioOut
+from ._dialing import AsyncCallConnection, AsyncDialing, DialStep
+from ._io import Observer
+from ._opening import AsyncAnswering, AsyncConnecting
+from ._state import (
     Attempt,
     Interruption,
     Position,
@@ -23,21 +23,28 @@ from .state import (
     TranscriptLine,
     Turn,
 )
+from ._sync_connection import CallConnection, Connection
+from ._sync_opening import Answering, AudioIn, AudioOut, Connecting, Dialing
 
 __all__ = [
     "Answering",
     "AsyncAnswering",
+    "AsyncAudioIn",
+    "AsyncAudioOut",
     "AsyncCallConnection",
     "AsyncConnecting",
     "AsyncConnection",
     "AsyncDialing",
     "Attempt",
+    "AudioIn",
+    "AudioOut",
     "CallConnection",
     "Connecting",
     "Connection",
     "DialStep",
     "Dialing",
     "Interruption",
+    "Observer",
     "Position",
     "Reconnect",
     "Reconnected",

@@ -13,7 +13,7 @@ RFC 8841 (data channels), RFC 9143 (BUNDLE).
 
 from __future__ import annotations
 
-from .description import (
+from ._description import (
     Attribute,
     Candidate,
     Codec,
@@ -25,7 +25,7 @@ from .description import (
     Section,
     SessionDescription,
 )
-from .offers import check_offer, repair
+from ._offers import check_offer, repair
 
 __all__ = [
     "Attribute",

@@ -1,23 +1,35 @@
-"""Sessions: builders for the three kinds, and the one check that builders, models and dicts go through.
+"""Sessions: builders for the three kinds, and one check for builders, models and dicts.
 
     session = SessionBuilder("gpt-realtime").voice("marin").server_vad(idle_timeout_ms=6000).build()
 
 Limits come from `realtime_api.schemas` alone. This package must not send anything.
 """
 
-from .builders import SessionBuilder, TranscriptionSessionBuilder, TranslationSessionBuilder, with_tools
-from .check import beta_response_fields, check_model, encode, resolve, resolve_update
-from .given import SessionLike, SupportsToDict, merge
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ._builders import SessionBuilder, TranscriptionSessionBuilder, TranslationSessionBuilder, with_tools
+from ._check import check_response, resolve, resolve_update
+from ._coerce import SessionInput, merge
+
+if TYPE_CHECKING:
+    from ._types import (
+        ConversationLike as ConversationLike,
+        OlderConversationLike as OlderConversationLike,
+        OlderTranscriptionLike as OlderTranscriptionLike,
+        SessionChanges as SessionChanges,
+        SessionLike as SessionLike,
+        TranscriptionLike as TranscriptionLike,
+        TranslationLike as TranslationLike,
+    )
 
 __all__ = [
     "SessionBuilder",
-    "SessionLike",
-    "SupportsToDict",
+    "SessionInput",
     "TranscriptionSessionBuilder",
     "TranslationSessionBuilder",
-    "beta_response_fields",
-    "check_model",
-    "encode",
+    "check_response",
     "merge",
     "resolve",
     "resolve_update",

@@ -25,23 +25,23 @@ from typing import TYPE_CHECKING, Any
 
 # pytest finds fixtures as attributes of its plugin. Without pytest, the rest works nevertheless.
 with contextlib.suppress(ModuleNotFoundError):
-    from .fixtures import async_realtime_client, no_network, realtime_client
+    from ._fixtures import async_realtime_client, no_network, realtime_client
 
 if find_spec("realtime_simulator") is not None:
     # Named here too, so that `-p realtime_ext.testing` alone brings the simulator's fixtures.
     pytest_plugins: tuple[str, ...] = ("realtime_simulator.pytest_plugin",)
 else:
     with contextlib.suppress(ModuleNotFoundError):
-        from .fixtures import missing_simulator as missing_simulator
+        from ._fixtures import missing_simulator as missing_simulator
 
 if TYPE_CHECKING:
     from realtime_simulator import record_session, replay_session
     from realtime_simulator.pytest_plugin import realtime_simulator, realtime_simulator_options
 
-    from .cassettes import match_parts, vcr_settings
-    from .network import NetworkRefusedError, loopback_only
-    from .offers import sample_offer
-    from .webhook_samples import SampleWebhook, sample_webhook
+    from ._cassettes import match_parts, vcr_settings
+    from ._network import NetworkRefusedError, loopback_only
+    from ._offers import sample_offer
+    from ._webhook_samples import SampleWebhook, sample_webhook
 
 __all__ = [
     "NetworkRefusedError",
@@ -61,17 +61,17 @@ __all__ = [
 ]
 
 _HOMES = {
-    "NetworkRefusedError": "realtime_ext.testing.network",
-    "SampleWebhook": "realtime_ext.testing.webhook_samples",
-    "loopback_only": "realtime_ext.testing.network",
-    "match_parts": "realtime_ext.testing.cassettes",
+    "NetworkRefusedError": "realtime_ext.testing._network",
+    "SampleWebhook": "realtime_ext.testing._webhook_samples",
+    "loopback_only": "realtime_ext.testing._network",
+    "match_parts": "realtime_ext.testing._cassettes",
     "realtime_simulator": "realtime_simulator.pytest_plugin",
     "realtime_simulator_options": "realtime_simulator.pytest_plugin",
     "record_session": "realtime_simulator",
     "replay_session": "realtime_simulator",
-    "sample_offer": "realtime_ext.testing.offers",
-    "sample_webhook": "realtime_ext.testing.webhook_samples",
-    "vcr_settings": "realtime_ext.testing.cassettes",
+    "sample_offer": "realtime_ext.testing._offers",
+    "sample_webhook": "realtime_ext.testing._webhook_samples",
+    "vcr_settings": "realtime_ext.testing._cassettes",
 }
 
 

@@ -16,9 +16,9 @@ A function's annotations become the JSON Schema that the model sees, and what th
 against the same annotations. This package must not talk to the API: a connection's `run_tools` does.
 """
 
-from .functions import function_tool
-from .toolbox import Toolbox, error_output
-from .values import Silent, ToolContext, ToolFailure, ToolResult
+from ._functions import function_tool
+from ._toolbox import Toolbox, error_output
+from ._values import Silent, ToolContext, ToolFailure, ToolResult
 
 __all__ = [
     "Silent",

@@ -17,14 +17,14 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from realtime_ext import AsyncRealtimeClient, RealtimeError, events, webhooks
-from realtime_ext.cli.conversation import View
-from realtime_ext.cli.output import print_line
-from realtime_ext.cli.tail import show
-from realtime_ext.connection.dialects import DialectLink
-from realtime_ext.connection.state.outbox import EventIds, append_messages
-from realtime_ext.media_stream import MediaStream
-from realtime_ext.recorder import Recorder
-from realtime_ext.web import IncomingCall, RunningCalls, router
+from realtime_ext.cli._conversation import View
+from realtime_ext.cli._output import print_line
+from realtime_ext.cli._tail import show
+from realtime_ext.connection._dialects import DialectLink
+from realtime_ext.connection._state.client_events import EventIds, append_messages
+from realtime_ext.integrations.media_stream import MediaStream
+from realtime_ext.integrations.recorder import Recorder
+from realtime_ext.integrations.web import IncomingCall, RunningCalls, router
 from tests.attack.servers import ANSWER, KEY, OFFER
 from tests.attack.target import Run, Target, text_of
 from tests.attack.texts import SECRET, event_samples

@@ -19,8 +19,8 @@ from typing import Any
 from realtime_simulator import Pacing, Simulator
 
 from realtime_ext import AsyncRealtimeClient, RealtimeClient, SessionBuilder
+from realtime_ext._http.sending import Clock
 from realtime_ext.errors import RealtimeError
-from realtime_ext.http.sending import Clock
 from tests.attack.target import Run, Target, plain, text_of
 from tests.attack.texts import event_samples
 from tests.samples.sdp import sample

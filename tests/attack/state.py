@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from realtime_ext.connection import Reconnect
-from realtime_ext.connection.state import (
+from realtime_ext.connection._state import (
     ApprovalJob,
     CallJob,
     ConnectionState,

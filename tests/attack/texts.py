@@ -14,10 +14,10 @@ import jsonschema_rs
 from realtime_api import schemas
 
 from realtime_ext import audio, events, sdp, webhooks
+from realtime_ext._core.schema import Place, check, place
 from realtime_ext.errors import RealtimeError, SdpError, SessionConfigError, WebhookVerificationError
-from realtime_ext.schema import Place, check, place
 from realtime_ext.sdp import SessionDescription
-from realtime_ext.session.check import resolve, resolve_update
+from realtime_ext.session._check import resolve, resolve_update
 from realtime_ext.sip import SipAddress, SipHeaders, check_target_uri
 from realtime_ext.tools import Toolbox
 from tests.attack.target import Target, plain, text_of

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from realtime_simulator import Simulator, call_tool
 
-from realtime_ext.cli import output, tail
+from realtime_ext.cli import _output as output, _tail as tail
 from tests.support.command import realtime_here, terminal
 from tests.support.loopback import Loopback, answer
 

@@ -20,8 +20,8 @@ from realtime_simulator import Simulator
 from realtime_simulator.cli import arguments
 
 from realtime_ext import RealtimeClient, webhooks
-from realtime_ext.cli.listen import listen
-from realtime_ext.cli.tail import brief
+from realtime_ext.cli._listen import listen
+from realtime_ext.cli._tail import brief
 from tests.support.command import COMMAND, environment, realtime_here
 from tests.support.loopback import Loopback
 

@@ -15,7 +15,7 @@ from realtime_simulator import Simulator, call_tool, sequence
 from realtime_simulator.engine.turn import Pacing
 
 from realtime_ext import audio
-from realtime_ext.cli import conversation
+from realtime_ext.cli import _conversation as conversation
 from tests.support.command import of, realtime, realtime_here, terminal
 from tests.support.paths import QUESTION
 

@@ -14,8 +14,8 @@ import pytest
 from realtime_simulator import Simulator
 
 from realtime_ext import AsyncRealtimeClient, RealtimeClient, RealtimeError, SessionBuilder, audio, devices
-from realtime_ext.devices import Headset, Loudspeaker, Microphone
 from realtime_ext.events import parse_event
+from realtime_ext.integrations.devices import Headset, Loudspeaker, Microphone
 from tests.support.command import environment, of, realtime
 from tests.support.paths import QUESTION, ROOT
 
@@ -36,7 +36,7 @@ def card(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
 
 
 def test_importing_it_loads_no_sound_card() -> None:
-    code = "import sys, realtime_ext.devices; print('sounddevice' in sys.modules)"
+    code = "import sys, realtime_ext.integrations.devices; print('sounddevice' in sys.modules)"
     assert (
         subprocess.check_output([sys.executable, "-c", code], env=environment(None), text=True) == "False\n"
     )

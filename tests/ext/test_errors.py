@@ -9,6 +9,7 @@ import pickle
 import pytest
 
 from realtime_ext import errors
+from realtime_ext._http.operation import status_error
 from realtime_ext.errors import (
     APIConnectionError,
     APIResponseError,
@@ -35,7 +36,6 @@ from realtime_ext.errors import (
     UnprocessableEntityError,
     WebhookVerificationError,
 )
-from realtime_ext.http.operation import status_error
 from tests.support.examples import each
 
 ENVELOPE = (

@@ -19,6 +19,8 @@ from realtime_api.types import Request
 from realtime_simulator.certificate import ensure_certificate
 
 from realtime_ext import RealtimeClient
+from realtime_ext._core.secrets import Secret
+from realtime_ext._http.operation import Operation, read_nothing
 from realtime_ext.errors import (
     APIConnectionError,
     APIStatusError,
@@ -29,8 +31,6 @@ from realtime_ext.errors import (
     RateLimitError,
     RealtimeError,
 )
-from realtime_ext.http.operation import Operation, read_nothing
-from realtime_ext.secrets import Secret
 from tests.samples.sdp import sample
 from tests.support.examples import each
 from tests.support.loopback import Loopback, Step, answer, break_off, hang_up, reset, say_nothing

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from realtime_ext.connection.state import ConnectionState, Role, read_message
-from realtime_ext.http.retry import parse_retry_after
-from realtime_ext.schema import Place, check
+from realtime_ext._core.schema import Place, check
+from realtime_ext._http.retry import parse_retry_after
+from realtime_ext.connection._state import ConnectionState, Role, read_message
 from tests.support.effort import count_calls
 
 Events = Iterator[dict[str, Any]]

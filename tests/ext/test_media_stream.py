@@ -16,9 +16,10 @@ from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
 from websockets.asyncio.server import serve
 
-from realtime_ext import AsyncRealtimeClient, RealtimeError, SessionBuilder, audio, media_stream
+from realtime_ext import AsyncRealtimeClient, RealtimeError, SessionBuilder, audio
 from realtime_ext.connection import AsyncConnection
-from realtime_ext.media_stream import MediaStream, StreamStart
+from realtime_ext.integrations import media_stream
+from realtime_ext.integrations.media_stream import MediaStream, StreamStart
 from tests.ext.fleet.harness import awaited, until
 from tests.support.media_phone import media_call
 from tests.support.paths import QUESTION

@@ -6,7 +6,7 @@ import inspect
 import re
 from typing import Any
 
-from realtime_ext import AsyncRealtimeClient, RealtimeClient, resources as _resources
+from realtime_ext import AsyncRealtimeClient, RealtimeClient, _resources
 from tests.support.examples import each
 
 RENAMED = {"close": "aclose"}

@@ -15,8 +15,8 @@ from realtime_api.api.realtime import hangup_realtime_call
 
 import realtime_ext
 from realtime_ext import RealtimeClient, webhooks
+from realtime_ext._http.sending import HTTP_LOGGERS
 from realtime_ext.errors import APIConnectionError, APIStatusError
-from realtime_ext.http.sending import HTTP_LOGGERS
 from tests.ext.connection.driver import Driven
 from tests.samples.sdp import sample
 from tests.support.examples import each
@@ -104,7 +104,7 @@ def test_a_request_within_a_callback_of_the_user_s_is_logged(log: pytest.LogCapt
 
 def test_nothing_is_set_up_at_import() -> None:
     code = """
-import logging, realtime_ext, realtime_ext.client, realtime_ext.http.sending
+import logging, realtime_ext, realtime_ext.client, realtime_ext._http.sending
 realtime_ext.RealtimeClient(api_key="k")
 loggers = [logging.getLogger(name) for name in ("", "httpx", "httpcore.http11", "realtime_ext")]
 assert not [logger for logger in loggers if logger.handlers or logger.filters or logger.level not in (0, 30)]

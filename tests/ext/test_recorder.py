@@ -15,7 +15,7 @@ from realtime_simulator.engine.turn import Pacing
 
 from realtime_ext import RealtimeClient, SessionBuilder, audio
 from realtime_ext.events import parse_event
-from realtime_ext.recorder import RATE, Recorder
+from realtime_ext.integrations.recorder import RATE, Recorder
 from tests.support.paths import QUESTION
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from realtime_ext.http.retry import Failure, Outcome, backoff, decide
+from realtime_ext._http.retry import Failure, Outcome, backoff, decide
 from tests.support.examples import each
 
 

@@ -8,7 +8,7 @@ import jsonschema_rs
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from realtime_ext.schema import Fault, Place, bounds, check as check_place, place
+from realtime_ext._core.schema import Fault, Place, bounds, check as check_place, place
 from tests.support.examples import each, examples
 
 

@@ -7,7 +7,7 @@ import pickle
 
 import pytest
 
-from realtime_ext.secrets import Secret, mask, redact
+from realtime_ext._core.secrets import Secret, mask, redact
 from tests.support.examples import each
 
 

@@ -14,7 +14,7 @@ from realtime_api import models, schemas
 import realtime_ext
 from realtime_ext import SessionBuilder, SessionConfigError, SessionConfigWarning, SessionProblem
 from realtime_ext.session import resolve
-from realtime_ext.session.kinds import BETA_FIELDS, BETA_FORMATS, reasons
+from realtime_ext.session._kinds import BETA_FIELDS, BETA_FORMATS, reasons
 from tests.support.examples import each
 
 REALTIME = {"type": "realtime"}

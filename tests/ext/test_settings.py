@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from realtime_ext import AsyncRealtimeClient, RealtimeClient
-from realtime_ext._version import __version__
+from realtime_ext._core.version import __version__
 from tests.support.examples import each
 from tests.support.runner import Flavour
 

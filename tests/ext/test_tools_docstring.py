@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from realtime_ext.tools.definitions import parse_docstring
+from realtime_ext.tools._definitions import parse_docstring
 from tests.support.examples import each
 
 

@@ -28,10 +28,10 @@ from realtime_ext import (
     incoming as incoming_module,
     webhooks,
 )
-from realtime_ext._json import encode
+from realtime_ext._core.json import encode
 from realtime_ext.connection import AsyncConnection
+from realtime_ext.integrations.web import IncomingCall, RunningCalls, router, webhook_endpoint
 from realtime_ext.testing import sample_offer
-from realtime_ext.web import IncomingCall, RunningCalls, router, webhook_endpoint
 from tests.ext.fleet.harness import awaited, until
 from tests.simulator.caller import Caller
 from tests.support.examples import each
@@ -539,6 +539,6 @@ async def test_fastapi_serves_it_from_one_start_to_the_next() -> None:
 
 
 def test_without_starlette_the_extra_is_named() -> None:
-    code = "import sys; sys.modules['starlette.requests'] = None; import realtime_ext.web"
+    code = "import sys; sys.modules['starlette.requests'] = None; import realtime_ext.integrations.web"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stderr.endswith("ImportError: web apps need starlette: pip install 'realtime-ext[web]'\n")

@@ -21,8 +21,8 @@ from realtime_api.models import WebhookLiveCallIncoming, WebhookRealtimeCallInco
 from starlette.datastructures import Headers as StarletteHeaders
 
 from realtime_ext import events, webhooks
+from realtime_ext._core.secrets import Secret
 from realtime_ext.errors import RealtimeError, WebhookVerificationError
-from realtime_ext.secrets import Secret
 from tests.support.examples import each
 from tests.support.paths import PEER_PYTHON, PEERS, SAMPLES
 
@@ -315,7 +315,7 @@ def test_a_genuine_body_that_is_no_event_is_refused_as_such(body: bytes) -> None
 
 
 def test_a_body_is_not_read_before_it_is_verified(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("realtime_ext._json.decode", lambda data: pytest.fail("read"))
+    monkeypatch.setattr("realtime_ext._core.json.decode", lambda data: pytest.fail("read"))
     with pytest.raises(WebhookVerificationError):
         webhooks.unwrap(BODY, signed(secret=OTHER), SECRET, clock=clock)
 

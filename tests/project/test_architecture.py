@@ -15,29 +15,15 @@ import pytest
 
 from tests.support.paths import ROOT
 
-# A part is a module of realtime_ext, or a package with all that is in it; it imports only from its own layer
-# or from those below. Whoever adds one gives it its place here and in the table in CONTRIBUTING.md.
+# A part is a top-level module of realtime_ext, or a top-level package with all that is in it. It imports only
+# from its own layer or from those below. A new part gets its place here and in the table in CONTRIBUTING.md.
+SHORT_NAMES = frozenset({"devices", "fleet", "incoming", "media_stream", "recorder", "web"})
 LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"_json", "_version", "arguments", "callers", "errors", "schema", "secrets", "worker"}),
-    frozenset(
-        {
-            "accepted",
-            "audio",
-            "call",
-            "events",
-            "recorder",
-            "sdp",
-            "session",
-            "sip",
-            "tools",
-            "types",
-            "usage",
-            "webhooks",
-        }
-    ),
-    frozenset({"connection", "http"}),
-    frozenset({"client", "resources"}),
-    frozenset({"cli", "devices", "fleet", "incoming", "media_stream", "testing", "web"}),
+    frozenset({"_core", "errors"}),
+    frozenset({"audio", "events", "sdp", "session", "sip", "tools", "types", "usage", "webhooks"}),
+    frozenset({"_http", "connection"}),
+    frozenset({"_resources", "client"}),
+    frozenset({"cli", "integrations", "testing"}) | SHORT_NAMES,
 )
 MOST_FLOORS = 9  # in the longest chain of parts that import one another
 # The simulator judges the client, so it shares no code with it; only what uses it may import it.
@@ -234,45 +220,66 @@ def test_every_package_says_what_belongs_in_it() -> None:
 
 
 class Privacy(ast.NodeVisitor):
-    """The private names of others that a module uses: imports, and attributes that it doesn't define."""
+    """The names that a module defines, and the private ones of others that it uses.
 
-    def __init__(self, tree: ast.Module) -> None:
-        self.defined = {
-            name
-            for node in ast.walk(tree)
-            for name in (
-                [node.name]
-                if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
-                else [node.attr]
-                if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)
-                else [node.id]
-                if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-                else [node.value]
-                if isinstance(node, ast.Constant) and isinstance(node.value, str)  # of __slots__
-                else []
-            )
-        }
+    Attributes:
+        defined: Functions, classes, attributes and variables, and what `__slots__` names.
+        used: Lines, and the private names used there: imported from another part, or attributes of something
+            other than `self`.
+    """
+
+    def __init__(self, module: str, is_package: bool, tree: ast.Module) -> None:
+        self.module = module
+        self.package = module if is_package else module.rpartition(".")[0]
+        self.defined: set[str] = set()
         self.used: set[tuple[int, str]] = set()
         self.visit(tree)
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
-        if node.level and node.module is not None:  # `from . import _json` is a module of this package
-            self._add(node.lineno, *(alias.name for alias in node.names))
+        above = self.package.split(".")[: len(self.package.split(".")) - node.level + 1]
+        base = (
+            ".".join([*above, *([node.module] if node.module else [])]) if node.level else node.module or ""
+        )
+        for alias in node.names:
+            target = f"{base}.{alias.name}"
+            if base.partition(".")[0] == self.module.partition(".")[0] and part(target) != part(self.module):
+                self._add(node.lineno, *target.split(".")[2:])
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
-        is_own = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
-        if not is_own and node.attr not in self.defined:
+        if isinstance(node.ctx, ast.Store):
+            self.defined.add(node.attr)
+        elif not (isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")):
             self._add(node.lineno, node.attr)
         self.generic_visit(node)
+
+    def visit_Name(self, node: ast.Name) -> None:
+        if isinstance(node.ctx, ast.Store):
+            self.defined.add(node.id)
+
+    def visit_Constant(self, node: ast.Constant) -> None:
+        if isinstance(node.value, str):
+            self.defined.add(node.value)
+
+    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> None:
+        self.defined.add(node.name)
+        self.generic_visit(node)
+
+    visit_AsyncFunctionDef = visit_FunctionDef
+    visit_ClassDef = visit_FunctionDef
 
     def _add(self, line: int, *names: str) -> None:
         self.used |= {(line, name) for name in names if name.startswith("_") and not name.endswith("__")}
 
 
+def part(module: str) -> str:
+    """The part of a package that a module is in: its second name."""
+    return module.split(".")[1] if "." in module else ""
+
+
 # What other packages keep private and still has to be used; each with its reason where it is used.
 FOREIGN = frozenset(
     {
-        ("peer.py", "_connection"),  # aiortc's ICE agent, whose addresses can't be set otherwise
+        ("_webrtc_peer.py", "_connection"),  # aiortc's ICE agent, whose addresses can't be set otherwise
         # The simulator's media without aiortc's tasks and threads.
         *(
             ("ice_peer.py", name)
@@ -296,7 +303,7 @@ FOREIGN = frozenset(
             )
         ),
         ("ice.py", "_connection"),
-        ("callers.py", "_getframe"),  # of sys, documented
+        ("warnings.py", "_getframe"),  # of sys, documented
         # A request of httpx's can't be ended from another thread otherwise.
         *(
             ("receiving.py", name)
@@ -308,12 +315,19 @@ FOREIGN = frozenset(
 
 
 @pytest.mark.parametrize("package", PACKAGES)
-def test_no_module_uses_what_another_keeps_private(package: str) -> None:
+def test_private_names_are_used_only_inside_their_part(package: str) -> None:
+    known = modules(ROOT / package, package.rpartition("/")[2])
+    read = {
+        module: Privacy(module, path.name == "__init__.py", parsed(path)) for module, path in known.items()
+    }
+    defined: dict[str, set[str]] = {}
+    for module, names in read.items():
+        defined.setdefault(part(module), set()).update(names.defined)
     found = [
-        f"{path.relative_to(ROOT)}:{line} {name}"
-        for path in sorted((ROOT / package).rglob("*.py"))
-        for line, name in sorted(Privacy(parsed(path)).used)
-        if (path.name, name) not in FOREIGN
+        f"{known[module].relative_to(ROOT)}:{line} {name}"
+        for module, names in sorted(read.items())
+        for line, name in sorted(names.used)
+        if name not in defined[part(module)] and (known[module].name, name) not in FOREIGN
     ]
     assert not found
 

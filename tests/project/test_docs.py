@@ -20,8 +20,8 @@ from realtime_simulator import FAULTS, Simulator
 from realtime_simulator.cli import arguments
 
 from realtime_ext import SessionBuilder, errors
-from realtime_ext.session.builders import InputBuilder
-from realtime_ext.session.kinds import BETA_FIELDS, BETA_FORMATS
+from realtime_ext.session._builders import InputBuilder
+from realtime_ext.session._kinds import BETA_FIELDS, BETA_FORMATS
 from tests.support.chromium import chromium
 from tests.support.docs_page import PAGES, Block, every_block, paste, run_commands
 from tests.support.examples import check_each
@@ -34,18 +34,18 @@ MODULES = (
     "realtime_ext",
     "realtime_ext.audio",
     "realtime_ext.connection",
-    "realtime_ext.devices",
+    "realtime_ext.integrations.devices",
     "realtime_ext.errors",
     "realtime_ext.events",
-    "realtime_ext.fleet",
-    "realtime_ext.media_stream",
-    "realtime_ext.recorder",
+    "realtime_ext.integrations.fleet",
+    "realtime_ext.integrations.media_stream",
+    "realtime_ext.integrations.recorder",
     "realtime_ext.sdp",
     "realtime_ext.sip",
     "realtime_ext.testing",
     "realtime_ext.tools",
     "realtime_ext.usage",
-    "realtime_ext.web",
+    "realtime_ext.integrations.web",
     "realtime_ext.webhooks",
     "realtime_simulator",
 )

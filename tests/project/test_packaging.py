@@ -179,7 +179,7 @@ secret = client.client_secrets.create({"type": "realtime", "model": "gpt-realtim
 extras = ("aiortc", "soxr", "starlette", "typer", "rich", "realtime_simulator")
 extras = [name for name in extras if importlib.util.find_spec(name)]
 try:
-    import realtime_ext.connection.peer
+    import realtime_ext.connection._webrtc_peer
 except ImportError as exc:
     message = str(exc)
 loaded = [getattr(realtime_ext, name) for name in realtime_ext.__all__]

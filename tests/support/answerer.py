@@ -17,7 +17,7 @@ from aiortc import (
 from aiortc.mediastreams import MediaStreamError
 from av import AudioFrame
 
-from realtime_ext.connection.peer import close_connection, connecting_tasks, use_host_addresses
+from realtime_ext.connection._webrtc_peer import close_connection, connecting_tasks, use_host_addresses
 
 RATE = 24_000
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar, cast
 import httpx
 
 from realtime_ext import AsyncRealtimeClient, RealtimeClient
-from realtime_ext.http.sending import Clock
+from realtime_ext._http.sending import Clock
 
 T = TypeVar("T")
 Answer = Callable[[httpx.Request], httpx.Response]

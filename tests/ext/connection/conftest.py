@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from realtime_ext.connection import opening
+from realtime_ext.connection import _opening as opening
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ import pytest
 
 from realtime_ext import APITimeoutError, AsyncRealtimeClient, RealtimeClient
 from realtime_ext.connection import Connecting
-from realtime_ext.connection.state import ConnectionState, Ending, Reconnect, Role
+from realtime_ext.connection._state import ConnectionState, Ending, Reconnect, Role
 from realtime_ext.events import parse_event
 from tests.ext.connection.driver import connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer, session

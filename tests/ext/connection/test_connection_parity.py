@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from realtime_ext.connection import AsyncConnection, Connection
-from realtime_ext.connection.blocking import Expectation, Playback, Stream
-from realtime_ext.connection.connection import AsyncExpectation, AsyncPlayback, AsyncStream
+from realtime_ext.connection._async_connection import AsyncExpectation, AsyncPlayback, AsyncStream
+from realtime_ext.connection._sync_connection import Expectation, Playback, Stream
 
 PAIRS = [
     (Connection, AsyncConnection),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from realtime_ext.connection.state.conversation import Conversation, replay_items, transcript
+from realtime_ext.connection._state.conversation import Conversation, replay_items, transcript
 from tests.support.examples import each
 
 JSON = dict[str, Any]

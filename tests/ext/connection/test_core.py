@@ -11,8 +11,8 @@ import pytest
 from hypothesis import settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from realtime_ext.connection.state import ConnectionState, Ending, Reconnect, Role, Waiter, read_message
-from realtime_ext.connection.state.mailbox import LATEST
+from realtime_ext.connection._state import ConnectionState, Ending, Reconnect, Role, Waiter, read_message
+from realtime_ext.connection._state.mailbox import LATEST
 from realtime_ext.errors import BadRequestError, ConnectionClosedError
 from tests.support.examples import examples
 

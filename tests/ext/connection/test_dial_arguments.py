@@ -13,7 +13,7 @@ from unittest import mock
 import pytest
 
 from realtime_ext import AsyncRealtimeClient, audio
-from realtime_ext.connection.peer import WebRtcPeer
+from realtime_ext.connection._webrtc_peer import WebRtcPeer
 from tests.ext.connection.far_end import FarEnd
 from tests.support.examples import each
 

@@ -13,8 +13,8 @@ from realtime_simulator import Simulator, call_tool, sequence
 from websockets.sync.client import ClientConnection, connect
 
 from realtime_ext import BadRequestError, RealtimeClient, RealtimeError, SessionBuilder, audio
-from realtime_ext.connection.dialects import DialectLink
-from realtime_ext.connection.link import OnEnd, OnMessage
+from realtime_ext.connection._dialects import DialectLink
+from realtime_ext.connection._link import OnEnd, OnMessage
 from realtime_ext.events import parse_event
 from tests.simulator.receiver import receiving
 from tests.support.examples import each

@@ -11,7 +11,7 @@ import pytest
 from realtime_simulator import Simulator
 
 from realtime_ext import AsyncRealtimeClient
-from realtime_ext.connection import dialing
+from realtime_ext.connection import _dialing as dialing
 from tests.ext.connection.far_end import FarEnd
 
 STEPS = ["offer", "call", "ice", "dtls", "data channel"]

@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from realtime_ext import APIResponseError, AsyncRealtimeClient, RealtimeClient
-from realtime_ext.connection import Reconnect, opening, traffic
+from realtime_ext.connection import Reconnect, _io as traffic, _opening as opening
 from tests.ext.connection.driver import Driven, connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer
 from tests.support.loopback import Loopback, answer, say_nothing

@@ -26,7 +26,7 @@ from realtime_ext import (
     TranscriptionSessionBuilder,
     TranslationSessionBuilder,
 )
-from realtime_ext.connection import opening, websocket
+from realtime_ext.connection import _opening as opening, _websocket as websocket
 from tests.ext.connection.driver import connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer, session
 from tests.support.examples import each

@@ -13,8 +13,8 @@ import pytest
 
 from realtime_ext import ConnectionClosedError
 from realtime_ext.connection import Reconnect
-from realtime_ext.connection.state import ConnectionState, Ending, Role, contents_of
-from realtime_ext.connection.state.linkage import Pending
+from realtime_ext.connection._state import ConnectionState, Ending, Role, contents_of
+from realtime_ext.connection._state.reconnect import Pending
 from tests.ext.connection.driver import connect
 from tests.ext.connection.scripted import Peer, ScriptedServer
 from tests.support.runner import Flavour

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from realtime_ext.connection.peer import DATA_CHANNEL, LOOPBACK, WebRtcPeer, host_addresses_towards
+from realtime_ext.connection._webrtc_peer import DATA_CHANNEL, LOOPBACK, WebRtcPeer, host_addresses_towards
 from realtime_ext.errors import (
     APIConnectionError,
     APITimeoutError,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from realtime_ext.connection.state.playback import PlaybackState, audio_size
+from realtime_ext.connection._state.playback import PlaybackState, audio_size
 from tests.support.examples import each
 
 

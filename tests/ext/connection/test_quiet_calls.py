@@ -11,7 +11,7 @@ import pytest
 from realtime_simulator import Simulator
 
 from realtime_ext import AsyncRealtimeClient, SessionBuilder
-from realtime_ext.resources import calls
+from realtime_ext._resources import calls
 from tests.ext.connection.driver import Driven
 from tests.support.runner import Flavour
 

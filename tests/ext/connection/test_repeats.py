@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from realtime_ext.connection.state import ConnectionState, Role, Waiter, read_message
+from realtime_ext.connection._state import ConnectionState, Role, Waiter, read_message
 
 PCM = {"type": "audio/pcm", "rate": 24000}
 SOUND = base64.b64encode(bytes(4800)).decode()  # 100 ms

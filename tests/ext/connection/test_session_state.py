@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from realtime_ext.connection.state.session_state import Answer, SessionState, answer_to
+from realtime_ext.connection._state.session_state import Answer, SessionState, answer_to
 from tests.support.examples import each
 
 SHOWN, EMPTY, UNCLEAR, OTHERS = Answer.SHOWN, Answer.EMPTY, Answer.UNCLEAR, Answer.OTHERS

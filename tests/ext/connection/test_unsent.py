@@ -20,9 +20,9 @@ from websockets.uri import parse_uri
 
 from realtime_ext import APITimeoutError, AsyncRealtimeClient, ConnectionClosedError, RealtimeClient
 from realtime_ext.connection import Reconnect
-from realtime_ext.connection.link import LinkClosed
-from realtime_ext.connection.state import ConnectionState, Role
-from realtime_ext.connection.websocket import WebSocketLink
+from realtime_ext.connection._link import LinkClosed
+from realtime_ext.connection._state import ConnectionState, Role
+from realtime_ext.connection._websocket import WebSocketLink
 from tests.ext.connection.driver import connect
 from tests.ext.connection.scripted import Peer, ScriptedServer
 from tests.support.runner import Flavour

@@ -10,7 +10,7 @@ import pytest
 
 from realtime_ext import APITimeoutError, BadRequestError
 from realtime_ext.connection import Reconnect, Reconnected
-from realtime_ext.connection.state import ConnectionState
+from realtime_ext.connection._state import ConnectionState
 from tests.ext.connection.driver import connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer, session
 from tests.support.examples import each
@@ -74,7 +74,7 @@ def test_only_anothers_acknowledgement_is_none(flavour: Flavour) -> None:
 def test_an_answer_that_shows_nothing_of_it_counts_when_no_refusal_follows(
     flavour: Flavour, timeout: float | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("realtime_ext.connection.traffic.UNCLEAR_FOR", 0.05)
+    monkeypatch.setattr("realtime_ext.connection._io.UNCLEAR_FOR", 0.05)
 
     def script(peer: Peer) -> None:
         peer.expect("session.update")

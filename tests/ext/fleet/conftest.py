@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from realtime_simulator import Simulator
 
-from realtime_ext.fleet import Fleet
+from realtime_ext.integrations.fleet import Fleet
 from tests.ext.fleet.cluster import Cluster, running_cluster
 
 _NUMBERS = itertools.count(1)

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from realtime_ext.errors import FleetError
-from realtime_ext.fleet.store import CallRecord, Store
+from realtime_ext.integrations.fleet._store import CallRecord, Store
 
 __all__ = ["Severed", "awaited", "claimed", "swept", "until"]
 

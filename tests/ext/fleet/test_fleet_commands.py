@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from realtime_ext.fleet import Fleet
+from realtime_ext.integrations.fleet import Fleet
 from tests.ext.fleet.cluster import Cluster
 from tests.ext.fleet.harness import claimed
 

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from realtime_ext.errors import FleetError
-from realtime_ext.fleet import Fleet
+from realtime_ext.integrations.fleet import Fleet
 from tests.ext.fleet.cluster import Cluster, running_cluster
 from tests.ext.fleet.conftest import MakeFleet
 from tests.ext.fleet.harness import awaited, claimed, swept, until

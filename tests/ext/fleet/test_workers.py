@@ -12,8 +12,8 @@ from realtime_simulator import Simulator, call_tool
 
 from realtime_ext import AsyncRealtimeClient, SessionBuilder
 from realtime_ext.errors import EffectUnknown, OwnershipLost
-from realtime_ext.fleet import Fleet, OwnedCall
-from realtime_ext.fleet.owned_call import boot_time
+from realtime_ext.integrations.fleet import Fleet, OwnedCall
+from realtime_ext.integrations.fleet._owned_call import boot_time
 from realtime_ext.tools import ToolContext
 from tests.ext.fleet.conftest import MakeFleet
 from tests.ext.fleet.harness import Severed, awaited, claimed, until

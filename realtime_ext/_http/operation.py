@@ -1,0 +1,200 @@
+"""Operations: what is asked of the API, how the answer is read, and the errors for what is refused.
+
+Both flavours share it. It must not send anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+
+import attrs
+
+from .._core import json as _json
+from .._core.secrets import Secret, mask, redact
+from ..errors import APIResponseError, APIStatusError, SessionConfigError, SessionProblem, status_error_class
+from .retry import parse_retry_after
+
+if TYPE_CHECKING:
+    import httpx
+    from realtime_api.types import Request
+
+__all__ = [
+    "Operation",
+    "encode_body",
+    "read_model",
+    "read_nothing",
+    "read_object",
+    "response_error",
+    "status_error",
+]
+
+T = TypeVar("T")
+
+_LONGEST_START = 200  # characters of a body that a message shows
+
+
+@attrs.frozen(kw_only=True)
+class Operation(Generic[T]):
+    """One request of the API, not yet sent.
+
+    Args:
+        name: What users call it, such as `calls.create`, for messages and logs.
+        request: The request with its final bytes, as the generated `build_request` returns it.
+        read: Turns an answer with status 2xx into the result.
+        acts_twice: Whether carrying it out twice would do harm; then only what had no effect is repeated.
+        bearer: A client secret that authorizes it in place of the API key.
+        missing_is_done: When a 404 counts as success: never, on a repeat (the attempt before may have
+            worked), or always.
+    """
+
+    name: str
+    request: Request
+    read: Callable[[httpx.Response], T]
+    acts_twice: bool
+    bearer: Secret | None = None
+    missing_is_done: Literal["never", "on repeat", "always"] = "never"
+
+    def counts_as_done(self, status: int, repeats: int) -> bool:
+        """Whether this error status is a success after all, given the number of repeats so far."""
+        if status != 404 or self.missing_is_done == "never":
+            return False
+        return self.missing_is_done == "always" or repeats > 0
+
+
+def read_nothing(response: httpx.Response) -> None:
+    """Ignore an answer's body: the status is enough."""
+
+
+def read_object(response: httpx.Response) -> dict[str, Any]:
+    """Return an answer's JSON object.
+
+    Raises:
+        APIResponseError: It is something else. The message shows none of it, since it may hold a secret.
+    """
+    try:
+        data = _json.decode(response.content)
+    except ValueError as error:
+        raise response_error("the answer is not JSON", response, show=False) from error
+    if not isinstance(data, dict):
+        raise response_error("the answer is not a JSON object", response, show=False)
+    return data
+
+
+def read_model(response: httpx.Response, from_dict: Callable[[dict[str, Any]], T]) -> T:
+    """Return the model that an answer's JSON stands for.
+
+    Args:
+        response: The answer.
+        from_dict: The model's own reader.
+
+    Raises:
+        APIResponseError: It is not JSON, or what the API promises is missing or of another type.
+    """
+    data = read_object(response)
+    try:
+        return from_dict(data)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        what = f"the answer lacks what the API promises: {type(error).__name__} {error}"
+        raise response_error(mask(what), response, show=False) from error
+
+
+def encode_body(body: dict[str, Any]) -> bytes:
+    """Encode a resolved session, or a body that holds one, as JSON.
+
+    Raises:
+        SessionConfigError: Something in it has no JSON form.
+    """
+    try:
+        return _json.encode(body, plain=True).encode()
+    except ValueError as error:
+        message = f"session: cannot be written as JSON: {error}"
+        raise SessionConfigError([SessionProblem("session", body, "JSON values", message)]) from error
+
+
+def response_error(what: str, response: httpx.Response, *, show: bool = True) -> APIResponseError:
+    """Describe a success that is not what the API promises.
+
+    Args:
+        what: What is missing, such as `no Location header`.
+        response: The answer, read.
+        show: Whether the message may have the body's start, without what looks like a secret.
+
+    Returns:
+        The error, with the whole body.
+    """
+    text = response.content.decode("utf-8", "replace")
+    return APIResponseError(
+        f"{what}; {_start_of(text)}" if show else what,
+        status_code=response.status_code,
+        body=text,
+        request_id=response.headers.get("x-request-id"),
+    )
+
+
+def status_error(
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    now: Callable[[], float],
+    secrets: Iterable[str] = (),
+    may_have_applied: bool = False,
+) -> APIStatusError:
+    """Turn a refusal into the error that stands for it.
+
+    Args:
+        status: The HTTP status, known to Python or not.
+        headers: The answer's headers, with any-case look-up.
+        body: The answer's body: the API's envelope, a gateway's HTML, or nothing.
+        now: Returns the time in unix seconds, for a Retry-After that is a date.
+        secrets: What was sent as authorization; removed from message and body.
+        may_have_applied: Whether the API may have carried out the request all the same.
+
+    Returns:
+        The error, of the class for its status.
+
+    Source: https://platform.openai.com/docs/guides/error-codes
+    """
+    request_id = headers.get("x-request-id")
+    text = redact(body.decode("utf-8", "replace"), secrets)
+    envelope = _envelope(text)
+    message = envelope.get("message")
+    if 300 <= status < 400:
+        message = f"HTTP {status}, a redirect: not followed, for the key would go along; correct the base_url"
+    elif not isinstance(message, str) or not message.strip():
+        message = f"HTTP {status}; {_start_of(text)}"
+    return status_error_class(status)(
+        mask(message),
+        status_code=status,
+        code=_text(envelope.get("code")),
+        param=_text(envelope.get("param")),
+        type=_text(envelope.get("type")),
+        request_id=None if request_id is None else mask(request_id, secrets),
+        body=text,
+        retry_after=parse_retry_after(headers.get("retry-after"), now),
+        may_have_applied=may_have_applied,
+    )
+
+
+def _envelope(text: str) -> Mapping[str, Any]:
+    """Return the error in a body: `{"error": {…}}`, or `{"error": "…"}` as some servers write it."""
+    try:
+        value = _json.decode(text) if text.lstrip()[:1] == "{" else None
+    except ValueError:
+        return {}
+    error = value.get("error") if isinstance(value, dict) else None
+    if isinstance(error, str):
+        return {"message": error}
+    return error if isinstance(error, dict) else {}
+
+
+def _text(value: Any) -> str | None:
+    return value if value is None or isinstance(value, str) else str(value)
+
+
+def _start_of(text: str) -> str:
+    words = " ".join(mask(text[: 4 * _LONGEST_START]).split())
+    if not words:
+        return "the body is empty"
+    return f"the body starts with {words[:_LONGEST_START]!r}"

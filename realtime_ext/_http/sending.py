@@ -1,0 +1,489 @@
+"""Send operations over HTTP; only `raw` does so as well.
+
+What an answer or a failure leads to is decided once, in `Exchange`, without I/O; `send` and `asend` run it on
+the httpx client of an `Http` or `AsyncHttp`. httpx logs whole URLs and httpcore answers' headers: `quiet`
+drops their records for what this package sends, and changes neither levels nor handlers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import functools
+import logging
+import math
+import sys
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from urllib.parse import parse_qsl, urlsplit
+
+import attrs
+
+from .._core.secrets import MASK, Secret, mask
+from ..errors import APIConnectionError, APITimeoutError, RealtimeError
+from .operation import Operation, status_error
+from .retry import LONGEST_PAUSE, Failure, Outcome, decide, parse_retry_after
+from .settings import AUTHORIZATION, DEFAULT_TIMEOUT, RequestOptions, Settings
+
+if TYPE_CHECKING:
+    import httpx
+
+    from .._core.arguments import Timeout
+
+__all__ = [
+    "HTTP_LOGGERS",
+    "AsyncHttp",
+    "Clock",
+    "Done",
+    "Exchange",
+    "Http",
+    "asend",
+    "httpx_timeout",
+    "make_httpx",
+    "quiet",
+    "send",
+    "silence",
+]
+
+T = TypeVar("T")
+
+logger: logging.Logger = logging.getLogger("realtime_ext")
+
+_CONNECT_TIMEOUT = 5.0  # seconds
+_CONFIDENTIAL = frozenset({*AUTHORIZATION, "cookie", "proxy-authorization"})
+
+HTTP_LOGGERS = (
+    "httpx",
+    *(f"httpcore.{part}" for part in ("connection", "http11", "http2", "proxy", "socks")),
+)
+
+
+def _sleep(seconds: float) -> None:
+    time.sleep(seconds)
+
+
+async def _asleep(seconds: float) -> None:
+    import asyncio
+
+    await asyncio.sleep(seconds)
+
+
+def _random() -> float:
+    import random
+
+    return random.random()
+
+
+@attrs.frozen(kw_only=True)
+class Clock:
+    """Time and chance, to be replaced in tests.
+
+    Args:
+        now: Returns unix seconds.
+        monotonic: Returns seconds that nobody sets.
+        random: Returns numbers in [0, 1).
+        sleep: Waits that many seconds.
+        asleep: The same, awaited.
+    """
+
+    now: Callable[[], float] = time.time
+    monotonic: Callable[[], float] = time.monotonic
+    random: Callable[[], float] = _random
+    sleep: Callable[[float], None] = _sleep
+    asleep: Callable[[float], Awaitable[None]] = _asleep
+
+
+@attrs.frozen
+class Done(Generic[T]):
+    """The end of an exchange that succeeded.
+
+    Args:
+        value: What the operation read from the answer.
+    """
+
+    value: T
+
+
+class Exchange(Generic[T]):
+    """One operation's attempts, without their I/O.
+
+    Args:
+        operation: What to ask of the API.
+        settings: The client's settings.
+        options: The request's own.
+        clock: Time and chance.
+        client: The httpx client that will send it, for its time limits.
+
+    Attributes:
+        needs_key: Whether `request` needs the API key.
+    """
+
+    def __init__(
+        self,
+        operation: Operation[T],
+        settings: Settings,
+        options: RequestOptions,
+        clock: Clock,
+        client: httpx.Client | httpx.AsyncClient,
+    ) -> None:
+        self._operation = operation
+        self._settings = settings
+        self._options = options
+        self._clock = clock
+        self._repeats = 0
+        self._may_have_applied = False
+        self._sent: tuple[str, ...] = ()
+        self._timeout = _timeout_for(options.timeout, settings.timeout, client)
+        self._ends = math.inf
+        self.needs_key: bool = operation.bearer is None and settings.needs_key(options.headers)
+
+    def request(self, key: Secret | None) -> dict[str, Any]:
+        """Return the keyword arguments for httpx's `build_request`."""
+        request, bearer, settings = self._operation.request, self._operation.bearer, self._settings
+        headers = settings.request_headers(
+            key, bearer=bearer, headers=request.headers, extra=self._options.headers
+        )
+        secret = key if bearer is None else bearer
+        self._sent = () if secret is None else (secret.reveal(),)
+        arguments: dict[str, Any] = {
+            "method": request.method,
+            "url": _parsed(settings.base_url + request.path),
+            "headers": headers,
+            "content": request.content,
+            "timeout": self._timeout,
+        }
+        if query := {**dict(parse_qsl(request.query)), **settings.query, **self._options.query}:
+            arguments["params"] = query
+        return arguments
+
+    def sending(self, request: httpx.Request) -> dict[str, Any]:
+        """Return the keyword arguments for httpx's `send`, apart from the request."""
+        # httpx would send an api-key, an offer or a secret to any host that a redirect names.
+        arguments: dict[str, Any] = {"stream": True, "follow_redirects": False}
+        if "authorization" in request.headers:
+            arguments["auth"] = None  # a client's own auth would replace the header
+        return arguments
+
+    def deadline(self) -> float | None:
+        """Return the seconds that the next attempt may last in all; None for no limit.
+
+        The limit of each step alone would let a server that trickles hold a call for as long as it likes.
+        """
+        if self._timeout.read is None:
+            return None
+        limit, now = 2 * self._timeout.read, self._clock.monotonic()
+        if self._ends == math.inf:  # the first one: all have this long together, with the pauses between them
+            self._ends = now + limit + self._settings.max_retries * (limit + LONGEST_PAUSE)
+        return min(limit, self._ends - now)
+
+    def answered(self, response: httpx.Response) -> Done[T] | float:
+        """Return the result that an answer holds, or the seconds until the next attempt; else raise."""
+        status = response.status_code
+        operation = self._operation
+        request_id = response.headers.get("x-request-id")
+        if request_id is not None:  # a server may echo the key there; what reads the answer sees none
+            request_id = response.headers["x-request-id"] = mask(request_id, self._sent)
+        logger.debug(
+            "%s: %s answered %d, %d bytes, request %s",
+            operation.name,
+            operation.request.path,
+            status,
+            len(response.content),
+            request_id,
+        )
+        if 200 <= status < 300 or operation.counts_as_done(status, self._repeats):
+            result = Done(operation.read(response))
+            logger.info("%s: done, status %d", operation.name, status)
+            return result
+        retry_after = parse_retry_after(response.headers.get("retry-after"), self._clock.now)
+        pause = self._decide(Failure(Outcome.ANSWERED, status, retry_after), f"status {status}")
+        if pause is None:
+            raise status_error(
+                status,
+                response.headers,
+                response.content,
+                now=self._clock.now,
+                secrets=self._sent,
+                may_have_applied=self._may_have_applied,
+            )
+        return pause
+
+    def failed(self, error: httpx.HTTPError) -> float:
+        """Return the seconds until the next attempt after a failure without an answer, or raise."""
+        import httpx
+
+        timed_out = isinstance(error, httpx.TimeoutException)
+        outcome = _outcome(error)
+        text = mask(str(error), self._sent) or type(error).__name__
+        pause = self._decide(Failure(outcome), text)
+        if pause is not None:
+            return pause
+        host = urlsplit(self._settings.base_url).netloc
+        what = {
+            Outcome.NOT_CONNECTED: f"no connection to {host}",
+            Outcome.UNSENDABLE: "the request cannot be sent",
+        }.get(outcome, f"no answer from {host}" + (" in time" if timed_out else ""))
+        message = f"{self._operation.name}: {what}: {text}"
+        if self._may_have_applied:
+            message += "; the API may have carried it out"
+        kind = APITimeoutError if timed_out else APIConnectionError
+        if error._request is not None:  # httpx masks one of them in its repr
+            headers = error.request.headers
+            headers.update({name: MASK for name in _CONFIDENTIAL if name in headers})
+        raise kind(message, may_have_applied=self._may_have_applied) from error
+
+    def _decide(self, failure: Failure, text: str) -> float | None:
+        settings = self._settings
+        self._may_have_applied |= failure.may_have_applied
+        pause = decide(
+            failure,
+            acts_twice=self._operation.acts_twice,
+            repeats=self._repeats,
+            max_retries=settings.max_retries,
+            random=self._clock.random,
+        )
+        if pause is not None and self._clock.monotonic() + pause >= self._ends:
+            pause = None
+        if pause is not None:
+            self._repeats += 1
+            logger.info(
+                "%s: %s; repeat %d of %d in %.1f s",
+                self._operation.name,
+                text,
+                self._repeats,
+                settings.max_retries,
+                pause,
+            )
+        return pause
+
+
+@functools.lru_cache(maxsize=64)
+def _parsed(url: str) -> httpx.URL:
+    import httpx
+
+    return httpx.URL(url)
+
+
+def _outcome(error: httpx.HTTPError) -> Outcome:
+    import httpx
+
+    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout | httpx.ProxyError):
+        return Outcome.NOT_CONNECTED
+    if isinstance(error, httpx.LocalProtocolError | httpx.UnsupportedProtocol | httpx.TooManyRedirects):
+        return Outcome.UNSENDABLE
+    return Outcome.LOST
+
+
+def _timeout_for(
+    asked: Timeout | None, configured: Timeout | None, client: httpx.Client | httpx.AsyncClient
+) -> httpx.Timeout:
+    # The request's, the client's, or those of an httpx client that has its own.
+    import httpx
+
+    if asked is None and configured == DEFAULT_TIMEOUT and client.timeout != httpx.Timeout(5.0):
+        return client.timeout
+    return httpx_timeout(configured if asked is None else asked)
+
+
+def httpx_timeout(timeout: Timeout | None) -> httpx.Timeout:
+    """Turn a checked time limit into httpx's: 5 s at most to connect; None and infinity have no limit."""
+    import httpx
+
+    if isinstance(timeout, httpx.Timeout):
+        return timeout
+    if timeout is None or math.isinf(timeout):
+        return httpx.Timeout(None)
+    return httpx.Timeout(timeout, connect=min(timeout, _CONNECT_TIMEOUT))
+
+
+def make_httpx(flavour: str, **arguments: Any) -> Any:
+    """Make an httpx client, which reads the environment's proxies.
+
+    Args:
+        flavour: The class's name, `Client` or `AsyncClient`.
+        arguments: Its arguments.
+
+    Raises:
+        RealtimeError: A proxy of the environment can't be used. No URL is shown, for it may have a password.
+    """
+    import httpx
+
+    try:
+        return getattr(httpx, flavour)(**arguments)
+    except ImportError as error:
+        raise RealtimeError(f"proxy: it needs a further package: {error}") from error
+    except (ValueError, httpx.InvalidURL) as error:
+        raise RealtimeError(f"proxy: its URL can't be used: {mask(str(error))}") from None
+
+
+ClientT = TypeVar("ClientT", "httpx.Client", "httpx.AsyncClient")
+
+
+class _Holder(Generic[ClientT]):
+    """A client's settings and clock, and an httpx client that is made on first use unless handed in.
+
+    Args:
+        settings: The client's settings.
+        client: The user's own httpx client, used as it is and left open.
+        clock: Time and chance.
+
+    Raises:
+        TypeError: `client` is something else, such as one of the other flavour.
+    """
+
+    _flavour: ClassVar[tuple[str, str]]  # the httpx class, and ours, by name
+
+    def __init__(self, settings: Settings, client: ClientT | None, clock: Clock | None = None) -> None:
+        if client is not None:
+            import httpx
+
+            expected, owner = self._flavour
+            if not isinstance(client, getattr(httpx, expected)):
+                got = f"{type(client).__module__.partition('.')[0]}.{type(client).__qualname__}"
+                raise TypeError(f"http_client: {owner} expects an httpx.{expected}, got {got}")
+        self.settings = settings
+        self.clock: Clock = clock or Clock()
+        self.handed_in = client
+        self._client = client
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def open(self) -> ClientT:
+        """Return the httpx client, made now if this is the first use.
+
+        Raises:
+            APIConnectionError: It was closed.
+        """
+        with self._lock:
+            if self._closed:
+                raise APIConnectionError("this client was closed; make a new one")
+            if self._client is None:
+                self._client = make_httpx(self._flavour[0])
+            client: ClientT = self._client
+            if client.is_closed:
+                raise APIConnectionError("the http_client that was handed in is closed")
+            return client
+
+    def _made(self) -> ClientT | None:
+        """Return the client to be closed, from now on unused; None for one that was handed in."""
+        with self._lock:
+            self._closed = True
+            return None if self.handed_in is not None else self._client
+
+
+class Http(_Holder["httpx.Client"]):
+    """What a blocking client sends with; threads may share it."""
+
+    _flavour = ("Client", "RealtimeClient")
+
+    def close(self) -> None:
+        """Close what was made here; an httpx client that was handed in stays open."""
+        if (client := self._made()) is not None:
+            client.close()
+        if (receiving := sys.modules.get(f"{__package__}.receiving")) is not None:
+            receiving.rest()
+
+
+class AsyncHttp(_Holder["httpx.AsyncClient"]):
+    """What an awaited client sends with; it belongs to one event loop."""
+
+    _flavour = ("AsyncClient", "AsyncRealtimeClient")
+
+    async def aclose(self) -> None:
+        """Close what was made here; an httpx client that was handed in stays open."""
+        if (client := self._made()) is not None:
+            await client.aclose()
+
+
+def send(operation: Operation[T], http: Http, options: RequestOptions) -> T:
+    """Carry an operation out, repeating it where that is safe.
+
+    Args:
+        operation: What to ask of the API.
+        http: The client's side: settings, clock and httpx client.
+        options: The request's own time limits, headers and query.
+
+    Returns:
+        What the operation reads from the answer.
+
+    Raises:
+        MissingApiKeyError: It needs a key and there is none.
+        APIConnectionError: No answer came; APITimeoutError if none came in time.
+        APIStatusError: The API refused or failed.
+        APIResponseError: The API answered with success but not as it promises.
+    """
+    client = http.open()
+    import httpx
+
+    from .receiving import receive
+
+    silence(HTTP_LOGGERS)
+    exchange = Exchange(operation, http.settings, options, http.clock, client)
+    while True:
+        key = http.settings.key() if exchange.needs_key else None
+        try:
+            with quiet():
+                request = client.build_request(**exchange.request(key))
+                arguments, limit = exchange.sending(request), exchange.deadline()
+                response = receive(client, request, arguments, limit)
+        except httpx.HTTPError as error:
+            outcome: Done[T] | float = exchange.failed(error)
+        else:
+            outcome = exchange.answered(response)
+        if isinstance(outcome, Done):
+            return outcome.value
+        http.clock.sleep(outcome)
+
+
+async def asend(operation: Operation[T], http: AsyncHttp, options: RequestOptions) -> T:
+    """Carry an operation out on the event loop; arguments, result and errors are those of `send`."""
+    client = http.open()
+    import httpx
+
+    from .receiving import areceive
+
+    silence(HTTP_LOGGERS)
+    exchange = Exchange(operation, http.settings, options, http.clock, client)
+    while True:
+        key = await http.settings.akey() if exchange.needs_key else None
+        try:
+            with quiet():
+                request = client.build_request(**exchange.request(key))
+                arguments, limit = exchange.sending(request), exchange.deadline()
+                response = await areceive(client, request, arguments, limit)
+        except httpx.HTTPError as error:
+            outcome: Done[T] | float = exchange.failed(error)
+        else:
+            outcome = exchange.answered(response)
+        if isinstance(outcome, Done):
+            return outcome.value
+        await http.clock.asleep(outcome)
+
+
+_quiet = contextvars.ContextVar("realtime_ext_quiet", default=False)
+
+
+class _Silencer(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not _quiet.get()
+
+
+_SILENCER = _Silencer()
+
+
+def silence(loggers: Iterable[str]) -> None:
+    """Add to loggers the filter by which `quiet` drops records; it does not reach their children."""
+    for name in loggers:
+        logging.getLogger(name).addFilter(_SILENCER)
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Drop records inside the block, in this task or thread and in the tasks that it starts."""
+    token = _quiet.set(True)
+    try:
+        yield
+    finally:
+        _quiet.reset(token)

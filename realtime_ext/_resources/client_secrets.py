@@ -1,0 +1,310 @@
+"""Client secrets: short-lived keys for browsers, with the session that they start.
+
+The functions build what is asked of the API and read what it answers, without I/O; the classes send it. A
+`ClientSecret` holds what came back without showing it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, cast
+
+import attrs
+
+from .._core.arguments import QueryValue
+from .._core.schema import bounds
+from .._core.secrets import MASK
+from .._http.operation import Operation, encode_body, read_object, response_error
+from .._http.sending import AsyncHttp, Http, asend, send
+from .._http.settings import RequestOptions
+from ..errors import SessionConfigError, SessionProblem
+
+if TYPE_CHECKING:
+    import httpx
+    from realtime_api.models import RealtimeSessionUnion, RealtimeTranslationSession
+
+    from .._core.arguments import Timeout
+    from ..session import ConversationLike, TranscriptionLike, TranslationLike
+
+    ConversationSession: TypeAlias = RealtimeSessionUnion | dict[str, Any]
+    TranslationSession: TypeAlias = RealtimeTranslationSession | dict[str, Any]
+
+__all__ = [
+    "AsyncClientSecrets",
+    "AsyncTranslationClientSecrets",
+    "ClientSecret",
+    "ClientSecrets",
+    "TranslationClientSecrets",
+    "build_create",
+    "build_create_for_translation",
+]
+
+# With a default, for type checkers alone (PEP 696): strict ones would refuse the bare class else.
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    SessionT = TypeVar("SessionT", default=Any)
+else:
+    from typing import TypeVar
+
+    SessionT = TypeVar("SessionT")
+
+
+@attrs.frozen(kw_only=True)
+class ClientSecret(Generic[SessionT]):
+    """A short-lived key that starts one session, configured beforehand.
+
+    Args:
+        value: The `ek_…` value; masked in the repr.
+        expires_at: When it stops starting sessions, in UTC. A session that runs by then goes on.
+        session: The session as the API understood it, a dict if it fits no class; not in the repr, since it
+            may hold prompts.
+        request_id: The `x-request-id` header, for support.
+    """
+
+    value: str = attrs.field(repr=lambda _: f"'{MASK}'")
+    expires_at: datetime
+    session: SessionT = attrs.field(repr=False)
+    request_id: str | None = None
+
+    @property
+    def expires_in(self) -> float:
+        """Seconds until it expires, by this machine's clock; 0.0 once it has."""
+        return max(0.0, self.expires_at.timestamp() - time.time())
+
+    def is_expired(self, clock: Callable[[], float | datetime] = time.time) -> bool:
+        """Whether it has expired.
+
+        Args:
+            clock: Returns the time, in unix seconds or as an aware datetime.
+
+        Returns:
+            True from the second of its expiry on.
+        """
+        now = clock()
+        return (now.timestamp() if isinstance(now, datetime) else now) >= self.expires_at.timestamp()
+
+    def to_browser(self) -> dict[str, Any]:
+        """Return what a browser may have: `value` and `expires_at` (unix seconds), and never the session."""
+        return {"value": self.value, "expires_at": int(self.expires_at.timestamp())}
+
+
+class ClientSecrets:
+    """Make client secrets for browsers, blocking."""
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+
+    def create(
+        self,
+        session: ConversationLike | TranscriptionLike | None = None,
+        expires_after: int | timedelta | None = None,
+        *,
+        safety_identifier: str | None = None,
+        timeout: Timeout | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, QueryValue] | None = None,
+    ) -> ClientSecret[ConversationSession]:
+        """Make a client secret; make a fresh one for each call.
+
+        Args:
+            session: The conversation or transcription session that it starts: a builder, a generated model or
+                a dict; None for the API's defaults.
+            expires_after: Its lifetime, 10–7200 s, as whole seconds or a timedelta; None for the API's 600 s.
+            safety_identifier: A stable, hashed id of the end user.
+            timeout: Seconds, or an httpx.Timeout; None for the client's.
+            extra_headers: Further headers; they win over all others.
+            extra_query: Further query parameters; they win over the client's.
+
+        Returns:
+            The secret. `to_browser()` returns what the browser may see.
+
+        Raises:
+            SessionConfigError: The API would refuse the session or the lifetime; nothing was sent.
+            MissingApiKeyError: The client has no key.
+            APIConnectionError, APIStatusError: No answer came, or the API refused or failed.
+            APIResponseError: The answer holds no secret.
+        """
+        operation = build_create(session, expires_after, validate=self._http.settings.validate)
+        options = RequestOptions.check(timeout, extra_headers, extra_query, safety_identifier)
+        return send(operation, self._http, options)
+
+
+class AsyncClientSecrets:
+    """Make client secrets for browsers, awaited; else as `ClientSecrets`."""
+
+    def __init__(self, http: AsyncHttp) -> None:
+        self._http = http
+
+    async def create(
+        self,
+        session: ConversationLike | TranscriptionLike | None = None,
+        expires_after: int | timedelta | None = None,
+        *,
+        safety_identifier: str | None = None,
+        timeout: Timeout | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, QueryValue] | None = None,
+    ) -> ClientSecret[ConversationSession]:
+        """Make a client secret; as `ClientSecrets.create`, awaited."""
+        operation = build_create(session, expires_after, validate=self._http.settings.validate)
+        options = RequestOptions.check(timeout, extra_headers, extra_query, safety_identifier)
+        return await asend(operation, self._http, options)
+
+
+class TranslationClientSecrets:
+    """Make client secrets that start translation sessions, blocking."""
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+
+    def create(
+        self,
+        session: TranslationLike,
+        expires_after: int | timedelta | None = None,
+        *,
+        timeout: Timeout | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, QueryValue] | None = None,
+    ) -> ClientSecret[TranslationSession]:
+        """Make a client secret for a translation session.
+
+        Args:
+            session: The translation session that it starts: a builder, a generated model or a dict.
+            expires_after, timeout, extra_headers, extra_query: As for `ClientSecrets.create`.
+
+        Returns:
+            The secret.
+
+        Raises:
+            SessionConfigError: The API would refuse the session or the lifetime; nothing was sent.
+            MissingApiKeyError, APIConnectionError, APIStatusError, APIResponseError: As with client secrets.
+        """
+        operation = build_create_for_translation(
+            session, expires_after, validate=self._http.settings.validate
+        )
+        return send(operation, self._http, RequestOptions.check(timeout, extra_headers, extra_query))
+
+
+class AsyncTranslationClientSecrets:
+    """Make client secrets for translation sessions, awaited; else as `TranslationClientSecrets`."""
+
+    def __init__(self, http: AsyncHttp) -> None:
+        self._http = http
+
+    async def create(
+        self,
+        session: TranslationLike,
+        expires_after: int | timedelta | None = None,
+        *,
+        timeout: Timeout | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, QueryValue] | None = None,
+    ) -> ClientSecret[TranslationSession]:
+        """Make a client secret for a translation session; as `TranslationClientSecrets.create`, awaited."""
+        operation = build_create_for_translation(
+            session, expires_after, validate=self._http.settings.validate
+        )
+        return await asend(operation, self._http, RequestOptions.check(timeout, extra_headers, extra_query))
+
+
+def build_create(
+    session: ConversationLike | TranscriptionLike | None = None,
+    expires_after: int | timedelta | None = None,
+    *,
+    validate: bool = True,
+) -> Operation[ClientSecret[ConversationSession]]:
+    """Build the request for a client secret.
+
+    Returns:
+        The operation; it is repeated freely, since a secret that nobody has does no harm.
+
+    Raises:
+        SessionConfigError: The API would refuse the session or the lifetime.
+        TypeError: An argument has the wrong type.
+
+    Source: https://platform.openai.com/docs/api-reference/realtime-sessions/create-realtime-client-secret
+    """
+    from realtime_api.api.realtime import create_realtime_client_secret
+    from realtime_api.models import RealtimeCreateClientSecretResponse
+
+    from ..session import resolve
+
+    body = _lifetime("RealtimeCreateClientSecretRequest", expires_after, validate)
+    if session is not None:
+        body["session"] = resolve(session, validate=validate, kinds=("realtime", "transcription"))
+    return Operation(
+        name="client_secrets.create",
+        request=create_realtime_client_secret.build_request(body=encode_body(body)),
+        read=lambda response: _read(response, RealtimeCreateClientSecretResponse.from_dict),
+        acts_twice=False,
+    )
+
+
+def build_create_for_translation(
+    session: TranslationLike,
+    expires_after: int | timedelta | None = None,
+    *,
+    validate: bool = True,
+) -> Operation[ClientSecret[TranslationSession]]:
+    """Build the request for a client secret that starts a translation session.
+
+    Returns:
+        The operation; it is repeated freely.
+
+    Raises:
+        SessionConfigError: The API would refuse the session or the lifetime.
+        TypeError: The session is none.
+    """
+    from realtime_api.api.realtime import create_realtime_translation_client_secret
+    from realtime_api.models import RealtimeTranslationClientSecretCreateResponse
+
+    from ..session import resolve
+
+    body = _lifetime("RealtimeTranslationClientSecretCreateRequest", expires_after, validate)
+    body["session"] = resolve(session, validate=validate, kinds=("translation",))
+    return Operation(
+        name="translation_client_secrets.create",
+        request=create_realtime_translation_client_secret.build_request(body=encode_body(body)),
+        read=lambda response: _read(response, RealtimeTranslationClientSecretCreateResponse.from_dict),
+        acts_twice=False,
+    )
+
+
+def _lifetime(schema: str, expires_after: int | timedelta | None, validate: bool) -> dict[str, Any]:
+    if expires_after is None:
+        return {}
+    seconds: object = expires_after
+    if isinstance(expires_after, timedelta):
+        total = expires_after.total_seconds()
+        seconds = int(total) if total.is_integer() else total
+    low, high = bounds(schema, "expires_after", "seconds")
+    whole = isinstance(seconds, int) and not isinstance(seconds, bool)
+    if not whole or (validate and not low <= cast(int, seconds) <= high):
+        allowed = f"{low} to {high} whole seconds, as an int or a timedelta"
+        field = "expires_after.seconds"
+        message = f"{field}: expected {allowed}, got {expires_after!r}"
+        raise SessionConfigError([SessionProblem(field, expires_after, allowed, message)])
+    return {"expires_after": {"anchor": "created_at", "seconds": seconds}}
+
+
+def _read(response: httpx.Response, from_dict: Callable[[dict[str, Any]], Any]) -> ClientSecret[Any]:
+    data = read_object(response)
+    value, stamp = data.get("value"), data.get("expires_at")
+    if not isinstance(value, str) or not value:
+        raise response_error("the answer has no secret in `value`", response, show=False)
+    try:
+        expires_at = datetime.fromtimestamp(cast(float, stamp), UTC)
+    except (TypeError, ValueError, OverflowError, OSError) as error:
+        raise response_error("the answer has no unix time in `expires_at`", response, show=False) from error
+    if not isinstance(data.get("session"), dict):
+        raise response_error("the answer has no object in `session`", response, show=False)
+    # What the session lacks is None in its class: the secret is good, and another one would be no better.
+    return ClientSecret(
+        value=value,
+        expires_at=expires_at,
+        session=from_dict(data).session,
+        request_id=response.headers.get("x-request-id"),
+    )

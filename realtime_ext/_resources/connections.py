@@ -1,0 +1,319 @@
+"""`client.connect`, `client.answer` and `client.dial`, for both clients.
+
+The job: check the arguments and return what opens the connection. It must not open one, and loads what
+does on first use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
+
+from .._core.arguments import QueryValue
+from .._core.secrets import hidden
+from .._http.sending import AsyncHttp, Http
+from .._http.settings import RequestOptions
+from . import calls
+
+if TYPE_CHECKING:
+    import ssl
+
+    from .._core.argument_types import CallLike
+    from .._core.arguments import Timeout
+    from .._core.call import Call
+    from .._http.operation import Operation
+    from ..connection import (  # noqa: F401  (named in strings)
+        Answering,
+        AsyncAnswering,
+        AsyncAudioIn,
+        AsyncAudioOut,
+        AsyncConnecting,
+        AsyncDialing,
+        AudioIn,
+        AudioOut,
+        Connecting,
+        Dialing,
+        DialStep,
+        Observer,
+        Reconnect,
+    )
+    from ..session import ConversationLike, SessionChanges, SessionLike
+    from ..tools import Toolbox
+    from .client_secrets import ClientSecret
+
+__all__ = ["AsyncConnections", "Connections"]
+
+ConnectingT = TypeVar("ConnectingT")
+AnsweringT = TypeVar("AnsweringT")
+DialingT = TypeVar("DialingT")
+_NOT_CONNECTING = ("self", "session", "tools", "toolbox", "hangup_on_exit")
+AudioInT = TypeVar("AudioInT")
+AudioOutT = TypeVar("AudioOutT")
+
+
+class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOutT]):
+    """`connect`, `answer` and `dial`: alike in both clients, but for what they return."""
+
+    _http: Http | AsyncHttp
+    _prefix = ""
+
+    def connect(
+        self,
+        model: str | SessionLike | None = None,
+        *,
+        session: SessionLike | SessionChanges | None = None,
+        call_id: CallLike | None = None,
+        intent: Literal["transcription"] | None = None,
+        tools: Toolbox | Iterable[Callable[..., Any]] | None = None,
+        safety_identifier: str | None = None,
+        reconnect: Reconnect | Literal[False] | None = None,
+        observer: Observer | None = None,
+        max_queue_bytes: int | None = None,
+        proxy: str | Literal[True] | None = True,
+        ssl_context: ssl.SSLContext | None = None,
+        websocket_options: Mapping[str, Any] | None = None,
+        timeout: Timeout | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, QueryValue] | None = None,
+    ) -> ConnectingT:
+        """Open a session, or attach to a call's, over a WebSocket.
+
+        Pass exactly one of model (or a session that has one), `call_id` and `intent`. A session is sent and
+        confirmed before the block starts. A `TranscriptionSessionBuilder` or `TranslationSessionBuilder`
+        alone goes where such sessions are served.
+
+        Args:
+            model: The model of a new session, or that session: as `session`.
+            session: Its configuration, or, with `call_id`, an update: a builder, a generated model or a dict.
+            call_id: A call to attach to: its id, a `Call`, or a webhook's data; it is not hung up when the
+                block ends.
+            intent: `transcription`, for a session that transcribes alone.
+            tools: A toolbox, or functions to make one of: declared in the session and run from the start. A
+                call's own tools, with `call_id`, are replaced by them.
+            safety_identifier: A stable, hashed id of the end user.
+            reconnect: What to do when the link is lost. None: a sideband attaches again, a model's session
+                doesn't. False: nothing.
+            observer: Called with `"in"` or `"out"`, the event and monotonic nanoseconds, for every event, on
+                the event loop; it must neither block nor send.
+            max_queue_bytes: How much may wait for the application before the connection ends; None for 64
+                MiB. From 1 MiB on, it bounds the memory that events take, which for small ones is more than
+                their length.
+            proxy: True for the environment's, None for none, or a URL; needs websockets 15 or newer.
+            ssl_context: For `wss`; None for the default.
+            websocket_options: Further arguments of the websockets library's `connect`, such as
+                `ping_interval`, `ping_timeout`, `max_size` (64 MiB), `compression` (None). Its `max_queue`
+                has no effect: what waits is bounded by `max_queue_bytes`.
+            timeout: Seconds for the handshake, and again for the session's confirmation; None for the
+                client's.
+            extra_headers: Further headers of the handshake; they win over all others.
+            extra_query: Further query parameters.
+
+        Returns:
+            A context manager (`async with` for the awaited client) whose value is the connection.
+
+        Raises:
+            TypeError, ValueError: An argument can't be used, or they contradict each other.
+            SessionConfigError: The API would refuse the session; nothing was sent.
+            MissingApiKeyError: The client has no key. This and what follows is raised on entering.
+            APIStatusError: The API refused; `NotFoundError` for a call that isn't there.
+            APIConnectionError: There is no connection; `APITimeoutError` if it took too long.
+            ConnectionClosedError: The API closed it before the session was confirmed.
+
+        Example:
+            ```python
+            with client.connect(model="gpt-realtime") as connection:
+                turn = connection.ask("Say hello.")
+            ```
+        """
+        given = {name: value for name, value in locals().items() if name != "self"}
+        if isinstance(model, Mapping) or callable(getattr(model, "to_dict", None)):
+            if session is not None:
+                raise ValueError("connect: the first argument is a session already; leave out session=")
+            given |= {"model": None, "session": model}
+        given["session"], toolbox = _declared(given["session"], given.pop("tools"))
+        return self._open("Connecting", toolbox, **given)  # type: ignore[no-any-return]
+
+    def answer(
+        self,
+        call_id: CallLike,
+        session: ConversationLike,
+        *,
+        tools: Toolbox | Iterable[Callable[..., Any]] | None = None,
+        hangup_on_exit: bool = True,
+        safety_identifier: str | None = None,
+        reconnect: Reconnect | Literal[False] | None = None,
+        observer: Observer | None = None,
+        max_queue_bytes: int | None = None,
+        proxy: str | Literal[True] | None = True,
+        ssl_context: ssl.SSLContext | None = None,
+        websocket_options: Mapping[str, Any] | None = None,
+        timeout: Timeout | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, QueryValue] | None = None,
+    ) -> AnsweringT:
+        """Answer an incoming SIP call: accept it, attach to it, and enter when its session is confirmed.
+
+        Args:
+            call_id: The id from the webhook, or the webhook's data.
+            session: The conversation's configuration: a builder, a generated model or a dict.
+            tools: As for `connect`.
+            hangup_on_exit: Whether the call ends with the block, within 5 s, also when that is cancelled.
+            safety_identifier, reconnect, observer, max_queue_bytes: As for `connect`.
+            proxy, ssl_context, websocket_options: As for `connect`.
+            timeout, extra_headers, extra_query: As for `connect`.
+
+        Returns:
+            A context manager (`async with` for the awaited client) whose value is the connection.
+
+        Raises:
+            TypeError, ValueError: An argument can't be used.
+            SessionConfigError: The API would refuse the session; nothing was sent.
+            NotFoundError: There is no such call, or no longer. This and what follows is raised on entering.
+            MissingApiKeyError, APIStatusError, APIConnectionError, ConnectionClosedError: As with `connect`.
+        """
+        session, toolbox = _declared(session, tools)
+        given = locals().items()
+        accept = calls.build_accept(call_id, session, validate=self._http.settings.validate)
+        options = {name: value for name, value in given if name not in _NOT_CONNECTING}
+        return self._open(  # type: ignore[no-any-return]
+            "Answering", toolbox, accept=accept, hangup=_hangup, hangup_on_exit=hangup_on_exit, **options
+        )
+
+    def dial(
+        self,
+        *,
+        session: ConversationLike | None = None,
+        audio_in: AudioInT | None = None,
+        audio_out: AudioOutT | None = None,
+        client_secret: str | ClientSecret[Any] | None = None,
+        tools: Toolbox | Iterable[Callable[..., Any]] | None = None,
+        hangup_on_exit: bool = True,
+        safety_identifier: str | None = None,
+        observer: Observer | None = None,
+        max_queue_bytes: int | None = None,
+        connect_timeout: float = 20.0,
+        host_addresses: Sequence[str] | None = None,
+        on_progress: Callable[[DialStep], object] | None = None,
+        timeout: Timeout | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, QueryValue] | None = None,
+    ) -> DialingT:
+        """Make a WebRTC call, with audio both ways (extra `webrtc`), and enter when it is connected.
+
+        Args:
+            session: The conversation's configuration: a builder, a generated model or a dict; None for the
+                API's defaults, or for what the client secret brings along.
+            audio_in: What to say: path of a WAV file, or an iterator of PCM16 24 kHz mono in pieces of any
+                length: an async one for the awaited client; the blocking client's may block, since it is run
+                in worker threads. None: silence. What it raises ends the connection, and is the cause.
+            audio_out: Where what is heard goes: path of a WAV file to write, or a function called with PCM16
+                24 kHz mono, 20 ms at a time: an async one, or one that may block. None: it is dropped. What
+                it raises ends the connection, and is the cause.
+            client_secret: An `ek_…` value to make the call with, as a browser does; None for the API key.
+            tools: As for `connect`; not with a client secret, which brings its session along.
+            hangup_on_exit: Whether the call ends with the block, within 5 s, also when that is cancelled.
+            safety_identifier: A stable, hashed id of the end user; a client secret brings its own.
+            observer: As for `connect`.
+            max_queue_bytes: As for `connect`.
+            connect_timeout: Seconds from the answer to an open data channel.
+            host_addresses: IP addresses of this machine to be reached at; None for all that it has.
+            on_progress: Called with `offer`, `call`, `ice`, `dtls` and `data channel`, each when it is there,
+                on the event loop; it must not block. What it raises is logged.
+            timeout: Seconds for the request that makes the call; None for the client's.
+            extra_headers: Further headers of that request.
+            extra_query: Further query parameters of that request.
+
+        Returns:
+            A context manager (`async with` for the awaited client) whose value is the connection.
+            `connection.call` is the call; `append_audio` is refused, since audio flows on the track.
+
+        Raises:
+            TypeError, ValueError: An argument can't be used; nothing was sent. On entering, before the call
+                is made: `audio_in` is no WAV file, or `host_addresses` are not this machine's.
+            SessionConfigError: The API would refuse the session; nothing was sent.
+            ImportError: The extra `webrtc` isn't installed. This and what follows is raised on entering.
+            OSError: A file can't be read or written; no call was made.
+            MissingApiKeyError, APIStatusError, APIResponseError: As with `calls.create`.
+            APIConnectionError: It did not connect; the message says which of ICE, DTLS and the data channel
+                didn't.
+
+        Example:
+            ```python
+            with client.dial(session=session, audio_in="question.wav", audio_out="reply.wav") as connection:
+                connection.wait_for("output_audio_buffer.stopped")
+            ```
+        """
+        from ..session import resolve
+
+        validate = self._http.settings.validate
+        client_secret = hidden(client_secret)  # a traceback may show locals
+        if client_secret is not None and session is not None:
+            raise ValueError("dial: a client secret brings its session along; pass one of the two")
+        if client_secret is not None and safety_identifier is not None:
+            raise ValueError("dial: safety_identifier belongs to client_secrets.create, not to its use")
+        if client_secret is not None and tools is not None:
+            raise ValueError("dial: declare the tools in the client secret's session, and use run_tools")
+        if client_secret is not None:
+            calls.check_client_secret(client_secret)
+        session, toolbox = _declared(session, tools)
+        body = None if session is None else resolve(session, validate=validate, kinds=("realtime",))
+
+        def create(offer: str) -> Operation[Call]:
+            if client_secret is not None:
+                return calls.build_create_with_secret(offer, client_secret)
+            return calls.build_create(offer, cast("ConversationLike | None", body), validate=False)
+
+        return self._open(  # type: ignore[no-any-return]
+            "Dialing",
+            toolbox,
+            create=create,
+            hangup=_hangup,
+            session=body,
+            audio_in=audio_in,
+            audio_out=audio_out,
+            connect_timeout=connect_timeout,
+            host_addresses=host_addresses,
+            on_progress=on_progress,
+            observer=observer,
+            max_queue_bytes=max_queue_bytes,
+            hangup_on_exit=hangup_on_exit,
+            options=RequestOptions.check(timeout, extra_headers, extra_query, safety_identifier),
+        )
+
+    def _open(self, name: str, toolbox: Toolbox | None, **arguments: Any) -> Any:
+        """Return the context manager that opens a connection for this client."""
+        from .. import connection
+
+        return getattr(connection, self._prefix + name)(self._http, toolbox, **arguments)
+
+
+class Connections(_Connections["Connecting", "Answering", "Dialing", "AudioIn", "AudioOut"]):
+    """`connect`, `answer` and `dial` of the sync client."""
+
+    _http: Http
+
+
+class AsyncConnections(
+    _Connections["AsyncConnecting", "AsyncAnswering", "AsyncDialing", "AsyncAudioIn", "AsyncAudioOut"]
+):
+    """`connect`, `answer` and `dial` of the async client."""
+
+    _http: AsyncHttp
+    _prefix = "Async"
+
+
+def _hangup(call_id: str) -> Operation[None]:
+    return calls.build_hangup(call_id, missing_ok=True)
+
+
+def _declared(
+    session: Any, tools: Toolbox | Iterable[Callable[..., Any]] | None
+) -> tuple[Any, Toolbox | None]:
+    """Return a session that has these tools, and the toolbox that runs them."""
+    if tools is None:
+        return session, None
+    from ..session import with_tools
+    from ..tools import Toolbox
+
+    toolbox = tools if isinstance(tools, Toolbox) else Toolbox(tools)
+    return with_tools(session, toolbox), toolbox

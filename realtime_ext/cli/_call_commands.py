@@ -1,0 +1,131 @@
+"""`realtime call …` and `realtime secret …`: one request each."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ._options import Instructions, Json, Model, SessionFile, Voice, is_translation, read_bytes, read_session
+from ._output import print_fields, working
+
+__all__ = ["calls", "secrets"]
+
+calls: typer.Typer = typer.Typer(help="Make, accept, reject, refer and hang up calls.")
+secrets: typer.Typer = typer.Typer(help="Make short-lived keys for browsers.")
+
+CallId = Annotated[str, typer.Argument(help="The call's id, such as rtc_u1_….")]
+Reveal = Annotated[bool, typer.Option("--reveal", help="Show secrets.")]
+
+
+@calls.command()
+def create(
+    offer: Annotated[str, typer.Argument(help="File with the SDP offer; - for standard input.")],
+    session: SessionFile = None,
+    model: Model = None,
+    instructions: Instructions = None,
+    voice: Voice = None,
+    answer: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Write the SDP answer there; - for standard output.")
+    ] = None,
+    as_json: Json = False,
+    reveal: Reveal = False,
+) -> None:
+    """Make a WebRTC call from an SDP offer."""
+    from .._core.secrets import mask
+    from ..client import RealtimeClient
+
+    given: Any = read_session(session, model, instructions, voice, default=False)
+    content = read_bytes(offer)
+    with RealtimeClient() as client, working("Making the call"):
+        call = client.calls.create(content, given)
+    fields = {"call_id": call.id, "location": call.location, "request_id": call.request_id}
+    if as_json:
+        fields["sdp_answer"] = call.sdp_answer if reveal else mask(call.sdp_answer)
+    if answer == "-":
+        sys.stdout.buffer.write(call.sdp_answer.encode())
+        print(f"call_id  {call.id}", file=sys.stderr)
+    else:
+        print_fields(fields, as_json=as_json)  # before what can fail: without its id nobody could hang up
+        if answer is not None:
+            Path(answer).write_bytes(call.sdp_answer.encode())
+
+
+@calls.command()
+def accept(
+    call_id: CallId,
+    session: SessionFile = None,
+    model: Model = None,
+    instructions: Instructions = None,
+    voice: Voice = None,
+    as_json: Json = False,
+) -> None:
+    """Accept an incoming phone call, with a session."""
+    given: Any = read_session(session, model, instructions, voice)
+    _control("accept", call_id, given, done="accepted", as_json=as_json)
+
+
+@calls.command()
+def reject(
+    call_id: CallId,
+    status_code: Annotated[
+        int | None, typer.Option("--status", help="SIP status for the caller, such as 486 (busy).")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Reject an incoming phone call."""
+    _control("reject", call_id, status_code, done="rejected", as_json=as_json)
+
+
+@calls.command()
+def refer(
+    call_id: CallId,
+    target: Annotated[str, typer.Argument(help="Where to, such as tel:+14155550123.")],
+    as_json: Json = False,
+) -> None:
+    """Transfer a phone call."""
+    _control("refer", call_id, target, done="referred", as_json=as_json)
+
+
+@calls.command()
+def hangup(call_id: CallId, as_json: Json = False) -> None:
+    """Hang up a call."""
+    _control("hangup", call_id, done="hung up", as_json=as_json)
+
+
+@secrets.command("create")
+def create_secret(
+    session: SessionFile = None,
+    model: Model = None,
+    instructions: Instructions = None,
+    voice: Voice = None,
+    expires_after: Annotated[int | None, typer.Option(metavar="SECONDS", help="Its lifetime.")] = None,
+    as_json: Json = False,
+    reveal: Reveal = False,
+) -> None:
+    """Make a client secret; its value is masked without --reveal.
+
+    The session of a translation has no type, and a model such as gpt-realtime-translate.
+    """
+    from .._core.secrets import MASK
+    from ..client import RealtimeClient
+
+    given: Any = read_session(session, model, instructions, voice, default=False)
+    with RealtimeClient() as client, working("Making a client secret"):
+        resource: Any = client.translation_client_secrets if is_translation(given) else client.client_secrets
+        made = resource.create(given, expires_after)
+    value = made.value if reveal else made.value[:3] + MASK
+    fields: dict[str, Any] = {"value": value, "expires_at": made.expires_at}
+    if as_json:
+        fields["expires_at"] = made.to_browser()["expires_at"]
+    print_fields(fields, as_json=as_json)
+
+
+def _control(operation: str, call_id: str, *arguments: Any, done: str, as_json: bool) -> None:
+    from ..client import RealtimeClient
+
+    with RealtimeClient() as client, working(f"{operation.capitalize()} {call_id}"):
+        getattr(client.calls, operation)(call_id, *arguments)
+    print_fields({"call_id": call_id, "status": done}, as_json=as_json)

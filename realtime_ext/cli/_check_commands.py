@@ -1,0 +1,104 @@
+"""`realtime session …` and `realtime sdp …`: what is wrong with a file, found without the network."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ._failures import FAILED
+from ._options import Json, is_translation, read_bytes, read_json
+from ._output import note, print_rows
+
+__all__ = ["offers", "sessions"]
+
+sessions: typer.Typer = typer.Typer(help="Check sessions before they are sent.")
+offers: typer.Typer = typer.Typer(help="Check and repair SDP offers.")
+
+
+@sessions.callback()
+def _sessions() -> None:
+    """Check sessions before they are sent."""
+
+
+@sessions.command("check")
+def check_session(
+    file: Annotated[str, typer.Argument(help="The session, as JSON; - for standard input.")],
+    strict: Annotated[bool, typer.Option("--strict", help="Let warnings fail the check.")] = False,
+    as_json: Json = False,
+) -> None:
+    """List everything for which the API would refuse a session.
+
+    The status is 1 if there is something.
+    """
+    from ..errors import SessionConfigError, SessionConfigWarning
+    from ..session import resolve
+
+    session = read_json(file)
+    kinds = ("translation",) if is_translation(session) else ("realtime", "transcription")
+    rows: list[dict[str, Any]] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", SessionConfigWarning)
+        try:
+            resolve(session, validate=True, kinds=kinds)
+        except SessionConfigError as error:
+            rows = [_row("error", problem.field, problem.message) for problem in error.problems]
+    errors = len(rows)
+    rows += [_row("warning", None, str(warning.message)) for warning in caught]
+    if rows or as_json:
+        print_rows(rows, as_json=as_json)
+    if not rows:
+        note("the session is right")
+    if errors or (strict and rows):
+        raise typer.Exit(FAILED)
+
+
+@offers.command("check")
+def check_offer(
+    file: Annotated[str, typer.Argument(help="The offer; - for standard input.")], as_json: Json = False
+) -> None:
+    """List what makes the API refuse an offer, or the call silent.
+
+    The status is 1 if it would be refused.
+    """
+    from .. import sdp
+
+    problems = sdp.check_offer(read_bytes(file))
+    rows = [
+        {"line": problem.line, "code": problem.code, "problem": problem.message, "hint": problem.hint}
+        for problem in problems
+    ]
+    if rows or as_json:
+        print_rows(rows, as_json=as_json)
+    if not rows:
+        note("the offer is right")
+    if any(problem.fatal for problem in problems):
+        raise typer.Exit(FAILED)
+
+
+@offers.command()
+def repair(
+    file: Annotated[str, typer.Argument(help="The offer; - for standard input.")],
+    in_place: Annotated[bool, typer.Option("--in-place", "-i", help="Write it over the file.")] = False,
+) -> None:
+    """Print an offer with the line ends that SDP needs.
+
+    Nothing else is changed.
+    """
+    from .. import sdp
+
+    before = read_bytes(file)
+    after = sdp.repair(before)
+    if in_place and file != "-":
+        if after != before:
+            Path(file).write_bytes(after)
+        note(f"{file}: {'repaired' if after != before else 'nothing to repair'}")
+        return
+    sys.stdout.buffer.write(after)
+
+
+def _row(severity: str, field: str | None, message: str) -> dict[str, Any]:
+    return {"severity": severity, "field": field, "problem": message}

@@ -1,0 +1,97 @@
+"""The command line's commands; each does its work in a module of its own, loaded when it is called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import typer.core
+
+from ._call_commands import calls, secrets
+from ._check_commands import offers, sessions
+from ._doctor import doctor
+from ._fleet import fleet
+from ._listen import listen
+from ._options import Json
+from ._tail import tail
+from ._talk import talk
+from ._transcription import transcribe
+from ._webhook_commands import webhooks
+
+__all__ = ["app"]
+
+# Without rich's markup, help and wrong use are plain lines, and rich needn't be loaded to say them.
+app: typer.Typer = typer.Typer(
+    name="realtime",
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class _Unread(typer.core.TyperCommand):
+    """A command that reads its words itself, all of them: also `--` and what follows it."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        ctx.args = args
+        return []
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from .._core.version import __version__
+
+        print(f"realtime {__version__}")
+        raise typer.Exit()
+
+
+@app.callback(invoke_without_command=True)
+def realtime(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Work with OpenAI's Realtime API, or with a simulator of it on this machine."""
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+@app.command()
+def demo(
+    live: Annotated[
+        bool, typer.Option("--live", help="Call the real API, with OPENAI_API_KEY; costs some cents.")
+    ] = False,
+    out: Annotated[Path, typer.Option(help="Folder for the recording and the picture.")] = Path("build/demo"),
+    model: Annotated[str, typer.Option(help="The model to talk to.")] = "gpt-realtime",
+    as_json: Json = False,
+) -> None:
+    """Make a WebRTC call, talk, listen and hang up.
+
+    Every step is shown, and the reply kept as WAV and picture. With --json, each step is an object a line.
+    """
+    from ._demo.run import run
+
+    raise typer.Exit(run(live=live, out=out, model=model, as_json=as_json))
+
+
+@app.command(cls=_Unread)
+def simulator(context: typer.Context) -> None:
+    """Serve the simulator, or control one that serves."""
+    from realtime_simulator.cli import main
+
+    raise typer.Exit(main(context.args, program="realtime simulator"))
+
+
+app.add_typer(calls, name="call")
+app.add_typer(secrets, name="secret")
+app.add_typer(sessions, name="session")
+app.add_typer(offers, name="sdp")
+app.add_typer(webhooks, name="webhook")
+app.add_typer(fleet, name="fleet")
+app.command()(talk)
+app.command()(transcribe)
+app.command()(tail)
+app.command()(listen)
+app.command()(doctor)

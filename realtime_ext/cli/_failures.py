@@ -1,0 +1,129 @@
+"""What went wrong in a command: one line, a hint, and the exit status.
+
+The statuses, for scripts: 0 all went well; 1 it did not, or a check found something; 2 the command was used
+wrongly, or an extra is missing; 3 nobody answered; 4 there is no key, or the API refuses it; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+__all__ = ["FAILED", "INTERRUPTED", "NO_ANSWER", "NO_KEY", "WRONG_USE", "CommandError", "Failure", "explain"]
+
+FAILED, WRONG_USE, NO_ANSWER, NO_KEY, INTERRUPTED = 1, 2, 3, 4, 130
+
+# The extra that brings a module. Modules that need further ones name the extra in their own messages.
+_EXTRAS = {
+    **dict.fromkeys(("matplotlib", "numpy", "rich", "typer"), "cli"),
+    **dict.fromkeys(("procrastinate", "psycopg"), "fleet"),
+    "starlette": "web",
+    "aiortc": "webrtc",
+    "realtime_simulator": "simulator",
+    "sounddevice": "devices",
+    "soxr": "audio",
+}
+
+
+class CommandError(Exception):
+    """Raised by a command that can't go on.
+
+    Args:
+        message: What happened, in one line.
+        hint: What to do; empty where that is plain.
+        status: The exit status.
+    """
+
+    def __init__(self, message: str, hint: str = "", status: int = FAILED) -> None:
+        super().__init__(message)
+        self.hint = hint
+        self.status = status
+
+
+class Failure(NamedTuple):
+    """What the user reads and the shell gets.
+
+    Args:
+        message: What happened, in one line.
+        hint: What to do; empty where that is plain.
+        status: The exit status.
+    """
+
+    message: str
+    hint: str
+    status: int
+
+    def text(self) -> str:
+        """Return the line, and the hint below it."""
+        line = f"realtime: {' '.join(self.message.split())}"
+        return f"{line}\n  hint: {self.hint}" if self.hint else line
+
+
+def explain(error: BaseException) -> Failure:
+    """Return what there is to say of an exception, without secrets."""
+    from .._core.secrets import mask
+
+    message, hint, status = _explain(error)
+    return Failure(mask(message), hint, status)
+
+
+def _explain(error: BaseException) -> tuple[str, str, int]:
+    from ..errors import (
+        APIConnectionError,
+        AuthenticationError,
+        MissingApiKeyError,
+        NotFoundError,
+        PermissionDeniedError,
+        RateLimitError,
+        RealtimeError,
+        SdpError,
+        SessionConfigError,
+    )
+
+    text = str(error) or type(error).__name__
+    match error:
+        case KeyboardInterrupt():
+            return "interrupted", "", INTERRUPTED
+        case CommandError():
+            return text, error.hint, error.status
+        case ImportError():
+            return _missing(error)
+        case MissingApiKeyError():
+            return "there is no API key", "set OPENAI_API_KEY; `realtime doctor` looks at the set-up", NO_KEY
+        case AuthenticationError() | PermissionDeniedError():
+            return text, "check OPENAI_API_KEY; `realtime doctor` looks at the set-up", NO_KEY
+        case APIConnectionError():
+            return text, "check the network and OPENAI_BASE_URL; `realtime doctor` looks at both", NO_ANSWER
+        case SessionConfigError() if len(error.problems) > 1:
+            more = f"{len(error.problems) - 1} more: `realtime session check FILE` lists them all"
+            return error.problems[0].message, more, FAILED
+        case SdpError():
+            message, _, hint = text.partition("; Send ")
+            return message, f"send {hint}" if hint else "", FAILED
+        case NotFoundError() if error.code != "invalid_model":
+            return text, "calls and sessions are gone once they have ended", FAILED
+        case RateLimitError():
+            return text, "try again later, or look at the account's limits", FAILED
+        case OSError() if error.filename is not None and error.strerror:
+            return f"{error.filename}: {error.strerror}", "", FAILED
+        case RealtimeError() | OSError() | ValueError():
+            return text, "", FAILED
+    if hasattr(error, "format_message"):  # typer's own, whose classes differ from version to version
+        context = getattr(error, "ctx", None)
+        usage = context.command_path if context is not None else "realtime"
+        return error.format_message(), f"{usage} --help", WRONG_USE
+    if type(error).__name__ == "Abort":
+        return "interrupted", "", INTERRUPTED
+    return (
+        f"{type(error).__name__}: {text}",
+        "this is a fault of realtime; REALTIME_DEBUG=1 shows where",
+        FAILED,
+    )
+
+
+def _missing(error: ImportError) -> tuple[str, str, int]:
+    module = (error.name or "").partition(".")[0]
+    if module in _EXTRAS:
+        return f"this needs {module}", f"pip install 'realtime-ext[{_EXTRAS[module]}]'", WRONG_USE
+    if "pip install" in str(error):
+        return str(error), "", WRONG_USE
+    return f"{type(error).__name__}: {error}", "REALTIME_DEBUG=1 shows where", FAILED

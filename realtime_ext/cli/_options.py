@@ -1,0 +1,115 @@
+"""What commands read: options that several share, files and standard input, sessions."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ._failures import WRONG_USE, CommandError
+
+__all__ = [
+    "MICROPHONE",
+    "SPEAKER",
+    "Instructions",
+    "Json",
+    "Model",
+    "SessionFile",
+    "Simulated",
+    "Voice",
+    "is_translation",
+    "read_bytes",
+    "read_json",
+    "read_session",
+]
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+SessionFile = Annotated[
+    str | None, typer.Option("--session", metavar="FILE", help="The session, as JSON; - for standard input.")
+]
+Model = Annotated[str | None, typer.Option("--model", help="The session's model.")]
+Instructions = Annotated[str | None, typer.Option("--instructions", help="The session's instructions.")]
+Voice = Annotated[str | None, typer.Option("--voice", help="The session's voice.")]
+Simulated = Annotated[
+    bool, typer.Option("--simulator", help="Use a simulator in this process, without key or network.")
+]
+
+# What stands for a device where a file could be named.
+MICROPHONE, SPEAKER = "mic", "speaker"
+DEFAULT_MODEL = "gpt-realtime"
+_has_read: list[Any] = []  # the standard input that was read
+
+
+def read_bytes(file: str) -> bytes:
+    """Read a file; `-` is standard input, which can be read once.
+
+    Raises:
+        CommandError: Standard input was read before.
+        OSError: It can't be read.
+    """
+    if file != "-":
+        return Path(file).read_bytes()
+    if sys.stdin in _has_read:
+        raise CommandError("- stands for two files, and standard input is one", "name a file", WRONG_USE)
+    _has_read[:] = [sys.stdin]
+    return sys.stdin.buffer.read()
+
+
+def read_json(file: str) -> dict[str, Any]:
+    """Read a file that holds a JSON object; `-` is standard input.
+
+    Raises:
+        CommandError: It holds something else.
+        OSError: It can't be read.
+    """
+    name = "standard input" if file == "-" else file
+    try:
+        value = json.loads(read_bytes(file))
+    except ValueError as error:
+        raise CommandError(f"{name}: this is no JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise CommandError(f"{name}: expected a JSON object, got {type(value).__name__}")
+    return value
+
+
+def is_translation(session: dict[str, Any] | None) -> bool:
+    """Return whether a session is a translation, the one kind that has no `type`, by its model's name."""
+    return session is not None and "type" not in session and "translate" in str(session.get("model"))
+
+
+def read_session(
+    file: str | None,
+    model: str | None = None,
+    instructions: str | None = None,
+    voice: str | None = None,
+    *,
+    default: bool = True,
+) -> dict[str, Any] | None:
+    """Return the session that the options describe.
+
+    Args:
+        file: A file that holds it, or None.
+        model, instructions, voice: What is set in it, or in a new one.
+        default: Whether there is one where no option says anything.
+
+    Raises:
+        CommandError: The file holds no JSON object, or the options can't be set in its kind of session.
+        OSError: The file can't be read.
+    """
+    if file is None and not default and (model, instructions, voice) == (None, None, None):
+        return None
+    session: dict[str, Any] = {"type": "realtime", "model": DEFAULT_MODEL}
+    if file is not None:
+        session = read_json(file)
+    given = {"model": model, "instructions": instructions}
+    session |= {name: value for name, value in given.items() if value is not None}
+    if voice is not None:
+        audio = session.setdefault("audio", {})
+        output = audio.setdefault("output", {}) if isinstance(audio, dict) else None
+        if not isinstance(output, dict):
+            raise CommandError("--voice: the session's audio.output is no object", status=WRONG_USE)
+        output["voice"] = voice
+    return session

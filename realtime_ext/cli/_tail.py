@@ -1,0 +1,90 @@
+"""`realtime tail`: a call's events as they come, over a sideband."""
+
+from __future__ import annotations
+
+import fnmatch
+import time
+from typing import Annotated, Any
+
+import typer
+
+from ._options import Json
+from ._output import inert, note, paint, print_line
+
+__all__ = ["brief", "show", "tail"]
+
+_LONGEST = 100  # characters of an event's content in a line
+# What says most about an event, in the order in which it is looked for; audio and ids say nothing here.
+_TELLING = ("error", "transcript", "text", "delta", "arguments", "item", "response", "session", "event")
+
+
+def tail(
+    call_id: Annotated[str, typer.Argument(help="The call's id, such as rtc_u1_….")],
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--type", "-t", metavar="PATTERN", help="Show these types, such as 'response.*'."),
+    ] = None,
+    without: Annotated[
+        list[str] | None, typer.Option("--not", "-x", metavar="PATTERN", help="Leave these types out.")
+    ] = None,
+    count: Annotated[int | None, typer.Option("--count", "-n", min=1, help="End after so many.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Show the events of a call, live.
+
+    It goes on until the call ends or Ctrl-C; with --json, whole events, one a line. It attaches to the call
+    by its id, and neither changes nor ends it.
+    """
+    from ..client import RealtimeClient
+
+    shown = 0
+    with RealtimeClient() as client:
+        try:
+            with client.connect(call_id=call_id) as connection:
+                began = time.monotonic()
+                note(f"attached to {call_id}; Ctrl-C ends this, not the call")
+                for event in connection:
+                    try:
+                        content = event.to_dict()
+                        if not _wanted(str(content.get("type", "")), only, without):
+                            continue
+                        if as_json:
+                            print_line(content)
+                        else:
+                            show(content, time.monotonic() - began)
+                    except RecursionError:
+                        note("an event is nested too deeply to be shown")
+                    shown += 1
+                    if shown == count:
+                        return
+                note("the call has ended")
+        except KeyboardInterrupt:
+            return
+
+
+def brief(event: dict[str, Any]) -> str:
+    """Return what an event says in one line, without its audio."""
+    if str(event.get("type", "")).endswith("audio.delta"):
+        return f"{len(str(event.get('delta', ''))) * 3 // 4:,} bytes"
+    value = next((event[name] for name in _TELLING if event.get(name)), None)
+    if isinstance(value, dict):
+        kept = ("type", "role", "status", "name", "code", "message", "id")
+        parts = (f"{name}={value[name]}" for name in kept if isinstance(value.get(name), str))
+        value = " ".join(parts)
+    text = "" if value is None else " ".join(str(value).split())
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+
+
+def show(event: dict[str, Any], at: float) -> None:
+    """Print an event as one line, with the seconds since the watching began."""
+    kind = inert(" ".join(str(event.get("type", "not an event")).split()))
+    style = "red" if kind == "error" else "cyan"
+    line = f"{paint(f'{at:8.3f} s', 'dim')}  {paint(kind, style)}  {inert(brief(event))}"
+    print(line.rstrip(), flush=True)
+
+
+def _wanted(kind: str, only: list[str] | None, without: list[str] | None) -> bool:
+    def fits(patterns: list[str] | None) -> bool:
+        return any(fnmatch.fnmatchcase(kind, pattern) for pattern in patterns or ())
+
+    return (not only or fits(only)) and not fits(without)

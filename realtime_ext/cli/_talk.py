@@ -1,0 +1,125 @@
+"""`realtime talk`: a conversation in the terminal; the work is done in `conversation`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from ._failures import WRONG_USE, CommandError
+from ._options import (
+    MICROPHONE,
+    Instructions,
+    Json,
+    Model,
+    SessionFile,
+    Simulated,
+    Voice,
+    is_translation,
+    read_session,
+)
+from ._output import working
+
+__all__ = ["load_tools", "talk"]
+
+_TRANSCRIBER = "gpt-4o-transcribe"
+
+
+def talk(
+    messages: Annotated[
+        list[str] | None, typer.Argument(help="What to say; lines of standard input if there is nothing.")
+    ] = None,
+    session: SessionFile = None,
+    model: Model = None,
+    instructions: Instructions = None,
+    voice: Voice = None,
+    audio_in: Annotated[
+        list[str] | None,
+        typer.Option(help="A WAV file to say, after the messages; or mic, for the microphone."),
+    ] = None,
+    audio_out: Annotated[
+        str | None,
+        typer.Option(help="A WAV file to write the replies to; or speaker. Without it they are written."),
+    ] = None,
+    record: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Record both sides: a stereo WAV, and .jsonl beside it."),
+    ] = None,
+    tools: Annotated[
+        str | None, typer.Option(metavar="MODULE:NAME", help="A toolbox, a function or a list of them.")
+    ] = None,
+    simulator: Simulated = False,
+    as_json: Json = False,
+) -> None:
+    """Talk to the model: type or speak.
+
+    Ctrl-C interrupts an answer, or ends; so does Ctrl-D. Without --audio-out the model writes, so nothing but
+    text is paid for. With --json, each thing that was said is an object a line.
+    """
+    import asyncio
+
+    from ._conversation import Conversation
+
+    spoken = list(audio_in or ())
+    files = [name for name in spoken if name != MICROPHONE]
+    has_microphone = MICROPHONE in spoken
+    if has_microphone and files:
+        raise CommandError("--audio-in: either files or mic", status=WRONG_USE)
+    if session == "-" and not (messages or spoken or sys.stdin.isatty()):
+        raise CommandError("standard input is the session, so nothing is said", "name a file", WRONG_USE)
+    body = read_session(session, model, instructions, voice)
+    assert body is not None
+    if body.get("type", "realtime") != "realtime" or is_translation(body):
+        hint = "`realtime transcribe` writes down what is said"
+        raise CommandError("--session: this is no session for a conversation", hint)
+    _set_audio(body, speaks=audio_out is not None, files=bool(files), microphone=has_microphone)
+    conversation = Conversation(
+        session=body,
+        messages=messages or [],
+        files=files,
+        has_microphone=has_microphone,
+        audio_out=audio_out,
+        record=record,
+        tools=None if tools is None else load_tools(tools),
+        simulated=simulator,
+        as_json=as_json,
+    )
+    with working("Loading"):
+        conversation.load()
+    asyncio.run(conversation.run())
+
+
+def load_tools(place: str) -> Any:
+    """Return what `--tools module:name` names.
+
+    Raises:
+        CommandError: There is no such module or name, or it is no tool.
+    """
+    from importlib import import_module
+
+    from ..tools import Toolbox
+
+    module, colon, name = place.partition(":")
+    if not colon or not module or not name:
+        raise CommandError(f"--tools: expected module:name, got {place!r}", status=WRONG_USE)
+    sys.path.insert(0, "")  # as `python -m` has it: modules in the current folder are found
+    try:
+        found: Any = getattr(import_module(module), name)
+        return found if isinstance(found, Toolbox) else Toolbox([found] if callable(found) else found)
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
+        raise CommandError(f"--tools: {error}", status=WRONG_USE) from error
+    except Exception as error:  # whatever the module does while it is loaded
+        hint = "REALTIME_DEBUG=1 shows where"
+        raise CommandError(f"--tools: {module}: {type(error).__name__}: {error}", hint, WRONG_USE) from error
+
+
+def _set_audio(session: dict[str, Any], *, speaks: bool, files: bool, microphone: bool) -> None:
+    """Set in a session what the options ask for and the session itself leaves open."""
+    session.setdefault("output_modalities", ["audio"] if speaks else ["text"])
+    if not (files or microphone):
+        return
+    heard = session.setdefault("audio", {}).setdefault("input", {})
+    heard.setdefault("transcription", {"model": _TRANSCRIBER})
+    if files:
+        heard["turn_detection"] = None  # each file is one turn

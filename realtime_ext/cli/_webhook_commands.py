@@ -1,0 +1,188 @@
+"""`realtime webhook …`: sign, verify and send deliveries as the API does."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import time
+from typing import Annotated, Any
+
+import typer
+
+from ._failures import FAILED, NO_ANSWER, WRONG_USE, CommandError
+from ._options import Json, read_bytes
+from ._output import print_fields, working
+
+__all__ = ["Secret", "Tolerance", "describe", "post", "secret_of", "webhooks"]
+
+webhooks: typer.Typer = typer.Typer(help="Sign, verify and send webhooks.")
+
+Body = Annotated[str, typer.Argument(help="File with the body; - for standard input.")]
+Secret = Annotated[
+    str | None, typer.Option("--secret", help="The webhook's secret, whsec_…; OPENAI_WEBHOOK_SECRET.")
+]
+Tolerance = Annotated[
+    float, typer.Option("--tolerance", metavar="SECONDS", help="How old a delivery may be.")
+]
+WebhookId = Annotated[str | None, typer.Option("--id", help="The delivery's id; a random one.")]
+
+
+@webhooks.command()
+def sign(
+    body: Body,
+    secret: Secret = None,
+    webhook_id: WebhookId = None,
+    timestamp: Annotated[
+        int | None, typer.Option(metavar="SECONDS", help="The time in it, since 1970; now.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Print the headers that prove a body, as `name: value` lines."""
+    from .. import webhooks
+
+    headers = webhooks.sign(read_bytes(body), secret_of(secret), webhook_id=webhook_id, timestamp=timestamp)
+    if as_json:
+        print_fields(headers, as_json=True)
+    else:
+        print("\n".join(f"{name}: {value}" for name, value in headers.items()))
+
+
+@webhooks.command()
+def verify(
+    body: Body,
+    header: Annotated[
+        list[str] | None, typer.Option("--header", "-H", metavar="'NAME: VALUE'", help="A header of it.")
+    ] = None,
+    headers: Annotated[
+        str | None, typer.Option(metavar="FILE", help="File with its headers, a line each, as sign prints.")
+    ] = None,
+    secret: Secret = None,
+    tolerance: Tolerance = 300,
+    as_json: Json = False,
+) -> None:
+    """Check that a delivery is genuine and recent.
+
+    The status is 1 if it is not.
+    """
+    from .. import webhooks
+
+    lines = list(header or ())
+    if headers is not None:
+        lines += read_bytes(headers).decode("utf-8", "replace").splitlines()
+    pairs = [_header(line) for line in lines if line.strip()]
+    event = webhooks.unwrap(read_bytes(body), pairs, secret_of(secret), tolerance)
+    print_fields({"genuine": True, **describe(event.to_dict())}, as_json=as_json)
+
+
+@webhooks.command()
+def send(
+    url: Annotated[str, typer.Argument(help="Where to, such as http://127.0.0.1:8000/webhook.")],
+    body: Annotated[
+        str | None, typer.Argument(help="File with the body, - for standard input; a made-up call.")
+    ] = None,
+    secret: Secret = None,
+    webhook_id: WebhookId = None,
+    call_id: Annotated[str | None, typer.Option(help="The made-up call's id.")] = None,
+    caller: Annotated[str, typer.Option("--from", help="Who calls.")] = "sip:+14155550100@example.com",
+    called: Annotated[str, typer.Option("--to", help="Who is called.")] = "sip:proj_1@sip.example.com",
+    as_json: Json = False,
+) -> None:
+    """Sign a delivery and send it.
+
+    The status is 1 if the answer is no success. Without a body it announces a phone call that no API knows
+    of: your endpoint can be tried, not the call.
+    """
+    from .. import webhooks
+
+    content = _sample(secret_of(secret), call_id, caller, called) if body is None else read_bytes(body)
+    headers = webhooks.sign(content, secret_of(secret), webhook_id=webhook_id)
+    with working(f"Sending to {url}"):
+        status, milliseconds = post(url, content, headers)
+    fields = {"webhook_id": headers["webhook-id"], "status": status, "ms": milliseconds}
+    print_fields(fields, as_json=as_json)
+    if not 200 <= status < 300:
+        raise typer.Exit(FAILED)
+
+
+def secret_of(given: str | None) -> str:
+    """Return the webhook secret of the option or the environment.
+
+    Raises:
+        CommandError: There is none.
+    """
+    secret = given or os.environ.get("OPENAI_WEBHOOK_SECRET")
+    if not secret:
+        hint = "pass --secret, or set OPENAI_WEBHOOK_SECRET"
+        raise CommandError("there is no webhook secret", hint, WRONG_USE)
+    return secret
+
+
+def post(url: str, content: bytes, headers: dict[str, str]) -> tuple[int, int]:
+    """Post a delivery.
+
+    Returns:
+        The answer's status, and the milliseconds that it took.
+
+    Raises:
+        CommandError: Nobody answers, or it is no URL.
+    """
+    import httpx
+
+    began = time.monotonic()
+    try:
+        # Sent as it came: no redirects, and no proxy before what is usually this machine.
+        with httpx.stream(
+            "POST",
+            url,
+            content=content,
+            headers={"content-type": "application/json"} | headers,
+            timeout=30,
+            trust_env=False,
+        ) as response:
+            status = response.status_code  # all that counts; the body may never end
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+        raise CommandError(f"{url}: {error}", status=WRONG_USE) from error
+    except httpx.HTTPError as error:
+        message = f"{url} does not answer: {str(error) or type(error).__name__}"
+        raise CommandError(message, "is your app running there?", NO_ANSWER) from error
+    return status, round((time.monotonic() - began) * 1000)
+
+
+def describe(event: dict[str, Any]) -> dict[str, Any]:
+    """Return what there is to show of a webhook's event: its type, id, and whom it is about."""
+    data = event.get("data")
+    data = data if isinstance(data, dict) else {}
+    headers = data.get("sip_headers")
+    named = {
+        str(header.get("name", "")).lower(): header.get("value")
+        for header in (headers if isinstance(headers, list) else ())
+        if isinstance(header, dict)
+    }
+    fields = {
+        "type": event.get("type"),
+        "event_id": event.get("id"),
+        "call_id": data.get("call_id") or data.get("session_id"),
+        "from": named.get("from"),
+        "to": named.get("to"),
+    }
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _header(line: str) -> tuple[str, str]:
+    name, colon, value = line.partition(":")
+    if not colon:
+        raise CommandError(f"--header: expected 'name: value', got {line!r}", status=WRONG_USE)
+    return name.strip(), value.strip()
+
+
+def _sample(secret: str, call_id: str | None, caller: str, called: str) -> bytes:
+    """Return the sample webhook with new ids, so that no receiver drops it as a duplicate."""
+    from ..testing import sample_webhook
+
+    number = secrets.token_hex(12)
+    body = sample_webhook(secret, call_id=call_id or f"rtc_{number}", caller=caller, called=called).body
+    event = json.loads(body)
+    event |= {"id": f"evt_{number}", "created_at": int(time.time())}
+    event["data"]["sip_headers"][-1]["value"] = f"{number}@example.com"
+    return json.dumps(event).encode()

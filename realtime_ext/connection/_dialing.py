@@ -1,0 +1,254 @@
+"""`dial`: a WebRTC call from Python, with the same connection over its data channel.
+
+This module must not load the WebRTC library before a call is made.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import attrs
+
+from .._http.sending import AsyncHttp, asend
+from .._http.settings import RequestOptions
+from ..errors import ConnectionClosedError, RealtimeError
+from ._async_connection import AsyncConnection
+from ._call_media import check_host_addresses, check_media, report
+from ._dialects import translated
+from ._io import Observer, Traffic, see_through
+from ._link import LinkClosed, OnEnd, OnMessage
+from ._opening import OpenedByWith, hang_up
+from ._state import MAX_QUEUE_BYTES, Budget, ConnectionState, Role, call_id_in
+
+if TYPE_CHECKING:
+    import httpx
+
+    from .._core.call import Call
+    from .._http.operation import Operation
+    from ..tools import Toolbox
+    from ._call_media import AsyncAudioIn, AsyncAudioOut
+    from ._webrtc_peer import WebRtcPeer
+
+__all__ = ["AsyncCallConnection", "AsyncDialing", "DialRequest", "DialStep"]
+
+ANSWER_PATIENCE = 2.0  # seconds for an answer that is under way when dialling is cancelled
+
+DialStep: TypeAlias = Literal["offer", "call", "ice", "dtls", "data channel"]
+
+
+@attrs.frozen(kw_only=True, repr=False)  # a converter may fail, and a frame shows the half-made object
+class DialRequest:
+    """A call to be made.
+
+    Args:
+        create: Builds the request that makes the call, of the offer.
+        hangup: Builds the request that hangs it up, of its id.
+        session: The session's JSON object; None for the API's defaults.
+        audio_in, audio_out, connect_timeout, host_addresses: As for `WebRtcPeer`.
+        on_progress: Called with each step when it is done; what it raises is logged.
+        observer: Sees every event.
+        max_queue_bytes: How much may wait for the program.
+        hangup_on_exit: Whether the call ends with the block.
+        options: Time limit, headers and query of the request that makes the call.
+
+    Raises:
+        TypeError: One has the wrong type.
+        ValueError: One has a value that can't work.
+    """
+
+    create: Callable[[str], Operation[Call]]
+    hangup: Callable[[str], Operation[None]]
+    session: Mapping[str, Any] | None
+    audio_in: AsyncAudioIn | None
+    audio_out: AsyncAudioOut | None
+    connect_timeout: float
+    host_addresses: Sequence[str] | None
+    on_progress: Callable[[DialStep], object] | None
+    observer: Observer | None
+    max_queue_bytes: int | None
+    hangup_on_exit: bool
+    options: RequestOptions
+
+    def __attrs_post_init__(self) -> None:
+        check_host_addresses(self.host_addresses)
+        check_media(self.audio_in, self.audio_out, self.connect_timeout, self.on_progress)
+        if self.observer is not None and not callable(self.observer):
+            raise TypeError(f"observer: expected a function, got {type(self.observer).__name__}")
+        Budget(MAX_QUEUE_BYTES if self.max_queue_bytes is None else self.max_queue_bytes)
+
+
+class AsyncCallConnection(AsyncConnection):
+    """A connection over a WebRTC call's data channel; audio flows on the call's track."""
+
+    def __init__(self, traffic: Traffic, peer: WebRtcPeer, call: Call) -> None:
+        super().__init__(traffic, call=call)
+        self._made = call
+        self._peer = peer
+
+    @property
+    def call(self) -> Call:
+        """The call that `dial` made."""
+        return self._made
+
+    @property
+    def sent_ms(self) -> int:
+        """How much of `audio_in` has been sent, in milliseconds; silence doesn't count."""
+        return self._peer.sent_ms
+
+    @property
+    def received_ms(self) -> int:
+        """How much audio has been received, in milliseconds; silence does count."""
+        return self._peer.received_ms
+
+    async def finished_speaking(self) -> None:
+        """Wait until all of `audio_in` has been sent, or the call has ended."""
+        await self._peer.finished_speaking()
+
+
+class _PeerLink:
+    """A WebRTC peer as a link."""
+
+    def __init__(self, peer: WebRtcPeer) -> None:
+        self._peer = peer
+
+    async def send(self, text: str) -> None:
+        try:
+            await self._peer.send(text)
+        except ConnectionClosedError as error:
+            raise LinkClosed(error.code, error.reason, error) from error
+
+    def receive(self, on_message: OnMessage, on_end: OnEnd) -> None:
+        self._receiving = asyncio.get_running_loop().create_task(self._receive(on_message, on_end))
+
+    async def _receive(self, on_message: OnMessage, on_end: OnEnd) -> None:
+        try:
+            while True:
+                on_message(await self._peer.recv())
+        except ConnectionClosedError as error:
+            on_end(LinkClosed(error.code, error.reason, error.__cause__))
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        await self._peer.close()
+
+    def forget(self) -> None:
+        """Return: without its loop's thread a copy of a peer neither sends nor receives."""
+
+
+class AsyncDialing(OpenedByWith):
+    """A call to be made by `async with`, and hung up when the block ends."""
+
+    _example = "async with client.dial(…) as connection"
+
+    def __init__(self, http: AsyncHttp, tools: Toolbox | None, **arguments: Any) -> None:
+        self._http = http
+        self._tools = tools
+        self._request = DialRequest(**arguments)
+        self._connection: AsyncCallConnection | None = None
+        self._offer: str | None = None
+        self._call: Call | None = None
+        self._made: str | None = None  # a call that exists, whatever else is wrong with the answer
+
+    @property
+    def offer(self) -> str | None:
+        """The SDP offer; None before it was made."""
+        return self._offer
+
+    @property
+    def call(self) -> Call | None:
+        """The call; None before the API has answered the offer."""
+        return self._call
+
+    async def __aenter__(self) -> AsyncCallConnection:
+        if self._connection is not None:
+            raise RealtimeError("dial: it was entered already; call dial again")
+        from ._webrtc_peer import WebRtcPeer, host_addresses_towards
+
+        request, http = self._request, self._http
+        addresses = request.host_addresses
+        peer = WebRtcPeer(
+            audio_in=request.audio_in,
+            audio_out=request.audio_out,
+            connect_timeout=request.connect_timeout,
+            host_addresses=host_addresses_towards(http.settings.base_url) if addresses is None else addresses,
+            on_progress=request.on_progress,
+        )
+        making: asyncio.Task[Call] | None = None
+        try:
+            self._offer = await peer.create_offer()
+            report(request.on_progress, "offer")
+            operation = request.create(self._offer)
+
+            def read(response: httpx.Response) -> Call:
+                self._made = call_id_in(response.headers.get("location"))
+                return operation.read(response)
+
+            making = asyncio.get_running_loop().create_task(
+                asend(attrs.evolve(operation, read=read), http, request.options)
+            )
+            await asyncio.wait([making])  # a cancellation must not end it: the call would be unknown
+            call = self._call = making.result()
+            self._made = call.id
+            report(request.on_progress, "call")
+            await peer.connect(call.sdp_answer)
+            self._connection = self._connect(peer, call)
+            if self._tools is not None:
+                self._connection.run_tools(self._tools)
+        except BaseException:
+            await see_through(self._undo(making), peer.close())
+            raise
+        return self._connection
+
+    async def _undo(self, making: asyncio.Task[Call] | None) -> None:
+        """Hang up the call that was made, or that the API may be about to make."""
+        if making is not None:
+            if not (await asyncio.wait([making], timeout=ANSWER_PATIENCE))[0]:
+                making.cancel()
+                await asyncio.wait([making], timeout=ANSWER_PATIENCE)
+            if making.done() and not making.cancelled():
+                making.exception()  # retrieved, or it would be logged as unseen
+        if self._made is not None:
+            await hang_up(self._http, self._request.hangup, self._made)
+
+    def _connect(self, peer: WebRtcPeer, call: Call) -> AsyncCallConnection:
+        request, http = self._request, self._http
+        size = MAX_QUEUE_BYTES if request.max_queue_bytes is None else request.max_queue_bytes
+        state = ConnectionState(
+            _role(request.session),
+            id_prefix=uuid.uuid4().hex[:12],
+            max_queue_bytes=size,
+            validate=http.settings.validate,
+        )
+        state.began(http.clock.now())
+        traffic = Traffic(
+            state,
+            translated(_PeerLink(peer), http.settings.dialect),
+            clock=http.clock,
+            observer=request.observer,
+        )
+        return AsyncCallConnection(traffic, peer, call)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        connection = self._connection
+        if connection is None or connection.is_forked:
+            return
+        endings = [connection.close()]
+        if self._request.hangup_on_exit:
+            endings.insert(0, hang_up(self._http, self._request.hangup, connection.call.id))
+        await see_through(*endings)
+
+
+def _role(session: Mapping[str, Any] | None) -> Role:
+    session = session or {}
+    model = session.get("model")
+    return Role(
+        kind=str(session.get("type") or "realtime"),
+        plays=False,
+        carries_audio=False,
+        model=model if isinstance(model, str) else None,
+    )

@@ -1,0 +1,529 @@
+"""What one connection sends and receives: events out, messages in as they come, and a lost link mended.
+
+What a message means, and what follows from a lost link, is decided in `state`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import sys
+import time
+import warnings
+import weakref
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from .._core import json as _json
+from ..errors import APITimeoutError, NotFoundError, RealtimeError
+from ..events import parse_event
+from ._link import Link, LinkClosed
+from ._state import (
+    Acknowledgement,
+    Attempt,
+    ConnectionState,
+    Ending,
+    Message,
+    Outgoing,
+    Reconnecting,
+    TurnStream,
+    Unsent,
+    Waiter,
+    appended,
+    contents_of,
+    read_message,
+    unconfirmed,
+)
+from ._state.session_state import UNCLEAR_FOR
+
+if TYPE_CHECKING:
+    from .._http.sending import Clock
+    from ..events import Event
+
+__all__ = ["Deadline", "Observer", "ObserverSendsError", "Traffic", "see_through"]
+
+logger: logging.Logger = logging.getLogger("realtime_ext")
+
+T = TypeVar("T")
+Observer = Callable[[str, Any, int], object]
+
+PATIENCE = 5.0  # seconds that ending something may last once its task is cancelled
+LAST_STEPS = 1.0  # seconds for a task that was cancelled to end
+STEADY = 5.0  # seconds that a new link lasts before the next loss counts as another one
+RESPONSE_BEFORE = "nothing was sent: the end of the response before"
+NEW_LINK = "nothing was sent: a link in place of the lost one"
+
+
+class ObserverSendsError(RealtimeError):
+    """The observer of a blocking connection tried to send."""
+
+
+class Deadline:
+    """A time limit, counted from now, that several steps share.
+
+    Args:
+        seconds: How long; None for no limit.
+
+    Attributes:
+        seconds: The same.
+    """
+
+    __slots__ = ("_at", "seconds")
+
+    def __init__(self, seconds: float | None) -> None:
+        self.seconds: float | None = seconds
+        self._at = None if seconds is None else time.monotonic() + seconds
+
+    def left(self) -> float | None:
+        """Return the seconds that are left, 0 or more; None for no limit."""
+        return None if self._at is None else max(0.0, self._at - time.monotonic())
+
+
+_open: weakref.WeakSet[Traffic] = weakref.WeakSet()
+_closing: set[asyncio.Task[None]] = set()  # links that nobody waits for
+
+
+def _leave_to_parent() -> None:
+    for traffic in list(_open):
+        traffic.leave_to_parent()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_to_parent)
+
+
+class Traffic:
+    """The link of one connection, and all that goes over it.
+
+    Args:
+        state: The connection's state.
+        link: Its first link.
+        clock: Time and chance.
+        reopen: Makes the link anew; None where that can't be.
+        observer: Called with `"in"` or `"out"`, the event and monotonic nanoseconds, for every event.
+        confirm_timeout: Seconds for a session's first confirmation; None for no limit.
+
+    Attributes:
+        state, confirm_timeout: The same.
+        link: The link that is used now.
+        loop: The event loop that all this belongs to.
+        mending: The task that makes a lost link anew; None as long as none was lost.
+        is_forked: Whether this is a copy, in a process that was forked from the connection's own.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_asking",
+        "_clock",
+        "_has_link",
+        "_lost",
+        "_observer",
+        "_reopen",
+        "_since",
+        "_timer",
+        "_trial",
+        "confirm_timeout",
+        "is_forked",
+        "link",
+        "loop",
+        "mending",
+        "state",
+    )
+
+    link: Link
+
+    def __init__(
+        self,
+        state: ConnectionState,
+        link: Link,
+        *,
+        clock: Clock,
+        reopen: Callable[[], Awaitable[Link]] | None = None,
+        observer: Observer | None = None,
+        confirm_timeout: float | None = None,
+    ) -> None:
+        self.state: ConnectionState = state
+        self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
+        self.confirm_timeout: float | None = confirm_timeout
+        self._clock = clock
+        self._reopen = reopen
+        self._observer = observer
+        self._timer: asyncio.TimerHandle | None = None
+        self._asking: asyncio.Task[None] | None = None
+        self._lost: Reconnecting | None = None  # the latest loss of the link
+        self._trial: asyncio.Future[LinkClosed] | None = None  # the end of a new link that is not used yet
+        self._since = clock.now()  # when the link came into use
+        self._has_link = True
+        self.mending: asyncio.Task[None] | None = None
+        self.is_forked: bool = False
+        _open.add(self)
+        self._receive(link)
+        self._set_timer()
+
+    def stop(self) -> None:
+        """Cancel what goes on beside the link; it must not be called by `mending` itself."""
+        self._has_link = False
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._asking is not None:
+            self._asking.cancel()
+        if self.mending is not None:
+            self.mending.cancel()
+
+    def drop(
+        self, source: object, tasks: tuple[asyncio.Task[Any], ...], then: Callable[[], object] | None
+    ) -> None:
+        """End what nobody can close any more, and warn of it; for `__del__`, in whatever thread that is.
+
+        Args:
+            source: The connection that is gone.
+            tasks: What else of it goes on.
+            then: Called on the loop, once all has ended.
+
+        Raises:
+            ResourceWarning: Where warnings are errors.
+        """
+        if self.is_forked or (self.state.ending is not None and not self._has_link and then is None):
+            return
+        try:
+            if self.state.ending is None and not sys.is_finalizing():
+                what = "a connection was never closed: use `with`, or call close()"
+                warnings.warn(what, ResourceWarning, stacklevel=3, source=source)
+        finally:
+            with contextlib.suppress(RuntimeError):  # the loop was closed: nothing goes on
+                self.loop.call_soon_threadsafe(partial(self._drop, tasks, then))
+
+    def _drop(self, tasks: tuple[asyncio.Task[Any], ...], then: Callable[[], object] | None) -> None:
+        self.state.finish(Ending(code=1000, reason="dropped without being closed"))
+        self.stop()
+        for task in tasks:
+            task.cancel()
+        closing = self._close_link()
+        if then is not None:
+            closing.add_done_callback(lambda _: then())
+
+    def _close_link(self) -> asyncio.Task[None]:
+        ending = self.state.ending
+        assert ending is not None
+        closing = self.loop.create_task(self.link.close(ending.own_code, ending.reason[:100]))
+        _closing.add(closing)
+        closing.add_done_callback(_closing.discard)
+        return closing
+
+    def leave_to_parent(self) -> None:
+        """Keep hands off the connection, in a process that was just forked; the parent goes on with it."""
+        self.is_forked = True
+        self.state.disown()
+        self.link.forget()
+
+    async def wait(self, waiter: Waiter[T], timeout: Deadline | float | None, what: str) -> T:
+        """Wait for an outcome.
+
+        Args:
+            waiter: Its waiter.
+            timeout: Seconds; None for no limit.
+            what: What is waited for, for messages.
+
+        Raises:
+            APITimeoutError: It didn't come in time. What the outcome raises comes through.
+        """
+        if not waiter.done:
+            if self.is_forked:
+                assert self.state.ending is not None
+                raise self.state.ending.error()
+            seconds = timeout.left() if isinstance(timeout, Deadline) else timeout
+            future = self.loop.create_future()
+            waiter.when_done(lambda: None if future.done() else future.set_result(None))
+            if seconds is None:
+                await future
+                return waiter.result()
+            try:
+                async with asyncio.timeout(seconds):
+                    await future
+            except TimeoutError as error:
+                given = timeout.seconds if isinstance(timeout, Deadline) else timeout
+                raise APITimeoutError(f"{what} did not come within {given:g} s") from error
+        return waiter.result()
+
+    # Sending
+
+    async def send(
+        self, *outgoing: Outgoing, deadline: Deadline | None = None, stream: TurnStream | None = None
+    ) -> Acknowledgement | None:
+        """Send events, once there is a link.
+
+        Args:
+            outgoing: The events.
+            deadline: How long to wait for a link at most.
+            stream: The turn that they are of.
+
+        Returns:
+            What the acknowledgement of the last one fills, if it is an update.
+
+        Raises:
+            APITimeoutError: There was no link in time, and nothing was sent.
+            ConnectionClosedError: The connection has ended, or its link; `unsent` has what wasn't sent.
+        """
+        state = self.state
+        if not state.is_linked:
+            await self._wait_link(partial(contents_of, outgoing), deadline)
+        link = self.link
+        acknowledged: Acknowledgement | None = None
+        for number, out in enumerate(outgoing):
+            acknowledged = state.sending(out, stream)  # not before: this may be cancelled in between
+            if self._observer is not None:
+                self._observe("out", dict(out.content))
+            try:
+                await link.send(out.text)
+            except LinkClosed as closed:
+                self._suspend(link)
+                raise state.not_sent(closed.code, closed.reason, outgoing[number:]) from closed
+        return acknowledged
+
+    async def send_in_turn(
+        self, *outgoing: Outgoing, deadline: Deadline | None = None, stream: TurnStream | None = None
+    ) -> None:
+        """Send events, together, once no response is active; as `send`.
+
+        A `response.create` that is refused, since one is active that nobody knew of, is sent once more.
+        """
+        if stream is None:
+            self.state.repeat_if_busy(outgoing[-1], partial(self._send_again, outgoing[-1]))
+        await self._send_once(*outgoing, deadline=deadline, stream=stream)
+
+    def _send_again(self, out: Outgoing) -> None:
+        self._asking = self.loop.create_task(self._repeat(out), name="realtime_ext repeat")
+
+    async def _repeat(self, out: Outgoing) -> None:
+        try:
+            await self._send_once(out, deadline=None, stream=None)
+        except RealtimeError as error:
+            logger.warning("%s (event %s) was not repeated: %s", out.type, out.event_id, error)
+
+    async def _send_once(
+        self, *outgoing: Outgoing, deadline: Deadline | None, stream: TurnStream | None
+    ) -> None:
+        ticket = self.state.wait_turn(partial(contents_of, outgoing))
+        try:
+            await self.wait(ticket, deadline, RESPONSE_BEFORE)
+            if stream is None or not stream.is_over:  # its response may have gone with the link
+                await self.send(*outgoing, deadline=deadline, stream=stream)
+        finally:
+            self.state.release(ticket)
+
+    async def send_audio(self, messages: Iterator[tuple[str, str]]) -> str:
+        """Send audio that was written as messages, and return the id of the last one; raises as `send`."""
+        last = ""
+        for event_id, text in messages:
+            if self._observer is not None:
+                self._observe("out", _json.decode(text))
+            if not self.state.is_linked:
+                await self._wait_link(partial(appended, text, messages), None)
+            link = self.link
+            try:
+                await link.send(text)
+            except LinkClosed as closed:
+                self._suspend(link)
+                raise self.state.unsent(closed.code, closed.reason, appended(text, messages)) from closed
+            last = event_id
+        return last
+
+    async def acknowledged(
+        self, update: Acknowledgement, timeout: Deadline | float | None, what: str
+    ) -> None:
+        """Wait for the answer to an update, and a little longer where it may be another's; as `wait`."""
+        deadline = timeout if isinstance(timeout, Deadline) else Deadline(timeout)
+        try:
+            await self.wait(update.sign, deadline, what)
+        except BaseException:
+            update.is_given_up = True
+            raise
+        left = deadline.left()
+        try:
+            await self.wait(update, UNCLEAR_FOR if left is None else min(UNCLEAR_FOR, left), what)
+        except APITimeoutError:
+            self.state.confirm(update)
+        update.result()
+
+    async def _wait_link(self, unsent: Unsent, deadline: Deadline | None) -> None:
+        while not self.state.is_linked:
+            waiter = self.state.wait_link(unsent)
+            try:
+                await self.wait(waiter, deadline, NEW_LINK)
+            finally:
+                self.state.release(waiter)
+
+    def _suspend(self, link: Link) -> None:
+        if link is self.link:
+            self.state.suspend()
+
+    def _observe(self, direction: str, event: Event | dict[str, Any]) -> None:
+        assert self._observer is not None
+        try:
+            event = parse_event(event) if isinstance(event, dict) else event
+            self._observer(direction, event, time.monotonic_ns())
+        except ObserverSendsError as fault:
+            logger.warning("%s", fault)
+        except Exception as fault:
+            logger.warning("the observer raised %s", type(fault).__name__)
+
+    # Receiving
+
+    def _receive(self, link: Link) -> None:
+        self.link = link  # from now on, closing closes this one
+        link.receive(self._message, partial(self._ended, link))
+
+    def _message(self, data: Message) -> None:
+        state = self.state
+        if state.ending is not None:
+            return
+        try:
+            content, event, size = read_message(data, state.size_of)
+            if self._observer is not None:
+                self._observe("in", event)
+            if state.apply(content, event, size):
+                self._set_timer()
+        except Exception as fault:
+            self._fail(fault)
+        if self.state.ending is not None:
+            self._close_link()
+
+    def _ended(self, link: Link, closed: LinkClosed) -> None:
+        if link is not self.link:
+            return
+        if self._trial is not None:
+            self._trial.set_result(closed)
+            return
+        lost = self.state.lost(closed.code, closed.reason, self._clock.random, closed.cause)
+        before, self._lost = self._lost, lost
+        if lost is None:
+            self._has_link = False
+            return
+        if before is not None and self._clock.now() - self._since < STEADY:
+            lost.made = before.made  # a server that accepts and drops at once is not asked for ever
+        self.mending = self.loop.create_task(self._mend(lost), name="realtime_ext reconnect")
+
+    def _fail(self, fault: Exception) -> None:
+        logger.error("receiving failed", exc_info=fault)
+        self.state.finish(Ending(code=None, reason=f"receiving failed: {fault}", cause=fault))
+
+    # Mending
+
+    async def _mend(self, lost: Reconnecting) -> None:
+        try:
+            while self._reopen is not None and (attempt := lost.next()) is not None:
+                await self._clock.asleep(attempt.delay)
+                if await self._try_mending(self._reopen, attempt, lost):
+                    return
+                if self.state.ending is not None:
+                    break
+            self.state.finish(lost.given_up())
+        except Exception as fault:
+            self._fail(fault)
+        self._has_link = False
+
+    async def _try_mending(
+        self, reopen: Callable[[], Awaitable[Link]], attempt: Attempt, lost: Reconnecting
+    ) -> bool:
+        """Make an attempt, and return whether there is a link in use; what went wrong is added to `lost`."""
+        link: Link | None = None
+        self._trial = trial = self.loop.create_future()
+        try:
+            link = await reopen()
+            await self._resume(link, trial)
+            if self.state.ending is None:
+                self._trial, self._since = None, self._clock.now()
+                self.state.link_ready(attempt.number)
+                self._set_timer()
+                return True
+        except LinkClosed as closed:
+            lost.lost(closed.reason, closed.cause)
+        except RealtimeError as error:
+            lost.failed(error, is_linked=link is not None)
+            if link is None and isinstance(error, NotFoundError) and self.state.role.is_sideband:
+                ending = Ending(code=lost.ending.code, reason="the call has ended", is_normal=True)
+                self.state.finish(ending)
+        ending_of_all = self.state.ending
+        self.state.not_restored(lost.ending.error)
+        if link is not None:
+            await link.close(1000 if ending_of_all is None else ending_of_all.own_code)
+        return False
+
+    async def _resume(self, link: Link, trial: asyncio.Future[LinkClosed]) -> None:
+        """Send on a new link what `state` restores; return as soon as the connection has ended."""
+        if self.state.ending is not None:
+            return
+        self._receive(link)
+        for out in self.state.restored():
+            acknowledged = self.state.sending(out)
+            if self._observer is not None:
+                self._observe("out", dict(out.content))
+            await link.send(out.text)
+            if acknowledged is not None:
+                await self._confirm(acknowledged, trial)
+        if trial.done():
+            raise trial.result()
+
+    async def _confirm(self, acknowledged: Waiter[None], trial: asyncio.Future[LinkClosed]) -> None:
+        """Wait until something is acknowledged; nothing else may go out before."""
+        settled = self.loop.create_future()
+        acknowledged.when_done(lambda: None if settled.done() else settled.set_result(None))
+        await asyncio.wait(
+            {settled, trial}, timeout=self.confirm_timeout, return_when=asyncio.FIRST_COMPLETED
+        )
+        if acknowledged.done:
+            acknowledged.result()
+        elif trial.done():
+            raise trial.result()
+        else:
+            raise unconfirmed(self.confirm_timeout)
+
+    def _set_timer(self) -> None:
+        """Call `tick` when the session is about to end."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        due = self.state.warns_at()
+        if due is not None:
+            self._timer = self.loop.call_later(max(0.0, due - self._clock.now()), self._tick)
+
+    def _tick(self) -> None:
+        self.state.tick(self._clock.now())
+
+
+async def see_through(*endings: Coroutine[Any, Any, None] | asyncio.Task[None]) -> None:
+    """Run several endings at once, to their end, however often this task is cancelled meanwhile.
+
+    Each must be bounded in time. After a cancellation they have 5 s; then they are cancelled too.
+
+    Raises:
+        CancelledError: This task was cancelled. What the first of them raised is raised otherwise.
+    """
+    loop = asyncio.get_running_loop()
+    tasks = [one if isinstance(one, asyncio.Task) else loop.create_task(one) for one in endings]
+    waiting = {task for task in tasks if not task.done()}
+    cancelled: asyncio.CancelledError | None = None
+    deadline: float | None = None
+    is_over = False
+    while waiting:
+        left = None if deadline is None else deadline - loop.time()
+        if left is not None and left <= 0:
+            if is_over:
+                logger.warning("something did not end although it was cancelled")
+                break
+            is_over, left, deadline = True, LAST_STEPS, loop.time() + LAST_STEPS
+            for task in waiting:
+                task.cancel()
+        try:
+            waiting = (await asyncio.wait(waiting, timeout=left))[1]
+        except asyncio.CancelledError as error:
+            cancelled = error
+            deadline = loop.time() + PATIENCE if deadline is None else deadline
+            waiting = {task for task in waiting if not task.done()}
+    if cancelled is not None:
+        raise cancelled
+    for task in tasks:
+        task.result()

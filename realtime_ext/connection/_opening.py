@@ -1,0 +1,308 @@
+"""From what `connect` and `answer` were asked to a confirmed connection, awaited."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Callable, Mapping
+from functools import partial
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal
+
+import attrs
+
+from .._core.arguments import QueryValue, check_header
+from .._http.sending import AsyncHttp, asend
+from .._http.settings import RequestOptions
+from ..errors import APITimeoutError, ConnectionClosedError, MissingApiKeyError, RealtimeError
+from ._async_connection import AsyncConnection
+from ._dialects import translated
+from ._io import Observer, Traffic, see_through
+from ._link import Link, LinkOptions, seconds_of
+from ._state import (
+    MAX_QUEUE_BYTES,
+    Budget,
+    ConnectionState,
+    Plan,
+    Reconnect,
+    check_reconnect,
+    confirming_plan,
+    make_plan,
+)
+
+if TYPE_CHECKING:
+    import ssl
+
+    from .._core.arguments import Timeout
+    from .._http.operation import Operation
+    from ..session import SessionInput
+    from ..tools import Toolbox
+
+    Hangup = Callable[[str], Operation[None]]  # builds the request that hangs up a call
+
+__all__ = ["AsyncAnswering", "AsyncConnecting", "ConnectRequest", "OpenedByWith", "hang_up"]
+
+logger: logging.Logger = logging.getLogger("realtime_ext")
+
+HANGUP_TIMEOUT = 5.0  # seconds
+GREETING = 2.0  # seconds that a server that sends nothing at first is waited for
+
+
+@attrs.frozen(kw_only=True)
+class ConnectRequest:
+    """A connection to be opened.
+
+    Args:
+        plan: Where it goes.
+        reconnect: What to do when the link is lost; None for nothing.
+        observer: Sees every event.
+        max_queue_bytes: How much may wait for the program.
+        link: How the link is made.
+        options: Time limit, headers and query.
+        safety_identifier: A stable, hashed id of the end user.
+    """
+
+    plan: Plan
+    reconnect: Reconnect | None
+    observer: Observer | None
+    max_queue_bytes: int
+    link: LinkOptions
+    options: RequestOptions
+    safety_identifier: str | None = attrs.field(repr=False)
+
+    @classmethod
+    def check(
+        cls,
+        *,
+        model: str | None = None,
+        session: SessionInput | None = None,
+        call_id: str | None = None,
+        intent: Literal["transcription"] | None = None,
+        confirming: str | None = None,
+        validate: bool,
+        safety_identifier: str | None,
+        reconnect: Reconnect | Literal[False] | None,
+        observer: Observer | None,
+        max_queue_bytes: int | None,
+        proxy: str | Literal[True] | None,
+        ssl_context: ssl.SSLContext | None,
+        websocket_options: Mapping[str, Any] | None,
+        timeout: Timeout | None,
+        extra_headers: Mapping[str, str] | None,
+        extra_query: Mapping[str, QueryValue] | None,
+    ) -> ConnectRequest:
+        """Check `connect`'s arguments.
+
+        Args:
+            confirming: For a call that is being accepted: the type of its session.
+            model, session, call_id, intent, validate, safety_identifier, reconnect, observer,
+            max_queue_bytes,
+                proxy, ssl_context, websocket_options, timeout, extra_headers, extra_query: As `connect` has
+                    them.
+
+        Raises:
+            TypeError: One has the wrong type.
+            ValueError: One has a value that can't work, or they contradict each other.
+            SessionConfigError: The API would refuse the session.
+        """
+        if observer is not None and not callable(observer):
+            raise TypeError(f"observer: expected a function, got {type(observer).__name__}")
+        if safety_identifier is not None:
+            check_header("safety_identifier", safety_identifier)
+        size = MAX_QUEUE_BYTES if max_queue_bytes is None else max_queue_bytes
+        Budget(size)
+        if confirming is not None and call_id is not None:
+            plan = confirming_plan(call_id, confirming)
+        else:
+            plan = make_plan(model=model, session=session, call_id=call_id, intent=intent, validate=validate)
+        return cls(
+            plan=plan,
+            reconnect=check_reconnect(reconnect, plan.role),
+            observer=observer,
+            max_queue_bytes=size,
+            link=LinkOptions(proxy=proxy, ssl_context=ssl_context, options=websocket_options or {}),
+            options=RequestOptions.check(timeout, extra_headers, extra_query),
+            safety_identifier=safety_identifier,
+        )
+
+    def state(self, *, validate: bool) -> ConnectionState:
+        """Make the connection's state."""
+        return ConnectionState(
+            self.plan.role,
+            id_prefix=uuid.uuid4().hex[:12],
+            max_queue_bytes=self.max_queue_bytes,
+            validate=validate,
+            reconnect=self.reconnect,
+        )
+
+
+class OpenedByWith:
+    """What `with` opens; whoever forgets that is told."""
+
+    _example = "with client.connect(…) as connection"
+    _tools: Toolbox | None = None  # run from the start
+
+    if not TYPE_CHECKING:  # in sight of it, type checkers would accept every name
+
+        def __getattr__(self, name: str) -> Any:
+            help_ = "" if name.startswith("_") else f"; use it as `{self._example}`"
+            raise AttributeError(
+                f"{type(self).__name__!r} object has no attribute {name!r}{help_}", name=name, obj=self
+            )
+
+
+class AsyncConnecting(OpenedByWith):
+    """A connection to be opened by `async with`, and closed when the block ends."""
+
+    _example = "async with client.connect(…) as connection"
+
+    def __init__(self, http: AsyncHttp, tools: Toolbox | None, **arguments: Any) -> None:
+        self._http = http
+        self._tools = tools
+        self._request = ConnectRequest.check(validate=http.settings.validate, **arguments)
+        self._connection: AsyncConnection | None = None
+
+    async def __aenter__(self) -> AsyncConnection:
+        connection = await self._open()
+        if self._tools is not None:
+            connection.run_tools(self._tools)
+        return connection
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._connection is not None:
+            await self._connection.close()
+
+    async def _open(self) -> AsyncConnection:
+        if self._connection is not None:
+            raise RealtimeError("connect: it was entered already; call connect again")
+        request, http = self._request, self._http
+        plan = request.plan
+        # Without this object, which holds the connection: its reader must not.
+        opened = partial(_open_link, http, request)
+        link = await opened(is_first=True)
+        state = request.state(validate=http.settings.validate)
+        if not plan.role.is_sideband:
+            state.began(http.clock.now())
+        traffic = Traffic(
+            state,
+            link,
+            clock=http.clock,
+            reopen=partial(opened, is_first=False) if request.reconnect is not None else None,
+            observer=request.observer,
+            confirm_timeout=seconds_of(request.options.timeout or http.settings.timeout),
+        )
+        connection = self._connection = AsyncConnection(traffic, call_id=plan.query.get("call_id"))
+        try:
+            if plan.update is None and not plan.role.is_sideband:
+                await self._greeted(traffic)
+            if plan.update is not None:
+                acknowledged = await traffic.send(state.write(plan.update))
+                assert acknowledged is not None
+                await traffic.acknowledged(acknowledged, traffic.confirm_timeout, "connect: session.updated")
+        except BaseException as error:
+            await connection.close()
+            if isinstance(error, ConnectionClosedError) and (rejection := state.rejection()) is not None:
+                raise rejection from error
+            raise
+        return connection
+
+    @staticmethod
+    async def _greeted(traffic: Traffic) -> None:
+        """Wait for `session.created`: a refused key or model is reported in its place."""
+        limit = traffic.confirm_timeout
+        created = traffic.state.wait_for("session.created")
+        try:
+            await traffic.wait(
+                created, GREETING if limit is None else min(limit, GREETING), "session.created"
+            )
+        except APITimeoutError:
+            logger.info("no session.created within %g s; going on without it", GREETING)
+        except ConnectionClosedError:
+            if traffic.state.rejection() is not None:
+                raise  # any other end comes after the events that were before it, to whoever reads these
+        finally:
+            traffic.state.forget(created)
+
+
+class AsyncAnswering(AsyncConnecting):
+    """A call to be accepted, attached to and confirmed by `async with`, and hung up when the block ends."""
+
+    _example = "async with client.answer(…) as connection"
+
+    def __init__(
+        self,
+        http: AsyncHttp,
+        tools: Toolbox | None,
+        accept: Operation[None],
+        hangup: Hangup,
+        *,
+        hangup_on_exit: bool,
+        **arguments: Any,
+    ) -> None:
+        super().__init__(http, tools, confirming="realtime", **arguments)
+        self._accept = accept
+        self._hangup = hangup
+        self._hangs_up = hangup_on_exit
+
+    async def __aenter__(self) -> AsyncConnection:
+        call_id = self._request.plan.query["call_id"]
+        try:
+            await asend(self._accept, self._http, self._request.options)
+        except BaseException as error:
+            # A caller must not be left alone in a call.
+            if getattr(error, "may_have_applied", isinstance(error, asyncio.CancelledError)):
+                await see_through(hang_up(self._http, self._hangup, call_id))
+            raise
+        try:
+            return await super().__aenter__()
+        except BaseException:
+            await see_through(hang_up(self._http, self._hangup, call_id))
+            raise
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._connection is not None and self._connection.is_forked:
+            return
+        endings = [super().__aexit__(kind, error, trace)]
+        if self._hangs_up:
+            endings.insert(0, hang_up(self._http, self._hangup, self._request.plan.query["call_id"]))
+        await see_through(*endings)
+
+
+async def _open_link(http: AsyncHttp, request: ConnectRequest, *, is_first: bool) -> Link:
+    from ._websocket import open_link
+
+    link = await open_link(
+        request.plan,
+        http,
+        request.options,
+        request.link,
+        safety_identifier=request.safety_identifier,
+        is_first=is_first,
+    )
+    return translated(link, http.settings.dialect)
+
+
+async def hang_up(http: AsyncHttp, hangup: Hangup, call_id: str) -> None:
+    """Hang up a call within 5 s; what fails is logged.
+
+    Args:
+        http: Settings and clock.
+        hangup: Builds the request that does so.
+        call_id: The call.
+    """
+    limit = asyncio.timeout(HANGUP_TIMEOUT)
+    try:
+        async with limit:
+            await asend(hangup(call_id), http, RequestOptions.check(None, None, None))
+    except MissingApiKeyError:  # the call was made with a client secret
+        logger.debug("%s is not hung up, which needs a key: it ends with the peer's connection", call_id)
+    except Exception as fault:
+        if limit.expired():
+            logger.warning("hanging up %s took longer than %g s", call_id, HANGUP_TIMEOUT)
+        else:
+            logger.warning("hanging up %s failed: %s", call_id, fault)

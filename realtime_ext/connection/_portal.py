@@ -1,0 +1,226 @@
+"""The event loop that all blocking connections of a process share, in a daemon thread.
+
+The job: run coroutines there for other threads, which wait for them and can be interrupted by Ctrl-C. It is
+independent of connections.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
+from contextvars import Context
+from typing import Any, Generic, ParamSpec, TypeVar, cast
+
+from .._core.warnings import context_of_caller
+from ..errors import RealtimeError
+from ._state import OF_PARENT
+
+__all__ = ["Portal", "acquire", "shared_portal"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_PATIENCE = 0.05  # seconds that an interrupted call is waited for once it is cancelled
+_ENDING = 2.0  # seconds that the loop's thread is waited for
+_LOOK = 0.05  # seconds after which a waiting thread looks for Ctrl-C where a lock doesn't
+
+
+class Portal:
+    """An event loop in a thread of its own, which runs as long as anybody holds it.
+
+    Attributes:
+        is_lost: Whether this process was forked from the one in which the loop runs.
+    """
+
+    def __init__(self) -> None:
+        self.is_lost = False
+        self._lock = threading.Lock()
+        self._holders = 0
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._end: asyncio.Event | None = None
+
+    @property
+    def is_current(self) -> bool:
+        """Whether this is the loop's own thread, which must not wait for itself."""
+        return threading.current_thread() is self._thread
+
+    def check(self) -> None:
+        """Check that a thread may wait here for what runs on the loop.
+
+        Raises:
+            RealtimeError: This process was forked, or this is the loop's own thread.
+        """
+        if self.is_lost:
+            raise RealtimeError(OF_PARENT)
+        if self.is_current:
+            raise RealtimeError(
+                "a blocking method was called in the thread that all blocking connections share; "
+                "call it in another thread"
+            )
+
+    def hold(self) -> None:
+        """Keep the loop running until `release`, and start it if nobody holds it; raises as `check`."""
+        self.check()
+        with self._lock:
+            if self._holders == 0:
+                started: Future[None] = Future()
+                self._thread = threading.Thread(
+                    target=self._serve, args=(started,), name="realtime_ext loop", daemon=True
+                )
+                self._thread.start()
+                started.result()
+            self._holders += 1
+
+    def release(self) -> None:
+        """Hold the loop no longer; the last one to do so ends it. May be called on the loop too."""
+        if self.is_lost:
+            return
+        with self._lock:
+            self._holders -= 1
+            if self._holders or self._thread is None or self._end is None:
+                return
+            thread, self._thread = self._thread, None
+            self.post(self._end.set)
+        if thread is not threading.current_thread():
+            thread.join(_ENDING)
+
+    def run(self, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call a coroutine function on the loop, and wait for its result.
+
+        An interrupt (Ctrl-C) cancels it, and surfaces within 0.1 s, whether or not it has ended by then.
+
+        Raises:
+            RealtimeError: As `check`. What the function raises comes through.
+        """
+        return self._run(_Call(function, args, kwargs), _PATIENCE)
+
+    def run_to_end(self, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call a coroutine function like `run`, and wait until it has ended although it was cancelled.
+
+        A second interrupt surfaces at once.
+        """
+        return self._run(_Call(function, args, kwargs), None)
+
+    def post(self, function: Callable[[], object], context: Context | None = None) -> bool:
+        """Call a function on the loop soon; return False if there is no loop, for nobody holds it."""
+        try:
+            assert self._loop is not None
+            self._loop.call_soon_threadsafe(function, context=context)
+        except RuntimeError:
+            return False
+        return True
+
+    def _run(self, call: _Call[T], patience: float | None) -> T:
+        self.hold()
+        try:
+            try:
+                self.post(call.start, context_of_caller())
+                acquire(call.done)
+            except BaseException:
+                self.post(call.cancel)
+                acquire(call.done, patience)
+                raise
+            return call.result()
+        finally:
+            self.release()
+
+    def _serve(self, started: Future[None]) -> None:
+        async def until_end() -> None:
+            self._loop = asyncio.get_running_loop()
+            end = self._end = asyncio.Event()
+            started.set_result(None)
+            await end.wait()
+
+        try:
+            asyncio.run(until_end(), debug=False)
+        except BaseException as error:
+            if started.done():
+                raise
+            started.set_exception(error)
+
+
+class _Call(Generic[T]):
+    """One call of a coroutine function for another thread."""
+
+    __slots__ = ("_args", "_error", "_function", "_kwargs", "_task", "_value", "done")
+
+    def __init__(
+        self, function: Callable[..., Awaitable[T]], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> None:
+        self._function = function
+        self._args = args
+        self._kwargs = kwargs
+        self._task: asyncio.Task[None] | None = None
+        self._value: T | None = None
+        self._error: BaseException | None = None
+        # A bare lock that is released once: making and setting a Future lasts several times as long.
+        self.done = threading.Lock()
+        self.done.acquire()
+
+    def start(self) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    def cancel(self) -> None:
+        # Not at once: a task that is cancelled before its first step would release nothing.
+        if self._task is not None:
+            asyncio.get_running_loop().call_soon(self._task.cancel)
+
+    async def _run(self) -> None:
+        try:
+            self._value = await self._function(*self._args, **self._kwargs)
+        except BaseException as error:
+            self._error = error
+        finally:
+            self.done.release()
+
+    def result(self) -> T:
+        error, self._error = self._error, None  # or the exception's traceback would hold itself
+        if isinstance(error, asyncio.CancelledError):
+            raise RealtimeError("the call was cancelled, for the connection was closed") from error
+        if error is not None:
+            raise error
+        return cast(T, self._value)
+
+
+def acquire(lock: threading.Lock, seconds: float | None = None) -> bool:
+    """Acquire a lock such that Ctrl-C interrupts the waiting.
+
+    Args:
+        lock: The lock.
+        seconds: How long to wait at most; None for no limit.
+
+    Returns:
+        Whether it was acquired.
+    """
+    if os.name != "nt":
+        return lock.acquire(timeout=-1 if seconds is None else min(max(seconds, 0), threading.TIMEOUT_MAX))
+    deadline = float("inf") if seconds is None else time.monotonic() + seconds
+    while not lock.acquire(timeout=_LOOK):
+        if time.monotonic() >= deadline:
+            return False
+    return True
+
+
+_shared = Portal()
+_of_parents: list[Portal] = []  # kept, so that nothing of their loops is closed here
+
+
+def shared_portal() -> Portal:
+    """Return this process's portal."""
+    return _shared
+
+
+def _forget_parents() -> None:
+    global _shared
+    _shared.is_lost = True
+    _of_parents.append(_shared)
+    _shared = Portal()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_parents)

@@ -1,0 +1,326 @@
+"""Events that go out: made of a method's arguments, checked, numbered and written.
+
+It must not send. Audio has a way of its own, since it is most of what is sent and needs no checks.
+"""
+
+from __future__ import annotations
+
+import binascii
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import attrs
+
+from ..._core import json as _json
+from .mailbox import hint
+
+__all__ = [
+    "MARK",
+    "EventIds",
+    "Outgoing",
+    "append_messages",
+    "appended",
+    "checked_content",
+    "contents_of",
+    "create_item",
+    "create_response",
+    "marked_response",
+    "response_content",
+    "text_item",
+    "write",
+]
+
+JSON = dict[str, Any]
+
+MARK = "realtime_ext_turn"  # the key in a response's metadata by which a turn recognises its own responses
+
+LARGEST_EVENT = 15 * 2**20  # bytes of JSON
+_LONGEST_ID = 512  # characters
+_ENVELOPE = 1024  # more than an append event takes besides its audio
+# Whole groups of three bytes need no padding, and whole samples may be cut between: six is both.
+_LARGEST_AUDIO = (LARGEST_EVENT - _ENVELOPE) * 3 // 4 // 6 * 6
+_SAMPLES = frozenset({"B", "b", "c", "h", "H", "@h", "@H"})  # as `struct` names them
+_LARGEST_TEXT = _LARGEST_AUDIO * 4 // 3
+_RIFF = b"RIFF"  # what WAV files begin with, and samples may
+
+
+@attrs.frozen
+class Outgoing:
+    """An event that is ready to be sent.
+
+    Args:
+        event_id: Its id.
+        text: Its JSON.
+        content: What it says.
+    """
+
+    event_id: str
+    text: str = attrs.field(repr=False)
+    content: Mapping[str, Any] = attrs.field(repr=False)
+
+    @property
+    def type(self) -> str:
+        """The event's type."""
+        return str(self.content["type"])
+
+
+class EventIds:
+    """Ids for the events of one connection.
+
+    Args:
+        prefix: What sets this connection's ids apart from another's.
+    """
+
+    __slots__ = ("_count", "_prefix")
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+        self._count = itertools.count(1)  # several threads may write audio
+
+    def next(self) -> str:
+        """Return the next id."""
+        return f"evt_{self._prefix}_{next(self._count)}"
+
+
+def checked_content(event: Any, *, validate: bool) -> JSON:
+    """Return what a user wants to send as a JSON object, checked.
+
+    Args:
+        event: A generated client event, or a dict of its shape.
+        validate: Whether to check it against the API's schema, but for a session in it; types that nobody
+            knows pass.
+
+    Returns:
+        The object, new.
+
+    Raises:
+        TypeError: It is neither.
+        ValueError: It has no type, a server's type, a bad event id, or parts that the API would refuse.
+    """
+    if isinstance(event, Mapping):
+        content = dict(event)
+    elif callable(to_dict := getattr(event, "to_dict", None)):
+        content = to_dict()
+    else:
+        raise TypeError(f"event: expected a generated client event or a dict, got {type(event).__name__}")
+    kind = content.get("type")
+    if not isinstance(kind, str) or not kind:
+        raise ValueError(f"event: its type is {kind!r}; expected one such as 'response.create'")
+    event_id = content.get("event_id")
+    if event_id is not None and not (isinstance(event_id, str) and 0 < len(event_id) <= _LONGEST_ID):
+        raise ValueError(f"event_id: expected 1 to {_LONGEST_ID} characters, got {_short(event_id)}")
+    if validate:
+        _check(kind, content)
+    return content
+
+
+def write(content: JSON, ids: EventIds) -> Outgoing:
+    """Number an event, unless it has an id, and write it.
+
+    Raises:
+        ValueError: It has no JSON form, or is larger than the API accepts.
+    """
+    event_id = content.get("event_id") or ids.next()
+    content = {"event_id": event_id, **content}
+    content["event_id"] = event_id
+    try:
+        text = _json.encode(content)
+    except ValueError as error:
+        raise ValueError(f"event {content['type']!r}: {error}") from error
+    if len(text) > LARGEST_EVENT // 4 and len(text.encode()) > LARGEST_EVENT:
+        raise ValueError(
+            f"event {content['type']!r}: expected at most {LARGEST_EVENT} bytes of JSON, got more "
+            "(append_audio splits what is larger)"
+        )
+    return Outgoing(event_id, text, content)
+
+
+def append_messages(data: Any, kind: str, ids: EventIds) -> Iterator[tuple[str, str]]:
+    """Write audio as events, as many as it takes.
+
+    Args:
+        data: Bytes-like audio in the session's input format, or base64 text, which goes out as it is.
+        kind: The type of the event.
+        ids: For their ids.
+
+    Returns:
+        An iterator of event ids and JSON texts; one at least.
+
+    Raises:
+        TypeError: `data` is neither, its items are neither bytes nor of 16 bits, or it has more than one
+            dimension.
+        ValueError: The text is not base64, or the audio is a whole WAV file.
+    """
+    if type(data) is bytes and len(data) <= _LARGEST_AUDIO and data[:4] != _RIFF:
+        # What a microphone brings, fifty times a second: one message, with nothing to look at.
+        return iter((_append(kind, ids.next(), _base64(data)),))
+    return _pieces(data, kind, ids)
+
+
+def _pieces(data: Any, kind: str, ids: EventIds) -> Iterator[tuple[str, str]]:
+    if isinstance(data, str):
+        if not (
+            (data.isascii() and data.replace("+", "").replace("/", "").rstrip("=").isalnum()) or not data
+        ):
+            raise ValueError("append_audio: expected base64 text, got something else")
+        if len(data) >= 16:
+            _refuse_wav(binascii.a2b_base64(data[:16]))
+        for start in range(0, max(len(data), 1), _LARGEST_TEXT):
+            yield _append(kind, ids.next(), data[start : start + _LARGEST_TEXT])
+        return
+    try:
+        view = memoryview(data)
+        code = view.format
+        if view.ndim != 1:
+            raise TypeError(f"it has the shape {view.shape}; pass one channel, such as data[:, 0].copy()")
+        if code != "B" or view.ndim != 1 or not view.c_contiguous:  # what is bytes already is taken as it is
+            view = view.cast("B")
+    except TypeError as error:
+        raise TypeError(
+            f"append_audio: expected bytes or base64 text, got {type(data).__name__}: {error}"
+        ) from error
+    if code not in _SAMPLES:
+        raise TypeError(
+            f"append_audio: expected bytes or 16-bit integers, got items of format {code!r} "
+            "(floats from -1 to 1: (data * 32767).astype('<i2'))"
+        )
+    _refuse_wav(view[:12])
+    for start in range(0, max(len(view), 1), _LARGEST_AUDIO):
+        yield _append(kind, ids.next(), _base64(view[start : start + _LARGEST_AUDIO]))
+
+
+def _base64(audio: bytes | memoryview) -> str:
+    return binascii.b2a_base64(audio, newline=False).decode("ascii")
+
+
+def _refuse_wav(start: memoryview | bytes) -> None:
+    if start[:4] == _RIFF and start[8:12] == b"WAVE":
+        raise ValueError(
+            "append_audio: expected the samples alone, got a whole WAV file; convert it by "
+            "realtime_ext.audio.read_wav(path, rate=24000)"
+        )
+
+
+def appended(text: str, messages: Iterable[tuple[str, str]]) -> list[JSON]:
+    """Return the events of audio that could not be sent, as `send` accepts them.
+
+    Args:
+        text: The message that failed.
+        messages: Those that were to follow.
+    """
+    return [_json.decode(message) for message in (text, *(text for _, text in messages))]
+
+
+def contents_of(outgoing: Iterable[Outgoing]) -> list[JSON]:
+    """Return events that could not be sent, as `send` accepts them."""
+    return [dict(out.content) for out in outgoing]
+
+
+def create_item(item: Any, previous_item_id: str | None) -> JSON:
+    """Return `conversation.item.create`.
+
+    Args:
+        item: A generated item, or a dict of its shape.
+        previous_item_id: The item that it goes behind, `root` for the beginning; None for the end.
+
+    Raises:
+        TypeError: The item is neither.
+    """
+    if not isinstance(item, Mapping) and not callable(getattr(item, "to_dict", None)):
+        raise TypeError(f"item: expected a generated item or a dict, got {type(item).__name__}")
+    event: JSON = {"type": "conversation.item.create", "item": item}
+    if previous_item_id is not None:
+        event["previous_item_id"] = previous_item_id
+    return event
+
+
+def text_item(text: str) -> JSON:
+    """Return the event for what the user writes.
+
+    Raises:
+        TypeError: It is not a str.
+    """
+    if not isinstance(text, str):
+        raise TypeError(f"text: expected a str, got {type(text).__name__}")
+    content = [{"type": "input_text", "text": text}]
+    return create_item({"type": "message", "role": "user", "content": content}, None)
+
+
+def create_response(given: Mapping[str, Any]) -> JSON:
+    """Return `response.create`; arguments that are None are left out."""
+    response = {name: value for name, value in given.items() if value is not None}
+    return {"type": "response.create", "response": response} if response else {"type": "response.create"}
+
+
+def response_content(response: Any) -> JSON:
+    """Return a response's parameters as a new dict.
+
+    Args:
+        response: `RealtimeResponseCreateParams`, a dict of its shape, or None.
+
+    Raises:
+        TypeError: It is something else.
+    """
+    if response is None:
+        return {}
+    if isinstance(response, Mapping):
+        return dict(response)
+    if callable(to_dict := getattr(response, "to_dict", None)):
+        return dict(to_dict())
+    raise TypeError(
+        f"response: expected RealtimeResponseCreateParams or a dict, got {type(response).__name__}"
+    )
+
+
+def marked_response(response: Any, mark: str) -> JSON:
+    """Return the `response.create` of a turn, with the mark by which it recognises its responses.
+
+    Args:
+        response: As `response_content` accepts it.
+        mark: The mark.
+
+    Raises:
+        TypeError: The response is something else.
+    """
+    content = response_content(response)
+    content["metadata"] = {**(content.get("metadata") or {}), MARK: mark}
+    return {"type": "response.create", "response": content}
+
+
+def _append(kind: str, event_id: str, audio: str) -> tuple[str, str]:
+    # Nothing in here has to be escaped, so that the audio is written once and copied once.
+    return event_id, f'{{"event_id":"{event_id}","type":"{kind}","audio":"{audio}"}}'
+
+
+def _check(kind: str, content: JSON) -> None:
+    from realtime_api import events
+
+    from ..._core.schema import check, place
+    from ...session import check_response
+
+    known = [
+        table[kind] for table in (events.CLIENT_EVENTS, events.TRANSLATION_CLIENT_EVENTS) if kind in table
+    ]
+    if not known:
+        if kind in events.SERVER_EVENTS or kind in events.TRANSLATION_SERVER_EVENTS:
+            raise ValueError(f"event: {kind!r} is sent by the server; a client can't send it")
+        hint(kind, {*events.CLIENT_EVENTS, *events.TRANSLATION_CLIENT_EVENTS})
+        return
+    plain = _json.decode(_json.encode({name: value for name, value in content.items() if name != "session"}))
+    for model in known:
+        problems = [
+            problem.message
+            for problem in check(place(model.__name__), plain)
+            if problem.path != "session" or "session" not in content  # sessions have checks of their own
+        ]
+        if not problems:
+            break
+    if kind == "response.create" and isinstance(response := plain.get("response"), dict):
+        problems += [problem.message for problem in check_response(response)]
+    if problems:
+        raise ValueError(f"event {kind!r}: {'; '.join(problems)}")
+
+
+def _short(value: Any) -> str:
+    return f"{len(value)} characters" if isinstance(value, str) else repr(value)

@@ -1,0 +1,349 @@
+"""Where a connection goes, with what, and what it means if it can't get there.
+
+Turns `connect`'s arguments into an address, a role and the update that is confirmed before the block starts,
+rejects what contradicts itself, and decides when a failed opening is tried again. It must not connect.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import socket
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal
+from urllib.parse import unquote, urlencode, urlsplit
+
+import attrs
+
+from ..._core.arguments import QueryValue
+from ..._core.call import check_call_id
+from ..._core.secrets import mask
+from ..._http.operation import status_error
+from ..._http.retry import Failure, Outcome, decide, parse_retry_after
+from ..._http.settings import RequestOptions, Settings
+from ...errors import APIConnectionError, APIStatusError, APITimeoutError, NotFoundError
+from ...session import SessionInput, TranslationSessionBuilder, resolve, resolve_update
+from .reconnect import Reconnect
+
+__all__ = ["Handshake", "Plan", "Role", "call_id_in", "check_reconnect", "confirming_plan", "make_plan"]
+
+logger: logging.Logger = logging.getLogger("realtime_ext")
+
+# A call is often not ready some 100 ms after it was made or accepted; together these are 4.5 s.
+_NOT_READY = (0.1, 0.2, 0.4, 0.8, 1.0, 1.0, 1.0)
+_UNREACHABLE = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ETIMEDOUT})
+_CAUSES = (
+    "there is no such call to attach to: it isn't ready yet, has ended, belongs to another project, or was "
+    "made with a client secret"
+)
+
+
+@attrs.frozen(kw_only=True)
+class Role:
+    """What kind of connection this is.
+
+    Args:
+        kind: `realtime`, `transcription` or `translation`.
+        is_sideband: Whether it watches a call, whose session outlives it.
+        plays: Whether the application plays the model's audio; else the API does.
+        carries_audio: Whether audio goes in by events; else it flows on a track.
+        model: The session's model, where it is known from the start.
+    """
+
+    kind: str = "realtime"
+    is_sideband: bool = False
+    plays: bool = True
+    carries_audio: bool = True
+    model: str | None = None
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether others may change the session too: a call's session is everybody's who attends to it."""
+        return self.is_sideband or not self.carries_audio
+
+
+@attrs.frozen(kw_only=True)
+class Plan:
+    """What a connection is to be.
+
+    Args:
+        role: What kind it is.
+        path: Below the base URL.
+        query: The parameters that say what it is about.
+        update: The first `session.update`; None if there is none.
+    """
+
+    role: Role
+    path: str
+    query: Mapping[str, str]
+    update: Mapping[str, Any] | None = attrs.field(repr=False)
+
+    def uri(self, settings: Settings, options: RequestOptions) -> str:
+        """Return the address; the caller's query wins over the client's."""
+        query = {**settings.query, **options.query, **self.query}
+        return (
+            f"{settings.websocket_base_url}{self.path}?{urlencode({k: _text(v) for k, v in query.items()})}"
+        )
+
+    @property
+    def subject(self) -> str:
+        """What it is about, for logs; no part of it is secret."""
+        return " ".join([self.path, *(f"{name}={value}" for name, value in self.query.items())])
+
+
+def _text(value: QueryValue) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def make_plan(
+    *,
+    model: str | None,
+    session: SessionInput | None,
+    call_id: str | None,
+    intent: Literal["transcription"] | None,
+    validate: bool,
+) -> Plan:
+    """Decide where a connection goes.
+
+    Args:
+        model: The model of a new session.
+        session: Its configuration, or an update for a call's session.
+        call_id: The call to attach to.
+        intent: `transcription`, for a session that transcribes alone.
+        validate: Whether to check the session.
+
+    Returns:
+        The plan.
+
+    Raises:
+        TypeError: An argument has the wrong type.
+        ValueError: Not exactly one of model (or a session that has one), call_id and intent is given.
+        SessionConfigError: The API would refuse the session.
+    """
+    given = {"model": model, "call_id": call_id, "intent": intent}
+    named = [name for name, value in given.items() if value is not None]
+    if len(named) > 1:
+        raise ValueError(f"connect: expected one of model, call_id and intent, got {' and '.join(named)}")
+    if model is not None and (not isinstance(model, str) or not model.strip()):
+        raise ValueError(f"model: expected a name such as 'gpt-realtime', got {model!r}")
+    if intent not in (None, "transcription"):
+        raise ValueError(f"intent: expected 'transcription', got {intent!r}")
+    if session is None and not named:
+        raise ValueError(
+            "connect: expected a model, a session that has one, a call_id or an intent; got none"
+        )
+    if session is not None and _is_translation(session):
+        return _translation_plan(model, session, call_id or intent, validate)
+    if call_id is not None:
+        return _sideband_plan(check_call_id(call_id), session, validate)
+    body = None if session is None else resolve(session, validate=validate, model=model)
+    if model is not None and session is None and validate:
+        resolve({"type": "realtime", "model": model}, validate=True)
+    is_transcription = body is not None and body.get("type") == "transcription"
+    if intent is None and not is_transcription:
+        return _model_plan(model, body)
+    if model is not None:
+        raise ValueError(f"model: a transcription session names its model itself; got {model!r} beside it")
+    if body is not None and not is_transcription:
+        raise ValueError(
+            f"session: intent='transcription' needs a transcription session, got {body.get('type')!r}"
+        )
+    query = {"intent": "transcription"}
+    role = Role(kind="transcription", plays=False)
+    return Plan(role=role, path="/realtime", query=query, update=_update(body))
+
+
+def confirming_plan(call_id: str, session_type: str) -> Plan:
+    """Return the plan for a call just accepted: an update that changes nothing confirms its session."""
+    return _sideband_plan(check_call_id(call_id), {"type": session_type}, validate=False)
+
+
+def call_id_in(location: str | None) -> str | None:
+    """Return the id of the call that a `Location` header names, in an answer that is of no other use.
+
+    Args:
+        location: The header; None if there is none.
+
+    Returns:
+        The id; None if it names no call.
+    """
+    *_, kind, last = ["", *urlsplit(location or "").path.rstrip("/").split("/")]
+    try:
+        return check_call_id(unquote(last)) if kind == "calls" else None
+    except ValueError:
+        return None
+
+
+def check_reconnect(reconnect: Any, role: Role) -> Any:
+    """Check what is to be done when the link is lost.
+
+    Args:
+        reconnect: A `Reconnect`, None for the default, or False for nothing.
+        role: The connection's role.
+
+    Returns:
+        The policy, or None.
+
+    Raises:
+        TypeError: It is something else.
+        ValueError: A session that ends with its link is to go on without a replay.
+    """
+    if reconnect is None or reconnect is False:
+        return Reconnect() if role.is_sideband and reconnect is None else None
+    if not isinstance(reconnect, Reconnect):
+        raise TypeError(f"reconnect: expected a Reconnect, False or None, got {type(reconnect).__name__}")
+    if not role.is_sideband and not reconnect.replay:
+        raise ValueError(
+            "reconnect: a model's session ends with its link; only Reconnect(replay=True) goes on anew"
+        )
+    return reconnect
+
+
+class Handshake:
+    """One opening, with its repeats.
+
+    Args:
+        uri: Where it goes; only its host is ever shown.
+        proxy: Returns the proxy's host and port, where there is one, without its password; for messages.
+        is_sideband: Whether a 404 may mean that a call is not ready yet.
+        waits_for_call: Whether to wait for that.
+        max_retries: Repeats where nothing was done: no connection, 429, 503.
+        now: Returns unix seconds, for a Retry-After that is a date.
+        random: Returns numbers in [0, 1).
+    """
+
+    def __init__(
+        self,
+        uri: str,
+        *,
+        proxy: Callable[[], str | None] = lambda: None,
+        is_sideband: bool,
+        waits_for_call: bool,
+        max_retries: int,
+        now: Callable[[], float],
+        random: Callable[[], float],
+    ) -> None:
+        self._host = urlsplit(uri).netloc
+        self._proxy = proxy
+        self._is_sideband = is_sideband
+        self._waits = list(_NOT_READY) if is_sideband and waits_for_call else []
+        self._max_retries = max_retries
+        self._repeats = 0
+        self._now = now
+        self._random = random
+
+    def refused(
+        self, status: int, headers: Mapping[str, str], body: bytes, secrets: Iterable[str]
+    ) -> float | APIStatusError:
+        """Decide on a refusal.
+
+        Args:
+            status: The HTTP status that stood in place of 101.
+            headers: The answer's headers.
+            body: The answer's body.
+            secrets: What was sent as authorization.
+
+        Returns:
+            Seconds until the next attempt, or the error to raise.
+        """
+        if status == 404 and self._waits:
+            return self._waits.pop(0)
+        retry_after = parse_retry_after(headers.get("retry-after"), self._now)
+        pause = self._decide(Failure(Outcome.ANSWERED, status, retry_after), f"status {status}")
+        if pause is not None:
+            return pause
+        error = status_error(status, headers, body, now=self._now, secrets=secrets)
+        if isinstance(error, NotFoundError) and self._is_sideband:
+            error.message = f"{_CAUSES} ({error.message})"
+            error.args = (error.message,)
+        return error
+
+    def failed(self, fault: BaseException, secrets: Iterable[str]) -> float | APIConnectionError:
+        """Decide on a failure without an answer: seconds until the next attempt, or the error to raise."""
+        text = mask(str(fault), secrets) or type(fault).__name__
+        pause = self._decide(Failure(Outcome.NOT_CONNECTED), text)
+        if pause is not None:
+            return pause
+        if _is_of_proxy(fault) and (proxy := self._proxy()) is not None:
+            return APIConnectionError(f"proxy: no connection through the proxy {proxy}: {text}")
+        return APIConnectionError(f"connect: no connection to {self._host}{self._through}: {text}")
+
+    def timed_out(self, seconds: float | None) -> APITimeoutError:
+        """Return the error for an opening that exceeded its time limit."""
+        return APITimeoutError(f"connect: {self._host} did not let us in{self._through} within {seconds:g} s")
+
+    @property
+    def _through(self) -> str:
+        proxy = self._proxy()
+        return "" if proxy is None else f" through the proxy {proxy}"
+
+    def _decide(self, failure: Failure, text: str) -> float | None:
+        pause = decide(
+            failure,
+            acts_twice=True,
+            repeats=self._repeats,
+            max_retries=self._max_retries,
+            random=self._random,
+        )
+        if pause is not None:
+            self._repeats += 1
+            logger.info("connect: %s; repeat %d of %d", text, self._repeats, self._max_retries)
+        return pause
+
+
+def _model_plan(model: str | None, body: dict[str, Any] | None) -> Plan:
+    own = None if body is None else body.get("model")
+    if model is not None and own is not None and model != own:
+        raise ValueError(f"model: {model!r} was given, but the session has {own!r}")
+    name = model or own
+    if not isinstance(name, str) or not name:
+        raise ValueError("connect: the session has no model, and no model was given")
+    return Plan(role=Role(model=name), path="/realtime", query={"model": name}, update=_update(body))
+
+
+def _sideband_plan(call_id: str, session: SessionInput | None, validate: bool) -> Plan:
+    body = None
+    if session is not None:
+        if isinstance(session, Mapping) and "type" not in session:
+            session = {"type": "realtime", **session}
+        body = resolve_update(session, validate=validate, kinds=("realtime",))
+    role = Role(is_sideband=True, plays=False)
+    return Plan(role=role, path="/realtime", query={"call_id": call_id}, update=_update(body))
+
+
+def _translation_plan(model: str | None, session: SessionInput, other: str | None, validate: bool) -> Plan:
+    if other is not None:
+        raise ValueError("connect: a translation session goes neither with call_id nor with intent")
+    if isinstance(session, Mapping):
+        session = {name: value for name, value in session.items() if name != "type"}
+        if model is not None:
+            session = {"model": model, **session}
+    body = resolve(session, validate=validate, kinds=("translation",))
+    name = body.pop("model", None)
+    if model is not None and name not in (None, model):
+        raise ValueError(f"model: {model!r} was given, but the session has {name!r}")
+    if not (model or name):
+        raise ValueError("connect: the translation session has no model, and no model was given")
+    return Plan(
+        role=Role(kind="translation", plays=False, model=str(model or name)),
+        path="/realtime/translations",
+        query={"model": str(model or name)},
+        update=_update(body or None),
+    )
+
+
+def _is_translation(session: SessionInput) -> bool:
+    if isinstance(session, Mapping):
+        return session.get("type") == "translation"
+    return isinstance(session, TranslationSessionBuilder) or "Translation" in type(session).__name__
+
+
+def _update(body: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    return None if body is None else {"type": "session.update", "session": body}
+
+
+def _is_of_proxy(fault: BaseException) -> bool:
+    """Return whether a failure behind a proxy is the proxy's: nothing else is connected to, nor looked up."""
+    is_of_address = isinstance(fault, ConnectionRefusedError | socket.gaierror)
+    is_of_network = isinstance(fault, OSError) and fault.errno in _UNREACHABLE
+    return is_of_address or is_of_network or any(cls.__name__ == "ProxyError" for cls in type(fault).__mro__)

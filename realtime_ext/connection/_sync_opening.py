@@ -1,0 +1,254 @@
+"""Opening a blocking connection: `connect`, `answer` and `dial`, on the event loop of `portal`.
+
+Whatever may block runs in worker threads: the callable that a key comes from, HTTP requests, which go through
+the blocking client, and a call's audio. How a connection is opened is decided in `opening` and `dialing`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import inspect
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from functools import partial
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
+
+import attrs
+
+from .._core.threads import in_thread, run_in_thread
+from .._http.sending import AsyncHttp, Http
+from .._http.settings import checked_key
+from ._dialing import AsyncDialing
+from ._opening import AsyncAnswering, AsyncConnecting, OpenedByWith
+from ._portal import shared_portal
+from ._sync_connection import CallConnection, Connection, check_sync
+
+if TYPE_CHECKING:
+    import httpx
+
+    from .._core.call import Call
+    from .._core.secrets import Secret
+    from .._http.operation import Operation
+    from ..tools import Toolbox
+    from ._call_media import AsyncAudioIn, AsyncAudioOut
+    from ._opening import Hangup
+
+__all__ = ["Answering", "AudioIn", "AudioOut", "Connecting", "Dialing", "audio_in_threads"]
+
+AudioIn: TypeAlias = "str | os.PathLike[str] | Iterable[bytes]"
+AudioOut: TypeAlias = "str | os.PathLike[str] | Callable[[bytes], object]"
+
+T = TypeVar("T")
+ConnectionT = TypeVar("ConnectionT", bound=Connection)
+
+_LAST_STEPS = 1.0  # seconds for a request that was cut to end
+
+
+class _Opening(OpenedByWith, Generic[ConnectionT]):
+    """What opens a connection when a block is entered, and ends it when the block ends."""
+
+    _kind: type[ConnectionT]
+    _is_call = False
+
+    def __init__(self, opening: Any, tools: Toolbox | None) -> None:
+        self._opening = opening
+        self._tools = tools
+        self._portal = shared_portal()
+        self._connection: ConnectionT | None = None
+
+    def __enter__(self) -> ConnectionT:
+        self._portal = shared_portal()
+        self._portal.hold()  # until the connection is closed
+        try:
+            connection = self._run(self._open)
+        except Exception:
+            raise
+        except BaseException:
+            self.__exit__(None, None, None)  # it may have been opened all the same
+            raise
+        if self._tools is not None:
+            connection.run_tools(self._tools)
+        return connection
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._connection is None or self._portal.is_lost:
+            return
+        try:
+            if self._is_call:
+                self._run(partial(self._opening.__aexit__, kind, error, trace))
+        finally:
+            self._connection.close()
+
+    async def _open(self) -> ConnectionT:
+        try:
+            inner = await self._opening.__aenter__()
+        except BaseException:
+            self._portal.release()
+            raise
+        self._connection = self._kind(inner, self._portal)
+        return self._connection
+
+    def _run(self, function: Callable[[], Awaitable[T]]) -> T:
+        # A call must not go on with nobody in it: hanging up is waited for, also when that is interrupted.
+        return self._portal.run_to_end(function) if self._is_call else self._portal.run(function)
+
+
+class Connecting(_Opening[Connection]):
+    """A connection to be opened by `with`, and closed when the block ends."""
+
+    _kind = Connection
+
+    def __init__(self, http: Http, tools: Toolbox | None, **arguments: Any) -> None:
+        super().__init__(AsyncConnecting(HttpInThreads(http), None, **arguments), tools)
+
+
+class Answering(_Opening[Connection]):
+    """A call to be accepted, attached to and confirmed by `with`, and hung up when the block ends."""
+
+    _kind = Connection
+    _example = "with client.answer(…) as connection"
+    _is_call = True
+
+    def __init__(
+        self,
+        http: Http,
+        tools: Toolbox | None,
+        accept: Operation[None],
+        hangup: Hangup,
+        **arguments: Any,
+    ) -> None:
+        super().__init__(AsyncAnswering(HttpInThreads(http), None, accept, hangup, **arguments), tools)
+
+
+class Dialing(_Opening[CallConnection]):
+    """A call to be made by `with`, and hung up when the block ends."""
+
+    _kind = CallConnection
+    _example = "with client.dial(…) as connection"
+    _is_call = True
+    _opening: AsyncDialing
+
+    def __init__(
+        self,
+        http: Http,
+        tools: Toolbox | None,
+        audio_in: AudioIn | None,
+        audio_out: AudioOut | None,
+        **arguments: Any,
+    ) -> None:
+        source, sink = audio_in_threads(audio_in, audio_out)
+        dialing = AsyncDialing(HttpInThreads(http), None, audio_in=source, audio_out=sink, **arguments)
+        super().__init__(dialing, tools)
+
+    @property
+    def offer(self) -> str | None:
+        """The SDP offer; None before it was made."""
+        return self._opening.offer
+
+    @property
+    def call(self) -> Call | None:
+        """The call; None before the API has answered the offer."""
+        return self._opening.call
+
+    def __enter__(self) -> CallConnection:
+        from . import _webrtc_peer as peer  # noqa: F401  (here, since loading it would hold up the loop)
+
+        return super().__enter__()
+
+
+def audio_in_threads(
+    audio_in: AudioIn | None, audio_out: AudioOut | None
+) -> tuple[AsyncAudioIn | None, AsyncAudioOut | None]:
+    """Turn the audio of a blocking `dial` into that of an awaited one, which runs in worker threads.
+
+    Raises:
+        TypeError: One is neither a path nor of its other kind.
+    """
+    source: AsyncAudioIn | None
+    if audio_in is None or isinstance(audio_in, str | os.PathLike):
+        source = audio_in
+    elif isinstance(audio_in, Iterable) and not isinstance(audio_in, bytes | bytearray | memoryview):
+        source = _pieces(audio_in)
+    else:
+        hint = "; put the bytes into a list" if isinstance(audio_in, bytes | bytearray | memoryview) else ""
+        if callable(audio_in):
+            hint = "; call the generator function: audio_in=speech()"
+        raise TypeError(
+            "audio_in: expected the path of a WAV file, or an iterator of PCM16, "
+            f"got {type(audio_in).__name__}{hint}"
+        )
+    if audio_out is None or isinstance(audio_out, str | os.PathLike):
+        return source, audio_out
+    if not callable(audio_out):
+        raise TypeError(
+            "audio_out: expected the path of a WAV file, or a function that takes PCM16, "
+            f"got {type(audio_out).__name__}"
+        )
+    check_sync("audio_out", audio_out)
+    return source, in_thread(audio_out, "realtime_ext audio_out")
+
+
+async def _pieces(pieces: Iterable[bytes]) -> AsyncIterator[bytes]:
+    iterator = iter(pieces)
+    end = object()
+    take = partial(next, iterator, end)
+    try:
+        while (piece := await run_in_thread(take, name="realtime_ext audio_in")) is not end:
+            yield piece
+    finally:
+        if inspect.isgenerator(iterator):
+            with contextlib.suppress(ValueError):  # it is still asked for a piece
+                await run_in_thread(iterator.close, name="realtime_ext audio_in")
+
+
+class HttpInThreads(AsyncHttp):
+    """A blocking client's HTTP side, awaited.
+
+    Args:
+        http: The client's side: settings, clock and httpx client.
+    """
+
+    def __init__(self, http: Http) -> None:
+        settings = http.settings
+        if callable(settings.api_key):
+            settings = attrs.evolve(settings, api_key=partial(_ask, settings.api_key))
+        super().__init__(settings, None, http.clock)
+        self._http = http
+
+    def open(self) -> Any:
+        """Return what sends requests; raises as `Http.open`."""
+        return _ClientInThreads(self._http.open())
+
+
+class _ClientInThreads:
+    """As much of an httpx.AsyncClient as sending an operation needs."""
+
+    def __init__(self, client: httpx.Client) -> None:
+        self._client = client
+        self.timeout = client.timeout
+
+    def build_request(self, **arguments: Any) -> httpx.Request:
+        """Build a request, as httpx does."""
+        return self._client.build_request(**arguments)
+
+    async def send(self, request: httpx.Request, **arguments: Any) -> httpx.Response:
+        """Send a request and read the answer; cancelled, it is cut off."""
+        from .._http.receiving import cut, receive  # here, since it loads httpx
+
+        send = partial(receive, self._client, request, arguments, None)  # whoever awaits it has the limit
+        sending = asyncio.ensure_future(run_in_thread(send, name="realtime_ext request"))
+        try:
+            return await asyncio.shield(sending)
+        except asyncio.CancelledError:
+            cut(self._client, request)
+            await asyncio.wait([sending], timeout=_LAST_STEPS)
+            sending.cancel()
+            raise
+
+
+async def _ask(source: Callable[[], Any]) -> Secret:
+    return checked_key(await run_in_thread(source, name="realtime_ext key"))

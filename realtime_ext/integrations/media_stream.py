@@ -1,0 +1,349 @@
+"""Bridge a Twilio-style media stream to a session: a phone call's audio over a WebSocket.
+
+    @app.websocket("/media")
+    async def media(websocket: WebSocket) -> None:
+        await websocket.accept()
+        async with MediaStream(websocket) as stream, client.connect(SESSION) as connection:
+            await stream.bridge(connection)
+
+The messages are JSON: `connected`, `start`, `media`, `mark`, `dtmf` and `stop` come in, `media`, `mark` and
+`clear` go out. G.711 passes as it is, both ways. This module must not decide what is said.
+
+Source: https://www.twilio.com/docs/voice/media-streams/websocket-messages
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import inspect
+import logging
+from base64 import b64encode
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
+
+import attrs
+
+from .. import audio
+from .._core import json as _json
+from ..errors import ConnectionClosedError, RealtimeError
+
+if TYPE_CHECKING:
+    from ..connection import AsyncConnection
+
+__all__ = ["AsgiSocket", "MediaStream", "PlainSocket", "StreamStart"]
+
+logger: logging.Logger = logging.getLogger("realtime_ext")
+
+BYTES_PER_MS = 8  # of G.711: 8 kHz, one byte a sample
+PIECE = 100 * BYTES_PER_MS  # what is sent at once, and counted by one mark
+PATIENCE = 2.0  # seconds that the last marks may be late
+START_SECONDS = 10.0  # until the stream starts, which services do at once
+_FORMATS: Mapping[str, Literal["pcmu", "pcma"]] = {
+    "audio/x-mulaw": "pcmu",
+    "audio/pcmu": "pcmu",
+    "pcmu": "pcmu",
+    "audio/x-alaw": "pcma",
+    "audio/pcma": "pcma",
+    "pcma": "pcma",
+}
+
+
+class AsgiSocket(Protocol):
+    """A WebSocket of Starlette or FastAPI, already accepted."""
+
+    def iter_text(self) -> AsyncIterator[str]:
+        """Iterate over the messages."""
+
+    async def send_text(self, data: str) -> None:
+        """Send a message."""
+
+    async def close(self) -> None:
+        """Close it."""
+
+
+class PlainSocket(Protocol):
+    """A WebSocket of the websockets library, or what behaves like one."""
+
+    def __aiter__(self) -> AsyncIterator[str | bytes]:
+        """Iterate over the messages."""
+
+    async def send(self, message: str) -> object:
+        """Send a message."""
+
+    async def close(self) -> None:
+        """Close it."""
+
+
+@attrs.frozen(kw_only=True)
+class StreamStart:
+    """What the `start` message says.
+
+    Args:
+        stream_id: The stream's id (`streamSid`).
+        call_id: The id that the telephone service has for the call (`callSid`); None if it says none.
+        parameters: What the app put into its `<Stream>` element (`customParameters`).
+        format: The audio's format, `pcmu` or `pcma`, for `SessionBuilder.telephony`.
+    """
+
+    stream_id: str
+    call_id: str | None
+    parameters: Mapping[str, str] = attrs.field(repr=False)
+    format: Literal["pcmu", "pcma"]
+
+
+class MediaStream:
+    """One phone call's media stream.
+
+    What the model says is sent no more than `ahead_ms` before it is heard, as the marks that come back show:
+    so an interruption drops little, and the conversation is cut where the caller heard it last.
+
+    Args:
+        websocket: The accepted WebSocket: Starlette's, FastAPI's, or one of the websockets library.
+        ahead_ms: How much audio may be on its way. Less than some 200 ms may be heard as gaps.
+
+    Raises:
+        ValueError: `ahead_ms` is below the 100 ms that go out at once.
+    """
+
+    def __init__(self, websocket: AsgiSocket | PlainSocket, *, ahead_ms: int = 400) -> None:
+        if ahead_ms * BYTES_PER_MS < PIECE:
+            raise ValueError(f"ahead_ms: expected {PIECE // BYTES_PER_MS} or more, got {ahead_ms}")
+        self._ahead = ahead_ms * BYTES_PER_MS
+        iterate: Any = getattr(websocket, "iter_text", None)
+        self._socket = websocket
+        self._messages: AsyncIterator[str | bytes] = aiter(iterate() if iterate else websocket)  # type: ignore[arg-type]
+        self._write: Callable[[str], Awaitable[object]] = (
+            websocket.send_text if hasattr(websocket, "send_text") else websocket.send
+        )
+        self._start: StreamStart | None = None
+        self._waiting = bytearray()  # not sent yet
+        self._sent: deque[tuple[str, int]] = deque()  # marks on their way, and the bytes before each
+        self._on_the_way = 0  # bytes, of those
+        self._marks = 0
+        self._changed = asyncio.Event()
+        self._silent = asyncio.Event()  # nothing is waiting, nor on its way
+        self._silent.set()
+        self._is_over = False
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the WebSocket, if it is open; the telephone service goes on with its next step."""
+        self._is_over = True
+        with contextlib.suppress(Exception):  # each library has its own for a connection that has ended
+            await self._socket.close()
+
+    async def start(self) -> StreamStart:
+        """Wait for the `start` message, which comes first; asked again, it returns the same.
+
+        Raises:
+            RealtimeError: The stream ended before it or does not start within 10 s, or its audio is not
+                G.711.
+        """
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                while self._start is None:
+                    message = await self._next()
+                    if message is None:
+                        raise RealtimeError("the media stream ended before it started")
+                    if message.get("event") == "start":
+                        self._start = _read_start(message)
+        except TimeoutError as error:
+            raise RealtimeError(f"the media stream did not start within {START_SECONDS:g} s") from error
+        return self._start
+
+    async def bridge(
+        self, connection: AsyncConnection, *, on_dtmf: Callable[[str], object] | None = None
+    ) -> None:
+        """Connect the caller with a session, until one of them ends; what was said by then is played.
+
+        It reads the connection's events, for the handlers that are registered with `on` and for its tools.
+
+        Args:
+            connection: A connection whose session speaks and hears the stream's format.
+            on_dtmf: Called with each key that the caller presses, async or not.
+
+        Raises:
+            RealtimeError: The session has another audio format.
+            ConnectionClosedError: The connection ended otherwise than normally. What a handler raises comes
+                through.
+        """
+        start = await self.start()
+        _check_formats(connection, start.format)
+
+        async def speak(event: Any) -> None:
+            try:
+                self._waiting += audio.decode(event)
+            except ValueError as error:
+                logger.warning("a piece of the answer is left out: %s", error)
+            self._silent.clear()
+            self._changed.set()
+
+        async def fall_silent(event: Any) -> None:
+            await self.interrupt(connection)
+
+        connection.on("response.output_audio.delta", speak)
+        connection.on("input_audio_buffer.speech_started", fall_silent)
+        reading = asyncio.create_task(self._read(connection, on_dtmf))
+        hearing = asyncio.create_task(connection.run())
+        playing = asyncio.create_task(self._play())
+        tasks = (reading, hearing, playing)
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if hearing.done() and hearing.exception() is None:
+                await self._finish(reading)
+        finally:
+            connection.off("response.output_audio.delta", speak)
+            connection.off("input_audio_buffer.speech_started", fall_silent)
+            for task in tasks:
+                task.cancel()
+            ended = await asyncio.gather(*tasks, return_exceptions=True)
+        for outcome in ended:
+            if isinstance(outcome, Exception):
+                raise outcome
+
+    async def interrupt(self, connection: AsyncConnection) -> None:
+        """Fall silent, stop the model, and cut the conversation where the caller heard it last."""
+        if self._waiting or self._sent:
+            self._waiting.clear()
+            self._sent.clear()  # marks come back for what is cleared, too: those count for nothing
+            self._on_the_way = 0
+            self._silent.set()
+            await self._send({"event": "clear"})
+        await connection.interrupt()
+
+    async def _read(self, connection: AsyncConnection, on_dtmf: Callable[[str], object] | None) -> None:
+        while (message := await self._next()) is not None:
+            match message:
+                case {"event": "media", "media": {"payload": str(payload), **media}}:
+                    if media.get("track", "inbound") == "inbound":
+                        try:
+                            await connection.append_audio(payload)
+                        except ConnectionClosedError:
+                            pass  # `run` reports it
+                        except ValueError as error:
+                            logger.warning("a piece of the media stream is left out: %s", error)
+                case {"event": "mark", "mark": {"name": str(name)}}:
+                    self._heard(connection, name)
+                case {"event": "dtmf", "dtmf": {"digit": str(digit)}} if on_dtmf is not None:
+                    result = on_dtmf(digit)
+                    if inspect.isawaitable(result):
+                        await result
+                case {"event": "stop"}:
+                    self._is_over = True
+                    return
+
+    async def _play(self) -> None:
+        """Send what is to be said, as fast as it is heard."""
+        while not self._is_over:
+            await self._changed.wait()
+            self._changed.clear()
+            while self._waiting and self._on_the_way < self._ahead and not self._is_over:
+                piece = bytes(self._waiting[:PIECE])
+                del self._waiting[:PIECE]
+                self._marks += 1
+                name = f"heard-{self._marks}"
+                self._sent.append((name, len(piece)))
+                self._on_the_way += len(piece)
+                await self._send({"event": "media", "media": {"payload": b64encode(piece).decode()}})
+                await self._send({"event": "mark", "mark": {"name": name}})
+
+    def _heard(self, connection: AsyncConnection, name: str) -> None:
+        if all(name != known for known, _ in self._sent):
+            return  # of what was cleared
+        known = ""
+        while known != name:
+            known, size = self._sent.popleft()
+            self._on_the_way -= size
+            connection.playback.played_bytes(size)
+        self._changed.set()
+        if not self._waiting and not self._sent:
+            self._silent.set()
+
+    async def _finish(self, reading: asyncio.Task[None]) -> None:
+        """Wait until the caller has heard what was said last, for as long as that lasts."""
+        left = (len(self._waiting) + self._on_the_way) / BYTES_PER_MS / 1000
+        silent = asyncio.create_task(self._silent.wait())
+        await asyncio.wait((silent, reading), timeout=left + PATIENCE, return_when=asyncio.FIRST_COMPLETED)
+        silent.cancel()
+
+    async def _next(self) -> Mapping[str, Any] | None:
+        """Return the next message; None if there is none any more."""
+        while True:
+            try:
+                text = await anext(self._messages)
+            except StopAsyncIteration:
+                return None
+            except OSError as error:
+                logger.info("the media stream was lost: %s", error)
+                return None
+            except KeyError:  # so Starlette meets a binary message, and can't go on
+                logger.warning("the media stream sent what is no text, and ends")
+                return None
+            except Exception as error:  # each library has its own for a connection that was lost
+                if "Closed" not in type(error).__name__ and "Disconnect" not in type(error).__name__:
+                    raise
+                logger.info("the media stream was lost: %s", error)
+                return None
+            try:
+                message = _json.decode(text)
+            except ValueError as error:
+                logger.warning("a message of the media stream is no JSON: %s", error)
+                continue
+            if isinstance(message, Mapping):
+                return message
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        assert self._start is not None
+        if self._is_over:
+            return
+        try:
+            await self._write(_json.encode({**message, "streamSid": self._start.stream_id}, plain=True))
+        except Exception as error:  # whatever the library raises, the caller is gone
+            logger.info("the media stream can't be sent to: %s", error)
+            self._is_over = True
+
+
+def _read_start(message: Mapping[str, Any]) -> StreamStart:
+    start = message.get("start")
+    details: Mapping[str, Any] = start if isinstance(start, Mapping) else {}
+    stream_id = message.get("streamSid") or details.get("streamSid")
+    if not isinstance(stream_id, str):
+        raise RealtimeError("the media stream's start has no streamSid")
+    given, parameters = details.get("mediaFormat"), details.get("customParameters")
+    given = given if isinstance(given, Mapping) else {}
+    encoding = str(given.get("encoding", "audio/x-mulaw")).lower()
+    form, rate = _FORMATS.get(encoding), given.get("sampleRate", 8000)
+    if form is None or rate not in (8000, "8000"):
+        raise RealtimeError(
+            f"the media stream's audio must be G.711 at 8000 Hz (audio/x-mulaw or audio/x-alaw), "
+            f"got {encoding[:80]} at {str(rate)[:80]} Hz"
+        )
+    call_id = details.get("callSid")
+    return StreamStart(
+        stream_id=stream_id,
+        call_id=call_id if isinstance(call_id, str) else None,
+        parameters=dict(parameters) if isinstance(parameters, Mapping) else {},
+        format=form,
+    )
+
+
+def _check_formats(connection: AsyncConnection, form: str) -> None:
+    """Raise RealtimeError if the session is known to hear or speak another format."""
+    sound = getattr(connection.session, "audio", None)
+    for side in ("input", "output"):
+        given = getattr(getattr(sound, side, None), "format", None)
+        if given is not None and audio.audio_format(given).name != form:
+            raise RealtimeError(
+                f"audio.{side}.format: the media stream is {form}, the session "
+                f"{audio.audio_format(given).name}; set it with SessionBuilder.telephony({form!r})"
+            )

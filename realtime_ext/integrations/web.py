@@ -1,0 +1,419 @@
+"""Serve calls from a web app on Starlette or FastAPI: its routes, and the owner of its calls (extra `web`).
+
+    calls = RunningCalls()
+    app = FastAPI(lifespan=calls.lifespan)
+    app.mount("/realtime", router(calls, session, tools=[book_room], authorize=is_signed_in))
+
+A page posts its offer to `/realtime/offer` and gets the answer; a sideband runs the tools for as long as the
+call lasts. `router` puts three endpoints together; an app that wants its own routes uses those, or
+`RunningCalls` alone. This module must not add CORS headers nor decide who may call: the app does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import inspect
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from datetime import timedelta
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias, TypeVar
+
+from .._core.call import check_call_id
+from ..client import AsyncRealtimeClient
+from ..errors import (
+    APITimeoutError,
+    BadRequestError,
+    RateLimitError,
+    RealtimeError,
+    SdpError,
+    SessionConfigError,
+)
+from ..webhooks import Deduplicator
+
+# Before Starlette's, for it says which extra is missing.
+from .incoming import (  # isort: skip
+    MAX_BODY_BYTES,
+    Endpoint,
+    IncomingCall,
+    error_response,
+    read_body,
+    webhook_endpoint,
+)
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route, Router
+
+if TYPE_CHECKING:
+    from .._core.argument_types import CallLike
+    from ..connection import AsyncConnection
+    from ..session import ConversationLike
+    from ..tools import Toolbox
+
+__all__ = [
+    "IncomingCall",
+    "RunningCalls",
+    "offer_endpoint",
+    "router",
+    "secret_endpoint",
+    "webhook_endpoint",
+]
+
+logger: logging.Logger = logging.getLogger("realtime_ext.web")
+
+HANGUP_TIMEOUT = 5.0  # seconds
+
+T = TypeVar("T")
+OnConnection = Callable[["AsyncConnection"], Awaitable[object]]
+PerRequest: TypeAlias = T | Callable[[Request], T | Awaitable[T]]
+"""A value, or a function of the request that returns it, async or not; a plain one must not block."""
+Tools: TypeAlias = "Toolbox | Iterable[Callable[..., Any]] | None"
+
+
+class RunningCalls:
+    """Owns the calls of this process: one task each, and an end to all of them when the app shuts down.
+
+    Args:
+        client: What calls are made with; it is left open. None for a client of its own, set up by the
+            environment and closed at the end.
+        hangup_on_exit: Whether calls that are attached to are hung up at the end. False keeps them for the
+            process that attaches next, as in a deployment; until then nobody runs their tools.
+
+    Example:
+        ```python
+        calls = RunningCalls()
+        app = Starlette(routes=[Mount("/realtime", router(calls, session))], lifespan=calls.lifespan)
+        ```
+    """
+
+    def __init__(self, client: AsyncRealtimeClient | None = None, *, hangup_on_exit: bool = True) -> None:
+        self._client = client
+        self._is_own = client is None
+        self._hangs_up = hangup_on_exit
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._is_closing = False
+
+    @property
+    def client(self) -> AsyncRealtimeClient:
+        """The client that calls are made with."""
+        if self._client is None:
+            self._client = AsyncRealtimeClient()
+        return self._client
+
+    @property
+    def call_ids(self) -> list[str]:
+        """The ids of the calls that are going on, oldest first."""
+        return list(self._tasks)
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether no call may begin any more."""
+        return self._is_closing
+
+    def attach(
+        self, call: CallLike, on_connection: OnConnection | None = None, *, tools: Tools = None
+    ) -> asyncio.Task[None]:
+        """Attach to a call in the background: run its tools, and a handler, until the call ends.
+
+        A handler that raises ends the call: it is hung up, and the error is logged.
+
+        Args:
+            call: The call, or its id.
+            on_connection: An async function that is called with the connection once it is there. When it
+                returns, events are still read, for the tools and for handlers that it registered with `on`.
+            tools: A toolbox, or functions to make one of. The call's session declares them already.
+
+        Returns:
+            The task, which raises nothing but its cancellation.
+
+        Raises:
+            RealtimeError: The calls are being ended, or this one is running already.
+            TypeError, ValueError: The id can't be one.
+        """
+        call_id = check_call_id(call)
+        return self.run(call_id, self._attend(call_id, on_connection, tools))
+
+    def run(self, call: CallLike, work: Coroutine[Any, Any, object]) -> asyncio.Task[None]:
+        """Run what is done for a call in the background, such as a phone call's `answer` block.
+
+        Args:
+            call: The call, or its id.
+            work: A coroutine. What it raises is logged; it is cancelled when the app shuts down.
+
+        Returns:
+            The task, which raises nothing but its cancellation.
+
+        Raises:
+            RealtimeError: The calls are being ended, or this one is running already.
+            TypeError, ValueError: The id can't be one.
+        """
+        try:
+            call_id = check_call_id(call)
+            if self._is_closing:
+                raise RealtimeError(f"{call_id} can't begin: the app is shutting down")
+            if call_id in self._tasks:
+                raise RealtimeError(f"{call_id} is running already")
+        except BaseException:
+            work.close()
+            raise
+        task = asyncio.create_task(_logged(call_id, work), name=f"realtime_ext call {call_id}")
+        self._tasks[call_id] = task
+        task.add_done_callback(lambda _: self._tasks.pop(call_id, None))
+        return task
+
+    async def aclose(self) -> None:
+        """End all calls, within some seconds, and close a client of its own; calls may begin again later."""
+        self._is_closing = True
+        try:
+            await asyncio.sleep(0)  # what has not begun would end without hanging up
+            tasks = list(self._tasks.values())
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            if self._is_own and self._client is not None:
+                client, self._client = self._client, None
+                await client.aclose()
+        finally:
+            self._is_closing = False
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    @contextlib.asynccontextmanager
+    async def lifespan(self, app: object = None) -> AsyncIterator[None]:
+        """Serve as the app's `lifespan`; one of its own has `async with calls:` around its `yield`."""
+        async with self:
+            yield
+
+    async def _attend(self, call_id: str, on_connection: OnConnection | None, tools: Tools) -> None:
+        try:
+            async with self.client.connect(call_id=call_id) as connection:
+                if tools is not None:
+                    connection.run_tools(_toolbox(tools))
+                if on_connection is not None:
+                    await on_connection(connection)
+                await connection.run()
+        except asyncio.CancelledError:
+            if self._hangs_up:
+                await self._hang_up(call_id)
+            raise
+        except BaseException:
+            await self._hang_up(call_id)  # nobody would run its tools
+            raise
+
+    async def _hang_up(self, call_id: str) -> None:
+        with contextlib.suppress(RealtimeError, TimeoutError):
+            async with asyncio.timeout(HANGUP_TIMEOUT):
+                await self.client.calls.hangup(call_id)
+
+
+class Seen(Protocol):
+    """What `Deduplicator.seen` is, for stores that several processes share."""
+
+    def seen(self, webhook_id: str, call_id: str | None = None) -> bool:
+        """Return whether a delivery or a call has come before, and remember both."""
+
+
+def router(
+    calls: RunningCalls,
+    session: PerRequest[ConversationLike] | None = None,
+    *,
+    tools: PerRequest[Tools] = None,
+    on_connection: OnConnection | None = None,
+    on_incoming: Callable[[IncomingCall], Coroutine[Any, Any, object]] | None = None,
+    deduplicator: Seen | None = None,
+    authorize: Callable[[Request], object] | None = None,
+    safety_identifier: PerRequest[str | None] = None,
+    expires_after: int | timedelta | None = None,
+    max_body_bytes: int = MAX_BODY_BYTES,
+) -> Router:
+    """Make `POST /offer` and `/secret` for pages and `/webhook` for phone calls, to be mounted in an app.
+
+    Args:
+        calls: The owner of the calls; its `lifespan` is to be the app's, or a part of it.
+        session: The conversation's configuration: a builder, a generated model or a dict; or a function of
+            the request. None for phone calls alone: then there are no `/offer` and no `/secret`.
+        tools: A toolbox, or functions to make one of: declared in the session of `/offer`, and run here. A
+            function of the request makes one for each call, with that user's state.
+        on_connection: As for `RunningCalls.attach`.
+        on_incoming: An async function that is run in the background for every phone call, once; it answers,
+            rejects or refers. Without it there is no `/webhook`.
+        deduplicator: What remembers deliveries; one for this process unless given.
+        authorize: Called with each request of `/offer` and `/secret`, async or not, and what it returns
+            decides: true admits it, a `Response` is sent in place of an answer, anything else is a 403. An
+            `HTTPException` that it raises is the app's, as in any endpoint. None admits everybody, at your
+            expense.
+        safety_identifier: A stable, hashed id of the end user, or a function of the request.
+        expires_after: How long a secret may be used to make a call: seconds, or a timedelta, 10 to 7200 s.
+        max_body_bytes: A longer body is answered with 413.
+
+    Example:
+        ```python
+        app.mount("/realtime", router(calls, session, tools=[book_room], authorize=is_signed_in))
+        ```
+    """
+    routes = []
+    if session is not None:
+        admitted: Any = {"authorize": authorize, "safety_identifier": safety_identifier}
+        offer = offer_endpoint(
+            calls,
+            session,
+            tools=tools,
+            on_connection=on_connection,
+            max_body_bytes=max_body_bytes,
+            **admitted,
+        )
+        secret = secret_endpoint(calls, session, expires_after=expires_after, **admitted)
+        routes += [Route("/offer", offer, methods=["POST"]), Route("/secret", secret, methods=["POST"])]
+    if on_incoming is not None:
+        handler, known = on_incoming, deduplicator or Deduplicator()
+
+        async def begin(call: IncomingCall) -> None:
+            if calls.is_closing:  # before it counts as seen: the API delivers it to the next process
+                raise RealtimeError("the app is shutting down")
+            if not known.seen(call.webhook_id, call.id):
+                calls.run(call.id, handler(call))
+
+        webhook = webhook_endpoint(lambda: calls.client, begin, max_body_bytes=max_body_bytes)
+        routes.append(Route("/webhook", webhook, methods=["POST"]))
+    return Router(routes=routes)
+
+
+def offer_endpoint(
+    calls: RunningCalls,
+    session: PerRequest[ConversationLike],
+    *,
+    tools: PerRequest[Tools] = None,
+    on_connection: OnConnection | None = None,
+    authorize: Callable[[Request], object] | None = None,
+    safety_identifier: PerRequest[str | None] = None,
+    max_body_bytes: int = MAX_BODY_BYTES,
+) -> Endpoint:
+    """Make the endpoint to which a page posts its offer; the arguments are those of `router`.
+
+    It answers as the API does, with 201, the SDP answer and a `Location` that ends with the call's id; 400 to
+    a bad offer, 413 to a long one, 415 to what is not application/sdp, 403 as `authorize` decides, 502 where
+    the API refused or is away, 503 when it is busy, 504 when it is slow. The media type keeps other sites'
+    pages from making calls unless the app's CORS rules allow that.
+    """
+
+    async def offer(request: Request) -> Response:
+        if (refusal := await _refusal(authorize, request)) is not None:
+            return refusal
+        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/sdp":
+            return error_response(415, "the offer must come as the body, with Content-Type: application/sdp")
+        body = await read_body(request, max_body_bytes)
+        if isinstance(body, Response):
+            return body
+        toolbox = await _of(tools, request)
+        if toolbox is not None:
+            toolbox = _toolbox(toolbox)
+        options: dict[str, Any] = {"safety_identifier": await _of(safety_identifier, request)}
+        configured: Any = await _of(session, request)
+        if toolbox is not None:
+            from ..session import with_tools
+
+            configured = with_tools(configured, toolbox)
+        try:
+            call = await calls.client.calls.create(body, configured, **options)
+        except SdpError as error:
+            return error_response(400, str(error), code="invalid_offer")
+        except SessionConfigError:
+            raise  # the app's own mistake
+        except RealtimeError as error:
+            return _upstream(error)
+        try:
+            calls.attach(call, on_connection, tools=toolbox)
+        except RealtimeError as error:  # the app shuts down
+            with contextlib.suppress(RealtimeError):
+                await calls.client.calls.hangup(call.id)
+            return error_response(503, str(error))
+        headers = {"Location": call.location, "Cache-Control": "no-store"}
+        return Response(call.sdp_answer, 201, headers, media_type="application/sdp")
+
+    return offer
+
+
+def secret_endpoint(
+    calls: RunningCalls,
+    session: PerRequest[ConversationLike],
+    *,
+    authorize: Callable[[Request], object] | None = None,
+    safety_identifier: PerRequest[str | None] = None,
+    expires_after: int | timedelta | None = None,
+) -> Endpoint:
+    """Make the endpoint at which a page gets a client secret; the arguments are those of `router`.
+
+    It answers, in JSON, with `value`, `expires_at` and `calls_url`, to which the page posts its offer. Such a
+    call is between the page and the API: nobody attaches to it, and the page runs its tools.
+    """
+
+    async def secret(request: Request) -> Response:
+        if (refusal := await _refusal(authorize, request)) is not None:
+            return refusal
+        client = calls.client
+        try:
+            made = await client.client_secrets.create(
+                await _of(session, request),
+                expires_after=expires_after,
+                safety_identifier=await _of(safety_identifier, request),
+            )
+        except SessionConfigError:
+            raise
+        except RealtimeError as error:
+            return _upstream(error)
+        body = {**made.to_browser(), "calls_url": f"{client.base_url}/realtime/calls"}
+        return JSONResponse(body, headers={"Cache-Control": "no-store"})
+
+    return secret
+
+
+async def _logged(call_id: str, work: Coroutine[Any, Any, object]) -> None:
+    try:
+        await work
+    except RealtimeError as error:
+        logger.warning("%s failed: %s", call_id, error)
+    except Exception:
+        logger.exception("%s failed", call_id)
+
+
+def _toolbox(tools: Toolbox | Iterable[Callable[..., Any]]) -> Toolbox:
+    from ..tools import Toolbox
+
+    return tools if isinstance(tools, Toolbox) else Toolbox(tools)
+
+
+async def _of(given: Any, request: Request) -> Any:
+    value = given(request) if callable(given) else given
+    return await value if inspect.isawaitable(value) else value
+
+
+async def _refusal(authorize: Callable[[Request], object] | None, request: Request) -> Response | None:
+    if authorize is None:
+        return None
+    verdict = await _of(authorize, request)
+    if isinstance(verdict, Response):
+        return verdict
+    return None if verdict else error_response(403, "you may not make calls here")
+
+
+def _upstream(error: BaseException) -> Response:
+    """Answer for the API: what it says may concern the app's own set-up, so it goes to the log."""
+    if isinstance(error, BadRequestError) and error.code == "invalid_offer":
+        return error_response(400, error.message, code="invalid_offer")
+    logger.warning("a call was not made: %s", error)
+    if isinstance(error, RateLimitError):
+        response = error_response(503, "the service is busy; try again later")
+        if error.retry_after is not None:
+            response.headers["Retry-After"] = str(max(1, round(error.retry_after)))
+        return response
+    if isinstance(error, APITimeoutError):
+        return error_response(504, "the service did not answer in time")
+    return error_response(502, "the service did not make the call")

@@ -1,0 +1,967 @@
+"""Session descriptions, read without loss: the whole, its sections, and the values that attributes hold.
+
+`read` cuts a text into sections and finds every fault of form on the way; what attributes are worth is for
+`offers` to judge. Attributes that can't be read are left out of the typed views and stay in `attributes`:
+what the API or a browser adds tomorrow must not make an offer unreadable. Quotes are short, without keys and
+passwords.
+
+A line ends with CRLF, LF or CR (RFC 8866 §9 wants the first and lets readers accept the second) and with
+nothing else: `str.splitlines` would also cut at U+2028, U+0085, VT and FF, which are ordinary characters.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import operator
+import re
+import string
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Any, Literal
+
+import attrs
+
+from .._core.secrets import MASK, mask
+from ..errors import SdpError
+
+__all__ = [
+    "MOST",
+    "STATIC_CODECS",
+    "Attribute",
+    "Candidate",
+    "CandidateError",
+    "Codec",
+    "Direction",
+    "Fingerprint",
+    "Media",
+    "Origin",
+    "Problem",
+    "Reading",
+    "Section",
+    "SessionDescription",
+    "decode",
+    "parse_candidate",
+    "parse_int",
+    "read",
+    "rtpmaps",
+    "shown",
+    "unusual_candidates",
+]
+
+MOST = 100
+"""How many problems are reported of one text."""
+
+MOST_SECTIONS = 1_000
+"""How many media sections are read; reading more would take long, and no call has them."""
+
+STATIC_CODECS: Mapping[int, tuple[str, int, int]] = MappingProxyType(
+    {
+        0: ("PCMU", 8000, 1),
+        3: ("GSM", 8000, 1),
+        8: ("PCMA", 8000, 1),
+        9: ("G722", 8000, 1),
+        13: ("CN", 8000, 1),
+        18: ("G729", 8000, 1),
+    }
+)
+"""Audio payload types that mean a codec without a rtpmap (RFC 3551 §6): name, clock rate in Hz, channels."""
+
+Direction = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
+Row = tuple[int, str]
+"""A line's number, counted from 1, and the line without its end."""
+Index = dict[str, list[tuple[int, str | None]]]
+"""A section's attributes by name: line number and value of each, in their order."""
+
+_DIRECTIONS: tuple[Direction, ...] = ("sendrecv", "sendonly", "recvonly", "inactive")
+_KINDS = frozenset({"audio", "video", "text", "application", "message", "image"})
+_SECRET_ATTRIBUTES = frozenset({"ice-pwd", "crypto", "key-mgmt"})
+_LETTERS = frozenset(string.ascii_letters)
+_LINE_END = re.compile(r"(\r\n|\r|\n)")
+_MEDIA = re.compile(r"([^ ]+) +([0-9]{1,5})(?:/([0-9]{1,5}))? +([^ ]+) +([^ ].*)", re.DOTALL)
+_REQUIRED = {"o": "the origin", "s": "the session's name", "t": "the session's time, `t=0 0` in an offer"}
+_RTPMAP = re.compile(r"([0-9]{1,3}) +([^/ ]+)/([0-9]{1,9})(?:/([0-9]{1,3}))? *")
+_FINGERPRINT = re.compile(r"[^ ]+ +[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2})*+ *")
+# What is quoted need not be a whole line, so the name alone marks what follows as secret.
+_SECRET = re.compile(r"(ice-pwd|crypto|inline)([:=\s]*)\S+", re.IGNORECASE)
+_LINE = operator.attrgetter("line")
+_LONGEST = 40
+_LOOKED_AT = 400
+
+
+@attrs.frozen
+class Problem:
+    """Why the API would refuse an offer, or why the call that it makes would stay silent.
+
+    Attributes:
+        line: The line it concerns, counted from 1; for what is missing, the place that lacks it.
+        code: A short name in snake_case for programs to hold on to, such as `no_final_crlf`.
+        message: What was found and what is needed. ICE passwords are masked.
+        hint: Where this mostly comes from, and what to do about it.
+        fatal: False where only that line is lost and the call can still be made without it.
+    """
+
+    line: int
+    code: str
+    message: str
+    hint: str
+    fatal: bool = True
+
+    def __str__(self) -> str:
+        return f"line {self.line}: {self.message} [{self.code}]"
+
+
+def decode(text: Any) -> str:
+    """Return text that can be written out again.
+
+    Args:
+        text: A str, or bytes in UTF-8.
+
+    Raises:
+        SdpError: Neither of these, or not UTF-8.
+    """
+    if isinstance(text, str):
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            start = error.start
+        else:
+            return text
+        raise SdpError(
+            f"SDP is text in UTF-8; character {start + 1} is half a surrogate pair, which UTF-8 cannot hold",
+            line=_line_at(text[:start]),
+        )
+    if isinstance(text, bytes | bytearray | memoryview):
+        data = bytes(text)
+        try:
+            return data.decode()
+        except UnicodeDecodeError as error:
+            # Not chained: that error holds the whole text, and with it the ICE password.
+            start = error.start
+        raise SdpError(
+            f"SDP is text in UTF-8; byte {start + 1} is 0x{data[start]:02x}, which is not UTF-8 there",
+            line=_line_at(data[:start].decode()),
+        )
+    raise SdpError(f"SDP is given as str or bytes, not as {type(text).__name__}")
+
+
+def _line_at(before: str) -> int:
+    return 1 + sum(1 for _ in _LINE_END.finditer(before))
+
+
+def shown(text: str) -> str:
+    """Quote foreign text for a message: short, escaped, with passwords and keys masked."""
+    safe = _without_secrets(text[:_LOOKED_AT])
+    cut = len(text) > _LOOKED_AT or len(safe) > _LONGEST
+    return repr(safe[:_LONGEST] + "…" if cut else safe)
+
+
+def _masked(value: object) -> str:
+    # Where lines ran together a password may be anywhere.
+    return _without_secrets(repr(value))
+
+
+def _without_secrets(text: str) -> str:
+    return mask(_SECRET.sub(rf"\1\2{MASK}", text))
+
+
+def _words(text: str | None) -> tuple[str, ...]:
+    """Split a text at its spaces, and at nothing else."""
+    return tuple(filter(None, (text or "").split(" ")))
+
+
+def parse_int(text: str | None) -> int | None:
+    """Read a number of up to 18 ASCII digits; None if it isn't one."""
+    return int(text) if text and len(text) <= 18 and text.isascii() and text.isdigit() else None
+
+
+class Password(str):
+    """A key or password: a str in every way, but for its repr."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return repr(MASK)
+
+
+class Fingerprint(str):
+    """A certificate's fingerprint as written, `sha-256 AB:CD:…` (RFC 8122 §5)."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return _masked(str(self))
+
+    @property
+    def algorithm(self) -> str:
+        """The hash, in lower case: `sha-256`."""
+        return self.partition(" ")[0].lower()
+
+    @property
+    def digest(self) -> str:
+        """The digest as written: pairs of hexadecimal digits, separated by colons."""
+        return self.partition(" ")[2].strip(" ")
+
+    @property
+    def is_well_formed(self) -> bool:
+        """Whether it is a hash's name and pairs of hexadecimal digits with colons between."""
+        return bool(_FINGERPRINT.fullmatch(self))
+
+
+@attrs.frozen
+class Attribute:
+    """One a= line: `name` alone, or `name:value`. A value that is a key or password has a masked repr."""
+
+    name: str = attrs.field(repr=_masked)
+    value: str | None = attrs.field(repr=_masked)
+    line: int
+
+
+@attrs.frozen
+class Origin:
+    """The o= line (RFC 8866 §5.2)."""
+
+    username: str = attrs.field(repr=_masked)
+    session_id: str = attrs.field(repr=_masked)
+    session_version: str = attrs.field(repr=_masked)
+    network_type: str = attrs.field(repr=_masked)
+    address_type: str = attrs.field(repr=_masked)
+    address: str = attrs.field(repr=_masked)
+
+
+@attrs.frozen
+class Codec:
+    """A payload type of an audio or video section, with its rtpmap and fmtp (RFC 8866 §6.6, §6.15).
+
+    Attributes:
+        payload_type: 0–127.
+        name: As written: `opus`, `PCMU`; names are compared without regard to case.
+        clock_rate: In Hz.
+        channels: The rtpmap's third part; 1 if it has none.
+        parameters: The fmtp's, by name; a part without `=` has the value None.
+    """
+
+    payload_type: int
+    name: str = attrs.field(repr=_masked)
+    clock_rate: int
+    channels: int = 1
+    parameters: Mapping[str, str | None] = attrs.field(factory=dict, hash=False, repr=_masked)
+
+
+def rtpmaps(index: Index) -> dict[int, tuple[str, int, int]]:
+    """Return name, clock rate and channels of a section's codecs, by payload type.
+
+    The first of a number counts, and what can't be read is left out.
+    """
+    found: dict[int, tuple[str, int, int]] = {}
+    for _, value in index.get("rtpmap", ()):
+        match = _RTPMAP.fullmatch(value or "")
+        if match is None:
+            continue
+        written, name, rate, channels = match.groups()
+        if (number := int(written)) <= 127:
+            found.setdefault(number, (name, int(rate), int(channels) if channels else 1))
+    return found
+
+
+def _parameters(value: str) -> Mapping[str, str | None]:
+    # A fmtp's: `minptime=10;useinbandfec=1`. The first of a name counts.
+    parameters: dict[str, str | None] = {}
+    for part in value.split(";"):
+        name, equals, content = part.strip(" ").partition("=")
+        if name:
+            parameters.setdefault(name, content if equals else None)
+    return parameters
+
+
+@attrs.frozen
+class Candidate:
+    """An address at which the offerer may be reached (RFC 8839 §5.1).
+
+    Attributes:
+        address: An IP address, or a name in `.local` that stands for one (mDNS).
+        type: `host`, `srflx`, `prflx`, `relay`, or one that came later.
+        related_address, related_port: `raddr` and `rport`.
+        extensions: Everything else, by name: `tcptype`, `generation`, `ufrag`, …
+        line: Its line, counted from 1.
+    """
+
+    foundation: str = attrs.field(repr=_masked)
+    component: int
+    transport: str = attrs.field(repr=_masked)
+    priority: int
+    address: str = attrs.field(repr=_masked)
+    port: int
+    type: str = attrs.field(repr=_masked)
+    related_address: str | None = attrs.field(default=None, repr=_masked)
+    related_port: int | None = None
+    extensions: Mapping[str, str] = attrs.field(factory=dict, hash=False, repr=_masked)
+    line: int = attrs.field(default=0, eq=False)
+
+    @property
+    def tcp_type(self) -> str | None:
+        """`active`, `passive` or `so` of a TCP candidate (RFC 6544 §4.5)."""
+        return self.extensions.get("tcptype")
+
+    @property
+    def is_mdns(self) -> bool:
+        """Whether a name in `.local` hides the address, as browsers do before a microphone is allowed."""
+        return _is_mdns(self.address)
+
+    @property
+    def is_unspecified(self) -> bool:
+        """Whether the address is 0.0.0.0 or ::, at which nobody can be reached."""
+        return not self.is_mdns and ipaddress.ip_address(self.address).is_unspecified
+
+
+class CandidateError(ValueError):
+    """A candidate line that can't be read. `no_address`: the address is what it lacks."""
+
+    def __init__(self, message: str, *, no_address: bool = False) -> None:
+        super().__init__(message)
+        self.no_address = no_address
+
+
+def parse_candidate(value: str, line: int = 0) -> Candidate:
+    """Read the text after `a=candidate:`.
+
+    Raises:
+        CandidateError: It isn't one; the message names what is missing or wrong, without the text itself.
+    """
+    fields = value.rstrip(" ").split(" ")
+    if fields == [""]:
+        raise CandidateError("the candidate is empty", no_address=True)
+    if fields[5:6] == ["typ"] or (len(fields) > 4 and not fields[4]):
+        raise CandidateError("the candidate has no address in fifth place", no_address=True)
+    if len(fields) < 8 or fields[6] != "typ":
+        raise CandidateError(
+            "the candidate is not `<foundation> <component> <transport> <priority> <address> <port> "
+            "typ <type>`"
+        )
+    numbers = []
+    for name, place, least, most in (("component", 1, 1, 256), ("priority", 3, 0, 2**32 - 1), _PORT):
+        number = parse_int(fields[place])
+        if number is None or not least <= number <= most:
+            raise CandidateError(f"the candidate's {name} must be a number from {least} to {most}")
+        numbers.append(number)
+    component, priority, port = numbers
+    address = fields[4]
+    if not (_is_address(address) if len(address) <= 64 else _is_mdns(address)):
+        raise CandidateError("the candidate's address is neither an IP address nor a name in `.local`")
+    rest = fields[8:] if len(fields) % 2 == 0 else [*fields[8:], ""]
+    extensions = dict(zip(rest[0::2], rest[1::2], strict=True))
+    related_port = extensions.pop("rport", None)
+    return Candidate(
+        fields[0],
+        component,
+        fields[2],
+        priority,
+        fields[4],
+        port,
+        fields[7],
+        extensions.pop("raddr", None),
+        None if related_port is None else parse_int(related_port),
+        extensions,
+        line,
+    )
+
+
+_PORT = ("port", 5, 0, 65535)
+# What peers write; no number that fits is out of range.
+_USUAL = re.compile(
+    r"[^ ]+ [1-9] [^ ]+ [0-3]?[0-9]{1,9} (?![0.:]+ )([0-9A-Fa-f.:]{1,45}) "
+    r"(?:[1-5]?[0-9]{1,4}|6[0-4][0-9]{3}) typ [^ ].*",
+    re.DOTALL,
+)
+
+
+def unusual_candidates(found: Sequence[tuple[int, str | None]]) -> list[tuple[int, str | None]]:
+    """Return those that `parse_candidate` has to look at.
+
+    It would read all others, with an address at which somebody may be reached; this is far quicker.
+
+    Args:
+        found: Line and value of each candidate.
+    """
+    return [
+        (line, value)
+        for line, value in found
+        if (match := _USUAL.fullmatch(value or "")) is None or not _is_address(match[1])
+    ]
+
+
+def _is_mdns(address: str) -> bool:
+    return len(address) > len(".local") and address.lower().endswith(".local")
+
+
+@lru_cache(maxsize=256)  # an offer has the same few addresses again and again
+def _is_address(address: str) -> bool:
+    try:
+        ipaddress.ip_address(address)
+    except ValueError:
+        return _is_mdns(address)
+    return True
+
+
+@attrs.frozen(repr=False)
+class Section:
+    """The lines of one section, below its first."""
+
+    rows: tuple[Row, ...]
+    """The lines that are no attributes."""
+    index: Index
+    """Line number and value of each attribute, by its name."""
+    own_fingerprints: tuple[Fingerprint, ...] = attrs.field(eq=False)
+    """The fingerprints that this section itself states."""
+
+    @property
+    def attributes(self) -> tuple[Attribute, ...]:
+        """Every a= line, known or not."""
+        made = []
+        for name, found in self.index.items():
+            is_secret = name.strip().lower() in _SECRET_ATTRIBUTES
+            for line, value in found:
+                made.append(
+                    Attribute(name, Password(value) if is_secret and value is not None else value, line)
+                )
+        return tuple(sorted(made, key=_LINE))
+
+    def has(self, name: str) -> bool:
+        """Whether there is an attribute of this name here."""
+        return name in self.index
+
+    def get(self, name: str) -> str | None:
+        """Return the value of the first attribute of this name here; None if there is none, or no value."""
+        found = self.index.get(name)
+        return None if found is None else found[0][1]
+
+    def get_all(self, name: str) -> tuple[str, ...]:
+        """Return the values of all attributes of this name here that have one."""
+        return tuple([value for _, value in self.index.get(name, ()) if value is not None])
+
+    def line_of(self, name: str) -> int | None:
+        """Return the line of the first attribute of this name here, counted from 1."""
+        found = self.index.get(name)
+        return None if found is None else found[0][0]
+
+    def numbered(self, name: str) -> tuple[tuple[int, str], ...]:
+        """Return line and value of all attributes of this name here; a missing value as ""."""
+        return tuple([(number, value or "") for number, value in self.index.get(name, ())])
+
+    def text_of(self, letter: str) -> str | None:
+        """Return the text of the first line with this letter here, which is not `a`."""
+        return next((line[2:] for _, line in self.rows if line[0] == letter), None)
+
+    @property
+    def own_direction(self) -> Direction | None:
+        """The direction that this section itself states: the first one counts."""
+        stated = [(self.index[name][0][0], name) for name in _DIRECTIONS if name in self.index]
+        return min(stated)[1] if stated else None
+
+
+@attrs.frozen(repr=False)
+class Media(Section):
+    """One media section. What it doesn't state itself is the session's where SDP defines it so.
+
+    Attributes:
+        line: The line of its m=, counted from 1.
+        kind: `audio`, `video`, `application`, …
+        port: As written: 9 in most offers, 0 for a section that is not used or only bundled.
+        port_count: The number of ports, where one is written behind the port.
+        protocol: Such as `UDP/TLS/RTP/SAVPF` or `UDP/DTLS/SCTP`.
+        formats: Payload types, or `webrtc-datachannel`.
+    """
+
+    line: int
+    kind: str
+    port: int
+    port_count: int | None
+    protocol: str
+    formats: tuple[str, ...]
+    _session: Section = attrs.field(eq=False)
+
+    def __repr__(self) -> str:
+        return f"<Media {self.name} {self.direction}, mid {shown(self.mid or '')}, line {self.line}>"
+
+    @property
+    def payload_types(self) -> list[int | None]:
+        """The formats as numbers; None for one that is no number."""
+        # As parse_int, which takes longer to call than to run.
+        return [
+            int(text) if len(text) <= 18 and text.isascii() and text.isdigit() else None
+            for text in self.formats
+        ]
+
+    @property
+    def name(self) -> str:
+        """Its kind for a message: quoted and cut short where it isn't one of those that are registered."""
+        return self.kind if self.kind in _KINDS else shown(self.kind)
+
+    def _inherited(self, name: str) -> str | None:
+        return self.get(name) if name in self.index else self._session.get(name)
+
+    @property
+    def mid(self) -> str | None:
+        """Its name in BUNDLE groups (RFC 5888 §4)."""
+        return self.get("mid")
+
+    @property
+    def direction(self) -> Direction:
+        """What the offerer wants to do; `sendrecv` unless another is stated (RFC 8866 §6.7)."""
+        return self.own_direction or self._session.own_direction or "sendrecv"
+
+    @property
+    def is_rejected(self) -> bool:
+        """Whether port 0 removes the section, unless it is only bundled (RFC 9429 §5.2.1, RFC 9143 §6)."""
+        return self.port == 0 and not self.has("bundle-only")
+
+    @property
+    def ice_ufrag(self) -> str | None:
+        """The ICE user name fragment (RFC 8839 §5.4)."""
+        return self._inherited("ice-ufrag")
+
+    @property
+    def ice_pwd(self) -> str | None:
+        """The ICE password (RFC 8839 §5.4); its repr is masked."""
+        return self._inherited("ice-pwd")
+
+    @property
+    def ice_options(self) -> tuple[str, ...]:
+        """Such as `trickle` and `renomination` (RFC 8839 §5.6)."""
+        return _words(self._inherited("ice-options"))
+
+    @property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """The candidates that can be read, `.local` ones too; read anew at each call."""
+        found = []
+        for line, value in self.numbered("candidate"):
+            try:
+                found.append(parse_candidate(value, line))
+            except CandidateError:
+                continue
+        return tuple(found)
+
+    @property
+    def fingerprints(self) -> tuple[Fingerprint, ...]:
+        """The fingerprints of the offerer's certificate: the section's, or else the session's."""
+        return self.own_fingerprints or self._session.own_fingerprints
+
+    @property
+    def fingerprint(self) -> Fingerprint | None:
+        """The first fingerprint."""
+        return next(iter(self.fingerprints), None)
+
+    @property
+    def setup(self) -> str | None:
+        """The DTLS role: `actpass` in offers, `active` or `passive` in answers (RFC 8842 §5)."""
+        return self._inherited("setup")
+
+    @property
+    def codecs(self) -> tuple[Codec, ...]:
+        """The codecs that the m= line lists, in the order of preference; read anew at each call."""
+        mapped = rtpmaps(self.index)
+        if self.kind == "audio":
+            mapped = {**STATIC_CODECS, **mapped}
+        texts: dict[int, list[str]] = {}
+        for value in self.get_all("fmtp"):
+            number_text, _, text = value.partition(" ")
+            if (number := parse_int(number_text)) in mapped:
+                texts.setdefault(number, []).append(text)
+        parameters = {number: _parameters(";".join(parts)) for number, parts in texts.items()}
+        made = {number: Codec(number, *named, parameters.get(number, {})) for number, named in mapped.items()}
+        return tuple(made[number] for number in self.payload_types if number is not None and number in made)
+
+    @property
+    def msid(self) -> str | None:
+        """Stream and track id as written (RFC 8830 §2)."""
+        return self.get("msid")
+
+    @property
+    def rtcp_mux(self) -> bool:
+        """Whether RTP and RTCP share a port (RFC 5761 §5.1.1)."""
+        return self.has("rtcp-mux")
+
+    @property
+    def end_of_candidates(self) -> bool:
+        """Whether no candidate follows (RFC 8840 §4.3)."""
+        return self.has("end-of-candidates") or self._session.has("end-of-candidates")
+
+    @property
+    def sctp_port(self) -> int | None:
+        """The SCTP port of a data channel section (RFC 8841 §5)."""
+        return parse_int(self.get("sctp-port"))
+
+    @property
+    def max_message_size(self) -> int | None:
+        """The largest message in bytes, 0 for any size (RFC 8841 §6); None if not stated: 64 KiB."""
+        return parse_int(self.get("max-message-size"))
+
+    @property
+    def connection(self) -> str | None:
+        """The text of its c= line, or else of the session's: `IN IP4 0.0.0.0`."""
+        return self.text_of("c") or self._session.text_of("c")
+
+
+@attrs.frozen(repr=False)
+class SessionDescription:
+    """An offer or answer, read without loss.
+
+    Nothing is rewritten: `str` returns the text as it came, whatever its line ends, and two descriptions are
+    equal when their texts are. Values that belong to the connection as a whole (`ice_ufrag`, `fingerprint`,
+    …) are the session's own, or else those of the first media section that has them, beginning with the one
+    whose transport the BUNDLE group uses.
+
+    Example:
+        >>> offer = SessionDescription.parse(text)
+        >>> offer.audio.codecs[0].name, offer.audio.direction
+        ('opus', 'sendrecv')
+    """
+
+    text: str
+    media: tuple[Media, ...] = attrs.field(eq=False)
+    """The media sections in their order."""
+    session: Section = attrs.field(eq=False)
+    """The lines above the media sections."""
+
+    @classmethod
+    def parse(cls, text: str | bytes) -> SessionDescription:
+        """Read a session description.
+
+        Args:
+            text: The description; bytes are UTF-8. CRLF, LF and CR end a line; blank lines are passed over.
+
+        Returns:
+            The description. Attributes are not judged here: that is `check_offer`'s work.
+
+        Raises:
+            SdpError: It is no SDP: the first line is not `v=0`, a line is not a letter and `=`, the lines o,
+                s or t are missing, an m= line can't be read, or there are NUL characters. `line` is where.
+
+        Source: RFC 8866 §5 and §9.
+        """
+        found = read(decode(text))
+        if found.faults:
+            first = found.faults[0]
+            raise SdpError(f"line {first.line}: {first.message}", line=first.line)
+        return found.description
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __bytes__(self) -> bytes:
+        return self.text.encode()
+
+    def __repr__(self) -> str:
+        kinds = [f"{media.name} {media.direction}" for media in self.media[:8]]
+        if len(self.media) > len(kinds):
+            kinds.append(f"{len(self.media) - len(kinds)} more")
+        return f"<SessionDescription of {len(self.text)} characters: {', '.join(kinds) or 'no media'}>"
+
+    def _first(self, kind: str) -> Media | None:
+        return next((media for media in self.media if media.kind == kind), None)
+
+    @property
+    def audio(self) -> Media | None:
+        """The first audio section."""
+        return self._first("audio")
+
+    @property
+    def video(self) -> Media | None:
+        """The first video section."""
+        return self._first("video")
+
+    @property
+    def application(self) -> Media | None:
+        """The first application section, which carries the data channels."""
+        return self._first("application")
+
+    @property
+    def attributes(self) -> tuple[Attribute, ...]:
+        """The session's own a= lines; those of a media section are in `media[…].attributes`."""
+        return self.session.attributes
+
+    @property
+    def origin(self) -> Origin | None:
+        """The o= line; None if it hasn't six parts."""
+        parts = _words(self.session.text_of("o"))
+        return Origin(*parts) if len(parts) == 6 else None
+
+    @property
+    def name(self) -> str:
+        """The s= line, which is `-` in most offers."""
+        return self.session.text_of("s") or ""
+
+    @property
+    def direction(self) -> Direction | None:
+        """The direction that holds for media sections which state none."""
+        return self.session.own_direction
+
+    @property
+    def mids(self) -> tuple[str, ...]:
+        """The names of the media sections that have one."""
+        return tuple(media.mid for media in self.media if media.mid is not None)
+
+    @property
+    def bundle_groups(self) -> tuple[tuple[str, ...], ...]:
+        """The mids of each BUNDLE group (RFC 9143 §5)."""
+        groups = [_words(value) for value in self.session.get_all("group")]
+        return tuple([group[1:] for group in groups if group[:1] == ("BUNDLE",)])
+
+    @property
+    def bundle(self) -> tuple[str, ...]:
+        """The mids of the first BUNDLE group; empty if there is none."""
+        return next(iter(self.bundle_groups), ())
+
+    def _whole(self, name: str) -> str | None:
+        if self.session.has(name):
+            return self.session.get(name)
+        tagged = self.bundle[:1]
+        ordered = sorted(self.media, key=lambda media: (media.mid,) != tagged)
+        return next((media.get(name) for media in ordered if media.has(name)), None)
+
+    @property
+    def ice_ufrag(self) -> str | None:
+        """The ICE user name fragment."""
+        return self._whole("ice-ufrag")
+
+    @property
+    def ice_pwd(self) -> str | None:
+        """The ICE password; its repr is masked."""
+        return self._whole("ice-pwd")
+
+    @property
+    def ice_options(self) -> tuple[str, ...]:
+        """Such as `trickle`."""
+        return _words(self._whole("ice-options"))
+
+    @property
+    def ice_lite(self) -> bool:
+        """Whether the sender only answers connectivity checks (RFC 8839 §5.3)."""
+        return self.session.has("ice-lite")
+
+    @property
+    def fingerprint(self) -> Fingerprint | None:
+        """The fingerprint of the certificate."""
+        value = self._whole("fingerprint")
+        return None if value is None else Fingerprint(value)
+
+    @property
+    def setup(self) -> str | None:
+        """The DTLS role."""
+        return self._whole("setup")
+
+    @property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """The candidates of all media sections, in their order."""
+        return tuple(candidate for media in self.media for candidate in media.candidates)
+
+    @property
+    def codecs(self) -> tuple[Codec, ...]:
+        """The codecs of all media sections, in their order; `audio.codecs` has those of the call's audio."""
+        return tuple(codec for media in self.media for codec in media.codecs)
+
+
+@attrs.frozen(repr=False)
+class Reading:
+    """What could be read of a text, and why it is no SDP if it is none.
+
+    Args:
+        description: The sections; where there are faults, as much of them as could be read.
+        lines: The lines without their ends; the last is empty where the text closes with a line end.
+        ends: The line ends, one less than lines.
+        faults: At most MOST faults, by their lines.
+    """
+
+    description: SessionDescription
+    lines: list[str]
+    ends: list[str]
+    faults: list[Problem]
+
+
+def read(text: str) -> Reading:
+    """Cut text into sections.
+
+    Args:
+        text: Anything at all; nothing is raised. Blank lines are passed over.
+
+    Source: RFC 8866 §5 and §9.
+    """
+    lines = text.split("\r\n")
+    ends = ["\r\n"] * (len(lines) - 1)
+    if not len(ends) == text.count("\n") == text.count("\r"):
+        pieces = _LINE_END.split(text)
+        lines, ends = pieces[0::2], pieces[1::2]
+    other = None if text.startswith(("v=0\r", "v=0\n")) else _not_sdp(text, lines)
+    if other is not None:
+        return Reading(SessionDescription(text, (), Section((), {}, ())), lines, ends, [other])
+    faults: list[Problem] = []
+    rows: list[Row] = []
+    index: Index = {}
+    above = rows, index
+    sections: list[tuple[int, re.Match[str], list[Row], Index]] = []
+    has_nul = "\0" in text
+    for number, line in enumerate(lines, 1):
+        letter, equals, content = line.partition("=")
+        if letter == "a" and equals and not (has_nul and "\0" in line):  # most lines are attributes
+            name, colon, value = content.partition(":")
+            if name in index:
+                index[name].append((number, value if colon else None))
+            else:
+                index[name] = [(number, value if colon else None)]
+            continue
+        if not line:
+            continue
+        fault = None
+        if not equals or letter not in _LETTERS or (has_nul and "\0" in line):
+            fault = _bad_line
+        elif letter == "m":
+            rows, index = [], {}
+            match = _MEDIA.fullmatch(line, 2)
+            if match is None or int(match[2]) > 65535:
+                fault = _bad_media
+            elif len(sections) == MOST_SECTIONS:
+                faults.append(_too_many_sections(number))
+                break
+            else:
+                sections.append((number, match, rows, index))
+        else:
+            rows.append((number, line))
+        if fault is not None and len(faults) < MOST:
+            faults.append(fault(number, line))
+    session = Section(tuple(above[0]), above[1], _mark_secrets(above[1]))
+    media = []
+    for number, match, rows, index in sections:
+        kind, port, count, protocol, formats = match.groups()
+        counted = int(count) if count else None
+        listed = tuple(filter(None, formats.split(" ")))
+        given = tuple(rows), index, _mark_secrets(index), number, kind, int(port), counted, protocol, listed
+        media.append(Media(*given, session))
+    # A line that can't be read may be the one that is missing.
+    faults = faults or _missing(session)
+    return Reading(SessionDescription(text, tuple(media), session), lines, ends, faults)
+
+
+def _mark_secrets(index: Index) -> tuple[Fingerprint, ...]:
+    """Turn passwords and fingerprints into what masks them; return the fingerprints."""
+    if "ice-pwd" in index:
+        index["ice-pwd"] = [(n, None if value is None else Password(value)) for n, value in index["ice-pwd"]]
+    if "fingerprint" not in index:
+        return ()
+    found = [(n, None if value is None else Fingerprint(value)) for n, value in index["fingerprint"]]
+    index["fingerprint"] = [*found]
+    return tuple([value for _, value in found if value is not None])
+
+
+def _bad_line(number: int, line: str) -> Problem:
+    if line[1:2] == "=" and line[0].isascii() and line[0].isalpha():
+        return Problem(
+            number,
+            "nul_character",
+            f"character {line.index(chr(0)) + 1} of the line is NUL, which SDP may not hold",
+            "The text was read from a buffer that is too long, or decoded with the wrong character set.",
+        )
+    # No more than two characters are quoted: they should be `x=`, and what follows may be a secret.
+    return Problem(
+        number,
+        "bad_line",
+        f"the line begins with {line[:2]!r}; every line of SDP begins with a letter and `=`",
+        "A line was wrapped or indented, or some other text was joined to the offer.",
+    )
+
+
+def _bad_media(number: int, line: str) -> Problem:
+    return Problem(
+        number,
+        "bad_media_line",
+        f"the media line is {shown(line)}; `m=<media> <port, at most 65535> <protocol> <format> …` is needed",
+        "Removing the last codec of a section makes a line without formats: keep one, or remove the section.",
+    )
+
+
+def _too_many_sections(number: int) -> Problem:
+    return Problem(
+        number,
+        "too_many_sections",
+        f"it has more than {MOST_SECTIONS:,} media sections; a call needs two at most",
+        "It was made to be slow to read, or something adds sections in a loop.",
+    )
+
+
+def _missing(session: Section) -> list[Problem]:
+    present = {line[0] for _, line in session.rows}
+    if present >= _REQUIRED.keys():
+        return []
+    last = max(session.rows[-1][0], *(found[-1][0] for found in session.index.values()), 1)
+    return [
+        Problem(
+            last,
+            "missing_line",
+            f"there is no `{letter}=` line ({_REQUIRED[letter]}) before the media sections",
+            "The offer was cut off or built by hand; send what createOffer made, unaltered.",
+        )
+        for letter in _REQUIRED
+        if letter not in present
+    ]
+
+
+_SEND_IT = (
+    "Send the `sdp` of the description that createOffer made, once it has been set as the local description."
+)
+
+
+def _not_sdp(text: str, lines: list[str]) -> Problem | None:
+    """Return why a text is no SDP at all: what people send in its place; None if it begins as SDP does."""
+    if not text.strip():
+        found = "blank" if text else "empty"
+        return Problem(1, "empty", f"the offer is {found}; SDP begins with the line `v=0`", _SEND_IT)
+    number, first = next((number, line) for number, line in enumerate(lines, 1) if line)
+    if first.startswith("v="):
+        return _wrong_version(number, first)
+    start = text.lstrip("\ufeff \t\r\n")
+    if start.startswith(("{", "[", '"')):
+        return Problem(
+            number,
+            "json",
+            "this is JSON; SDP begins with the line `v=0`",
+            "Send the value of the description's `sdp` field, decoded, without the JSON around it.",
+        )
+    if start.startswith("<"):
+        return Problem(
+            number,
+            "html",
+            "this is HTML or XML; SDP begins with the line `v=0`",
+            "It is probably an error page: look at the status of the request that fetched the offer.",
+        )
+    if first.startswith("\ufeff"):
+        return Problem(
+            number,
+            "byte_order_mark",
+            "a byte order mark (U+FEFF) comes first; SDP begins with the line `v=0`",
+            "Read the file as utf-8-sig, or drop its first character.",
+        )
+    # No more than two characters are quoted: they should be `v=`, and what follows may be a secret.
+    return Problem(
+        number,
+        "not_sdp",
+        f"this is not SDP: it begins with {first[:2]!r} instead of `v=0`",
+        f"{_SEND_IT} Alter nothing.",
+    )
+
+
+def _wrong_version(number: int, first: str) -> Problem | None:
+    version = first[2:].strip(" \t")
+    if version == "0":
+        return None
+    if "\\n" in first or "\\r" in first:
+        return Problem(
+            number,
+            "escaped_line_ends",
+            "line ends are written out as a backslash and a letter; the characters CR and LF are needed",
+            "The offer was escaped, as in JSON or a shell variable; decode it before it is sent.",
+        )
+    return Problem(
+        number,
+        "bad_version",
+        f"the version is {shown(version)}; SDP has version 0 alone, so the line must be `v=0`",
+        "If the whole offer stands in one line, its line ends were lost on the way.",
+    )

@@ -1,0 +1,447 @@
+"""From a builder, a model or a dict that is passed as a session to the checked JSON object that is sent.
+
+The job: apply the schemas, the beta names and the rules, and order what they find: beta names,
+`type`, the schema's fields in its own order, the rules. Limits are the schema's alone; rules are about
+several fields at once, or about what a session would do later. A rule about fields that an update leaves out
+finds nothing in the update; it is applied again to the merged session.
+
+Every operation with a session comes through here. What is checked is not changed.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from .._core.schema import ABSENT, SECRET_FIELDS, Fault, check, place, shown
+from .._core.warnings import warn
+from ..errors import SessionConfigError, SessionConfigWarning, SessionProblem
+from ._coerce import Given, SessionInput, merge, problem, read
+from ._kinds import (
+    BETA_FIELDS,
+    BETA_FORMATS,
+    KINDS,
+    SHORT_FORMATS,
+    Kind,
+    fields,
+    known_names,
+    nearest,
+    owner,
+    reasons,
+    schema_fields,
+)
+
+__all__ = [
+    "Findings",
+    "check_response",
+    "examine",
+    "report",
+    "resolve",
+    "resolve_update",
+]
+
+_FORMAT = re.compile(r"audio\.(?:input|output)\.format(?:\.type)?")
+_GONE = {
+    "temperature": "a name of the beta API, which has no successor",
+    "client_secret": "a name of the beta API; its lifetime now stands beside the session, as expires_after",
+}
+_REASONING = {"parallel_tool_calls": "parallel tool calls", "reasoning": "reasoning settings"}
+_OTHER_API = "gpt-live"
+# Where names stand that the API may add to: they are compared with the known ones for misspellings alone.
+_NAMED = ("model", "audio.output.voice", "audio.input.transcription.model")
+_LIKELY = 0.8  # how alike a misspelt name and the known one are
+_LOCATIONS = ("server_url", "connector_id", "tunnel_id")
+
+
+def resolve(
+    session: SessionInput,
+    *,
+    validate: bool,
+    kinds: tuple[str, ...] = ("realtime", "transcription"),
+    model: str | None = None,
+) -> dict[str, Any]:
+    """Turn a new session into the JSON object that is sent.
+
+    Args:
+        session: A builder, a generated model or a dict.
+        validate: Whether to check it.
+        kinds: The kinds that the operation accepts: `realtime`, `transcription`, `translation`, and
+            `realtime_older` or `transcription_older` for the forms without `type`, in which beta names are
+            right.
+        model: The model that serves it unless the session names one: the one in a connection's address.
+
+    Returns:
+        The object, new.
+
+    Raises:
+        SessionConfigError: The API would refuse it; `problems` has everything that is wrong.
+        TypeError: It is none of the three.
+
+    Warns:
+        SessionConfigWarning: A field is not known, or it is not known whether the model has what is asked.
+    """
+    given = read(session)
+    if validate:
+        report(examine(given, kinds, model=model))
+    return given.body
+
+
+def resolve_update(
+    session: SessionInput,
+    current: SessionInput | None = None,
+    *,
+    validate: bool,
+    kinds: tuple[str, ...] = ("realtime", "transcription"),
+) -> dict[str, Any]:
+    """Turn an update of a running session into the JSON object that is sent.
+
+    Args:
+        session: What changes: a builder, a generated model or a dict.
+        current: The session as it is, as far as it is known; rules across fields are applied to the two
+            merged.
+        validate: Whether to check it. What was wrong with the current session already is not reported.
+        kinds: The kinds that the connection serves; a known `type` of the current session narrows them.
+
+    Returns:
+        The object, new. A translation session's model, which an update can't name, is left out.
+
+    Raises:
+        SessionConfigError: The API would refuse it; `problems` has everything that is wrong.
+        TypeError: It is none of the three.
+
+    Warns:
+        SessionConfigWarning: A field is not known, or it is not known whether the model has what is asked.
+    """
+    given = read(session)
+    before = {} if current is None else read(current).body
+    body = dict(given.body)
+    if kinds == ("translation",):
+        body.pop("model", None)
+    if validate:
+        kinds = (before["type"],) if before.get("type") in kinds else kinds
+        findings = examine(
+            Given(body, given.extras, given.problems),
+            kinds,
+            is_update=True,
+            is_partial=True,
+            model=_model(before),
+        )
+        after = _across(before, body) if current is not None else []
+        fields = {found.field for found in findings.problems}
+        more = [found for found in (*_changed_model(given.body, before), *after) if found.field not in fields]
+        report(Findings((*findings.problems, *more), findings.warnings))
+    return body
+
+
+def _model(session: dict[str, Any]) -> str | None:
+    model = session.get("model")
+    return model if isinstance(model, str) else None
+
+
+def _changed_model(update: dict[str, Any], before: dict[str, Any]) -> list[SessionProblem]:
+    was, now = _model(before), update.get("model")
+    if was is None or now in (None, was):
+        return []
+    return [problem("model", now, (was,), f"expected {was!r}", hint="a session's model never changes")]
+
+
+def _across(before: dict[str, Any], update: dict[str, Any]) -> list[SessionProblem]:
+    """Return what the rules find in the two merged and didn't find before."""
+    after = merge(before, update)
+    known = _find_problems(before, _model(before), is_partial=False)
+    return [found for found in _find_problems(after, _model(after), is_partial=False) if found not in known]
+
+
+@attrs.frozen
+class Findings:
+    """What a check found.
+
+    Args:
+        problems: What the API would refuse, in order, at most one a field.
+        warnings: What may be meant otherwise.
+    """
+
+    problems: tuple[SessionProblem, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def examine(
+    given: Given,
+    kinds: tuple[str, ...],
+    *,
+    is_update: bool = False,
+    is_partial: bool = False,
+    model: str | None = None,
+) -> Findings:
+    """Check a session.
+
+    Args:
+        given: The session.
+        kinds: Names of the kinds that are accepted.
+        is_update: Whether it changes a session that runs.
+        is_partial: Whether what is absent may be set elsewhere.
+        model: The model that serves it unless the session names one.
+
+    Returns:
+        Everything that was found.
+    """
+    body = given.body
+    kind, type_problem = _kind(body, kinds)
+    own = body.get("model")
+    model = own if isinstance(own, str) else model
+    faults = check(place(kind.update if is_update else kind.schema), body, with_notes=True)
+    rules = [*_other_api(model), *_find_problems(body, model, is_partial=is_partial)]
+    questions = [] if _REASONING.keys().isdisjoint(body) else _open_questions(body, model)
+    questions += _misspelt(body if model is None else {**body, "model": model}, kind)
+    betas: dict[str, SessionProblem] = {}
+    if not (BETA_FIELDS.keys().isdisjoint(body) or kind.is_older):
+        found = _beta_fields(body, fields(kind.name), f"a {kind.label} session", "")
+        betas = {one.field: one for one in found}
+    if not (faults or rules or questions or betas or type_problem or given.problems):
+        return Findings()
+
+    fitting, foreign, strange = list(given.problems), [], []
+    for fault in faults:
+        if fault.kind != "undescribed":
+            fitting.append(SessionProblem(fault.path, fault.value, fault.allowed, fault.message))
+        elif fault.path not in betas:
+            is_type = fault.path == "type" and kind.name == body["type"]
+            other = None if is_type else owner(fault.path, kind)
+            if other is not None:
+                foreign.append(_foreign(fault, kind, other))
+            elif fault.path not in given.extras:
+                strange.append(_strange(fault, kind))
+    across = {one.field: one for one in rules}
+    fitting = [across.pop(one.field, _with_format_hint(one)) for one in fitting]
+    unique: dict[str, SessionProblem] = {}
+    for one in (*betas.values(), *type_problem, *fitting, *foreign, *across.values()):
+        unique.setdefault(one.field, one)
+    return Findings(tuple(unique.values()), (*strange, *questions))
+
+
+def report(findings: Findings) -> None:
+    """Raise what was found, or warn of it where the caller's own code stands.
+
+    Raises:
+        SessionConfigError: There are problems.
+    """
+    if findings.problems:
+        raise SessionConfigError(findings.problems)
+    for message in findings.warnings:
+        warn(message, SessionConfigWarning)
+
+
+def _kind(body: dict[str, Any], kinds: tuple[str, ...]) -> tuple[Kind, list[SessionProblem]]:
+    """Return a session's kind, and what is wrong with its `type`."""
+    found = body.get("type", ABSENT)
+    for name in kinds:
+        kind = KINDS[name]
+        if (kind.type or kind.name) == found or (found is ABSENT and kind.type is None):
+            return kind, []
+    types = tuple(KINDS[name].type for name in kinds if KINDS[name].type is not None)
+    words = " or ".join(map(repr, types)) or "no such field"
+    hint = "it is required" if found is ABSENT else ""
+    named = next((kind for kind in KINDS.values() if kind.type is not None and kind.type == found), None)
+    if named is not None:
+        hint = f"a {named.label} session is not accepted here"
+    return named or KINDS[kinds[0]], [problem("type", found, types or None, f"expected {words}", hint=hint)]
+
+
+def _foreign(fault: Fault, kind: Kind, other: Kind) -> SessionProblem:
+    reason = f"a field of {other.label} sessions, which {kind.label} sessions don't have"
+    hint = ""
+    if kind.is_older and other.type is not None:
+        hint = f"with type {other.type!r} it is a session of the present form"
+    elif same := [path for path in sorted(fields(kind.name)) if path.rpartition(".")[2] == fault.name]:
+        hint = f"there is {same[0]}"
+    is_secret = fault.name in SECRET_FIELDS
+    return problem(fault.path, fault.value, None, reason, secret=is_secret, hint=hint)
+
+
+def _strange(fault: Fault, kind: Kind) -> str:
+    if fault.path == "type":
+        return f"type: not a field of {kind.label} sessions, sent as it is; leave it out"
+    near = nearest(fault.name, fault.known, kind)
+    hint = f"did you mean {near}?" if near else f"known are {', '.join(fault.known)}"
+    return f"{fault.path}: not a known field, sent as it is; {hint}"
+
+
+def check_response(response: Mapping[str, Any]) -> list[SessionProblem]:
+    """Return what to write in place of the beta fields of a `response.create`.
+
+    Args:
+        response: Its `response`.
+
+    Returns:
+        The problems, with paths that begin with `response`; empty if there is no beta name.
+    """
+    return _beta_fields(response, schema_fields("RealtimeResponseCreateParams"), "a response", "response.")
+
+
+def _beta_fields(
+    body: Mapping[str, Any], known: frozenset[str], owner: str, prefix: str
+) -> list[SessionProblem]:
+    problems = []
+    for name, path in BETA_FIELDS.items():
+        if name not in body or name in known:
+            continue
+        value, hint = body[name], ""
+        if path is None:
+            reason = _GONE[name]
+        elif path not in known:
+            path = f"{prefix}{path}"
+            reason = f"the beta name of {path}, which {owner} doesn't have"
+        else:
+            path = f"{prefix}{path}"
+            reason = f"a name of the beta API, which is refused; its place is now {path}"
+            if isinstance(value, str) and value in BETA_FORMATS:
+                hint = f"write {path} = {BETA_FORMATS[value]}"
+        is_secret = name in SECRET_FIELDS
+        problems.append(problem(f"{prefix}{name}", value, path, reason, secret=is_secret, hint=hint))
+    return problems
+
+
+def _with_format_hint(found: SessionProblem) -> SessionProblem:
+    """Add what to write to a problem with an audio format that is a beta name, or a bare name."""
+    if not _FORMAT.fullmatch(found.field) or not isinstance(found.value, str):
+        return found
+    short = found.value.removeprefix("audio/")
+    beta = SHORT_FORMATS.get(short, short)
+    if beta not in BETA_FORMATS:
+        return found
+    path = found.field.removesuffix(".type")
+    origin = f"{found.value!r} is a beta name" if found.value in BETA_FORMATS else "a format is an object"
+    return attrs.evolve(found, message=f"{found.message}; {origin}: write {path} = {BETA_FORMATS[beta]}")
+
+
+def _find_problems(session: dict[str, Any], model: str | None, *, is_partial: bool) -> list[SessionProblem]:
+    """Apply the rules that a schema can't state.
+
+    Args:
+        session: The session, of any shape; what a rule can't read is the schema's to refuse.
+        model: The model that serves it; None if none is named.
+        is_partial: Whether what is absent may be set elsewhere, as in an update.
+
+    Returns:
+        What the rules refuse, rule by rule.
+    """
+    problems: list[SessionProblem] = []
+    modalities = session.get("output_modalities")
+    if isinstance(modalities, list) and "text" in modalities and "audio" in modalities:
+        problems.append(
+            problem(
+                "output_modalities",
+                modalities,
+                (["audio"], ["text"]),
+                "expected ['audio'] or ['text'], which exclude each other",
+                hint="audio comes with its transcript",
+            )
+        )
+    tools = session.get("tools")
+    tools = tools if isinstance(tools, list) else []
+    if tools:
+        problems += _tool_names(tools)
+    choice = session.get("tool_choice")
+    # A stored prompt may have tools of its own; an update may keep those that there are.
+    elsewhere = is_partial or session.get("prompt") is not None
+    if isinstance(choice, dict) and ("tools" in session or not elsewhere):
+        problems += _forced_tool(choice, tools)
+    for field, what in _REASONING.items():
+        value = session.get(field)
+        if value not in (None, False) and model is not None and reasons(model) is False:
+            reason = f"{model!r} has no {what}"
+            problems.append(problem(field, value, None, reason, hint="reasoning models have"))
+    return problems
+
+
+def _open_questions(session: dict[str, Any], model: str | None) -> list[str]:
+    """Return what can't be known: whether a model that isn't known has what is asked of it."""
+    asked = [field for field in _REASONING if session.get(field) not in (None, False)]
+    if not asked or model is None or reasons(model) is not None:
+        return []
+    return [f"{field}: only reasoning models have it, and {model!r} is not known" for field in asked]
+
+
+def _other_api(model: str | None) -> list[SessionProblem]:
+    """Return what is wrong with a model that another API serves."""
+    if model is None or (model != _OTHER_API and not model.startswith(f"{_OTHER_API}-")):
+        return []
+    hint = "this one belongs to the Live API, and the Realtime API doesn't serve it"
+    return [problem("model", model, "a Realtime model", "expected a Realtime model", hint=hint)]
+
+
+def _misspelt(session: dict[str, Any], kind: Kind) -> list[str]:
+    """Return what is probably misspelt among names that the API may add to.
+
+    A name that goes on where a known one ends (`gpt-realtime-3`, a dated release) counts as a newer one.
+    """
+    found = []
+    for path in _NAMED:
+        name: Any = session
+        for step in path.split("."):
+            name = name.get(step) if isinstance(name, dict) else None
+        if not isinstance(name, str):
+            continue
+        known = known_names(kind.schema, path)
+        if name not in known and not any(name.startswith(f"{one}-") for one in known):
+            near = difflib.get_close_matches(name, known, 1, _LIKELY)
+            found += [f"{path}: {name!r} is not known; did you mean {one!r}?" for one in near]
+    return found
+
+
+def _tool_names(tools: list[Any]) -> list[SessionProblem]:
+    """Every function has a name, every MCP server an address, and none shares its name or label."""
+    problems = []
+    seen: dict[tuple[str, str], int] = {}
+    for index, tool in enumerate(tools):
+        kind = tool.get("type", "function") if isinstance(tool, dict) else None  # optional in a function
+        if kind not in ("function", "mcp"):
+            continue
+        at, is_mcp = f"tools[{index}]", kind == "mcp"
+        if is_mcp and all(tool.get(name) is None for name in _LOCATIONS):
+            words = f"{', '.join(_LOCATIONS[:-1])} or {_LOCATIONS[-1]}"
+            hint = "an MCP server needs a place"
+            problems.append(problem(f"{at}.server_url", ABSENT, words, f"expected {words}", hint=hint))
+        key = "server_label" if is_mcp else "name"
+        name = tool.get(key)
+        if name is None and not is_mcp:
+            hint = "the model calls a function by it"
+            problems.append(problem(f"{at}.name", ABSENT, "a name", "expected a name", hint=hint))
+        if not isinstance(name, str):
+            continue
+        first = seen.setdefault((key, name), index)
+        if first != index:
+            reason = f"expected one that tools[{first}] doesn't have"
+            problems.append(problem(f"{at}.{key}", name, "one that is not taken", reason))
+    return problems
+
+
+def _forced_tool(choice: dict[str, Any], tools: list[Any]) -> list[SessionProblem]:
+    """A tool that the model is forced to call is one that the session has."""
+    kind = choice.get("type")
+    key = {"function": "name", "mcp": "server_label"}.get(kind) if isinstance(kind, str) else None
+    wanted = choice.get(key) if key else None
+    if key is None or not isinstance(wanted, str):
+        return []
+    known = {
+        tool[key]: tool
+        for tool in tools
+        if isinstance(tool, dict) and tool.get("type", "function") == kind and isinstance(tool.get(key), str)
+    }
+    if wanted not in known:
+        return [problem(f"tool_choice.{key}", wanted, tuple(known), _one_of("tools", known))]
+    allowed, name = known[wanted].get("allowed_tools"), choice.get("name")
+    if isinstance(allowed, dict):
+        allowed = allowed.get("tool_names")
+    if kind != "mcp" or not isinstance(name, str) or not isinstance(allowed, list) or name in allowed:
+        return []
+    words = _one_of(f"the allowed tools of {wanted!r}", allowed)
+    return [problem("tool_choice.name", name, tuple(allowed), words)]
+
+
+def _one_of(what: str, names: Any) -> str:
+    return f"expected one of {what} ({', '.join(map(shown, names)) or 'there are none'})"

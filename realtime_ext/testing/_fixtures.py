@@ -1,0 +1,84 @@
+"""The fixtures of the pytest plugin; what they need is imported when one is used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from realtime_simulator import Simulator
+
+    from ..client import AsyncRealtimeClient, RealtimeClient
+
+__all__ = ["async_realtime_client", "missing_simulator", "no_network", "realtime_client"]
+
+
+@pytest.fixture(name="realtime_simulator")
+def missing_simulator() -> None:
+    """Raise an ImportError that names the extra; the fixture where realtime-simulator is not installed."""
+    raise ImportError(
+        "the fixture realtime_simulator needs realtime-simulator: pip install 'realtime-ext[simulator]'"
+    )
+
+
+@pytest.fixture
+def realtime_client(realtime_simulator: Simulator) -> Iterator[RealtimeClient]:
+    """Return a blocking client of the simulator; it is closed after the test."""
+    from ..client import RealtimeClient
+
+    with RealtimeClient() as client:
+        yield client
+
+
+@pytest.fixture
+def async_realtime_client(realtime_simulator: Simulator) -> Iterator[AsyncRealtimeClient]:
+    """Return an async client of the simulator; no async plugin is needed, but any may be there.
+
+    It keeps no connection open between requests. So it may be used under `asyncio.run`, also several times
+    in a test, and need not be closed; what is opened with `connect` closes with its block. After the test it
+    is closed.
+
+    Example:
+        ```python
+        def test_a_secret_is_minted(async_realtime_client):
+            secret = asyncio.run(async_realtime_client.client_secrets.create())
+        ```
+    """
+    import asyncio
+
+    import httpx
+
+    from ..client import AsyncRealtimeClient
+
+    http_client = httpx.AsyncClient(limits=httpx.Limits(max_keepalive_connections=0))
+    client = AsyncRealtimeClient(http_client=http_client)
+    yield client
+
+    async def close() -> None:
+        await client.aclose()
+        await http_client.aclose()
+
+    # asyncio.run would also unset the current event loop, which other plugins may hold on to.
+    loop = asyncio.new_event_loop()
+    try:
+        loop.run_until_complete(close())
+    finally:
+        loop.close()
+
+
+@pytest.fixture
+def no_network() -> Iterator[None]:
+    """Refuse all connections, datagrams and name look-ups that would leave this machine, during the test.
+
+    Whoever tries gets a `NetworkRefusedError` that names the address. To guard all tests, put this into
+    conftest.py:
+
+        @pytest.fixture(autouse=True)
+        def _only_this_machine(no_network): ...
+    """
+    from ._network import loopback_only
+
+    with loopback_only():
+        yield
