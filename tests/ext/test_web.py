@@ -25,11 +25,11 @@ from realtime_ext import (
     RealtimeError,
     SessionBuilder,
     SessionConfigError,
-    incoming as incoming_module,
     webhooks,
 )
 from realtime_ext._core.json import encode
 from realtime_ext.connection import AsyncConnection
+from realtime_ext.integrations import incoming as incoming_module
 from realtime_ext.integrations.web import IncomingCall, RunningCalls, router, webhook_endpoint
 from realtime_ext.testing import sample_offer
 from tests.ext.fleet.harness import awaited, until
