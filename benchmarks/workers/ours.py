@@ -21,7 +21,7 @@ def memory(event, count):
 def append(size):
     """Write audio as text for the wire, without sending it."""
     state, sound = ConnectionState(Role(model="m"), id_prefix="benchmark"), bytes(size)
-    return lambda: next(state.audio(sound))
+    return lambda: next(state.client_events.audio(sound))
 
 
 def create(base_url, offer, session):

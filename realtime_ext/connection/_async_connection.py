@@ -1,7 +1,6 @@
-"""The connection, awaited: what a program holds while a session goes on.
+"""The async connection, and the objects that its methods return.
 
-`AsyncConnection` and what its methods return. What events mean is decided in `state`; `traffic` sends and
-receives.
+Events are interpreted in `_state`; `_io` sends and receives.
 """
 
 from __future__ import annotations
@@ -10,19 +9,20 @@ import asyncio
 import contextlib
 import inspect
 from collections import deque
-from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar
 
 from .._core.arguments import check_seconds
 from ..errors import APITimeoutError, ConnectionClosedError, RealtimeError
 from ..events import parse_event
 from ..tools import Toolbox
 from ._event_overloads import expects_async, registers, waits_async
-from ._io import Deadline, Traffic, see_through
+from ._io import ConnectionIO, Deadline, run_to_completion
 from ._state import (
+    OF_PARENT,
+    CloseInfo,
     ConnectionState,
-    Ending,
     EventWaiter,
     Handler,
     Handlers,
@@ -35,6 +35,7 @@ from ._state import (
     Where,
     create_item,
     create_response,
+    marked_response,
     name_of,
     read_item,
     text_item,
@@ -75,10 +76,11 @@ ResultT = TypeVar("ResultT")
 _STOPPING = 2.0  # seconds that a cancelled tool is waited for
 _LAST_WORDS = 3.0  # seconds for a translation session to finish
 _CANCEL_TIMEOUT = 2.0  # seconds
+_BATCH_EVENTS = 256
 
 
 class HandlesEvents:
-    """The handlers of a connection, blocking or awaited."""
+    """The handlers of a sync or async connection."""
 
     def __init__(self) -> None:
         self._handlers = Handlers()
@@ -138,22 +140,21 @@ class AsyncConnection(HandlesEvents):
     then nothing is sent later.
     """
 
-    def __init__(self, traffic: Traffic, *, call: Call | None = None, call_id: str | None = None) -> None:
+    def __init__(self, io: ConnectionIO, *, call: Call | None = None, call_id: str | None = None) -> None:
         super().__init__()
-        self._traffic = traffic
-        self._state = traffic.state
+        self._io = io
+        self._state = io.state
         self._call = call
         self._call_id = call_id if call is None else call.id
         self._tools: ToolRunner | None = None
         self._closing: asyncio.Task[None] | None = None
-        self.when_dropped: Callable[[], object] | None = None
-        # For the blocking connection, which waits without holding this one.
-        self.fetch: Callable[[deque[Any], Callable[[bool], object]], None] = traffic.state.fetch
+        self._on_drop: Callable[[], object] | None = None  # of the sync connection
+        self._take = io.state.queue.take  # called with every event
         self.playback: AsyncPlayback = AsyncPlayback(self)
 
     def __del__(self) -> None:
-        if "playback" in self.__dict__:  # else it was half-made
-            self._traffic.drop(self, () if self._tools is None else (self._tools.task,), self.when_dropped)
+        if "playback" in self.__dict__:  # else its construction failed
+            self._io.drop(self, () if self._tools is None else (self._tools.task,), self._on_drop)
 
     def __repr__(self) -> str:
         about = f" call_id={self._call_id!r}" if self._call_id else ""
@@ -174,7 +175,7 @@ class AsyncConnection(HandlesEvents):
     @property
     def session(self) -> RealtimeSessionUnion | RealtimeTranslationSession | dict[str, Any] | None:
         """The session as the server last described it: a generated session; None before it did."""
-        content = self._state.session
+        content = self._state.session.content
         if content is None:
             return None
         kind = "session.updated"
@@ -184,7 +185,7 @@ class AsyncConnection(HandlesEvents):
     @property
     def items(self) -> list[RealtimeConversationItem | dict[str, Any]]:
         """The conversation's items in order, without their audio."""
-        return [read_item(item) for item in self._state.items]
+        return [read_item(item) for item in self._state.conversation.items]
 
     def replay_items(self) -> list[RealtimeConversationItem | dict[str, Any]]:
         """Return the conversation as items for a new session.
@@ -196,7 +197,7 @@ class AsyncConnection(HandlesEvents):
         Returns:
             Generated items without ids, for `create_item`, in order.
         """
-        return [read_item(item) for item in self._state.replay_items()]
+        return [read_item(item) for item in self._state.conversation.replay_items()]
 
     @property
     def transcript(self) -> list[TranscriptLine]:
@@ -204,22 +205,22 @@ class AsyncConnection(HandlesEvents):
 
         What the user speaks stands there once it is transcribed, which `transcribe` in the session asks for.
         """
-        return self._state.transcript
+        return self._state.conversation.transcript()
 
     @property
     def usage(self) -> Usage:
         """The tokens that the connection's responses used so far, by modality."""
-        return self._state.usage
+        return self._state.meter.usage
 
     @property
     def is_closed(self) -> bool:
         """Whether the connection has ended; events may still be there to be read."""
-        return self._state.ending is not None
+        return self._state.close_info is not None
 
     @property
-    def is_forked(self) -> bool:
-        """Whether this is a copy, in a process that was forked from the connection's own."""
-        return self._traffic.is_forked
+    def _is_forked(self) -> bool:
+        """Whether this is the copy of a connection in a forked process."""
+        return self._io.is_forked
 
     # Receiving
 
@@ -227,11 +228,11 @@ class AsyncConnection(HandlesEvents):
         return self
 
     async def __anext__(self) -> ServerEvent:
-        event = self._state.take() or await self.next_event()
+        event = self._take() or await self._next_event()
         if event is None:
             raise StopAsyncIteration
         if self._handlers.by_key:
-            await self.call_handlers(event)
+            await self._call_handlers(event)
         return event
 
     async def recv(self) -> ServerEvent:
@@ -240,11 +241,11 @@ class AsyncConnection(HandlesEvents):
         Raises:
             ConnectionClosedError: There will be none; its code is 1000 after a normal end.
         """
-        event = await self.next_event()
+        event = await self._next_event()
         if event is None:
-            assert self._state.ending is not None
-            raise self._state.ending.error()
-        await self.call_handlers(event)
+            assert self._state.close_info is not None
+            raise self._state.close_info.error()
+        await self._call_handlers(event)
         return event
 
     async def run(self) -> None:
@@ -258,33 +259,35 @@ class AsyncConnection(HandlesEvents):
 
     @waits_async
     async def wait_for(self, kind: Kind, where: Where | None = None, timeout: float | None = 60.0) -> Any:
-        """Wait for the next event of a kind, from now on.
+        """Wait for the next event of a kind.
 
-        One that came before doesn't count, read or not: it may be of an earlier turn. What your own request
-        brings may come before this is called: register for that with `expect`, and then send.
+        It counts from the program's place in the stream: the latest event that it was given (by iteration,
+        `recv`, a handler, a turn or an earlier wait), or that had arrived when it last sent an event (audio
+        aside), whichever is later. So an answer that arrives quickly after `send` is not missed, and one of
+        an earlier turn doesn't count.
 
         Args:
             kind: An event type, an event class, or a union or a tuple of those.
-            where: A further condition, called as events come; it must not block.
+            where: A further condition, called on the event loop; it must not block.
             timeout: Seconds; None for no limit.
 
         Returns:
             The event. It also stays in the queue for iteration.
 
         Raises:
-            APITimeoutError: It didn't come in time.
-            ConnectionClosedError: The connection ended before it came.
-            TypeError, ValueError: The kind is no kind of event, `where` no function, or `timeout` no time
-                limit.
+            APITimeoutError: It didn't arrive in time.
+            ConnectionClosedError: The connection ended before it arrived.
+            TypeError, ValueError: The kind is not a kind of event, `where` is not a function, or `timeout` is
+                not a time limit.
         """
         check_seconds("timeout", timeout, or_zero=True)
-        expect: Any = self.expect  # whose overloads don't know what this one was called with
-        with expect(kind, where) as expected:
+        expected: Any = AsyncExpectation(self._io, self._state.wait_for(kind, where), name_of(kind))
+        with expected:
             return await expected.wait(timeout)
 
     @expects_async
     def expect(self, kind: Kind, where: Where | None = None) -> AsyncExpectation[Any]:
-        """Register for an event before doing what brings it; as for `wait_for`.
+        """Register for the next event of a kind to arrive from now on; otherwise as `wait_for`.
 
         Example:
             ```python
@@ -293,31 +296,31 @@ class AsyncConnection(HandlesEvents):
             event = await expected
             ```
         """
-        return AsyncExpectation(self._traffic, self._state.wait_for(kind, where), name_of(kind))
+        return AsyncExpectation(self._io, self._state.expect(kind, where), name_of(kind))
 
-    async def next_event(self) -> ServerEvent | None:
+    async def _next_event(self) -> ServerEvent | None:
         """Wait for the next event, without calling handlers; return None after a normal end.
 
         Raises:
             ConnectionClosedError: It ended otherwise, and all events were returned.
         """
         while True:
-            event: ServerEvent | None = self._state.take()
+            event: ServerEvent | None = self._take()
             if event is not None:
                 return event
-            ending = self._state.ending
-            if ending is not None:
-                if ending.is_normal:
+            closed = self._state.close_info
+            if closed is not None:
+                if closed.is_normal:
                     return None
-                raise ending.error()
-            waiter = self._state.wait_event()
+                raise closed.error()
+            waiter = self._state.queue.wait()
             try:
-                await self._traffic.wait(waiter, None, "an event")
+                await self._io.wait(waiter, None, "an event")
             except BaseException:
-                self._state.cancel_event(waiter)
+                self._state.queue.cancel(waiter)
                 raise
 
-    async def call_handlers(self, event: Any) -> None:
+    async def _call_handlers(self, event: Any) -> None:
         """Call the handlers of an event."""
         for handler in self._handlers.pop(event):
             result = handler(event)
@@ -340,8 +343,8 @@ class AsyncConnection(HandlesEvents):
             ValueError: The API would refuse it. A type that nobody knows is sent.
             ConnectionClosedError: The connection has ended.
         """
-        out = self._state.prepare(event)
-        await self._traffic.send(out)
+        out = self._state.client_events.prepare(event)
+        await self._io.send(out)
         return out.event_id
 
     async def update_session(
@@ -365,10 +368,10 @@ class AsyncConnection(HandlesEvents):
             ConnectionClosedError: The connection has ended.
         """
         deadline = Deadline(check_seconds("timeout", timeout))
-        out = self._state.session_update(session)
-        acknowledged = await self._traffic.send(out, deadline=deadline)
+        out = self._state.client_events.session_update(session)
+        acknowledged = await self._io.send(out, deadline=deadline)
         if wait and acknowledged is not None:
-            await self._traffic.acknowledged(acknowledged, deadline, "session.updated")
+            await self._io.acknowledged(acknowledged, deadline, "session.updated")
         return out.event_id
 
     async def append_audio(self, data: bytes | bytearray | memoryview | str) -> str:
@@ -385,31 +388,16 @@ class AsyncConnection(HandlesEvents):
             RealtimeError: In a WebRTC call audio flows on the track.
             ConnectionClosedError: The connection has ended.
         """
-        return await self.send_audio(self.audio_messages(data))
-
-    def audio_messages(self, data: bytes | bytearray | memoryview | str) -> Iterator[tuple[str, str]]:
-        """Write audio as messages, each with its `event_id`; any thread may do so.
-
-        For the blocking connection. It raises as `append_audio`.
-        """
-        return self._state.audio(data)
-
-    async def send_audio(self, messages: Iterator[tuple[str, str]]) -> str:
-        """Send what `audio_messages` wrote; if that fails, `unsent` has all that was left of it.
-
-        Returns:
-            The `event_id` of the last message.
-        """
-        return await self._traffic.send_audio(messages)
+        return await self._io.send_audio(self._state.client_events.audio(data))
 
     async def commit_audio(self) -> str:
         """Make the audio so far the user's message."""
-        self._state.require_conversation("commit_audio")
+        self._state.role.require_conversation("commit_audio")
         return await self._send_own({"type": "input_audio_buffer.commit"})
 
     async def clear_audio(self) -> str:
         """Throw away the audio so far."""
-        self._state.require_conversation("clear_audio")
+        self._state.role.require_conversation("clear_audio")
         return await self._send_own({"type": "input_audio_buffer.clear"})
 
     async def create_item(self, item: ItemLike, *, previous_item_id: str | None = None) -> str:
@@ -419,23 +407,23 @@ class AsyncConnection(HandlesEvents):
             item: A generated item or a dict.
             previous_item_id: The item that it goes behind, `root` for the beginning; None for the end.
         """
-        self._state.require_conversation("create_item")
+        self._state.role.require_conversation("create_item")
         event: Any = create_item(item, previous_item_id)
         return await self.send(event)
 
     async def send_text(self, text: str) -> str:
         """Add what the user writes to the conversation; `create_response` asks for an answer."""
-        self._state.require_conversation("send_text")
+        self._state.role.require_conversation("send_text")
         return await self._send_own(text_item(text))
 
     async def delete_item(self, item_id: str) -> str:
         """Delete an item from the conversation."""
-        self._state.require_conversation("delete_item")
+        self._state.role.require_conversation("delete_item")
         return await self.send({"type": "conversation.item.delete", "item_id": item_id})
 
     async def retrieve_item(self, item_id: str) -> str:
         """Retrieve an item, which comes with all that it has as `conversation.item.retrieved`."""
-        self._state.require_conversation("retrieve_item")
+        self._state.role.require_conversation("retrieve_item")
         return await self.send({"type": "conversation.item.retrieve", "item_id": item_id})
 
     async def truncate(self, item_id: str, played_ms: float) -> str | None:
@@ -449,7 +437,7 @@ class AsyncConnection(HandlesEvents):
             The `event_id`; None if there was nothing to cut: no audio, none heard, no more of it left, or the
             API plays it.
         """
-        event = self._state.truncation(item_id, played_ms)
+        event = self._state.playback.truncation(item_id, played_ms)
         return None if event is None else await self._send_own(event)
 
     async def create_response(
@@ -496,13 +484,13 @@ class AsyncConnection(HandlesEvents):
             ConnectionClosedError: The connection has ended.
         """
         given = {name: value for name, value in locals().items() if name not in ("self", "timeout")}
-        self._state.require_responses("create_response")
+        self._state.role.require_responses("create_response")
         deadline = Deadline(check_seconds("timeout", timeout))
-        out = self._state.prepare(create_response(given))
+        out = self._state.client_events.prepare(create_response(given))
         if conversation == "none":
-            await self._traffic.send(out, deadline=deadline)
+            await self._io.send(out, deadline=deadline)
         else:
-            await self._traffic.send_in_turn(out, deadline=deadline)
+            await self._io.send_in_turn(out, deadline=deadline)
         return out.event_id
 
     async def cancel_response(self, response_id: str | None = None) -> str:
@@ -511,7 +499,7 @@ class AsyncConnection(HandlesEvents):
         Args:
             response_id: Which; None for the one in the conversation.
         """
-        self._state.require_conversation("cancel_response")
+        self._state.role.require_conversation("cancel_response")
         event = {"type": "response.cancel"}
         return await self._send_own(event if response_id is None else {**event, "response_id": response_id})
 
@@ -535,7 +523,7 @@ class AsyncConnection(HandlesEvents):
 
     async def clear_output_audio(self) -> str:
         """Clear what the API has still to play (WebRTC and SIP)."""
-        self._state.require_conversation("clear_output_audio")
+        self._state.role.require_conversation("clear_output_audio")
         return await self._send_own({"type": "output_audio_buffer.clear"})
 
     # Turns and tools
@@ -555,7 +543,7 @@ class AsyncConnection(HandlesEvents):
             TypeError: An argument has the wrong type.
             ValueError: The API would refuse the response; nothing was sent.
         """
-        self._state.require_responses("stream")
+        self._state.role.require_responses("stream")
         return AsyncStream(self, text, response)
 
     async def ask(
@@ -578,7 +566,7 @@ class AsyncConnection(HandlesEvents):
             APIStatusError: The server refused what was asked.
             ConnectionClosedError: The connection ended before the turn did.
         """
-        stream = self.asking(text, timeout=timeout, response=response)
+        stream = self._asking(text, timeout=timeout, response=response)
         limit = asyncio.timeout(timeout)
         try:
             async with limit, stream:
@@ -587,15 +575,17 @@ class AsyncConnection(HandlesEvents):
         except TimeoutError as error:
             if not limit.expired():
                 raise  # a handler's own
-            raise stream.too_late() from error
+            raise stream._too_late() from error
         return stream.turn
 
-    def asking(self, text: str | None, *, timeout: float | None, response: Any) -> AsyncStream:
-        """Check the arguments of `ask`, and return the turn to be followed; for the blocking connection."""
-        self._state.require_responses("ask")
+    def _asking(self, text: str | None, *, timeout: float | None, response: Any) -> AsyncStream:
+        """Check the arguments of `ask`, and return the turn to follow."""
+        if self._is_forked:
+            raise RealtimeError(OF_PARENT)  # its event loop is not running here
+        self._state.role.require_responses("ask")
         check_seconds("timeout", timeout)
         if self._tools is None:
-            self._state.warn_of_tools(set())
+            self._state.session.warn_of_tools(set())
         return AsyncStream(self, text, response, timeout)
 
     def run_tools(
@@ -622,12 +612,12 @@ class AsyncConnection(HandlesEvents):
         """
         if self._tools is not None:
             raise RealtimeError("run_tools: tools are registered already; add them to that toolbox")
-        self._state.require_responses("run_tools")
+        self._state.role.require_responses("run_tools")
         check_seconds("timeout", timeout)
         toolbox = toolbox if isinstance(toolbox, Toolbox) else Toolbox(toolbox)
-        self._state.warn_of_tools({str(tool.name) for tool in toolbox.definitions})
+        self._state.session.warn_of_tools({str(tool.name) for tool in toolbox.definitions})
         asked = None if approve is None else lambda item: approve(read_item(item))
-        self._tools = ToolRunner(self._traffic, self, toolbox, timeout, asked)
+        self._tools = ToolRunner(self._io, self, toolbox, timeout, asked)
 
     # The end
 
@@ -637,15 +627,15 @@ class AsyncConnection(HandlesEvents):
         Events that came before can still be read, and then iteration ends. In a process that was forked
         after the connection was opened this does nothing: the connection is its parent's.
         """
-        if self.is_forked:
+        if self._is_forked:
             return
         if self._closing is None:
-            self._closing = self._traffic.loop.create_task(self._close(asyncio.current_task()))
+            self._closing = self._io.loop.create_task(self._close(asyncio.current_task()))
         try:
-            await see_through(self._closing)
+            await run_to_completion(self._closing)
         finally:
             # Whoever closed first may have been one of these tasks, which can't wait for itself.
-            await see_through(self._stop(asyncio.current_task()))
+            await run_to_completion(self._stop(asyncio.current_task()))
 
     async def _close(self, caller: asyncio.Task[Any] | None) -> None:
         state = self._state
@@ -657,27 +647,27 @@ class AsyncConnection(HandlesEvents):
                             await self._send_own({"type": "session.close"})
                         await closed
         finally:
-            state.finish(Ending.by_user())
+            state.finish(CloseInfo.by_user())
             if self._tools is not None and self._tools.task is not caller:
                 self._tools.task.cancel()
             try:
-                await self._traffic.link.close(state.ending.own_code if state.ending else 1000)
+                await self._io.link.close(state.close_info.own_code if state.close_info else 1000)
             finally:
                 await self._stop(caller)
 
     async def _stop(self, caller: asyncio.Task[Any] | None) -> None:
-        mending, tools = self._traffic.mending, None if self._tools is None else self._tools.task
-        if mending is None or mending is not caller:
-            self._traffic.stop()
+        reconnect_task, tools = self._io.reconnect_task, None if self._tools is None else self._tools.task
+        if reconnect_task is None or reconnect_task is not caller:
+            self._io.stop()
         if tools is not None and tools is not caller:
             tools.cancel()
-        running = {task for task in (mending, tools) if task not in (None, caller) and not task.done()}
+        running = {task for task in (reconnect_task, tools) if task not in (None, caller) and not task.done()}
         if running:
             await asyncio.wait(running, timeout=_STOPPING)  # a tool may not let itself be cancelled
 
     async def _send_own(self, event: Mapping[str, Any]) -> str:
-        out = self._state.write(event)
-        await self._traffic.send(out)
+        out = self._state.client_events.write(event)
+        await self._io.send(out)
         return out.event_id
 
 
@@ -695,12 +685,13 @@ class AsyncStream:
         self, connection: AsyncConnection, text: str | None, response: Any, timeout: float | None = None
     ) -> None:
         self._connection = connection
-        self._traffic = connection._traffic
+        self._io = connection._io
+        self._state = connection._state
         self._item = None if text is None else text_item(text)
         self._response = response
-        self._timeout = timeout  # seconds, for whoever waits for all of it
+        self._timeout = timeout  # seconds for the whole turn, for messages
         self._stream: TurnStream | None = None
-        self._traffic.state.check_response(response)  # a wrong argument is refused here already
+        self._state.client_events.check_response(response)
 
     @property
     def turn(self) -> Turn:
@@ -712,12 +703,12 @@ class AsyncStream:
         return self._entered().turn()
 
     @property
-    def calls_handlers(self) -> bool:
-        """Whether reading an event here calls its handlers, since nobody reads events from the connection."""
-        return not self._traffic.state.is_consumed
+    def _calls_handlers(self) -> bool:
+        """Whether reading an event here calls its handlers: unless the connection's own events are read."""
+        return not self._state.queue.is_consumed
 
     async def __aenter__(self) -> Self:
-        stream = self._stream = self._traffic.state.open_turn()
+        stream = self._stream = self._state.open_turn()
         try:
             await self._ask(stream)
         except BaseException:
@@ -737,44 +728,46 @@ class AsyncStream:
         event = await self._next()
         if event is None:
             raise StopAsyncIteration
-        if self.calls_handlers:
-            await self._connection.call_handlers(event)
+        if self._calls_handlers:
+            await self._connection._call_handlers(event)
         return event
 
-    async def next_batch(self, limit_events: int = 256) -> list[ServerEvent]:
-        """Wait for at least one event of the turn, and return what is queued, without calling handlers.
-
-        Returns:
-            The oldest events, in order; an empty list when the turn is over.
-        """
-        first = await self._next()
-        batch = [] if first is None else [first]
-        stream = self._entered()
-        while stream.events and batch and len(batch) < limit_events:
-            batch.append(stream.take())
-        return batch
-
-    def too_late(self) -> APITimeoutError:
+    def _too_late(self) -> APITimeoutError:
         """Return the exception for a turn that exceeded its time limit."""
         return self._entered().too_late(self._timeout)
 
     async def _next(self) -> ServerEvent | None:
         stream = self._entered()
-        while True:
-            if stream.events:
-                event: ServerEvent = stream.take()
-                return event
+        await self._ready(stream)
+        if not stream.events:
+            return None
+        event: ServerEvent
+        event, number = stream.take()
+        self._state.queue.given(number)
+        return event
+
+    async def _fetch(self, events: deque[tuple[ServerEvent, int]]) -> None:
+        """Wait for events of the turn, and move them to a deque; none when the turn is over."""
+        stream = self._entered()
+        await self._ready(stream)
+        stream.fetch(events, _BATCH_EVENTS)
+
+    async def _ready(self, stream: TurnStream) -> None:
+        """Wait until there is an event to read, or the turn is over; ask for its response when needed."""
+        while not stream.events:
             if stream.is_over:
                 stream.raise_error()
-                return None
+                return
             if stream.must_ask:
                 await self._ask(stream)
             else:
-                await self._traffic.wait(stream.wait(), None, "the turn")
+                await self._io.wait(stream.wait(), None, "the turn")
 
     async def _ask(self, stream: TurnStream) -> None:
-        outgoing = self._traffic.state.turn_request(stream, self._item, self._response)
-        await self._traffic.send_in_turn(*outgoing, stream=stream)
+        contents = [] if self._item is None or stream.has_asked else [self._item]
+        contents.append(marked_response(self._response, stream.mark))
+        outgoing = map(self._state.client_events.write, contents)
+        await self._io.send_in_turn(*outgoing, stream=stream)
 
     async def _leave(self, stream: TurnStream) -> None:
         try:
@@ -784,7 +777,7 @@ class AsyncStream:
         except (ConnectionClosedError, TimeoutError):
             pass  # then there is nothing left to cancel
         finally:
-            self._traffic.state.close_turn(stream)
+            self._state.turns.close(stream)
 
     def _entered(self) -> TurnStream:
         if self._stream is None:
@@ -802,8 +795,8 @@ class AsyncExpectation(Generic[EventT]):
     It can be awaited inside the block or after it. A block that raises ends the expectation.
     """
 
-    def __init__(self, traffic: Traffic, waiter: EventWaiter, what: str) -> None:
-        self._traffic = traffic
+    def __init__(self, io: ConnectionIO, waiter: EventWaiter, what: str) -> None:
+        self._io = io
         self._waiter = waiter
         self._what = what
 
@@ -827,14 +820,9 @@ class AsyncExpectation(Generic[EventT]):
             TypeError, ValueError: `timeout` is no time limit.
         """
         check_seconds("timeout", timeout, or_zero=True)
-        try:
-            return cast(EventT, await self._traffic.wait(self._waiter, timeout, self._what))
-        except APITimeoutError as error:
-            if not self._traffic.state.came_before(self._waiter):
-                raise
-            raise APITimeoutError(
-                f"{error}; one that came before doesn't count: `expect` it, and then send what brings it"
-            ) from error
+        event: EventT = await self._io.wait(self._waiter, timeout, self._what)
+        self._io.state.queue.given(self._waiter.number)
+        return event
 
     result = wait
 
@@ -848,7 +836,7 @@ class AsyncExpectation(Generic[EventT]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is not None:
-            self._traffic.state.forget(self._waiter)
+            self._io.state.queue.remove_waiter(self._waiter)
 
     async def __aenter__(self) -> Self:
         return self
@@ -882,7 +870,7 @@ class AsyncPlayback:
             TypeError: `count` is not an int.
             ValueError: It is negative.
         """
-        self._state.played_bytes(count)
+        self._state.playback.played_bytes(count)
 
     def played_ms(self, ms: float) -> None:
         """Count milliseconds that were played.
@@ -891,17 +879,17 @@ class AsyncPlayback:
             TypeError: `ms` is not a number.
             ValueError: It is negative or not finite.
         """
-        self._state.played_ms(ms)
+        self._state.playback.played_ms(ms)
 
     @property
     def position(self) -> Position | None:
         """Where playing stands; None if there is nothing to play, nor anything to come."""
-        return self._state.position
+        return self._state.playback.position
 
     @property
     def to_flush(self) -> Interruption | None:
         """What there was to throw away when the user last began to speak; None if there was nothing."""
-        return self._state.to_flush
+        return self._state.playback.to_flush
 
     async def interrupt(self) -> Interruption | None:
         """Stop the model, as `connection.interrupt`."""

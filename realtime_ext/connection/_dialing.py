@@ -19,7 +19,7 @@ from ..errors import ConnectionClosedError, RealtimeError
 from ._async_connection import AsyncConnection
 from ._call_media import check_host_addresses, check_media, report
 from ._dialects import translated
-from ._io import Observer, Traffic, see_through
+from ._io import ConnectionIO, Observer, run_to_completion
 from ._link import LinkClosed, OnEnd, OnMessage
 from ._opening import OpenedByWith, hang_up
 from ._state import MAX_QUEUE_BYTES, Budget, ConnectionState, Role, call_id_in
@@ -84,8 +84,8 @@ class DialRequest:
 class AsyncCallConnection(AsyncConnection):
     """A connection over a WebRTC call's data channel; audio flows on the call's track."""
 
-    def __init__(self, traffic: Traffic, peer: WebRtcPeer, call: Call) -> None:
-        super().__init__(traffic, call=call)
+    def __init__(self, io: ConnectionIO, peer: WebRtcPeer, call: Call) -> None:
+        super().__init__(io, call=call)
         self._made = call
         self._peer = peer
 
@@ -198,7 +198,7 @@ class AsyncDialing(OpenedByWith):
             if self._tools is not None:
                 self._connection.run_tools(self._tools)
         except BaseException:
-            await see_through(self._undo(making), peer.close())
+            await run_to_completion(self._undo(making), peer.close())
             raise
         return self._connection
 
@@ -222,25 +222,25 @@ class AsyncDialing(OpenedByWith):
             max_queue_bytes=size,
             validate=http.settings.validate,
         )
-        state.began(http.clock.now())
-        traffic = Traffic(
+        state.session.began(http.clock.now())
+        io = ConnectionIO(
             state,
             translated(_PeerLink(peer), http.settings.dialect),
             clock=http.clock,
             observer=request.observer,
         )
-        return AsyncCallConnection(traffic, peer, call)
+        return AsyncCallConnection(io, peer, call)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         connection = self._connection
-        if connection is None or connection.is_forked:
+        if connection is None or connection._is_forked:
             return
         endings = [connection.close()]
         if self._request.hangup_on_exit:
             endings.insert(0, hang_up(self._http, self._request.hangup, connection.call.id))
-        await see_through(*endings)
+        await run_to_completion(*endings)
 
 
 def _role(session: Mapping[str, Any] | None) -> Role:

@@ -1,6 +1,6 @@
-"""What one connection sends and receives: events out, messages in as they come, and a lost link mended.
+"""A connection's I/O: sends events, receives messages, and replaces a lost link.
 
-What a message means, and what follows from a lost link, is decided in `state`.
+What a message means, and what follows from a lost link, is decided in `_state`.
 """
 
 from __future__ import annotations
@@ -22,10 +22,11 @@ from ..errors import APITimeoutError, NotFoundError, RealtimeError
 from ..events import parse_event
 from ._link import Link, LinkClosed
 from ._state import (
+    UNCLEAR_FOR,
     Acknowledgement,
     Attempt,
+    CloseInfo,
     ConnectionState,
-    Ending,
     Message,
     Outgoing,
     Reconnecting,
@@ -37,28 +38,26 @@ from ._state import (
     read_message,
     unconfirmed,
 )
-from ._state.session_state import UNCLEAR_FOR
 
 if TYPE_CHECKING:
     from .._http.sending import Clock
     from ..events import Event
 
-__all__ = ["Deadline", "Observer", "ObserverSendsError", "Traffic", "see_through"]
+__all__ = ["ConnectionIO", "Deadline", "Observer", "ObserverSendsError", "run_to_completion"]
 
 logger: logging.Logger = logging.getLogger("realtime_ext")
 
 T = TypeVar("T")
 Observer = Callable[[str, Any, int], object]
 
-PATIENCE = 5.0  # seconds that ending something may last once its task is cancelled
-LAST_STEPS = 1.0  # seconds for a task that was cancelled to end
-STEADY = 5.0  # seconds that a new link lasts before the next loss counts as another one
-RESPONSE_BEFORE = "nothing was sent: the end of the response before"
-NEW_LINK = "nothing was sent: a link in place of the lost one"
+GRACE = 5.0  # seconds that a task has to finish after its caller was cancelled
+LAST_STEPS = 1.0  # seconds for a cancelled task to end
+PREVIOUS_RESPONSE = "nothing was sent: the end of the previous response"
+NEW_LINK = "nothing was sent: a new link"
 
 
 class ObserverSendsError(RealtimeError):
-    """The observer of a blocking connection tried to send."""
+    """The observer of a sync connection tried to send."""
 
 
 class Deadline:
@@ -82,36 +81,37 @@ class Deadline:
         return None if self._at is None else max(0.0, self._at - time.monotonic())
 
 
-_open: weakref.WeakSet[Traffic] = weakref.WeakSet()
+_open: weakref.WeakSet[ConnectionIO] = weakref.WeakSet()
 _closing: set[asyncio.Task[None]] = set()  # links that nobody waits for
 
 
 def _leave_to_parent() -> None:
-    for traffic in list(_open):
-        traffic.leave_to_parent()
+    for io in list(_open):
+        io.leave_to_parent()
 
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_leave_to_parent)
 
 
-class Traffic:
-    """The link of one connection, and all that goes over it.
+class ConnectionIO:
+    """One connection's link, and the events that go over it.
 
     Args:
         state: The connection's state.
         link: Its first link.
         clock: Time and chance.
-        reopen: Makes the link anew; None where that can't be.
+        reopen: Opens a new link; None if a lost link is not replaced.
         observer: Called with `"in"` or `"out"`, the event and monotonic nanoseconds, for every event.
-        confirm_timeout: Seconds for a session's first confirmation; None for no limit.
+        confirm_timeout: Seconds for the first acknowledgement of a session; None for no limit.
 
     Attributes:
-        state, confirm_timeout: The same.
-        link: The link that is used now.
-        loop: The event loop that all this belongs to.
-        mending: The task that makes a lost link anew; None as long as none was lost.
-        is_forked: Whether this is a copy, in a process that was forked from the connection's own.
+        state: The connection's state.
+        confirm_timeout: Seconds for the first acknowledgement of a session.
+        link: The current link.
+        loop: The event loop that it belongs to.
+        reconnect_task: The task that reconnects; None before the first loss of the link.
+        is_forked: Whether this is the copy of a connection in a forked process.
     """
 
     __slots__ = (
@@ -119,17 +119,15 @@ class Traffic:
         "_asking",
         "_clock",
         "_has_link",
-        "_lost",
         "_observer",
         "_reopen",
-        "_since",
         "_timer",
         "_trial",
         "confirm_timeout",
         "is_forked",
         "link",
         "loop",
-        "mending",
+        "reconnect_task",
         "state",
     )
 
@@ -153,25 +151,23 @@ class Traffic:
         self._observer = observer
         self._timer: asyncio.TimerHandle | None = None
         self._asking: asyncio.Task[None] | None = None
-        self._lost: Reconnecting | None = None  # the latest loss of the link
         self._trial: asyncio.Future[LinkClosed] | None = None  # the end of a new link that is not used yet
-        self._since = clock.now()  # when the link came into use
         self._has_link = True
-        self.mending: asyncio.Task[None] | None = None
+        self.reconnect_task: asyncio.Task[None] | None = None
         self.is_forked: bool = False
         _open.add(self)
         self._receive(link)
         self._set_timer()
 
     def stop(self) -> None:
-        """Cancel what goes on beside the link; it must not be called by `mending` itself."""
+        """Cancel what goes on beside the link; it must not be called by `reconnect_task` itself."""
         self._has_link = False
         if self._timer is not None:
             self._timer.cancel()
         if self._asking is not None:
             self._asking.cancel()
-        if self.mending is not None:
-            self.mending.cancel()
+        if self.reconnect_task is not None:
+            self.reconnect_task.cancel()
 
     def drop(
         self, source: object, tasks: tuple[asyncio.Task[Any], ...], then: Callable[[], object] | None
@@ -186,10 +182,10 @@ class Traffic:
         Raises:
             ResourceWarning: Where warnings are errors.
         """
-        if self.is_forked or (self.state.ending is not None and not self._has_link and then is None):
+        if self.is_forked or (self.state.close_info is not None and not self._has_link and then is None):
             return
         try:
-            if self.state.ending is None and not sys.is_finalizing():
+            if self.state.close_info is None and not sys.is_finalizing():
                 what = "a connection was never closed: use `with`, or call close()"
                 warnings.warn(what, ResourceWarning, stacklevel=3, source=source)
         finally:
@@ -197,7 +193,7 @@ class Traffic:
                 self.loop.call_soon_threadsafe(partial(self._drop, tasks, then))
 
     def _drop(self, tasks: tuple[asyncio.Task[Any], ...], then: Callable[[], object] | None) -> None:
-        self.state.finish(Ending(code=1000, reason="dropped without being closed"))
+        self.state.finish(CloseInfo(code=1000, reason="dropped without being closed"))
         self.stop()
         for task in tasks:
             task.cancel()
@@ -206,7 +202,7 @@ class Traffic:
             closing.add_done_callback(lambda _: then())
 
     def _close_link(self) -> asyncio.Task[None]:
-        ending = self.state.ending
+        ending = self.state.close_info
         assert ending is not None
         closing = self.loop.create_task(self.link.close(ending.own_code, ending.reason[:100]))
         _closing.add(closing)
@@ -214,7 +210,7 @@ class Traffic:
         return closing
 
     def leave_to_parent(self) -> None:
-        """Keep hands off the connection, in a process that was just forked; the parent goes on with it."""
+        """Detach after fork: the connection remains with the parent process."""
         self.is_forked = True
         self.state.disown()
         self.link.forget()
@@ -232,8 +228,8 @@ class Traffic:
         """
         if not waiter.done:
             if self.is_forked:
-                assert self.state.ending is not None
-                raise self.state.ending.error()
+                assert self.state.close_info is not None
+                raise self.state.close_info.error()
             seconds = timeout.left() if isinstance(timeout, Deadline) else timeout
             future = self.loop.create_future()
             waiter.when_done(lambda: None if future.done() else future.set_result(None))
@@ -251,17 +247,23 @@ class Traffic:
     # Sending
 
     async def send(
-        self, *outgoing: Outgoing, deadline: Deadline | None = None, stream: TurnStream | None = None
+        self,
+        *outgoing: Outgoing,
+        deadline: Deadline | None = None,
+        stream: TurnStream | None = None,
+        by_program: bool = True,
     ) -> Acknowledgement | None:
         """Send events, once there is a link.
 
         Args:
             outgoing: The events.
             deadline: How long to wait for a link at most.
-            stream: The turn that they are of.
+            stream: The turn that they belong to.
+            by_program: Whether the program sends them, which moves its place in the stream; else this package
+                does, for a tool.
 
         Returns:
-            What the acknowledgement of the last one fills, if it is an update.
+            The waiter for the acknowledgement of the last one, if that is an update.
 
         Raises:
             APITimeoutError: There was no link in time, and nothing was sent.
@@ -274,6 +276,8 @@ class Traffic:
         acknowledged: Acknowledgement | None = None
         for number, out in enumerate(outgoing):
             acknowledged = state.sending(out, stream)  # not before: this may be cancelled in between
+            if by_program:
+                state.queue.mark_sent()
             if self._observer is not None:
                 self._observe("out", dict(out.content))
             try:
@@ -286,29 +290,29 @@ class Traffic:
     async def send_in_turn(
         self, *outgoing: Outgoing, deadline: Deadline | None = None, stream: TurnStream | None = None
     ) -> None:
-        """Send events, together, once no response is active; as `send`.
+        """Send events together, once no response is active; as `send`.
 
-        A `response.create` that is refused, since one is active that nobody knew of, is sent once more.
+        A `response.create` that is refused because of an active response that was not known is sent again.
         """
         if stream is None:
-            self.state.repeat_if_busy(outgoing[-1], partial(self._send_again, outgoing[-1]))
+            self.state.retry_if_busy(outgoing[-1], partial(self._send_again, outgoing[-1]))
         await self._send_once(*outgoing, deadline=deadline, stream=stream)
 
     def _send_again(self, out: Outgoing) -> None:
-        self._asking = self.loop.create_task(self._repeat(out), name="realtime_ext repeat")
+        self._asking = self.loop.create_task(self._retry(out), name="realtime_ext retry")
 
-    async def _repeat(self, out: Outgoing) -> None:
+    async def _retry(self, out: Outgoing) -> None:
         try:
             await self._send_once(out, deadline=None, stream=None)
         except RealtimeError as error:
-            logger.warning("%s (event %s) was not repeated: %s", out.type, out.event_id, error)
+            logger.warning("%s (event %s) was not retried: %s", out.type, out.event_id, error)
 
     async def _send_once(
         self, *outgoing: Outgoing, deadline: Deadline | None, stream: TurnStream | None
     ) -> None:
         ticket = self.state.wait_turn(partial(contents_of, outgoing))
         try:
-            await self.wait(ticket, deadline, RESPONSE_BEFORE)
+            await self.wait(ticket, deadline, PREVIOUS_RESPONSE)
             if stream is None or not stream.is_over:  # its response may have gone with the link
                 await self.send(*outgoing, deadline=deadline, stream=stream)
         finally:
@@ -334,7 +338,7 @@ class Traffic:
     async def acknowledged(
         self, update: Acknowledgement, timeout: Deadline | float | None, what: str
     ) -> None:
-        """Wait for the answer to an update, and a little longer where it may be another's; as `wait`."""
+        """Wait for the acknowledgement of an update; longer where it may be another connection's."""
         deadline = timeout if isinstance(timeout, Deadline) else Deadline(timeout)
         try:
             await self.wait(update.sign, deadline, what)
@@ -345,7 +349,7 @@ class Traffic:
         try:
             await self.wait(update, UNCLEAR_FOR if left is None else min(UNCLEAR_FOR, left), what)
         except APITimeoutError:
-            self.state.confirm(update)
+            self.state.session.confirm(update)
         update.result()
 
     async def _wait_link(self, unsent: Unsent, deadline: Deadline | None) -> None:
@@ -378,17 +382,17 @@ class Traffic:
 
     def _message(self, data: Message) -> None:
         state = self.state
-        if state.ending is not None:
+        if state.close_info is not None:
             return
         try:
-            content, event, size = read_message(data, state.size_of)
+            content, event, size = read_message(data, state.budget.size_of)
             if self._observer is not None:
                 self._observe("in", event)
             if state.apply(content, event, size):
                 self._set_timer()
-        except Exception as fault:
-            self._fail(fault)
-        if self.state.ending is not None:
+        except Exception as error:
+            self._fail(error)
+        if self.state.close_info is not None:
             self._close_link()
 
     def _ended(self, link: Link, closed: LinkClosed) -> None:
@@ -397,64 +401,64 @@ class Traffic:
         if self._trial is not None:
             self._trial.set_result(closed)
             return
-        lost = self.state.lost(closed.code, closed.reason, self._clock.random, closed.cause)
-        before, self._lost = self._lost, lost
+        expiry = self.state.session.expiry
+        info = CloseInfo.by_peer(closed.code, closed.reason, expiry=expiry, cause=closed.cause)
+        lost = self.state.lost(info, self._clock.now(), self._clock.random)
         if lost is None:
             self._has_link = False
             return
-        if before is not None and self._clock.now() - self._since < STEADY:
-            lost.made = before.made  # a server that accepts and drops at once is not asked for ever
-        self.mending = self.loop.create_task(self._mend(lost), name="realtime_ext reconnect")
+        self.reconnect_task = self.loop.create_task(self._reconnect_loop(lost), name="realtime_ext reconnect")
 
-    def _fail(self, fault: Exception) -> None:
-        logger.error("receiving failed", exc_info=fault)
-        self.state.finish(Ending(code=None, reason=f"receiving failed: {fault}", cause=fault))
+    def _fail(self, error: Exception) -> None:
+        logger.error("realtime_ext failed to receive; please report this", exc_info=error)
+        self.state.finish(CloseInfo(code=None, reason=f"receiving failed: {error}", cause=error))
 
-    # Mending
+    # Reconnecting
 
-    async def _mend(self, lost: Reconnecting) -> None:
+    async def _reconnect_loop(self, lost: Reconnecting) -> None:
         try:
             while self._reopen is not None and (attempt := lost.next()) is not None:
                 await self._clock.asleep(attempt.delay)
-                if await self._try_mending(self._reopen, attempt, lost):
+                if await self._attempt(self._reopen, attempt, lost):
                     return
-                if self.state.ending is not None:
+                if self.state.close_info is not None:
                     break
             self.state.finish(lost.given_up())
-        except Exception as fault:
-            self._fail(fault)
+        except Exception as error:
+            self._fail(error)
         self._has_link = False
 
-    async def _try_mending(
+    async def _attempt(
         self, reopen: Callable[[], Awaitable[Link]], attempt: Attempt, lost: Reconnecting
     ) -> bool:
-        """Make an attempt, and return whether there is a link in use; what went wrong is added to `lost`."""
+        """Make an attempt; return whether the new link is in use, and else record the failure in `lost`."""
         link: Link | None = None
         self._trial = trial = self.loop.create_future()
         try:
             link = await reopen()
             await self._resume(link, trial)
-            if self.state.ending is None:
-                self._trial, self._since = None, self._clock.now()
-                self.state.link_ready(attempt.number)
+            if self.state.close_info is None:
+                self._trial = None
+                self.state.link_ready(attempt.number, self._clock.now())
                 self._set_timer()
                 return True
         except LinkClosed as closed:
-            lost.lost(closed.reason, closed.cause)
+            lost.link_lost(closed.reason, closed.cause)
         except RealtimeError as error:
             lost.failed(error, is_linked=link is not None)
             if link is None and isinstance(error, NotFoundError) and self.state.role.is_sideband:
-                ending = Ending(code=lost.ending.code, reason="the call has ended", is_normal=True)
-                self.state.finish(ending)
-        ending_of_all = self.state.ending
-        self.state.not_restored(lost.ending.error)
+                self.state.finish(
+                    CloseInfo(code=lost.closed.code, reason="the call has ended", is_normal=True)
+                )
+        close_info = self.state.close_info
+        self.state.not_restored(lost.closed.error)
         if link is not None:
-            await link.close(1000 if ending_of_all is None else ending_of_all.own_code)
+            await link.close(1000 if close_info is None else close_info.own_code)
         return False
 
     async def _resume(self, link: Link, trial: asyncio.Future[LinkClosed]) -> None:
-        """Send on a new link what `state` restores; return as soon as the connection has ended."""
-        if self.state.ending is not None:
+        """Send the events that restore the state on a new link, unless the connection has ended."""
+        if self.state.close_info is not None:
             return
         self._receive(link)
         for out in self.state.restored():
@@ -468,7 +472,7 @@ class Traffic:
             raise trial.result()
 
     async def _confirm(self, acknowledged: Waiter[None], trial: asyncio.Future[LinkClosed]) -> None:
-        """Wait until something is acknowledged; nothing else may go out before."""
+        """Wait for an acknowledgement, before which nothing else may be sent."""
         settled = self.loop.create_future()
         acknowledged.when_done(lambda: None if settled.done() else settled.set_result(None))
         await asyncio.wait(
@@ -486,7 +490,7 @@ class Traffic:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        due = self.state.warns_at()
+        due = self.state.session.warns_at()
         if due is not None:
             self._timer = self.loop.call_later(max(0.0, due - self._clock.now()), self._tick)
 
@@ -494,16 +498,16 @@ class Traffic:
         self.state.tick(self._clock.now())
 
 
-async def see_through(*endings: Coroutine[Any, Any, None] | asyncio.Task[None]) -> None:
-    """Run several endings at once, to their end, however often this task is cancelled meanwhile.
+async def run_to_completion(*steps: Coroutine[Any, Any, None] | asyncio.Task[None]) -> None:
+    """Run coroutines concurrently to completion, even if this task is cancelled in the meantime.
 
     Each must be bounded in time. After a cancellation they have 5 s; then they are cancelled too.
 
     Raises:
-        CancelledError: This task was cancelled. What the first of them raised is raised otherwise.
+        CancelledError: This task was cancelled. Otherwise the first exception of the coroutines is raised.
     """
     loop = asyncio.get_running_loop()
-    tasks = [one if isinstance(one, asyncio.Task) else loop.create_task(one) for one in endings]
+    tasks = [one if isinstance(one, asyncio.Task) else loop.create_task(one) for one in steps]
     waiting = {task for task in tasks if not task.done()}
     cancelled: asyncio.CancelledError | None = None
     deadline: float | None = None
@@ -512,7 +516,7 @@ async def see_through(*endings: Coroutine[Any, Any, None] | asyncio.Task[None]) 
         left = None if deadline is None else deadline - loop.time()
         if left is not None and left <= 0:
             if is_over:
-                logger.warning("something did not end although it was cancelled")
+                logger.warning("a cancelled task did not end")
                 break
             is_over, left, deadline = True, LAST_STEPS, loop.time() + LAST_STEPS
             for task in waiting:
@@ -521,7 +525,7 @@ async def see_through(*endings: Coroutine[Any, Any, None] | asyncio.Task[None]) 
             waiting = (await asyncio.wait(waiting, timeout=left))[1]
         except asyncio.CancelledError as error:
             cancelled = error
-            deadline = loop.time() + PATIENCE if deadline is None else deadline
+            deadline = loop.time() + GRACE if deadline is None else deadline
             waiting = {task for task in waiting if not task.done()}
     if cancelled is not None:
         raise cancelled

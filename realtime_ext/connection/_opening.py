@@ -18,7 +18,7 @@ from .._http.settings import RequestOptions
 from ..errors import APITimeoutError, ConnectionClosedError, MissingApiKeyError, RealtimeError
 from ._async_connection import AsyncConnection
 from ._dialects import translated
-from ._io import Observer, Traffic, see_through
+from ._io import ConnectionIO, Observer, run_to_completion
 from ._link import Link, LinkOptions, seconds_of
 from ._state import (
     MAX_QUEUE_BYTES,
@@ -26,9 +26,9 @@ from ._state import (
     ConnectionState,
     Plan,
     Reconnect,
-    check_reconnect,
     confirming_plan,
     make_plan,
+    policy_for,
 )
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ class ConnectRequest:
             plan = make_plan(model=model, session=session, call_id=call_id, intent=intent, validate=validate)
         return cls(
             plan=plan,
-            reconnect=check_reconnect(reconnect, plan.role),
+            reconnect=policy_for(reconnect, is_sideband=plan.role.is_sideband),
             observer=observer,
             max_queue_bytes=size,
             link=LinkOptions(proxy=proxy, ssl_context=ssl_context, options=websocket_options or {}),
@@ -185,8 +185,8 @@ class AsyncConnecting(OpenedByWith):
         link = await opened(is_first=True)
         state = request.state(validate=http.settings.validate)
         if not plan.role.is_sideband:
-            state.began(http.clock.now())
-        traffic = Traffic(
+            state.session.began(http.clock.now())
+        io = ConnectionIO(
             state,
             link,
             clock=http.clock,
@@ -194,14 +194,14 @@ class AsyncConnecting(OpenedByWith):
             observer=request.observer,
             confirm_timeout=seconds_of(request.options.timeout or http.settings.timeout),
         )
-        connection = self._connection = AsyncConnection(traffic, call_id=plan.query.get("call_id"))
+        connection = self._connection = AsyncConnection(io, call_id=plan.query.get("call_id"))
         try:
             if plan.update is None and not plan.role.is_sideband:
-                await self._greeted(traffic)
+                await self._greeted(io)
             if plan.update is not None:
-                acknowledged = await traffic.send(state.write(plan.update))
+                acknowledged = await io.send(state.client_events.write(plan.update))
                 assert acknowledged is not None
-                await traffic.acknowledged(acknowledged, traffic.confirm_timeout, "connect: session.updated")
+                await io.acknowledged(acknowledged, io.confirm_timeout, "connect: session.updated")
         except BaseException as error:
             await connection.close()
             if isinstance(error, ConnectionClosedError) and (rejection := state.rejection()) is not None:
@@ -210,21 +210,19 @@ class AsyncConnecting(OpenedByWith):
         return connection
 
     @staticmethod
-    async def _greeted(traffic: Traffic) -> None:
+    async def _greeted(io: ConnectionIO) -> None:
         """Wait for `session.created`: a refused key or model is reported in its place."""
-        limit = traffic.confirm_timeout
-        created = traffic.state.wait_for("session.created")
+        limit = io.confirm_timeout
+        created = io.state.expect("session.created")
         try:
-            await traffic.wait(
-                created, GREETING if limit is None else min(limit, GREETING), "session.created"
-            )
+            await io.wait(created, GREETING if limit is None else min(limit, GREETING), "session.created")
         except APITimeoutError:
             logger.info("no session.created within %g s; going on without it", GREETING)
         except ConnectionClosedError:
-            if traffic.state.rejection() is not None:
+            if io.state.rejection() is not None:
                 raise  # any other end comes after the events that were before it, to whoever reads these
         finally:
-            traffic.state.forget(created)
+            io.state.queue.remove_waiter(created)
 
 
 class AsyncAnswering(AsyncConnecting):
@@ -254,23 +252,23 @@ class AsyncAnswering(AsyncConnecting):
         except BaseException as error:
             # A caller must not be left alone in a call.
             if getattr(error, "may_have_applied", isinstance(error, asyncio.CancelledError)):
-                await see_through(hang_up(self._http, self._hangup, call_id))
+                await run_to_completion(hang_up(self._http, self._hangup, call_id))
             raise
         try:
             return await super().__aenter__()
         except BaseException:
-            await see_through(hang_up(self._http, self._hangup, call_id))
+            await run_to_completion(hang_up(self._http, self._hangup, call_id))
             raise
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._connection is not None and self._connection.is_forked:
+        if self._connection is not None and self._connection._is_forked:
             return
         endings = [super().__aexit__(kind, error, trace)]
         if self._hangs_up:
             endings.insert(0, hang_up(self._http, self._hangup, self._request.plan.query["call_id"]))
-        await see_through(*endings)
+        await run_to_completion(*endings)
 
 
 async def _open_link(http: AsyncHttp, request: ConnectRequest, *, is_first: bool) -> Link:

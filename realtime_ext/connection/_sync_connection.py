@@ -1,7 +1,7 @@
-"""The connection, blocking: a front of `AsyncConnection`, which runs on an event loop in a thread.
+"""The sync connection: a façade over `AsyncConnection`, which runs on an event loop in a thread.
 
-All blocking connections of a process share that thread (`portal`). Handlers run in the thread that reads an
-event, tools in worker threads. This module must not decide anything: the asynchronous connection does.
+All sync connections of a process share that thread (`_portal`). Handlers run in the thread that reads an
+event, tools in worker threads. This module must not decide anything: the async connection does.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class Connection(HandlesEvents):
         super().__init__()
         self._inner = inner
         self._portal = portal
-        inner.when_dropped = portal.release
+        inner._on_drop = portal.release
         self._audio = _Audio(inner, portal)
         self._events = _Events(inner, portal)
         self.playback: Playback = Playback(self)
@@ -126,10 +126,9 @@ class Connection(HandlesEvents):
 
     @waits
     def wait_for(self, kind: Kind, where: Where | None = None, timeout: float | None = 60.0) -> Any:
-        """Wait for the next event of a kind, from now on, as `AsyncConnection.wait_for`.
+        """Wait for the next event of a kind, counted as in `AsyncConnection.wait_for`.
 
-        What your own request brings may come before this is called: register for that with `expect`, and
-        then send.
+        It counts from the latest event that the program was given, or that had arrived when it last sent.
 
         Args:
             kind: An event type, an event class, or a union or a tuple of those.
@@ -307,7 +306,7 @@ class Connection(HandlesEvents):
             APIStatusError: The server refused what was asked.
             ConnectionClosedError: The connection ended before the turn did.
         """
-        asking = self._inner.asking(text, timeout=timeout, response=response)
+        asking = self._inner._asking(text, timeout=timeout, response=response)
         with Stream(self, asking, timeout) as stream:
             for _ in stream:
                 pass
@@ -441,11 +440,16 @@ class Connection(HandlesEvents):
 
     def _next(self, timeout: float | None) -> ServerEvent | None:
         try:
-            return self._events.queue.popleft()
+            found = self._events.queue.popleft()
         except IndexError:
             self._check()
-        event = self._events.wait(Deadline(timeout))
-        return self._run(self._inner.next_event) if event is None else event  # which tells how it ended
+            waited = self._events.wait(Deadline(timeout))
+            if waited is None:
+                return self._run(self._inner._next_event)  # which raises unless the end was normal
+            found = waited
+        event, number = found
+        self._inner._state.queue.given(number)
+        return event
 
     def _check_handler(self, handler: Handler) -> None:
         check_sync("handler", handler)
@@ -463,8 +467,8 @@ class Connection(HandlesEvents):
         try:
             await self._inner.close()
         finally:
-            if self.is_closed and (release := self._inner.when_dropped) is not None:
-                self._inner.when_dropped = None
+            if self.is_closed and (release := self._inner._on_drop) is not None:
+                self._inner._on_drop = None
                 release()
 
 
@@ -550,7 +554,7 @@ class Stream:
         self._connection = connection
         self._inner = inner
         self._deadline = Deadline(timeout)
-        self._events: deque[ServerEvent] = deque()
+        self._events: deque[tuple[ServerEvent, int]] = deque()
         self._is_entered = False
 
     @property
@@ -580,18 +584,19 @@ class Stream:
         self._check_entered()
         if not self._events and not self._connection._run(self._fetch):
             raise StopIteration
-        event = self._events.popleft()
-        if self._inner.calls_handlers:
+        event, number = self._events.popleft()
+        self._inner._state.queue.given(number)
+        if self._inner._calls_handlers:
             self._connection._call_handlers(event)
         return event
 
     async def _enter(self) -> None:
         late = "ask: nothing was sent within {:g} s: the link took nothing"
         await self._connection._audio.sent_within(self._deadline, late)
-        await _within(self._deadline, self._inner.__aenter__, self._inner.too_late)
+        await _within(self._deadline, self._inner.__aenter__, self._inner._too_late)
 
     async def _fetch(self) -> bool:
-        self._events.extend(await _within(self._deadline, self._inner.next_batch, self._inner.too_late))
+        await _within(self._deadline, partial(self._inner._fetch, self._events), self._inner._too_late)
         return bool(self._events)
 
     def _check_entered(self) -> None:
@@ -640,14 +645,14 @@ class _Events:
     """Events on their way from the loop, to the threads that read them; it must not hold the connection.
 
     Attributes:
-        queue: Those that are here.
+        queue: Events and their numbers.
         is_read: Whether a thread has waited for one.
     """
 
     def __init__(self, inner: AsyncConnection, portal: Portal) -> None:
-        self.queue: deque[ServerEvent] = deque()
+        self.queue: deque[tuple[ServerEvent, int]] = deque()
         self.is_read: bool = False
-        self._fetch = inner.fetch
+        self._fetch = inner._state.queue.fetch
         self._portal = portal
         self._waiting = threading.Lock()  # held by the thread that waits for all
         self._fetched = threading.Lock()  # released when there are some, or none will come
@@ -655,7 +660,7 @@ class _Events:
         self._is_fetching = False
         self._is_over = False
 
-    def wait(self, deadline: Deadline) -> ServerEvent | None:
+    def wait(self, deadline: Deadline) -> tuple[ServerEvent, int] | None:
         """Wait for an event, and return it; None where none will come any more.
 
         An interrupt or the deadline loses nothing: what comes later is here for the next who waits.
@@ -726,9 +731,9 @@ class _Audio:
 
     def append(self, data: Any) -> str:
         """Queue audio; wait while there is too much of it, or where the connection has ended."""
-        messages = list(self._inner.audio_messages(data))
+        messages = list(self._inner._state.client_events.audio(data))
         if self._failure is not None or self._inner.is_closed:
-            return self._portal.run(self.before, partial(self._inner.send_audio, iter(messages)))
+            return self._portal.run(self.before, partial(self._inner._io.send_audio, iter(messages)))
         with self._lock:
             self._messages.extend(messages)
             self._size += sum(len(text) for _, text in messages)
@@ -776,7 +781,7 @@ class _Audio:
 
     async def _send(self) -> None:
         try:
-            await self._inner.send_audio(self._rest())
+            await self._inner._io.send_audio(self._rest())
         except Exception as error:
             self._failure = error
             self.is_sending = False

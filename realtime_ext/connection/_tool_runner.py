@@ -1,4 +1,4 @@
-"""The task that runs tools. What is run, and what follows, is decided in `state`."""
+"""The task that runs tools; `_state` decides which, and what follows."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 
 from ..errors import ConnectionClosedError
 from ..tools import Toolbox, ToolContext, error_output
-from ._io import Traffic
-from ._state import ApprovalJob, CallJob, FollowUpJob, Outgoing
+from ._io import ConnectionIO
+from ._state import ApprovalJob, CallJob, FollowUpJob, Outgoing, output_item
 
 __all__ = ["ToolRunner"]
 
@@ -23,7 +23,7 @@ class ToolRunner:
     """One connection's tools.
 
     Args:
-        traffic: Where their answers are sent.
+        io: Where their answers are sent.
         connection: What a `ToolContext` has as its connection.
         toolbox: The tools.
         timeout: Seconds that a call may last; None for no limit.
@@ -35,26 +35,26 @@ class ToolRunner:
 
     def __init__(
         self,
-        traffic: Traffic,
+        io: ConnectionIO,
         connection: Any,
         toolbox: Toolbox,
         timeout: float | None,
         approve: Callable[[dict[str, Any]], Any] | None,
     ) -> None:
-        self._traffic = traffic
-        self._state = traffic.state
-        # Not to be kept from being dropped by its own task.
+        self._io = io
+        self._state = io.state
+        # A weak reference, so that the task doesn't keep the connection alive.
         self._connection = weakref.ref(connection)
         self._toolbox = toolbox
         self._timeout = timeout
         self._approve = approve
         self._wake = asyncio.Event()
-        self._state.register_tools(self._wake.set)
-        self.task: asyncio.Task[None] = traffic.loop.create_task(self._run(), name="realtime_ext tools")
+        self._calls = self._state.turns.register_tools(self._wake.set)
+        self.task: asyncio.Task[None] = io.loop.create_task(self._run(), name="realtime_ext tools")
 
     async def _run(self) -> None:
-        while self._state.ending is None:
-            job = self._state.next_job()
+        while self._state.close_info is None:
+            job = self._calls.next_job()
             if job is None:
                 self._wake.clear()
                 await self._wake.wait()
@@ -67,7 +67,7 @@ class ToolRunner:
                 else:
                     await self._follow_up(job)
             except ConnectionClosedError:
-                continue  # over, or the link is mended and the session a new one
+                continue  # the connection has ended, or has reconnected with a new session
             except Exception as fault:
                 logger.error("answering a call of the model failed: %s", type(fault).__name__)
 
@@ -84,16 +84,18 @@ class ToolRunner:
             output = error_output("timeout", f"{job.name} did not finish within {self._timeout:g} s")
             is_silent = False
         try:
-            await self._send_output(self._state.output(job, output))
+            turns, write = self._state.turns, self._state.client_events.write
+            turns.answered(job.response_id, job.call_id, output)
+            await self._send_output(write(output_item(job, output)))
         finally:
-            self._state.answered(job, silent=is_silent)
+            self._calls.answered(job, silent=is_silent)
 
     async def _send_output(self, out: Outgoing) -> None:
         while True:
             try:
-                await self._traffic.send(out)
+                await self._io.send(out, by_program=False)
             except ConnectionClosedError:  # a sideband's session goes on, and waits for it
-                if self._state.ending is not None or not self._state.role.is_sideband:
+                if self._state.close_info is not None or not self._state.role.is_sideband:
                     raise
             else:
                 return
@@ -110,14 +112,18 @@ class ToolRunner:
             except Exception as fault:
                 logger.error("approve raised %s; the call is refused", type(fault).__name__)
         try:
-            await self._traffic.send(self._state.approval(job, approve=is_approved))
+            events = self._state.client_events
+            answer = self._state.turns.approval(job, events.next_id(), approve=is_approved)
+            await self._io.send(events.write(answer), by_program=False)
         finally:
-            self._state.decided(job)
+            self._calls.decided(job)
 
     async def _follow_up(self, job: FollowUpJob) -> None:
         ticket = self._state.wait_turn()
         try:
-            await self._traffic.wait(ticket, None, "the response before")
-            await self._traffic.send(self._state.follow_up(job))
+            await self._io.wait(ticket, None, "the previous response")
+            events = self._state.client_events
+            request = self._state.turns.follow_up(job, events.next_id())
+            await self._io.send(events.write(request), by_program=False)
         finally:
             self._state.release(ticket)

@@ -34,7 +34,7 @@ _ROLES = {
 
 
 def _send(state: ConnectionState, event: dict[str, Any]) -> None:
-    state.sending(state.prepare(event))
+    state.sending(state.client_events.prepare(event))
 
 
 def _ask(state: ConnectionState) -> None:
@@ -60,22 +60,22 @@ def _work(state: ConnectionState) -> None:
 
 
 def _relink(state: ConnectionState) -> None:
-    if state.ending is None and state.lost(1006, "lost", lambda: 0.5) is not None:
+    if state.close_info is None and state.lost(1006, "lost", lambda: 0.5) is not None:
         for out in state.restored():
             state.sending(out)
-        if state.ending is None:
+        if state.close_info is None:
             state.link_ready(1)
 
 
 def _look(state: ConnectionState) -> None:
     _ = (
         state.items,
-        state.usage,
+        state.meter.usage,
         state.transcript,
         state.session,
-        state.position,
-        state.to_flush,
-        state.is_consumed,
+        state.playback.position,
+        state.playback.to_flush,
+        state.queue.is_consumed,
         state.warns_at(),
     )
 
@@ -85,11 +85,11 @@ _ACTS: dict[str, Callable[[ConnectionState], object]] = {
     "work": _work,
     "relink": _relink,
     "look": _look,
-    "take": lambda state: state.take(),
-    "take all": lambda state: state.fetch(deque(), bool),
-    "update": lambda state: state.sending(state.session_update({"instructions": "x"})),
+    "take": lambda state: state.queue.take(),
+    "take all": lambda state: state.queue.fetch(deque(), bool),
+    "update": lambda state: state.sending(state.client_events.session_update({"instructions": "x"})),
     "interrupt": lambda state: state.interrupt(),
-    "play": lambda state: state.played_ms(20),
+    "play": lambda state: state.playback.played_ms(20),
     "truncate": lambda state: state.truncation("item_1", 100),
     "tick": lambda state: state.tick(2e9),
     "replay": lambda state: state.replay_items(),
@@ -116,7 +116,7 @@ def _run(case: Any) -> None:
             message = json.dumps(step).encode()
         except RecursionError:
             continue
-        state.apply(*read_message(message, state.size_of))
+        state.apply(*read_message(message, state.budget.size_of))
     _look(state)
     state.replay_items()
 

@@ -68,8 +68,8 @@ def go_on(state: ConnectionState, messages: list[bytes], *, asks: bool) -> None:
         for out in state.turn_request(stream, None, None):
             state.sending(out, stream)
     for message in messages:
-        state.apply(*read_message(message, state.size_of))
-        state.take()
+        state.apply(*read_message(message, state.budget.size_of))
+        state.queue.take()
     assert len(state.items) <= len(messages)
 
 

@@ -1,57 +1,61 @@
 """What a connection knows and decides, without I/O: messages and time in, events and what is to be sent out.
 
-| module           | its job                                                                     |
-|------------------|-----------------------------------------------------------------------------|
-| `core`           | the front: what each event does, and all that a connection asks             |
-| `targets`        | where a connection goes, what refusals mean, when opening is tried again    |
-| `mailbox`        | events on their way to the program, handlers and those who wait for one     |
-| `turns`          | turns, and what they amount to                                              |
-| `function_calls` | the model's function calls, and when it is asked to go on                   |
-| `responses`      | which responses are going on, and who may ask for the next one              |
-| `session_state`  | configuration, acknowledgements, expiry                                     |
-| `conversation`   | the items, in order, and the same for a new session                         |
-| `playback`       | audio that came and audio that was played                                   |
-| `linkage`        | losing the link: what a close means, what is tried again, what wasn't sent  |
-| `outbox`         | events that go out: checked, numbered, written                              |
-| `waiters`        | outcomes that are waited for                                                |
+| module           | its subject                                                                     |
+|------------------|---------------------------------------------------------------------------------|
+| `core`           | applies each event to the components, follows the link's life                   |
+| `connect_plan`   | address, role and first update of a connection; retries of its handshake        |
+| `messages`       | messages decoded into events                                                    |
+| `event_queue`    | the bounded queue of events for the program, and the program's place in it      |
+| `event_kinds`    | kinds of events, and waiters for one of them                                    |
+| `handlers`       | functions registered for kinds of events                                        |
+| `client_events`  | events to be sent: checked, given an id, encoded                                |
+| `turns`          | turns, and what they amount to                                                  |
+| `function_calls` | the model's function calls, and when the next response is created               |
+| `responses`      | active responses, and the queue for the next one                                |
+| `session_state`  | configuration, acknowledgements, expiry                                         |
+| `conversation`   | the items in order, their words, and the same for a new session                 |
+| `playback`       | audio received and audio played                                                 |
+| `reconnect`      | how a connection ends, whether and when it reconnects, what could not be sent   |
+| `refusals`       | error events as exceptions                                                      |
+| `waiters`        | outcomes that something waits for                                               |
 
-Nothing here opens a socket, reads a clock, sleeps or starts a thread or task. What is exported is what the
-rest of `connection` uses.
+Nothing here opens a socket, reads a clock, sleeps, or starts a thread or task.
 """
 
-from .client_events import Outgoing, appended, contents_of, create_item, create_response, text_item
-from .connect_plan import Handshake, Plan, Role, call_id_in, check_reconnect, confirming_plan, make_plan
+from .client_events import (
+    Outgoing,
+    appended,
+    contents_of,
+    create_item,
+    create_response,
+    marked_response,
+    text_item,
+)
+from .connect_plan import Handshake, Plan, Role, call_id_in, confirming_plan, make_plan
 from .conversation import TranscriptLine, read_item
 from .core import MAX_QUEUE_BYTES, ConnectionState
-from .function_calls import ApprovalJob, CallJob, FollowUpJob, Job
-from .mailbox import (
-    Budget,
-    EventWaiter,
-    Handler,
-    Handlers,
-    Kind,
-    Message,
-    Several,
-    Where,
-    name_of,
-    read_message,
-)
+from .event_kinds import EventWaiter, Kind, Several, Where, name_of
+from .event_queue import Budget
+from .function_calls import ApprovalJob, CallJob, FollowUpJob, Job, output_item
+from .handlers import Handler, Handlers
+from .messages import Message, read_message
 from .playback import Interruption, Position
-from .reconnect import OF_PARENT, Attempt, Ending, Reconnect, Reconnecting, Unsent, unconfirmed
-from .session_state import Acknowledgement
+from .reconnect import OF_PARENT, Attempt, CloseInfo, Reconnect, Reconnecting, Unsent, policy_for, unconfirmed
+from .session_state import UNCLEAR_FOR, Acknowledgement
 from .turns import ToolCall, Turn, TurnStream
 from .waiters import Waiter
 
 __all__ = [
     "MAX_QUEUE_BYTES",
     "OF_PARENT",
+    "UNCLEAR_FOR",
     "Acknowledgement",
     "ApprovalJob",
     "Attempt",
     "Budget",
     "CallJob",
+    "CloseInfo",
     "ConnectionState",
-    "Ending",
     "EventWaiter",
     "FollowUpJob",
     "Handler",
@@ -77,13 +81,15 @@ __all__ = [
     "Where",
     "appended",
     "call_id_in",
-    "check_reconnect",
     "confirming_plan",
     "contents_of",
     "create_item",
     "create_response",
     "make_plan",
+    "marked_response",
     "name_of",
+    "output_item",
+    "policy_for",
     "read_item",
     "read_message",
     "text_item",

@@ -1,23 +1,27 @@
-"""Events that go out: made of a method's arguments, checked, numbered and written.
+"""Client events: made from a method's arguments, checked, given an id, and encoded.
 
-It must not send. Audio has a way of its own, since it is most of what is sent and needs no checks.
+Audio takes a shorter path, since it is most of what is sent and needs no checks. It must not send.
 """
 
 from __future__ import annotations
 
 import binascii
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import attrs
 
 from ..._core import json as _json
-from .mailbox import hint
+from ...errors import RealtimeError, SessionConfigError, SessionProblem
+from ...session import SessionInput, check_response, resolve_update
+from .connect_plan import Role
+from .event_kinds import warn_if_unknown
+from .session_state import SessionState
 
 __all__ = [
     "MARK",
-    "EventIds",
+    "ClientEvents",
     "Outgoing",
     "append_messages",
     "appended",
@@ -28,7 +32,6 @@ __all__ = [
     "marked_response",
     "response_content",
     "text_item",
-    "write",
 ]
 
 JSON = dict[str, Any]
@@ -65,22 +68,117 @@ class Outgoing:
         return str(self.content["type"])
 
 
-class EventIds:
-    """Ids for the events of one connection.
+class ClientEvents:
+    """Writes one connection's client events.
 
     Args:
-        prefix: What sets this connection's ids apart from another's.
+        role: The kind of connection.
+        session: Its session, against which updates are checked.
+        id_prefix: The start of the events' ids, which tells them from another connection's.
+        validate: Whether events are checked against the API's schemas.
     """
 
-    __slots__ = ("_count", "_prefix")
+    __slots__ = ("_count", "_id_prefix", "_role", "_session", "_validate")
 
-    def __init__(self, prefix: str) -> None:
-        self._prefix = prefix
+    def __init__(self, role: Role, session: SessionState, id_prefix: str, *, validate: bool) -> None:
+        self._role = role
+        self._session = session
+        self._id_prefix = id_prefix
+        self._validate = validate
         self._count = itertools.count(1)  # several threads may write audio
 
-    def next(self) -> str:
-        """Return the next id."""
-        return f"evt_{self._prefix}_{next(self._count)}"
+    def next_id(self) -> str:
+        """Return a new event id."""
+        return f"evt_{self._id_prefix}_{next(self._count)}"
+
+    def write(self, content: Mapping[str, Any]) -> Outgoing:
+        """Give an event an id, unless it has one, and encode it.
+
+        Raises:
+            ValueError: It has no JSON form, or is larger than the API accepts.
+        """
+        event_id = content.get("event_id") or self.next_id()
+        content = {"event_id": event_id, **content}
+        content["event_id"] = event_id
+        try:
+            text = _json.encode(content)
+        except ValueError as error:
+            raise ValueError(f"event {content['type']!r}: {error}") from error
+        if len(text) > LARGEST_EVENT // 4 and len(text.encode()) > LARGEST_EVENT:
+            raise ValueError(
+                f"event {content['type']!r}: expected at most {LARGEST_EVENT} bytes of JSON, got more "
+                "(append_audio splits larger audio)"
+            )
+        return Outgoing(event_id, text, content)
+
+    def prepare(self, event: Any) -> Outgoing:
+        """Check and write an event of the program.
+
+        Raises:
+            TypeError: It is neither a generated event nor a dict.
+            ValueError: The API would refuse it.
+        """
+        content = checked_content(event, validate=self._validate)
+        if self._validate and content["type"] == "session.update":
+            content["session"] = self._checked_session(content["session"])
+        return self.write(content)
+
+    def audio(self, data: Any) -> Iterator[tuple[str, str]]:
+        """Write audio as events: yield their ids and JSON texts.
+
+        Raises:
+            RealtimeError: Audio isn't sent by events on this connection.
+            TypeError, ValueError: It is neither bytes nor base64 text.
+        """
+        if not self._role.carries_audio:
+            raise RealtimeError(
+                "append_audio: in a WebRTC call audio flows on the track; pass it to dial(audio_in=…)"
+            )
+        is_translation = self._role.kind == "translation"
+        kind = "session.input_audio_buffer.append" if is_translation else "input_audio_buffer.append"
+        return append_messages(data, kind, self.next_id)
+
+    def session_update(self, session: SessionInput) -> Outgoing:
+        """Check and write a `session.update`.
+
+        Raises:
+            SessionConfigError: The API would refuse it.
+            TypeError: It is neither a builder, a generated model nor a dict.
+        """
+        if self._role.kind != "translation" and isinstance(session, Mapping) and "type" not in session:
+            session = {"type": self._role.kind, **session}
+        current = self._session.content or None
+        body = resolve_update(session, current, validate=self._validate, kinds=self._kinds)
+        return self.write({"type": "session.update", "session": body})
+
+    def check_response(self, response: Any) -> None:
+        """Check the parameters of a turn's response.
+
+        Raises:
+            TypeError: They are neither `RealtimeResponseCreateParams` nor a dict.
+            ValueError: The API would refuse them.
+        """
+        content = response_content(response)
+        if content and self._validate:
+            checked_content({"type": "response.create", "response": content}, validate=True)
+            try:
+                checked_content(marked_response(content, ""), validate=True)
+            except ValueError as error:
+                raise ValueError(f"{error} (the turn itself adds one pair)") from error
+
+    @property
+    def _kinds(self) -> tuple[str, ...]:
+        return ("translation",) if self._role.kind == "translation" else ("realtime", "transcription")
+
+    def _checked_session(self, session: Any) -> dict[str, Any]:
+        """Check the session of a `session.update` event; problems name the field within the event."""
+        try:
+            return resolve_update(session, self._session.content, validate=True, kinds=self._kinds)
+        except SessionConfigError as error:
+            raise SessionConfigError(
+                SessionProblem(f"session.{p.field}", p.value, p.allowed, f"session.{p.message}")
+                for p in error.problems
+            ) from error
 
 
 def checked_content(event: Any, *, validate: bool) -> JSON:
@@ -115,34 +213,13 @@ def checked_content(event: Any, *, validate: bool) -> JSON:
     return content
 
 
-def write(content: JSON, ids: EventIds) -> Outgoing:
-    """Number an event, unless it has an id, and write it.
-
-    Raises:
-        ValueError: It has no JSON form, or is larger than the API accepts.
-    """
-    event_id = content.get("event_id") or ids.next()
-    content = {"event_id": event_id, **content}
-    content["event_id"] = event_id
-    try:
-        text = _json.encode(content)
-    except ValueError as error:
-        raise ValueError(f"event {content['type']!r}: {error}") from error
-    if len(text) > LARGEST_EVENT // 4 and len(text.encode()) > LARGEST_EVENT:
-        raise ValueError(
-            f"event {content['type']!r}: expected at most {LARGEST_EVENT} bytes of JSON, got more "
-            "(append_audio splits what is larger)"
-        )
-    return Outgoing(event_id, text, content)
-
-
-def append_messages(data: Any, kind: str, ids: EventIds) -> Iterator[tuple[str, str]]:
+def append_messages(data: Any, kind: str, next_id: Callable[[], str]) -> Iterator[tuple[str, str]]:
     """Write audio as events, as many as it takes.
 
     Args:
         data: Bytes-like audio in the session's input format, or base64 text, which goes out as it is.
         kind: The type of the event.
-        ids: For their ids.
+        next_id: Returns ids for them.
 
     Returns:
         An iterator of event ids and JSON texts; one at least.
@@ -154,11 +231,11 @@ def append_messages(data: Any, kind: str, ids: EventIds) -> Iterator[tuple[str, 
     """
     if type(data) is bytes and len(data) <= _LARGEST_AUDIO and data[:4] != _RIFF:
         # What a microphone brings, fifty times a second: one message, with nothing to look at.
-        return iter((_append(kind, ids.next(), _base64(data)),))
-    return _pieces(data, kind, ids)
+        return iter((_append(kind, next_id(), _base64(data)),))
+    return _pieces(data, kind, next_id)
 
 
-def _pieces(data: Any, kind: str, ids: EventIds) -> Iterator[tuple[str, str]]:
+def _pieces(data: Any, kind: str, next_id: Callable[[], str]) -> Iterator[tuple[str, str]]:
     if isinstance(data, str):
         if not (
             (data.isascii() and data.replace("+", "").replace("/", "").rstrip("=").isalnum()) or not data
@@ -167,7 +244,7 @@ def _pieces(data: Any, kind: str, ids: EventIds) -> Iterator[tuple[str, str]]:
         if len(data) >= 16:
             _refuse_wav(binascii.a2b_base64(data[:16]))
         for start in range(0, max(len(data), 1), _LARGEST_TEXT):
-            yield _append(kind, ids.next(), data[start : start + _LARGEST_TEXT])
+            yield _append(kind, next_id(), data[start : start + _LARGEST_TEXT])
         return
     try:
         view = memoryview(data)
@@ -187,7 +264,7 @@ def _pieces(data: Any, kind: str, ids: EventIds) -> Iterator[tuple[str, str]]:
         )
     _refuse_wav(view[:12])
     for start in range(0, max(len(view), 1), _LARGEST_AUDIO):
-        yield _append(kind, ids.next(), _base64(view[start : start + _LARGEST_AUDIO]))
+        yield _append(kind, next_id(), _base64(view[start : start + _LARGEST_AUDIO]))
 
 
 def _base64(audio: bytes | memoryview) -> str:
@@ -297,7 +374,6 @@ def _check(kind: str, content: JSON) -> None:
     from realtime_api import events
 
     from ..._core.schema import check, place
-    from ...session import check_response
 
     known = [
         table[kind] for table in (events.CLIENT_EVENTS, events.TRANSLATION_CLIENT_EVENTS) if kind in table
@@ -305,7 +381,7 @@ def _check(kind: str, content: JSON) -> None:
     if not known:
         if kind in events.SERVER_EVENTS or kind in events.TRANSLATION_SERVER_EVENTS:
             raise ValueError(f"event: {kind!r} is sent by the server; a client can't send it")
-        hint(kind, {*events.CLIENT_EVENTS, *events.TRANSLATION_CLIENT_EVENTS})
+        warn_if_unknown(kind, {*events.CLIENT_EVENTS, *events.TRANSLATION_CLIENT_EVENTS})
         return
     plain = _json.decode(_json.encode({name: value for name, value in content.items() if name != "session"}))
     for model in known:

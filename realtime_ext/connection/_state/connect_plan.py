@@ -1,7 +1,6 @@
-"""Where a connection goes, with what, and what it means if it can't get there.
+"""The connect plan: address, role and first update of a connection, and the retries of its handshake.
 
-Turns `connect`'s arguments into an address, a role and the update that is confirmed before the block starts,
-rejects what contradicts itself, and decides when a failed opening is tried again. It must not connect.
+Derived from the arguments of `connect`, which are checked against each other. It must not connect.
 """
 
 from __future__ import annotations
@@ -21,11 +20,10 @@ from ..._core.secrets import mask
 from ..._http.operation import status_error
 from ..._http.retry import Failure, Outcome, decide, parse_retry_after
 from ..._http.settings import RequestOptions, Settings
-from ...errors import APIConnectionError, APIStatusError, APITimeoutError, NotFoundError
+from ...errors import APIConnectionError, APIStatusError, APITimeoutError, NotFoundError, RealtimeError
 from ...session import SessionInput, TranslationSessionBuilder, resolve, resolve_update
-from .reconnect import Reconnect
 
-__all__ = ["Handshake", "Plan", "Role", "call_id_in", "check_reconnect", "confirming_plan", "make_plan"]
+__all__ = ["Handshake", "Plan", "Role", "call_id_in", "confirming_plan", "make_plan"]
 
 logger: logging.Logger = logging.getLogger("realtime_ext")
 
@@ -40,13 +38,13 @@ _CAUSES = (
 
 @attrs.frozen(kw_only=True)
 class Role:
-    """What kind of connection this is.
+    """The kind of a connection.
 
     Args:
         kind: `realtime`, `transcription` or `translation`.
-        is_sideband: Whether it watches a call, whose session outlives it.
+        is_sideband: Whether it attaches to a call, whose session outlives it.
         plays: Whether the application plays the model's audio; else the API does.
-        carries_audio: Whether audio goes in by events; else it flows on a track.
+        carries_audio: Whether audio is sent by events; else it flows on a track.
         model: The session's model, where it is known from the start.
     """
 
@@ -58,19 +56,30 @@ class Role:
 
     @property
     def is_shared(self) -> bool:
-        """Whether others may change the session too: a call's session is everybody's who attends to it."""
+        """Whether other connections may change the session too, as with a call."""
         return self.is_sideband or not self.carries_audio
+
+    def require_conversation(self, method: str) -> None:
+        """Raise RealtimeError if the session has no conversation."""
+        if self.kind == "translation":
+            raise RealtimeError(f"{method}: a translation session accepts only audio and session updates")
+
+    def require_responses(self, method: str) -> None:
+        """Raise RealtimeError if the session has no responses."""
+        self.require_conversation(method)
+        if self.kind == "transcription":
+            raise RealtimeError(f"{method}: a transcription session has no responses")
 
 
 @attrs.frozen(kw_only=True)
 class Plan:
-    """What a connection is to be.
+    """Where a connection goes, and what it sends first.
 
     Args:
-        role: What kind it is.
-        path: Below the base URL.
-        query: The parameters that say what it is about.
-        update: The first `session.update`; None if there is none.
+        role: The kind of connection.
+        path: The path below the base URL.
+        query: Query parameters: the model, the call or the intent.
+        update: The first `session.update`; None for none.
     """
 
     role: Role
@@ -87,7 +96,7 @@ class Plan:
 
     @property
     def subject(self) -> str:
-        """What it is about, for logs; no part of it is secret."""
+        """The path and query, for logs; no part of it is secret."""
         return " ".join([self.path, *(f"{name}={value}" for name, value in self.query.items())])
 
 
@@ -174,40 +183,15 @@ def call_id_in(location: str | None) -> str | None:
         return None
 
 
-def check_reconnect(reconnect: Any, role: Role) -> Any:
-    """Check what is to be done when the link is lost.
-
-    Args:
-        reconnect: A `Reconnect`, None for the default, or False for nothing.
-        role: The connection's role.
-
-    Returns:
-        The policy, or None.
-
-    Raises:
-        TypeError: It is something else.
-        ValueError: A session that ends with its link is to go on without a replay.
-    """
-    if reconnect is None or reconnect is False:
-        return Reconnect() if role.is_sideband and reconnect is None else None
-    if not isinstance(reconnect, Reconnect):
-        raise TypeError(f"reconnect: expected a Reconnect, False or None, got {type(reconnect).__name__}")
-    if not role.is_sideband and not reconnect.replay:
-        raise ValueError(
-            "reconnect: a model's session ends with its link; only Reconnect(replay=True) goes on anew"
-        )
-    return reconnect
-
-
 class Handshake:
-    """One opening, with its repeats.
+    """One handshake, with its retries.
 
     Args:
-        uri: Where it goes; only its host is ever shown.
-        proxy: Returns the proxy's host and port, where there is one, without its password; for messages.
+        uri: The address; only its host is shown in messages.
+        proxy: Returns the proxy's host and port without its password, for messages; None for no proxy.
         is_sideband: Whether a 404 may mean that a call is not ready yet.
         waits_for_call: Whether to wait for that.
-        max_retries: Repeats where nothing was done: no connection, 429, 503.
+        max_retries: Retries where the API did nothing: no connection, 429, 503.
         now: Returns unix seconds, for a Retry-After that is a date.
         random: Returns numbers in [0, 1).
     """
@@ -228,7 +212,7 @@ class Handshake:
         self._is_sideband = is_sideband
         self._waits = list(_NOT_READY) if is_sideband and waits_for_call else []
         self._max_retries = max_retries
-        self._repeats = 0
+        self._retries = 0
         self._now = now
         self._random = random
 
@@ -270,7 +254,9 @@ class Handshake:
 
     def timed_out(self, seconds: float | None) -> APITimeoutError:
         """Return the error for an opening that exceeded its time limit."""
-        return APITimeoutError(f"connect: {self._host} did not let us in{self._through} within {seconds:g} s")
+        return APITimeoutError(
+            f"connect: {self._host} did not accept the connection{self._through} within {seconds:g} s"
+        )
 
     @property
     def _through(self) -> str:
@@ -281,13 +267,13 @@ class Handshake:
         pause = decide(
             failure,
             acts_twice=True,
-            repeats=self._repeats,
+            repeats=self._retries,
             max_retries=self._max_retries,
             random=self._random,
         )
         if pause is not None:
-            self._repeats += 1
-            logger.info("connect: %s; repeat %d of %d", text, self._repeats, self._max_retries)
+            self._retries += 1
+            logger.info("connect: %s; retry %d of %d", text, self._retries, self._max_retries)
         return pause
 
 

@@ -9,12 +9,12 @@ Source: https://platform.openai.com/docs/api-reference/realtime-client-events/co
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import attrs
 
-__all__ = ["Conversation", "Entry", "TranscriptLine", "read_item", "replay_items", "transcript"]
+__all__ = ["Conversation", "Entry", "TranscriptLine", "read_item"]
 
 JSON = dict[str, Any]
 
@@ -148,6 +148,50 @@ class Conversation:
                 yield entry
             stack.extend(entry.after)
 
+    def replay_items(self) -> list[JSON]:
+        """Return the conversation as items that `conversation.item.create` accepts, without ids.
+
+        Speech becomes its transcript: `input_text` of the user, `output_text` of the assistant. Of an answer
+        that was interrupted, the part of the transcript is kept that was probably heard. A function call and
+        its output stay together; calls without an output, calls of MCP servers and items without words are
+        left out.
+        """
+        entries = list(self.entries())
+        outputs: dict[str, JSON] = {}
+        for entry in entries:
+            if entry.item is not None and entry.item.get("type") == _OUTPUT:
+                outputs.setdefault(str(entry.item.get("call_id")), entry.item)
+        items: list[JSON] = []
+        for entry in entries:
+            item = entry.item or {}
+            if item.get("type") == "message":
+                content = _content(item, entry.heard)
+                if content:
+                    items.append({"type": "message", "role": item["role"], "content": content})
+            elif item.get("type") == _CALL:
+                output = outputs.pop(str(item.get("call_id")), None)
+                if output is not None and item.get("call_id") is not None:
+                    items.append(_pick(item, "type", "call_id", "name", "arguments"))
+                    items.append(_pick(output, "type", "call_id", "output"))
+        return items
+
+    def transcript(self) -> list[TranscriptLine]:
+        """Return the words of the messages so far, in order."""
+        lines = []
+        for entry in self.entries():
+            item = entry.item or {}
+            parts = _content(item, entry.heard) if item.get("type") == "message" else []
+            text = " ".join(part["text"] for part in parts if "text" in part)
+            if text:
+                line = TranscriptLine(
+                    item_id=str(item.get("id")),
+                    role=item["role"],
+                    text=text,
+                    is_interrupted=bool(entry.heard),
+                )
+                lines.append(line)
+        return lines
+
     def _place(self, item_id: str, previous: str | None) -> None:
         if item_id in self._awaited:
             self._awaited.remove(item_id)
@@ -195,57 +239,6 @@ def _merged(known: JSON | None, item: Mapping[str, Any]) -> JSON:
             parts.append({**old, **fresh})
         merged["content"] = parts + before[len(content) :]
     return merged
-
-
-def replay_items(entries: Iterable[Entry]) -> list[JSON]:
-    """Return a conversation as what `conversation.item.create` accepts.
-
-    Speech becomes its transcript: `input_text` of the user, `output_text` of the assistant. Of an answer
-    that was interrupted, the part of the transcript is kept that is likely to have been heard. A function's
-    call and its output stay together; a call without an output is left out, and so are what MCP servers did
-    and what has no words.
-
-    Args:
-        entries: The conversation, in order.
-
-    Returns:
-        The items, without ids.
-    """
-    entries = list(entries)
-    outputs: dict[str, JSON] = {}
-    for entry in entries:
-        if entry.item is not None and entry.item.get("type") == _OUTPUT:
-            outputs.setdefault(str(entry.item.get("call_id")), entry.item)
-    items: list[JSON] = []
-    for entry in entries:
-        item = entry.item or {}
-        if item.get("type") == "message":
-            content = _content(item, entry.heard)
-            if content:
-                items.append({"type": "message", "role": item["role"], "content": content})
-        elif item.get("type") == _CALL:
-            output = outputs.pop(str(item.get("call_id")), None)
-            if output is not None and item.get("call_id") is not None:
-                items.append(_pick(item, "type", "call_id", "name", "arguments"))
-                items.append(_pick(output, "type", "call_id", "output"))
-    return items
-
-
-def transcript(entries: Iterable[Entry]) -> list[TranscriptLine]:
-    """Return the words of a conversation: its messages that have some by now, in order."""
-    lines = []
-    for entry in entries:
-        item = entry.item or {}
-        parts = _content(item, entry.heard) if item.get("type") == "message" else []
-        text = " ".join(part["text"] for part in parts if "text" in part)
-        if text:
-            is_interrupted = bool(entry.heard)
-            lines.append(
-                TranscriptLine(
-                    item_id=str(item.get("id")), role=item["role"], text=text, is_interrupted=is_interrupted
-                )
-            )
-    return lines
 
 
 def _content(item: Mapping[str, Any], heard: Mapping[int, float | None]) -> list[JSON]:

@@ -1,49 +1,42 @@
-"""A connection's state, and all that is decided about it: the front of this package.
+"""A connection without its I/O: applies each event to the components, and follows the link's life.
 
-Messages and the time come in; events, and what is to be sent, come out. It must not do I/O, read a clock or
-wait.
+Messages and the time come in; events, and what is to be sent, go out. The rest of `connection` asks the
+component that knows: `queue`, `session`, `conversation`, `playback`, `responses`, `turns`, `client_events`.
+This module must not do I/O, read a clock or wait.
 """
 
 from __future__ import annotations
 
 import logging
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
-from functools import partial
+from collections.abc import Callable, Iterable, Mapping
+from heapq import merge
+from operator import itemgetter
 from typing import Any
 
 import attrs
 
-from ..._core.secrets import mask
-from ..._core.warnings import warn
-from ...errors import (
-    APIStatusError,
-    ConnectionClosedError,
-    RealtimeError,
-    SessionConfigError,
-    SessionConfigWarning,
-    SessionProblem,
-    status_error_class,
-)
+from ..._core.schema import check, place
+from ...errors import APIStatusError, ConnectionClosedError, RealtimeError
 from ...events import Reconnected, SessionExpiring
-from ...session import SessionInput, resolve_update
-from ...usage import Usage, UsageMeter
-from .client_events import (
-    EventIds,
-    Outgoing,
-    append_messages,
-    checked_content,
-    contents_of,
-    marked_response,
-    response_content,
-    write,
-)
+from ...usage import UsageMeter
+from .client_events import ClientEvents, Outgoing, contents_of
 from .connect_plan import Role
-from .conversation import Conversation, TranscriptLine, replay_items, transcript
-from .function_calls import ApprovalJob, CallJob, FollowUpJob, Job, output_item
-from .mailbox import LOCAL_SIZE, Budget, EventWaiter, Kind, Mailbox, SizeOf, Where
-from .playback import Interruption, PlaybackState, Position, audio_size
-from .reconnect import OF_PARENT, READING, Ending, Pending, Reconnect, Reconnecting, Unsent, wants_reconnect
+from .conversation import Conversation
+from .event_kinds import EventWaiter, Kind, Where
+from .event_queue import Budget, EventQueue
+from .messages import JSON, LOCAL_SIZE
+from .playback import Interruption, PlaybackState, audio_size
+from .reconnect import (
+    CONSUME,
+    OF_PARENT,
+    CloseInfo,
+    Pending,
+    Reconnect,
+    Reconnecting,
+    Unsent,
+    should_reconnect,
+)
+from .refusals import refusal, text_or_none
 from .responses import BUSY, Responses
 from .session_state import Acknowledgement, SessionState, output_format
 from .turns import Turns, TurnStream
@@ -53,84 +46,63 @@ __all__ = ["MAX_QUEUE_BYTES", "ConnectionState"]
 
 logger: logging.Logger = logging.getLogger("realtime_ext")
 
-JSON = Mapping[str, Any]
-
 MAX_QUEUE_BYTES = 64 * 2**20
-_BATCH_EVENTS = 256
-_BATCH_BYTES = 2**20
-_REMEMBERED = 512  # events of which is known what they were
+_REMEMBERED = 512  # client events whose type is remembered
 _NOT_ACTIVE = "response_cancel_not_active"
 _TRANSCRIBED = "conversation.item.input_audio_transcription.completed"
 _METERED = frozenset({"session.created", "session.updated", "response.done", _TRANSCRIBED})
-# What counts each time that it comes; all other events describe how things are, and may come again.
-_ADDING = frozenset(
-    {
-        "response.output_audio.delta",
-        "response.output_audio_transcript.delta",
-        "response.output_text.delta",
-    }
-)
-# The error types of the API, with the status that each has over HTTP; an event has none of its own.
-_STATUS = {
-    "invalid_request_error": 400,
-    "authentication_error": 401,
-    "permission_error": 403,
-    "not_found_error": 404,
-    "rate_limit_error": 429,
-    "server_error": 500,
-    # Codes that say more than their type does.
-    "invalid_api_key": 401,
-    "invalid_model": 404,
-}
-_REJECTED = {3000: 401, 4000: 400}  # close codes of a connection that is refused after its handshake
+_REJECTED = {3000: 401, 4000: 400}  # close codes of a refusal after the handshake, and their HTTP status
 
 
 class ConnectionState:
     """One connection without its I/O.
 
     Args:
-        role: What kind it is.
-        id_prefix: For the ids of its events.
-        max_queue_bytes: How much may wait for the program.
+        role: The kind of connection.
+        id_prefix: The start of its events' ids.
+        max_queue_bytes: How many bytes of events may be queued for the program.
         validate: Whether events are checked before they are sent.
-        reconnect: What to do when the link is lost; None for nothing.
+        reconnect: The reconnect policy; None to stay closed when the link is lost.
 
     Attributes:
-        role: The same.
-        ending: How it ended; None while it hasn't.
+        role: The kind of connection.
+        budget: The limit in bytes that the queues share.
+        queue: Events for the program.
+        client_events: Writes the events to be sent.
+        session: The configuration, its updates and its end.
+        conversation: The items.
+        playback: Audio received and played.
+        responses: Which responses are active.
+        turns: Turns and the model's function calls.
+        meter: Token usage.
+        close_info: How the connection ended; None while it is open.
         is_linked: Whether there is a link to send on.
-        size_of: Returns what a message counts for in the queue.
-        take: Removes and returns the oldest event; None if there is none now.
     """
 
     __slots__ = (
-        "_again",
-        "_budget",
         "_cancels",
-        "_conversation",
-        "_has_warned_of_tools",
-        "_ids",
-        "_mailbox",
-        "_meter",
+        "_loss",
         "_pending",
-        "_playback",
-        "_reconnect",
+        "_policy",
         "_rejection",
-        "_repeats",
         "_replayed",
-        "_responses",
+        "_replays",
         "_restored",
+        "_retry",
         "_sent",
-        "_session",
-        "_sought",
-        "_turns",
         "_unfinished",
-        "_validate",
-        "ending",
+        "budget",
+        "client_events",
+        "close_info",
+        "conversation",
         "is_linked",
+        "meter",
+        "playback",
+        "queue",
+        "responses",
         "role",
-        "size_of",
-        "take",
+        "session",
+        "turns",
     )
 
     def __init__(
@@ -143,285 +115,229 @@ class ConnectionState:
         reconnect: Reconnect | None = None,
     ) -> None:
         self.role: Role = role
-        self.ending: Ending | None = None
+        self.close_info: CloseInfo | None = None
         self.is_linked: bool = True
-        self._has_warned_of_tools = False
-        self._budget = Budget(max_queue_bytes)
-        self.size_of: SizeOf = self._budget.size_of
-        self._ids = EventIds(id_prefix)
-        self._mailbox = Mailbox(self._budget)
-        self.take: Callable[[], Any] = self._mailbox.take  # for it is called with every event
-        self._turns = Turns(self._budget)
-        self._responses = Responses()
-        self._conversation = Conversation()
-        self._playback = PlaybackState(is_local=role.plays)
-        self._repeats = _Repeats()
-        self._session = SessionState(role.kind, is_shared=role.is_shared)
-        self._meter = UsageMeter(role.model)
+        self.budget: Budget = Budget(max_queue_bytes)
+        self.queue: EventQueue = EventQueue(self.budget)
+        self.session: SessionState = SessionState(role.kind, is_shared=role.is_shared)
+        self.client_events: ClientEvents = ClientEvents(role, self.session, id_prefix, validate=validate)
+        self.conversation: Conversation = Conversation()
+        self.playback: PlaybackState = PlaybackState(is_local=role.plays)
+        self.responses: Responses = Responses()
+        self.turns: Turns = Turns(self.budget)
+        self.meter: UsageMeter = UsageMeter(role.model)
         self._pending = Pending()
-        self._validate = validate
-        self._reconnect = reconnect
-        self._sent: dict[str, str] = {}  # the types of the latest events that went out, by their ids
+        self._policy = reconnect
+        self._loss: Reconnecting | None = None  # the latest loss of the link
+        self._sent: dict[str, str] = {}  # types of the latest client events, by id
         self._cancels: dict[str, None] = {}  # ids of the cancellations among them
-        self._again: tuple[str, Callable[[], None]] | None = None  # a response.create, and what repeats it
-        self._restored = 0  # items that were sent on the latest link
+        self._retry: tuple[str, Callable[[], None]] | None = (
+            None  # a response.create, and what sends it again
+        )
+        self._restored = 0  # items sent on the latest link
         self._rejection: JSON | None = None  # the latest error before there was a session
-        self._unfinished: dict[str, None] = {}  # ids of the responses that lost links cut off
-        self._sought: set[str] = set()  # ids of function calls that are retrieved after such a loss
-        self._replayed: dict[str, Any] = {}  # items on their way to a new session, by ids of events
-
-    # What can be looked at
-
-    @property
-    def session(self) -> dict[str, Any] | None:
-        """The session as the server last described it; None before that."""
-        return self._session.content
-
-    @property
-    def items(self) -> list[dict[str, Any]]:
-        """The conversation's items, in order, without their audio."""
-        return self._conversation.items
-
-    @property
-    def usage(self) -> Usage:
-        """The tokens that were used so far."""
-        return self._meter.usage
-
-    @property
-    def is_consumed(self) -> bool:
-        """Whether the program has begun to read events, other than those of turns."""
-        return self._mailbox.is_consumed
-
-    def replay_items(self) -> list[dict[str, Any]]:
-        """Return the conversation as items for a new session."""
-        return replay_items(self._conversation.entries())
-
-    @property
-    def transcript(self) -> list[TranscriptLine]:
-        """What was said so far."""
-        return transcript(self._conversation.entries())
+        self._unfinished: dict[str, None] = {}  # ids of the responses that a lost link cut off
+        self._replays: set[str] = set()  # ids of the function calls that are retrieved after such a loss
+        self._replayed: dict[str, Any] = {}  # items sent to a new session, by event id
 
     # Time
 
-    def began(self, now: float) -> None:
-        """Record when the session began, in unix seconds."""
-        self._session.began(now)
-
-    def warns_at(self) -> float | None:
-        """Return when `tick` is due, in unix seconds; None if that isn't known, or is over."""
-        return self._session.warns_at()
-
     def tick(self, now: float) -> None:
-        """Warn of the session's end if that is due, at this time in unix seconds."""
-        seconds = self._session.expiring(now)
-        if seconds is not None and self.ending is None:
+        """Warn the program if the session is about to end, at this time in unix seconds."""
+        seconds = self.session.expiring(now)
+        if seconds is not None and self.close_info is None:
             logger.warning("the session ends in %.0f s", seconds)
             self._deliver("", {}, SessionExpiring(seconds_left=seconds), LOCAL_SIZE)
 
     # Events in
 
     def apply(self, content: JSON, event: Any, size: int) -> bool:
-        """Apply an event: acknowledgements and state first, then those who wait for it, then the queue.
+        """Apply an event: acknowledgements and state first, then its waiters, then the queue.
 
         Returns:
-            Whether `warns_at` may have changed.
+            Whether `session.warns_at` may have changed.
         """
-        if self.ending is not None:
+        if self.close_info is not None:
             return False
-        kind: str = event.type or event.event_type  # the latter for what doesn't fit its class
-        is_repeated = kind in _ADDING and self._repeats.has(content.get("event_id"))
+        kind: str = event.type or event.event_type  # the latter for an event that doesn't fit its class
         effect = _EFFECTS.get(kind)
-        if effect is not None and not is_repeated:
+        if effect is not None:
             try:
                 if effect(self, content) is _WITHHELD:
                     return False
-            except Exception as fault:  # the shape is not the API's; the event goes on all the same
-                logger.warning("%s has an unexpected shape (%s)", kind, type(fault).__name__)
+            except Exception as error:  # the event is delivered all the same
+                _log_failure(kind, content, error)
             if kind in _METERED:
                 try:
-                    self._meter.observe(content)
-                except Exception as fault:
-                    logger.warning("%s has an unexpected usage (%s)", kind, type(fault).__name__)
-        self._deliver(kind, content, event, size, is_repeated=is_repeated)
+                    self.meter.observe(content)
+                except Exception as error:
+                    _log_failure(kind, content, error)
+        self._deliver(kind, content, event, size)
         return effect is ConnectionState._on_session
 
-    def _deliver(self, kind: str, content: JSON, event: Any, size: int, *, is_repeated: bool = False) -> None:
-        mailbox = self._mailbox
-        mailbox.offer(event)
+    def _deliver(self, kind: str, content: JSON, event: Any, size: int) -> None:
+        queue = self.queue
+        queue.offer(event)
         is_owned = warns = False
         try:
-            is_owned, warns = self._turns.put(kind, content, event, size, is_repeated=is_repeated)
-        except Exception as fault:
-            logger.warning("%s has an unexpected shape for a turn (%s)", kind, type(fault).__name__)
-        if mailbox.is_consumed:
-            warns |= mailbox.put(event, size)
+            is_owned, warns = self.turns.put(kind, content, event, size, queue.received)
+        except Exception as error:
+            _log_failure(kind, content, error)
+        if queue.is_consumed:
+            warns |= queue.put(event, size)
         elif not is_owned:  # a program that only asks would never empty the queue
-            warns |= mailbox.put_unconsumed(event, size)
+            warns |= queue.put_unconsumed(event, size)
+        if not (warns or self.budget.over):
+            return
+        is_read = is_owned or queue.is_consumed
         if warns:
-            self._warn(is_read=is_owned or mailbox.is_consumed)
-        if self._budget.over:
-            is_owned |= mailbox.is_consumed
-            self.finish(Ending.by_slow_consumer(self._budget.limit, is_read=is_owned))
-
-    def _warn(self, *, is_read: bool) -> None:
-        what = "events come faster than they are taken" if is_read else "nobody takes events"
-        help_ = "" if is_read else f" ({READING})"
-        used, limit = self._budget.used, self._budget.limit
-        logger.warning("%s: %d bytes wait, and over %d the connection ends%s", what, used, limit, help_)
+            what = (
+                "events arrive faster than they are consumed" if is_read else "events are not being consumed"
+            )
+            hint = "" if is_read else f" ({CONSUME})"
+            used, limit = self.budget.used, self.budget.limit
+            logger.warning("%s: %d bytes are queued, the limit is %d%s", what, used, limit, hint)
+        if self.budget.over:
+            self.finish(CloseInfo.by_slow_consumer(self.budget.limit, is_read=is_read))
 
     # What each event does
 
     def _on_session(self, content: JSON) -> None:
         session = content.get("session")
-        self._session.described(session)
+        self.session.described(session)
         if isinstance(session, Mapping):
-            self._playback.use(output_format(session))
-        event_id = content.get("event_id")
-        if content.get("type") == "session.created":
-            self._session.created(event_id)
-        else:
-            self._session.updated(event_id)
+            self.playback.use(output_format(session))
+        if content.get("type") != "session.created":
+            self.session.updated()
 
     def _on_item(self, content: JSON) -> None:
         item = content["item"]
-        is_new = self._conversation.put(item, content.get("previous_item_id"))
+        is_new = self.conversation.put(item, content.get("previous_item_id"))
         if is_new and self._replayed:  # the server adds items in the order in which they were sent
             del self._replayed[next(iter(self._replayed))]
-        if self._turns.calls is not None and item.get("type") == "mcp_approval_request":
-            self._turns.calls.item_done(item, None)
+        if self.turns.calls is not None and item.get("type") == "mcp_approval_request":
+            self.turns.calls.item_done(item, None)
 
     def _on_output_item(self, content: JSON) -> None:
-        self._conversation.update(content["item"])
-        if self._turns.calls is not None:
-            self._turns.calls.item_done(content["item"], content.get("response_id"))
+        self.conversation.update(content["item"])
+        if self.turns.calls is not None:
+            self.turns.calls.item_done(content["item"], content.get("response_id"))
 
     def _on_words(self, content: JSON) -> None:
         field = "text" if content["type"] == "response.output_text.done" else "transcript"
-        self._conversation.set_text(content["item_id"], content["content_index"], field, content[field])
+        self.conversation.set_text(content["item_id"], content["content_index"], field, content[field])
 
     def _on_audio(self, content: JSON) -> None:
-        self._playback.received(content["item_id"], content["content_index"], audio_size(content["delta"]))
+        self.playback.received(content["item_id"], content["content_index"], audio_size(content["delta"]))
 
     def _on_audio_done(self, content: JSON) -> None:
-        self._playback.completed(content["item_id"], content["content_index"])
+        self.playback.completed(content["item_id"], content["content_index"])
 
     def _on_item_retrieved(self, content: JSON) -> None:
         item = content["item"]
-        self._conversation.update(item)
-        if item.get("id") in self._sought and self._turns.calls is not None:
-            self._sought.discard(item["id"])
-            self._turns.calls.retrieved(item)
+        self.conversation.update(item)
+        if item.get("id") in self._replays and self.turns.calls is not None:
+            self._replays.discard(item["id"])
+            self.turns.calls.retrieved(item)
 
     def _on_item_deleted(self, content: JSON) -> None:
-        self._conversation.delete(content["item_id"])
+        self.conversation.delete(content["item_id"])
 
     def _on_truncated(self, content: JSON) -> None:
         item_id, index = content["item_id"], content["content_index"]
-        share = self._playback.truncated(item_id, index, content["audio_end_ms"])
-        self._conversation.truncate(item_id, index, share)
+        share = self.playback.truncated(item_id, index, content["audio_end_ms"])
+        self.conversation.truncate(item_id, index, share)
 
     def _on_mcp_call_ended(self, content: JSON) -> None:
-        if self._turns.calls is not None:
-            self._turns.calls.mcp_ended()
+        if self.turns.calls is not None:
+            self.turns.calls.mcp_ended()
 
     def _on_speech_started(self, content: JSON) -> None:
-        self._playback.speech_started()
+        self.playback.speech_started()
 
     def _on_response_created(self, content: JSON) -> None:
-        if self._responses.created(content["response"]):
-            self._turns.created(content["response"])
+        self.responses.created(content["response"])
+        self.turns.created(content["response"])
 
     def _on_response_done(self, content: JSON) -> None:
         response = content["response"]
-        is_first = self._responses.done(response)
+        self.responses.done(response)
         output = response.get("output")
         items = [item for item in output if isinstance(item, Mapping)] if isinstance(output, list) else []
         item_ids = {item_id for item in items if isinstance(item_id := item.get("id"), str)}
-        self._playback.ended(item_ids or None)
+        self.playback.ended(item_ids or None)
         for item in items:
-            self._conversation.update(item)
-        self._turns.done(response, is_repeated=not is_first)
+            self.conversation.update(item)
+        self.turns.done(response)
 
     def _on_error(self, content: JSON) -> object:
         error = content["error"]
-        code, event_id = _text(error.get("code")), _text(error.get("event_id"))
-        if self.session is None:
+        code, event_id = text_or_none(error.get("code")), text_or_none(error.get("event_id"))
+        if not self.session.is_described:
             self._rejection = error
         if code == "session_expired":
-            self._session.expired(error.get("message"))
+            self.session.expired(error.get("message"))
         if code == _NOT_ACTIVE and (event_id in self._cancels or (event_id is None and self._cancels)):
-            # There was nothing left to cancel, which is what was wanted.
+            # There was nothing left to cancel, so the program has what it asked for.
             self._cancels.pop(event_id or "", None)
             return _WITHHELD
         self._replayed.pop(event_id or "", None)
-        self._responses.refused(event_id, is_busy=code == BUSY)
-        if code == BUSY and self._again is not None and self._again[0] == event_id:
-            logger.info("a response is active that is not known of; the next is asked for when it is over")
-            again, self._again = self._again[1], None
-            again()
+        self.responses.refused(event_id, is_busy=code == BUSY)
+        if code == BUSY and self._retry is not None and self._retry[0] == event_id:
+            logger.info("an unknown response is active; the next one is created when it is done")
+            retry, self._retry = self._retry[1], None
+            retry()
             return _WITHHELD
-        self._session.refused(event_id, lambda: _refusal(error), param=error.get("param"))
-        self._turns.refused(event_id, code, lambda: _refusal(error))
+        self.session.refused(event_id, lambda: refusal(error), param=error.get("param"))
+        self.turns.refused(event_id, code, lambda: refusal(error))
         if event_id in self._sent:
             logger.warning("%s (event %s) was refused: %s", self._sent[event_id], event_id, code)
         return None
 
-    # Waiting for events
+    # Waiting for single events
 
-    def fetch(self, events: deque[Any], done: Callable[[bool], object]) -> None:
-        """Move what is queued to `events`, for another thread: now, or once there is something.
-
-        Args:
-            events: What it is added to, about 1 MiB at most; it counts no more towards the queue's bound.
-            done: Called then: with True, or with False where nothing will come any more.
-        """
-        batch = self._mailbox.take_batch(_BATCH_EVENTS, _BATCH_BYTES)
-        if batch or self.ending is not None:
-            events.extend(batch)
-            done(bool(batch))
-        else:
-            self.wait_event().when_done(partial(self.fetch, events, done))
-
-    def wait_event(self) -> Waiter[None]:
-        """Return a waiter that is filled when there is an event, or none will come; else `cancel_event`."""
-        return self._mailbox.wait()
-
-    def cancel_event(self, waiter: Waiter[None]) -> None:
-        """Stop waiting for any event."""
-        self._mailbox.cancel(waiter)
-
-    def wait_for(self, kind: Kind, where: Where | None = None) -> EventWaiter:
-        """Return a waiter for the next event of a kind.
+    def expect(self, kind: Kind, where: Where | None = None) -> EventWaiter:
+        """Return a waiter for the next event of a kind to arrive.
 
         Raises:
             TypeError: The kind is neither an event type nor a class.
             ValueError: The kind is empty.
         """
-        waiter = self._mailbox.wait_for(kind, where)
-        if self.ending is not None:
-            self._mailbox.forget(waiter)
-            waiter.fail(self.ending.error())
+        return self._added(EventWaiter(kind, where))
+
+    def wait_for(self, kind: Kind, where: Where | None = None) -> EventWaiter:
+        """Return a waiter for the next event of a kind after the program's place in the stream.
+
+        Events that have arrived and were not read count if they are after that place. Raises as `expect`.
+        """
+        waiter = EventWaiter(kind, where)
+        start = self.queue.place
+        unread = (self.queue.unread(), *(stream.unread() for stream in self.turns.streams))
+        for number, event in merge(*unread, key=itemgetter(0)):
+            if number > start:
+                waiter.offer(event, number)
+                if waiter.done:
+                    return waiter
+        return self._added(waiter)
+
+    def _added(self, waiter: EventWaiter) -> EventWaiter:
+        if self.close_info is None:
+            self.queue.add_waiter(waiter)
+        else:
+            waiter.fail(self.close_info.error())
         return waiter
-
-    def came_before(self, waiter: EventWaiter) -> bool:
-        """Return whether an event of the kind came before the waiter did, and was not read since."""
-        return not waiter.done and self._mailbox.holds(waiter)
-
-    def forget(self, waiter: EventWaiter) -> None:
-        """Stop waiting for an event of a kind."""
-        self._mailbox.forget(waiter)
 
     # Waiting to send
 
     def wait_link(self, unsent: Unsent | None = None) -> Waiter[None]:
-        """Return a waiter that is filled when there is a link to send on; `release` ends the waiting.
+        """Return a waiter that is filled when there is a link to send on; `release` ends the wait.
 
         Args:
-            unsent: Returns what is to be sent then, for the exception if there will be no link.
+            unsent: Returns the events to be sent then, for the exception if there will be no link.
         """
         waiter: Waiter[None] = Waiter()
-        if self.ending is not None:
-            waiter.fail(self._ended(self.ending, unsent))
+        if self.close_info is not None:
+            waiter.fail(self._closed(self.close_info, unsent))
         elif self.is_linked:
             waiter.resolve(None)
         else:
@@ -429,152 +345,39 @@ class ConnectionState:
         return waiter
 
     def wait_turn(self, unsent: Unsent | None = None) -> Waiter[None]:
-        """Return a waiter that is filled when a response may be asked for, until `release`.
+        """Return a waiter that is filled when a response may be created, until `release`.
 
         Args:
             unsent: As for `wait_link`.
         """
-        if self.ending is None:
-            waiter = self._responses.ask()
+        if self.close_info is None:
+            waiter = self.responses.ask()
             self._pending.hold(waiter, unsent)
             return waiter
         waiter = Waiter()
-        waiter.fail(self._ended(self.ending, unsent))
+        waiter.fail(self._closed(self.close_info, unsent))
         return waiter
 
     def release(self, waiter: Waiter[None]) -> None:
-        """Stop waiting for the link or the response before, or let the next one ask after having sent."""
+        """Stop waiting for the link or for one's turn; after a response was created, the next one may be."""
         self._pending.release(waiter)
-        self._responses.release(waiter)
+        self.responses.release(waiter)
 
-    def _ended(self, ending: Ending, unsent: Unsent | None) -> ConnectionClosedError:
-        return ending.error(() if unsent is None else tuple(unsent()))
+    @staticmethod
+    def _closed(close_info: CloseInfo, unsent: Unsent | None) -> ConnectionClosedError:
+        return close_info.error(() if unsent is None else tuple(unsent()))
 
     # Events out
 
-    def write(self, content: JSON) -> Outgoing:
-        """Number and write an event that was made here."""
-        return write(dict(content), self._ids)
-
-    def prepare(self, event: Any) -> Outgoing:
-        """Check, number and write an event.
-
-        Raises:
-            TypeError: It is no event.
-            ValueError: The API would refuse it.
-        """
-        content = checked_content(event, validate=self._validate)
-        if self._validate and content["type"] == "session.update":
-            content["session"] = self._checked_session(content["session"])
-        return write(content, self._ids)
-
-    def audio(self, data: Any) -> Iterator[tuple[str, str]]:
-        """Write audio as events: yield their ids and JSON texts.
-
-        Raises:
-            RealtimeError: Audio isn't sent by events here.
-            TypeError, ValueError: It is neither bytes nor base64 text.
-        """
-        if not self.role.carries_audio:
-            raise RealtimeError(
-                "append_audio: in a WebRTC call audio flows on the track; hand it to dial(audio_in=…)"
-            )
-        is_translation = self.role.kind == "translation"
-        kind = "session.input_audio_buffer.append" if is_translation else "input_audio_buffer.append"
-        return append_messages(data, kind, self._ids)
-
-    def session_update(self, session: SessionInput) -> Outgoing:
-        """Write a `session.update` of what a user wants to change.
-
-        Raises:
-            SessionConfigError: The API would refuse it.
-            TypeError: It is no session.
-        """
-        if self.role.kind == "translation":
-            kinds: tuple[str, ...] = ("translation",)
-        else:
-            kinds = ("realtime", "transcription")
-            if isinstance(session, Mapping) and "type" not in session:
-                session = {"type": self.role.kind, **session}
-        body = resolve_update(session, self._session.content or None, validate=self._validate, kinds=kinds)
-        return self.write({"type": "session.update", "session": body})
-
-    def _checked_session(self, session: Any) -> dict[str, Any]:
-        """Check the session of a `session.update` that a user wrote; fields are named from the event."""
-        kinds = ("translation",) if self.role.kind == "translation" else ("realtime", "transcription")
-        try:
-            return resolve_update(session, self._session.content, validate=True, kinds=kinds)
-        except SessionConfigError as error:
-            raise SessionConfigError(
-                SessionProblem(f"session.{p.field}", p.value, p.allowed, f"session.{p.message}")
-                for p in error.problems
-            ) from error
-
-    def truncation(self, item_id: str, played_ms: float) -> dict[str, Any] | None:
-        """Return a `conversation.item.truncate` within the audio that came; None if there is nothing to cut.
-
-        Raises:
-            TypeError: `played_ms` is not a number.
-            ValueError: It is not finite.
-        """
-        end_ms = self._playback.clamp(item_id, played_ms)
-        if not self.role.plays or end_ms <= 0:
-            return None
-        self._playback.cut(item_id)
-        return _truncate(item_id, self._playback.content_index(item_id), end_ms)
-
-    def require_conversation(self, what: str) -> None:
-        """Check that the session has a conversation.
-
-        Raises:
-            RealtimeError: It is a translation session; or this is a forked process's copy.
-        """
-        if self.ending is not None and self.ending.reason is OF_PARENT:
-            raise RealtimeError(OF_PARENT)
-        if self.role.kind == "translation":
-            raise RealtimeError(f"{what}: a translation session takes audio and session updates only")
-
-    def warn_of_tools(self, run: Set[str]) -> None:
-        """Warn once of tools that are run and not in the session, and of those in it that nobody runs.
-
-        Args:
-            run: The names of the tools that are run.
-        """
-        tools = (self._session.content or {}).get("tools")
-        if self._has_warned_of_tools or not isinstance(tools, list):
-            return
-        declared = {t.get("name") for t in tools if isinstance(t, Mapping) and t.get("type") == "function"}
-        for names, what in (
-            (
-                run - declared,
-                "the model doesn't know them: declare them in the session, or use connect(tools=…)",
-            ),
-            (declared - run, "nobody runs them: register them by run_tools, or use connect(tools=…)"),
-        ):
-            if names:
-                self._has_warned_of_tools = True
-                listed = ", ".join(sorted(map(str, names)))
-                warn(f"tools {listed}: {what}", SessionConfigWarning)
-
-    def require_responses(self, what: str) -> None:
-        """Check that a model answers in the session.
-
-        Raises:
-            RealtimeError: None does.
-        """
-        self.require_conversation(what)
-        if self.role.kind == "transcription":
-            raise RealtimeError(f"{what}: a transcription session makes no responses")
-
     def sending(self, out: Outgoing, stream: TurnStream | None = None) -> Acknowledgement | None:
-        """Record an event that is about to go out.
+        """Record an event that is about to be sent.
 
         Args:
             out: The event.
-            stream: The turn that it is of.
+            stream: The turn that it belongs to.
 
         Returns:
-            For `session.update` what its acknowledgement fills, else None.
+            For a `session.update`, the waiter for its acknowledgement.
         """
         kind, event_id, content = out.type, out.event_id, out.content
         if stream is not None:
@@ -583,267 +386,186 @@ class ConnectionState:
             del self._sent[next(iter(self._sent))]
         self._sent[event_id] = kind
         if kind == "response.create":
-            self._responses.sent(event_id, content)
+            self.responses.sent(event_id, content)
         elif kind == "response.cancel":
             self._cancels[event_id] = None
         elif kind == "session.update":
-            return self._session.sent(event_id, content.get("session"))
+            return self.session.sent(event_id, content.get("session"))
         elif kind == "conversation.item.create" and content.get("previous_item_id") == "root":
-            self._conversation.asked_for_root()
+            self.conversation.asked_for_root()
         return None
 
-    def repeat_if_busy(self, out: Outgoing, again: Callable[[], None]) -> None:
-        """Call `again` if a `response.create` is refused because a response is active that was not known of.
+    def retry_if_busy(self, out: Outgoing, retry: Callable[[], None]) -> None:
+        """Call `retry` if a `response.create` is refused because of an active response that was not known.
 
-        A sideband that attaches during a response hears of it only by its end.
+        A sideband that attaches during a response only learns of it when it is done.
         """
-        self._again = (out.event_id, again)
-
-    def confirm(self, update: Acknowledgement) -> None:
-        """Count an unclear answer to an update as its acknowledgement, now that no refusal has come."""
-        self._session.confirm(update)
+        self._retry = (out.event_id, retry)
 
     def not_sent(self, code: int | None, reason: str, left: Iterable[Outgoing]) -> ConnectionClosedError:
-        """Record events that a link which was there did not send; return the error for their sender.
+        """Record events that could not be sent on the link; return the error for the sender.
 
         Args:
             code: The link's close code; None if it broke without one.
-            reason: In words.
+            reason: The reason for a message.
             left: The events.
         """
         left = tuple(left)
         for out in left:
-            self._responses.refused(out.event_id)
-            self._session.refused(out.event_id, lambda: RealtimeError("the event could not be sent"))
+            self.responses.refused(out.event_id)
+            self.session.refused(out.event_id, lambda: RealtimeError("the event could not be sent"))
             self._cancels.pop(out.event_id, None)
         return self.unsent(code, reason, contents_of(left))
 
     def unsent(self, code: int | None, reason: str, contents: Iterable[Any]) -> ConnectionClosedError:
-        """Record what could not be sent, as dicts; return the error for its sender, as `not_sent` does."""
+        """Record contents of events that could not be sent; return the error for the sender."""
         contents = tuple(contents)
-        if self.ending is None:
+        if self.close_info is None:
             self._pending.failed(contents)
-            ending = Ending.by_peer(code, reason, expiry=self._session.expiry)
-        else:  # it came meanwhile
-            ending = self.ending = attrs.evolve(self.ending, unsent=(*self.ending.unsent, *contents))
-        return ending.error(contents)
+            closed = CloseInfo.by_peer(code, reason, expiry=self.session.expiry)
+        else:  # the connection ended in the meantime
+            closed = attrs.evolve(self.close_info, unsent=(*self.close_info.unsent, *contents))
+            self.close_info = closed
+        return closed.error(contents)
 
-    # Turns and tools
+    # Turns
 
     def open_turn(self) -> TurnStream:
         """Begin a turn."""
-        self._mailbox.is_asked = True
-        stream = self._turns.open(self._ids.next())
-        if self.ending is not None:
-            stream.fail(self.ending.error())
+        self.queue.is_asked = True
+        stream = self.turns.open(self.client_events.next_id())
+        if self.close_info is not None:
+            stream.fail(self.close_info.error())
         return stream
 
-    def close_turn(self, stream: TurnStream) -> None:
-        """Stop collecting a turn's events."""
-        self._turns.close(stream)
-
-    def check_response(self, response: Any) -> None:
-        """Check what a turn is to be asked for with.
-
-        Raises:
-            TypeError: It is neither `RealtimeResponseCreateParams` nor a dict.
-            ValueError: The API would refuse it.
-        """
-        content = response_content(response)
-        if content and self._validate:
-            checked_content({"type": "response.create", "response": content}, validate=True)
-            try:
-                checked_content(marked_response(content, ""), validate=True)
-            except ValueError as error:
-                raise ValueError(f"{error} (one pair is the turn's own)") from error
-
-    def turn_request(self, stream: TurnStream, item: JSON | None, response: Any) -> list[Outgoing]:
-        """Write what asks for a turn's response.
-
-        Args:
-            stream: The turn.
-            item: The event with what the user says, which goes out once; None if that is there already.
-            response: As `marked_response` accepts it.
-        """
-        contents = [] if item is None or stream.has_asked else [item]
-        return [self.write(content) for content in (*contents, marked_response(response, stream.mark))]
-
-    def register_tools(self, on_job: Callable[[], None]) -> None:
-        """Begin to collect function calls; `on_job` is called when `next_job` has one."""
-        self._turns.register_tools(on_job)
-
-    def next_job(self) -> Job | None:
-        """Remove and return what is to be done next for the model's calls; None if there is nothing now."""
-        return None if self._turns.calls is None else self._turns.calls.next_job()
-
-    def output(self, job: CallJob, output: str) -> Outgoing:
-        """Write the answer to a call."""
-        self._turns.answered(job.response_id, job.call_id, output)
-        return self.write(output_item(job, output))
-
-    def answered(self, job: CallJob, *, silent: bool) -> None:
-        """Record that a call's output was sent, or can't be."""
-        if self._turns.calls is not None:
-            self._turns.calls.answered(job, silent=silent)
-
-    def approval(self, job: ApprovalJob, *, approve: bool) -> Outgoing:
-        """Write the answer to a request for permission."""
-        return self.write(self._turns.approval(job, self._ids.next(), approve=approve))
-
-    def decided(self, job: ApprovalJob) -> None:
-        """Record that the answer to a request for permission was sent, or can't be."""
-        if self._turns.calls is not None:
-            self._turns.calls.decided(job)
-
-    def follow_up(self, job: FollowUpJob) -> Outgoing:
-        """Write the request for the response that follows a response's tools."""
-        return self.write(self._turns.follow_up(job, self._ids.next()))
-
-    # What was played
-
-    def played_bytes(self, count: int) -> None:
-        """Count bytes that were played; raises as `PlaybackState.played_bytes` does."""
-        self._playback.played_bytes(count)
-
-    def played_ms(self, ms: float) -> None:
-        """Count milliseconds that were played; raises as `PlaybackState.played_ms` does."""
-        self._playback.played_ms(ms)
-
-    @property
-    def position(self) -> Position | None:
-        """Where playing stands; None if there is nothing to play, nor anything to come."""
-        return self._playback.position
-
-    @property
-    def to_flush(self) -> Interruption | None:
-        """What there was to throw away when the user last began to speak; None if there was nothing."""
-        return self._playback.to_flush
-
     def interrupt(self) -> tuple[Interruption | None, list[dict[str, Any]]]:
-        """Stop the model: throw away what was not played.
+        """Stop the model and drop the audio that was not played.
 
         Returns:
-            What there is to flush, None if there is nothing; and the events that stop the response, clear
-            what the API plays, cut an item where it was heard last, and delete those that nobody heard.
+            What the program has to flush, None for nothing; and the events that stop the response, clear what
+            the API plays, truncate the item that was heard last, and delete items of which nothing was heard.
         """
-        self.require_responses("interrupt")
-        heard = self._playback.heard()
-        found = self._playback.interrupt()
-        events: list[dict[str, Any]] = [{"type": "response.cancel"}] if self._responses.is_busy else []
+        self.role.require_responses("interrupt")
+        heard = self.playback.heard()
+        dropped = self.playback.interrupt()
+        events: list[dict[str, Any]] = [{"type": "response.cancel"}] if self.responses.is_busy else []
         if not self.role.plays:
             events.append({"type": "output_audio_buffer.clear"})
         for item_id, (content_index, played_ms) in heard.items():
             if played_ms > 0:
-                events.append(_truncate(item_id, content_index, played_ms))
+                events.append(
+                    {
+                        "type": "conversation.item.truncate",
+                        "item_id": item_id,
+                        "content_index": content_index,
+                        "audio_end_ms": played_ms,
+                    }
+                )
             else:
                 events.append({"type": "conversation.item.delete", "item_id": item_id})
-        return found, events
+        return dropped, events
 
     # The link
 
     def rejection(self) -> APIStatusError | None:
-        """Return why the API refused the connection, which it does after the handshake; None if it didn't."""
-        ending = self.ending
-        if ending is None or ending.code not in _REJECTED or self.session is not None:
+        """Return the error of a connection that the API refused after the handshake; None if it didn't."""
+        closed = self.close_info
+        if closed is None or closed.code not in _REJECTED or self.session.is_described:
             return None
-        if self._rejection is None and not ending.reason.startswith("invalid_request_error"):
+        if self._rejection is None and not closed.reason.startswith("invalid_request_error"):
             return None
-        status = _REJECTED[ending.code]
-        kind, _, code = ending.reason.partition(".")
-        return _refusal(self._rejection or {"message": ending.reason, "type": kind, "code": code}, status)
+        kind, _, code = closed.reason.partition(".")
+        error = self._rejection or {"message": closed.reason, "type": kind, "code": code}
+        return refusal(error, _REJECTED[closed.code])
 
     def suspend(self) -> None:
-        """Record that sending failed: where the link may be made anew, others wait until that is decided."""
-        if self._reconnect is not None and self.ending is None:
+        """Record that sending failed: senders wait until the link's end is known, if it may be replaced."""
+        if self._policy is not None and self.close_info is None:
             self.is_linked = False
 
-    def lost(
-        self, code: int | None, reason: str, random: Callable[[], float], cause: BaseException | None = None
-    ) -> Reconnecting | None:
+    def lost(self, closed: CloseInfo, now: float, random: Callable[[], float]) -> Reconnecting | None:
         """Record the end of the link.
 
         Args:
-            code: The close code; None if the link broke without one.
-            reason: In words.
+            closed: How it ended.
+            now: The time in seconds, of any clock.
             random: Returns numbers in [0, 1).
-            cause: The exception behind it.
 
         Returns:
-            The attempts at mending it; None if that was the connection's end.
+            The attempts to reconnect; None if this was the connection's end.
         """
-        expiry = self._session.expiry
-        ending = Ending.by_peer(code, reason, expiry=expiry, cause=cause)
-        if (
-            self.ending is None
-            and self._reconnect is not None
-            and wants_reconnect(self._reconnect, code, is_expired=expiry is not None)
-        ):
+        if self.close_info is None and self._policy is not None and should_reconnect(self._policy, closed):
             self.is_linked = False
-            self._unfinished.update(dict.fromkeys(self._responses.active))
-            self._abandon(ending)
-            if self.role.is_sideband and self._turns.calls is not None:
-                self._turns.calls.link_lost()
-            logger.info("link lost: code %s; reconnecting", code)
-            return Reconnecting(self._reconnect, ending, random)
-        self.finish(ending)
+            self._unfinished.update(dict.fromkeys(self.responses.active))
+            self._abandon(closed)
+            if self.role.is_sideband and self.turns.calls is not None:
+                self.turns.calls.link_lost()
+            logger.info("link lost: code %s; reconnecting", closed.code)
+            self._loss = Reconnecting(self._policy, closed, now, random, previous=self._loss)
+            return self._loss
+        self.finish(closed)
         return None
 
     def restored(self) -> list[Outgoing]:
-        """Record a new link; return what is to be sent on it before `link_ready`.
+        """Record a new link; return the events to send on it before `link_ready`.
 
-        Where `sending` returns a waiter for one of them, that is to be filled before the next goes out: a
-        session that isn't configured as the old one was is not used.
+        Where `sending` returns a waiter for one of them, it has to be filled before the next is sent: a
+        session that doesn't get the old configuration is not used.
 
-        What was sent on an earlier link and the server didn't acknowledge is among it again: that session is
-        gone.
+        Events of an earlier link that the server didn't acknowledge are among them: that session is gone.
         """
         self._restored = 0
         if self.role.is_sideband:
             return self._retrievals()
+        write = self.client_events.write
         out: list[Outgoing] = []
-        update = self._session.restart()
+        update = self.session.restart()
         if update is not None:
-            out.append(self.write(update))
+            out.append(write(update))
         if self.role.kind == "realtime":
             creates = []
-            for item in [*self.replay_items(), *self._replayed.values()]:
+            for item in [*self.conversation.replay_items(), *self._replayed.values()]:
                 try:
-                    creates.append(self.write({"type": "conversation.item.create", "item": item}))
-                except ValueError as fault:  # it holds what JSON hasn't, such as infinity
-                    logger.warning("an item could not be replayed (%s)", type(fault).__name__)
+                    creates.append(write({"type": "conversation.item.create", "item": item}))
+                except ValueError as error:  # it holds a value that JSON doesn't have, such as infinity
+                    logger.warning("an item could not be replayed (%s)", type(error).__name__)
             self._restored = len(creates)
             self._replayed = {create.event_id: create.content["item"] for create in creates}
-            self._conversation = Conversation()
-            self._playback.reset()
-            if self._turns.calls is not None:
-                self._turns.calls.forget()
+            self.conversation = Conversation()
+            self.playback.reset()
+            if self.turns.calls is not None:
+                self.turns.calls.forget()
             out += creates
         return out
 
     def _retrievals(self) -> list[Outgoing]:
-        """Return the requests for the function calls that began before the loss and were not seen to end."""
-        calls = self._turns.calls
+        """Return requests for the function calls that began before the loss and have not ended."""
+        calls = self.turns.calls
         if calls is None:
             return []
-        found = [item for item in self._conversation.unanswered() if not calls.is_known(item.get("call_id"))]
-        self._sought = {item["id"] for item in found}
-        return [self.write({"type": "conversation.item.retrieve", "item_id": item["id"]}) for item in found]
+        found = [item for item in self.conversation.unanswered() if not calls.is_known(item.get("call_id"))]
+        self._replays = {item["id"] for item in found}
+        write = self.client_events.write
+        return [write({"type": "conversation.item.retrieve", "item_id": item["id"]}) for item in found]
 
     def not_restored(self, error: Callable[[], Exception]) -> None:
-        """Record that not all of that could be sent on the new link, and that it is gone.
+        """Record that the new link was lost or refused before everything was sent on it.
 
         Args:
-            error: Makes the exception for those who wait.
+            error: Makes the exception for waiters.
         """
-        self._session.fail(error)
-        self._responses.reset()
+        self.session.fail(error)
+        self.responses.reset()
 
-    def link_ready(self, attempts: int) -> None:
-        """Wake those who wait for a link.
+    def link_ready(self, attempts: int, now: float) -> None:
+        """Wake the senders that wait for a link.
 
         Args:
-            attempts: How many it took.
+            attempts: How many attempts it took.
+            now: The time, as for `lost`.
         """
+        if self._loss is not None:
+            self._loss.restored_at = now
         logger.info("reconnected after %d attempts; %d items replayed", attempts, self._restored)
         self.is_linked = True
         event = Reconnected(attempts=attempts, replayed=self._restored, unfinished=tuple(self._unfinished))
@@ -851,64 +573,46 @@ class ConnectionState:
         self._deliver("", {}, event, LOCAL_SIZE)
         self._pending.link_ready()
 
-    def finish(self, ending: Ending) -> None:
-        """End the connection; only the first ending counts."""
-        if self.ending is not None:
+    def finish(self, closed: CloseInfo) -> None:
+        """End the connection; only the first call counts."""
+        if self.close_info is not None:
             return
-        self.ending = ending = self._pending.ended(ending)
+        self.close_info = closed = self._pending.closed(closed)
         self.is_linked = False
-        logger.info("connection ended: code %s (%s)", ending.code, "normal" if ending.is_normal else "error")
-        self._abandon(ending)
-        self._responses.fail(ending.error)
-        self._mailbox.close(ending.error)
+        logger.info("connection ended: code %s (%s)", closed.code, "normal" if closed.is_normal else "error")
+        self._abandon(closed)
+        self.responses.fail(closed.error)
+        self.queue.close(closed.error)
 
     def disown(self) -> None:
-        """End the copy of a connection in a process that was forked; whoever waits is not woken here."""
-        if self.ending is None:
-            self.ending = Ending(code=None, reason=OF_PARENT)
+        """End the copy of a connection in a forked process; its waiters are the parent's."""
+        if self.close_info is None:
+            self.close_info = CloseInfo(code=None, reason=OF_PARENT)
         self.is_linked = False
 
-    def _abandon(self, ending: Ending) -> None:
-        """Record that no answers will come to what was sent: the link is lost."""
-        self._session.fail(ending.error)
-        self._turns.reset(ending.error)
-        self._responses.reset()
+    def _abandon(self, closed: CloseInfo) -> None:
+        """Record that nothing that was sent will be answered: the link is lost."""
+        self.session.fail(closed.error)
+        self.turns.reset(closed.error)
+        self.responses.reset()
         self._cancels.clear()
 
 
-class _Repeats:
-    """The ids of the latest events that add something up: what comes twice is not added up twice.
+def _log_failure(kind: str, content: JSON, error: Exception) -> None:
+    """Log the failure of an event's effect: the server's where the event violates its schema, else ours."""
+    from realtime_api import events
 
-    Only as many ids are kept as a repetition can be late.
-    """
-
-    __slots__ = ("_before", "_now")
-
-    GENERATION = 512  # ids; one to two generations are remembered
-
-    def __init__(self) -> None:
-        self._now: set[str] | None = None  # an empty one would use 200 bytes
-        self._before: set[str] | None = None
-
-    def has(self, event_id: object) -> bool:
-        """Return whether an event with this id came before, and remember it; one without an id never did."""
-        if not isinstance(event_id, str) or not event_id:
-            return False
-        now = self._now
-        if now is None:
-            now = self._now = set()
-        if event_id in now or (self._before is not None and event_id in self._before):
-            return True
-        if len(now) >= self.GENERATION:
-            self._before = now
-            now = self._now = set()
-        now.add(event_id)
-        return False
+    model = events.SERVER_EVENTS.get(kind) or events.TRANSLATION_SERVER_EVENTS.get(kind)
+    violations = [] if model is None else check(place(model.__name__), dict(content))
+    if violations:
+        logger.warning("%s has an unexpected shape: %s", kind, ", ".join(found.path for found in violations))
+    else:
+        logger.error("realtime_ext failed to process %s; please report this", kind, exc_info=error)
 
 
-_WITHHELD = object()  # what an effect returns if the program is not to see the event
+_WITHHELD = object()  # returned by an effect if the program is not to see the event
 
-# One table for all connections: as one each, it would be a good part of what a connection uses.
+# One table for all connections: a table each would be a good part of a connection's memory.
 _EFFECTS: dict[str, Callable[[ConnectionState, JSON], object]] = {
     "error": ConnectionState._on_error,
     "session.created": ConnectionState._on_session,
@@ -932,36 +636,3 @@ _EFFECTS: dict[str, Callable[[ConnectionState, JSON], object]] = {
     _TRANSCRIBED: ConnectionState._on_words,
     "input_audio_buffer.speech_started": ConnectionState._on_speech_started,
 }
-
-
-def _truncate(item_id: str, content_index: int, end_ms: int) -> dict[str, Any]:
-    return {
-        "type": "conversation.item.truncate",
-        "item_id": item_id,
-        "content_index": content_index,
-        "audio_end_ms": end_ms,
-    }
-
-
-def _refusal(error: JSON, status: int | None = None) -> APIStatusError:
-    """Return an error event as the exception that the same refusal is over HTTP.
-
-    Args:
-        error: Its fields: `type`, `code`, `message`, `param`, `event_id`.
-        status: The HTTP status, unless the code stands for another; None for that of the type.
-    """
-    kind, event_id = _text(error.get("type")), _text(error.get("event_id"))
-    code = _text(error.get("code"))
-    status = _STATUS.get(code or "") or status or _STATUS.get(kind or "", 400)
-    message = _text(error.get("message")) or "the server refused an event"
-    return status_error_class(status)(
-        mask(f"{message} [event {event_id}]" if event_id else message),
-        status_code=status,
-        code=code,
-        param=_text(error.get("param")),
-        type=kind,
-    )
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None

@@ -7,6 +7,7 @@ all does nothing. It must not send.
 from __future__ import annotations
 
 from collections.abc import Set
+from typing import Any
 
 import attrs
 
@@ -232,7 +233,31 @@ class PlaybackState:
             heard.setdefault(part.item_id, (part.content_index, part.played_ms))
         return heard
 
-    def clamp(self, item_id: str, played_ms: float) -> int:
+    def truncation(self, item_id: str, played_ms: float) -> dict[str, Any] | None:
+        """Truncate an item within the audio that was received.
+
+        Returns:
+            The `conversation.item.truncate` to send; None if there is nothing to cut.
+
+        Raises:
+            TypeError: `played_ms` is not a number.
+            ValueError: It is not finite.
+        """
+        end_ms = self._clamp(item_id, played_ms)
+        if not self.is_local or end_ms <= 0:
+            return None
+        for part in tuple(self._unplayed):
+            if part.item_id == item_id:
+                self._cut(part)
+        latest = self._latest(item_id)
+        return {
+            "type": "conversation.item.truncate",
+            "item_id": item_id,
+            "content_index": 0 if latest is None else latest.content_index,
+            "audio_end_ms": end_ms,
+        }
+
+    def _clamp(self, item_id: str, played_ms: float) -> int:
         """Limit a truncation to the audio that came, and that an earlier one left.
 
         Args:
@@ -254,17 +279,6 @@ class PlaybackState:
         if part is None or (part.left_ms is not None and played_ms >= part.left_ms):
             return 0
         return max(0, min(int(played_ms), part.received_ms))
-
-    def content_index(self, item_id: str) -> int:
-        """Return the index of an item's audio among its content; 0 if nothing is known of it."""
-        part = self._latest(item_id)
-        return 0 if part is None else part.content_index
-
-    def cut(self, item_id: str) -> None:
-        """Throw away what was not played of an item."""
-        for part in tuple(self._unplayed):
-            if part.item_id == item_id:
-                self._cut(part)
 
     def reset(self) -> None:
         """Forget everything: the session is a new one."""

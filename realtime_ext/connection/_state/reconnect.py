@@ -1,4 +1,4 @@
-"""Losing the link: what a close means, whether the link is made anew, and what could not be sent.
+"""How a connection ends, and whether and when it reconnects: the only place with that policy.
 
 It must not connect, send, close or sleep.
 """
@@ -23,24 +23,27 @@ from ...errors import (
 from .waiters import Waiter
 
 __all__ = [
-    "READING",
+    "CONSUME",
+    "OF_PARENT",
     "Attempt",
-    "Ending",
+    "CloseInfo",
     "Pending",
     "Reconnect",
     "Reconnecting",
     "Unsent",
+    "policy_for",
+    "should_reconnect",
     "unconfirmed",
-    "wants_reconnect",
 ]
 
 logger: logging.Logger = logging.getLogger("realtime_ext")
 
 TOO_SLOW = "consumer too slow"
-OF_PARENT = "the connection belongs to the process that this one was forked from; open one here"
-READING = "iterate, call run(), or connect with a larger max_queue_bytes"
-Unsent = Callable[[], list[dict[str, Any]]]  # returns the events that somebody is waiting to send
+OF_PARENT = "the connection belongs to the parent of this forked process; open one here"
+CONSUME = "iterate, call run(), or connect with a larger max_queue_bytes"
+Unsent = Callable[[], list[dict[str, Any]]]  # returns the events that a sender is waiting to send
 
+STEADY = 5.0  # seconds that a new link has to last before the next loss counts as another one
 _NORMAL = 1000
 _NO_STATUS = 1005
 _POLICY = 1008
@@ -50,15 +53,15 @@ _JITTER = 0.25
 
 
 @attrs.frozen(kw_only=True)
-class Ending:
-    """The end of a connection.
+class CloseInfo:
+    """How a connection, or its link, ended.
 
     Args:
         code: The close code; None if there was none.
-        reason: In words.
+        reason: The reason for a message.
         is_normal: Whether iteration just ends.
-        is_expired: Whether the session's time was up.
-        unsent: What was to be sent and could not be.
+        is_expired: Whether the session reached its time limit.
+        unsent: Events that could not be sent.
         cause: The exception behind it.
     """
 
@@ -72,13 +75,13 @@ class Ending:
     @classmethod
     def by_peer(
         cls, code: int | None, reason: str, *, expiry: str | None, cause: BaseException | None = None
-    ) -> Ending:
-        """Return the ending of a link that the other side, or the network, closed.
+    ) -> CloseInfo:
+        """Return the information on a link that the server, or the network, closed.
 
         Args:
             code: The close code; None if there was none.
-            reason: In words.
-            expiry: The server's words on the session's time being up; None if it is not.
+            reason: The reason for a message.
+            expiry: The server's message that the session expired; None if it has not.
             cause: The exception behind it.
         """
         is_expired = expiry is not None
@@ -87,31 +90,31 @@ class Ending:
         return cls(code=code, reason=reason, is_normal=is_normal, is_expired=is_expired, cause=cause)
 
     @classmethod
-    def by_user(cls) -> Ending:
-        """Return the ending that `close()` brings about."""
+    def by_user(cls) -> CloseInfo:
+        """Return the information on a connection that `close()` ends."""
         return cls(code=_NORMAL, reason="closed by this side", is_normal=True)
 
     @classmethod
-    def by_slow_consumer(cls, limit: int, *, is_read: bool = True) -> Ending:
-        """Return the ending of a connection whose events were not read in time.
+    def by_slow_consumer(cls, limit: int, *, is_read: bool = True) -> CloseInfo:
+        """Return the information on a connection whose events were not consumed in time.
 
         Args:
-            limit: The bytes that might wait.
-            is_read: Whether any were read.
+            limit: The queue's limit in bytes.
+            is_read: Whether any events were consumed.
         """
-        nobody = "" if is_read else f", and nobody took any ({READING})"
-        return cls(code=_POLICY, reason=f"{TOO_SLOW}: more than {limit} bytes of events were waiting{nobody}")
+        hint = "" if is_read else f", and none was consumed ({CONSUME})"
+        return cls(code=_POLICY, reason=f"{TOO_SLOW}: more than {limit} bytes of events were queued{hint}")
 
     @property
     def own_code(self) -> int:
-        """The code that this side closes the link with; the peer's own is not sent back."""
+        """The code that this side closes the link with; the peer's code is not sent back."""
         return _POLICY if self.reason.startswith(TOO_SLOW) else _NORMAL
 
     def error(self, unsent: tuple[Any, ...] = ()) -> ConnectionClosedError:
-        """Return the exception that stands for it; a new one each time.
+        """Return a new exception for it.
 
         Args:
-            unsent: What the caller in question could not send; all of it, if empty.
+            unsent: The events that the caller could not send; if empty, all unsent events.
         """
         kind = SessionExpired if self.is_expired else ConnectionClosedError
         error = kind(self.code, self.reason, unsent or self.unsent)
@@ -121,12 +124,12 @@ class Ending:
 
 @attrs.frozen(kw_only=True)
 class Attempt:
-    """One attempt at making a link anew, about to be made.
+    """An attempt to reconnect that is about to be made.
 
     Args:
         number: From 1.
-        delay: Seconds that are waited before it.
-        reason: Why it is needed: how the link, or the attempt before, ended.
+        delay: Seconds before it.
+        reason: How the link, or the attempt before, ended.
     """
 
     number: int
@@ -150,16 +153,15 @@ def _count(instance: object, attribute: attrs.Attribute[int], value: int) -> Non
 class Reconnect:
     """What to do when the link is lost.
 
-    A sideband does this by default, for its session goes on at the server. A model's session ends
-    with its link, so a new one needs `replay=True`: it is sent the configuration, and the conversation's
+    A sideband reconnects by default, since its session continues at the server. A model's session ends with
+    its link, so that a new one needs `replay=True`: it is sent the configuration, and the conversation's
     items as text.
 
     Args:
-        replay: Whether a new session is begun, configured, and sent the items of the old one.
-        attempts: How many there are before it is given up; 1 or more. A link that is lost again within 5 s
-            was one of them.
+        replay: Whether to begin a new session with the configuration and the items of the old one.
+        attempts: Attempts before giving up; 1 or more. A link that is lost again within 5 s counts as one.
         first_delay: Seconds before the first attempt, less up to a quarter; doubled for each further one.
-        max_delay: Seconds that a delay is at most.
+        max_delay: The longest delay in seconds.
         on_attempt: Called with each `Attempt` before its delay; it must not block.
     """
 
@@ -170,91 +172,119 @@ class Reconnect:
     on_attempt: Callable[[Attempt], object] | None = None
 
 
-class Reconnecting:
-    """One loss of the link, and the attempts at mending it.
+def policy_for(reconnect: Any, *, is_sideband: bool) -> Reconnect | None:
+    """Return the policy that an argument stands for.
 
     Args:
-        policy: What the user asked for.
-        ending: How the connection ends if none of them succeeds.
+        reconnect: A `Reconnect`, None for the default, or False for none.
+        is_sideband: Whether the session outlives the link.
+
+    Raises:
+        TypeError: It is something else.
+        ValueError: The session ends with the link, and the policy doesn't replay it.
+    """
+    if reconnect is None or reconnect is False:
+        return Reconnect() if is_sideband and reconnect is None else None
+    if not isinstance(reconnect, Reconnect):
+        raise TypeError(f"reconnect: expected a Reconnect, False or None, got {type(reconnect).__name__}")
+    if not is_sideband and not reconnect.replay:
+        raise ValueError(
+            "reconnect: a model's session ends with its link; use Reconnect(replay=True) for a new session"
+        )
+    return reconnect
+
+
+def should_reconnect(policy: Reconnect, closed: CloseInfo) -> bool:
+    """Return whether a lost link is replaced; after an expired session, only a new session helps."""
+    return policy.replay if closed.is_expired else closed.code in _TRANSIENT
+
+
+class Reconnecting:
+    """One loss of the link, and the attempts to reconnect.
+
+    Args:
+        policy: The reconnect policy.
+        closed: How the link ended.
+        now: The time in seconds, of any clock.
         random: Returns numbers in [0, 1), for the jitter.
+        previous: The loss before. If its new link did not last, its attempts count here: a server that
+            accepts and drops connections at once is not tried for ever.
 
     Attributes:
-        ending: The same.
-        made: How many attempts there were.
-        reason: How the link, or the attempt before, ended.
+        closed: How the link ended.
+        reason: How the link, or the latest attempt, ended.
+        restored_at: When the new link came into use; None before that.
     """
 
-    def __init__(self, policy: Reconnect, ending: Ending, random: Callable[[], float]) -> None:
-        self.ending = ending
+    def __init__(
+        self,
+        policy: Reconnect,
+        closed: CloseInfo,
+        now: float,
+        random: Callable[[], float],
+        previous: Reconnecting | None = None,
+    ) -> None:
+        self.closed: CloseInfo = closed
+        self.reason: str = closed.reason
+        self.restored_at: float | None = None
         self._policy = policy
         self._random = random
-        self._cause = ending.cause
+        self._cause = closed.cause
         self._is_hopeless = False
-        self.made: int = 0
-        self.reason: str = ending.reason
+        restored_at = None if previous is None else previous.restored_at
+        self._made = 0
+        if previous is not None and restored_at is not None and now - restored_at < STEADY:
+            self._made = previous._made
 
     def next(self) -> Attempt | None:
-        """Return the next attempt, or None when there were enough, or none can succeed."""
-        if self._is_hopeless or self.made >= self._policy.attempts:
+        """Return the next attempt; None if there were enough, or none can succeed."""
+        if self._is_hopeless or self._made >= self._policy.attempts:
             return None
-        delay = min(self._policy.first_delay * 2.0 ** min(self.made, 30), self._policy.max_delay)
-        self.made += 1
-        attempt = Attempt(number=self.made, delay=delay * (1 - _JITTER * self._random()), reason=self.reason)
+        delay = min(self._policy.first_delay * 2.0 ** min(self._made, 30), self._policy.max_delay)
+        self._made += 1
+        attempt = Attempt(number=self._made, delay=delay * (1 - _JITTER * self._random()), reason=self.reason)
         if self._policy.on_attempt is not None:
             try:
                 self._policy.on_attempt(attempt)
-            except Exception as fault:
-                logger.warning("on_attempt raised %s", type(fault).__name__)
+            except Exception as error:
+                logger.warning("on_attempt raised %s", type(error).__name__)
         return attempt
 
-    def lost(self, reason: str, cause: BaseException | None) -> None:
-        """Record that an attempt's link was lost before the session could go on.
+    def link_lost(self, reason: str, cause: BaseException | None) -> None:
+        """Record that an attempt's link was lost before the session could continue.
 
         Args:
-            reason: In words.
+            reason: The reason for a message.
             cause: The exception behind it.
         """
         self.reason, self._cause = reason, cause
 
     def failed(self, error: RealtimeError, *, is_linked: bool) -> None:
-        """Record that an attempt failed; what the API refuses once it would refuse again.
+        """Record that an attempt failed; a refusal by the API would only be repeated.
 
         Args:
-            error: With what.
-            is_linked: Whether there was a link, and its new session was not to be had.
+            error: The error.
+            is_linked: Whether there was a link, and the new session failed.
         """
-        is_passing = isinstance(error, APIConnectionError | InternalServerError | RateLimitError)
-        self._is_hopeless = not is_passing
-        refused = "the new session was refused its configuration: " if is_linked and not is_passing else ""
+        is_temporary = isinstance(error, APIConnectionError | InternalServerError | RateLimitError)
+        self._is_hopeless = not is_temporary
+        refused = "the new session was refused its configuration: " if is_linked and not is_temporary else ""
         self.reason, self._cause = f"{refused}{error}", error
 
-    def given_up(self) -> Ending:
-        """Return the connection's ending, now that it isn't tried any more."""
-        attempts = "1 attempt" if self.made == 1 else f"{self.made} attempts"
-        words = f"{self.ending.reason}; reconnecting failed after {attempts}: {self.reason}"
-        return attrs.evolve(self.ending, reason=words, is_normal=False, cause=self._cause)
+    def given_up(self) -> CloseInfo:
+        """Return how the connection ends after the last attempt."""
+        attempts = "1 attempt" if self._made == 1 else f"{self._made} attempts"
+        reason = f"{self.closed.reason}; reconnecting failed after {attempts}: {self.reason}"
+        return attrs.evolve(self.closed, reason=reason, is_normal=False, cause=self._cause)
 
 
 def unconfirmed(seconds: float | None) -> APITimeoutError:
-    """Return the error for a new session whose configuration was not confirmed in time."""
+    """Return the error for a new session whose configuration was not acknowledged in time."""
     return APITimeoutError(f"the new session was not confirmed within {seconds:g} s")
 
 
-def wants_reconnect(policy: Reconnect | None, code: int | None, *, is_expired: bool) -> bool:
-    """Return whether a link that ended like this is to be made anew.
-
-    Args:
-        policy: What the user asked for; None for never.
-        code: The close code, or None.
-        is_expired: Whether the session's time was up: then only a new session helps.
-    """
-    if policy is None:
-        return False
-    return policy.replay if is_expired else code in _TRANSIENT
-
-
 class Pending:
-    """The events of one connection that wait to be sent: for the link, or for the response before."""
+    """Senders that wait for the link or for their turn, and their events."""
 
     __slots__ = ("_failed", "_for_link", "_held")
 
@@ -264,12 +294,12 @@ class Pending:
         self._failed: list[Any] = []
 
     def hold(self, waiter: Waiter[None], unsent: Unsent | None, *, for_link: bool = False) -> None:
-        """Record that somebody waits before they send.
+        """Add a sender that waits.
 
         Args:
-            waiter: What they wait for.
-            unsent: Returns what they are to send; None for nothing that is to be reported.
-            for_link: Whether they wait for the link.
+            waiter: What it waits for.
+            unsent: Returns the events that it is going to send; None for events that are not reported.
+            for_link: Whether it waits for the link.
         """
         if for_link:
             self._for_link.append(waiter)
@@ -277,31 +307,31 @@ class Pending:
             self._held[waiter] = unsent
 
     def release(self, waiter: Waiter[None]) -> None:
-        """Record that somebody waits no more."""
+        """Remove a sender."""
         self._held.pop(waiter, None)
         if waiter in self._for_link:
             self._for_link.remove(waiter)
 
     def failed(self, events: Iterable[Any]) -> None:
-        """Record what could not be sent on a link that was there."""
+        """Record events that could not be sent on the current link."""
         self._failed += events
 
     def link_ready(self) -> None:
-        """Wake those who wait for the link; what failed on the last one was reported to its senders."""
+        """Wake the senders that wait for the link; earlier failures were reported to their senders."""
         self._failed.clear()
         waiters, self._for_link = self._for_link, []
         for waiter in waiters:
             waiter.resolve(None)
 
-    def ended(self, ending: Ending) -> Ending:
-        """Report all of it: to those who wait, and in the ending, which is returned."""
+    def closed(self, closed: CloseInfo) -> CloseInfo:
+        """Fail all senders; return the information with all unsent events."""
         held = {waiter: unsent() for waiter, unsent in self._held.items() if not waiter.done}
-        unsent = (*ending.unsent, *self._failed, *(event for events in held.values() for event in events))
-        ending = attrs.evolve(ending, unsent=unsent)
+        unsent = (*closed.unsent, *self._failed, *(event for events in held.values() for event in events))
+        closed = attrs.evolve(closed, unsent=unsent)
         for waiter, events in held.items():
-            waiter.fail(ending.error(tuple(events)))
+            waiter.fail(closed.error(tuple(events)))
         for waiter in self._for_link:
-            waiter.fail(ending.error())
+            waiter.fail(closed.error())
         self._held.clear()
         self._for_link.clear()
-        return ending
+        return closed

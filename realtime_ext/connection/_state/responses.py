@@ -17,18 +17,16 @@ __all__ = ["BUSY", "Responses"]
 JSON = Mapping[str, Any]
 
 BUSY = "conversation_already_has_active_response"
-_REMEMBERED = 16  # responses that are over; no event is about one so long after its end
 
 
 class Responses:
     """The gate before `response.create`: first come, first served."""
 
-    __slots__ = ("_active", "_asked", "_granted", "_is_hidden", "_over", "_queue")
+    __slots__ = ("_active", "_asked", "_granted", "_is_hidden", "_queue")
 
     def __init__(self) -> None:
         self._active: dict[str, bool] = {}  # response id -> is it in the default conversation
         self._asked: dict[str, bool] = {}  # event id of a response.create without an answer -> the same
-        self._over: dict[str, None] | None = None  # ids of those that have ended
         self._queue: list[Waiter[None]] = []
         self._granted: Waiter[None] | None = None
         self._is_hidden = False  # whether a response goes on that began before this connection did
@@ -82,39 +80,25 @@ class Responses:
             self._is_hidden = not any(self._active.values())
         self._grant()
 
-    def created(self, response: JSON) -> bool:
-        """Record the start of a response, whoever asked for it; return whether it isn't over already."""
-        response_id = _id(response)
+    def created(self, response: JSON) -> None:
+        """Record the start of a response, of any connection to the session."""
         in_conversation = self._is_in_conversation(response)
-        is_answer = self._answer(in_conversation=in_conversation)
-        if not is_answer and self._over is not None and response_id in self._over:
-            return False
+        self._answer(in_conversation=in_conversation)
         self._is_hidden &= not in_conversation
-        self._active[response_id] = in_conversation
-        return True
+        self._active[_id(response)] = in_conversation
 
-    def done(self, response: JSON) -> bool:
-        """Record the end of a response; return whether it is the first."""
-        response_id = _id(response)
+    def done(self, response: JSON) -> None:
+        """Record the end of a response."""
         self._is_hidden = False
-        if self._active.pop(response_id, None) is None:
-            if self._over is not None and response_id in self._over:
-                return False
+        if self._active.pop(_id(response), None) is None:
             # It began before this connection. A refusal of what was asked for may have crossed it.
             self._answer(in_conversation=self._is_in_conversation(response))
-        if self._over is None:
-            self._over = {}
-        elif len(self._over) >= _REMEMBERED:
-            del self._over[next(iter(self._over))]
-        self._over[response_id] = None
         self._grant()
-        return True
 
     def reset(self) -> None:
         """Forget what was going on: the link is a new one."""
         self._active.clear()
         self._asked.clear()
-        self._over = None
         self._is_hidden = False
         self._grant()
 
@@ -126,12 +110,11 @@ class Responses:
     def _is_in_conversation(self, response: JSON) -> bool:
         return response.get("conversation_id") is not None or all(self._asked.values())
 
-    def _answer(self, *, in_conversation: bool) -> bool:
-        """Record that the oldest request of that kind is answered; return whether there was one."""
+    def _answer(self, *, in_conversation: bool) -> None:
+        """Record that the oldest request of that kind is answered."""
         answered = next((key for key, value in self._asked.items() if value == in_conversation), None)
         if answered is not None:
             del self._asked[answered]
-        return answered is not None
 
     def _grant(self) -> None:
         if self._queue and self._granted is None and not self.is_busy:

@@ -9,21 +9,22 @@ from __future__ import annotations
 import enum
 import logging
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from functools import reduce
 from itertools import takewhile
 from typing import Any
 
 from ..._core import json as _json
 from ..._core.secrets import mask
+from ..._core.warnings import warn
+from ...errors import SessionConfigWarning
 from ...session import merge
+from .messages import JSON
 from .waiters import Waiter
 
 __all__ = ["UNCLEAR_FOR", "Acknowledgement", "Answer", "SessionState", "answer_to", "output_format"]
 
 logger: logging.Logger = logging.getLogger("realtime_ext")
-
-JSON = Mapping[str, Any]
 
 UNCLEAR_FOR = 1.0  # seconds in which a refusal still counts after an answer that shows neither yes nor no
 
@@ -80,7 +81,6 @@ class SessionState:
         is_shared: Whether others may change it too, whose updates the server describes here as well.
 
     Attributes:
-        seen: How often the server has described it.
         expiry: The server's words on its time being up; None while it isn't.
     """
 
@@ -88,32 +88,33 @@ class SessionState:
         "_before",
         "_configuration",
         "_ends_at",
+        "_has_warned_of_tools",
         "_in_force",
         "_is_shared",
         "_is_warned",
-        "_last",
-        "_numbers",
         "_text",
         "_updates",
         "expiry",
         "kind",
-        "seen",
     )
 
     def __init__(self, kind: str, *, is_shared: bool = False) -> None:
         self.kind: str = kind
         self._is_shared = is_shared
-        self.seen: int = 0
         self._text: str | None = None  # JSON, which uses a fraction of what the object would
         self.expiry: str | None = None
         self._before: str | None = None  # the description before that
         self._configuration: JSON = {}
         self._in_force: list[tuple[str, JSON]] = []  # what was acknowledged last, by the ids of the updates
-        self._last: tuple[object, str | None] | None = None  # id and text of the last description
-        self._numbers = False  # whether the server was seen to number its events
         self._updates: list[Acknowledgement] = []
         self._ends_at: float | None = None  # unix seconds
         self._is_warned = False
+        self._has_warned_of_tools = False
+
+    @property
+    def is_described(self) -> bool:
+        """Whether the server has described the session."""
+        return self._text is not None
 
     @property
     def content(self) -> dict[str, Any] | None:
@@ -129,7 +130,6 @@ class SessionState:
         """Record the server's description."""
         if not isinstance(session, Mapping):
             return
-        self.seen += 1
         if self._is_shared:
             self._before = self._text
         try:
@@ -146,17 +146,9 @@ class SessionState:
         self._updates.append(update)
         return update
 
-    def created(self, event_id: object = None) -> None:
-        """Record the server's first description."""
-        self._is_repeated(event_id)
-
-    def updated(self, event_id: object = None) -> None:
-        """Record an acknowledgement. Updates are answered in order; one that nobody here sent is another's.
-
-        Args:
-            event_id: Its id; one that comes again with the same description acknowledges nothing more.
-        """
-        if self._is_repeated(event_id) or not self._updates:
+    def updated(self) -> None:
+        """Record an acknowledgement. Updates are answered in order; others are of other connections."""
+        if not self._updates:
             return
         if not self._is_shared:
             lost = sum(1 for _ in takewhile(lambda update: update.is_given_up, self._updates))
@@ -206,6 +198,27 @@ class SessionState:
         """Record that its time is up, and the server's sentence on that."""
         self.expiry = mask(message[:_SENTENCE]) if isinstance(message, str) else ""
 
+    def warn_of_tools(self, run: Set[str]) -> None:
+        """Warn once if tools are run that the session doesn't declare, or declared ones are not run.
+
+        Args:
+            run: The names of the tools that are run.
+        """
+        tools = (self.content or {}).get("tools")
+        if self._has_warned_of_tools or not isinstance(tools, list):
+            return
+        declared = {t.get("name") for t in tools if isinstance(t, Mapping) and t.get("type") == "function"}
+        for names, problem in (
+            (
+                run - declared,
+                "unknown to the model: declare them in the session, or use connect(tools=…)",
+            ),
+            (declared - run, "never run: register them with run_tools, or use connect(tools=…)"),
+        ):
+            if names:
+                self._has_warned_of_tools = True
+                warn(f"tools {', '.join(sorted(map(str, names)))}: {problem}", SessionConfigWarning)
+
     def began(self, now: float) -> None:
         """Record when the session began, in unix seconds; what the server says of its end counts for more."""
         self._ends_at = now + LIFETIME
@@ -224,7 +237,7 @@ class SessionState:
 
     def restart(self) -> JSON | None:
         """Begin anew; return the update that configures the new session like the old one."""
-        self._text, self._before, self._last, self.expiry = None, None, None, None
+        self._text = self._before = self.expiry = None
         self._ends_at, self._is_warned = None, False
         self._configuration, self._in_force = self.configuration, []
         if not self._configuration:
@@ -240,11 +253,6 @@ class SessionState:
                 if len(self._in_force) > _REFUSABLE:
                     self._configuration = merge(self._configuration, self._in_force.pop(0)[1])
             update.resolve(None)
-
-    def _is_repeated(self, event_id: object) -> bool:
-        before, self._last = self._last, (event_id, self._text)
-        self._numbers |= before is not None and before[0] != event_id
-        return self._numbers and event_id is not None and before == self._last
 
 
 class Answer(enum.Enum):

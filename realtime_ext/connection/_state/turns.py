@@ -10,7 +10,7 @@ import binascii
 import functools
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -18,8 +18,9 @@ import attrs
 from ...errors import APITimeoutError
 from .client_events import MARK
 from .conversation import read_item
+from .event_queue import Budget
 from .function_calls import ApprovalJob, FollowUpJob, FunctionCalls, approval_item
-from .mailbox import Budget
+from .messages import JSON
 from .responses import BUSY
 from .waiters import Waiter
 
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 __all__ = ["ToolCall", "Turn", "TurnStream", "Turns"]
 
 logger: logging.Logger = logging.getLogger("realtime_ext")
-
-JSON = Mapping[str, Any]
 
 
 @attrs.frozen(kw_only=True)
@@ -93,7 +92,7 @@ class TurnStream:
         is_over: Whether the last event has come.
         must_ask: Whether the response has to be asked for (again), once no other is active.
         active_response: The id of the response that is going on.
-        events: What has come and was not read, with sizes.
+        events: Events that were not read yet, with their sizes and numbers.
     """
 
     def __init__(self, mark: str, budget: Budget) -> None:
@@ -101,7 +100,8 @@ class TurnStream:
         self.is_over: bool = False
         self.must_ask: bool = True
         self.active_response: str | None = None
-        self.events: deque[tuple[Any, int]] = deque()
+        self.events: deque[tuple[Any, int, int]] = deque()
+        self._prefetched: deque[tuple[Any, int]] | None = None  # events that another thread will read
         self._budget = budget
         self._error: Exception | None = None
         self._waiter: Waiter[None] | None = None
@@ -178,24 +178,42 @@ class TurnStream:
             response_id = response.get("id")
         return response_id in self._ids
 
-    def put(self, kind: str, content: JSON, event: Any, size: int, *, is_repeated: bool = False) -> bool:
-        """Add an event that this turn owns; a repeated one changes nothing. The result is `Budget.add`'s."""
-        self.events.append((event, size))
+    def put(self, kind: str, content: JSON, event: Any, size: int, number: int) -> bool:
+        """Add an event of this turn; returns `Budget.add`'s result."""
+        self.events.append((event, size, number))
         warns = self._budget.add(size)
-        if not is_repeated:
-            self._collect(kind, content)
+        self._collect(kind, content)
         self._wake()
         return warns
 
-    def take(self) -> Any:
-        """Remove and return the oldest event.
+    def take(self) -> tuple[Any, int]:
+        """Remove the oldest event and return it with its number.
 
         Raises:
             IndexError: There is none.
         """
-        event, size = self.events.popleft()
+        event, size, number = self.events.popleft()
         self._budget.release(size)
-        return event
+        return event, number
+
+    def fetch(self, events: deque[tuple[Any, int]], limit: int) -> None:
+        """Move events to a deque that another thread reads.
+
+        Args:
+            events: Where events and their numbers are added.
+            limit: How many at most.
+        """
+        self._prefetched = events
+        while self.events and len(events) < limit:
+            events.append(self.take())
+
+    def unread(self) -> Iterator[tuple[int, Any]]:
+        """Yield the numbers and events that were not read yet, oldest first."""
+        if self._prefetched:
+            for event, number in self._prefetched.copy():
+                yield number, event
+        for event, _, number in self.events:
+            yield number, event
 
     def refused(self, event_id: object, error: Callable[[], Exception], *, is_busy: bool) -> None:
         """Record a refusal.
@@ -258,7 +276,7 @@ class TurnStream:
         time = "in time" if seconds is None else f"within {seconds:g} s"
         if self.has_asked:
             return APITimeoutError(f"ask: the turn was not over {time}", may_have_applied=True)
-        why = "the response before is not over, or a lost link not mended"
+        why = "the previous response is still active, or the link is lost"
         return APITimeoutError(f"ask: nothing was sent {time}: {why}")
 
     def raise_error(self) -> None:
@@ -363,41 +381,42 @@ class Turns:
 
     Attributes:
         calls: The model's function calls, once tools are registered.
+        streams: The turns that are followed.
     """
 
-    __slots__ = ("_budget", "_echoes", "_follow_ups", "_goes_on", "_is_repeated", "_streams", "calls")
+    __slots__ = ("_budget", "_echoes", "_follow_ups", "_goes_on", "calls", "streams")
 
     def __init__(self, budget: Budget) -> None:
         self.calls: FunctionCalls | None = None
         self._budget = budget
-        self._streams: list[TurnStream] = []
+        self.streams: list[TurnStream] = []
         self._echoes = False  # whether the server was seen to send metadata back
-        self._is_repeated = False  # whether the response.done that is about to be put came before
         self._goes_on = False  # whether tools answer calls of its response
         self._follow_ups: dict[str, FollowUpJob] = {}
 
     def open(self, mark: str) -> TurnStream:
         """Begin a turn."""
         stream = TurnStream(mark, self._budget)
-        self._streams.append(stream)
+        self.streams.append(stream)
         return stream
 
     def close(self, stream: TurnStream) -> None:
         """Stop collecting a turn's events."""
         stream.leave()
-        if stream in self._streams:
-            self._streams.remove(stream)
+        if stream in self.streams:
+            self.streams.remove(stream)
 
-    def register_tools(self, on_job: Callable[[], None]) -> None:
-        """Begin to collect function calls."""
+    def register_tools(self, on_job: Callable[[], None]) -> FunctionCalls:
+        """Begin to collect function calls; `on_job` is called when there is one to run."""
         self.calls = FunctionCalls(on_job, self._settled)
+        return self.calls
 
     def created(self, response: JSON) -> None:
         """Record a response's start."""
         metadata = response.get("metadata")
         self._echoes |= isinstance(metadata, Mapping) and MARK in metadata
         needs_mark = self._echoes or bool(metadata)
-        if any(stream.claims(response, needs_mark=needs_mark) for stream in self._streams):
+        if any(stream.claims(response, needs_mark=needs_mark) for stream in self.streams):
             return
         if self.calls is not None and not metadata:
             # One that nobody asked for may go on with a call that was permitted.
@@ -406,13 +425,11 @@ class Turns:
             if before is not None and (stream := self._of(before)) is not None:
                 stream.add_response(response_id)
 
-    def done(self, response: JSON, *, is_repeated: bool) -> None:
+    def done(self, response: JSON) -> None:
         """Record a response's end, before its event is put."""
-        self._is_repeated = is_repeated
-        if not is_repeated:
-            self._goes_on = self.calls is not None and self.calls.response_done(response)
+        self._goes_on = self.calls is not None and self.calls.response_done(response)
 
-    def put(self, kind: str, content: JSON, event: Any, size: int, *, is_repeated: bool) -> tuple[bool, bool]:
+    def put(self, kind: str, content: JSON, event: Any, size: int, number: int) -> tuple[bool, bool]:
         """Add an event to the turns that it belongs to.
 
         Args:
@@ -420,26 +437,25 @@ class Turns:
             content: Its JSON.
             event: The event.
             size: The bytes that it counts for.
-            is_repeated: Whether it came before, and adds nothing.
+            number: Its number in order of arrival.
 
         Returns:
-            Whether there was one, and whether a budget warns.
+            Whether it belongs to any, and `Budget.add`'s result.
         """
         is_owned = warns = False
         is_end = kind == "response.done"
-        is_repeated |= is_end and self._is_repeated
-        for stream in self._streams:
+        for stream in self.streams:
             if stream.owns(kind, content):
                 is_owned = True
-                warns |= stream.put(kind, content, event, size, is_repeated=is_repeated)
-                if is_end and not is_repeated and isinstance(response := content.get("response"), Mapping):
+                warns |= stream.put(kind, content, event, size, number)
+                if is_end and isinstance(response := content.get("response"), Mapping):
                     stream.response_done(response, goes_on=self._goes_on)
         return is_owned, warns
 
     def refused(self, event_id: Any, code: Any, error: Callable[[], Exception]) -> None:
         """Record an error event."""
         is_busy = code == BUSY
-        for stream in self._streams:
+        for stream in self.streams:
             stream.refused(event_id, error, is_busy=is_busy and event_id not in self._follow_ups)
         job = self._follow_ups.pop(event_id, None)
         if self.calls is not None:
@@ -482,7 +498,7 @@ class Turns:
 
     def reset(self, error: Callable[[], Exception]) -> None:
         """End the turns that were begun: their responses went with the link. Others begin on the next one."""
-        for stream in self._streams:
+        for stream in self.streams:
             if stream.has_asked:
                 stream.fail(error())
         self._follow_ups.clear()
@@ -493,7 +509,7 @@ class Turns:
             stream.end()
 
     def _of(self, response_id: str) -> TurnStream | None:
-        return next((stream for stream in self._streams if stream.has_response(response_id)), None)
+        return next((stream for stream in self.streams if stream.has_response(response_id)), None)
 
 
 _DELTAS = {"response.output_text.delta": "text", "response.output_audio_transcript.delta": "transcript"}

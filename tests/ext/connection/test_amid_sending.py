@@ -10,7 +10,7 @@ import pytest
 
 from realtime_ext import APITimeoutError, AsyncRealtimeClient, RealtimeClient
 from realtime_ext.connection import Connecting
-from realtime_ext.connection._state import ConnectionState, Ending, Reconnect, Role
+from realtime_ext.connection._state import CloseInfo, ConnectionState, Reconnect, Role
 from realtime_ext.events import parse_event
 from tests.ext.connection.driver import connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer, session
@@ -138,7 +138,7 @@ def test_nothing_is_asked_for_until_a_response_that_began_before_is_over() -> No
 
     for over in ("response.done", "response.created"):
         turn = core.wait_turn()
-        create = core.write({"type": "response.create"})
+        create = core.client_events.write({"type": "response.create"})
         core.sending(create)
         core.release(turn)
         tell("error", error={**BUSY, "event_id": create.event_id})
@@ -214,10 +214,10 @@ def test_an_observer_that_sends_is_told_off_and_holds_up_nobody(caplog: pytest.L
 
 def test_what_its_sender_got_back_is_not_given_back_again_once_the_link_is_mended() -> None:
     core = ConnectionState(Role(is_sideband=True), id_prefix="x", reconnect=Reconnect())
-    core.lost(1006, "lost", lambda: 0.0)
+    core.lost(CloseInfo.by_peer(1006, "lost", expiry=None), 0.0, lambda: 0.0)
     given_back = core.unsent(1006, "lost", [{"type": "input_audio_buffer.commit"}]).unsent
     assert given_back == ({"type": "input_audio_buffer.commit"},)
     core.restored()
-    core.link_ready(1)
-    core.finish(Ending.by_user())
-    assert core.ending is not None and core.ending.unsent == ()
+    core.link_ready(1, 10.0)
+    core.finish(CloseInfo.by_user())
+    assert core.close_info is not None and core.close_info.unsent == ()

@@ -107,7 +107,7 @@ def test_a_fork_leaves_its_parents_connections_alone_and_opens_its_own() -> None
         done = run(BEGIN + FORK, server)
     assert done.stderr == ""
     assert done.stdout.splitlines() == [
-        "the connection belongs to the process that this one was forked from; open one here",
+        "the connection belongs to the parent of this forked process; open one here",
         "the child's: answer 1",
         "the parent's: answer 2",
     ]
@@ -121,7 +121,7 @@ def test_a_fork_amid_a_coroutine_leaves_its_parents_connection_alone() -> None:
         done = run(ASYNC_FORK, server)
     assert done.stderr == ""
     *refusals, sockets, left, parent = done.stdout.splitlines()
-    assert len(refusals) == 4 and all("the process that this one was forked from" in one for one in refusals)
+    assert len(refusals) == 4 and all("the parent of this forked process" in one for one in refusals)
     assert [sockets, left, parent] == [
         "sockets of the child: 0",
         "the child left the block",

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from realtime_ext.connection._state.conversation import Conversation, replay_items, transcript
+from realtime_ext.connection._state.conversation import Conversation
 from tests.support.examples import each
 
 JSON = dict[str, Any]
@@ -82,7 +82,7 @@ def test_odd_items_do_no_harm(item: Any) -> None:
     ledger = Conversation()
     ledger.put(item, None)
     ledger.set_text("a", 0, "transcript", "words")
-    replay_items(ledger.entries())
+    ledger.replay_items()
 
 
 def test_audio_is_left_out_and_words_are_kept() -> None:
@@ -99,7 +99,7 @@ def replayed(*items: JSON) -> list[JSON]:
     for item in items:
         ledger.put(item, previous)
         previous = item["id"]
-    return replay_items(ledger.entries())
+    return ledger.replay_items()
 
 
 def test_speech_is_replayed_as_words() -> None:
@@ -169,7 +169,7 @@ def test_of_an_interrupted_answer_the_part_that_was_heard_is_replayed(
     ledger = Conversation()
     ledger.put(message("a", "assistant", transcript="one two three"), None)
     ledger.truncate("a", 0, heard)
-    found = [item["content"][0]["text"] for item in replay_items(ledger.entries())]
+    found = [item["content"][0]["text"] for item in ledger.replay_items()]
     assert found == ([words] if words else [])
 
 
@@ -179,6 +179,6 @@ def test_words_that_are_no_text_count_for_none(odd: Any) -> None:
     ledger.put(message("a", text=odd), None)
     ledger.put(message("b", "assistant", text=odd, transcript="Good day."), "a")
     ledger.truncate("b", 0, 1.0)
-    assert [(line.item_id, line.text) for line in transcript(ledger.entries())] == [("b", "Good day.")]
+    assert [(line.item_id, line.text) for line in ledger.transcript()] == [("b", "Good day.")]
     content = [{"type": "output_text", "text": "Good day."}]
-    assert replay_items(ledger.entries()) == [{"type": "message", "role": "assistant", "content": content}]
+    assert ledger.replay_items() == [{"type": "message", "role": "assistant", "content": content}]

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from realtime_ext.connection._state import ConnectionState, Ending, Reconnect, Role, Waiter, read_message
-from realtime_ext.connection._state.mailbox import LATEST
+from realtime_ext.connection._state import CloseInfo, ConnectionState, Reconnect, Role, Waiter, read_message
+from realtime_ext.connection._state.event_queue import LATEST
 from realtime_ext.errors import BadRequestError, ConnectionClosedError
 from tests.support.examples import examples
 
@@ -41,7 +41,7 @@ class Session(RuleBasedStateMachine):
         self.waiters: list[Waiter[Any]] = []
         self.delivered = 0
         self.taken = 0
-        self.mending: Any = None
+        self.reconnect_task: Any = None
 
     # The server
 
@@ -51,7 +51,7 @@ class Session(RuleBasedStateMachine):
 
     @property
     def is_up(self) -> bool:
-        return self.core.is_linked and self.core.ending is None
+        return self.core.is_linked and self.core.close_info is None
 
     @precondition(lambda self: self.is_up and self.server.inbox)
     @rule()
@@ -98,12 +98,12 @@ class Session(RuleBasedStateMachine):
     # The program
 
     def send(self, content: dict[str, Any], *, since: int = 0) -> Any:
-        out = self.core.write(content)
+        out = self.core.client_events.write(content)
         waiter = self.core.sending(out)
         self.server.inbox.append({**out.content, "vad_since": since})
         return out, waiter
 
-    @precondition(lambda self: self.core.ending is None)
+    @precondition(lambda self: self.core.close_info is None)
     @rule()
     def get_in_line(self) -> None:
         self.tickets.append(self.core.wait_turn())
@@ -130,7 +130,7 @@ class Session(RuleBasedStateMachine):
         out, waiter = self.send({"type": "session.update", "session": {"type": "realtime"}})
         self.updates.append((out.event_id, waiter))
 
-    @precondition(lambda self: self.core.ending is None)
+    @precondition(lambda self: self.core.close_info is None)
     @rule()
     def wait_for_something(self) -> None:
         self.waiters.append(self.core.wait_for("response.done"))
@@ -138,7 +138,7 @@ class Session(RuleBasedStateMachine):
 
     @rule()
     def take(self) -> None:
-        event = self.core.take()
+        event = self.core.queue.take()
         if event is not None and not event.type.startswith("realtime_ext."):
             self.taken += 1
 
@@ -147,28 +147,28 @@ class Session(RuleBasedStateMachine):
     @precondition(lambda self: self.is_up)
     @rule(code=st.sampled_from([None, 1006, 1011, 1000, 1001, 4000]))
     def lose_the_link(self, code: int | None) -> None:
-        self.mending = self.core.lost(code, "lost", lambda: 0.5)
-        assert (self.mending is None) == (self.core.ending is not None)
+        self.reconnect_task = self.core.lost(ended(code), 0.0, lambda: 0.5)
+        assert (self.reconnect_task is None) == (self.core.close_info is not None)
         self.server.inbox.clear()
         assert all(waiter.done for _, waiter in self.updates)
 
-    @precondition(lambda self: self.mending is not None and self.core.ending is None)
+    @precondition(lambda self: self.reconnect_task is not None and self.core.close_info is None)
     @rule(succeeds=st.booleans())
     def mend(self, succeeds: bool) -> None:
-        self.mending.lost("again", None)
-        if self.mending.next() is None:
-            self.core.finish(self.mending.given_up())
+        self.reconnect_task.link_lost("again", None)
+        if self.reconnect_task.next() is None:
+            self.core.finish(self.reconnect_task.given_up())
         elif succeeds:
             assert self.core.restored() == [], "a sideband resends nothing"
-            self.core.link_ready(1)
+            self.core.link_ready(1, 10.0)
             # The gate is open again, since what goes on there isn't known; the server's state is forgiven.
             self.server.active = None
-            self.mending = None
+            self.reconnect_task = None
 
-    @precondition(lambda self: self.core.ending is None)
+    @precondition(lambda self: self.core.close_info is None)
     @rule()
     def close(self) -> None:
-        self.core.finish(Ending.by_user())
+        self.core.finish(CloseInfo.by_user())
 
     # What always holds
 
@@ -180,16 +180,16 @@ class Session(RuleBasedStateMachine):
 
     @invariant()
     def one_turn_at_a_time(self) -> None:
-        assert sum(ticket.done and self.core.ending is None for ticket in self.tickets) <= 1
+        assert sum(ticket.done and self.core.close_info is None for ticket in self.tickets) <= 1
 
     @invariant()
     def nobody_waits_at_an_open_gate(self) -> None:
-        if self.core.ending is None and self.server.active is None and not self.server.inbox:
+        if self.core.close_info is None and self.server.active is None and not self.server.inbox:
             assert not self.tickets or any(ticket.done for ticket in self.tickets)
 
     @invariant()
     def an_ending_reaches_everybody(self) -> None:
-        if self.core.ending is not None:
+        if self.core.close_info is not None:
             for waiter in (*self.tickets, *self.waiters, *(waiter for _, waiter in self.updates)):
                 assert waiter.done
 
@@ -199,13 +199,17 @@ class Session(RuleBasedStateMachine):
         assert states == sorted(states, reverse=True)
 
     def teardown(self) -> None:
-        while (event := self.core.take()) is not None:
+        while (event := self.core.queue.take()) is not None:
             self.taken += not event.type.startswith("realtime_ext.")
         assert self.taken == self.delivered, "an event was lost"
 
 
 Session.TestCase.settings = settings(max_examples=examples(300), stateful_step_count=40, deadline=None)
 TestSession = Session.TestCase
+
+
+def ended(code: int | None) -> CloseInfo:
+    return CloseInfo.by_peer(code, "lost", expiry=None)
 
 
 def protocol(**options: Any) -> ConnectionState:
@@ -220,7 +224,7 @@ def test_refusals_fill_the_update_that_they_name() -> None:
     core = protocol()
     waiters = []
     for number in range(3):
-        out = core.write({"type": "session.update", "event_id": f"u{number}", "session": {}})
+        out = core.client_events.write({"type": "session.update", "event_id": f"u{number}", "session": {}})
         waiters.append(core.sending(out))
     tell(core, "error", error={"type": "invalid_request_error", "message": "no", "event_id": "u1"})
     assert [waiter.done for waiter in waiters if waiter] == [False, True, False]
@@ -235,19 +239,20 @@ def test_the_budget_warns_once_and_ends_the_connection(caplog: pytest.LogCapture
     core = protocol(max_queue_bytes=1000)
     for _ in range(30):
         tell(core, "rate_limits.updated", rate_limits=[])
-    assert core.ending is not None
-    assert "too slow" in core.ending.reason
+    assert core.close_info is not None
+    assert "too slow" in core.close_info.reason
     with pytest.raises(ConnectionClosedError):
         core.wait_for("response.done").result()
-    assert sum("the connection ends" in record.getMessage() for record in caplog.records) == 1
+    assert core.wait_for("rate_limits.updated").done
+    assert sum("the limit is" in record.getMessage() for record in caplog.records) == 1
 
 
 @pytest.mark.parametrize("message", [b'{"type":"a"}', b'{"type":"a","a":[' + b"[]," * 340 + b"[]]}"])
 def test_small_and_nested_events_count_for_the_memory_that_they_take(message: bytes) -> None:
     core = protocol(max_queue_bytes=2**20)
     tracemalloc.start()
-    while core.ending is None:
-        core.apply(*read_message(message, core.size_of))
+    while core.close_info is None:
+        core.apply(*read_message(message, core.budget.size_of))
     taken, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert taken < 2 * 2**20
@@ -256,28 +261,28 @@ def test_small_and_nested_events_count_for_the_memory_that_they_take(message: by
 def test_for_a_program_that_only_asks_the_latest_events_are_kept(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", "realtime_ext")
     core = protocol(max_queue_bytes=200_000)
-    core.close_turn(core.open_turn())
+    core.turns.close(core.open_turn())
     for number in range(3 * LATEST):
         tell(core, "later.event", number=number)
-    assert core.ending is None
-    kept = [core.take().data["number"] for _ in range(LATEST)]
+    assert core.close_info is None
+    kept = [core.queue.take().data["number"] for _ in range(LATEST)]
     assert kept == list(range(2 * LATEST, 3 * LATEST))
-    assert sum("nobody takes" in record.getMessage() for record in caplog.records) == 1
+    assert sum("not being consumed" in record.getMessage() for record in caplog.records) == 1
     for number in range(LATEST + 1):  # from now on somebody does
         tell(core, "later.event", number=number)
-    assert core.take().data["number"] == 0
+    assert core.queue.take().data["number"] == 0
 
 
 def test_a_session_is_warned_of_its_end_once() -> None:
     core = protocol()
-    core.began(1000.0)
-    assert core.warns_at() == 4300.0
+    core.session.began(1000.0)
+    assert core.session.warns_at() == 4300.0
     core.tick(4299.0)
-    assert core.take() is None
+    assert core.queue.take() is None
     core.tick(4301.0)
     core.tick(4302.0)
-    assert core.take().seconds_left == 299.0
-    assert core.take() is None
+    assert core.queue.take().seconds_left == 299.0
+    assert core.queue.take() is None
 
 
 def test_text_that_is_long_is_not_searched_for_what_a_message_costs() -> None:
@@ -285,6 +290,6 @@ def test_text_that_is_long_is_not_searched_for_what_a_message_costs() -> None:
     delta = {"type": "response.output_text.delta", "event_id": "e", "delta": ",[{" * 1000}
     flat, nested = json.dumps(delta).encode(), json.dumps({**delta, "logprobs": []}).encode()
     core = protocol(max_queue_bytes=2**20)
-    _, _, size = read_message(flat, core.size_of)
+    _, _, size = read_message(flat, core.budget.size_of)
     assert len(flat) < size < len(flat) + 1000
-    assert read_message(nested, core.size_of)[2] > 40 * size
+    assert read_message(nested, core.budget.size_of)[2] > 40 * size

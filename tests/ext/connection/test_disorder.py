@@ -1,10 +1,8 @@
-"""Turns among events that come twice, and beside responses that are not theirs."""
+"""Turns beside responses that belong to other turns or connections."""
 
 # ruff: noqa: SIM117 - a server is one thing, a connection to it another
 
 from __future__ import annotations
-
-import json
 
 import pytest
 
@@ -12,53 +10,6 @@ from realtime_ext import APITimeoutError
 from tests.ext.connection.driver import connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer, session
 from tests.support.runner import Flavour
-
-
-def test_an_end_that_comes_twice_counts_once(flavour: Flavour) -> None:
-    def script(peer: Peer) -> None:
-        create = peer.expect("response.create")
-        response = {"id": "resp_1", "conversation_id": "conv_1", "metadata": create["response"]["metadata"]}
-        usage = {"total_tokens": 30, "input_tokens": 10, "output_tokens": 20}
-        end = {"type": "response.done", "response": {**response, "usage": usage}}
-        peer.send("response.created", response=response)
-        for _ in range(3):
-            peer.raw(json.dumps({**end, "event_id": "event_end"}))
-        peer.send("last.event")
-        peer.until_closed()
-
-    with ScriptedServer(script) as server, connect(flavour, server) as connection:
-        with connection.expect("last.event") as last, connection.stream("Hi") as stream:
-            last.wait()
-            assert [event.type for event in stream] == ["response.created", *["response.done"] * 3]
-            assert stream.turn.usage.total_tokens == 30
-
-
-def test_an_end_that_comes_twice_does_not_end_a_turn_whose_tools_go_on(flavour: Flavour) -> None:
-    """The second end comes when the tools are done and the follow-up is being asked for."""
-
-    def script(peer: Peer) -> None:
-        model = Model(lambda number: "done")
-        create = peer.expect("response.create")
-        call = {"id": "item_c", "type": "function_call", "status": "completed", "call_id": "call_1"}
-        output = [{**call, "name": "add", "arguments": '{"a": 1, "b": 2}'}]
-        response = {"id": "resp_0", "conversation_id": "conv_1", "status": "completed", "output": output}
-        response["metadata"] = create["response"]["metadata"]
-        peer.send("response.created", response={**response, "output": []})
-        peer.send("response.done", response=response)
-        create = peer.expect("response.create")
-        peer.send("response.done", response=response)
-        model.handle(peer, create)
-        peer.until_closed()
-
-    def add(a: int, b: int) -> int:
-        return a + b
-
-    with ScriptedServer(script) as server, connect(flavour, server) as connection:
-        connection.run_tools([add])
-        turn = connection.ask("Add", timeout=10)
-    assert turn.transcript == "done"
-    assert turn.response_ids == ("resp_0", "resp_1")
-    assert [tool.output for tool in turn.tool_calls] == ["3"]
 
 
 def test_the_end_of_somebody_elses_response_is_not_taken_for_ones_own(flavour: Flavour) -> None:

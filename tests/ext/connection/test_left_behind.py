@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from realtime_ext import APIResponseError, AsyncRealtimeClient, RealtimeClient
-from realtime_ext.connection import Reconnect, _io as traffic, _opening as opening
+from realtime_ext.connection import Reconnect, _io as io, _opening as opening
 from tests.ext.connection.driver import Driven, connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer
 from tests.support.loopback import Loopback, answer, say_nothing
@@ -171,7 +171,7 @@ async def cancelled_twice(task: asyncio.Task[None]) -> None:
 def test_cancelling_twice_leaves_no_task_and_no_call(
     how: str, stalls: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(traffic, "PATIENCE", 0.3)
+    monkeypatch.setattr(io, "GRACE", 0.3)
     hung_up: list[bool] = []
     left: list[str] = []
 
@@ -230,8 +230,8 @@ def test_cancelling_a_second_time_while_the_first_is_being_served_still_closes()
 def test_a_task_that_does_not_let_itself_be_cancelled_is_not_waited_for(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(traffic, "PATIENCE", 0.05)
-    monkeypatch.setattr(traffic, "LAST_STEPS", 0.05)
+    monkeypatch.setattr(io, "GRACE", 0.05)
+    monkeypatch.setattr(io, "LAST_STEPS", 0.05)
     release = None
 
     async def stubborn() -> None:
@@ -242,7 +242,7 @@ def test_a_task_that_does_not_let_itself_be_cancelled_is_not_waited_for(
     async def main() -> None:
         nonlocal release
         release = asyncio.Event()
-        task = asyncio.create_task(traffic.see_through(stubborn()))
+        task = asyncio.create_task(io.run_to_completion(stubborn()))
         await asyncio.sleep(0)
         await cancelled_twice(task)
         release.set()

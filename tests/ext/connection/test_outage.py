@@ -13,7 +13,7 @@ import pytest
 
 from realtime_ext import ConnectionClosedError
 from realtime_ext.connection import Reconnect
-from realtime_ext.connection._state import ConnectionState, Ending, Role, contents_of
+from realtime_ext.connection._state import CloseInfo, ConnectionState, Role, contents_of
 from realtime_ext.connection._state.reconnect import Pending
 from tests.ext.connection.driver import connect
 from tests.ext.connection.scripted import Peer, ScriptedServer
@@ -97,25 +97,28 @@ def test_what_is_sent_after_the_end_is_contents_of(flavour: Flavour, name: str) 
 
 def test_what_waits_for_its_turn_is_given_back_to_each() -> None:
     core = ConnectionState(Role(), id_prefix="x")
-    core.sending(core.write({"type": "response.create"}))
-    outs = [core.write({"type": "response.create", "response": {"instructions": text}}) for text in "abc"]
+    core.sending(core.client_events.write({"type": "response.create"}))
+    outs = [
+        core.client_events.write({"type": "response.create", "response": {"instructions": text}})
+        for text in "abc"
+    ]
     waiters = [core.wait_turn(partial(contents_of, [out])) for out in outs]
     core.release(waiters.pop(1))  # who gave up waiting has nothing to be given back
-    core.finish(Ending.by_peer(1011, "broken", expiry=None))
+    core.finish(CloseInfo.by_peer(1011, "broken", expiry=None))
     given = []
     for waiter in waiters:
         with pytest.raises(ConnectionClosedError) as caught:
             waiter.result()
         given.append([event["response"]["instructions"] for event in caught.value.unsent])
     assert given == [["a"], ["c"]]
-    assert core.ending is not None
-    assert [event["response"]["instructions"] for event in core.ending.error().unsent] == ["a", "c"]
+    assert core.close_info is not None
+    assert [event["response"]["instructions"] for event in core.close_info.error().unsent] == ["a", "c"]
 
 
 def test_what_a_lost_link_did_not_take_is_in_the_end_too_even_if_the_end_was_known_before() -> None:
     core = ConnectionState(Role(), id_prefix="x")
     assert core.unsent(1006, "lost", [{"type": "one"}]).unsent == ({"type": "one"},)
-    core.finish(Ending.by_peer(1006, "lost", expiry=None))
+    core.finish(CloseInfo.by_peer(1006, "lost", expiry=None))
     assert core.unsent(1006, "lost", [{"type": "two"}]).unsent == ({"type": "two"},)
-    assert core.ending is not None
-    assert core.ending.error().unsent == ({"type": "one"}, {"type": "two"})
+    assert core.close_info is not None
+    assert core.close_info.error().unsent == ({"type": "one"}, {"type": "two"})

@@ -46,7 +46,7 @@ def test_a_format_that_nobody_knows_is_no_failure() -> None:
     state = PlaybackState(is_local=True)
     state.use({"type": "audio/tomorrow"})
     state.received("a", 0, 48)
-    assert state.clamp("a", 100) == 1
+    assert state._clamp("a", 100) == 1
 
 
 def test_after_an_interruption_what_still_comes_of_it_is_not_counted() -> None:
@@ -122,7 +122,7 @@ class Playing(RuleBasedStateMachine):
     @invariant()
     def no_cut_is_beyond_what_came(self) -> None:
         for item, size in self.came.items():
-            assert self.state.clamp(item, 1e9) <= size / 48
+            assert self.state._clamp(item, 1e9) <= size / 48
 
 
 TestPlaying = Playing.TestCase

@@ -53,7 +53,7 @@ def refused(flavour: Flavour, told: Callable[[Any], Any], kind: type[Exception],
         ),
         ({"modalities": ["text"]}, ValueError, r"response\.modalities: .*response\.output_modalities"),
         ({"metadata": "mine"}, ValueError, r"response\.metadata: expected an object"),
-        ({"metadata": TOO_MANY}, ValueError, r"response\.metadata: .*16.*the turn's own"),
+        ({"metadata": TOO_MANY}, ValueError, r"response\.metadata: .*16.*the turn itself"),
         ("text", TypeError, "response: expected RealtimeResponseCreateParams or a dict, got str"),
     ],
 )
@@ -232,10 +232,10 @@ CONVERSING: list[Callable[[Any], Any]] = [
         (
             TRANSLATION,
             [*ANSWERING, *CONVERSING],
-            "a translation session takes audio and session updates only",
+            "a translation session accepts only audio and session updates",
         ),
-        (TRANSCRIPTION, ANSWERING, "a transcription session makes no responses"),
-        (TRANSCRIBED, ANSWERING, "a transcription session makes no responses"),
+        (TRANSCRIPTION, ANSWERING, "a transcription session has no responses"),
+        (TRANSCRIBED, ANSWERING, "a transcription session has no responses"),
     ],
     ids=["translation", "transcription", "transcription with a session"],
 )

@@ -207,12 +207,12 @@ def test_tools_that_nobody_runs_or_knows_are_warned_of(flavour: Flavour) -> None
     with Simulator(pacing="none") as sim:
         with (
             connected(flavour, sim, session=SESSION.tool(hours)) as connection,
-            pytest.warns(SessionConfigWarning, match="tools hours: nobody runs them"),
+            pytest.warns(SessionConfigWarning, match="tools hours: never run"),
         ):
             connection.ask("When?")
         with (
             connected(flavour, sim, session=SESSION) as connection,
-            pytest.warns(SessionConfigWarning, match="tools hours: the model doesn't know them"),
+            pytest.warns(SessionConfigWarning, match="tools hours: unknown to the model"),
         ):
             connection.run_tools([hours])
 

@@ -21,7 +21,7 @@ from websockets.uri import parse_uri
 from realtime_ext import APITimeoutError, AsyncRealtimeClient, ConnectionClosedError, RealtimeClient
 from realtime_ext.connection import Reconnect
 from realtime_ext.connection._link import LinkClosed
-from realtime_ext.connection._state import ConnectionState, Role
+from realtime_ext.connection._state import CloseInfo, ConnectionState, Role
 from realtime_ext.connection._websocket import WebSocketLink
 from tests.ext.connection.driver import connect
 from tests.ext.connection.scripted import Peer, ScriptedServer
@@ -162,8 +162,8 @@ def test_a_failed_send_holds_up_others_where_the_link_may_be_mended() -> None:
     mended.suspend()
     waiter = mended.wait_link()
     assert not waiter.done
-    assert mended.lost(1006, "lost", lambda: 0.5) is not None
-    mended.link_ready(1)
+    assert mended.lost(CloseInfo.by_peer(1006, "lost", expiry=None), 0.0, lambda: 0.5) is not None
+    mended.link_ready(1, 10.0)
     assert waiter.done
 
     given_up = ConnectionState(Role(), id_prefix="x")

@@ -10,7 +10,7 @@ import pytest
 
 from realtime_ext import APITimeoutError, BadRequestError
 from realtime_ext.connection import Reconnect, Reconnected
-from realtime_ext.connection._state import ConnectionState
+from realtime_ext.connection._state.session_state import SessionState
 from tests.ext.connection.driver import connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer, session
 from tests.support.examples import each
@@ -103,7 +103,7 @@ def test_what_comes_back_in_another_form_is_acknowledged_at_once(
     def unclear(*_: Any) -> None:
         raise AssertionError("the answer was not clear")
 
-    monkeypatch.setattr(ConnectionState, "confirm", unclear)
+    monkeypatch.setattr(SessionState, "confirm", unclear)
     speed = sent.get("audio", {}).get("output", {}).get("speed", 1.0)
     answer = session(instructions=None, prompt=None, audio={"output": {"speed": speed * 1.0000001}})
 
