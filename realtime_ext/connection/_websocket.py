@@ -1,7 +1,6 @@
-"""A WebSocket as a link: opening it with repeats, sending, receiving, and what its end means.
+"""A WebSocket as a link: opens it with retries, sends, receives, and interprets its end.
 
-The only place that touches the `websockets` library. It is loaded on first use, and seen by no user. It must
-not know events.
+The only place that uses the `websockets` library, which is loaded on first use. It must not know events.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from ..errors import RealtimeError
 from ._link import LinkClosed, LinkOptions, OnEnd, OnMessage, seconds_of
 from ._state import Handshake, Message, Plan
 
-__all__ = ["WebSocketLink", "open_link"]
+__all__ = ["PlainLink", "WebSocketLink", "open_link"]
 
 logger: logging.Logger = logging.getLogger("realtime_ext")
 
@@ -40,12 +39,12 @@ _KNOWN = frozenset(inspect.signature(client.connect).parameters)
 
 
 class _Inbox:
-    """Makes messages of frames and passes them on, in place of the library's own queue, which keeps them."""
+    """Passes messages on as frames arrive, in place of the library's own queue."""
 
     __slots__ = ("_early", "_end", "_on_end", "_on_message", "_parts")
 
     def __init__(self) -> None:
-        self._early: list[Message] = []  # what comes before somebody receives
+        self._early: list[Message] = []  # messages that arrive before `start`
         self._end: ConnectionClosed | None = None
         self._on_message: OnMessage = self._early.append
         self._on_end: Callable[[ConnectionClosed], object] | None = None
@@ -64,17 +63,17 @@ class _Inbox:
             self._on_message(parts)
 
     def close(self) -> None:
-        """Do nothing; the library calls this before it can tell how the connection ended."""
+        """Do nothing; the library calls this before it knows how the connection ended."""
 
     def end(self, error: ConnectionClosed) -> None:
-        """Pass on how the connection ended, and release whoever receives."""
+        """Report how the connection ended."""
         self._end = error
         if self._on_end is not None:
             on_end, self._on_end, self._on_message = self._on_end, None, _ignore
             on_end(error)
 
     def start(self, on_message: OnMessage, on_end: Callable[[ConnectionClosed], object]) -> None:
-        """Pass on what came early, and from now on what comes."""
+        """Pass on the messages so far, and those to come."""
         for message in self._early:
             on_message(message)
         self._early.clear()
@@ -84,64 +83,164 @@ class _Inbox:
 
 
 def _ignore(message: Message) -> None:
-    """Ignore what comes after the end."""
+    """Ignore a message after the end."""
+
+
+# The library's undocumented names that the quick link uses; without one of them the plain link is used.
+INTERNALS = (
+    "recv_messages.put",
+    "recv_messages.close",
+    "protocol.send_text",
+    "protocol.close_exc",
+    "send_data",
+    "drain",
+    "paused",
+    "transport.is_closing",
+)
+
+
+def _has_internals(socket: object) -> bool:
+    """Return whether the installed library has the internals that the quick link uses."""
+
+    def has(path: str) -> bool:
+        found: Any = socket
+        for name in path.split("."):
+            own = getattr(found, "__dict__", {})
+            # On the class where possible: `close_exc` is a property that fails before the end.
+            if name not in own and not hasattr(type(found), name):
+                return False
+            found = own.get(name, getattr(type(found), name, None))
+        return True
+
+    return all(map(has, INTERNALS))
+
+
+@functools.cache
+def _log_fallback() -> None:
+    logger.debug("the installed websockets has other internals than expected: using its documented way")
 
 
 class _Socket(client.ClientConnection):
-    """A connection of the library whose messages are passed on as they come.
+    """A connection of the library whose messages are passed on as they arrive.
 
-    A task that waits for each of them would cost a step of the loop a message, and memory while none comes.
+    A task that waits for each of them would cost a step of the loop per message, and memory while none comes.
     """
 
-    inbox: _Inbox
+    inbox: _Inbox | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self.inbox = self.recv_messages = _Inbox()  # type: ignore[assignment]
+        if _has_internals(self):
+            self.inbox = self.recv_messages = _Inbox()  # type: ignore[assignment]
+        else:
+            _log_fallback()
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        error = self.protocol.close_exc
-        error.__cause__ = error.__cause__ or exc
-        self.inbox.end(error)
+        if self.inbox is not None:
+            error = self.protocol.close_exc
+            error.__cause__ = error.__cause__ or exc
+            self.inbox.end(error)
 
 
 class _Connect(client.connect):
     def process_redirect(self, exc: Exception) -> Exception:
-        return exc  # a redirect could carry the key to somebody else
+        return exc  # a redirect could send the key to another server
 
 
-class WebSocketLink:
-    """A WebSocket connection of the library.
+class PlainLink:
+    """A WebSocket connection, by the library's documented interface alone.
 
     Args:
-        socket: The WebSocket, a `_Socket`.
-        patience: Seconds that sending may stand still: the library's pings wait behind what isn't sent, and
-            so end nothing. None for no limit.
+        socket: The connection.
     """
 
-    __slots__ = ("_is_stuck", "_patience", "_protocol", "_socket", "_transport")
+    __slots__ = ("_receiving", "_socket", "_transport")
+
+    def __init__(self, socket: Any) -> None:
+        self._socket = socket
+        self._transport: Any = getattr(socket, "transport", None)
+        self._receiving: asyncio.Task[None] | None = None
+        for message in (socket.request, socket.response):  # the key is in there
+            message.headers.clear()
+
+    async def send(self, text: str) -> None:
+        """Send a message."""
+        try:
+            await self._socket.send(text)
+        except ConnectionClosed as error:
+            raise self._end(error) from error
+        except Exception as error:  # the event loop raises various errors if the connection is lost meanwhile
+            raise LinkClosed(1006, LOST, error) from error
+
+    def receive(self, on_message: OnMessage, on_end: OnEnd) -> None:
+        """Call a function with each message as it arrives, and another with the link's end."""
+        self._receiving = asyncio.get_running_loop().create_task(self._receive(on_message, on_end))
+
+    async def _receive(self, on_message: OnMessage, on_end: OnEnd) -> None:
+        try:
+            while True:
+                on_message(await self._socket.recv())
+        except ConnectionClosed as error:
+            on_end(self._end(error))
+
+    def _end(self, error: Any) -> LinkClosed:
+        return _closed_by(error)
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        """Close it, within some seconds."""
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT):
+                await self._socket.close(code, reason)
+        except BaseException as error:
+            logger.debug("closing the link failed: %s", type(error).__name__)
+            if self._transport is not None:
+                self._transport.abort()
+            if not isinstance(error, Exception):
+                raise
+        finally:
+            found = (self._receiving, getattr(self._socket, "keepalive_task", None))
+            tasks = [task for task in found if task is not None and task is not asyncio.current_task()]
+            if tasks:  # they end with the connection, some steps of the loop later
+                await asyncio.wait(tasks, timeout=1)
+
+    def forget(self) -> None:
+        """Release the descriptor."""
+        socket = None if self._transport is None else self._transport.get_extra_info("socket")
+        descriptor = -1 if socket is None else socket.fileno()
+        if descriptor >= 0:
+            # Replace it, since the loop and the library's objects keep its number.
+            nothing = os.open(os.devnull, os.O_RDWR)
+            os.dup2(nothing, descriptor, inheritable=False)
+            os.close(nothing)
+
+
+class WebSocketLink(PlainLink):
+    """A WebSocket connection, quicker by the library's internals (`INTERNALS`).
+
+    Args:
+        socket: The connection, a `_Socket` with an inbox.
+        patience: Seconds without progress after which sending gives up: the library's pings wait behind what
+            isn't sent, and so end nothing. None for no limit.
+    """
+
+    __slots__ = ("_is_stuck", "_patience", "_protocol")
 
     def __init__(self, socket: Any, *, patience: float | None = None) -> None:
-        self._socket = socket
+        super().__init__(socket)
         self._protocol = socket.protocol
-        self._transport = socket.transport
         self._patience = patience
         self._is_stuck = False
-        _forget_handshake(socket)
 
     async def send(self, text: str) -> None:
         """Send a message."""
         transport = self._transport
         if self._protocol.state is not State.OPEN or transport.is_closing():
             raise await self._no_link(text)
-        self._protocol.send_text(text.encode())
         try:
+            self._protocol.send_text(text.encode())
             self._socket.send_data()
-        except Exception as error:
-            if not transport.is_closing():
-                raise
-            # The loop fails in odd ways where the connection is lost meanwhile.
+        except Exception as error:  # the event loop raises various errors if the connection is lost meanwhile
             raise LinkClosed(1006, LOST, error) from error
         if self._socket.paused:
             await self._drain()
@@ -158,7 +257,7 @@ class WebSocketLink:
         return LinkClosed(1006, LOST)
 
     async def _drain(self) -> None:
-        """Wait while too much waits to be sent, and look now and then whether that gets less."""
+        """Wait while too many bytes wait to be sent, and check from time to time whether they get fewer."""
         watch = None if self._patience is None else _Watch(self, self._patience, self.waiting)
         try:
             await self._socket.drain()
@@ -169,12 +268,12 @@ class WebSocketLink:
                 watch.timer.cancel()
 
     def receive(self, on_message: OnMessage, on_end: OnEnd) -> None:
-        """Call a function with each message as it comes, and another with the link's end."""
+        """Call a function with each message as it arrives, and another with the link's end."""
         start = self._socket.inbox.start
         asyncio.get_running_loop().call_soon(start, on_message, lambda error: on_end(self._end(error)))
 
-    def standstill(self, left: int) -> bool:
-        """Abort the link if no less than this waits to be sent; return whether it is aborted."""
+    def abort_if_stuck(self, left: int) -> bool:
+        """Abort the link if no fewer bytes than this wait to be sent; return whether it is aborted."""
         if 0 < left <= self.waiting:
             self._is_stuck = True
             self._transport.abort()
@@ -187,36 +286,12 @@ class WebSocketLink:
 
     def _end(self, error: Any) -> LinkClosed:
         if self._is_stuck:
-            return LinkClosed(1011, "the other side takes nothing", error)
+            return LinkClosed(1011, "the other side does not read", error)
         return _closed_by(error)
-
-    async def close(self, code: int = 1000, reason: str = "") -> None:
-        """Close it, within some seconds."""
-        pinging = self._socket.keepalive_task
-        try:
-            async with asyncio.timeout(CLOSE_TIMEOUT):
-                await self._socket.close(code, reason)
-        except BaseException as error:
-            logger.debug("closing the link failed: %s", type(error).__name__)
-            self._transport.abort()
-            if not isinstance(error, Exception):
-                raise
-        finally:
-            if pinging is not None:  # it ends with the connection, some steps of the loop later
-                await asyncio.wait([pinging], timeout=1)
-
-    def forget(self) -> None:
-        """Release the descriptor."""
-        descriptor = self._transport.get_extra_info("socket").fileno()
-        if descriptor >= 0:
-            # In its place, for the loop and the library's objects go on holding its number.
-            nothing = os.open(os.devnull, os.O_RDWR)
-            os.dup2(nothing, descriptor, inheritable=False)
-            os.close(nothing)
 
 
 class _Watch:
-    """Checks from time to time whether what is being sent gets less."""
+    """Checks from time to time whether the bytes that wait to be sent get fewer."""
 
     __slots__ = ("_left", "_link", "_patience", "timer")
 
@@ -227,7 +302,7 @@ class _Watch:
         self.timer = asyncio.get_running_loop().call_later(patience, self._look)
 
     def _look(self) -> None:
-        if not self._link.standstill(self._left):
+        if not self._link.abort_if_stuck(self._left):
             self._left = self._link.waiting
             self.timer = asyncio.get_running_loop().call_later(self._patience, self._look)
 
@@ -240,16 +315,16 @@ async def open_link(
     *,
     safety_identifier: str | None,
     is_first: bool = True,
-) -> WebSocketLink:
-    """Open a WebSocket, trying again where that is safe.
+) -> PlainLink:
+    """Open a WebSocket, with retries where that is safe.
 
     Args:
-        plan: What it is about.
+        plan: Where it goes.
         http: Settings and clock.
         options: Time limit, headers and query.
         link_options: How the link is made.
         safety_identifier: A stable, hashed id of the end user.
-        is_first: Whether to wait for a call to be ready, and to repeat; a reconnect does so by itself.
+        is_first: Whether to wait for a call to be ready, and to retry; a reconnect does so by itself.
 
     Raises:
         MissingApiKeyError: There is no key.
@@ -284,7 +359,7 @@ async def open_link(
         except TimeoutError as error:
             raise handshake.timed_out(seconds) from error
         except ImportError as error:
-            raise RealtimeError(f"proxy: it needs a further package: {error}") from error
+            raise RealtimeError(f"proxy: a further package is required: {error}") from error
         except (OSError, EOFError, WebSocketException) as error:
             if (fault := _proxy_fault(error)) is not None:
                 raise fault from None
@@ -292,6 +367,8 @@ async def open_link(
             cause = error
         else:
             logger.info("connected: %s", plan.subject)
+            if socket.inbox is None:
+                return PlainLink(socket)
             pings: list[Any] = [arguments.get(name) for name in PINGS]
             patience = None if None in pings else float(sum(pings))
             return WebSocketLink(socket, patience=patience)
@@ -307,15 +384,9 @@ def _closed_by(error: Any) -> LinkClosed:
         return LinkClosed(int(received.code), received.reason, error)
     sent = error.sent
     if sent is not None and sent.code not in (1000, 1001):
-        # This side ended it: a frame too large, bytes that are no frames, a ping without an answer.
+        # This side closed it: a frame too large, an invalid frame, a ping without an answer.
         return LinkClosed(int(sent.code), sent.reason or "protocol error", error)
     return LinkClosed(1006, LOST, error)
-
-
-def _forget_handshake(socket: Any) -> None:
-    """Clear what the library keeps of the handshake: the key stands in it, and nobody needs it again."""
-    for message in (socket.request, socket.response):
-        message.headers.clear()
 
 
 def _revealed(key: Secret | None) -> tuple[str, ...]:
@@ -353,13 +424,5 @@ def _proxy_of(uri: str, proxy: object) -> str | None:
 
 
 def _proxy_fault(error: BaseException) -> RealtimeError | None:
-    """Return the library's complaint about a proxy's address as ours, without the address: it has passwords.
-
-    Returns:
-        The error, to be raised from nothing; None for other faults.
-    """
-    return (
-        RealtimeError(f"proxy: its URL can't be used: {error.msg}")
-        if isinstance(error, InvalidProxy)
-        else None
-    )
+    """Return the library's error about a proxy's URL as ours, without the URL, which may have a password."""
+    return RealtimeError(f"proxy: invalid URL: {error.msg}") if isinstance(error, InvalidProxy) else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
+import itertools
 import json
 import tempfile
 import wave
@@ -21,7 +22,7 @@ from realtime_ext.cli._conversation import View
 from realtime_ext.cli._output import print_line
 from realtime_ext.cli._tail import show
 from realtime_ext.connection._dialects import DialectLink
-from realtime_ext.connection._state.client_events import EventIds, append_messages
+from realtime_ext.connection._state.client_events import append_messages
 from realtime_ext.integrations.media_stream import MediaStream
 from realtime_ext.integrations.recorder import Recorder
 from realtime_ext.integrations.web import IncomingCall, RunningCalls, router
@@ -166,7 +167,7 @@ class _Connection:
 
     def __init__(self, says: list[Any]) -> None:
         self._says = says
-        self._ids = EventIds("x")
+        self._ids = itertools.count()
         self._handlers: dict[str, Any] = {}
         self.playback = self
 
@@ -180,7 +181,7 @@ class _Connection:
         assert count > 0
 
     async def append_audio(self, data: Any) -> None:
-        list(append_messages(data, "input_audio_buffer.append", self._ids))
+        list(append_messages(data, "input_audio_buffer.append", lambda: f"evt_{next(self._ids)}"))
 
     async def interrupt(self) -> None:
         pass

@@ -13,9 +13,12 @@ from realtime_ext.connection import Reconnect
 from realtime_ext.connection._state import (
     ApprovalJob,
     CallJob,
+    CloseInfo,
     ConnectionState,
     FollowUpJob,
     Role,
+    marked_response,
+    output_item,
     read_message,
 )
 from realtime_ext.errors import RealtimeError
@@ -33,50 +36,54 @@ _ROLES = {
 }
 
 
+LOST = CloseInfo.by_peer(1006, "lost", expiry=None)
+
+
 def _send(state: ConnectionState, event: dict[str, Any]) -> None:
     state.sending(state.client_events.prepare(event))
 
 
 def _ask(state: ConnectionState) -> None:
-    state.require_responses("ask")
+    state.role.require_responses("ask")
     stream = state.open_turn()
-    for out in state.turn_request(
-        stream, {"type": "conversation.item.create", "item": {"type": "message"}}, None
-    ):
-        state.sending(out, stream)
+    item = {"type": "conversation.item.create", "item": {"type": "message"}}
+    for content in (item, marked_response(None, stream.mark)):
+        state.sending(state.client_events.write(content), stream)
 
 
 def _work(state: ConnectionState) -> None:
-    while (job := state.next_job()) is not None:
+    events, turns = state.client_events, state.turns
+    while turns.calls is not None and (job := turns.calls.next_job()) is not None:
         if isinstance(job, CallJob):
-            state.sending(state.output(job, "done"))
-            state.answered(job, silent=False)
+            turns.answered(job.response_id, job.call_id, "done")
+            state.sending(events.write(output_item(job, "done")))
+            turns.calls.answered(job, silent=False)
         elif isinstance(job, ApprovalJob):
-            state.sending(state.approval(job, approve=True))
-            state.decided(job)
+            state.sending(events.write(turns.approval(job, events.next_id(), approve=True)))
+            turns.calls.decided(job)
         else:
             assert isinstance(job, FollowUpJob)
-            state.sending(state.follow_up(job))
+            state.sending(events.write(turns.follow_up(job, events.next_id())))
 
 
 def _relink(state: ConnectionState) -> None:
-    if state.close_info is None and state.lost(1006, "lost", lambda: 0.5) is not None:
+    if state.close_info is None and state.lost(LOST, 0.0, lambda: 0.5) is not None:
         for out in state.restored():
             state.sending(out)
         if state.close_info is None:
-            state.link_ready(1)
+            state.link_ready(1, 10.0)
 
 
 def _look(state: ConnectionState) -> None:
     _ = (
-        state.items,
+        state.conversation.items,
         state.meter.usage,
-        state.transcript,
-        state.session,
+        state.conversation.transcript(),
+        state.session.content,
         state.playback.position,
         state.playback.to_flush,
         state.queue.is_consumed,
-        state.warns_at(),
+        state.session.warns_at(),
     )
 
 
@@ -90,9 +97,9 @@ _ACTS: dict[str, Callable[[ConnectionState], object]] = {
     "update": lambda state: state.sending(state.client_events.session_update({"instructions": "x"})),
     "interrupt": lambda state: state.interrupt(),
     "play": lambda state: state.playback.played_ms(20),
-    "truncate": lambda state: state.truncation("item_1", 100),
+    "truncate": lambda state: state.playback.truncation("item_1", 100),
     "tick": lambda state: state.tick(2e9),
-    "replay": lambda state: state.replay_items(),
+    "replay": lambda state: state.conversation.replay_items(),
     "wait": lambda state: state.wait_for("response.done"),
     "respond": lambda state: _send(state, {"type": "response.create"}),
     "cancel": lambda state: _send(state, {"type": "response.cancel"}),
@@ -106,7 +113,7 @@ def _run(case: Any) -> None:
     reconnect = Reconnect(replay=True) if case.get("reconnects") else None
     state = ConnectionState(role, id_prefix="x", max_queue_bytes=2**26, reconnect=reconnect)
     if case.get("has_tools"):
-        state.register_tools(lambda: None)
+        state.turns.register_tools(lambda: None)
     for step in steps:
         if isinstance(step, str) and step in _ACTS:
             with contextlib.suppress(RealtimeError, ValueError):
@@ -118,7 +125,7 @@ def _run(case: Any) -> None:
             continue
         state.apply(*read_message(message, state.budget.size_of))
     _look(state)
-    state.replay_items()
+    state.conversation.replay_items()
 
 
 def _real() -> list[Any]:

@@ -11,7 +11,7 @@ import pytest
 
 from realtime_ext._core.schema import Place, check
 from realtime_ext._http.retry import parse_retry_after
-from realtime_ext.connection._state import ConnectionState, Role, read_message
+from realtime_ext.connection._state import ConnectionState, Role, marked_response, read_message
 from tests.support.effort import count_calls
 
 Events = Iterator[dict[str, Any]]
@@ -65,12 +65,11 @@ SESSIONS: dict[str, Callable[[int], Events]] = {
 def go_on(state: ConnectionState, messages: list[bytes], *, asks: bool) -> None:
     if asks:
         stream = state.open_turn()
-        for out in state.turn_request(stream, None, None):
-            state.sending(out, stream)
+        state.sending(state.client_events.write(marked_response(None, stream.mark)), stream)
     for message in messages:
         state.apply(*read_message(message, state.budget.size_of))
         state.queue.take()
-    assert len(state.items) <= len(messages)
+    assert len(state.conversation.items) <= len(messages)
 
 
 @pytest.mark.parametrize("asks", [False, True], ids=["", "in a turn"])

@@ -1,4 +1,4 @@
-"""The two flavours of connections have the same methods, with the same parameters and results."""
+"""Sync and async connections have the same methods, with the same parameters and results."""
 
 from __future__ import annotations
 
@@ -20,23 +20,10 @@ PAIRS = [
 ]
 # Where they must differ: a thread can't be cancelled, a task can; and an async callback can be awaited.
 DIFFERENT = {("Connection", "recv"), ("Connection", "run_tools")}
-# What the awaited flavour has for the blocking one, or for what opens it.
-FOR_THE_BLOCKING = {
-    "asking",
-    "audio_messages",
-    "call_handlers",
-    "calls_handlers",
-    "fetch",
-    "is_forked",
-    "next_batch",
-    "next_event",
-    "send_audio",
-    "too_late",
-}
 
 
 def public(cls: type) -> dict[str, Any]:
-    names = (name for name in dir(cls) if not name.startswith("_") and name not in FOR_THE_BLOCKING)
+    names = (name for name in dir(cls) if not name.startswith("_"))
     return {name: getattr(cls, name) for name in names}
 
 
@@ -49,11 +36,11 @@ def shape(function: Any) -> list[tuple[str, Any, Any, str]]:
     ]
 
 
-@pytest.mark.parametrize(("blocking", "awaited"), PAIRS, ids=[pair[0].__name__ for pair in PAIRS])
-def test_both_flavours_have_the_same_surface(blocking: type, awaited: type) -> None:
-    ours, theirs = public(blocking), public(awaited)
+@pytest.mark.parametrize(("sync", "async_"), PAIRS, ids=[pair[0].__name__ for pair in PAIRS])
+def test_sync_and_async_have_the_same_public_names(sync: type, async_: type) -> None:
+    ours, theirs = public(sync), public(async_)
     assert set(ours) == set(theirs)
     for name, item in ours.items():
-        if callable(item) and (blocking.__name__, name) not in DIFFERENT:
+        if callable(item) and (sync.__name__, name) not in DIFFERENT:
             assert shape(item) == shape(theirs[name]), name
         assert (item.__doc__ is None) == (theirs[name].__doc__ is None), name

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import Any
 
 import pytest
 
 from realtime_ext.connection import Reconnect, Reconnected
+from realtime_ext.connection._state import ConnectionState, Role, read_message
+from realtime_ext.connection._state.playback import PlaybackState
 from realtime_ext.events import UnknownEvent
 from tests.ext.connection.driver import connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer
@@ -102,6 +105,37 @@ def test_an_odd_event_in_a_turn_leaves_the_turn_whole(
         for number in (1, 2):
             assert connection.ask("Hi", timeout=20).text == f"answer {number}"
         assert not connection.is_closed
+
+
+@pytest.mark.parametrize("event", ODD.values(), ids=ODD.keys())
+def test_an_odd_event_is_logged_as_the_servers(
+    event: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    state = ConnectionState(Role(), id_prefix="x")
+    state.apply(*read_message(json.dumps(event)))
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
+def test_a_failure_of_an_effect_is_logged_with_its_traceback_and_blamed_on_this_package(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(state: PlaybackState) -> None:
+        raise AttributeError("a mistake of our own")
+
+    monkeypatch.setattr(PlaybackState, "speech_started", fails)
+    state = ConnectionState(Role(), id_prefix="x")
+    event = {
+        "type": "input_audio_buffer.speech_started",
+        "event_id": "e",
+        "audio_start_ms": 0,
+        "item_id": "i",
+    }
+    state.apply(*read_message(json.dumps(event)))
+    [record] = caplog.records
+    assert record.levelno == logging.ERROR
+    assert "realtime_ext failed to process input_audio_buffer.speech_started; please report" in record.message
+    assert record.exc_info is not None and record.exc_info[0] is AttributeError
+    assert state.queue.take().item_id == "i"  # the event is delivered all the same
 
 
 @each("event", ODD.values(), ids=ODD.keys())
