@@ -130,14 +130,12 @@ class HandlesEvents:
 class AsyncConnection(HandlesEvents):
     """A realtime session, or a view of one, made by `connect`, `answer` or `dial`, for one event loop.
 
-    Iterating yields the events. Whoever reads an event, by iterating, `recv` or `run`, calls its handlers
-    first.
+    Iterating yields the events. Reading an event, by iteration, `recv` or `run`, calls its handlers first.
 
     Methods that send return the `event_id` of what they sent. What a kind of session doesn't have is refused
-    with `RealtimeError`, before anything is sent. They raise `ConnectionClosedError`, with what wasn't sent
-    in `unsent`, if the connection has ended. While the link is being mended, they wait until it is, or is
-    given up: how long that can last is set by `Reconnect`. Those that have a `timeout` stop at that, and
-    then nothing is sent later.
+    with `RealtimeError` before anything is sent. They raise `ConnectionClosedError`, with what wasn't sent
+    in `unsent`, if the connection has ended. While it reconnects, they wait until that succeeds
+    or is given up, as `Reconnect` sets. Methods with a `timeout` stop then, and nothing is sent later.
     """
 
     def __init__(self, io: ConnectionIO, *, call: Call | None = None, call_id: str | None = None) -> None:
@@ -169,7 +167,7 @@ class AsyncConnection(HandlesEvents):
 
     @property
     def call_id(self) -> str | None:
-        """The id of the call that this connection is about; None if it is about none."""
+        """The id of the call; None if the connection belongs to none."""
         return self._call_id
 
     @property
@@ -191,7 +189,7 @@ class AsyncConnection(HandlesEvents):
         """Return the conversation as items for a new session.
 
         What was spoken becomes text: `input_text` of the user, `output_text` of the assistant. Of an answer
-        that was interrupted, the part is kept that is likely to have been heard. Function calls come with
+        that was interrupted, the part is kept that was probably heard. Function calls come with
         their outputs.
 
         Returns:
@@ -201,9 +199,9 @@ class AsyncConnection(HandlesEvents):
 
     @property
     def transcript(self) -> list[TranscriptLine]:
-        """What was said and written so far, in the conversation's order.
+        """The words of the conversation so far, in order.
 
-        What the user speaks stands there once it is transcribed, which `transcribe` in the session asks for.
+        The user's speech is included once it is transcribed, which `transcribe` in the session asks for.
         """
         return self._state.conversation.transcript()
 
@@ -239,7 +237,7 @@ class AsyncConnection(HandlesEvents):
         """Wait for the next event.
 
         Raises:
-            ConnectionClosedError: There will be none; its code is 1000 after a normal end.
+            ConnectionClosedError: There are no more events; the code is 1000 after a normal end.
         """
         event = await self._next_event()
         if event is None:
@@ -252,7 +250,7 @@ class AsyncConnection(HandlesEvents):
         """Read all events, for the handlers, until the connection ends.
 
         Raises:
-            ConnectionClosedError: It ended otherwise than normally. What a handler raises comes through too.
+            ConnectionClosedError: It did not end normally. Exceptions of handlers are raised as they are.
         """
         async for _ in self:
             pass
@@ -299,10 +297,10 @@ class AsyncConnection(HandlesEvents):
         return AsyncExpectation(self._io, self._state.expect(kind, where), name_of(kind))
 
     async def _next_event(self) -> ServerEvent | None:
-        """Wait for the next event, without calling handlers; return None after a normal end.
+        """Wait for the next event without calling handlers; return None after a normal end.
 
         Raises:
-            ConnectionClosedError: It ended otherwise, and all events were returned.
+            ConnectionClosedError: It did not end normally, and all events were returned.
         """
         while True:
             event: ServerEvent | None = self._take()
@@ -340,7 +338,7 @@ class AsyncConnection(HandlesEvents):
 
         Raises:
             TypeError: It is neither.
-            ValueError: The API would refuse it. A type that nobody knows is sent.
+            ValueError: The API would refuse it. An unknown type is sent.
             ConnectionClosedError: The connection has ended.
         """
         out = self._state.client_events.prepare(event)
@@ -353,7 +351,7 @@ class AsyncConnection(HandlesEvents):
         """Change the session.
 
         Args:
-            session: What changes: a builder, a generated model or a dict; what is absent stays.
+            session: The changes: a builder, a generated model or a dict; absent fields stay.
             wait: Whether to wait for the server's acknowledgement.
             timeout: Seconds to wait at most, for a lost link too; None for no limit.
 
@@ -396,7 +394,7 @@ class AsyncConnection(HandlesEvents):
         return await self._send_own({"type": "input_audio_buffer.commit"})
 
     async def clear_audio(self) -> str:
-        """Throw away the audio so far."""
+        """Discard the audio so far."""
         self._state.role.require_conversation("clear_audio")
         return await self._send_own({"type": "input_audio_buffer.clear"})
 
@@ -427,7 +425,7 @@ class AsyncConnection(HandlesEvents):
         return await self.send({"type": "conversation.item.retrieve", "item_id": item_id})
 
     async def truncate(self, item_id: str, played_ms: float) -> str | None:
-        """Cut an item of the model where the user stopped hearing it.
+        """Truncate a model's item where the user stopped hearing it.
 
         Args:
             item_id: The item.
@@ -457,7 +455,7 @@ class AsyncConnection(HandlesEvents):
         input: Sequence[InputItemLike] | None = None,
         timeout: float | None = 60.0,
     ) -> str:
-        """Ask the model for a response. While a response is active, this waits until that is done.
+        """Ask the model for a response; waits while one is active.
 
         Args:
             instructions: For this response alone.
@@ -480,7 +478,7 @@ class AsyncConnection(HandlesEvents):
 
         Raises:
             ValueError: The API would refuse it.
-            APITimeoutError: The response before was not over in time, or there was no link; nothing was sent.
+            APITimeoutError: The previous response was not done in time, or there was no link.
             ConnectionClosedError: The connection has ended.
         """
         given = {name: value for name, value in locals().items() if name not in ("self", "timeout")}
@@ -494,7 +492,7 @@ class AsyncConnection(HandlesEvents):
         return out.event_id
 
     async def cancel_response(self, response_id: str | None = None) -> str:
-        """Stop a response; that there is none is no failure.
+        """Cancel a response; not an error if there is none.
 
         Args:
             response_id: Which; None for the one in the conversation.
@@ -504,13 +502,14 @@ class AsyncConnection(HandlesEvents):
         return await self._send_own(event if response_id is None else {**event, "response_id": response_id})
 
     async def interrupt(self) -> Interruption | None:
-        """Stop the model, whoever takes the turns and whoever plays its audio.
+        """Stop the model, whether the API detects turns or not, and wherever its audio is played.
 
-        Stops the response, clears what the API has still to play (WebRTC and SIP), and cuts the item in the
-        conversation where it was heard last, as counted by `playback`; what nobody heard is deleted.
+        Cancels the response, clears the audio that the API has not played yet (WebRTC and SIP), and truncates
+        the item in the conversation where the user stopped hearing it, as counted by `playback`; an item of
+        which nothing was heard is deleted.
 
         Returns:
-            What there is to flush in the loudspeaker; None if there is nothing.
+            The audio to flush in the loudspeaker; None for nothing.
 
         Raises:
             RealtimeError: The session has no responses.
@@ -522,7 +521,7 @@ class AsyncConnection(HandlesEvents):
         return found
 
     async def clear_output_audio(self) -> str:
-        """Clear what the API has still to play (WebRTC and SIP)."""
+        """Clear the audio that the API has not played yet (WebRTC and SIP)."""
         self._state.role.require_conversation("clear_output_audio")
         return await self._send_own({"type": "output_audio_buffer.clear"})
 
@@ -562,8 +561,8 @@ class AsyncConnection(HandlesEvents):
         Raises:
             TypeError: An argument has the wrong type.
             ValueError: The API would refuse the response (nothing was sent), or `timeout` is no limit.
-            APITimeoutError: It lasted too long. It was cancelled; or nothing was sent, as the message says.
-            APIStatusError: The server refused what was asked.
+            APITimeoutError: The turn took too long and was cancelled, or nothing was sent.
+            APIStatusError: The server refused the request.
             ConnectionClosedError: The connection ended before the turn did.
         """
         stream = self._asking(text, timeout=timeout, response=response)
@@ -634,7 +633,7 @@ class AsyncConnection(HandlesEvents):
         try:
             await run_to_completion(self._closing)
         finally:
-            # Whoever closed first may have been one of these tasks, which can't wait for itself.
+            # The first caller may have been one of these tasks, which can't wait for itself.
             await run_to_completion(self._stop(asyncio.current_task()))
 
     async def _close(self, caller: asyncio.Task[Any] | None) -> None:
@@ -663,7 +662,7 @@ class AsyncConnection(HandlesEvents):
             tools.cancel()
         running = {task for task in (reconnect_task, tools) if task not in (None, caller) and not task.done()}
         if running:
-            await asyncio.wait(running, timeout=_STOPPING)  # a tool may not let itself be cancelled
+            await asyncio.wait(running, timeout=_STOPPING)  # a tool may suppress its cancellation
 
     async def _send_own(self, event: Mapping[str, Any]) -> str:
         out = self._state.client_events.write(event)
@@ -775,7 +774,7 @@ class AsyncStream:
                 async with asyncio.timeout(_CANCEL_TIMEOUT):
                     await self._connection.cancel_response(stream.active_response)
         except (ConnectionClosedError, TimeoutError):
-            pass  # then there is nothing left to cancel
+            pass  # nothing is left to cancel
         finally:
             self._state.turns.close(stream)
 
@@ -786,13 +785,13 @@ class AsyncStream:
 
 
 class AsyncExpectation(Generic[EventT]):
-    """An event to come, registered from the moment that `expect` was called.
+    """An event to come, registered when `expect` was called.
 
         with connection.expect("response.done") as expected:
             await connection.create_response()
         event = await expected
 
-    It can be awaited inside the block or after it. A block that raises ends the expectation.
+    Await it inside the block or after it. A block that raises ends the expectation.
     """
 
     def __init__(self, io: ConnectionIO, waiter: EventWaiter, what: str) -> None:
@@ -802,7 +801,7 @@ class AsyncExpectation(Generic[EventT]):
 
     @property
     def is_done(self) -> bool:
-        """Whether the event has come, or can't come any more."""
+        """Whether the event has arrived, or can no longer arrive."""
         return self._waiter.done
 
     async def wait(self, timeout: float | None = 60.0) -> EventT:
@@ -815,8 +814,8 @@ class AsyncExpectation(Generic[EventT]):
             The event.
 
         Raises:
-            APITimeoutError: It didn't come in time.
-            ConnectionClosedError: The connection ended before it came.
+            APITimeoutError: It didn't arrive in time.
+            ConnectionClosedError: The connection ended before it arrived.
             TypeError, ValueError: `timeout` is no time limit.
         """
         check_seconds("timeout", timeout, or_zero=True)
@@ -883,12 +882,12 @@ class AsyncPlayback:
 
     @property
     def position(self) -> Position | None:
-        """Where playing stands; None if there is nothing to play, nor anything to come."""
+        """The playback position; None if there is no audio to play or to come."""
         return self._state.playback.position
 
     @property
     def to_flush(self) -> Interruption | None:
-        """What there was to throw away when the user last began to speak; None if there was nothing."""
+        """The audio to drop when the user last began to speak; None for nothing."""
         return self._state.playback.to_flush
 
     async def interrupt(self) -> Interruption | None:

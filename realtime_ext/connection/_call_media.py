@@ -59,7 +59,7 @@ def _check_audio_in(value: object) -> None:
         return
     hint = ""
     if inspect.iscoroutine(value):
-        value.close()  # or it would be warned of as never awaited
+        value.close()  # or Python would warn that it was never awaited
         hint = "; an async function without `yield` gives none"
     elif callable(value):
         hint = "; call an async generator function, and hand over what it gives: audio_in=speech()"
@@ -77,7 +77,7 @@ def _check_audio_out(value: object) -> None:
         TypeError: It is something else, or a function that isn't async.
         ValueError: It is a path that no file can have.
     """
-    if value is None or _is_awaited(value):
+    if value is None or _is_coroutine_function(value):
         return
     if isinstance(value, str | os.PathLike):
         _check_path("audio_out", value)
@@ -86,7 +86,7 @@ def _check_audio_out(value: object) -> None:
     if inspect.isclass(value):
         hint = "; an object of a class can have an async `__call__`, the class itself has not"
     elif callable(value):
-        hint = " that is not async; write `async def`, since it is awaited with each piece"
+        hint = " that is not async; write `async def`, since it is awaited for each piece"
     raise TypeError(f"audio_out: expected {_AUDIO_OUT}, got {type(value).__name__}{hint}")
 
 
@@ -112,8 +112,8 @@ def _check_on_progress(value: object) -> None:
         return
     if not callable(value):
         raise TypeError(f"on_progress: expected a function, got {type(value).__name__}")
-    if _is_awaited(value) or inspect.isasyncgenfunction(value):
-        raise TypeError("on_progress: expected a function that is not async, since nobody awaits it")
+    if _is_coroutine_function(value) or inspect.isasyncgenfunction(value):
+        raise TypeError("on_progress: expected a function that is not async")
 
 
 def check_host_addresses(value: Sequence[str] | None) -> Sequence[str] | None:
@@ -152,11 +152,11 @@ def report(on_progress: Callable[[Any], object] | None, step: str) -> None:
         return
     try:
         on_progress(step)
-    except Exception as fault:
-        logger.warning("on_progress raised %s at %r", type(fault).__name__, step)
+    except Exception as error:
+        logger.warning("on_progress raised %s at %r", type(error).__name__, step)
 
 
-def _is_awaited(value: object) -> bool:
+def _is_coroutine_function(value: object) -> bool:
     """Return whether calling it makes a coroutine: an async function or method, an object with an async
     ``__call__``, or a `functools.partial` or wrapper of one.
     """

@@ -87,8 +87,8 @@ class DialectLink:
         kind = event["type"]
         try:
             return [self._text(one) for one in self._receive(event)]
-        except Exception as fault:  # its shape is not the dialect's; the connection goes on all the same
-            logger.warning("%s has an unexpected shape (%s)", kind, type(fault).__name__)
+        except Exception as error:  # its shape is not the dialect's; the connection goes on all the same
+            logger.warning("%s has an unexpected shape (%s)", kind, type(error).__name__)
             return [data]
 
     def _text(self, event: JSON) -> str:

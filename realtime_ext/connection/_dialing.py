@@ -1,4 +1,4 @@
-"""`dial`: a WebRTC call from Python, with the same connection over its data channel.
+"""`dial`: a WebRTC call from Python, with a connection over its data channel.
 
 This module must not load the WebRTC library before a call is made.
 """
@@ -35,12 +35,12 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncCallConnection", "AsyncDialing", "DialRequest", "DialStep"]
 
-ANSWER_PATIENCE = 2.0  # seconds for an answer that is under way when dialling is cancelled
+ANSWER_PATIENCE = 2.0  # seconds to wait for the answer when dialling is cancelled
 
 DialStep: TypeAlias = Literal["offer", "call", "ice", "dtls", "data channel"]
 
 
-@attrs.frozen(kw_only=True, repr=False)  # a converter may fail, and a frame shows the half-made object
+@attrs.frozen(kw_only=True, repr=False)  # a converter may fail, and a traceback shows the object
 class DialRequest:
     """A call to be made.
 
@@ -49,9 +49,9 @@ class DialRequest:
         hangup: Builds the request that hangs it up, of its id.
         session: The session's JSON object; None for the API's defaults.
         audio_in, audio_out, connect_timeout, host_addresses: As for `WebRtcPeer`.
-        on_progress: Called with each step when it is done; what it raises is logged.
-        observer: Sees every event.
-        max_queue_bytes: How much may wait for the program.
+        on_progress: Called with each completed step; its exceptions are logged.
+        observer: Called with every event.
+        max_queue_bytes: The limit of the event queue.
         hangup_on_exit: Whether the call ends with the block.
         options: Time limit, headers and query of the request that makes the call.
 
@@ -150,7 +150,7 @@ class AsyncDialing(OpenedByWith):
         self._connection: AsyncCallConnection | None = None
         self._offer: str | None = None
         self._call: Call | None = None
-        self._made: str | None = None  # a call that exists, whatever else is wrong with the answer
+        self._made: str | None = None  # the id of a call that exists even if its answer is invalid
 
     @property
     def offer(self) -> str | None:
@@ -189,7 +189,7 @@ class AsyncDialing(OpenedByWith):
             making = asyncio.get_running_loop().create_task(
                 asend(attrs.evolve(operation, read=read), http, request.options)
             )
-            await asyncio.wait([making])  # a cancellation must not end it: the call would be unknown
+            await asyncio.wait([making])  # cancelling it would lose the call's id
             call = self._call = making.result()
             self._made = call.id
             report(request.on_progress, "call")

@@ -82,7 +82,7 @@ class Deadline:
 
 
 _open: weakref.WeakSet[ConnectionIO] = weakref.WeakSet()
-_closing: set[asyncio.Task[None]] = set()  # links that nobody waits for
+_closing: set[asyncio.Task[None]] = set()  # closing of dropped links
 
 
 def _leave_to_parent() -> None:
@@ -160,7 +160,7 @@ class ConnectionIO:
         self._set_timer()
 
     def stop(self) -> None:
-        """Cancel what goes on beside the link; it must not be called by `reconnect_task` itself."""
+        """Cancel the tasks and the timer; must not be called by `reconnect_task` itself."""
         self._has_link = False
         if self._timer is not None:
             self._timer.cancel()
@@ -172,12 +172,12 @@ class ConnectionIO:
     def drop(
         self, source: object, tasks: tuple[asyncio.Task[Any], ...], then: Callable[[], object] | None
     ) -> None:
-        """End what nobody can close any more, and warn of it; for `__del__`, in whatever thread that is.
+        """Close a connection that was dropped without `close`, and warn; called by `__del__` in any thread.
 
         Args:
-            source: The connection that is gone.
-            tasks: What else of it goes on.
-            then: Called on the loop, once all has ended.
+            source: The connection.
+            tasks: Its other tasks, to be cancelled.
+            then: Called on the loop when everything has ended.
 
         Raises:
             ResourceWarning: Where warnings are errors.
@@ -189,7 +189,7 @@ class ConnectionIO:
                 what = "a connection was never closed: use `with`, or call close()"
                 warnings.warn(what, ResourceWarning, stacklevel=3, source=source)
         finally:
-            with contextlib.suppress(RuntimeError):  # the loop was closed: nothing goes on
+            with contextlib.suppress(RuntimeError):  # the loop was closed
                 self.loop.call_soon_threadsafe(partial(self._drop, tasks, then))
 
     def _drop(self, tasks: tuple[asyncio.Task[Any], ...], then: Callable[[], object] | None) -> None:
@@ -221,10 +221,10 @@ class ConnectionIO:
         Args:
             waiter: Its waiter.
             timeout: Seconds; None for no limit.
-            what: What is waited for, for messages.
+            what: The outcome's name, for messages.
 
         Raises:
-            APITimeoutError: It didn't come in time. What the outcome raises comes through.
+            APITimeoutError: It is not there in time. An exception of the outcome is raised as it is.
         """
         if not waiter.done:
             if self.is_forked:
@@ -319,7 +319,7 @@ class ConnectionIO:
             self.state.release(ticket)
 
     async def send_audio(self, messages: Iterator[tuple[str, str]]) -> str:
-        """Send audio that was written as messages, and return the id of the last one; raises as `send`."""
+        """Send audio messages, and return the id of the last one; raises as `send`."""
         last = ""
         for event_id, text in messages:
             if self._observer is not None:
@@ -369,10 +369,10 @@ class ConnectionIO:
         try:
             event = parse_event(event) if isinstance(event, dict) else event
             self._observer(direction, event, time.monotonic_ns())
-        except ObserverSendsError as fault:
-            logger.warning("%s", fault)
-        except Exception as fault:
-            logger.warning("the observer raised %s", type(fault).__name__)
+        except ObserverSendsError as error:
+            logger.warning("%s", error)
+        except Exception as error:
+            logger.warning("the observer raised %s", type(error).__name__)
 
     # Receiving
 

@@ -1,4 +1,4 @@
-"""From what `connect` and `answer` were asked to a confirmed connection, awaited."""
+"""Opens async connections: from the arguments of `connect` and `answer` to a confirmed connection."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ __all__ = ["AsyncAnswering", "AsyncConnecting", "ConnectRequest", "OpenedByWith"
 logger: logging.Logger = logging.getLogger("realtime_ext")
 
 HANGUP_TIMEOUT = 5.0  # seconds
-GREETING = 2.0  # seconds that a server that sends nothing at first is waited for
+GREETING = 2.0  # seconds to wait for session.created
 
 
 @attrs.frozen(kw_only=True)
@@ -55,10 +55,10 @@ class ConnectRequest:
 
     Args:
         plan: Where it goes.
-        reconnect: What to do when the link is lost; None for nothing.
-        observer: Sees every event.
-        max_queue_bytes: How much may wait for the program.
-        link: How the link is made.
+        reconnect: The reconnect policy; None for none.
+        observer: Called with every event.
+        max_queue_bytes: The limit of the event queue.
+        link: The link's options.
         options: Time limit, headers and query.
         safety_identifier: A stable, hashed id of the end user.
     """
@@ -138,7 +138,7 @@ class ConnectRequest:
 
 
 class OpenedByWith:
-    """What `with` opens; whoever forgets that is told."""
+    """A context manager that opens a connection; using it as one without `with` is explained."""
 
     _example = "with client.connect(…) as connection"
     _tools: Toolbox | None = None  # run from the start
@@ -180,7 +180,7 @@ class AsyncConnecting(OpenedByWith):
             raise RealtimeError("connect: it was entered already; call connect again")
         request, http = self._request, self._http
         plan = request.plan
-        # Without this object, which holds the connection: its reader must not.
+        # Without a reference to this object, which holds the connection: the link's reader must not.
         opened = partial(_open_link, http, request)
         link = await opened(is_first=True)
         state = request.state(validate=http.settings.validate)
@@ -220,7 +220,7 @@ class AsyncConnecting(OpenedByWith):
             logger.info("no session.created within %g s; going on without it", GREETING)
         except ConnectionClosedError:
             if io.state.rejection() is not None:
-                raise  # any other end comes after the events that were before it, to whoever reads these
+                raise  # any other end is raised to readers, after the events before it
         finally:
             io.state.queue.remove_waiter(created)
 
@@ -250,7 +250,7 @@ class AsyncAnswering(AsyncConnecting):
         try:
             await asend(self._accept, self._http, self._request.options)
         except BaseException as error:
-            # A caller must not be left alone in a call.
+            # The caller must not be left in a silent call.
             if getattr(error, "may_have_applied", isinstance(error, asyncio.CancelledError)):
                 await run_to_completion(hang_up(self._http, self._hangup, call_id))
             raise
@@ -286,7 +286,7 @@ async def _open_link(http: AsyncHttp, request: ConnectRequest, *, is_first: bool
 
 
 async def hang_up(http: AsyncHttp, hangup: Hangup, call_id: str) -> None:
-    """Hang up a call within 5 s; what fails is logged.
+    """Hang up a call within 5 s; a failure is logged.
 
     Args:
         http: Settings and clock.
@@ -299,8 +299,8 @@ async def hang_up(http: AsyncHttp, hangup: Hangup, call_id: str) -> None:
             await asend(hangup(call_id), http, RequestOptions.check(None, None, None))
     except MissingApiKeyError:  # the call was made with a client secret
         logger.debug("%s is not hung up, which needs a key: it ends with the peer's connection", call_id)
-    except Exception as fault:
+    except Exception as error:
         if limit.expired():
             logger.warning("hanging up %s took longer than %g s", call_id, HANGUP_TIMEOUT)
         else:
-            logger.warning("hanging up %s failed: %s", call_id, fault)
+            logger.warning("hanging up %s failed: %s", call_id, error)

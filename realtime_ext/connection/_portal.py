@@ -1,7 +1,7 @@
-"""The event loop that all blocking connections of a process share, in a daemon thread.
+"""The event loop that all sync connections of a process share, in a daemon thread.
 
-The job: run coroutines there for other threads, which wait for them and can be interrupted by Ctrl-C. It is
-independent of connections.
+Runs coroutines there for other threads, which wait for them and can be interrupted by Ctrl-C. It knows
+nothing of connections.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ __all__ = ["Portal", "acquire", "shared_portal"]
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_PATIENCE = 0.05  # seconds that an interrupted call is waited for once it is cancelled
-_ENDING = 2.0  # seconds that the loop's thread is waited for
-_LOOK = 0.05  # seconds after which a waiting thread looks for Ctrl-C where a lock doesn't
+_PATIENCE = 0.05  # seconds to wait for an interrupted call once it is cancelled
+_ENDING = 2.0  # seconds to wait for the loop's thread to end
+_LOOK = 0.05  # seconds between checks for Ctrl-C where waiting for a lock can't be interrupted
 
 
 class Portal:
-    """An event loop in a thread of its own, which runs as long as anybody holds it.
+    """An event loop in its own thread, which runs as long as it has holders.
 
     Attributes:
         is_lost: Whether this process was forked from the one in which the loop runs.
@@ -50,7 +50,7 @@ class Portal:
         return threading.current_thread() is self._thread
 
     def check(self) -> None:
-        """Check that a thread may wait here for what runs on the loop.
+        """Check that this thread may wait for the loop.
 
         Raises:
             RealtimeError: This process was forked, or this is the loop's own thread.
@@ -59,12 +59,12 @@ class Portal:
             raise RealtimeError(OF_PARENT)
         if self.is_current:
             raise RealtimeError(
-                "a blocking method was called in the thread that all blocking connections share; "
+                "a sync method was called in the thread that all sync connections share; "
                 "call it in another thread"
             )
 
     def hold(self) -> None:
-        """Keep the loop running until `release`, and start it if nobody holds it; raises as `check`."""
+        """Keep the loop running until `release`; start it if it isn't running. Raises as `check`."""
         self.check()
         with self._lock:
             if self._holders == 0:
@@ -77,7 +77,7 @@ class Portal:
             self._holders += 1
 
     def release(self) -> None:
-        """Hold the loop no longer; the last one to do so ends it. May be called on the loop too."""
+        """Release the loop; the last holder ends it. May be called on the loop too."""
         if self.is_lost:
             return
         with self._lock:
@@ -95,7 +95,7 @@ class Portal:
         An interrupt (Ctrl-C) cancels it, and surfaces within 0.1 s, whether or not it has ended by then.
 
         Raises:
-            RealtimeError: As `check`. What the function raises comes through.
+            RealtimeError: As `check`. Exceptions of the function are raised as they are.
         """
         return self._run(_Call(function, args, kwargs), _PATIENCE)
 
@@ -107,7 +107,7 @@ class Portal:
         return self._run(_Call(function, args, kwargs), None)
 
     def post(self, function: Callable[[], object], context: Context | None = None) -> bool:
-        """Call a function on the loop soon; return False if there is no loop, for nobody holds it."""
+        """Call a function on the loop soon; return False if the loop isn't running."""
         try:
             assert self._loop is not None
             self._loop.call_soon_threadsafe(function, context=context)
@@ -166,7 +166,7 @@ class _Call(Generic[T]):
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     def cancel(self) -> None:
-        # Not at once: a task that is cancelled before its first step would release nothing.
+        # Not at once: a task that is cancelled before its first step would never release the lock.
         if self._task is not None:
             asyncio.get_running_loop().call_soon(self._task.cancel)
 
@@ -207,7 +207,7 @@ def acquire(lock: threading.Lock, seconds: float | None = None) -> bool:
 
 
 _shared = Portal()
-_of_parents: list[Portal] = []  # kept, so that nothing of their loops is closed here
+_of_parents: list[Portal] = []  # kept, so that their loops are not closed here
 
 
 def shared_portal() -> Portal:

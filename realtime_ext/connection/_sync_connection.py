@@ -74,12 +74,12 @@ _LAST_AUDIO = 1.0  # seconds that `close` waits for what is on its way
 class Connection(HandlesEvents):
     """A realtime session, or a view of one. Made by `connect`, `answer` and `dial`; threads may share it.
 
-    Iterating yields the events. Whoever reads an event, by iterating, `recv` or `run`, calls its handlers
+    Iterating yields the events. Reading an event, by iteration, `recv` or `run`, calls its handlers
     first. Every method that waits can be interrupted by Ctrl-C, and the connection be used afterwards.
 
     Methods that send return the `event_id` of what they sent. What a kind of session doesn't have is refused
     with `RealtimeError`, before anything is sent; if the connection has ended they raise
-    `ConnectionClosedError`, with what wasn't sent in `unsent`. While the link is being mended they wait.
+    `ConnectionClosedError`, with what wasn't sent in `unsent`. While it reconnects, they wait.
     """
 
     def __init__(self, inner: AsyncConnection, portal: Portal) -> None:
@@ -136,8 +136,8 @@ class Connection(HandlesEvents):
             timeout: Seconds; None for no limit.
 
         Raises:
-            APITimeoutError: It didn't come in time.
-            ConnectionClosedError: The connection ended before it came.
+            APITimeoutError: It didn't arrive in time.
+            ConnectionClosedError: The connection ended before it arrived.
         """
         wait_for: Any = self._inner.wait_for
         return self._run(wait_for, kind, where, timeout)
@@ -163,7 +163,7 @@ class Connection(HandlesEvents):
 
         Raises:
             TypeError: It is neither.
-            ValueError: The API would refuse it. A type that nobody knows is sent.
+            ValueError: The API would refuse it. An unknown type is sent.
             ConnectionClosedError: The connection has ended.
         """
         return self._send(self._inner.send, event)
@@ -174,7 +174,7 @@ class Connection(HandlesEvents):
         """Change the session, and wait for the server's acknowledgement, as `AsyncConnection.update_session`.
 
         Args:
-            session: What changes: a builder, a generated model or a dict; what is absent stays.
+            session: The changes: a builder, a generated model or a dict; absent fields stay.
             wait: Whether to wait for the acknowledgement.
             timeout: Seconds to wait at most; None for no limit.
 
@@ -205,7 +205,7 @@ class Connection(HandlesEvents):
         return self._send(self._inner.commit_audio)
 
     def clear_audio(self) -> str:
-        """Throw away the audio so far."""
+        """Discard the audio so far."""
         return self._send(self._inner.clear_audio)
 
     def create_item(self, item: ItemLike, *, previous_item_id: str | None = None) -> str:
@@ -225,7 +225,7 @@ class Connection(HandlesEvents):
         return self._send(self._inner.retrieve_item, item_id)
 
     def truncate(self, item_id: str, played_ms: float) -> str | None:
-        """Cut an item of the model where the user stopped hearing it; None if there was nothing to cut."""
+        """Truncate a model's item where the user stopped hearing it; None if there was nothing to cut."""
         return self._send(self._inner.truncate, item_id, played_ms)
 
     def create_response(
@@ -247,26 +247,26 @@ class Connection(HandlesEvents):
     ) -> str:
         """Ask the model for a response; the arguments are those of `AsyncConnection.create_response`.
 
-        While a response is active, this waits until that is done, for `timeout` seconds at most.
+        Waits while a response is active, for `timeout` seconds at most.
 
         Raises:
             ValueError: The API would refuse it.
-            APITimeoutError: The response before was not over in time, or there was no link; nothing was sent.
+            APITimeoutError: The previous response was not done in time, or there was no link.
             ConnectionClosedError: The connection has ended.
         """
         given = {name: value for name, value in locals().items() if name not in ("self", "timeout")}
         return self._send_within(timeout, self._inner.create_response, **given)
 
     def cancel_response(self, response_id: str | None = None) -> str:
-        """Stop a response, or the one in the conversation; that there is none is no failure."""
+        """Cancel a response, or the one in the conversation; not an error if there is none."""
         return self._send(self._inner.cancel_response, response_id)
 
     def interrupt(self) -> Interruption | None:
-        """Stop the model, whoever takes the turns and plays its audio; as `AsyncConnection.interrupt`."""
+        """Stop the model, as `AsyncConnection.interrupt`."""
         return self._send(self._inner.interrupt)
 
     def clear_output_audio(self) -> str:
-        """Clear what the API has still to play (WebRTC and SIP)."""
+        """Clear the audio that the API has not played yet (WebRTC and SIP)."""
         return self._send(self._inner.clear_output_audio)
 
     # Turns and tools
@@ -302,8 +302,8 @@ class Connection(HandlesEvents):
             The turn; look at its `status`.
 
         Raises:
-            APITimeoutError: It lasted too long. It was cancelled; or nothing was sent, as the message says.
-            APIStatusError: The server refused what was asked.
+            APITimeoutError: The turn took too long and was cancelled, or nothing was sent.
+            APIStatusError: The server refused the request.
             ConnectionClosedError: The connection ended before the turn did.
         """
         asking = self._inner._asking(text, timeout=timeout, response=response)
@@ -338,7 +338,7 @@ class Connection(HandlesEvents):
         decide = None if approve is None else in_thread(approve, "realtime_ext approve")
         self._call(self._inner.run_tools, tools, timeout=timeout, approve=decide)
 
-    # What it is
+    # State
 
     @property
     def call(self) -> Call | None:
@@ -347,7 +347,7 @@ class Connection(HandlesEvents):
 
     @property
     def call_id(self) -> str | None:
-        """The id of the call that this connection is about; None if it is about none."""
+        """The id of the call; None if the connection belongs to none."""
         return self._inner.call_id
 
     @property
@@ -391,7 +391,7 @@ class Connection(HandlesEvents):
     def __repr__(self) -> str:
         return repr(self._inner).replace("Async", "", 1)
 
-    # For the parts
+    # Used by the objects that methods return
 
     def _check(self) -> None:
         if self._portal.is_current:
@@ -433,7 +433,9 @@ class Connection(HandlesEvents):
 
         async def send() -> T:
             waits = self._audio.is_sending
-            await self._audio.sent_within(deadline, "nothing was sent: the link took nothing within {:g} s")
+            await self._audio.sent_within(
+                deadline, "nothing was sent within {:g} s: the audio before it is still being sent"
+            )
             return await function(*args, timeout=deadline.left() if waits else timeout, **kwargs)
 
         return self._run(send)
@@ -498,13 +500,13 @@ class CallConnection(Connection):
 
 
 class Expectation(Generic[EventT]):
-    """An event to come, registered from the moment that `expect` was called.
+    """An event to come, registered when `expect` was called.
 
         with connection.expect("response.done") as expected:
             connection.create_response()
         event = expected.wait()
 
-    It can be waited for inside the block or after it. A block that raises ends the expectation.
+    Wait inside the block or after it. A block that raises ends the expectation.
     """
 
     def __init__(self, connection: Connection, inner: AsyncExpectation[EventT]) -> None:
@@ -513,7 +515,7 @@ class Expectation(Generic[EventT]):
 
     @property
     def is_done(self) -> bool:
-        """Whether the event has come, or can't come any more."""
+        """Whether the event has arrived, or can no longer arrive."""
         return self._inner.is_done
 
     def wait(self, timeout: float | None = 60.0) -> EventT:
@@ -523,8 +525,8 @@ class Expectation(Generic[EventT]):
             timeout: Seconds; None for no limit.
 
         Raises:
-            APITimeoutError: It didn't come in time.
-            ConnectionClosedError: The connection ended before it came.
+            APITimeoutError: It didn't arrive in time.
+            ConnectionClosedError: The connection ended before it arrived.
         """
         return self._connection._run(self._inner.wait, timeout)
 
@@ -591,7 +593,7 @@ class Stream:
         return event
 
     async def _enter(self) -> None:
-        late = "ask: nothing was sent within {:g} s: the link took nothing"
+        late = "ask: nothing was sent within {:g} s: the audio before it is still being sent"
         await self._connection._audio.sent_within(self._deadline, late)
         await _within(self._deadline, self._inner.__aenter__, self._inner._too_late)
 
@@ -628,12 +630,12 @@ class Playback:
 
     @property
     def position(self) -> Position | None:
-        """Where playing stands; None if there is nothing to play, nor anything to come."""
+        """The playback position; None if there is no audio to play or to come."""
         return self._connection._call(lambda: self._inner.position)
 
     @property
     def to_flush(self) -> Interruption | None:
-        """What there was to throw away when the user last began to speak; None if there was nothing."""
+        """The audio to drop when the user last began to speak; None for nothing."""
         return self._connection._call(lambda: self._inner.to_flush)
 
     def interrupt(self) -> Interruption | None:
@@ -642,11 +644,11 @@ class Playback:
 
 
 class _Events:
-    """Events on their way from the loop, to the threads that read them; it must not hold the connection.
+    """Events on their way from the loop to the reading threads; it must not hold the connection.
 
     Attributes:
         queue: Events and their numbers.
-        is_read: Whether a thread has waited for one.
+        is_read: Whether a thread has waited for an event.
     """
 
     def __init__(self, inner: AsyncConnection, portal: Portal) -> None:
@@ -654,8 +656,8 @@ class _Events:
         self.is_read: bool = False
         self._fetch = inner._state.queue.fetch
         self._portal = portal
-        self._waiting = threading.Lock()  # held by the thread that waits for all
-        self._fetched = threading.Lock()  # released when there are some, or none will come
+        self._waiting = threading.Lock()  # held by the one thread that waits
+        self._fetched = threading.Lock()  # released when there are events, or none will come
         self._fetched.acquire()
         self._is_fetching = False
         self._is_over = False
@@ -663,7 +665,7 @@ class _Events:
     def wait(self, deadline: Deadline) -> tuple[ServerEvent, int] | None:
         """Wait for an event, and return it; None where none will come any more.
 
-        An interrupt or the deadline loses nothing: what comes later is here for the next who waits.
+        An interrupt or the deadline loses no event: the next reader gets those that come later.
 
         Raises:
             APITimeoutError: There was none in time.
@@ -678,7 +680,7 @@ class _Events:
                 self._waiting.release()
             try:
                 return self.queue.popleft()
-            except IndexError:  # another thread's by now, unless there is none
+            except IndexError:  # another thread has read it, unless there is none
                 if self._is_over:
                     return None
 
@@ -686,21 +688,21 @@ class _Events:
         self.is_read = True
         self._portal.hold()
         try:
-            acquire(self._fetched, 0)  # it may be of events that were read without waiting
+            acquire(self._fetched, 0)  # possibly for events that were read without waiting
             if self.queue or self._is_over:
                 return
             if not self._is_fetching:
                 self._portal.post(self.fetch)
             if acquire(self._fetched, deadline.left()):
                 return
-            self._portal.run(asyncio.sleep, 0)  # so that the loop has looked once at least
+            self._portal.run(asyncio.sleep, 0)  # so that the loop has checked at least once
             if not self.queue and not self._is_over:
                 raise _no_event(deadline)
         finally:
             self._portal.release()
 
     def fetch(self) -> None:
-        """Begin to fetch events, unless that goes on already; it must be called on the loop."""
+        """Begin to fetch events, unless a fetch is running; it must be called on the loop."""
         if not self._is_fetching:
             self._is_fetching = True
             self._fetch(self.queue, self._done)
@@ -713,10 +715,10 @@ class _Events:
 
 
 class _Audio:
-    """Audio on its way to the loop: written by any thread, and sent there in order.
+    """Audio on its way to the loop: written by any thread, sent in order.
 
     Attributes:
-        is_sending: Whether some of it has not been sent.
+        is_sending: Whether there is unsent audio.
     """
 
     def __init__(self, inner: AsyncConnection, portal: Portal) -> None:
@@ -730,7 +732,7 @@ class _Audio:
         self.is_sending = False
 
     def append(self, data: Any) -> str:
-        """Queue audio; wait while there is too much of it, or where the connection has ended."""
+        """Queue audio; wait while the queue is full, or if the connection has ended."""
         messages = list(self._inner._state.client_events.audio(data))
         if self._failure is not None or self._inner.is_closed:
             return self._portal.run(self.before, partial(self._inner._io.send_audio, iter(messages)))
@@ -744,9 +746,9 @@ class _Audio:
         return messages[-1][0]
 
     async def sent(self) -> None:
-        """Wait until all is sent; raises, once, what went wrong with it."""
+        """Wait until all audio is sent; an error is raised once."""
         while self.is_sending:
-            self._start()  # it may be queued and this not called for yet
+            self._start()  # the callback may still be pending
             assert self._task is not None
             await asyncio.wait([self._task])
         if self._failure is not None:
@@ -757,12 +759,12 @@ class _Audio:
         """Wait like `sent`, until a deadline.
 
         Raises:
-            APITimeoutError: It has passed; `late` is the message, with a place for the seconds.
+            APITimeoutError: It has passed; `late` is the message, with a placeholder for the seconds.
         """
         await _within(deadline, self.sent, lambda: APITimeoutError(late.format(deadline.seconds)))
 
     async def before(self, function: Callable[[], Awaitable[T]]) -> T:
-        """Wait until all is sent, and then call a function that sends; an error's `unsent` has both."""
+        """Wait until all audio is sent, then call a function that sends; an error's `unsent` has both."""
         try:
             await self.sent()
         except ConnectionClosedError as earlier:
@@ -800,7 +802,7 @@ class _Audio:
 
 
 class _ToolsInThreads(Toolbox):
-    """A toolbox whose tools run in worker threads, and whose context has the blocking connection."""
+    """A toolbox whose tools run in worker threads, and whose context has the sync connection."""
 
     def __init__(self, toolbox: Toolbox, connection: Connection) -> None:
         self._toolbox = toolbox
@@ -820,10 +822,10 @@ class _ToolsInThreads(Toolbox):
 
 
 def check_sync(name: str, function: Any) -> None:
-    """Check that a function isn't async: nothing could await it.
+    """Check that a function isn't async.
 
     Raises:
-        TypeError: It is.
+        TypeError: It is async.
     """
     if inspect.iscoroutinefunction(function):
         raise TypeError(f"{name}: an async function works in AsyncRealtimeClient's connections alone")

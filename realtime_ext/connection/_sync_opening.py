@@ -1,7 +1,7 @@
-"""Opening a blocking connection: `connect`, `answer` and `dial`, on the event loop of `portal`.
+"""Opens sync connections: `connect`, `answer` and `dial`, on the event loop of `_portal`.
 
-Whatever may block runs in worker threads: the callable that a key comes from, HTTP requests, which go through
-the blocking client, and a call's audio. How a connection is opened is decided in `opening` and `dialing`.
+Work that may block runs in worker threads: key callables, HTTP requests, which go through the sync client,
+and a call's audio. `_opening` and `_dialing` decide how a connection is opened.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _LAST_STEPS = 1.0  # seconds for a request that was cut to end
 
 
 class _Opening(OpenedByWith, Generic[ConnectionT]):
-    """What opens a connection when a block is entered, and ends it when the block ends."""
+    """Opens a connection when a block is entered, and closes it when the block ends."""
 
     _kind: type[ConnectionT]
     _is_call = False
@@ -66,7 +66,7 @@ class _Opening(OpenedByWith, Generic[ConnectionT]):
         except Exception:
             raise
         except BaseException:
-            self.__exit__(None, None, None)  # it may have been opened all the same
+            self.__exit__(None, None, None)  # it may have been opened nevertheless
             raise
         if self._tools is not None:
             connection.run_tools(self._tools)
@@ -93,7 +93,7 @@ class _Opening(OpenedByWith, Generic[ConnectionT]):
         return self._connection
 
     def _run(self, function: Callable[[], Awaitable[T]]) -> T:
-        # A call must not go on with nobody in it: hanging up is waited for, also when that is interrupted.
+        # A call must not continue without this side: wait until it is hung up, even if interrupted.
         return self._portal.run_to_end(function) if self._is_call else self._portal.run(function)
 
 
@@ -163,7 +163,7 @@ class Dialing(_Opening[CallConnection]):
 def audio_in_threads(
     audio_in: AudioIn | None, audio_out: AudioOut | None
 ) -> tuple[AsyncAudioIn | None, AsyncAudioOut | None]:
-    """Turn the audio of a blocking `dial` into that of an awaited one, which runs in worker threads.
+    """Convert the audio of a sync `dial` to that of an async one, which runs in worker threads.
 
     Raises:
         TypeError: One is neither a path nor of its other kind.
@@ -206,7 +206,7 @@ async def _pieces(pieces: Iterable[bytes]) -> AsyncIterator[bytes]:
 
 
 class HttpInThreads(AsyncHttp):
-    """A blocking client's HTTP side, awaited.
+    """A sync client's HTTP side with an async interface.
 
     Args:
         http: The client's side: settings, clock and httpx client.
@@ -225,7 +225,7 @@ class HttpInThreads(AsyncHttp):
 
 
 class _ClientInThreads:
-    """As much of an httpx.AsyncClient as sending an operation needs."""
+    """The part of httpx.AsyncClient that sending an operation needs."""
 
     def __init__(self, client: httpx.Client) -> None:
         self._client = client
@@ -239,7 +239,7 @@ class _ClientInThreads:
         """Send a request and read the answer; cancelled, it is cut off."""
         from .._http.receiving import cut, receive  # here, since it loads httpx
 
-        send = partial(receive, self._client, request, arguments, None)  # whoever awaits it has the limit
+        send = partial(receive, self._client, request, arguments, None)  # the caller has the time limit
         sending = asyncio.ensure_future(run_in_thread(send, name="realtime_ext request"))
         try:
             return await asyncio.shield(sending)

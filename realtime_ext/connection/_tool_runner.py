@@ -26,7 +26,7 @@ class ToolRunner:
         io: Where their answers are sent.
         connection: What a `ToolContext` has as its connection.
         toolbox: The tools.
-        timeout: Seconds that a call may last; None for no limit.
+        timeout: Time limit of a call in seconds; None for no limit.
         approve: Decides on calls to MCP servers' tools, whose items it is called with; None refuses all.
 
     Attributes:
@@ -68,8 +68,8 @@ class ToolRunner:
                     await self._follow_up(job)
             except ConnectionClosedError:
                 continue  # the connection has ended, or has reconnected with a new session
-            except Exception as fault:
-                logger.error("answering a call of the model failed: %s", type(fault).__name__)
+            except Exception as error:
+                logger.error("answering a function call failed: %s", type(error).__name__)
 
     async def _call(self, job: CallJob) -> None:
         if (connection := self._connection()) is None:
@@ -109,8 +109,8 @@ class ToolRunner:
                 if not isinstance(decision, bool):
                     raise TypeError(f"approve: expected it to return a bool, got {type(decision).__name__}")
                 is_approved = decision
-            except Exception as fault:
-                logger.error("approve raised %s; the call is refused", type(fault).__name__)
+            except Exception as error:
+                logger.error("approve raised %s; the call is refused", type(error).__name__)
         try:
             events = self._state.client_events
             answer = self._state.turns.approval(job, events.next_id(), approve=is_approved)

@@ -281,8 +281,8 @@ async def _cancelled(task: asyncio.Task[None], whose: str) -> None:
     done, _ = await asyncio.wait([task], timeout=PATIENCE_S)
     if not done:
         logger.warning("%s goes on although it was cancelled", whose)
-    elif not task.cancelled() and (fault := task.exception()) is not None:
-        logger.warning("%s raised %s when it was cancelled", whose, type(fault).__name__)
+    elif not task.cancelled() and (error := task.exception()) is not None:
+        logger.warning("%s raised %s when it was cancelled", whose, type(error).__name__)
 
 
 def _opus_encoder() -> AudioCodecContext:

@@ -73,11 +73,11 @@ class WebRtcPeer:
     why.
 
     Args:
-        audio_in: What to say: path of a WAV file, or an async iterator of PCM16 24 kHz mono in pieces of
-            any length.
-            It starts when the data channel is open; after its end silence is sent. None: silence.
-        audio_out: Where what is heard goes: path of a WAV file to write, or an async callable that takes
-            PCM16 24 kHz mono, 20 ms at a time. None: it is dropped.
+        audio_in: The audio to send: the path of a WAV file, or an async iterator of PCM16 24 kHz mono in
+            pieces of any length. It starts when the data channel is open, and silence follows it. None:
+            silence.
+        audio_out: The sink of received audio: the path of a WAV file to write, or an async callable that is
+            called with PCM16 24 kHz mono, 20 ms at a time. None: discard it.
         connect_timeout: Seconds from the answer to an open data channel.
         host_addresses: IP addresses of this machine to be reached at. None: all that it has, and 127.0.0.1 if
             it has no other. A server on this machine may need `host_addresses_towards` its URL.
@@ -243,7 +243,7 @@ class WebRtcPeer:
         """
         text = await self._messages.get()
         if text is None:
-            self._messages.put_nowait(None)  # for whoever asks again
+            self._messages.put_nowait(None)  # for the next call
             raise ConnectionClosedError(self.close_code, self.close_reason or "") from self._failure
         return text
 
@@ -280,7 +280,7 @@ class WebRtcPeer:
             try:
                 await asyncio.wait([self._closing])
             except asyncio.CancelledError as error:
-                cancelled = error  # nothing is to be left behind
+                cancelled = error  # the close has to complete
         if cancelled is not None:
             raise cancelled
         self._closing.result()
@@ -419,8 +419,8 @@ def connecting_tasks(connection: RTCPeerConnection) -> set[asyncio.Task[Any]]:
 async def close_connection(connection: RTCPeerConnection, connecting: set[asyncio.Task[Any]]) -> None:
     """Close a peer connection and all its tasks; only the caller bounds the time.
 
-    Closing does not end the connecting: it would go on, and start tasks that nobody ends, for the consent in
-    aioice (0.13) and for the reports of sender and receiver in aiortc (1.16).
+    Closing alone does not stop connecting, which would go on to start tasks that never end: for consent in
+    aioice (0.13), and for the reports of sender and receiver in aiortc (1.16).
 
     Args:
         connection: The connection, connected or not.
@@ -451,7 +451,7 @@ def _gather_from(agent: Any, addresses: Sequence[str] | None) -> None:
 
 
 class _MaskIcePasswords(logging.Filter):
-    """aiortc logs whole descriptions at DEBUG; whoever has the ICE password could join the call."""
+    """aiortc logs whole descriptions at DEBUG; the ICE password would let a reader join the call."""
 
     _password = re.compile(r"(a=ice-pwd:)\S+")
 

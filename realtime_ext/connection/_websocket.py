@@ -361,8 +361,8 @@ async def open_link(
         except ImportError as error:
             raise RealtimeError(f"proxy: a further package is required: {error}") from error
         except (OSError, EOFError, WebSocketException) as error:
-            if (fault := _proxy_fault(error)) is not None:
-                raise fault from None
+            if (invalid := _proxy_error(error)) is not None:
+                raise invalid from None
             outcome = handshake.failed(error, _revealed(key))
             cause = error
         else:
@@ -423,6 +423,6 @@ def _proxy_of(uri: str, proxy: object) -> str | None:
         return None
 
 
-def _proxy_fault(error: BaseException) -> RealtimeError | None:
+def _proxy_error(error: BaseException) -> RealtimeError | None:
     """Return the library's error about a proxy's URL as ours, without the URL, which may have a password."""
     return RealtimeError(f"proxy: invalid URL: {error.msg}") if isinstance(error, InvalidProxy) else None

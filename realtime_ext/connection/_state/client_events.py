@@ -50,12 +50,12 @@ _RIFF = b"RIFF"  # what WAV files begin with, and samples may
 
 @attrs.frozen
 class Outgoing:
-    """An event that is ready to be sent.
+    """An encoded event.
 
     Args:
         event_id: Its id.
         text: Its JSON.
-        content: What it says.
+        content: Its JSON object.
     """
 
     event_id: str
@@ -182,12 +182,12 @@ class ClientEvents:
 
 
 def checked_content(event: Any, *, validate: bool) -> JSON:
-    """Return what a user wants to send as a JSON object, checked.
+    """Return an event of the program as a JSON object, checked.
 
     Args:
         event: A generated client event, or a dict of its shape.
-        validate: Whether to check it against the API's schema, but for a session in it; types that nobody
-            knows pass.
+        validate: Whether to check it against the API's schema, except for a session in it; unknown types
+            pass.
 
     Returns:
         The object, new.

@@ -242,13 +242,13 @@ class Handshake:
             error.args = (error.message,)
         return error
 
-    def failed(self, fault: BaseException, secrets: Iterable[str]) -> float | APIConnectionError:
+    def failed(self, error: BaseException, secrets: Iterable[str]) -> float | APIConnectionError:
         """Decide on a failure without an answer: seconds until the next attempt, or the error to raise."""
-        text = mask(str(fault), secrets) or type(fault).__name__
+        text = mask(str(error), secrets) or type(error).__name__
         pause = self._decide(Failure(Outcome.NOT_CONNECTED), text)
         if pause is not None:
             return pause
-        if _is_of_proxy(fault) and (proxy := self._proxy()) is not None:
+        if _is_of_proxy(error) and (proxy := self._proxy()) is not None:
             return APIConnectionError(f"proxy: no connection through the proxy {proxy}: {text}")
         return APIConnectionError(f"connect: no connection to {self._host}{self._through}: {text}")
 
@@ -328,8 +328,8 @@ def _update(body: Mapping[str, Any] | None) -> dict[str, Any] | None:
     return None if body is None else {"type": "session.update", "session": body}
 
 
-def _is_of_proxy(fault: BaseException) -> bool:
+def _is_of_proxy(error: BaseException) -> bool:
     """Return whether a failure behind a proxy is the proxy's: nothing else is connected to, nor looked up."""
-    is_of_address = isinstance(fault, ConnectionRefusedError | socket.gaierror)
-    is_of_network = isinstance(fault, OSError) and fault.errno in _UNREACHABLE
-    return is_of_address or is_of_network or any(cls.__name__ == "ProxyError" for cls in type(fault).__mro__)
+    is_of_address = isinstance(error, ConnectionRefusedError | socket.gaierror)
+    is_of_network = isinstance(error, OSError) and error.errno in _UNREACHABLE
+    return is_of_address or is_of_network or any(cls.__name__ == "ProxyError" for cls in type(error).__mro__)

@@ -40,12 +40,12 @@ class Entry:
 
 @attrs.frozen(kw_only=True)
 class TranscriptLine:
-    """What somebody said or wrote in a conversation.
+    """The words of one message in a conversation.
 
     Args:
         item_id: The item that holds it.
         role: `user`, `assistant` or `system`.
-        text: The words; of an answer that was interrupted, those that are likely to have been heard.
+        text: The words; of an interrupted answer, those that were probably heard.
         is_interrupted: Whether it was interrupted.
     """
 
@@ -58,13 +58,13 @@ class TranscriptLine:
 class Conversation:
     """The items of one conversation."""
 
-    __slots__ = ("_above", "_awaited", "_entries", "_first", "_roots", "_roots_asked")
+    __slots__ = ("_above", "_entries", "_first", "_missing", "_roots", "_roots_asked")
 
     def __init__(self) -> None:
         self._entries: dict[str, Entry] = {}
         self._first: dict[str, None] = {}  # what follows nothing, in order
         self._roots: list[str] = []  # what was sent to the very beginning, oldest first
-        self._awaited: set[str] = set()  # of `_first`, what other items name and has not come
+        self._missing: set[str] = set()  # those of `_first` that other items name and that have not arrived
         self._above: dict[str, str] = {}  # what an item follows, at once or over others
         self._roots_asked = 0
 
@@ -88,7 +88,7 @@ class Conversation:
         entry = self._entries.setdefault(item_id, Entry())
         is_new = entry.item is None
         entry.item = _merged(entry.item, item)
-        if is_new and not (item_id in self._awaited and previous is None):
+        if is_new and not (item_id in self._missing and previous is None):
             self._place(item_id, previous if isinstance(previous, str) else None)
         return is_new
 
@@ -193,8 +193,8 @@ class Conversation:
         return lines
 
     def _place(self, item_id: str, previous: str | None) -> None:
-        if item_id in self._awaited:
-            self._awaited.remove(item_id)
+        if item_id in self._missing:
+            self._missing.remove(item_id)
             del self._first[item_id]
         # Nothing hangs above an item that wasn't placed yet.
         if previous is None or self._top(previous) == item_id:
@@ -208,7 +208,7 @@ class Conversation:
         if previous not in self._entries:
             self._entries[previous] = Entry()
             self._first[previous] = None
-            self._awaited.add(previous)
+            self._missing.add(previous)
         self._entries[previous].after.append(item_id)
         self._above[item_id] = previous
 

@@ -1,12 +1,12 @@
-"""Function calls of the model: which are to be run, and when the model is asked to go on.
+"""Function calls of the model: which to run, and when to ask the model to continue.
 
 Each call is run once, by its call id, in the order in which they came. When all calls of a response have
 their outputs, one follow-up response is asked for, unless every output is to be silent. A call to an MCP
 server's tool that needs permission holds its response open in the same way, until it has ended or was
 refused.
 
-Some servers go on by themselves once a call is permitted, in a response of their own; others run the call and
-wait for the follow-up. Both are followed. It must not run anything.
+Some servers continue by themselves once a call is approved, in another response; others run the call and wait
+for the follow-up. Both are handled. It must not run anything.
 """
 
 from __future__ import annotations
@@ -209,7 +209,7 @@ class FunctionCalls:
             self._end(key, wants_words=True)
 
     def continues(self, response_id: str) -> str | None:
-        """Record the start of a response that nobody asked for.
+        """Record the start of an unrequested response.
 
         Returns:
             The response that it continues, if that is one with a call that was permitted.
@@ -226,8 +226,8 @@ class FunctionCalls:
                         del self._groups[old]
         return before
 
-    def repeat(self, job: FollowUpJob) -> None:
-        """Repeat a follow-up that was refused because another response was going on."""
+    def retry(self, job: FollowUpJob) -> None:
+        """Retry a follow-up that was refused because another response was active."""
         self._add(job)
 
     def forget(self) -> None:

@@ -1,4 +1,4 @@
-"""Which responses are going on, and who may ask for the next one.
+"""Active responses, and the queue for creating the next one.
 
 The API makes one response at a time in the default conversation and refuses a second one
 (`conversation_already_has_active_response`); out-of-band ones (`conversation: "none"`) don't count.
@@ -20,7 +20,7 @@ BUSY = "conversation_already_has_active_response"
 
 
 class Responses:
-    """The gate before `response.create`: first come, first served."""
+    """The queue before `response.create`: first come, first served."""
 
     __slots__ = ("_active", "_asked", "_granted", "_is_hidden", "_queue")
 
@@ -42,7 +42,7 @@ class Responses:
         return tuple(self._active)
 
     def ask(self) -> Waiter[None]:
-        """Queue for the next response; the waiter is filled when it may be asked for, until `release`."""
+        """Queue for the next response; the waiter is filled when it may be created, until `release`."""
         waiter: Waiter[None] = Waiter()
         self._queue.append(waiter)
         self._grant()
@@ -54,7 +54,7 @@ class Responses:
             self._granted = None
         elif waiter in self._queue:
             self._queue.remove(waiter)
-            self._is_hidden = False  # whoever waited in vain got an error; the next one tries
+            self._is_hidden = False  # the one that waited in vain got an error; the next one tries
         self._grant()
 
     def sent(self, event_id: str, create: JSON) -> None:
@@ -96,14 +96,14 @@ class Responses:
         self._grant()
 
     def reset(self) -> None:
-        """Forget what was going on: the link is a new one."""
+        """Forget all responses: the link is new."""
         self._active.clear()
         self._asked.clear()
         self._is_hidden = False
         self._grant()
 
     def fail(self, error: Callable[[], Exception]) -> None:
-        """Fail all who wait: the connection has ended."""
+        """Fail all waiters: the connection has ended."""
         while self._queue:
             self._queue.pop(0).fail(error())
 

@@ -1,7 +1,7 @@
 """The session: its configuration, updates of it on their way, and its end.
 
 `session.updated` names no update. Where several parties may change one session, as beside a call, it may be
-the answer to somebody else's. It must not send.
+the answer to another connection's. It must not send.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Acknowledgement(Waiter[None]):
 
     Attributes:
         sign: Filled when there is an answer, also an unclear one.
-        is_given_up: Whether nobody waits for it any more.
+        is_given_up: Whether its sender has stopped waiting.
     """
 
     __slots__ = ("event_id", "is_given_up", "session", "sign")
@@ -134,8 +134,10 @@ class SessionState:
             self._before = self._text
         try:
             self._text = _json.encode(session, plain=True)
-        except ValueError as fault:  # it holds what JSON hasn't; it answers an update all the same
-            logger.warning("the session can't be kept: %s", fault)
+        except (
+            ValueError
+        ) as error:  # it has a value without JSON form; it acknowledges an update all the same
+            logger.warning("the session can't be kept: %s", error)
         expires_at = session.get("expires_at")
         if isinstance(expires_at, int | float) and 0 < expires_at < _LATEST_TIME:
             self._ends_at = float(expires_at)
@@ -190,12 +192,12 @@ class SessionState:
             self._in_force = [update for update in self._in_force if update[0] != event_id]
 
     def fail(self, error: Callable[[], Exception]) -> None:
-        """Fail all who wait: no acknowledgement will come."""
+        """Fail all waiters: no acknowledgement will come."""
         while self._updates:
             self._updates.pop(0).fail(error())
 
     def expired(self, message: Any) -> None:
-        """Record that its time is up, and the server's sentence on that."""
+        """Record that the session expired, and the server's message."""
         self.expiry = mask(message[:_SENTENCE]) if isinstance(message, str) else ""
 
     def warn_of_tools(self, run: Set[str]) -> None:
@@ -220,7 +222,7 @@ class SessionState:
                 warn(f"tools {', '.join(sorted(map(str, names)))}: {problem}", SessionConfigWarning)
 
     def began(self, now: float) -> None:
-        """Record when the session began, in unix seconds; what the server says of its end counts for more."""
+        """Record when the session began, in unix seconds; an end that the server names takes precedence."""
         self._ends_at = now + LIFETIME
 
     def warns_at(self) -> float | None:

@@ -1,7 +1,7 @@
-"""Turns: from what the program asks to the model's final message, over the tools that are called in between.
+"""Turns: from the program's request to the model's final message, with the tool calls in between.
 
-Decides which response belongs to which turn, when a turn goes on after a response, and what a turn was: its
-words, audio, calls and usage. It must not send.
+Decides which response belongs to which turn, whether a turn continues after a response, and what it amounts
+to: words, audio, calls and usage. It must not send.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ logger: logging.Logger = logging.getLogger("realtime_ext")
 
 @attrs.frozen(kw_only=True)
 class ToolCall:
-    """A function that the model called.
+    """A function call of the model.
 
     Args:
         call_id: The call's id.
         name: The function.
         arguments: JSON, as the model wrote it.
-        output: What was answered, where registered tools did so.
+        output: The output that registered tools sent; None if they sent none.
     """
 
     call_id: str
@@ -51,18 +51,18 @@ class ToolCall:
 
 @attrs.frozen(kw_only=True)
 class Turn:
-    """What the model did in a turn.
+    """The model's part of a turn.
 
     Args:
-        text: What it wrote or said, whichever it was.
-        transcript: The words of its speech; empty where it wrote.
-        audio: Its speech in the session's output format; empty where the API plays it, or where it wrote.
-        items: What its responses added to the conversation, in order: messages, function calls and the like.
-        tool_calls: The functions that it called, in order.
+        text: The words, written or spoken.
+        transcript: The words of its speech; empty if it wrote.
+        audio: Its speech in the session's output format; empty if the API plays it, or if it wrote.
+        items: The output items of its responses, in order: messages, function calls and others.
+        tool_calls: Its function calls, in order.
         status: `completed`, `cancelled`, `incomplete` or `failed`; of the last response, where there were
             several.
-        status_details: Why it isn't `completed`: its `type`, `reason` and `error`; None if nothing is wrong.
-        usage: The tokens of all its responses together; None if the API counted none.
+        status_details: Why it isn't `completed`: `type`, `reason` and `error`; None if it is.
+        usage: The tokens of all its responses; None if the API reported none.
         response_ids: The ids of its responses.
     """
 
@@ -81,7 +81,7 @@ _Part = tuple[str, str, str]  # text or transcript, item id, content index
 
 
 class TurnStream:
-    """One turn: its events as they come, and what they amount to.
+    """One turn: its events, and what they amount to.
 
     Args:
         mark: The turn's own mark in its responses' metadata.
@@ -252,7 +252,7 @@ class TurnStream:
             self.end()
 
     def end(self) -> None:
-        """Record that there is nothing more to come."""
+        """Record that the turn is over."""
         self.is_over = True
         self._wake()
 
@@ -272,10 +272,10 @@ class TurnStream:
         return waiter
 
     def too_late(self, seconds: float | None) -> APITimeoutError:
-        """Return the exception for a turn that lasted longer than its time limit."""
+        """Return the exception for a turn that exceeded its time limit."""
         time = "in time" if seconds is None else f"within {seconds:g} s"
         if self.has_asked:
-            return APITimeoutError(f"ask: the turn was not over {time}", may_have_applied=True)
+            return APITimeoutError(f"ask: the turn was not done {time}", may_have_applied=True)
         why = "the previous response is still active, or the link is lost"
         return APITimeoutError(f"ask: nothing was sent {time}: {why}")
 
@@ -285,7 +285,7 @@ class TurnStream:
             raise self._error
 
     def leave(self) -> None:
-        """Drop what was not read; a response that goes on is cancelled by whoever leaves."""
+        """Drop what was not read; an active response is cancelled by the caller."""
         self._is_left = not self.is_over
         while self.events:
             self.take()
@@ -419,7 +419,7 @@ class Turns:
         if any(stream.claims(response, needs_mark=needs_mark) for stream in self.streams):
             return
         if self.calls is not None and not metadata:
-            # One that nobody asked for may go on with a call that was permitted.
+            # An unrequested response may continue a call that was approved.
             response_id = str(response.get("id"))
             before = self.calls.continues(response_id)
             if before is not None and (stream := self._of(before)) is not None:
@@ -461,7 +461,7 @@ class Turns:
         if self.calls is not None:
             self.calls.refused(event_id)
             if job is not None and is_busy:
-                self.calls.repeat(job)
+                self.calls.retry(job)
 
     def follow_up(self, job: FollowUpJob, event_id: str) -> dict[str, Any]:
         """Return the request for the response that follows a response's tools.
@@ -546,8 +546,8 @@ def _usage(usages: list[JSON]) -> RealtimeResponseUsage | None:
 
     try:
         return RealtimeResponseUsage.from_dict(functools.reduce(_sum, usages))
-    except Exception as fault:  # numbers that no usage can have; what was said counts for more
-        logger.warning("a turn's usage could not be read (%s)", type(fault).__name__)
+    except Exception as error:  # numbers that a usage can't have; the words still count
+        logger.warning("a turn's usage could not be read (%s)", type(error).__name__)
         return None
 
 

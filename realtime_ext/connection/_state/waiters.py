@@ -1,6 +1,6 @@
-"""Outcomes that are waited for: a cell that is filled once, by whoever learns of the outcome.
+"""Outcomes: a cell that is filled once.
 
-It must not wait by itself: a connection hangs its own means of waiting on `when_done`.
+It must not wait by itself: a connection waits by means of `when_done`.
 """
 
 from __future__ import annotations

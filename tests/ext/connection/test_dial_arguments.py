@@ -83,7 +83,7 @@ WRONG: list[tuple[str, Any, type[Exception], str]] = [
     ("connect_timeout", float("nan"), ValueError, "got nan"),
     ("connect_timeout", 10**400, ValueError, "at most"),
     ("on_progress", 5, TypeError, "expected a function, got int"),
-    ("on_progress", listen, TypeError, "not async, since nobody awaits it"),
+    ("on_progress", listen, TypeError, "not async"),
     ("on_progress", speech, TypeError, "not async"),
     ("host_addresses", ["nonsense"], ValueError, r"\[0\]: expected an IP address.*'nonsense'"),
     ("host_addresses", ["127.0.0.1", 1], TypeError, r"\[1\]: .* as a str, got int"),

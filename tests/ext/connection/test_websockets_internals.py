@@ -84,6 +84,7 @@ def test_a_plain_link_is_replaced_when_it_is_lost(flavour: Flavour) -> None:
     def losing(peer: Peer) -> None:
         peer.expect("session.update")
         peer.send("session.updated", session={"type": "realtime"})
+        peer.expect("input_audio_buffer.commit")
         peer.abort()
 
     reconnect = Reconnect(first_delay=0.01)
@@ -92,6 +93,7 @@ def test_a_plain_link_is_replaced_when_it_is_lost(flavour: Flavour) -> None:
         ScriptedServer(losing, Model()) as server,
         connect(flavour, server, call_id="rtc_1", session=session, reconnect=reconnect) as connection,
     ):
+        connection.commit_audio()
         assert connection.recv().type == "session.updated"
         assert connection.recv().type == "realtime_ext.reconnected"
         assert connection.ask("Hi").status == "completed"
