@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, TypeVar
 
-__all__ = ["in_thread", "run_in_thread"]
+__all__ = ["in_thread", "raise_if_interrupt", "run_in_thread"]
 
 T = TypeVar("T")
 
@@ -55,6 +55,15 @@ async def run_in_thread(function: Callable[[], T], *, name: str) -> T:
 
     threading.Thread(target=run, name=name, daemon=True).start()
     return await outcome
+
+
+def raise_if_interrupt(error: BaseException) -> None:
+    """Raise an exception of a callback that has to end the program: Ctrl-C or SystemExit in the main thread.
+
+    In another thread it would end an event loop that other connections share.
+    """
+    if not isinstance(error, Exception) and threading.current_thread() is threading.main_thread():
+        raise error
 
 
 def _wrapped(fault: BaseException) -> RuntimeError:

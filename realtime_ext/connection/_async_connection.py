@@ -757,10 +757,16 @@ class AsyncStream:
             if stream.is_over:
                 stream.raise_error()
                 return
+            if stream.is_waited_for:
+                raise RuntimeError("stream: another task or thread is waiting for its events")
             if stream.must_ask:
                 await self._ask(stream)
             else:
-                await self._io.wait(stream.wait(), None, "the turn")
+                waiter = stream.wait()
+                try:
+                    await self._io.wait(waiter, None, "the turn")
+                finally:
+                    stream.stop_waiting(waiter)
 
     async def _ask(self, stream: TurnStream) -> None:
         contents = [] if self._item is None or stream.has_asked else [self._item]

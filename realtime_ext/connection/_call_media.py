@@ -14,6 +14,7 @@ from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
 from typing import Any, TypeAlias
 
 from .._core.arguments import check_timeout
+from .._core.threads import raise_if_interrupt
 
 __all__ = [
     "AsyncAudioIn",
@@ -152,7 +153,8 @@ def report(on_progress: Callable[[Any], object] | None, step: str) -> None:
         return
     try:
         on_progress(step)
-    except Exception as error:
+    except BaseException as error:
+        raise_if_interrupt(error)
         logger.warning("on_progress raised %s at %r", type(error).__name__, step)
 
 

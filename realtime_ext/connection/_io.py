@@ -18,6 +18,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .._core import json as _json
+from .._core.threads import raise_if_interrupt
 from ..errors import APITimeoutError, NotFoundError, RealtimeError
 from ..events import parse_event
 from ._link import Link, LinkClosed
@@ -371,7 +372,8 @@ class ConnectionIO:
             self._observer(direction, event, time.monotonic_ns())
         except ObserverSendsError as error:
             logger.warning("%s", error)
-        except Exception as error:
+        except BaseException as error:
+            raise_if_interrupt(error)
             logger.warning("the observer raised %s", type(error).__name__)
 
     # Receiving

@@ -7,9 +7,13 @@ nothing of connections.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 import os
 import threading
 import time
+import weakref
+from collections import deque
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from contextvars import Context
@@ -19,7 +23,9 @@ from .._core.warnings import context_of_caller
 from ..errors import RealtimeError
 from ._state import OF_PARENT
 
-__all__ = ["Portal", "acquire", "shared_portal"]
+__all__ = ["Hold", "Portal", "Sleepers", "acquire", "shared_portal"]
+
+logger: logging.Logger = logging.getLogger("realtime_ext")
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -32,6 +38,9 @@ _LOOK = 0.05  # seconds between checks for Ctrl-C where waiting for a lock can't
 class Portal:
     """An event loop in its own thread, which runs as long as it has holders.
 
+    If the loop ends for another reason, such as SystemExit in a callback, all waiting threads get that
+    reason, and `shared_portal` returns a new portal.
+
     Attributes:
         is_lost: Whether this process was forked from the one in which the loop runs.
     """
@@ -39,10 +48,15 @@ class Portal:
     def __init__(self) -> None:
         self.is_lost = False
         self._lock = threading.Lock()
-        self._holders = 0
+        self._holds: set[weakref.ref[Hold]] = set()
+        self._released: deque[weakref.ref[Hold]] = deque()  # or dropped, and still in `_holds`
         self._thread: threading.Thread | None = None
+        self._started: Future[None] = Future()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._end: asyncio.Event | None = None
+        self._death: BaseException | None = None  # why the loop ended although it had holders
+        self._calls: set[_Call[Any]] = set()
+        self._on_death: weakref.WeakSet[Sleepers] = weakref.WeakSet()
 
     @property
     def is_current(self) -> bool:
@@ -53,41 +67,41 @@ class Portal:
         """Check that this thread may wait for the loop.
 
         Raises:
-            RealtimeError: This process was forked, or this is the loop's own thread.
+            RealtimeError: This process was forked, this is the loop's own thread, or the loop has died.
         """
         if self.is_lost:
             raise RealtimeError(OF_PARENT)
+        if self._death is not None:
+            reason = f"{type(self._death).__name__}: {self._death}"
+            raise RealtimeError(
+                f"the event loop that all sync connections share ended ({reason}): open a new connection"
+            ) from self._death
         if self.is_current:
             raise RealtimeError(
                 "a sync method was called in the thread that all sync connections share; "
                 "call it in another thread"
             )
 
-    def hold(self) -> None:
-        """Keep the loop running until `release`; start it if it isn't running. Raises as `check`."""
+    def hold(self) -> Hold:
+        """Keep the loop running until the hold is released or dropped; start the loop if it isn't running.
+
+        Raises:
+            RealtimeError: As `check`.
+        """
         self.check()
         with self._lock:
-            if self._holders == 0:
-                started: Future[None] = Future()
+            if self._thread is None:
+                self._started = Future()
                 self._thread = threading.Thread(
-                    target=self._serve, args=(started,), name="realtime_ext loop", daemon=True
+                    target=self._serve, args=(self._started,), name="realtime_ext loop", daemon=True
                 )
                 self._thread.start()
-                started.result()
-            self._holders += 1
-
-    def release(self) -> None:
-        """Release the loop; the last holder ends it. May be called on the loop too."""
-        if self.is_lost:
-            return
-        with self._lock:
-            self._holders -= 1
-            if self._holders or self._thread is None or self._end is None:
-                return
-            thread, self._thread = self._thread, None
-            self.post(self._end.set)
-        if thread is not threading.current_thread():
-            thread.join(_ENDING)
+            self._started.result()
+            hold = Hold(self)
+            # The callback is not Python code, so that a signal handler can't interrupt it.
+            hold._ref = weakref.ref(hold, self._released.append)
+            self._holds.add(hold._ref)
+        return hold
 
     def run(self, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a coroutine function on the loop, and wait for its result.
@@ -115,19 +129,34 @@ class Portal:
             return False
         return True
 
+    def wake_on_death(self, sleepers: Sleepers) -> None:
+        """Wake the threads that sleep there if the loop dies."""
+        self._on_death.add(sleepers)
+
     def _run(self, call: _Call[T], patience: float | None) -> T:
-        self.hold()
+        hold = self.hold()
         try:
-            try:
-                self.post(call.start, context_of_caller())
-                acquire(call.done)
-            except BaseException:
-                self.post(call.cancel)
-                acquire(call.done, patience)
-                raise
-            return call.result()
+            self._calls.add(call)
+            if not self.post(call.start, context_of_caller()):
+                self.check()
+            acquire(call.done)
+        except BaseException:
+            self.post(call.cancel)
+            acquire(call.done, patience)
+            raise
         finally:
-            self.release()
+            self._calls.discard(call)
+            hold.release()
+        return call.result()
+
+    def _settle(self) -> None:
+        """Remove released holds; end the loop with the last one."""
+        with self._lock:  # entered by `with` alone, between whose steps no signal handler runs
+            while self._released:
+                self._holds.discard(self._released.popleft())
+            if not self._holds and self._thread is not None and self._end is not None:
+                self._thread = None
+                self.post(self._end.set)
 
     def _serve(self, started: Future[None]) -> None:
         async def until_end() -> None:
@@ -139,9 +168,81 @@ class Portal:
         try:
             asyncio.run(until_end(), debug=False)
         except BaseException as error:
-            if started.done():
-                raise
-            started.set_exception(error)
+            if not started.done():
+                self._thread = None
+                started.set_exception(error)
+                return
+            self._die(error)
+
+    def _die(self, error: BaseException) -> None:
+        global _shared
+        logger.error("the event loop of sync connections ended", exc_info=error)
+        self._death = error
+        if _shared is self:
+            _shared = Portal()
+        for call in tuple(self._calls):
+            call.abandon(error)
+        for sleepers in tuple(self._on_death):
+            sleepers.wake()
+
+
+class Hold:
+    """Keeps a portal's loop running until it is released, or dropped: an interrupt can't leak it.
+
+    A loop whose last hold was dropped ends with the next call.
+
+    Args:
+        portal: The portal.
+    """
+
+    __slots__ = ("__weakref__", "_portal", "_ref")
+
+    _ref: weakref.ref[Hold]
+
+    def __init__(self, portal: Portal) -> None:
+        self._portal = portal
+
+    def release(self) -> None:
+        """Release the hold; may be called again, by any thread."""
+        portal = self._portal
+        if portal.is_lost:
+            return
+        thread = portal._thread
+        portal._released.append(self._ref)
+        portal._settle()
+        if thread is not None and portal._thread is None and thread is not threading.current_thread():
+            thread.join(_ENDING)
+
+
+class Sleepers:
+    """Threads that sleep until an event is there for one of them.
+
+    Each sleeps on a lock of its own, and waking wakes all: a thread that is interrupted at any instant leaves
+    nothing behind that others would wait for.
+    """
+
+    __slots__ = ("__weakref__", "_locks")
+
+    def __init__(self) -> None:
+        self._locks: list[threading.Lock] = []
+
+    def enter(self) -> threading.Lock:
+        """Return a lock to sleep on with `acquire`; check the condition first, and `leave` afterwards."""
+        lock = threading.Lock()
+        lock.acquire()
+        self._locks.append(lock)
+        return lock
+
+    def leave(self, lock: threading.Lock) -> None:
+        """Stop waking a thread."""
+        with contextlib.suppress(ValueError):
+            self._locks.remove(lock)
+
+    def wake(self) -> None:
+        """Wake all threads."""
+        locks, self._locks = self._locks, []
+        for lock in locks:
+            lock.release()
 
 
 class _Call(Generic[T]):
@@ -175,7 +276,15 @@ class _Call(Generic[T]):
             self._value = await self._function(*self._args, **self._kwargs)
         except BaseException as error:
             self._error = error
-        finally:
+        if self.done.locked():
+            self.done.release()
+
+    def abandon(self, reason: BaseException) -> None:
+        """Fail the call: its loop has died."""
+        if self.done.locked():
+            error = RealtimeError(f"the event loop that all sync connections share ended: {reason!r}")
+            error.__cause__ = reason
+            self._error = error
             self.done.release()
 
     def result(self) -> T:

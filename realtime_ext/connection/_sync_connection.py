@@ -24,7 +24,7 @@ from ..tools import Toolbox, ToolContext
 from ._async_connection import AsyncConnection, HandlesEvents
 from ._event_overloads import expects, waits
 from ._io import Deadline, ObserverSendsError
-from ._portal import Portal, acquire
+from ._portal import Hold, Portal, Sleepers, acquire
 
 if TYPE_CHECKING:
     from realtime_api.models import (
@@ -82,11 +82,11 @@ class Connection(HandlesEvents):
     `ConnectionClosedError`, with what wasn't sent in `unsent`. While it reconnects, they wait.
     """
 
-    def __init__(self, inner: AsyncConnection, portal: Portal) -> None:
+    def __init__(self, inner: AsyncConnection, portal: Portal, hold: Hold) -> None:
         super().__init__()
         self._inner = inner
         self._portal = portal
-        inner._on_drop = portal.release
+        inner._on_drop = hold.release
         self._audio = _Audio(inner, portal)
         self._events = _Events(inner, portal)
         self.playback: Playback = Playback(self)
@@ -656,50 +656,41 @@ class _Events:
         self.is_read: bool = False
         self._fetch = inner._state.queue.fetch
         self._portal = portal
-        self._waiting = threading.Lock()  # held by the one thread that waits
-        self._fetched = threading.Lock()  # released when there are events, or none will come
-        self._fetched.acquire()
+        self._sleepers = Sleepers()
+        portal.wake_on_death(self._sleepers)
         self._is_fetching = False
         self._is_over = False
 
     def wait(self, deadline: Deadline) -> tuple[ServerEvent, int] | None:
-        """Wait for an event, and return it; None where none will come any more.
+        """Wait for an event, and return it with its number; None if none will come.
 
         An interrupt or the deadline loses no event: the next reader gets those that come later.
 
         Raises:
             APITimeoutError: There was none in time.
+            RealtimeError: The loop has died.
         """
-        while True:
-            if not acquire(self._waiting, deadline.left()):
-                raise _no_event(deadline)
-            try:
-                if not self.queue and not self._is_over:
-                    self._wait_fetched(deadline)
-            finally:
-                self._waiting.release()
-            try:
-                return self.queue.popleft()
-            except IndexError:  # another thread has read it, unless there is none
-                if self._is_over:
-                    return None
-
-    def _wait_fetched(self, deadline: Deadline) -> None:
         self.is_read = True
-        self._portal.hold()
+        hold = self._portal.hold()
         try:
-            acquire(self._fetched, 0)  # possibly for events that were read without waiting
-            if self.queue or self._is_over:
-                return
-            if not self._is_fetching:
-                self._portal.post(self.fetch)
-            if acquire(self._fetched, deadline.left()):
-                return
-            self._portal.run(asyncio.sleep, 0)  # so that the loop has checked at least once
-            if not self.queue and not self._is_over:
-                raise _no_event(deadline)
+            while True:
+                sleeper = self._sleepers.enter()
+                try:
+                    with contextlib.suppress(IndexError):
+                        return self.queue.popleft()
+                    if self._is_over:
+                        return None
+                    if not self._is_fetching:
+                        self._portal.post(self.fetch)
+                    if not acquire(sleeper, deadline.left()):
+                        self._portal.run(asyncio.sleep, 0)  # so that the loop has checked at least once
+                        if not self.queue and not self._is_over:
+                            raise APITimeoutError(f"an event did not come within {deadline.seconds:g} s")
+                finally:
+                    self._sleepers.leave(sleeper)
+                self._portal.check()
         finally:
-            self._portal.release()
+            hold.release()
 
     def fetch(self) -> None:
         """Begin to fetch events, unless a fetch is running; it must be called on the loop."""
@@ -710,8 +701,7 @@ class _Events:
     def _done(self, are_there: bool) -> None:
         self._is_fetching = False
         self._is_over = not are_there
-        if self._fetched.locked():  # only the loop releases it
-            self._fetched.release()
+        self._sleepers.wake()
 
 
 class _Audio:
@@ -843,7 +833,3 @@ async def _within(
         if not limit.expired():
             raise
         raise late() from error
-
-
-def _no_event(deadline: Deadline) -> APITimeoutError:
-    return APITimeoutError(f"an event did not come within {deadline.seconds:g} s")

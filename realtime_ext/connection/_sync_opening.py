@@ -22,7 +22,7 @@ from .._http.sending import AsyncHttp, Http
 from .._http.settings import checked_key
 from ._dialing import AsyncDialing
 from ._opening import AsyncAnswering, AsyncConnecting, OpenedByWith
-from ._portal import shared_portal
+from ._portal import Hold, shared_portal
 from ._sync_connection import CallConnection, Connection, check_sync
 
 if TYPE_CHECKING:
@@ -60,9 +60,9 @@ class _Opening(OpenedByWith, Generic[ConnectionT]):
 
     def __enter__(self) -> ConnectionT:
         self._portal = shared_portal()
-        self._portal.hold()  # until the connection is closed
+        hold = self._portal.hold()  # until the connection is closed
         try:
-            connection = self._run(self._open)
+            connection = self._run(partial(self._open, hold))
         except Exception:
             raise
         except BaseException:
@@ -83,13 +83,9 @@ class _Opening(OpenedByWith, Generic[ConnectionT]):
         finally:
             self._connection.close()
 
-    async def _open(self) -> ConnectionT:
-        try:
-            inner = await self._opening.__aenter__()
-        except BaseException:
-            self._portal.release()
-            raise
-        self._connection = self._kind(inner, self._portal)
+    async def _open(self, hold: Hold) -> ConnectionT:
+        inner = await self._opening.__aenter__()
+        self._connection = self._kind(inner, self._portal, hold)
         return self._connection
 
     def _run(self, function: Callable[[], Awaitable[T]]) -> T:

@@ -69,7 +69,7 @@ class ToolRunner:
             except ConnectionClosedError:
                 continue  # the connection has ended, or has reconnected with a new session
             except Exception as error:
-                logger.error("answering a function call failed: %s", type(error).__name__)
+                logger.error("realtime_ext failed to answer a function call", exc_info=error)
 
     async def _call(self, job: CallJob) -> None:
         if (connection := self._connection()) is None:
@@ -82,6 +82,14 @@ class ToolRunner:
         except TimeoutError:
             logger.warning("tool %s took longer than %s s", job.name, self._timeout)
             output = error_output("timeout", f"{job.name} did not finish within {self._timeout:g} s")
+            is_silent = False
+        except BaseException as error:
+            # A tool may await a task that something else cancelled: its failure must not end the runner.
+            task = asyncio.current_task()
+            if isinstance(error, GeneratorExit) or (task is not None and task.cancelling()):
+                raise
+            logger.warning("tool %s raised %s", job.name, type(error).__name__)
+            output = error_output("tool_failed", f"{job.name} failed: {type(error).__name__}")
             is_silent = False
         try:
             turns, write = self._state.turns, self._state.client_events.write

@@ -1,17 +1,19 @@
 """A WebRTC peer in Python (extra ``webrtc``): offer, answer, audio both ways, a data channel for events.
 
-It carries text messages and audio, and knows nothing of HTTP or of the messages' meaning: ``dialing`` makes
-the call. What it uses of the inside of aiortc and aioice is at the end; it changes single connections and
+It carries text messages and audio, and knows nothing of HTTP or of the messages' meaning: `_dialing` makes
+the call. What it uses of the internals of aiortc and aioice is at the end; it changes single connections and
 nothing global, because the application's own peers share the libraries.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import ipaddress
 import logging
 import re
-from collections.abc import AsyncIterator, Callable, Sequence
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import Any, Literal, Self, TypeAlias
 from urllib.parse import urlsplit
@@ -61,6 +63,7 @@ NORMAL, LOST, BROKEN = 1000, 1006, 1011  # RFC 6455 §7.4.1; a data channel has 
 CLOSE_TIMEOUT_S = 5.0
 SEND_AHEAD_BYTES = 1 << 20
 LOOPBACK = "127.0.0.1"
+LONGEST_SRTP = 1500  # bytes: the buffer of pylibsrtp, and what a network passes in one piece
 # Before Python 3.12 `asyncio.wait_for`, where a handshake waits, loses a cancellation that meets an arrival.
 AGAIN_S = 0.05
 
@@ -176,8 +179,9 @@ class WebRtcPeer:
         channel.on("bufferedamountlow", self._room.set)
         dtls = channel.transport.transport
         dtls.transport.on("statechange", lambda: self._progress("ice", dtls.transport.state == "completed"))
-        dtls.on("statechange", lambda: self._progress("dtls", dtls.state == "connected"))
+        dtls.on("statechange", self._on_dtls_state)
         use_host_addresses(pc, self._host_addresses)
+        drop_invalid_datagrams(pc)
         await pc.setLocalDescription(await pc.createOffer())
         if not dtls.transport.iceGatherer.getLocalCandidates():
             if self._host_addresses is None:
@@ -310,6 +314,15 @@ class WebRtcPeer:
         self._progress("data channel", True)
         self._settled.set()
 
+    def _on_dtls_state(self) -> None:
+        assert self._pc is not None and self._pc.sctp is not None
+        state = self._pc.sctp.transport.state
+        self._progress("dtls", state == "connected")
+        # aiortc closes DTLS in a `finally`: an exception that is being handled there is not the peer's close.
+        error = sys.exc_info()[1]
+        if state == "closed" and isinstance(error, Exception):
+            self._end(LOST, f"the transport failed: {type(error).__name__}", error)
+
     def _on_message(self, message: str | bytes) -> None:
         self._messages.put_nowait(message if isinstance(message, str) else message.decode("utf-8", "replace"))
 
@@ -389,6 +402,32 @@ def use_host_addresses(connection: RTCPeerConnection, addresses: Sequence[str] |
     """
     for transport in _transports(connection):
         _gather_from(transport.iceGatherer._connection, addresses)
+
+
+def drop_invalid_datagrams(connection: RTCPeerConnection) -> None:
+    """Drop received datagrams that aiortc (1.16) doesn't survive, whoever sent them.
+
+    `RTCDtlsTransport._recv_next` reads `data[0]`, so that an empty datagram raises IndexError. It passes what
+    looks like RTP to pylibsrtp, which raises ValueError, and not `pylibsrtp.Error`, for packets longer than
+    its buffer. Both end the DTLS task, and so the call. The fix there would be to return if `data` is empty,
+    and to catch ValueError beside `pylibsrtp.Error`.
+
+    Args:
+        connection: A peer connection that is not connected yet.
+    """
+    for transport in _transports(connection):
+        receive = getattr(transport, "_recv", None)
+        if receive is None:  # another version of aiortc
+            logger.debug("the installed aiortc has other internals than expected: datagrams are not checked")
+            continue
+        transport._recv = functools.partial(_receive_valid, receive)
+
+
+async def _receive_valid(receive: Callable[[], Awaitable[bytes]]) -> bytes:
+    while True:
+        data = await receive()
+        if data and (len(data) <= LONGEST_SRTP or not 127 < data[0] < 192):
+            return data
 
 
 def connecting_tasks(connection: RTCPeerConnection) -> set[asyncio.Task[Any]]:

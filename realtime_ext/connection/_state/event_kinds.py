@@ -103,7 +103,7 @@ class EventWaiter(Waiter[Any]):
             return
         try:
             is_match = self._where is None or bool(self._where(event))
-        except Exception as error:  # the program's own condition raised, so the program gets the exception
+        except BaseException as error:  # raised by the program's own condition, for the program
             self.fail(error)
             return
         if is_match:

@@ -11,6 +11,7 @@ from typing import Any
 
 import attrs
 
+from ..._core.threads import raise_if_interrupt
 from ...errors import (
     APIConnectionError,
     APITimeoutError,
@@ -246,7 +247,8 @@ class Reconnecting:
         if self._policy.on_attempt is not None:
             try:
                 self._policy.on_attempt(attempt)
-            except Exception as error:
+            except BaseException as error:
+                raise_if_interrupt(error)
                 logger.warning("on_attempt raised %s", type(error).__name__)
         return attempt
 

@@ -124,6 +124,11 @@ class TurnStream:
         return bool(self._asked or self._creates)
 
     @property
+    def is_waited_for(self) -> bool:
+        """Whether a reader waits for its events."""
+        return self._waiter is not None
+
+    @property
     def is_unanswered(self) -> bool:
         """Whether a response is going on, or was asked for and has not begun."""
         return not self.is_over and (self.active_response is not None or self._is_waiting)
@@ -270,6 +275,11 @@ class TurnStream:
         else:
             self._waiter = waiter
         return waiter
+
+    def stop_waiting(self, waiter: Waiter[None]) -> None:
+        """Forget a waiter of `wait`, filled or not."""
+        if self._waiter is waiter:
+            self._waiter = None
 
     def too_late(self, seconds: float | None) -> APITimeoutError:
         """Return the exception for a turn that exceeded its time limit."""

@@ -25,7 +25,7 @@ class Waiter(Generic[T]):
     def __init__(self) -> None:
         self.done: bool = False
         self._value: T | None = None
-        self._error: Exception | None = None
+        self._error: BaseException | None = None
         self._on_done: Callable[[], None] | None = None
 
     def resolve(self, value: T) -> None:
@@ -34,7 +34,7 @@ class Waiter(Generic[T]):
             self._value = value
             self._finish()
 
-    def fail(self, error: Exception) -> None:
+    def fail(self, error: BaseException) -> None:
         """Fill it with a failure; a second outcome is ignored."""
         if not self.done:
             self._error = error

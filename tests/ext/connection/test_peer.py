@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import re
+import socket
 import struct
 import wave
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -335,5 +337,54 @@ def test_chosen_host_addresses_are_the_only_ones_offered() -> None:
             offer = await peer.create_offer()
         hosts = {line.split()[4] for line in offer.split("\r\n") if line.startswith("a=candidate")}
         assert hosts == {LOOPBACK}
+
+    run(scenario)
+
+
+JUNK = {
+    "empty": b"",
+    "one byte": b"\x80",
+    "longer than SRTP can be": bytes([128, 200]) + bytes(8_998),
+    "RTP without authentication": bytes([128, 111]) + bytes(200),
+    "RTCP without authentication": bytes([128, 200]) + bytes(26),
+    "DTLS that is cut": bytes([23, 254, 253]) + bytes(20),
+    "of no protocol": bytes([7]) * 1_000,
+}
+
+
+@pytest.mark.parametrize("datagram", JUNK.values(), ids=JUNK.keys())
+def test_a_datagram_from_anywhere_does_not_end_a_call(datagram: bytes) -> None:
+    async def scenario(answerer: Answerer) -> None:
+        async with WebRtcPeer() as peer:
+            offer = await peer.create_offer()
+            await peer.connect(await answerer.answer(offer))
+            found = re.findall(r"a=candidate:\S+ 1 udp \d+ (\d[\d.]+) (\d+)", offer)
+            assert found
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+                for host, port in found:
+                    stranger.sendto(datagram, (host, int(port)))
+            for number in range(3):  # the datagrams are received before the echoes
+                await peer.send(f"message {number}")
+                assert await peer.recv() == f"MESSAGE {number}"
+            assert peer.close_code is None
+
+    run(scenario)
+
+
+def test_a_transport_that_fails_is_a_lost_connection_and_no_normal_close() -> None:
+    async def scenario(answerer: Answerer) -> None:
+        async with WebRtcPeer() as peer:
+            await peer.connect(await answerer.answer(await peer.create_offer()))
+            assert peer._pc is not None and peer._pc.sctp is not None
+
+            async def fails() -> bytes:
+                raise IndexError("a mistake in the library")
+
+            peer._pc.sctp.transport.transport._recv = fails
+            await peer.send("wakes the transport")
+            with pytest.raises(ConnectionClosedError, match="the transport failed: IndexError") as caught:
+                while True:
+                    await peer.recv()
+            assert caught.value.code == 1006
 
     run(scenario)
