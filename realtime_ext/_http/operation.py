@@ -42,24 +42,24 @@ class Operation(Generic[T]):
         name: What users call it, such as `calls.create`, for messages and logs.
         request: The request with its final bytes, as the generated `build_request` returns it.
         read: Turns an answer with status 2xx into the result.
-        acts_twice: Whether carrying it out twice would do harm; then only what had no effect is repeated.
+        idempotent: Whether it may be carried out twice; if not, it is retried only where it had no effect.
         bearer: A client secret that authorizes it in place of the API key.
-        missing_is_done: When a 404 counts as success: never, on a repeat (the attempt before may have
-            worked), or always.
+        not_found_ok: When a 404 counts as success: never, on a retry (the attempt before may have worked), or
+            always.
     """
 
     name: str
     request: Request
     read: Callable[[httpx.Response], T]
-    acts_twice: bool
+    idempotent: bool
     bearer: Secret | None = None
-    missing_is_done: Literal["never", "on repeat", "always"] = "never"
+    not_found_ok: Literal["never", "on retry", "always"] = "never"
 
-    def counts_as_done(self, status: int, repeats: int) -> bool:
-        """Whether this error status is a success after all, given the number of repeats so far."""
-        if status != 404 or self.missing_is_done == "never":
+    def counts_as_done(self, status: int, retries: int) -> bool:
+        """Whether this error status is a success after all, given the number of retries so far."""
+        if status != 404 or self.not_found_ok == "never":
             return False
-        return self.missing_is_done == "always" or repeats > 0
+        return self.not_found_ok == "always" or retries > 0
 
 
 def read_nothing(response: httpx.Response) -> None:

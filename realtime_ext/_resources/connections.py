@@ -303,7 +303,7 @@ class AsyncConnections(
 
 
 def _hangup(call_id: str) -> Operation[None]:
-    return calls.build_hangup(call_id, missing_ok=True)
+    return calls.build_hangup(call_id, not_found_ok=True)
 
 
 def _declared(

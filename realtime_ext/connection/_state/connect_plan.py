@@ -280,8 +280,8 @@ class Handshake:
     def _decide(self, failure: Failure, text: str) -> float | None:
         pause = decide(
             failure,
-            acts_twice=True,
-            repeats=self._repeats,
+            idempotent=False,
+            retries=self._repeats,
             max_retries=self._max_retries,
             random=self._random,
         )
