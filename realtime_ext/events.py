@@ -204,8 +204,8 @@ def parse_event(data: str | bytes | Mapping[str, Any]) -> Event:
         return event_of(dict(data))
     try:
         content = _json.decode(data)
-    except ValueError as fault:
-        return UnknownEvent("", {"raw": data}, str(fault))
+    except ValueError as error:
+        return UnknownEvent("", {"raw": data}, str(error))
     if not isinstance(content, dict):
         return UnknownEvent("", {"raw": content}, "not a JSON object")
     try:
@@ -233,9 +233,9 @@ def _event_of(content: dict[str, Any]) -> Event:
         return UnknownEvent(kind, content)
     try:
         return read(content)
-    except Exception as fault:
+    except Exception as error:
         # Whatever a model may trip over, the event is still there to be looked at.
-        return UnknownEvent("", content, mask(str(fault) or type(fault).__name__))
+        return UnknownEvent("", content, mask(str(error) or type(error).__name__))
 
 
 # Nine of ten events are deltas, and those of these types have the same fields: they are read without a dict
@@ -326,15 +326,15 @@ def encode_event(event: Event | Mapping[str, Any]) -> str:
             )
         try:
             content = to_dict()
-        except RecursionError as fault:
-            raise ValueError("event: nested too deeply, or within itself: not writable as JSON") from fault
+        except RecursionError as error:
+            raise ValueError("event: nested too deeply, or within itself: not writable as JSON") from error
     kind = content.get("type")
     if not isinstance(kind, str) or not kind:
         raise ValueError(f"event: its type is {kind!r}, and must be a non-empty string")
     try:
         return _json.encode(content, plain=not isinstance(event, Mapping))
-    except ValueError as fault:
-        raise ValueError(f"event {kind!r}: {fault}") from fault
+    except ValueError as error:
+        raise ValueError(f"event {kind!r}: {error}") from error
 
 
 _Reader: TypeAlias = Callable[[dict[str, Any]], "Event"]
@@ -376,6 +376,6 @@ def _is_translation(name: str, session: Any) -> bool:
         return False
     if session.get("type") is not None:
         return bool(session["type"] == "translation")
-    faults = schema.check(schema.place(name).fields["session"], dict(session), with_notes=True)
+    violations = schema.check(schema.place(name).fields["session"], dict(session), with_notes=True)
     # A value that is not among those listed may be newer than this version.
-    return all(fault.kind == "wrong" and isinstance(fault.allowed, tuple) for fault in faults)
+    return all(one.kind == "wrong" and isinstance(one.allowed, tuple) for one in violations)

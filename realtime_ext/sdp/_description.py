@@ -1,6 +1,6 @@
 """Session descriptions, read without loss: the whole, its sections, and the values that attributes hold.
 
-`read` cuts a text into sections and finds every fault of form on the way; what attributes are worth is for
+`read` cuts a text into sections and finds every syntax error on the way; what attributes are worth is for
 `offers` to judge. Attributes that can't be read are left out of the typed views and stay in `attributes`:
 what the API or a browser adds tomorrow must not make an offer unreadable. Quotes are short, without keys and
 passwords.
@@ -640,8 +640,8 @@ class SessionDescription:
         Source: RFC 8866 §5 and §9.
         """
         found = read(decode(text))
-        if found.faults:
-            first = found.faults[0]
+        if found.problems:
+            first = found.problems[0]
             raise SdpError(f"line {first.line}: {first.message}", line=first.line)
         return found.description
 
@@ -766,16 +766,16 @@ class Reading:
     """What could be read of a text, and why it is no SDP if it is none.
 
     Args:
-        description: The sections; where there are faults, as much of them as could be read.
+        description: The sections; where there are problems, as much of them as could be read.
         lines: The lines without their ends; the last is empty where the text closes with a line end.
         ends: The line ends, one less than lines.
-        faults: At most MOST faults, by their lines.
+        problems: At most MOST problems, by their lines.
     """
 
     description: SessionDescription
     lines: list[str]
     ends: list[str]
-    faults: list[Problem]
+    problems: list[Problem]
 
 
 def read(text: str) -> Reading:
@@ -794,7 +794,7 @@ def read(text: str) -> Reading:
     other = None if text.startswith(("v=0\r", "v=0\n")) else _not_sdp(text, lines)
     if other is not None:
         return Reading(SessionDescription(text, (), Section((), {}, ())), lines, ends, [other])
-    faults: list[Problem] = []
+    problems: list[Problem] = []
     rows: list[Row] = []
     index: Index = {}
     above = rows, index
@@ -811,23 +811,23 @@ def read(text: str) -> Reading:
             continue
         if not line:
             continue
-        fault = None
+        reject = None
         if not equals or letter not in _LETTERS or (has_nul and "\0" in line):
-            fault = _bad_line
+            reject = _bad_line
         elif letter == "m":
             rows, index = [], {}
             match = _MEDIA.fullmatch(line, 2)
             if match is None or int(match[2]) > 65535:
-                fault = _bad_media
+                reject = _bad_media
             elif len(sections) == MOST_SECTIONS:
-                faults.append(_too_many_sections(number))
+                problems.append(_too_many_sections(number))
                 break
             else:
                 sections.append((number, match, rows, index))
         else:
             rows.append((number, line))
-        if fault is not None and len(faults) < MOST:
-            faults.append(fault(number, line))
+        if reject is not None and len(problems) < MOST:
+            problems.append(reject(number, line))
     session = Section(tuple(above[0]), above[1], _mark_secrets(above[1]))
     media = []
     for number, match, rows, index in sections:
@@ -837,8 +837,8 @@ def read(text: str) -> Reading:
         given = tuple(rows), index, _mark_secrets(index), number, kind, int(port), counted, protocol, listed
         media.append(Media(*given, session))
     # A line that can't be read may be the one that is missing.
-    faults = faults or _missing(session)
-    return Reading(SessionDescription(text, tuple(media), session), lines, ends, faults)
+    problems = problems or _missing(session)
+    return Reading(SessionDescription(text, tuple(media), session), lines, ends, problems)
 
 
 def _mark_secrets(index: Index) -> tuple[Fingerprint, ...]:

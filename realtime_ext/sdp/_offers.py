@@ -71,11 +71,11 @@ def check_offer(text: str | bytes) -> list[Problem]:
         ]
     found = read(decoded)
     if not found.description.session.rows:
-        return found.faults
-    problems = [*found.faults, *islice(_check_line_ends(found), MOST)]
+        return found.problems
+    problems = [*found.problems, *islice(_check_line_ends(found), MOST)]
     problems += islice(_check_form(found.description), MOST)
     # What an offer that can't be read lacks is unknown.
-    if not found.faults:
+    if not found.problems:
         offer = found.description
         live = [media for media in offer.media if media.port or "bundle-only" in media.index]
         codecs = {
@@ -298,11 +298,11 @@ def _check_candidates(offer: SessionDescription, live: list[Media], codecs: Code
                 readable.append(parse_candidate(value or "", line))
             except CandidateError as error:
                 broken.append((line, error))
-        for line, fault in broken[:MOST]:
+        for line, reason in broken[:MOST]:
             yield Problem(
                 line,
-                "candidate_without_address" if fault.no_address else "bad_candidate",
-                f"{fault}; an IP address or a name in `.local` is needed" if fault.no_address else str(fault),
+                "candidate_without_address" if reason.no_address else "bad_candidate",
+                f"{reason}; an IP address or a name in `.local` is needed" if reason.no_address else str(reason),
                 "Remove the whole line: the API accepts an offer without candidates.",
                 fatal=not (is_reachable or readable),
             )
@@ -445,8 +445,8 @@ def repair(text: str | bytes) -> str | bytes:
     Source: RFC 8866 §9.
     """
     if isinstance(text, str):
-        mended = _TEXT.sub("\r\n", text)
-        return mended if not mended or mended.endswith("\r\n") else mended + "\r\n"
+        repaired = _TEXT.sub("\r\n", text)
+        return repaired if not repaired or repaired.endswith("\r\n") else repaired + "\r\n"
     if isinstance(text, bytes):
         raw = _BYTES.sub(b"\r\n", text)
         return raw if not raw or raw.endswith(b"\r\n") else raw + b"\r\n"

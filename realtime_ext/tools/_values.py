@@ -11,7 +11,7 @@ import attrs
 
 from ..errors import ToolArgumentError
 
-__all__ = ["ArgumentFault", "Silent", "ToolContext", "ToolFailure", "ToolResult"]
+__all__ = ["ArgumentError", "Silent", "ToolContext", "ToolFailure", "ToolResult"]
 
 
 # With a default, for type checkers alone (PEP 696): strict ones would refuse the bare class else.
@@ -92,7 +92,7 @@ class ToolResult:
     failure: ToolFailure | None = None
 
 
-class ArgumentFault(ToolArgumentError):
+class ArgumentError(ToolArgumentError):
     """What the model got wrong.
 
     Args:
