@@ -18,17 +18,6 @@ if TYPE_CHECKING:
 
     Timeout = float | httpx.Timeout
 
-__all__ = [
-    "QueryValue",
-    "check_header",
-    "check_headers",
-    "check_key",
-    "check_query",
-    "check_seconds",
-    "check_timeout",
-    "check_url",
-]
-
 QueryValue = str | int | float | bool
 
 # RFC 9110 §5.6.2 token, and §5.5 field-value without the obsolete high octets.

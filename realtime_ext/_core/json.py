@@ -11,8 +11,6 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-__all__ = ["decode", "encode"]
-
 _SCALARS = (str, int, float, bytes)
 
 _fast_decode: Callable[[str | bytes | bytearray | memoryview], Any] | None = None

@@ -25,20 +25,6 @@ from .secrets import MASK, mask
 if TYPE_CHECKING:
     from fractions import Fraction
 
-__all__ = [
-    "ABSENT",
-    "SECRET_FIELDS",
-    "Form",
-    "Place",
-    "Violation",
-    "bounds",
-    "build_violation",
-    "check",
-    "member",
-    "place",
-    "shown",
-]
-
 # Their values may give access to the user's accounts: they appear in no violation, message or repr.
 SECRET_FIELDS = frozenset({"authorization", "client_secret", "headers"})
 ABSENT: Final = object()

@@ -14,8 +14,6 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, TypeVar
 
-__all__ = ["in_thread", "run_in_thread"]
-
 T = TypeVar("T")
 
 

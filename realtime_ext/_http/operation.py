@@ -19,16 +19,6 @@ if TYPE_CHECKING:
     import httpx
     from realtime_api.types import Request
 
-__all__ = [
-    "Operation",
-    "encode_body",
-    "read_model",
-    "read_nothing",
-    "read_object",
-    "response_error",
-    "status_error",
-]
-
 T = TypeVar("T")
 
 _LONGEST_START = 200  # characters of a body that a message shows

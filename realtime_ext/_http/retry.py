@@ -18,16 +18,6 @@ from datetime import UTC
 
 import attrs
 
-__all__ = [
-    "LONGEST_PAUSE",
-    "LONGEST_RETRY_AFTER",
-    "Failure",
-    "Outcome",
-    "backoff",
-    "decide",
-    "parse_retry_after",
-]
-
 LONGEST_RETRY_AFTER = 60.0  # seconds; an error is better than a longer wait
 _FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 8.0  # seconds, where the API names none

@@ -32,21 +32,6 @@ if TYPE_CHECKING:
 
     from .._core.arguments import Timeout
 
-__all__ = [
-    "HTTP_LOGGERS",
-    "AsyncHttp",
-    "Clock",
-    "Done",
-    "Exchange",
-    "Http",
-    "asend",
-    "httpx_timeout",
-    "make_httpx",
-    "quiet",
-    "send",
-    "silence",
-]
-
 T = TypeVar("T")
 
 logger: logging.Logger = logging.getLogger("realtime_ext")

@@ -31,19 +31,6 @@ from ..errors import MissingApiKeyError
 if TYPE_CHECKING:
     from .._core.arguments import Timeout
 
-__all__ = [
-    "AUTHORIZATION",
-    "DEFAULT_TIMEOUT",
-    "ApiKey",
-    "AsyncApiKey",
-    "AuthHeader",
-    "Dialect",
-    "RequestOptions",
-    "Settings",
-    "checked_key",
-    "settings_from",
-]
-
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 DEFAULT_TIMEOUT = 30.0  # seconds
 AUTHORIZATION = frozenset({"authorization", "api-key"})

@@ -28,18 +28,6 @@ if TYPE_CHECKING:
     from ..session import ConversationLike
     from .client_secrets import ClientSecret
 
-__all__ = [
-    "AsyncCalls",
-    "Calls",
-    "build_accept",
-    "build_create",
-    "build_create_with_secret",
-    "build_hangup",
-    "build_refer",
-    "build_reject",
-    "check_client_secret",
-]
-
 # A body is SDP by its first two lines, whatever its content type says (RFC 8866 §5).
 _SDP_START = re.compile(rb"v=0(?:\r\n|\n|\r)[a-z]=")
 _LOCATION = re.compile(r"(?:^|/)calls/([^/?#]+)/?(?:[?#].*)?")

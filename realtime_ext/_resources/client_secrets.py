@@ -31,16 +31,6 @@ if TYPE_CHECKING:
     ConversationSession: TypeAlias = RealtimeSessionUnion | dict[str, Any]
     TranslationSession: TypeAlias = RealtimeTranslationSession | dict[str, Any]
 
-__all__ = [
-    "AsyncClientSecrets",
-    "AsyncTranslationClientSecrets",
-    "ClientSecret",
-    "ClientSecrets",
-    "TranslationClientSecrets",
-    "build_create",
-    "build_create_for_translation",
-]
-
 # With a default, for type checkers alone (PEP 696): strict ones would refuse the bare class else.
 if TYPE_CHECKING:
     from typing_extensions import TypeVar

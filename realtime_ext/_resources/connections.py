@@ -41,8 +41,6 @@ if TYPE_CHECKING:
     from ..tools import Toolbox
     from .client_secrets import ClientSecret
 
-__all__ = ["AsyncConnections", "Connections"]
-
 ConnectingT = TypeVar("ConnectingT")
 AnsweringT = TypeVar("AnsweringT")
 DialingT = TypeVar("DialingT")

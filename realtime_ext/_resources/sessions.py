@@ -23,15 +23,6 @@ if TYPE_CHECKING:
     from .._core.arguments import Timeout
     from ..session import OlderConversationLike, OlderTranscriptionLike
 
-__all__ = [
-    "AsyncSessions",
-    "AsyncTranscriptionSessions",
-    "Sessions",
-    "TranscriptionSessions",
-    "build_create",
-    "build_create_transcription",
-]
-
 
 class Sessions:
     """Make conversation sessions of the older form, blocking."""

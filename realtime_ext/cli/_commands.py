@@ -19,8 +19,6 @@ from ._talk import talk
 from ._transcription import transcribe
 from ._webhook_commands import webhooks
 
-__all__ = ["app"]
-
 # Without rich's markup, help and wrong use are plain lines, and rich needn't be loaded to say them.
 app: typer.Typer = typer.Typer(
     name="realtime",

@@ -14,8 +14,6 @@ from ._failures import FAILED, NO_ANSWER, WRONG_USE, CommandError
 from ._options import Json, read_bytes
 from ._output import print_fields, working
 
-__all__ = ["Secret", "Tolerance", "describe", "post", "secret_of", "webhooks"]
-
 webhooks: typer.Typer = typer.Typer(help="Sign, verify and send webhooks.")
 
 Body = Annotated[str, typer.Argument(help="File with the body; - for standard input.")]

@@ -25,30 +25,6 @@ import attrs
 from .._core.secrets import MASK, mask
 from ..errors import SdpError
 
-__all__ = [
-    "MOST",
-    "STATIC_CODECS",
-    "Attribute",
-    "Candidate",
-    "CandidateError",
-    "Codec",
-    "Direction",
-    "Fingerprint",
-    "Media",
-    "Origin",
-    "Problem",
-    "Reading",
-    "Section",
-    "SessionDescription",
-    "decode",
-    "parse_candidate",
-    "parse_int",
-    "read",
-    "rtpmaps",
-    "shown",
-    "unusual_candidates",
-]
-
 MOST = 100
 """How many problems are reported of one text."""
 

@@ -31,8 +31,6 @@ from ._description import (
     unusual_candidates,
 )
 
-__all__ = ["check_offer", "repair"]
-
 Codecs = dict[int, tuple[list[int | None], dict[int, tuple[str, int, int]]]]
 """The payload types and rtpmaps of an offer's sections of audio and video, by the section's line."""
 
@@ -302,7 +300,9 @@ def _check_candidates(offer: SessionDescription, live: list[Media], codecs: Code
             yield Problem(
                 line,
                 "candidate_without_address" if reason.no_address else "bad_candidate",
-                f"{reason}; an IP address or a name in `.local` is needed" if reason.no_address else str(reason),
+                f"{reason}; an IP address or a name in `.local` is needed"
+                if reason.no_address
+                else str(reason),
                 "Remove the whole line: the API accepts an offer without candidates.",
                 fatal=not (is_reachable or readable),
             )

@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 
     from ..tools import Toolbox
 
-__all__ = ["SessionBuilder", "TranscriptionSessionBuilder", "TranslationSessionBuilder", "with_tools"]
-
-
 Tool = Callable[..., Any] | Mapping[str, Any] | SupportsToDict
 AudioFormat = Literal["pcm", "pcmu", "pcma"] | Mapping[str, Any] | SupportsToDict
 ModelT = TypeVar("ModelT")

@@ -35,15 +35,6 @@ from ._kinds import (
     schema_fields,
 )
 
-__all__ = [
-    "Findings",
-    "check_response",
-    "examine",
-    "report",
-    "resolve",
-    "resolve_update",
-]
-
 _FORMAT = re.compile(r"audio\.(?:input|output)\.format(?:\.type)?")
 _GONE = {
     "temperature": "a name of the beta API, which has no successor",

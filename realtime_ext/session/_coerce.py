@@ -17,18 +17,6 @@ from .._core.schema import SECRET_FIELDS, Place, build_violation, place
 from ..errors import SessionConfigError, SessionProblem
 from ._kinds import Kind
 
-__all__ = [
-    "Coerced",
-    "Extras",
-    "SessionInput",
-    "SupportsToDict",
-    "as_request",
-    "merge",
-    "plain",
-    "problem",
-    "read",
-]
-
 
 class SupportsToDict(Protocol):
     """A builder or a generated model."""

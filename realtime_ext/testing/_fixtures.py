@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
     from ..client import AsyncRealtimeClient, RealtimeClient
 
-__all__ = ["async_realtime_client", "missing_simulator", "no_network", "realtime_client"]
-
 
 @pytest.fixture(name="realtime_simulator")
 def missing_simulator() -> None:

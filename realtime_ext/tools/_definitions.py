@@ -24,17 +24,6 @@ import msgspec
 
 from .._core.schema import Place, check, place, shown
 
-__all__ = [
-    "Docstring",
-    "checked_definition",
-    "dump_pydantic",
-    "is_pydantic",
-    "parameters_schema",
-    "parse_docstring",
-    "readable",
-    "validate_pydantic",
-]
-
 
 def checked_definition(definition: dict[str, Any]) -> dict[str, Any]:
     """Check a definition.

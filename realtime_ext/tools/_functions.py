@@ -30,8 +30,6 @@ from ._values import ArgumentError, ToolContext
 if TYPE_CHECKING:
     from realtime_api.models import RealtimeFunctionTool
 
-__all__ = ["FunctionTool", "HandlerTool", "function_tool"]
-
 
 def function_tool(function: Callable[..., Any]) -> RealtimeFunctionTool:
     """Describe a function to the model.

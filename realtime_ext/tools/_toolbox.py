@@ -26,9 +26,6 @@ from ._values import ArgumentError, Silent, ToolContext, ToolFailure, ToolResult
 if TYPE_CHECKING:
     from realtime_api.models import RealtimeFunctionTool
 
-__all__ = ["Toolbox", "error_output"]
-
-
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 
 _log = logging.getLogger("realtime_ext.tools")

@@ -24,8 +24,6 @@ from ...session import SessionBuilder
 from .._output import inert, print_line
 from .sound import AUDIBLE_RMS, RATE, envelope
 
-__all__ = ["DemoError", "Moment", "Recording", "Steps", "make_call"]
-
 Direction = Literal["sent", "received"]
 SPEECH_S = 3.0
 EVENT_TIMEOUT_S = 60.0

@@ -14,8 +14,6 @@ from matplotlib.figure import Figure
 from .demo_call import Moment, Recording
 from .sound import RATE, samples
 
-__all__ = ["draw"]
-
 INK, FAINT, GRID = "#24292f", "#8b949e", "#e6e9ed"
 SAID, HEARD = "#8250df", "#0969da"
 # By the first words of an event's type; the first that fits counts.

@@ -18,8 +18,6 @@ from .._failures import explain
 from .demo_call import SPEECH_S, DemoError, Recording, Steps, make_call
 from .sound import RATE, difference, loudness
 
-__all__ = ["run"]
-
 QUESTION = "Hello! Can you hear me well?"
 LEAST_REPLY_S = 0.3
 

@@ -6,8 +6,6 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["RATE", "Loudness", "difference", "envelope", "loudness", "samples"]
-
 RATE = 24_000
 WINDOW_S = 0.020
 AUDIBLE_RMS = 150.0  # of 32767, -47 dBFS: above a codec's noise, below anything spoken

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     from ...client import AsyncRealtimeClient
 
-__all__ = ["Fleet"]
-
 HandlerT = TypeVar("HandlerT", bound=Handler)
 
 

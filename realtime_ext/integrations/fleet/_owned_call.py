@@ -37,8 +37,6 @@ if TYPE_CHECKING:
     from ...session import ConversationLike
     from ...tools import Toolbox
 
-__all__ = ["Lease", "OwnedCall", "boot_time", "close_call"]
-
 logger: logging.Logger = logging.getLogger("realtime_ext.fleet")
 
 ResultT = TypeVar("ResultT")

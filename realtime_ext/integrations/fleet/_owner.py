@@ -23,8 +23,6 @@ from ._store import CallRecord, Delivery, Store
 if TYPE_CHECKING:
     from ...client import AsyncRealtimeClient
 
-__all__ = ["Handler", "Observer", "Owner", "Policy"]
-
 logger: logging.Logger = logging.getLogger("realtime_ext.fleet")
 
 Handler: TypeAlias = Callable[[OwnedCall], Awaitable[object]]
