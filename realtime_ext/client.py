@@ -6,7 +6,7 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from ._core.arguments import QueryValue
 from ._core.secrets import hidden
@@ -32,21 +32,78 @@ if TYPE_CHECKING:
     import httpx
     from realtime_api import AuthenticatedClient
 
-    from ._core.arguments import Timeout
+    from ._core.argument_types import (
+        AudioOutputLike,
+        CallLike,
+        ClientEventLike,
+        InputItemLike,
+        ItemLike,
+        PromptLike,
+        ReasoningLike,
+        ResponseLike,
+        Timeout,
+        ToolChoiceLike,
+        ToolLike,
+    )
 
-__all__ = ["AsyncRealtimeClient", "RealtimeClient"]
+__all__ = [
+    "ApiKey",
+    "AsyncApiKey",
+    "AsyncCalls",
+    "AsyncClientSecrets",
+    "AsyncRealtimeClient",
+    "AsyncSessions",
+    "AsyncTranscriptionSessions",
+    "AsyncTranslationClientSecrets",
+    "AudioOutputLike",
+    "AuthHeader",
+    "CallLike",
+    "Calls",
+    "ClientEventLike",
+    "ClientSecrets",
+    "Dialect",
+    "InputItemLike",
+    "ItemLike",
+    "PromptLike",
+    "QueryValue",
+    "RealtimeClient",
+    "ReasoningLike",
+    "ResponseLike",
+    "Sessions",
+    "Timeout",
+    "ToolChoiceLike",
+    "ToolLike",
+    "TranscriptionSessions",
+    "TranslationClientSecrets",
+    "Webhooks",
+]
 
 
-KeyT = TypeVar("KeyT", bound=AsyncApiKey)
-HttpClientT = TypeVar("HttpClientT")
+def __dir__() -> list[str]:
+    return __all__
 
 
-class _Client(ABC, Generic[KeyT, HttpClientT]):
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        # The types of arguments name generated models and httpx's classes, which load on first use.
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from ._core import argument_types
+
+        return getattr(argument_types, name)
+
+
+_KeyT = TypeVar("_KeyT", bound=AsyncApiKey)
+_HttpClientT = TypeVar("_HttpClientT")
+
+
+class _Client(ABC, Generic[_KeyT, _HttpClientT]):
     """The arguments of both clients; each says below what they mean."""
 
     def __init__(
         self,
-        api_key: KeyT | None = None,
+        api_key: _KeyT | None = None,
         *,
         base_url: str | None = None,
         websocket_base_url: str | None = None,
@@ -59,7 +116,7 @@ class _Client(ABC, Generic[KeyT, HttpClientT]):
         default_query: Mapping[str, QueryValue] | None = None,
         timeout: Timeout | None = DEFAULT_TIMEOUT,
         max_retries: int = 2,
-        http_client: HttpClientT | None = None,
+        http_client: _HttpClientT | None = None,
         validate: bool = True,
     ) -> None:
         hidden_key, hidden_secret = hidden(api_key), hidden(webhook_secret)
@@ -82,7 +139,7 @@ class _Client(ABC, Generic[KeyT, HttpClientT]):
         self._start(http_client)
 
     @abstractmethod
-    def _start(self, http_client: HttpClientT | None) -> None:
+    def _start(self, http_client: _HttpClientT | None) -> None:
         """Make what is sent with; each flavour has its own."""
 
     @property

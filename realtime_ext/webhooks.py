@@ -55,9 +55,16 @@ __all__ = [
 ]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 HeadersLike: TypeAlias = Mapping[str, Any] | Iterable[tuple[str, str]] | Iterable[tuple[bytes, bytes]]
+"""Headers as web frameworks have them: a mapping, or pairs of str or bytes."""
 SecretsLike: TypeAlias = str | Secret | Iterable[str | Secret]
+"""A webhook secret, or several."""
 WebhookEvent: TypeAlias = "WebhookRealtimeCallIncoming | WebhookLiveCallIncoming | UnknownEvent"
+"""The event of a delivery."""
 
 
 def unwrap(

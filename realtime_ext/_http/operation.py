@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 import attrs
 
+from .. import errors
 from .._core import json as _json
 from .._core.secrets import Secret, mask, redact
-from ..errors import APIResponseError, APIStatusError, SessionConfigError, SessionProblem, status_error_class
+from ..errors import APIResponseError, APIStatusError, SessionConfigError, SessionProblem
 from .retry import parse_retry_after
 
 if TYPE_CHECKING:
@@ -120,6 +121,22 @@ def response_error(what: str, response: httpx.Response, *, show: bool = True) ->
         body=text,
         request_id=response.headers.get("x-request-id"),
     )
+
+
+_BY_STATUS: dict[int, type[APIStatusError]] = {
+    400: errors.BadRequestError,
+    401: errors.AuthenticationError,
+    403: errors.PermissionDeniedError,
+    404: errors.NotFoundError,
+    409: errors.ConflictError,
+    422: errors.UnprocessableEntityError,
+    429: errors.RateLimitError,
+}
+
+
+def status_error_class(status_code: int) -> type[APIStatusError]:
+    """Return the class that stands for an HTTP status: the root of them where none is special."""
+    return errors.InternalServerError if status_code >= 500 else _BY_STATUS.get(status_code, APIStatusError)
 
 
 def status_error(

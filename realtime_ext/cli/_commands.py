@@ -17,7 +17,7 @@ from ._options import Json
 from ._tail import tail
 from ._talk import talk
 from ._transcription import transcribe
-from ._webhook_commands import webhooks
+from ._webhook_commands import deliveries
 
 # Without rich's markup, help and wrong use are plain lines, and rich needn't be loaded to say them.
 app: typer.Typer = typer.Typer(
@@ -86,7 +86,7 @@ app.add_typer(calls, name="call")
 app.add_typer(secrets, name="secret")
 app.add_typer(sessions, name="session")
 app.add_typer(offers, name="sdp")
-app.add_typer(webhooks, name="webhook")
+app.add_typer(deliveries, name="webhook")
 app.add_typer(fleet, name="fleet")
 app.command()(talk)
 app.command()(transcribe)

@@ -26,6 +26,7 @@ class SupportsToDict(Protocol):
 
 
 SessionInput = SupportsToDict | Mapping[str, Any]
+"""A session as a builder, a generated model or any mapping."""
 
 
 class Extras(dict[str, Any]):
@@ -82,7 +83,7 @@ def read(session: SessionInput) -> Coerced:
         kind = f"the class {session.__name__}" if isinstance(session, type) else type(session).__name__
         raise TypeError(f"session: expected a builder, a generated model or a dict, got {kind}")
     own = getattr(session, "additional_properties", None)
-    extras = own.paths if isinstance(own, Extras) else getattr(session, "extra_paths", frozenset())
+    extras = own.paths if isinstance(own, Extras) else getattr(session, "_extra_paths", frozenset())
     problems: list[SessionProblem] = []
     body = plain(value, problems)
     return Coerced(body, extras, tuple(problems))

@@ -17,6 +17,7 @@ from starlette.websockets import WebSocket
 from websockets.asyncio.server import serve
 
 from realtime_ext import AsyncRealtimeClient, RealtimeError, SessionBuilder, audio
+from realtime_ext._core.pcm import from_samples, to_samples
 from realtime_ext.connection import AsyncConnection
 from realtime_ext.integrations import media_stream
 from realtime_ext.integrations.media_stream import MediaStream, StreamStart
@@ -72,8 +73,8 @@ async def desk(
 
 def question() -> bytes:
     """A question, as a telephone sends it, and the silence after it."""
-    wide = audio.to_samples(audio.read_wav(QUESTION))
-    return audio.pcm16_to_pcmu(audio.from_samples(wide[::3])) + b"\xff" * 8000
+    wide = to_samples(audio.read_wav(QUESTION))
+    return audio.pcm16_to_pcmu(from_samples(wide[::3])) + b"\xff" * 8000
 
 
 @pytest.mark.early
@@ -284,7 +285,7 @@ async def test_a_rate_that_is_none_is_refused(rate: Any) -> None:
 
 @awaited
 async def test_whoever_does_not_start_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(media_stream, "START_SECONDS", 0.01)
+    monkeypatch.setattr(media_stream, "_START_SECONDS", 0.01)
     with pytest.raises(RealtimeError, match=r"did not start within 0\.01 s"):
         await MediaStream(Sent({"event": "connected"})).start()
 

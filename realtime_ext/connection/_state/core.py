@@ -16,6 +16,7 @@ import attrs
 
 from ..._core.secrets import mask
 from ..._core.warnings import warn
+from ..._http.operation import status_error_class
 from ...errors import (
     APIStatusError,
     ConnectionClosedError,
@@ -23,7 +24,6 @@ from ...errors import (
     SessionConfigError,
     SessionConfigWarning,
     SessionProblem,
-    status_error_class,
 )
 from ...events import Reconnected, SessionExpiring
 from ...session import SessionInput, resolve_update

@@ -16,7 +16,7 @@ from types import UnionType
 from typing import Any, TypeAlias, Union, get_args, get_origin
 
 from ..._core import json as _json
-from ...events import UnknownEvent, event_of
+from ...events import UnknownEvent, parse_event
 from .waiters import Waiter
 
 __all__ = [
@@ -77,7 +77,7 @@ def read_message(data: Message, size_of: SizeOf = length_of) -> tuple[JSON, Any,
         return {}, UnknownEvent("", {"raw": raw}, str(fault)), size_of(data, None)
     if not isinstance(content, dict):
         return {}, UnknownEvent("", {"raw": content}, "not a JSON object"), size_of(data, content)
-    return content, event_of(content), size_of(data, content)
+    return content, parse_event(content), size_of(data, content)
 
 
 def cost_of(data: Message, content: object) -> int:

@@ -36,7 +36,7 @@ def make_fleet(request: pytest.FixtureRequest) -> MakeFleet:
     def make(**given: Any) -> Fleet:
         fleet = Fleet.in_memory(**{**options, **given})
         if first:
-            fleet.store = first[0].store
+            fleet._store = first[0]._store
         first.append(fleet)
         return fleet
 

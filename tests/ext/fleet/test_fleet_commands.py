@@ -38,9 +38,9 @@ def dsn(cluster: Cluster) -> str:
         async with Fleet(dsn) as fleet:
             await fleet.migrate()
             await fleet.offer("rtc_held", HEADERS)
-            worker = await fleet.store.register("host:1", 5)
-            epoch = (await claimed(fleet.store, worker)).epoch
-            await fleet.store.write("rtc_held", epoch, state="attached", data={"step": 2})
+            worker = await fleet._store.register("host:1", 5)
+            epoch = (await claimed(fleet._store, worker)).epoch
+            await fleet._store.write("rtc_held", epoch, state="attached", data={"step": 2})
             await fleet.offer("rtc_waiting")
 
     asyncio.run(fill())
