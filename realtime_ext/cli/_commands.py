@@ -69,7 +69,7 @@ def demo(
 
     Every step is shown, and the reply kept as WAV and picture. With --json, each step is an object a line.
     """
-    from ._demo.run import run
+    from ._demo import run
 
     raise typer.Exit(run(live=live, out=out, model=model, as_json=as_json))
 

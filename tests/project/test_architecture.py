@@ -24,7 +24,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"audio", "events", "sdp", "session", "sip", "tools", "types", "usage", "webhooks"}),
     frozenset({"_http", "connection"}),
     frozenset({"_resources", "client"}),
-    frozenset({"cli", "integrations", "testing"}) | SHORT_NAMES,
+    frozenset({"_demo", "cli", "integrations", "testing"}) | SHORT_NAMES,
 )
 MOST_FLOORS = 9  # in the longest chain of parts that import one another
 # The simulator judges the client, so it shares no code with it; only what uses it may import it.
