@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from ._core.arguments import QueryValue
+from ._core.event_loop import require_asyncio
 from ._core.secrets import hidden
 from ._http.sending import AsyncHttp, Http
 from ._http.settings import DEFAULT_TIMEOUT, ApiKey, AsyncApiKey, AuthHeader, Dialect, settings_from
@@ -241,7 +242,8 @@ class RealtimeClient(_Client[ApiKey, "httpx.Client"], Connections):
 class AsyncRealtimeClient(_Client[AsyncApiKey, "httpx.AsyncClient"], AsyncConnections):
     """Makes and controls realtime calls, awaited; `RealtimeClient` is the same, blocking.
 
-    It belongs to one event loop. As an async context manager it closes itself.
+    It belongs to one event loop of asyncio. As an async context manager it closes itself. Under trio, use
+    `RealtimeClient` in a thread: `await trio.to_thread.run_sync(function)`.
 
     Args:
         api_key: The key, or a callable, async or not, that returns it and is asked before every attempt; a
@@ -298,6 +300,7 @@ class AsyncRealtimeClient(_Client[AsyncApiKey, "httpx.AsyncClient"], AsyncConnec
             await self._raw_http.aclose()
 
     async def __aenter__(self) -> Self:
+        require_asyncio()
         return self
 
     async def __aexit__(

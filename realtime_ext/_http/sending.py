@@ -21,6 +21,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import attrs
 
+from .._core.event_loop import require_asyncio
 from .._core.secrets import MASK, Secret, mask
 from ..errors import APIConnectionError, APITimeoutError, RealtimeError
 from .operation import Operation, status_error
@@ -424,6 +425,7 @@ def send(operation: Operation[T], http: Http, options: RequestOptions) -> T:
 
 async def asend(operation: Operation[T], http: AsyncHttp, options: RequestOptions) -> T:
     """Carry an operation out on the event loop; arguments, result and errors are those of `send`."""
+    require_asyncio()
     client = http.open()
     import httpx
 
