@@ -26,7 +26,7 @@ from starlette.routing import Route
 
 from realtime_ext import AsyncRealtimeClient, webhooks
 from realtime_ext.integrations.fleet import Fleet
-from tests.ext.fleet.cluster import Cluster, running_cluster
+from tests.ext.integrations.fleet.cluster import Cluster, running_cluster
 
 from .harness import ROOT, WORKERS, Target, environment
 

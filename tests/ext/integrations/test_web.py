@@ -32,7 +32,7 @@ from realtime_ext.connection import AsyncConnection
 from realtime_ext.integrations import incoming as incoming_module
 from realtime_ext.integrations.web import IncomingCall, RunningCalls, router, webhook_endpoint
 from realtime_ext.testing import sample_offer
-from tests.ext.fleet.harness import awaited, until
+from tests.ext.integrations.fleet.harness import awaited, until
 from tests.simulator.caller import Caller
 from tests.support.examples import each
 from tests.support.web_server import running

@@ -11,8 +11,8 @@ import sys
 import pytest
 
 from realtime_ext.integrations.fleet import Fleet
-from tests.ext.fleet.cluster import Cluster
-from tests.ext.fleet.harness import claimed
+from tests.ext.integrations.fleet.cluster import Cluster
+from tests.ext.integrations.fleet.harness import claimed
 
 HEADERS = [{"name": "From", "value": "<sip:+14155550100@carrier.example>"}]
 

@@ -13,9 +13,9 @@ import pytest
 
 from realtime_ext.errors import FleetError
 from realtime_ext.integrations.fleet import Fleet
-from tests.ext.fleet.cluster import Cluster, running_cluster
-from tests.ext.fleet.conftest import MakeFleet
-from tests.ext.fleet.harness import awaited, claimed, swept, until
+from tests.ext.integrations.fleet.cluster import Cluster, running_cluster
+from tests.ext.integrations.fleet.conftest import MakeFleet
+from tests.ext.integrations.fleet.harness import awaited, claimed, swept, until
 
 HEADERS = [{"name": "From", "value": "<sip:+14155550100@carrier.example>"}]
 

@@ -10,7 +10,7 @@ import pytest
 from realtime_simulator import Simulator
 
 from realtime_ext.integrations.fleet import Fleet
-from tests.ext.fleet.cluster import Cluster, running_cluster
+from tests.ext.integrations.fleet.cluster import Cluster, running_cluster
 
 _NUMBERS = itertools.count(1)
 ON_POSTGRES = pytest.param("postgres", marks=[pytest.mark.slow, pytest.mark.postgres])

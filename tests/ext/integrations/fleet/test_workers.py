@@ -15,8 +15,8 @@ from realtime_ext.errors import EffectUnknown, OwnershipLost
 from realtime_ext.integrations.fleet import Fleet, OwnedCall
 from realtime_ext.integrations.fleet._owned_call import boot_time
 from realtime_ext.tools import ToolContext
-from tests.ext.fleet.conftest import MakeFleet
-from tests.ext.fleet.harness import Severed, awaited, claimed, until
+from tests.ext.integrations.fleet.conftest import MakeFleet
+from tests.ext.integrations.fleet.harness import Severed, awaited, claimed, until
 
 SESSION = SessionBuilder("gpt-realtime").instructions("You order taxis.").build()
 NOWHERE = "http://127.0.0.1:9/"  # where no webhook arrives: these tests offer the calls themselves

@@ -14,7 +14,7 @@ from starlette.routing import Route
 from realtime_ext import AsyncRealtimeClient, webhooks
 from realtime_ext._core.json import encode
 from realtime_ext.integrations.fleet import Fleet, FleetError, OwnedCall
-from tests.ext.fleet.harness import Severed, awaited
+from tests.ext.integrations.fleet.harness import Severed, awaited
 
 SECRET = "whsec_c2VjcmV0c2VjcmV0c2VjcmV0"
 
