@@ -26,7 +26,7 @@ from starlette.routing import Route
 
 from realtime_ext import AsyncRealtimeClient, webhooks
 from realtime_ext.integrations.fleet import Fleet
-from tests.ext.fleet.cluster import Cluster, running_cluster
+from tests.ext.integrations.fleet.cluster import Cluster, running_cluster
 
 from .harness import ROOT, WORKERS, Target, environment
 
@@ -205,7 +205,7 @@ async def held(cluster: Cluster, console: Console) -> float:
         dsn = cluster.database(f"held_{count}")
         async with Fleet(dsn) as fleet:
             await fleet.migrate()
-            workers = [await fleet.store.register(f"worker {n}", 100) for n in range(count // 100)]
+            workers = [await fleet._store.register(f"worker {n}", 100) for n in range(count // 100)]
             with psycopg.connect(dsn, autocommit=True) as db:
                 db.execute(
                     "insert into realtime_fleet.calls (id, epoch, state, owner, headers)"
@@ -217,10 +217,10 @@ async def held(cluster: Cluster, console: Console) -> float:
             until = time.monotonic() + WATCH
 
             async def hold(worker: int, number: int, fleet: Fleet = fleet, until: float = until) -> None:
-                await every(1.0, number / 100, until, lambda: fleet.store.beat(worker))
+                await every(1.0, number / 100, until, lambda: fleet._store.beat(worker))
 
             async def sweep(worker: int, number: int, fleet: Fleet = fleet, until: float = until) -> None:
-                await every(0.4, number / 250, until, lambda: fleet.store.sweep(worker))
+                await every(0.4, number / 250, until, lambda: fleet._store.sweep(worker))
 
             async def save(number: int, fleet: Fleet = fleet, until: float = until) -> None:
                 ids = itertools.cycle(range(number * 100, number * 100 + 100))
@@ -228,7 +228,7 @@ async def held(cluster: Cluster, console: Console) -> float:
                     0.1,
                     number / 1000,
                     until,
-                    lambda: fleet.store.write(f"rtc_{next(ids)}", 1, data={"step": 3}),
+                    lambda: fleet._store.write(f"rtc_{next(ids)}", 1, data={"step": 3}),
                 )
 
             before = cpu(cluster)
@@ -238,7 +238,7 @@ async def held(cluster: Cluster, console: Console) -> float:
                 *(save(number) for number in range(len(workers))),
             )
             measured[count] = (cpu(cluster) - before) / WATCH
-            assert all([(await fleet.store.beat(worker)) is not None for worker in workers])
+            assert all([(await fleet._store.beat(worker)) is not None for worker in workers])
     table = Table("held calls", "workers", "database, cores", "")
     for count, cores in measured.items():
         table.add_row(f"{count}", f"{count // 100}", f"{cores:.3f}", "█" * max(1, round(cores * 80)))

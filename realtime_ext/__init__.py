@@ -137,4 +137,4 @@ if not TYPE_CHECKING:  # with it in sight, type checkers would take every misspe
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return __all__

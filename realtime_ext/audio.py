@@ -15,18 +15,20 @@ from __future__ import annotations
 import binascii
 import os
 import struct
-import sys
 import wave
 from array import array
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import attrs
 
+from ._core.pcm import Buffer, as_bytes, from_samples, to_floats, to_samples, whole_samples
+
 __all__ = [
     "AudioFormat",
+    "Buffer",
     "Chunker",
     "Resampler",
     "audio_format",
@@ -43,62 +45,8 @@ __all__ = [
 ]
 
 
-_N = TypeVar("_N", int, float)
-
-Buffer = bytes | bytearray | memoryview
-"""What every function here accepts as audio; any other object with a buffer works too."""
-
-
-def as_bytes(data: Buffer, name: str = "data") -> bytes | bytearray:
-    """Return any bytes-like object as bytes, copying only what is neither bytes nor a bytearray.
-
-    Raises:
-        TypeError: It is not bytes-like; for a str, with the hint that base64 has to be decoded first.
-    """
-    if isinstance(data, bytes | bytearray):
-        return data
-    try:
-        return memoryview(data).tobytes()
-    except TypeError:
-        given = type(data).__name__
-        hint = "; base64 text has to be decoded first" if given == "str" else ""
-        raise TypeError(f"{name}: expected bytes, got {given}{hint}") from None
-
-
-def whole_samples(data: Buffer, name: str = "data") -> bytes | bytearray:
-    """Return PCM16 as bytes, an even number of them.
-
-    Raises:
-        TypeError: It is not bytes-like.
-        ValueError: The last sample is cut in half.
-    """
-    raw = as_bytes(data, name)
-    if len(raw) % 2:
-        raise ValueError(
-            f"{name}: expected whole 16-bit samples, an even number of bytes; got {len(raw)} bytes"
-        )
-    return raw
-
-
-def to_samples(raw: bytes | bytearray, typecode: Literal["h", "H"] = "h") -> array[int]:
-    """Read little-endian 16-bit numbers; `raw` has to be a whole number of them."""
-    return _swapped(array(typecode, raw))
-
-
-def to_floats(raw: bytes | bytearray, typecode: Literal["f", "d"]) -> array[float]:
-    """Read little-endian floating point numbers; `raw` has to be a whole number of them."""
-    return _swapped(array(typecode, raw))
-
-
-def from_samples(samples: array[int]) -> bytes:
-    """Write numbers as little-endian bytes."""
-    return _swapped(samples[:]).tobytes()
-
-
-def _swapped(numbers: array[_N]) -> array[_N]:
-    if sys.byteorder == "big":
-        numbers.byteswap()
-    return numbers
+def __dir__() -> list[str]:
+    return __all__
 
 
 def _check_number(field: str, value: float, allowed: str, *, high: float, above: bool = False) -> None:
@@ -470,7 +418,7 @@ def _compress(data: Buffer, table: bytes) -> bytes:
     return bytes([table[sample] for sample in samples])
 
 
-HIGHEST_RATE = 0xFFFFFFFF  # what the head of a WAV file can hold
+_HIGHEST_RATE = 0xFFFFFFFF  # what the head of a WAV file can hold
 
 
 class Resampler:
@@ -504,7 +452,7 @@ class Resampler:
         quality: Literal["QQ", "LQ", "MQ", "HQ", "VHQ"] = "HQ",
     ) -> None:
         for name, rate in (("source", source), ("target", target)):
-            _check_number(name, rate, "a rate above 0 samples a second", high=HIGHEST_RATE, above=True)
+            _check_number(name, rate, "a rate above 0 samples a second", high=_HIGHEST_RATE, above=True)
         if channels not in range(1, 33):
             raise ValueError(f"channels: expected 1 to 32, got {channels!r}")
         if quality not in ("QQ", "LQ", "MQ", "HQ", "VHQ"):
@@ -599,7 +547,7 @@ def read_wav(path: str | os.PathLike[str], rate: int = 24000) -> bytes:
         ValueError: It is no WAV file, or of a kind that is not named above; or `rate` is not above 0.
         ImportError: It has another rate and soxr is not installed; the message names the extra.
     """
-    _check_number("rate", rate, "samples a second, above 0", high=HIGHEST_RATE, above=True)
+    _check_number("rate", rate, "samples a second, above 0", high=_HIGHEST_RATE, above=True)
     file = Path(path).read_bytes()
     try:
         header, data = _parse(file)

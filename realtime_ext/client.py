@@ -6,9 +6,10 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from ._core.arguments import QueryValue
+from ._core.event_loop import require_asyncio
 from ._core.secrets import hidden
 from ._http.sending import AsyncHttp, Http
 from ._http.settings import DEFAULT_TIMEOUT, ApiKey, AsyncApiKey, AuthHeader, Dialect, settings_from
@@ -32,21 +33,78 @@ if TYPE_CHECKING:
     import httpx
     from realtime_api import AuthenticatedClient
 
-    from ._core.arguments import Timeout
+    from ._core.argument_types import (
+        AudioOutputLike,
+        CallLike,
+        ClientEventLike,
+        InputItemLike,
+        ItemLike,
+        PromptLike,
+        ReasoningLike,
+        ResponseLike,
+        Timeout,
+        ToolChoiceLike,
+        ToolLike,
+    )
 
-__all__ = ["AsyncRealtimeClient", "RealtimeClient"]
+__all__ = [
+    "ApiKey",
+    "AsyncApiKey",
+    "AsyncCalls",
+    "AsyncClientSecrets",
+    "AsyncRealtimeClient",
+    "AsyncSessions",
+    "AsyncTranscriptionSessions",
+    "AsyncTranslationClientSecrets",
+    "AudioOutputLike",
+    "AuthHeader",
+    "CallLike",
+    "Calls",
+    "ClientEventLike",
+    "ClientSecrets",
+    "Dialect",
+    "InputItemLike",
+    "ItemLike",
+    "PromptLike",
+    "QueryValue",
+    "RealtimeClient",
+    "ReasoningLike",
+    "ResponseLike",
+    "Sessions",
+    "Timeout",
+    "ToolChoiceLike",
+    "ToolLike",
+    "TranscriptionSessions",
+    "TranslationClientSecrets",
+    "Webhooks",
+]
 
 
-KeyT = TypeVar("KeyT", bound=AsyncApiKey)
-HttpClientT = TypeVar("HttpClientT")
+def __dir__() -> list[str]:
+    return __all__
 
 
-class _Client(ABC, Generic[KeyT, HttpClientT]):
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        # The types of arguments name generated models and httpx's classes, which load on first use.
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from ._core import argument_types
+
+        return getattr(argument_types, name)
+
+
+_KeyT = TypeVar("_KeyT", bound=AsyncApiKey)
+_HttpClientT = TypeVar("_HttpClientT")
+
+
+class _Client(ABC, Generic[_KeyT, _HttpClientT]):
     """The arguments of both clients; each says below what they mean."""
 
     def __init__(
         self,
-        api_key: KeyT | None = None,
+        api_key: _KeyT | None = None,
         *,
         base_url: str | None = None,
         websocket_base_url: str | None = None,
@@ -59,7 +117,7 @@ class _Client(ABC, Generic[KeyT, HttpClientT]):
         default_query: Mapping[str, QueryValue] | None = None,
         timeout: Timeout | None = DEFAULT_TIMEOUT,
         max_retries: int = 2,
-        http_client: HttpClientT | None = None,
+        http_client: _HttpClientT | None = None,
         validate: bool = True,
     ) -> None:
         hidden_key, hidden_secret = hidden(api_key), hidden(webhook_secret)
@@ -82,7 +140,7 @@ class _Client(ABC, Generic[KeyT, HttpClientT]):
         self._start(http_client)
 
     @abstractmethod
-    def _start(self, http_client: HttpClientT | None) -> None:
+    def _start(self, http_client: _HttpClientT | None) -> None:
         """Make what is sent with; each flavour has its own."""
 
     @property
@@ -184,7 +242,8 @@ class RealtimeClient(_Client[ApiKey, "httpx.Client"], Connections):
 class AsyncRealtimeClient(_Client[AsyncApiKey, "httpx.AsyncClient"], AsyncConnections):
     """Makes and controls realtime calls, awaited; `RealtimeClient` is the same, blocking.
 
-    It belongs to one event loop. As an async context manager it closes itself.
+    It belongs to one event loop of asyncio. As an async context manager it closes itself. Under trio, use
+    `RealtimeClient` in a thread: `await trio.to_thread.run_sync(function)`.
 
     Args:
         api_key: The key, or a callable, async or not, that returns it and is asked before every attempt; a
@@ -241,6 +300,7 @@ class AsyncRealtimeClient(_Client[AsyncApiKey, "httpx.AsyncClient"], AsyncConnec
             await self._raw_http.aclose()
 
     async def __aenter__(self) -> Self:
+        require_asyncio()
         return self
 
     async def __aexit__(

@@ -61,6 +61,10 @@ __all__ = [
 ]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 class RealtimeError(Exception):
     """The root of every error that this package raises."""
 
@@ -258,22 +262,6 @@ class RateLimitError(APIStatusError):
 
 class InternalServerError(APIStatusError):
     """500 and above: the API, or a gateway before it, failed."""
-
-
-_BY_STATUS: dict[int, type[APIStatusError]] = {
-    400: BadRequestError,
-    401: AuthenticationError,
-    403: PermissionDeniedError,
-    404: NotFoundError,
-    409: ConflictError,
-    422: UnprocessableEntityError,
-    429: RateLimitError,
-}
-
-
-def status_error_class(status_code: int) -> type[APIStatusError]:
-    """Return the class that stands for an HTTP status: the root of them where none is special."""
-    return InternalServerError if status_code >= 500 else _BY_STATUS.get(status_code, APIStatusError)
 
 
 class APIResponseError(RealtimeError):

@@ -37,6 +37,10 @@ __all__ = [
 ]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 # A tuple is built once; a union in isinstance() would be built for every event.
 _TEXT = (str, bytes, bytearray, memoryview)
 _LOCAL_TYPES = "realtime_ext."  # what the types of the connection's own events begin with
@@ -101,6 +105,8 @@ class Reconnected:
     The connection itself puts this event into the stream.
 
     Attributes:
+        type: Always `realtime_ext.reconnected`.
+        event_id: None, for no server sent it.
         attempts: How many attempts it took.
         replayed: How many items the new session was given; 0 for a sideband, whose session went on.
         unfinished: The ids of the responses that were going on when the link was lost. Function calls that
@@ -127,6 +133,8 @@ class SessionExpiring:
     The connection itself puts this event into the stream.
 
     Attributes:
+        type: Always `realtime_ext.session_expiring`.
+        event_id: None, for no server sent it.
         seconds_left: How many seconds are left, about.
     """
 
@@ -146,8 +154,11 @@ if TYPE_CHECKING:
     ServerEvent: TypeAlias = (
         RealtimeServerEvent | RealtimeTranslationServerEvent | UnknownEvent | Reconnected | SessionExpiring
     )
+    """An event that comes in."""
     ClientEvent: TypeAlias = RealtimeClientEvent | RealtimeTranslationClientEvent
+    """An event that is sent."""
     Event: TypeAlias = ServerEvent | ClientEvent
+    """An event of either direction."""
 else:
     _SERVER = ("RealtimeServerEvent", "RealtimeTranslationServerEvent")
     _LOCAL = (UnknownEvent, Reconnected, SessionExpiring)
@@ -194,28 +205,22 @@ def parse_event(data: str | bytes | Mapping[str, Any]) -> Event:
             speaker.write(audio.decode(event))
         ```
     """
+    content: Any = data
     if type(data) is str:
         # The cheapest test for `{"type":"response.output_…`, which deltas begin with, and little else.
         if len(data) > 24 and data[24] == "_" and (delta := _read_delta(data)) is not None:
             return delta
-    elif not isinstance(data, _TEXT):
+    elif type(data) is not dict and not isinstance(data, _TEXT):
         if not isinstance(data, Mapping):
             raise TypeError(f"data: expected str, bytes or a mapping, not {type(data).__name__}")
-        return event_of(dict(data))
-    try:
-        content = _json.decode(data)
-    except ValueError as fault:
-        return UnknownEvent("", {"raw": data}, str(fault))
-    if not isinstance(content, dict):
-        return UnknownEvent("", {"raw": content}, "not a JSON object")
-    try:
-        return _readers[content["type"]](content)
-    except Exception:  # a type that comes for the first time, or something odd
-        return _event_of(content)
-
-
-def event_of(content: dict[str, Any]) -> Event:
-    """Return the event of a JSON object, which is kept, as `parse_event` does; raises nothing."""
+        content = dict(data)
+    if type(content) is not dict:
+        try:
+            content = _json.decode(data)  # type: ignore[arg-type]
+        except ValueError as error:
+            return UnknownEvent("", {"raw": data}, str(error))
+        if not isinstance(content, dict):
+            return UnknownEvent("", {"raw": content}, "not a JSON object")
     try:
         return _readers[content["type"]](content)
     except Exception:  # a type that comes for the first time, or something odd
@@ -223,6 +228,7 @@ def event_of(content: dict[str, Any]) -> Event:
 
 
 def _event_of(content: dict[str, Any]) -> Event:
+    content = dict(content)  # an UnknownEvent keeps it
     kind = content.get("type")
     if not isinstance(kind, str):
         return UnknownEvent("", content, "no type" if kind is None else "its type is not a string")
@@ -233,9 +239,9 @@ def _event_of(content: dict[str, Any]) -> Event:
         return UnknownEvent(kind, content)
     try:
         return read(content)
-    except Exception as fault:
+    except Exception as error:
         # Whatever a model may trip over, the event is still there to be looked at.
-        return UnknownEvent("", content, mask(str(fault) or type(fault).__name__))
+        return UnknownEvent("", content, mask(str(error) or type(error).__name__))
 
 
 # Nine of ten events are deltas, and those of these types have the same fields: they are read without a dict
@@ -326,15 +332,15 @@ def encode_event(event: Event | Mapping[str, Any]) -> str:
             )
         try:
             content = to_dict()
-        except RecursionError as fault:
-            raise ValueError("event: nested too deeply, or within itself: not writable as JSON") from fault
+        except RecursionError as error:
+            raise ValueError("event: nested too deeply, or within itself: not writable as JSON") from error
     kind = content.get("type")
     if not isinstance(kind, str) or not kind:
         raise ValueError(f"event: its type is {kind!r}, and must be a non-empty string")
     try:
         return _json.encode(content, plain=not isinstance(event, Mapping))
-    except ValueError as fault:
-        raise ValueError(f"event {kind!r}: {fault}") from fault
+    except ValueError as error:
+        raise ValueError(f"event {kind!r}: {error}") from error
 
 
 _Reader: TypeAlias = Callable[[dict[str, Any]], "Event"]
@@ -376,6 +382,6 @@ def _is_translation(name: str, session: Any) -> bool:
         return False
     if session.get("type") is not None:
         return bool(session["type"] == "translation")
-    faults = schema.check(schema.place(name).fields["session"], dict(session), with_notes=True)
+    violations = schema.check(schema.place(name).fields["session"], dict(session), with_notes=True)
     # A value that is not among those listed may be newer than this version.
-    return all(fault.kind == "wrong" and isinstance(fault.allowed, tuple) for fault in faults)
+    return all(one.kind == "wrong" and isinstance(one.allowed, tuple) for one in violations)

@@ -22,21 +22,26 @@ from ._core.secrets import MASK
 
 __all__ = ["SipAddress", "SipHeaders", "check_target_uri"]
 
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 # RFC 3261 §25.1 "token", and the start that makes a URI a URI (RFC 3986 §3.1).
-TOKEN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
+_TOKEN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:")
 # HTAB is the one control character that white space in a header may be.
-CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _BLANKS = " \t"
 
 
 def _check_display_name(_: Any, __: Any, value: str | None) -> None:
-    if value is not None and CONTROL.search(value):
+    if value is not None and _CONTROL.search(value):
         raise ValueError("display_name: control characters such as CR and LF are not allowed")
 
 
 def _check_uri(_: Any, __: Any, value: str) -> None:
-    if CONTROL.search(value):
+    if _CONTROL.search(value):
         raise ValueError("uri: control characters such as CR and LF are not allowed")
     scheme = _SCHEME.match(value)
     if not scheme or scheme.end() == len(value) or any(char in ' \t<>"' for char in value):
@@ -47,9 +52,9 @@ def _check_uri(_: Any, __: Any, value: str) -> None:
 
 def _check_params(_: Any, __: Any, value: Mapping[str, str | None]) -> None:
     for name, text in value.items():
-        if not TOKEN.fullmatch(name):
+        if not _TOKEN.fullmatch(name):
             raise ValueError(f"params: {name[:80]!r} is not a parameter name")
-        if text is not None and CONTROL.search(text):
+        if text is not None and _CONTROL.search(text):
             raise ValueError(f"params: {name!r} has control characters, which are not allowed")
 
 
@@ -120,7 +125,7 @@ class SipAddress:
         Raises:
             ValueError: The text is not one address, or holds control characters.
         """
-        addresses = split(_check_text(text), ",")
+        addresses = _split(_check_text(text), ",")
         if len(addresses) != 1:
             raise ValueError(f"expected one SIP address, found {len(addresses)} separated by commas")
         return cls._read(addresses[0])
@@ -138,7 +143,7 @@ class SipAddress:
         Raises:
             ValueError: One of them is not an address, or holds control characters.
         """
-        return tuple(cls._read(part) for part in split(_check_text(text), ","))
+        return tuple(cls._read(part) for part in _split(_check_text(text), ","))
 
     @classmethod
     def _read(cls, text: str) -> SipAddress:
@@ -165,7 +170,7 @@ class SipAddress:
         """The address as a header value, the name quoted and the URI in brackets."""
         name = f"{_quote(self.display_name)} " if self.display_name else ""
         params = (
-            f";{key}" if value is None else f";{key}={value if TOKEN.fullmatch(value) else _quote(value)}"
+            f";{key}" if value is None else f";{key}={value if _TOKEN.fullmatch(value) else _quote(value)}"
             for key, value in self.params.items()
         )
         return f"{name}<{self.uri}>{''.join(params)}"
@@ -177,7 +182,7 @@ def _check_text(text: str) -> str:
     return text
 
 
-def split(text: str, separator: str) -> list[str]:
+def _split(text: str, separator: str) -> list[str]:
     """Split at a character that stands outside quotes and angle brackets."""
     parts: list[str] = []
     start = 0
@@ -221,7 +226,7 @@ def _quote(text: str) -> str:
 
 
 def _read_params(text: str) -> dict[str, str | None]:
-    first, *parts = split(text, ";")
+    first, *parts = _split(text, ";")
     if first.strip(_BLANKS):
         raise ValueError(
             f"a SIP address is followed by {first[:80]!r}; only ';name=value' parameters may follow"
@@ -331,7 +336,7 @@ class SipHeaders(Mapping[str, str]):
         """
         found: list[SipAddress] = []
         for value in self.get_list(name):
-            for part in split(value, ","):
+            for part in _split(value, ","):
                 try:
                     found.append(SipAddress.parse(part))
                 except ValueError:
@@ -407,11 +412,11 @@ def _read_fields(fields: Iterable[Any] | Mapping[str, Any]) -> Iterator[tuple[st
             name, value = getattr(field, "name", None), getattr(field, "value", None)
         if not isinstance(name, str) or not isinstance(value, str):
             raise ValueError(f"SIP header {position}: expected a name and a value, both str")
-        if not TOKEN.fullmatch(name):
+        if not _TOKEN.fullmatch(name):
             raise ValueError(
                 f"SIP header {position}: {name[:80]!r} is not a header name (letters, digits, -.!%*_+`'~)"
             )
-        if CONTROL.search(value):
+        if _CONTROL.search(value):
             raise ValueError(
                 f"SIP header {name}: control characters such as CR and LF are not allowed in its value"
             )

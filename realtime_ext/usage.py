@@ -25,6 +25,10 @@ import attrs
 __all__ = ["Amount", "Price", "PriceTable", "Rate", "Tokens", "Usage", "UsageEntry", "UsageMeter"]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 @attrs.frozen(kw_only=True)
 class Tokens:
     """Tokens by modality; `+` adds.
@@ -87,7 +91,7 @@ class Amount:
         )
 
 
-def amount_of(usage: Any, output: str | None = None) -> Amount:
+def _amount_of(usage: Any, output: str | None = None) -> Amount:
     """Read the API's usage object, of a response or a transcription.
 
     Args:
@@ -98,25 +102,25 @@ def amount_of(usage: Any, output: str | None = None) -> Amount:
         The amount of one. A total that exceeds its parts leaves the rest in `other`, unless only one
         modality is in question.
     """
-    details = part(usage, "input_token_details")
-    given = _tokens(part(usage, "input_tokens"), details)
-    made = _tokens(part(usage, "output_tokens"), part(usage, "output_token_details"), output)
+    details = _part(usage, "input_token_details")
+    given = _tokens(_part(usage, "input_tokens"), details)
+    made = _tokens(_part(usage, "output_tokens"), _part(usage, "output_token_details"), output)
     used = [name for name in ("text", "audio", "image") if getattr(given, name)]
     cached = _tokens(
-        part(details, "cached_tokens"),
-        part(details, "cached_tokens_details"),
+        _part(details, "cached_tokens"),
+        _part(details, "cached_tokens_details"),
         used[0] if len(used) == 1 and not given.other else None,
     )
-    return Amount(count=1, input=given, cached=cached, output=made, seconds=_number(part(usage, "seconds")))
+    return Amount(count=1, input=given, cached=cached, output=made, seconds=_number(_part(usage, "seconds")))
 
 
-def part(value: Any, name: str) -> Any:
+def _part(value: Any, name: str) -> Any:
     """Return a field of a generated model or a dict; None if it isn't there."""
     return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
 
 
 def _tokens(total: Any, details: Any, only: str | None = None) -> Tokens:
-    counts = {name: int(_number(part(details, f"{name}_tokens"))) for name in ("text", "audio", "image")}
+    counts = {name: int(_number(_part(details, f"{name}_tokens"))) for name in ("text", "audio", "image")}
     rest = max(0, int(_number(total)) - sum(counts.values()))
     if only is not None and not any(counts.values()):
         return Tokens(**{only: rest})
@@ -270,7 +274,7 @@ def _price(model: str, entry: Any, at: str) -> Price:
     rates = {name: _rate(fields[name], f"{at}.{name}") for name in _MODALITIES if name in fields}
     per_minute = _money(fields.get("per_minute"), f"{at}.per_minute")
     return Price(
-        model=model, since=day_of(fields.get("since"), f"{at}.since"), per_minute=per_minute, **rates
+        model=model, since=_day_of(fields.get("since"), f"{at}.since"), per_minute=per_minute, **rates
     )
 
 
@@ -292,7 +296,7 @@ def _known(fields: Mapping[str, Any], names: tuple[str, ...], at: str) -> None:
             raise ValueError(f"{at}: {name!r} is not known; known are {', '.join(names)}")
 
 
-def day_of(value: Any, at: str) -> datetime.date:
+def _day_of(value: Any, at: str) -> datetime.date:
     """Return the day that is meant by a date, a time or text such as `2026-01-31`.
 
     Raises:
@@ -321,7 +325,7 @@ def _money(value: Any, at: str) -> Decimal | None:
     return price
 
 
-Kind = Literal["response", "transcription"]
+_Kind = Literal["response", "transcription"]
 
 
 @attrs.frozen(kw_only=True)
@@ -334,7 +338,7 @@ class UsageEntry:
         amount: How much.
     """
 
-    kind: Kind
+    kind: Literal["response", "transcription"]
     model: str | None
     amount: Amount
 
@@ -358,8 +362,8 @@ class Usage:
                 without usage counts as a response that used nothing.
             model: The session's model, which the response doesn't name.
         """
-        usage = part(part(response, "response") or response, "usage")
-        return cls((UsageEntry(kind="response", model=model, amount=amount_of(usage)),))
+        usage = _part(_part(response, "response") or response, "usage")
+        return cls((UsageEntry(kind="response", model=model, amount=_amount_of(usage)),))
 
     @classmethod
     def of_transcription(cls, event: Any, model: str | None = None) -> Usage:
@@ -369,13 +373,13 @@ class Usage:
             event: A `conversation.item.input_audio_transcription.completed` event, generated or a dict.
             model: The transcription's model, which the event doesn't name.
         """
-        amount = amount_of(part(event, "usage"), output="text")
+        amount = _amount_of(_part(event, "usage"), output="text")
         return cls((UsageEntry(kind="transcription", model=model, amount=amount),))
 
     def __add__(self, more: Usage) -> Usage:
         if not isinstance(more, Usage):
             return NotImplemented
-        merged: dict[tuple[Kind, str | None], Amount] = {}
+        merged: dict[tuple[_Kind, str | None], Amount] = {}
         for entry in (*self.entries, *more.entries):
             key = entry.kind, entry.model
             merged[key] = merged[key] + entry.amount if key in merged else entry.amount
@@ -445,7 +449,7 @@ class Usage:
             ValueError: The dict is no price table, or `on` no day.
         """
         table = prices if isinstance(prices, PriceTable) else PriceTable.from_dict(prices)
-        day = datetime.datetime.now(datetime.UTC).date() if on is None else day_of(on, "on")
+        day = datetime.datetime.now(datetime.UTC).date() if on is None else _day_of(on, "on")
         total = Decimal(0)
         for entry in self.entries:
             cost = table.cost(entry.model, entry.amount, day)
@@ -454,7 +458,7 @@ class Usage:
             total += cost
         return total
 
-    def _sum(self, kind: Kind) -> Amount:
+    def _sum(self, kind: _Kind) -> Amount:
         return reduce(add, (entry.amount for entry in self.entries if entry.kind == kind), Amount())
 
 
@@ -489,24 +493,24 @@ class UsageMeter:
 
     def observe(self, event: Any) -> None:
         """Count one server event: generated, an `UnknownEvent`, or a dict."""
-        data = part(event, "data")
+        data = _part(event, "data")
         if not isinstance(event, Mapping) and isinstance(data, Mapping):
             event = data  # an UnknownEvent has the event as it came in there
-        kind = part(event, "type")
+        kind = _part(event, "type")
         if kind in _SESSION:
-            self._learn(part(event, "session"))
+            self._learn(_part(event, "session"))
         elif kind == _RESPONSE:
-            if self._is_new(part(part(event, "response"), "id")):
+            if self._is_new(_part(_part(event, "response"), "id")):
                 self._usage += Usage.of_response(event, self._model)
-        elif kind == _TRANSCRIPTION and self._is_new(part(event, "item_id"), part(event, "content_index")):
+        elif kind == _TRANSCRIPTION and self._is_new(_part(event, "item_id"), _part(event, "content_index")):
             self._usage += Usage.of_transcription(event, self._transcription_model)
 
     def _learn(self, session: Any) -> None:
         # What is off now may still have transcriptions under way, so a model is only ever replaced by
         # another.
-        self._model = _name(part(session, "model")) or self._model
-        transcription = part(part(part(session, "audio"), "input"), "transcription")
-        self._transcription_model = _name(part(transcription, "model")) or self._transcription_model
+        self._model = _name(_part(session, "model")) or self._model
+        transcription = _part(_part(_part(session, "audio"), "input"), "transcription")
+        self._transcription_model = _name(_part(transcription, "model")) or self._transcription_model
 
     def _is_new(self, *identity: Any) -> bool:
         key = repr(identity)

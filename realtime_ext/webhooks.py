@@ -55,9 +55,16 @@ __all__ = [
 ]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 HeadersLike: TypeAlias = Mapping[str, Any] | Iterable[tuple[str, str]] | Iterable[tuple[bytes, bytes]]
+"""Headers as web frameworks have them: a mapping, or pairs of str or bytes."""
 SecretsLike: TypeAlias = str | Secret | Iterable[str | Secret]
+"""A webhook secret, or several."""
 WebhookEvent: TypeAlias = "WebhookRealtimeCallIncoming | WebhookLiveCallIncoming | UnknownEvent"
+"""The event of a delivery."""
 
 
 def unwrap(
@@ -94,11 +101,13 @@ def unwrap(
     _verify(signer, body, headers, tolerance, clock)
     try:
         data = _json.decode(body)
-    except ValueError as fault:
-        raise WebhookVerificationError(f"the webhook is genuine, but its body is {fault}") from fault
+    except ValueError as error:
+        raise WebhookVerificationError(f"the webhook is genuine, but its body is {error}") from error
     kind = data.get("type") if isinstance(data, dict) else None
     if not isinstance(kind, str) or not kind:
-        raise WebhookVerificationError("the webhook is genuine, but its body is no JSON object with a type")
+        raise WebhookVerificationError(
+            "the webhook is genuine, but its body is not a JSON object with a type"
+        )
     from realtime_api.events import WEBHOOK_EVENTS
 
     model: Any = WEBHOOK_EVENTS.get(kind)
@@ -107,12 +116,12 @@ def unwrap(
     try:
         # A call without its id, say, could not be answered: better no class than one that lacks what it
         # promises.
-        missing = [fault.message for fault in check(place(model.__name__), data) if fault.kind == "missing"]
+        missing = [found.message for found in check(place(model.__name__), data) if found.kind == "missing"]
         if missing:
             return UnknownEvent("", data, "; ".join(missing))
         return cast("WebhookEvent", model.from_dict(data))
-    except Exception as fault:
-        return UnknownEvent("", data, mask(str(fault) or type(fault).__name__))
+    except Exception as error:
+        return UnknownEvent("", data, mask(str(error) or type(error).__name__))
 
 
 _VERSION = "v1,"
@@ -220,8 +229,8 @@ def sign(
     signer.check()
     try:
         content = _content(body)
-    except WebhookVerificationError as fault:
-        raise ValueError(str(fault)) from fault
+    except WebhookVerificationError as error:
+        raise ValueError(str(error)) from error
     name = f"wh_{random_bytes.token_hex(16)}" if webhook_id is None else webhook_id
     if not isinstance(name, str) or not _WEBHOOK_ID.fullmatch(name):
         raise ValueError(f"webhook_id: {name!r} is not {_ID_ALLOWED}")
@@ -267,8 +276,8 @@ class _Signer:
         self._keys: list[bytes] = []
         try:
             self._keys = _keys(secret)
-        except ValueError as fault:  # not to be raised here: the frames hold the secret
-            self._problem = str(fault)
+        except ValueError as error:  # not to be raised here: the frames hold the secret
+            self._problem = str(error)
 
     def check(self) -> None:
         """Raise ValueError if the secret can't be used."""
@@ -297,8 +306,8 @@ def _content(body: str | bytes) -> bytes:
         )
     try:
         return body.encode()
-    except UnicodeEncodeError as fault:
-        raise WebhookVerificationError("body is not text that UTF-8 can write; pass its bytes") from fault
+    except UnicodeEncodeError as error:
+        raise WebhookVerificationError("body is not text that UTF-8 can write; pass its bytes") from error
 
 
 def _keys(secret: SecretsLike | None) -> list[bytes]:

@@ -1,35 +1,45 @@
-"""Types of arguments that accept a generated model or a plain dict, for type checkers alone.
+"""Types of arguments: values that may be a generated model or a plain dict, calls, time limits.
 
 Dicts are the `TypedDict`s of `realtime_api.params`, so that editors complete keys and report misspelt ones.
-At run time the method that gets the argument checks both forms alike.
+The method that gets the argument checks both forms alike at run time. Importing this module loads generated
+models, so others import it for type checkers alone.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
-if TYPE_CHECKING:
-    from realtime_api import models, params
+import httpx
+from realtime_api import models, params
 
-    from .call import Call
+from .call import Call
 
-    # Conversation items, and the parameters of responses.
-    ItemLike: TypeAlias = models.RealtimeConversationItem | params.RealtimeConversationItemParam
-    InputItemLike: TypeAlias = models.RealtimeResponseInputItem | params.RealtimeResponseInputItemParam
-    ResponseLike: TypeAlias = models.RealtimeResponseCreateParams | params.RealtimeResponseCreateParamsParam
-    AudioOutputLike: TypeAlias = (
-        models.RealtimeResponseCreateAudioOutput | params.RealtimeResponseCreateAudioOutputParam
-    )
-    ToolLike: TypeAlias = models.RealtimeToolsConfigUnion | params.RealtimeToolsConfigUnionParam
-    ToolChoiceLike: TypeAlias = models.RealtimeToolChoiceConfig | params.RealtimeToolChoiceConfigParam
-    ReasoningLike: TypeAlias = models.RealtimeReasoning | params.RealtimeReasoningParam
-    PromptLike: TypeAlias = models.ResponsePrompt | params.ResponsePromptParam
-    ClientEventLike: TypeAlias = (
-        models.RealtimeClientEvent
-        | models.RealtimeTranslationClientEvent
-        | params.RealtimeClientEventParam
-        | params.RealtimeTranslationClientEventParam
-    )
-
-    # A call: its id, the call itself, or the data of its webhook.
-    CallLike: TypeAlias = str | Call | models.RealtimeCallIncomingData
+ItemLike: TypeAlias = models.RealtimeConversationItem | params.RealtimeConversationItemParam
+"""An item of the conversation."""
+InputItemLike: TypeAlias = models.RealtimeResponseInputItem | params.RealtimeResponseInputItemParam
+"""An item of the input of a response beside the conversation."""
+ResponseLike: TypeAlias = models.RealtimeResponseCreateParams | params.RealtimeResponseCreateParamsParam
+"""The parameters of a response."""
+AudioOutputLike: TypeAlias = (
+    models.RealtimeResponseCreateAudioOutput | params.RealtimeResponseCreateAudioOutputParam
+)
+"""The voice and format of a response."""
+ToolLike: TypeAlias = models.RealtimeToolsConfigUnion | params.RealtimeToolsConfigUnionParam
+"""A function or an MCP server."""
+ToolChoiceLike: TypeAlias = models.RealtimeToolChoiceConfig | params.RealtimeToolChoiceConfigParam
+"""Whether and which tool is called."""
+ReasoningLike: TypeAlias = models.RealtimeReasoning | params.RealtimeReasoningParam
+"""How much the model thinks before it answers."""
+PromptLike: TypeAlias = models.ResponsePrompt | params.ResponsePromptParam
+"""A stored prompt."""
+ClientEventLike: TypeAlias = (
+    models.RealtimeClientEvent
+    | models.RealtimeTranslationClientEvent
+    | params.RealtimeClientEventParam
+    | params.RealtimeTranslationClientEventParam
+)
+"""An event to be sent."""
+CallLike: TypeAlias = str | Call | models.RealtimeCallIncomingData
+"""A call: its id, the call itself, or the data of its webhook."""
+Timeout: TypeAlias = float | httpx.Timeout
+"""A time limit: seconds, or an `httpx.Timeout`."""

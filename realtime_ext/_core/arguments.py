@@ -14,22 +14,10 @@ from urllib.parse import urlsplit
 from .secrets import Secret, hidden
 
 if TYPE_CHECKING:
-    import httpx
-
-    Timeout = float | httpx.Timeout
-
-__all__ = [
-    "QueryValue",
-    "check_header",
-    "check_headers",
-    "check_key",
-    "check_query",
-    "check_seconds",
-    "check_timeout",
-    "check_url",
-]
+    from .argument_types import Timeout as Timeout
 
 QueryValue = str | int | float | bool
+"""The value of a query parameter."""
 
 # RFC 9110 §5.6.2 token, and §5.5 field-value without the obsolete high octets.
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`|~]+")

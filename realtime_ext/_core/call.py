@@ -10,8 +10,6 @@ from collections.abc import Mapping
 
 import attrs
 
-__all__ = ["SAFETY_HEADER", "Call", "check_call_id"]
-
 SAFETY_HEADER = "OpenAI-Safety-Identifier"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 

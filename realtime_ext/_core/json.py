@@ -11,8 +11,6 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-__all__ = ["decode", "encode"]
-
 _SCALARS = (str, int, float, bytes)
 
 _fast_decode: Callable[[str | bytes | bytearray | memoryview], Any] | None = None
@@ -39,8 +37,8 @@ def decode(data: str | bytes | bytearray | memoryview) -> Any:
         _errors = (*_errors, msgspec.DecodeError)  # no ValueError in msgspec 0.18
     try:
         return _fast_decode(data)
-    except _errors as fault:
-        return _decode_leniently(data, fault)
+    except _errors as error:
+        return _decode_leniently(data, error)
 
 
 def encode(value: Any, *, plain: bool = False) -> str:
@@ -61,12 +59,12 @@ def encode(value: Any, *, plain: bool = False) -> str:
 
     try:
         content = value if plain else _plain(value)
-    except RecursionError as fault:
-        raise ValueError("nested too deeply, or within itself: not writable as JSON") from fault
+    except RecursionError as error:
+        raise ValueError("nested too deeply, or within itself: not writable as JSON") from error
     try:
         text: str = msgspec.json.encode(content).decode()
-    except (TypeError, RecursionError, OverflowError) as fault:
-        raise ValueError(f"not writable as JSON: {fault}") from fault
+    except (TypeError, RecursionError, OverflowError) as error:
+        raise ValueError(f"not writable as JSON: {error}") from error
     except ValueError:
         return _encode_leniently(content)
     if "null" in text and (number := _not_finite(content)) is not None:  # msgspec turns them into null
@@ -74,7 +72,7 @@ def encode(value: Any, *, plain: bool = False) -> str:
     return text
 
 
-def _decode_leniently(data: str | bytes | bytearray | memoryview, fault: Exception) -> Any:
+def _decode_leniently(data: str | bytes | bytearray | memoryview, refused: Exception) -> Any:
     import json
 
     try:
@@ -82,10 +80,10 @@ def _decode_leniently(data: str | bytes | bytearray | memoryview, fault: Excepti
     except RecursionError as deep:
         raise ValueError("nested too deeply") from deep
     except ValueError as error:
-        raise ValueError(_describe(error, fault)) from None
+        raise ValueError(_describe(error, refused)) from None
 
 
-def _describe(error: ValueError, fault: Exception) -> str:
+def _describe(error: ValueError, refused: Exception) -> str:
     # The errors' own texts may quote the data (UnicodeDecodeError keeps all of it); positions are enough.
     import json
 
@@ -93,7 +91,7 @@ def _describe(error: ValueError, fault: Exception) -> str:
         return f"not JSON: {error.msg} at character {error.pos}"
     if isinstance(error, UnicodeError):
         return "not JSON: not UTF-8"
-    return f"not JSON: {type(fault).__name__}"
+    return f"not JSON: {type(refused).__name__}"
 
 
 def _encode_leniently(content: Any) -> str:
@@ -101,8 +99,8 @@ def _encode_leniently(content: Any) -> str:
 
     try:
         return json.dumps(content, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-    except (TypeError, ValueError, RecursionError) as fault:
-        raise ValueError(f"not writable as JSON: {fault}") from fault
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"not writable as JSON: {error}") from error
 
 
 def _plain(value: Any) -> Any:

@@ -25,21 +25,7 @@ from .secrets import MASK, mask
 if TYPE_CHECKING:
     from fractions import Fraction
 
-__all__ = [
-    "ABSENT",
-    "SECRET_FIELDS",
-    "Fault",
-    "Form",
-    "Place",
-    "bounds",
-    "check",
-    "member",
-    "place",
-    "refusal",
-    "shown",
-]
-
-# Their values may give access to the user's accounts: they stand in no fault, message or repr.
+# Their values may give access to the user's accounts: they appear in no violation, message or repr.
 SECRET_FIELDS = frozenset({"authorization", "client_secret", "headers"})
 ABSENT: Final = object()
 
@@ -70,8 +56,8 @@ _WORDS = {None: "null", True: "true", False: "false"}
 
 
 @attrs.frozen
-class Fault:
-    """One way in which a value doesn't fit.
+class Violation:
+    """One way in which a value violates its schema.
 
     Args:
         kind: "missing", "unknown" (a field that a closed object doesn't have) or "wrong". Two more kinds
@@ -99,7 +85,7 @@ class Fault:
         return self.kind in ("misplaced", "undescribed")
 
 
-_Known = dict[tuple["Place", int, str, bool], list[Fault]]
+_Known = dict[tuple["Place", int, str, bool], list[Violation]]
 """What was found so far, by place, the value's id, its path, and whether it must be hidden."""
 
 
@@ -132,7 +118,9 @@ class Place:
             forms = tuple(form for form in forms if form.type != "string" or form.is_open)
         self._is_secret = any(form.is_secret for form in forms)
         # By type: its forms; and the values that fit without a further look, None for all of them.
-        self._by_type = {kind: [form for form in forms if form.takes(one)] for kind, one in _EXAMPLES.items()}
+        self._by_type = {
+            kind: [form for form in forms if form.accepts(one)] for kind, one in _EXAMPLES.items()
+        }
         self._quick: dict[type, Container[Any] | None] = {}
         for kind in (str, bool, int, type(None)):
             own = self._by_type[kind]
@@ -175,14 +163,14 @@ class Place:
         """The places of an object's fields, by name; those of all its forms."""
         return {name: inner for form in self.forms for name, inner in form.properties.items()}
 
-    def misfit(self, value: Any, path: str, secret: bool) -> Fault:
-        """Return the fault that a value of no form here is."""
+    def misfit(self, value: Any, path: str, secret: bool) -> Violation:
+        """Return the violation for a value that matches no form."""
         forms = self.forms
         if len(forms) == len(_PYTHON) + 1:  # every type is allowed: only the limits of the value's own matter
-            forms = tuple(form for form in forms if form.takes(value)) or forms
+            forms = tuple(form for form in forms if form.accepts(value)) or forms
         words = self._words(forms)
         allowed = self.allowed if forms is self.forms else words
-        return refusal("wrong", path, value, allowed, f"expected {words}", secret=secret)
+        return build_violation("wrong", path, value, allowed, f"expected {words}", secret=secret)
 
     @staticmethod
     def _words(forms: tuple[Form, ...]) -> str:
@@ -257,7 +245,7 @@ class Form:
         self.is_secret = is_secret
         values = _listed(schema)
         self.values: tuple[Any, ...] | None = (
-            None if values is None else tuple(value for value in values if self.takes(value))
+            None if values is None else tuple(value for value in values if self.accepts(value))
         )
         numbers = schema if name in ("integer", "number") else {}
         texts = schema if name == "string" else {}
@@ -341,7 +329,7 @@ class Form:
             noun += " without repetition"
         return noun if self.pattern is None else f"{noun} that matches {_written(self.pattern)}"
 
-    def takes(self, value: Any) -> bool:
+    def accepts(self, value: Any) -> bool:
         """Whether a value has this form's JSON type; true and false are no numbers, and 2.0 is an integer."""
         kinds = _PYTHON.get(self.type)
         if kinds is not None:
@@ -416,7 +404,7 @@ def bounds(schema_name: str, *path: str) -> tuple[int, int]:
     return int(low), int(high)
 
 
-def check(at: Place, value: Any, path: str = "", *, with_notes: bool = False) -> list[Fault]:
+def check(at: Place, value: Any, path: str = "", *, with_notes: bool = False) -> list[Violation]:
     """Find everything that is wrong with a value.
 
     Args:
@@ -426,17 +414,17 @@ def check(at: Place, value: Any, path: str = "", *, with_notes: bool = False) ->
         with_notes: Whether to return notes too.
 
     Returns:
-        The faults, in the schema's order; empty if it fits.
+        The violations, in the schema's order; empty if it fits.
 
     Raises:
         RecursionError: The value is nested too deeply, or a reference leads back to itself.
     """
-    found: list[Fault] = []
+    found: list[Violation] = []
     _check(at, value, path, False, found, {})
     return found if with_notes else _without_notes(found)
 
 
-def refusal(
+def build_violation(
     kind: str,
     path: str,
     value: Any,
@@ -447,24 +435,24 @@ def refusal(
     hint: str = "",
     name: str = "",
     known: tuple[str, ...] = (),
-) -> Fault:
-    """Return a fault with its message.
+) -> Violation:
+    """Build a violation with its message.
 
     Args:
-        kind: As `Fault.kind`.
+        kind: As `Violation.kind`.
         path: The dotted path.
         value: What stands there; `ABSENT` for nothing.
         allowed: What would do, for programs.
         reason: What is wrong, such as "expected" and what would do.
         secret: Whether the value must not be shown.
         hint: What to do about it.
-        name: As `Fault.name`.
-        known: As `Fault.known`.
+        name: As `Violation.name`.
+        known: As `Violation.known`.
     """
     is_hidden = secret and value is not ABSENT
     where = f"{path}: " if path else ""
     message = f"{where}{reason}, got {MASK if is_hidden else shown(value)}{f'; {hint}' if hint else ''}"
-    return Fault(kind, path, MASK if is_hidden else redacted(value), allowed, message, name, known)
+    return Violation(kind, path, MASK if is_hidden else redacted(value), allowed, message, name, known)
 
 
 def member(path: str, name: str) -> str:
@@ -500,10 +488,10 @@ def shown(value: Any) -> str:
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
-def _check(at: Place, value: Any, path: str, secret: bool, found: list[Fault], known: _Known) -> None:
+def _check(at: Place, value: Any, path: str, secret: bool, found: list[Violation], known: _Known) -> None:
     every = at._forms if at._forms is not None else at.forms
     # A float may be an integer too, and what JSON doesn't have is of no type.
-    forms = at._by_type.get(type(value)) or [form for form in every if form.takes(value)]
+    forms = at._by_type.get(type(value)) or [form for form in every if form.accepts(value)]
     secret = secret or at._is_secret
     if not forms:
         found.append(at.misfit(value, path, secret))
@@ -517,36 +505,39 @@ def _check(at: Place, value: Any, path: str, secret: bool, found: list[Fault], k
         # What is inside is looked at once for each form: without remembering, unions inside of unions would
         # multiply the work with each level of what a model wrote.
         key = (at, id(value), path, secret)
-        faults = known.get(key)
-        if faults is None:
-            tries: list[list[Fault]] = []
+        violations = known.get(key)
+        if violations is None:
+            tries: list[list[Violation]] = []
             for form in forms:
                 tries.append([])
                 _check_form(at, form, siblings, value, path, secret, tries[-1], known)
             # Each once: schemas that all apply may find the same.
-            distinct = {(fault.kind, fault.path, fault.message): fault for fault in min(tries, key=_weight)}
-            faults = known[key] = list(distinct.values())
-        found += faults
+            distinct = {
+                (violation.kind, violation.path, violation.message): violation
+                for violation in min(tries, key=_weight)
+            }
+            violations = known[key] = list(distinct.values())
+        found += violations
 
 
-def _without_notes(faults: list[Fault]) -> list[Fault]:
-    return [fault for fault in faults if not fault.is_note]
+def _without_notes(violations: list[Violation]) -> list[Violation]:
+    return [violation for violation in violations if not violation.is_note]
 
 
-def _faults(at: Place, value: Any, path: str, known: _Known) -> list[Fault]:
+def _violations(at: Place, value: Any, path: str, known: _Known) -> list[Violation]:
     """Return what is wrong with a value at a further place that it must, may or must not fit."""
-    found: list[Fault] = []
+    found: list[Violation] = []
     _check(at, value, path, False, found, known)
     return _without_notes(found)
 
 
-def _weight(faults: Iterable[Fault]) -> tuple[int, int]:
-    notes = [fault.is_note for fault in faults]
+def _weight(violations: Iterable[Violation]) -> tuple[int, int]:
+    notes = [violation.is_note for violation in violations]
     return notes.count(False), len(notes)
 
 
 def _meant(
-    forms: list[Form], value: dict[str, Any], path: str, secret: bool, found: list[Fault]
+    forms: list[Form], value: dict[str, Any], path: str, secret: bool, found: list[Violation]
 ) -> list[Form]:
     """Return the forms that an object may be meant to have, by the constants in which they differ."""
     for name in forms[0].constants:
@@ -561,7 +552,9 @@ def _meant(
             words = f"expected {' or '.join(map(repr, constants))}"
             at = member(path, name)
             found.append(
-                refusal("wrong", at, value.get(name, ABSENT), constants, words, secret=secret, name=name)
+                build_violation(
+                    "wrong", at, value.get(name, ABSENT), constants, words, secret=secret, name=name
+                )
             )
             return []
         forms = meant
@@ -575,7 +568,7 @@ def _check_form(
     value: Any,
     path: str,
     secret: bool,
-    found: list[Fault],
+    found: list[Violation],
     known: _Known,
 ) -> None:
     if not form.is_open and not form.fits(value):
@@ -608,14 +601,14 @@ def _check_form(
     if form.is_bare:
         return
     for other in form.others:
-        found += _faults(other, value, path, known)
-    count = sum(not _faults(choice, value, path, known) for choice in form.choices)
+        found += _violations(other, value, path, known)
+    count = sum(not _violations(choice, value, path, known) for choice in form.choices)
     if count > 1:
         reason = f"expected exactly one of {len(form.choices)} forms"
         hint = f"it fits {count}"
-        found.append(refusal("wrong", path, value, reason, reason, secret=secret, hint=hint))
-    if form.excluded is not None and not _faults(form.excluded, value, path, known):
-        found.append(refusal("wrong", path, value, None, "expected something else", secret=secret))
+        found.append(build_violation("wrong", path, value, reason, reason, secret=secret, hint=hint))
+    if form.excluded is not None and not _violations(form.excluded, value, path, known):
+        found.append(build_violation("wrong", path, value, None, "expected something else", secret=secret))
 
 
 def _check_others(
@@ -624,7 +617,7 @@ def _check_others(
     value: dict[Any, Any],
     path: str,
     secret: bool,
-    found: list[Fault],
+    found: list[Violation],
     known: _Known,
 ) -> None:
     """Check the fields that an object's schema doesn't name, and the names of all."""
@@ -634,8 +627,8 @@ def _check_others(
         at, hidden = member(path, name), secret or name in SECRET_FIELDS
         if form.names is not None:
             found += [
-                attrs.evolve(fault, message=f"the name of {fault.message}")
-                for fault in _faults(form.names, name, at, known)
+                attrs.evolve(violation, message=f"the name of {violation.message}")
+                for violation in _violations(form.names, name, at, known)
             ]
         matching = [inner for pattern, inner in form.patterns if pattern is None or pattern.search(name)]
         for inner in matching:
@@ -648,29 +641,29 @@ def _check_others(
             found.append(_unknown(form, siblings, value, name, at, hidden))
 
 
-def _missing(inner: Place | None, path: str) -> Fault:
+def _missing(inner: Place | None, path: str) -> Violation:
     words = "a value" if inner is None else inner.words
     allowed = None if inner is None else inner.allowed
-    return refusal("missing", path, ABSENT, allowed, f"expected {words}", hint="it is required")
+    return build_violation("missing", path, ABSENT, allowed, f"expected {words}", hint="it is required")
 
 
 def _unknown(
     form: Form, siblings: list[Form], value: dict[str, Any], name: str, path: str, secret: bool
-) -> Fault:
+) -> Violation:
     owners = [one.tag for one in siblings if one is not form and name in one.properties]
     known, item = tuple(form.properties), value[name]
     if owners and form.tag is not None:
         own = f"the type is {form.tag!r}" if "type" in value else "there is no type"
         reason = f"goes with type {' or '.join(map(repr, owners))} only, and {own}"
         kind = "unknown" if form.additional is False else "misplaced"
-        return refusal(kind, path, item, None, reason, secret=secret, name=name, known=known)
+        return build_violation(kind, path, item, None, reason, secret=secret, name=name, known=known)
     if form.additional is None:
-        return Fault("undescribed", path, item, None, "", name, known)
+        return Violation("undescribed", path, item, None, "", name, known)
     import difflib
 
     near = difflib.get_close_matches(name, known, 1)
     hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}" if known else ""
-    return refusal("unknown", path, item, None, "not known here", secret=secret, hint=hint, name=name)
+    return build_violation("unknown", path, item, None, "not known here", secret=secret, hint=hint, name=name)
 
 
 def _forms(schema: Any, document: _Document, *, secret: bool) -> Iterator[Form]:

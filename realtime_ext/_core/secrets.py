@@ -10,8 +10,6 @@ import re
 from collections.abc import Iterable
 from typing import Any, TypeVar, final
 
-__all__ = ["MASK", "MaskedDict", "Secret", "hidden", "mask", "redact"]
-
 T = TypeVar("T")
 
 MASK = "***"

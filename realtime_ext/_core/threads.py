@@ -14,8 +14,6 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, TypeVar
 
-__all__ = ["in_thread", "raise_if_interrupt", "run_in_thread"]
-
 T = TypeVar("T")
 
 
@@ -44,12 +42,12 @@ async def run_in_thread(function: Callable[[], T], *, name: str) -> T:
         try:
             result = context.run(function)
             deliver = outcome.set_result
-        except Exception as fault:
-            result = fault
-            if isinstance(fault, StopIteration):  # which no future can carry
-                result = _wrapped(fault)
-        except BaseException as fault:  # it would end the event loop, and all connections with it
-            result = _wrapped(fault)
+        except Exception as error:
+            result = error
+            if isinstance(error, StopIteration):  # which no future can carry
+                result = _wrapped(error)
+        except BaseException as error:  # it would end the event loop, and all connections with it
+            result = _wrapped(error)
         with contextlib.suppress(RuntimeError):  # the loop was closed: nobody waits any more
             loop.call_soon_threadsafe(settle, deliver, result)
 
@@ -66,9 +64,9 @@ def raise_if_interrupt(error: BaseException) -> None:
         raise error
 
 
-def _wrapped(fault: BaseException) -> RuntimeError:
-    error = RuntimeError(f"the function raised {type(fault).__name__}: {fault}")
-    error.__cause__ = fault
+def _wrapped(cause: BaseException) -> RuntimeError:
+    error = RuntimeError(f"the function raised {type(cause).__name__}: {cause}")
+    error.__cause__ = cause
     return error
 
 

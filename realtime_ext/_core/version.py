@@ -1,5 +1,3 @@
 """The version of realtime-ext, as its package metadata states it; nothing else."""
 
-__all__ = ["__version__"]
-
 __version__ = "0.1.0"

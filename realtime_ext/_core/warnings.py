@@ -12,8 +12,6 @@ from contextvars import Context, ContextVar, copy_context
 from pathlib import Path
 from typing import Any, TypeAlias
 
-__all__ = ["context_of_caller", "warn"]
-
 _PACKAGE = str(Path(__file__).parent.parent) + os.sep
 Place: TypeAlias = tuple[str, int, dict[str, Any]]  # a file, a line of it, and its module's names
 _place: ContextVar[Place | None] = ContextVar("realtime_ext caller", default=None)

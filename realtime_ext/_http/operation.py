@@ -10,24 +10,15 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 import attrs
 
+from .. import errors
 from .._core import json as _json
 from .._core.secrets import Secret, mask, redact
-from ..errors import APIResponseError, APIStatusError, SessionConfigError, SessionProblem, status_error_class
+from ..errors import APIResponseError, APIStatusError, SessionConfigError, SessionProblem
 from .retry import parse_retry_after
 
 if TYPE_CHECKING:
     import httpx
     from realtime_api.types import Request
-
-__all__ = [
-    "Operation",
-    "encode_body",
-    "read_model",
-    "read_nothing",
-    "read_object",
-    "response_error",
-    "status_error",
-]
 
 T = TypeVar("T")
 
@@ -42,24 +33,24 @@ class Operation(Generic[T]):
         name: What users call it, such as `calls.create`, for messages and logs.
         request: The request with its final bytes, as the generated `build_request` returns it.
         read: Turns an answer with status 2xx into the result.
-        acts_twice: Whether carrying it out twice would do harm; then only what had no effect is repeated.
+        idempotent: Whether it may be carried out twice; if not, it is retried only where it had no effect.
         bearer: A client secret that authorizes it in place of the API key.
-        missing_is_done: When a 404 counts as success: never, on a repeat (the attempt before may have
-            worked), or always.
+        not_found_ok: When a 404 counts as success: never, on a retry (the attempt before may have worked), or
+            always.
     """
 
     name: str
     request: Request
     read: Callable[[httpx.Response], T]
-    acts_twice: bool
+    idempotent: bool
     bearer: Secret | None = None
-    missing_is_done: Literal["never", "on repeat", "always"] = "never"
+    not_found_ok: Literal["never", "on retry", "always"] = "never"
 
-    def counts_as_done(self, status: int, repeats: int) -> bool:
-        """Whether this error status is a success after all, given the number of repeats so far."""
-        if status != 404 or self.missing_is_done == "never":
+    def counts_as_done(self, status: int, retries: int) -> bool:
+        """Whether this error status is a success after all, given the number of retries so far."""
+        if status != 404 or self.not_found_ok == "never":
             return False
-        return self.missing_is_done == "always" or repeats > 0
+        return self.not_found_ok == "always" or retries > 0
 
 
 def read_nothing(response: httpx.Response) -> None:
@@ -130,6 +121,22 @@ def response_error(what: str, response: httpx.Response, *, show: bool = True) ->
         body=text,
         request_id=response.headers.get("x-request-id"),
     )
+
+
+_BY_STATUS: dict[int, type[APIStatusError]] = {
+    400: errors.BadRequestError,
+    401: errors.AuthenticationError,
+    403: errors.PermissionDeniedError,
+    404: errors.NotFoundError,
+    409: errors.ConflictError,
+    422: errors.UnprocessableEntityError,
+    429: errors.RateLimitError,
+}
+
+
+def status_error_class(status_code: int) -> type[APIStatusError]:
+    """Return the class that stands for an HTTP status: the root of them where none is special."""
+    return errors.InternalServerError if status_code >= 500 else _BY_STATUS.get(status_code, APIStatusError)
 
 
 def status_error(

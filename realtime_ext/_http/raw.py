@@ -17,8 +17,6 @@ from .settings import AUTHORIZATION, Settings
 if TYPE_CHECKING:
     from realtime_api import AuthenticatedClient
 
-__all__ = ["async_raw_http", "raw_client", "raw_http"]
-
 
 class _Auth(httpx.Auth):
     """Ask for the key before every request, and keep httpx from logging its URL."""

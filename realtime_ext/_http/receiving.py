@@ -18,8 +18,6 @@ from typing import Any, Self
 
 import httpx
 
-__all__ = ["LIMIT", "areceive", "cut", "receive", "rest"]
-
 LIMIT = 16 * 2**20  # bytes of an answer, unpacked
 _AT_ONCE = 2**12  # bytes that are unpacked at once; gzip makes a thousand times as many of them at most
 _PACKING = (b"content-encoding", b"content-length", b"transfer-encoding")

@@ -1,12 +1,12 @@
-"""Whether a failed attempt is repeated, and after how long: one pure decision.
+"""Whether a failed attempt is retried, and after how long: one pure decision.
 
 It must not sleep, send or read a clock by itself.
 
-| what happened                                           | safe to repeat | would act twice             |
-|---------------------------------------------------------|----------------|-----------------------------|
-| no connection was made; 429; 503                        | repeated       | repeated                    |
-| 408, 409, other 5xx; connection lost or timed out later | repeated       | raised: it may have applied |
-| not sendable as it is; any other status                 | raised         | raised                      |
+| what happened                                           | idempotent | not idempotent              |
+|---------------------------------------------------------|------------|-----------------------------|
+| no connection was made; 429; 503                        | retried    | retried                     |
+| 408, 409, other 5xx; connection lost or timed out later | retried    | raised: it may have applied |
+| not sendable as it is; any other status                 | raised     | raised                      |
 """
 
 from __future__ import annotations
@@ -17,16 +17,6 @@ from collections.abc import Callable
 from datetime import UTC
 
 import attrs
-
-__all__ = [
-    "LONGEST_PAUSE",
-    "LONGEST_RETRY_AFTER",
-    "Failure",
-    "Outcome",
-    "backoff",
-    "decide",
-    "parse_retry_after",
-]
 
 LONGEST_RETRY_AFTER = 60.0  # seconds; an error is better than a longer wait
 _FIRST_PAUSE = 0.5
@@ -79,40 +69,40 @@ class Failure:
         return self.outcome is Outcome.NOT_CONNECTED or self.status in (429, 503)
 
 
-def backoff(repeats: int, random: Callable[[], float]) -> float:
-    """Return the pause before a repeat if the API names none: doubling, capped, with jitter.
+def backoff(retries: int, random: Callable[[], float]) -> float:
+    """Return the pause before a retry if the API names none: doubling, capped, with jitter.
 
     Args:
-        repeats: Repeats made so far, from 0.
+        retries: Retries made so far, from 0.
         random: Returns numbers in [0, 1).
 
     Returns:
         Seconds: 0.375–0.5 at first, 6–8 at most.
     """
-    pause = min(_FIRST_PAUSE * 2.0 ** min(repeats, 16), LONGEST_PAUSE)
+    pause = min(_FIRST_PAUSE * 2.0 ** min(retries, 16), LONGEST_PAUSE)
     return pause * (1 - _JITTER * random())
 
 
 def decide(
-    failure: Failure, *, acts_twice: bool, repeats: int, max_retries: int, random: Callable[[], float]
+    failure: Failure, *, idempotent: bool, retries: int, max_retries: int, random: Callable[[], float]
 ) -> float | None:
-    """Decide whether a failed attempt is repeated.
+    """Decide whether a failed attempt is retried.
 
     Args:
         failure: What happened.
-        acts_twice: Whether the operation, carried out twice, would do harm.
-        repeats: Repeats made so far, from 0.
+        idempotent: Whether the operation may be carried out twice.
+        retries: Retries made so far, from 0.
         max_retries: How many there may be.
         random: Returns numbers in [0, 1), for the jitter.
 
     Returns:
         Seconds to wait before the next attempt; None to raise.
     """
-    worthwhile = failure.had_no_effect or (failure.may_have_applied and not acts_twice)
-    if not worthwhile or repeats >= max_retries:
+    worthwhile = failure.had_no_effect or (failure.may_have_applied and idempotent)
+    if not worthwhile or retries >= max_retries:
         return None
     if failure.retry_after is None:
-        return backoff(repeats, random)
+        return backoff(retries, random)
     return failure.retry_after if failure.retry_after <= LONGEST_RETRY_AFTER else None
 
 

@@ -21,6 +21,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import attrs
 
+from .._core.event_loop import require_asyncio
 from .._core.secrets import MASK, Secret, mask
 from ..errors import APIConnectionError, APITimeoutError, RealtimeError
 from .operation import Operation, status_error
@@ -31,21 +32,6 @@ if TYPE_CHECKING:
     import httpx
 
     from .._core.arguments import Timeout
-
-__all__ = [
-    "HTTP_LOGGERS",
-    "AsyncHttp",
-    "Clock",
-    "Done",
-    "Exchange",
-    "Http",
-    "asend",
-    "httpx_timeout",
-    "make_httpx",
-    "quiet",
-    "send",
-    "silence",
-]
 
 T = TypeVar("T")
 
@@ -132,7 +118,7 @@ class Exchange(Generic[T]):
         self._settings = settings
         self._options = options
         self._clock = clock
-        self._repeats = 0
+        self._retries = 0
         self._may_have_applied = False
         self._sent: tuple[str, ...] = ()
         self._timeout = _timeout_for(options.timeout, settings.timeout, client)
@@ -193,7 +179,7 @@ class Exchange(Generic[T]):
             len(response.content),
             request_id,
         )
-        if 200 <= status < 300 or operation.counts_as_done(status, self._repeats):
+        if 200 <= status < 300 or operation.counts_as_done(status, self._retries):
             result = Done(operation.read(response))
             logger.info("%s: done, status %d", operation.name, status)
             return result
@@ -239,20 +225,20 @@ class Exchange(Generic[T]):
         self._may_have_applied |= failure.may_have_applied
         pause = decide(
             failure,
-            acts_twice=self._operation.acts_twice,
-            repeats=self._repeats,
+            idempotent=self._operation.idempotent,
+            retries=self._retries,
             max_retries=settings.max_retries,
             random=self._clock.random,
         )
         if pause is not None and self._clock.monotonic() + pause >= self._ends:
             pause = None
         if pause is not None:
-            self._repeats += 1
+            self._retries += 1
             logger.info(
-                "%s: %s; repeat %d of %d in %.1f s",
+                "%s: %s; retry %d of %d in %.1f s",
                 self._operation.name,
                 text,
-                self._repeats,
+                self._retries,
                 settings.max_retries,
                 pause,
             )
@@ -398,7 +384,7 @@ class AsyncHttp(_Holder["httpx.AsyncClient"]):
 
 
 def send(operation: Operation[T], http: Http, options: RequestOptions) -> T:
-    """Carry an operation out, repeating it where that is safe.
+    """Carry an operation out, retrying it where that is safe.
 
     Args:
         operation: What to ask of the API.
@@ -439,6 +425,7 @@ def send(operation: Operation[T], http: Http, options: RequestOptions) -> T:
 
 async def asend(operation: Operation[T], http: AsyncHttp, options: RequestOptions) -> T:
     """Carry an operation out on the event loop; arguments, result and errors are those of `send`."""
+    require_asyncio()
     client = http.open()
     import httpx
 

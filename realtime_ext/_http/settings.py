@@ -31,27 +31,18 @@ from ..errors import MissingApiKeyError
 if TYPE_CHECKING:
     from .._core.arguments import Timeout
 
-__all__ = [
-    "AUTHORIZATION",
-    "DEFAULT_TIMEOUT",
-    "ApiKey",
-    "AsyncApiKey",
-    "AuthHeader",
-    "Dialect",
-    "RequestOptions",
-    "Settings",
-    "checked_key",
-    "settings_from",
-]
-
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 DEFAULT_TIMEOUT = 30.0  # seconds
 AUTHORIZATION = frozenset({"authorization", "api-key"})
 
 ApiKey = str | Callable[[], str]
+"""The key of `RealtimeClient`, or a callable that returns it."""
 AsyncApiKey = str | Callable[[], str | Awaitable[str]]
+"""The key of `AsyncRealtimeClient`, or a callable, async or not, that returns it."""
 AuthHeader = Literal["authorization", "api-key"]
+"""The header that carries the key."""
 Dialect = Literal["beta", "xai"]
+"""A protocol other than today's, as `RealtimeClient` explains."""
 
 
 @attrs.frozen(kw_only=True)

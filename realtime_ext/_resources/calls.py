@@ -28,18 +28,6 @@ if TYPE_CHECKING:
     from ..session import ConversationLike
     from .client_secrets import ClientSecret
 
-__all__ = [
-    "AsyncCalls",
-    "Calls",
-    "build_accept",
-    "build_create",
-    "build_create_with_secret",
-    "build_hangup",
-    "build_refer",
-    "build_reject",
-    "check_client_secret",
-]
-
 # A body is SDP by its first two lines, whatever its content type says (RFC 8866 §5).
 _SDP_START = re.compile(rb"v=0(?:\r\n|\n|\r)[a-z]=")
 _LOCATION = re.compile(r"(?:^|/)calls/([^/?#]+)/?(?:[?#].*)?")
@@ -153,7 +141,7 @@ class Calls:
         call_id: CallLike,
         status_code: int | None = None,
         *,
-        missing_ok: bool = False,
+        not_found_ok: bool = False,
         timeout: Timeout | None = None,
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, QueryValue] | None = None,
@@ -163,7 +151,7 @@ class Calls:
         Args:
             call_id: The id from the webhook, or the webhook's data.
             status_code: The SIP status for the caller, 300–699, such as 486 for busy; None for 603, decline.
-            missing_ok: Whether a call that has already ended counts as rejected.
+            not_found_ok: Whether a call that has already ended counts as rejected.
             timeout, extra_headers, extra_query: As for `create`.
 
         Raises:
@@ -171,7 +159,7 @@ class Calls:
             NotFoundError: There is no such call, or no longer.
             APIConnectionError, APIStatusError: As with `create`.
         """
-        operation = build_reject(call_id, status_code, missing_ok=missing_ok)
+        operation = build_reject(call_id, status_code, not_found_ok=not_found_ok)
         send(operation, self._http, RequestOptions.check(timeout, extra_headers, extra_query))
 
     def refer(
@@ -202,7 +190,7 @@ class Calls:
         self,
         call_id: CallLike,
         *,
-        missing_ok: bool = False,
+        not_found_ok: bool = False,
         timeout: Timeout | None = None,
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, QueryValue] | None = None,
@@ -211,7 +199,7 @@ class Calls:
 
         Args:
             call_id: The call, or its id.
-            missing_ok: Whether a call that has already ended counts as done.
+            not_found_ok: Whether a call that has already ended counts as done.
             timeout, extra_headers, extra_query: As for `create`.
 
         Raises:
@@ -219,7 +207,7 @@ class Calls:
             NotFoundError: There is no such call, or no longer.
             APIConnectionError, APIStatusError: No answer came, or the API refused or failed.
         """
-        operation = build_hangup(call_id, missing_ok=missing_ok)
+        operation = build_hangup(call_id, not_found_ok=not_found_ok)
         send(operation, self._http, RequestOptions.check(timeout, extra_headers, extra_query))
 
 
@@ -277,13 +265,13 @@ class AsyncCalls:
         call_id: CallLike,
         status_code: int | None = None,
         *,
-        missing_ok: bool = False,
+        not_found_ok: bool = False,
         timeout: Timeout | None = None,
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, QueryValue] | None = None,
     ) -> None:
         """Reject an incoming SIP call; as `Calls.reject`, awaited."""
-        operation = build_reject(call_id, status_code, missing_ok=missing_ok)
+        operation = build_reject(call_id, status_code, not_found_ok=not_found_ok)
         await asend(operation, self._http, RequestOptions.check(timeout, extra_headers, extra_query))
 
     async def refer(
@@ -303,13 +291,13 @@ class AsyncCalls:
         self,
         call_id: CallLike,
         *,
-        missing_ok: bool = False,
+        not_found_ok: bool = False,
         timeout: Timeout | None = None,
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, QueryValue] | None = None,
     ) -> None:
         """End a call, WebRTC or SIP; as `Calls.hangup`, awaited."""
-        operation = build_hangup(call_id, missing_ok=missing_ok)
+        operation = build_hangup(call_id, not_found_ok=not_found_ok)
         await asend(operation, self._http, RequestOptions.check(timeout, extra_headers, extra_query))
 
 
@@ -322,7 +310,7 @@ def build_create(
     """Build the request of `create`: always multipart, also without a session.
 
     Returns:
-        The operation; it is not repeated once it may have started a call.
+        The operation; it is not retried once it may have started a call.
 
     Raises:
         SdpError, SessionConfigError: As with `create`.
@@ -339,7 +327,7 @@ def build_create(
         name="calls.create",
         request=create_realtime_call.build_request(body=parts),
         read=_read_call,
-        acts_twice=True,
+        idempotent=False,
     )
 
 
@@ -349,7 +337,7 @@ def build_create_with_secret(
     """Build the request of `create_with_secret`: raw SDP, authorized by the client secret.
 
     Returns:
-        The operation; it is not repeated once it may have started a call.
+        The operation; it is not retried once it may have started a call.
 
     Raises:
         SdpError: The API would refuse the offer.
@@ -366,7 +354,7 @@ def build_create_with_secret(
         name="calls.create_with_secret",
         request=made.build_request(body=_checked_offer(offer)),
         read=_read_call,
-        acts_twice=True,
+        idempotent=False,
         bearer=bearer,
     )
 
@@ -375,7 +363,7 @@ def build_accept(call_id: CallLike, session: ConversationLike, *, validate: bool
     """Build the request of `accept`.
 
     Returns:
-        The operation; it is not repeated once it may have accepted the call.
+        The operation; it is not retried once it may have accepted the call.
 
     Raises:
         SessionConfigError, ValueError: As with `accept`.
@@ -390,17 +378,17 @@ def build_accept(call_id: CallLike, session: ConversationLike, *, validate: bool
         name="calls.accept",
         request=accept_realtime_call.build_request(check_call_id(call_id), body=body),
         read=read_nothing,
-        acts_twice=True,
+        idempotent=False,
     )
 
 
 def build_reject(
-    call_id: CallLike, status_code: int | None = None, *, missing_ok: bool = False
+    call_id: CallLike, status_code: int | None = None, *, not_found_ok: bool = False
 ) -> Operation[None]:
     """Build the request of `reject`.
 
     Returns:
-        The operation; it is not repeated once it may have rejected the call.
+        The operation; it is not retried once it may have rejected the call.
 
     Raises:
         TypeError: The id is not a str, or the status not an int.
@@ -415,8 +403,8 @@ def build_reject(
         name="calls.reject",
         request=reject_realtime_call.build_request(check_call_id(call_id), body=body),
         read=read_nothing,
-        acts_twice=True,
-        missing_is_done="always" if missing_ok else "never",
+        idempotent=False,
+        not_found_ok="always" if not_found_ok else "never",
     )
 
 
@@ -424,7 +412,7 @@ def build_refer(call_id: CallLike, target_uri: str) -> Operation[None]:
     """Build the request of `refer`.
 
     Returns:
-        The operation; it is not repeated once it may have referred the call.
+        The operation; it is not retried once it may have referred the call.
 
     Raises:
         TypeError: The id or URI is not a str.
@@ -441,15 +429,15 @@ def build_refer(call_id: CallLike, target_uri: str) -> Operation[None]:
         name="calls.refer",
         request=refer_realtime_call.build_request(checked_id, body=body),
         read=read_nothing,
-        acts_twice=True,
+        idempotent=False,
     )
 
 
-def build_hangup(call_id: CallLike, *, missing_ok: bool = False) -> Operation[None]:
+def build_hangup(call_id: CallLike, *, not_found_ok: bool = False) -> Operation[None]:
     """Build the request of `hangup`.
 
     Returns:
-        The operation; it is repeated freely, and a repeat that finds no call counts as done.
+        The operation; it is idempotent, and a retry that finds no call counts as done.
 
     Raises:
         TypeError: The id is not a str.
@@ -463,8 +451,8 @@ def build_hangup(call_id: CallLike, *, missing_ok: bool = False) -> Operation[No
         name="calls.hangup",
         request=hangup_realtime_call.build_request(check_call_id(call_id)),
         read=read_nothing,
-        acts_twice=False,
-        missing_is_done="always" if missing_ok else "on repeat",
+        idempotent=True,
+        not_found_ok="always" if not_found_ok else "on retry",
     )
 
 

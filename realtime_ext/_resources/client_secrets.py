@@ -31,16 +31,6 @@ if TYPE_CHECKING:
     ConversationSession: TypeAlias = RealtimeSessionUnion | dict[str, Any]
     TranslationSession: TypeAlias = RealtimeTranslationSession | dict[str, Any]
 
-__all__ = [
-    "AsyncClientSecrets",
-    "AsyncTranslationClientSecrets",
-    "ClientSecret",
-    "ClientSecrets",
-    "TranslationClientSecrets",
-    "build_create",
-    "build_create_for_translation",
-]
-
 # With a default, for type checkers alone (PEP 696): strict ones would refuse the bare class else.
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
@@ -219,7 +209,7 @@ def build_create(
     """Build the request for a client secret.
 
     Returns:
-        The operation; it is repeated freely, since a secret that nobody has does no harm.
+        The operation; it is idempotent: an unused secret does no harm.
 
     Raises:
         SessionConfigError: The API would refuse the session or the lifetime.
@@ -239,7 +229,7 @@ def build_create(
         name="client_secrets.create",
         request=create_realtime_client_secret.build_request(body=encode_body(body)),
         read=lambda response: _read(response, RealtimeCreateClientSecretResponse.from_dict),
-        acts_twice=False,
+        idempotent=True,
     )
 
 
@@ -252,7 +242,7 @@ def build_create_for_translation(
     """Build the request for a client secret that starts a translation session.
 
     Returns:
-        The operation; it is repeated freely.
+        The operation; it is idempotent.
 
     Raises:
         SessionConfigError: The API would refuse the session or the lifetime.
@@ -269,7 +259,7 @@ def build_create_for_translation(
         name="translation_client_secrets.create",
         request=create_realtime_translation_client_secret.build_request(body=encode_body(body)),
         read=lambda response: _read(response, RealtimeTranslationClientSecretCreateResponse.from_dict),
-        acts_twice=False,
+        idempotent=True,
     )
 
 

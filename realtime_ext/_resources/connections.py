@@ -41,8 +41,6 @@ if TYPE_CHECKING:
     from ..tools import Toolbox
     from .client_secrets import ClientSecret
 
-__all__ = ["AsyncConnections", "Connections"]
-
 ConnectingT = TypeVar("ConnectingT")
 AnsweringT = TypeVar("AnsweringT")
 DialingT = TypeVar("DialingT")
@@ -303,7 +301,7 @@ class AsyncConnections(
 
 
 def _hangup(call_id: str) -> Operation[None]:
-    return calls.build_hangup(call_id, missing_ok=True)
+    return calls.build_hangup(call_id, not_found_ok=True)
 
 
 def _declared(

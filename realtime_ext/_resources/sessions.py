@@ -23,15 +23,6 @@ if TYPE_CHECKING:
     from .._core.arguments import Timeout
     from ..session import OlderConversationLike, OlderTranscriptionLike
 
-__all__ = [
-    "AsyncSessions",
-    "AsyncTranscriptionSessions",
-    "Sessions",
-    "TranscriptionSessions",
-    "build_create",
-    "build_create_transcription",
-]
-
 
 class Sessions:
     """Make conversation sessions of the older form, blocking."""
@@ -143,7 +134,7 @@ def build_create(
     """Build the request for a conversation session.
 
     Returns:
-        The operation; it is repeated freely. The result's client secret, if there is one, is masked in reprs.
+        The operation; it is idempotent. The result's client secret, if there is one, is masked in reprs.
 
     Raises:
         SessionConfigError: The API would refuse the session.
@@ -161,7 +152,7 @@ def build_create(
         name="sessions.create",
         request=create_realtime_session.build_request(body=encode_body(body)),
         read=lambda response: read_model(response, RealtimeSessionCreateResponse.from_dict),
-        acts_twice=False,
+        idempotent=True,
     )
 
 
@@ -171,7 +162,7 @@ def build_create_transcription(
     """Build the request for a transcription session.
 
     Returns:
-        The operation; it is repeated freely. The result's client secret is masked in reprs.
+        The operation; it is idempotent. The result's client secret is masked in reprs.
 
     Raises:
         SessionConfigError: The API would refuse the session.
@@ -189,5 +180,5 @@ def build_create_transcription(
         name="transcription_sessions.create",
         request=create_realtime_transcription_session.build_request(body=encode_body(body)),
         read=lambda response: read_model(response, RealtimeTranscriptionSessionCreateResponse.from_dict),
-        acts_twice=False,
+        idempotent=True,
     )

@@ -10,8 +10,6 @@ from .._http.settings import Settings
 if TYPE_CHECKING:
     from ..webhooks import HeadersLike, SecretsLike, WebhookEvent
 
-__all__ = ["Webhooks"]
-
 
 class Webhooks:
     """Verify and read webhooks with the client's secret."""

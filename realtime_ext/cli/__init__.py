@@ -11,6 +11,10 @@ from typing import Any
 __all__ = ["main"]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 def main() -> None:
     """Run the command line, and exit with the status that docs/reference/cli.md lists.
 

@@ -11,8 +11,6 @@ import typer
 from ._options import Instructions, Json, Model, SessionFile, Voice, is_translation, read_bytes, read_session
 from ._output import print_fields, working
 
-__all__ = ["calls", "secrets"]
-
 calls: typer.Typer = typer.Typer(help="Make, accept, reject, refer and hang up calls.")
 secrets: typer.Typer = typer.Typer(help="Make short-lived keys for browsers.")
 

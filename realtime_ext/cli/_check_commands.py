@@ -13,8 +13,6 @@ from ._failures import FAILED
 from ._options import Json, is_translation, read_bytes, read_json
 from ._output import note, print_rows
 
-__all__ = ["offers", "sessions"]
-
 sessions: typer.Typer = typer.Typer(help="Check sessions before they are sent.")
 offers: typer.Typer = typer.Typer(help="Check and repair SDP offers.")
 

@@ -17,9 +17,7 @@ from ._options import Json
 from ._tail import tail
 from ._talk import talk
 from ._transcription import transcribe
-from ._webhook_commands import webhooks
-
-__all__ = ["app"]
+from ._webhook_commands import deliveries
 
 # Without rich's markup, help and wrong use are plain lines, and rich needn't be loaded to say them.
 app: typer.Typer = typer.Typer(
@@ -71,7 +69,7 @@ def demo(
 
     Every step is shown, and the reply kept as WAV and picture. With --json, each step is an object a line.
     """
-    from ._demo.run import run
+    from ._demo import run
 
     raise typer.Exit(run(live=live, out=out, model=model, as_json=as_json))
 
@@ -88,7 +86,7 @@ app.add_typer(calls, name="call")
 app.add_typer(secrets, name="secret")
 app.add_typer(sessions, name="session")
 app.add_typer(offers, name="sdp")
-app.add_typer(webhooks, name="webhook")
+app.add_typer(deliveries, name="webhook")
 app.add_typer(fleet, name="fleet")
 app.command()(talk)
 app.command()(transcribe)

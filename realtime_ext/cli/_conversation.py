@@ -23,8 +23,6 @@ from ..tools import Toolbox
 from ._options import SPEAKER
 from ._output import inert, is_terminal, note, paint, print_line
 
-__all__ = ["Conversation", "View"]
-
 # The API's names of those who speak on the terminal under shorter ones.
 _ROLES = {"you": "user", "output": "tool"}
 _TRANSCRIPT_S = 5.0  # for what a file says, once it is answered

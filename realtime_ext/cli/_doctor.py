@@ -16,8 +16,6 @@ from ._failures import FAILED, explain
 from ._options import Json
 from ._output import inert, paint, print_json, working
 
-__all__ = ["doctor"]
-
 # The module by which each extra is known to be there.
 _EXTRAS = {
     "audio": "soxr",

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["FAILED", "INTERRUPTED", "NO_ANSWER", "NO_KEY", "WRONG_USE", "CommandError", "Failure", "explain"]
-
 FAILED, WRONG_USE, NO_ANSWER, NO_KEY, INTERRUPTED = 1, 2, 3, 4, 130
 
 # The extra that brings a module. Modules that need further ones name the extra in their own messages.

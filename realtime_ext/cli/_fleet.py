@@ -16,8 +16,6 @@ from ._output import print_fields, print_rows, working
 if TYPE_CHECKING:
     from ..integrations.fleet import Fleet
 
-__all__ = ["fleet"]
-
 fleet: typer.Typer = typer.Typer(help="Look at a fleet's calls and workers, and drain a worker.")
 
 ResultT = TypeVar("ResultT")

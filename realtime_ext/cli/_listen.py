@@ -17,8 +17,6 @@ from ._options import Json, read_bytes
 from ._output import inert, note, paint, print_line
 from ._webhook_commands import Secret, Tolerance, describe, post, secret_of
 
-__all__ = ["listen"]
-
 _LENGTH = re.compile("[0-9]{1,12}")
 _LARGEST = 2**20  # bytes of a body; the API's are some kilobytes
 _SIGNED = ("webhook-id", "webhook-timestamp", "webhook-signature")

@@ -11,21 +11,6 @@ import typer
 
 from ._failures import WRONG_USE, CommandError
 
-__all__ = [
-    "MICROPHONE",
-    "SPEAKER",
-    "Instructions",
-    "Json",
-    "Model",
-    "SessionFile",
-    "Simulated",
-    "Voice",
-    "is_translation",
-    "read_bytes",
-    "read_json",
-    "read_session",
-]
-
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 SessionFile = Annotated[
     str | None, typer.Option("--session", metavar="FILE", help="The session, as JSON; - for standard input.")

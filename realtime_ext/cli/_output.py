@@ -15,19 +15,6 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TextIO
 
-__all__ = [
-    "inert",
-    "inert_log",
-    "is_terminal",
-    "note",
-    "paint",
-    "print_fields",
-    "print_json",
-    "print_line",
-    "print_rows",
-    "working",
-]
-
 # Control characters but for the tab and the line's end, what reorders a line (Unicode's embeddings, overrides
 # and isolates), and half characters, which can't be written at all.
 _ACTIVE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")

@@ -11,8 +11,6 @@ import typer
 from ._options import Json
 from ._output import inert, note, paint, print_line
 
-__all__ = ["brief", "show", "tail"]
-
 _LONGEST = 100  # characters of an event's content in a line
 # What says most about an event, in the order in which it is looked for; audio and ids say nothing here.
 _TELLING = ("error", "transcript", "text", "delta", "arguments", "item", "response", "session", "event")

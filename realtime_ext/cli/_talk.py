@@ -21,8 +21,6 @@ from ._options import (
 )
 from ._output import working
 
-__all__ = ["load_tools", "talk"]
-
 _TRANSCRIBER = "gpt-4o-transcribe"
 
 

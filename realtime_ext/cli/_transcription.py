@@ -15,8 +15,6 @@ from ._failures import CommandError
 from ._options import Json, Simulated, read_bytes
 from ._output import inert, is_terminal, print_line, working
 
-__all__ = ["api", "transcribe"]
-
 
 def transcribe(
     files: Annotated[list[str], typer.Argument(help="WAV files; - for standard input.")],

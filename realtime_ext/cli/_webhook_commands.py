@@ -14,9 +14,7 @@ from ._failures import FAILED, NO_ANSWER, WRONG_USE, CommandError
 from ._options import Json, read_bytes
 from ._output import print_fields, working
 
-__all__ = ["Secret", "Tolerance", "describe", "post", "secret_of", "webhooks"]
-
-webhooks: typer.Typer = typer.Typer(help="Sign, verify and send webhooks.")
+deliveries: typer.Typer = typer.Typer(help="Sign, verify and send webhooks.")
 
 Body = Annotated[str, typer.Argument(help="File with the body; - for standard input.")]
 Secret = Annotated[
@@ -28,7 +26,7 @@ Tolerance = Annotated[
 WebhookId = Annotated[str | None, typer.Option("--id", help="The delivery's id; a random one.")]
 
 
-@webhooks.command()
+@deliveries.command()
 def sign(
     body: Body,
     secret: Secret = None,
@@ -48,7 +46,7 @@ def sign(
         print("\n".join(f"{name}: {value}" for name, value in headers.items()))
 
 
-@webhooks.command()
+@deliveries.command()
 def verify(
     body: Body,
     header: Annotated[
@@ -75,7 +73,7 @@ def verify(
     print_fields({"genuine": True, **describe(event.to_dict())}, as_json=as_json)
 
 
-@webhooks.command()
+@deliveries.command()
 def send(
     url: Annotated[str, typer.Argument(help="Where to, such as http://127.0.0.1:8000/webhook.")],
     body: Annotated[

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import attrs
 
+from .._core.event_loop import require_asyncio
 from .._http.sending import AsyncHttp, asend
 from .._http.settings import RequestOptions
 from ..errors import ConnectionClosedError, RealtimeError
@@ -163,6 +164,7 @@ class AsyncDialing(OpenedByWith):
         return self._call
 
     async def __aenter__(self) -> AsyncCallConnection:
+        require_asyncio()
         if self._connection is not None:
             raise RealtimeError("dial: it was entered already; call dial again")
         from ._webrtc_peer import WebRtcPeer, host_addresses_towards

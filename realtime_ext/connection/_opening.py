@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import attrs
 
 from .._core.arguments import QueryValue, check_header
+from .._core.event_loop import require_asyncio
 from .._http.sending import AsyncHttp, asend
 from .._http.settings import RequestOptions
 from ..errors import APITimeoutError, ConnectionClosedError, MissingApiKeyError, RealtimeError
@@ -176,6 +177,7 @@ class AsyncConnecting(OpenedByWith):
             await self._connection.close()
 
     async def _open(self) -> AsyncConnection:
+        require_asyncio()
         if self._connection is not None:
             raise RealtimeError("connect: it was entered already; call connect again")
         request, http = self._request, self._http

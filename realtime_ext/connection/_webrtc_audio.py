@@ -19,7 +19,7 @@ from aiortc.mediastreams import MediaStreamError
 from av import AudioCodecContext, AudioFrame, AudioResampler, CodecContext, Packet
 
 from .. import audio
-from ..audio import as_bytes
+from .._core.pcm import as_bytes
 from ._call_media import AsyncAudioIn, AsyncAudioOut
 
 __all__ = ["IncomingAudio", "OutgoingAudio", "open_sink", "open_source"]

@@ -29,11 +29,16 @@ if TYPE_CHECKING:
 
 __all__ = ["Device", "Headset", "Loudspeaker", "Microphone", "default_devices"]
 
-logger: logging.Logger = logging.getLogger("realtime_ext")
 
-RATE = 24000
+def __dir__() -> list[str]:
+    return __all__
+
+
+_logger: logging.Logger = logging.getLogger("realtime_ext")
+
+_RATE = 24000
 _BLOCK_MS = 20
-_BLOCK = RATE * _BLOCK_MS // 1000  # frames
+_BLOCK = _RATE * _BLOCK_MS // 1000  # frames
 _WAITING = 500  # blocks of the microphone, ten seconds, after which the oldest are dropped
 _END = b""
 
@@ -70,7 +75,7 @@ class _Stream(ABC):
         sounddevice = _sounddevice()
         try:
             self._stream = getattr(sounddevice, self._kind)(
-                samplerate=RATE,
+                samplerate=_RATE,
                 blocksize=_BLOCK,
                 device=self._device,
                 channels=1,
@@ -109,6 +114,9 @@ class Microphone(_Stream):
 
     Args:
         device: Which one; None for the system's default.
+
+    Attributes:
+        is_muted: Whether silence is yielded in place of what it hears; False at first.
 
     Raises:
         ImportError: The extra `devices` is not installed. This and what follows is raised on entering.
@@ -302,7 +310,7 @@ class Headset:
         try:
             self.loudspeaker.play(audio.decode(event))
         except ValueError as error:
-            logger.warning("a piece of the answer is left out: %s", error)
+            _logger.warning("a piece of the answer is left out: %s", error)
 
     async def _user_speaks(self, event: Any) -> None:
         await self.interrupt()
@@ -313,7 +321,7 @@ class Headset:
 
 
 def _ms(pcm: bytearray) -> float:
-    return len(pcm) / 2 / RATE * 1000
+    return len(pcm) / 2 / _RATE * 1000
 
 
 def _device(choice: Device | bool | None) -> Device | None:

@@ -26,15 +26,23 @@ if TYPE_CHECKING:
     from ..client import AsyncRealtimeClient
     from ..webhooks import WebhookEvent
 
-__all__ = ["MAX_BODY_BYTES", "Endpoint", "IncomingCall", "error_response", "read_body", "webhook_endpoint"]
+__all__ = ["MAX_BODY_BYTES", "Endpoint", "IncomingCall", "webhook_endpoint"]
 
-logger: logging.Logger = logging.getLogger("realtime_ext.web")
 
-MAX_BODY_BYTES = 256 * 1024  # webhooks and offers have some kilobytes
-BODY_SECONDS = 20.0
-INCOMING = ("realtime.call.incoming", "live.call.incoming")
+def __dir__() -> list[str]:
+    return __all__
+
+
+_logger: logging.Logger = logging.getLogger("realtime_ext.web")
+
+MAX_BODY_BYTES = 256 * 1024
+"""The longest body that is read unless told otherwise; webhooks and offers have some kilobytes."""
+
+_BODY_SECONDS = 20.0
+_INCOMING = ("realtime.call.incoming", "live.call.incoming")
 
 Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
+"""An endpoint of Starlette or FastAPI."""
 
 
 @attrs.frozen(kw_only=True)
@@ -78,16 +86,16 @@ def webhook_endpoint(
     """
 
     async def webhook(request: Request) -> Response:
-        body = await read_body(request, max_body_bytes)
+        body = await _read_body(request, max_body_bytes)
         if isinstance(body, Response):
             return body
         known = client() if callable(client) else client
         try:
             event = known.webhooks.unwrap(body, request.headers)
         except WebhookVerificationError as error:
-            logger.info("a webhook was refused: %s", error)
+            _logger.info("a webhook was refused: %s", error)
             return Response(status_code=400)
-        if event.type in INCOMING:
+        if event.type in _INCOMING:
             try:
                 given = event.to_dict().get("data")
                 data: Mapping[str, Any] = given if isinstance(given, Mapping) else {}
@@ -102,7 +110,7 @@ def webhook_endpoint(
             try:
                 await on_call(call)
             except RealtimeError as error:
-                logger.warning("%s was not accepted: %s", call.id, error)
+                _logger.warning("%s was not accepted: %s", call.id, error)
                 return Response(status_code=503)
         return Response()
 
@@ -118,23 +126,23 @@ def _sip_headers(given: object) -> list[Mapping[str, str]]:
     ]
 
 
-async def read_body(request: Request, limit: int) -> bytes | Response:
+async def _read_body(request: Request, limit: int) -> bytes | Response:
     """Return a request's body, or the answer to one that is too long or too slow; no more of it is read."""
     body = bytearray()
     try:
-        async with asyncio.timeout(BODY_SECONDS):
+        async with asyncio.timeout(_BODY_SECONDS):
             async for piece in request.stream():
                 body += piece
                 if len(body) > limit:
-                    return error_response(413, f"the body is longer than {limit} bytes")
+                    return _error_response(413, f"the body is longer than {limit} bytes")
     except TimeoutError:
-        return error_response(408, f"the body did not come within {BODY_SECONDS:g} s")
+        return _error_response(408, f"the body did not come within {_BODY_SECONDS:g} s")
     except ClientDisconnect:
-        return error_response(400, "the body ended before it was complete")  # which nobody reads
+        return _error_response(400, "the body ended before it was complete")  # which nobody reads
     return bytes(body)
 
 
-def error_response(status: int, message: str, *, code: str | None = None) -> Response:
+def _error_response(status: int, message: str, *, code: str | None = None) -> Response:
     """Return an error in the envelope that the API's own errors have."""
     kind = "invalid_request_error" if status < 500 else "server_error"
     body = {"error": {"message": message, "type": kind, "code": code, "param": None}}

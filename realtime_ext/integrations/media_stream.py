@@ -35,12 +35,17 @@ if TYPE_CHECKING:
 
 __all__ = ["AsgiSocket", "MediaStream", "PlainSocket", "StreamStart"]
 
-logger: logging.Logger = logging.getLogger("realtime_ext")
 
-BYTES_PER_MS = 8  # of G.711: 8 kHz, one byte a sample
-PIECE = 100 * BYTES_PER_MS  # what is sent at once, and counted by one mark
-PATIENCE = 2.0  # seconds that the last marks may be late
-START_SECONDS = 10.0  # until the stream starts, which services do at once
+def __dir__() -> list[str]:
+    return __all__
+
+
+_logger: logging.Logger = logging.getLogger("realtime_ext")
+
+_BYTES_PER_MS = 8  # of G.711: 8 kHz, one byte a sample
+_PIECE = 100 * _BYTES_PER_MS  # what is sent at once, and counted by one mark
+_PATIENCE = 2.0  # seconds that the last marks may be late
+_START_SECONDS = 10.0  # until the stream starts, which services do at once
 _FORMATS: Mapping[str, Literal["pcmu", "pcma"]] = {
     "audio/x-mulaw": "pcmu",
     "audio/pcmu": "pcmu",
@@ -109,9 +114,9 @@ class MediaStream:
     """
 
     def __init__(self, websocket: AsgiSocket | PlainSocket, *, ahead_ms: int = 400) -> None:
-        if ahead_ms * BYTES_PER_MS < PIECE:
-            raise ValueError(f"ahead_ms: expected {PIECE // BYTES_PER_MS} or more, got {ahead_ms}")
-        self._ahead = ahead_ms * BYTES_PER_MS
+        if ahead_ms * _BYTES_PER_MS < _PIECE:
+            raise ValueError(f"ahead_ms: expected {_PIECE // _BYTES_PER_MS} or more, got {ahead_ms}")
+        self._ahead = ahead_ms * _BYTES_PER_MS
         iterate: Any = getattr(websocket, "iter_text", None)
         self._socket = websocket
         self._messages: AsyncIterator[str | bytes] = aiter(iterate() if iterate else websocket)  # type: ignore[arg-type]
@@ -150,7 +155,7 @@ class MediaStream:
                 G.711.
         """
         try:
-            async with asyncio.timeout(START_SECONDS):
+            async with asyncio.timeout(_START_SECONDS):
                 while self._start is None:
                     message = await self._next()
                     if message is None:
@@ -158,7 +163,7 @@ class MediaStream:
                     if message.get("event") == "start":
                         self._start = _read_start(message)
         except TimeoutError as error:
-            raise RealtimeError(f"the media stream did not start within {START_SECONDS:g} s") from error
+            raise RealtimeError(f"the media stream did not start within {_START_SECONDS:g} s") from error
         return self._start
 
     async def bridge(
@@ -184,7 +189,7 @@ class MediaStream:
             try:
                 self._waiting += audio.decode(event)
             except ValueError as error:
-                logger.warning("a piece of the answer is left out: %s", error)
+                _logger.warning("a piece of the answer is left out: %s", error)
             self._silent.clear()
             self._changed.set()
 
@@ -231,7 +236,7 @@ class MediaStream:
                         except ConnectionClosedError:
                             pass  # `run` reports it
                         except ValueError as error:
-                            logger.warning("a piece of the media stream is left out: %s", error)
+                            _logger.warning("a piece of the media stream is left out: %s", error)
                 case {"event": "mark", "mark": {"name": str(name)}}:
                     self._heard(connection, name)
                 case {"event": "dtmf", "dtmf": {"digit": str(digit)}} if on_dtmf is not None:
@@ -248,8 +253,8 @@ class MediaStream:
             await self._changed.wait()
             self._changed.clear()
             while self._waiting and self._on_the_way < self._ahead and not self._is_over:
-                piece = bytes(self._waiting[:PIECE])
-                del self._waiting[:PIECE]
+                piece = bytes(self._waiting[:_PIECE])
+                del self._waiting[:_PIECE]
                 self._marks += 1
                 name = f"heard-{self._marks}"
                 self._sent.append((name, len(piece)))
@@ -271,9 +276,9 @@ class MediaStream:
 
     async def _finish(self, reading: asyncio.Task[None]) -> None:
         """Wait until the caller has heard what was said last, for as long as that lasts."""
-        left = (len(self._waiting) + self._on_the_way) / BYTES_PER_MS / 1000
+        left = (len(self._waiting) + self._on_the_way) / _BYTES_PER_MS / 1000
         silent = asyncio.create_task(self._silent.wait())
-        await asyncio.wait((silent, reading), timeout=left + PATIENCE, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((silent, reading), timeout=left + _PATIENCE, return_when=asyncio.FIRST_COMPLETED)
         silent.cancel()
 
     async def _next(self) -> Mapping[str, Any] | None:
@@ -284,20 +289,20 @@ class MediaStream:
             except StopAsyncIteration:
                 return None
             except OSError as error:
-                logger.info("the media stream was lost: %s", error)
+                _logger.info("the media stream was lost: %s", error)
                 return None
             except KeyError:  # so Starlette meets a binary message, and can't go on
-                logger.warning("the media stream sent what is no text, and ends")
+                _logger.warning("the media stream sent what is no text, and ends")
                 return None
             except Exception as error:  # each library has its own for a connection that was lost
                 if "Closed" not in type(error).__name__ and "Disconnect" not in type(error).__name__:
                     raise
-                logger.info("the media stream was lost: %s", error)
+                _logger.info("the media stream was lost: %s", error)
                 return None
             try:
                 message = _json.decode(text)
             except ValueError as error:
-                logger.warning("a message of the media stream is no JSON: %s", error)
+                _logger.warning("a message of the media stream is no JSON: %s", error)
                 continue
             if isinstance(message, Mapping):
                 return message
@@ -309,7 +314,7 @@ class MediaStream:
         try:
             await self._write(_json.encode({**message, "streamSid": self._start.stream_id}, plain=True))
         except Exception as error:  # whatever the library raises, the caller is gone
-            logger.info("the media stream can't be sent to: %s", error)
+            _logger.info("the media stream can't be sent to: %s", error)
             self._is_over = True
 
 

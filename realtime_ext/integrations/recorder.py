@@ -23,15 +23,21 @@ from types import TracebackType
 from typing import Any, Literal, Self, TextIO
 
 from .. import audio
+from .._core.pcm import from_samples, to_samples
 from ..audio import AudioFormat, audio_format
 
-__all__ = ["Recorder", "line_of"]
+__all__ = ["Recorder"]
 
-RATE = 24000
-_SECOND = RATE * 2  # bytes of one side
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+_RATE = 24000
+_SECOND = _RATE * 2  # bytes of one side
 _KEPT_S = 5.0  # what is older is written; an interruption can cut what is not
 
-Side = Literal["user", "assistant"]
+_Speaker = Literal["user", "assistant"]
 
 
 class Recorder:
@@ -68,8 +74,8 @@ class Recorder:
         if sound is None and transcript is None:
             raise ValueError("Recorder: name a WAV file, a file for the transcript, or both")
         self._lock = threading.RLock()
-        self.began_ns: int = time.monotonic_ns()
-        self._sides: dict[Side, _Side] = {"user": _Side(), "assistant": _Side()}
+        self._began_ns: int = time.monotonic_ns()
+        self._sides: dict[_Speaker, _Side] = {"user": _Side(), "assistant": _Side()}
         self._written = 0  # bytes of each side that are in the file
         if sound is not None and transcript is None:
             transcript = Path(sound).with_suffix(".jsonl")
@@ -89,10 +95,10 @@ class Recorder:
         with self._lock:
             if self._transcript.closed:
                 return
-            now = (monotonic_ns - self.began_ns) / 1e9
+            now = (monotonic_ns - self._began_ns) / 1e9
             self._write(now - _KEPT_S)
             self._hear(event, now)
-            line = line_of(event)
+            line = _line_of(event)
             if line is not None:
                 text = json.dumps({"at": round(now, 3), **line}, ensure_ascii=False)
                 self._transcript.write(text + "\n")
@@ -127,10 +133,10 @@ class Recorder:
     ) -> None:
         self.close()
 
-    def _beside(self, side: Side, pcm: bytes) -> None:
+    def _beside(self, side: _Speaker, pcm: bytes) -> None:
         with self._lock:
             if not self._transcript.closed:
-                now = (time.monotonic_ns() - self.began_ns) / 1e9
+                now = (time.monotonic_ns() - self._began_ns) / 1e9
                 self._write(now - _KEPT_S)
                 self._sides[side].add(pcm, now)
 
@@ -153,7 +159,7 @@ class Recorder:
             form = getattr(getattr(getattr(session, "audio", None), name, None), "format", None)
             self._sides[side].form = audio_format() if form is None else audio_format(form)  # type: ignore[index]
 
-    def _pcm(self, side: Side, text: str) -> bytes:
+    def _pcm(self, side: _Speaker, text: str) -> bytes:
         """Return an event's audio as PCM16 at 24 kHz."""
         raw = binascii.a2b_base64(text)
         match self._sides[side].form.name:
@@ -165,7 +171,7 @@ class Recorder:
 
     def _write(self, until: float) -> None:
         """Write both sides up to a moment, in seconds since the beginning; what is missing is silence."""
-        end = max(0, int(until * RATE)) * 2
+        end = max(0, int(until * _RATE)) * 2
         user, model = self._sides["user"], self._sides["assistant"]
         while (size := min(end - user.written, _SECOND)) > 0:
             left, right = user.take(size), model.take(size)
@@ -194,14 +200,14 @@ class _Side:
 
     def add(self, pcm: bytes, now: float, item_id: str | None = None) -> None:
         """Put a piece where the one before ends, or now if that was over."""
-        begin = max(self.end, int(now * RATE) * 2)
+        begin = max(self.end, int(now * _RATE) * 2)
         self._pcm += bytes(begin - self.end) + pcm
         if item_id is not None:
             self._items.setdefault(item_id, []).append((begin, self.end))
 
     def cut(self, item_id: str, heard: float) -> None:
         """Throw away what of an item lies behind so many seconds of it."""
-        left = int(max(heard, 0.0) * RATE) * 2
+        left = int(max(heard, 0.0) * _RATE) * 2
         unheard = []
         for begin, end in self._items.pop(item_id, ()):
             unheard.append((begin + min(left, end - begin), end))
@@ -222,7 +228,7 @@ class _Side:
         return piece
 
 
-def line_of(event: Any) -> dict[str, Any] | None:
+def _line_of(event: Any) -> dict[str, Any] | None:
     """Return what an event adds to the transcript: `role`, `text` and ids; None if it is nothing."""
     match event.type:
         case "conversation.item.input_audio_transcription.completed":
@@ -252,14 +258,14 @@ def _line_of_item(item: Any) -> dict[str, Any] | None:
 
 def _tripled(pcm: bytes) -> bytes:
     """Return 8 kHz as 24 kHz, by straight lines between the samples; a telephone's sound has no more."""
-    samples = audio.to_samples(pcm)
+    samples = to_samples(pcm)
     wide = array("h", bytes(len(samples) * 6))
     for index, sample in enumerate(samples):
         after = samples[index + 1] if index + 1 < len(samples) else sample
         wide[index * 3] = sample
         wide[index * 3 + 1] = (2 * sample + after) // 3
         wide[index * 3 + 2] = (sample + 2 * after) // 3
-    return audio.from_samples(wide)
+    return from_samples(wide)
 
 
 def _interleaved(left: bytes, right: bytes) -> bytes:
@@ -273,5 +279,5 @@ def _open_wav(path: str | os.PathLike[str]) -> wave.Wave_write:
     sound = wave.open(os.fspath(path), "wb")  # noqa: SIM115  (closed by `close`)
     sound.setnchannels(2)
     sound.setsampwidth(2)
-    sound.setframerate(RATE)
+    sound.setframerate(_RATE)
     return sound

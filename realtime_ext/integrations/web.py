@@ -37,8 +37,8 @@ from .incoming import (  # isort: skip
     MAX_BODY_BYTES,
     Endpoint,
     IncomingCall,
-    error_response,
-    read_body,
+    _error_response,
+    _read_body,
     webhook_endpoint,
 )
 
@@ -53,23 +53,36 @@ if TYPE_CHECKING:
     from ..tools import Toolbox
 
 __all__ = [
+    "MAX_BODY_BYTES",
+    "Endpoint",
     "IncomingCall",
+    "OnConnection",
+    "PerRequest",
     "RunningCalls",
+    "Seen",
+    "ToolsLike",
     "offer_endpoint",
     "router",
     "secret_endpoint",
     "webhook_endpoint",
 ]
 
-logger: logging.Logger = logging.getLogger("realtime_ext.web")
 
-HANGUP_TIMEOUT = 5.0  # seconds
+def __dir__() -> list[str]:
+    return __all__
 
-T = TypeVar("T")
+
+_logger: logging.Logger = logging.getLogger("realtime_ext.web")
+
+_HANGUP_TIMEOUT = 5.0  # seconds
+
+_T = TypeVar("_T")
 OnConnection = Callable[["AsyncConnection"], Awaitable[object]]
-PerRequest: TypeAlias = T | Callable[[Request], T | Awaitable[T]]
+"""An async function of a call's connection."""
+PerRequest: TypeAlias = _T | Callable[[Request], _T | Awaitable[_T]]
 """A value, or a function of the request that returns it, async or not; a plain one must not block."""
-Tools: TypeAlias = "Toolbox | Iterable[Callable[..., Any]] | None"
+ToolsLike: TypeAlias = "Toolbox | Iterable[Callable[..., Any]] | None"
+"""A toolbox, or functions to make one of."""
 
 
 class RunningCalls:
@@ -113,7 +126,7 @@ class RunningCalls:
         return self._is_closing
 
     def attach(
-        self, call: CallLike, on_connection: OnConnection | None = None, *, tools: Tools = None
+        self, call: CallLike, on_connection: OnConnection | None = None, *, tools: ToolsLike = None
     ) -> asyncio.Task[None]:
         """Attach to a call in the background: run its tools, and a handler, until the call ends.
 
@@ -192,7 +205,7 @@ class RunningCalls:
         async with self:
             yield
 
-    async def _attend(self, call_id: str, on_connection: OnConnection | None, tools: Tools) -> None:
+    async def _attend(self, call_id: str, on_connection: OnConnection | None, tools: ToolsLike) -> None:
         try:
             async with self.client.connect(call_id=call_id) as connection:
                 if tools is not None:
@@ -210,7 +223,7 @@ class RunningCalls:
 
     async def _hang_up(self, call_id: str) -> None:
         with contextlib.suppress(RealtimeError, TimeoutError):
-            async with asyncio.timeout(HANGUP_TIMEOUT):
+            async with asyncio.timeout(_HANGUP_TIMEOUT):
                 await self.client.calls.hangup(call_id)
 
 
@@ -225,7 +238,7 @@ def router(
     calls: RunningCalls,
     session: PerRequest[ConversationLike] | None = None,
     *,
-    tools: PerRequest[Tools] = None,
+    tools: PerRequest[ToolsLike] = None,
     on_connection: OnConnection | None = None,
     on_incoming: Callable[[IncomingCall], Coroutine[Any, Any, object]] | None = None,
     deduplicator: Seen | None = None,
@@ -290,7 +303,7 @@ def offer_endpoint(
     calls: RunningCalls,
     session: PerRequest[ConversationLike],
     *,
-    tools: PerRequest[Tools] = None,
+    tools: PerRequest[ToolsLike] = None,
     on_connection: OnConnection | None = None,
     authorize: Callable[[Request], object] | None = None,
     safety_identifier: PerRequest[str | None] = None,
@@ -308,8 +321,8 @@ def offer_endpoint(
         if (refusal := await _refusal(authorize, request)) is not None:
             return refusal
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/sdp":
-            return error_response(415, "the offer must come as the body, with Content-Type: application/sdp")
-        body = await read_body(request, max_body_bytes)
+            return _error_response(415, "the offer must come as the body, with Content-Type: application/sdp")
+        body = await _read_body(request, max_body_bytes)
         if isinstance(body, Response):
             return body
         toolbox = await _of(tools, request)
@@ -324,7 +337,7 @@ def offer_endpoint(
         try:
             call = await calls.client.calls.create(body, configured, **options)
         except SdpError as error:
-            return error_response(400, str(error), code="invalid_offer")
+            return _error_response(400, str(error), code="invalid_offer")
         except SessionConfigError:
             raise  # the app's own mistake
         except RealtimeError as error:
@@ -334,7 +347,7 @@ def offer_endpoint(
         except RealtimeError as error:  # the app shuts down
             with contextlib.suppress(RealtimeError):
                 await calls.client.calls.hangup(call.id)
-            return error_response(503, str(error))
+            return _error_response(503, str(error))
         headers = {"Location": call.location, "Cache-Control": "no-store"}
         return Response(call.sdp_answer, 201, headers, media_type="application/sdp")
 
@@ -379,9 +392,9 @@ async def _logged(call_id: str, work: Coroutine[Any, Any, object]) -> None:
     try:
         await work
     except RealtimeError as error:
-        logger.warning("%s failed: %s", call_id, error)
+        _logger.warning("%s failed: %s", call_id, error)
     except Exception:
-        logger.exception("%s failed", call_id)
+        _logger.exception("%s failed", call_id)
 
 
 def _toolbox(tools: Toolbox | Iterable[Callable[..., Any]]) -> Toolbox:
@@ -401,19 +414,19 @@ async def _refusal(authorize: Callable[[Request], object] | None, request: Reque
     verdict = await _of(authorize, request)
     if isinstance(verdict, Response):
         return verdict
-    return None if verdict else error_response(403, "you may not make calls here")
+    return None if verdict else _error_response(403, "you may not make calls here")
 
 
 def _upstream(error: BaseException) -> Response:
     """Answer for the API: what it says may concern the app's own set-up, so it goes to the log."""
     if isinstance(error, BadRequestError) and error.code == "invalid_offer":
-        return error_response(400, error.message, code="invalid_offer")
-    logger.warning("a call was not made: %s", error)
+        return _error_response(400, error.message, code="invalid_offer")
+    _logger.warning("a call was not made: %s", error)
     if isinstance(error, RateLimitError):
-        response = error_response(503, "the service is busy; try again later")
+        response = _error_response(503, "the service is busy; try again later")
         if error.retry_after is not None:
             response.headers["Retry-After"] = str(max(1, round(error.retry_after)))
         return response
     if isinstance(error, APITimeoutError):
-        return error_response(504, "the service did not answer in time")
-    return error_response(502, "the service did not make the call")
+        return _error_response(504, "the service did not answer in time")
+    return _error_response(502, "the service did not make the call")

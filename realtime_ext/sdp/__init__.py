@@ -41,3 +41,7 @@ __all__ = [
     "check_offer",
     "repair",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,6 +1,6 @@
 """Session descriptions, read without loss: the whole, its sections, and the values that attributes hold.
 
-`read` cuts a text into sections and finds every fault of form on the way; what attributes are worth is for
+`read` cuts a text into sections and finds every syntax error on the way; what attributes are worth is for
 `offers` to judge. Attributes that can't be read are left out of the typed views and stay in `attributes`:
 what the API or a browser adds tomorrow must not make an offer unreadable. Quotes are short, without keys and
 passwords.
@@ -25,30 +25,6 @@ import attrs
 from .._core.secrets import MASK, mask
 from ..errors import SdpError
 
-__all__ = [
-    "MOST",
-    "STATIC_CODECS",
-    "Attribute",
-    "Candidate",
-    "CandidateError",
-    "Codec",
-    "Direction",
-    "Fingerprint",
-    "Media",
-    "Origin",
-    "Problem",
-    "Reading",
-    "Section",
-    "SessionDescription",
-    "decode",
-    "parse_candidate",
-    "parse_int",
-    "read",
-    "rtpmaps",
-    "shown",
-    "unusual_candidates",
-]
-
 MOST = 100
 """How many problems are reported of one text."""
 
@@ -68,6 +44,7 @@ STATIC_CODECS: Mapping[int, tuple[str, int, int]] = MappingProxyType(
 """Audio payload types that mean a codec without a rtpmap (RFC 3551 §6): name, clock rate in Hz, channels."""
 
 Direction = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
+"""The direction of a media section."""
 Row = tuple[int, str]
 """A line's number, counted from 1, and the line without its end."""
 Index = dict[str, list[tuple[int, str | None]]]
@@ -210,7 +187,13 @@ class Fingerprint(str):
 
 @attrs.frozen
 class Attribute:
-    """One a= line: `name` alone, or `name:value`. A value that is a key or password has a masked repr."""
+    """One a= line: `name` alone, or `name:value`.
+
+    Attributes:
+        name: The text before the colon.
+        value: The text behind it; None without a colon. A key or password has a masked repr.
+        line: Its line, counted from 1.
+    """
 
     name: str = attrs.field(repr=_masked)
     value: str | None = attrs.field(repr=_masked)
@@ -219,7 +202,11 @@ class Attribute:
 
 @attrs.frozen
 class Origin:
-    """The o= line (RFC 8866 §5.2)."""
+    """The o= line (RFC 8866 §5.2).
+
+    Attributes:
+        username, session_id, session_version, network_type, address_type, address: Its parts, as written.
+    """
 
     username: str = attrs.field(repr=_masked)
     session_id: str = attrs.field(repr=_masked)
@@ -279,9 +266,10 @@ class Candidate:
     """An address at which the offerer may be reached (RFC 8839 §5.1).
 
     Attributes:
+        foundation, component, transport, priority, port: As written.
         address: An IP address, or a name in `.local` that stands for one (mDNS).
         type: `host`, `srflx`, `prflx`, `relay`, or one that came later.
-        related_address, related_port: `raddr` and `rport`.
+        related_address, related_port: `raddr` and `rport`; None where they are not stated.
         extensions: Everything else, by name: `tcptype`, `generation`, `ufrag`, …
         line: Its line, counted from 1.
     """
@@ -407,18 +395,18 @@ def _is_address(address: str) -> bool:
 class Section:
     """The lines of one section, below its first."""
 
-    rows: tuple[Row, ...]
+    _rows: tuple[Row, ...]
     """The lines that are no attributes."""
-    index: Index
+    _index: Index
     """Line number and value of each attribute, by its name."""
-    own_fingerprints: tuple[Fingerprint, ...] = attrs.field(eq=False)
+    _own_fingerprints: tuple[Fingerprint, ...] = attrs.field(eq=False)
     """The fingerprints that this section itself states."""
 
     @property
     def attributes(self) -> tuple[Attribute, ...]:
         """Every a= line, known or not."""
         made = []
-        for name, found in self.index.items():
+        for name, found in self._index.items():
             is_secret = name.strip().lower() in _SECRET_ATTRIBUTES
             for line, value in found:
                 made.append(
@@ -428,34 +416,34 @@ class Section:
 
     def has(self, name: str) -> bool:
         """Whether there is an attribute of this name here."""
-        return name in self.index
+        return name in self._index
 
     def get(self, name: str) -> str | None:
         """Return the value of the first attribute of this name here; None if there is none, or no value."""
-        found = self.index.get(name)
+        found = self._index.get(name)
         return None if found is None else found[0][1]
 
     def get_all(self, name: str) -> tuple[str, ...]:
         """Return the values of all attributes of this name here that have one."""
-        return tuple([value for _, value in self.index.get(name, ()) if value is not None])
+        return tuple([value for _, value in self._index.get(name, ()) if value is not None])
 
     def line_of(self, name: str) -> int | None:
         """Return the line of the first attribute of this name here, counted from 1."""
-        found = self.index.get(name)
+        found = self._index.get(name)
         return None if found is None else found[0][0]
 
     def numbered(self, name: str) -> tuple[tuple[int, str], ...]:
         """Return line and value of all attributes of this name here; a missing value as ""."""
-        return tuple([(number, value or "") for number, value in self.index.get(name, ())])
+        return tuple([(number, value or "") for number, value in self._index.get(name, ())])
 
     def text_of(self, letter: str) -> str | None:
         """Return the text of the first line with this letter here, which is not `a`."""
-        return next((line[2:] for _, line in self.rows if line[0] == letter), None)
+        return next((line[2:] for _, line in self._rows if line[0] == letter), None)
 
     @property
     def own_direction(self) -> Direction | None:
         """The direction that this section itself states: the first one counts."""
-        stated = [(self.index[name][0][0], name) for name in _DIRECTIONS if name in self.index]
+        stated = [(self._index[name][0][0], name) for name in _DIRECTIONS if name in self._index]
         return min(stated)[1] if stated else None
 
 
@@ -498,7 +486,7 @@ class Media(Section):
         return self.kind if self.kind in _KINDS else shown(self.kind)
 
     def _inherited(self, name: str) -> str | None:
-        return self.get(name) if name in self.index else self._session.get(name)
+        return self.get(name) if name in self._index else self._session.get(name)
 
     @property
     def mid(self) -> str | None:
@@ -544,7 +532,7 @@ class Media(Section):
     @property
     def fingerprints(self) -> tuple[Fingerprint, ...]:
         """The fingerprints of the offerer's certificate: the section's, or else the session's."""
-        return self.own_fingerprints or self._session.own_fingerprints
+        return self._own_fingerprints or self._session._own_fingerprints
 
     @property
     def fingerprint(self) -> Fingerprint | None:
@@ -559,7 +547,7 @@ class Media(Section):
     @property
     def codecs(self) -> tuple[Codec, ...]:
         """The codecs that the m= line lists, in the order of preference; read anew at each call."""
-        mapped = rtpmaps(self.index)
+        mapped = rtpmaps(self._index)
         if self.kind == "audio":
             mapped = {**STATIC_CODECS, **mapped}
         texts: dict[int, list[str]] = {}
@@ -618,6 +606,7 @@ class SessionDescription:
     """
 
     text: str
+    """The text as it came."""
     media: tuple[Media, ...] = attrs.field(eq=False)
     """The media sections in their order."""
     session: Section = attrs.field(eq=False)
@@ -640,8 +629,8 @@ class SessionDescription:
         Source: RFC 8866 §5 and §9.
         """
         found = read(decode(text))
-        if found.faults:
-            first = found.faults[0]
+        if found.problems:
+            first = found.problems[0]
             raise SdpError(f"line {first.line}: {first.message}", line=first.line)
         return found.description
 
@@ -766,16 +755,16 @@ class Reading:
     """What could be read of a text, and why it is no SDP if it is none.
 
     Args:
-        description: The sections; where there are faults, as much of them as could be read.
+        description: The sections; where there are problems, as much of them as could be read.
         lines: The lines without their ends; the last is empty where the text closes with a line end.
         ends: The line ends, one less than lines.
-        faults: At most MOST faults, by their lines.
+        problems: At most MOST problems, by their lines.
     """
 
     description: SessionDescription
     lines: list[str]
     ends: list[str]
-    faults: list[Problem]
+    problems: list[Problem]
 
 
 def read(text: str) -> Reading:
@@ -794,7 +783,7 @@ def read(text: str) -> Reading:
     other = None if text.startswith(("v=0\r", "v=0\n")) else _not_sdp(text, lines)
     if other is not None:
         return Reading(SessionDescription(text, (), Section((), {}, ())), lines, ends, [other])
-    faults: list[Problem] = []
+    problems: list[Problem] = []
     rows: list[Row] = []
     index: Index = {}
     above = rows, index
@@ -811,23 +800,23 @@ def read(text: str) -> Reading:
             continue
         if not line:
             continue
-        fault = None
+        reject = None
         if not equals or letter not in _LETTERS or (has_nul and "\0" in line):
-            fault = _bad_line
+            reject = _bad_line
         elif letter == "m":
             rows, index = [], {}
             match = _MEDIA.fullmatch(line, 2)
             if match is None or int(match[2]) > 65535:
-                fault = _bad_media
+                reject = _bad_media
             elif len(sections) == MOST_SECTIONS:
-                faults.append(_too_many_sections(number))
+                problems.append(_too_many_sections(number))
                 break
             else:
                 sections.append((number, match, rows, index))
         else:
             rows.append((number, line))
-        if fault is not None and len(faults) < MOST:
-            faults.append(fault(number, line))
+        if reject is not None and len(problems) < MOST:
+            problems.append(reject(number, line))
     session = Section(tuple(above[0]), above[1], _mark_secrets(above[1]))
     media = []
     for number, match, rows, index in sections:
@@ -837,8 +826,8 @@ def read(text: str) -> Reading:
         given = tuple(rows), index, _mark_secrets(index), number, kind, int(port), counted, protocol, listed
         media.append(Media(*given, session))
     # A line that can't be read may be the one that is missing.
-    faults = faults or _missing(session)
-    return Reading(SessionDescription(text, tuple(media), session), lines, ends, faults)
+    problems = problems or _missing(session)
+    return Reading(SessionDescription(text, tuple(media), session), lines, ends, problems)
 
 
 def _mark_secrets(index: Index) -> tuple[Fingerprint, ...]:
@@ -888,10 +877,10 @@ def _too_many_sections(number: int) -> Problem:
 
 
 def _missing(session: Section) -> list[Problem]:
-    present = {line[0] for _, line in session.rows}
+    present = {line[0] for _, line in session._rows}
     if present >= _REQUIRED.keys():
         return []
-    last = max(session.rows[-1][0], *(found[-1][0] for found in session.index.values()), 1)
+    last = max(session._rows[-1][0], *(found[-1][0] for found in session._index.values()), 1)
     return [
         Problem(
             last,

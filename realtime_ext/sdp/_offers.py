@@ -31,8 +31,6 @@ from ._description import (
     unusual_candidates,
 )
 
-__all__ = ["check_offer", "repair"]
-
 Codecs = dict[int, tuple[list[int | None], dict[int, tuple[str, int, int]]]]
 """The payload types and rtpmaps of an offer's sections of audio and video, by the section's line."""
 
@@ -70,16 +68,16 @@ def check_offer(text: str | bytes) -> list[Problem]:
             )
         ]
     found = read(decoded)
-    if not found.description.session.rows:
-        return found.faults
-    problems = [*found.faults, *islice(_check_line_ends(found), MOST)]
+    if not found.description.session._rows:
+        return found.problems
+    problems = [*found.problems, *islice(_check_line_ends(found), MOST)]
     problems += islice(_check_form(found.description), MOST)
     # What an offer that can't be read lacks is unknown.
-    if not found.faults:
+    if not found.problems:
         offer = found.description
-        live = [media for media in offer.media if media.port or "bundle-only" in media.index]
+        live = [media for media in offer.media if media.port or "bundle-only" in media._index]
         codecs = {
-            media.line: (media.payload_types, rtpmaps(media.index))
+            media.line: (media.payload_types, rtpmaps(media._index))
             for media in offer.media
             if media.kind in _SPOKEN
         }
@@ -92,7 +90,7 @@ def check_offer(text: str | bytes) -> list[Problem]:
 def _check_role(offer: SessionDescription, live: list[Media], codecs: Codecs) -> Iterator[Problem]:
     """An offer has actpass: the answer chooses (RFC 8842 §5.2, RFC 9429 §5.2.1)."""
     for section in (offer.session, *live):
-        for line, role in section.index.get("setup", ()):
+        for line, role in section._index.get("setup", ()):
             if role in ("active", "passive"):
                 yield Problem(
                     line,
@@ -139,7 +137,7 @@ def _voice_problems(
                 "The transceiver was stopped, or this is an answer that refused audio.",
             )
         )
-    if ("inactive" in media.index or "inactive" in offer.session.index) and media.direction == "inactive":
+    if ("inactive" in media._index or "inactive" in offer.session._index) and media.direction == "inactive":
         problems.append(
             Problem(
                 media.line_of("inactive") or offer.session.line_of("inactive") or media.line,
@@ -176,7 +174,7 @@ def _check_names(offer: SessionDescription, live: list[Media], codecs: Codecs) -
     for media in offer.media:
         mid = media.get("mid")
         if not mid:
-            if media.port or "bundle-only" in media.index:
+            if media.port or "bundle-only" in media._index:
                 yield Problem(
                     media.line,
                     "no_mid",
@@ -192,7 +190,7 @@ def _check_names(offer: SessionDescription, live: list[Media], codecs: Codecs) -
             )
         else:
             seen.add(mid)
-    for line, value in offer.session.index.get("group", ()):
+    for line, value in offer.session._index.get("group", ()):
         semantics, *mids = (value or "").split(" ")
         if semantics == "BUNDLE" and not seen.issuperset(mids):
             unknown = next((mid for mid in mids if mid and mid not in seen), None)
@@ -209,7 +207,7 @@ def _check_names(offer: SessionDescription, live: list[Media], codecs: Codecs) -
 
 def _transports(offer: SessionDescription, live: list[Media]) -> list[Media]:
     """Return the sections whose transport counts: the first of each BUNDLE group, and those in none."""
-    mids = [media.index["mid"][0][1] if "mid" in media.index else None for media in live]
+    mids = [media._index["mid"][0][1] if "mid" in media._index else None for media in live]
     by_mid = {mid: media for mid, media in zip(mids, live, strict=True) if mid}
     first: dict[str | None, Media | None] = {}  # of the group, by the mids in it
     for group in offer.bundle_groups:
@@ -222,9 +220,9 @@ def _check_transports(offer: SessionDescription, live: list[Media], codecs: Code
     above = offer.session
     is_shared_good: bool | None = None
     for media in _transports(offer, live):
-        prints = media.own_fingerprints or above.own_fingerprints
+        prints = media._own_fingerprints or above._own_fingerprints
         for name, code in _TRANSPORT:
-            found = media.index.get(name) or above.index.get(name)
+            found = media._index.get(name) or above._index.get(name)
             if not (prints and prints[0] if name == "fingerprint" else found and found[0][1]):
                 yield Problem(
                     media.line,
@@ -233,7 +231,7 @@ def _check_transports(offer: SessionDescription, live: list[Media], codecs: Code
                     "connection forms without it",
                     "Send a browser's or aiortc's offer unaltered; one for SIP or unencrypted RTP won't do.",
                 )
-        if media.own_fingerprints:
+        if media._own_fingerprints:
             is_good = _has_well_formed(prints)
         else:  # judged once: all sections may share them
             is_shared_good = _has_well_formed(prints) if is_shared_good is None else is_shared_good
@@ -288,7 +286,7 @@ _CANDIDATES = 1_000  # unusual ones of a section that are looked at; each takes 
 def _check_candidates(offer: SessionDescription, live: list[Media], codecs: Codecs) -> Iterator[Problem]:
     """A line that can't be read is lost; if all are, the whole offer is refused (RFC 8839 §5.1)."""
     for media in live:
-        found = media.index.get("candidate", ())
+        found = media._index.get("candidate", ())
         unusual = unusual_candidates(found)
         is_reachable = len(unusual) < len(found)
         readable: list[Candidate] = []
@@ -298,11 +296,13 @@ def _check_candidates(offer: SessionDescription, live: list[Media], codecs: Code
                 readable.append(parse_candidate(value or "", line))
             except CandidateError as error:
                 broken.append((line, error))
-        for line, fault in broken[:MOST]:
+        for line, reason in broken[:MOST]:
             yield Problem(
                 line,
-                "candidate_without_address" if fault.no_address else "bad_candidate",
-                f"{fault}; an IP address or a name in `.local` is needed" if fault.no_address else str(fault),
+                "candidate_without_address" if reason.no_address else "bad_candidate",
+                f"{reason}; an IP address or a name in `.local` is needed"
+                if reason.no_address
+                else str(reason),
                 "Remove the whole line: the API accepts an offer without candidates.",
                 fatal=not (is_reachable or readable),
             )
@@ -368,8 +368,8 @@ def _check_line_ends(found: Reading) -> Iterator[Problem]:
 def _check_form(offer: SessionDescription) -> Iterator[Problem]:
     """Lines have the letters and the order of RFC 8866, and the origin has six parts."""
     place = -1
-    attributes, _ = min(offer.session.index.values(), default=[(0, None)])[0]  # the first one's line
-    for number, line in offer.session.rows:
+    attributes, _ = min(offer.session._index.values(), default=[(0, None)])[0]  # the first one's line
+    for number, line in offer.session._rows:
         letter = line[0]
         if 0 < attributes < number:
             place = _SESSION["a"]
@@ -388,7 +388,7 @@ def _check_form(offer: SessionDescription) -> Iterator[Problem]:
                 "Send what createOffer made, unaltered.",
             )
     for media in offer.media:
-        for number, line in media.rows:
+        for number, line in media._rows:
             if line[0] in _MEDIA:
                 continue
             if line[0] in _SESSION:
@@ -445,8 +445,8 @@ def repair(text: str | bytes) -> str | bytes:
     Source: RFC 8866 §9.
     """
     if isinstance(text, str):
-        mended = _TEXT.sub("\r\n", text)
-        return mended if not mended or mended.endswith("\r\n") else mended + "\r\n"
+        repaired = _TEXT.sub("\r\n", text)
+        return repaired if not repaired or repaired.endswith("\r\n") else repaired + "\r\n"
     if isinstance(text, bytes):
         raw = _BYTES.sub(b"\r\n", text)
         return raw if not raw or raw.endswith(b"\r\n") else raw + b"\r\n"

@@ -7,7 +7,7 @@ Limits come from `realtime_api.schemas` alone. This package must not send anythi
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ._builders import SessionBuilder, TranscriptionSessionBuilder, TranslationSessionBuilder, with_tools
 from ._check import check_response, resolve, resolve_update
@@ -15,19 +15,26 @@ from ._coerce import SessionInput, merge
 
 if TYPE_CHECKING:
     from ._types import (
-        ConversationLike as ConversationLike,
-        OlderConversationLike as OlderConversationLike,
-        OlderTranscriptionLike as OlderTranscriptionLike,
-        SessionChanges as SessionChanges,
-        SessionLike as SessionLike,
-        TranscriptionLike as TranscriptionLike,
-        TranslationLike as TranslationLike,
+        ConversationLike,
+        OlderConversationLike,
+        OlderTranscriptionLike,
+        SessionChanges,
+        SessionLike,
+        TranscriptionLike,
+        TranslationLike,
     )
 
 __all__ = [
+    "ConversationLike",
+    "OlderConversationLike",
+    "OlderTranscriptionLike",
     "SessionBuilder",
+    "SessionChanges",
     "SessionInput",
+    "SessionLike",
+    "TranscriptionLike",
     "TranscriptionSessionBuilder",
+    "TranslationLike",
     "TranslationSessionBuilder",
     "check_response",
     "merge",
@@ -35,3 +42,18 @@ __all__ = [
     "resolve_update",
     "with_tools",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        # The types of arguments name generated models, which load on first use.
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from . import _types
+
+        return getattr(_types, name)

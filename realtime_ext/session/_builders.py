@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 
     from ..tools import Toolbox
 
-__all__ = ["SessionBuilder", "TranscriptionSessionBuilder", "TranslationSessionBuilder", "with_tools"]
-
-
 Tool = Callable[..., Any] | Mapping[str, Any] | SupportsToDict
 AudioFormat = Literal["pcm", "pcmu", "pcma"] | Mapping[str, Any] | SupportsToDict
 ModelT = TypeVar("ModelT")
@@ -48,7 +45,7 @@ class Builder:
     _kind: ClassVar[str]
 
     _body: dict[str, Any]
-    extra_paths: frozenset[str]
+    _extra_paths: frozenset[str]
 
     def __init__(self) -> None:
         kind = KINDS[self._kind]
@@ -86,7 +83,7 @@ class Builder:
                 `extra(audio={"input": {"new": 1}})` adds `audio.input.new`. Known fields are checked as ever.
         """
         more = plain(fields)
-        return self._made(_deepened(self._body, more), self.extra_paths | frozenset(_paths(more, "")))
+        return self._made(_deepened(self._body, more), self._extra_paths | frozenset(_paths(more, "")))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the session as a JSON object, as it stands and unchecked."""
@@ -112,14 +109,14 @@ class Builder:
             report(examine(read(self), (self._kind,), is_update=partial, is_partial=partial))
         read_model: Any = model
         built = read_model.from_dict(self.to_dict())
-        if self.extra_paths:
-            built.additional_properties = Extras(built.additional_properties, self.extra_paths)
+        if self._extra_paths:
+            built.additional_properties = Extras(built.additional_properties, self._extra_paths)
         result: ModelT = built
         return result
 
     def _with(self, path: str, value: Any) -> Self:
         """Return a builder in which one field is set, whatever it was."""
-        return self._made(_put(self._body, path.split("."), plain(value)), self.extra_paths)
+        return self._made(_put(self._body, path.split("."), plain(value)), self._extra_paths)
 
     def _with_fields(self, path: str, **fields: Any) -> Self:
         """Return a builder in which those of an object's fields are set that are not None."""

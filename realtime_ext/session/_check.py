@@ -17,10 +17,10 @@ from typing import Any
 
 import attrs
 
-from .._core.schema import ABSENT, SECRET_FIELDS, Fault, check, place, shown
+from .._core.schema import ABSENT, SECRET_FIELDS, Violation, check, place, shown
 from .._core.warnings import warn
 from ..errors import SessionConfigError, SessionConfigWarning, SessionProblem
-from ._coerce import Given, SessionInput, merge, problem, read
+from ._coerce import Coerced, SessionInput, merge, problem, read
 from ._kinds import (
     BETA_FIELDS,
     BETA_FORMATS,
@@ -34,15 +34,6 @@ from ._kinds import (
     reasons,
     schema_fields,
 )
-
-__all__ = [
-    "Findings",
-    "check_response",
-    "examine",
-    "report",
-    "resolve",
-    "resolve_update",
-]
 
 _FORMAT = re.compile(r"audio\.(?:input|output)\.format(?:\.type)?")
 _GONE = {
@@ -124,7 +115,7 @@ def resolve_update(
     if validate:
         kinds = (before["type"],) if before.get("type") in kinds else kinds
         findings = examine(
-            Given(body, given.extras, given.problems),
+            Coerced(body, given.extras, given.problems),
             kinds,
             is_update=True,
             is_partial=True,
@@ -170,7 +161,7 @@ class Findings:
 
 
 def examine(
-    given: Given,
+    given: Coerced,
     kinds: tuple[str, ...],
     *,
     is_update: bool = False,
@@ -193,7 +184,7 @@ def examine(
     kind, type_problem = _kind(body, kinds)
     own = body.get("model")
     model = own if isinstance(own, str) else model
-    faults = check(place(kind.update if is_update else kind.schema), body, with_notes=True)
+    violations = check(place(kind.update if is_update else kind.schema), body, with_notes=True)
     rules = [*_other_api(model), *_find_problems(body, model, is_partial=is_partial)]
     questions = [] if _REASONING.keys().isdisjoint(body) else _open_questions(body, model)
     questions += _misspelt(body if model is None else {**body, "model": model}, kind)
@@ -201,20 +192,22 @@ def examine(
     if not (BETA_FIELDS.keys().isdisjoint(body) or kind.is_older):
         found = _beta_fields(body, fields(kind.name), f"a {kind.label} session", "")
         betas = {one.field: one for one in found}
-    if not (faults or rules or questions or betas or type_problem or given.problems):
+    if not (violations or rules or questions or betas or type_problem or given.problems):
         return Findings()
 
     fitting, foreign, strange = list(given.problems), [], []
-    for fault in faults:
-        if fault.kind != "undescribed":
-            fitting.append(SessionProblem(fault.path, fault.value, fault.allowed, fault.message))
-        elif fault.path not in betas:
-            is_type = fault.path == "type" and kind.name == body["type"]
-            other = None if is_type else owner(fault.path, kind)
+    for violation in violations:
+        if violation.kind != "undescribed":
+            fitting.append(
+                SessionProblem(violation.path, violation.value, violation.allowed, violation.message)
+            )
+        elif violation.path not in betas:
+            is_type = violation.path == "type" and kind.name == body["type"]
+            other = None if is_type else owner(violation.path, kind)
             if other is not None:
-                foreign.append(_foreign(fault, kind, other))
-            elif fault.path not in given.extras:
-                strange.append(_strange(fault, kind))
+                foreign.append(_foreign(violation, kind, other))
+            elif violation.path not in given.extras:
+                strange.append(_strange(violation, kind))
     across = {one.field: one for one in rules}
     fitting = [across.pop(one.field, _with_format_hint(one)) for one in fitting]
     unique: dict[str, SessionProblem] = {}
@@ -251,23 +244,23 @@ def _kind(body: dict[str, Any], kinds: tuple[str, ...]) -> tuple[Kind, list[Sess
     return named or KINDS[kinds[0]], [problem("type", found, types or None, f"expected {words}", hint=hint)]
 
 
-def _foreign(fault: Fault, kind: Kind, other: Kind) -> SessionProblem:
+def _foreign(violation: Violation, kind: Kind, other: Kind) -> SessionProblem:
     reason = f"a field of {other.label} sessions, which {kind.label} sessions don't have"
     hint = ""
     if kind.is_older and other.type is not None:
         hint = f"with type {other.type!r} it is a session of the present form"
-    elif same := [path for path in sorted(fields(kind.name)) if path.rpartition(".")[2] == fault.name]:
+    elif same := [path for path in sorted(fields(kind.name)) if path.rpartition(".")[2] == violation.name]:
         hint = f"there is {same[0]}"
-    is_secret = fault.name in SECRET_FIELDS
-    return problem(fault.path, fault.value, None, reason, secret=is_secret, hint=hint)
+    is_secret = violation.name in SECRET_FIELDS
+    return problem(violation.path, violation.value, None, reason, secret=is_secret, hint=hint)
 
 
-def _strange(fault: Fault, kind: Kind) -> str:
-    if fault.path == "type":
+def _strange(violation: Violation, kind: Kind) -> str:
+    if violation.path == "type":
         return f"type: not a field of {kind.label} sessions, sent as it is; leave it out"
-    near = nearest(fault.name, fault.known, kind)
-    hint = f"did you mean {near}?" if near else f"known are {', '.join(fault.known)}"
-    return f"{fault.path}: not a known field, sent as it is; {hint}"
+    near = nearest(violation.name, violation.known, kind)
+    hint = f"did you mean {near}?" if near else f"known are {', '.join(violation.known)}"
+    return f"{violation.path}: not a known field, sent as it is; {hint}"
 
 
 def check_response(response: Mapping[str, Any]) -> list[SessionProblem]:

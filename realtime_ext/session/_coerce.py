@@ -13,21 +13,9 @@ from typing import Any, Protocol
 
 import attrs
 
-from .._core.schema import SECRET_FIELDS, Place, place, refusal
+from .._core.schema import SECRET_FIELDS, Place, build_violation, place
 from ..errors import SessionConfigError, SessionProblem
 from ._kinds import Kind
-
-__all__ = [
-    "Extras",
-    "Given",
-    "SessionInput",
-    "SupportsToDict",
-    "as_request",
-    "merge",
-    "plain",
-    "problem",
-    "read",
-]
 
 
 class SupportsToDict(Protocol):
@@ -38,6 +26,7 @@ class SupportsToDict(Protocol):
 
 
 SessionInput = SupportsToDict | Mapping[str, Any]
+"""A session as a builder, a generated model or any mapping."""
 
 
 class Extras(dict[str, Any]):
@@ -54,7 +43,7 @@ class Extras(dict[str, Any]):
 
 
 @attrs.frozen
-class Given:
+class Coerced:
     """A session as it was passed.
 
     Args:
@@ -71,12 +60,12 @@ class Given:
 def problem(
     field: str, value: Any, allowed: Any, reason: str, *, secret: bool = False, hint: str = ""
 ) -> SessionProblem:
-    """Return a problem; the arguments are those of `schema.refusal`."""
-    fault = refusal("wrong", field, value, allowed, reason, secret=secret, hint=hint)
-    return SessionProblem(field, fault.value, allowed, fault.message)
+    """Return a problem; the arguments are those of `schema.build_violation`."""
+    found = build_violation("wrong", field, value, allowed, reason, secret=secret, hint=hint)
+    return SessionProblem(field, found.value, allowed, found.message)
 
 
-def read(session: SessionInput) -> Given:
+def read(session: SessionInput) -> Coerced:
     """Read what was passed.
 
     Args:
@@ -94,10 +83,10 @@ def read(session: SessionInput) -> Given:
         kind = f"the class {session.__name__}" if isinstance(session, type) else type(session).__name__
         raise TypeError(f"session: expected a builder, a generated model or a dict, got {kind}")
     own = getattr(session, "additional_properties", None)
-    extras = own.paths if isinstance(own, Extras) else getattr(session, "extra_paths", frozenset())
+    extras = own.paths if isinstance(own, Extras) else getattr(session, "_extra_paths", frozenset())
     problems: list[SessionProblem] = []
     body = plain(value, problems)
-    return Given(body, extras, tuple(problems))
+    return Coerced(body, extras, tuple(problems))
 
 
 def plain(value: Any, problems: list[SessionProblem] | None = None) -> Any:

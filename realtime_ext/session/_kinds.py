@@ -16,20 +16,6 @@ import attrs
 
 from .._core.schema import Place, member, place
 
-__all__ = [
-    "BETA_FIELDS",
-    "BETA_FORMATS",
-    "KINDS",
-    "SHORT_FORMATS",
-    "Kind",
-    "fields",
-    "known_names",
-    "nearest",
-    "owner",
-    "reasons",
-    "schema_fields",
-]
-
 
 @attrs.frozen
 class Kind:

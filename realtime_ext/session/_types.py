@@ -1,44 +1,51 @@
 """Types of arguments that accept a session as a builder, a generated model or a plain dict.
 
-They exist for type checkers alone. Dicts are the `TypedDict`s of `realtime_api.params`, so that editors
-complete keys and report misspelt ones. At run time all three forms are checked alike.
+Dicts are the `TypedDict`s of `realtime_api.params`, so that editors complete keys and report misspelt ones.
+At run time all three forms are checked alike. Importing this module loads generated models, so others
+import it for type checkers alone.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
-if TYPE_CHECKING:
-    from realtime_api import models, params
+from realtime_api import models, params
 
-    from ._builders import SessionBuilder, TranscriptionSessionBuilder, TranslationSessionBuilder
+from ._builders import SessionBuilder, TranscriptionSessionBuilder, TranslationSessionBuilder
 
-    ConversationLike: TypeAlias = (
-        SessionBuilder | models.RealtimeSessionCreateRequestGA | params.RealtimeSessionCreateRequestGAParam
-    )
-    TranscriptionLike: TypeAlias = (
-        TranscriptionSessionBuilder
-        | models.RealtimeTranscriptionSessionCreateRequestGA
-        | params.RealtimeTranscriptionSessionCreateRequestGAParam
-    )
-    TranslationLike: TypeAlias = (
-        TranslationSessionBuilder
-        | models.RealtimeTranslationSessionCreateRequest
-        | params.RealtimeTranslationSessionCreateRequestParam
-    )
-    OlderConversationLike: TypeAlias = (
-        ConversationLike | models.RealtimeSessionCreateRequest | params.RealtimeSessionCreateRequestParam
-    )
-    OlderTranscriptionLike: TypeAlias = (
-        TranscriptionLike
-        | models.RealtimeTranscriptionSessionCreateRequest
-        | params.RealtimeTranscriptionSessionCreateRequestParam
-    )
-    SessionLike: TypeAlias = ConversationLike | TranscriptionLike | TranslationLike
-    SessionChanges: TypeAlias = (
-        SessionLike
-        | params.RealtimeSessionCreateRequestGAChangesParam
-        | params.RealtimeTranscriptionSessionCreateRequestGAChangesParam
-        | models.RealtimeTranslationSessionUpdateRequest
-        | params.RealtimeTranslationSessionUpdateRequestParam
-    )
+ConversationLike: TypeAlias = (
+    SessionBuilder | models.RealtimeSessionCreateRequestGA | params.RealtimeSessionCreateRequestGAParam
+)
+"""A conversation session."""
+TranscriptionLike: TypeAlias = (
+    TranscriptionSessionBuilder
+    | models.RealtimeTranscriptionSessionCreateRequestGA
+    | params.RealtimeTranscriptionSessionCreateRequestGAParam
+)
+"""A transcription session."""
+TranslationLike: TypeAlias = (
+    TranslationSessionBuilder
+    | models.RealtimeTranslationSessionCreateRequest
+    | params.RealtimeTranslationSessionCreateRequestParam
+)
+"""A translation session."""
+OlderConversationLike: TypeAlias = (
+    ConversationLike | models.RealtimeSessionCreateRequest | params.RealtimeSessionCreateRequestParam
+)
+"""A conversation session, also of the older form."""
+OlderTranscriptionLike: TypeAlias = (
+    TranscriptionLike
+    | models.RealtimeTranscriptionSessionCreateRequest
+    | params.RealtimeTranscriptionSessionCreateRequestParam
+)
+"""A transcription session, also of the older form."""
+SessionLike: TypeAlias = ConversationLike | TranscriptionLike | TranslationLike
+"""A session of any kind."""
+SessionChanges: TypeAlias = (
+    SessionLike
+    | params.RealtimeSessionCreateRequestGAChangesParam
+    | params.RealtimeTranscriptionSessionCreateRequestGAChangesParam
+    | models.RealtimeTranslationSessionUpdateRequest
+    | params.RealtimeTranslationSessionUpdateRequestParam
+)
+"""An update of a session: only what changes."""

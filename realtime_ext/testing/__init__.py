@@ -12,33 +12,21 @@ Where realtime_ext is installed, pytest has these fixtures:
 
 `sample_offer()` is an SDP offer, `sample_webhook()` a signed webhook. `vcr_settings()` and `match_parts` are
 for recording HTTP with vcrpy; `record_session()` and `replay_session()`, which are realtime-simulator's,
-record WebSockets. `loopback_only()` is `no_network` outside of pytest. pytest loads this module in every run,
-so all of it is imported on first use.
+record WebSockets. `loopback_only()` is `no_network` outside of pytest. All of it is imported on first use;
+what pytest loads in every run is `_fixtures`.
 """
 
 from __future__ import annotations
 
-import contextlib
 from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
-
-# pytest finds fixtures as attributes of its plugin. Without pytest, the rest works nevertheless.
-with contextlib.suppress(ModuleNotFoundError):
-    from ._fixtures import async_realtime_client, no_network, realtime_client
-
-if find_spec("realtime_simulator") is not None:
-    # Named here too, so that `-p realtime_ext.testing` alone brings the simulator's fixtures.
-    pytest_plugins: tuple[str, ...] = ("realtime_simulator.pytest_plugin",)
-else:
-    with contextlib.suppress(ModuleNotFoundError):
-        from ._fixtures import missing_simulator as missing_simulator
 
 if TYPE_CHECKING:
     from realtime_simulator import record_session, replay_session
     from realtime_simulator.pytest_plugin import realtime_simulator, realtime_simulator_options
 
     from ._cassettes import match_parts, vcr_settings
+    from ._fixtures import async_realtime_client, no_network, realtime_client
     from ._network import NetworkRefusedError, loopback_only
     from ._offers import sample_offer
     from ._webhook_samples import SampleWebhook, sample_webhook
@@ -60,11 +48,21 @@ __all__ = [
     "vcr_settings",
 ]
 
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+pytest_plugins: tuple[str, ...] = ("realtime_ext.testing._fixtures",)  # for `-p realtime_ext.testing`
+
 _HOMES = {
     "NetworkRefusedError": "realtime_ext.testing._network",
     "SampleWebhook": "realtime_ext.testing._webhook_samples",
+    "async_realtime_client": "realtime_ext.testing._fixtures",
     "loopback_only": "realtime_ext.testing._network",
     "match_parts": "realtime_ext.testing._cassettes",
+    "no_network": "realtime_ext.testing._fixtures",
+    "realtime_client": "realtime_ext.testing._fixtures",
     "realtime_simulator": "realtime_simulator.pytest_plugin",
     "realtime_simulator_options": "realtime_simulator.pytest_plugin",
     "record_session": "realtime_simulator",
@@ -76,13 +74,15 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    # No __dir__ that lists these names: pytest asks for every attribute of its plugins.
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
         return getattr(import_module(_HOMES[name]), name)
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "realtime_simulator":
+        missing = (error.name or "").partition(".")[0]
+        if missing == "pytest":
+            raise AttributeError(f"{__name__}.{name} is a fixture, and pytest is not installed") from error
+        if missing != "realtime_simulator":
             raise
         raise ImportError(
             f"realtime_ext.testing.{name} needs realtime-simulator: pip install 'realtime-ext[simulator]'",

@@ -14,8 +14,6 @@ from typing import Any
 from realtime_simulator.multipart import MultipartError, Part, compose, parse
 from realtime_simulator.recordings.scrub import Scrubber, canonical_json
 
-__all__ = ["match_parts", "vcr_settings"]
-
 _ENVIRONMENT = ("OPENAI_API_KEY", "OPENAI_ADMIN_KEY", "OPENAI_WEBHOOK_SECRET")
 _REMOVED = b"(removed: its content encoding cannot be read here, so neither can what is secret in it)"
 

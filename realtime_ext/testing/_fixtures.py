@@ -1,8 +1,9 @@
-"""The fixtures of the pytest plugin; what they need is imported when one is used."""
+"""The pytest plugin: its fixtures, which import what they need when one is used."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,15 +13,17 @@ if TYPE_CHECKING:
 
     from ..client import AsyncRealtimeClient, RealtimeClient
 
-__all__ = ["async_realtime_client", "missing_simulator", "no_network", "realtime_client"]
 
+if find_spec("realtime_simulator") is not None:
+    pytest_plugins: tuple[str, ...] = ("realtime_simulator.pytest_plugin",)
+else:
 
-@pytest.fixture(name="realtime_simulator")
-def missing_simulator() -> None:
-    """Raise an ImportError that names the extra; the fixture where realtime-simulator is not installed."""
-    raise ImportError(
-        "the fixture realtime_simulator needs realtime-simulator: pip install 'realtime-ext[simulator]'"
-    )
+    @pytest.fixture(name="realtime_simulator")
+    def missing_simulator() -> None:
+        """Raise an ImportError that names the extra."""
+        raise ImportError(
+            "the fixture realtime_simulator needs realtime-simulator: pip install 'realtime-ext[simulator]'"
+        )
 
 
 @pytest.fixture

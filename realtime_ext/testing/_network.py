@@ -12,8 +12,6 @@ import socket
 from collections.abc import Callable, Iterator
 from typing import Any
 
-__all__ = ["NetworkRefusedError", "loopback_only"]
-
 _ALLOWED = "allowed are 127.0.0.0/8, ::1, localhost and Unix sockets"
 _LOCAL_FAMILIES = frozenset({"AF_UNIX", "AF_NETLINK"})
 

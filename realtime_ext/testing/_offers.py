@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = ["sample_offer"]
-
 # As Chromium writes it for one microphone and a data channel; the address is one for documentation (RFC
 # 5737), where nobody answers.
 _TRANSPORT = """\

@@ -7,8 +7,6 @@ from typing import NamedTuple
 
 from ..webhooks import SecretsLike, sign
 
-__all__ = ["SampleWebhook", "sample_webhook"]
-
 CALLER, CALLED = "sip:+14155550100@example.com", "sip:proj_1@sip.example.com"
 
 

@@ -29,3 +29,7 @@ __all__ = [
     "error_output",
     "function_tool",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -24,17 +24,6 @@ import msgspec
 
 from .._core.schema import Place, check, place, shown
 
-__all__ = [
-    "Docstring",
-    "checked_definition",
-    "dump_pydantic",
-    "is_pydantic",
-    "parameters_schema",
-    "parse_docstring",
-    "readable",
-    "validate_pydantic",
-]
-
 
 def checked_definition(definition: dict[str, Any]) -> dict[str, Any]:
     """Check a definition.
@@ -55,11 +44,11 @@ def checked_definition(definition: dict[str, Any]) -> dict[str, Any]:
     if not _ends_within(_MOST_VALUES, definition.get("parameters")):
         raise ValueError(f"tool {name}: parameters: expected {_MOST_VALUES:,} values at most, written out")
     try:
-        faults = check(place("RealtimeFunctionTool"), definition) or check(_PARAMETERS, definition)
+        violations = check(place("RealtimeFunctionTool"), definition) or check(_PARAMETERS, definition)
     except RecursionError as error:
         raise ValueError(f"tool {name}: parameters: the schema is nested too deep") from error
-    if faults:
-        raise ValueError(f"tool {name}: {'; '.join(fault.message for fault in faults)}")
+    if violations:
+        raise ValueError(f"tool {name}: {'; '.join(one.message for one in violations)}")
     try:
         check(Place(definition.get("parameters")), {})
     except RecursionError as error:
@@ -521,15 +510,15 @@ def validate_pydantic(cls: Any, value: Any) -> Any:
         value: Decoded JSON.
 
     Raises:
-        ValueError: It doesn't fit; the message has every fault with its place.
+        ValueError: It doesn't fit; the message has every error with its place.
     """
     import pydantic
 
     try:
         return _adapter(cls).validate_json(msgspec.json.encode(value))
     except pydantic.ValidationError as error:
-        faults = error.errors(include_url=False, include_context=False, include_input=False)
-        texts = [": ".join(filter(None, [_place(fault["loc"]), fault["msg"]])) for fault in faults]
+        errors = error.errors(include_url=False, include_context=False, include_input=False)
+        texts = [": ".join(filter(None, [_place(one["loc"]), one["msg"]])) for one in errors]
         raise ValueError("; ".join(texts)) from error
 
 

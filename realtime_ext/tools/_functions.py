@@ -25,12 +25,10 @@ from ._definitions import (
     readable,
     validate_pydantic,
 )
-from ._values import ArgumentFault, ToolContext
+from ._values import ArgumentError, ToolContext
 
 if TYPE_CHECKING:
     from realtime_api.models import RealtimeFunctionTool
-
-__all__ = ["FunctionTool", "HandlerTool", "function_tool"]
 
 
 def function_tool(function: Callable[..., Any]) -> RealtimeFunctionTool:
@@ -114,7 +112,7 @@ class FunctionTool:
             The call, ready to be made.
 
         Raises:
-            ArgumentFault: The arguments don't fit.
+            ArgumentError: The arguments don't fit.
         """
         values = self._decode(arguments)
         given: dict[str, Any] = {}
@@ -133,14 +131,14 @@ class FunctionTool:
         try:
             return msgspec.json.decode(arguments, type=self._struct, dec_hook=validate_pydantic)
         except Exception:
-            # msgspec stops at the first fault; the schema finds all of them.
+            # msgspec stops at the first error; the schema finds all of them.
             value = _decoded(self.name, arguments)
         try:
             return msgspec.convert(_whole(value), self._struct, str_keys=True, dec_hook=validate_pydantic)
         except Exception as error:
             _check_arguments(self.name, self._place, value)
             # No schema can express it: a date that there isn't, or a check of the type's own.
-            raise ArgumentFault(f"{self.name}: {_reason(error)}", kind="invalid_argument") from error
+            raise ArgumentError(f"{self.name}: {_reason(error)}", kind="invalid_argument") from error
 
 
 def _field(field: str, parameter: inspect.Parameter, hints: dict[str, Any]) -> Any:
@@ -224,11 +222,11 @@ class HandlerTool:
 
     def prepare(self, arguments: str, context: ToolContext[Any]) -> Callable[[], Any]:
         """Check the model's arguments; as `FunctionTool.prepare`."""
-        values, takes = _decoded(self.name, arguments), self._parameters
-        _check_arguments(self.name, takes.place, values)
-        given = values if takes.whole is None else {takes.whole: values}
-        given = given | dict.fromkeys(takes.contexts, context)
-        positional = [given.pop(name) for name in takes.positional]
+        values, accepted = _decoded(self.name, arguments), self._parameters
+        _check_arguments(self.name, accepted.place, values)
+        given = values if accepted.whole is None else {accepted.whole: values}
+        given = given | dict.fromkeys(accepted.contexts, context)
+        positional = [given.pop(name) for name in accepted.positional]
         return functools.partial(self._handler, *positional, **given)
 
 
@@ -290,18 +288,18 @@ def _decoded(name: str, arguments: str) -> dict[str, Any]:
     """Return the arguments of a call by name; nothing but blanks counts as no arguments.
 
     Raises:
-        ArgumentFault: They are not JSON, or not an object.
+        ArgumentError: They are not JSON, or not an object.
     """
     try:
         value = msgspec.json.decode(arguments) if arguments.strip() else {}
     except (ValueError, msgspec.DecodeError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise ArgumentFault(
+        raise ArgumentError(
             f"the arguments of {name} are not valid JSON: {reason}", kind="invalid_json"
         ) from error
     if not isinstance(value, dict):
         message = f"the arguments of {name}: expected a JSON object, got {shown(value)}"
-        raise ArgumentFault(message, kind="invalid_argument")
+        raise ArgumentError(message, kind="invalid_argument")
     return value
 
 
@@ -309,17 +307,17 @@ def _check_arguments(name: str, place: Place, value: dict[str, Any]) -> None:
     """Check arguments against a tool's schema.
 
     Raises:
-        ArgumentFault: They don't fit; its kind is the first fault's.
+        ArgumentError: They don't fit; its kind is the first violation's.
     """
     try:
-        faults = check(place, value)
+        violations = check(place, value)
     except RecursionError as error:
-        raise ArgumentFault(f"{name}: nested too deeply", kind="invalid_argument") from error
-    if faults:
-        messages = [fault.message for fault in faults]
+        raise ArgumentError(f"{name}: nested too deeply", kind="invalid_argument") from error
+    if violations:
+        messages = [one.message for one in violations]
         if len(messages) > _SHOWN:
             messages[_SHOWN:] = [f"and {len(messages) - _SHOWN} more"]
-        raise ArgumentFault(f"{name}: {'; '.join(messages)}", kind=_KINDS[faults[0].kind])
+        raise ArgumentError(f"{name}: {'; '.join(messages)}", kind=_KINDS[violations[0].kind])
 
 
 @attrs.frozen

@@ -21,13 +21,10 @@ from .._core.secrets import mask
 from .._core.threads import run_in_thread
 from ._definitions import dump_pydantic, is_pydantic
 from ._functions import FunctionTool, HandlerTool
-from ._values import ArgumentFault, Silent, ToolContext, ToolFailure, ToolResult
+from ._values import ArgumentError, Silent, ToolContext, ToolFailure, ToolResult
 
 if TYPE_CHECKING:
     from realtime_api.models import RealtimeFunctionTool
-
-__all__ = ["Toolbox", "error_output"]
-
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 
@@ -216,7 +213,7 @@ class Toolbox:
     ) -> tuple[FunctionTool | HandlerTool, Callable[[], Any]]:
         tool = self._tools.get(name)
         if tool is None:
-            raise ArgumentFault(_unknown(name, list(self._tools)), kind="unknown_tool")
+            raise ArgumentError(_unknown(name, list(self._tools)), kind="unknown_tool")
         return tool, tool.prepare(arguments, context)
 
     def _checked(self, context: object) -> ToolContext[Any]:
@@ -230,7 +227,7 @@ class Toolbox:
         self, name: str, error: Exception | SystemExit, arguments: str, context: ToolContext[Any]
     ) -> ToolResult:
         kind, message = "tool_failed", ""
-        if isinstance(error, ArgumentFault):
+        if isinstance(error, ArgumentError):
             kind, message = error.kind, str(error)
         failure = ToolFailure(
             name=name,
@@ -246,8 +243,8 @@ class Toolbox:
         if self._on_failure is not None:
             try:
                 self._on_failure(failure)
-            except Exception as fault:
-                _log.error("on_failure itself raised %s", type(fault).__name__)
+            except Exception as raised:
+                _log.error("on_failure itself raised %s", type(raised).__name__)
         if not message:
             reason = self._explain(error) if isinstance(error, Exception) else _explain(error)
             message = f"{name} failed: {reason}"

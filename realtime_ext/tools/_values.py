@@ -11,9 +11,6 @@ import attrs
 
 from ..errors import ToolArgumentError
 
-__all__ = ["ArgumentFault", "Silent", "ToolContext", "ToolFailure", "ToolResult"]
-
-
 # With a default, for type checkers alone (PEP 696): strict ones would refuse the bare class else.
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
@@ -92,7 +89,7 @@ class ToolResult:
     failure: ToolFailure | None = None
 
 
-class ArgumentFault(ToolArgumentError):
+class ArgumentError(ToolArgumentError):
     """What the model got wrong.
 
     Args:

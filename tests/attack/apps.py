@@ -272,7 +272,7 @@ def _observers() -> Iterator[Run]:
                     event = events.parse_event(_text(one))
                     for observe in (recorder, *[view.observe for view in views]):
                         with contextlib.suppress(Exception):  # as the connection does
-                            observe("in", event, recorder.began_ns + number * 10**7)
+                            observe("in", event, recorder._began_ns + number * 10**7)
                     with contextlib.suppress(RecursionError):
                         show(event.to_dict(), 0.1)
                         print_line(event.to_dict())

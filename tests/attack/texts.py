@@ -195,8 +195,8 @@ def _schema(case: Any) -> None:
     if not is_schema:
         return
     try:
-        for fault in check(Place(case["schema"]), case.get("value"), with_notes=True):
-            str(fault)
+        for violation in check(Place(case["schema"]), case.get("value"), with_notes=True):
+            str(violation)
     except RecursionError:
         pass
 

@@ -191,7 +191,7 @@ def test_no_argument_of_a_client_is_missing_here(function: str) -> None:
         "extra_headers",
         "extra_query",
     }  # the same code for all; checked with calls.create
-    flags = {"missing_ok", "translation"}
+    flags = {"not_found_ok", "translation"}
     assert parameters - everywhere - flags - set(ON_CLIENTS[function]) <= {"tolerance", "clock", "secret"}
 
 

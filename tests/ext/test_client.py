@@ -6,6 +6,8 @@ import asyncio
 import base64
 import json
 import threading
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import httpx
 import pytest
@@ -198,3 +200,19 @@ def test_a_client_leaves_no_thread_behind() -> None:
 
 def test_a_client_whose_arguments_were_refused_has_a_repr() -> None:
     assert repr(RealtimeClient.__new__(RealtimeClient)) == "RealtimeClient()"
+
+
+OUTSIDE_ASYNCIO: dict[str, Callable[[AsyncRealtimeClient], Coroutine[Any, Any, object]]] = {
+    "entering the client": lambda client: client.__aenter__(),
+    "an operation": lambda client: client.calls.hangup("rtc_1"),
+    "connect": lambda client: client.connect("gpt-realtime").__aenter__(),
+    "answer": lambda client: client.answer("rtc_1", {"type": "realtime"}).__aenter__(),
+    "dial": lambda client: client.dial().__aenter__(),
+}
+
+
+@pytest.mark.parametrize("what", OUTSIDE_ASYNCIO)
+def test_another_event_loop_than_asyncio_is_refused_with_what_to_do(what: str) -> None:
+    coroutine = OUTSIDE_ASYNCIO[what](AsyncRealtimeClient("key", base_url="http://127.0.0.1:9/v1"))
+    with pytest.raises(RuntimeError, match=r"await trio\.to_thread\.run_sync\(function\)"):
+        coroutine.send(None)  # as trio drives it

@@ -58,7 +58,7 @@ def test_a_call_is_told_without_key_query_headers_or_sdp(
         flavour.run(client.calls.create(OFFER, session, extra_headers={"X-Key": "hunter2"}))
     ours = [record for record in log.records if record.name == "realtime_ext"]
     assert {record.levelno for record in ours} == {logging.DEBUG, logging.INFO}
-    assert "calls.create" in log.text and "req_1" in log.text and "repeat 1 of 2" in log.text
+    assert "calls.create" in log.text and "req_1" in log.text and "retry 1 of 2" in log.text
     assert not told_by_libraries(log)
     assert "hunter2" not in log.text and "ice-pwd" not in log.text
 

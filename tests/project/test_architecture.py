@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Container, Iterator
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"audio", "events", "sdp", "session", "sip", "tools", "types", "usage", "webhooks"}),
     frozenset({"_http", "connection"}),
     frozenset({"_resources", "client"}),
-    frozenset({"cli", "integrations", "testing"}) | SHORT_NAMES,
+    frozenset({"_demo", "cli", "integrations", "testing"}) | SHORT_NAMES,
 )
 MOST_FLOORS = 9  # in the longest chain of parts that import one another
 # The simulator judges the client, so it shares no code with it; only what uses it may import it.
@@ -328,6 +329,38 @@ def test_private_names_are_used_only_inside_their_part(package: str) -> None:
         for module, names in sorted(read.items())
         for line, name in sorted(names.used)
         if name not in defined[part(module)] and (known[module].name, name) not in FOREIGN
+    ]
+    assert not found
+
+
+def test_parts_use_only_the_public_names_of_others() -> None:
+    """Private parts are for all of them; of a public one, the others use what users may use."""
+    known = modules(ROOT / "realtime_ext", "realtime_ext")
+
+    def uses(module: str, path: Path) -> Iterator[tuple[str, str]]:
+        package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+        aliases: dict[str, str] = {}
+        for node in ast.walk(parsed(path)):
+            if isinstance(node, ast.ImportFrom) and node.level:
+                above = package.split(".")[: len(package.split(".")) - node.level + 1]
+                base = ".".join([*above, *([node.module] if node.module else [])])
+                for alias in node.names:
+                    if f"{base}.{alias.name}" in known:
+                        aliases[alias.asname or alias.name] = f"{base}.{alias.name}"
+                    else:
+                        yield base, alias.name
+        for node in ast.walk(parsed(path)):
+            match node:
+                case ast.Attribute(value=ast.Name(id=name), attr=used) if name in aliases:
+                    yield aliases[name], used
+
+    found = [
+        f"{module}: {used}.{name}"
+        for module, path in known.items()
+        if part(module) not in SHORT_NAMES
+        for used, name in uses(module, path)
+        if part(used) not in ("", part(module)) and not part(used).startswith("_")
+        if name not in import_module(used).__all__
     ]
     assert not found
 

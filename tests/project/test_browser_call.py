@@ -13,7 +13,7 @@ import pytest
 from realtime_simulator import Simulator
 
 from realtime_ext import RealtimeClient, sdp
-from realtime_ext.cli._demo.sound import RATE, loudness, samples
+from realtime_ext._demo.sound import RATE, loudness, samples
 from tests.support.chromium import chromium
 
 if TYPE_CHECKING:

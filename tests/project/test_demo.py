@@ -11,7 +11,7 @@ import pytest
 from realtime_simulator import Simulator
 from realtime_simulator.media.voice import synthesize
 
-from realtime_ext.cli._demo.sound import RATE, difference, loudness
+from realtime_ext._demo.sound import RATE, difference, loudness
 from tests.support.command import realtime, realtime_here
 
 STEPS = (

@@ -266,8 +266,8 @@ class Handshake:
     def _decide(self, failure: Failure, text: str) -> float | None:
         pause = decide(
             failure,
-            acts_twice=True,
-            repeats=self._retries,
+            idempotent=False,
+            retries=self._retries,
             max_retries=self._max_retries,
             random=self._random,
         )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from ..._core import json as _json
-from ...events import UnknownEvent, event_of
+from ...events import UnknownEvent, parse_event
 
 __all__ = ["JSON", "LOCAL_SIZE", "Message", "SizeOf", "length_of", "memory_of", "read_message"]
 
@@ -39,7 +39,7 @@ def read_message(data: Message, size_of: SizeOf | None = None) -> tuple[JSON, An
         return {}, UnknownEvent("", {"raw": raw}, str(error)), size_of(data, None)
     if not isinstance(content, dict):
         return {}, UnknownEvent("", {"raw": content}, "not a JSON object"), size_of(data, content)
-    return content, event_of(content), size_of(data, content)
+    return content, parse_event(content), size_of(data, content)
 
 
 def length_of(data: Message, content: object = None) -> int:

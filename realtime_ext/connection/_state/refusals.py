@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from ..._core.secrets import mask
-from ...errors import APIStatusError, status_error_class
+from ..._http.operation import status_error_class
+from ...errors import APIStatusError
 from .messages import JSON
 
 __all__ = ["refusal", "text_or_none"]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from ...errors import EffectUnknown, FleetError, OwnershipLost
 from ._fleet import Fleet
 from ._owned_call import OwnedCall
+from ._owner import Handler, Observer
 from ._store import CallRecord, WorkerRecord
 
 __all__ = [
@@ -17,7 +18,13 @@ __all__ = [
     "EffectUnknown",
     "Fleet",
     "FleetError",
+    "Handler",
+    "Observer",
     "OwnedCall",
     "OwnershipLost",
     "WorkerRecord",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     from ...client import AsyncRealtimeClient
 
-__all__ = ["Fleet"]
-
 HandlerT = TypeVar("HandlerT", bound=Handler)
 
 
@@ -87,7 +85,7 @@ class Fleet:
         self._after_failures: Literal["hangup", "leave"] = after_failures
         self._observer = observer
         self._handler: Handler | None = None
-        self.store: Store = MemoryStore(limits) if dsn == _MEMORY else PostgresStore(dsn, limits)
+        self._store: Store = MemoryStore(limits) if dsn == _MEMORY else PostgresStore(dsn, limits)
 
     @classmethod
     def in_memory(cls, **options: Any) -> Self:
@@ -108,7 +106,7 @@ class Fleet:
 
     async def aclose(self) -> None:
         """Close the connections to the database; may be called again."""
-        await self.store.aclose()
+        await self._store.aclose()
 
     async def migrate(self) -> None:
         """Make the tables in the schema `realtime_fleet`, or bring them up to date; safe to run again.
@@ -116,7 +114,7 @@ class Fleet:
         Raises:
             FleetError: The database is away, or refused.
         """
-        await self.store.migrate()
+        await self._store.migrate()
 
     def on_call(self, handler: HandlerT) -> HandlerT:
         """Set what is run for each call, by its owner; a decorator.
@@ -143,7 +141,7 @@ class Fleet:
             FleetError: The database is away.
             TypeError, ValueError: The id can't be one.
         """
-        return await self.store.offer(check_call_id(call_id), list(headers))
+        return await self._store.offer(check_call_id(call_id), list(headers))
 
     def webhook(self, client: AsyncRealtimeClient) -> Callable[[Any], Coroutine[Any, Any, Response]]:
         """Make the endpoint of the webhook, for Starlette and FastAPI.
@@ -170,7 +168,7 @@ class Fleet:
 
         async def health(request: Request) -> Response:
             try:
-                (calls, waiting), workers = await self.store.count(), await self.workers()
+                (calls, waiting), workers = await self._store.count(), await self.workers()
             except FleetError:
                 return JSONResponse({"database": "away"}, status_code=503)
             return JSONResponse(
@@ -216,25 +214,25 @@ class Fleet:
             observer=self._observer,
         )
         _load()
-        owner = Owner(self.store, client, self._handler, policy)
+        owner = Owner(self._store, client, self._handler, policy)
         with _signals(owner.stop):
             await owner.run()
 
     async def calls(self, *, ended: bool = False) -> list[CallRecord]:
         """Return the calls that are not over, or all that are kept, oldest first."""
-        return await self.store.calls(ended=ended)
+        return await self._store.calls(ended=ended)
 
     async def workers(self) -> list[WorkerRecord]:
         """Return the workers, oldest first."""
-        return await self.store.workers()
+        return await self._store.workers()
 
     async def find(self, call_id: str) -> CallRecord | None:
         """Return a call's record; None if it is unknown."""
-        return await self.store.find(call_id)
+        return await self._store.find(call_id)
 
     async def ask_to_drain(self, worker: int) -> bool:
         """Ask a worker to hand its calls on and end; return whether there is such a worker."""
-        return await self.store.ask_to_drain(worker)
+        return await self._store.ask_to_drain(worker)
 
 
 _MEMORY = ":memory:"

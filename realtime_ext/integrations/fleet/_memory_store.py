@@ -19,8 +19,6 @@ import attrs
 from ..._core import json as _json
 from ._store import Beat, CallRecord, CallState, Delivery, Effect, Limits, Outcome, WorkerRecord
 
-__all__ = ["MemoryStore"]
-
 
 @attrs.define
 class _Worker:

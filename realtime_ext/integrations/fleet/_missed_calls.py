@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from ...connection import AsyncConnection
     from ...tools import Toolbox
 
-__all__ = ["answer_missed"]
-
 logger: logging.Logger = logging.getLogger("realtime_ext.fleet")
 
 ANSWER = 5.0  # seconds that the API has for each step

@@ -37,8 +37,6 @@ if TYPE_CHECKING:
     from ...session import ConversationLike
     from ...tools import Toolbox
 
-__all__ = ["Lease", "OwnedCall", "boot_time", "close_call"]
-
 logger: logging.Logger = logging.getLogger("realtime_ext.fleet")
 
 ResultT = TypeVar("ResultT")
@@ -93,8 +91,8 @@ class OwnedCall:
         self.is_new: bool = record.state != "attached"
         self.data: Any = record.data
         self.headers: SipHeaders = SipHeaders(record.headers)
-        self.is_gone: bool = False  # the API knows no such call any more
-        self.is_hung_up: bool = False
+        self._is_gone: bool = False  # the API knows no such call any more
+        self._is_hung_up: bool = False
         self._state: CallState = record.state
         self._store = store
         self._client = client
@@ -111,7 +109,7 @@ class OwnedCall:
         """Whether this worker may still act on the call."""
         return not self._is_lost and self._lease.is_valid
 
-    def lose(self) -> None:
+    def _lose(self) -> None:
         """Record that the call belongs to another."""
         self._is_lost = True
 
@@ -154,7 +152,7 @@ class OwnedCall:
             try:
                 connection = await stack.enter_async_context(connecting)
             except NotFoundError:
-                self.is_gone = True
+                self._is_gone = True
                 raise
             if toolbox is not None and not self.is_new:
                 missed = asyncio.create_task(answer_missed(connection, toolbox))
@@ -175,7 +173,7 @@ class OwnedCall:
         self._check()
         with contextlib.suppress(NotFoundError):
             await self._client.calls.hangup(self.id)
-        self.is_hung_up = True
+        self._is_hung_up = True
 
     async def save(self, data: Any) -> None:
         """Store what the next owner needs to go on.
@@ -237,7 +235,7 @@ class OwnedCall:
         if effect.state == "done":
             return effect.result
         if effect.state == "lost":
-            self.lose()
+            self._lose()
             raise self._lost()
         if effect.state == "unknown":
             raise EffectUnknown(
@@ -280,11 +278,11 @@ class OwnedCall:
         try:
             await self._client.calls.accept(self.id, session)
         except NotFoundError:
-            self.is_gone = True
+            self._is_gone = True
             raise
         except ConflictError:
             if not was_tried:  # somebody outside of this fleet was first
-                self.is_gone = True
+                self._is_gone = True
                 raise
         except (APIStatusError, APIConnectionError) as error:
             if not error.may_have_applied:
@@ -293,7 +291,7 @@ class OwnedCall:
 
     async def _write(self, *, state: CallState | None = None, data: Any = None) -> None:
         if not await self._fenced(lambda: self._store.write(self.id, self.epoch, state=state, data=data)):
-            self.lose()
+            self._lose()
             raise self._lost()
         self._state = state or self._state
 

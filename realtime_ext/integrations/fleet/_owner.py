@@ -23,13 +23,13 @@ from ._store import CallRecord, Delivery, Store
 if TYPE_CHECKING:
     from ...client import AsyncRealtimeClient
 
-__all__ = ["Handler", "Observer", "Owner", "Policy"]
-
 logger: logging.Logger = logging.getLogger("realtime_ext.fleet")
 
 Handler: TypeAlias = Callable[[OwnedCall], Awaitable[object]]
+"""An async function that handles a call."""
 Attributes: TypeAlias = Mapping[str, str | int | float | bool]
 Observer: TypeAlias = Callable[[str, Attributes], object]
+"""A function that is called with the name of an event and its attributes."""
 ACTS_FOR = 0.75  # of the time to live
 TOGETHER = 0.02  # seconds within which calls are handed on in one transaction
 
@@ -174,7 +174,7 @@ class Owner:
         self._lapse = loop.call_later(self._lease.until - boot_time(), self._give_up, "not renewed")
         for one in list(self._held.values()):
             if one.since < began and held.get(one.call.id) != one.call.epoch:
-                one.call.lose()
+                one.call._lose()
                 one.hand_on("lost")
         self._wake.set()
         return True
@@ -186,7 +186,7 @@ class Owner:
         if self._held:
             self.tell("worker.lapsed", reason=reason, calls=len(self._held))
         for one in list(self._held.values()):
-            one.call.lose()
+            one.call._lose()
             one.hand_on(reason)
 
     # Calls
@@ -228,7 +228,7 @@ class Owner:
         if self._stop.is_set():
             held.hand_on("draining")
         elif number != self._number:
-            call.lose()
+            call._lose()
             held.hand_on("lost")
         try:
             await asyncio.wait({held.task})
@@ -249,8 +249,8 @@ class Owner:
         returned = not held.task.cancelled() and error is None
         facts: dict[str, str | int] = {"call": call.id, "epoch": call.epoch}
         settle: Callable[[], Awaitable[bool]]
-        if call.is_gone or call.is_hung_up or (returned and held.reason is None):
-            outcome: Literal["gone", "done"] = "gone" if call.is_gone else "done"
+        if call._is_gone or call._is_hung_up or (returned and held.reason is None):
+            outcome: Literal["gone", "done"] = "gone" if call._is_gone else "done"
             settle, name = lambda: self._store.end(call.id, call.epoch, outcome), "call.ended"
             facts["outcome"] = outcome
         else:

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from psycopg import AsyncConnection
     from psycopg.types.json import Jsonb
 
-__all__ = ["SCHEMA", "PostgresStore"]
-
 SCHEMA = "realtime_fleet"
 QUEUE = "calls"
 TASK = "realtime_call"

@@ -22,18 +22,6 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 import attrs
 
-__all__ = [
-    "Beat",
-    "CallRecord",
-    "CallState",
-    "Delivery",
-    "Effect",
-    "Limits",
-    "Outcome",
-    "Store",
-    "WorkerRecord",
-]
-
 CallState: TypeAlias = Literal["offered", "accepting", "accepted", "attached", "closing", "ended"]
 Outcome: TypeAlias = Literal["done", "gone", "failed", "rejected"]
 

@@ -17,10 +17,11 @@ from starlette.websockets import WebSocket
 from websockets.asyncio.server import serve
 
 from realtime_ext import AsyncRealtimeClient, RealtimeError, SessionBuilder, audio
+from realtime_ext._core.pcm import from_samples, to_samples
 from realtime_ext.connection import AsyncConnection
 from realtime_ext.integrations import media_stream
 from realtime_ext.integrations.media_stream import MediaStream, StreamStart
-from tests.ext.fleet.harness import awaited, until
+from tests.ext.integrations.fleet.harness import awaited, until
 from tests.support.media_phone import media_call
 from tests.support.paths import QUESTION
 from tests.support.web_server import running
@@ -72,24 +73,26 @@ async def desk(
 
 def question() -> bytes:
     """A question, as a telephone sends it, and the silence after it."""
-    wide = audio.to_samples(audio.read_wav(QUESTION))
-    return audio.pcm16_to_pcmu(audio.from_samples(wide[::3])) + b"\xff" * 8000
+    wide = to_samples(audio.read_wav(QUESTION))
+    return audio.pcm16_to_pcmu(from_samples(wide[::3])) + b"\xff" * 8000
 
 
 @pytest.mark.early
 @awaited
 async def test_a_caller_asks_and_hears_the_answer_to_its_end_and_untouched() -> None:
-    spoken = bytearray()
+    spoken, is_answered = bytearray(), asyncio.Event()
 
     def on_connection(connection: Any) -> None:
         connection.on("response.output_audio.delta", lambda event: spoken.extend(audio.decode(event)))
+        connection.on("response.done", lambda event: is_answered.set())
 
     async with desk(on_connection=on_connection) as made, media_call(made.url, guest="Ada") as phone:
         made.simulator.on_speech(lambda heard: "What time does breakfast start?")
         made.simulator.on_response("At seven.", match="breakfast")
         phone.say(question())
-        await until(lambda: made.connections and made.connections[0].transcript[-1:])
-        await until(lambda: phone.heard and phone.is_silent and made.connections[0].playback.position is None)
+        await is_answered.wait()
+        await until(lambda: len(phone.heard) >= len(spoken) and phone.is_silent)
+        await until(lambda: made.connections[0].playback.position is None)
         assert phone.heard == spoken  # byte for byte
         assert phone.most_ahead <= 500 * 8
         assert phone.count("clear") == 0
@@ -284,7 +287,7 @@ async def test_a_rate_that_is_none_is_refused(rate: Any) -> None:
 
 @awaited
 async def test_whoever_does_not_start_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(media_stream, "START_SECONDS", 0.01)
+    monkeypatch.setattr(media_stream, "_START_SECONDS", 0.01)
     with pytest.raises(RealtimeError, match=r"did not start within 0\.01 s"):
         await MediaStream(Sent({"event": "connected"})).start()
 

@@ -32,7 +32,7 @@ from realtime_ext.connection import AsyncConnection
 from realtime_ext.integrations import incoming as incoming_module
 from realtime_ext.integrations.web import IncomingCall, RunningCalls, router, webhook_endpoint
 from realtime_ext.testing import sample_offer
-from tests.ext.fleet.harness import awaited, until
+from tests.ext.integrations.fleet.harness import awaited, until
 from tests.simulator.caller import Caller
 from tests.support.examples import each
 from tests.support.web_server import running
@@ -257,7 +257,7 @@ async def test_a_page_that_goes_away_in_the_middle_of_its_offer_makes_no_call() 
 
 @awaited
 async def test_a_page_that_sends_its_offer_too_slowly_makes_no_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(incoming_module, "BODY_SECONDS", 0.05)
+    monkeypatch.setattr(incoming_module, "_BODY_SECONDS", 0.05)
 
     async def slowly() -> AsyncIterator[bytes]:
         yield b"v=0"

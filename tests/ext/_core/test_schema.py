@@ -8,11 +8,11 @@ import jsonschema_rs
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from realtime_ext._core.schema import Fault, Place, bounds, check as check_place, place
+from realtime_ext._core.schema import Place, Violation, bounds, check as check_place, place
 from tests.support.examples import each, examples
 
 
-def check(schema: Any, value: Any) -> list[Fault]:
+def check(schema: Any, value: Any) -> list[Violation]:
     return check_place(Place(schema), value)
 
 
@@ -225,8 +225,8 @@ def test_a_reference_that_leads_back_to_itself_is_a_recursion() -> None:
 
 
 def test_values_of_a_password_are_not_shown() -> None:
-    (fault,) = check_place(place("MCPTool").fields["authorization"], ["t0k3n"], "pin")
-    assert "t0k3n" not in repr(fault)
+    (violation,) = check_place(place("MCPTool").fields["authorization"], ["t0k3n"], "pin")
+    assert "t0k3n" not in repr(violation)
 
 
 def test_bounds_are_the_descriptions() -> None:

@@ -11,8 +11,8 @@ import sys
 import pytest
 
 from realtime_ext.integrations.fleet import Fleet
-from tests.ext.fleet.cluster import Cluster
-from tests.ext.fleet.harness import claimed
+from tests.ext.integrations.fleet.cluster import Cluster
+from tests.ext.integrations.fleet.harness import claimed
 
 HEADERS = [{"name": "From", "value": "<sip:+14155550100@carrier.example>"}]
 
@@ -38,9 +38,9 @@ def dsn(cluster: Cluster) -> str:
         async with Fleet(dsn) as fleet:
             await fleet.migrate()
             await fleet.offer("rtc_held", HEADERS)
-            worker = await fleet.store.register("host:1", 5)
-            epoch = (await claimed(fleet.store, worker)).epoch
-            await fleet.store.write("rtc_held", epoch, state="attached", data={"step": 2})
+            worker = await fleet._store.register("host:1", 5)
+            epoch = (await claimed(fleet._store, worker)).epoch
+            await fleet._store.write("rtc_held", epoch, state="attached", data={"step": 2})
             await fleet.offer("rtc_waiting")
 
     asyncio.run(fill())

@@ -13,9 +13,9 @@ import pytest
 
 from realtime_ext.errors import FleetError
 from realtime_ext.integrations.fleet import Fleet
-from tests.ext.fleet.cluster import Cluster, running_cluster
-from tests.ext.fleet.conftest import MakeFleet
-from tests.ext.fleet.harness import awaited, claimed, swept, until
+from tests.ext.integrations.fleet.cluster import Cluster, running_cluster
+from tests.ext.integrations.fleet.conftest import MakeFleet
+from tests.ext.integrations.fleet.harness import awaited, claimed, swept, until
 
 HEADERS = [{"name": "From", "value": "<sip:+14155550100@carrier.example>"}]
 
@@ -24,7 +24,7 @@ HEADERS = [{"name": "From", "value": "<sip:+14155550100@carrier.example>"}]
 async def test_a_call_is_enqueued_once_however_often_it_is_offered(make_fleet: MakeFleet) -> None:
     async with make_fleet() as fleet:
         await fleet.migrate()
-        store = fleet.store
+        store = fleet._store
         assert [await store.offer("rtc_1", HEADERS) for _ in range(3)] == [True, False, False]
         worker = await store.register("one", 5)
         record = await claimed(store, worker)
@@ -39,7 +39,7 @@ async def test_a_call_is_enqueued_once_however_often_it_is_offered(make_fleet: M
 async def test_a_delivery_is_no_ownership(make_fleet: MakeFleet) -> None:
     async with make_fleet() as fleet:
         await fleet.migrate()
-        store = fleet.store
+        store = fleet._store
         one, two = await store.register("one", 5), await store.register("two", 5)
         await store.offer("rtc_1", [])
         delivery = await store.fetch(one)
@@ -58,7 +58,7 @@ async def test_a_delivery_is_no_ownership(make_fleet: MakeFleet) -> None:
 async def test_a_former_owner_changes_nothing(make_fleet: MakeFleet) -> None:
     async with make_fleet() as fleet:
         await fleet.migrate()
-        store = fleet.store
+        store = fleet._store
         one, two = await store.register("one", 5), await store.register("two", 5)
         await store.offer("rtc_1", [])
         old = (await claimed(store, one)).epoch
@@ -82,7 +82,7 @@ async def test_a_former_owner_changes_nothing(make_fleet: MakeFleet) -> None:
 async def test_calls_of_a_dead_worker_are_handed_on_and_it_has_lost_them(make_fleet: MakeFleet) -> None:
     async with make_fleet() as fleet:
         await fleet.migrate()
-        store = fleet.store
+        store = fleet._store
         dead, alive = await store.register("dead", 5), await store.register("alive", 5)
         for name in ("rtc_1", "rtc_2"):
             await store.offer(name, [])
@@ -105,7 +105,7 @@ async def test_calls_of_a_dead_worker_are_handed_on_and_it_has_lost_them(make_fl
 async def test_a_call_that_was_fetched_and_never_claimed_is_found(make_fleet: MakeFleet) -> None:
     async with make_fleet() as fleet:
         await fleet.migrate()
-        store = fleet.store
+        store = fleet._store
         dead, alive = await store.register("dead", 5), await store.register("alive", 5)
         await store.offer("rtc_1", [])
         delivery = await store.fetch(dead)
@@ -121,7 +121,7 @@ async def test_a_call_that_was_fetched_and_never_claimed_is_found(make_fleet: Ma
 async def test_what_fails_too_often_is_closed_by_one_worker_at_a_time(make_fleet: MakeFleet) -> None:
     async with make_fleet(max_failures=2) as fleet:
         await fleet.migrate()
-        store = fleet.store
+        store = fleet._store
         one, two = await store.register("one", 5), await store.register("two", 5)
         await store.offer("rtc_1", [])
         for _ in range(2):
@@ -146,7 +146,7 @@ async def test_what_fails_too_often_is_closed_by_one_worker_at_a_time(make_fleet
 async def test_a_call_waits_for_a_slot_for_so_long_and_is_rejected(make_fleet: MakeFleet) -> None:
     async with make_fleet(max_wait=0.1) as fleet:
         await fleet.migrate()
-        store = fleet.store
+        store = fleet._store
         worker = await store.register("one", 0)
         await store.offer("rtc_1", [])
         moved, closing = await swept(store, worker)
@@ -159,7 +159,7 @@ async def test_a_call_waits_for_a_slot_for_so_long_and_is_rejected(make_fleet: M
 async def test_an_effect_is_begun_once(make_fleet: MakeFleet) -> None:
     async with make_fleet() as fleet:
         await fleet.migrate()
-        store = fleet.store
+        store = fleet._store
         worker = await store.register("one", 5)
         await store.offer("rtc_1", [])
         old = (await claimed(store, worker)).epoch
@@ -181,7 +181,7 @@ async def test_an_effect_is_begun_once(make_fleet: MakeFleet) -> None:
 async def test_what_is_long_over_is_dropped(make_fleet: MakeFleet) -> None:
     async with make_fleet(keep=0.01) as fleet:
         await fleet.migrate()
-        store = fleet.store
+        store = fleet._store
         worker = await store.register("one", 5)
         await store.offer("rtc_1", [])
         epoch = (await claimed(store, worker)).epoch
@@ -200,7 +200,7 @@ async def test_what_is_long_over_is_dropped(make_fleet: MakeFleet) -> None:
 async def test_workers_are_listed_and_asked_to_drain(make_fleet: MakeFleet) -> None:
     async with make_fleet() as fleet:
         await fleet.migrate()
-        store = fleet.store
+        store = fleet._store
         worker = await store.register("host:1", 5)
         await store.offer("rtc_1", [])
         await claimed(store, worker)
@@ -220,10 +220,10 @@ async def test_an_offer_wakes_those_who_listen(make_fleet: MakeFleet) -> None:
     async with make_fleet() as fleet:
         await fleet.migrate()
         heard = asyncio.Event()
-        listening = asyncio.create_task(fleet.store.listen(heard.set))
+        listening = asyncio.create_task(fleet._store.listen(heard.set))
         for number in itertools.count():  # until it listens, too
             assert not listening.done(), listening
-            await fleet.store.offer(f"rtc_{number}", [])
+            await fleet._store.offer(f"rtc_{number}", [])
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(heard.wait(), 0.2)
                 break
@@ -238,7 +238,7 @@ async def test_sweeps_at_the_same_time_hand_each_call_on_once(cluster: Cluster) 
     dsn = cluster.database("fleet_sweeps")
     async with Fleet(dsn, time_to_live=1.0) as fleet:
         await fleet.migrate()
-        store = fleet.store
+        store = fleet._store
         dead = await store.register("dead", 50)
         for number in range(20):
             await store.offer(f"rtc_{number}", [])
@@ -300,7 +300,7 @@ async def test_nothing_is_handed_on_right_after_the_database_came_back() -> None
     with running_cluster() as cluster:
         async with Fleet(cluster.dsn(), time_to_live=2.0) as fleet:
             await fleet.migrate()
-            store = fleet.store
+            store = fleet._store
             one, two = await store.register("one", 5), await store.register("two", 5)
             await store.offer("rtc_1", [])
             record = await claimed(store, one)
@@ -331,7 +331,7 @@ async def test_a_header_that_no_database_can_hold_costs_no_call(make_fleet: Make
     """What a caller wrote: NUL and half a character, beside a backslash that only looks like one."""
     async with make_fleet() as fleet:
         await fleet.migrate()
-        store = fleet.store
+        store = fleet._store
         worker = await store.register("one", 5)
         odd = 'a\0b\ud800c\\u0000d"\\e 😀' + "x" * 100_000
         assert await store.offer("rtc_1", [{"name": "X-Odd", "value": odd}])

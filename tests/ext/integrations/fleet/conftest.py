@@ -10,7 +10,7 @@ import pytest
 from realtime_simulator import Simulator
 
 from realtime_ext.integrations.fleet import Fleet
-from tests.ext.fleet.cluster import Cluster, running_cluster
+from tests.ext.integrations.fleet.cluster import Cluster, running_cluster
 
 _NUMBERS = itertools.count(1)
 ON_POSTGRES = pytest.param("postgres", marks=[pytest.mark.slow, pytest.mark.postgres])
@@ -36,7 +36,7 @@ def make_fleet(request: pytest.FixtureRequest) -> MakeFleet:
     def make(**given: Any) -> Fleet:
         fleet = Fleet.in_memory(**{**options, **given})
         if first:
-            fleet.store = first[0].store
+            fleet._store = first[0]._store
         first.append(fleet)
         return fleet
 

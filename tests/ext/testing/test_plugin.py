@@ -280,12 +280,16 @@ def test_it(realtime_simulator, realtime_client):
 
 
 @pytest.mark.parametrize(
-    ("source", "module"), [(".", "realtime_ext.testing"), ("simulator", "realtime_simulator.pytest_plugin")]
+    ("source", "name", "module"),
+    [
+        (".", "realtime_ext.testing", "realtime_ext.testing._fixtures"),
+        ("simulator", "realtime_simulator.pytest_plugin", "realtime_simulator.pytest_plugin"),
+    ],
 )
-def test_the_entry_point_is_declared_and_installed(source: str, module: str) -> None:
+def test_the_entry_point_is_declared_and_installed(source: str, name: str, module: str) -> None:
     project = tomllib.loads((ROOT / source / "pyproject.toml").read_text())["project"]
-    assert project["entry-points"]["pytest11"] == {module: module}
-    entries = importlib.metadata.entry_points(group="pytest11", name=module)
+    assert project["entry-points"]["pytest11"] == {name: module}
+    entries = importlib.metadata.entry_points(group="pytest11", name=name)
     assert {entry.value for entry in entries} == {module}
     assert all(entry.load() is importlib.import_module(module) for entry in entries)
 

@@ -6,34 +6,38 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["RATE", "Loudness", "difference", "envelope", "loudness", "samples"]
-
 RATE = 24_000
-WINDOW_S = 0.020
-AUDIBLE_RMS = 150.0  # of 32767, -47 dBFS: above a codec's noise, below anything spoken
+_WINDOW = RATE // 50  # 20 ms
+_AUDIBLE_RMS = 150.0 / 32768  # -47 dBFS: above a codec's noise, below speech
 # What a call may change: the codec smears the edges, and start-up may cost some frames.
-LENGTH_TOLERANCE_S = 0.15
-ENERGY_RATIO = (0.7, 1.4)
-LEAST_LIKENESS = 0.8
+_LENGTH_TOLERANCE = 0.15  # seconds
+_ENERGY_RATIO = (0.7, 1.4)
+_LEAST_LIKENESS = 0.8
 
 
 @attrs.frozen
 class Loudness:
-    """How long and how loud.
+    """The audible span of a sound: from the first audible 20 ms to the last, pauses included.
 
     Args:
-        start: Seconds before the first audible 20 ms; 0 if nothing is audible.
-        seconds: From the first audible 20 ms to the last, pauses included.
-        energy: The sum of squares of that span, in full-scale² seconds.
+        levels: The effective value of each 20 ms in it, from 0 to 1.
     """
 
-    start: float
-    seconds: float
-    energy: float
+    levels: NDArray[np.float64]
+
+    @property
+    def seconds(self) -> float:
+        """How long it is; 0 if nothing is audible."""
+        return len(self.levels) * _WINDOW / RATE
+
+    @property
+    def energy(self) -> float:
+        """The sum of squares, in full-scale² seconds."""
+        return float((self.levels**2).sum() * _WINDOW / RATE)
 
     @property
     def dbfs(self) -> float:
-        """The span's mean level, in decibels below full scale; -inf if nothing is audible."""
+        """The mean level, in decibels below full scale; -inf if nothing is audible."""
         return float(10 * np.log10(self.energy / self.seconds)) if self.energy else float("-inf")
 
 
@@ -42,21 +46,16 @@ def samples(pcm: bytes) -> NDArray[np.float64]:
     return np.frombuffer(pcm[: len(pcm) // 2 * 2], dtype="<i2") / 32768.0
 
 
-def envelope(pcm: bytes) -> NDArray[np.float64]:
-    """Return the effective value of each 20 ms, from 0 to 1."""
-    window = int(RATE * WINDOW_S)
-    wave = samples(pcm)
-    whole = wave[: len(wave) // window * window].reshape(-1, window)
-    return np.sqrt(np.mean(whole**2, axis=1, dtype=np.float64))
+def is_audible(pcm: bytes) -> bool:
+    """Whether something can be heard in it."""
+    return bool((_envelope(pcm) > _AUDIBLE_RMS).any())
 
 
 def loudness(pcm: bytes) -> Loudness:
     """Measure the audible span."""
-    levels = _audible_levels(pcm)
-    if not len(levels):
-        return Loudness(0.0, 0.0, 0.0)
-    start = int(np.flatnonzero(envelope(pcm) * 32768 > AUDIBLE_RMS)[0])
-    return Loudness(start * WINDOW_S, len(levels) * WINDOW_S, float((levels**2).sum() * WINDOW_S))
+    levels = _envelope(pcm)
+    audible = np.flatnonzero(levels > _AUDIBLE_RMS)
+    return Loudness(levels[audible[0] : audible[-1] + 1] if len(audible) else levels[:0])
 
 
 def difference(sent: bytes, arrived: bytes) -> str | None:
@@ -72,26 +71,26 @@ def difference(sent: bytes, arrived: bytes) -> str | None:
     there, here = loudness(sent), loudness(arrived)
     if not here.energy:
         return f"nothing audible arrived of {there.seconds:.2f} s that were played"
-    if abs(there.seconds - here.seconds) > LENGTH_TOLERANCE_S:
+    if abs(there.seconds - here.seconds) > _LENGTH_TOLERANCE:
         return f"{there.seconds:.2f} s were played, {here.seconds:.2f} s arrived"
     ratio = here.energy / there.energy
-    if not ENERGY_RATIO[0] <= ratio <= ENERGY_RATIO[1]:
+    if not _ENERGY_RATIO[0] <= ratio <= _ENERGY_RATIO[1]:
         return f"{ratio:.2f} times the played energy arrived ({there.dbfs:.1f} dBFS, {here.dbfs:.1f} dBFS)"
-    likeness = _likeness(_audible_levels(sent), _audible_levels(arrived))
-    if likeness < LEAST_LIKENESS:
+    likeness = _likeness(there.levels, here.levels)
+    if likeness < _LEAST_LIKENESS:
         return f"what arrived rises and falls otherwise than what was played (correlation {likeness:.2f})"
     return None
 
 
-def _audible_levels(pcm: bytes) -> NDArray[np.float64]:
-    levels = envelope(pcm)
-    audible = np.flatnonzero(levels * 32768 > AUDIBLE_RMS)
-    return levels[audible[0] : audible[-1] + 1] if len(audible) else levels[:0]
+def _envelope(pcm: bytes) -> NDArray[np.float64]:
+    wave = samples(pcm)
+    whole = wave[: len(wave) // _WINDOW * _WINDOW].reshape(-1, _WINDOW)
+    return np.sqrt(np.mean(whole**2, axis=1, dtype=np.float64))
 
 
 def _likeness(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
     """Correlate two envelopes, at the best of the shifts that start-up can cause."""
-    most = int(LENGTH_TOLERANCE_S / WINDOW_S)
+    most = int(_LENGTH_TOLERANCE * RATE / _WINDOW)
     best = -1.0
     for shift in range(-most, most + 1):
         left, right = a[max(0, shift) :], b[max(0, -shift) :]

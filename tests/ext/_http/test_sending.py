@@ -1,4 +1,4 @@
-"""What happens between a client and the network: attempts, repeats, time limits, failures."""
+"""What happens between a client and the network: attempts, retries, time limits, failures."""
 
 from __future__ import annotations
 
@@ -289,7 +289,7 @@ def test_an_operation_s_repr_shows_no_body_and_no_secret() -> None:
         name="x",
         request=Request("POST", "/x", {}, b"secret"),
         read=read_nothing,
-        acts_twice=True,
+        idempotent=False,
         bearer=Secret("ek_1"),
     )
     assert "secret'" not in repr(operation) and "ek_1" not in repr(operation)

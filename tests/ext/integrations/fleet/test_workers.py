@@ -15,8 +15,8 @@ from realtime_ext.errors import EffectUnknown, OwnershipLost
 from realtime_ext.integrations.fleet import Fleet, OwnedCall
 from realtime_ext.integrations.fleet._owned_call import boot_time
 from realtime_ext.tools import ToolContext
-from tests.ext.fleet.conftest import MakeFleet
-from tests.ext.fleet.harness import Severed, awaited, claimed, until
+from tests.ext.integrations.fleet.conftest import MakeFleet
+from tests.ext.integrations.fleet.harness import Severed, awaited, claimed, until
 
 SESSION = SessionBuilder("gpt-realtime").instructions("You order taxis.").build()
 NOWHERE = "http://127.0.0.1:9/"  # where no webhook arrives: these tests offer the calls themselves
@@ -37,8 +37,8 @@ class Working:
 
     def __init__(self, fleet: Fleet, client: AsyncRealtimeClient, **options: Any) -> None:
         self.fleet = fleet
-        self.severed = Severed(fleet.store)
-        fleet.store = self.severed  # type: ignore[assignment]
+        self.severed = Severed(fleet._store)
+        fleet._store = self.severed  # type: ignore[assignment]
         self._run: Callable[[], Any] = lambda: fleet.run(client, **{"slots": 5, "drain": 2.0, **options})
         self.task: asyncio.Task[None] | None = None
 
@@ -274,15 +274,15 @@ async def test_a_crash_on_the_way_to_the_call_loses_nothing(
             got.set_result(owned)
 
     async with client_of(simulator) as client:
-        dead = await fleet.store.register("dead", 5)
+        dead = await fleet._store.register("dead", 5)
         await fleet.offer(call.id)
-        epoch = (await claimed(fleet.store, dead)).epoch
+        epoch = (await claimed(fleet._store, dead)).epoch
         if crash != "claimed":
-            await fleet.store.write(call.id, epoch, state="accepting")
+            await fleet._store.write(call.id, epoch, state="accepting")
         if crash in ("accepting and accepted", "accepted"):
             await client.calls.accept(call.id, SESSION)
         if crash == "accepted":
-            await fleet.store.write(call.id, epoch, state="accepted")
+            await fleet._store.write(call.id, epoch, state="accepted")
         async with Working(fleet, client):
             owned = await got
             assert owned.is_new, "nobody has greeted the caller"
@@ -401,10 +401,10 @@ async def test_an_effect_whose_record_was_lost_is_not_repeated(
             raised.append(str(error))
 
     async with client_of(simulator) as client:
-        dead = await fleet.store.register("dead", 5)
+        dead = await fleet._store.register("dead", 5)
         await fleet.offer("rtc_1")
-        epoch = (await claimed(fleet.store, dead)).epoch
-        assert (await fleet.store.begin_effect("rtc_1", epoch, "a")).state == "new"
+        epoch = (await claimed(fleet._store, dead)).epoch
+        assert (await fleet._store.begin_effect("rtc_1", epoch, "a")).state == "new"
         async with Working(fleet, client):
             await until(lambda: ended(fleet, "rtc_1"))
     assert len(raised) == 1

@@ -15,7 +15,7 @@ from realtime_simulator.engine.turn import Pacing
 
 from realtime_ext import RealtimeClient, SessionBuilder, audio
 from realtime_ext.events import parse_event
-from realtime_ext.integrations.recorder import RATE, Recorder
+from realtime_ext.integrations.recorder import _RATE as RATE, Recorder
 from tests.support.paths import QUESTION
 
 
@@ -40,7 +40,7 @@ class Tape:
     def __init__(self, folder: Path) -> None:
         self.path = folder / "call.wav"
         self.recorder = Recorder(self.path)
-        self._began = self.recorder.began_ns
+        self._began = self.recorder._began_ns
 
     def event(self, seconds: float, kind: str, direction: str = "in", **fields: Any) -> None:
         event = parse_event({"type": kind, "event_id": "event_1", **fields})

@@ -14,7 +14,7 @@ import httpx
 import pytest
 from realtime_simulator import Simulator, call_tool
 
-from tests.ext.fleet.cluster import Cluster, free_port
+from tests.ext.integrations.fleet.cluster import Cluster, free_port
 from tests.support.paths import ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.postgres]

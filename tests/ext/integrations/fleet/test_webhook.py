@@ -14,7 +14,7 @@ from starlette.routing import Route
 from realtime_ext import AsyncRealtimeClient, webhooks
 from realtime_ext._core.json import encode
 from realtime_ext.integrations.fleet import Fleet, FleetError, OwnedCall
-from tests.ext.fleet.harness import Severed, awaited
+from tests.ext.integrations.fleet.harness import Severed, awaited
 
 SECRET = "whsec_c2VjcmV0c2VjcmV0c2VjcmV0"
 
@@ -67,9 +67,9 @@ async def test_what_is_not_genuine_is_refused_and_other_events_are_acknowledged(
 @awaited
 async def test_without_the_database_the_api_is_to_deliver_again() -> None:
     fleet = Fleet.in_memory()
-    severed = Severed(fleet.store)
+    severed = Severed(fleet._store)
     severed.is_cut = True
-    fleet.store = severed  # type: ignore[assignment]
+    fleet._store = severed  # type: ignore[assignment]
     async with web_node(fleet) as http:
         assert await deliver(http, {"call_id": "rtc_1", "sip_headers": HEADERS}) == 503
         answer = await http.get("/health")

@@ -176,5 +176,5 @@ def test_a_call_that_has_ended_is_not_found(flavour: Flavour, act) -> None:
 
 def test_rejecting_a_call_that_has_ended_can_count_as_done(flavour: Flavour) -> None:
     with Loopback(answer(404)) as server:
-        flavour.run(flavour.client(base_url=server.base_url).calls.reject(CALL, 486, missing_ok=True))
+        flavour.run(flavour.client(base_url=server.base_url).calls.reject(CALL, 486, not_found_ok=True))
     assert len(server.requests) == 1

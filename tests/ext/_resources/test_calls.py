@@ -424,7 +424,7 @@ def test_an_id_of_another_type_is_refused(flavour: Flavour, control, call_id: An
 
 def test_hangup_of_a_call_that_has_ended(flavour: Flavour) -> None:
     client = flavour.client(answering(404, b'{"error":{"message":"gone","code":"call_id_not_found"}}'))
-    flavour.run(client.calls.hangup("rtc_1", missing_ok=True))
+    flavour.run(client.calls.hangup("rtc_1", not_found_ok=True))
     with pytest.raises(NotFoundError) as caught:
         flavour.run(client.calls.hangup("rtc_1"))
     assert isinstance(caught.value, RealtimeError)

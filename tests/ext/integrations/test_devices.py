@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 from realtime_simulator import Simulator
 
-from realtime_ext import AsyncRealtimeClient, RealtimeClient, RealtimeError, SessionBuilder, audio, devices
+from realtime_ext import AsyncRealtimeClient, RealtimeClient, RealtimeError, SessionBuilder, audio
 from realtime_ext.events import parse_event
+from realtime_ext.integrations import devices
 from realtime_ext.integrations.devices import Headset, Loudspeaker, Microphone
 from tests.support.command import environment, of, realtime
 from tests.support.paths import QUESTION, ROOT

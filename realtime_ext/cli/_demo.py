@@ -1,0 +1,139 @@
+"""`realtime demo`: a call to a simulator or to the API, shown step by step, checked, kept and drawn."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import Counter
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from realtime_simulator import Simulator
+from realtime_simulator.media.voice import Speaker
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from .. import audio
+from .._demo.call import DemoError, Moment, Progress, Recording, make_call
+from .._demo.sound import RATE, difference, loudness
+from ..client import AsyncRealtimeClient
+from ..errors import MissingApiKeyError, RealtimeError
+from ._failures import explain
+from ._output import inert, print_line
+
+_QUESTION = "Hello! Can you hear me well?"
+_SPEECH = 3 * RATE * 2  # bytes
+_LEAST_REPLY = 0.3  # seconds
+_ARROWS = {"sent": "[magenta]→[/]", "received": "[cyan]←[/]"}
+
+
+def run(*, live: bool, out: Path, model: str, as_json: bool = False) -> int:
+    """Run the demo.
+
+    Args:
+        live: Call the API that the environment names (OPENAI_API_KEY, OPENAI_BASE_URL), not the simulator.
+        out: Folder for ``reply.wav`` and ``call.png``; made if it is missing.
+        model: The model to talk to.
+        as_json: Print each step as a JSON object in a line of its own.
+
+    Returns:
+        The exit status: 0; 1 if a step failed, which is then printed.
+
+    Raises:
+        MissingApiKeyError: There is no key to go live with.
+        ImportError: A package is missing; the message or the name says which.
+    """
+    # Report a missing package before the call is made.
+    for name in ("matplotlib", "aiortc"):
+        if find_spec(name) is None:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+    if live and not os.environ.get("OPENAI_API_KEY"):
+        raise MissingApiKeyError
+    console = Console(quiet=as_json)
+    where = "OpenAI's Realtime API" if live else "the simulator on this machine"
+    console.print(f"\n[bold]A WebRTC call to {where}[/]\n")
+    progress = Progress(print_line if as_json else lambda line: _show(console, line))
+    try:
+        asyncio.run(_run(progress, live=live, out=out, model=model))
+    except (DemoError, RealtimeError, OSError, ValueError) as error:
+        progress.failed(explain(error).message if isinstance(error, OSError) else str(error))
+        return 1
+    console.print("", _summary(progress.events), "")
+    return 0
+
+
+async def _run(progress: Progress, *, live: bool, out: Path, model: str) -> None:
+    progress.step = "files"
+    out.mkdir(parents=True, exist_ok=True)
+    # Three seconds of speech, or of something like it where no voice is installed.
+    speech = Speaker().speak(_QUESTION, "alloy", 1.0, packets=False).pcm[:_SPEECH].ljust(_SPEECH, b"\0")
+    if live:
+        async with AsyncRealtimeClient() as client:
+            recording = await make_call(progress, client, model=model, speech=speech)
+        progress.step = "audio"
+        _check_reply(progress, recording)
+    else:
+        progress.step = "simulator"
+        async with (
+            Simulator(keep_audio=True, pacing="none") as simulator,
+            AsyncRealtimeClient(simulator.api_key, base_url=simulator.base_url) as client,
+        ):
+            progress.done("simulator", simulator.base_url)
+            recording = await make_call(progress, client, model=model, speech=speech)
+            call = simulator.calls[-1]
+        progress.step = "audio"
+        _check_reply(progress, recording)
+        _check_way(progress, "simulator heard", "what was said here", speech, call.received_audio)
+        _check_way(progress, "heard here", "what it said", call.sent_audio, bytes(recording.received))
+    progress.step = "files"
+    await asyncio.to_thread(_keep, progress, recording, out)
+
+
+def _check_reply(progress: Progress, recording: Recording) -> None:
+    reply, size = loudness(bytes(recording.received)), len(recording.received)
+    if reply.seconds < _LEAST_REPLY:
+        raise DemoError(f"only {reply.seconds:.2f} s of audible reply, at least {_LEAST_REPLY} s expected")
+    listened = f"{size / 2 / RATE:.2f} s, {size:,} bytes"
+    progress.done("audio received", f"{listened}; the reply {reply.seconds:.2f} s at {reply.dbfs:.1f} dBFS")
+
+
+def _check_way(progress: Progress, name: str, what: str, sent: bytes, arrived: bytes) -> None:
+    if (wrong := difference(sent, arrived)) is not None:
+        raise DemoError(f"{name}: {wrong}")
+    progress.done(name, f"{what}: {loudness(arrived).seconds:.2f} s at {loudness(arrived).dbfs:.1f} dBFS")
+
+
+def _keep(progress: Progress, recording: Recording, out: Path) -> None:
+    from .._demo.picture import draw  # matplotlib loads slowly, and the call need not wait for it
+
+    wav, picture = out / "reply.wav", out / "call.png"
+    audio.write_wav(wav, bytes(recording.received))
+    draw(recording, progress.events, picture)
+    progress.done("files", f"{wav}, {picture}")
+
+
+def _show(console: Console, line: dict[str, Any]) -> None:
+    words = {name: escape(inert(str(value))) for name, value in line.items()}
+    match words:
+        case {"event": kind, "direction": direction}:
+            text = f"{_ARROWS[direction]} [dim]{kind}[/]"
+        case {"step": step, "error": reason}:
+            text = f"[red]✗ [bold]{step}[/][/]: {reason}"
+        case _:
+            text = f"[green]✓[/] [bold]{words['step']:<16}[/] {words['result']}"
+    console.print(f"[dim]{line['at']:7.3f} s[/]  {text}", soft_wrap=True, highlight=False)
+
+
+def _summary(events: list[Moment]) -> Table:
+    """Count the events by type, in the order of their first appearance."""
+    table = Table("first", "times", "event", box=None, padding=(0, 2), header_style="dim")
+    first: dict[tuple[str, str], float] = {}
+    for event in events:
+        first.setdefault((event.direction, event.type), event.at)
+    counts: Counter[tuple[str, str]] = Counter((event.direction, event.type) for event in events)
+    for (direction, kind), at in first.items():
+        row = f"{at:.3f} s", str(counts[direction, kind]), f"{_ARROWS[direction]} {escape(inert(kind))}"
+        table.add_row(*row)
+    return table

@@ -1,1 +1,0 @@
-"""`realtime demo`: one real WebRTC call, from the first request to hanging up, for all to see."""
