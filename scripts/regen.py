@@ -1,6 +1,6 @@
 """Rebuild the low-level package from the API description.
 
-    python scripts/regen.py                      generated/ from openapi/
+    python scripts/regen.py                      generated/ and realtime_ext/types.py from openapi/
     python scripts/regen.py --check              write nothing; fail if generated/ is not what it would write
     python scripts/regen.py --spec FILE --out DIR    a package from another description
     python scripts/regen.py --spec FILE --out DIR --slice FILE    one of another API; also --patches, --names
@@ -53,11 +53,14 @@ def main(arguments: list[str] | None = None) -> int:
                 f"{options.out} is there and no package that regen made", hint="name a new or empty folder"
             )
         with pipeline.workspace(target, apart=options.check) as made:
-            pipeline.make(inputs, made, _progress())
+            planned = pipeline.make(inputs, made, _progress())
+            types = pipeline.type_module(inputs, planned) if inputs.vendored and not options.out else None
             if options.check:
                 words = _provisional(inputs) if inputs.vendored else []
-                return _report(target.name, finish.compare(made, target), words)
+                return _report(target.name, finish.compare(made, target), words, types)
             finish.swap(made, target)
+        if types is not None:
+            types[0].write_text(types[1], encoding="utf-8")
     except (SpecError, OSError) as error:
         failed = "regen failed in" if isinstance(error, SpecError) and error.step else "regen failed:"
         kept = f"{target.name}/ is as it was." if target.exists() else "Nothing was written."
@@ -96,15 +99,19 @@ def _progress() -> Callable[[str, str], None]:
     return say
 
 
-def _report(name: str, differences: list[str], words: list[str]) -> int:
+def _report(name: str, differences: list[str], words: list[str], types: tuple[Path, str] | None) -> int:
+    stale = []
+    if types is not None and (not types[0].is_file() or types[0].read_text(encoding="utf-8") != types[1]):
+        stale.append(f"differs  {types[0].relative_to(pipeline.ROOT).as_posix()}")
     for rows, what in (
         (differences, f"{name}/ is not what regen would write; run regen and commit the result"),
+        (stale, "the table of official names is not what regen would write; run regen and commit it"),
         (words, "openapi/ has texts to write, to mend, or unions to review"),
     ):
         if rows:
             more = [f"  … and {len(rows) - _MOST} more"] if len(rows) > _MOST else []
             print(f"{what}:", *(f"  {row}" for row in rows[:_MOST]), *more, sep="\n", file=sys.stderr)
-    if differences or words:
+    if differences or stale or words:
         return 1
     print(f"{name}/ is what regen would write")
     return 0

@@ -13,7 +13,7 @@ from typing import Any
 
 import attrs
 
-from . import finish, forms, generate, names, patches, plan, reading, slice, source, transforms
+from . import finish, forms, generate, names, patches, plan, reading, slice, source, transforms, type_names
 from .document import Document
 from .errors import SpecError
 from .transforms import spelling
@@ -187,8 +187,8 @@ def _review(
     return tuple(missing.values()), tuple(unneeded)
 
 
-def make(inputs: Inputs, out: Path, say: Say) -> None:
-    """Make a complete package in the empty folder `out`.
+def make(inputs: Inputs, out: Path, say: Say) -> plan.Plan:
+    """Make a complete package in the empty folder `out`, and return its plan.
 
     Args:
         inputs: What to read.
@@ -233,6 +233,27 @@ def make(inputs: Inputs, out: Path, say: Say) -> None:
             patches=list(ready.patches),
         )
     say("finish", f"{modules} modules import")
+    return planned
+
+
+def type_module(inputs: Inputs, planned: plan.Plan) -> tuple[Path, str]:
+    """Return path and source of the module of official names.
+
+    Raises:
+        SpecError: `types.toml` does not fit the plan.
+    """
+    with _step("types"):
+        chosen = type_names.read(inputs.openapi / type_names.FILE)
+        target = ROOT / chosen.module
+        source = type_names.source(
+            chosen,
+            inputs.config.package.module,
+            planned.names,
+            {member.name for member in planned.params.members},
+            templates=inputs.openapi / "templates",
+            target=target,
+        )
+    return target, source
 
 
 @contextlib.contextmanager
