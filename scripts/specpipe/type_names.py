@@ -16,7 +16,7 @@ import attrs
 import jinja2
 
 from .errors import SpecError
-from .finish import HEADER, format_module
+from .output import HEADER, format_module
 
 FILE = "types.toml"
 _TABLES = ("siblings", "rules", "spelling", "exceptions", "lists", "params")

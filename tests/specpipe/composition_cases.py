@@ -77,7 +77,7 @@ CASES: dict[str, list[Case]] = {
             thing(a=TEXT, n=NUMBER),
         ),
     ],
-    "spell_discriminators": [
+    "complete_discriminators": [
         Case(
             "by reference, by name, by no component, and by its own name",
             {
@@ -128,7 +128,7 @@ CASES: dict[str, list[Case]] = {
         ),
         Case("nothing to do", {"anyOf": [TEXT, NULL], "default": None}, None),
     ],
-    "open_circles": [
+    "break_cycles": [
         Case(
             "a member of itself",
             {"anyOf": [TEXT, ref("A"), ref("B")], "description": "D."},

@@ -14,9 +14,9 @@ from typing import Any
 from unittest import mock
 
 import attrs
-from specpipe import finish, forms, generate, names, pipeline, plan, slice, transforms
+from specpipe import generate, names, output, pipeline, plan, slice, transforms, validation
 from specpipe.document import ref_name
-from specpipe.transforms import spelling
+from specpipe.transforms import notation
 
 PACKAGE = generate.Package(version="1", spec_version="1", spec_date="", spec_sha256="0" * 64, source="a test")
 
@@ -51,13 +51,13 @@ class Made:
 def make(document: dict[str, Any], out: Path) -> Made:
     """Generate a package from a description as read."""
     part = slice.cut(document)
-    forms.check(part.document)
-    located, _ = spelling.locate(part.document)
+    validation.check(part.document)
+    located, _ = notation.locate(part.document)
     normal, _ = transforms.apply(located)
     normal, renamed, _ = names.apply(normal, {})
     planned = plan.build(names.follow(part, renamed, normal))
     config, templates = pipeline.OPENAPI / "generator.yaml", pipeline.OPENAPI / "templates"
-    with mock.patch.object(finish, "format_source", lambda source: source):  # a process for each package
+    with mock.patch.object(output, "format_source", lambda source: source):  # a process for each package
         generate.write(normal, planned, PACKAGE, config=config, templates=templates, out=out)
     return Made(planned, out, normal)
 

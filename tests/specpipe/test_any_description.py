@@ -52,7 +52,7 @@ def present(value: Any) -> Any:
 
 
 @pytest.mark.parametrize("effort", EFFORTS)
-def test_every_schema_is_there_and_every_value_survives(effort: settings) -> None:
+def test_every_schema_is_generated_and_every_value_round_trips(effort: settings) -> None:
     @effort
     @given(descriptions(), st.data())
     def check(description: dict[str, Any], data: st.DataObject) -> None:
@@ -74,7 +74,7 @@ def test_every_schema_is_there_and_every_value_survives(effort: settings) -> Non
 
 
 @pytest.mark.parametrize("effort", EFFORTS)
-def test_every_operation_sends_and_reads_what_is_described(effort: settings) -> None:
+def test_every_operation_sends_and_parses_as_described(effort: settings) -> None:
     @effort
     @given(descriptions(), st.data())
     def check(description: dict[str, Any], data: st.DataObject) -> None:
@@ -208,7 +208,7 @@ def _typed_packages(folder: Path, count: int) -> list[str]:
 
 
 @pytest.mark.slow
-def test_mypy_takes_every_package(tmp_path: Path) -> None:
+def test_every_package_passes_mypy(tmp_path: Path) -> None:
     names = _typed_packages(tmp_path, 24)
     assert len(names) >= 24
     command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir=/dev/null", *names]
