@@ -147,6 +147,6 @@ def test_raw_and_streamed_responses() -> None:
 def test_a_token_that_cannot_go_in_a_header_is_named_without_being_shown() -> None:
     client = Server().client()
     client.token = "sk-ü"
-    with pytest.raises(ValueError, match="the token has a character") as caught:
+    with pytest.raises(ValueError, match="the token contains a character") as caught:
         operation.sync(client=client, body=BODY)
     assert "sk-" not in str(caught.value)

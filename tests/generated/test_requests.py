@@ -162,7 +162,7 @@ def test_a_bare_offer_is_sent_raw(offer: str | bytes) -> None:
 
 @pytest.mark.parametrize("call_id", ["", ".", ".."])
 def test_a_call_id_that_is_a_path_is_refused(call_id: str) -> None:
-    with pytest.raises(ValueError, match="call_id must name something"):
+    with pytest.raises(ValueError, match="call_id must not be empty"):
         module("hangup_realtime_call").build_request(call_id)
 
 
