@@ -18,7 +18,7 @@ def test_every_documented_make_target_exists_and_has_help() -> None:
     assert explained == set(phony.split())
 
 
-#: Where the repository's files are on the web; an index shows README and changelog without the files beside them.
+#: Prefix of absolute links to the repository's files.
 HOME = re.compile(
     r"https://(?:github\.com/realtime-ext/realtime-ext/(?:blob|tree)|raw\.githubusercontent\.com/realtime-ext/realtime-ext)"
     r"/main/"
