@@ -1,4 +1,4 @@
-"""What authors of SDKs need of the generated client: options, the pool, errors, raw answers."""
+"""The generated client as used by SDKs: options, connection pool, errors, raw responses."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ REFUSAL = {"error": {"message": "no", "type": "invalid_request_error", "param": 
 
 
 class Server:
-    """An API that answers always the same, and remembers what it was asked."""
+    """An API that always sends the same response, and records requests."""
 
     def __init__(self, body: Any = ANSWER, status: int = 200) -> None:
         self.body, self.status = body, status

@@ -1,4 +1,4 @@
-"""The generated package's documents: every example runs, every link leads somewhere, every name is there."""
+"""The generated package's documents: every example runs, every link resolves, every name is documented."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def run(code: str, **names: Any) -> dict[str, Any]:
 
 
 def test_the_operations_page_is_complete() -> None:
-    """Also of one that upstream added and nobody has tried yet."""
+    """Including operations that upstream has added."""
     assert set(SECTIONS) >= set(ANSWERS)
     table = re.findall(r"^\| \[`(\w+)`\]\(#(\w+)\) \| `(\w+) (\S+)` \| (.+) \|$", PAGE, re.MULTILINE)
     assert {row[0] for row in table} == set(SECTIONS) and all(row[0] == row[1] and row[4] for row in table)

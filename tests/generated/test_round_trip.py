@@ -122,7 +122,7 @@ def test_null_anywhere_never_raises() -> None:
 
 
 def test_values_of_unknown_types_are_kept() -> None:
-    """A value of another JSON type than described is kept as it is and goes out again."""
+    """A value of an unexpected JSON type is kept and encoded again."""
 
     def check(name: str) -> None:
         model = getattr(models, name)
@@ -163,7 +163,7 @@ def nullable(name: str) -> list[str]:
 
 
 def sendable(name: str) -> bool:
-    """Whether a model has `UNSET` for at least one attribute, so that null is a value of its own."""
+    """Whether a model has an attribute that distinguishes `UNSET` from null."""
     return any(field.default is UNSET for field in attrs.fields(getattr(models, name)))
 
 

@@ -1,4 +1,4 @@
-"""Rules about what is made of other schemas: before and after each, and how often it matches."""
+"""Cases of transforms of composed schemas: input, output, number of matches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules about spelling: schemas before and after each, and how often it matches."""
+"""Cases of notation transforms: input, output, number of matches."""
 
 from __future__ import annotations
 

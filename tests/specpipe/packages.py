@@ -1,4 +1,4 @@
-"""Make packages in this process, without the formatter and the lock, and look at what came out."""
+"""Generate packages in this process, without formatter and lock, and inspect the result."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PACKAGE = generate.Package(version="1", spec_version="1", spec_date="", spec_sha
 
 
 def load(folder: Path, name: str) -> ModuleType:
-    """Import a generated package under a name of its own, so that several can be there at once."""
+    """Import a generated package under a separate name, so that several can be loaded."""
     spec = importlib.util.spec_from_file_location(
         name, folder / "__init__.py", submodule_search_locations=[str(folder)]
     )
@@ -105,12 +105,12 @@ class Imported:
         return self.schemas[name]
 
     def typed(self, schema: dict[str, Any], value: Any) -> Any:
-        """A JSON value as what a caller would hand over: a model where the schema is a reference."""
+        """Return a JSON value as an argument: a model if the schema is a reference."""
         name = ref_name(schema)
         return value if name is None else self.decoder(name)(value)
 
     def decoder(self, name: str) -> Any:
-        """What decodes a JSON value of a model or an alias."""
+        """Return the decoder of a model or an alias."""
         if name in self.made.plan.models:
             return getattr(self.module("models"), name).from_dict
         alias = self.made.plan.aliases[name]

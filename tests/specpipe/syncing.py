@@ -1,4 +1,4 @@
-"""What the tests of sync share: the small pair of upstream documents, and ways to look at what came out."""
+"""Helpers of the sync tests: a small pair of upstream documents, and inspection of results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Descriptions drawn with every trap there is: the package imports, type-checks, and loses nothing.
+"""Random API descriptions with every known trap: the package imports, type-checks, and loses nothing.
 
 What is drawn is in `descriptions`. A plain run draws a few; the slow tests draw many, and type-check some.
 """
@@ -67,7 +67,7 @@ def test_every_schema_is_generated_and_every_value_round_trips(effort: settings)
                 made = decode(value)
                 out = encode(made)
                 assert present(out) == present(value)
-                # Where nothing but a null told which member of a union it was, nothing tells the second time.
+                # A union member that was only identified by a null is not identified the second time.
                 assert decode(out) == made or present(value) != value
 
     check()
@@ -148,7 +148,7 @@ def _check_read(
 
 
 def _sent(package: Imported, operation: Operation, arguments: dict[str, Any]) -> httpx.Request | None:
-    """The request that goes out, or None where the arguments are refused as they should be."""
+    """Return the request, or None if the arguments are rejected as expected."""
     requests: list[httpx.Request] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -180,7 +180,7 @@ def _sent(package: Imported, operation: Operation, arguments: dict[str, Any]) ->
 
 
 def _answers(operation: Operation) -> Iterator[tuple[int, Content | None]]:
-    """A status code of each answer that no narrower one takes, with each form of its body."""
+    """Yield a status code of each response that no narrower one covers, with each content type."""
     taken: set[int] = set()
     for answer in operation.answers:
         codes = [code for code in range(max(200, answer.first), answer.last + 1) if code not in taken]

@@ -1,4 +1,4 @@
-"""Request bodies: which of several described ways one goes out."""
+"""Request bodies: the choice of content type."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ WITHOUT_TEXT: list[dict[str, Any]] = [
 
 @pytest.fixture
 def package(tmp_path: Path) -> Callable[..., Imported]:
-    """A package with one operation `op` that takes these media types."""
+    """A package with one operation `op` that accepts these media types."""
 
     def package(content: dict[str, Any], *, required: bool = True) -> Imported:
         body = {"content": {media: {"schema": schema} for media, schema in content.items()}}

@@ -1,4 +1,4 @@
-"""Circles in who refers to whom."""
+"""Cycles in a graph of references."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ HEAD = "openapi: 3.1.0\n"
 
 
 def value(yaml: str) -> Any:
-    """What a value written as YAML is read as."""
+    """Return the value of a YAML text."""
     return document_io.parse(f"{HEAD}x: {yaml}\n".encode())["x"]
 
 

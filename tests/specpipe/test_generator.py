@@ -20,7 +20,7 @@ TEXT = {"type": "string"}
 
 
 def described() -> Slice:
-    """Two operations, and models some of whose names the generator would spell otherwise."""
+    """Two operations, and models with names that the generator would change."""
     answer = {"200": {"description": "", "content": {"application/json": {"schema": ref("RealtimeThing")}}}}
     sent = {"content": {"application/json": {"schema": ref("RealtimeTHING2FA")}}}
     return Slice(
@@ -180,7 +180,7 @@ def test_an_omitted_property_or_parameter_is_an_error(monkeypatch: pytest.Monkey
 
 
 def test_the_view_has_the_whole_description() -> None:
-    """Real names, media types and parameters; stand-ins only for what it would merge or refuse."""
+    """Real names, media types and parameters; placeholders only for what it would merge or reject."""
     part = described()
     shown: list[Any] = []
     real = view.build

@@ -26,7 +26,7 @@ def put(folder: Path, **texts: str) -> Path:
 
 @pytest.fixture
 def package(tmp_path: Path) -> Path:
-    """The smallest folder that `import_all` takes."""
+    """The smallest folder that `import_all` accepts."""
     folder = tmp_path / "made"
     own = folder / "realtime_api"
     put(own, api="", client="import httpx\n", models__thing="class Thing: ...\n")
@@ -166,7 +166,7 @@ def test_a_missing_model_is_named(package: Path) -> None:
 
 
 def test_generated_modules_cannot_import_the_project(package: Path) -> None:
-    """The package stands alone: what else is on the path of this process is not there."""
+    """The package is isolated from this process's import path."""
     put(package / "realtime_api", client="import specpipe\n")
     with pytest.raises(SpecError, match="No module named 'specpipe'"):
         output.import_all(package)
@@ -215,7 +215,7 @@ def test_the_committed_lock_is_complete() -> None:
 
 @pytest.mark.parametrize("change", ["edit", "add", "rename"])
 def test_all_inputs_have_one_digest(tmp_path: Path, change: str) -> None:
-    """Patches, names, configuration and templates count; the description has a digest of its own."""
+    """Covers patches, names, configuration and templates; the API description has its own digest."""
     folder = put(tmp_path / "openapi", templates__model="1", names="2")
     (folder / "realtime.yaml").write_text("a")
     before = pipeline._inputs_sha256(folder)

@@ -68,7 +68,7 @@ def test_every_implemented_style(
 
 
 def requests(package: Imported, send: Callable[[Any], object]) -> list[httpx.Request]:
-    """What a client sends, through an httpx client that has parameters of its own."""
+    """Return what a client sends through an httpx client with parameters of its own."""
     seen: list[httpx.Request] = []
 
     def answer(request: httpx.Request) -> httpx.Response:

@@ -1,4 +1,4 @@
-"""What is computed for the templates: directions, defaults, tables, attribute names, circles."""
+"""The plan: directions, defaults, tables, attribute names, cycles."""
 
 from __future__ import annotations
 
@@ -254,7 +254,7 @@ def test_a_builtin_shadowed_by_an_attribute_is_imported_under_another_name() -> 
     assert made.str_name == "_str" and made.dict_name == "dict"
 
 
-# --- circles
+# --- cycles
 
 
 def test_modules_in_a_cycle_import_each_other_last() -> None:
@@ -274,7 +274,7 @@ def test_an_alias_in_a_cycle_is_quoted() -> None:
     assert {name: aliases[name].quoted for name in schemas} == {"Loop": True, "Over": True, "Plain": False}
 
 
-# --- what is sent as plain dicts
+# --- TypedDicts
 
 
 def params(schemas: dict[str, Any]) -> dict[str, Param]:

@@ -1,4 +1,4 @@
-"""The command: the same bytes twice, nothing written by --check, the old folder kept by a failure."""
+"""The command: deterministic output, no writes by --check, no changes after an error."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def made(made_once: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def unimported(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Skip importing what is generated, for tests that look at its files alone."""
+    """Skip importing generated modules, for tests of files only."""
     monkeypatch.setattr(output, "import_all", lambda folder: 1)
 
 
@@ -50,14 +50,14 @@ def test_two_runs_give_the_same_bytes(made: Path, tmp_path: Path, capsys: pytest
 def test_the_committed_package_is_up_to_date(capsys: pytest.CaptureFixture[str]) -> None:
     before = output.files(pipeline.ROOT / "generated")
     status = regen.main(["--check"])
-    # Texts that are still to be written are for `make check` to refuse.
+    # `make check` rejects provisional texts.
     assert status == 0 or "is out of date" not in capsys.readouterr().err
     assert output.files(pipeline.ROOT / "generated") == before
 
 
 @pytest.mark.usefixtures("unimported")
 def test_check_needs_no_permission_to_write(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The folder is made elsewhere: also root, whom no mode keeps out, sees that."""
+    """The package is generated elsewhere, so this also holds for root."""
     there = {path.name for path in made.parent.iterdir()}
     beside: set[str] = set()
     real = pipeline.make

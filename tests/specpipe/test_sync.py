@@ -133,7 +133,7 @@ def test_wrong_usage_has_its_own_exit_status(capsys: pytest.CaptureFixture[str])
 
 
 def test_changes_for_review_are_listed(run: Any, openapi: Path, tmp_path: Path) -> None:
-    """A text that changed, by its pointer, and what came outside the slice."""
+    """A changed text, with its pointer, and additions outside the slice."""
     (openapi / "upstream.json").write_text("")
     assert run(JANUARY, "--apply")[1]["applied"]["written"] == ["upstream.json"]
     assert '"description"' not in (openapi / "upstream.json").read_text()

@@ -152,7 +152,7 @@ def test_the_package_is_generated_from_the_applied_document(run: Any, openapi: P
 
 
 def test_restored_schemas_have_no_texts(run: Any, openapi: Path) -> None:
-    """Also those that others refer to: what the vendored file lacks is no reason to refuse it."""
+    """Including ones that others refer to: dangling references in the vendored file are accepted."""
     before = document_io.load(openapi / "realtime.yaml")
     less = copy.deepcopy(before)
     for name in ("RealtimeNote", "RealtimeServerEventGone", "RealtimeSession"):
@@ -351,7 +351,7 @@ def inline_members(document: dict[str, Any]) -> None:
 
 
 def one_type_for_two_events(document: dict[str, Any]) -> None:
-    """Their shape is all that tells them; the table of events names neither."""
+    """They are only distinguished by shape; the event table contains neither."""
     schemas = document["components"]["schemas"]
     schemas["RealtimeServerEventGone"]["properties"]["type"]["enum"] = ["session.created"]
     del schemas["RealtimeServerEvent"]["discriminator"]
@@ -397,7 +397,7 @@ def nothing_said(document: dict[str, Any]) -> None:
 def test_plausible_future_revisions_are_applied(
     run: Any, openapi: Path, tmp_path: Path, change: Callable[[dict[str, Any]], None]
 ) -> None:
-    """A package was made of it, or it would not be written; the second time there is nothing to do."""
+    """A package is generated from it before it is written; the second run changes nothing."""
     document = changed(tmp_path, change)
     assert run(document, "--apply")[0] == 0
     before = content(openapi)

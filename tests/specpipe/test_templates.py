@@ -1,4 +1,4 @@
-"""A template or a setting that is wrong is told with its file and line, and nothing is written."""
+"""An invalid template or setting is an error with file and line, and nothing is written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each transform by itself: what it changes, how often it says that it matched, what it leaves alone."""
+"""Each transform: its changes, its number of matches, and what it keeps."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_rule_changes_matching_schemas(name: str, case: Case) -> None:
 #: Only a component can be a member of itself.
 @each("name", [name for name in CASES if name != "break_cycles"])
 def test_a_rule_applies_to_schemas_of_operations(name: str) -> None:
-    """As the same schema among the components; what is data there stays what it is."""
+    """As for components; data is not changed."""
     case = next(case for case in CASES[name] if case.after is not None and not case.more)
     parts = {
         "parameters": [{**PARAMETER, "schema": case.before, "example": case.before}],

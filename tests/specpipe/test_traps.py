@@ -1,7 +1,7 @@
-"""Each known trap of the generator: that it is one, and that the pipeline mends it.
+"""Each known trap of the generator: that it exists, and that the pipeline fixes it.
 
 `stock` is what the generator makes by itself of the sample description, `traps` what the pipeline makes of
-it.  A test whose stock half fails says that the generator was mended upstream and that a transform or
+it.  A test whose stock half fails means that the generator was fixed upstream and that a transform or
 template may go.
 """
 

@@ -67,7 +67,7 @@ def generated(union: dict[str, Any], out: Path) -> Imported:
 
 @pytest.fixture
 def decoder(tmp_path: Path) -> Iterator[Callable[..., Decode]]:
-    """A function that generates a package with this union and gives what decodes it."""
+    """A function that generates a package with this union and returns its decoder."""
     opened: list[Imported] = []
 
     def generate(*members: dict[str, Any], **beside: Any) -> Decode:

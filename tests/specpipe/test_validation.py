@@ -1,4 +1,4 @@
-"""What is no OpenAPI is told with its pointer, before another step trips over it."""
+"""Invalid OpenAPI documents are errors with a pointer, before the later steps."""
 
 from __future__ import annotations
 
