@@ -1,29 +1,29 @@
-# `make` alone lists the targets. Everything that is made lies in .venv/ and build/.
+# `make` lists the targets. All build products are in .venv/ and build/.
 PYTHON ?= python3
 BIN    := .venv/bin
 BROWSERS := chromium chromium-browser google-chrome
 POSTGRES := /usr/lib/postgresql/*/bin/postgres
 
-# The tests start hundreds of processes that import the same modules: bytecode is kept, whatever the shell says.
+# Tests start hundreds of processes that import the same modules, so bytecode is kept even if the shell disables it.
 pytest = PYTHONDONTWRITEBYTECODE= $(1)/python -m pytest -q -n auto --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all test-lowest test-lowest-newest test-newest frameworks attack regen regen-check sync lint types check format bench peers docs lock clean
+.PHONY: help setup demo test test-all test-lowest test-lowest-newest test-newest frameworks attack regen regen-check sync lint types spelling check format bench peers docs lock clean
 .DELETE_ON_ERROR:
 
-help:           ## this list
+help:           ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: .venv/.installed      ## make .venv from python3 and the pinned requirements
+setup: .venv/.installed      ## create .venv from python3 and the pinned requirements
 
-demo: .venv/.installed       ## make a real WebRTC call to the local simulator (LIVE=1: to the API, with OPENAI_API_KEY)
+demo: .venv/.installed       ## make a WebRTC call to the local simulator (LIVE=1: to the API, with OPENAI_API_KEY)
 	@$(BIN)/realtime demo $(if $(LIVE),--live)
 
-test: .venv/.installed       ## the tests, but for the slow ones and those that start many programs
+test: .venv/.installed       ## run the fast tests: without slow ones and those that start many programs
 	@$(call pytest,$(BIN)) -m "not slow and not programs"
 
-# A browser, node and PostgreSQL come from the system; without one its tests are left out, and that is said last.
-test-all: .venv/.installed peers test-lowest test-lowest-newest    ## all tests: also calls and the console in a browser, peers, empty environments, pyright
+# A browser, node and PostgreSQL come from the system; tests of a missing one are omitted, with a note at the end.
+test-all: .venv/.installed peers test-lowest test-lowest-newest    ## run all tests: also browsers, the official package, empty environments, pyright
 	@without=""; \
 	command -v $(BROWSERS) >/dev/null || without="$$without and not browser"; \
 	ls $(POSTGRES) >/dev/null 2>&1 || command -v postgres >/dev/null || without="$$without and not postgres"; \
@@ -32,23 +32,23 @@ test-all: .venv/.installed peers test-lowest test-lowest-newest    ## all tests:
 	$(call pytest,$(BIN)) --hypothesis-profile=thorough --cov --cov-report=term:skip-covered \
 	  -m "(slow or not slow)$$without" || exit $$?; \
 	case "$$without" in *postgres*) \
-	  echo "LEFT OUT: fleets on PostgreSQL, for it is not installed. On Debian: apt-get install postgresql";; esac; \
+	  echo "OMITTED: fleets on PostgreSQL, which is not installed. On Debian: apt-get install postgresql";; esac; \
 	case "$$without" in *browser*) \
-	  echo "LEFT OUT: what needs a browser, for there is none on PATH. On Debian: apt-get install chromium";; esac; \
+	  echo "OMITTED: browser tests, because there is no browser on PATH. On Debian: apt-get install chromium";; esac; \
 	case "$$without" in *node*) \
-	  echo "LEFT OUT: pyright and clients for node, for npm is not on PATH. On Debian: apt-get install npm";; esac
+	  echo "OMITTED: pyright and node clients, because npm is not on PATH. On Debian: apt-get install npm";; esac
 
-test-lowest: build/lowest/.installed    ## the fast tests with the lowest versions that are allowed
+test-lowest: build/lowest/.installed    ## run the fast tests with the lowest supported versions
 	@$(call pytest,build/lowest/bin) -p no:cacheprovider -m "not slow"
 
-test-lowest-newest: .venv/.installed    ## the same on the newest Python at hand
+test-lowest-newest: .venv/.installed    ## run the fast tests with the lowest versions on the newest installed Python
 	@python="$(NEWEST)"; \
 	if [ "$$("$$python" $(VERSION))" = "$$($(BIN)/python $(VERSION))" ]; then \
-	  echo "LEFT OUT: the lowest versions on a newer Python, for there is none on PATH or with pyenv"; \
+	  echo "OMITTED: the lowest versions on a newer Python, because there is none on PATH or in pyenv"; \
 	else $(MAKE) -s build/lowest-newest/.installed NEWEST="$$python" && \
 	  $(call pytest,build/lowest-newest/bin) -p no:cacheprovider -m "not slow"; fi
 
-test-newest: .venv/.installed    ## the fast tests with the newest versions that there are, whatever is pinned
+test-newest: .venv/.installed    ## run the fast tests with the newest versions instead of the pinned ones
 	@rm -rf build/newest && mkdir -p build && $(UV) venv --quiet --python $(BIN)/python build/newest
 	@$(UV) pip install --quiet --python build/newest/bin/python -r requirements.in $(OURS)
 	@$(call pytest,build/newest/bin) -p no:cacheprovider -m "not slow"
@@ -56,18 +56,18 @@ test-newest: .venv/.installed    ## the fast tests with the newest versions that
 frameworks: .venv/.installed ## run pipecat and LiveKit's agents against the simulator (750 MB; ONLY=pipecat)
 	@$(BIN)/python -m tests.frameworks $(ONLY)
 
-attack: .venv/.installed     ## attack every border with mutated input and faulty servers (SECONDS=60 SEED=… ONLY=…)
+attack: .venv/.installed     ## fuzz every input with mutated data and faulty servers (SECONDS=60 SEED=… ONLY=…)
 	@nice -n 10 $(BIN)/python -m tests.attack --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED)) \
 	  $(if $(ONLY),--only $(ONLY))
 
-regen: .venv/.installed      ## write generated/ anew from openapi/
+regen: .venv/.installed      ## regenerate generated/ and realtime_ext/types.py from openapi/
 	@$(BIN)/python scripts/regen.py
 
-regen-check: .venv/.installed    ## fail if generated/ is not what regen would write
+regen-check: .venv/.installed    ## fail if generated code is out of date
 	@$(BIN)/python scripts/regen.py --check
 
 sync: .venv/.installed       ## compare openapi/ with a newer upstream document: make sync SPEC=file [APPLY=1]
-	@test -n "$(SPEC)" || { echo "make sync needs SPEC=<file>, an OpenAPI document that you fetched" >&2; exit 2; }
+	@test -n "$(SPEC)" || { echo "make sync needs SPEC=<file>, a downloaded OpenAPI document" >&2; exit 2; }
 	@$(BIN)/python scripts/sync.py "$(SPEC)" $(if $(APPLY),--apply)
 
 lint: .venv/.installed       ## ruff: rules and formatting
@@ -77,22 +77,24 @@ lint: .venv/.installed       ## ruff: rules and formatting
 types: .venv/.installed      ## mypy, strict
 	@$(BIN)/mypy
 
-check: lint types regen-check    ## lint, types and regen-check
+spelling: .venv/.installed   ## codespell
+	@$(BIN)/codespell
 
-format: .venv/.installed     ## let ruff mend what it can
+check: lint types spelling regen-check    ## lint, types, spelling and regen-check
+
+format: .venv/.installed     ## auto-fix and format with ruff
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: .venv/.installed peers    ## measure against raw httpx and websockets and the openai package
-	@$(BIN)/python -m benchmarks
+bench: .venv/.installed peers    ## benchmark against raw httpx and websockets and the openai package (SAVE=1: update benchmarks/)
+	@$(BIN)/python -m benchmarks $(if $(SAVE),--save)
 
-peers: build/peers/.installed    ## the packages that tests and benchmarks compare with, in build/peers
+peers: build/peers/.installed    ## install the packages that tests and benchmarks compare with, in build/peers
 
 docs: .venv/.installed       ## build the documentation into build/site
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
-	@echo "build/site/index.html"
+	@$(BIN)/python scripts/build_docs.py
 
-lock: .venv/.installed       ## pin requirements.in and the lowest allowed versions anew (UPGRADE=1: newest versions)
+lock: .venv/.installed       ## update the pins of requirements.in and of the lowest supported versions (UPGRADE=1: newest versions)
 	@$(BIN)/uv $(COMPILE) $(if $(UPGRADE),--upgrade) -o requirements.txt requirements.in
 	@mkdir -p build
 	@awk '/^# generating/ {on = 1} on && /^[A-Za-z]/ {print tolower($$0)}' requirements.in | while read -r name; do \
@@ -106,9 +108,9 @@ clean:          ## remove .venv, build and caches
 	rm -rf .venv build dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find realtime_ext simulator generated scripts tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
-# --- set-up, by stamp files: what is up to date takes no time -------------------------------------------------------
+# --- set-up, with stamp files ---------------------------------------------------------------------------------------
 
-# uv: the system's, or else one put into the venv by pip, with the version and hashes that are pinned here.
+# uv: the system's, or one installed in the venv by pip with pinned version and hashes.
 UV = $$(command -v uv || echo $(BIN)/uv)
 COMPILE = pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header
 PEER_NAMES = "openai[realtime]" openai-agents standardwebhooks
@@ -131,7 +133,7 @@ OURS = -e generated -e simulator -e .
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation $(OURS)
 	@touch $@
 
-# The newest released Python at hand, on PATH or with pyenv.
+# The newest released Python on PATH or in pyenv.
 VERSION = -c 'import sys; v = sys.version_info; v[3] == "final" and print("%d.%03d" % v[:2])'
 PYTHONS = $(BIN)/python $(foreach minor,12 13 14 15 16,python3.$(minor)) $(wildcard ~/.pyenv/versions/3.*/bin/python)
 NEWEST  = $$(for python in $(PYTHONS); do echo "$$("$$python" $(VERSION) 2>/dev/null) $$python"; done | sort -r | \

@@ -24,7 +24,8 @@ from .harness import ROOT, Target, Worker, environment
 
 __all__ = ["run"]
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).parents[1] / "build"
+"""Folder of the pictures; `report.save` copies them beside benchmarks/README.md."""
 ITEMS = (1, 2, 5, 10, 20, 50, 100, 200, 400)
 CONNECTIONS = (1, 10, 50, 100, 200, 400, 700, 1000)
 CALLS = (2, 5, 10, 15, 20, 25)  # a loop that is full loses some
@@ -35,7 +36,8 @@ Series = list[tuple[float, float]]
 
 
 def run(console: Console) -> list[Target]:
-    """Measure and draw; there is nothing to reach."""
+    """Measure and draw; there are no targets."""
+    FOLDER.mkdir(exist_ok=True)
     pictures = {
         "growth-decoding.png": ("Decoding response.done", "bytes of JSON", decoding()),
         "growth-connections.png": ("Connections in one process (asyncio)", "connections", connections()),
@@ -44,7 +46,7 @@ def run(console: Console) -> list[Target]:
     }
     for file, (title, across, panels) in pictures.items():
         draw(FOLDER / file, title, across, panels)
-        console.print(f"drawn: {file}")
+        console.print(f"drawn: {FOLDER.name}/{file}")
     return []
 
 

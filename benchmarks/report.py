@@ -6,6 +6,7 @@ import datetime
 import json
 import os
 import platform
+import shutil
 import subprocess
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -105,7 +106,9 @@ def compare(console: Console, targets: Sequence[Target], before: dict[str, Any])
 
 
 def save(whole: dict[str, Any]) -> None:
-    """Keep a run for the README: its JSON, and its table between two marks in `README.md`."""
+    """Save a run for the README: its JSON, its pictures, and its table between two marks in `README.md`."""
+    for picture in (ROOT / "build").glob("growth-*.png"):
+        shutil.copy(picture, FIGURES.parent)
     FIGURES.write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
     rows = ["| figure | measured | half of the rounds | to reach | |", "|---|---:|---:|---:|---|"]
     for what, figure in whole["figures"].items():

@@ -1,8 +1,8 @@
-"""Record tests/cassettes/snapshots anew, from the simulator: `python scripts/record_snapshots.py`.
+"""Record tests/cassettes/snapshots from the simulator: `python scripts/record_snapshots.py`.
 
-The job: make each request once with each client while vcrpy records, with the settings that users get. What
-differs from run to run without meaning anything (the simulator's port, a call's id in a path) is written as a
-fixed value, so that tests can make the same request again. It needs no network and no key.
+Makes each request once with each client while vcrpy records, with the settings that users get. Values that
+differ between runs (the simulator's port, a call id in a path) are replaced by fixed ones, so that tests can
+make the same requests. Needs no network and no key.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ OFFER = (ROOT / "tests" / "samples" / "sdp" / "offer-chromium-audio-datachannel.
 FLAVOURS = ("sync", "async")
 
 BASE_URL = "http://127.0.0.1/v1"
-"""What snapshots say in place of the simulator's address; nothing listens there."""
+"""Replaces the simulator's address in snapshots; nothing listens there."""
 CALL_ID = "rtc_u1_recorded"
-"""What snapshots say in place of the id of a call that requests act on."""
+"""Replaces the call id of a request in snapshots."""
 API_KEY = "sk-simulator-of-the-cassettes"
 WEBHOOK_SECRET = "whsec_c2ltdWxhdG9yIG9mIHRoZSBjYXNzZXR0ZXM="
 MCP_TOKEN = "oauth-token-of-the-cassettes"
@@ -75,8 +75,8 @@ class Case:
     Args:
         name: The snapshot's name.
         operation: The generated function's name.
-        send: Makes the request; gets the client and what `prepare` gave.
-        prepare: Makes, unrecorded, what the request needs, and gives its id or value.
+        send: Makes the request, with the client and the result of `prepare`.
+        prepare: Creates what the request needs, unrecorded, and returns its id or value.
         api_key: The key to send.
     """
 
@@ -88,7 +88,7 @@ class Case:
 
 
 def _incoming(simulator: Simulator) -> str:
-    # Nobody listens on the discard port: the webhook is not what is recorded here.
+    # Nothing listens on the discard port: the webhook is not recorded.
     return simulator.incoming_call("http://127.0.0.1:9/", attempts=1, wait=False).id
 
 
@@ -200,8 +200,8 @@ def send(case: Case, flavour: str, base_url: str, argument: str) -> Any:
     Args:
         case: What to send.
         flavour: "sync" or "async".
-        base_url: Where to.
-        argument: What the case's `prepare` gave, or what stands for it.
+        base_url: Target of the request.
+        argument: The result of the case's `prepare`, or its replacement.
     """
     if flavour == "sync":
         with RealtimeClient(api_key=case.api_key, base_url=base_url) as client:
@@ -225,10 +225,10 @@ def record(folder: Path) -> set[str]:
     """Record every case with both clients.
 
     Args:
-        folder: Where to; snapshots that are there are replaced.
+        folder: Target folder; existing snapshots are replaced.
 
     Returns:
-        The secrets that were on the wire, for a test that looks for them.
+        The secrets that were sent or received, so that a test can look for leaks.
     """
     secrets = {API_KEY, WEBHOOK_SECRET, MCP_TOKEN, "hash-of-a-user", "in-a-query", *_passwords(OFFER)}
     for flavour in FLAVOURS:
@@ -268,15 +268,15 @@ def _passwords(text: str) -> set[str]:
 
 
 def main() -> None:
-    """Record into tests/cassettes/snapshots, or into another folder."""
-    parser = argparse.ArgumentParser(description="Record the snapshots anew, from the simulator.")
-    parser.add_argument("folder", nargs="?", type=Path, default=FOLDER, help="where to")
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description="Record the snapshots from the simulator.")
+    parser.add_argument("folder", nargs="?", type=Path, default=FOLDER, help="target folder")
     folder = parser.parse_args().folder
     secrets = record(folder)
     paths = sorted(folder.glob("*/*.yaml"))
     leaks = [path for path in paths if any(secret in path.read_text() for secret in secrets)]
     if leaks:
-        raise SystemExit(f"a secret got into {', '.join(map(str, leaks))}; don't commit them")
+        raise SystemExit(f"secrets leaked into {', '.join(map(str, leaks))}; don't commit them")
     print(f"{len(paths)} snapshots in {folder}")
 
 

@@ -1,11 +1,10 @@
-"""Compare the vendored description with a newer upstream document, and take it over.
+"""Compare the vendored API description with a newer upstream document, and update to it.
 
-    python scripts/sync.py FILE             what FILE adds, changes and removes, and whom that breaks
-    python scripts/sync.py FILE --apply     take FILE's structure over into openapi/, with this project's
-    words
+    python scripts/sync.py FILE             list what FILE adds, changes and removes, and what breaks
+    python scripts/sync.py FILE --apply     update openapi/ to FILE's structure, keeping this project's texts
 
-Exit status: 0 nothing differs, 1 additions and loosenings only, 2 something breaks, 3 FILE or openapi/ cannot
-be worked with, and nothing was changed.  With --apply: 0 it is taken over, 3 as before.
+Exit status: 0 no differences, 1 compatible changes only, 2 breaking changes, 3 FILE or openapi/ is invalid
+and nothing was changed.  With --apply: 0 updated, 3 as before.
 """
 
 from __future__ import annotations
@@ -21,11 +20,22 @@ import attrs
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from specpipe import apply, changes, diff, finish, forms, pipeline, reading, slice, source, upstream as memory
+from specpipe import (
+    apply,
+    changes,
+    diff,
+    document_io,
+    output,
+    pipeline,
+    slice,
+    source,
+    upstream as baseline,
+    validation,
+)
 from specpipe.errors import SpecError
 
 FAILED = 3
-#: Columns where the output goes to a file or a program: no pointer is broken.
+#: Width of output that is not a terminal, so that no pointer is wrapped.
 _NO_TERMINAL = 1000
 
 
@@ -40,11 +50,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser = _Parser(
         prog="sync.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("file", type=Path, metavar="FILE", help="an upstream description")
-    parser.add_argument("--apply", action="store_true", help="take it over into openapi/")
+    parser.add_argument("file", type=Path, metavar="FILE", help="an upstream OpenAPI document")
+    parser.add_argument("--apply", action="store_true", help="update openapi/")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    parser.add_argument("--date", metavar="YYYY-MM-DD", help="FILE's date (default: the one in its name)")
-    parser.add_argument("--url", help="where FILE is from (default: as before)")
+    parser.add_argument("--date", metavar="YYYY-MM-DD", help="FILE's date (default: from its name)")
+    parser.add_argument("--url", help="FILE's origin (default: unchanged)")
     parser.add_argument("--commit", help="FILE's commit")
     parser.add_argument(
         "--openapi", type=Path, default=pipeline.OPENAPI, metavar="DIR", help="the folder (default: openapi/)"
@@ -59,9 +69,9 @@ def main(arguments: list[str] | None = None) -> int:
         print("sync failed: the document nests deeper than Python can follow", file=sys.stderr)
         return FAILED
     except Exception:
-        # A fault of this program's must not look like an answer: 1 means additions only.
+        # A bug in this program must not look like a result: 1 means compatible changes only.
         traceback.print_exc()
-        print("sync failed by a fault of its own, see above.  Nothing was changed.", file=sys.stderr)
+        print("sync failed because of a bug, see the traceback above.  Nothing was changed.", file=sys.stderr)
         return FAILED
     if options.json:
         print(json.dumps(report, ensure_ascii=False, indent=1))
@@ -71,16 +81,16 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> dict[str, Any]:
-    finish.tidy_up(options.openapi)
+    output.clean_up(options.openapi)
     config = pipeline.Inputs(spec=options.file, openapi=options.openapi, vendored=True).config
-    ours = reading.load(options.openapi / config.document)
+    ours = document_io.load(options.openapi / config.document)
     known = source.read(options.openapi / "SOURCE.toml")
-    theirs = reading.load(options.file)
+    theirs = document_io.load(options.file)
     upstream = slice.cut(theirs, config)
-    forms.check(upstream.document)
+    validation.check(upstream.document)
     here = attrs.evolve(slice.cut(ours, config, whole=False), document=ours)
-    known_texts = memory.read(options.openapi / memory.FILE)
-    seen = [] if known_texts is None else memory.compare(known_texts, ours, theirs, upstream)
+    known_texts = baseline.read(options.openapi / baseline.FILE)
+    seen = [] if known_texts is None else baseline.compare(known_texts, ours, theirs, upstream)
     rows = [*diff.compare(here, upstream), *seen]
     report: dict[str, Any] = {
         "changes": [{**attrs.asdict(row), "breaking": row.breaking} for row in rows],
@@ -93,7 +103,7 @@ def _run(options: argparse.Namespace) -> dict[str, Any]:
         origin = apply.origin_of(
             options.file, known, report["bump"], date=options.date, url=options.url, commit=options.commit
         )
-        taken = apply.take_over(options.openapi, ours, upstream, origin, theirs)
+        taken = apply.update(options.openapi, ours, upstream, origin, theirs)
         report["applied"] = attrs.asdict(taken)
         report["exit"] = 0
     return report
@@ -108,8 +118,8 @@ def _print(report: dict[str, Any]) -> None:
     signs = {"added": "[green]+[/]", "removed": "[red]-[/]", "changed": "[yellow]~[/]"}
     if report["changes"]:
         table = Table(box=None, pad_edge=False, header_style="bold")
-        for column in ("", "what", "where", "before", "after", "breaks"):
-            table.add_column(column, overflow="fold", ratio=3 if column == "where" else None)
+        for column in ("", "kind", "location", "before", "after", "breaks"):
+            table.add_column(column, overflow="fold", ratio=3 if column == "location" else None)
         for row in report["changes"]:
             breaks = " and ".join(who for who in ("sender", "receiver") if row[who])
             where = row["pointer"].removeprefix("/components/schemas/")
@@ -117,26 +127,26 @@ def _print(report: dict[str, Any]) -> None:
             table.add_row(signs[row["action"]], *cells, f"[red]{breaks}[/]" if breaks else "")
         console.print(table)
     breaking = sum(row["breaking"] for row in report["changes"])
-    console.print(f"{len(report['changes'])} changes, {breaking} of them breaking: {_ADVICE[report['bump']]}")
+    console.print(f"{len(report['changes'])} changes, {breaking} breaking: {_ADVICE[report['bump']]}")
     version = report["version"]
     console.print(f"{report['package']} {version['from']} → {version['to']}", highlight=False)
     taken = report.get("applied")
     if taken is None:
         return
-    console.print(f"wrote {', '.join(taken['written']) or 'nothing: openapi/ has it already'}")
+    console.print(f"wrote {', '.join(taken['written']) or 'nothing: openapi/ is already up to date'}")
     for title, pointers in (
         (
-            "texts to write in openapi/realtime.yaml, provisional until then: make check fails",
+            "provisional texts to write in openapi/realtime.yaml; make check fails until then",
             taken["words"],
         ),
-        ("patches that no longer apply, now comments in openapi/patches.toml", taken["patches"]),
-        ("names that no longer apply, taken out of openapi/names.toml", taken["names"]),
+        ("patches no longer apply; commented out in openapi/patches.toml", taken["patches"]),
+        ("names no longer apply; removed from openapi/names.toml", taken["names"]),
         (
-            "unions to review in openapi/patches.toml, told by shape until then: make check fails",
+            "unions to review in openapi/patches.toml, discriminated by shape; make check fails until then",
             taken["reviews"],
         ),
         (
-            "inline schemas without a name in openapi/names.toml; lines to choose from stand at its end",
+            "inline schemas without a name; candidates are at the end of openapi/names.toml",
             [f"{n}  {p}" for n, p in taken["nameless"]],
         ),
     ):
@@ -152,8 +162,8 @@ def _print(report: dict[str, Any]) -> None:
 
 _ADVICE = {
     "none": "nothing to release",
-    "minor": "a minor version of what is built on it",
-    "major": "a major version of what is built on it (a minor one while it is below 1.0)",
+    "minor": "minor release",
+    "major": "major release (minor while below 1.0)",
 }
 
 if __name__ == "__main__":

@@ -1,12 +1,11 @@
-// Search without a server: pages read from files may not start a worker, so a hidden frame stands in for it.
+// Offline search: browsers do not start workers on file: pages, so the worker's script runs in a hidden frame.
 if (location.protocol === "file:") {
-  window.Worker = class extends EventTarget {
+  window.Worker = class {
     constructor(url) {
-      super();
       this.frame = document.createElement("iframe");
       this.frame.hidden = true;
       document.body.append(this.frame);
-      this.frame.reply = (data) => this.dispatchEvent(new MessageEvent("message", {data}));
+      this.frame.reply = (data) => this.onmessage?.(new MessageEvent("message", {data}));
       this.loaded = new Promise((resolve) => this.frame.addEventListener("load", resolve));
       const page = this.frame.contentDocument;
       page.open();
@@ -16,6 +15,10 @@ if (location.protocol === "file:") {
 
     postMessage(data) {
       this.loaded.then(() => this.frame.contentWindow.dispatchEvent(new MessageEvent("message", {data})));
+    }
+
+    terminate() {
+      this.frame.remove();
     }
   };
 }

@@ -1,6 +1,6 @@
 """The spec pipeline: an OpenAPI document in, a client package out.
 
-One module a step, in the order in which they run: `document` (load) → `slice` → `patches` → `transforms` →
-`names` → `generate` → `finish`.  `pipeline` runs them; `plan` is what `generate` computes for the templates.
-Nothing here reaches for the network.
+One module per step, in order: `document_io` (load) → `slice` → `patches` → `transforms` → `names` → `plan` →
+`generate` → `output`.  `pipeline` runs them; `plan` computes what the templates print.  Nothing here uses the
+network.
 """

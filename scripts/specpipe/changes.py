@@ -1,9 +1,9 @@
-"""What two descriptions say differently, and for whom that breaks something.
+"""Changes between two API descriptions, and whether they break senders or receivers.
 
-For someone who sends, what was taken before must still be taken: a property or a value less, a tighter limit
-or a new required property breaks.  For someone who receives, what came before must still come as it was: a
-property less, one that may now be absent, or a value of another type breaks.  New events, values and
-properties break nobody: unknown ones are kept as they are.
+A sender breaks if something it may send is no longer accepted: a removed property or value, a tighter limit
+or a new required property.  A receiver breaks if something it relies on changes: a removed property, one that
+may now be absent, or a value of another type.  New events, values and properties do not break receivers:
+unknown ones are kept.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import attrs
 
 Action = Literal["added", "removed", "changed"]
 
-#: Limits that tighten when they grow, that tighten when they shrink, and that tighten when they come.
+#: Limits that tighten when they grow, when they shrink, and when they are added.
 AT_LEAST = ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties")
 AT_MOST = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties")
 OTHER_LIMITS = ("pattern", "multipleOf", "uniqueItems", "propertyNames")
@@ -24,18 +24,18 @@ LIMITS = (*AT_LEAST, *AT_MOST, *OTHER_LIMITS)
 
 @attrs.frozen
 class Change:
-    """One row.
+    """One change.
 
     Attributes:
-        action: What happened.
-        kind: To what: operation, parameter, content type, status, header, schema, property, required, type,
-            union member, enum value, limit, default, format, keyword, discriminator, security, server,
-            deprecated or version; a text, or an operation or schema outside, that a person should look at.
-        pointer: Where it stands in the newer description, or stood in the older one.
-        before: As it was, as text; "" if it was not there.
-        after: As it is; "" if it is gone.
-        sender: Whether that breaks someone who sends.
-        receiver: Whether that breaks someone who receives.
+        action: `added`, `removed` or `changed`.
+        kind: What changed: operation, parameter, content type, status, header, schema, property, required,
+            type, union member, enum value, limit, default, format, keyword, discriminator, security, server,
+            deprecated or version; or, for review only, a text or an operation or schema outside the slice.
+        pointer: JSON pointer in the newer description, or in the older one if it was removed.
+        before: The old value as text; "" if added.
+        after: The new value as text; "" if removed.
+        sender: Whether it breaks senders.
+        receiver: Whether it breaks receivers.
     """
 
     action: Action
@@ -48,13 +48,13 @@ class Change:
 
     @property
     def breaking(self) -> bool:
-        """Whether it breaks anyone."""
+        """Whether it breaks senders or receivers."""
         return self.sender or self.receiver
 
 
 @attrs.frozen
 class Direction:
-    """Who has to do with a part of a description."""
+    """Whether a part of an API description is sent, received or both."""
 
     sent: bool
     received: bool
@@ -70,16 +70,16 @@ def row(
     sender: bool = False,
     receiver: bool = False,
 ) -> Change:
-    """A row for a part that has this direction.
+    """Return the change of a part with this direction.
 
     Args:
         kind: See `Change`.
         pointer: See `Change`.
-        before: The part as it was; None if it was not there.
-        after: The part as it is; None if it is gone.
-        direction: Whom it can concern at all.
-        sender: Whether it breaks those who send it.
-        receiver: Whether it breaks those who receive it.
+        before: The old value; None if added.
+        after: The new value; None if removed.
+        direction: Whether the part is sent, received or both.
+        sender: Whether it breaks senders, if the part is sent.
+        receiver: Whether it breaks receivers, if the part is received.
     """
     return Change(
         action="added" if before is None else "removed" if after is None else "changed",
@@ -93,14 +93,14 @@ def row(
 
 
 def shown(value: Any) -> str:
-    """A value in a table's cell."""
+    """Return a value as text for a table cell."""
     if value is None:
         return ""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def tightened(keyword: str, before: Any, after: Any) -> bool:
-    """Whether a limit takes less than before."""
+    """Whether a limit accepts less than before."""
     if after is None:
         return False
     if before is None or keyword in OTHER_LIMITS:
@@ -109,17 +109,17 @@ def tightened(keyword: str, before: Any, after: Any) -> bool:
 
 
 def exit_code(changes: list[Change]) -> int:
-    """0 without changes, 2 if any breaks someone, 1 otherwise."""
+    """Return 0 without changes, 2 if any is breaking, 1 otherwise."""
     if not changes:
         return 0
     return 2 if any(change.breaking for change in changes) else 1
 
 
-#: Kinds of rows for a person to look at, that nothing is generated from.
+#: Kinds of changes that are only for review: nothing is generated from them.
 TO_LOOK_AT = ("text", "operation outside", "schema outside")
 
 
 def bump(changes: list[Change]) -> str:
-    """The part of a semantic version that has to grow in what is built on the description."""
+    """Return which part of the package's semantic version the changes raise."""
     generated = [change for change in changes if change.kind not in TO_LOOK_AT]
     return ("none", "minor", "major")[exit_code(generated)]

@@ -1,7 +1,7 @@
-"""Compare two descriptions by their facts, part by part.
+"""Compare two API descriptions part by part.
 
-Both are brought into one spelling first (`nullable: true` and a union with null are the same fact), so that
-what is only written in another way makes no row.
+Both are normalised to one notation first (`nullable: true` is the same as a union with null), so that a
+change of notation is not reported.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from .diff_schemas import SchemaDiff
 from .document import SCHEMAS, Document, escape, operations, union_of
 from .plan.graph import directions
 from .slice import Slice
-from .transforms import spelling
+from .transforms import notation
 from .transforms.walk import each_schema
 
 _SPELLINGS = (
-    *("inline_parts", "strip_prose_keys", "spell_as_3_1", "infer_types", "split_type_lists", "null_unions"),
-    *("merge_all_of", "enums_to_const", "spell_discriminators", "flatten_unions"),
+    *("inline_parts", "strip_prose_keys", "upgrade_to_3_1", "infer_types", "split_type_lists", "null_unions"),
+    *("merge_all_of", "enums_to_const", "complete_discriminators", "flatten_unions"),
 )
 _BOTH = Direction(sent=True, received=True)
 _SENT = Direction(sent=True, received=False)
@@ -29,13 +29,13 @@ _RECEIVED = Direction(sent=False, received=True)
 
 
 def compare(old: Slice, new: Slice) -> list[Change]:
-    """The rows from an older description to a newer one."""
-    return _Comparison(spelled(old), spelled(new)).rows()
+    """Return the changes from an older API description to a newer one."""
+    return _Comparison(normalised(old), normalised(new)).rows()
 
 
-def spelled(part: Slice) -> Slice:
-    """A slice in the one spelling, without words about schemas."""
-    document, _ = spelling.locate(part.document)
+def normalised(part: Slice) -> Slice:
+    """Return a slice in normalised notation, without schema descriptions."""
+    document, _ = notation.locate(part.document)
     for transform in transforms.TRANSFORMS:
         if transform.name in _SPELLINGS:
             document, _ = transform.rule(document)
@@ -48,19 +48,19 @@ def _without_words(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _summary(schema: dict[str, Any]) -> str:
-    """A schema in two or three words."""
+    """Summarise a schema in two or three words."""
     if schema.get("properties"):
         return f"object, {len(schema['properties'])} properties"
     members = union_of(schema)
     return f"union of {len(members)}" if members is not None else str(schema.get("type", "any"))
 
 
-#: Place and name → pointer and parameter.
+#: (`in`, name) → pointer and parameter.
 _Parameters = dict[tuple[str, str], tuple[str, dict[str, Any]]]
 
 
 def _parameters(document: Document, path: str, method: str) -> _Parameters:
-    """An operation's parameters, those of its whole path included; its own come first."""
+    """Return an operation's parameters and its path's; the operation's own take precedence."""
     item = document["paths"][path]
     out: _Parameters = {}
     for at, described in ((f"/{method}", item[method]), ("", item)):
@@ -71,7 +71,7 @@ def _parameters(document: Document, path: str, method: str) -> _Parameters:
 
 
 class _Comparison:
-    """The comparison of two descriptions in one spelling."""
+    """Compares two API descriptions in the same notation."""
 
     def __init__(self, old: Slice, new: Slice) -> None:
         self.old, self.new = old.document, new.document
@@ -106,7 +106,7 @@ class _Comparison:
         sent, received = name in self.sent, name in self.received
         return Direction(sent, received) if sent or received else _BOTH
 
-    # --- what holds for all operations
+    # --- shared by all operations
 
     def _frame(self) -> None:
         pairs = [document.get("info", {}).get("version") for document in (self.old, self.new)]
@@ -124,7 +124,7 @@ class _Comparison:
                 self._security(old, new, f"/components/securitySchemes/{escape(name)}")
 
     def _security(self, old: Any, new: Any, at: str) -> None:
-        """Add a row for another way to say who one is; the old way may still be there beside it."""
+        """Add a change of authentication; the old scheme may still be allowed."""
         if old != new:
             kept = isinstance(old, list) and isinstance(new, list) and all(one in new for one in old)
             self.schemas.add("security", at, (old, new), _BOTH, sender=not kept and new is not None)
@@ -155,7 +155,7 @@ class _Comparison:
         self._security(old.get("security"), new.get("security"), f"{at}/security")
         groups = [next(iter(part.get("tags") or ()), None) for part in (old, new)]
         if groups[0] != groups[1]:
-            # The first tag is the module in which the operation's function is.
+            # The first tag names the module of the operation's function.
             self.schemas.add("keyword", f"{at}/tags", groups, _BOTH, sender=True)
         bodies = [part.get("requestBody") or {} for part in (old, new)]
         self._contents(bodies[0], bodies[1], f"{at}/requestBody", _SENT)

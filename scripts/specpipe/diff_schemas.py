@@ -1,4 +1,4 @@
-"""Compare two schemas by their facts."""
+"""Compare two schemas."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 
 from .changes import LIMITS, Change, Direction, row, shown, tightened
 from .document import Document, escape, ref_name, union_of
-from .transforms import spelling
+from .transforms import notation
 
-#: Keywords that have rows of their own, or that say nothing of a value.
-_TOLD = (
+#: Keywords that are compared by themselves, or that do not constrain a value.
+_HANDLED = (
     *(
         "type",
         "properties",
@@ -23,20 +23,20 @@ _TOLD = (
         "const",
         "$ref",
     ),
-    *("default", "format", "description", "discriminator", spelling.POINTER, *LIMITS),
+    *("default", "format", "description", "discriminator", notation.POINTER, *LIMITS),
 )
 
 
 class SchemaDiff:
-    """Finds the rows from schemas of one description to those of another, both in one spelling.
+    """Collects the changes between schemas of two API descriptions in the same notation.
 
     Args:
-        old: The older description.
+        old: The older API description.
         new: The newer one.
-        tables: Pointers of the unions that list received events: what leaves one comes no more.
+        tables: Pointers of the unions that list server events: a member that is removed is no longer sent.
 
     Attributes:
-        found: The rows so far.
+        found: The changes so far.
     """
 
     def __init__(self, old: Document, new: Document, tables: Collection[str] = ()) -> None:
@@ -44,13 +44,13 @@ class SchemaDiff:
         self.found: list[Change] = []
 
     def add(self, kind: str, at: str, pair: Sequence[Any], way: Direction, **breaks: bool) -> None:
-        """Add a row; see `changes.row`."""
+        """Add a change; see `changes.row`."""
         self.found.append(row(kind, at, pair[0], pair[1], way, **breaks))
 
     def compare(self, old: Any, new: Any, at: str, way: Direction) -> None:
-        """Add the rows from a schema to the one that has its place now."""
+        """Add the changes from a schema to the one at the same place in the newer description."""
         old, new = (part if isinstance(part, dict) else {} for part in (old, new))
-        at = new.get(spelling.POINTER, at)
+        at = new.get(notation.POINTER, at)
         self._discriminator(old.get("discriminator"), new.get("discriminator"), at, way)
         for keyword in ("default", "deprecated"):
             values = [part.get(keyword, _ABSENT) for part in (old, new)]
@@ -65,8 +65,8 @@ class SchemaDiff:
         kept = {_base(label) for label in before if label in after} - {"null"}
         for label in [*before, *(label for label in after if label not in before)]:
             if label in before and label in after:
-                inside = after[label].get(spelling.POINTER, at)
-                # Beside any text, an enum only names some of the values: one that is gone is still taken.
+                inside = after[label].get(notation.POINTER, at)
+                # In a union with plain text an enum is only a hint: a removed value is still accepted.
                 is_open = "any" in after or (_base(label) in after and _base(label) in before)
                 self._member(before[label], after[label], inside, way, is_open)
                 continue
@@ -84,8 +84,8 @@ class SchemaDiff:
                 self.add(kind, at, (None, label), way, receiver=kind == "type" and not known)
 
     def _discriminator(self, old: Any, new: Any, at: str, way: Direction) -> None:
-        """Add a row for another way to tell members; values beside those that there were break nobody."""
-        texts = [_told_by(part) for part in (old, new)]
+        """Add a change of discriminator; additional values are not breaking."""
+        texts = [_discriminator_text(part) for part in (old, new)]
         if texts[0] == texts[1]:
             return
         more = old is None or (
@@ -97,7 +97,7 @@ class SchemaDiff:
 
     @staticmethod
     def _members(schema: dict[str, Any]) -> dict[str, dict[str, Any]]:
-        """A schema's alternatives, each by what tells it from the others."""
+        """Return a schema's alternatives by a label that distinguishes them."""
         out: dict[str, dict[str, Any]] = {}
         for member in union_of(schema) or [schema]:
             label, number = _label(member), 1
@@ -110,7 +110,7 @@ class SchemaDiff:
     def _spread(
         self, members: dict[str, dict[str, Any]], others: dict[str, dict[str, Any]], document: Document
     ) -> dict[str, dict[str, Any]]:
-        """Alternatives with a union's own in place of its name, where the other side has them without it."""
+        """Inline a referenced union's alternatives where the other side has them inline."""
         out: dict[str, dict[str, Any]] = {}
         for label, member in members.items():
             inside = self._resolved(member, document)
@@ -123,10 +123,9 @@ class SchemaDiff:
         return out
 
     def _alike(self, before: dict[str, Any], after: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The alternatives again, under one label where the only one that went, null apart, is of the kind of
-        the one that came.
+        """Give the only removed and the only added alternative one label if they are of the same kind.
 
-        So a schema that got a name, or lost it, and an object with another tag are compared inside.
+        So a schema that was named or inlined, and an object whose tag changed, are compared in detail.
         """
         gone = [label for label in before if label not in after and label != "null"]
         come = [label for label in after if label not in before and label != "null"]
@@ -160,7 +159,7 @@ class SchemaDiff:
             formats = (old.get("format"), new.get("format"))
             both = None not in formats
             self.add("format", f"{at}/format", formats, way, sender=both, receiver=both)
-        for keyword in sorted({*old, *new} - {*_TOLD, "deprecated"}):
+        for keyword in sorted({*old, *new} - {*_HANDLED, "deprecated"}):
             if old.get(keyword) != new.get(keyword):
                 self.add("keyword", f"{at}/{keyword}", (old.get(keyword), new.get(keyword)), way)
         self._properties(old, new, at, way)
@@ -210,7 +209,7 @@ class SchemaDiff:
             self.compare(before[name], after[name], here, way)
 
 
-def _told_by(discriminator: dict[str, Any] | None) -> str | None:
+def _discriminator_text(discriminator: dict[str, Any] | None) -> str | None:
     if discriminator is None:
         return None
     mapping = discriminator.get("mapping", {})
@@ -223,7 +222,7 @@ _ABSENT = object()
 
 
 def shown_default(value: Any) -> str:
-    """A JSON value as text in which null and the word differ."""
+    """Return a JSON value as text that distinguishes null from "null"."""
     return "null" if value is None else shown(value) if not isinstance(value, str) else repr(value)
 
 
@@ -242,7 +241,7 @@ def _has(labels: Iterable[str], kind: str) -> bool:
 
 
 def _label(schema: dict[str, Any]) -> str:
-    """What tells an alternative from others: its name, its tag, or its kind."""
+    """Return the label of an alternative: its name, its tag or its type."""
     name = ref_name(schema)
     if name is not None:
         return f"→ {name}"
@@ -254,9 +253,9 @@ def _label(schema: dict[str, Any]) -> str:
     if tags:
         return f"object {tags[0]}"
     kind = str(schema.get("type", "any" if union_of(schema) is None else "union"))
-    return f"{kind} of a closed set" if _values(schema) is not None else kind
+    return f"{kind} enum" if _values(schema) is not None else kind
 
 
 def _base(label: str) -> str:
-    """The kind of value that a label is for; a named schema is a kind of its own."""
+    """Return the type part of a label; a named schema is a type of its own."""
     return label if label.startswith("→") else label.split(" ")[0]

@@ -1,4 +1,4 @@
-"""Reference pages: one for all operations, one for each model."""
+"""Reference pages: one for all operations, one per model."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from . import finish
+from . import output
 from .document import ref_name, references, union_of
 from .plan import Operation, Plan
 from .plan.graph import NULL
@@ -36,17 +36,17 @@ _KINDS: dict[str, Any] = {
 
 
 def cell(text: Any) -> str:
-    """Text inside a table's cell."""
+    """Return text escaped for a table cell."""
     return " ".join(str(text).replace("|", "\\|").split())
 
 
 def code(annotation: str) -> str:
-    """An annotation as code inside a table's cell; bars need no escape that would show."""
+    """Return an annotation as code in a table cell."""
     return "`" + annotation.replace("|", "\\|") + "`"
 
 
 def limits(schema: Any) -> str:
-    """What is allowed of a value, in words."""
+    """Return a schema's constraints in words."""
     found: list[str] = []
     stack = [schema]
     while stack:
@@ -66,7 +66,7 @@ def limits(schema: Any) -> str:
 
 
 def pages(render: Callable[..., str], plan: Plan, title: str) -> dict[str, str]:
-    """Every page by its path in `docs/`."""
+    """Return the pages by path in `docs/`."""
     users: dict[str, list[str]] = {name: [] for name in plan.names}
     for name in plan.names:
         schema = (plan.models.get(name) or plan.aliases[name]).schema
@@ -91,7 +91,7 @@ def pages(render: Callable[..., str], plan: Plan, title: str) -> dict[str, str]:
 
 
 def readme(render: Callable[..., str], plan: Plan) -> str:
-    """The package's README, with the example of an operation that needs only a JSON body, if there is one."""
+    """Return the package's README, with an example of an operation with only a JSON body if possible."""
 
     def simple(operation: Operation) -> bool:
         return [body.kind for body in operation.bodies] == ["json"] and not operation.path_parameters
@@ -103,27 +103,27 @@ def readme(render: Callable[..., str], plan: Plan) -> str:
 
 
 def _formatted(page: str) -> str:
-    """A page whose Python blocks are laid out as a person would."""
+    """Return a page with formatted Python blocks."""
     fence = re.compile(r"(?<=```python\n)(from .*?)(?=```)", re.DOTALL)
     blocks = fence.findall(page)
-    laid_out = iter(finish.format_source("\n# ---\n".join(blocks)).split("# ---\n"))
+    laid_out = iter(output.format_source("\n# ---\n".join(blocks)).split("# ---\n"))
     return fence.sub(lambda _: next(laid_out).strip() + "\n", page)
 
 
 def links(plan: Plan, schema: dict[str, Any]) -> list[str]:
-    """Models and aliases that a schema refers to, sorted."""
+    """Return the sorted models and aliases that a schema refers to."""
     return sorted({name for name in references(schema) if name in plan.models or name in plan.aliases})
 
 
 def envelopes(plan: Plan) -> list[str]:
-    """The types of the bodies with which any operation refuses."""
+    """Return the types of all error response bodies."""
     answers = [answer for operation in plan.operations.values() for answer in operation.answers]
     kinds = [body.annotation for answer in answers if answer.last >= 400 for body in answer.bodies]
     return list(dict.fromkeys(kinds))
 
 
 def operations_with(plan: Plan, name: str) -> list[Operation]:
-    """The operations whose request or answers are of this model."""
+    """Return the operations whose request or response has this model."""
     return [
         operation
         for operation in plan.operations.values()
@@ -132,7 +132,7 @@ def operations_with(plan: Plan, name: str) -> list[Operation]:
 
 
 def example(plan: Plan, operation: Operation) -> dict[str, str]:
-    """The arguments with which an operation's example runs, as source."""
+    """Return the arguments of an operation's example, as source."""
     needed = [parameter for parameter in operation.parameters if parameter.required]
     body = next(iter(operation.bodies), None)
     return {
@@ -142,10 +142,10 @@ def example(plan: Plan, operation: Operation) -> dict[str, str]:
 
 
 def construct(plan: Plan, schema: Any, value: Any, seen: tuple[str, ...] = ()) -> str:
-    """A JSON value as source that builds it from models.
+    """Return source that builds a JSON value from models.
 
-    `<name>` stands for a variable.  Without a value, what the schema requires is made up; `...` stands where
-    it requires itself.
+    A value `<name>` becomes a variable.  Without a value, required properties get sample values; a schema
+    that requires itself becomes `...`.
     """
     name = ref_name(schema)
     if name in plan.models:
@@ -175,7 +175,7 @@ def construct(plan: Plan, schema: Any, value: Any, seen: tuple[str, ...] = ()) -
 
 
 def _is(plan: Plan, member: Any, value: Any) -> bool:
-    """Whether a value is of this member, by its constants."""
+    """Whether a value's constants match a union member."""
     name = ref_name(member)
     if name in plan.models and isinstance(value, dict):
         fields = plan.models[name].fields

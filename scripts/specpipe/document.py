@@ -1,4 +1,4 @@
-"""Find one's way in OpenAPI documents: pointers, references, the schemas inside schemas."""
+"""Navigate OpenAPI documents: pointers, references, nested schemas."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ Document = dict[str, Any]
 SCHEMAS = "/components/schemas/"
 REF_PREFIX = "#" + SCHEMAS
 UNIONS = ("anyOf", "oneOf")
-#: Keywords whose value is one schema, a list of schemas, a mapping of names to schemas.
+#: Keywords whose value is a schema, a list of schemas, or a mapping of names to schemas.
 _ONE = ("items", "additionalProperties", "not", "contains", "propertyNames", "unevaluatedProperties")
 _MANY = ("anyOf", "oneOf", "allOf", "prefixItems")
 _NAMED = ("properties", "patternProperties", "$defs")
-#: Keywords whose value is data, and keywords whose value is a mapping of names that could be any word.
+#: Keywords whose value is data, and keywords whose value is a mapping with arbitrary keys.
 DATA = ("default", "example", "examples", "enum", "const", "mapping")
 NAME_MAPS = (
     *(
@@ -36,20 +36,20 @@ METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 
 
 def escape(part: str) -> str:
-    """One key as a segment of a JSON pointer (RFC 6901)."""
+    """Return a key as a segment of a JSON pointer (RFC 6901)."""
     return part.replace("~", "~0").replace("/", "~1")
 
 
 def unescape(segment: str) -> str:
-    """The key that a segment of a JSON pointer stands for."""
+    """Return the key that a segment of a JSON pointer stands for."""
     return segment.replace("~1", "/").replace("~0", "~")
 
 
 def resolve(document: Any, pointer: str) -> Any:
-    """The part of a document that a JSON pointer names.
+    """Return the part of a document that a JSON pointer leads to.
 
     Raises:
-        KeyError: there is no such part; the message is the first segment that does not resolve.
+        KeyError: the pointer does not resolve; the message is the first segment that is missing.
     """
     node = document
     for segment in pointer.split("/")[1:]:
@@ -64,7 +64,7 @@ def resolve(document: Any, pointer: str) -> Any:
 
 
 def ref_name(schema: Any) -> str | None:
-    """The component that `{"$ref": "#/components/schemas/Name"}` points to, or None for anything else."""
+    """Return the component name of a schema reference, or None for any other schema."""
     if not isinstance(schema, dict):
         return None
     ref = schema.get("$ref")
@@ -74,12 +74,12 @@ def ref_name(schema: Any) -> str | None:
 
 
 def ref_to(name: str) -> dict[str, Any]:
-    """A reference to the component `name`."""
+    """Return a reference to the component `name`."""
     return {"$ref": REF_PREFIX + escape(name)}
 
 
 def union_of(schema: dict[str, Any]) -> list[Any] | None:
-    """The members of a union schema, whichever keyword it is written with; None if it is no union."""
+    """Return the members of `anyOf` or `oneOf`, or None if the schema is not a union."""
     for keyword in UNIONS:
         if isinstance(schema.get(keyword), list):
             return list(schema[keyword])
@@ -87,7 +87,7 @@ def union_of(schema: dict[str, Any]) -> list[Any] | None:
 
 
 def children(schema: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Each schema directly inside a schema, with the pointer that leads from the one to the other."""
+    """Yield the direct subschemas of a schema with their relative pointers."""
     for keyword in _ONE:
         if isinstance(schema.get(keyword), dict):
             yield f"/{keyword}", schema[keyword]
@@ -102,7 +102,7 @@ def children(schema: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def rebuild(schema: dict[str, Any], change: Any) -> dict[str, Any]:
-    """A copy of a schema with `change(child)` in place of each schema directly inside it."""
+    """Return a copy of a schema with `change` applied to each direct subschema."""
     out = dict(schema)
     for keyword in _ONE:
         if isinstance(out.get(keyword), dict):
@@ -120,22 +120,24 @@ def rebuild(schema: dict[str, Any], change: Any) -> dict[str, Any]:
 
 
 def pointers(node: Any, at: str = "", *, names: bool = False) -> Iterator[tuple[str, str]]:
-    """Every reference in a part of a document, with the pointer of the object that it stands in.
+    """Yield every reference in a part of a document with the pointer of its object.
 
-    What is data rather than description (examples, defaults, extensions) is passed by.
+    Data (examples, defaults, extensions) is skipped.
 
     Args:
         node: The part.
-        at: The part's own pointer.
-        names: The part is a mapping of names, none of them a keyword.
+        at: Its pointer.
+        names: Whether its keys are names, not keywords.
 
     Raises:
-        SpecError: a reference is no text.
+        SpecError: a reference is not a string.
     """
     if isinstance(node, dict):
         if not names and "$ref" in node:
             if not isinstance(node["$ref"], str):
-                raise SpecError("a $ref is no text", pointer=f"{at}/$ref", hint="write a JSON pointer, `#/…`")
+                raise SpecError(
+                    "a $ref must be a string", pointer=f"{at}/$ref", hint="write a JSON pointer, `#/…`"
+                )
             yield at, node["$ref"]
         for key, value in node.items():
             if names or not (key in DATA or key.startswith("x-")):
@@ -147,14 +149,14 @@ def pointers(node: Any, at: str = "", *, names: bool = False) -> Iterator[tuple[
 
 
 def references(node: Any) -> Iterator[str]:
-    """The name of every component schema that a part of a document refers to, in order, with repeats."""
+    """Yield the name of every component schema referred to, in order, with duplicates."""
     for _, ref in pointers(node):
         if ref.startswith(REF_PREFIX):
             yield unescape(ref[len(REF_PREFIX) :])
 
 
 def operations(document: Document) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Path, method and operation object of every operation."""
+    """Yield path, method and operation object of every operation."""
     for path, item in document.get("paths", {}).items():
         for method, operation in item.items():
             if method in METHODS:

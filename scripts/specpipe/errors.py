@@ -1,16 +1,16 @@
-"""What a failing step says: which step, which JSON pointer, what to do."""
+"""The error of a failing step: step, JSON pointer, and what to do."""
 
 from __future__ import annotations
 
 
 class SpecError(Exception):
-    """A description, a patch or a name that cannot be worked with.
+    """An invalid API description, patch or name.
 
     Args:
-        message: What is wrong, in one sentence.
-        pointer: JSON pointer of the place in the document, or "" for the whole of it.
-        hint: What the maintainer can do about it.
-        step: The pipeline step that found it; `pipeline.run` fills it in.
+        message: The problem, in one sentence.
+        pointer: JSON pointer in the document, or "" for the document itself.
+        hint: How the maintainer can fix it.
+        step: The pipeline step, set by `pipeline`.
     """
 
     def __init__(self, message: str, *, pointer: str = "", hint: str = "", step: str = "") -> None:

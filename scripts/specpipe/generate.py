@@ -1,4 +1,4 @@
-"""Write the package: the generator's files with our templates, and those that it has no idea of."""
+"""Write the package: the generator's own files from our templates, and the additional ones."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class Package:
 
     Attributes:
         version: The distribution's version.
-        spec_version: The description's own version.
+        spec_version: The API description's own version.
         spec_date: Its date, or "".
-        spec_sha256: SHA-256 of the description's file.
-        source: One line: which upstream document the facts come from.
-        names: What it is called.
+        spec_sha256: SHA-256 of the API description's file.
+        source: Origin of the upstream document, in one line.
+        names: Package names and metadata.
     """
 
     version: str
@@ -50,10 +50,10 @@ def write(
         package: Version and origin.
         config: The generator's configuration.
         templates: Our templates.
-        out: Where `pyproject.toml`, the module and `docs/` go; must be empty.
+        out: An empty folder for `pyproject.toml`, the module and `docs/`.
 
     Raises:
-        SpecError: the generator warns, or leaves out an operation or a schema, or a template is wrong.
+        SpecError: the generator warns, or omits an operation or a schema, or a template is invalid.
     """
     parsed = generator.parse(document, plan, config, package.names)
     try:
@@ -99,7 +99,7 @@ def _put(path: Path, text: str) -> None:
 
 
 def schemas_json(document: Document) -> str:
-    """The normalised schemas as one JSON Schema document, references rewritten to `#/$defs/`."""
+    """Return the normalised schemas as one JSON Schema document, references rewritten to `#/$defs/`."""
 
     def rule(schema: dict[str, Any]) -> dict[str, Any]:
         out = {key: value for key, value in schema.items() if key != "discriminator"}
@@ -117,12 +117,12 @@ def schemas_json(document: Document) -> str:
 
 
 def literal(value: Any) -> str:
-    """A value as a Python literal."""
+    """Return a value as a Python literal."""
     return repr(value)
 
 
 def docstring(text: Any, indent: int = 0) -> str:
-    """A description inside a triple-quoted string: nothing in it can end or escape the string."""
+    """Return a description escaped for a triple-quoted string."""
     plain = str(getattr(text, "get_untrusted_value", lambda: text)())
     plain = re.sub(r"[\x00-\x08\x0b-\x1f\x7f]", " ", plain).replace("\\", "\\\\").replace('"""', "'''")
     words, lines, line = plain.split(), [], ""

@@ -1,7 +1,7 @@
-"""Every grip on openapi-python-client's inside, and nothing else.
+"""Every use of openapi-python-client's internals.
 
-The generator parses the document, checks it, and renders our templates.  What it cannot hand to a template
-(members of unions with their properties, part types, attribute names) is in the plan, which templates get as
+The generator parses and checks the document, and renders our templates.  What it does not pass to templates
+(union members with their properties, part types, attribute names) is in the plan, which templates receive as
 `plan`. The version is pinned: a new one has to pass this module's tests first.
 """
 
@@ -38,10 +38,10 @@ Renderer = Callable[..., str]
 
 @attrs.define
 class Parsed:
-    """A description as the generator understood it.
+    """An API description as parsed by the generator.
 
     Attributes:
-        data: What it made of the view.
+        data: The parsed view.
         config: Its settings.
     """
 
@@ -50,10 +50,10 @@ class Parsed:
 
 
 def parse(document: Document, plan: Plan, config_file: Path, names: Names | None = None) -> Parsed:
-    """Let the generator read a normalised description.
+    """Parse a normalised API description with the generator.
 
     Raises:
-        SpecError: the installed generator is another version, warns about anything, or leaves something out.
+        SpecError: the installed generator has another version, warns, or omits something.
     """
     installed = version("openapi-python-client")
     if installed != PINNED:
@@ -74,13 +74,13 @@ def parse(document: Document, plan: Plan, config_file: Path, names: Names | None
     data = GeneratorData.from_dict(shown.document, config=config)
     if isinstance(data, GeneratorError):
         raise SpecError(
-            f"the generator refuses the document: {data.header} {data.detail or ''}".strip(), hint=_HINT
+            f"the generator rejects the document: {data.header} {data.detail or ''}".strip(), hint=_HINT
         )
     collections = data.endpoint_collections_by_tag.values()
     _fail_on([*data.errors, *(error for one in collections for error in one.parse_errors)], shown)
     lost = _adopt(data, plan, shown)
     if lost:
-        raise SpecError(f"the generator left out {', '.join(lost)}", pointer=lost[0].split()[-1], hint=_HINT)
+        raise SpecError(f"the generator omitted {', '.join(lost)}", pointer=lost[0].split()[-1], hint=_HINT)
     return Parsed(data, config)
 
 
@@ -90,18 +90,18 @@ def _settings(path: Path, names: Names) -> ConfigFile:
     except (OSError, TypeError, ValueError, YAMLError) as error:
         raise SpecError(
             f"cannot read {path.name}: {' '.join(str(error).split())}",
-            hint="it has the settings of openapi-python-client",
+            hint="it contains settings of openapi-python-client",
         ) from error
     settings.package_name_override = names.module
     settings.project_name_override = names.distribution
     return settings
 
 
-_HINT = "add a transform that brings the part into a form the generator takes whole"
+_HINT = "add a transform that rewrites the part so that the generator supports it"
 
 
 def class_name(name: str) -> str:
-    """What the generator makes of a class's name."""
+    """Return the class name that the generator derives from a schema name."""
     return str(strings.ClassName(name, "field_"))
 
 
@@ -115,10 +115,10 @@ def _fail_on(errors: list[GeneratorError], shown: view.View) -> None:
 
 
 def _adopt(data: GeneratorData, plan: Plan, shown: view.View) -> list[str]:
-    """Give the generator's classes the plan's names and modules.
+    """Assign the plan's names and modules to the generator's classes.
 
     Returns:
-        What the generator did not understand or left out without a word, by kind and pointer.
+        What the generator omitted without a warning, by kind and pointer.
     """
     models = {str(model.class_info.name): model for model in data.models}
     data.models[:] = [model for name, model in models.items() if name in shown.classes]
@@ -147,31 +147,31 @@ def _adopt(data: GeneratorData, plan: Plan, shown: view.View) -> list[str]:
 
 
 class _Project(opc.Project):
-    """The generator's project with the plan at hand, and a check in place of its silence."""
+    """The generator's project without its post-hooks."""
 
     def _run_post_hooks(self) -> None:
-        """Formatting is `finish`'s work."""
+        """Do nothing: `output` formats."""
 
 
 def render(
     parsed: Parsed, plan: Plan, *, templates: Path, out: Path, package: Any, filters: Filters
 ) -> Renderer:
-    """Render the generator's own set of files with our templates.
+    """Render the generator's own files from our templates.
 
     Args:
-        parsed: What `parse` gave.
-        plan: What the templates print.
+        parsed: The result of `parse`.
+        plan: The plan that templates print.
         templates: Our templates.
-        out: The package's folder, made if it is not there.
-        package: Version and origin of the package, for templates.
+        out: The package's folder, created if missing.
+        package: Version and origin of the package, for the templates.
         filters: Further template filters.
 
     Returns:
-        A function that renders one more template with the same surroundings.
+        A function that renders another template in the same environment.
 
     Raises:
         SpecError: the generator warns while rendering.
-        jinja2.TemplateError: a template is wrong; see `template_error`.
+        jinja2.TemplateError: a template is invalid; see `template_error`.
     """
     parsed.config.output_path = out
     project = _Project(openapi=parsed.data, config=parsed.config, custom_template_path=templates)
@@ -191,12 +191,12 @@ def render(
 
 
 def template_error(error: TemplateError | UnicodeDecodeError) -> SpecError:
-    """What is wrong with a template, and where: the innermost one that the traceback goes through."""
+    """Return the error of a template with its location: the innermost one in the traceback."""
     place = ""
     if isinstance(error, TemplateSyntaxError):
         place = f"{error.name or ''}:{error.lineno}"
     for frame in traceback.extract_tb(error.__traceback__):
         if frame.filename.endswith(".jinja"):
             place = f"{Path(frame.filename).name}:{frame.lineno}"
-    what = f"there is no template {error.name}" if isinstance(error, TemplateNotFound) else str(error)
-    return SpecError(f"{place}: {what}" if place else what, hint="mend it in openapi/templates/")
+    what = f"template {error.name} does not exist" if isinstance(error, TemplateNotFound) else str(error)
+    return SpecError(f"{place}: {what}" if place else what, hint="fix it in openapi/templates/")

@@ -1,7 +1,7 @@
-"""Names: those that a person chose in `openapi/names.toml`, and what Python needs of the others.
+"""Class and module names: chosen in `openapi/names.toml`, or derived.
 
-`names.toml` maps a class name to the pointer, or pointers, of the inline schemas that are to have it.
-Schemas of one shape may share a name and become one class; two shapes may not.
+`names.toml` maps a class name to the pointer or pointers of inline schemas.  Schemas of the same shape may
+share a name and become one class.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import attrs
 from .document import SCHEMAS, Document, escape, ref_name, ref_to, words
 from .errors import SpecError
 from .slice import Slice
-from .transforms.spelling import POINTER, POINTERS
+from .transforms.notation import POINTER, POINTERS
 from .transforms.walk import each_schema
 
 #: Names that the generated package's own modules use.
@@ -34,7 +34,7 @@ def read(path: Path) -> dict[str, str]:
     """Read a names file as pointer → class name.
 
     Raises:
-        SpecError: it is no TOML, a name is no class name, or a pointer stands in it twice.
+        SpecError: invalid TOML, a name is not a class name, or a pointer is duplicated.
     """
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -44,18 +44,19 @@ def read(path: Path) -> dict[str, str]:
     for name, value in table.items():
         if not re.fullmatch(r"[A-Z][A-Za-z0-9]*", name):
             raise SpecError(
-                f"{path.name}: {name!r} is no class name", hint="use letters and digits, a capital first"
+                f"{path.name}: {name!r} is not a class name",
+                hint="use letters and digits, starting with a capital",
             )
         if class_name(name) != name:
-            raise SpecError(f"{path.name}: Python or the package itself uses the name {name}")
+            raise SpecError(f"{path.name}: {name} is reserved by Python or the package")
         pointers = value if isinstance(value, list) else [value]
         if not pointers or not all(
             isinstance(pointer, str) and pointer.startswith("/") for pointer in pointers
         ):
-            raise SpecError(f"{path.name}: {name} names no pointer", hint='write Name = "/components/…"')
+            raise SpecError(f"{path.name}: {name} has no pointer", hint='write Name = "/components/…"')
         for pointer in pointers:
             if pointer in names:
-                raise SpecError(f"{path.name} names one schema twice", pointer=pointer)
+                raise SpecError(f"{path.name} names the same schema twice", pointer=pointer)
             names[pointer] = name
     return names
 
@@ -66,25 +67,25 @@ def apply(
     """Rename the schemas of a normalised document.
 
     Args:
-        document: As the transforms left it, pointers still in the schemas.
+        document: The output of the transforms, with pointers in the schemas.
         names: Pointer → class name.
-        skip_missing: Skip a name that this document has no use for, instead of failing: its pointer leads to
-            no hoisted schema, or the schemas that were to share it have different shapes here.
+        skip_missing: Skip a name that does not apply to this document instead of failing: its pointer leads
+            to no hoisted schema, or the schemas that share it differ in shape.
 
     Returns:
-        The renamed document without pointers, old name → new name for all that changed, and the skipped
-        pointers.
+        The renamed document without pointers, old name → new name for the renamed schemas, and the
+        skipped pointers.
 
     Raises:
-        SpecError: a pointer leads to no hoisted schema, or two shapes want one name.
+        SpecError: a pointer leads to no hoisted schema, or two shapes share a name.
     """
     at = _hoisted_at(document)
     skipped = [pointer for pointer in names if pointer not in at]
     if skipped and not skip_missing:
         raise SpecError(
-            f"a name ({names[skipped[0]]}) is for a schema that is not there, or that needs none",
+            f"a name ({names[skipped[0]]}) is for a schema that does not exist or needs no name",
             pointer=skipped[0],
-            hint="remove it from openapi/names.toml, or point it at the schema's new place",
+            hint="remove it from openapi/names.toml, or update the pointer",
         )
     wanted = {at[pointer]: name for pointer, name in names.items() if pointer in at}
     while True:
@@ -94,7 +95,7 @@ def apply(
         pointer = next(pointer for pointer in names if at.get(pointer) == clash)
         if not skip_missing:
             raise SpecError(
-                f"two schemas of different shape want the name {wanted[clash]}",
+                f"two schemas of different shape share the name {wanted[clash]}",
                 pointer=pointer,
                 hint="choose another name in openapi/names.toml",
             )
@@ -103,7 +104,7 @@ def apply(
 
 
 def _hoisted_at(document: Document) -> dict[str, str]:
-    """Pointer as written → the component that stands for the schema there."""
+    """Return original pointer → the component hoisted from there."""
     at: dict[str, str] = {}
     for name, schema in document["components"]["schemas"].items():
         for pointer in (schema.get(POINTER), *schema.get(POINTERS, ())):
@@ -113,7 +114,7 @@ def _hoisted_at(document: Document) -> dict[str, str]:
 
 
 def _rename(document: Document, wanted: dict[str, str]) -> tuple[dict[str, str], Document, str | None]:
-    """Rename and merge; the third value is the first component whose shape does not fit the name it wants."""
+    """Rename and merge; the third value is the first component whose shape conflicts with its new name."""
     schemas: dict[str, Any] = document["components"]["schemas"]
     kept_names = [name for name in schemas if name not in wanted]
     renamed = wanted | _python_names(kept_names, set(wanted.values()), set(schemas) - set(wanted))
@@ -122,11 +123,11 @@ def _rename(document: Document, wanted: dict[str, str]) -> tuple[dict[str, str],
     def rule(schema: dict[str, Any]) -> dict[str, Any]:
         kept = {key: value for key, value in schema.items() if key not in (POINTER, POINTERS)}
         target = ref_name(schema)
-        told = kept.get("discriminator")
-        if told and "implied" in told:
-            mapping = {value: renamed.get(name, name) for value, name in told["mapping"].items()}
-            implied = {renamed.get(name, name): value for name, value in told["implied"].items()}
-            kept["discriminator"] = {**told, "mapping": mapping, "implied": implied}
+        discriminator = kept.get("discriminator")
+        if discriminator and "implied" in discriminator:
+            mapping = {value: renamed.get(name, name) for value, name in discriminator["mapping"].items()}
+            implied = {renamed.get(name, name): value for name, value in discriminator["implied"].items()}
+            kept["discriminator"] = {**discriminator, "mapping": mapping, "implied": implied}
         return {**kept, **ref_to(renamed[target])} if target in renamed else kept
 
     out, _ = each_schema(document, rule)
@@ -141,7 +142,7 @@ def _rename(document: Document, wanted: dict[str, str]) -> tuple[dict[str, str],
 
 
 def follow(part: Slice, renamed: dict[str, str], document: Document) -> Slice:
-    """A slice's lists of schemas under their new names."""
+    """Return a slice with its lists of schemas renamed."""
     return attrs.evolve(
         part,
         document=document,
@@ -154,10 +155,10 @@ def follow(part: Slice, renamed: dict[str, str], document: Document) -> Slice:
 
 
 def places(document: Document, renamed: dict[str, str]) -> dict[str, frozenset[str]]:
-    """Name of each component of a renamed document → where its schemas stood in the description as written.
+    """Return component name → the original pointers of its schemas.
 
     Args:
-        document: As it was before, pointers still in the schemas.
+        document: The document before renaming, with pointers in the schemas.
         renamed: Old name → new name.
     """
     out: dict[str, frozenset[str]] = {}
@@ -170,7 +171,7 @@ def places(document: Document, renamed: dict[str, str]) -> dict[str, frozenset[s
 
 
 def _python_names(names: list[str], chosen_names: set[str], upstream: set[str]) -> dict[str, str]:
-    """Class names for schemas that no person named; one that upstream and names.toml share stays shared."""
+    """Return class names for schemas without a chosen name; a name shared with names.toml stays shared."""
     used = {key for name in chosen_names if name not in upstream for key in _places(name)}
     out: dict[str, str] = {}
     for name in sorted(names, key=lambda name: class_name(name) != name):
@@ -185,12 +186,12 @@ def _python_names(names: list[str], chosen_names: set[str], upstream: set[str]) 
 
 
 def _places(name: str) -> set[str]:
-    """What has to be one class's alone on file systems that ignore case: its module, its page."""
+    """Return the file names that must be unique on case-insensitive file systems."""
     return {f"{module_name(name)}.py", f"{name}.md".lower()}
 
 
 def class_name(name: str) -> str:
-    """A schema's name as a class name: itself wherever Python allows it."""
+    """Return a schema's name as a valid class name, unchanged if possible."""
     plain = unicodedata.normalize("NFKC", name)
     if not (plain.isidentifier() and plain[0].isupper() and "_" not in plain):
         plain = "".join(word[0].upper() + word[1:] for word in words(plain)) or "Model"
@@ -201,13 +202,13 @@ def class_name(name: str) -> str:
 
 
 def module_name(name: str) -> str:
-    """A class's module: its words in snake case, safe to import and on file systems that ignore case."""
+    """Return a class's module name: its words in snake case."""
     module = "_".join(words(name)).lower() or "model"
     return module + "_" if keyword.iskeyword(module) else module
 
 
 def _shape(schema: Any) -> str:
-    """What two schemas must share to become one class; a discriminator only says how to tell members."""
+    """Return what two schemas must share to become one class: everything but prose and discriminator."""
 
     def bare(node: Any, inside_properties: bool = False) -> Any:
         if isinstance(node, dict):

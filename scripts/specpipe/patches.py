@@ -1,9 +1,8 @@
-"""Exceptions to the description, from `openapi/patches.toml`.
+"""Corrections to the API description, from `openapi/patches.toml`.
 
-A patch says where the API does something else than its description: a JSON pointer into the document as
-written, the change, the reason and a link.  A `*` in a pointer stands for every key at that place.  All
-patches must apply; one that finds nothing, or changes nothing, is an error, so that the list never outlives
-its need.
+A patch corrects a place where the API differs from its description: a JSON pointer into the original
+document, the change, the reason and a link.  A `*` in a pointer matches every key.  Every patch must apply;
+one that matches or changes nothing is an error, so that obsolete patches are noticed.
 """
 
 from __future__ import annotations
@@ -27,16 +26,16 @@ _WITH_VALUE = ("merge", "add", "replace")
 
 @attrs.frozen
 class Patch:
-    """One exception.
+    """One correction.
 
     Attributes:
-        pointer: Where; `*` matches any one key.
-        op: `merge` puts `value`'s keys into the object there, `add` puts a new key, `replace` an existing
-            one, `remove` takes the key away, `nullable` allows null beside what is described, `by_shape`
-            changes nothing: members of the union there may be told by their properties alone.
-        value: What is put there.
-        reason: Why the description is wrong.
-        link: Where that can be read.
+        pointer: JSON pointer; `*` matches any one key.
+        op: `merge` adds `value`'s keys to the object, `add` adds a new key, `replace` replaces an existing
+            one, `remove` deletes the key, `nullable` also allows null, `by_shape` changes nothing: it accepts
+            that the union's members are distinguished by their properties alone.
+        value: The new value.
+        reason: Why the API description is wrong.
+        link: Evidence.
     """
 
     pointer: str
@@ -47,7 +46,7 @@ class Patch:
 
     @property
     def provisional(self) -> bool:
-        """Whether its reason is still to be written."""
+        """Whether its reason is a placeholder."""
         return self.reason.startswith(PROVISIONAL)
 
 
@@ -55,14 +54,14 @@ def read(path: Path) -> tuple[Patch, ...]:
     """Read a patches file.
 
     Raises:
-        SpecError: it is no TOML, or an entry lacks a field, has an unknown one or an unknown `op`.
+        SpecError: invalid TOML, or an entry has a missing or unknown field or an unknown `op`.
     """
     try:
         entries = tomllib.loads(path.read_text(encoding="utf-8")).get("patch", [])
     except (OSError, ValueError) as error:
         raise SpecError(f"cannot read {path.name}: {error}") from error
     if not isinstance(entries, list):
-        raise SpecError(f"{path.name}: `patch` must be a list", hint="head each patch with [[patch]]")
+        raise SpecError(f"{path.name}: `patch` must be a list", hint="start each patch with [[patch]]")
     patches = []
     for number, entry in enumerate(entries, 1):
         unknown = set(entry) - {"pointer", "op", "value", "reason", "link"}
@@ -73,11 +72,11 @@ def read(path: Path) -> tuple[Patch, ...]:
         if unknown or needed - set(entry) or entry["op"] not in _OPS or not str(pointer).startswith("/"):
             raise SpecError(
                 f"{path.name}: patch {number} has unknown fields {sorted(unknown)}, "
-                f"lacks {sorted(needed - set(entry))}, op {entry.get('op')!r}, pointer {pointer!r}",
+                f"missing fields {sorted(needed - set(entry))}, op {entry.get('op')!r}, pointer {pointer!r}",
                 hint=f"a patch has pointer, op ({', '.join(_OPS)}), reason, link and, for most, value",
             )
         if entry["op"] == "merge" and not isinstance(entry["value"], dict):
-            raise SpecError(f"{path.name}: patch {number} merges no table", pointer=str(pointer))
+            raise SpecError(f"{path.name}: value of patch {number} must be a table", pointer=str(pointer))
         patches.append(Patch(**entry))
     return tuple(patches)
 
@@ -88,15 +87,15 @@ def apply(
     """Apply every patch to a copy of a document.
 
     Args:
-        document: The document as written.
-        patches: What to change, in order.
-        skip_missing: Skip a patch that does not fit this document, instead of failing.
+        document: The original document.
+        patches: The patches, in order.
+        skip_missing: Skip a patch that does not apply instead of failing.
 
     Returns:
-        The patched document, and which patches were skipped, counted from 0.
+        The patched document, and the indices of skipped patches.
 
     Raises:
-        SpecError: a patch names a part that is not there or cannot be changed so, or changes nothing.
+        SpecError: a patch does not apply or changes nothing.
     """
     out = copy.deepcopy(document)
     skipped: list[int] = []
@@ -115,14 +114,14 @@ def _apply_one(document: Document, patch: Patch) -> None:
     targets = list(_targets(document, patch))
     if not targets:
         raise SpecError(
-            f"a patch ({patch.op}) finds nothing to change",
+            f"a patch ({patch.op}) matches nothing",
             pointer=patch.pointer,
-            hint=f"{remove}, or point it at the part's new place",
+            hint=f"{remove}, or update its pointer",
         )
     if patch.op == "add":
         targets = [(parent, key) for parent, key in targets if key not in parent]
         if not targets:
-            raise SpecError("a patch adds what is there already", pointer=patch.pointer, hint=remove)
+            raise SpecError("a patch adds a key that exists already", pointer=patch.pointer, hint=remove)
     for parent, key in targets:
         if patch.op in ("merge", "nullable") and not isinstance(parent[key], dict):
             raise SpecError(f"a {patch.op} needs an object", pointer=patch.pointer, hint=remove)
@@ -131,7 +130,7 @@ def _apply_one(document: Document, patch: Patch) -> None:
     changed = [_change(document, parent, key, patch) for parent, key in reversed(targets)]
     if not any(changed):
         raise SpecError(
-            f"a patch ({patch.op}) changes nothing: the description says so already",
+            f"a patch ({patch.op}) changes nothing: the API description says so already",
             pointer=patch.pointer,
             hint=remove,
         )
@@ -168,7 +167,7 @@ def _change(document: Document, parent: Any, key: Any, patch: Patch) -> bool:
     if patch.op == "merge":
         parent[key] = {**parent[key], **copy.deepcopy(patch.value)}
     elif patch.op == "nullable":
-        if not _takes_null(document, parent[key]):
+        if not _accepts_null(document, parent[key]):
             prose = {k: v for k, v in parent[key].items() if k == "description"}
             rest = {k: v for k, v in parent[key].items() if k not in prose}
             parent[key] = {**prose, "anyOf": [rest, {"type": "null"}]}
@@ -177,15 +176,15 @@ def _change(document: Document, parent: Any, key: Any, patch: Patch) -> bool:
     return bool(parent[key] != before)
 
 
-def _takes_null(document: Document, schema: Any, seen: tuple[str, ...] = ()) -> bool:
-    """Whether a schema as written allows null, in whichever spelling."""
+def _accepts_null(document: Document, schema: Any, seen: tuple[str, ...] = ()) -> bool:
+    """Whether an original schema allows null, in any notation."""
     if not isinstance(schema, dict):
         return schema is True
     name = ref_name(schema)
     if name is not None and name not in seen:
-        return _takes_null(document, document["components"]["schemas"].get(name), (*seen, name))
+        return _accepts_null(document, document["components"]["schemas"].get(name), (*seen, name))
     kinds = schema.get("type")
     if schema.get("nullable") is True or kinds == "null" or (isinstance(kinds, list) and "null" in kinds):
         return True
     members = [*schema.get("anyOf", ()), *schema.get("oneOf", ())]
-    return None in schema.get("enum", ()) or any(_takes_null(document, member, seen) for member in members)
+    return None in schema.get("enum", ()) or any(_accepts_null(document, member, seen) for member in members)

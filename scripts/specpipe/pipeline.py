@@ -1,4 +1,4 @@
-"""Run the steps in order and say what each did."""
+"""Run the steps in order and report progress."""
 
 from __future__ import annotations
 
@@ -13,10 +13,22 @@ from typing import Any
 
 import attrs
 
-from . import finish, forms, generate, names, patches, plan, reading, slice, source, transforms
+from . import (
+    document_io,
+    generate,
+    names,
+    output,
+    patches,
+    plan,
+    slice,
+    source,
+    transforms,
+    type_names,
+    validation,
+)
 from .document import Document
 from .errors import SpecError
-from .transforms import spelling
+from .transforms import notation
 
 ROOT = Path(__file__).resolve().parents[2]
 OPENAPI = ROOT / "openapi"
@@ -26,16 +38,16 @@ Say = Callable[[str, str], None]
 
 @attrs.frozen
 class Inputs:
-    """Where a generation reads from.
+    """The input files of a run.
 
     Attributes:
-        spec: The description.
+        spec: The API description.
         openapi: The folder with patches, names, configuration, templates and source.
-        vendored: Whether the description is the project's own, whose patches and names must all apply.
-        slice_file: The slice file, if not the folder's own, or the project's.
-        patches_file: The patches, if not the folder's own.
-        names_file: The names, if not the folder's own.
-        reviewing: Say which unions need a review, or need none any more, instead of failing for it.
+        vendored: Whether it is the project's own API description, to which all patches and names must apply.
+        slice_file: The slice file (default: the folder's, else the project's).
+        patches_file: The patches (default: the folder's).
+        names_file: The names (default: the folder's).
+        reviewing: Report unions that need a review, or no longer do, instead of failing.
     """
 
     spec: Path
@@ -48,32 +60,32 @@ class Inputs:
 
     @property
     def config(self) -> slice.Config:
-        """What is cut out of the description, and what the package is called."""
+        """The slice configuration."""
         beside = self.openapi / "slice.toml"
         path = self.slice_file or (beside if beside.is_file() else None)
         return slice.default() if path is None else slice.read(path)
 
     def patches(self) -> tuple[patches.Patch, ...]:
-        """The patches."""
+        """Read the patches."""
         return patches.read(self.patches_file or self.openapi / "patches.toml")
 
     def names(self) -> dict[str, str]:
-        """The chosen names, by pointer."""
+        """Read the chosen names by pointer."""
         return names.read(self.names_file or self.openapi / "names.toml")
 
 
 @attrs.frozen
 class Prepared:
-    """All that a package is generated from.
+    """The inputs of the generate step.
 
     Attributes:
-        document: The normalised description.
+        document: The normalised API description.
         plan: Its plan.
         package: Version and origin.
         source_sha256: SHA-256 of the upstream document.
-        patches: Pointers of the patches that applied.
-        unreviewed: Pointers of the unions that only the shape of members tells, which nobody has reviewed.
-        unneeded: The patches that are reviews of none, counted from 0.
+        patches: Pointers of applied patches.
+        unreviewed: Pointers of unions discriminated only by shape, without a review.
+        unneeded: Indices of `by_shape` patches that no union needs.
     """
 
     document: Document
@@ -86,11 +98,11 @@ class Prepared:
 
 
 def prepare(inputs: Inputs, say: Say) -> Prepared:
-    """Run the steps before any file is written.
+    """Run all steps before the first file is written.
 
     Args:
-        inputs: What to read.
-        say: Called with each step's name and what it did.
+        inputs: The input files.
+        say: Called with the name and result of each step.
 
     Raises:
         SpecError: a step failed; its `step` says which.
@@ -98,24 +110,24 @@ def prepare(inputs: Inputs, say: Say) -> Prepared:
     lenient = not inputs.vendored
     with _step("load"):
         raw = inputs.spec.read_bytes() if inputs.spec.is_file() else b""
-        loaded = reading.load(inputs.spec)
-        forms.check_frame(loaded)
+        loaded = document_io.load(inputs.spec)
+        validation.check_frame(loaded)
         info_version = str(loaded.get("info", {}).get("version", "0"))
         if inputs.vendored:
             origin = source.read(inputs.openapi / "SOURCE.toml")
         else:
-            origin = source.foreign(inputs.spec.name, finish.sha256(raw), info_version)
+            origin = source.of_file(inputs.spec.name, output.sha256(raw), info_version)
     say("load", f"{inputs.spec.name}, {len(raw):,} bytes")
     with _step("slice"):
         config = inputs.config
         part = slice.cut(loaded, config)
-        forms.check(part.document)
+        validation.check(part.document)
     say("slice", slice.sizes(part))
     with _step("patches"):
-        located, _ = spelling.locate(part.document)
+        located, _ = notation.locate(part.document)
         wanted = inputs.patches()
         patched, unused = patches.apply(located, wanted, skip_missing=lenient)
-        patched, _ = spelling.locate(patched, again=True)
+        patched, _ = notation.locate(patched, again=True)
     say("patches", f"{len(wanted) - len(unused)} applied" + _skipped(len(unused)))
     with _step("transforms"):
         normal, counts = transforms.apply(patched)
@@ -135,7 +147,7 @@ def prepare(inputs: Inputs, say: Say) -> Prepared:
             version=origin.version,
             spec_version=info_version,
             spec_date=origin.date,
-            spec_sha256=finish.sha256(raw),
+            spec_sha256=output.sha256(raw),
             source=f"{origin.url} of {origin.date}" if origin.date else origin.url,
             names=config.package,
         )
@@ -153,18 +165,18 @@ def prepare(inputs: Inputs, say: Say) -> Prepared:
 def _review(
     guesses: dict[str, frozenset[str]], wanted: tuple[patches.Patch, ...], inputs: Inputs
 ) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """Hold the unions whose members only their shape tells against those that a person has reviewed.
+    """Compare the unions discriminated only by shape with the reviewed ones.
 
     Args:
-        guesses: Name of each such union, and its places in the description.
+        guesses: Name of each such union, and its pointers in the API description.
         wanted: The patches.
-        inputs: Whether to fail, and whether the description is one that every review must be needed for.
+        inputs: Whether to fail on missing and on unneeded reviews.
 
     Returns:
-        The pointers of those without a review, and the numbers of the reviews that none needs.
+        The pointers of unions without a review, and the indices of unneeded reviews.
 
     Raises:
-        SpecError: there are any.
+        SpecError: a review is missing or unneeded.
     """
     reviews = {number: patch.pointer for number, patch in enumerate(wanted) if patch.op == "by_shape"}
     missing = {name: min(there) for name, there in guesses.items() if not there & {*reviews.values()}}
@@ -174,26 +186,26 @@ def _review(
     if missing and not inputs.reviewing:
         name, pointer = next(iter(missing.items()))
         raise SpecError(
-            f"nothing but their shape tells the members of {name}",
+            f"the members of {name} have no discriminator or constant",
             pointer=pointer,
-            hint='patch a constant or a discriminator in, or review it and patch it with op = "by_shape"',
+            hint='add a constant or a discriminator by a patch, or accept it by a patch with op = "by_shape"',
         )
     if unneeded and inputs.vendored and not inputs.reviewing:
         raise SpecError(
-            "a patch (by_shape) is for no union whose members only their shape tells",
+            "a patch (by_shape) is not needed: the union has a discriminator or constants",
             pointer=reviews[unneeded[0]],
             hint="remove it from openapi/patches.toml",
         )
     return tuple(missing.values()), tuple(unneeded)
 
 
-def make(inputs: Inputs, out: Path, say: Say) -> None:
-    """Make a complete package in the empty folder `out`.
+def make(inputs: Inputs, out: Path, say: Say) -> plan.Plan:
+    """Generate a complete package in the empty folder `out`, and return its plan.
 
     Args:
-        inputs: What to read.
-        out: Where to write.
-        say: Called with each step's name and what it did.
+        inputs: The input files.
+        out: The folder.
+        say: Called with the name and result of each step.
 
     Raises:
         SpecError: a step failed; its `step` says which.
@@ -213,14 +225,14 @@ def make(inputs: Inputs, out: Path, say: Say) -> None:
         "generate",
         f"{len(planned.operations)} operations, {len(planned.models)} models, {len(planned.aliases)} aliases",
     )
-    with _step("finish"):
-        # The licence wants to go with every copy.
+    with _step("output"):
+        # The licence has to be in every copy.
         shutil.copyfile(ROOT / "LICENSE", out / "LICENSE")
         module = ready.package.names.module
-        finish.head(out / module)
-        finish.tidy(out / module)
-        modules = finish.import_all(out)
-        finish.lock(
+        output.add_headers(out / module)
+        output.format_package(out / module)
+        modules = output.import_all(out)
+        output.lock(
             out,
             origin={
                 "version": ready.package.version,
@@ -232,23 +244,43 @@ def make(inputs: Inputs, out: Path, say: Say) -> None:
             normalised=json.dumps(ready.document, sort_keys=True, ensure_ascii=False),
             patches=list(ready.patches),
         )
-    say("finish", f"{modules} modules import")
+    say("output", f"{modules} modules import")
+    return planned
+
+
+def type_module(inputs: Inputs, planned: plan.Plan) -> tuple[Path, str]:
+    """Return path and source of the module of official names.
+
+    Raises:
+        SpecError: `types.toml` does not fit the plan.
+    """
+    with _step("types"):
+        chosen = type_names.read(inputs.openapi / type_names.FILE)
+        target = ROOT / chosen.module
+        source = type_names.source(
+            chosen,
+            inputs.config.package.module,
+            planned.names,
+            {member.name for member in planned.params.members},
+            templates=inputs.openapi / "templates",
+            target=target,
+        )
+    return target, source
 
 
 @contextlib.contextmanager
 def workspace(near: Path, *, apart: bool = False) -> Iterator[Path]:
-    """Make an empty folder that is gone afterwards.
+    """Create a temporary folder, removed on exit.
 
-    What an interrupted run left beside `near` is cleaned up first, and an old folder that it had set aside
-    goes back.
+    Leftovers of an interrupted run beside `near` are cleaned up first.
 
     Args:
-        near: The folder whose place a package is to take: the new one is beside it, on its file system.
-        apart: The package takes nobody's place; it is made where the system has its temporary files.
+        near: The folder that the package will replace: the new one is beside it, on the same file system.
+        apart: Whether the package replaces nothing, and is created in the system's temporary folder.
     """
     if not apart:
         near.parent.mkdir(parents=True, exist_ok=True)
-        finish.tidy_up(near)
+        output.clean_up(near)
     prefix = f".{near.name}.new-{os.getpid()}-"
     folder = Path(tempfile.mkdtemp(prefix=prefix, dir=None if apart else near.parent))
     folder.chmod(0o755)
@@ -266,19 +298,19 @@ def _step(name: str) -> Iterator[None]:
         error.step = error.step or name
         raise
     except RecursionError as error:
-        raise SpecError("the description nests deeper than Python can follow", step=name) from error
+        raise SpecError("the API description is nested too deeply", step=name) from error
 
 
 def _skipped(count: int) -> str:
-    return f", {count} skipped (their part is not in this description)" if count else ""
+    return f", {count} skipped (not in this API description)" if count else ""
 
 
 def _inputs_sha256(openapi: Path) -> str:
-    """One digest of what a package is made from, but for the description, which has its own."""
+    """Return one digest of all inputs except the API description, which has its own."""
     document = Inputs(openapi, openapi, vendored=True).config.document
     inputs: dict[str, Any] = {
-        path.relative_to(openapi).as_posix(): finish.sha256(path.read_bytes())
+        path.relative_to(openapi).as_posix(): output.sha256(path.read_bytes())
         for path in sorted(openapi.rglob("*"))
         if path.is_file() and path.name not in (document, "upstream.json") and path.name[0] != "."
     }
-    return finish.sha256(json.dumps(inputs, sort_keys=True).encode())
+    return output.sha256(json.dumps(inputs, sort_keys=True).encode())

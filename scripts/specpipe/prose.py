@@ -1,8 +1,8 @@
-"""Hold the description's words to their rules.
+"""Check the API description's texts.
 
-Every schema, property, operation, parameter, body, answer and described header has a text of its own; a text
-says more than its own pointer; and one text stands at most five times where the schemas differ.  `check`
-gives what is wrong; `missing` alone is what a taken-over document still needs.
+Every schema, property, operation, parameter, body, response and described header needs a text; a text must
+say more than its pointer; and schemas that differ may share a text at most five times.  `check` returns all
+problems, `missing` the texts that an updated document lacks.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 from .document import SCHEMAS, Document, children, escape, operations, unescape, words
 
-#: Words that say nothing by themselves.
+#: Stop words.
 _SILENT = frozenset(
     re.findall(
         r"\w+",
@@ -23,21 +23,21 @@ _SILENT = frozenset(
         those which when if not no has have will can may must only also all any each one always""",
     )
 )
-#: How a text begins that stands in for one that nobody has written yet.
+#: Prefix of a provisional text.
 PROVISIONAL = "To be written:"
-#: How often a text may stand where the schemas differ.
+#: Maximum uses of one text by schemas that differ.
 MOST_REPEATS = 5
 
 
 def check(document: Document) -> list[str]:
-    """Everything that is wrong with a description's texts, a line each."""
+    """Return the problems of an API description's texts, a line each."""
     found = [f"missing   {pointer}" for pointer in missing(document)]
     places: dict[str, list[str]] = {}
     for pointer, node in described(document):
         text = node.get("description")
         if not isinstance(text, str) or text.startswith(PROVISIONAL):
             continue
-        if says_nothing(text, pointer):
+        if repeats_pointer(text, pointer):
             found.append(f"filler    {pointer}: {text}")
         places.setdefault(text, []).append(_structure(node))
     for text, structures in places.items():
@@ -47,7 +47,7 @@ def check(document: Document) -> list[str]:
 
 
 def missing(document: Document) -> list[str]:
-    """The pointers that need a text and have none, or a provisional one."""
+    """Return the pointers whose text is missing or provisional."""
     out = [pointer for pointer, node in described(document) if _lacks(node, "description")]
     for path, method, operation in operations(document):
         if _lacks(operation, "summary"):
@@ -61,7 +61,7 @@ def _lacks(node: dict[str, Any], key: str) -> bool:
 
 
 def provisional(document: Document) -> Document:
-    """A copy of a description in which every part that lacks a text has a provisional one."""
+    """Return a copy of an API description with provisional texts where texts are missing."""
     out = copy.deepcopy(document)
     for pointer, node in list(described(out)):
         _stand_in(node, "description", unescape(pointer.rsplit("/", 1)[-1]))
@@ -78,7 +78,7 @@ def _stand_in(node: dict[str, Any], key: str, what: str) -> None:
 
 
 def described(document: Document) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every part of a description that is to have a text, with its pointer."""
+    """Yield every part that needs a text, with its pointer."""
     for path, method, operation in operations(document):
         at = f"/paths/{escape(path)}/{method}"
         yield at, operation
@@ -96,8 +96,8 @@ def described(document: Document) -> Iterator[tuple[str, dict[str, Any]]]:
         yield from _properties(schema, SCHEMAS + escape(name))
 
 
-def says_nothing(text: str, pointer: str) -> bool:
-    """Whether all the words of a text stand in its own pointer, or say nothing by themselves."""
+def repeats_pointer(text: str, pointer: str) -> bool:
+    """Whether a text has no words beyond its pointer and stop words."""
     return _stems(re.findall(r"[A-Za-z0-9_.]+", text)) <= _stems([pointer])
 
 
@@ -115,7 +115,7 @@ def _stems(texts: list[str]) -> set[str]:
 
 
 def _structure(node: dict[str, Any]) -> str:
-    """A part without its words."""
+    """Return a part without its prose."""
 
     def bare(value: Any, inside_properties: bool = False) -> Any:
         if isinstance(value, dict):

@@ -1,7 +1,7 @@
-"""Cut one API out of a description, whole or already cut.
+"""Select one API from an OpenAPI document, whole or already sliced.
 
-What belongs to it stands in `openapi/slice.toml`: operations by their paths, schemas by their names, and
-everything that these reach.  Nothing here, and nothing that follows, names an API.
+`openapi/slice.toml` selects operations by path and schemas by name; everything that they refer to is
+included. Nothing here, nor in the later steps, refers to a particular API.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from urllib.parse import unquote
 
 import attrs
 
-from . import forms
+from . import validation
 from .document import Document, escape, operations, pointers, ref_name, unescape, union_of
 from .errors import SpecError
 
@@ -27,8 +27,8 @@ class Events:
     """One table from event type to class.
 
     Attributes:
-        union: The union whose members it lists.
-        names: How its members' names begin, where a description has them but not the union.
+        union: The union of the events.
+        names: Pattern of the events' names, for a document without the union.
         sent: Whether the client sends them.
     """
 
@@ -39,17 +39,17 @@ class Events:
 
 @attrs.frozen
 class Names:
-    """What the package is called, and what its metadata and documents say.
+    """Names and metadata of the package.
 
     Attributes:
-        module: The name to import.
-        distribution: The name to install.
-        api: The API as a sentence names it.
-        page: Name of the page of all operations.
-        authors: Who makes it.
-        keywords: For the index.
-        readme: A sentence about who should use something else, or "".
-        examples: A sentence about the variables in examples, or "".
+        module: Import name.
+        distribution: Distribution name.
+        api: The API's name in prose.
+        page: Name of the operations page.
+        authors: Authors.
+        keywords: Package keywords.
+        readme: A sentence about alternatives, or "".
+        examples: A sentence that explains the variables in examples, or "".
         urls: Title → URL.
     """
 
@@ -66,7 +66,7 @@ class Names:
 
 @attrs.frozen
 class Config:
-    """A slice file; see `openapi/slice.toml`."""
+    """The contents of a slice file; see `openapi/slice.toml`."""
 
     document: str
     paths: list[str]
@@ -82,7 +82,7 @@ class Config:
 
 
 def under(path: str, prefixes: list[str]) -> bool:
-    """Whether a path is one of these, or below one."""
+    """Whether a path is one of the prefixes, or below one."""
     return any(path == prefix or path.startswith(prefix.rstrip("/") + "/") for prefix in prefixes)
 
 
@@ -90,7 +90,7 @@ def read(path: Path) -> Config:
     """Read a slice file.
 
     Raises:
-        SpecError: it is no TOML, or a field is missing, unknown, or no pattern.
+        SpecError: invalid TOML, or a field is missing, unknown or not a valid pattern.
     """
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -100,26 +100,26 @@ def read(path: Path) -> Config:
             re.compile(pattern)
     except (OSError, ValueError, TypeError, KeyError, re.error) as error:
         raise SpecError(
-            f"cannot read {path.name}: {error}", hint="openapi/slice.toml shows what stands in such a file"
+            f"cannot read {path.name}: {error}", hint="see openapi/slice.toml for the format"
         ) from error
     return config
 
 
 @cache
 def default() -> Config:
-    """The project's own slice."""
+    """Return the project's own slice configuration."""
     return read(Path(__file__).resolve().parents[2] / "openapi" / "slice.toml")
 
 
 @attrs.frozen
 class Slice:
-    """A cut-out description and what is known of its schemas' use.
+    """The selected part of a document, with its event and webhook schemas.
 
     Attributes:
-        document: The description.
-        events: Table name → names of the schemas it lists, in the description's order.
+        document: The sliced document.
+        events: Table name → names of its schemas, in document order.
         webhooks: Names of the webhook schemas.
-        config: What it was cut by.
+        config: The slice configuration.
     """
 
     document: Document
@@ -129,19 +129,19 @@ class Slice:
 
 
 def cut(document: Document, config: Config | None = None, *, whole: bool = True) -> Slice:
-    """Cut one API out of a description.
+    """Select one API from a document.
 
     Args:
-        document: The description.
-        config: What belongs to it, if not what the project's own slice file says.
-        whole: Every reference must lead somewhere; otherwise those that do not are left as they are.
+        document: The document.
+        config: The slice configuration (default: the project's own).
+        whole: Whether every reference must resolve; otherwise dangling ones are kept.
 
     Raises:
-        SpecError: neither an operation nor a schema belongs to it, a reference leads nowhere or out of the
-            document, or the document is no frame for them.
+        SpecError: nothing is selected, a reference does not resolve or leaves the document, or the document
+            is malformed.
     """
     config = config or default()
-    forms.check_frame(document)
+    validation.check_frame(document)
     components = document.get("components", {})
     schemas: dict[str, Any] = components.get("schemas", {})
     paths = {path: item for path, item in document.get("paths", {}).items() if config.has(path)}
@@ -149,9 +149,9 @@ def cut(document: Document, config: Config | None = None, *, whole: bool = True)
     todo = [("schemas", name, "") for name in schemas if re.match(config.schemas, name)]
     if not paths and not todo:
         raise SpecError(
-            f"no operation under {' or '.join(config.paths)}, and no schema {config.schemas}",
+            f"no operation below {' or '.join(config.paths)}, and no schema matches {config.schemas}",
             pointer="/paths",
-            hint="name the upstream description, whole or this part of it, or another slice file",
+            hint="pass the upstream document, whole or sliced, or another slice file",
         )
     todo += _reached(paths, "/paths")
     while todo:
@@ -164,9 +164,9 @@ def cut(document: Document, config: Config | None = None, *, whole: bool = True)
             if not whole:
                 continue
             raise SpecError(
-                f"a reference leads nowhere: there is no /components/{kind}/{escape(name)}",
+                f"a reference does not resolve: /components/{kind}/{escape(name)} does not exist",
                 pointer=origin,
-                hint="add the component or mend the reference",
+                hint="add the component or fix the reference",
             ) from None
         todo += _reached(kept[kind][name], f"/components/{kind}/{escape(name)}")
     if "securitySchemes" in components:
@@ -193,22 +193,22 @@ def cut(document: Document, config: Config | None = None, *, whole: bool = True)
 
 
 def _reached(node: Any, at: str) -> list[tuple[str, str, str]]:
-    """Kind, name and place of every reference to a component."""
+    """Return kind, name and pointer of every reference to a component."""
     found: list[tuple[str, str, str]] = []
     for pointer, ref in pointers(node, at, names=at == "/paths"):
         match = _COMPONENT.match(unquote(ref))
         if match is None:
             raise SpecError(
-                f"a reference to {ref!r} leaves the document's components",
+                f"a reference to {ref!r} is outside the document's components",
                 pointer=pointer,
-                hint="bundle the documents, or make the part a component and refer to that",
+                hint="bundle the documents, or move the part to a component",
             )
         found.append((match[1], unescape(match[2]), pointer))
     return found
 
 
 def _decoded(node: Any) -> Any:
-    """References without percent-encoding (RFC 6901, section 6), so that nobody else has to think of it."""
+    """Return a document whose references are not percent-encoded (RFC 6901, section 6)."""
     if isinstance(node, dict):
         return {
             key: unquote(value)
@@ -220,7 +220,7 @@ def _decoded(node: Any) -> Any:
 
 
 def _members(schemas: dict[str, Any], names: list[str], union: str, pattern: str) -> tuple[str, ...]:
-    """The names of a union's members, members of unions inside it included."""
+    """Return the names of a union's members, including those of nested unions."""
     if union not in schemas:
         return tuple(name for name in names if re.match(pattern, name))
     found: list[str] = []
@@ -240,7 +240,7 @@ def _members(schemas: dict[str, Any], names: list[str], union: str, pattern: str
 
 
 def sizes(part: Slice) -> str:
-    """How much a slice holds, for the progress line."""
+    """Return the size of a slice, for the progress line."""
     document = part.document
     events = sum(len(names) for names in part.events.values())
     schemas = document["components"]["schemas"]

@@ -1,4 +1,4 @@
-"""`openapi/SOURCE.toml`: which upstream document the facts come from, and the package's version."""
+"""`openapi/SOURCE.toml`: origin of the upstream document, and the package's version."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
 
 @attrs.frozen
 class Source:
-    """Where facts come from.
+    """Origin of the upstream document.
 
     Attributes:
-        url: The upstream document.
-        commit: Its commit, or "" where it is not known.
-        date: Its date, YYYY-MM-DD, or "" where it is not known.
+        url: Its URL.
+        commit: Its commit, or "" if unknown.
+        date: Its date, YYYY-MM-DD, or "" if unknown.
         sha256: Hex digest of the upstream file.
-        version: The package's own semantic version; the document's says nothing of what breaks.
+        version: The package's own semantic version; the document's does not reflect breaking changes.
     """
 
     url: str
@@ -32,10 +32,10 @@ class Source:
     version: str
 
     def next_version(self, bump: str) -> str:
-        """Return the version of a package with such changes; below 1.0 each part counts one place lower.
+        """Return the next version; below 1.0 a breaking change raises the minor version.
 
         Args:
-            bump: `none`, `minor` for additions, `major` for what breaks senders or receivers.
+            bump: `none`, `minor` for compatible changes, `major` for breaking ones.
         """
         major, minor, patch = (int(part) for part in self.version.split("."))
         if bump == "none":
@@ -49,30 +49,30 @@ def read(path: Path) -> Source:
     """Read a source file.
 
     Raises:
-        SpecError: it is no TOML, or a field is missing, unknown or malformed.
+        SpecError: invalid TOML, or a field is missing, unknown or malformed.
     """
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
         source = Source(**table)
     except (OSError, tomllib.TOMLDecodeError, TypeError) as error:
         raise SpecError(
-            f"cannot read {path.name}: {error}", hint="it has url, commit, date, sha256 and version"
+            f"cannot read {path.name}: {error}", hint="required: url, commit, date, sha256 and version"
         ) from error
     if not all(isinstance(text, str) for text in attrs.astuple(source)):
-        raise SpecError(f"{path.name}: url, commit, date, sha256 and version are text in quotes")
+        raise SpecError(f"{path.name}: url, commit, date, sha256 and version must be strings")
     if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", source.date) or not re.fullmatch(
         r"[0-9a-f]{64}", source.sha256
     ):
-        raise SpecError(f"{path.name}: date is YYYY-MM-DD and sha256 has 64 hex digits")
+        raise SpecError(f"{path.name}: date must be YYYY-MM-DD and sha256 64 hex digits")
     if not _VERSION.fullmatch(source.version):
-        raise SpecError(f"{path.name}: version is a semantic version, such as 0.1.0")
+        raise SpecError(f"{path.name}: version must be a semantic version, such as 0.1.0")
     return source
 
 
-def foreign(name: str, sha256: str, info_version: str) -> Source:
-    """Return what is known of a description that nobody took over: its date, if the file's name has one.
+def of_file(name: str, sha256: str, info_version: str) -> Source:
+    """Return the origin of a document that is not the vendored one, dated by its file name.
 
-    The package gets the description's version where that is a semantic one, and 0.0.0 otherwise.
+    The package's version is the document's if that is a semantic version, else 0.0.0.
     """
     date = re.search(r"\d{4}-\d{2}-\d{2}", name)
     version = info_version if _VERSION.fullmatch(info_version) else "0.0.0"
@@ -80,7 +80,7 @@ def foreign(name: str, sha256: str, info_version: str) -> Source:
 
 
 def written(text: str, source: Source) -> str:
-    """A source file's text with these values, its comments kept."""
+    """Return a source file's text with new values, keeping comments."""
     lines = text.splitlines()
     for key, value in attrs.asdict(source).items():
         line = f'{key} = "{value}"'

@@ -1,8 +1,8 @@
-"""What is remembered of the upstream document beside its facts: `openapi/upstream.json`.
+"""The baseline of the upstream document: `openapi/upstream.json`.
 
-Its texts are not ours to keep, but a changed one can state a new limit: so a digest of each is kept, by
-pointer.  And the names of the operations and schemas outside the slice, so that new ones can be seen.  A
-folder without the file (an empty one is enough to begin) remembers nothing.
+Upstream's texts are not copied, but a changed text can state a new limit: so a digest of each is stored by
+pointer.  The names of operations and schemas outside the slice are stored too, to detect new ones.  A folder
+without the file has no baseline; an empty file starts one.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 import attrs
 
-from . import finish
+from . import output
 from .changes import Change
 from .document import NAME_MAPS, SCHEMAS, Document, escape, operations
 from .errors import SpecError
@@ -22,18 +22,18 @@ from .slice import Slice, under
 
 FILE = "upstream.json"
 _TEXTS = ("description", "summary")
-#: Hex digits of a digest: enough to see a change, too few to tell a text.
+#: Hex digits of a digest: enough to detect a change, too few to identify a text.
 _DIGITS = 12
 
 
 @attrs.frozen
-class Known:
-    """What was there when the document was last taken over.
+class Baseline:
+    """The state of the upstream document at the last update.
 
     Attributes:
-        texts: Pointer → digest of the text there.
-        operations: Method and path of those outside the slice.
-        schemas: Names of those outside the slice.
+        texts: Pointer → digest of the text.
+        operations: Method and path of operations outside the slice.
+        schemas: Names of schemas outside the slice.
     """
 
     texts: dict[str, str]
@@ -41,10 +41,10 @@ class Known:
     schemas: list[str]
 
 
-def of(whole: Document, part: Slice) -> Known:
-    """What is to be remembered of an upstream document and its slice."""
+def of(whole: Document, part: Slice) -> Baseline:
+    """Return the baseline of an upstream document and its slice."""
     kept = part.document["components"]["schemas"]
-    return Known(
+    return Baseline(
         texts={pointer: _digest(text) for pointer, text in texts(part.document)},
         operations=sorted(
             f"{method.upper()} {path}" for path, method, _ in operations(whole) if not part.config.has(path)
@@ -53,29 +53,29 @@ def of(whole: Document, part: Slice) -> Known:
     )
 
 
-def read(path: Path) -> Known | None:
-    """Read what is remembered; None where nothing is.
+def read(path: Path) -> Baseline | None:
+    """Read the baseline; None if there is none.
 
     Raises:
-        SpecError: the file is no such file.
+        SpecError: the file is malformed.
     """
     if not path.is_file() or not path.stat().st_size:
         return None
     try:
-        return Known(**json.loads(path.read_text(encoding="utf-8")))
+        return Baseline(**json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
         raise SpecError(
-            f"cannot read {path.name}: {error}", hint="remove it; sync --apply writes it anew"
+            f"cannot read {path.name}: {error}", hint="remove it; sync --apply writes a new one"
         ) from error
 
 
-def written(known: Known) -> str:
-    """The file's text."""
+def written(known: Baseline) -> str:
+    """Return the file's text."""
     return json.dumps(attrs.asdict(known), ensure_ascii=False, indent=0, sort_keys=True) + "\n"
 
 
 def texts(node: Any, at: str = "", *, names: bool = False) -> Iterator[tuple[str, str]]:
-    """Every description and summary in a part of a description, by its pointer."""
+    """Yield every description and summary in a part of a description, by its pointer."""
     if isinstance(node, dict):
         for key, value in node.items():
             here = f"{at}/{escape(str(key))}"
@@ -88,12 +88,12 @@ def texts(node: Any, at: str = "", *, names: bool = False) -> Iterator[tuple[str
             yield from texts(value, f"{at}/{index}")
 
 
-def compare(known: Known, ours: Document, whole: Document, part: Slice) -> list[Change]:
-    """Rows for texts that changed upstream, and for what came outside the slice; they break nobody.
+def compare(known: Baseline, ours: Document, whole: Document, part: Slice) -> list[Change]:
+    """Return texts that changed upstream and additions outside the slice, none of them breaking.
 
     Args:
-        known: What is remembered.
-        ours: This project's description, whose own texts are none of upstream's.
+        known: The baseline.
+        ours: This project's API description, whose texts are not upstream's.
         whole: The upstream document.
         part: Its slice.
     """
@@ -107,14 +107,14 @@ def compare(known: Known, ours: Document, whole: Document, part: Slice) -> list[
     for one in sorted({*now.operations} - {*known.operations}):
         method, _, path = one.partition(" ")
         row = Change("added", "operation outside", f"/paths/{escape(path)}/{method.lower()}", after=one)
-        # What is watched comes first: it may belong into the slice.
+        # Watched paths come first: they may belong in the slice.
         rows.insert(0 if under(path, part.config.watch) else len(rows), row)
     new = sorted({*now.schemas} - {*known.schemas})
     return [*rows, *(Change("added", "schema outside", SCHEMAS + escape(name), after=name) for name in new)]
 
 
 def _digest(text: str) -> str:
-    return finish.sha256(text.encode())[:_DIGITS]
+    return output.sha256(text.encode())[:_DIGITS]
 
 
-__all__ = ["FILE", "Known", "compare", "of", "read", "texts", "written"]
+__all__ = ["FILE", "Baseline", "compare", "of", "read", "texts", "written"]

@@ -1,8 +1,7 @@
-"""What the generator gets to see of a description: all of it, but for what it loses or refuses.
+"""The API description as passed to the generator, without what it drops or rejects.
 
-It acts on defaults, enums and maps in ways that lose schemas, it cannot follow aliases that refer to
-themselves, it merges names that differ in case or spelling only, and it knows few media types.  All that is
-in the plan.
+The generator loses schemas with certain defaults, enums and maps, cannot follow recursive aliases, merges
+names that differ only in case or punctuation, and supports few media types.  The plan covers all of these.
 """
 
 from __future__ import annotations
@@ -16,27 +15,27 @@ import attrs
 from .document import SCHEMAS, Document, escape, rebuild, ref_name, ref_to
 from .plan import Operation, Plan
 
-#: Content types that the generator knows, by the kind of body in the plan.
+#: Content types that the generator supports, by kind of body in the plan.
 _MEDIA = {
     "json": "application/json",
     "events": "application/json",
     "multipart": "multipart/form-data",
     "form": "application/x-www-form-urlencoded",
 }
-#: What is kept of a schema beside its type.
+#: Schema keywords that are kept besides `type`.
 _KEPT = ("properties", "required", "items", "anyOf", "description")
 _SCALARS = ("string", "integer", "number", "boolean", "null")
 
 
 @attrs.frozen
 class View:
-    """A description for the generator.
+    """A document for the generator.
 
     Attributes:
-        document: The description.
-        classes: The generator's name of a class → the plan's.
-        media: Its content types, as others that the generator knows.
-        places: What the generator's messages call a part → the part's pointer in the description.
+        document: The document.
+        classes: The generator's class name → the plan's.
+        media: Content type → one that the generator supports.
+        places: Name in the generator's messages → pointer in the API description.
     """
 
     document: Document
@@ -45,7 +44,7 @@ class View:
     places: dict[str, str]
 
     def pointer(self, message: str) -> str:
-        """The pointer of what a message of the generator is about; "" if it names nothing."""
+        """Return the pointer of the part named in a generator message, or ""."""
         found = [
             place
             for word, place in self.places.items()
@@ -55,15 +54,15 @@ class View:
 
 
 def build(
-    document: Document, plan: Plan, spelled: Callable[[str], str], class_name: Callable[[str], str]
+    document: Document, plan: Plan, generated_name: Callable[[str], str], class_name: Callable[[str], str]
 ) -> View:
-    """Make the view of a normalised description.
+    """Build the view of a normalised API description.
 
     Args:
         document: The description.
         plan: Its plan.
-        spelled: What the generator makes of a property's or parameter's name.
-        class_name: What it makes of a class's name.
+        generated_name: The generator's mapping of property and parameter names.
+        class_name: Its mapping of class names.
     """
     seen = [*plan.models, *(name for name, alias in plan.aliases.items() if not alias.quoted)]
     shown = {name: name if class_name(name) == name else f"Model{number}" for number, name in enumerate(seen)}
@@ -77,7 +76,7 @@ def build(
         kind = schema.get("type")
         out = rebuild({key: schema[key] for key in _KEPT if key in schema}, simple)
         if "properties" in out:
-            keys = distinct(out["properties"], "property", spelled)
+            keys = distinct(out["properties"], "property", generated_name)
             out["properties"] = {keys[key]: value for key, value in out["properties"].items()}
             out["required"] = [keys[key] for key in out.get("required", ()) if key in keys]
         return out | ({"type": kind} if kind in _SCALARS or "items" in out or "properties" in out else {})
@@ -86,7 +85,7 @@ def build(
     places: dict[str, str] = {}
     media: dict[str, str] = {}
     for operation in plan.operations.values():
-        names = distinct([one.key for one in operation.parameters], "parameter", spelled)
+        names = distinct([one.key for one in operation.parameters], "parameter", generated_name)
         path = operation.path
         for one in operation.path_parameters:
             path = path.replace(f"{{{one.key}}}", f"{{{names[one.key]}}}")
@@ -111,18 +110,18 @@ def build(
 
 
 def operation_pointer(operation: Operation) -> str:
-    """An operation's pointer in the description."""
+    """Return an operation's pointer in the API description."""
     return f"/paths/{escape(operation.path)}/{operation.method}"
 
 
-def distinct(names: Iterable[str], stem: str, spelled: Callable[[str], str]) -> dict[str, str]:
-    """Names as the generator takes them: themselves, but for those that are none or that it would merge."""
+def distinct(names: Iterable[str], stem: str, generated_name: Callable[[str], str]) -> dict[str, str]:
+    """Replace names that the generator rejects or would merge."""
     out: dict[str, str] = {}
     taken: set[str] = set()
     for number, name in enumerate(dict.fromkeys(names)):
-        plain = re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", name) and spelled(name) not in taken
+        plain = re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", name) and generated_name(name) not in taken
         out[name] = name if plain else f"{stem}_{number}"
-        taken.add(spelled(out[name]))
+        taken.add(generated_name(out[name]))
     return out
 
 

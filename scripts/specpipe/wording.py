@@ -1,8 +1,8 @@
-"""Give a newer description this project's words.
+"""Carry this project's texts over to a newer API description.
 
-Upstream's prose is left behind; every part that stayed keeps the text and the example that it has here.
-Words go by pointer, and with the schema where it moved: into a component of its own or out of it, to another
-name, to another place in a union, under or out of a union with null.
+Upstream's prose is dropped; every part that still exists keeps this project's text and example.  Texts are
+matched by pointer, and follow a schema that moved: into or out of a component, to another name, to another
+place in a union, or into or out of a union with null.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .document import METHODS, Document, ref_name, union_of
-from .transforms.spelling import NULL
+from .transforms.notation import NULL
 
 _PROSE = ("description", "summary", "title", "example", "examples", "externalDocs")
 _MAPS = ("properties", "patternProperties", "$defs")
@@ -19,7 +19,7 @@ _LISTS = ("anyOf", "oneOf", "allOf", "prefixItems")
 
 
 def bare(node: Any, *, names: bool = False) -> Any:
-    """A part of a description without prose, examples and vendor extensions."""
+    """Return a part of a document without prose, examples and vendor extensions."""
     if isinstance(node, list):
         return [bare(value) for value in node]
     if not isinstance(node, dict):
@@ -34,11 +34,11 @@ def bare(node: Any, *, names: bool = False) -> Any:
 
 
 def reword(new: Document, old: Document) -> Document:
-    """A newer description with the words of an older one.
+    """Return a newer document with the texts of an older one.
 
     Args:
-        new: As upstream has it, cut.
-        old: This project's.
+        new: The slice of the upstream document.
+        old: This project's API description.
     """
     return _Rewording(new, old).document()
 
@@ -48,7 +48,7 @@ class _Rewording:
         self.new, self.old = new, old
         self.theirs: dict[str, Any] = new["components"]["schemas"]
         self.ours: dict[str, Any] = old["components"]["schemas"]
-        #: New component → the schema here that has its words: one that was inline, or had another name.
+        #: New component → the existing schema with its texts: one that was inline or had another name.
         self.moved: dict[str, Any] = self._renamed()
 
     def document(self) -> Document:
@@ -70,7 +70,7 @@ class _Rewording:
         return {**out, "paths": paths, "components": _ordered(components, self.old["components"])}
 
     def _renamed(self) -> dict[str, Any]:
-        """Schemas that have another name now: the only ones of their structure that went and came."""
+        """Return renamed schemas: the only removed and added ones with the same structure."""
         gone = [(bare(schema), schema) for name, schema in self.ours.items() if name not in self.theirs]
         come = [(name, bare(schema)) for name, schema in self.theirs.items() if name not in self.ours]
         out = {}
@@ -83,7 +83,7 @@ class _Rewording:
     # --- schemas
 
     def schema(self, new: Any, old: Any) -> Any:
-        """A schema with the words of the one that it was."""
+        """Return a schema with the texts of its predecessor."""
         if not isinstance(new, dict):
             return new
         words, whole = self._counterpart(new, old if isinstance(old, dict) else {})
@@ -101,7 +101,7 @@ class _Rewording:
         return _worded(out, words, whole)
 
     def _counterpart(self, new: dict[str, Any], old: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Where a schema's own words are here, and where those of what is inside it are."""
+        """Return the predecessor of a schema's own texts and that of its subschemas' texts."""
         name, was = ref_name(new), ref_name(old)
         if name is not None:
             if was is None and name not in self.ours and old:
@@ -123,7 +123,7 @@ class _Rewording:
         return schema if inner is None else {**_own_words(schema), **inner}
 
     def _members(self, new: list[Any], whole: dict[str, Any], keyword: str) -> list[Any]:
-        """Members with the words of those that they were: the ones told by the same, then those left over."""
+        """Return members with their predecessors' texts, matched by structure, then tag, then elimination."""
         old = list(
             whole.get(keyword, union_of(whole) or []) if keyword != "allOf" else whole.get(keyword, [])
         )
@@ -154,7 +154,7 @@ class _Rewording:
         }
 
     def _by_id(self, operation: dict[str, Any]) -> dict[str, Any]:
-        """An operation of this id at a path that is gone."""
+        """Return the operation with this id at a removed path."""
         for path, item in self.old.get("paths", {}).items():
             if path not in self.new["paths"]:
                 for method, there in item.items():
@@ -178,7 +178,7 @@ class _Rewording:
         return _worded(out, old, old)
 
     def _part(self, new: dict[str, Any], old: dict[str, Any] | None) -> dict[str, Any]:
-        """A parameter, body, answer, header or media type."""
+        """Return a parameter, body, response, header or media type with its texts."""
         old = old or {}
         out = bare(new)
         if "schema" in new:
@@ -191,7 +191,7 @@ class _Rewording:
 
 
 def _worded(part: dict[str, Any], words: dict[str, Any], order: dict[str, Any]) -> dict[str, Any]:
-    """A part with words before it and an example after it, its keys in the order that they have here."""
+    """Return a part with its texts first, its example last, and keys in the existing order."""
     head = {key: words[key] for key in ("summary", "description") if isinstance(words.get(key), str)}
     tail = {"example": words["example"]} if "example" in words else {}
     return {**head, **_ordered(part, order), **tail}
@@ -207,14 +207,14 @@ def _own_words(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _alone(schema: dict[str, Any]) -> dict[str, Any] | None:
-    """The schema that a union with null is about, if it is about one."""
+    """Return the other member of a union of one schema with null."""
     members = union_of(schema) or []
     rest = [member for member in members if member != NULL]
     return rest[0] if len(rest) == 1 and len(members) == 2 and isinstance(rest[0], dict) else None
 
 
 def _tells(schema: Any) -> Any:
-    """What tells a union's member from the others."""
+    """Return what identifies a member of a union."""
     if not isinstance(schema, dict):
         return schema
     name = ref_name(schema)

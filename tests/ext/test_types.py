@@ -1,4 +1,4 @@
-"""The official package's names: all there, each meaning what it means there, and loaded on first use."""
+"""The official package's names: complete, with the official meaning, and loaded on first use."""
 
 from __future__ import annotations
 
@@ -16,11 +16,10 @@ from typing import Any
 
 import attrs
 import pytest
-from realtime_api import events, models, params, schemas
+from realtime_api import events, models, params
 
 from realtime_ext import types
 from tests.support.examples import check_each
-from tests.support.newcomers import is_new
 from tests.support.paths import PEER_PYTHON, PEERS, ROOT
 
 PACKAGES = f"{ROOT}{os.pathsep}{ROOT / 'generated'}"
@@ -141,12 +140,12 @@ SECRETS = [
 ]
 
 
-# What is in the union of server events beside the generated classes.
+# Members of the server event union that are not generated.
 LOCAL = ["Reconnected", "SessionExpiring", "UnknownEvent"]
 
 
 def parts_of(kind: Any) -> list[Any]:
-    """The classes, values and builtins that a class or a union of them comes down to."""
+    """Return the classes, literals and builtins that a class or a union consists of."""
     if typing.get_origin(kind) in (typing.Union, python_types.UnionType, typing.Annotated, list, dict):
         return [part for argument in typing.get_args(kind) for part in parts_of(argument)]
     return [kind]
@@ -173,7 +172,7 @@ def test_every_name_is_a_generated_class_or_a_union_of_them() -> None:
     check_each(NAMES + SECRETS, check)
 
 
-def test_names_whose_meaning_changed_mean_what_they_mean_today() -> None:
+def test_names_with_a_changed_meaning_have_the_current_one() -> None:
     assert types.RealtimeSessionCreateRequest is models.RealtimeSessionCreateRequestGA
     assert types.RealtimeSessionCreateResponse is models.RealtimeSessionCreateResponseGA
     transcription = (
@@ -185,7 +184,7 @@ def test_names_whose_meaning_changed_mean_what_they_mean_today() -> None:
     assert types.RealtimeSession is models.RealtimeSession
 
 
-def test_events_and_items_are_the_classes_that_parsing_gives() -> None:
+def test_events_and_items_are_the_classes_that_parse_event_returns() -> None:
     assert types.ResponseAudioDeltaEvent is models.RealtimeServerEventResponseAudioDelta
     assert types.ResponseTextDoneEvent is models.RealtimeServerEventResponseTextDone
     assert types.InputAudioBufferAppendEvent is models.RealtimeClientEventInputAudioBufferAppend
@@ -194,39 +193,49 @@ def test_events_and_items_are_the_classes_that_parsing_gives() -> None:
     assert types.RealtimeToolsConfig == list[models.RealtimeToolsConfigUnion]
 
 
-def test_checkers_see_the_same_names_as_the_run_time() -> None:
+def test_type_checkers_see_the_names_of_the_run_time() -> None:
     tree = ast.parse(inspect.getsource(types))
     ifs = [
         node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
     ]
-    own = {
-        alias.asname: (node.module, alias.name)
+    imported = {
+        alias.name: f"realtime_ext.{node.module}" if node.level else str(node.module)
         for node in ifs[0].body
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
-        if alias.asname and not alias.asname.startswith("_")
+        if alias.asname is None
     }
     official = {
         ast.unparse(node.targets[0]): ast.unparse(node.value)
         for node in ifs[0].body
         if isinstance(node, ast.Assign)
     }
-    new = [
-        name
-        for name in types.__all__
-        if (base := name.removesuffix("Param")) in models.__all__
-        and is_new(schemas.get(base).get("description"))
-    ]
-    assert sorted([*own, *official, *new]) == types.__all__ == dir(types)
+    assert sorted([*imported, *official]) == sorted(types.__all__) == dir(types)
     for name, value in official.items():
         expected = eval(value, {"_models": models, "_params": params})
         assert getattr(types, name) == expected, name
-    for name, (module, imported) in own.items():
-        where = importlib.import_module(f"realtime_ext.{module}" if module == "events" else str(module))
-        assert name == imported and getattr(types, name) is getattr(where, name), name
+    for name, module in imported.items():
+        assert getattr(types, name) is getattr(importlib.import_module(module), name), name
 
 
-def test_every_class_has_the_name_that_reprs_show_and_every_sent_one_a_typed_dict() -> None:
+def test_star_import_gives_every_name() -> None:
+    names: dict[str, Any] = {}
+    exec("from realtime_ext.types import *", names)
+    assert {*names} - {"__builtins__"} == {*types.__all__}
+
+
+def test_every_generated_class_is_exported() -> None:
+    """A legacy schema is left out where the official package gives its name to another one."""
+    shadowed = {name for name in models.__all__ if getattr(types, name, None) is not getattr(models, name)}
+    assert shadowed == {
+        "RealtimeSessionCreateRequest",
+        "RealtimeSessionCreateResponse",
+        "RealtimeTranscriptionSessionCreateRequest",
+        "RealtimeTranscriptionSessionCreateResponse",
+    }
+
+
+def test_every_event_class_has_its_own_name_and_every_sent_one_a_typed_dict() -> None:
     tables = (getattr(events, name) for name in events.__all__ if name.isupper())
     for kind in {kind for table in tables for kind in table.values()}:
         assert getattr(types, kind.__name__) is kind
@@ -242,7 +251,7 @@ def test_a_misspelt_name_is_an_attribute_error() -> None:
         types.ResponseAudioDeltaEvnt  # type: ignore[attr-defined]  # noqa: B018
 
 
-def test_one_name_loads_one_class() -> None:
+def test_accessing_one_name_imports_one_model() -> None:
     code = (
         "import sys; from realtime_ext import types; types.ResponseAudioDeltaEvent; "
         "print(sum(m.startswith('realtime_api.models.') for m in sys.modules))"
@@ -279,7 +288,7 @@ def test_a_type_checker_exhausts_the_unions_and_rejects_a_misspelt_name(tmp_path
 
 
 def check(folder: Path, *code: str) -> str:
-    """What mypy, in strict mode, says of a module."""
+    """Return what mypy reports for a module in strict mode."""
     (folder / "checked.py").write_text("\n".join(code) + "\n")
     run = subprocess.run(
         [sys.executable, "-m", "mypy", "--strict", "--cache-dir", folder / "cache", folder / "checked.py"],
@@ -294,7 +303,7 @@ def check(folder: Path, *code: str) -> str:
 
 
 @pytest.mark.slow
-def test_each_class_has_the_type_and_the_fields_that_the_official_one_has() -> None:
+def test_each_class_has_the_event_type_and_fields_of_the_official_one() -> None:
     if not PEER_PYTHON.exists():
         pytest.fail("build/peers is missing: run `make peers` first")
     run = subprocess.run(

@@ -47,12 +47,12 @@ def instances(
 
 
 def values(schema: dict[str, Any], get: Get = schemas.get) -> st.SearchStrategy[Any]:
-    """Valid values of a schema that has no name of its own."""
+    """Valid values of an unnamed schema."""
     return Drawing(get, Drawn(), False).strategy(schema, "", 4)
 
 
 def minimal(schema: Any, get: Get = schemas.get, seen: tuple[str, ...] = ()) -> Any:
-    """The smallest instance of a schema: what is required, the first of every choice.
+    """Return the smallest instance of a schema: required properties, the first of every choice.
 
     Raises:
         EndlessError: there is none.
@@ -118,7 +118,7 @@ def choices(name: str) -> set[str]:
 
 
 class Drawing:
-    """Strategies for the schemas of one document; those of many names share what they refer to."""
+    """Strategies for the schemas of one document, sharing those of referenced schemas."""
 
     def __init__(self, get: Get, drawn: Drawn, extras: bool, through: str = "") -> None:
         self.through = through

@@ -1,4 +1,4 @@
-"""What authors of SDKs need of the generated client: options, the pool, errors, raw answers."""
+"""The generated client as used by SDKs: options, connection pool, errors, raw responses."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ REFUSAL = {"error": {"message": "no", "type": "invalid_request_error", "param": 
 
 
 class Server:
-    """An API that answers always the same, and remembers what it was asked."""
+    """An API that always sends the same response, and records requests."""
 
     def __init__(self, body: Any = ANSWER, status: int = 200) -> None:
         self.body, self.status = body, status
@@ -35,7 +35,7 @@ class Server:
         return AuthenticatedClient(token="sk", **options).set_httpx_client(http_client)
 
 
-def test_the_base_url_is_the_description_s_unless_named() -> None:
+def test_the_default_base_url_is_from_the_api_description() -> None:
     server = Server()
     operation.sync(client=server.client(), body=BODY)
     operation.sync(client=server.client(base_url="http://h/v2/"), body=BODY)
@@ -45,7 +45,7 @@ def test_the_base_url_is_the_description_s_unless_named() -> None:
     ]
 
 
-def test_a_client_that_was_handed_in_sends_token_headers_and_cookies() -> None:
+def test_a_custom_client_sends_token_headers_and_cookies() -> None:
     server = Server()
     operation.sync(client=server.client(headers={"X-Mine": "1"}, cookies={"a": "b"}, timeout=7), body=BODY)
     (request,) = server.seen
@@ -57,7 +57,7 @@ def test_a_client_that_was_handed_in_sends_token_headers_and_cookies() -> None:
     assert set(request.extensions["timeout"].values()) == {7}
 
 
-def test_copies_share_the_pool_and_send_their_own() -> None:
+def test_copies_share_the_pool_but_not_headers() -> None:
     server = Server()
     client = server.client()
     copy = client.with_headers({"X-Mine": "1"}).with_timeout(3)
@@ -68,7 +68,7 @@ def test_copies_share_the_pool_and_send_their_own() -> None:
     assert [request.extensions["timeout"]["read"] for request in server.seen] == [5, 3]
 
 
-def test_a_call_has_options_of_its_own() -> None:
+def test_per_call_options() -> None:
     server = Server()
     client = server.client(headers={"X-Mine": "1"}, timeout=7)
     options: dict[str, Any] = {"timeout": 2, "headers": {"X-Mine": "2"}, "query": {"a": "b c"}}
@@ -78,7 +78,7 @@ def test_a_call_has_options_of_its_own() -> None:
     assert request.extensions["timeout"]["read"] == 2
 
 
-def test_only_what_was_made_here_is_closed() -> None:
+def test_only_an_internal_http_client_is_closed() -> None:
     handed_in = Server().client()
     handed_in.close()
     assert not handed_in.get_httpx_client().is_closed
@@ -97,7 +97,7 @@ def test_only_what_was_made_here_is_closed() -> None:
     asyncio.run(awaited())
 
 
-def test_refusals_come_back_or_are_raised_with_all_that_came() -> None:
+def test_error_responses_are_returned_or_raised_in_full() -> None:
     server = Server(REFUSAL, 401)
     returned = operation.sync(client=server.client(), body=BODY)
     assert isinstance(returned, models.ErrorResponse) and returned.error.code == "bad"
@@ -109,7 +109,7 @@ def test_refusals_come_back_or_are_raised_with_all_that_came() -> None:
     assert b'"bad"' in error.content and "bad" not in f"{error} {error!r}"
 
 
-def test_an_answer_that_is_not_as_described_has_its_status_headers_and_body() -> None:
+def test_an_unexpected_response_has_status_headers_and_body() -> None:
     with pytest.raises(errors.ModelError, match="'expires_at' is missing") as caught:
         operation.sync_detailed(client=Server({"value": "ek_1", "session": {}}).client(), body=BODY)
     error = caught.value
@@ -123,7 +123,7 @@ def test_an_answer_that_is_not_as_described_has_its_status_headers_and_body() ->
     assert caught.value.status_code is None
 
 
-def test_answers_raw_and_as_they_come() -> None:
+def test_raw_and_streamed_responses() -> None:
     server = Server()
     client = server.client()
     request = operation.build_request(body=BODY)
@@ -147,6 +147,6 @@ def test_answers_raw_and_as_they_come() -> None:
 def test_a_token_that_cannot_go_in_a_header_is_named_without_being_shown() -> None:
     client = Server().client()
     client.token = "sk-ü"
-    with pytest.raises(ValueError, match="the token has a character") as caught:
+    with pytest.raises(ValueError, match="the token contains a character") as caught:
         operation.sync(client=client, body=BODY)
     assert "sk-" not in str(caught.value)

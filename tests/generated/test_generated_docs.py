@@ -1,4 +1,4 @@
-"""The generated package's documents: every example runs, every link leads somewhere, every name is there."""
+"""The generated package's documents: every example runs, every link resolves, every name is documented."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def run(code: str, **names: Any) -> dict[str, Any]:
     return namespace
 
 
-def test_the_page_has_every_operation() -> None:
-    """Also of one that upstream added and nobody has tried yet."""
+def test_the_operations_page_is_complete() -> None:
+    """Including operations that upstream has added."""
     assert set(SECTIONS) >= set(ANSWERS)
     table = re.findall(r"^\| \[`(\w+)`\]\(#(\w+)\) \| `(\w+) (\S+)` \| (.+) \|$", PAGE, re.MULTILINE)
     assert {row[0] for row in table} == set(SECTIONS) and all(row[0] == row[1] and row[4] for row in table)
@@ -82,7 +82,7 @@ def test_the_example_of_the_readme_runs(simulator: Simulator) -> None:
 
 
 @each("name", sorted(ANSWERS))
-def test_every_operation_is_described_in_full(name: str) -> None:
+def test_every_operation_is_documented_in_full(name: str) -> None:
     section = SECTIONS[name]
     titles = re.findall(r"^### (.+)$", section, re.MULTILINE)
     assert titles == [
@@ -129,7 +129,7 @@ def test_pages_are_linked_both_ways() -> None:
     assert of_operations == on_page
 
 
-def test_every_link_leads_somewhere() -> None:
+def test_every_link_resolves() -> None:
     anchors = {f"#{name}" for name in SECTIONS} | {"#realtimeapi"}
     for path in [GENERATED / "README.md", *DOCS.rglob("*.md")]:
         for target in re.findall(r"\]\(([^)]+)\)", path.read_text(encoding="utf-8")):

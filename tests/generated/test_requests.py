@@ -79,7 +79,7 @@ def build(name: str, body: Any) -> Request:
 
 
 @each("name", OPERATIONS)
-def test_it_has_method_path_headers_and_the_final_bytes(name: str) -> None:
+def test_build_request_returns_method_path_headers_and_bytes(name: str) -> None:
     _, body, path = OPERATIONS[name]
     request = build(name, body)
     assert (request.method, request.path, request.url, request.query) == ("POST", path, path, "")
@@ -95,7 +95,7 @@ def test_it_has_method_path_headers_and_the_final_bytes(name: str) -> None:
 
 @pytest.mark.parametrize("form", ["sync", "sync_detailed", "asyncio", "asyncio_detailed"])
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_every_form_sends_exactly_that(name: str, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_variant_sends_the_built_request(name: str, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "urandom", lambda length: bytes(length))  # the same boundary twice
     sent: list[httpx.Request] = []
 
@@ -130,7 +130,7 @@ def test_every_form_sends_exactly_that(name: str, form: str, monkeypatch: pytest
     assert {key: request.headers[key] for key in built.headers} == built.headers
 
 
-def test_a_call_is_multipart_with_part_types_no_file_names_and_a_fresh_boundary() -> None:
+def test_a_call_is_multipart_with_part_types_and_a_random_boundary() -> None:
     contents, boundaries = [], []
     for body in (
         RealtimeCallCreateRequest(sdp="v=0\r\n", session=SESSION),
@@ -155,17 +155,17 @@ def test_a_call_is_multipart_with_part_types_no_file_names_and_a_fresh_boundary(
 
 
 @pytest.mark.parametrize("offer", ["v=0\r\n", b"v=0\r\n"])
-def test_a_bare_offer_goes_out_raw(offer: str | bytes) -> None:
+def test_a_bare_offer_is_sent_raw(offer: str | bytes) -> None:
     request = build("create_realtime_call", offer)
     assert (request.headers, request.content) == ({"Content-Type": "application/sdp"}, b"v=0\r\n")
 
 
 @pytest.mark.parametrize("call_id", ["", ".", ".."])
-def test_a_call_id_that_names_another_path_is_refused(call_id: str) -> None:
-    with pytest.raises(ValueError, match="call_id must name something"):
+def test_a_call_id_that_is_a_path_is_refused(call_id: str) -> None:
+    with pytest.raises(ValueError, match="call_id must not be empty"):
         module("hangup_realtime_call").build_request(call_id)
 
 
-def test_its_repr_shows_neither_content_nor_headers() -> None:
+def test_a_request_repr_hides_content_and_headers() -> None:
     shown = repr(build("create_realtime_client_secret", {"session": {"instructions": "hunter2"}}))
     assert "hunter2" not in shown and "path='/realtime/client_secrets'" in shown

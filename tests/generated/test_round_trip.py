@@ -46,7 +46,7 @@ KNOWN = Drawing(schemas.get, Drawn(), extras=False)
 DECODABLE = [name for name in models.__all__ if decoder(name) is not None]
 
 
-def test_from_dict_and_back() -> None:
+def test_from_dict_and_to_dict_round_trip() -> None:
     """With the properties that are described, and with others besides."""
     drawings = [KNOWN, Drawing(schemas.get, Drawn(), extras=True)]
 
@@ -76,7 +76,7 @@ def present(value: Any) -> Any:
     return value
 
 
-def test_every_choice_survives() -> None:
+def test_every_union_member_round_trips() -> None:
     """Every union member, enum value and null position of the schema is drawn, decoded and encoded."""
 
     def check(name: str) -> None:
@@ -111,7 +111,7 @@ def drawn(name: str) -> list[dict[str, Any]]:
     return found
 
 
-def test_null_in_any_place_never_raises() -> None:
+def test_null_anywhere_never_raises() -> None:
     def check(name: str) -> None:
         model = getattr(models, name)
         for data, key in product(drawn(name), schemas.get(name)["properties"]):
@@ -121,8 +121,8 @@ def test_null_in_any_place_never_raises() -> None:
     check_each(CLASSES, check)
 
 
-def test_unknown_kinds_of_value_stay() -> None:
-    """A value of another JSON type than described is kept as it is and goes out again."""
+def test_values_of_unknown_types_are_kept() -> None:
+    """A value of an unexpected JSON type is kept and encoded again."""
 
     def check(name: str) -> None:
         model = getattr(models, name)
@@ -163,11 +163,11 @@ def nullable(name: str) -> list[str]:
 
 
 def sendable(name: str) -> bool:
-    """Whether a model has `UNSET` for at least one attribute, so that null is a value of its own."""
+    """Whether a model has an attribute that distinguishes `UNSET` from null."""
     return any(field.default is UNSET for field in attrs.fields(getattr(models, name)))
 
 
-def test_null_and_absence() -> None:
+def test_null_and_absent() -> None:
     """Sent models tell null from absence; models that are only received know None alone."""
 
     def check(name: str) -> None:
@@ -186,7 +186,7 @@ def test_null_and_absence() -> None:
     check_each(CLASSES, check)
 
 
-def test_unset_is_in_sent_models_alone() -> None:
+def test_only_sent_models_have_unset() -> None:
     received = {
         cls.__name__ for table in (SERVER_EVENTS, TRANSLATION_SERVER_EVENTS) for cls in table.values()
     }

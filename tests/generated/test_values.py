@@ -49,7 +49,7 @@ def parts(value: Any) -> list[Model]:
     return [value, *(part for one in inside for part in parts(one))]
 
 
-def test_what_has_no_unknown_properties_has_no_store_for_them() -> None:
+def test_additional_properties_are_allocated_on_demand() -> None:
     """10,000 responses in memory would have 40,000 empty dicts."""
     decoded = parts(done())
     assert len(decoded) == 4
@@ -60,14 +60,14 @@ def test_what_has_no_unknown_properties_has_no_store_for_them() -> None:
     assert stored(done(new=1), "additional_properties")
 
 
-def test_the_store_comes_when_it_is_asked_for() -> None:
+def test_accessing_additional_properties_allocates_them() -> None:
     event = done()
     assert event.additional_properties == {} and event.additional_properties is event.additional_properties
     event["new"] = 1
     assert event.additional_properties == {"new": 1} and event.to_dict() == {**DONE, "new": 1}
 
 
-def test_equality_does_not_depend_on_who_asked() -> None:
+def test_equality_ignores_empty_additional_properties() -> None:
     asked, not_asked = done(), done()
     assert asked.additional_properties == {}
     assert asked == not_asked and repr(asked) == repr(not_asked)
@@ -77,7 +77,7 @@ def test_equality_does_not_depend_on_who_asked() -> None:
 
 
 @pytest.mark.parametrize("more", [{}, {"new": {"deep": [1]}}], ids=["known", "unknown"])
-def test_copies_and_pickles_are_equal_and_apart(more: dict[str, Any]) -> None:
+def test_copies_and_pickles_are_equal_and_independent(more: dict[str, Any]) -> None:
     event = done(**more)
     for other in (copy.deepcopy(event), pickle.loads(pickle.dumps(event)), attrs.evolve(event)):
         other.additional_properties.update(more)  # evolve, as the constructor, leaves them out
@@ -89,7 +89,7 @@ def test_copies_and_pickles_are_equal_and_apart(more: dict[str, Any]) -> None:
     assert copy.copy(event).response is event.response
 
 
-def test_attributes_change_and_go_out() -> None:
+def test_changed_attributes_are_encoded() -> None:
     event = done()
     event.response.status = "cancelled"
     event.event_id = "event_2"
@@ -102,20 +102,20 @@ def test_attributes_change_and_go_out() -> None:
         event.respones = 1  # type: ignore[attr-defined]
 
 
-def test_an_attribute_that_is_none_is_named() -> None:
+def test_an_unknown_attribute_is_an_error() -> None:
     with pytest.raises(AttributeError, match="'RealtimeServerEventResponseDone' object has no attribute 'delta'"):
         done().delta  # type: ignore[attr-defined]  # noqa: B018
     assert not hasattr(done(), "delta") and weakref.ref(done()) is not None
 
 
-def test_what_was_decoded_is_not_changed() -> None:
+def test_decoding_does_not_modify_the_input() -> None:
     data: dict[str, Any] = {**copy.deepcopy(DONE), "new": 1}
     before = copy.deepcopy(data)
     models.RealtimeServerEventResponseDone.from_dict(data).response.output = []
     assert data == before
 
 
-def test_a_subclass_is_made_and_a_mapping_is_read() -> None:
+def test_subclasses_decode_themselves_and_accept_mappings() -> None:
     class Mine(models.RealtimeServerEventResponseDone):
         pass
 
@@ -124,7 +124,7 @@ def test_a_subclass_is_made_and_a_mapping_is_read() -> None:
     assert type(Mine.from_dict({"type": "response.done"}, strict=False)) is Mine
 
 
-def test_tables_give_decoders() -> None:
+def test_event_tables_return_decoders() -> None:
     decode = SERVER_EVENTS.decoder("response.done")
     assert decode(DONE) == done() and decode("text") == "text"
     with pytest.raises(ValueError, match="required property 'event_id' is missing"):
@@ -134,13 +134,13 @@ def test_tables_give_decoders() -> None:
         CLIENT_EVENTS.decoder("response.done")
 
 
-def test_strings_of_constants_are_shared() -> None:
+def test_constant_strings_are_shared() -> None:
     kinds = {id(done(type="".join(["response.", "done"])).type) for _ in range(3)}
     assert len(kinds) == 1
     assert done(type="response.new").type == "response.new"  # type: ignore[comparison-overlap]
 
 
-def test_as_many_keys_as_the_class_has_but_others() -> None:
+def test_as_many_unknown_keys_as_known_ones() -> None:
     """Objects with every field are read by a shorter way, which must not be fooled by their number of keys."""
     usage = {"total_tokens": 3, "input_tokens": 2, "output_tokens": 1, "new": 4, "newer": None}
     assert len(usage) == len(attrs.fields(models.RealtimeResponseUsage)) - 2
@@ -152,7 +152,7 @@ def test_as_many_keys_as_the_class_has_but_others() -> None:
 
 @pytest.mark.parametrize("new", [0, 1, 2, 3])
 @pytest.mark.parametrize("last", [True, False])
-def test_unknown_properties_are_kept_wherever_they_stand(new: int, last: bool) -> None:
+def test_unknown_properties_are_kept_at_any_position(new: int, last: bool) -> None:
     unknown = {f"new_{number}": number for number in range(new)}
     data = {**DONE, **unknown} if last else {**unknown, **DONE}
     made = models.RealtimeServerEventResponseDone.from_dict(data)
@@ -160,7 +160,7 @@ def test_unknown_properties_are_kept_wherever_they_stand(new: int, last: bool) -
     assert list(made.additional_properties) == list(unknown)
 
 
-def test_null_and_other_kinds_stay_where_objects_are_described() -> None:
+def test_null_and_other_types_are_kept_instead_of_objects() -> None:
     for value in (None, "text", 7, [], True):
         made = done(response={**DONE["response"], "usage": value, "audio": value})
         assert made.response.usage is value and made.response.audio is value

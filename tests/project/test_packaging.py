@@ -38,9 +38,10 @@ def normal(requirement: str) -> str:
     return re.sub(r"[-_.]+", "-", match[0]).lower()
 
 
-def test_the_version_is_stated_once() -> None:
-    assert OURS["version"] == __version__
-    assert f"## {__version__} " in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+def test_each_version_has_one_source() -> None:
+    """`_core/version.py` and `SOURCE.toml`; the generated version is compared by test_pinning."""
+    assert OURS["dynamic"] == ["version"] and "version" not in OURS
+    assert f"## [{__version__}]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -58,7 +59,9 @@ def test_the_packages_are_within_the_ranges_that_work_together(needs: list[str],
 
 
 @pytest.mark.parametrize("package", [OURS, GENERATED, SIMULATOR], ids=lambda package: str(package["name"]))
-def test_its_page_in_an_index_leads_to_what_it_is_about(package: dict) -> None:
+def test_metadata_has_the_usual_urls(package: dict) -> None:
+    if package is not SIMULATOR:
+        assert {"Source", "Documentation", "Changelog", "Issues"} <= {*package["urls"]}
     urls = [urlsplit(url) for url in package["urls"].values()]
     assert {url.scheme for url in urls} == {"https"}
     assert {url.hostname for url in urls} == {"platform.openai.com", "github.com"}

@@ -178,11 +178,11 @@ def test_the_next_version_follows_from_what_breaks(version: str, bump: str, then
     assert source.Source("u", "", "2026-01-01", "0" * 64, version).next_version(bump) == then
 
 
-def test_the_readme_says_what_it_was_made_from_and_what_it_promises() -> None:
+def test_the_readme_has_provenance_and_compatibility() -> None:
     text = (GENERATED / "README.md").read_text(encoding="utf-8")
     for word in (SOURCE["url"], SOURCE["date"], LOCK["spec_sha256"], "generated.lock", "make regen-check"):
         assert word in text
-    assert "## What it promises" in text and f"realtime-api-client~={SOURCE['version']}" in text
+    assert "## Compatibility" in text and f"realtime-api-client~={SOURCE['version']}" in text
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""The README says what is true: its commands and files exist. `test_docs.py` runs its program."""
+"""The README is correct: its commands and files exist. `test_docs.py` runs its program."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.support.paths import ROOT
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_every_make_target_that_the_documents_name_exists_and_has_help() -> None:
+def test_every_documented_make_target_exists_and_has_help() -> None:
     text = README + (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     explained = set(re.findall(r"^([a-z-]+):.*##", makefile, re.MULTILINE))
@@ -18,18 +18,37 @@ def test_every_make_target_that_the_documents_name_exists_and_has_help() -> None
     assert explained == set(phony.split())
 
 
-def test_every_file_that_the_documents_link_to_exists() -> None:
-    for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md"):
-        for target in re.findall(r"\]\(([^)#:]+)\)", (ROOT / name).read_text(encoding="utf-8")):
-            assert (ROOT / target).exists(), f"{name} links to {target}"
+#: Prefix of absolute links to the repository's files.
+HOME = re.compile(
+    r"https://(?:github\.com/realtime-ext/realtime-ext/(?:blob|tree)|raw\.githubusercontent\.com/realtime-ext/realtime-ext)"
+    r"/main/"
+)
 
 
-def test_every_file_that_a_security_promise_names_exists() -> None:
+def test_every_linked_file_exists() -> None:
+    for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "generated/README.md"):
+        for target in re.findall(r"\]\(([^)#]+)", (ROOT / name).read_text(encoding="utf-8")):
+            local = HOME.sub("", target)
+            if "://" not in local:
+                assert (ROOT / local).exists(), f"{name} links to {target}"
+
+
+def test_long_descriptions_have_absolute_links_and_pictures() -> None:
+    for name in ("README.md", "CHANGELOG.md", "generated/README.md"):
+        relative = re.findall(r"\]\((?!https://|#)([^)]+)\)", (ROOT / name).read_text(encoding="utf-8"))
+        assert relative == [], name
+
+
+def test_contributing_is_short() -> None:
+    assert len((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").split()) <= 1500
+
+
+def test_every_test_of_a_security_guarantee_exists() -> None:
     for target in re.findall(r"`(tests/[^`]+)`", (ROOT / "SECURITY.md").read_text(encoding="utf-8")):
         assert (ROOT / target).exists(), target
 
 
-def test_every_figure_is_one_that_the_benchmarks_print() -> None:
+def test_every_figure_is_from_the_benchmarks() -> None:
     printed = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
     figures = re.findall(r"^\| (.+?) \| [\d.]+ × \|$", README, re.MULTILINE)
     assert len(figures) > 8

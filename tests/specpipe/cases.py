@@ -1,4 +1,4 @@
-"""One case of a transform: what goes in, what comes out."""
+"""A test case of a transform: input and output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules about what is made of other schemas: before and after each, and how often it matches."""
+"""Cases of transforms of composed schemas: input, output, number of matches."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ CASES: dict[str, list[Case]] = {
             thing(a=TEXT, n=NUMBER),
         ),
     ],
-    "spell_discriminators": [
+    "complete_discriminators": [
         Case(
             "by reference, by name, by no component, and by its own name",
             {
@@ -128,7 +128,7 @@ CASES: dict[str, list[Case]] = {
         ),
         Case("nothing to do", {"anyOf": [TEXT, NULL], "default": None}, None),
     ],
-    "open_circles": [
+    "break_cycles": [
         Case(
             "a member of itself",
             {"anyOf": [TEXT, ref("A"), ref("B")], "description": "D."},

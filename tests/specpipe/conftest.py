@@ -23,7 +23,7 @@ SPECS = SAMPLES / "specs"
 
 
 def make(spec: Path, out: Path) -> Path:
-    """Run the pipeline on a description and give the folder of the package."""
+    """Run the pipeline on an API description, and return the package's folder."""
     out.mkdir(parents=True, exist_ok=True)
     pipeline.make(
         pipeline.Inputs(spec=spec, openapi=pipeline.OPENAPI, vendored=False), out, lambda step, what: None
@@ -33,7 +33,7 @@ def make(spec: Path, out: Path) -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def _each_template_is_compiled_once() -> Iterator[None]:
-    """Making a package compiles all templates, half of the work; tests make hundreds with the same ones."""
+    """Cache compiled templates: compiling is half of the work, and tests generate hundreds of packages."""
     plain, compiled = jinja2.Environment.compile, dict[tuple[Any, Any], Any]()
 
     def compile(environment: jinja2.Environment, source: Any, name: Any = None, filename: Any = None) -> Any:
@@ -54,8 +54,8 @@ def traps_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def traps(traps_folder: Path) -> Iterator[ModuleType]:
     """The sample description with every trap, made by the pipeline."""
-    yield load(traps_folder / "realtime_api", "traps_mended")
-    forget("traps_mended")
+    yield load(traps_folder / "realtime_api", "traps_fixed")
+    forget("traps_fixed")
 
 
 @pytest.fixture(scope="session")
@@ -97,7 +97,7 @@ def openapi(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def run(openapi: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, dict[str, Any]]]:
-    """Run sync on the copy; gives the exit status and what it reports."""
+    """Run sync on the copy, and return exit status and report."""
 
     def run(upstream: Path, *options: str) -> tuple[int, dict[str, Any]]:
         status = sync.main([str(upstream), "--openapi", str(openapi), "--json", *options])

@@ -1,4 +1,4 @@
-"""A hypothesis strategy for small OpenAPI descriptions that hold every trap there is.
+"""A hypothesis strategy for small OpenAPI documents with every known trap.
 
 `drawn_schemas` has the schemas; here are the operations around them: parameters in every place, media types
 that share a Python type, shared parts, ids and tags that are no identifiers.

@@ -1,4 +1,4 @@
-"""Hypothesis strategies for schemas that hold every trap there is, written as OpenAPI 3.0 and 3.1 write them.
+"""Hypothesis strategies for schemas with every known trap, in OpenAPI 3.0 and 3.1 notation.
 
 Unions are nameless, nullable, nested, recursive; `drawn_words` has the names.
 """
@@ -15,7 +15,7 @@ Schema = st.SearchStrategy[Any]
 
 
 def described(draw: Any, schema: dict[str, Any]) -> dict[str, Any]:
-    """A schema with some of what may stand beside anything."""
+    """A schema with some keywords that are valid beside any other."""
     beside = draw(
         st.fixed_dictionaries(
             {},
@@ -123,7 +123,7 @@ def _open(draw: Any, inner: Schema, names: list[str]) -> dict[str, Any]:
 
 
 def _tagged(draw: Any, inner: Schema, names: list[str]) -> dict[str, Any]:
-    """A union told by one-value enums, whose members may be optional about it."""
+    """A union discriminated by one-value enums, which may be optional."""
     tags = draw(st.lists(st.sampled_from(["a", "b", "c.d", 1]), min_size=2, max_size=3, unique=True))
     members = []
     for tag in tags:

@@ -1,4 +1,4 @@
-"""Make packages in this process, without the formatter and the lock, and look at what came out."""
+"""Generate packages in this process, without formatter and lock, and inspect the result."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from typing import Any
 from unittest import mock
 
 import attrs
-from specpipe import finish, forms, generate, names, pipeline, plan, slice, transforms
+from specpipe import generate, names, output, pipeline, plan, slice, transforms, validation
 from specpipe.document import ref_name
-from specpipe.transforms import spelling
+from specpipe.transforms import notation
 
 PACKAGE = generate.Package(version="1", spec_version="1", spec_date="", spec_sha256="0" * 64, source="a test")
 
 
 def load(folder: Path, name: str) -> ModuleType:
-    """Import a generated package under a name of its own, so that several can be there at once."""
+    """Import a generated package under a separate name, so that several can be loaded."""
     spec = importlib.util.spec_from_file_location(
         name, folder / "__init__.py", submodule_search_locations=[str(folder)]
     )
@@ -51,13 +51,13 @@ class Made:
 def make(document: dict[str, Any], out: Path) -> Made:
     """Generate a package from a description as read."""
     part = slice.cut(document)
-    forms.check(part.document)
-    located, _ = spelling.locate(part.document)
+    validation.check(part.document)
+    located, _ = notation.locate(part.document)
     normal, _ = transforms.apply(located)
     normal, renamed, _ = names.apply(normal, {})
     planned = plan.build(names.follow(part, renamed, normal))
     config, templates = pipeline.OPENAPI / "generator.yaml", pipeline.OPENAPI / "templates"
-    with mock.patch.object(finish, "format_source", lambda source: source):  # a process for each package
+    with mock.patch.object(output, "format_source", lambda source: source):  # a process for each package
         generate.write(normal, planned, PACKAGE, config=config, templates=templates, out=out)
     return Made(planned, out, normal)
 
@@ -105,12 +105,12 @@ class Imported:
         return self.schemas[name]
 
     def typed(self, schema: dict[str, Any], value: Any) -> Any:
-        """A JSON value as what a caller would hand over: a model where the schema is a reference."""
+        """Return a JSON value as an argument: a model if the schema is a reference."""
         name = ref_name(schema)
         return value if name is None else self.decoder(name)(value)
 
     def decoder(self, name: str) -> Any:
-        """What decodes a JSON value of a model or an alias."""
+        """Return the decoder of a model or an alias."""
         if name in self.made.plan.models:
             return getattr(self.module("models"), name).from_dict
         alias = self.made.plan.aliases[name]

@@ -1,4 +1,4 @@
-"""What the tests of sync share: the small pair of upstream documents, and ways to look at what came out."""
+"""Helpers of the sync tests: a small pair of upstream documents, and inspection of results."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from specpipe import reading
+from specpipe import document_io
 
 from tests.support.paths import SAMPLES
 
@@ -26,10 +26,10 @@ def changed(
     tmp_path: Path, change: Callable[[dict[str, Any]], None], name: str = "new-2026-03-01.yaml"
 ) -> Path:
     """January's document with a change."""
-    document = copy.deepcopy(reading.load(JANUARY))
+    document = copy.deepcopy(document_io.load(JANUARY))
     change(document)
     out = tmp_path / name
-    out.write_text(reading.dump(document))
+    out.write_text(document_io.dump(document))
     return out
 
 

@@ -1,4 +1,4 @@
-"""Request bodies: which of several described ways one goes out."""
+"""Request bodies: the choice of content type."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ WITHOUT_TEXT: list[dict[str, Any]] = [
 
 @pytest.fixture
 def package(tmp_path: Path) -> Callable[..., Imported]:
-    """A package with one operation `op` that takes these media types."""
+    """A package with one operation `op` that accepts these media types."""
 
     def package(content: dict[str, Any], *, required: bool = True) -> Imported:
         body = {"content": {media: {"schema": schema} for media, schema in content.items()}}
@@ -68,7 +68,7 @@ def send(package: Imported, **arguments: Any) -> httpx.Request:
 
 
 @pytest.mark.parametrize("schema", WITH_TEXT)
-def test_text_beside_json_that_can_be_text_goes_out_as_the_caller_says(
+def test_a_string_that_could_be_json_or_text_needs_a_content_type(
     schema: dict[str, Any], package: Callable[..., Imported]
 ) -> None:
     with package({"application/json": schema, "application/sdp": TEXT}) as made:
@@ -80,7 +80,7 @@ def test_text_beside_json_that_can_be_text_goes_out_as_the_caller_says(
 
 
 @pytest.mark.parametrize("schema", WITHOUT_TEXT)
-def test_text_beside_json_that_cannot_be_text_goes_out_by_its_type(
+def test_a_string_beside_json_objects_is_sent_as_text(
     schema: dict[str, Any], package: Callable[..., Imported]
 ) -> None:
     with package({"application/json": schema, "application/sdp": TEXT}) as made:
@@ -97,9 +97,7 @@ def test_text_beside_json_that_cannot_be_text_goes_out_by_its_type(
 
 
 @pytest.mark.parametrize("required", [True, False])
-def test_a_content_type_that_is_not_described_is_refused(
-    required: bool, package: Callable[..., Imported]
-) -> None:
+def test_an_undescribed_content_type_is_refused(required: bool, package: Callable[..., Imported]) -> None:
     with package({"application/json": {}, "application/sdp": TEXT}, required=required) as made:
         with pytest.raises(ValueError, match="one of application/json, application/sdp, not 'text/plain'"):
             send(made, body="a", content_type="text/plain")
@@ -122,7 +120,7 @@ def built(package: Imported, **arguments: Any) -> Any:
     return package.module("api.default.op").build_request(**arguments)
 
 
-def test_a_mapping_or_bytes_may_stand_for_a_model_of_json(package: Callable[..., Imported]) -> None:
+def test_a_mapping_or_bytes_can_replace_a_json_model(package: Callable[..., Imported]) -> None:
     with package({"application/json": ref("B")}) as made:
         for body in ({"b": "ü"}, MappingProxyType({"b": "ü"}), '{"b":"ü"}'.encode()):
             request = built(made, body=body)
@@ -131,7 +129,7 @@ def test_a_mapping_or_bytes_may_stand_for_a_model_of_json(package: Callable[...,
             assert request.content == '{"b":"ü"}'.encode()
 
 
-def test_a_mapping_goes_out_as_the_first_media_type_with_keys(package: Callable[..., Imported]) -> None:
+def test_a_mapping_is_sent_as_the_first_media_type_with_keys(package: Callable[..., Imported]) -> None:
     content = {"application/sdp": TEXT, "multipart/form-data": ref("B")}
     with package({**content, "application/x-www-form-urlencoded": ref("C")}) as made:
         request = built(made, body={"b": b"\xff"})
@@ -143,7 +141,7 @@ def test_a_mapping_goes_out_as_the_first_media_type_with_keys(package: Callable[
             built(made, body=1)
 
 
-def test_a_part_s_name_cannot_end_its_header(package: Callable[..., Imported]) -> None:
+def test_a_part_name_cannot_inject_headers(package: Callable[..., Imported]) -> None:
     with package({"multipart/form-data": {"type": "object"}}) as made:
         content = built(made, body={'a"\r\nX: y': "1"}).content
         assert b'name="a%22%0D%0AX: y"\r\nContent-Type: text/plain\r\n\r\n1\r\n' in content
@@ -152,7 +150,7 @@ def test_a_part_s_name_cannot_end_its_header(package: Callable[..., Imported]) -
 BINARY = {"type": "string", "format": "binary"}
 
 
-def test_files_have_names_and_each_member_of_a_list_is_a_part(package: Callable[..., Imported]) -> None:
+def test_files_have_names_and_list_items_are_parts(package: Callable[..., Imported]) -> None:
     properties = {
         "file": BINARY,
         "images": {"type": "array", "items": BINARY},
@@ -196,7 +194,7 @@ def test_files_have_names_and_each_member_of_a_list_is_a_part(package: Callable[
         {"contentType": "image/*"},
     ],
 )
-def test_a_part_that_would_go_out_in_another_way_stops_with_its_pointer(
+def test_an_unsupported_encoding_is_an_error_with_its_pointer(
     tmp_path: Path, encoding: dict[str, Any]
 ) -> None:
     schema = {"type": "object", "properties": {"a/b": BINARY}}
@@ -211,7 +209,7 @@ def test_a_part_that_would_go_out_in_another_way_stops_with_its_pointer(
 @pytest.mark.parametrize(
     ("schema", "kinds"), [(ref("B"), "list[B]"), (TEXT, "str"), (BINARY, "bytes"), ({}, "str")]
 )
-def test_server_sent_events_are_read_by_what_they_hold(
+def test_server_sent_events_are_parsed_by_their_schema(
     tmp_path: Path, schema: dict[str, Any], kinds: str
 ) -> None:
     content = {"text/event-stream": {"schema": schema}, "application/json": {"schema": ref("C")}}
@@ -240,6 +238,6 @@ def test_server_sent_events_are_read_by_what_they_hold(
 
 
 @pytest.mark.parametrize("body", [{"n": float("nan")}, {"n": object()}])
-def test_what_has_no_json_form_is_refused(body: Any, package: Callable[..., Imported]) -> None:
+def test_a_value_that_json_does_not_support_is_refused(body: Any, package: Callable[..., Imported]) -> None:
     with package({"application/json": ref("B")}) as made, pytest.raises((TypeError, ValueError)):
         built(made, body=body)

@@ -82,9 +82,7 @@ UNION = {"anyOf": [ref("B"), ref("C")]}
         ({"anyOf": [ref("B"), {"type": "null"}]}, OTHERS["B"], [("type", "n", True, False)]),
     ],
 )
-def test_what_has_a_name_is_what_it_stands_for(
-    before: dict[str, Any], after: dict[str, Any], told: list[Row]
-) -> None:
+def test_naming_a_schema_is_no_change(before: dict[str, Any], after: dict[str, Any], told: list[Row]) -> None:
     found = rows(described(before, U=UNION), described(after, U=UNION))
     assert [row for row in found if row[1] == "n"] == told
 
@@ -131,7 +129,7 @@ def test_operations(change: Callable[[dict[str, Any]], None], told: Row) -> None
     assert told in found and {row[0] for row in found} == {told[0]}
 
 
-def test_a_parameter_that_an_operation_describes_itself_hides_its_path_s() -> None:
+def test_an_operation_parameter_overrides_its_path_s() -> None:
     before, after = described(TEXT), described(TEXT)
     _shared(after)[1]["schema"] = NUMBER
     assert rows(before, after) == []

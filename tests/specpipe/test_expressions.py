@@ -41,7 +41,7 @@ def test_attribute_names(key: str, name: str) -> None:
 
 
 def test_attribute_names_that_collide() -> None:
-    """The key that Python allows as it is keeps its name, wherever it stands."""
+    """A key that is a valid identifier keeps its name, at any position."""
     made = attribute_names(["a-b", "a b", "a_b", "class", "class_", "A_B"])
     assert made == {
         "a-b": "a_b_",

@@ -20,7 +20,7 @@ TEXT = {"type": "string"}
 
 
 def described() -> Slice:
-    """Two operations, and models some of whose names the generator would spell otherwise."""
+    """Two operations, and models with names that the generator would change."""
     answer = {"200": {"description": "", "content": {"application/json": {"schema": ref("RealtimeThing")}}}}
     sent = {"content": {"application/json": {"schema": ref("RealtimeTHING2FA")}}}
     return Slice(
@@ -78,7 +78,7 @@ def tamper(monkeypatch: pytest.MonkeyPatch, change: Any) -> None:
     monkeypatch.setattr(GeneratorData, "from_dict", staticmethod(changed))
 
 
-def test_all_of_it_comes_through_under_the_plan_s_names() -> None:
+def test_everything_is_generated_under_the_plan_s_names() -> None:
     data = parse().data
     endpoints = [e.name for c in data.endpoint_collections_by_tag.values() for e in c.endpoints]
     assert sorted(endpoints) == ["read", "write"]
@@ -91,14 +91,14 @@ def test_the_installed_generator_is_the_pinned_one() -> None:
     assert version("openapi-python-client") == generator.PINNED
 
 
-def test_another_version_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_generator_version_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(generator, "version", lambda name: "0.30.0")
     error = failure()
     assert "openapi-python-client is 0.30.0, not " + generator.PINNED in error.message
     assert "make setup" in error.hint and "tests/specpipe" in error.hint
 
 
-def test_a_warning_is_a_failure_with_place_and_hint(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_warning_is_an_error_with_pointer_and_hint(monkeypatch: pytest.MonkeyPatch) -> None:
     def warn(data: Any) -> None:
         data.errors.append(
             ParseError(
@@ -112,7 +112,7 @@ def test_a_warning_is_a_failure_with_place_and_hint(monkeypatch: pytest.MonkeyPa
     assert error.pointer == "/paths/~1realtime~1{id}/get" and "transform" in error.hint
 
 
-def test_a_warning_about_an_operation_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_warning_about_an_operation_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def warn(data: Any) -> None:
         for collection in data.endpoint_collections_by_tag.values():
             collection.parse_errors += [
@@ -127,25 +127,25 @@ def test_a_warning_about_an_operation_is_a_failure(monkeypatch: pytest.MonkeyPat
     assert "(and 1 more)" in error.message and error.pointer == "/paths/~1realtime~1{id}/post"
 
 
-def test_a_document_that_the_generator_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_document_rejected_by_the_generator(monkeypatch: pytest.MonkeyPatch) -> None:
     tamper(monkeypatch, lambda data: GeneratorError(header="Failed to parse", detail="not at all"))
     error = failure()
-    assert "the generator refuses the document: Failed to parse not at all" in error.message and error.hint
+    assert "the generator rejects the document: Failed to parse not at all" in error.message and error.hint
 
 
-def test_an_operation_that_is_left_out_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_omitted_operation_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def lose(data: Any) -> None:
         for collection in data.endpoint_collections_by_tag.values():
             collection.endpoints[:] = [e for e in collection.endpoints if e.name != "write"]
 
     tamper(monkeypatch, lose)
     error = failure()
-    assert "left out operation /paths/~1realtime~1{id}/post" in error.message
+    assert "omitted operation /paths/~1realtime~1{id}/post" in error.message
     assert error.pointer == "/paths/~1realtime~1{id}/post" and error.hint
 
 
 @pytest.mark.parametrize("name", ["RealtimeThing", "RealtimeTHING2FA"])
-def test_a_schema_that_is_left_out_is_a_failure(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_an_omitted_schema_is_an_error(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     shown = generator.class_name(name) if generator.class_name(name) == name else "Model1"
 
     def lose(data: Any) -> None:
@@ -155,11 +155,11 @@ def test_a_schema_that_is_left_out_is_a_failure(monkeypatch: pytest.MonkeyPatch,
 
     tamper(monkeypatch, lose)
     error = failure()
-    assert f"left out schema /components/schemas/{name}" in error.message
+    assert f"omitted schema /components/schemas/{name}" in error.message
     assert error.pointer == f"/components/schemas/{name}" and error.hint
 
 
-def test_what_is_left_out_of_a_schema_or_an_operation_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_omitted_property_or_parameter_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def lose_property(data: Any) -> None:
         next(
             model for model in data.models if model.class_info.name == "RealtimeThing"
@@ -176,11 +176,11 @@ def test_what_is_left_out_of_a_schema_or_an_operation_is_a_failure(monkeypatch: 
         with monkeypatch.context() as patched:
             tamper(patched, lose)
             error = failure()
-            assert f"left out {told}" in error.message and error.pointer == told.split()[-1]
+            assert f"omitted {told}" in error.message and error.pointer == told.split()[-1]
 
 
-def test_it_sees_the_description_itself() -> None:
-    """Real names, media types and parameters; stand-ins only for what it would merge or refuse."""
+def test_the_view_has_the_whole_description() -> None:
+    """Real names, media types and parameters; placeholders only for what it would merge or reject."""
     part = described()
     shown: list[Any] = []
     real = view.build
@@ -220,7 +220,7 @@ def templates(tmp_path: Path) -> Path:
     return folder
 
 
-def test_rendering_hands_the_plan_to_our_templates(
+def test_templates_receive_the_plan(
     tmp_path: Path, templates: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     more = rendered(tmp_path / "out", templates)
@@ -233,7 +233,7 @@ def test_rendering_hands_the_plan_to_our_templates(
     assert capsys.readouterr().out == "", "the generator talks to nobody"
 
 
-def test_a_warning_while_rendering_is_a_failure(
+def test_a_warning_while_rendering_is_an_error(
     tmp_path: Path, templates: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     odd = [GeneratorError(level=ErrorLevel.WARNING, header="ruff failed", detail="oh")]

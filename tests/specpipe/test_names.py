@@ -39,7 +39,7 @@ def renamed(*schemas: str) -> dict[str, str]:
     return {name: changed.get(name, name) for name in schemas}
 
 
-def test_a_chosen_name_is_taken_and_references_follow() -> None:
+def test_a_chosen_name_renames_references() -> None:
     schemas = {"A": hoisted("/a", u=ref("AUsage")), "AUsage": hoisted("/a/properties/u", n=TEXT)}
     out, changed, skipped = applied(schemas, {"/a/properties/u": "Usage"})
     assert out["components"]["schemas"] == {
@@ -63,7 +63,7 @@ def test_schemas_of_one_shape_share_a_name() -> None:
     assert made["Usage"]["properties"]["n"]["description"] == "N."
 
 
-def test_further_places_of_a_shape_can_be_named() -> None:
+def test_further_pointers_of_a_shape_can_be_named() -> None:
     schemas = {"AUsage": {**hoisted("/1", n=TEXT), "x-pointers": ["/2", "/3"]}}
     out, _, _ = applied(schemas, {"/3": "Usage"})
     assert list(out["components"]["schemas"]) == ["Usage"]
@@ -73,7 +73,7 @@ CLASH = {"AUsage": hoisted("/1", n=TEXT), "BUsage": hoisted("/2", n={"type": "in
 
 
 def test_two_shapes_cannot_share_a_name() -> None:
-    with pytest.raises(SpecError, match="different shape want the name Usage") as caught:
+    with pytest.raises(SpecError, match="different shape share the name Usage") as caught:
         applied(CLASH, {"/1": "Usage", "/2": "Usage"})
     assert caught.value.pointer == "/2" and "names.toml" in caught.value.hint
     out, changed, skipped = applied(CLASH, {"/1": "Usage", "/2": "Usage"}, skip=True)
@@ -88,7 +88,7 @@ def test_a_property_called_description_is_part_of_the_shape() -> None:
         applied(schemas, {"/1": "Usage", "/2": "Usage"})
 
 
-def test_a_chosen_name_that_another_schema_has() -> None:
+def test_a_chosen_name_of_another_schema() -> None:
     same = {"Usage": {"type": "object", "properties": {"n": TEXT}}, "AUsage": hoisted("/1", n=TEXT)}
     out, _, _ = applied(same, {"/1": "Usage"})
     assert list(out["components"]["schemas"]) == ["Usage"]
@@ -103,7 +103,7 @@ def test_a_chosen_name_that_another_schema_has() -> None:
 
 
 def test_a_pointer_that_leads_to_no_hoisted_schema() -> None:
-    with pytest.raises(SpecError, match=r"\(Gone\) is for a schema that is not there") as caught:
+    with pytest.raises(SpecError, match=r"\(Gone\) is for a schema that does not exist") as caught:
         applied(CLASH, {"/1": "Usage", "/9": "Gone"})
     assert caught.value.pointer == "/9" and "names.toml" in caught.value.hint
     out, _, skipped = applied(CLASH, {"/1": "Usage", "/9": "Gone"}, skip=True)
@@ -150,31 +150,31 @@ def test_module_names(name: str, module: str) -> None:
     assert names.module_name(name) == module
 
 
-def test_names_that_would_be_one_file_where_case_is_ignored() -> None:
+def test_names_are_unique_on_case_insensitive_file_systems() -> None:
     made = renamed("RealtimeThing", "Realtimething", "RealtimeTHING", "Realtime_Thing", "realtime thing")
     assert made["RealtimeThing"] == "RealtimeThing"
     assert len({names.module_name(name) for name in made.values()}) == 5
     assert len({name.lower() for name in made.values()}) == 5
 
 
-def test_a_name_that_python_allows_is_kept_from_those_that_it_does_not() -> None:
+def test_valid_names_take_precedence_over_derived_ones() -> None:
     assert renamed("snake_case", "SnakeCase") == {"snake_case": "SnakeCaseV2", "SnakeCase": "SnakeCase"}
 
 
-def test_names_of_other_scripts_are_told_apart() -> None:
+def test_non_latin_names_stay_distinct() -> None:
     made = renamed("漢字", "かな", "???")
     assert len(set(made.values())) == 3 and all(name.isidentifier() for name in made.values())
     assert len({names.module_name(name) for name in made.values()}) == 3
 
 
-def test_a_chosen_name_keeps_a_made_one_away() -> None:
+def test_a_chosen_name_takes_precedence_over_a_derived_one() -> None:
     schemas = {"usage": TEXT, "AUsage": hoisted("/1", n=TEXT)}
     out, changed, _ = applied(schemas, {"/1": "Usage"})
     assert changed == {"AUsage": "Usage", "usage": "UsageV2"}
     assert set(out["components"]["schemas"]) == {"Usage", "UsageV2"}
 
 
-def test_events_and_webhooks_follow() -> None:
+def test_events_and_webhooks_are_renamed() -> None:
     part = Slice(document=document({}), events={"SERVER_EVENTS": ("a_b", "C")}, webhooks=("a_b",))
     followed = names.follow(part, {"a_b": "AB"}, document({"AB": TEXT}))
     assert followed == Slice(document({"AB": TEXT}), {"SERVER_EVENTS": ("AB", "C")}, ("AB",))
@@ -184,15 +184,15 @@ def test_events_and_webhooks_follow() -> None:
     ("text", "told"),
     [
         ("A = ", "cannot read"),
-        ('a_b = "/x"', "'a_b' is no class name"),
+        ('a_b = "/x"', "'a_b' is not a class name"),
         ('List = "/x"', None),
-        ('Exception = "/x"', "uses the name Exception"),
-        ('Unset = "/x"', "uses the name Unset"),
-        ("Usage = []", "Usage names no pointer"),
-        ("Usage = 3", "Usage names no pointer"),
-        ('Usage = "x"', "Usage names no pointer"),
-        ('Usage = ["/x", "/x"]', "names one schema twice"),
-        ('Usage = "/x"\nOther = "/x"', "names one schema twice"),
+        ('Exception = "/x"', "Exception is reserved"),
+        ('Unset = "/x"', "Unset is reserved"),
+        ("Usage = []", "Usage has no pointer"),
+        ("Usage = 3", "Usage has no pointer"),
+        ('Usage = "x"', "Usage has no pointer"),
+        ('Usage = ["/x", "/x"]', "names the same schema twice"),
+        ('Usage = "/x"\nOther = "/x"', "names the same schema twice"),
     ],
 )
 def test_a_names_file(tmp_path: Path, text: str, told: str | None) -> None:
@@ -205,13 +205,13 @@ def test_a_names_file(tmp_path: Path, text: str, told: str | None) -> None:
         names.read(path)
 
 
-def test_a_names_file_that_is_no_text(tmp_path: Path) -> None:
+def test_a_names_file_that_is_not_utf_8(tmp_path: Path) -> None:
     (tmp_path / "names.toml").write_bytes(b"\xff")
     for path in (tmp_path / "names.toml", tmp_path / "none.toml"):
         with pytest.raises(SpecError, match="cannot read"):
             names.read(path)
 
 
-def test_the_project_s_own_names_are_what_a_person_would_choose() -> None:
+def test_the_project_s_names_are_readable() -> None:
     chosen = set(names.read(pipeline.OPENAPI / "names.toml").values())
     assert chosen and not any(name.endswith(("ItemItem", "Type0", "Type1", "V2")) for name in chosen)

@@ -37,7 +37,7 @@ def patched(*given: Patch) -> dict[str, Any]:
 N = "/components/schemas/A/properties/n"
 
 
-def test_merge_puts_keys_into_an_object() -> None:
+def test_merge_adds_keys_to_an_object() -> None:
     out = patched(patch(N, "merge", {"minimum": 1}))
     assert out["components"]["schemas"]["A"]["properties"]["n"] == {"type": "integer", "minimum": 1}
 
@@ -52,14 +52,14 @@ def test_add_replace_and_remove() -> None:
     assert schemas["A"] == {"properties": {"n": {"type": "number"}}}
 
 
-def test_nullable_allows_null_beside_what_is_described() -> None:
+def test_nullable_also_allows_null() -> None:
     out = patched(patch(N, "nullable"))
     assert out["components"]["schemas"]["A"]["properties"]["n"] == {
         "anyOf": [{"type": "integer"}, {"type": "null"}]
     }
 
 
-def test_a_star_stands_for_every_key_and_every_index() -> None:
+def test_a_star_matches_every_key_and_index() -> None:
     out = patched(
         patch("/paths/*/post/responses", "merge", {"4XX": {}}),
         patch("/components/schemas/B/anyOf/*", "merge", {"x": 1}),
@@ -76,7 +76,7 @@ def test_a_star_stands_for_every_key_and_every_index() -> None:
         patch(N + "/x", "nullable"),
     ],
 )
-def test_a_patch_that_finds_nothing_is_an_error_or_skipped(given: Patch) -> None:
+def test_a_patch_that_matches_nothing_is_an_error_or_skipped(given: Patch) -> None:
     with pytest.raises(SpecError) as caught:
         patches.apply(DOCUMENT, (given,))
     assert caught.value.pointer == given.pointer and "patches.toml" in caught.value.hint
@@ -97,14 +97,14 @@ def test_a_patch_that_changes_nothing_is_an_error() -> None:
         ('[[patch]]\npointer = "/a"\nop = "add"\nreason = "r"\nlink = "l"\nwhy = "x"', "why"),
     ],
 )
-def test_a_file_that_is_no_patches_file(tmp_path: Path, text: str, told: str) -> None:
+def test_an_invalid_patches_file(tmp_path: Path, text: str, told: str) -> None:
     path = tmp_path / "patches.toml"
     path.write_text(text)
     with pytest.raises(SpecError, match=told):
         patches.read(path)
 
 
-def test_the_project_s_own_patches_all_say_why_and_where() -> None:
+def test_the_project_s_patches_have_reasons_and_links() -> None:
     from specpipe import pipeline
 
     read = patches.read(pipeline.OPENAPI / "patches.toml")

@@ -1,4 +1,4 @@
-"""What is computed for the templates: directions, defaults, tables, attribute names, circles."""
+"""The plan: directions, defaults, tables, attribute names, cycles."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_directions_reach_through_everything() -> None:
     }
 
 
-def test_what_the_parameters_of_a_whole_path_hold_is_sent() -> None:
+def test_path_level_parameters_are_sent() -> None:
     part = sliced({"Deep": thing(n=NULLABLE), "Filter": thing(deep=ref("Deep"))})
     content = {"application/json": {"schema": ref("Filter")}}
     shared = {"in": "query", "name": "filter", "content": content}
@@ -89,14 +89,14 @@ def test_what_the_parameters_of_a_whole_path_hold_is_sent() -> None:
 
 
 @each("model", ["Sent", "FromClient", "Query", "Nowhere", "Both"])
-def test_what_is_sent_tells_absent_from_null(model: str) -> None:
+def test_sent_schemas_distinguish_absent_from_null(model: str) -> None:
     both = {"Sent": thing(both=ref("Both"), n=NULLABLE), "Received": thing(both=ref("Both"))}
     made = field(model, "n", both)
     assert (made.unset, made.default, made.annotation) == (True, "UNSET", "str | None | Unset")
 
 
 @pytest.mark.parametrize("model", ["Received", "FromServer", "Webhook"])
-def test_what_is_only_received_does_not(model: str) -> None:
+def test_received_schemas_do_not_distinguish_absent_from_null(model: str) -> None:
     made = field(model, "n", {})
     assert (made.unset, made.default, made.annotation) == (False, "None", "str | None")
 
@@ -124,7 +124,7 @@ def test_defaults_and_annotations(schema: Any, required: bool, default: str | No
     assert made.unset == (default == "UNSET") and made.required == required
 
 
-def test_what_comes_from_the_api_may_grow() -> None:
+def test_received_enums_and_unions_are_open() -> None:
     union = {
         "Union": {"anyOf": [ref("Cat"), ref("Dog")]},
         "Cat": tagged(type="cat"),
@@ -137,7 +137,7 @@ def test_what_comes_from_the_api_may_grow() -> None:
     assert field("Sent", "n", {**union, "Sent": thing(("n",), n=ref("Union"))}).annotation == "Union"
 
 
-def test_secrets_are_known_by_their_format() -> None:
+def test_secrets_are_identified_by_format() -> None:
     secret = {"type": "string", "format": "password"}
     for schema in (secret, {"anyOf": [secret, {"type": "null"}]}, ref("Hidden")):
         assert field("Sent", "n", {"Sent": thing(n=schema), "Hidden": secret}).secret
@@ -147,14 +147,14 @@ def test_secrets_are_known_by_their_format() -> None:
 # --- discriminator tables
 
 
-def test_a_union_is_told_by_one_look_up() -> None:
+def test_a_union_needs_one_look_up() -> None:
     made = graph(Cat=tagged(type="cat"), Dog=tagged(type="dog"), Eel=tagged(type=["eel", "elver"]))
     told = table(made, ["Cat", "Dog", "Eel"])
     assert told == Table("type", (("cat", "Cat"), ("dog", "Dog"), ("eel", "Eel"), ("elver", "Eel")))
     assert table(made, ["Cat", "Cat"]) == "Cat"
 
 
-def test_the_tag_that_tells_most_decides() -> None:
+def test_the_most_selective_tag_is_used() -> None:
     made = graph(
         A=tagged(object="x", type="a"), B=tagged(object="x", type="b"), C=tagged(object="y", type="c")
     )
@@ -162,7 +162,7 @@ def test_the_tag_that_tells_most_decides() -> None:
     assert isinstance(told, Table) and told.tag == "type" and len(told.entries) == 3
 
 
-def test_tags_inside_tags() -> None:
+def test_nested_tags() -> None:
     made = graph(
         User=tagged(type="message", role="user"),
         System=tagged(type="message", role="system"),
@@ -174,7 +174,7 @@ def test_tags_inside_tags() -> None:
     )
 
 
-def test_the_member_whose_tag_may_be_absent() -> None:
+def test_a_member_with_an_optional_tag() -> None:
     made = graph(
         Old=tagged(required=False, type="old"), New=tagged(type="new"), Other=tagged(False, type="other")
     )
@@ -186,7 +186,7 @@ def test_the_member_whose_tag_may_be_absent() -> None:
     assert numbered == Table("t", ((1, "A"), (2, "B")))
 
 
-def test_members_without_a_tag_are_told_by_shape() -> None:
+def test_members_without_a_tag_are_matched_by_shape() -> None:
     made = graph(
         A=thing(("a",), a=TEXT, x=TEXT),
         B=thing(b=TEXT),
@@ -203,7 +203,7 @@ def test_members_without_a_tag_are_told_by_shape() -> None:
 
 
 @pytest.mark.parametrize("open_tag", [TEXT, {"const": True}, {"anyOf": [{"const": "a"}, TEXT]}])
-def test_what_is_no_closed_set_is_no_tag(open_tag: Any) -> None:
+def test_a_property_without_an_enum_is_not_a_tag(open_tag: Any) -> None:
     made = graph(A=thing(type=open_tag), B=tagged(type="b"))
     assert made.tags(["A", "B"]) == []
     assert graph(A=thing(type=ref("Word")), B=tagged(type="b"), Word={"enum": ["x"]}).tags(["A", "B"]) == [
@@ -222,7 +222,7 @@ def test_an_optional_tag_has_its_constant_as_default() -> None:
     assert field("Cat", "kind", schemas).default == "None"
 
 
-def test_a_union_s_alias_has_its_table_and_what_else_it_holds() -> None:
+def test_a_union_alias_has_a_table_and_other_types() -> None:
     listed = {"type": "array", "items": ref("Both")}
     schemas = {
         "Union": {"anyOf": [ref("Inner"), listed, TEXT, {"type": "null"}]},
@@ -237,7 +237,7 @@ def test_a_union_s_alias_has_its_table_and_what_else_it_holds() -> None:
     assert plan.build(sliced({"W": {"enum": ["a"]}})).aliases["W"].decodes is False
 
 
-def test_events_are_listed_by_type() -> None:
+def test_event_tables_are_keyed_by_type() -> None:
     schemas = {"FromServer": tagged(type=["a.b", "a.c"]), "Webhook": tagged(type="call.incoming")}
     made = plan.build(sliced(schemas))
     assert made.events["SERVER_EVENTS"] == (("a.b", "FromServer"), ("a.c", "FromServer"))
@@ -247,24 +247,24 @@ def test_events_are_listed_by_type() -> None:
 # --- attribute names
 
 
-def test_an_attribute_that_hides_a_builtin_leaves_the_type_another_name() -> None:
+def test_a_builtin_shadowed_by_an_attribute_is_imported_under_another_name() -> None:
     made = plan.build(sliced({"Sent": thing(("str", "Any"), str=TEXT, Any={}, n=TEXT)})).models["Sent"]
     assert {f.key: f.annotation for f in made.fields} == {"str": "_str", "Any": "_Any", "n": "_str | None"}
     assert ("str", "_str") in made.imports.builtins and ("Any", "_Any") in made.imports.typing
     assert made.str_name == "_str" and made.dict_name == "dict"
 
 
-# --- circles
+# --- cycles
 
 
-def test_modules_of_a_circle_import_each_other_late() -> None:
+def test_modules_in_a_cycle_import_each_other_last() -> None:
     schemas = {"Sent": thing(two=ref("Two"), leaf=ref("Both")), "Two": thing(back=ref("Sent"))}
     made = plan.build(sliced(schemas)).models["Sent"].imports
     assert made.late == (("two", "decode_two", "decode_two"),)
     assert made.eager == (("both", "Both", "Both"), ("both", "decode_both", "decode_both"))
 
 
-def test_an_alias_in_a_circle_is_written_as_text() -> None:
+def test_an_alias_in_a_cycle_is_quoted() -> None:
     schemas = {
         "Loop": {"anyOf": [TEXT, {"type": "array", "items": ref("Loop")}]},
         "Over": {"anyOf": [ref("Loop"), ref("Both")]},
@@ -274,14 +274,14 @@ def test_an_alias_in_a_circle_is_written_as_text() -> None:
     assert {name: aliases[name].quoted for name in schemas} == {"Loop": True, "Over": True, "Plain": False}
 
 
-# --- what is sent as plain dicts
+# --- TypedDicts
 
 
 def params(schemas: dict[str, Any]) -> dict[str, Param]:
     return {param.name: param for param in plan.build(sliced(schemas)).params.members}
 
 
-def test_what_is_sent_has_a_typed_dict_and_nothing_else_has() -> None:
+def test_only_sent_schemas_have_typed_dicts() -> None:
     made = params({"Sent": thing(("both",), both=ref("Both"), word={"enum": ["a", 1]}, n=NULLABLE)})
     assert set(made) == {"SentParam", "BothParam", "FromClientParam", "QueryParam"}
     assert {key.name: key.annotation for key in made["SentParam"].keys} == {
@@ -291,7 +291,7 @@ def test_what_is_sent_has_a_typed_dict_and_nothing_else_has() -> None:
     }
 
 
-def test_aliases_stand_after_what_they_name_and_those_in_a_circle_are_text() -> None:
+def test_aliases_are_in_dependency_order_and_quoted_in_cycles() -> None:
     schemas = {
         "Sent": thing(a=ref("A"), loop=ref("Loop")),
         "A": {"anyOf": [ref("B"), ref("Both")]},
@@ -305,7 +305,7 @@ def test_aliases_stand_after_what_they_name_and_those_in_a_circle_are_text() -> 
     assert made["LoopParam"].alias == "'str | list[LoopParam]'"
 
 
-def test_what_is_deprecated_says_so() -> None:
+def test_deprecated_properties_are_marked() -> None:
     old = {"type": "string", "description": "Gone soon.", "deprecated": True}
     schemas = {"Sent": {**thing(n=old), "deprecated": True}, "Word": {"enum": ["x"], "deprecated": True}}
     part = sliced(schemas)
@@ -318,14 +318,14 @@ def test_what_is_deprecated_says_so() -> None:
     assert [text.partition(".")[0] for text in told] == ["Deprecated"] * 6
 
 
-def test_a_typed_dict_whose_keys_are_no_names_is_no_class() -> None:
+def test_a_typed_dict_with_invalid_identifiers_uses_call_syntax() -> None:
     made = params({"Sent": thing(str=TEXT, n=TEXT), "FromClient": thing(**{"from": TEXT, "x-y": TEXT})})
     assert made["SentParam"].is_class and not made["FromClientParam"].is_class
     assert [key.annotation for key in made["SentParam"].keys] == ["NotRequired['_str']"] * 2
     assert [key.annotation for key in made["FromClientParam"].keys] == ["NotRequired['str']"] * 2
 
 
-def test_what_an_update_changes_need_not_name_its_constants() -> None:
+def test_constants_are_optional_in_updates() -> None:
     session = thing(("type", "n", "not described"), type={"const": "realtime"}, n=TEXT)
     update = thing(("type",), type={"const": "session.update"}, session=ref("Session"))
     made = params({"FromClient": update, "Session": session})

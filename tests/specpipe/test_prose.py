@@ -6,14 +6,14 @@ import copy
 from typing import Any
 
 import pytest
-from specpipe import pipeline, prose, reading, slice
+from specpipe import document_io, pipeline, prose, slice
 
 from tests.support import newcomers
 
 
 @pytest.fixture(scope="module")
 def vendored() -> Any:
-    return reading.load(pipeline.OPENAPI / "realtime.yaml")
+    return document_io.load(pipeline.OPENAPI / "realtime.yaml")
 
 
 def small(**properties: Any) -> dict[str, Any]:
@@ -21,15 +21,15 @@ def small(**properties: Any) -> dict[str, Any]:
     return {"paths": {}, "components": {"schemas": {"RealtimeThing": schema}}}
 
 
-def test_the_vendored_description_keeps_the_rules(vendored: Any) -> None:
+def test_the_vendored_texts_follow_the_rules(vendored: Any) -> None:
     """But for texts that are provisional after a take-over; `make check` wants those written."""
     provisional = [f"missing   {pointer}" for pointer in prose.missing(vendored)]
     assert [row for row in prose.check(vendored) if row not in provisional] == []
     assert prose.provisional(vendored) == vendored
 
 
-def test_the_vendored_description_is_whole(vendored: Any) -> None:
-    """Upstream may add to it; what is less is a cut that lost something, or a change to look at."""
+def test_the_vendored_texts_are_complete(vendored: Any) -> None:
+    """Upstream may add to it; fewer texts mean that the slice lost something."""
     part = slice.cut(vendored)
     assert len(part.document["paths"]) >= 9
     assert len(part.document["components"]["schemas"]) >= 140
@@ -43,7 +43,7 @@ def test_the_vendored_description_is_whole(vendored: Any) -> None:
 @pytest.mark.parametrize(
     "take_away", ["schema", "property", "operation", "summary", "parameter", "body", "answer"]
 )
-def test_a_missing_text_is_found(vendored: Any, take_away: str) -> None:
+def test_a_missing_text_is_reported(vendored: Any, take_away: str) -> None:
     document = copy.deepcopy(vendored)
     operation = document["paths"]["/realtime/calls/{call_id}/refer"]["post"]
     schema = document["components"]["schemas"]["RealtimeReasoning"]
@@ -77,12 +77,12 @@ def test_a_provisional_text_is_still_missing() -> None:
 
 
 @pytest.mark.parametrize("text", ["The type.", "Type of the thing", "thing's types", "Always this."])
-def test_filler_is_found(text: str) -> None:
+def test_filler_is_reported(text: str) -> None:
     found = prose.check(small(type={"type": "string", "description": text}))
     assert found == [f"filler    /components/schemas/RealtimeThing/properties/type: {text}"]
 
 
-def test_a_text_may_stand_often_only_where_the_schemas_are_the_same() -> None:
+def test_only_equal_schemas_may_share_a_text_often() -> None:
     same = {f"a{n}": {"type": "string", "description": "Milliseconds since the start."} for n in range(7)}
     assert prose.check(small(**same)) == []
     same["a0"] = {**same["a0"], "type": "integer"}
@@ -91,6 +91,6 @@ def test_a_text_may_stand_often_only_where_the_schemas_are_the_same() -> None:
     ]
 
 
-def test_the_tests_know_a_provisional_text() -> None:
+def test_the_tests_recognise_a_provisional_text() -> None:
     assert newcomers.PROVISIONAL == prose.PROVISIONAL
     assert newcomers.is_new(f"{prose.PROVISIONAL} x") and not newcomers.is_new("Real.")

@@ -1,4 +1,4 @@
-"""The command: the same bytes twice, nothing written by --check, the old folder kept by a failure."""
+"""The command: deterministic output, no writes by --check, no changes after an error."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import regen
-from specpipe import finish, pipeline
+from specpipe import output, pipeline
 
 from tests.support.paths import SAMPLES
 
@@ -33,31 +33,31 @@ def made(made_once: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def unimported(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Skip importing what is generated, for tests that look at its files alone."""
-    monkeypatch.setattr(finish, "import_all", lambda folder: 1)
+    """Skip importing generated modules, for tests of files only."""
+    monkeypatch.setattr(output, "import_all", lambda folder: 1)
 
 
 def test_two_runs_give_the_same_bytes(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert regen.main(["--spec", str(SPEC), "--out", str(tmp_path / "again")]) == 0
-    assert finish.files(made) == finish.files(tmp_path / "again") != {}
+    assert output.files(made) == output.files(tmp_path / "again") != {}
     said = capsys.readouterr()
     assert said.err == "" and "warning" not in said.out.lower()
-    for step in ("load", "slice", "patches", "transforms", "names", "generate", "finish"):
+    for step in ("load", "slice", "patches", "transforms", "names", "generate", "output"):
         assert step in said.out
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
-def test_the_committed_package_is_what_regen_writes(capsys: pytest.CaptureFixture[str]) -> None:
-    before = finish.files(pipeline.ROOT / "generated")
+def test_the_committed_package_is_up_to_date(capsys: pytest.CaptureFixture[str]) -> None:
+    before = output.files(pipeline.ROOT / "generated")
     status = regen.main(["--check"])
-    # Texts that are still to be written are for `make check` to refuse.
-    assert status == 0 or "is not what regen would write" not in capsys.readouterr().err
-    assert finish.files(pipeline.ROOT / "generated") == before
+    # `make check` rejects provisional texts.
+    assert status == 0 or "is out of date" not in capsys.readouterr().err
+    assert output.files(pipeline.ROOT / "generated") == before
 
 
 @pytest.mark.usefixtures("unimported")
 def test_check_needs_no_permission_to_write(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The folder is made elsewhere: also root, whom no mode keeps out, sees that."""
+    """The package is generated elsewhere, so this also holds for root."""
     there = {path.name for path in made.parent.iterdir()}
     beside: set[str] = set()
     real = pipeline.make
@@ -72,7 +72,7 @@ def test_check_needs_no_permission_to_write(made: Path, monkeypatch: pytest.Monk
     assert beside == set()
 
 
-def test_what_an_interrupted_run_left_is_cleaned_up(made: Path) -> None:
+def test_leftovers_of_an_interrupted_run_are_cleaned_up(made: Path) -> None:
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
     new = made.with_name(f".{made.name}.new-{gone.pid}-abc")
@@ -81,10 +81,10 @@ def test_what_an_interrupted_run_left_is_cleaned_up(made: Path) -> None:
     old = made.with_name(f".{made.name}.old-{gone.pid}")
     for folder in (new, alive, other):
         folder.mkdir()
-    before = finish.files(made)
+    before = output.files(made)
     made.rename(old)
-    finish.tidy_up(made)
-    assert finish.files(made) == before and alive.is_dir() and other.is_dir()
+    output.clean_up(made)
+    assert output.files(made) == before and alive.is_dir() and other.is_dir()
     assert not new.exists() and not old.exists()
 
 
@@ -97,11 +97,11 @@ def test_check_finds_every_difference_and_writes_nothing(
     for name in changed:
         path = made / name
         path.write_text((path.read_text() if path.exists() else "") + "# changed\n")
-    before = finish.files(made)
+    before = output.files(made)
     assert regen.main(["--spec", str(SPEC), "--out", str(made), "--check"]) == 1
     said = capsys.readouterr().err
     assert [name for name in (*changed, "realtime_api/types.py") if name not in said] == []
-    assert finish.files(made) == before
+    assert output.files(made) == before
 
 
 @pytest.mark.parametrize(
@@ -113,24 +113,24 @@ def test_check_finds_every_difference_and_writes_nothing(
         ("openapi: '3.1'\npaths: {\n", ("load", "YAML")),
     ],
 )
-def test_a_failure_says_step_and_place_and_keeps_the_old_folder(
+def test_an_error_has_step_and_pointer_and_keeps_the_old_folder(
     made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, told: tuple[str, str]
 ) -> None:
-    before = finish.files(made)
+    before = output.files(made)
     bad = tmp_path / "bad.yaml"
     bad.write_text(text)
     assert regen.main(["--spec", str(bad), "--out", str(made)]) == 2
     said = capsys.readouterr().err
-    assert all(word in said for word in told) and "is as it was" in said
-    assert finish.files(made) == before
+    assert all(word in said for word in told) and "is unchanged" in said
+    assert output.files(made) == before
 
 
-def test_a_swap_that_fails_puts_the_old_folder_back(
+def test_a_failed_replacement_restores_the_old_folder(
     made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fresh = tmp_path / "fresh"
     shutil.copytree(made, fresh)
-    before = finish.files(made)
+    before = output.files(made)
     renamed = os.rename
 
     def rename(source: Path, target: Path) -> None:
@@ -140,8 +140,8 @@ def test_a_swap_that_fails_puts_the_old_folder_back(
 
     monkeypatch.setattr(os, "rename", rename)
     with pytest.raises(OSError, match="no space"):
-        finish.swap(fresh, made)
-    assert finish.files(made) == before
+        output.replace(fresh, made)
+    assert output.files(made) == before
 
 
 def test_a_foreign_folder_is_not_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -149,17 +149,19 @@ def test_a_foreign_folder_is_not_overwritten(tmp_path: Path, capsys: pytest.Capt
     (tmp_path / "mine" / "thesis.txt").write_text("do not touch")
     assert regen.main(["--spec", str(SPEC), "--out", str(tmp_path / "mine")]) == 2
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "do not touch"
-    assert capsys.readouterr().err.startswith(f"regen failed: {tmp_path / 'mine'} is there and no package")
+    assert capsys.readouterr().err.startswith(
+        f"regen failed: {tmp_path / 'mine'} exists and was not generated"
+    )
 
 
 @pytest.mark.usefixtures("unimported")
-def test_a_check_names_the_folder_and_says_how_much_it_left_out(
+def test_check_names_the_folder_and_truncates_the_list(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert regen.main(["--spec", str(SPEC), "--out", str(tmp_path / "none"), "--check"]) == 1
     said = capsys.readouterr().err
     rows = [line for line in said.splitlines() if line.startswith("  missing  ")]
-    assert said.startswith("none/ is not what regen would write") and len(rows) == 40
+    assert said.startswith("none/ is out of date") and len(rows) == 40
     assert re.search(r"^  … and \d+ more$", said, re.MULTILINE)
     assert not (tmp_path / "none").exists()
     assert regen.main(["--spec", str(tmp_path / "no.yaml"), "--out", str(tmp_path / "none")]) == 2
@@ -167,6 +169,6 @@ def test_a_check_names_the_folder_and_says_how_much_it_left_out(
 
 
 @pytest.mark.usefixtures("unimported")
-def test_without_out_the_project_s_own_package_is_meant(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_default_output_is_the_project_s_package(capsys: pytest.CaptureFixture[str]) -> None:
     assert regen.main(["--spec", str(SPEC), "--check"]) == 1
-    assert "generated/ is not what regen would write" in capsys.readouterr().err
+    assert "generated/ is out of date" in capsys.readouterr().err

@@ -36,7 +36,7 @@ urls = {{ Homepage = "https://example.com" }}
 """
 
 
-def test_nothing_in_the_pipeline_names_this_api() -> None:
+def test_the_pipeline_does_not_refer_to_this_api() -> None:
     places = [pipeline.ROOT / "scripts" / "specpipe", pipeline.OPENAPI / "templates"]
     named = re.compile(r"realtime|open ?ai(?!\w)|webrtc|\bsip\b", re.IGNORECASE)
     files = [path for place in places for path in place.rglob("*") if path.suffix in (".py", ".jinja")]
@@ -80,7 +80,7 @@ def library(tmp_path: Path) -> Path:
     return generated(SPECS / "library.yaml", tmp_path, "/library", "Library")
 
 
-def test_another_slice_is_another_package(library: Path) -> None:
+def test_another_slice_gives_another_package(library: Path) -> None:
     assert {path.name for path in library.iterdir()} >= {"other_api", "docs", "pyproject.toml"}
     project = (library / "pyproject.toml").read_text()
     assert 'name = "other-api"' in project and '"Homepage" = "https://example.com"' in project
@@ -149,7 +149,7 @@ print(count)
 """
 
 
-def test_a_slice_file_that_lacks_something(tmp_path: Path) -> None:
+def test_an_incomplete_slice_file(tmp_path: Path) -> None:
     path = tmp_path / "slice.toml"
     for text in ("", "x = [", FILE.format(path="/a", schemas="(")):
         path.write_text(text)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import sync
-from specpipe import apply, finish, names, patches, pipeline, prose, reading, source
+from specpipe import apply, document_io, names, output, patches, pipeline, prose, source
 from specpipe.errors import SpecError
 
 from tests.specpipe.syncing import FEBRUARY, JANUARY, P, S, changed, content, texts
@@ -40,13 +40,13 @@ def real_package() -> None:
 @pytest.fixture(autouse=True)
 def _no_processes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if "real_package" not in request.fixturenames:
-        monkeypatch.setattr(finish, "tidy", lambda package: None)
-        monkeypatch.setattr(finish, "format_source", lambda source: source)
-        monkeypatch.setattr(finish, "import_all", lambda folder: 0)
+        monkeypatch.setattr(output, "format_package", lambda package: None)
+        monkeypatch.setattr(output, "format_source", lambda source: source)
+        monkeypatch.setattr(output, "import_all", lambda folder: 0)
 
 
-def test_taking_over_keeps_our_words_and_lists_those_to_write(run: Any, openapi: Path) -> None:
-    ours = texts(reading.load(openapi / "realtime.yaml"))
+def test_apply_keeps_texts_and_lists_missing_ones(run: Any, openapi: Path) -> None:
+    ours = texts(document_io.load(openapi / "realtime.yaml"))
     _, report = run(FEBRUARY, "--apply")
     assert set(report["applied"]["words"]) == NEW_TEXTS
     written = (openapi / "realtime.yaml").read_text()
@@ -54,7 +54,7 @@ def test_taking_over_keeps_our_words_and_lists_those_to_write(run: Any, openapi:
     assert written.startswith(
         "# What this project made of the upstream document of 2026-01-15.\n# These lines stay.\n"
     )
-    now = texts(reading.load(openapi / "realtime.yaml"))
+    now = texts(document_io.load(openapi / "realtime.yaml"))
     gone = {"RealtimeServerEventGone", "legacy", "label", "~1old"}
     kept = {pointer: text for pointer, text in ours.items() if not any(word in pointer for word in gone)}
     moved = {
@@ -72,13 +72,13 @@ def test_taking_over_keeps_our_words_and_lists_those_to_write(run: Any, openapi:
     assert {key: now[key] for key in {*now} - provisional} == {f"{S}RealtimeAudio/description": "Our audio."}
 
 
-def test_taking_over_restores_the_structure(run: Any, openapi: Path) -> None:
+def test_apply_restores_the_structure(run: Any, openapi: Path) -> None:
     assert run(FEBRUARY, "--apply")[0] == 0
     status, report = run(FEBRUARY)
     assert (status, report["changes"]) == (0, [])
 
 
-def test_taking_over_again_changes_nothing(run: Any, openapi: Path) -> None:
+def test_apply_is_idempotent(run: Any, openapi: Path) -> None:
     run(FEBRUARY, "--apply")
     before = content(openapi)
     status, report = run(FEBRUARY, "--apply")
@@ -86,7 +86,7 @@ def test_taking_over_again_changes_nothing(run: Any, openapi: Path) -> None:
     assert content(openapi) == before
 
 
-def test_source_says_where_the_facts_are_from(run: Any, openapi: Path) -> None:
+def test_source_toml_has_the_origin(run: Any, openapi: Path) -> None:
     run(FEBRUARY, "--apply", "--commit", "89abcdef", "--url", "https://example.com/other")
     origin = source.read(openapi / "SOURCE.toml")
     assert (origin.url, origin.commit, origin.date) == ("https://example.com/other", "89abcdef", "2026-02-20")
@@ -94,15 +94,13 @@ def test_source_says_where_the_facts_are_from(run: Any, openapi: Path) -> None:
     assert "# Counted by hand." in (openapi / "SOURCE.toml").read_text()
 
 
-def test_the_same_document_keeps_its_source(run: Any, openapi: Path) -> None:
+def test_the_same_document_keeps_its_origin(run: Any, openapi: Path) -> None:
     before = content(openapi)
     assert run(JANUARY, "--apply")[1]["applied"]["written"] == []
     assert content(openapi) == before
 
 
-def test_a_document_that_differs_in_words_alone_changes_the_source_alone(
-    run: Any, openapi: Path, tmp_path: Path
-) -> None:
+def test_a_change_of_prose_only_updates_source_toml(run: Any, openapi: Path, tmp_path: Path) -> None:
     def reword(document: dict[str, Any]) -> None:
         document["components"]["schemas"]["RealtimeSession"]["description"] = "Upstream says it otherwise."
         document["paths"]["/chat"]["post"]["operationId"] = "chat2"
@@ -114,9 +112,7 @@ def test_a_document_that_differs_in_words_alone_changes_the_source_alone(
     assert {name for name in before if before[name] != after[name]} == {"SOURCE.toml"}
 
 
-def test_a_document_that_is_only_spelled_otherwise_keeps_patches_and_names(
-    run: Any, openapi: Path, tmp_path: Path
-) -> None:
+def test_a_change_of_notation_keeps_patches_and_names(run: Any, openapi: Path, tmp_path: Path) -> None:
     def respell(document: dict[str, Any]) -> None:
         document["openapi"] = "3.0.3"
         properties = document["components"]["schemas"]["RealtimeSession"]["properties"]
@@ -130,7 +126,7 @@ def test_a_document_that_is_only_spelled_otherwise_keeps_patches_and_names(
     assert {name for name, text in content(openapi).items() if before[name] != text} == {"SOURCE.toml"}
 
 
-def test_patches_and_names_that_no_longer_apply_are_set_aside(run: Any, openapi: Path) -> None:
+def test_patches_and_names_that_no_longer_apply_are_commented_out(run: Any, openapi: Path) -> None:
     applied = run(FEBRUARY, "--apply")[1]["applied"]
     session = f"{S}RealtimeSession/properties"
     assert applied["patches"] == [f"{session}/voice"]
@@ -144,7 +140,7 @@ def test_patches_and_names_that_no_longer_apply_are_set_aside(run: Any, openapi:
 
 
 @pytest.mark.usefixtures("real_package")
-def test_the_package_is_made_from_what_was_taken_over(run: Any, openapi: Path, tmp_path: Path) -> None:
+def test_the_package_is_generated_from_the_applied_document(run: Any, openapi: Path, tmp_path: Path) -> None:
     run(FEBRUARY, "--apply")
     said: list[str] = []
     inputs = pipeline.Inputs(spec=openapi / "realtime.yaml", openapi=openapi, vendored=True)
@@ -155,25 +151,25 @@ def test_the_package_is_made_from_what_was_taken_over(run: Any, openapi: Path, t
     assert 'version = "2.0.0"' in (out / "pyproject.toml").read_text()
 
 
-def test_schemas_that_are_missing_here_come_back_without_words(run: Any, openapi: Path) -> None:
-    """Also those that others refer to: what the vendored file lacks is no reason to refuse it."""
-    before = reading.load(openapi / "realtime.yaml")
+def test_restored_schemas_have_no_texts(run: Any, openapi: Path) -> None:
+    """Including ones that others refer to: dangling references in the vendored file are accepted."""
+    before = document_io.load(openapi / "realtime.yaml")
     less = copy.deepcopy(before)
     for name in ("RealtimeNote", "RealtimeServerEventGone", "RealtimeSession"):
         del less["components"]["schemas"][name]
-    (openapi / "realtime.yaml").write_text(reading.dump(less))
+    (openapi / "realtime.yaml").write_text(document_io.dump(less))
     status, report = run(JANUARY, "--apply")
     assert status == 0 and {row["kind"] for row in report["changes"]} == {"schema"}
     gone = tuple(f"{S}{name}" for name in ("RealtimeNote", "RealtimeServerEventGone", "RealtimeSession"))
     wanted = report["applied"]["words"]
     assert len(wanted) == 18 and all(pointer.startswith(gone) for pointer in wanted)
     kept = {pointer: text for pointer, text in texts(before).items() if not pointer.startswith(gone)}
-    now = texts(reading.load(openapi / "realtime.yaml"))
+    now = texts(document_io.load(openapi / "realtime.yaml"))
     assert {k: v for k, v in now.items() if not str(v).startswith(prose.PROVISIONAL)} == kept
     assert run(JANUARY)[0] == 0
 
 
-def test_an_unknown_date_is_asked_for(
+def test_an_unknown_date_is_an_error(
     run: Any, openapi: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     document = changed(tmp_path, lambda document: document["info"].update(version="2.3.1"), "newest.yaml")
@@ -186,7 +182,7 @@ def test_an_unknown_date_is_asked_for(
 
 
 @pytest.mark.parametrize("spelling", [{"type": "object", "nullable": True}, {"type": ["object", "null"]}])
-def test_a_new_inline_object_that_may_be_null_can_be_named(
+def test_a_new_nullable_inline_object_can_be_named(
     run: Any, openapi: Path, tmp_path: Path, spelling: dict[str, Any]
 ) -> None:
     fresh = {**spelling, "properties": {"a": {"type": "string"}}}
@@ -211,7 +207,7 @@ def planned(openapi: Path) -> Any:
     return pipeline.prepare(inputs, lambda step, what: None).plan
 
 
-def test_what_no_package_can_be_made_of_is_not_taken_over(
+def test_a_document_that_cannot_be_generated_is_not_applied(
     run: Any, openapi: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def break_(document: dict[str, Any]) -> None:
@@ -224,7 +220,7 @@ def test_what_no_package_can_be_made_of_is_not_taken_over(
     assert content(openapi) == before
 
 
-def test_a_fault_of_the_program_s_own_is_no_answer(
+def test_a_bug_has_its_own_exit_status(
     openapi: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = content(openapi)
@@ -234,7 +230,7 @@ def test_a_fault_of_the_program_s_own_is_no_answer(
 
     monkeypatch.setattr(apply, "_reviewed", fail)
     assert sync.main([str(FEBRUARY), "--openapi", str(openapi), "--apply"]) == 3
-    assert "a fault of its own" in capsys.readouterr().err
+    assert "because of a bug" in capsys.readouterr().err
     assert content(openapi) == before
 
 
@@ -255,7 +251,7 @@ def test_files_are_replaced_all_or_none(openapi: Path, monkeypatch: pytest.Monke
     assert [path.name for path in openapi.parent.iterdir()] == [openapi.name]
 
 
-def test_what_was_killed_between_two_renames_is_put_back(run: Any, openapi: Path) -> None:
+def test_a_run_killed_between_renames_is_undone(run: Any, openapi: Path) -> None:
     before = content(openapi)
     openapi.rename(openapi.with_name(".openapi.old-999999999"))
     (openapi.with_name(".openapi.new-999999999-x")).mkdir()
@@ -264,20 +260,22 @@ def test_what_was_killed_between_two_renames_is_put_back(run: Any, openapi: Path
     assert [path.name for path in openapi.parent.iterdir()] == [openapi.name]
 
 
-def test_what_the_formatter_or_the_import_refuses_is_not_taken_over(
+def test_a_package_that_fails_to_format_or_import_is_not_applied(
     openapi: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def refuse(folder: Path) -> int:
         raise SpecError("a generated module does not import")
 
     before = content(openapi)
-    monkeypatch.setattr(finish, "import_all", refuse)
+    monkeypatch.setattr(output, "import_all", refuse)
     assert sync.main([str(FEBRUARY), "--openapi", str(openapi), "--apply"]) == 3
     assert "does not import" in capsys.readouterr().err
     assert content(openapi) == before
 
 
-def test_two_patches_on_one_part_are_set_aside_one_by_one(run: Any, openapi: Path, tmp_path: Path) -> None:
+def test_two_patches_on_one_part_are_commented_out_separately(
+    run: Any, openapi: Path, tmp_path: Path
+) -> None:
     pointer = f"{S}RealtimeSession/properties/instructions"
     one = '\n[[patch]]\npointer = "{}"\nop = "merge"\nvalue = {{ {} }}\nreason = "r"\nlink = "https://x"\n'
     path = openapi / "patches.toml"
@@ -292,7 +290,7 @@ def test_two_patches_on_one_part_are_set_aside_one_by_one(run: Any, openapi: Pat
     assert [patch.value for patch in patches.read(path) if patch.pointer == pointer] == [{"minLength": 3}]
 
 
-def test_the_commit_is_found_in_the_file_s_history_or_name(run: Any, openapi: Path, tmp_path: Path) -> None:
+def test_the_commit_is_derived_from_history_or_name(run: Any, openapi: Path, tmp_path: Path) -> None:
     folder = tmp_path / "upstream"
     folder.mkdir()
     document = changed(folder, lambda document: document["info"].update(version="2.3.1"), "openapi.yaml")
@@ -313,9 +311,7 @@ def test_the_commit_is_found_in_the_file_s_history_or_name(run: Any, openapi: Pa
     assert source.read(openapi / "SOURCE.toml").commit == "0a" * 20
 
 
-def test_a_union_that_only_its_shape_tells_waits_for_a_review(
-    run: Any, openapi: Path, tmp_path: Path
-) -> None:
+def test_a_union_matched_by_shape_needs_a_review(run: Any, openapi: Path, tmp_path: Path) -> None:
     def member(name: str) -> dict[str, Any]:
         return {"type": "object", "properties": {name: {"type": "string"}}, "required": [name]}
 
@@ -355,7 +351,7 @@ def inline_members(document: dict[str, Any]) -> None:
 
 
 def one_type_for_two_events(document: dict[str, Any]) -> None:
-    """Their shape is all that tells them; the table of events names neither."""
+    """They are only distinguished by shape; the event table contains neither."""
     schemas = document["components"]["schemas"]
     schemas["RealtimeServerEventGone"]["properties"]["type"]["enum"] = ["session.created"]
     del schemas["RealtimeServerEvent"]["discriminator"]
@@ -398,10 +394,10 @@ def nothing_said(document: dict[str, Any]) -> None:
     ],
     ids=lambda change: str(change.__name__),
 )
-def test_what_another_revision_may_look_like_is_taken_over(
+def test_plausible_future_revisions_are_applied(
     run: Any, openapi: Path, tmp_path: Path, change: Callable[[dict[str, Any]], None]
 ) -> None:
-    """A package was made of it, or it would not be written; the second time there is nothing to do."""
+    """A package is generated from it before it is written; the second run changes nothing."""
     document = changed(tmp_path, change)
     assert run(document, "--apply")[0] == 0
     before = content(openapi)

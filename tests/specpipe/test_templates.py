@@ -1,4 +1,4 @@
-"""A template or a setting that is wrong is told with its file and line, and nothing is written."""
+"""An invalid template or setting is an error with file and line, and nothing is written."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def failure(openapi: Path) -> SpecError:
     [
         (b"{% if %}", "Expected an expression"),
         (b"{{ nope.more }}", "'nope' is undefined"),
-        (b"{% include 'nope.jinja' %}", "no template nope.jinja"),
+        (b"{% include 'nope.jinja' %}", "template nope.jinja does not exist"),
     ],
 )
-def test_a_template_that_is_wrong(template: str, text: bytes, told: str, openapi: Path) -> None:
+def test_an_invalid_template(template: str, text: bytes, told: str, openapi: Path) -> None:
     path = openapi / "templates" / template
     written = path.read_bytes().rstrip(b"\n")
     path.write_bytes(written + b"\n" + text + b"\n")
@@ -43,18 +43,18 @@ def test_a_template_that_is_wrong(template: str, text: bytes, told: str, openapi
     assert f"{path.name}:{written.count(bytes([10])) + 2}: " in error.message
 
 
-def test_a_template_that_is_not_there(openapi: Path) -> None:
+def test_a_missing_template(openapi: Path) -> None:
     (openapi / "templates" / "alias.py.jinja").unlink()
-    assert "no template alias.py.jinja" in failure(openapi).message
+    assert "template alias.py.jinja does not exist" in failure(openapi).message
 
 
-def test_a_template_that_is_no_text(openapi: Path) -> None:
+def test_a_template_that_is_not_utf_8(openapi: Path) -> None:
     (openapi / "templates" / "alias.py.jinja").write_bytes(b"\xff")
     assert "utf-8" in failure(openapi).message
 
 
 @pytest.mark.parametrize("text", ["x: [", "literal_enums: perhaps", "- list", None])
-def test_settings_that_are_wrong(text: str | None, openapi: Path) -> None:
+def test_invalid_settings(text: str | None, openapi: Path) -> None:
     path = openapi / "generator.yaml"
     if text is None:
         path.unlink()

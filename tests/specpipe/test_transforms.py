@@ -1,4 +1,4 @@
-"""Each transform by itself: what it changes, how often it says that it matched, what it leaves alone."""
+"""Each transform: its changes, its number of matches, and what it keeps."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import copy
 from typing import Any
 
 import pytest
-from specpipe import pipeline, reading, slice, transforms
+from specpipe import document_io, pipeline, slice, transforms
 from specpipe.errors import SpecError
-from specpipe.transforms import spelling
+from specpipe.transforms import notation
 
-from tests.specpipe import composition_cases, spelling_cases
+from tests.specpipe import composition_cases, notation_cases
 from tests.specpipe.cases import OTHERS, Case, document, ref
 from tests.support.examples import each
 
 RULES = {transform.name: transform.rule for transform in transforms.TRANSFORMS}
-CASES = {**spelling_cases.CASES, **composition_cases.CASES}
+CASES = {**notation_cases.CASES, **composition_cases.CASES}
 FLAT = [(name, case) for name, cases in CASES.items() for case in cases]
 
 PARAMETER = {"in": "query", "name": "q", "schema": {"type": "string"}}
@@ -25,7 +25,7 @@ def operation(**parts: Any) -> dict[str, Any]:
     return {"/realtime": {"post": {"operationId": "op", "responses": {}, **parts}}}
 
 
-def test_each_has_a_name_a_reason_and_cases_here() -> None:
+def test_every_transform_has_a_reason_and_cases() -> None:
     names = [transform.name for transform in transforms.TRANSFORMS]
     assert len(set(names)) == len(names) and set(names) == {"inline_parts", *CASES}
     assert len({transform.reason for transform in transforms.TRANSFORMS}) == len(names)
@@ -33,7 +33,7 @@ def test_each_has_a_name_a_reason_and_cases_here() -> None:
 
 
 @each(("name", "case"), FLAT, ids=[f"{name}: {case.title}" for name, case in FLAT])
-def test_a_rule_changes_what_it_is_about(name: str, case: Case) -> None:
+def test_a_rule_changes_matching_schemas(name: str, case: Case) -> None:
     given = document({"A": case.before, **OTHERS, **case.more})
     before = copy.deepcopy(given)
     out, count = RULES[name](given)
@@ -45,9 +45,9 @@ def test_a_rule_changes_what_it_is_about(name: str, case: Case) -> None:
 
 
 #: Only a component can be a member of itself.
-@each("name", [name for name in CASES if name != "open_circles"])
-def test_a_rule_reaches_the_schemas_of_operations(name: str) -> None:
-    """As the same schema among the components; what is data there stays what it is."""
+@each("name", [name for name in CASES if name != "break_cycles"])
+def test_a_rule_applies_to_schemas_of_operations(name: str) -> None:
+    """As for components; data is not changed."""
     case = next(case for case in CASES[name] if case.after is not None and not case.more)
     parts = {
         "parameters": [{**PARAMETER, "schema": case.before, "example": case.before}],
@@ -64,7 +64,7 @@ def test_a_rule_reaches_the_schemas_of_operations(name: str) -> None:
 
 
 @each("name", RULES)
-def test_a_rule_leaves_alone_what_it_is_not_about(name: str) -> None:
+def test_a_rule_keeps_other_schemas(name: str) -> None:
     words = {"type": "string", "enum": ["a", "b"], "description": "D."}
     plain = document(
         {
@@ -83,12 +83,12 @@ def test_a_rule_leaves_alone_what_it_is_not_about(name: str) -> None:
     assert plain == before
 
 
-def test_components_can_be_true_and_false() -> None:
-    out, count = RULES["spell_as_3_1"](document({"Yes": True, "No": False}))
+def test_components_can_be_boolean_schemas() -> None:
+    out, count = RULES["upgrade_to_3_1"](document({"Yes": True, "No": False}))
     assert (out, count) == (document({"Yes": {}, "No": {"not": {}}}), 2)
 
 
-def test_shared_parts_are_written_in_place() -> None:
+def test_shared_parts_are_inlined() -> None:
     shared: dict[str, Any] = {
         "parameters": {"P": PARAMETER, "Again": {"$ref": "#/components/parameters/P"}},
         "requestBodies": {"R": {"required": True, "content": {"text/plain": {"schema": ref("Word")}}}},
@@ -127,13 +127,13 @@ def test_a_shared_part_that_refers_to_itself() -> None:
 @pytest.mark.parametrize(
     ("name", "schemas", "told"),
     [
-        ("merge_all_of", {"A": {"allOf": [ref("A"), ref("B")]}}, "part of itself through allOf"),
-        ("merge_all_of", {"A": {"allOf": [ref("X"), ref("B")]}, "X": ref("X")}, "nothing but itself"),
-        ("open_circles", {"A": ref("A")}, "nothing but itself"),
-        ("open_circles", {"A": {"anyOf": [ref("X")]}, "X": {"oneOf": [ref("A")]}}, "nothing but itself"),
+        ("merge_all_of", {"A": {"allOf": [ref("A"), ref("B")]}}, "contains itself through allOf"),
+        ("merge_all_of", {"A": {"allOf": [ref("X"), ref("B")]}, "X": ref("X")}, "only defined by itself"),
+        ("break_cycles", {"A": ref("A")}, "only defined by itself"),
+        ("break_cycles", {"A": {"anyOf": [ref("X")]}, "X": {"oneOf": [ref("A")]}}, "only defined by itself"),
     ],
 )
-def test_a_schema_that_is_nothing_but_itself(name: str, schemas: dict[str, Any], told: str) -> None:
+def test_a_schema_only_defined_by_itself(name: str, schemas: dict[str, Any], told: str) -> None:
     with pytest.raises(SpecError, match=told) as caught:
         RULES[name](document({**OTHERS, **schemas}))
     assert caught.value.pointer in ("/components/schemas/A", "/components/schemas/X")
@@ -156,9 +156,9 @@ def test_hoisted_schemas_of_operations_are_named_by_the_operation() -> None:
     assert made == {"MakeCallFilter", "MakeCallRequest", "MakeCallResponse"} and count == 3
 
 
-def test_every_inline_schema_knows_where_it_stood() -> None:
+def test_every_inline_schema_has_its_original_pointer() -> None:
     inner = {"type": "object", "properties": {"a/b": {"anyOf": [{"items": {}}]}}}
-    out, _ = spelling.locate(
+    out, _ = notation.locate(
         document({"A~B": inner}, operation(requestBody={"content": {"a/b": {"schema": inner}}}))
     )
     top = out["components"]["schemas"]["A~B"]
@@ -168,14 +168,14 @@ def test_every_inline_schema_knows_where_it_stood() -> None:
     body = out["paths"]["/realtime"]["post"]["requestBody"]["content"]["a/b"]["schema"]
     assert body["x-pointer"] == "/paths/~1realtime/post/requestBody/content/a~1b/schema"
     moved = document({"B": top})
-    assert spelling.locate(moved, again=True)[0] == moved, "a schema that was moved keeps its first place"
-    assert spelling.locate(moved)[0]["components"]["schemas"]["B"]["x-pointer"] == "/components/schemas/B"
+    assert notation.locate(moved, again=True)[0] == moved, "a schema that was moved keeps its first place"
+    assert notation.locate(moved)[0]["components"]["schemas"]["B"]["x-pointer"] == "/components/schemas/B"
 
 
-def test_one_part_in_two_places_has_two_pointers() -> None:
+def test_a_part_used_twice_has_two_pointers() -> None:
     shared = {"type": "object", "properties": {"n": {"type": "string"}}}
     whole = {"type": "object", "properties": {"a": shared, "b": shared}, "items": True, "anyOf": [shared]}
-    out, _ = spelling.locate(document({"A": whole}))
+    out, _ = notation.locate(document({"A": whole}))
     made = out["components"]["schemas"]["A"]
     at = "/components/schemas/A"
     assert [made["properties"][key]["x-pointer"] for key in "ab"] == [
@@ -185,18 +185,18 @@ def test_one_part_in_two_places_has_two_pointers() -> None:
     assert made["anyOf"][0]["x-pointer"] == f"{at}/anyOf/0"
 
 
-def test_a_document_s_own_extensions_are_no_pointers() -> None:
+def test_extensions_in_the_document_are_ignored() -> None:
     foreign = {"x-pointer": ["/x"], "x-pointers": 1}
     inner = {**foreign, "type": "object", "properties": {"x-pointer": {**foreign, "type": "string"}}}
-    out, _ = spelling.locate(document({"A": {"type": "object", "properties": {"a": inner}}}))
+    out, _ = notation.locate(document({"A": {"type": "object", "properties": {"a": inner}}}))
     a = out["components"]["schemas"]["A"]["properties"]["a"]
     assert a["x-pointer"] == "/components/schemas/A/properties/a" and "x-pointers" not in a
     assert a["properties"] == {"x-pointer": {"type": "string"}}
 
 
-def test_all_in_order_leave_one_spelling_of_the_vendored_description() -> None:
-    part = slice.cut(reading.load(pipeline.OPENAPI / "realtime.yaml"))
-    located, _ = spelling.locate(part.document)
+def test_all_transforms_normalise_the_vendored_description() -> None:
+    part = slice.cut(document_io.load(pipeline.OPENAPI / "realtime.yaml"))
+    located, _ = notation.locate(part.document)
     before = copy.deepcopy(located)
     normal, counts = transforms.apply(located)
     assert located == before

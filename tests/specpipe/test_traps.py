@@ -1,7 +1,7 @@
-"""Each known trap of the generator: that it is one, and that the pipeline mends it.
+"""Each known trap of the generator: that it exists, and that the pipeline fixes it.
 
 `stock` is what the generator makes by itself of the sample description, `traps` what the pipeline makes of
-it.  A test whose stock half fails says that the generator was mended upstream and that a transform or
+it.  A test whose stock half fails means that the generator was fixed upstream and that a transform or
 template may go.
 """
 
@@ -49,7 +49,7 @@ def thing(**changes: Any) -> dict[str, Any]:
     return {"items": [], "status": "open", "detail": {"reason": "r"}, **changes}
 
 
-def test_operations_with_duplicate_titles_are_all_there(traps_folder: Path, stock_folder: Path) -> None:
+def test_operations_with_duplicate_titles_are_kept(traps_folder: Path, stock_folder: Path) -> None:
     said = (stock_folder.parent / "said.txt").read_text()
     assert said.startswith("exit 0") and "WARNING" in said
     stock = {path.stem for path in (stock_folder / "api" / "realtime").glob("*.py")}
@@ -84,7 +84,7 @@ def test_multipart_parts_have_the_described_types_and_a_random_boundary(
     assert json.loads(parts[1].partition(b"\r\n\r\n")[2]) == {"type": "realtime"}
 
 
-def test_a_second_media_type_goes_out_raw(traps: ModuleType, stock: ModuleType) -> None:
+def test_a_second_media_type_is_sent_raw(traps: ModuleType, stock: ModuleType) -> None:
     with pytest.raises(Exception):  # noqa: B017 - whatever the import of a broken module raises
         module(stock, "api.realtime.two_media")
     request = seen(traps, "two_media", "rtc_1", body="v=0\r\ns=-\r\n")
@@ -99,7 +99,7 @@ def test_a_dropped_inline_schema_is_a_class(traps: ModuleType, stock_folder: Pat
     assert "realtime_thing_dropped" not in stock_models
 
 
-def test_unions_are_told_by_their_discriminator(traps: ModuleType) -> None:
+def test_unions_use_their_discriminator(traps: ModuleType) -> None:
     models = module(traps, "models")
     made = models.RealtimeThing.from_dict(
         thing(items=[{"type": "dog"}, {"type": "cat"}, {"type": "eel", "volts": 1}])
@@ -108,24 +108,24 @@ def test_unions_are_told_by_their_discriminator(traps: ModuleType) -> None:
     assert made.to_dict()["items"] == [{"type": "dog"}, {"type": "cat"}, {"type": "eel", "volts": 1}]
 
 
-def test_unknown_enum_values_stay(traps: ModuleType) -> None:
+def test_unknown_enum_values_are_kept(traps: ModuleType) -> None:
     assert module(traps, "models").RealtimeThing.from_dict(thing(status="ajar")).to_dict()["status"] == "ajar"
 
 
-def test_the_generator_refuses_unknown_enum_values(stock: ModuleType) -> None:
+def test_the_stock_generator_rejects_unknown_enum_values(stock: ModuleType) -> None:
     with pytest.raises(Exception, match=r"ajar|Unexpected"):
         module(stock, "models.realtime_thing").RealtimeThing.from_dict(thing(status="ajar"))
 
 
 @pytest.mark.parametrize("key", ["items", "status", "detail", "dropped", "list"])
-def test_null_is_taken_anywhere(traps: ModuleType, key: str) -> None:
+def test_null_is_accepted_anywhere(traps: ModuleType, key: str) -> None:
     model = module(traps, "models").RealtimeThing
     made = model.from_dict(thing(**{key: None}))
     assert model.from_dict(made.to_dict()) == made
 
 
 @pytest.mark.parametrize("status", [200, 418, 520, 599])
-def test_status_codes_that_python_does_not_know(traps: ModuleType, status: int) -> None:
+def test_status_codes_unknown_to_python(traps: ModuleType, status: int) -> None:
     body = module(traps, "models").RealtimeFirst()
     answered = module(traps, "api.realtime.first_thing").sync_detailed(
         client=client(traps, lambda request: httpx.Response(status, json=thing())), body=body
@@ -133,7 +133,7 @@ def test_status_codes_that_python_does_not_know(traps: ModuleType, status: int) 
     assert answered.status_code == status
 
 
-def test_the_repr_shows_no_token(traps: ModuleType, stock: ModuleType) -> None:
+def test_the_repr_does_not_show_the_token(traps: ModuleType, stock: ModuleType) -> None:
     assert "secret-token" in repr(stock.AuthenticatedClient(base_url="http://h", token="secret-token-0123"))
     made = traps.AuthenticatedClient(base_url="http://user:pass@h/v1?key=abc", token="secret-token-0123")
     shown = repr(made.with_headers({"x-key": "hidden-header"}).with_cookies({"c": "hidden-cookie"}))
@@ -141,7 +141,7 @@ def test_the_repr_shows_no_token(traps: ModuleType, stock: ModuleType) -> None:
     assert not any(word in shown for word in ("secret-token", "pass", "abc", "hidden"))
 
 
-def test_models_load_one_by_one(traps_folder: Path, stock_folder: Path) -> None:
+def test_models_are_imported_on_use(traps_folder: Path, stock_folder: Path) -> None:
     """The generator's `models/__init__` imports every model; ours imports the one that is asked for."""
     assert "import RealtimeThing" in (stock_folder / "models" / "__init__.py").read_text()
     program = (
@@ -154,7 +154,7 @@ def test_models_load_one_by_one(traps_folder: Path, stock_folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_attributes_are_named_as_the_keys_and_type_check(traps: ModuleType, traps_folder: Path) -> None:
+def test_attributes_have_the_names_of_keys_and_type_check(traps: ModuleType, traps_folder: Path) -> None:
     model = module(traps, "models").RealtimeThing
     data = thing(**{"type": "t", "list": ["l"], "str": "s", "self": "me", "class": "c"})
     made = model.from_dict(data)
@@ -173,7 +173,7 @@ def test_attributes_are_named_as_the_keys_and_type_check(traps: ModuleType, trap
     assert done.returncode == 0, done.stdout
 
 
-def test_errors_parse_and_gateways_html_does_not(traps: ModuleType) -> None:
+def test_errors_are_parsed_and_gateway_html_is_not(traps: ModuleType) -> None:
     operation, body = module(traps, "api.realtime.first_thing"), module(traps, "models").RealtimeFirst()
 
     def parsed(response: httpx.Response) -> Any:

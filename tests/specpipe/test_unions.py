@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from specpipe import pipeline, reading
+from specpipe import document_io, pipeline
 from specpipe.errors import SpecError
 from specpipe.plan.tables import Table
 
@@ -67,7 +67,7 @@ def generated(union: dict[str, Any], out: Path) -> Imported:
 
 @pytest.fixture
 def decoder(tmp_path: Path) -> Iterator[Callable[..., Decode]]:
-    """A function that generates a package with this union and gives what decodes it."""
+    """A function that generates a package with this union and returns its decoder."""
     opened: list[Imported] = []
 
     def generate(*members: dict[str, Any], **beside: Any) -> Decode:
@@ -99,12 +99,12 @@ def test_members_without_a_tag(decoder: Callable[..., Decode]) -> None:
     ]
 
 
-def test_lists_are_told_by_what_is_in_them(decoder: Callable[..., Decode]) -> None:
+def test_lists_are_distinguished_by_their_items(decoder: Callable[..., Decode]) -> None:
     decode = decoder(list_of("Left"), list_of("Right"), {"type": "string"})
     assert kinds(decode([LEFT, RIGHT, OTHER])) == ["Left", "Right", OTHER]
 
 
-def test_lists_behind_names_are_told_by_what_is_in_them_too(decoder: Callable[..., Decode]) -> None:
+def test_named_lists_are_distinguished_by_their_items(decoder: Callable[..., Decode]) -> None:
     decode = decoder(ref("Lefts"), list_of("Right"))
     assert kinds([decode([LEFT]), decode([RIGHT]), decode([OTHER]), decode([])]) == [
         ["Left"],
@@ -114,26 +114,26 @@ def test_lists_behind_names_are_told_by_what_is_in_them_too(decoder: Callable[..
     ]
 
 
-def test_maps_behind_names_are_told_by_what_is_in_them_too(decoder: Callable[..., Decode]) -> None:
+def test_named_maps_are_distinguished_by_their_values(decoder: Callable[..., Decode]) -> None:
     decode = decoder(ref("LeftMap"), map_of("Right"))
     assert kinds([decode({"k": LEFT}), decode({"k": RIGHT}), decode({"k": OTHER})]) == [
         *({"k": "Left"}, {"k": "Right"}, {"k": OTHER})
     ]
 
 
-def test_what_is_no_model_of_the_union_is_the_map(decoder: Callable[..., Decode]) -> None:
+def test_an_object_that_matches_no_model_is_the_map(decoder: Callable[..., Decode]) -> None:
     decode = decoder(ref("Cat"), map_of("Right"))
     assert kinds([decode(CAT), decode({"type": RIGHT}), decode({"k": RIGHT})]) == [
         *("Cat", {"type": "Right"}, {"k": "Right"})
     ]
 
 
-def test_free_objects_beside_a_model_stay_as_they_are(decoder: Callable[..., Decode]) -> None:
+def test_arbitrary_objects_beside_a_model_stay_dicts(decoder: Callable[..., Decode]) -> None:
     decode = decoder(ref("Cat"), {"type": "object"})
     assert kinds([decode(CAT), decode({"type": "cat"}), decode(OTHER)]) == ["Cat", {"type": "cat"}, OTHER]
 
 
-def test_a_model_alone_refuses_what_lacks_its_properties(decoder: Callable[..., Decode]) -> None:
+def test_a_single_model_requires_its_properties(decoder: Callable[..., Decode]) -> None:
     decode = decoder(ref("Cat"), {"type": "string"})
     with pytest.raises(ValueError, match="Cat: required property 'name' is missing"):
         decode({"type": "cat"})
@@ -155,7 +155,7 @@ def kind(name: str) -> dict[str, Any]:
         (None, {"Tom": "Tom", "Rex": "Rex"}),
     ],
 )
-def test_a_discriminator_tells_members_by_its_mapping_or_their_names(
+def test_a_discriminator_uses_its_mapping_or_schema_names(
     decoder: Callable[..., Decode], mapping: dict[str, str] | None, told: dict[str, str]
 ) -> None:
     discriminator = {"propertyName": "kind"} | ({"mapping": mapping} if mapping else {})
@@ -164,7 +164,7 @@ def test_a_discriminator_tells_members_by_its_mapping_or_their_names(
     assert decode(kind("fish")) == kind("fish"), "what nobody knows stays a dict"
 
 
-def test_a_member_s_name_is_no_tag_beside_members_with_words_of_their_own(tmp_path: Path) -> None:
+def test_schema_names_are_not_tags_beside_constants(tmp_path: Path) -> None:
     union = {"anyOf": [ref("Cat"), ref("Loose")], "discriminator": {"propertyName": "type"}}
     with generated(union, tmp_path) as made:
         decode = made.decoder("RealtimeUnion")
@@ -174,7 +174,7 @@ def test_a_member_s_name_is_no_tag_beside_members_with_words_of_their_own(tmp_pa
         assert isinstance(table, Table) and [value for value, _ in table.entries] == ["cat"]
 
 
-def test_members_that_describe_the_same_object_need_no_telling_apart(tmp_path: Path) -> None:
+def test_members_that_describe_the_same_object_are_duplicates(tmp_path: Path) -> None:
     union = {"anyOf": [ref("Sure"), ref("Cat"), ref("Perhaps")]}
     with generated(union, tmp_path) as made:
         decode = made.decoder("RealtimeUnion")
@@ -183,14 +183,14 @@ def test_members_that_describe_the_same_object_need_no_telling_apart(tmp_path: P
         assert type(decode({"type": "cat", "name": "Tom"})).__name__ == "Cat"
 
 
-def test_a_mapping_reaches_members_of_a_union_inside(decoder: Callable[..., Decode]) -> None:
+def test_a_mapping_applies_to_members_of_nested_unions(decoder: Callable[..., Decode]) -> None:
     mapping = {"cat": "Tom", "dog": "Rex"}
     inner = {"oneOf": [ref("Tom"), ref("Rex")], "discriminator": {"propertyName": "kind", "mapping": mapping}}
     decode = decoder(inner, {"type": "null"})
     assert kinds([decode(kind("cat")), decode(kind("dog")), decode(None)]) == ["Tom", "Rex", None]
 
 
-def test_a_null_in_a_tag_does_no_harm(decoder: Callable[..., Decode]) -> None:
+def test_a_null_tag_is_kept(decoder: Callable[..., Decode]) -> None:
     decode = decoder(ref("Cat"), ref("Dog"), ref("Perhaps"))
     values = [
         CAT,
@@ -203,7 +203,7 @@ def test_a_null_in_a_tag_does_no_harm(decoder: Callable[..., Decode]) -> None:
     assert decode({"type": "tomorrow", "id": "i"}) == {"type": "tomorrow", "id": "i"}
 
 
-def test_a_null_that_several_members_could_mean_tells_none(decoder: Callable[..., Decode]) -> None:
+def test_an_ambiguous_null_tag_selects_no_member(decoder: Callable[..., Decode]) -> None:
     decode = decoder(ref("Cat"), ref("Perhaps"), ref("Anything"))
     assert decode({"type": None, "id": "i"}) == {"type": None, "id": "i"}
     assert kinds([decode({"type": word, "id": "i"}) for word in ("perhaps", "more")]) == [
@@ -212,13 +212,13 @@ def test_a_null_that_several_members_could_mean_tells_none(decoder: Callable[...
     ]
 
 
-def test_the_member_without_a_tag_is_what_no_tag_tells(decoder: Callable[..., Decode]) -> None:
+def test_the_member_without_a_tag_is_the_fallback(decoder: Callable[..., Decode]) -> None:
     decode = decoder(ref("Cat"), ref("Dog"), ref("Loose"))
     values = [CAT, {"type": "cat", "id": "i", "name": "c"}, {"type": "tomorrow"}, {"id": "i"}]
     assert kinds([decode(value) for value in values]) == ["Cat", "Cat", "Loose", "Loose"]
 
 
-def test_a_tag_that_the_other_member_has_not_is_none_of_its_values(decoder: Callable[..., Decode]) -> None:
+def test_an_undeclared_tag_matches_no_other_value(decoder: Callable[..., Decode]) -> None:
     decode = decoder(ref("Cat"), ref("Dog"), ref("Bare"))
     assert kinds([decode(CAT), decode({"id": "i"})]) == ["Cat", "Bare"]
     assert decode({"type": "tomorrow", "id": "i"}) == {"type": "tomorrow", "id": "i"}
@@ -242,18 +242,18 @@ link = "https://example.com"
 @pytest.mark.parametrize(
     ("names", "patched", "says"),
     [
-        (("Left", "Right"), False, "nothing but their shape"),
-        (("Cat", "Left", "Right"), False, "nothing but their shape"),
-        (("Tom", "Rex"), False, "nothing but their shape"),
+        (("Left", "Right"), False, "have no discriminator or constant"),
+        (("Cat", "Left", "Right"), False, "have no discriminator or constant"),
+        (("Tom", "Rex"), False, "have no discriminator or constant"),
         (("Left", "Right"), True, None),
-        (("Cat", "Dog"), True, "is for no union"),
+        (("Cat", "Dog"), True, "is not needed"),
         (("Cat", "Left"), False, None),
     ],
 )
-def test_what_only_its_shape_tells_is_refused_or_reviewed(
+def test_a_union_matched_by_shape_is_refused_or_reviewed(
     openapi: Path, names: tuple[str, ...], patched: bool, says: str | None
 ) -> None:
-    (openapi / "realtime.yaml").write_text(reading.dump(description(*names)))
+    (openapi / "realtime.yaml").write_text(document_io.dump(description(*names)))
     (openapi / "patches.toml").write_text(PATCH if patched else "")
     (openapi / "names.toml").write_text("")
     inputs = pipeline.Inputs(spec=openapi / "realtime.yaml", openapi=openapi, vendored=True)
@@ -265,7 +265,7 @@ def test_what_only_its_shape_tells_is_refused_or_reviewed(
     assert caught.value.pointer == "/components/schemas/RealtimeThing/properties/inside"
 
 
-def test_what_lacks_required_properties_inside_keeps_its_class_and_says_so(tmp_path: Path) -> None:
+def test_a_nested_object_without_required_properties_keeps_its_class(tmp_path: Path) -> None:
     union = model(
         cat=ref("Cat"), cats=list_of("Cat"), by_name=map_of("Cat"), any={"anyOf": [ref("Cat"), ref("Dog")]}
     )

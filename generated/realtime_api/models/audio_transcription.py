@@ -56,7 +56,7 @@ class AudioTranscription(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         if self.model is not None:
             out["model"] = self.model
@@ -91,7 +91,7 @@ _KNOWN = frozenset(
 def decode_audio_transcription(
     data: Any, strict: bool = True, cls: type[AudioTranscription] = AudioTranscription
 ) -> Any:
-    """Decode a AudioTranscription, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a AudioTranscription, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data

@@ -45,7 +45,7 @@ class AudioTranscriptionResponse(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         if self.model is not None:
             out["model"] = self.model
@@ -74,13 +74,13 @@ _KNOWN = frozenset(
 def decode_audio_transcription_response(
     data: Any, strict: bool = True, cls: type[AudioTranscriptionResponse] = AudioTranscriptionResponse
 ) -> Any:
-    """Decode a AudioTranscriptionResponse, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a AudioTranscriptionResponse, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data
         data = dict(data)
     made = _new(cls)
-    if len(data) == 4:  # the service mostly writes them all: then none is looked up twice
+    if len(data) == 4:  # the service mostly sends them all: then none is looked up twice
         try:
             made.model = data["model"]
             made.language = data["language"]

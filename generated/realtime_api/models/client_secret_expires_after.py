@@ -28,7 +28,7 @@ class ClientSecretExpiresAfter(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         if self.anchor is not None:
             out["anchor"] = self.anchor
@@ -51,7 +51,7 @@ _KNOWN = frozenset(
 def decode_client_secret_expires_after(
     data: Any, strict: bool = True, cls: type[ClientSecretExpiresAfter] = ClientSecretExpiresAfter
 ) -> Any:
-    """Decode a ClientSecretExpiresAfter, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a ClientSecretExpiresAfter, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data

@@ -28,7 +28,7 @@ class CustomVoice(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         out["id"] = self.id
         for key, value in self.additional_properties.items():
@@ -43,7 +43,7 @@ _KNOWN = frozenset(("id",))
 
 @_decoder(CustomVoice)
 def decode_custom_voice(data: Any, strict: bool = True, cls: type[CustomVoice] = CustomVoice) -> Any:
-    """Decode a CustomVoice, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a CustomVoice, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data

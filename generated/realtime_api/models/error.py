@@ -34,7 +34,7 @@ class Error(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         out["message"] = self.message
         if self.type is not None:
@@ -62,7 +62,7 @@ _KNOWN = frozenset(
 
 @_decoder(Error)
 def decode_error(data: Any, strict: bool = True, cls: type[Error] = Error) -> Any:
-    """Decode a Error, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a Error, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data
@@ -72,7 +72,7 @@ def decode_error(data: Any, strict: bool = True, cls: type[Error] = Error) -> An
         made.message = data["message"]
     except KeyError as error:
         return _lacking(cls, data, ("message",), error, strict)
-    if len(data) == 4:  # the service mostly writes them all: then none is looked up twice
+    if len(data) == 4:  # the service mostly sends them all: then none is looked up twice
         try:
             made.type = data["type"]
             made.param = data["param"]

@@ -30,7 +30,7 @@ class ErrorResponse(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         out["error"] = _encode(self.error)
         for key, value in self.additional_properties.items():
@@ -45,7 +45,7 @@ _KNOWN = frozenset(("error",))
 
 @_decoder(ErrorResponse)
 def decode_error_response(data: Any, strict: bool = True, cls: type[ErrorResponse] = ErrorResponse) -> Any:
-    """Decode a ErrorResponse, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a ErrorResponse, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data

@@ -45,7 +45,7 @@ class InputFileContent(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         out["type"] = self.type
         if self.file_id is not UNSET:
@@ -82,7 +82,7 @@ _KNOWN = frozenset(
 
 @_decoder(InputFileContent)
 def decode_input_file_content(data: Any, strict: bool = True, cls: type[InputFileContent] = InputFileContent) -> Any:
-    """Decode a InputFileContent, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a InputFileContent, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data
@@ -92,7 +92,7 @@ def decode_input_file_content(data: Any, strict: bool = True, cls: type[InputFil
         made.type = "input_file" if (v0 := data["type"]) == "input_file" else v0
     except KeyError as error:
         return _lacking(cls, data, ("type",), error, strict)
-    if len(data) == 7:  # the service mostly writes them all: then none is looked up twice
+    if len(data) == 7:  # the service mostly sends them all: then none is looked up twice
         try:
             made.file_id = data["file_id"]
             made.filename = data["filename"]

@@ -42,7 +42,7 @@ class InputImageContent(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         out["type"] = self.type
         if self.image_url is not UNSET:
@@ -72,7 +72,7 @@ _KNOWN = frozenset(
 
 @_decoder(InputImageContent)
 def decode_input_image_content(data: Any, strict: bool = True, cls: type[InputImageContent] = InputImageContent) -> Any:
-    """Decode a InputImageContent, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a InputImageContent, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data
@@ -83,7 +83,7 @@ def decode_input_image_content(data: Any, strict: bool = True, cls: type[InputIm
         made.detail = data["detail"]
     except KeyError as error:
         return _lacking(cls, data, ("type", "detail"), error, strict)
-    if len(data) == 5:  # the service mostly writes them all: then none is looked up twice
+    if len(data) == 5:  # the service mostly sends them all: then none is looked up twice
         try:
             made.image_url = data["image_url"]
             made.file_id = data["file_id"]

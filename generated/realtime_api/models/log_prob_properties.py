@@ -33,7 +33,7 @@ class LogProbProperties(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         out["token"] = self.token
         out["logprob"] = self.logprob
@@ -56,7 +56,7 @@ _KNOWN = frozenset(
 
 @_decoder(LogProbProperties)
 def decode_log_prob_properties(data: Any, strict: bool = True, cls: type[LogProbProperties] = LogProbProperties) -> Any:
-    """Decode a LogProbProperties, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a LogProbProperties, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data

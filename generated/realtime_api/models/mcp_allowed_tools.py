@@ -10,4 +10,4 @@ MCPAllowedTools: TypeAlias = list[str] | MCPToolFilter
 """Tool names, or a filter, that limits what the model may use; null or absence sets no limit."""
 
 decode_mcp_allowed_tools: _Decoder = decode_mcp_tool_filter
-"""Decode a MCPAllowedTools; an unknown value or kind is kept as it is."""
+"""Decode a MCPAllowedTools; unknown values and types are kept."""

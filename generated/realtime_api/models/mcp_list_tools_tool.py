@@ -36,7 +36,7 @@ class MCPListToolsTool(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         out["name"] = self.name
         if self.description is not UNSET:
@@ -63,7 +63,7 @@ _KNOWN = frozenset(
 
 @_decoder(MCPListToolsTool)
 def decode_mcp_list_tools_tool(data: Any, strict: bool = True, cls: type[MCPListToolsTool] = MCPListToolsTool) -> Any:
-    """Decode a MCPListToolsTool, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a MCPListToolsTool, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data
@@ -74,7 +74,7 @@ def decode_mcp_list_tools_tool(data: Any, strict: bool = True, cls: type[MCPList
         made.input_schema = data["input_schema"]
     except KeyError as error:
         return _lacking(cls, data, ("name", "input_schema"), error, strict)
-    if len(data) == 4:  # the service mostly writes them all: then none is looked up twice
+    if len(data) == 4:  # the service mostly sends them all: then none is looked up twice
         try:
             made.description = data["description"]
             made.annotations = data["annotations"]

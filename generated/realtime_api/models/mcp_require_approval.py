@@ -10,4 +10,4 @@ MCPRequireApproval: TypeAlias = MCPToolApprovalFilter | Literal["always", "never
 """Which tool calls wait for the client's consent: `always` (default), `never`, or one filter for each."""
 
 decode_mcp_require_approval: _Decoder = decode_mcp_tool_approval_filter
-"""Decode a MCPRequireApproval; an unknown value or kind is kept as it is."""
+"""Decode a MCPRequireApproval; unknown values and types are kept."""

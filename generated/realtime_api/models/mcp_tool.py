@@ -77,7 +77,7 @@ class MCPTool(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         out["type"] = self.type
         out["server_label"] = self.server_label
@@ -128,7 +128,7 @@ _KNOWN = frozenset(
 
 @_decoder(MCPTool)
 def decode_mcp_tool(data: Any, strict: bool = True, cls: type[MCPTool] = MCPTool) -> Any:
-    """Decode a MCPTool, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a MCPTool, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data
@@ -139,7 +139,7 @@ def decode_mcp_tool(data: Any, strict: bool = True, cls: type[MCPTool] = MCPTool
         made.server_label = data["server_label"]
     except KeyError as error:
         return _lacking(cls, data, ("type", "server_label"), error, strict)
-    if len(data) == 12:  # the service mostly writes them all: then none is looked up twice
+    if len(data) == 12:  # the service mostly sends them all: then none is looked up twice
         try:
             made.server_url = data["server_url"]
             made.connector_id = data["connector_id"]

@@ -29,7 +29,7 @@ class MCPToolApprovalFilter(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         if self.always is not None:
             out["always"] = _encode(self.always)
@@ -52,13 +52,13 @@ _KNOWN = frozenset(
 def decode_mcp_tool_approval_filter(
     data: Any, strict: bool = True, cls: type[MCPToolApprovalFilter] = MCPToolApprovalFilter
 ) -> Any:
-    """Decode a MCPToolApprovalFilter, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a MCPToolApprovalFilter, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data
         data = dict(data)
     made = _new(cls)
-    if len(data) == 2:  # the service mostly writes them all: then none is looked up twice
+    if len(data) == 2:  # the service mostly sends them all: then none is looked up twice
         try:
             made.always = None if (v0 := data["always"]) is None else decode_mcp_tool_filter(v0, False)
             made.never = None if (v0 := data["never"]) is None else decode_mcp_tool_filter(v0, False)

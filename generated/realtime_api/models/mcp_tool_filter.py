@@ -28,7 +28,7 @@ class MCPToolFilter(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         if self.tool_names is not None:
             out["tool_names"] = _encode(self.tool_names)
@@ -49,13 +49,13 @@ _KNOWN = frozenset(
 
 @_decoder(MCPToolFilter)
 def decode_mcp_tool_filter(data: Any, strict: bool = True, cls: type[MCPToolFilter] = MCPToolFilter) -> Any:
-    """Decode a MCPToolFilter, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a MCPToolFilter, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data
         data = dict(data)
     made = _new(cls)
-    if len(data) == 2:  # the service mostly writes them all: then none is looked up twice
+    if len(data) == 2:  # the service mostly sends them all: then none is looked up twice
         try:
             made.tool_names = data["tool_names"]
             made.read_only = data["read_only"]

@@ -29,7 +29,7 @@ class PromptCacheBreakpointConfig(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         out["mode"] = self.mode
         for key, value in self.additional_properties.items():
@@ -46,7 +46,7 @@ _KNOWN = frozenset(("mode",))
 def decode_prompt_cache_breakpoint_config(
     data: Any, strict: bool = True, cls: type[PromptCacheBreakpointConfig] = PromptCacheBreakpointConfig
 ) -> Any:
-    """Decode a PromptCacheBreakpointConfig, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a PromptCacheBreakpointConfig, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data

@@ -34,7 +34,7 @@ class RealtimeAssistantContent(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         if self.type is not None:
             out["type"] = self.type
@@ -63,13 +63,13 @@ _KNOWN = frozenset(
 def decode_realtime_assistant_content(
     data: Any, strict: bool = True, cls: type[RealtimeAssistantContent] = RealtimeAssistantContent
 ) -> Any:
-    """Decode a RealtimeAssistantContent, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeAssistantContent, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data
         data = dict(data)
     made = _new(cls)
-    if len(data) == 4:  # the service mostly writes them all: then none is looked up twice
+    if len(data) == 4:  # the service mostly sends them all: then none is looked up twice
         try:
             made.type = data["type"]
             made.text = data["text"]

@@ -30,7 +30,7 @@ class RealtimeAudioConfig(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         if self.input is not None:
             out["input"] = _encode(self.input)
@@ -53,7 +53,7 @@ _KNOWN = frozenset(
 def decode_realtime_audio_config(
     data: Any, strict: bool = True, cls: type[RealtimeAudioConfig] = RealtimeAudioConfig
 ) -> Any:
-    """Decode a RealtimeAudioConfig, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeAudioConfig, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data

@@ -37,7 +37,7 @@ class RealtimeAudioConfigOutput(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         if self.format is not None:
             out["format"] = _encode(self.format)
@@ -63,7 +63,7 @@ _KNOWN = frozenset(
 def decode_realtime_audio_config_output(
     data: Any, strict: bool = True, cls: type[RealtimeAudioConfigOutput] = RealtimeAudioConfigOutput
 ) -> Any:
-    """Decode a RealtimeAudioConfigOutput, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeAudioConfigOutput, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data

@@ -30,7 +30,7 @@ class RealtimeAudioFormatPcm(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         out["type"] = self.type
         if self.rate is not None:
@@ -54,7 +54,7 @@ _KNOWN = frozenset(
 def decode_realtime_audio_format_pcm(
     data: Any, strict: bool = True, cls: type[RealtimeAudioFormatPcm] = RealtimeAudioFormatPcm
 ) -> Any:
-    """Decode a RealtimeAudioFormatPcm, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeAudioFormatPcm, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data
@@ -64,7 +64,7 @@ def decode_realtime_audio_format_pcm(
         made.type = "audio/pcm" if (v0 := data["type"]) == "audio/pcm" else v0
     except KeyError as error:
         return _lacking(cls, data, ("type",), error, strict)
-    if len(data) == 2:  # the service mostly writes them all: then none is looked up twice
+    if len(data) == 2:  # the service mostly sends them all: then none is looked up twice
         try:
             made.rate = data["rate"]
             made.missing = ()

@@ -21,4 +21,4 @@ decode_realtime_audio_formats: _Decoder = _by_tag(
     },
     None,
 )
-"""Decode a RealtimeAudioFormats; an unknown value or kind is kept as it is."""
+"""Decode a RealtimeAudioFormats; unknown values and types are kept."""

@@ -37,7 +37,7 @@ class RealtimeCallCreateRequest(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         out["sdp"] = self.sdp
         if self.session is not None:
@@ -61,7 +61,7 @@ _KNOWN = frozenset(
 def decode_realtime_call_create_request(
     data: Any, strict: bool = True, cls: type[RealtimeCallCreateRequest] = RealtimeCallCreateRequest
 ) -> Any:
-    """Decode a RealtimeCallCreateRequest, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeCallCreateRequest, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data

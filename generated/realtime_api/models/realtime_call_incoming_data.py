@@ -31,7 +31,7 @@ class RealtimeCallIncomingData(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         out["call_id"] = self.call_id
         out["sip_headers"] = _encode(self.sip_headers)
@@ -54,7 +54,7 @@ _KNOWN = frozenset(
 def decode_realtime_call_incoming_data(
     data: Any, strict: bool = True, cls: type[RealtimeCallIncomingData] = RealtimeCallIncomingData
 ) -> Any:
-    """Decode a RealtimeCallIncomingData, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeCallIncomingData, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data

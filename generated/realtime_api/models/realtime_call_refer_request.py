@@ -28,7 +28,7 @@ class RealtimeCallReferRequest(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         out["target_uri"] = self.target_uri
         for key, value in self.additional_properties.items():
@@ -45,7 +45,7 @@ _KNOWN = frozenset(("target_uri",))
 def decode_realtime_call_refer_request(
     data: Any, strict: bool = True, cls: type[RealtimeCallReferRequest] = RealtimeCallReferRequest
 ) -> Any:
-    """Decode a RealtimeCallReferRequest, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeCallReferRequest, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data

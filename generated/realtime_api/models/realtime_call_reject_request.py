@@ -26,7 +26,7 @@ class RealtimeCallRejectRequest(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         if self.status_code is not None:
             out["status_code"] = self.status_code
@@ -42,7 +42,7 @@ _KNOWN = frozenset(("status_code",))
 def decode_realtime_call_reject_request(
     data: Any, strict: bool = True, cls: type[RealtimeCallRejectRequest] = RealtimeCallRejectRequest
 ) -> Any:
-    """Decode a RealtimeCallRejectRequest, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeCallRejectRequest, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data

@@ -82,4 +82,4 @@ decode_realtime_client_event: _Decoder = _by_tag(
     },
     None,
 )
-"""Decode a RealtimeClientEvent; an unknown value or kind is kept as it is."""
+"""Decode a RealtimeClientEvent; unknown values and types are kept."""

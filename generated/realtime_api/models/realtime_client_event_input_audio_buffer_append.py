@@ -33,7 +33,7 @@ class RealtimeClientEventInputAudioBufferAppend(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         if self.event_id is not None:
             out["event_id"] = self.event_id
@@ -61,7 +61,7 @@ def decode_realtime_client_event_input_audio_buffer_append(
     strict: bool = True,
     cls: type[RealtimeClientEventInputAudioBufferAppend] = RealtimeClientEventInputAudioBufferAppend,
 ) -> Any:
-    """Decode a RealtimeClientEventInputAudioBufferAppend, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeClientEventInputAudioBufferAppend, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data

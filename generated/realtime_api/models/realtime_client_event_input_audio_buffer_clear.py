@@ -31,7 +31,7 @@ class RealtimeClientEventInputAudioBufferClear(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         if self.event_id is not None:
             out["event_id"] = self.event_id
@@ -57,7 +57,7 @@ def decode_realtime_client_event_input_audio_buffer_clear(
     strict: bool = True,
     cls: type[RealtimeClientEventInputAudioBufferClear] = RealtimeClientEventInputAudioBufferClear,
 ) -> Any:
-    """Decode a RealtimeClientEventInputAudioBufferClear, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeClientEventInputAudioBufferClear, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data

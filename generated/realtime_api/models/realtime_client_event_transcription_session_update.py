@@ -37,7 +37,7 @@ class RealtimeClientEventTranscriptionSessionUpdate(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         if self.event_id is not None:
             out["event_id"] = self.event_id
@@ -65,7 +65,7 @@ def decode_realtime_client_event_transcription_session_update(
     strict: bool = True,
     cls: type[RealtimeClientEventTranscriptionSessionUpdate] = RealtimeClientEventTranscriptionSessionUpdate,
 ) -> Any:
-    """Decode a RealtimeClientEventTranscriptionSessionUpdate, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeClientEventTranscriptionSessionUpdate, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data

@@ -64,4 +64,4 @@ decode_realtime_conversation_item: _Decoder = _by_tag(
     },
     None,
 )
-"""Decode a RealtimeConversationItem; an unknown value or kind is kept as it is."""
+"""Decode a RealtimeConversationItem; unknown values and types are kept."""

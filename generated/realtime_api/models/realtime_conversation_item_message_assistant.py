@@ -39,7 +39,7 @@ class RealtimeConversationItemMessageAssistant(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         if self.id is not None:
             out["id"] = self.id
@@ -75,7 +75,7 @@ def decode_realtime_conversation_item_message_assistant(
     strict: bool = True,
     cls: type[RealtimeConversationItemMessageAssistant] = RealtimeConversationItemMessageAssistant,
 ) -> Any:
-    """Decode a RealtimeConversationItemMessageAssistant, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeConversationItemMessageAssistant, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data
@@ -91,7 +91,7 @@ def decode_realtime_conversation_item_message_assistant(
         )
     except KeyError as error:
         return _lacking(cls, data, ("type", "role", "content"), error, strict)
-    if len(data) == 6:  # the service mostly writes them all: then none is looked up twice
+    if len(data) == 6:  # the service mostly sends them all: then none is looked up twice
         try:
             made.id = data["id"]
             made.object = "realtime.item" if (v0 := data["object"]) == "realtime.item" else v0

@@ -39,7 +39,7 @@ class RealtimeConversationItemMessageUser(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         if self.id is not None:
             out["id"] = self.id
@@ -73,7 +73,7 @@ _KNOWN = frozenset(
 def decode_realtime_conversation_item_message_user(
     data: Any, strict: bool = True, cls: type[RealtimeConversationItemMessageUser] = RealtimeConversationItemMessageUser
 ) -> Any:
-    """Decode a RealtimeConversationItemMessageUser, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeConversationItemMessageUser, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data
@@ -87,7 +87,7 @@ def decode_realtime_conversation_item_message_user(
         )
     except KeyError as error:
         return _lacking(cls, data, ("type", "role", "content"), error, strict)
-    if len(data) == 6:  # the service mostly writes them all: then none is looked up twice
+    if len(data) == 6:  # the service mostly sends them all: then none is looked up twice
         try:
             made.id = data["id"]
             made.object = "realtime.item" if (v0 := data["object"]) == "realtime.item" else v0

@@ -48,7 +48,7 @@ class RealtimeConversationItemWithReference(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         if self.id is not None:
             out["id"] = self.id
@@ -97,7 +97,7 @@ def decode_realtime_conversation_item_with_reference(
     strict: bool = True,
     cls: type[RealtimeConversationItemWithReference] = RealtimeConversationItemWithReference,
 ) -> Any:
-    """Decode a RealtimeConversationItemWithReference, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeConversationItemWithReference, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data

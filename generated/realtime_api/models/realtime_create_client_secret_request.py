@@ -33,7 +33,7 @@ class RealtimeCreateClientSecretRequest(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         if self.expires_after is not None:
             out["expires_after"] = _encode(self.expires_after)
@@ -56,7 +56,7 @@ _KNOWN = frozenset(
 def decode_realtime_create_client_secret_request(
     data: Any, strict: bool = True, cls: type[RealtimeCreateClientSecretRequest] = RealtimeCreateClientSecretRequest
 ) -> Any:
-    """Decode a RealtimeCreateClientSecretRequest, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeCreateClientSecretRequest, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data

@@ -37,7 +37,7 @@ class RealtimeCreateClientSecretResponse(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         out["value"] = self.value
         out["expires_at"] = self.expires_at
@@ -62,7 +62,7 @@ _KNOWN = frozenset(
 def decode_realtime_create_client_secret_response(
     data: Any, strict: bool = True, cls: type[RealtimeCreateClientSecretResponse] = RealtimeCreateClientSecretResponse
 ) -> Any:
-    """Decode a RealtimeCreateClientSecretResponse, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeCreateClientSecretResponse, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data

@@ -36,7 +36,7 @@ class RealtimeError(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         out["type"] = self.type
         if self.code is not None:
@@ -66,7 +66,7 @@ _KNOWN = frozenset(
 
 @_decoder(RealtimeError)
 def decode_realtime_error(data: Any, strict: bool = True, cls: type[RealtimeError] = RealtimeError) -> Any:
-    """Decode a RealtimeError, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeError, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data
@@ -77,7 +77,7 @@ def decode_realtime_error(data: Any, strict: bool = True, cls: type[RealtimeErro
         made.message = data["message"]
     except KeyError as error:
         return _lacking(cls, data, ("type", "message"), error, strict)
-    if len(data) == 5:  # the service mostly writes them all: then none is looked up twice
+    if len(data) == 5:  # the service mostly sends them all: then none is looked up twice
         try:
             made.code = data["code"]
             made.param = data["param"]

@@ -27,7 +27,7 @@ class RealtimeLegacyTranscription(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         if self.model is not None:
             out["model"] = self.model
@@ -43,7 +43,7 @@ _KNOWN = frozenset(("model",))
 def decode_realtime_legacy_transcription(
     data: Any, strict: bool = True, cls: type[RealtimeLegacyTranscription] = RealtimeLegacyTranscription
 ) -> Any:
-    """Decode a RealtimeLegacyTranscription, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeLegacyTranscription, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data

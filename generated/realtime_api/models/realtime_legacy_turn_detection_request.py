@@ -33,7 +33,7 @@ class RealtimeLegacyTurnDetectionRequest(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         if self.type is not None:
             out["type"] = self.type
@@ -62,7 +62,7 @@ _KNOWN = frozenset(
 def decode_realtime_legacy_turn_detection_request(
     data: Any, strict: bool = True, cls: type[RealtimeLegacyTurnDetectionRequest] = RealtimeLegacyTurnDetectionRequest
 ) -> Any:
-    """Decode a RealtimeLegacyTurnDetectionRequest, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeLegacyTurnDetectionRequest, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data

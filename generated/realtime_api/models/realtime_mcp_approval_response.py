@@ -37,7 +37,7 @@ class RealtimeMCPApprovalResponse(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         out["type"] = self.type
         out["id"] = self.id
@@ -67,7 +67,7 @@ _KNOWN = frozenset(
 def decode_realtime_mcp_approval_response(
     data: Any, strict: bool = True, cls: type[RealtimeMCPApprovalResponse] = RealtimeMCPApprovalResponse
 ) -> Any:
-    """Decode a RealtimeMCPApprovalResponse, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeMCPApprovalResponse, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data
@@ -80,7 +80,7 @@ def decode_realtime_mcp_approval_response(
         made.approve = data["approve"]
     except KeyError as error:
         return _lacking(cls, data, ("type", "id", "approval_request_id", "approve"), error, strict)
-    if len(data) == 5:  # the service mostly writes them all: then none is looked up twice
+    if len(data) == 5:  # the service mostly sends them all: then none is looked up twice
         try:
             made.reason = data["reason"]
             made.missing = ()

@@ -35,7 +35,7 @@ class RealtimeMCPListTools(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         out["type"] = self.type
         if self.id is not None:
@@ -63,7 +63,7 @@ _KNOWN = frozenset(
 def decode_realtime_mcp_list_tools(
     data: Any, strict: bool = True, cls: type[RealtimeMCPListTools] = RealtimeMCPListTools
 ) -> Any:
-    """Decode a RealtimeMCPListTools, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeMCPListTools, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data
@@ -77,7 +77,7 @@ def decode_realtime_mcp_list_tools(
         )
     except KeyError as error:
         return _lacking(cls, data, ("type", "server_label", "tools"), error, strict)
-    if len(data) == 4:  # the service mostly writes them all: then none is looked up twice
+    if len(data) == 4:  # the service mostly sends them all: then none is looked up twice
         try:
             made.id = data["id"]
             made.missing = ()

@@ -32,7 +32,7 @@ class RealtimeMCPProtocolError(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         out["type"] = self.type
         out["code"] = self.code
@@ -57,7 +57,7 @@ _KNOWN = frozenset(
 def decode_realtime_mcp_protocol_error(
     data: Any, strict: bool = True, cls: type[RealtimeMCPProtocolError] = RealtimeMCPProtocolError
 ) -> Any:
-    """Decode a RealtimeMCPProtocolError, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeMCPProtocolError, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data

@@ -47,7 +47,7 @@ class RealtimeMCPToolCall(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         out["type"] = self.type
         out["id"] = self.id
@@ -85,7 +85,7 @@ _KNOWN = frozenset(
 def decode_realtime_mcp_tool_call(
     data: Any, strict: bool = True, cls: type[RealtimeMCPToolCall] = RealtimeMCPToolCall
 ) -> Any:
-    """Decode a RealtimeMCPToolCall, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeMCPToolCall, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data
@@ -99,7 +99,7 @@ def decode_realtime_mcp_tool_call(
         made.arguments = data["arguments"]
     except KeyError as error:
         return _lacking(cls, data, ("type", "id", "server_label", "name", "arguments"), error, strict)
-    if len(data) == 8:  # the service mostly writes them all: then none is looked up twice
+    if len(data) == 8:  # the service mostly sends them all: then none is looked up twice
         try:
             made.approval_request_id = data["approval_request_id"]
             made.output = data["output"]

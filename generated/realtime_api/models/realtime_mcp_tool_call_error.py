@@ -21,4 +21,4 @@ decode_realtime_mcp_tool_call_error: _Decoder = _by_tag(
     },
     None,
 )
-"""Decode a RealtimeMCPToolCallError; an unknown value or kind is kept as it is."""
+"""Decode a RealtimeMCPToolCallError; unknown values and types are kept."""

@@ -32,7 +32,7 @@ class RealtimeRateLimit(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         if self.name is not None:
             out["name"] = self.name
@@ -59,13 +59,13 @@ _KNOWN = frozenset(
 
 @_decoder(RealtimeRateLimit)
 def decode_realtime_rate_limit(data: Any, strict: bool = True, cls: type[RealtimeRateLimit] = RealtimeRateLimit) -> Any:
-    """Decode a RealtimeRateLimit, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeRateLimit, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data
         data = dict(data)
     made = _new(cls)
-    if len(data) == 4:  # the service mostly writes them all: then none is looked up twice
+    if len(data) == 4:  # the service mostly sends them all: then none is looked up twice
         try:
             made.name = data["name"]
             made.limit = data["limit"]

@@ -29,7 +29,7 @@ class RealtimeReasoning(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         if self.effort is not None:
             out["effort"] = self.effort
@@ -43,13 +43,13 @@ _KNOWN = frozenset(("effort",))
 
 @_decoder(RealtimeReasoning)
 def decode_realtime_reasoning(data: Any, strict: bool = True, cls: type[RealtimeReasoning] = RealtimeReasoning) -> Any:
-    """Decode a RealtimeReasoning, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeReasoning, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data
         data = dict(data)
     made = _new(cls)
-    if len(data) == 1:  # the service mostly writes them all: then none is looked up twice
+    if len(data) == 1:  # the service mostly sends them all: then none is looked up twice
         try:
             made.effort = data["effort"]
             made.missing = ()

@@ -35,7 +35,7 @@ class RealtimeReferenceContent(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         if self.type is not None:
             out["type"] = self.type
@@ -67,7 +67,7 @@ _KNOWN = frozenset(
 def decode_realtime_reference_content(
     data: Any, strict: bool = True, cls: type[RealtimeReferenceContent] = RealtimeReferenceContent
 ) -> Any:
-    """Decode a RealtimeReferenceContent, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeReferenceContent, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data

@@ -57,7 +57,7 @@ class RealtimeResponse(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         if self.id is not None:
             out["id"] = self.id
@@ -105,13 +105,13 @@ _KNOWN = frozenset(
 
 @_decoder(RealtimeResponse)
 def decode_realtime_response(data: Any, strict: bool = True, cls: type[RealtimeResponse] = RealtimeResponse) -> Any:
-    """Decode a RealtimeResponse, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeResponse, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data
         data = dict(data)
     made = _new(cls)
-    if len(data) == 11:  # the service mostly writes them all: then none is looked up twice
+    if len(data) == 11:  # the service mostly sends them all: then none is looked up twice
         try:
             made.id = data["id"]
             made.object = "realtime.response" if (v0 := data["object"]) == "realtime.response" else v0

@@ -27,7 +27,7 @@ class RealtimeResponseAudio(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         if self.output is not None:
             out["output"] = _encode(self.output)
@@ -43,13 +43,13 @@ _KNOWN = frozenset(("output",))
 def decode_realtime_response_audio(
     data: Any, strict: bool = True, cls: type[RealtimeResponseAudio] = RealtimeResponseAudio
 ) -> Any:
-    """Decode a RealtimeResponseAudio, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeResponseAudio, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data
         data = dict(data)
     made = _new(cls)
-    if len(data) == 1:  # the service mostly writes them all: then none is looked up twice
+    if len(data) == 1:  # the service mostly sends them all: then none is looked up twice
         try:
             made.output = None if (v0 := data["output"]) is None else decode_realtime_response_audio_output(v0, False)
             made.missing = ()

@@ -30,7 +30,7 @@ class RealtimeResponseCreateAudioOutput(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         if self.output is not None:
             out["output"] = _encode(self.output)
@@ -46,7 +46,7 @@ _KNOWN = frozenset(("output",))
 def decode_realtime_response_create_audio_output(
     data: Any, strict: bool = True, cls: type[RealtimeResponseCreateAudioOutput] = RealtimeResponseCreateAudioOutput
 ) -> Any:
-    """Decode a RealtimeResponseCreateAudioOutput, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeResponseCreateAudioOutput, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data

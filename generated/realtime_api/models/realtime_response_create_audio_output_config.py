@@ -35,7 +35,7 @@ class RealtimeResponseCreateAudioOutputConfig(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         if self.format is not None:
             out["format"] = _encode(self.format)
@@ -60,7 +60,7 @@ def decode_realtime_response_create_audio_output_config(
     strict: bool = True,
     cls: type[RealtimeResponseCreateAudioOutputConfig] = RealtimeResponseCreateAudioOutputConfig,
 ) -> Any:
-    """Decode a RealtimeResponseCreateAudioOutputConfig, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeResponseCreateAudioOutputConfig, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data

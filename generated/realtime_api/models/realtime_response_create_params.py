@@ -72,7 +72,7 @@ class RealtimeResponseCreateParams(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         if self.output_modalities is not None:
             out["output_modalities"] = _encode(self.output_modalities)
@@ -125,7 +125,7 @@ _KNOWN = frozenset(
 def decode_realtime_response_create_params(
     data: Any, strict: bool = True, cls: type[RealtimeResponseCreateParams] = RealtimeResponseCreateParams
 ) -> Any:
-    """Decode a RealtimeResponseCreateParams, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeResponseCreateParams, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data

@@ -52,4 +52,4 @@ decode_realtime_response_input_item: _Decoder = _by_tag(
     },
     None,
 )
-"""Decode a RealtimeResponseInputItem; an unknown value or kind is kept as it is."""
+"""Decode a RealtimeResponseInputItem; unknown values and types are kept."""

@@ -42,7 +42,7 @@ class RealtimeResponseUsage(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         if self.total_tokens is not None:
             out["total_tokens"] = self.total_tokens
@@ -74,13 +74,13 @@ _KNOWN = frozenset(
 def decode_realtime_response_usage(
     data: Any, strict: bool = True, cls: type[RealtimeResponseUsage] = RealtimeResponseUsage
 ) -> Any:
-    """Decode a RealtimeResponseUsage, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeResponseUsage, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data
         data = dict(data)
     made = _new(cls)
-    if len(data) == 5:  # the service mostly writes them all: then none is looked up twice
+    if len(data) == 5:  # the service mostly sends them all: then none is looked up twice
         try:
             made.total_tokens = data["total_tokens"]
             made.input_tokens = data["input_tokens"]

@@ -30,7 +30,7 @@ class RealtimeResponseUsageCachedTokensDetails(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         if self.text_tokens is not None:
             out["text_tokens"] = self.text_tokens
@@ -58,13 +58,13 @@ def decode_realtime_response_usage_cached_tokens_details(
     strict: bool = True,
     cls: type[RealtimeResponseUsageCachedTokensDetails] = RealtimeResponseUsageCachedTokensDetails,
 ) -> Any:
-    """Decode a RealtimeResponseUsageCachedTokensDetails, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeResponseUsageCachedTokensDetails, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data
         data = dict(data)
     made = _new(cls)
-    if len(data) == 3:  # the service mostly writes them all: then none is looked up twice
+    if len(data) == 3:  # the service mostly sends them all: then none is looked up twice
         try:
             made.text_tokens = data["text_tokens"]
             made.image_tokens = data["image_tokens"]

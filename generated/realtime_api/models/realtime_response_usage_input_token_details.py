@@ -38,7 +38,7 @@ class RealtimeResponseUsageInputTokenDetails(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         if self.cached_tokens is not None:
             out["cached_tokens"] = self.cached_tokens
@@ -72,13 +72,13 @@ def decode_realtime_response_usage_input_token_details(
     strict: bool = True,
     cls: type[RealtimeResponseUsageInputTokenDetails] = RealtimeResponseUsageInputTokenDetails,
 ) -> Any:
-    """Decode a RealtimeResponseUsageInputTokenDetails, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeResponseUsageInputTokenDetails, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data
         data = dict(data)
     made = _new(cls)
-    if len(data) == 5:  # the service mostly writes them all: then none is looked up twice
+    if len(data) == 5:  # the service mostly sends them all: then none is looked up twice
         try:
             made.cached_tokens = data["cached_tokens"]
             made.text_tokens = data["text_tokens"]

@@ -37,7 +37,7 @@ class RealtimeSemanticVad(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         out["type"] = self.type
         if self.eagerness is not None:
@@ -67,7 +67,7 @@ _KNOWN = frozenset(
 def decode_realtime_semantic_vad(
     data: Any, strict: bool = True, cls: type[RealtimeSemanticVad] = RealtimeSemanticVad
 ) -> Any:
-    """Decode a RealtimeSemanticVad, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeSemanticVad, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data
@@ -77,7 +77,7 @@ def decode_realtime_semantic_vad(
         made.type = "semantic_vad" if (v0 := data["type"]) == "semantic_vad" else v0
     except KeyError as error:
         return _lacking(cls, data, ("type",), error, strict)
-    if len(data) == 4:  # the service mostly writes them all: then none is looked up twice
+    if len(data) == 4:  # the service mostly sends them all: then none is looked up twice
         try:
             made.eagerness = data["eagerness"]
             made.create_response = data["create_response"]

@@ -289,4 +289,4 @@ decode_realtime_server_event: _Decoder = _by_tag(
     },
     None,
 )
-"""Decode a RealtimeServerEvent; an unknown value or kind is kept as it is."""
+"""Decode a RealtimeServerEvent; unknown values and types are kept."""

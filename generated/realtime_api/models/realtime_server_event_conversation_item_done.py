@@ -39,7 +39,7 @@ class RealtimeServerEventConversationItemDone(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         out["event_id"] = self.event_id
         out["type"] = self.type
@@ -69,7 +69,7 @@ def decode_realtime_server_event_conversation_item_done(
     strict: bool = True,
     cls: type[RealtimeServerEventConversationItemDone] = RealtimeServerEventConversationItemDone,
 ) -> Any:
-    """Decode a RealtimeServerEventConversationItemDone, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeServerEventConversationItemDone, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data
@@ -81,7 +81,7 @@ def decode_realtime_server_event_conversation_item_done(
         made.item = None if (v0 := data["item"]) is None else decode_realtime_conversation_item(v0, False)
     except KeyError as error:
         return _lacking(cls, data, ("event_id", "type", "item"), error, strict)
-    if len(data) == 4:  # the service mostly writes them all: then none is looked up twice
+    if len(data) == 4:  # the service mostly sends them all: then none is looked up twice
         try:
             made.previous_item_id = data["previous_item_id"]
             made.missing = ()

@@ -52,7 +52,7 @@ class RealtimeServerEventConversationItemInputAudioTranscriptionCompleted(_Model
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         out["event_id"] = self.event_id
         out["type"] = self.type
@@ -93,7 +93,7 @@ def decode_realtime_server_event_conversation_item_input_audio_transcription_com
         RealtimeServerEventConversationItemInputAudioTranscriptionCompleted
     ] = RealtimeServerEventConversationItemInputAudioTranscriptionCompleted,
 ) -> Any:
-    """Decode a RealtimeServerEventConversationItemInputAudioTranscriptionCompleted, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeServerEventConversationItemInputAudioTranscriptionCompleted, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data
@@ -114,7 +114,7 @@ def decode_realtime_server_event_conversation_item_input_audio_transcription_com
         return _lacking(
             cls, data, ("event_id", "type", "item_id", "content_index", "transcript", "usage"), error, strict
         )
-    if len(data) == 8:  # the service mostly writes them all: then none is looked up twice
+    if len(data) == 8:  # the service mostly sends them all: then none is looked up twice
         try:
             made.languages = (
                 [decode_transcription_language(i0, False) for i0 in v0]

@@ -42,7 +42,7 @@ class RealtimeServerEventConversationItemInputAudioTranscriptionDelta(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         out["event_id"] = self.event_id
         out["type"] = self.type
@@ -80,7 +80,7 @@ def decode_realtime_server_event_conversation_item_input_audio_transcription_del
         RealtimeServerEventConversationItemInputAudioTranscriptionDelta
     ] = RealtimeServerEventConversationItemInputAudioTranscriptionDelta,
 ) -> Any:
-    """Decode a RealtimeServerEventConversationItemInputAudioTranscriptionDelta, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeServerEventConversationItemInputAudioTranscriptionDelta, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data
@@ -96,7 +96,7 @@ def decode_realtime_server_event_conversation_item_input_audio_transcription_del
         made.item_id = data["item_id"]
     except KeyError as error:
         return _lacking(cls, data, ("event_id", "type", "item_id"), error, strict)
-    if len(data) == 6:  # the service mostly writes them all: then none is looked up twice
+    if len(data) == 6:  # the service mostly sends them all: then none is looked up twice
         try:
             made.content_index = data["content_index"]
             made.delta = data["delta"]

@@ -39,7 +39,7 @@ class RealtimeServerEventConversationItemInputAudioTranscriptionFailed(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         out["event_id"] = self.event_id
         out["type"] = self.type
@@ -72,7 +72,7 @@ def decode_realtime_server_event_conversation_item_input_audio_transcription_fai
         RealtimeServerEventConversationItemInputAudioTranscriptionFailed
     ] = RealtimeServerEventConversationItemInputAudioTranscriptionFailed,
 ) -> Any:
-    """Decode a RealtimeServerEventConversationItemInputAudioTranscriptionFailed, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeServerEventConversationItemInputAudioTranscriptionFailed, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data

@@ -34,7 +34,7 @@ class RealtimeServerEventInputAudioBufferCommitted(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         out["event_id"] = self.event_id
         out["type"] = self.type
@@ -64,7 +64,7 @@ def decode_realtime_server_event_input_audio_buffer_committed(
     strict: bool = True,
     cls: type[RealtimeServerEventInputAudioBufferCommitted] = RealtimeServerEventInputAudioBufferCommitted,
 ) -> Any:
-    """Decode a RealtimeServerEventInputAudioBufferCommitted, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeServerEventInputAudioBufferCommitted, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data
@@ -76,7 +76,7 @@ def decode_realtime_server_event_input_audio_buffer_committed(
         made.item_id = data["item_id"]
     except KeyError as error:
         return _lacking(cls, data, ("event_id", "type", "item_id"), error, strict)
-    if len(data) == 4:  # the service mostly writes them all: then none is looked up twice
+    if len(data) == 4:  # the service mostly sends them all: then none is looked up twice
         try:
             made.previous_item_id = data["previous_item_id"]
             made.missing = ()

@@ -34,7 +34,7 @@ class RealtimeServerEventInputAudioBufferDtmfEventReceived(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         out["type"] = self.type
         out["event"] = self.event
@@ -66,7 +66,7 @@ def decode_realtime_server_event_input_audio_buffer_dtmf_event_received(
         RealtimeServerEventInputAudioBufferDtmfEventReceived
     ] = RealtimeServerEventInputAudioBufferDtmfEventReceived,
 ) -> Any:
-    """Decode a RealtimeServerEventInputAudioBufferDtmfEventReceived, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeServerEventInputAudioBufferDtmfEventReceived, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data
@@ -82,7 +82,7 @@ def decode_realtime_server_event_input_audio_buffer_dtmf_event_received(
         made.received_at = data["received_at"]
     except KeyError as error:
         return _lacking(cls, data, ("type", "event", "received_at"), error, strict)
-    if len(data) == 4:  # the service mostly writes them all: then none is looked up twice
+    if len(data) == 4:  # the service mostly sends them all: then none is looked up twice
         try:
             made.event_id = data["event_id"]
             made.missing = ()

@@ -32,7 +32,7 @@ class RealtimeServerEventMCPListToolsFailed(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         out["event_id"] = self.event_id
         out["type"] = self.type
@@ -59,7 +59,7 @@ def decode_realtime_server_event_mcp_list_tools_failed(
     strict: bool = True,
     cls: type[RealtimeServerEventMCPListToolsFailed] = RealtimeServerEventMCPListToolsFailed,
 ) -> Any:
-    """Decode a RealtimeServerEventMCPListToolsFailed, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeServerEventMCPListToolsFailed, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data

@@ -40,7 +40,7 @@ class RealtimeServerEventResponseMCPCallArgumentsDelta(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         out["event_id"] = self.event_id
         out["type"] = self.type
@@ -76,7 +76,7 @@ def decode_realtime_server_event_response_mcp_call_arguments_delta(
     strict: bool = True,
     cls: type[RealtimeServerEventResponseMCPCallArgumentsDelta] = RealtimeServerEventResponseMCPCallArgumentsDelta,
 ) -> Any:
-    """Decode a RealtimeServerEventResponseMCPCallArgumentsDelta, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeServerEventResponseMCPCallArgumentsDelta, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data
@@ -95,7 +95,7 @@ def decode_realtime_server_event_response_mcp_call_arguments_delta(
         return _lacking(
             cls, data, ("event_id", "type", "response_id", "item_id", "output_index", "delta"), error, strict
         )
-    if len(data) == 7:  # the service mostly writes them all: then none is looked up twice
+    if len(data) == 7:  # the service mostly sends them all: then none is looked up twice
         try:
             made.obfuscation = data["obfuscation"]
             made.missing = ()

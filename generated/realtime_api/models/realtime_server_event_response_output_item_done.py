@@ -40,7 +40,7 @@ class RealtimeServerEventResponseOutputItemDone(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         out["event_id"] = self.event_id
         out["type"] = self.type
@@ -71,7 +71,7 @@ def decode_realtime_server_event_response_output_item_done(
     strict: bool = True,
     cls: type[RealtimeServerEventResponseOutputItemDone] = RealtimeServerEventResponseOutputItemDone,
 ) -> Any:
-    """Decode a RealtimeServerEventResponseOutputItemDone, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeServerEventResponseOutputItemDone, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data

@@ -44,7 +44,7 @@ class RealtimeServerVad(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         out["type"] = self.type
         if self.threshold is not None:
@@ -81,7 +81,7 @@ _KNOWN = frozenset(
 
 @_decoder(RealtimeServerVad)
 def decode_realtime_server_vad(data: Any, strict: bool = True, cls: type[RealtimeServerVad] = RealtimeServerVad) -> Any:
-    """Decode a RealtimeServerVad, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeServerVad, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data
@@ -91,7 +91,7 @@ def decode_realtime_server_vad(data: Any, strict: bool = True, cls: type[Realtim
         made.type = "server_vad" if (v0 := data["type"]) == "server_vad" else v0
     except KeyError as error:
         return _lacking(cls, data, ("type",), error, strict)
-    if len(data) == 7:  # the service mostly writes them all: then none is looked up twice
+    if len(data) == 7:  # the service mostly sends them all: then none is looked up twice
         try:
             made.threshold = data["threshold"]
             made.prefix_padding_ms = data["prefix_padding_ms"]

@@ -108,7 +108,7 @@ class RealtimeSession(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         if self.id is not None:
             out["id"] = self.id
@@ -183,7 +183,7 @@ _KNOWN = frozenset(
 
 @_decoder(RealtimeSession)
 def decode_realtime_session(data: Any, strict: bool = True, cls: type[RealtimeSession] = RealtimeSession) -> Any:
-    """Decode a RealtimeSession, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeSession, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data

@@ -35,7 +35,7 @@ class RealtimeSessionAudioOutput(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         if self.format is not None:
             out["format"] = _encode(self.format)
@@ -61,13 +61,13 @@ _KNOWN = frozenset(
 def decode_realtime_session_audio_output(
     data: Any, strict: bool = True, cls: type[RealtimeSessionAudioOutput] = RealtimeSessionAudioOutput
 ) -> Any:
-    """Decode a RealtimeSessionAudioOutput, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeSessionAudioOutput, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data
         data = dict(data)
     made = _new(cls)
-    if len(data) == 3:  # the service mostly writes them all: then none is looked up twice
+    if len(data) == 3:  # the service mostly sends them all: then none is looked up twice
         try:
             made.format = None if (v0 := data["format"]) is None else decode_realtime_audio_formats(v0, False)
             made.voice = data["voice"]

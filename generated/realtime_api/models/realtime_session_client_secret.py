@@ -31,7 +31,7 @@ class RealtimeSessionClientSecret(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         out["value"] = self.value
         out["expires_at"] = self.expires_at
@@ -54,7 +54,7 @@ _KNOWN = frozenset(
 def decode_realtime_session_client_secret(
     data: Any, strict: bool = True, cls: type[RealtimeSessionClientSecret] = RealtimeSessionClientSecret
 ) -> Any:
-    """Decode a RealtimeSessionClientSecret, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeSessionClientSecret, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data

@@ -83,7 +83,7 @@ class RealtimeSessionCreateRequest(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         if self.client_secret is not None:
             out["client_secret"] = _encode(self.client_secret)
@@ -151,7 +151,7 @@ _KNOWN = frozenset(
 def decode_realtime_session_create_request(
     data: Any, strict: bool = True, cls: type[RealtimeSessionCreateRequest] = RealtimeSessionCreateRequest
 ) -> Any:
-    """Decode a RealtimeSessionCreateRequest, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeSessionCreateRequest, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data

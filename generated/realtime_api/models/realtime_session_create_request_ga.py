@@ -102,7 +102,7 @@ class RealtimeSessionCreateRequestGA(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         out["type"] = self.type
         if self.output_modalities is not None:
@@ -162,7 +162,7 @@ _KNOWN = frozenset(
 def decode_realtime_session_create_request_ga(
     data: Any, strict: bool = True, cls: type[RealtimeSessionCreateRequestGA] = RealtimeSessionCreateRequestGA
 ) -> Any:
-    """Decode a RealtimeSessionCreateRequestGA, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeSessionCreateRequestGA, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data

@@ -63,7 +63,7 @@ class RealtimeSessionCreateResponse(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         if self.id is not None:
             out["id"] = self.id
@@ -122,13 +122,13 @@ _KNOWN = frozenset(
 def decode_realtime_session_create_response(
     data: Any, strict: bool = True, cls: type[RealtimeSessionCreateResponse] = RealtimeSessionCreateResponse
 ) -> Any:
-    """Decode a RealtimeSessionCreateResponse, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeSessionCreateResponse, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data
         data = dict(data)
     made = _new(cls)
-    if len(data) == 14:  # the service mostly writes them all: then none is looked up twice
+    if len(data) == 14:  # the service mostly sends them all: then none is looked up twice
         try:
             made.id = data["id"]
             made.object = data["object"]

@@ -101,7 +101,7 @@ class RealtimeSessionCreateResponseGA(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         out["type"] = self.type
         out["id"] = self.id
@@ -165,7 +165,7 @@ _KNOWN = frozenset(
 def decode_realtime_session_create_response_ga(
     data: Any, strict: bool = True, cls: type[RealtimeSessionCreateResponseGA] = RealtimeSessionCreateResponseGA
 ) -> Any:
-    """Decode a RealtimeSessionCreateResponseGA, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeSessionCreateResponseGA, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data
@@ -177,7 +177,7 @@ def decode_realtime_session_create_response_ga(
         made.object = "realtime.session" if (v0 := data["object"]) == "realtime.session" else v0
     except KeyError as error:
         return _lacking(cls, data, ("type", "id", "object"), error, strict)
-    if len(data) == 16:  # the service mostly writes them all: then none is looked up twice
+    if len(data) == 16:  # the service mostly sends them all: then none is looked up twice
         try:
             made.expires_at = data["expires_at"]
             made.output_modalities = data["output_modalities"]

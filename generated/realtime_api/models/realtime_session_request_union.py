@@ -26,4 +26,4 @@ decode_realtime_session_request_union: _Decoder = _by_tag(
     },
     None,
 )
-"""Decode a RealtimeSessionRequestUnion; an unknown value or kind is kept as it is."""
+"""Decode a RealtimeSessionRequestUnion; unknown values and types are kept."""

@@ -25,4 +25,4 @@ decode_realtime_session_union: _Decoder = _by_tag(
     },
     None,
 )
-"""Decode a RealtimeSessionUnion; an unknown value or kind is kept as it is."""
+"""Decode a RealtimeSessionUnion; unknown values and types are kept."""

@@ -21,4 +21,4 @@ decode_realtime_tool_choice_config: _Decoder = _by_tag(
     },
     None,
 )
-"""Decode a RealtimeToolChoiceConfig; an unknown value or kind is kept as it is."""
+"""Decode a RealtimeToolChoiceConfig; unknown values and types are kept."""

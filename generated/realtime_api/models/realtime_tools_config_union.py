@@ -19,4 +19,4 @@ decode_realtime_tools_config_union: _Decoder = _by_tag(
     },
     decode_realtime_function_tool,
 )
-"""Decode a RealtimeToolsConfigUnion; an unknown value or kind is kept as it is."""
+"""Decode a RealtimeToolsConfigUnion; unknown values and types are kept."""

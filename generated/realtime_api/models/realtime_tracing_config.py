@@ -10,4 +10,4 @@ RealtimeTracingConfig: TypeAlias = Literal["auto"] | RealtimeTracingConfiguratio
 """Trace recording: `auto` for defaults, an object for details, `null` for none. Once on it cannot be changed."""
 
 decode_realtime_tracing_config: _Decoder = decode_realtime_tracing_configuration
-"""Decode a RealtimeTracingConfig; an unknown value or kind is kept as it is."""
+"""Decode a RealtimeTracingConfig; unknown values and types are kept."""

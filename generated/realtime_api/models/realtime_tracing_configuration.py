@@ -31,7 +31,7 @@ class RealtimeTracingConfiguration(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         if self.workflow_name is not None:
             out["workflow_name"] = self.workflow_name
@@ -57,13 +57,13 @@ _KNOWN = frozenset(
 def decode_realtime_tracing_configuration(
     data: Any, strict: bool = True, cls: type[RealtimeTracingConfiguration] = RealtimeTracingConfiguration
 ) -> Any:
-    """Decode a RealtimeTracingConfiguration, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeTracingConfiguration, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data
         data = dict(data)
     made = _new(cls)
-    if len(data) == 3:  # the service mostly writes them all: then none is looked up twice
+    if len(data) == 3:  # the service mostly sends them all: then none is looked up twice
         try:
             made.workflow_name = data["workflow_name"]
             made.group_id = data["group_id"]

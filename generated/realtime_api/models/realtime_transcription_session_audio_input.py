@@ -43,7 +43,7 @@ class RealtimeTranscriptionSessionAudioInput(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         if self.format is not None:
             out["format"] = _encode(self.format)
@@ -74,7 +74,7 @@ def decode_realtime_transcription_session_audio_input(
     strict: bool = True,
     cls: type[RealtimeTranscriptionSessionAudioInput] = RealtimeTranscriptionSessionAudioInput,
 ) -> Any:
-    """Decode a RealtimeTranscriptionSessionAudioInput, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeTranscriptionSessionAudioInput, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data

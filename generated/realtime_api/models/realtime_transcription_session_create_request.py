@@ -45,7 +45,7 @@ class RealtimeTranscriptionSessionCreateRequest(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         if self.turn_detection is not None:
             out["turn_detection"] = _encode(self.turn_detection)
@@ -79,7 +79,7 @@ def decode_realtime_transcription_session_create_request(
     strict: bool = True,
     cls: type[RealtimeTranscriptionSessionCreateRequest] = RealtimeTranscriptionSessionCreateRequest,
 ) -> Any:
-    """Decode a RealtimeTranscriptionSessionCreateRequest, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeTranscriptionSessionCreateRequest, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data

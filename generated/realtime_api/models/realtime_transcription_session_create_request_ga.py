@@ -38,7 +38,7 @@ class RealtimeTranscriptionSessionCreateRequestGA(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         out["type"] = self.type
         if self.audio is not None:
@@ -67,7 +67,7 @@ def decode_realtime_transcription_session_create_request_ga(
     strict: bool = True,
     cls: type[RealtimeTranscriptionSessionCreateRequestGA] = RealtimeTranscriptionSessionCreateRequestGA,
 ) -> Any:
-    """Decode a RealtimeTranscriptionSessionCreateRequestGA, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeTranscriptionSessionCreateRequestGA, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data

@@ -43,7 +43,7 @@ class RealtimeTranscriptionSessionCreateResponse(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         out["client_secret"] = _encode(self.client_secret)
         if self.modalities is not None:
@@ -78,7 +78,7 @@ def decode_realtime_transcription_session_create_response(
     strict: bool = True,
     cls: type[RealtimeTranscriptionSessionCreateResponse] = RealtimeTranscriptionSessionCreateResponse,
 ) -> Any:
-    """Decode a RealtimeTranscriptionSessionCreateResponse, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeTranscriptionSessionCreateResponse, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data
@@ -90,7 +90,7 @@ def decode_realtime_transcription_session_create_response(
         )
     except KeyError as error:
         return _lacking(cls, data, ("client_secret",), error, strict)
-    if len(data) == 5:  # the service mostly writes them all: then none is looked up twice
+    if len(data) == 5:  # the service mostly sends them all: then none is looked up twice
         try:
             made.modalities = data["modalities"]
             made.input_audio_format = data["input_audio_format"]

@@ -43,7 +43,7 @@ class RealtimeTranscriptionSessionCreateResponseGA(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         out["type"] = self.type
         out["id"] = self.id
@@ -79,7 +79,7 @@ def decode_realtime_transcription_session_create_response_ga(
     strict: bool = True,
     cls: type[RealtimeTranscriptionSessionCreateResponseGA] = RealtimeTranscriptionSessionCreateResponseGA,
 ) -> Any:
-    """Decode a RealtimeTranscriptionSessionCreateResponseGA, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeTranscriptionSessionCreateResponseGA, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data
@@ -91,7 +91,7 @@ def decode_realtime_transcription_session_create_response_ga(
         made.object = data["object"]
     except KeyError as error:
         return _lacking(cls, data, ("type", "id", "object"), error, strict)
-    if len(data) == 6:  # the service mostly writes them all: then none is looked up twice
+    if len(data) == 6:  # the service mostly sends them all: then none is looked up twice
         try:
             made.expires_at = data["expires_at"]
             made.include = data["include"]

@@ -30,7 +30,7 @@ class RealtimeTranscriptionSessionResponseAudio(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         if self.input is not None:
             out["input"] = _encode(self.input)
@@ -48,13 +48,13 @@ def decode_realtime_transcription_session_response_audio(
     strict: bool = True,
     cls: type[RealtimeTranscriptionSessionResponseAudio] = RealtimeTranscriptionSessionResponseAudio,
 ) -> Any:
-    """Decode a RealtimeTranscriptionSessionResponseAudio, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeTranscriptionSessionResponseAudio, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data
         data = dict(data)
     made = _new(cls)
-    if len(data) == 1:  # the service mostly writes them all: then none is looked up twice
+    if len(data) == 1:  # the service mostly sends them all: then none is looked up twice
         try:
             made.input = (
                 None

@@ -33,7 +33,7 @@ class RealtimeTranscriptionSessionTurnDetectionRequest(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         if self.type is not None:
             out["type"] = self.type
@@ -64,7 +64,7 @@ def decode_realtime_transcription_session_turn_detection_request(
     strict: bool = True,
     cls: type[RealtimeTranscriptionSessionTurnDetectionRequest] = RealtimeTranscriptionSessionTurnDetectionRequest,
 ) -> Any:
-    """Decode a RealtimeTranscriptionSessionTurnDetectionRequest, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeTranscriptionSessionTurnDetectionRequest, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data

@@ -19,4 +19,4 @@ decode_realtime_transcription_usage: _Decoder = _by_tag(
     },
     None,
 )
-"""Decode a RealtimeTranscriptionUsage; an unknown value or kind is kept as it is."""
+"""Decode a RealtimeTranscriptionUsage; unknown values and types are kept."""

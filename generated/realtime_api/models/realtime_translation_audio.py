@@ -30,7 +30,7 @@ class RealtimeTranslationAudio(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         if self.input is not None:
             out["input"] = _encode(self.input)
@@ -53,13 +53,13 @@ _KNOWN = frozenset(
 def decode_realtime_translation_audio(
     data: Any, strict: bool = True, cls: type[RealtimeTranslationAudio] = RealtimeTranslationAudio
 ) -> Any:
-    """Decode a RealtimeTranslationAudio, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeTranslationAudio, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data
         data = dict(data)
     made = _new(cls)
-    if len(data) == 2:  # the service mostly writes them all: then none is looked up twice
+    if len(data) == 2:  # the service mostly sends them all: then none is looked up twice
         try:
             made.input = None if (v0 := data["input"]) is None else decode_realtime_translation_audio_input(v0, False)
             made.output = (

@@ -26,7 +26,7 @@ class RealtimeTranslationAudioOutput(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         if self.language is not None:
             out["language"] = self.language
@@ -42,13 +42,13 @@ _KNOWN = frozenset(("language",))
 def decode_realtime_translation_audio_output(
     data: Any, strict: bool = True, cls: type[RealtimeTranslationAudioOutput] = RealtimeTranslationAudioOutput
 ) -> Any:
-    """Decode a RealtimeTranslationAudioOutput, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeTranslationAudioOutput, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data
         data = dict(data)
     made = _new(cls)
-    if len(data) == 1:  # the service mostly writes them all: then none is looked up twice
+    if len(data) == 1:  # the service mostly sends them all: then none is looked up twice
         try:
             made.language = data["language"]
             made.missing = ()

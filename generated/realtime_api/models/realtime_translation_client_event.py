@@ -34,4 +34,4 @@ decode_realtime_translation_client_event: _Decoder = _by_tag(
     },
     None,
 )
-"""Decode a RealtimeTranslationClientEvent; an unknown value or kind is kept as it is."""
+"""Decode a RealtimeTranslationClientEvent; unknown values and types are kept."""

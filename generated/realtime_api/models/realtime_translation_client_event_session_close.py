@@ -32,7 +32,7 @@ class RealtimeTranslationClientEventSessionClose(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         if self.event_id is not None:
             out["event_id"] = self.event_id
@@ -58,7 +58,7 @@ def decode_realtime_translation_client_event_session_close(
     strict: bool = True,
     cls: type[RealtimeTranslationClientEventSessionClose] = RealtimeTranslationClientEventSessionClose,
 ) -> Any:
-    """Decode a RealtimeTranslationClientEventSessionClose, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeTranslationClientEventSessionClose, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data

@@ -34,7 +34,7 @@ class RealtimeTranslationClientSecretCreateResponse(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         out["value"] = self.value
         out["expires_at"] = self.expires_at
@@ -61,7 +61,7 @@ def decode_realtime_translation_client_secret_create_response(
     strict: bool = True,
     cls: type[RealtimeTranslationClientSecretCreateResponse] = RealtimeTranslationClientSecretCreateResponse,
 ) -> Any:
-    """Decode a RealtimeTranslationClientSecretCreateResponse, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeTranslationClientSecretCreateResponse, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data

@@ -34,7 +34,7 @@ class RealtimeTranslationNoiseReduction(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         out["type"] = self.type
         if self.strength is not None:
@@ -58,7 +58,7 @@ _KNOWN = frozenset(
 def decode_realtime_translation_noise_reduction(
     data: Any, strict: bool = True, cls: type[RealtimeTranslationNoiseReduction] = RealtimeTranslationNoiseReduction
 ) -> Any:
-    """Decode a RealtimeTranslationNoiseReduction, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeTranslationNoiseReduction, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data
@@ -68,7 +68,7 @@ def decode_realtime_translation_noise_reduction(
         made.type = data["type"]
     except KeyError as error:
         return _lacking(cls, data, ("type",), error, strict)
-    if len(data) == 2:  # the service mostly writes them all: then none is looked up twice
+    if len(data) == 2:  # the service mostly sends them all: then none is looked up twice
         try:
             made.strength = data["strength"]
             made.missing = ()

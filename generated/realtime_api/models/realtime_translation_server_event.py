@@ -55,4 +55,4 @@ decode_realtime_translation_server_event: _Decoder = _by_tag(
     },
     None,
 )
-"""Decode a RealtimeTranslationServerEvent; an unknown value or kind is kept as it is."""
+"""Decode a RealtimeTranslationServerEvent; unknown values and types are kept."""

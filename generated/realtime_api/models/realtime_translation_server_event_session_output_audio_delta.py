@@ -41,7 +41,7 @@ class RealtimeTranslationServerEventSessionOutputAudioDelta(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         out["event_id"] = self.event_id
         out["type"] = self.type
@@ -82,7 +82,7 @@ def decode_realtime_translation_server_event_session_output_audio_delta(
         RealtimeTranslationServerEventSessionOutputAudioDelta
     ] = RealtimeTranslationServerEventSessionOutputAudioDelta,
 ) -> Any:
-    """Decode a RealtimeTranslationServerEventSessionOutputAudioDelta, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeTranslationServerEventSessionOutputAudioDelta, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data
@@ -94,7 +94,7 @@ def decode_realtime_translation_server_event_session_output_audio_delta(
         made.delta = data["delta"]
     except KeyError as error:
         return _lacking(cls, data, ("event_id", "type", "delta"), error, strict)
-    if len(data) == 7:  # the service mostly writes them all: then none is looked up twice
+    if len(data) == 7:  # the service mostly sends them all: then none is looked up twice
         try:
             made.sample_rate = data["sample_rate"]
             made.channels = data["channels"]

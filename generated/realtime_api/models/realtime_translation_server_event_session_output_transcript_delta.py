@@ -35,7 +35,7 @@ class RealtimeTranslationServerEventSessionOutputTranscriptDelta(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         out["event_id"] = self.event_id
         out["type"] = self.type
@@ -67,7 +67,7 @@ def decode_realtime_translation_server_event_session_output_transcript_delta(
         RealtimeTranslationServerEventSessionOutputTranscriptDelta
     ] = RealtimeTranslationServerEventSessionOutputTranscriptDelta,
 ) -> Any:
-    """Decode a RealtimeTranslationServerEventSessionOutputTranscriptDelta, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeTranslationServerEventSessionOutputTranscriptDelta, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data
@@ -81,7 +81,7 @@ def decode_realtime_translation_server_event_session_output_transcript_delta(
         made.delta = data["delta"]
     except KeyError as error:
         return _lacking(cls, data, ("event_id", "type", "delta"), error, strict)
-    if len(data) == 4:  # the service mostly writes them all: then none is looked up twice
+    if len(data) == 4:  # the service mostly sends them all: then none is looked up twice
         try:
             made.elapsed_ms = data["elapsed_ms"]
             made.missing = ()

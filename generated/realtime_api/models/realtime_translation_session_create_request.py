@@ -31,7 +31,7 @@ class RealtimeTranslationSessionCreateRequest(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         out["model"] = self.model
         if self.audio is not None:
@@ -57,7 +57,7 @@ def decode_realtime_translation_session_create_request(
     strict: bool = True,
     cls: type[RealtimeTranslationSessionCreateRequest] = RealtimeTranslationSessionCreateRequest,
 ) -> Any:
-    """Decode a RealtimeTranslationSessionCreateRequest, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeTranslationSessionCreateRequest, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data

@@ -27,7 +27,7 @@ class RealtimeTranslationSessionUpdateRequest(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         if self.audio is not None:
             out["audio"] = _encode(self.audio)
@@ -45,7 +45,7 @@ def decode_realtime_translation_session_update_request(
     strict: bool = True,
     cls: type[RealtimeTranslationSessionUpdateRequest] = RealtimeTranslationSessionUpdateRequest,
 ) -> Any:
-    """Decode a RealtimeTranslationSessionUpdateRequest, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeTranslationSessionUpdateRequest, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data

@@ -28,7 +28,7 @@ class RealtimeTranslationTranscription(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         out["model"] = self.model
         for key, value in self.additional_properties.items():
@@ -45,7 +45,7 @@ _KNOWN = frozenset(("model",))
 def decode_realtime_translation_transcription(
     data: Any, strict: bool = True, cls: type[RealtimeTranslationTranscription] = RealtimeTranslationTranscription
 ) -> Any:
-    """Decode a RealtimeTranslationTranscription, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeTranslationTranscription, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data

@@ -14,4 +14,4 @@ RealtimeTruncation: TypeAlias = Literal["auto", "disabled"] | RealtimeTruncation
 items, `disabled` raises an error, an object sets a retention ratio."""
 
 decode_realtime_truncation: _Decoder = decode_realtime_truncation_retention_ratio
-"""Decode a RealtimeTruncation; an unknown value or kind is kept as it is."""
+"""Decode a RealtimeTruncation; unknown values and types are kept."""

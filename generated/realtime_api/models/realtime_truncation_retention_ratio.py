@@ -34,7 +34,7 @@ class RealtimeTruncationRetentionRatio(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         out["type"] = self.type
         out["retention_ratio"] = self.retention_ratio
@@ -60,7 +60,7 @@ _KNOWN = frozenset(
 def decode_realtime_truncation_retention_ratio(
     data: Any, strict: bool = True, cls: type[RealtimeTruncationRetentionRatio] = RealtimeTruncationRetentionRatio
 ) -> Any:
-    """Decode a RealtimeTruncationRetentionRatio, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeTruncationRetentionRatio, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data
@@ -71,7 +71,7 @@ def decode_realtime_truncation_retention_ratio(
         made.retention_ratio = data["retention_ratio"]
     except KeyError as error:
         return _lacking(cls, data, ("type", "retention_ratio"), error, strict)
-    if len(data) == 3:  # the service mostly writes them all: then none is looked up twice
+    if len(data) == 3:  # the service mostly sends them all: then none is looked up twice
         try:
             made.token_limits = (
                 None if (v0 := data["token_limits"]) is None else decode_realtime_truncation_token_limits(v0, False)

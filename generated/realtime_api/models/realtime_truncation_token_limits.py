@@ -27,7 +27,7 @@ class RealtimeTruncationTokenLimits(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         if self.post_instructions is not None:
             out["post_instructions"] = self.post_instructions
@@ -43,13 +43,13 @@ _KNOWN = frozenset(("post_instructions",))
 def decode_realtime_truncation_token_limits(
     data: Any, strict: bool = True, cls: type[RealtimeTruncationTokenLimits] = RealtimeTruncationTokenLimits
 ) -> Any:
-    """Decode a RealtimeTruncationTokenLimits, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a RealtimeTruncationTokenLimits, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data
         data = dict(data)
     made = _new(cls)
-    if len(data) == 1:  # the service mostly writes them all: then none is looked up twice
+    if len(data) == 1:  # the service mostly sends them all: then none is looked up twice
         try:
             made.post_instructions = data["post_instructions"]
             made.missing = ()

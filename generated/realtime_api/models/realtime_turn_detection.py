@@ -20,4 +20,4 @@ decode_realtime_turn_detection: _Decoder = _by_tag(
     },
     None,
 )
-"""Decode a RealtimeTurnDetection; an unknown value or kind is kept as it is."""
+"""Decode a RealtimeTurnDetection; unknown values and types are kept."""

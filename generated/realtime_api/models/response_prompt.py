@@ -37,7 +37,7 @@ class ResponsePrompt(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         out["id"] = self.id
         if self.version is not UNSET:
@@ -62,7 +62,7 @@ _KNOWN = frozenset(
 
 @_decoder(ResponsePrompt)
 def decode_response_prompt(data: Any, strict: bool = True, cls: type[ResponsePrompt] = ResponsePrompt) -> Any:
-    """Decode a ResponsePrompt, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a ResponsePrompt, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data
@@ -72,7 +72,7 @@ def decode_response_prompt(data: Any, strict: bool = True, cls: type[ResponsePro
         made.id = data["id"]
     except KeyError as error:
         return _lacking(cls, data, ("id",), error, strict)
-    if len(data) == 3:  # the service mostly writes them all: then none is looked up twice
+    if len(data) == 3:  # the service mostly sends them all: then none is looked up twice
         try:
             made.version = data["version"]
             made.variables = None if (v0 := data["variables"]) is None else decode_response_prompt_variables(v0, False)

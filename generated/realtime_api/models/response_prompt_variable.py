@@ -21,4 +21,4 @@ decode_response_prompt_variable: _Decoder = _by_tag(
     },
     None,
 )
-"""Decode a ResponsePromptVariable; an unknown value or kind is kept as it is."""
+"""Decode a ResponsePromptVariable; unknown values and types are kept."""

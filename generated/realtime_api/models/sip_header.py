@@ -31,7 +31,7 @@ class SipHeader(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         out["name"] = self.name
         out["value"] = self.value
@@ -52,7 +52,7 @@ _KNOWN = frozenset(
 
 @_decoder(SipHeader)
 def decode_sip_header(data: Any, strict: bool = True, cls: type[SipHeader] = SipHeader) -> Any:
-    """Decode a SipHeader, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a SipHeader, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data

@@ -30,7 +30,7 @@ class ToolChoiceFunction(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         out["type"] = self.type
         out["name"] = self.name
@@ -53,7 +53,7 @@ _KNOWN = frozenset(
 def decode_tool_choice_function(
     data: Any, strict: bool = True, cls: type[ToolChoiceFunction] = ToolChoiceFunction
 ) -> Any:
-    """Decode a ToolChoiceFunction, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a ToolChoiceFunction, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data

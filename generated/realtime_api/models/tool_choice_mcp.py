@@ -33,7 +33,7 @@ class ToolChoiceMCP(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         out["type"] = self.type
         out["server_label"] = self.server_label
@@ -57,7 +57,7 @@ _KNOWN = frozenset(
 
 @_decoder(ToolChoiceMCP)
 def decode_tool_choice_mcp(data: Any, strict: bool = True, cls: type[ToolChoiceMCP] = ToolChoiceMCP) -> Any:
-    """Decode a ToolChoiceMCP, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a ToolChoiceMCP, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data
@@ -68,7 +68,7 @@ def decode_tool_choice_mcp(data: Any, strict: bool = True, cls: type[ToolChoiceM
         made.server_label = data["server_label"]
     except KeyError as error:
         return _lacking(cls, data, ("type", "server_label"), error, strict)
-    if len(data) == 3:  # the service mostly writes them all: then none is looked up twice
+    if len(data) == 3:  # the service mostly sends them all: then none is looked up twice
         try:
             made.name = data["name"]
             made.missing = ()

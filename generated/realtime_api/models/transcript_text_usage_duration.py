@@ -30,7 +30,7 @@ class TranscriptTextUsageDuration(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         out["type"] = self.type
         out["seconds"] = self.seconds
@@ -53,7 +53,7 @@ _KNOWN = frozenset(
 def decode_transcript_text_usage_duration(
     data: Any, strict: bool = True, cls: type[TranscriptTextUsageDuration] = TranscriptTextUsageDuration
 ) -> Any:
-    """Decode a TranscriptTextUsageDuration, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a TranscriptTextUsageDuration, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data

@@ -28,7 +28,7 @@ class TranscriptTextUsageInputTokenDetails(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         if self.text_tokens is not None:
             out["text_tokens"] = self.text_tokens
@@ -53,13 +53,13 @@ def decode_transcript_text_usage_input_token_details(
     strict: bool = True,
     cls: type[TranscriptTextUsageInputTokenDetails] = TranscriptTextUsageInputTokenDetails,
 ) -> Any:
-    """Decode a TranscriptTextUsageInputTokenDetails, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a TranscriptTextUsageInputTokenDetails, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data
         data = dict(data)
     made = _new(cls)
-    if len(data) == 2:  # the service mostly writes them all: then none is looked up twice
+    if len(data) == 2:  # the service mostly sends them all: then none is looked up twice
         try:
             made.text_tokens = data["text_tokens"]
             made.audio_tokens = data["audio_tokens"]

@@ -40,7 +40,7 @@ class TranscriptTextUsageTokens(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         out["type"] = self.type
         out["input_tokens"] = self.input_tokens
@@ -70,7 +70,7 @@ _KNOWN = frozenset(
 def decode_transcript_text_usage_tokens(
     data: Any, strict: bool = True, cls: type[TranscriptTextUsageTokens] = TranscriptTextUsageTokens
 ) -> Any:
-    """Decode a TranscriptTextUsageTokens, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a TranscriptTextUsageTokens, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data
@@ -83,7 +83,7 @@ def decode_transcript_text_usage_tokens(
         made.total_tokens = data["total_tokens"]
     except KeyError as error:
         return _lacking(cls, data, ("type", "input_tokens", "output_tokens", "total_tokens"), error, strict)
-    if len(data) == 5:  # the service mostly writes them all: then none is looked up twice
+    if len(data) == 5:  # the service mostly sends them all: then none is looked up twice
         try:
             made.input_token_details = (
                 None

@@ -11,4 +11,4 @@ VoiceIdsOrCustomVoice: TypeAlias = VoiceIdsShared | CustomVoice
 """A voice: the name of a built-in one, or an object that points to a custom one."""
 
 decode_voice_ids_or_custom_voice: _Decoder = decode_custom_voice
-"""Decode a VoiceIdsOrCustomVoice; an unknown value or kind is kept as it is."""
+"""Decode a VoiceIdsOrCustomVoice; unknown values and types are kept."""

@@ -38,7 +38,7 @@ class WebhookRealtimeCallIncoming(_Model):
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, without what is absent."""
+        """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         out["created_at"] = self.created_at
         out["id"] = self.id
@@ -68,7 +68,7 @@ _KNOWN = frozenset(
 def decode_webhook_realtime_call_incoming(
     data: Any, strict: bool = True, cls: type[WebhookRealtimeCallIncoming] = WebhookRealtimeCallIncoming
 ) -> Any:
-    """Decode a WebhookRealtimeCallIncoming, as `from_dict` does; what is no JSON object is kept as it is."""
+    """Decode a WebhookRealtimeCallIncoming, as `from_dict` does; a value that is not a JSON object is returned unchanged."""
     if type(data) is not dict:
         if not isinstance(data, dict):
             return data
@@ -81,7 +81,7 @@ def decode_webhook_realtime_call_incoming(
         made.type = "realtime.call.incoming" if (v0 := data["type"]) == "realtime.call.incoming" else v0
     except KeyError as error:
         return _lacking(cls, data, ("created_at", "id", "data", "type"), error, strict)
-    if len(data) == 5:  # the service mostly writes them all: then none is looked up twice
+    if len(data) == 5:  # the service mostly sends them all: then none is looked up twice
         try:
             made.object = "event" if (v0 := data["object"]) == "event" else v0
             made.missing = ()

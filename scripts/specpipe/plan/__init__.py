@@ -1,9 +1,8 @@
-"""What the templates print, computed from the normalised document.
+"""The plan: everything that the templates print, computed from the normalised document.
 
-The generator hands union members to templates without their properties, drops `encoding`, and chooses
-attribute names from a private set of reserved words.  So everything that decides what generated code does
-(annotations, decoding, discriminator tables, attribute names, part types) is computed here, from the document
-alone.
+The generator passes union members to templates without their properties, drops `encoding`, and derives
+attribute names from a private set of reserved words.  So everything that determines the behaviour of
+generated code (annotations, decoding, discriminator tables, attribute names, part types) is computed here.
 """
 
 from __future__ import annotations
@@ -22,12 +21,12 @@ from .params import Params, build_params
 
 @attrs.frozen
 class ServerEvent:
-    """The type of an event that a server sends.
+    """A type of server event.
 
     Attributes:
-        type: Its name.
-        index: Its place among all.
-        classes: The classes of its events, more than one where kinds of sessions share the name.
+        type: The value of `type`.
+        index: Its position among all types.
+        classes: Its classes; several if kinds of sessions share the type.
     """
 
     type: str
@@ -37,17 +36,17 @@ class ServerEvent:
 
 @attrs.frozen
 class Plan:
-    """The package to be generated.
+    """The plan of the generated package.
 
     Attributes:
         models: Class name → model.
         aliases: Name → type alias (unions, enums, maps, lists).
-        params: The TypedDicts for what is sent.
+        params: TypedDicts of the schemas that are sent.
         operations: Function name → operation.
         events: Table name → (event type, class name) pairs.
-        sent_events: The tables of events that the client sends.
+        sent_events: Names of the client event tables.
         webhooks: (event type, class name) pairs.
-        base_url: Where the description says that the API is, or "".
+        base_url: The first server URL, or "".
     """
 
     models: dict[str, Model]
@@ -66,7 +65,7 @@ class Plan:
 
     @property
     def server_events(self) -> list[ServerEvent]:
-        """The types of the events that a server sends, whatever the kind of session."""
+        """The server event types of all kinds of sessions."""
         classes: dict[str, dict[str, None]] = {}
         for table, entries in self.events.items():
             for tag, name in () if table in self.sent_events else entries:
@@ -75,16 +74,16 @@ class Plan:
 
     @property
     def server_event_classes(self) -> list[str]:
-        """Their classes, sorted."""
+        """The sorted classes of server events."""
         return sorted({name for event in self.server_events for name in event.classes})
 
     @property
     def guesses(self) -> list[str]:
-        """The unions of which only the shape tells some members."""
+        """The unions with members that are distinguished only by shape."""
         return [name for name, alias in self.aliases.items() if alias.guessed]
 
     def module(self, name: str) -> str:
-        """The module that defines a model or an alias."""
+        """Return the module that defines a model or an alias."""
         return (self.models.get(name) or self.aliases[name]).module
 
 
@@ -103,7 +102,7 @@ def build(part: Slice) -> Plan:
         types = {name: graph.event_types(name) for name in names}
 
         def whose(tag: str) -> list[str]:
-            """The class that has no other type; several tell nothing, so that none of them is named."""
+            """Return the classes of a type, preferring those without another type."""
             every = [name for name in names if tag in types[name]]
             return [name for name in every if types[name] == (tag,)] or every
 
@@ -122,7 +121,7 @@ def build(part: Slice) -> Plan:
 
 
 def _base_url(document: Document) -> str:
-    """The first server's URL, if it is a whole one without variables."""
+    """Return the first server's URL if it is absolute and has no variables."""
     url = next((server.get("url") for server in document.get("servers", ())), None)
     return url.rstrip("/") if isinstance(url, str) and re.fullmatch(r"https?://[^{}\s]+", url) else ""
 

@@ -1,4 +1,4 @@
-"""What requests and answers carry."""
+"""Request and response bodies."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from .expressions import Scope
 from .graph import NULL, Graph
 
 _CONTENT = "content"
-#: How a part is written where `encoding` does not say otherwise.
+#: Defaults of `encoding`.
 _USUAL: dict[str, Any] = {"style": "form", "explode": True, "allowReserved": False, "headers": {}}
 
 
 @attrs.frozen
 class Body:
-    """One way to send a request's body.
+    """One content type of a request body.
 
     Attributes:
         media: Content type.
         kind: `json`, `multipart`, `form` or `content`.
-        annotation: Type of the value that goes out this way.
-        accepts: Classes of the values that go out this way; `*` is every class that no other body has, and
-            stands before `str` where text is among what goes out this way.
+        annotation: Type of the value.
+        accepts: Classes of values sent with this content type; `*` is every class that no other body has,
+            and precedes `str` if strings are accepted.
         schema: The value's schema, for the docs.
-        example: A value of it from the description, or None.
+        example: An example from the API description, or None.
         parts: Part name → content type, for multipart.
     """
 
@@ -43,7 +43,7 @@ class Body:
 
     @property
     def sent_media(self) -> str:
-        """The Content-Type that goes out; for a range of types one that promises nothing."""
+        """The Content-Type that is sent; a generic one for a range of types."""
         if "*" not in self.media:
             return self.media
         return "text/plain; charset=utf-8" if self.annotation == "str" else "application/octet-stream"
@@ -51,13 +51,13 @@ class Body:
 
 @attrs.frozen
 class Content:
-    """One form of an answer's body.
+    """One content type of a response body.
 
     Attributes:
         media: Content type.
-        kind: `json`, `events` (server-sent ones, JSON each), `text` or `bytes`.
+        kind: `json`, `events` (server-sent events with JSON), `text` or `bytes`.
         annotation: Type of the parsed body.
-        strict: Source that decodes `data` and refuses what is not described.
+        strict: Source of the expression that decodes `data` strictly.
         schema: The body's schema.
     """
 
@@ -70,16 +70,16 @@ class Content:
 
 @attrs.frozen
 class Answer:
-    """What a range of status codes carries.
+    """The response for a range of status codes.
 
     Attributes:
-        codes: The range as a person writes it: 201, 4XX, default.
+        codes: The range as written: 201, 4XX, default.
         first: Lowest status code.
         last: Highest.
-        bodies: The forms that the body can have, in the order in which to compare content types; the last one
-            is meant where none fits.  Empty without a body.
-        description: Ours.
-        headers: (name, description) of the described headers.
+        bodies: Content types of the body, in order of comparison; the last one is the fallback.  Empty
+            without a body.
+        description: From the API description.
+        headers: (name, description) of documented headers.
     """
 
     codes: str
@@ -91,7 +91,7 @@ class Answer:
 
 
 def kind_of_media(media: str) -> str:
-    """How a body of a content type is written."""
+    """Return the kind of body of a content type."""
     plain = media.split(";")[0].strip().lower()
     if plain == "application/json" or plain.endswith("+json"):
         return "json"
@@ -100,7 +100,7 @@ def kind_of_media(media: str) -> str:
 
 
 def build_bodies(scope: Scope, body: dict[str, Any], at: str) -> tuple[Body, ...]:
-    """The ways to send a described request body.
+    """Return the content types of a request body.
 
     Args:
         scope: The operation's module.
@@ -108,7 +108,7 @@ def build_bodies(scope: Scope, body: dict[str, Any], at: str) -> tuple[Body, ...
         at: Its pointer.
 
     Raises:
-        SpecError: a part is to be written in a way that is not implemented.
+        SpecError: an encoding is not implemented.
     """
     content: dict[str, Any] = body.get("content", {})
     raw = [media for media in content if kind_of_media(media) == _CONTENT]
@@ -143,7 +143,7 @@ def _body(scope: Scope, media: str, content: dict[str, Any], at: str, *, alone: 
 
 
 def _check_encoding(encoding: dict[str, Any], at: str, media: str) -> None:
-    """Stop at what would go out in another way than it says."""
+    """Raise an error for an encoding that is not implemented."""
     odd = [key for key, usual in _USUAL.items() if (encoding.get(key) or usual) != usual]
     odd += ["explode"] if encoding.get("explode") is False else []
     several = re.search("[,*]", str(encoding.get("contentType", "")))
@@ -161,7 +161,7 @@ def _check_encoding(encoding: dict[str, Any], at: str, media: str) -> None:
 
 
 def _accepted(leaf: dict[str, Any]) -> tuple[str, ...]:
-    """The classes of one kind of value; text that is written as JSON could be meant to go out as it is."""
+    """Return the classes of one kind of value; a string could be JSON or raw text."""
     name = ref_name(leaf)
     if name is not None:
         return (name,)
@@ -184,16 +184,16 @@ def _properties(graph: Graph, schema: Any) -> dict[str, Any]:
 
 
 def is_text(graph: Graph, schema: Any) -> bool:
-    """Whether a raw body is text: every form of it is a string, none of them binary."""
+    """Whether a raw body is text: every alternative is a string that is not binary."""
     leaves = graph.leaves(schema)
     return all(leaf.get("type") == "string" and leaf.get("format") != "binary" for leaf in leaves)
 
 
 def _part_type(graph: Graph, schema: Any) -> str | None:
-    """The content type of a multipart part without `encoding`; None where its value decides."""
+    """Return the default content type of a multipart part, or None if it depends on the value."""
     leaves = graph.leaves(schema)
     if leaves and all(leaf.get("type") == "array" for leaf in leaves):
-        # A list is as many parts as it has members.
+        # A list is sent as one part per member.
         return _part_type(graph, {"anyOf": [expressions.items_of(leaf) for leaf in leaves]})
     if any(leaf.get("format") == "binary" for leaf in leaves):
         return "application/octet-stream"
@@ -204,16 +204,16 @@ def _part_type(graph: Graph, schema: Any) -> str | None:
 
 
 def build_answer(scope: Scope, status: str, answer: dict[str, Any], at: str) -> Answer:
-    """What a described answer carries.
+    """Return the plan of a response.
 
     Args:
         scope: The operation's module.
-        status: The answer's key.
-        answer: Its description.
+        status: The response's key.
+        answer: The response object.
         at: Its pointer.
 
     Raises:
-        SpecError: the key is no status code.
+        SpecError: the key is not a status code.
     """
     if status == "default":
         first, last = 100, 599
@@ -222,7 +222,7 @@ def build_answer(scope: Scope, status: str, answer: dict[str, Any], at: str) -> 
     elif re.fullmatch(r"[1-5]\d\d", status):
         first = last = int(status)
     else:
-        raise SpecError(f"{status!r} is no status code", pointer=at, hint="write 201, 4XX or default")
+        raise SpecError(f"{status!r} is not a status code", pointer=at, hint="write 201, 4XX or default")
     bodies = [_content(scope, media, part.get("schema")) for media, part in answer.get("content", {}).items()]
     return Answer(
         codes=status.upper() if status != "default" else status,
@@ -237,7 +237,7 @@ def build_answer(scope: Scope, status: str, answer: dict[str, Any], at: str) -> 
 
 
 def _order(media: str) -> int:
-    """Exact content types before ranges, JSON as what is meant where no exact one fits."""
+    """Order exact content types before ranges, with JSON as the fallback."""
     plain = media.split(";")[0].strip().lower()
     if "*" in plain:
         return 3 + (plain == "*/*")

@@ -18,7 +18,7 @@ from ..names import module_name
 from .graph import NULL, Graph
 
 _SCALARS = {"string": "str", "integer": "int", "number": "float", "boolean": "bool", "null": "None"}
-#: Names that methods and attrs need, which an attribute must leave alone.
+#: Names used by methods and attrs, which an attribute must not have.
 _RESERVED = {
     "self",
     "cls",
@@ -33,10 +33,9 @@ _RESERVED = {
 
 
 def attribute_names(keys: list[str], reserved: Collection[str] = _RESERVED) -> dict[str, str]:
-    """JSON key → attribute: the key itself wherever Python allows it, otherwise the nearest name that is
-    free.
+    """Return JSON key → attribute name: the key itself if possible, otherwise the nearest free name.
 
-    Keywords and reserved names take an underscore; what stands for no identifier is replaced by underscores.
+    Keywords and reserved names get an underscore; invalid characters are replaced by underscores.
     """
     out: dict[str, str] = {}
     for key in sorted(keys, key=lambda key: _plain(key, reserved) != key):
@@ -59,17 +58,17 @@ def _plain(key: str, reserved: Collection[str]) -> str:
 
 @attrs.define
 class Scope:
-    """The names that one generated module uses.
+    """The names used by one generated module.
 
     Attributes:
         graph: The document's schemas.
-        owner: The schema that the module is for.
-        taken: Names that attributes of the class hide inside its body; types of these names go by another.
-        typing: What the module imports from typing.
-        builtins: Builtins that it imports under another name.
-        classes: Models that it refers to.
-        decoders: Aliases whose decoder it calls.
-        aliases: Aliases that it refers to in annotations.
+        owner: The module's schema.
+        taken: Names shadowed by the class's attributes; types of these names are imported under another.
+        typing: Imports from typing.
+        builtins: Builtins imported under another name.
+        classes: Models referred to.
+        decoders: Aliases whose decoders are called.
+        aliases: Aliases used in annotations.
     """
 
     graph: Graph
@@ -82,7 +81,7 @@ class Scope:
     aliases: set[str] = attrs.field(factory=set)
 
     def type_name(self, name: str) -> str:
-        """How a builtin, a name of typing or a class is written in this module."""
+        """Return the name of a builtin, a typing name or a class in this module."""
         shown = f"_{name}" if name in self.taken else name
         if name in ("Any", "Literal", "Self", "ClassVar"):
             self.typing.add(name)
@@ -99,14 +98,13 @@ class Scope:
 
 
 def annotation(scope: Scope, schema: dict[str, Any], *, lenient: bool) -> str:
-    """The type of a value as Python source.
+    """Return the annotation of a schema.
 
     Args:
-        scope: The module; gets what it has to import.
+        scope: The module; collects its imports.
         schema: The value's schema.
-        lenient: The value comes from the API, which may add members to closed sets and kinds to unions: then
-            the annotation has `str` and `dict[str, Any]` beside them, because such values are kept as they
-            are.
+        lenient: Whether the value is received: the API may add enum values and union members, so the
+            annotation includes `str` and `dict[str, Any]`, because unknown values are kept.
     """
     parts = list(dict.fromkeys(_parts(scope, schema, lenient)))
     if scope.type_name("Any") in parts:
@@ -143,7 +141,7 @@ def _parts(scope: Scope, schema: Any, lenient: bool) -> list[str]:
             inner = scope.type_name("Any")
         return [f"{scope.type_name('dict')}[{scope.type_name('str')}, {inner}]"]
     if kind == "string" and schema.get("format") == "binary":
-        # A file's name may stand before its content.
+        # A file may be a (name, content) pair.
         content, text = scope.type_name("bytes"), scope.type_name("str")
         return [content, text, f"{scope.type_name('tuple')}[{text}, {content}]"]
     if kind == "null":
@@ -152,7 +150,7 @@ def _parts(scope: Scope, schema: Any, lenient: bool) -> list[str]:
 
 
 def _closed(scope: Scope, values: list[Any]) -> list[str]:
-    """The type of a closed set of values; what typing has no literals for goes by its class."""
+    """Return the type of an enum; values that `Literal` does not support use their class."""
     exact = [literal(value) for value in values if isinstance(value, (str, int))]
     parts = [f"{scope.type_name('Literal')}[{', '.join(exact)}]"] if exact else []
     for value in values:
@@ -166,7 +164,7 @@ def _closed(scope: Scope, values: list[Any]) -> list[str]:
 
 
 def items_of(schema: dict[str, Any]) -> Any:
-    """What every member of a list is; unknown where the first ones have schemas of their own."""
+    """Return the schema of list items; unknown if `prefixItems` is used."""
     return {} if "prefixItems" in schema else schema.get("items", {})
 
 
@@ -191,19 +189,19 @@ def union_of_models(graph: Graph, leaves: list[dict[str, Any]]) -> bool:
 
 
 def described(part: Any) -> str:
-    """What a schema's, a property's or a parameter's docstring says."""
+    """Return the docstring of a schema, property or parameter."""
     if not isinstance(part, dict):
         return ""
     return ("Deprecated. " if part.get("deprecated") else "") + str(part.get("description") or "")
 
 
 def literal(value: Any) -> str:
-    """A JSON value as a Python literal."""
+    """Return a JSON value as a Python literal."""
     return repr(value)
 
 
 def decodes(graph: Graph, schema: Any, seen: tuple[str, ...] = ()) -> bool:
-    """Whether a value of this schema holds models, so that decoding has something to do."""
+    """Whether a value of this schema contains models, so that it needs decoding."""
     if not isinstance(schema, dict):
         return False
     name = ref_name(schema)
@@ -220,26 +218,25 @@ def decodes(graph: Graph, schema: Any, seen: tuple[str, ...] = ()) -> bool:
 
 
 def decoder_name(name: str) -> str:
-    """The function that decodes a model or an alias; each is in the module of its class or alias."""
+    """Return the name of the function that decodes a model or an alias."""
     return f"decode_{module_name(name)}"
 
 
 def decode(scope: Scope, schema: Any, source: str, depth: int = 0, strict: str = "False") -> str:
-    """An expression that decodes the JSON value of the expression `source`.
+    """Return an expression that decodes the JSON value of the expression `source`.
 
-    Values of another kind than described (null, a string where an object is described) are passed on as they
-    are.
+    Values of an unexpected type (null, a string instead of an object) are kept.
 
     Args:
-        scope: The module; gets what it has to import.
+        scope: The module; collects its imports.
         schema: The value's schema.
         source: The expression.
-        depth: How many lists and maps the expression stands in.
-        strict: Source of whether an object, which the value itself is, must have all that its model requires.
+        depth: Nesting depth in lists and maps.
+        strict: Source of a boolean: whether an object must have its model's required properties.
     """
     if not decodes(scope.graph, schema):
         constant = schema.get("const") if isinstance(schema, dict) else None
-        # Thousands of events then share one string.
+        # So that thousands of events share one string.
         shared = f"{literal(constant)} if (v0 := {source}) == {literal(constant)} else v0"
         return shared if isinstance(constant, str) and not depth else source
     held = f"v{depth}"
@@ -248,7 +245,7 @@ def decode(scope: Scope, schema: Any, source: str, depth: int = 0, strict: str =
         scope.decoders.add(name)
         if depth or not source.startswith("data["):
             return f"{decoder_name(name)}({source}, {strict})"
-        # The service writes null for much that is not set.
+        # The service sends null for many unset values.
         return f"None if ({held} := {source}) is None else {decoder_name(name)}({held}, {strict})"
     members = [member for member in union_of(schema) or [] if member != NULL]
     if len(members) == 1:
@@ -261,6 +258,6 @@ def decode(scope: Scope, schema: Any, source: str, depth: int = 0, strict: str =
         pairs = f"{{k{depth}: {item} for k{depth}, i{depth} in {held}.items()}}"
         return f"{pairs} if isinstance({held} := {source}, dict) else {held}"
     raise SpecError(
-        f"a union without a name in {scope.owner}: {json.dumps(schema):.200}",
+        f"an unnamed union in {scope.owner}: {json.dumps(schema):.200}",
         hint="the transform hoist_inline should have named it",
     )

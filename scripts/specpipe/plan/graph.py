@@ -1,4 +1,4 @@
-"""The schemas of a normalised document, and what follows from how they refer to each other."""
+"""The schemas of a normalised document and their references."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import attrs
 
-from ..circles import knots
+from ..cycles import find_cycles
 from ..document import operations, ref_name, ref_to, references, union_of
 from ..names import module_name
 from ..slice import Slice
@@ -20,17 +20,17 @@ class Graph:
 
     Attributes:
         schemas: The document's component schemas.
-        sent: Names of the schemas that reach the API in a request or a client event.
-        received: Names of those that come from the API in an answer, a server event or a webhook.
-        tagged: Model name → properties by which some union tells the model from others.
-        knots: Name → names in a circle of references with it (itself included); only names in circles.
+        sent: Names of schemas used in requests or client events.
+        received: Names of schemas used in responses, server events or webhooks.
+        tagged: Model name → properties that discriminate it in a union.
+        cycles: Name → names in a reference cycle with it, itself included; only names in cycles.
     """
 
     schemas: dict[str, dict[str, Any]]
     sent: frozenset[str]
     received: frozenset[str]
     tagged: dict[str, set[str]] = attrs.field(factory=dict)
-    knots: dict[str, frozenset[str]] = attrs.field(factory=dict)
+    cycles: dict[str, frozenset[str]] = attrs.field(factory=dict)
 
     @classmethod
     def of(cls, part: Slice) -> Graph:
@@ -41,7 +41,7 @@ class Graph:
         targets = {
             name: [ref for ref in references(whole) if ref in schemas] for name, whole in schemas.items()
         }
-        graph.knots.update(knots(targets))
+        graph.cycles.update(find_cycles(targets))
         for schema in schemas.values():
             graph._note_tags(schema)
         return graph
@@ -51,21 +51,21 @@ class Graph:
         return bool(self.schemas[name].get("properties"))
 
     def module(self, name: str) -> str:
-        """The module of a schema's class or alias."""
+        """Return the module name of a schema's class or alias."""
         return module_name(name)
 
     def only_received(self, name: str) -> bool:
-        """Whether a model never goes out, so that absent and null need no telling apart."""
+        """Whether a model is never sent, so that absent and null need not be distinguished."""
         return name in self.received and name not in self.sent
 
     def event_types(self, name: str) -> tuple[str, ...]:
-        """The values of `type` by which an event's schema is known."""
+        """Return the values of `type` that identify an event's schema."""
         if "type" not in self.schemas[name].get("properties", {}):
             return ()
         return tuple(value for value in self.tag_values(name, "type") if isinstance(value, str))
 
     def leaves(self, schema: Any, seen: tuple[str, ...] = ()) -> list[dict[str, Any]]:
-        """The members of a schema once unions and aliases are followed; references to models stay."""
+        """Return the alternatives of a schema: unions and aliases are resolved, models are not."""
         name = ref_name(schema)
         if name is not None:
             if self.is_model(name):
@@ -77,7 +77,7 @@ class Graph:
         return [leaf for member in members for leaf in self.leaves(member, seen)]
 
     def nullable(self, schema: Any) -> bool:
-        """Whether null is a legal value."""
+        """Whether null is valid."""
         return any(leaf.get("type") == "null" for leaf in self.leaves(schema))
 
     def _note_tags(self, schema: dict[str, Any]) -> None:
@@ -89,7 +89,7 @@ class Graph:
                     self.tagged.setdefault(model, set()).add(tag)
 
     def tags(self, models: list[str]) -> list[str]:
-        """Properties that every model of a union has with a constant or a closed set of values of its own."""
+        """Return the properties that have a constant or enum in every model of a union."""
         if len(models) < 2:
             return []
         first, *rest = (self.schemas[name]["properties"] for name in models)
@@ -97,7 +97,7 @@ class Graph:
         return [key for key in shared if all(self.tag_values(name, key) for name in models)]
 
     def tag_values(self, model: str, key: str) -> tuple[str | int, ...]:
-        """The values of a property that has a constant or an enum of words or whole numbers, or nothing."""
+        """Return the values of a property with a constant or an enum of strings or integers."""
         leaves = self.leaves(self.schemas[model]["properties"].get(key, {}))
         values: list[Any] = []
         for leaf in leaves:
@@ -110,11 +110,11 @@ class Graph:
         return tuple(dict.fromkeys(values))
 
     def declared(self, schema: Any, seen: tuple[str, ...] = ()) -> dict[tuple[str, str], tuple[Any, ...]]:
-        """What the discriminators of a union, and of the unions in it, say: (property, model) → values.
+        """Return (property, model) → values of the discriminators of a union and its nested unions.
 
-        A mapping's values come first.  A member that stands in no mapping and has the property as plain text
-        is meant by its own name, as OpenAPI says; `spell_discriminators` wrote down which that was.  Where
-        other members have words of their own for it, as constants, no name is one of the words.
+        Explicit mappings take precedence.  A member without a mapping whose property is a plain string is
+        identified by its own name, as OpenAPI specifies; `complete_discriminators` recorded that name.  Names
+        do not count if other members have constants for the property.
         """
         out: dict[tuple[str, str], tuple[Any, ...]] = {}
         name = ref_name(schema)
@@ -122,16 +122,16 @@ class Graph:
             return {} if name in seen else self.declared(self.schemas[name], (*seen, name))
         for member in union_of(schema) or ():
             out |= self.declared(member, seen)
-        told = schema.get("discriminator", {})
-        tag = told.get("propertyName")
+        discriminator = schema.get("discriminator", {})
+        tag = discriminator.get("propertyName")
         values: dict[str, list[Any]] = {}
-        for value, target in told.get("mapping", {}).items():
+        for value, target in discriminator.get("mapping", {}).items():
             for leaf in self.leaves(ref_to(target)):
                 values.setdefault(str(ref_name(leaf)), []).append(value)
         if not isinstance(tag, str):
             return out
         models = [model for leaf in self.leaves(schema) if (model := ref_name(leaf)) is not None]
-        implied = told.get("implied", {})
+        implied = discriminator.get("implied", {})
         words = any({*self.tag_values(model, tag)} - {implied.get(model)} for model in models)
         for model in models:
             known = [*values.get(model, ()), *self.tag_values(model, tag)]
@@ -150,7 +150,7 @@ class Graph:
 
 
 def directions(part: Slice) -> tuple[frozenset[str], frozenset[str]]:
-    """The schemas that are sent, in a request or a client event, and those that are received."""
+    """Return the schemas that are sent and those that are received."""
     schemas: dict[str, Any] = part.document["components"]["schemas"]
     sent: set[str] = set()
     received: set[str] = set(part.webhooks)

@@ -21,13 +21,13 @@ class Field:
         key: The JSON key.
         name: The attribute.
         annotation: Its type, as source.
-        default: Source of the default, or None where the constructor asks for a value.
-        required: Whether the property must be there.
-        unset: Whether absent and null are told apart (`UNSET`).
-        decode: Source of the decoded value, from `data`, which has the key.
-        nested: Whether encoding has to look inside the value.
+        default: Source of the default, or None if the constructor requires a value.
+        required: Whether the property is required.
+        unset: Whether absent and null are distinguished (`UNSET`).
+        decode: Source of the expression that decodes the value from `data`.
+        nested: Whether the value contains models to encode.
         secret: Whether reprs mask the value.
-        description: Ours, one paragraph.
+        description: From the API description, one paragraph.
         schema: The property's schema, for the docs.
     """
 
@@ -46,13 +46,13 @@ class Field:
 
 @attrs.frozen
 class Imports:
-    """What a generated module imports.
+    """The imports of a generated module.
 
     Attributes:
         typing: Names from typing, with the name they go by.
-        builtins: The same for builtins that an attribute hides.
-        eager: (module, name, shown) imported when the module is.
-        late: The same, imported at the module's end: the modules import each other.
+        builtins: The same for builtins shadowed by an attribute.
+        eager: (module, name, alias) imported at the top.
+        late: The same, imported at the end because of an import cycle.
         typed: The same, for type checkers only.
     """
 
@@ -81,13 +81,13 @@ class Model:
 
     @property
     def required(self) -> tuple[str, ...]:
-        """The JSON keys that must be there."""
+        """The required JSON keys."""
         return tuple(field.key for field in self.fields if field.required)
 
 
 @attrs.frozen
 class Alias:
-    """Any other schema as a type alias, with a decoder where it holds models."""
+    """Any other schema as a type alias, with a decoder if it contains models."""
 
     name: str
     module: str
@@ -108,7 +108,7 @@ class Alias:
 
 
 def build_model(graph: Graph, name: str, schema: dict[str, Any]) -> Model:
-    """The class for an object schema."""
+    """Build the class of an object schema."""
     keys = list(schema["properties"])
     names = expressions.attribute_names(keys)
     hidden = {*names.values(), "to_dict", "from_dict"}
@@ -174,7 +174,7 @@ def _flat(graph: Graph, schema: dict[str, Any]) -> bool:
 
 
 def build_alias(graph: Graph, name: str, schema: dict[str, Any]) -> Alias:
-    """The alias for a schema that is no object with properties."""
+    """Build the alias of a schema that is not an object with properties."""
     scope = Scope(graph, name)
     holds = expressions.decodes(graph, schema)
     whole = choice = None
@@ -221,12 +221,12 @@ def build_alias(graph: Graph, name: str, schema: dict[str, Any]) -> Alias:
 
 
 def is_quoted(graph: Graph, name: str) -> bool:
-    """Whether an alias is written as text, for it cannot be evaluated when its module is imported.
+    """Whether an alias is quoted, because it cannot be evaluated when its module is imported.
 
-    It, or one that it refers to, is part of a circle and thereby text, or is None, which has no `|` with
-    None.
+    That is so if it, or an alias it refers to, is part of a cycle, or is None, which does not support `|`
+    with None.
     """
-    if name in graph.knots:
+    if name in graph.cycles:
         return True
     aliases = [target for target in references(graph.schemas[name]) if not graph.is_model(target)]
     return any(graph.schemas[target].get("type") == "null" or is_quoted(graph, target) for target in aliases)
@@ -234,7 +234,7 @@ def is_quoted(graph: Graph, name: str) -> bool:
 
 def _imports(scope: Scope, more: set[str]) -> Imports:
     graph = scope.graph
-    knot = graph.knots.get(scope.owner, frozenset())
+    cycle = graph.cycles.get(scope.owner, frozenset())
 
     def entry(name: str) -> tuple[str, str, str]:
         return graph.module(name), name, f"_{name}" if name in scope.taken else name
@@ -244,11 +244,11 @@ def _imports(scope: Scope, more: set[str]) -> Imports:
         return graph.module(name), function, function
 
     others = {name for name in scope.classes | scope.aliases if name != scope.owner}
-    used = {entry(name) for name in others if name in scope.classes and name not in knot}
-    used |= {decoder(name) for name in scope.decoders if name not in knot and name != scope.owner}
+    used = {entry(name) for name in others if name in scope.classes and name not in cycle}
+    used |= {decoder(name) for name in scope.decoders if name not in cycle and name != scope.owner}
     if scope.owner not in graph.schemas or not graph.is_model(scope.owner):
-        used |= {entry(name) for name in others if name not in knot}
-    late = {decoder(name) for name in scope.decoders if name in knot and name != scope.owner}
+        used |= {entry(name) for name in others if name not in cycle}
+    late = {decoder(name) for name in scope.decoders if name in cycle and name != scope.owner}
     typed = {entry(name) for name in others} - used
 
     def shown(name: str) -> tuple[str, str]:

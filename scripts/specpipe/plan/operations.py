@@ -45,7 +45,7 @@ class Operation:
 
     @property
     def others(self) -> tuple[Parameter, ...]:
-        """All other parameters."""
+        """The parameters outside the path."""
         return tuple(parameter for parameter in self.parameters if parameter.place != "path")
 
     @property
@@ -55,18 +55,18 @@ class Operation:
 
     @property
     def encoded_annotation(self) -> str:
-        """The type of the `body` argument of `build_request`, which accepts what is encoded as well."""
+        """The type of `build_request`'s `body`, which also accepts encoded bodies."""
         more = ["Mapping[str, Any]"] * self._accepts_mapping + ["bytes"] * self._accepts_bytes
         return self._union([*(body.annotation for body in self.bodies), *more])
 
     @property
     def body_as_encoded(self) -> str:
-        """What `build_request` accepts in place of a model, in words; empty if nothing."""
+        """A sentence about what `build_request` accepts instead of a model, or ""."""
         if not self._accepts_mapping:
-            return "JSON as bytes is sent as it is." if self._accepts_json_bytes else ""
+            return "JSON as bytes is sent unchanged." if self._accepts_json_bytes else ""
         if self._accepts_json_bytes:
-            return "Also accepts a mapping, or JSON as bytes, sent as it is."
-        return "Also accepts a mapping; bytes in it are sent as they are."
+            return "Also accepts a mapping, or JSON as bytes, sent unchanged."
+        return "Also accepts a mapping; bytes in it are sent unchanged."
 
     def _union(self, annotations: list[str]) -> str:
         if "Any" in annotations:
@@ -88,12 +88,12 @@ class Operation:
 
     @property
     def choose_media(self) -> bool:
-        """Whether the body's type does not tell its content type, so that the caller has to."""
+        """Whether the caller has to pass the content type because the body's type is ambiguous."""
         accepted = [name for body in self.bodies for name in set(body.accepts)]
         return len(self.bodies) > 1 and len(set(accepted)) < len(accepted)
 
     def test(self, body: Body) -> str:
-        """Source of the test by which a value is known to go out in this body's way."""
+        """Return source of the condition under which a value is sent as this body."""
         if "*" not in body.accepts:
             first = next((body for body in self.bodies if body.kind != "content"), None)
             to_any = any("*" in other.accepts for other in self.bodies)
@@ -104,7 +104,7 @@ class Operation:
 
     @property
     def returns(self) -> str:
-        """The type of what the answers are parsed to."""
+        """The type of the parsed response."""
         bodies = [body for answer in self.answers for body in answer.bodies]
         kinds = list(dict.fromkeys(body.annotation.removesuffix(" | None") for body in bodies))
         return "Any" if "Any" in kinds else " | ".join([*(kind for kind in kinds if kind != "None"), "None"])
@@ -123,7 +123,7 @@ def _isinstance(names: tuple[str, ...]) -> str:
 
 
 def build_operations(document: Document, graph: Graph) -> dict[str, Operation]:
-    """Every operation of a document, by function name."""
+    """Return every operation of a document, by function name."""
     out: dict[str, Operation] = {}
     for path, method, operation in operations(document):
         name = base = function_name(operation.get("operationId") or f"{method} {path}", "operation")
@@ -136,11 +136,11 @@ def build_operations(document: Document, graph: Graph) -> dict[str, Operation]:
 
 
 def function_name(text: str, otherwise: str) -> str:
-    """An operation's id or tag in snake case, as the generator spells it too.
+    """Return an operation's id or tag in snake case, as the generator does.
 
     Args:
         text: The id.
-        otherwise: What stands before, or for, a name that is no identifier.
+        otherwise: Prefix or replacement for a name that is not an identifier.
     """
     name = "_".join(words(text)).lower()
     if not name.isidentifier():
@@ -172,7 +172,7 @@ def _build(
         raise SpecError(
             f"path parameters {in_path} are described as {sorted(declared)}",
             pointer=f"{at}/parameters",
-            hint="describe each {…} of the path once",
+            hint="describe each {…} in the path exactly once",
         )
     parameters = build_parameters(scope, described)
     return Operation(

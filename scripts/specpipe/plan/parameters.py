@@ -14,7 +14,7 @@ from .bodies import kind_of_media
 from .expressions import Scope
 from .graph import Graph
 
-#: Names that the generated functions use themselves.
+#: Names reserved by the generated functions.
 _RESERVED = (
     *("client", "body", "content", "content_type", "headers", "path", "response", "errors", "httpx"),
     *("timeout", "query", "request", "deprecated"),
@@ -42,8 +42,8 @@ class Parameter:
         name: The argument's name.
         place: `path`, `query`, `header` or `cookie`.
         annotation: The argument's type, as source.
-        required: Whether it must be given.
-        style: How a list or an object is written: `form` (a pair each), `comma`, `space`, `pipe`, `pairs`
+        required: Whether it is required.
+        style: Serialisation of a list or an object: `form` (a pair each), `comma`, `space`, `pipe`, `pairs`
             (`name=value`, with commas), `deep` (`key[name]`) or `json`.
         description: Ours.
         example: A value of it from the description, or None.
@@ -61,28 +61,28 @@ class Parameter:
     schema: dict[str, Any]
 
 
-#: Place → the styles that are implemented for it; the first is meant where none is named.
+#: Location → implemented styles, the default first.
 _STYLES = {
     "path": ("simple",),
     "query": ("form", "spaceDelimited", "pipeDelimited", "deepObject"),
     "header": ("simple",),
     "cookie": ("form",),
 }
-#: What a header's name is made of.
+#: Characters of a header name.
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _SEPARATED = {"spaceDelimited": "space", "pipeDelimited": "pipe"}
 
 
 def build_parameters(scope: Scope, described: dict[str, dict[str, Any]]) -> tuple[Parameter, ...]:
-    """The parameters of one operation.
+    """Build the parameters of one operation.
 
     Args:
         scope: The operation's module.
-        described: Its own parameters by pointer, then its path's; of two with one
-            name and place the first counts.
+        described: Its own parameters by pointer, then its path's; of two with the same name and location
+            the first is used.
 
     Raises:
-        SpecError: one is to be written in a way that is not implemented.
+        SpecError: a serialisation is not implemented.
     """
     found: dict[tuple[str, str], str] = {}
     for at, parameter in described.items():
@@ -103,7 +103,7 @@ def _parameter(scope: Scope, parameter: dict[str, Any], name: str, at: str) -> P
     place = parameter["in"]
     if place == "header" and not _TOKEN.fullmatch(parameter["name"]):
         raise SpecError(
-            f"{parameter['name']!r} cannot be a header's name", pointer=at, hint="RFC 9110, section 5.6.2"
+            f"{parameter['name']!r} is not a valid header name", pointer=at, hint="RFC 9110, section 5.6.2"
         )
     return Parameter(
         key=parameter["name"],
@@ -128,7 +128,7 @@ def _style(graph: Graph, parameter: dict[str, Any], schema: dict[str, Any], medi
     elif style not in known or parameter.get("allowReserved"):
         odd = "allowReserved" if style in known else f"style {style}"
     elif any(_holds_more(graph, leaf) for leaf in graph.leaves(schema)):
-        odd = "a list or an object inside another one"
+        odd = "a nested list or object"
     if odd:
         raise SpecError(
             f"{odd} of {parameter['name']} in {parameter['in']} is not implemented",
@@ -145,7 +145,7 @@ def _style(graph: Graph, parameter: dict[str, Any], schema: dict[str, Any], medi
 
 
 def _holds_more(graph: Graph, leaf: dict[str, Any]) -> bool:
-    """Whether a list or an object holds lists or objects: OpenAPI does not say how they are written."""
+    """Whether a list or an object is nested: OpenAPI does not define how to serialise that."""
     name = ref_name(leaf)
     whole = leaf if name is None else graph.schemas[name]
     inside = [*whole.get("properties", {}).values(), whole.get("items"), whole.get("additionalProperties")]

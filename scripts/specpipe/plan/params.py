@@ -1,6 +1,6 @@
-"""TypedDicts for what is sent as plain dicts: `<Name>Param` for every schema that reaches the API.
+"""TypedDicts for plain dicts that are sent: `<Name>Param` for every sent schema.
 
-`<Name>ChangesParam` is the same for what an update event changes: constants, such as `type`, may be left out.
+`<Name>ChangesParam` is the variant for update events: constants such as `type` are optional.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Key:
 
     Attributes:
         name: The JSON key.
-        annotation: Its type with what says whether it must be there, as source.
+        annotation: Its type in `Required` or `NotRequired`, as source.
         description: Ours, one paragraph.
     """
 
@@ -33,14 +33,14 @@ class Key:
 
 @attrs.frozen
 class Param:
-    """A sent schema as a TypedDict, or as a type alias where it is no object with properties.
+    """A sent schema as a TypedDict, or as a type alias if it is not an object with properties.
 
     Attributes:
-        name: The schema's name with `Param` behind it.
+        name: The schema's name with the suffix `Param`.
         description: Ours.
         keys: The keys of a TypedDict; empty for an alias.
-        alias: The type that an alias stands for, as source; "" for a TypedDict.
-        is_class: Whether the TypedDict can be written as a class: every key is a name that Python allows.
+        alias: The aliased type, as source; "" for a TypedDict.
+        is_class: Whether class syntax is possible: every key is a valid identifier.
     """
 
     name: str
@@ -52,12 +52,12 @@ class Param:
 
 @attrs.frozen
 class Params:
-    """The module of all TypedDicts.
+    """The module of TypedDicts.
 
     Attributes:
-        members: TypedDicts, then aliases, each after those that it refers to.
+        members: TypedDicts, then aliases in dependency order.
         typing: Names from typing, with the name they go by.
-        builtins: The same for builtins that a key hides.
+        builtins: The same for builtins shadowed by a key.
     """
 
     members: tuple[Param, ...]
@@ -67,16 +67,16 @@ class Params:
 
 @attrs.define
 class _ParamScope(Scope):
-    """The names that the module uses, where schemas go by the names of their TypedDicts."""
+    """The names used by the module, with schemas under the names of their TypedDicts."""
 
     def type_name(self, name: str) -> str:
-        """How a builtin, a name of typing or a TypedDict is written."""
+        """Return the name of a builtin, a typing name or a TypedDict."""
         shown = super().type_name(name)
         return f"{name}Param" if name in self.graph.schemas else shown
 
 
 def build_params(graph: Graph) -> Params:
-    """The TypedDicts and aliases for all schemas that are sent."""
+    """Build the TypedDicts and aliases of all sent schemas."""
     models = sorted(name for name in graph.sent if graph.is_model(name))
     updates = _updates(graph)
     typing = {("TypeAlias", "TypeAlias"), ("TypedDict", "TypedDict")}
@@ -112,7 +112,7 @@ def _is_plain(key: str) -> bool:
 
 
 def _updates(graph: Graph) -> set[str]:
-    """The sent schemas of what an update event changes, of which it need not name the constants."""
+    """Return the schemas in update events, whose constants are optional there."""
     found: set[str] = set()
     for name in graph.sent:
         if graph.is_model(name) and any(tag.endswith(".update") for tag in graph.event_types(name)):
@@ -122,7 +122,7 @@ def _updates(graph: Graph) -> set[str]:
 
 
 def _constants(schema: dict[str, Any]) -> set[str]:
-    """The keys that must be there and have but one value."""
+    """Return the required keys with a constant value."""
     keys = schema["properties"]
     return {
         key for key in schema.get("required", ()) if isinstance(one := keys.get(key), dict) and "const" in one
@@ -134,7 +134,7 @@ def _typed_dict(scope: Scope, schema: dict[str, Any], is_class: bool, *, is_upda
     keys = tuple(
         Key(
             name=key,
-            # Quoted inside: what is named may stand further down, and which keys are required stays readable.
+            # Quoted inside `Required`, because the type may be defined further down.
             annotation=f"{'Required' if key in required else 'NotRequired'}"
             f"[{annotation(scope, value, lenient=False)!r}]",
             description=described(value),
@@ -152,13 +152,13 @@ def _alias(scope: Scope, schema: dict[str, Any]) -> Param:
 
 
 def _aliases(graph: Graph) -> list[str]:
-    """The sent schemas that are no models, each after those that it names."""
+    """Return the sent schemas that are not models, in dependency order."""
     found: dict[str, None] = {}
 
     def visit(name: str) -> None:
         if name in found or graph.is_model(name):
             return
-        if name not in graph.knots:
+        if name not in graph.cycles:
             for target in references(graph.schemas[name]):
                 visit(target)
         found[name] = None

@@ -1,8 +1,7 @@
-"""Discriminator tables: how the members of a union are told apart in one look-up.
+"""Discriminator tables: select the member of a union in one look-up.
 
-What tells them is what the description says: the values of its discriminator, or constants.  Members that
-have neither are a fallback; where more than one is left, only their shape could tell them, which is a guess,
-and `guessed` says so.
+Members are distinguished by the values of the discriminator or by constants.  A single member without either
+is the fallback; several can only be distinguished by shape, which is a guess and reported by `guessed`.
 """
 
 from __future__ import annotations
@@ -14,13 +13,13 @@ import attrs
 
 from .graph import NULL, Graph
 
-#: (property, model) → the values of the property by which a discriminator knows the model.
+#: (property, model) → the discriminator values of the model.
 Declared = Mapping[tuple[str, str], tuple[Any, ...]]
 
 
 @attrs.frozen
 class Shape:
-    """A member told by its shape, where no tag tells it: the keys it must have and the keys it knows."""
+    """A member matched by shape, without a tag: its required and its known keys."""
 
     model: str
     required: tuple[str, ...]
@@ -29,14 +28,14 @@ class Shape:
 
 @attrs.frozen
 class Table:
-    """One level of telling members apart.
+    """One level of discrimination.
 
     Attributes:
-        tag: The property whose value decides; "" where only the shape can.
-        entries: (value, class name or the table that decides further, or None for what it does not tell).
-        absent: The member meant when the tag is not there, or what decides further, or None.
-        other: The member meant by a value that is none of these, or what decides further, or None.
-        shapes: Members to try by shape, where there is no tag.
+        tag: The discriminating property; "" if members are matched by shape.
+        entries: (value, class name, nested table, or None if ambiguous).
+        absent: The member or nested table if the tag is absent, or None.
+        other: The member or nested table for any other value, or None.
+        shapes: Members to match by shape, without a tag.
     """
 
     tag: str
@@ -54,14 +53,14 @@ def table(
     free: bool = False,
     used: tuple[str, ...] = (),
 ) -> Table | str:
-    """The table for a union of models, or the one model there is.
+    """Build the table of a union of models, or return its only model.
 
     Args:
         graph: The schemas.
         models: The union's members.
-        declared: What its discriminators say.
-        free: Objects of any kind belong to the union as well.
-        used: Tags that were looked at already.
+        declared: Values from its discriminators.
+        free: Whether the union also accepts arbitrary objects.
+        used: Tags used by outer tables.
     """
     models = list(dict.fromkeys(models))
     declared = declared or {}
@@ -86,15 +85,15 @@ def table(
     def decide(some: list[str], *, also_free: bool) -> Table | str | None:
         return table(graph, some, declared, free=also_free, used=used) if some else None
 
-    told = {model for group in best.groups.values() for model in group}
-    optional = [model for model in models if model in told and not _needs(graph, model, best.tag)]
+    tagged = {model for group in best.groups.values() for model in group}
+    optional = [model for model in models if model in tagged and not _needs(graph, model, best.tag)]
     open_to = [model for model in best.loose if best.tag in graph.schemas[model]["properties"]]
-    nullable = [model for model in (*told, *open_to) if _takes_null(graph, model, best.tag)]
+    nullable = [model for model in (*tagged, *open_to) if _accepts_null(graph, model, best.tag)]
     entries: list[tuple[Any, str | Table | None]] = [
         (value, table(graph, group, declared, used=used)) for value, group in best.groups.items()
     ]
-    # A null that several members could mean tells none of them.
-    entries += [(None, nullable[0] if len(nullable) == 1 else None)] if told & {*nullable} else []
+    # A null that several members accept selects none of them.
+    entries += [(None, nullable[0] if len(nullable) == 1 else None)] if tagged & {*nullable} else []
     absent = decide(best.loose, also_free=free)
     if absent is None and not free and len(optional) == 1:
         absent = optional[0]
@@ -102,7 +101,7 @@ def table(
 
 
 def guessed(node: Table | str | None) -> bool:
-    """Whether members are anywhere told by nothing but their shape."""
+    """Whether any members are distinguished only by shape."""
     if not isinstance(node, Table):
         return False
     inner = [node.absent, node.other, *(target for _, target in node.entries)]
@@ -111,7 +110,7 @@ def guessed(node: Table | str | None) -> bool:
 
 @attrs.frozen
 class _Split:
-    """What one property tells: its values with the models that they mean, and the models without one."""
+    """The result of discriminating by one property: models by value, and models without a value."""
 
     tag: str
     groups: dict[Any, list[str]]
@@ -128,7 +127,7 @@ def _split(graph: Graph, models: list[str], declared: Declared, tag: str, free: 
     values = {model: declared.get((tag, model)) or graph.tag_values(model, tag) for model in models}
     said = any((tag, model) in declared for model in models)
     if free or not all(values.values()):
-        # Beside members that any value could mean, only a discriminator or a constant tells for certain.
+        # If a member accepts any value, only a discriminator or a constant is certain.
         values = {model: v if said or len(v) == 1 else () for model, v in values.items()}
     groups: dict[Any, list[str]] = {}
     for model in models:
@@ -142,9 +141,9 @@ def _split(graph: Graph, models: list[str], declared: Declared, tag: str, free: 
 
 
 def _apart(graph: Graph, models: list[str]) -> list[str]:
-    """The members without those that describe the same object as another one, by the same constants."""
+    """Return the members without duplicates: the same object with the same constants."""
 
-    def told(model: str) -> dict[str, Any]:
+    def constraints(model: str) -> dict[str, Any]:
         properties: dict[str, Any] = graph.schemas[model]["properties"]
         return {
             key: [{**leaf, "description": "", "default": ""} for leaf in graph.leaves(value) if leaf != NULL]
@@ -152,10 +151,10 @@ def _apart(graph: Graph, models: list[str]) -> list[str]:
         }
 
     apart: list[str] = []
-    # Of two alike the one that requires less takes what is meant for the other as well.
+    # Of two duplicates the one with fewer required keys accepts the other's objects as well.
     for model in sorted(models, key=lambda model: len(graph.schemas[model].get("required", ()))):
-        constant = any(graph.tag_values(model, key) for key in told(model))
-        if not constant or not any(told(model) == told(other) for other in apart):
+        constant = any(graph.tag_values(model, key) for key in constraints(model))
+        if not constant or not any(constraints(model) == constraints(other) for other in apart):
             apart.append(model)
     return [model for model in models if model in apart]
 
@@ -164,7 +163,7 @@ def _property(graph: Graph, model: str, key: str) -> Any:
     return graph.schemas[model]["properties"].get(key, {})
 
 
-def _takes_null(graph: Graph, model: str, key: str) -> bool:
+def _accepts_null(graph: Graph, model: str, key: str) -> bool:
     leaves = graph.leaves(_property(graph, model, key))
     return any(leaf == NULL or not {"type", "const", "enum", "$ref"} & {*leaf} for leaf in leaves)
 

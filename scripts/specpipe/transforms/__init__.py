@@ -1,7 +1,7 @@
-"""Rules that bring any OpenAPI 3.1 document into the one spelling that the generator takes without loss.
+"""Transforms that normalise an OpenAPI document to the notation that the generator supports without loss.
 
-Each rule is a pure function from document to document, with a reason, and counts its matches.  Rules speak of
-OpenAPI, never of one API's names.  `TRANSFORMS` is their order.
+Each is a pure function from document to document, with a reason, and counts its matches.  They refer to
+OpenAPI only, never to names of an API.  `TRANSFORMS` is their order.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ import attrs
 
 from ..document import Document
 from ..errors import SpecError
-from . import compose, inline, parts, spelling, unions
+from . import compose, inline, notation, parts, unions
 
-#: Classes that a package can have at most: some twice what a large API needs.
+#: Maximum number of classes in a package, some twice that of a large API.
 MAX_SCHEMAS = 5_000
 
 
 @attrs.frozen
 class Transform:
-    """One rule.
+    """One transform.
 
     Attributes:
-        name: What the progress line and the tests call it.
-        reason: Why the generator needs it, or what goes wrong without it.
-        rule: Gives the changed document and how often the rule matched.
+        name: Its name in progress output and tests.
+        reason: Why the generator needs it.
+        rule: Returns the new document and the number of matches.
     """
 
     name: str
@@ -36,72 +36,72 @@ class Transform:
 TRANSFORMS: tuple[Transform, ...] = (
     Transform(
         "inline_parts",
-        "a shared parameter, body or answer is one written in place; the generator follows only some",
+        "shared parameters, bodies and responses are inlined; the generator follows only some references",
         parts.inline_parts,
     ),
     Transform(
         "strip_prose_keys",
         "the generator names classes by `title` and drops operations whose titles repeat",
-        spelling.strip_prose_keys,
+        notation.strip_prose_keys,
     ),
     Transform(
-        "spell_as_3_1",
-        "true and false as schemas, and what OpenAPI 3.0 wrote in another way, need no rules of their own",
-        spelling.spell_as_3_1,
+        "upgrade_to_3_1",
+        "boolean schemas and OpenAPI 3.0 notation need no rules of their own",
+        notation.upgrade_to_3_1,
     ),
     Transform(
         "infer_types",
         "`properties` without `type: object`, or `items` without `type: array`, would become Any",
-        spelling.infer_types,
+        notation.infer_types,
     ),
     Transform(
         "split_type_lists",
-        "a list of types is a union, written as one so that one rule handles unions",
-        spelling.split_type_lists,
+        "a list of types becomes a union, so that one rule handles unions",
+        notation.split_type_lists,
     ),
     Transform(
         "null_unions",
-        "`nullable: true` and null among enum values are unions with null, the only spelling of it in 3.1",
-        spelling.null_unions,
+        "`nullable: true` and null in an enum become unions with null, as in OpenAPI 3.1",
+        notation.null_unions,
     ),
     Transform(
         "drop_constraint_unions",
-        "alternatives that only say which properties are required make no types of their own",
+        "alternatives that only list required properties are not types",
         compose.drop_constraint_unions,
     ),
     Transform(
         "merge_all_of",
-        "the generator merges allOf only partly; one object, or one reference, says the same",
+        "the generator merges allOf only partly",
         compose.merge_all_of,
     ),
     Transform(
         "enums_to_const",
-        "a one-value enum is a constant: it becomes a default, and a discriminator's tag",
-        spelling.enums_to_const,
+        "a one-value enum is a constant, usable as a default and as a discriminator value",
+        notation.enums_to_const,
     ),
     Transform(
-        "spell_discriminators",
-        "a mapping names schemas in two ways and leaves some out; the tables need one way, and all of them",
-        unions.spell_discriminators,
+        "complete_discriminators",
+        "mappings name schemas in two ways and may be incomplete; the tables need all of them",
+        unions.complete_discriminators,
     ),
     Transform(
         "flatten_unions",
-        "a union inside a union, or of one member, has no name and no use of its own",
+        "nested and single-member unions need no names",
         unions.flatten,
     ),
     Transform(
-        "open_circles",
-        "a union that is a member of itself says nothing by that, and no type checker takes it",
-        unions.open_circles,
+        "break_cycles",
+        "type checkers reject a union that is a member of itself",
+        unions.break_cycles,
     ),
     Transform(
         "join_containers",
-        "a JSON list does not tell which of a union's lists it is, so its members must tell what they are",
+        "a JSON list cannot be matched to one of a union's lists, but its members can",
         unions.join_containers,
     ),
     Transform(
         "hoist_inline",
-        "inline objects and unions of objects get names: the generator numbers or drops them and leaves "
+        "inline objects and unions of objects get names: the generator numbers or drops them, and leaves "
         "imports that fail only when used",
         inline.hoist,
     ),
@@ -115,7 +115,7 @@ def apply(document: Document) -> tuple[Document, list[tuple[str, int]]]:
         The normalised document, and each transform's name with its count of matches.
 
     Raises:
-        SpecError: there are more than 5,000 schemas by now.
+        SpecError: the result has more than 5,000 schemas.
     """
     counts = []
     for transform in TRANSFORMS:
@@ -123,7 +123,7 @@ def apply(document: Document) -> tuple[Document, list[tuple[str, int]]]:
         counts.append((transform.name, count))
     if (number := len(document["components"]["schemas"])) > MAX_SCHEMAS:
         raise SpecError(
-            f"{number:,} schemas, with those that inline objects become, more than {MAX_SCHEMAS:,}",
-            hint="slice less of it; look for YAML aliases that repeat each other",
+            f"{number:,} schemas, including hoisted inline objects, more than {MAX_SCHEMAS:,}",
+            hint="select less of it in the slice file; look for nested YAML aliases",
         )
     return document, counts

@@ -1,4 +1,4 @@
-"""Rules about `allOf` and about alternatives beside properties."""
+"""Transforms of `allOf` and of unions beside properties."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from typing import Any
 
 from ..document import SCHEMAS, UNIONS, Document, escape, rebuild, ref_name, unescape, union_of
 from ..errors import SpecError
-from .spelling import NULL, POINTER
+from .notation import NULL, POINTER
 from .walk import each_root, each_schema
 
-#: Keywords that say nothing of a value's shape; a schema of these alone allows everything.
+#: Keywords that do not constrain a value; a schema of these alone allows everything.
 _SILENT = ("description", "default", "deprecated", "readOnly", "writeOnly", POINTER)
-#: Keywords that make a reference's neighbour a schema of its own.
+#: Keywords beside a reference that make it more than an annotation.
 _SHAPING = ("properties", "required", "additionalProperties", "items", *UNIONS)
-#: What a union says of itself rather than of its members.
+#: Keywords that apply to a union rather than to its members.
 _OUTER = ("discriminator", "default", "deprecated")
 _AT_LEAST = ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties")
 _AT_MOST = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties")
 
 
 def drop_constraint_unions(document: Document) -> tuple[Document, int]:
-    """Alternatives whose members say only which properties are required."""
+    """Drop unions whose members only list required properties."""
 
     def rule(schema: dict[str, Any]) -> dict[str, Any]:
         if not any(key in schema for key in ("properties", "allOf", "$ref")):
@@ -37,7 +37,7 @@ def drop_constraint_unions(document: Document) -> tuple[Document, int]:
 
 
 def merge_all_of(document: Document) -> tuple[Document, int]:
-    """Every `allOf`, and a union or a reference beside properties, as the one schema that it amounts to."""
+    """Merge every `allOf`, and unions and references beside properties, into one schema."""
     merger = _Merger(document["components"]["schemas"])
 
     def change(schema: dict[str, Any], pointer: str) -> dict[str, Any]:
@@ -52,7 +52,7 @@ class _Merger:
     """Merges schemas, each component once.
 
     Args:
-        schemas: The components as they are before any merging.
+        schemas: The components before merging.
     """
 
     def __init__(self, schemas: dict[str, Any]) -> None:
@@ -62,14 +62,14 @@ class _Merger:
         self._open: list[str] = []
 
     def component(self, name: str) -> dict[str, Any]:
-        """A component, merged."""
+        """Return a merged component."""
         if name in self._done:
             return self._done[name]
         if name in self._open:
             raise SpecError(
-                "a schema is part of itself through allOf",
+                "a schema contains itself through allOf",
                 pointer=SCHEMAS + escape(name),
-                hint=f"break the circle {' → '.join([*self._open[self._open.index(name) :], name])}",
+                hint=f"break the cycle {' → '.join([*self._open[self._open.index(name) :], name])}",
             )
         self._open.append(name)
         try:
@@ -79,7 +79,7 @@ class _Merger:
         return self._done[name]
 
     def visit(self, schema: dict[str, Any]) -> dict[str, Any]:
-        """A schema, merged, and those inside it before."""
+        """Return a merged schema, its subschemas first."""
         built = rebuild(schema, self.visit)
         changed = self._rule(built)
         self.count += changed is not built
@@ -110,9 +110,9 @@ class _Merger:
         name = ref_name(part)
         if name in seen:
             raise SpecError(
-                "a schema is nothing but itself",
+                "a schema is only defined by itself",
                 pointer=SCHEMAS + escape(str(name)),
-                hint=f"break the circle {' → '.join([*seen, str(name)])}",
+                hint=f"break the cycle {' → '.join([*seen, str(name)])}",
             )
         if name is not None:
             beside = {key: value for key, value in part.items() if key != "$ref"}
@@ -159,7 +159,7 @@ class _Merger:
         return out
 
     def _both(self, left: dict[str, Any], right: dict[str, Any]) -> dict[str, Any]:
-        """One property that both sides describe; of two references the later one is the more exact."""
+        """Merge two definitions of a property; of two references the later one wins."""
         telling = [{k: v for k, v in side.items() if k not in _SILENT} for side in (left, right)]
         silent = {key: side[key] for side in (left, right) for key in _SILENT if key in side}
         if telling[0] == telling[1] or not telling[0] or not telling[1]:

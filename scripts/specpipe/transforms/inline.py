@@ -1,4 +1,4 @@
-"""The rule that gives inline schemas names."""
+"""The transform that names inline schemas."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from ..document import SCHEMAS, Document, ref_name, ref_to, resolve, unescape, union_of, words
-from .spelling import NULL, POINTER, POINTERS
+from .notation import NULL, POINTER, POINTERS
 from .walk import each_root
 
 _BESIDE = ("description", "default", "deprecated")
@@ -15,11 +15,10 @@ _LONGEST = 100
 
 
 def hoist(document: Document) -> tuple[Document, int]:
-    """Inline objects with properties, and unions that need decoding, as components with telling names.
+    """Hoist inline objects with properties, and unions that need decoding, to named components.
 
-    A name is the parent's and the property's (`Answer` + `usage`), a list's member is in the
-    singular, a union's member is told by its tag.  `names` replaces those for which a person chose a better
-    one.
+    A name is the parent's and the property's (`Answer` + `usage`), in the singular for list items, with the
+    tag for union members.  `names` replaces it if a better one was chosen.
     """
     schemas: dict[str, Any] = document["components"]["schemas"]
     hoisted: dict[str, Any] = {}
@@ -71,14 +70,14 @@ def hoist(document: Document) -> tuple[Document, int]:
 
 
 def pascal(key: str) -> str:
-    """A key as part of a class name."""
+    """Return a key as part of a class name."""
     return "".join(word[0].upper() + word[1:] for word in words(key)) or "".join(
         part.capitalize() for part in key.split() if part.isidentifier()
     )
 
 
 def singular(name: str) -> str:
-    """A list's name made its member's: `RateLimits` → `RateLimit`, `Content` → `ContentPart`."""
+    """Return the singular of a list's name: `RateLimits` → `RateLimit`, `Content` → `ContentPart`."""
     for plural, one in (("ies", "y"), ("sses", "ss"), ("s", "")):
         if name.endswith(plural) and not name.endswith("ss"):
             return name[: -len(plural)] + one
@@ -86,7 +85,7 @@ def singular(name: str) -> str:
 
 
 def variant(member: Any, number: int) -> str:
-    """What tells one member of a union from the others: its tag, its only property, or its kind."""
+    """Return the name of a union member: its tag, its only property or its type."""
     if not isinstance(member, dict) or "properties" not in member:
         kind = {"array": "List", "object": "Map"}
         return (

@@ -1,4 +1,4 @@
-"""JSON's kinds of value, and which of a schema's keywords are about which of them."""
+"""JSON types, and the schema keywords that apply to each."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 KINDS = ("object", "array", "string", "number", "integer", "boolean", "null")
 
 _NUMERIC = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "format")
-#: Kind → the keywords that say something of such values and of no others.
+#: Type → the keywords that only apply to it.
 ABOUT: dict[str, tuple[str, ...]] = {
     "object": (
         *("properties", "required", "additionalProperties", "patternProperties", "propertyNames"),
@@ -23,7 +23,7 @@ ABOUT: dict[str, tuple[str, ...]] = {
 
 
 def kind_of(value: Any, kind: str) -> bool:
-    """Whether a JSON value is of a kind."""
+    """Whether a JSON value has a type."""
     if isinstance(value, bool):
         return kind == "boolean"
     if isinstance(value, float) and kind == "integer":

@@ -1,4 +1,4 @@
-"""The rule about parameters, bodies, answers and headers that operations share."""
+"""The transform of shared parameters, bodies, responses and headers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PREFIXES = tuple(f"#/components/{kind}/" for kind in PARTS)
 
 
 def inline_parts(document: Document) -> tuple[Document, int]:
-    """Every reference to a shared parameter, body, answer, header or path as the part itself."""
+    """Inline every shared parameter, body, response, header and path."""
     count = 0
 
     def visit(node: Any, at: str, names: bool, open_refs: tuple[str, ...]) -> Any:
@@ -27,7 +27,7 @@ def inline_parts(document: Document) -> tuple[Document, int]:
                 raise SpecError(
                     "a shared part refers to itself",
                     pointer=ref[1:],
-                    hint=f"break the circle {' → '.join([*open_refs, ref])}",
+                    hint=f"break the cycle {' → '.join([*open_refs, ref])}",
                 )
             count += 1
             beside = {key: value for key, value in node.items() if key != "$ref"}

@@ -1,27 +1,27 @@
-"""Rules about unions."""
+"""Transforms of unions."""
 
 from __future__ import annotations
 
 from typing import Any
 from urllib.parse import unquote
 
-from ..circles import knots
+from ..cycles import find_cycles
 from ..document import SCHEMAS, Document, escape, ref_name, union_of
 from ..errors import SpecError
 from .kinds import ABOUT, kind_of
-from .spelling import NULL, POINTER
+from .notation import NULL, POINTER
 from .walk import each_schema
 
-#: What a union may carry beside its members; what else stands there is about the members.
+#: Keywords that apply to a union; all others apply to its members.
 _BESIDE = ("description", "default", "discriminator", "deprecated", POINTER)
 
 
-#: Keywords of a schema whose values could be objects.
+#: Keywords of a schema that allows objects.
 _HOLDS = ("$ref", "properties", "items", "additionalProperties", "anyOf")
 
 
 def flatten(document: Document) -> tuple[Document, int]:
-    """Unions written as one `anyOf`, without unions inside, repeats, or a lone member."""
+    """Rewrite unions as one `anyOf`, without nested unions, duplicates or a single member."""
 
     def rule(schema: dict[str, Any]) -> dict[str, Any]:
         members = union_of(schema)
@@ -52,19 +52,19 @@ def flatten(document: Document) -> tuple[Document, int]:
     return each_schema(document, rule)
 
 
-def spell_discriminators(document: Document) -> tuple[Document, int]:
-    """Mappings by the plain names of components, and beside them the names that OpenAPI implies.
+def complete_discriminators(document: Document) -> tuple[Document, int]:
+    """Rewrite discriminator mappings with component names, and record implied ones.
 
-    A mapping may name a schema by reference or by name, and leave out those that are meant by their own
-    names.  A mapping to what is no component is dropped.
+    A mapping may name a schema by reference or by name, and omit schemas that are identified by their own
+    names.  An entry that is not a component is dropped.
     """
     schemas: dict[str, Any] = document["components"]["schemas"]
 
     def rule(schema: dict[str, Any]) -> dict[str, Any]:
-        told = schema.get("discriminator")
-        if not isinstance(told, dict) or "implied" in told or union_of(schema) is None:
+        discriminator = schema.get("discriminator")
+        if not isinstance(discriminator, dict) or "implied" in discriminator or union_of(schema) is None:
             return schema
-        mapping = told.get("mapping")
+        mapping = discriminator.get("mapping")
         named = {
             str(value): ref_name({"$ref": unquote(target)}) or target
             for value, target in (mapping if isinstance(mapping, dict) else {}).items()
@@ -73,21 +73,21 @@ def spell_discriminators(document: Document) -> tuple[Document, int]:
         members = [ref_name(member) for member in union_of(schema) or ()]
         implied = {name: name for name in members if name in schemas and name not in named.values()}
         kept = {value: name for value, name in named.items() if name in schemas}
-        spelled = {"propertyName": told.get("propertyName"), "mapping": kept, "implied": implied}
-        return {**schema, "discriminator": spelled}
+        completed = {"propertyName": discriminator.get("propertyName"), "mapping": kept, "implied": implied}
+        return {**schema, "discriminator": completed}
 
     return each_schema(document, rule)
 
 
 def _both(outer: dict[str, Any] | None, inner: dict[str, Any]) -> dict[str, Any]:
-    """The discriminator of a union with another one's members; of two properties the outer one counts."""
+    """Return the discriminator of a flattened union; the outer property takes precedence."""
     if outer is None or outer.get("propertyName") != inner.get("propertyName"):
         return outer or inner
     return {**outer, **{key: {**inner.get(key, {}), **outer.get(key, {})} for key in ("mapping", "implied")}}
 
 
 def _narrowed(member: dict[str, Any], union: dict[str, Any]) -> dict[str, Any]:
-    """A union's member with the limits that stand beside the union and are about its kind of value."""
+    """Return a union's member with the limits beside the union that apply to its type."""
     kind = member.get("type")
     if not isinstance(kind, str):
         return member
@@ -98,11 +98,11 @@ def _narrowed(member: dict[str, Any], union: dict[str, Any]) -> dict[str, Any]:
     return {**member, **more} if more else member
 
 
-def open_circles(document: Document) -> tuple[Document, int]:
-    """Unions that are members of each other, each as the union of all their other members.
+def break_cycles(document: Document) -> tuple[Document, int]:
+    """Replace unions that are members of each other by the union of their other members.
 
     Raises:
-        SpecError: there are no other members, so that the schema is nothing but itself.
+        SpecError: there are no other members.
     """
     schemas: dict[str, Any] = document["components"]["schemas"]
 
@@ -114,31 +114,31 @@ def open_circles(document: Document) -> tuple[Document, int]:
         name: [target for member in members_of(name) if (target := ref_name(member)) in schemas and target]
         for name in schemas
     }
-    circles = knots(targets)
+    cycles = find_cycles(targets)
     out = dict(schemas)
-    for name, knot in circles.items():
+    for name, cycle in cycles.items():
         leaves: list[Any] = []
-        for one in sorted(knot, key=list(schemas).index):
-            leaves += [m for m in members_of(one) if ref_name(m) not in knot and m not in leaves]
+        for one in sorted(cycle, key=list(schemas).index):
+            leaves += [m for m in members_of(one) if ref_name(m) not in cycle and m not in leaves]
         if not leaves:
             raise SpecError(
-                "a schema is nothing but itself",
+                "a schema is only defined by itself",
                 pointer=SCHEMAS + escape(name),
-                hint=f"say what {' and '.join(sorted(knot))} are",
+                hint=f"define {' and '.join(sorted(cycle))}",
             )
         beside = {key: schemas[name][key] for key in ("description", POINTER) if key in schemas[name]}
         rest = sorted(leaves, key=lambda member: member == NULL)
         out[name] = {**rest[0], **beside} if len(rest) == 1 else {**beside, "anyOf": rest}
-    if not circles:
+    if not cycles:
         return document, 0
-    return {**document, "components": {**document["components"], "schemas": out}}, len(circles)
+    return {**document, "components": {**document["components"], "schemas": out}}, len(cycles)
 
 
 def join_containers(document: Document) -> tuple[Document, int]:
-    """Several lists, or several maps, in one union as one list or map of the union of what they hold.
+    """Join several lists, or several maps, in a union into one of the union of their members.
 
-    A JSON value does not tell which of several lists it is; its members do.  Lists and maps that have names
-    of their own are joined as well.
+    A JSON value cannot be matched to one of several lists, but its members can.  Named lists and maps are
+    joined as well.
     """
     schemas: dict[str, Any] = document["components"]["schemas"]
 
@@ -168,7 +168,7 @@ def join_containers(document: Document) -> tuple[Document, int]:
 
 
 def _opened(member: Any, schemas: dict[str, Any], seen: tuple[str, ...] = ()) -> list[Any]:
-    """What a union's member is where it refers to lists and maps, or to a union of such; or itself."""
+    """Resolve a union member that refers to lists and maps, or to a union of them."""
     name = ref_name(member)
     if name is None or name in seen or not isinstance(schemas.get(name), dict):
         return [member]

@@ -1,4 +1,4 @@
-"""Apply a rule to every schema of a document, wherever schemas stand."""
+"""Apply a rule to every schema of a document."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from ..document import DATA, NAME_MAPS, SCHEMAS, Document, escape, rebuild
 
 Rule = Callable[[dict[str, Any]], dict[str, Any]]
 Change = Callable[[dict[str, Any], str], dict[str, Any]]
-#: Components that hold schemas without being schemas.
+#: Components that contain schemas without being schemas.
 PARTS = ("parameters", "requestBodies", "responses", "headers", "pathItems")
 
 
 def each_schema(document: Document, rule: Rule) -> tuple[Document, int]:
-    """Rewrite every schema, innermost first, component schemas and those in operations alike.
+    """Rewrite every schema of components and operations, innermost first.
 
     Args:
-        document: Left as it is.
-        rule: Gives the schema itself where it has nothing to do, and a new one where it matched.
+        document: The document, not modified.
+        rule: Returns the same object if it does not match, and a new schema if it does.
 
     Returns:
         The new document and the number of matches.
@@ -36,7 +36,7 @@ def each_schema(document: Document, rule: Rule) -> tuple[Document, int]:
 
 
 def each_root(document: Document, change: Change) -> Document:
-    """A copy of a document with `change(schema, pointer)` in place of every outermost schema."""
+    """Return a copy of a document with `change(schema, pointer)` applied to every outermost schema."""
     out = dict(document)
     components = dict(out["components"])
     components["schemas"] = {

@@ -18,18 +18,18 @@ def build_request(
     *,
     body: RealtimeTranscriptionSessionCreateRequest | Mapping[str, Any] | bytes,
 ) -> Request:
-    """Build the request that `sync` and `asyncio` send, with its final bytes, and send nothing.
+    """Build the request that `sync` and `asyncio` send, without sending it.
 
     Args:
         body: Flat settings of the transcription, as the older form has them. Also accepts a mapping, or JSON
-            as bytes, sent as it is.
+            as bytes, sent unchanged.
 
     Returns:
         Method, path below the base URL, query, headers and content.
 
     Raises:
-        TypeError: the body is nothing that this operation sends.
-        ValueError: what was given cannot be written as a request.
+        TypeError: the operation does not accept the body's type.
+        ValueError: an argument is not valid in a request.
     """
     path = "/realtime/transcription_sessions"
     headers: dict[str, str] = {}
@@ -78,7 +78,7 @@ def sync_detailed(
     headers: Mapping[str, str] | None = None,
     query: Mapping[str, str] | None = None,
 ) -> Response[RealtimeTranscriptionSessionCreateResponse | ErrorResponse | None]:
-    """Send the request of `sync`, and return status, headers and bytes with the parsed body."""
+    """Send the request, and return status, headers and bytes with the parsed body."""
     request = build_request(
         body=body,
     )
@@ -102,20 +102,20 @@ def sync(
     `client_secret` inside.
 
     Args:
-        client: The base URL, the token and the httpx client to send with.
+        client: The client, with base URL, token and httpx client.
         body: Flat settings of the transcription, as the older form has them.
-        timeout: Seconds, or an `httpx.Timeout`, for this call alone.
-        headers: Further headers of this call; they count before the client's.
+        timeout: Seconds, or an `httpx.Timeout`, for this call only.
+        headers: Further headers of this call; they override the client's.
         query: Further query parameters of this call.
 
     Returns:
-        The parsed body, also of an error, if it has the described envelope; `sync_detailed` returns more.
+        The parsed body, also that of an error response with an envelope; `sync_detailed` returns more.
 
     Raises:
-        errors.ModelError: a successful answer whose body is not what the description promises.
-        errors.StatusError: a refusal, if the client is to raise for it.
-        errors.UnexpectedStatus: an undescribed status, if the client is to raise for it.
-        httpx.HTTPError: the request could not be sent, or was not answered in time.
+        errors.ModelError: a successful response with an unexpected body.
+        errors.StatusError: an error response, with `raise_for_status`.
+        errors.UnexpectedStatus: an undocumented status, with `raise_on_unexpected_status`.
+        httpx.HTTPError: the request could not be sent, or timed out.
         TypeError, ValueError: as with `build_request`.
     """
     return sync_detailed(
@@ -135,7 +135,7 @@ async def asyncio_detailed(
     headers: Mapping[str, str] | None = None,
     query: Mapping[str, str] | None = None,
 ) -> Response[RealtimeTranscriptionSessionCreateResponse | ErrorResponse | None]:
-    """Send the request of `sync`, awaited, and return status, headers and bytes with the parsed body."""
+    """Send the request asynchronously, and return status, headers and bytes with the parsed body."""
     request = build_request(
         body=body,
     )
@@ -153,7 +153,7 @@ async def asyncio(
     headers: Mapping[str, str] | None = None,
     query: Mapping[str, str] | None = None,
 ) -> RealtimeTranscriptionSessionCreateResponse | ErrorResponse | None:
-    """Send the request of `sync`, awaited, and return the parsed body."""
+    """Send the request asynchronously, and return the parsed body."""
     return (
         await asyncio_detailed(
             client=client,

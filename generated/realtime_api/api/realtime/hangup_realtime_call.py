@@ -14,7 +14,7 @@ from ...types import Request, Response
 def build_request(
     call_id: str,
 ) -> Request:
-    """Build the request that `sync` and `asyncio` send, with its final bytes, and send nothing.
+    """Build the request that `sync` and `asyncio` send, without sending it.
 
     Args:
         call_id: Id of the running call: from the webhook for SIP, from the `Location` header of the creating
@@ -24,8 +24,8 @@ def build_request(
         Method, path below the base URL, query, headers and content.
 
     Raises:
-        TypeError: the body is nothing that this operation sends.
-        ValueError: what was given cannot be written as a request.
+        TypeError: the operation does not accept the body's type.
+        ValueError: an argument is not valid in a request.
     """
     path = "/realtime/calls/{call_id}/hangup".replace("{call_id}", _http.path_segment("call_id", call_id))
     headers: dict[str, str] = {}
@@ -66,7 +66,7 @@ def sync_detailed(
     headers: Mapping[str, str] | None = None,
     query: Mapping[str, str] | None = None,
 ) -> Response[ErrorResponse | None]:
-    """Send the request of `sync`, and return status, headers and bytes with the parsed body."""
+    """Send the request, and return status, headers and bytes with the parsed body."""
     request = build_request(
         call_id=call_id,
     )
@@ -91,19 +91,19 @@ def sync(
     Args:
         call_id: Id of the running call: from the webhook for SIP, from the `Location` header of the creating
             request for WebRTC.
-        client: The base URL, the token and the httpx client to send with.
-        timeout: Seconds, or an `httpx.Timeout`, for this call alone.
-        headers: Further headers of this call; they count before the client's.
+        client: The client, with base URL, token and httpx client.
+        timeout: Seconds, or an `httpx.Timeout`, for this call only.
+        headers: Further headers of this call; they override the client's.
         query: Further query parameters of this call.
 
     Returns:
-        The parsed body, also of an error, if it has the described envelope; `sync_detailed` returns more.
+        The parsed body, also that of an error response with an envelope; `sync_detailed` returns more.
 
     Raises:
-        errors.ModelError: a successful answer whose body is not what the description promises.
-        errors.StatusError: a refusal, if the client is to raise for it.
-        errors.UnexpectedStatus: an undescribed status, if the client is to raise for it.
-        httpx.HTTPError: the request could not be sent, or was not answered in time.
+        errors.ModelError: a successful response with an unexpected body.
+        errors.StatusError: an error response, with `raise_for_status`.
+        errors.UnexpectedStatus: an undocumented status, with `raise_on_unexpected_status`.
+        httpx.HTTPError: the request could not be sent, or timed out.
         TypeError, ValueError: as with `build_request`.
     """
     return sync_detailed(
@@ -123,7 +123,7 @@ async def asyncio_detailed(
     headers: Mapping[str, str] | None = None,
     query: Mapping[str, str] | None = None,
 ) -> Response[ErrorResponse | None]:
-    """Send the request of `sync`, awaited, and return status, headers and bytes with the parsed body."""
+    """Send the request asynchronously, and return status, headers and bytes with the parsed body."""
     request = build_request(
         call_id=call_id,
     )
@@ -141,7 +141,7 @@ async def asyncio(
     headers: Mapping[str, str] | None = None,
     query: Mapping[str, str] | None = None,
 ) -> ErrorResponse | None:
-    """Send the request of `sync`, awaited, and return the parsed body."""
+    """Send the request asynchronously, and return the parsed body."""
     return (
         await asyncio_detailed(
             call_id=call_id,

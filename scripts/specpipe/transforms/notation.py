@@ -1,4 +1,4 @@
-"""Rules that give one thing one spelling."""
+"""Transforms that normalise notation."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from .kinds import ABOUT, KINDS, kind_of
 from .walk import each_root, each_schema
 
 NULL = {"type": "null"}
-#: Where a schema stood in the document as written; `names` drops it.
+#: Pointer of a schema in the original document; `names` drops it.
 POINTER = "x-pointer"
-#: Further places at which a schema of the same shape stood.
+#: Further pointers of schemas with the same shape.
 POINTERS = "x-pointers"
-#: Only what is made of other schemas can need a name.
+#: Only composed schemas can need a name.
 _COMPOSED = ("properties", "additionalProperties", "items", "anyOf", "oneOf", "allOf")
 _PROSE_KEYS = ("title", "example", "examples", "externalDocs", "xml")
 
 
 def locate(document: Document, *, again: bool = False) -> tuple[Document, int]:
-    """Write the pointer of every inline schema into it.
+    """Store the pointer of every inline schema in the schema.
 
     Args:
-        document: The description; what it has under the pointer's keyword itself is no pointer of ours.
-        again: Some schemas were located before and may have moved since: those keep their first place.
+        document: The document; existing values of the pointer's keyword are ignored.
+        again: Whether schemas were located before and may have moved: those keep their first pointer.
     """
     count = 0
 
     def visit(schema: dict[str, Any], pointer: str) -> dict[str, Any]:
         nonlocal count
-        # In the order of `rebuild`; by identity, one part in two places would have one pointer.
+        # In the order of `rebuild`: with identity as key, a part used twice would have one pointer.
         steps = iter([step for step, child in children(schema) if isinstance(child, dict)])
         built = rebuild(schema, lambda child: visit(child, pointer + next(steps)))
         if not again:
@@ -43,7 +43,7 @@ def locate(document: Document, *, again: bool = False) -> tuple[Document, int]:
 
 
 def strip_prose_keys(document: Document) -> tuple[Document, int]:
-    """Drop titles, examples, vendor extensions and empty descriptions; other descriptions stay."""
+    """Drop titles, examples, vendor extensions and empty descriptions."""
 
     def rule(schema: dict[str, Any]) -> dict[str, Any]:
         kept = {
@@ -58,23 +58,23 @@ def strip_prose_keys(document: Document) -> tuple[Document, int]:
     return each_schema(document, rule)
 
 
-def spell_as_3_1(document: Document) -> tuple[Document, int]:
-    """Boolean schemas as objects, and what OpenAPI 3.0 wrote otherwise as 3.1 does."""
+def upgrade_to_3_1(document: Document) -> tuple[Document, int]:
+    """Rewrite boolean schemas as objects, and OpenAPI 3.0 notation as 3.1."""
 
-    def spelled(value: Any) -> Any:
+    def upgraded(value: Any) -> Any:
         return {True: {}, False: {"not": {}}}[value] if isinstance(value, bool) else value
 
     def rule(schema: dict[str, Any]) -> dict[str, Any]:
         out = dict(schema)
         for keyword in ("items", "not"):
             if keyword in out:
-                out[keyword] = spelled(out[keyword])
+                out[keyword] = upgraded(out[keyword])
         for keyword in ("anyOf", "oneOf", "allOf", "prefixItems"):
             if keyword in out:
-                out[keyword] = [spelled(member) for member in out[keyword]]
+                out[keyword] = [upgraded(member) for member in out[keyword]]
         for keyword in ("properties", "patternProperties"):
             if keyword in out:
-                out[keyword] = {name: spelled(member) for name, member in out[keyword].items()}
+                out[keyword] = {name: upgraded(member) for name, member in out[keyword].items()}
         if isinstance(out.get("required"), bool):
             del out["required"]
         for limit, exclusive in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
@@ -88,15 +88,15 @@ def spell_as_3_1(document: Document) -> tuple[Document, int]:
             out["type"] = known
         return schema if out == schema else out
 
-    spelled_out, count = each_schema(document, rule)
-    schemas = spelled_out["components"]["schemas"]
+    rewritten, count = each_schema(document, rule)
+    schemas = rewritten["components"]["schemas"]
     count += sum(isinstance(schema, bool) for schema in schemas.values())
-    schemas.update({name: spelled(schema) for name, schema in schemas.items()})
-    return spelled_out, count
+    schemas.update({name: upgraded(schema) for name, schema in schemas.items()})
+    return rewritten, count
 
 
 def infer_types(document: Document) -> tuple[Document, int]:
-    """Write the type that a schema's keywords imply."""
+    """Add the type that a schema's keywords imply."""
 
     def rule(schema: dict[str, Any]) -> dict[str, Any]:
         if "type" in schema or "$ref" in schema:
@@ -118,7 +118,7 @@ def infer_types(document: Document) -> tuple[Document, int]:
 
 
 def split_type_lists(document: Document) -> tuple[Document, int]:
-    """`type: [a, b]` as a union of a and b; keywords go to the members that they are about."""
+    """Rewrite `type: [a, b]` as a union of a and b; keywords move to the members they apply to."""
     belongs = {keyword for keywords in ABOUT.values() for keyword in keywords}
 
     def rule(schema: dict[str, Any]) -> dict[str, Any]:
@@ -142,7 +142,7 @@ def split_type_lists(document: Document) -> tuple[Document, int]:
         if len(members) == 1:
             return {**rest, **members[0]}
         if POINTER in rest:
-            # A schema that only may be null as well keeps its own place; of several each has its type's.
+            # A nullable schema keeps its pointer; several members get their type's.
             alone = sum(member != NULL for member in members) == 1
             for member in members:
                 if any(keyword in member for keyword in _COMPOSED):
@@ -154,7 +154,7 @@ def split_type_lists(document: Document) -> tuple[Document, int]:
 
 
 def null_unions(document: Document) -> tuple[Document, int]:
-    """`nullable: true`, null constants and null among enum values as unions with null."""
+    """Rewrite `nullable: true`, null constants and null in enums as unions with null."""
 
     def rule(schema: dict[str, Any]) -> dict[str, Any]:
         out = {key: value for key, value in schema.items() if key != "nullable"}
@@ -174,7 +174,7 @@ def null_unions(document: Document) -> tuple[Document, int]:
         if members is not None and "allOf" not in out and "properties" not in out:
             keyword = "anyOf" if "anyOf" in out else "oneOf"
             return out if NULL in members else {**out, keyword: [*members, dict(NULL)]}
-        # The pointer stays with the schema: that is what gets a name, whether null may stand there or not.
+        # The pointer stays with the schema, which gets the name, not with the union.
         outer: dict[str, Any] = {key: out.pop(key) for key in ("description", "default") if key in out}
         return {**outer, "anyOf": [out, dict(NULL)]}
 
@@ -182,7 +182,7 @@ def null_unions(document: Document) -> tuple[Document, int]:
 
 
 def enums_to_const(document: Document) -> tuple[Document, int]:
-    """One-value enums as constants; a value that stands twice in an enum counts once."""
+    """Rewrite one-value enums as constants, after removing duplicates."""
 
     def rule(schema: dict[str, Any]) -> dict[str, Any]:
         values = schema.get("enum")

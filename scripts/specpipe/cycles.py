@@ -1,18 +1,18 @@
-"""Circles in who refers to whom."""
+"""Cycles in a graph of references."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
 
-def knots(targets: Mapping[str, Iterable[str]]) -> dict[str, frozenset[str]]:
-    """Names that reach themselves.
+def find_cycles(targets: Mapping[str, Iterable[str]]) -> dict[str, frozenset[str]]:
+    """Find the names that reach themselves.
 
     Args:
         targets: Name → the names that it refers to, all of them keys.
 
     Returns:
-        Name → all names in a circle with it, itself included; only names in circles (Tarjan's strongly
+        Name → all names in a cycle with it, itself included; only names in cycles (Tarjan's strongly
         connected components, those of one name only if it refers to itself).
     """
     index: dict[str, int] = {}

@@ -1,7 +1,7 @@
-"""Set patches and names aside that a newer description has no use for, and offer names for what has none.
+"""Edit `patches.toml` and `names.toml` for a newer API description, keeping their comments.
 
-They stay in their files as comments, so that whoever takes a description over sees what went and can put it
-back at another place.  Nothing here reads or writes files: a file's text comes in, its new text goes out.
+What no longer applies is commented out rather than deleted, so that it can be moved to another pointer.
+Functions map a file's text to its new text; no file is read or written here.
 """
 
 from __future__ import annotations
@@ -13,25 +13,25 @@ from collections.abc import Collection, Sequence
 from .prose import PROVISIONAL
 from .source import Source
 
-_NOTE = "# Set aside on {date}, for it no longer applies:"
-_OFFER = "# New with {date}, by the names that regen derives: choose others and uncomment, or remove."
+_NOTE = "# No longer applies as of {date}:"
+_OFFER = "# New as of {date}, with derived names: choose better ones and uncomment, or remove."
 
 
-def patches(text: str, numbers: Collection[int], date: str) -> str:
+def comment_out_patches(text: str, numbers: Collection[int], date: str) -> str:
     """Comment patches out.
 
     Args:
         text: `patches.toml`.
         numbers: Which of its patches, counted from 0.
-        date: Date of the description that has no use for them.
+        date: Date of the API description.
     """
     head, *blocks = re.split(r"(?m)^(?=\[\[patch\]\])", text)
     out = [_commented(block, date) if number in numbers else block for number, block in enumerate(blocks)]
     return head + "".join(out)
 
 
-def names(text: str, pointers: list[str], date: str) -> str:
-    """Take pointers out of a names file, and comment out the names that are left without; see `patches`."""
+def comment_out_names(text: str, pointers: list[str], date: str) -> str:
+    """Remove pointers from a names file, and comment out names that have none left."""
     out = []
     for block in re.split(r"(?m)^(?=[A-Za-z]\w* = )", text):
         table = tomllib.loads(block)
@@ -48,29 +48,29 @@ def names(text: str, pointers: list[str], date: str) -> str:
     return "".join(out)
 
 
-def to_choose(text: str, nameless: list[tuple[str, str]], date: str) -> str:
-    """Add a line, commented out, for each schema without a chosen name that has none yet.
+def add_name_candidates(text: str, nameless: list[tuple[str, str]], date: str) -> str:
+    """Add a commented-out line for each schema without a chosen name, unless there is one.
 
     Args:
         text: `names.toml`.
         nameless: Derived name and pointer of each.
-        date: Date of the description that brought them.
+        date: Date of the API description.
     """
     lines = [f'# {name} = "{pointer}"' for name, pointer in nameless if f'"{pointer}"' not in text]
     return "\n".join([text.rstrip("\n"), "", _OFFER.format(date=date), *lines, ""]) if lines else text
 
 
-def to_review(text: str, pointers: Sequence[str], origin: Source) -> str:
-    """Add a provisional patch for each union whose members only their shape tells.
+def add_provisional_patches(text: str, pointers: Sequence[str], origin: Source) -> str:
+    """Add a provisional `by_shape` patch for each union without a discriminator.
 
     Args:
         text: `patches.toml`.
-        pointers: Where the unions are.
-        origin: The description that has them.
+        pointers: Pointers of the unions.
+        origin: Origin of the API description.
     """
     added = [
         f'\n[[patch]]\npointer = "{pointer}"\nop = "by_shape"\n'
-        f'reason = "{PROVISIONAL} which properties tell the members apart, whatever else they have."\n'
+        f'reason = "{PROVISIONAL} which properties distinguish the members."\n'
         f'link = "{origin.url}"\n'
         for pointer in pointers
     ]
@@ -78,7 +78,7 @@ def to_review(text: str, pointers: Sequence[str], origin: Source) -> str:
 
 
 def _commented(block: str, date: str) -> str:
-    """A block of TOML as a comment; blank lines and comments that follow it stay as they are."""
+    """Comment out a block of TOML; blank lines and comments after it are unchanged."""
     lines = block.splitlines()
     last = max(number for number, line in enumerate(lines) if line.strip() and not line.startswith("#"))
     body = [_NOTE.format(date=date), *(f"# {line}".rstrip() for line in lines[: last + 1])]

@@ -1,7 +1,7 @@
-"""The form that every part of a description must have before the other steps can work on it.
+"""Validate the structure of an API description before the other steps use it.
 
-OpenAPI says more than this; what is checked here is what would otherwise fail later, in a place that says
-nothing to the maintainer, or would be lost.  Nothing is changed.
+This is a subset of OpenAPI: the errors that would otherwise surface in a later step without a useful message,
+or would silently lose something.  Nothing is changed.
 """
 
 from __future__ import annotations
@@ -51,12 +51,12 @@ def _either(*tests: Test) -> Test:
     return lambda value: any(test(value) for test in tests)
 
 
-#: Keyword → what its value must be, as a test and in words.
+#: Keyword → predicate for its value, and its meaning in words.
 _Rules = dict[str, tuple[Test, str]]
-#: Pointer, value, what its keywords must be, and the keywords that must be there.
+#: Pointer, value, rules for its keywords, and required keywords.
 Part = tuple[str, Any, _Rules, tuple[str, ...]]
-_EXPECTED = "see the OpenAPI specification for what stands here"
-#: Bounds, some times what a large API has: a small file can unfold to what nobody could generate.
+_EXPECTED = "see the OpenAPI specification"
+#: Limits, several times the size of a large API: a small file can expand to a huge document.
 MAX_PARTS = 50_000
 MAX_WIDTH = 2_000
 _SCHEMA_RULES: _Rules = {
@@ -126,20 +126,20 @@ _COMPONENTS_RULES: _Rules = dict.fromkeys(_KINDS, (_mapping, "a mapping of names
 
 
 def check_frame(document: Document) -> None:
-    """Check what a whole description is made of, not yet what is in it.
+    """Check the top-level structure of an API description.
 
     Raises:
-        SpecError: a part has another form than OpenAPI gives it.
+        SpecError: a part is malformed.
     """
     _check([("", document, _FRAME_RULES, ())])
     _check([("/components", document.get("components", {}), _COMPONENTS_RULES, ())])
 
 
 def check(document: Document) -> None:
-    """Check a sliced description.
+    """Check every part of a sliced API description.
 
     Raises:
-        SpecError: a part has another form than OpenAPI gives it.
+        SpecError: a part is malformed.
     """
     _check(_parts(document))
 
@@ -150,7 +150,7 @@ def _check(parts: Iterable[Part]) -> None:
             raise SpecError(
                 f"more than {MAX_PARTS:,} schemas and other parts",
                 pointer=at,
-                hint="slice less of it; look for YAML aliases that repeat each other",
+                hint="select less of it in the slice file; look for nested YAML aliases",
             )
         if not isinstance(node, dict):
             raise SpecError(f"{type(node).__name__} where an object is expected", pointer=at, hint=_EXPECTED)
@@ -229,7 +229,7 @@ def _schemas(schema: Any, at: str) -> Iterator[Part]:
             raise SpecError(
                 f"`{key}` has {len(value):,} entries, more than {MAX_WIDTH:,}",
                 pointer=f"{at}/{escape(key)}",
-                hint="no package can be made of so many; describe them as one map, or as text",
+                hint="describe them as one map, or as a string",
             )
     for step, child in children(schema):
         yield from _schemas(child, at + step)

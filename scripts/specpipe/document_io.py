@@ -1,8 +1,8 @@
-"""Read and write OpenAPI documents as files.
+"""Read and write OpenAPI documents.
 
-Documents come from outside and are hostile until checked: size, depth and the unfolding of YAML aliases are
-bounded, and nothing is fetched.  YAML is read as JSON's superset (YAML 1.2): keys are text, `on` and `no` are
-words, dates and `12:30` are text, infinities do not exist.
+Input is untrusted: size, nesting and the expansion of YAML aliases are limited, and nothing is fetched.  YAML
+is read as a superset of JSON (YAML 1.2): keys, `on`, `no`, dates and `12:30` are strings; infinities are
+invalid.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import yaml
 from .document import Document, pointers
 from .errors import SpecError
 
-#: Bounds for a document: a large API's whole description has 3 MB and some 61,000 nodes.
+#: Limits: a large API's whole description has 3 MB and some 61,000 nodes.
 MAX_BYTES = 64 * 1024 * 1024
 MAX_NODES = 1_000_000
 MAX_DEPTH = 200
@@ -37,16 +37,16 @@ _PLAIN = (
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """PyYAML's safe loader, in C where it is built in, with the plain scalars of YAML 1.2."""
+    """PyYAML's safe loader, the C one if available, with the plain scalars of YAML 1.2."""
 
     yaml_implicit_resolvers: ClassVar[dict[str, list[Any]]] = {}
 
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
         own = [key.value for key, _ in node.value if key.tag != _MERGE and isinstance(key, yaml.ScalarNode)]
         if len(set(own)) < len(own):
-            raise yaml.constructor.ConstructorError(None, None, _twice(own), node.start_mark)
+            raise yaml.constructor.ConstructorError(None, None, _duplicate(own), node.start_mark)
         super().flatten_mapping(node)
-        # Merges that repeat each other would double with each level.
+        # Nested merges would double in size with each level.
         once = {key.value if isinstance(key, yaml.ScalarNode) else id(key): (key, v) for key, v in node.value}
         node.value = list(once.values())
 
@@ -55,7 +55,9 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
         mapping: dict[str, Any] = {}
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):
-                raise yaml.constructor.ConstructorError(None, None, "a key that is no text", key.start_mark)
+                raise yaml.constructor.ConstructorError(
+                    None, None, "a key that is not a string", key.start_mark
+                )
             mapping[key.value] = self.construct_object(value, deep=deep)
         return mapping
 
@@ -72,7 +74,7 @@ def _truth(loader: Any, node: yaml.ScalarNode) -> bool:
     return text == "true"
 
 
-#: Only what JSON can hold: a tag for anything else is an error of the document's.
+#: JSON types only; any other tag is an error.
 _Loader.yaml_constructors = {
     tag: constructor
     for tag, constructor in _Loader.yaml_constructors.items()
@@ -84,7 +86,7 @@ _Loader.add_constructor("tag:yaml.org,2002:float", lambda loader, node: float(lo
 
 
 class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
-    """Block style, no aliases; text that YAML 1.1 or 1.2 could read as something else is quoted."""
+    """Block style, no aliases; strings that are ambiguous in YAML 1.1 or 1.2 are quoted."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
@@ -103,19 +105,19 @@ def load(path: Path) -> Document:
         path: The file; `.json` is read as JSON, anything else as YAML.
 
     Raises:
-        SpecError: the file is not there, too large, no OpenAPI 3 document, or folds out beyond the bounds.
+        SpecError: the file is missing, too large, not an OpenAPI 3 document, or expands beyond the limits.
     """
     try:
         raw = path.read_bytes()
     except OSError as error:
         raise SpecError(
-            f"cannot read {path}: {error.strerror}", hint="name an OpenAPI document in a file"
+            f"cannot read {path}: {error.strerror}", hint="pass the path of an OpenAPI document"
         ) from error
     return parse(raw, json_text=path.suffix == ".json", name=path.name)
 
 
 def parse(raw: bytes, *, json_text: bool = False, name: str = "document") -> Document:
-    """Read an OpenAPI document from bytes; see `load`."""
+    """Parse an OpenAPI document; see `load`."""
     if len(raw) > MAX_BYTES:
         raise SpecError(f"{name} has {len(raw):,} bytes, more than {MAX_BYTES:,}")
     try:
@@ -123,7 +125,7 @@ def parse(raw: bytes, *, json_text: bool = False, name: str = "document") -> Doc
         if json_text:
             data = json.loads(text, parse_constant=_refuse, object_pairs_hook=_object)
         else:
-            _bound_nesting(text, name)
+            _limit_nesting(text, name)
             data = yaml.load(text, Loader=_Loader)
     except UnicodeDecodeError as error:
         raise SpecError(f"{name} is not UTF-8: {error.reason} at byte {error.start}") from error
@@ -131,46 +133,47 @@ def parse(raw: bytes, *, json_text: bool = False, name: str = "document") -> Doc
         kind = "JSON" if json_text else "YAML"
         raise SpecError(f"{name} is not {kind}: {' '.join(str(error).split())}") from error
     except RecursionError as error:
-        raise SpecError(f"{name} nests deeper than Python can follow") from error
+        raise SpecError(f"{name} is nested too deeply") from error
     if not isinstance(data, dict) or not str(data.get("openapi", "")).startswith("3."):
         raise SpecError(
             f"{name} is not an OpenAPI 3 document", pointer="/openapi", hint="expected `openapi: 3.x.y`"
         )
-    _bound(data, name)
-    for _ in pointers(data):  # what no reference can be is refused
+    _limit(data, name)
+    for _ in pointers(data):  # not a valid reference
         pass
     return data
 
 
 def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON value")
+    raise ValueError(f"{constant} is not valid JSON")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object; a second value for a key would take the place of the first without a word."""
+    """Return a JSON object; a duplicate key is an error."""
     out = dict(pairs)
     if len(out) < len(pairs):
-        raise ValueError(_twice([key for key, _ in pairs]))
+        raise ValueError(_duplicate([key for key, _ in pairs]))
     return out
 
 
-def _twice(keys: list[str]) -> str:
-    return f"a key stands twice: {Counter(keys).most_common(1)[0][0]!r:.80}"
+def _duplicate(keys: list[str]) -> str:
+    return f"duplicate key: {Counter(keys).most_common(1)[0][0]!r:.80}"
 
 
-def _bound_nesting(text: str, name: str) -> None:
-    """Bound the depth of YAML before it is read: the reader in C would run out of stack, and end Python."""
+def _limit_nesting(text: str, name: str) -> None:
+    """Limit the depth of YAML before parsing: the C parser would overflow the stack and crash."""
     depth = 0
     for event in yaml.parse(text, Loader=_Loader):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > MAX_DEPTH:
+            line = getattr(event.start_mark, "line", 0) + 1
             raise SpecError(
-                f"{name} nests deeper than {MAX_DEPTH} at line {getattr(event.start_mark, 'line', 0) + 1}",
-                hint="look for brackets that are not closed",
+                f"{name} is nested deeper than {MAX_DEPTH} at line {line}",
+                hint="look for unclosed brackets",
             )
 
 
-def _bound(data: Any, name: str) -> None:
+def _limit(data: Any, name: str) -> None:
     count = 0
     stack: list[tuple[Any, int]] = [(data, 0)]
     while stack:
@@ -178,8 +181,8 @@ def _bound(data: Any, name: str) -> None:
         count += 1
         if depth > MAX_DEPTH or count > MAX_NODES:
             raise SpecError(
-                f"{name} folds out to more than {MAX_NODES:,} nodes or nests deeper than {MAX_DEPTH}",
-                hint="look for YAML aliases that repeat or contain each other",
+                f"{name} expands to more than {MAX_NODES:,} nodes or is nested deeper than {MAX_DEPTH}",
+                hint="look for nested YAML aliases",
             )
         if isinstance(node, dict):
             stack.extend((value, depth + 1) for value in node.values())
@@ -189,16 +192,17 @@ def _bound(data: Any, name: str) -> None:
         elif isinstance(node, str):
             if not node.isascii() and any("\ud800" <= char <= "\udfff" for char in node):
                 raise SpecError(
-                    f"{name} has text that is no Unicode: {node!r:.80}", hint="remove the surrogate"
+                    f"{name} has a string that is not valid Unicode: {node!r:.80}",
+                    hint="remove the surrogate",
                 )
         elif isinstance(node, float) and not math.isfinite(node):
-            raise SpecError(f"{name} has a number beyond what a double holds", hint="write a finite number")
+            raise SpecError(f"{name} has a number that exceeds a double", hint="write a finite number")
         elif node is not None and not isinstance(node, (bool, int, float)):
             raise SpecError(
-                f"{name} has a value that JSON cannot hold: {node!r:.80}", hint="remove its YAML tag"
+                f"{name} has a value that JSON does not support: {node!r:.80}", hint="remove its YAML tag"
             )
 
 
 def dump(data: Any) -> str:
-    """Write a document as YAML: block style, keys in their order, the same text for the same data."""
+    """Return a document as YAML: block style, keys in order, deterministic."""
     return str(yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110))

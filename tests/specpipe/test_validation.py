@@ -1,4 +1,4 @@
-"""What is no OpenAPI is told with its pointer, before another step trips over it."""
+"""Invalid OpenAPI documents are errors with a pointer, before the later steps."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from specpipe import forms, slice, source, transforms
+from specpipe import slice, source, transforms, validation
 from specpipe.errors import SpecError
 
 from tests.specpipe.cases import document
@@ -25,29 +25,29 @@ def refused(**changes: Any) -> SpecError:
 
 @each("value", NO_MAPPINGS)
 @each("part", ["info", "paths", "components"])
-def test_the_frame_is_made_of_mappings(part: str, value: Any) -> None:
+def test_top_level_parts_must_be_mappings(part: str, value: Any) -> None:
     error = refused(**{part: value})
     assert error.pointer == f"/{part}" and "mapping" in error.hint
 
 
 @each("value", NO_MAPPINGS)
 @each("kind", ["schemas", "parameters", "responses", "requestBodies", "securitySchemes"])
-def test_components_are_mappings(kind: str, value: Any) -> None:
+def test_components_must_be_mappings(kind: str, value: Any) -> None:
     assert refused(components={kind: value}).pointer == f"/components/{kind}"
 
 
 @each("value", [None, {}, "x", [1]])
 @each("part", ["security", "servers"])
-def test_lists_of_objects(part: str, value: Any) -> None:
+def test_lists_must_contain_objects(part: str, value: Any) -> None:
     assert refused(**{part: value}).pointer == f"/{part}"
 
 
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        ("date = 2026-08-21", "text in quotes"),
-        ("url = 1", "text in quotes"),
-        ("version = 1", "text in quotes"),
+        ("date = 2026-08-21", "must be strings"),
+        ("url = 1", "must be strings"),
+        ("version = 1", "must be strings"),
         ('version = "1.0"', "semantic version"),
         ('version = "v1.0.0"', "semantic version"),
         ('date = "21.8.2026"', "YYYY-MM-DD"),
@@ -56,7 +56,7 @@ def test_lists_of_objects(part: str, value: Any) -> None:
         ("date =", "cannot read"),
     ],
 )
-def test_a_source_file_that_is_refused(line: str, told: str, tmp_path: Path) -> None:
+def test_an_invalid_source_file_is_an_error(line: str, told: str, tmp_path: Path) -> None:
     lines = {
         "url": 'url = "https://example.com/"',
         "commit": 'commit = ""',
@@ -73,26 +73,26 @@ def test_a_source_file_that_is_refused(line: str, told: str, tmp_path: Path) -> 
         source.read(path)
 
 
-def test_a_schema_has_a_bounded_width(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forms, "MAX_WIDTH", 3)
+def test_the_width_of_a_schema_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(validation, "MAX_WIDTH", 3)
     few, many = ({f"p{n}": {"type": "string"} for n in range(count)} for count in (3, 4))
-    forms.check(document({"A": {"properties": few}}))
+    validation.check(document({"A": {"properties": few}}))
     for wide in ({"properties": many}, {"anyOf": [*many.values()]}, {"enum": [*many]}):
         with pytest.raises(SpecError, match="4 entries, more than 3") as caught:
-            forms.check(document({"A": {"items": wide}}))
+            validation.check(document({"A": {"items": wide}}))
         assert caught.value.pointer == f"/components/schemas/A/items/{next(iter(wide))}"
 
 
-def test_a_description_has_a_bounded_number_of_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forms, "MAX_PARTS", 5)
-    forms.check(document({f"S{n}": {} for n in range(5)}))
+def test_the_number_of_parts_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(validation, "MAX_PARTS", 5)
+    validation.check(document({f"S{n}": {} for n in range(5)}))
     with pytest.raises(SpecError, match="more than 5 schemas and other parts"):
-        forms.check(document({f"S{n}": {} for n in range(6)}))
+        validation.check(document({f"S{n}": {} for n in range(6)}))
 
 
-def test_a_package_has_a_bounded_number_of_classes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_classes_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transforms, "MAX_SCHEMAS", 2)
     inline = {"type": "object", "properties": {"a": {"type": "object", "properties": {"b": {}}}}}
     transforms.apply(document({"A": inline}))
-    with pytest.raises(SpecError, match="4 schemas, with those that inline objects become"):
+    with pytest.raises(SpecError, match="4 schemas, including hoisted inline objects"):
         transforms.apply(document({"A": inline, "B": inline}))

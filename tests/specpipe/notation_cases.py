@@ -1,4 +1,4 @@
-"""Rules about spelling: schemas before and after each, and how often it matches."""
+"""Cases of notation transforms: input, output, number of matches."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CASES: dict[str, list[Case]] = {
         Case("a place is kept", {"x-pointer": "/a", "title": "T"}, {"x-pointer": "/a"}),
         Case("data is left alone", {"default": {"title": "T"}, "enum": [{"x-a": 1}]}, None),
     ],
-    "spell_as_3_1": [
+    "upgrade_to_3_1": [
         Case(
             "true allows all",
             {"properties": {"a": True}, "items": True},

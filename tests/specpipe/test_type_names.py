@@ -1,0 +1,101 @@
+"""The module of official names: rules, exceptions, and errors for names that no longer fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import attrs
+import pytest
+import regen
+from specpipe import output, pipeline, type_names
+from specpipe.errors import SpecError
+
+NAMES = type_names.TypeNames(
+    module="package/types.py",
+    docstring="Names.",
+    siblings={"events": ["Event"]},
+    rules={r"ServerEvent(.+)": r"\1Event", r"(MCP.+)": r"\1", r"(.+)GA": r"\1"},
+    spelling={"MCP": "Mcp"},
+    exceptions={"Failed": "ServerEventError"},
+    lists={"Tools": "Tool"},
+    params={"CreateParams": "SessionGA"},
+    unnamed=["ServerEventInternal"],
+)
+SCHEMAS = [
+    "MCPTool",
+    "ServerEventDone",
+    "ServerEventError",
+    "ServerEventInternal",
+    "Session",
+    "SessionGA",
+    "Tool",
+]
+SENT = {"SessionParam", "SessionGAParam", "ToolParam"}
+
+
+def source(names: type_names.TypeNames, target: Path, schemas: list[str] = SCHEMAS) -> str:
+    templates = pipeline.OPENAPI / "templates"
+    return type_names.source(names, "api", schemas, SENT, templates=templates, target=target)
+
+
+def test_rules_and_exceptions_give_official_names(tmp_path: Path) -> None:
+    module = source(NAMES, tmp_path / "types.py")
+    for line in (
+        "DoneEvent = _models.ServerEventDone",
+        "Failed = _models.ServerEventError",
+        "McpTool = _models.MCPTool",
+        "Tools = list[_models.Tool]",
+        "SessionParam = _params.SessionGAParam",
+        "CreateParams = _params.SessionGAParam",
+    ):
+        assert f"    {line}\n" in module
+    assert "ErrorEvent" not in module and "InternalEvent" not in module
+
+
+def test_an_official_name_shadows_a_schema_of_that_name(tmp_path: Path) -> None:
+    module = source(NAMES, tmp_path / "types.py")
+    assert "    Session = _models.SessionGA\n" in module
+    assert "        Session,\n" not in module and "        SessionGA,\n" in module
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"exceptions": {"Failed": "ServerEventGone"}}, "ServerEventGone, which is not a schema"),
+        ({"lists": {"Tools": "Gone"}}, "Gone, which is not a schema"),
+        ({"lists": {"Tools": "MCPTool"}}, "MCPTool is not sent"),
+        ({"params": {"CreateParams": "MCPTool"}}, "MCPTool is not sent"),
+        ({"unnamed": ["ServerEventInternal", "Tool"]}, "no rule matches Tool"),
+        ({"exceptions": {"DoneEvent": "ServerEventError"}}, "the same official name DoneEvent"),
+    ],
+)
+def test_a_name_that_does_not_fit_is_an_error(
+    tmp_path: Path, change: dict[str, object], message: str
+) -> None:
+    with pytest.raises(SpecError, match=message):
+        source(attrs.evolve(NAMES, **change), tmp_path / "types.py")
+
+
+@pytest.mark.parametrize(
+    "text", ["module = 1", "docstring = ", "[unnamed]\nschemas = []\nmodule = 'x'", "unnamed = 3"]
+)
+def test_a_malformed_file_is_an_error(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "types.toml"
+    path.write_text(text)
+    with pytest.raises(SpecError, match=r"cannot read types\.toml"):
+        type_names.read(path)
+
+
+def test_check_notices_a_changed_module(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(output, "import_all", lambda folder: 1)
+    real = pipeline.type_module
+    path = pipeline.ROOT / "realtime_ext" / "types.py"
+    before = path.read_bytes()
+    monkeypatch.setattr(pipeline, "type_module", lambda *args: (path, real(*args)[1] + "# changed\n"))
+    assert regen.main(["--check"]) == 1
+    said = capsys.readouterr().err
+    assert "the table of official names is out of date" in said
+    assert "  differs  realtime_ext/types.py" in said
+    assert path.read_bytes() == before
