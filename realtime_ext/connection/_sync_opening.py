@@ -63,10 +63,11 @@ class _Opening(OpenedByWith, Generic[ConnectionT]):
         hold = self._portal.hold()  # until the connection is closed
         try:
             connection = self._run(partial(self._open, hold))
-        except Exception:
-            raise
-        except BaseException:
-            self.__exit__(None, None, None)  # it may have been opened nevertheless
+        except BaseException as error:
+            if not isinstance(error, Exception):
+                self.__exit__(None, None, None)  # it may have been opened nevertheless
+            if self._connection is None:
+                hold.release()
             raise
         if self._tools is not None:
             connection.run_tools(self._tools)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import queue
+import subprocess
 import sys
 import threading
 from typing import Any
 
 import pytest
 
-from realtime_ext import ConnectionClosedError, RealtimeClient, RealtimeError
-from realtime_ext.connection import _portal
+from realtime_ext import ConnectionClosedError, RealtimeClient
 from tests.ext.connection.driver import connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer
+from tests.support.paths import ROOT
 from tests.support.runner import Flavour
 
 
@@ -56,39 +57,47 @@ def test_what_a_condition_raises_is_raised_where_it_is_waited_for(error: type[Ba
         assert other.ask("Hi", timeout=10).status == "completed"
 
 
+LOOP_DIES = """
+import sys, threading
+from realtime_ext import RealtimeClient, RealtimeError
+from realtime_ext.connection import _portal
+
+def tried(function):
+    def run():
+        try:
+            function()
+        except RealtimeError as error:
+            print(type(error).__name__, error, flush=True)
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    return thread
+
+client = RealtimeClient("key", base_url=sys.argv[1])
+one, other = (client.connect(call_id="rtc_1").__enter__() for _ in range(2))
+threads = [tried(one.recv), tried(lambda: other.wait_for("response.done"))]
+_portal.shared_portal().post(lambda: sys.exit("a callback of the event loop"))
+for thread in threads:
+    thread.join(10)
+tried(one.commit_audio).join(10)
+with client.connect(call_id="rtc_2") as connection:
+    connection.commit_audio()
+print("a new connection works", flush=True)
+"""
+
+
 def test_a_loop_that_dies_fails_its_callers_and_the_next_connection_starts_another() -> None:
-    failures: list[BaseException] = []
     with ScriptedServer(lambda peer: peer.until_closed()) as server:
-        client = RealtimeClient("key", base_url=server.base_url)
-        connections = [client.connect(call_id="rtc_1").__enter__() for _ in range(2)]
-
-        def reads() -> None:
-            try:
-                connections[0].recv()
-            except BaseException as error:
-                failures.append(error)
-
-        def waits() -> None:
-            try:
-                connections[1].wait_for("response.done")
-            except BaseException as error:
-                failures.append(error)
-
-        threads = [threading.Thread(target=target) for target in (reads, waits)]
-        for thread in threads:
-            thread.start()
-        portal = _portal.shared_portal()
-        assert portal.post(lambda: sys.exit("a callback of the event loop"))
-        for thread in threads:
-            thread.join(10)
-        assert not any(thread.is_alive() for thread in threads)
-        assert len(failures) == 2 and all(isinstance(failure, RealtimeError) for failure in failures)
-        with pytest.raises(RealtimeError, match="a callback of the event loop"):
-            connections[0].commit_audio()
-        with client.connect(call_id="rtc_2") as connection:
-            connection.commit_audio()
-        client.close()
-        connections.clear()
+        done = subprocess.run(
+            [sys.executable, "-c", LOOP_DIES, server.base_url],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    *failures, last = done.stdout.splitlines()
+    assert len(failures) == 3, done.stderr
+    assert all(line.startswith("RealtimeError") and "a callback of the event" in line for line in failures)
+    assert last == "a new connection works"
 
 
 def test_two_readers_of_a_stream_are_refused(flavour: Flavour) -> None:
