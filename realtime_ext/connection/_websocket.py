@@ -127,6 +127,7 @@ class _Socket(client.ClientConnection):
     """
 
     inbox: _Inbox | None = None
+    _closing: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -135,8 +136,17 @@ class _Socket(client.ClientConnection):
         else:
             _log_fallback()
 
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.protocol.close_rcvd is not None and self._closing is None:
+            # The server has to close the TCP connection now (RFC 6455 §7.1.1).
+            timeout = CLOSE_TIMEOUT if self.close_timeout is None else self.close_timeout
+            self._closing = self.loop.call_later(timeout, self.transport.abort)
+
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
+        if self._closing is not None:
+            self._closing.cancel()
         if self.inbox is not None:
             error = self.protocol.close_exc
             error.__cause__ = error.__cause__ or exc

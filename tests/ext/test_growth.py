@@ -26,14 +26,6 @@ def added(number: int | str, previous: int | str | None) -> dict[str, Any]:
     return {"type": "conversation.item.added", "previous_item_id": before, "item": item(number)}
 
 
-def joined(n: int) -> Events:
-    """Rows of items that are put together from the end, each time behind an item that has come."""
-    for number in range(n):
-        yield added(f"early_{number}", number)
-    for number in range(n, 0, -1):
-        yield added(number, number - 1)
-
-
 def responses(n: int) -> Events:
     for number in range(n):
         ids = {"response_id": f"resp_{number}", "item_id": f"item_{number}"}
@@ -55,7 +47,6 @@ SESSIONS: dict[str, Callable[[int], Events]] = {
     "items that follow nothing": lambda n: (added(i, None) for i in range(n)),
     "items from the last to the first": lambda n: (added(i, i - 1) for i in range(n, 0, -1)),
     "items behind the same one": lambda n: (added(i, 0) for i in range(1, n)),
-    "rows of items that are joined": joined,
     "responses that nobody plays": responses,
     "pieces in one turn": deltas,
     "errors": lambda n: ({"type": "error", "error": {"type": "x", "message": str(i)}} for i in range(n)),

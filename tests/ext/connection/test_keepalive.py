@@ -139,3 +139,16 @@ def test_closing_ends_what_waits_for_a_peer_that_stopped_reading() -> None:
         thread.join()
         server.closing.set()
     assert len(given_back[0]) == 1
+
+
+def test_a_close_frame_without_the_end_of_tcp_ends_the_connection_after_the_close_timeout(
+    flavour: Flavour,
+) -> None:
+    def script(peer: Peer) -> None:
+        peer.send("later.event")
+        peer.bytes_on_the_wire(b"\x88\x02\x03\xe8")  # a Close frame with code 1000
+        peer.server.closing.wait()
+
+    with ScriptedServer(script) as server, connect(flavour, server, **options(None, None)) as connection:
+        assert [event.type for event in connection] == ["later.event"]
+        server.closing.set()
