@@ -11,8 +11,8 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from realtime_simulator.multipart import MultipartError, Part, compose, parse
-from realtime_simulator.recordings.scrub import Scrubber, canonical_json
+from realtime_simulator._core.multipart import MultipartError, Part, compose, parse
+from realtime_simulator.scrub import Scrubber, canonical_json
 
 __all__ = ["match_parts", "vcr_settings"]
 

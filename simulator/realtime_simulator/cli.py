@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from realtime_simulator.simulator import Simulator
+    from realtime_simulator._simulator.simulator import Simulator
 
 __all__ = ["arguments", "main"]
 
@@ -160,7 +160,7 @@ def _action_arguments(program: str) -> argparse.ArgumentParser:
 
 def _known_faults() -> str:
     """Return the faults with what their settings allow, for help."""
-    from realtime_simulator.faults.catalog import FAULTS, describe
+    from realtime_simulator._faults.catalog import FAULTS, describe
 
     lines = ["faults and their settings:"]
     for name, kind in FAULTS.items():
@@ -236,7 +236,7 @@ def _serve(words: list[str], program: str) -> int:
         parser.error("--record and --upstream go together")
     if bool(options.brain) != bool(options.brain_model):
         parser.error("--brain and --brain-model go together")
-    from realtime_simulator.recordings.tape import TapeError
+    from realtime_simulator._recordings.tape import TapeError
 
     stop = _stop_at_signals()
     try:
@@ -280,8 +280,8 @@ def _log(options: argparse.Namespace) -> None:
 def _simulator(options: argparse.Namespace) -> Simulator:
     import attrs
 
-    from realtime_simulator.engine.turn import AT_ONCE, REAL
-    from realtime_simulator.simulator import Simulator
+    from realtime_simulator._engine.turn import AT_ONCE, REAL
+    from realtime_simulator._simulator.simulator import Simulator
 
     simulator = Simulator(
         host=options.host,
@@ -311,7 +311,7 @@ def _simulator(options: argparse.Namespace) -> Simulator:
 
 def _converse(simulator: Simulator, options: argparse.Namespace) -> None:
     """Set the endpoints that answer, listen and speak in place of the simulator."""
-    from realtime_simulator.remote import brain_at, ears_at, voice_at
+    from realtime_simulator._scenario.remote import brain_at, ears_at, voice_at
 
     keys = {
         name: os.environ.get(f"{name.upper()}_API_KEY") or os.environ.get("OPENAI_API_KEY") or ""
@@ -402,7 +402,7 @@ def _record(words: list[str], program: str) -> int:
     if not options.file.endswith((".yaml", ".yml")):
         _say(f"{program} {RECORD}", "a recording's name ends with .yaml")
         return 2
-    from realtime_simulator.simulator import record_session
+    from realtime_simulator._simulator.simulator import record_session
 
     try:
         with record_session(
@@ -434,8 +434,8 @@ def _conform(words: list[str], program: str) -> int:
     add("--profile", default="openai", choices=("openai", "azure"), help="whose service it is (openai)")
     add("--known", action="store_true", help="print also what is knowingly different, with the reason")
     options = parser.parse_args(words)
-    from realtime_simulator.recordings.conform import conform
-    from realtime_simulator.recordings.recording import RecordingError
+    from realtime_simulator._conformance.conform import conform
+    from realtime_simulator._recordings.recording import RecordingError
 
     status = 0
     for file in options.files:
@@ -463,7 +463,7 @@ def _act(words: list[str], program: str) -> int:
     """Send what a command line says to the control endpoint of a simulator."""
     import httpx
 
-    from realtime_simulator.control.endpoint import PREFIX
+    from realtime_simulator._simulator.control import PREFIX
 
     options = _action_arguments(program).parse_args(words)
     command = f"{program} {options.action}"
@@ -501,7 +501,7 @@ def _act(words: list[str], program: str) -> int:
 
 def _request(options: argparse.Namespace) -> tuple[str, str, dict[str, Any]]:
     """Return method, path and body of the request for an action."""
-    from realtime_simulator.faults.catalog import parse
+    from realtime_simulator._faults.catalog import parse
 
     match options.action:
         case "incoming":

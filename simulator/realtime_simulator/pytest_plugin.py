@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from realtime_simulator.simulator import Simulator
+    from realtime_simulator._simulator.simulator import Simulator
 
 __all__ = ["realtime_simulator", "realtime_simulator_options"]
 
@@ -37,7 +37,7 @@ def realtime_simulator(
     OPENAI_PROJECT_ID are removed, and no proxy is asked for loopback addresses. So clients without arguments
     reach the simulator. It keeps audio and answers at once, unless the options say otherwise.
     """
-    from realtime_simulator.simulator import Simulator
+    from realtime_simulator._simulator.simulator import Simulator
 
     options = {"keep_audio": True, "pacing": "none", **realtime_simulator_options}
     with Simulator(**options) as simulator:

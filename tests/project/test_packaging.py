@@ -141,8 +141,8 @@ def test_wheels_hold_the_packages_and_nothing_else(wheels: dict[str, Path]) -> N
         }
         assert modules <= set(files)
         if name == "realtime_simulator":
-            page = SOURCES[name] / name / "console" / "static"
-            assert {f"{name}/console/static/{file.name}" for file in page.iterdir()} <= set(files)
+            page = SOURCES[name] / name / "_simulator" / "console" / "static"
+            assert {f"{name}/_simulator/console/static/{file.name}" for file in page.iterdir()} <= set(files)
 
 
 USE_API = """

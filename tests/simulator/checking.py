@@ -7,9 +7,10 @@ from array import array
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from realtime_simulator import schema
-from realtime_simulator.engine.config import SessionConfig
-from realtime_simulator.engine.effects import (
+from realtime_simulator._core import schema
+from realtime_simulator._core.ids import Ids
+from realtime_simulator._engine.config import SessionConfig
+from realtime_simulator._engine.effects import (
     AnswerNeeded,
     AudioIn,
     AudioOut,
@@ -19,10 +20,9 @@ from realtime_simulator.engine.effects import (
     Play,
     ToolsNeeded,
 )
-from realtime_simulator.engine.ids import Ids
-from realtime_simulator.engine.session import Session
-from realtime_simulator.engine.turn import Action, Pacing, Say, Turn
-from realtime_simulator.media.speech import PACKET_SAMPLES, Speech
+from realtime_simulator._engine.session import Session
+from realtime_simulator._engine.turn import Action, Pacing, Say, Turn
+from realtime_simulator._media.speech import PACKET_SAMPLES, Speech
 
 
 def fits(event: Mapping[str, Any], union: str = "RealtimeServerEvent") -> None:

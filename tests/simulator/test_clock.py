@@ -5,7 +5,7 @@ import time
 
 import pytest
 from realtime_simulator import Simulator
-from realtime_simulator.clock import AdvancingClock, sleep
+from realtime_simulator._core.clock import AdvancingClock, sleep
 
 
 def test_what_falls_due_happens_in_order_each_at_its_own_time() -> None:

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 import yaml
 from realtime_simulator import Fail, Simulator, Transcript
+from realtime_simulator._conformance import conform
+from realtime_simulator._conformance.known import KNOWN
+from realtime_simulator._recordings.recording import RecordingError, read, text_of
+from realtime_simulator._recordings.tape import Writer
 from realtime_simulator.cli import main
-from realtime_simulator.recordings import conform
-from realtime_simulator.recordings.known import KNOWN
-from realtime_simulator.recordings.recording import RecordingError, read, text_of
-from realtime_simulator.recordings.tape import Writer
 
 from tests.simulator.sounds import silence, tone
 from tests.simulator.wire import Socket

@@ -13,11 +13,11 @@ from typing import Any
 import httpx
 import pytest
 from realtime_simulator import Simulator, call_tool, sequence
-from realtime_simulator.console import exports, pages
-from realtime_simulator.control import endpoint
-from realtime_simulator.media import voice
-from realtime_simulator.recordings.conform import conform
-from realtime_simulator.records import SessionRecord
+from realtime_simulator._conformance.conform import conform
+from realtime_simulator._media import voice
+from realtime_simulator._records import SessionRecord
+from realtime_simulator._simulator import control as endpoint
+from realtime_simulator._simulator.console import exports, pages
 
 from .receiver import receiving
 from .test_control import control, done, running, sim

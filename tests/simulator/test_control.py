@@ -11,12 +11,12 @@ from pathlib import Path
 import httpx
 import pytest
 from realtime_simulator import Simulator
-from realtime_simulator.clock import AdvancingClock
-from realtime_simulator.control import endpoint
-from realtime_simulator.control.endpoint import Endpoint
-from realtime_simulator.credentials import Credentials
-from realtime_simulator.engine.ids import Ids
-from realtime_simulator.media import voice
+from realtime_simulator._core.clock import AdvancingClock
+from realtime_simulator._core.ids import Ids
+from realtime_simulator._media import voice
+from realtime_simulator._server.credentials import Credentials
+from realtime_simulator._simulator import control as endpoint
+from realtime_simulator._simulator.control import Endpoint
 
 from tests.simulator.receiver import receiving
 from tests.simulator.wire import Socket

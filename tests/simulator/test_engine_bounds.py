@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 
 import pytest
-from realtime_simulator.engine import conversation, responses
-from realtime_simulator.engine.input_audio import MAXIMUM_SECONDS, InputBuffer
-from realtime_simulator.records import SessionRecord
+from realtime_simulator._engine import conversation, responses
+from realtime_simulator._engine.input_audio import MAXIMUM_SECONDS, InputBuffer
+from realtime_simulator._records import SessionRecord
 
 from tests.simulator.checking import Driven
 from tests.simulator.sounds import silence
@@ -59,7 +59,7 @@ def test_responses_under_way_are_counted() -> None:
 
 
 def test_the_record_of_a_long_session_keeps_the_newest_events(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("realtime_simulator.records.MAX_EVENTS", 40)
+    monkeypatch.setattr("realtime_simulator._records.MAX_EVENTS", 40)
     record = SessionRecord(id="sess_1", transport="websocket")
     for number in range(100):
         record.add("sent", {"type": str(number)}, 0)

@@ -3,8 +3,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from realtime_simulator.engine import messages
-from realtime_simulator.problem import ApiProblem
+from realtime_simulator._core.problem import ApiProblem
+from realtime_simulator._engine import messages
 
 from tests.simulator.checking import Driven
 from tests.support.examples import each

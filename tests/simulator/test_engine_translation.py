@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 from realtime_simulator import Pacing
-from realtime_simulator.engine.config import TranslationConfig
-from realtime_simulator.engine.effects import Emit, End, HearingNeeded, TranslationNeeded
-from realtime_simulator.engine.ids import Ids
-from realtime_simulator.engine.translation import TranslationSession
-from realtime_simulator.engine.turn import Action, Fail, Say, Transcript
+from realtime_simulator._core.ids import Ids
+from realtime_simulator._engine.config import TranslationConfig
+from realtime_simulator._engine.effects import Emit, End, HearingNeeded, TranslationNeeded
+from realtime_simulator._engine.translation import TranslationSession
+from realtime_simulator._engine.turn import Action, Fail, Say, Transcript
 
 from tests.simulator.checking import fits, speech, types
 from tests.simulator.sounds import hiss, silence, tone

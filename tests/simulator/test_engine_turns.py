@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 from realtime_simulator import Pacing, Transcript, call_tool, say
-from realtime_simulator.engine.effects import StopPlaying
-from realtime_simulator.engine.turn import Say
-from realtime_simulator.media.formats import encode
+from realtime_simulator._engine.effects import StopPlaying
+from realtime_simulator._engine.turn import Say
+from realtime_simulator._media.formats import encode
 
 from tests.simulator.checking import Driven, message, rms, speech, types
 from tests.simulator.sounds import hiss, silence, tone

@@ -13,8 +13,8 @@ import httpx
 import pytest
 from aiortc import RTCSessionDescription
 from realtime_simulator import FAULTS, Simulator
-from realtime_simulator.faults.alterations import with_nulls
-from realtime_simulator.faults.catalog import Faults, check_settings, parse
+from realtime_simulator._faults.alterations import with_nulls
+from realtime_simulator._faults.catalog import Faults, check_settings, parse
 from websockets.exceptions import ConnectionClosedError, ConnectionClosedOK, InvalidMessage, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 

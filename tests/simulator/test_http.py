@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 from realtime_simulator import Simulator
-from realtime_simulator.http import body
+from realtime_simulator._server import body
 
 from tests.simulator.checking import body_fits
 from tests.simulator.test_offer import OFFER

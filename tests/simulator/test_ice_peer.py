@@ -13,9 +13,9 @@ import pytest
 from aiortc.rtp import RtcpRrPacket, RtcpSrPacket, is_rtcp
 from aiortc.stats import RTCRemoteOutboundRtpStreamStats
 from realtime_simulator import Simulator, say
-from realtime_simulator.media.codecs import SILENCE
-from realtime_simulator.rtc.ice_peer import IcePeerConnection
-from realtime_simulator.rtc.peer import Playout
+from realtime_simulator._calls.ice_peer import IcePeerConnection
+from realtime_simulator._calls.peer import Playout
+from realtime_simulator._media.codecs import SILENCE
 
 from tests.simulator.caller import Caller
 from tests.simulator.checking import rms

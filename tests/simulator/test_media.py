@@ -8,9 +8,9 @@ from pathlib import Path
 
 import av
 import pytest
-from realtime_simulator.media import codecs, voice
-from realtime_simulator.media.codecs import Resampler
-from realtime_simulator.media.voice import Speaker
+from realtime_simulator._media import codecs, voice
+from realtime_simulator._media.codecs import Resampler
+from realtime_simulator._media.voice import Speaker
 
 from tests.simulator.checking import rms
 from tests.support.examples import each

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import pytest
-from realtime_simulator.problem import ApiProblem
-from realtime_simulator.rtc import offer
+from realtime_simulator._calls import sdp_offer as offer
+from realtime_simulator._core.problem import ApiProblem
 
 from tests.support.examples import each
 

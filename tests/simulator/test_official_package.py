@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from realtime_simulator import Simulator, call_mcp, call_tool, say
-from realtime_simulator.engine.turn import Action, Fail, Turn
+from realtime_simulator._engine.turn import Action, Fail, Turn
 
 from tests.simulator.caller import Caller
 from tests.support.paths import PEER_PYTHON, PEERS

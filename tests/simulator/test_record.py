@@ -13,12 +13,12 @@ from typing import Any
 import httpx
 import pytest
 from realtime_simulator import Simulator
+from realtime_simulator._conformance.conform import conform
+from realtime_simulator._recordings import recording
+from realtime_simulator._recordings.tape import TapeError, read
+from realtime_simulator._server.player import differences
 from realtime_simulator.cli import main
-from realtime_simulator.recordings import recording
-from realtime_simulator.recordings.conform import conform
-from realtime_simulator.recordings.player import differences
-from realtime_simulator.recordings.scrub import Scrubber
-from realtime_simulator.recordings.tape import TapeError, read
+from realtime_simulator.scrub import Scrubber
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 

@@ -23,10 +23,10 @@ from realtime_simulator import (
     say,
     sequence,
 )
-from realtime_simulator.media import voice
-from realtime_simulator.scenario import Script, actions, default
-from realtime_simulator.scenario.scenario_file import parse
-from realtime_simulator.scenario.tool_arguments import fitting, matching_text
+from realtime_simulator._media import voice
+from realtime_simulator._scenario.rules import Script, actions, default
+from realtime_simulator._scenario.scenario_file import parse
+from realtime_simulator._scenario.tool_arguments import fitting, matching_text
 from websockets.sync.client import connect
 
 from tests.simulator.checking import fits

@@ -24,10 +24,11 @@ from realtime_simulator import (
     say,
     sequence,
 )
-from realtime_simulator.clock import read_time
-from realtime_simulator.scenario import Script, expressions
-from realtime_simulator.scenario.scenario_file import parse
-from realtime_simulator.scenario.tool_arguments import fitting
+from realtime_simulator._core.clock import read_time
+from realtime_simulator._scenario import expressions
+from realtime_simulator._scenario.rules import Script
+from realtime_simulator._scenario.scenario_file import parse
+from realtime_simulator._scenario.tool_arguments import fitting
 
 from tests.simulator.receiver import Receiver, receiving
 from tests.simulator.sounds import silence, tone

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from realtime_simulator import Simulator, records, server
-from realtime_simulator.records import Records, RequestRecord, SessionRecord
-from realtime_simulator.sip.line import read_audio
+from realtime_simulator import Simulator, _records as records
+from realtime_simulator._calls.line import read_audio
+from realtime_simulator._records import Records, RequestRecord, SessionRecord
+from realtime_simulator._server import thread as server
 
 from tests.simulator.test_http import form, problem
 from tests.simulator.test_offer import OFFER

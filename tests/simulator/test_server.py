@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from realtime_simulator import Simulator
+from realtime_simulator._server.thread import HttpProtocol, WebSocketProtocol
 from realtime_simulator.cli import arguments
-from realtime_simulator.server import HttpProtocol, WebSocketProtocol
 from websockets.protocol import State
 
 from tests.simulator.wire import Socket

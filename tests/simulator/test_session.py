@@ -4,8 +4,8 @@ import base64
 import json
 
 import pytest
-from realtime_simulator.engine.effects import End, StopPlaying
-from realtime_simulator.engine.turn import (
+from realtime_simulator._engine.effects import End, StopPlaying
+from realtime_simulator._engine.turn import (
     REAL,
     Fail,
     Pacing,

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 from realtime_api.events import SERVER_EVENTS
-from realtime_simulator import schema
-from realtime_simulator.problem import ApiProblem
+from realtime_simulator._core import schema
+from realtime_simulator._core.problem import ApiProblem
 
 from tests.support.examples import each
 

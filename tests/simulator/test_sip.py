@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 from realtime_simulator import Simulator
-from realtime_simulator.media import voice
+from realtime_simulator._media import voice
 
 from realtime_ext import webhooks
 from realtime_ext.errors import WebhookVerificationError

@@ -119,7 +119,7 @@ def test_a_transcription_sessions_model(sim: Simulator) -> None:
 
 @pytest.mark.parametrize("format", ["audio/pcmu", "audio/pcma"])
 def test_a_telephones_sound_goes_both_ways(sim: Simulator, format: str) -> None:
-    from realtime_simulator.media.formats import Decoder, encode
+    from realtime_simulator._media.formats import Decoder, encode
 
     sim.on_speech(lambda heard: f"{rms(heard.pcm[24000:48000]):.0f}")
     with Socket(sim) as socket:
@@ -326,7 +326,7 @@ def test_an_event_that_is_too_large_is_refused_and_a_huge_frame_ends_the_connect
 
 
 def test_a_client_that_reads_nothing_is_left(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("realtime_simulator.ws.connection.MAX_QUEUED_BYTES", 1024 * 1024)
+    monkeypatch.setattr("realtime_simulator._server.connection.MAX_QUEUED_BYTES", 1024 * 1024)
     sim.on_response(lambda turn: say("a very long story " * 50))
     with Socket(sim) as socket:
         for _ in range(8):
@@ -390,7 +390,7 @@ def test_a_fault_of_the_simulator_closes_with_1011_and_is_logged(
     def break_down(*args: object) -> None:
         raise ZeroDivisionError("a fault")
 
-    monkeypatch.setattr("realtime_simulator.engine.responses.Responses.create", break_down)
+    monkeypatch.setattr("realtime_simulator._engine.responses.Responses.create", break_down)
     with Socket(sim) as socket:
         socket.until("session.created")
         with caplog.at_level(logging.ERROR, "realtime_simulator"), pytest.raises(ConnectionClosed) as closed:

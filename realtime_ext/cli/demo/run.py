@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from realtime_simulator import Simulator
-from realtime_simulator.media.voice import Speaker
+from realtime_simulator._media.voice import Speaker
 from rich.console import Console
 
 from ... import audio

@@ -1,0 +1,290 @@
+"""A conversation: its items in order, and what clients do with them.
+
+Errors are raised; the session turns them into events.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from realtime_simulator._core.problem import ApiProblem
+from realtime_simulator._engine import messages
+from realtime_simulator._media.formats import Decoder
+from realtime_simulator._media.speech import RATE
+
+if TYPE_CHECKING:
+    from realtime_simulator._engine.session import Session
+
+
+ROOT = "root"
+MAX_TEXT_BYTES = 64 * 1024 * 1024
+"""The size of all items of clients together, without their sound."""
+MAX_AUDIO_BYTES = 48_000 * 300
+"""Sound that is kept for clients who retrieve items, 5 minutes; the oldest items lose theirs beyond that."""
+WITH_STATUS = ("message", "function_call")
+
+
+@attrs.define
+class Item:
+    """One conversation item.
+
+    Args:
+        data: The item as the API shows it, without audio bytes.
+        audio: Its audio, PCM16 mono at 24 kHz; empty for text and tools.
+        truncated: Whether `audio` was cut; its transcript is gone then.
+        heard: The words of its audio, for the model; clients see them only if they requested transcripts.
+        size: Its size as JSON, for items that came from a client.
+    """
+
+    data: dict[str, Any]
+    audio: bytes | bytearray = attrs.field(default=b"", repr=False)
+    truncated: bool = False
+    heard: str = ""
+    size: int = 0
+
+    @property
+    def id(self) -> str:
+        return str(self.data["id"])
+
+    def view(self) -> dict[str, Any]:
+        """Return a copy of the item as events show it."""
+        shown = dict(self.data)
+        if "content" in shown:
+            shown["content"] = [dict(part) for part in shown["content"]]
+        return shown
+
+    def understood(self) -> dict[str, Any]:
+        """Return the item as the model has it: with the words of its audio, whoever requested transcripts."""
+        shown = self.view()
+        for part in shown.get("content", ())[:1]:
+            if part.get("type") == "input_audio" and not part.get("transcript"):
+                part["transcript"] = self.heard or None
+        return shown
+
+    def text(self) -> str:
+        """Return the item's text and transcripts."""
+        parts = self.data.get("content", ())
+        said = [part.get("text") or part.get("transcript") or "" for part in parts]
+        return " ".join(part for part in said if part) or self.heard
+
+
+class Conversation:
+    """The items of one conversation, oldest first."""
+
+    def __init__(self) -> None:
+        self._items: list[Item] = []
+
+    def __iter__(self) -> Iterator[Item]:
+        return iter(self._items)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def find(self, item_id: object) -> Item | None:
+        """Return the item with this id, or None."""
+        return next((item for item in self._items if item.id == item_id), None)
+
+    def get(self, item_id: str, *, doing: str, code: str, param: str | None = None) -> Item:
+        """Return the item with this id.
+
+        Args:
+            item_id: The id.
+            doing: What it is needed for, for the message: `deleting item`.
+            code: The code of the refusal.
+            param: The field that names it, where the refusal says so.
+
+        Raises:
+            ApiProblem: There is none.
+        """
+        item = self.find(item_id)
+        if item is None:
+            message = f"Error {doing}: the item with id '{item_id}' does not exist."
+            raise ApiProblem(message, code=code, param=param)
+        return item
+
+    def last_id(self) -> str | None:
+        """Return the last item's id, or None for an empty conversation."""
+        return self._items[-1].id if self._items else None
+
+    def insert(self, item: Item, after: str | None = None) -> str | None:
+        """Insert an item.
+
+        Args:
+            item: The new item.
+            after: The id of the item that it follows, `"root"` for the start, None for the end.
+
+        Returns:
+            The id of the item before it; None if it is the first.
+
+        Raises:
+            ApiProblem: The id is in use, `after` is unknown, or the conversation is too large.
+        """
+        if item.size and item.size + sum(other.size for other in self._items) > MAX_TEXT_BYTES:
+            raise ApiProblem(
+                f"The conversation's items have at most {MAX_TEXT_BYTES} bytes together.",
+                code="string_above_max_length",
+                param="item",
+            )
+        if self.find(item.id) is not None:
+            raise ApiProblem(
+                f"Error adding item: an item with id '{item.id}' already exists.",
+                code="item_create_duplicate_item_id",
+            )
+        if after is None:
+            place = len(self._items)
+        elif after == ROOT:
+            place = 0
+        else:
+            found = self.get(after, doing="adding item", code="invalid_value", param="previous_item_id")
+            place = self._items.index(found) + 1
+        self._items.insert(place, item)
+        self._forget_old_sound()
+        return self._items[place - 1].id if place else None
+
+    def _forget_old_sound(self) -> None:
+        over = sum(len(item.audio) for item in self._items) - MAX_AUDIO_BYTES
+        for item in self._items:
+            if over <= 0:
+                return
+            over -= len(item.audio)
+            item.audio = b""
+
+    def previous_when_done(self, item: Item) -> str | None:
+        """Return the `previous_item_id` of `conversation.item.done` for what the model made: null also after
+        the first item, which the service does to these alone."""
+        place = self._items.index(item)
+        return self._items[place - 1].id if place > 1 else None
+
+    def delete(self, item_id: str) -> None:
+        """Remove an item.
+
+        Raises:
+            ApiProblem: There is no such item.
+        """
+        self._items.remove(self.get(item_id, doing="deleting item", code="item_delete_invalid_item_id"))
+
+
+def item_from_client(fields: Mapping[str, Any], item_id: str) -> dict[str, Any]:
+    """Return a client's item as the API keeps it: with id and status.
+
+    Args:
+        fields: The `item` of `conversation.item.create`, already checked.
+        item_id: The id for an item that came without one.
+
+    Raises:
+        ApiProblem: A part of its content has no type, which the schema leaves open.
+    """
+    for index, part in enumerate(fields.get("content") or ()):
+        if not part.get("type"):
+            param = f"item.content[{index}].type"
+            raise ApiProblem(
+                f"Missing required parameter: '{param}'.", code="missing_required_parameter", param=param
+            )
+    shown = {key: value for key, value in fields.items() if key not in ("object", "status")}
+    data = {**shown, "id": fields.get("id") or item_id}
+    if data["type"] in WITH_STATUS:
+        data["status"] = fields.get("status") or "completed"
+    return data
+
+
+class Items:
+    """The item commands of a session.
+
+    Args:
+        session: The session.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def create(self, event: Mapping[str, Any]) -> None:
+        """`conversation.item.create`."""
+        item = Item(item_from_client(event["item"], self._session.ids.new("item")))
+        format = str(self._session.config.input["format"]["type"])
+        for index, part in enumerate(item.data.get("content", ())):
+            # Sound is kept as sound, and shown to those alone who retrieve the item.
+            if part["type"] == "input_audio" and "audio" in part:
+                item.audio += Decoder(format).push(
+                    messages.decode_audio(part["audio"], f"item.content[{index}].audio")
+                )
+        if item.audio:
+            item.data["content"] = [_without_audio(part) for part in item.data["content"]]
+        item.size = len(json.dumps(item.data))
+        self.add(item, event.get("previous_item_id"))
+
+    def add(self, item: Item, after: str | None = None) -> None:
+        """Insert a finished item into the conversation, with its events."""
+        previous, view = self._session.conversation.insert(item, after), item.view()
+        for what in ("added", "done"):
+            self._session.emit(
+                {"type": f"conversation.item.{what}", "previous_item_id": previous, "item": view}
+            )
+
+    def retrieve(self, event: Mapping[str, Any]) -> None:
+        """`conversation.item.retrieve`."""
+        item = self._session.conversation.get(
+            event["item_id"], doing="retrieving item", code="item_retrieve_invalid_item_id"
+        )
+        shown = item.view()
+        if item.audio and shown.get("content"):
+            shown["content"][0]["audio"] = base64.b64encode(item.audio).decode("ascii")
+        self._session.emit({"type": "conversation.item.retrieved", "item": shown})
+
+    def truncate(self, event: Mapping[str, Any]) -> None:
+        """`conversation.item.truncate`."""
+        item = self._session.conversation.find(event["item_id"])
+        if item is None:
+            raise ApiProblem(
+                f"Item with item_id not found: {event['item_id']}",
+                code="item_truncate_invalid_item_id",
+                param="item_id",
+            )
+        if item.data.get("role") != "assistant" or not item.audio:
+            raise ApiProblem("Only model output audio messages can be truncated")
+        milliseconds = len(item.audio) // 2 * 1000 // RATE
+        if event["content_index"] != 0:
+            raise ApiProblem(
+                f"Item '{item.id}' has no content at index {event['content_index']}; allowed is 0.",
+                code="invalid_value",
+                param="content_index",
+            )
+        if not 0 <= event["audio_end_ms"] <= milliseconds:
+            raise ApiProblem(
+                f"Audio content of {milliseconds}ms is already shorter than {event['audio_end_ms']}ms"
+                if event["audio_end_ms"] > milliseconds
+                else f"Invalid value for 'audio_end_ms': got {event['audio_end_ms']}, allowed is 0 or more.",
+                code="invalid_value",
+                param="audio_end_ms",
+            )
+        self.cut(item, event["audio_end_ms"])
+
+    def cut(self, item: Item, end_ms: int) -> None:
+        """Shorten an item's audio, with its event."""
+        item.audio = item.audio[: end_ms * RATE // 1000 * 2]
+        item.truncated = True
+        # Text and audio can't be matched any more, so the transcript is gone.
+        item.data["content"] = [{"type": "output_audio", "transcript": ""}]
+        self._session.emit(
+            {
+                "type": "conversation.item.truncated",
+                "item_id": item.id,
+                "content_index": 0,
+                "audio_end_ms": end_ms,
+            }
+        )
+
+    def delete(self, event: Mapping[str, Any]) -> None:
+        """`conversation.item.delete`."""
+        self._session.conversation.delete(event["item_id"])
+        self._session.emit({"type": "conversation.item.deleted", "item_id": event["item_id"]})
+
+
+def _without_audio(part: Mapping[str, Any]) -> dict[str, Any]:
+    if part["type"] != "input_audio":
+        return dict(part)
+    return {"transcript": None, **{key: value for key, value in part.items() if key != "audio"}}

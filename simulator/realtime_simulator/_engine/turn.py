@@ -1,0 +1,347 @@
+"""What a scenario sees when the model has to answer, what it can answer with, and how fast that comes."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Generator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import attrs
+
+from realtime_simulator._media.speech import RATE, Speech
+
+WAIT = math.inf
+"""The pause of a plan that goes on when there is something new."""
+
+
+@attrs.frozen(kw_only=True)
+class Pacing:
+    """How fast the model answers; without arguments, at once.
+
+    Args:
+        first_audio: Seconds from `response.created` to the first output.
+        speed: Audio made per second, in seconds of audio; 0 makes all of it at once.
+        transcript: Seconds until the user's words are transcribed.
+    """
+
+    first_audio: float = 0.0
+    speed: float = 0.0
+    transcript: float = 0.0
+
+    def pause(self, samples: int) -> float:
+        """Return how long making this much audio lasts, in seconds."""
+        return samples / RATE / self.speed if self.speed else 0.0
+
+
+AT_ONCE = Pacing()
+"""Everything comes as soon as it is asked for."""
+REAL = Pacing(first_audio=0.3, speed=12.0, transcript=0.4)
+"""About the service's pace."""
+PacingLike = Pacing | Literal["none"] | None
+
+
+def chosen_pacing(pacing: PacingLike, default: Pacing = REAL) -> Pacing:
+    """Return a pace: the default for None, and what comes at once for `none`.
+
+    Raises:
+        TypeError: It is something else.
+    """
+    if pacing is None:
+        return default
+    if pacing == "none":
+        return AT_ONCE
+    if not isinstance(pacing, Pacing):
+        raise TypeError(f"pacing: expected a Pacing, 'none' or None, got {pacing!r}")
+    return pacing
+
+
+def pieces(text: str) -> list[str]:
+    """Return a text cut into words that join to it again, as the API's deltas do."""
+    cut: list[str] = []
+    for word in text.split(" "):
+        cut.append(f" {word}" if cut else word)
+    return [piece for piece in cut if piece]
+
+
+@attrs.frozen(kw_only=True)
+class Turn:
+    """The conversation at the moment when a response is requested.
+
+    Args:
+        text: What the user said or wrote last; `""` when the conversation is empty.
+        items: The conversation's items, oldest first, as the API shows them; audio as its words.
+        session: The session's configuration, as `session.updated` shows it.
+        response: The `response` object of `response.create`; empty when the server began the response.
+        tools: The tools that this response may use.
+        modalities: `["audio"]` or `["text"]`.
+        format: The format in which audio goes out in events.
+        voice: The voice that speaks.
+        speed: How fast it speaks, 0.25 to 1.5; 1 is normal.
+    """
+
+    text: str
+    items: Sequence[Mapping[str, Any]]
+    session: Mapping[str, Any]
+    response: Mapping[str, Any]
+    tools: Sequence[Mapping[str, Any]]
+    modalities: Sequence[str] = ("audio",)
+    format: str = "audio/pcm"
+    voice: str = "alloy"
+    speed: float = 1.0
+
+
+@attrs.frozen
+class Say:
+    """A message: spoken, or written if the response's output is text.
+
+    Args:
+        text: What is said.
+        speech: Its sound; None until it is synthesized, and for text output.
+        phase: `commentary` or `final_answer`, for models that reason; None for what fits: commentary before a
+            call in the same response, the final answer otherwise.
+        sound: What is heard instead of a voice, PCM16 mono at 24 kHz.
+        joins: Whether it goes on with the message before it.
+    """
+
+    text: str
+    speech: Speech | None = attrs.field(default=None, repr=False)
+    phase: str | None = attrs.field(default=None, kw_only=True)
+    sound: bytes | None = attrs.field(default=None, repr=False, kw_only=True)
+    joins: bool = attrs.field(default=False, kw_only=True)
+
+
+@attrs.frozen
+class CallTool:
+    """A function call.
+
+    Args:
+        name: The tool's name.
+        arguments: The arguments as JSON text.
+    """
+
+    name: str
+    arguments: str
+
+
+@attrs.frozen
+class Think:
+    """Reasoning before the next action: it is not shown, and counts in the usage.
+
+    Args:
+        tokens: How many tokens of output it takes.
+    """
+
+    tokens: int
+
+
+@attrs.frozen
+class Pause:
+    """A wait before the next action.
+
+    Args:
+        seconds: How long, on the simulator's clock.
+    """
+
+    seconds: float
+
+
+@attrs.frozen
+class Fail:
+    """A response that ends with status `failed`.
+
+    Args:
+        code: The error's code in `status_details`.
+        message: What went wrong, for people; left out if empty.
+        type: The error's type.
+    """
+
+    code: str | None = "server_error"
+    message: str = "The model could not answer."
+    type: str = attrs.field(default="server_error", kw_only=True)
+
+
+@attrs.frozen(kw_only=True)
+class CallMcp:
+    """A call of an MCP server's tool, and what came of it.
+
+    Args:
+        server_label: The session's name of the server.
+        name: The tool's name.
+        arguments: The arguments as JSON text.
+        output: What the tool answered.
+        error: Why it failed; None if it didn't.
+        approval_request_id: The request that the client has approved; None if none was requested.
+    """
+
+    server_label: str
+    name: str
+    arguments: str = "{}"
+    output: str = ""
+    error: str | None = None
+    approval_request_id: str | None = None
+
+
+Action = Say | CallTool | CallMcp | Think | Pause | Fail
+
+
+class Answer:
+    """What the model answers, as it becomes known.
+
+    The methods are parts of plans, as in `output`: they wait for what comes, without end (`WAIT`).
+    """
+
+    def __init__(self) -> None:
+        self.rest: list[Action] = []
+        self.whole: bool = False
+
+    def add(self, actions: Sequence[Action], *, whole: bool) -> None:
+        """Add what follows; `whole` if that is all."""
+        self.rest += actions
+        self.whole = whole
+
+    @property
+    def phase(self) -> str:
+        """The phase of a message that comes before what is left, as far as that is known."""
+        calls = any(isinstance(later, CallTool | CallMcp) for later in self.rest)
+        return "commentary" if calls else "final_answer"
+
+    @property
+    def breaks_off(self) -> bool:
+        """Whether the next thing is that the model fails."""
+        return bool(self.rest) and isinstance(self.rest[0], Fail)
+
+    def next(self) -> Generator[float, None, Action | None]:
+        """Return the next action, or None at the end."""
+        while not self.rest and not self.whole:
+            yield WAIT
+        return self.rest.pop(0) if self.rest else None
+
+    def joining(self) -> Generator[float, None, Say | None]:
+        """Return what goes on with the message before it, or None if that is over."""
+        while not self.rest and not self.whole:
+            yield WAIT
+        following = self.rest[0] if self.rest else None
+        if not isinstance(following, Say) or not following.joins:
+            return None
+        del self.rest[0]
+        return following
+
+
+@attrs.frozen(kw_only=True)
+class Heard:
+    """Something that the user said.
+
+    Args:
+        pcm: Its sound, PCM16 mono at 24 kHz.
+        session: The session's configuration, as `session.updated` shows it.
+        finished: Whether that is all; models that transcribe while the user speaks ask before.
+    """
+
+    pcm: bytes = attrs.field(repr=False)
+    session: Mapping[str, Any] = attrs.field(repr=False)
+    finished: bool = True
+
+    @property
+    def seconds(self) -> float:
+        return len(self.pcm) / 2 / RATE
+
+
+@attrs.frozen
+class Transcript:
+    """The words of the user's audio, and when their transcript comes; the model hears them in any case.
+
+    Args:
+        text: The words.
+        delay: Seconds by which the transcript's events come later than usual.
+        error: Why there is no transcript, for people: `…transcription.failed` comes in its place. None if
+            there is one.
+        code: The code of that failure.
+        type: Its type.
+    """
+
+    text: str = ""
+    delay: float = attrs.field(default=0.0, kw_only=True)
+    error: str | None = attrs.field(default=None, kw_only=True)
+    code: str | None = attrs.field(default="transcription_failed", kw_only=True)
+    type: str = attrs.field(default="transcription_error", kw_only=True)
+
+
+def say(text: str, *, audio: bytes | str | os.PathLike[str] | None = None, phase: str | None = None) -> Say:
+    """Return an answer that says `text`.
+
+    Args:
+        text: What is said.
+        audio: What is heard instead of a voice: PCM16 mono at 24 kHz, or a sound file's path.
+        phase: `commentary` or `final_answer`, for models that reason; what fits if None.
+
+    Raises:
+        OSError: The file can't be read.
+        ValueError: There is no sound in it, or more than ten minutes.
+    """
+    if audio is None:
+        return Say(text, phase=phase)
+    from realtime_simulator._media.files import check_sound, read_sound
+
+    sound = check_sound(audio) if isinstance(audio, bytes) else read_sound(Path(audio))
+    return Say(text, sound=sound, phase=phase)
+
+
+def pause(seconds: float) -> Pause:
+    """Return a wait before the next action, as a part of an answer.
+
+    Args:
+        seconds: How long, on the simulator's clock.
+
+    Raises:
+        ValueError: It is negative or endless.
+    """
+    if not 0 <= seconds < math.inf:
+        raise ValueError(f"seconds: a number of at least 0 is needed, got {seconds!r}")
+    return Pause(seconds)
+
+
+def think(tokens: int) -> Think:
+    """Return reasoning, as a part of an answer: it is not shown, and counts in the usage.
+
+    Args:
+        tokens: How many tokens of output it takes.
+    """
+    return Think(tokens)
+
+
+def call_tool(name: str, arguments: Mapping[str, Any] | str | None = None) -> CallTool:
+    """Return an answer that calls a tool.
+
+    Args:
+        name: The tool's name.
+        arguments: A mapping, JSON text as it is (also broken, to test a client with), or None for `{}`.
+    """
+    if not isinstance(arguments, str):
+        arguments = json.dumps(arguments or {})
+    return CallTool(name, arguments)
+
+
+def call_mcp(
+    server_label: str,
+    name: str,
+    arguments: Mapping[str, Any] | str | None = None,
+    *,
+    output: str = "",
+    error: str | None = None,
+) -> CallMcp:
+    """Return an answer that calls an MCP server's tool; if the session requires approval, the call waits for
+    it.
+
+    Args:
+        server_label: The session's name of the server.
+        name: The tool's name.
+        arguments: A mapping, JSON text as it is, or None for `{}`.
+        output: What the tool answers.
+        error: Why it fails; None if it doesn't.
+    """
+    if not isinstance(arguments, str):
+        arguments = json.dumps(arguments or {})
+    return CallMcp(server_label=server_label, name=name, arguments=arguments, output=output, error=error)
