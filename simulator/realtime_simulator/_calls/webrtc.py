@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from realtime_simulator._calls.peer import Peer, PeerHandlers, Playout
-from realtime_simulator._engine.core import Core
+from realtime_simulator._engine.base import BaseSession
 from realtime_simulator._faults.alterations import Cut, EventFaults
 from realtime_simulator._faults.catalog import Drawing
 from realtime_simulator._records import Call
@@ -30,7 +30,7 @@ class WebRtcCall:
     def __init__(
         self,
         record: Call,
-        engine: Core,
+        engine: BaseSession,
         services: Services,
         on_end: Callable[[WebRtcCall, str], None],
     ) -> None:

@@ -68,3 +68,13 @@ def no_call() -> ApiProblem:
     return ApiProblem(
         "No session found for the provided call_id", status=404, code="call_id_not_found", param=""
     )
+
+
+def session_expired(lifetime: float) -> ApiProblem:
+    """Return the error with which a session ends at its time limit.
+
+    Args:
+        lifetime: The limit in seconds.
+    """
+    message = f"Your session hit the maximum duration of {lifetime / 60:g} minutes."
+    return ApiProblem(message, code="session_expired")

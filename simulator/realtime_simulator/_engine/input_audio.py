@@ -8,20 +8,17 @@ whose length depends on the eagerness, because nothing here understands what is 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 from realtime_simulator._core.problem import ApiProblem
 from realtime_simulator._engine import messages
 from realtime_simulator._engine.conversation import Item
 from realtime_simulator._engine.effects import AudioIn
+from realtime_simulator._engine.shared import Shared
 from realtime_simulator._engine.vad import Edge, VoiceActivity
 from realtime_simulator._media.formats import Decoder
 from realtime_simulator._media.speech import RATE
-
-if TYPE_CHECKING:
-    from realtime_simulator._engine.session import Session
-
 
 MINIMUM_MS = 100
 MAXIMUM_SECONDS = 300
@@ -96,15 +93,43 @@ class InputBuffer:
         self._dropped += size
 
 
+class TurnHandler(Protocol):
+    """The session's side of the user's turns."""
+
+    def speaking(self, item_id: str, samples: int, pcm: Callable[[], bytes]) -> None:
+        """Process how much the user has said so far of an item to come.
+
+        Args:
+            item_id: The id that the item will have.
+            samples: How much has been said, at 24 kHz.
+            pcm: Returns the sound.
+        """
+        ...
+
+    def speech_started(self) -> None:
+        """Process that the user has begun to speak."""
+        ...
+
+    def add_spoken(self, item: Item, *, turn: bool) -> None:
+        """Insert the user's audio, and answer it if it is a whole turn."""
+        ...
+
+    def add_note(self, text: str) -> None:
+        """Insert a system message."""
+        ...
+
+
 class InputAudio:
     """The input side of a session.
 
     Args:
-        session: The session.
+        shared: The session's shared state.
+        turns: Receives what the user says.
     """
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, shared: Shared, turns: TurnHandler) -> None:
+        self._shared = shared
+        self._turns = turns
         self.buffer: InputBuffer = InputBuffer()
         self._decoder: Decoder | None = None
         self._vad: VoiceActivity | None = None
@@ -122,7 +147,7 @@ class InputAudio:
 
     def configure(self) -> None:
         """Follow the session's turn detection."""
-        settings = self._session.config.turn_detection
+        settings = self._shared.config.turn_detection
         if settings is None:
             self._vad = None
         else:
@@ -141,17 +166,17 @@ class InputAudio:
 
     def append(self, event: Mapping[str, Any]) -> None:
         """`input_audio_buffer.append`."""
-        format = str(self._session.config.input["format"]["type"])
+        format = str(self._shared.config.input["format"]["type"])
         if self._decoder is None or self._decoder.format != format:
             self._decoder = Decoder(format)
         pcm = self._decoder.push(messages.decode_audio(event["audio"]))
-        self._session.effect(AudioIn(pcm))
+        self._shared.effect(AudioIn(pcm))
         self.hear(pcm)
 
     def commit(self, event: Mapping[str, Any]) -> None:
         """`input_audio_buffer.commit`."""
         audio = self.buffer.commit()
-        item_id = self._item_id or self._session.ids.new("item")
+        item_id = self._item_id or self._shared.ids.new("item")
         self._drop_turn()
         self._commit(item_id, audio, turn=False)
 
@@ -159,7 +184,7 @@ class InputAudio:
         """`input_audio_buffer.clear`."""
         self.buffer.clear()
         self._drop_turn()
-        self._session.emit({"type": "input_audio_buffer.cleared"})
+        self._shared.emit({"type": "input_audio_buffer.cleared"})
 
     # Sound
 
@@ -181,20 +206,20 @@ class InputAudio:
 
     def _go_on(self) -> None:
         """Process that the user is in the middle of an item."""
-        self._item_id = self._item_id or self._session.ids.new("item")
+        self._item_id = self._item_id or self._shared.ids.new("item")
         start, end = self._start, self.buffer.end
-        self._session.speaking(self._item_id, end - start, lambda: self.buffer.read(start, end))
+        self._turns.speaking(self._item_id, end - start, lambda: self.buffer.read(start, end))
 
     def _turn(self, edge: Edge) -> None:
-        settings = self._session.config.turn_detection or {}
+        settings = self._shared.config.turn_detection or {}
         place = self._vad_origin + edge.sample
         if edge.kind == "started":
             prefix = settings.get("prefix_padding_ms", _SEMANTIC_PREFIX_MS) * RATE // 1000
             self._start = max(self.buffer.start, place - prefix)
-            self._item_id = self._session.ids.new("item")
+            self._item_id = self._shared.ids.new("item")
             self._idle_due = math.inf
             self._say("speech_started", audio_start_ms=_ms(self._start))
-            self._session.speech_started()
+            self._turns.speech_started()
             return
         self._say("speech_stopped", audio_end_ms=_ms(place))
         self._commit(self._item_id, self.buffer.take(self._start, place), turn=True)
@@ -212,10 +237,10 @@ class InputAudio:
             },
             audio,
         )
-        previous = self._session.conversation.last_id()
+        previous = self._shared.conversation.last_id()
         event = {"type": "input_audio_buffer.committed", "previous_item_id": previous, "item_id": item_id}
-        self._session.emit(event)
-        self._session.add_spoken(item, turn=turn)
+        self._shared.emit(event)
+        self._turns.add_spoken(item, turn=turn)
 
     def _drop_turn(self) -> None:
         self._item_id = ""
@@ -223,13 +248,13 @@ class InputAudio:
             self._vad.reset()
 
     def _say(self, what: str, **fields: Any) -> None:
-        self._session.emit({"type": f"input_audio_buffer.{what}", "item_id": self._item_id, **fields})
+        self._shared.emit({"type": f"input_audio_buffer.{what}", "item_id": self._item_id, **fields})
 
     # The silent user
 
     @property
     def _idle_timeout(self) -> float | None:
-        milliseconds = (self._session.config.turn_detection or {}).get("idle_timeout_ms")
+        milliseconds = (self._shared.config.turn_detection or {}).get("idle_timeout_ms")
         return None if milliseconds is None else float(milliseconds) / 1000
 
     def model_is_silent(self, since: float) -> None:
@@ -252,10 +277,10 @@ class InputAudio:
         if now < self._idle_due:
             return
         self._idle_due = math.inf
-        self._item_id = self._session.ids.new("item")
+        self._item_id = self._shared.ids.new("item")
         end = self.buffer.end
         self._say("timeout_triggered", audio_start_ms=_ms(self._idle_from), audio_end_ms=_ms(end))
-        self._session.add_note(_NOTE)
+        self._turns.add_note(_NOTE)
         self._commit(self._item_id, self.buffer.take(self._idle_from, end), turn=True)
 
     def deadline(self) -> float:

@@ -4,7 +4,7 @@ ever contacted; their answers are scripted."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 
@@ -12,42 +12,40 @@ from realtime_simulator._core.problem import ApiProblem
 from realtime_simulator._engine.config import REALTIME
 from realtime_simulator._engine.conversation import Item
 from realtime_simulator._engine.effects import ToolsNeeded
+from realtime_simulator._engine.shared import Shared
 from realtime_simulator._engine.turn import Action, CallMcp
-
-if TYPE_CHECKING:
-    from realtime_simulator._engine.session import Session
 
 
 class Mcp:
     """The MCP servers of a session.
 
     Args:
-        session: The session.
+        shared: The session's shared state.
     """
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
         self._listed: set[str] = set()
         self._held: dict[str, Sequence[Action]] = {}
 
     def configure(self) -> None:
         """List the tools of servers that are new in the session."""
-        if self._session.config.kind != REALTIME:
+        if self._shared.config.kind != REALTIME:
             return
-        for tool in self._session.config["tools"]:
+        for tool in self._shared.config["tools"]:
             label = tool.get("server_label")
             if tool.get("type") == "mcp" and label not in self._listed:
                 self._listed.add(label)
                 self._list(label, _allowed(tool.get("allowed_tools")))
 
     def _list(self, label: str, allowed: Sequence[str]) -> None:
-        session = self._session
-        data = {"type": "mcp_list_tools", "id": session.ids.new("mcpl"), "server_label": label, "tools": []}
+        shared = self._shared
+        data = {"type": "mcp_list_tools", "id": shared.ids.new("mcpl"), "server_label": label, "tools": []}
         item = Item(data)
-        previous = session.conversation.insert(item)
-        session.emit({"type": "conversation.item.added", "previous_item_id": previous, "item": item.view()})
-        session.emit({"type": "mcp_list_tools.in_progress", "item_id": item.id})
-        session.effect(ToolsNeeded(item.id, label, allowed))
+        previous = shared.conversation.insert(item)
+        shared.emit({"type": "conversation.item.added", "previous_item_id": previous, "item": item.view()})
+        shared.emit({"type": "mcp_list_tools.in_progress", "item_id": item.id})
+        shared.effect(ToolsNeeded(item.id, label, allowed))
 
     def listed(self, item_id: str, tools: Sequence[Mapping[str, Any]] | None) -> None:
         """Process the tools of a server.
@@ -56,15 +54,15 @@ class Mcp:
             item_id: The `mcp_list_tools` item; ignored if it is gone.
             tools: The tools; None if the server couldn't be reached.
         """
-        session = self._session
-        item = session.conversation.find(item_id)
+        shared = self._shared
+        item = shared.conversation.find(item_id)
         if item is None:
             return
         item.data["tools"] = [dict(tool) for tool in tools or ()]
         outcome = "failed" if tools is None else "completed"
-        session.emit({"type": f"mcp_list_tools.{outcome}", "item_id": item_id})
-        previous = session.conversation.previous_when_done(item)
-        session.emit({"type": "conversation.item.done", "previous_item_id": previous, "item": item.view()})
+        shared.emit({"type": f"mcp_list_tools.{outcome}", "item_id": item_id})
+        previous = shared.conversation.previous_when_done(item)
+        shared.emit({"type": "conversation.item.done", "previous_item_id": previous, "item": item.view()})
 
     # Approval
 
@@ -72,7 +70,7 @@ class Mcp:
         """Return whether the session requires approval of this call."""
         if call.approval_request_id is not None:
             return False
-        for tool in self._session.config["tools"]:
+        for tool in self._shared.config["tools"]:
             if tool.get("server_label") == call.server_label:
                 return _asks(tool.get("require_approval") or "always", call.name)
         return True

@@ -8,29 +8,28 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Generator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from realtime_simulator._engine.conversation import WITH_STATUS, Item
-from realtime_simulator._engine.turn import Answer, CallMcp, CallTool, Say, pieces
+from realtime_simulator._engine.effects import Play
+from realtime_simulator._engine.plan import Answer, Plan, pieces
+from realtime_simulator._engine.shared import Shared
+from realtime_simulator._engine.turn import CallMcp, CallTool, Say
 from realtime_simulator._engine.usage import Tokens, output_audio_tokens, text_tokens
 from realtime_simulator._media.speech import RATE
-
-if TYPE_CHECKING:
-    from realtime_simulator._engine.session import Session
-
 
 CHUNK_SAMPLES = RATE // 5
 """Audio of one delta: 200 ms, a whole number of Opus packets."""
 _TOKENS = re.compile(r"\w+|\W+")
-Plan = Generator[float, None, None]
 
 
 class Output:
     """The output of one response.
 
     Args:
-        session: The session.
+        shared: The session's shared state.
+        play: Sends a stretch of speech to the peer.
         response_id: The response.
         out_of_band: Whether its items stay out of the conversation.
         modalities: `["audio"]` or `["text"]`.
@@ -41,7 +40,8 @@ class Output:
 
     def __init__(
         self,
-        session: Session,
+        shared: Shared,
+        play: Callable[[Play], None],
         response_id: str,
         *,
         out_of_band: bool,
@@ -52,7 +52,8 @@ class Output:
     ) -> None:
         self.items: list[Item] = []
         self.made: Tokens = Tokens()
-        self._session = session
+        self._shared = shared
+        self._play = play
         self._response_id = response_id
         self._out_of_band = out_of_band
         self._modalities = modalities
@@ -83,18 +84,18 @@ class Output:
 
     def _part(self, what: str, item: Item, part: dict[str, Any]) -> None:
         """Send that a part of a message begins or ends; Azure's service has it twice."""
-        twice = {"content": part} if self._session.profile == "azure" else {}
+        twice = {"content": part} if self._shared.profile == "azure" else {}
         self._emit(f"response.content_part.{what}", item, content_index=0, part=part, **twice)
 
     def _open(self, data: dict[str, Any]) -> Item:
-        item = Item({"id": self._session.ids.new("item"), **data})
+        item = Item({"id": self._shared.ids.new("item"), **data})
         if data["type"] in WITH_STATUS:
             item.data["status"] = "in_progress"
         self.items.append(item)
         self._emit_item("response.output_item.added", item)
         if not self._out_of_band:
-            previous = self._session.conversation.insert(item)
-            self._session.emit(
+            previous = self._shared.conversation.insert(item)
+            self._shared.emit(
                 {"type": "conversation.item.added", "previous_item_id": previous, "item": item.view()}
             )
         return item
@@ -103,15 +104,15 @@ class Output:
         if item.data["type"] in WITH_STATUS:
             item.data["status"] = "completed" if whole else "incomplete"
         # A client may have deleted the item meanwhile.
-        if not self._out_of_band and self._session.conversation.find(item.id) is item:
-            previous = self._session.conversation.previous_when_done(item)
-            self._session.emit(
+        if not self._out_of_band and self._shared.conversation.find(item.id) is item:
+            previous = self._shared.conversation.previous_when_done(item)
+            self._shared.emit(
                 {"type": "conversation.item.done", "previous_item_id": previous, "item": item.view()}
             )
         self._emit_item("response.output_item.done", item)
 
     def _emit_item(self, type: str, item: Item) -> None:
-        self._session.emit(
+        self._shared.emit(
             {
                 "type": type,
                 "response_id": self._response_id,
@@ -121,7 +122,7 @@ class Output:
         )
 
     def _emit(self, type: str, item: Item, **fields: Any) -> None:
-        self._session.emit(
+        self._shared.emit(
             {
                 "type": type,
                 "response_id": self._response_id,
@@ -132,7 +133,7 @@ class Output:
         )
 
     def _emit_delta(self, type: str, item: Item, delta: str, **fields: Any) -> None:
-        obfuscation = self._session.ids.obfuscation(delta)
+        obfuscation = self._shared.ids.obfuscation(delta)
         self._emit(type, item, **fields, delta=delta, obfuscation=obfuscation)
 
     def message(self, action: Say, answer: Answer) -> Plan:
@@ -163,8 +164,8 @@ class Output:
                     said += piece
                     self.made += Tokens(text=text_tokens(piece))
                     self._emit_delta("response.output_text.delta", item, piece, content_index=0)
-                    if self._session.pacing.speed:
-                        yield len(piece) / 60 / self._session.pacing.speed
+                    if self._shared.pacing.speed:
+                        yield len(piece) / 60 / self._shared.pacing.speed
                 say = yield from answer.joining()
             whole = not answer.breaks_off
         finally:
@@ -188,7 +189,7 @@ class Output:
                     start, made = made, min(made + CHUNK_SAMPLES, speech.samples)
                     # The words come ahead of their sound, by about a second.
                     due = -(-len(words) * min(made + RATE, speech.samples) // speech.samples)
-                    self._session.play(self._response_id, item.id, speech, start, made, before)
+                    self._play(Play(self._response_id, item.id, speech, start, made, before))
                     for word in words[spoken_words:due]:
                         said += word
                         self.made += Tokens(text=text_tokens(word))
@@ -200,12 +201,12 @@ class Output:
                     # The same utterance is not kept twice.
                     item.audio = speech.pcm if len(sound) == len(speech.pcm) else sound
                     self.made += Tokens(audio=output_audio_tokens((made - start) * 1000 / RATE))
-                    if self._session.audio_in_events:
+                    if self._shared.audio_in_events:
                         stretch = speech.stretch(start, made, self._format)
                         delta = base64.b64encode(stretch).decode("ascii")
                         self._emit("response.output_audio.delta", item, content_index=0, delta=delta)
-                    if self._session.pacing.speed:
-                        yield self._session.pacing.pause(made - start)
+                    if self._shared.pacing.speed:
+                        yield self._shared.pacing.pause(made - start)
                 say = yield from answer.joining()
             whole = not answer.breaks_off
         finally:
@@ -220,7 +221,7 @@ class Output:
 
     def call(self, action: CallTool) -> Plan:
         """Call a function of the session's."""
-        call_id = self._session.ids.new("call", 16)
+        call_id = self._shared.ids.new("call", 16)
         item = self._open({"type": "function_call", "name": action.name, "call_id": call_id, "arguments": ""})
         said = ""
         try:
@@ -228,8 +229,8 @@ class Output:
                 said += piece
                 self.made += Tokens(text=text_tokens(piece))
                 self._emit_delta("response.function_call_arguments.delta", item, piece, call_id=call_id)
-                if self._session.pacing.speed:
-                    yield len(piece) / 60 / self._session.pacing.speed
+                if self._shared.pacing.speed:
+                    yield len(piece) / 60 / self._shared.pacing.speed
         finally:
             self._end(lambda: self._end_call(item, said, whole=said == action.arguments))
 
@@ -259,8 +260,8 @@ class Output:
             item.data["arguments"] = action.arguments
             self._emit("response.mcp_call_arguments.done", item, arguments=action.arguments)
             self._emit_progress("in_progress", item)
-            if self._session.pacing.speed:
-                yield 0.2 / self._session.pacing.speed
+            if self._shared.pacing.speed:
+                yield 0.2 / self._shared.pacing.speed
             if action.error is None:
                 item.data["output"] = action.output
                 outcome = "completed"
@@ -272,7 +273,7 @@ class Output:
 
     def _emit_progress(self, what: str, item: Item) -> None:
         place = self.items.index(item)
-        self._session.emit({"type": f"response.mcp_call.{what}", "item_id": item.id, "output_index": place})
+        self._shared.emit({"type": f"response.mcp_call.{what}", "item_id": item.id, "output_index": place})
 
 
 class Playback:

@@ -10,20 +10,20 @@ import contextlib
 import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import attrs
 
 from realtime_simulator._core.problem import ApiProblem
 from realtime_simulator._engine.conversation import Item, item_from_client
-from realtime_simulator._engine.effects import AnswerDropped, AnswerNeeded
-from realtime_simulator._engine.output import Output, Plan
-from realtime_simulator._engine.turn import WAIT, Action, Answer, CallMcp, CallTool, Fail, Pause, Think, Turn
+from realtime_simulator._engine.effects import AnswerDropped, AnswerNeeded, Play
+from realtime_simulator._engine.mcp import Mcp
+from realtime_simulator._engine.output import Output
+from realtime_simulator._engine.plan import WAIT, Answer, Plan
+from realtime_simulator._engine.shared import Shared
+from realtime_simulator._engine.turn import Action, CallMcp, CallTool, Fail, Pause, Think, Turn
 from realtime_simulator._engine.usage import Tokens, item_tokens, text_tokens, usage
 from realtime_simulator._media.speech import RATE
-
-if TYPE_CHECKING:
-    from realtime_simulator._engine.session import Session
 
 REQUEST_LIMIT = 10_000
 TOKEN_LIMIT = 1_000_000
@@ -47,36 +47,48 @@ class Response:
     """One response.
 
     Args:
-        session: The session.
+        shared: The session's shared state.
+        mcp: Its MCP servers.
+        play: Sends a stretch of speech to the peer.
         params: The `response` object of `response.create`; already checked.
         given: The tokens of its input.
         cached: The tokens of the previous response's input.
     """
 
-    def __init__(self, session: Session, params: Mapping[str, Any], given: Tokens, cached: Tokens) -> None:
-        self._session = session
+    def __init__(
+        self,
+        shared: Shared,
+        mcp: Mcp,
+        play: Callable[[Play], None],
+        params: Mapping[str, Any],
+        given: Tokens,
+        cached: Tokens,
+    ) -> None:
+        self._shared = shared
+        self._mcp = mcp
         self.params = params
-        self.id: str = session.ids.new("resp")
+        self.id: str = shared.ids.new("resp")
         self.out_of_band: Any = params.get("conversation") == "none"
         self._given, self._cached = given, cached
         self._status, self._details = "in_progress", dict[str, Any]()
         self.modalities: list[Any] = list(
-            params.get("output_modalities") or session.config["output_modalities"]
+            params.get("output_modalities") or shared.config["output_modalities"]
         )
-        limit = params.get("max_output_tokens") or session.config["max_output_tokens"]
+        limit = params.get("max_output_tokens") or shared.config["max_output_tokens"]
         self._limit: int | str = limit
         audio = params.get("audio", {}).get("output", {})
-        voice = audio.get("voice") or session.config.output["voice"]
+        voice = audio.get("voice") or shared.config.output["voice"]
         self.voice: str = str(voice["id"] if isinstance(voice, Mapping) else voice)
-        self.format: Mapping[str, Any] = audio.get("format") or session.config.output["format"]
+        self.format: Mapping[str, Any] = audio.get("format") or shared.config.output["format"]
         self._output = Output(
-            session,
+            shared,
+            play,
             self.id,
             out_of_band=self.out_of_band,
             modalities=self.modalities,
             format=str(self.format["type"]),
             limit=limit,
-            reasons=session.config.reasons,
+            reasons=shared.config.reasons,
         )
 
     @property
@@ -103,7 +115,7 @@ class Response:
             "max_output_tokens": self._limit,
             "audio": {"output": {"format": self.format, "voice": self.voice}},
         }
-        own = "conv_" + self._session.config.session_id.removeprefix("sess_")
+        own = "conv_" + self._shared.config.session_id.removeprefix("sess_")
         shown["conversation_id"] = None if self.out_of_band else own
         shown["metadata"] = self.params.get("metadata")
         shown["status_details"] = self._details or None
@@ -111,7 +123,7 @@ class Response:
         return shown
 
     def begin(self) -> None:
-        self._session.emit({"type": "response.created", "response": self.view()})
+        self._shared.emit({"type": "response.created", "response": self.view()})
 
     def end(self, status: str, **details: Any) -> None:
         """Finish the response.
@@ -122,7 +134,7 @@ class Response:
         """
         self._status = status
         self._details = {"type": status, **details} if status != "completed" else {}
-        self._session.emit({"type": "response.done", "response": self.view()})
+        self._shared.emit({"type": "response.done", "response": self.view()})
 
     def perform(self, answer: Answer) -> Plan:
         """Make the output, event by event.
@@ -148,8 +160,8 @@ class Response:
                 elif isinstance(action, CallTool):
                     yield from self._output.call(action)
                 elif isinstance(action, CallMcp):
-                    if self._session.mcp.needs_approval(action):
-                        self._session.mcp.hold(self._output.ask_approval(action), [action, *answer.rest])
+                    if self._mcp.needs_approval(action):
+                        self._mcp.hold(self._output.ask_approval(action), [action, *answer.rest])
                         break
                     yield from self._output.call_mcp(action)
                 else:
@@ -175,15 +187,40 @@ class _Running:
     due: float = WAIT
 
 
+class Host(Protocol):
+    """The session, as far as its responses need it."""
+
+    @property
+    def listening(self) -> bool:
+        """Whether words of the user are still to come."""
+        ...
+
+    def play(self, play: Play) -> None:
+        """Send a stretch of speech to the peer."""
+        ...
+
+    def response_begun(self) -> None:
+        """Process the beginning of a response."""
+        ...
+
+    def response_done(self, response: Response) -> None:
+        """Process the end of a response."""
+        ...
+
+
 class Responses:
     """The session's running responses.
 
     Args:
-        session: The session.
+        shared: The session's shared state.
+        mcp: Its MCP servers.
+        host: The session itself, as far as responses need it.
     """
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, shared: Shared, mcp: Mcp, host: Host) -> None:
+        self._shared = shared
+        self._mcp = mcp
+        self._host = host
         self._running: dict[str, _Running] = {}
         self._last_input = Tokens()
         self._tokens = 0
@@ -220,12 +257,12 @@ class Responses:
             )
         items = self._input(params)
         given = sum(map(item_tokens, items), self._setup(params))
-        response = Response(self._session, params, given, self._last_input)
+        response = Response(self._shared, self._mcp, self._host.play, params, given, self._last_input)
         self._last_input = given
         self._tokens += given.total
         self._running[response.id] = running = _Running(response, now)
         response.begin()
-        self._session.response_begun()
+        self._host.response_begun()
         if actions:
             self.perform(response.id, actions, now)
             return
@@ -234,11 +271,11 @@ class Responses:
 
     def ask(self) -> None:
         """Request the model's answers, unless words of the user are still awaited."""
-        if self._session.listening:
+        if self._host.listening:
             return
         for running in list(self._running.values()):
             if running.question is not None:
-                self._session.effect(running.question())
+                self._shared.effect(running.question())
                 running.question = None
 
     def perform(self, response_id: str, actions: Sequence[Action], now: float, *, whole: bool = True) -> None:
@@ -249,7 +286,7 @@ class Responses:
         running.answer.add(actions, whole=whole)
         if running.plan is None:
             running.plan = running.response.perform(running.answer)
-            running.due = max(now, running.begun + self._session.pacing.first_audio)
+            running.due = max(now, running.begun + self._shared.pacing.first_audio)
         elif running.due == WAIT:
             running.due = now
         self.tick(now)
@@ -315,18 +352,18 @@ class Responses:
     def _finish(self, running: _Running) -> None:
         del self._running[running.response.id]
         if not running.answer.whole:
-            self._session.effect(AnswerDropped(running.response.id))
+            self._shared.effect(AnswerDropped(running.response.id))
         self._tokens += running.response.output_tokens
-        self._session.response_done(running.response)
+        self._host.response_done(running.response)
 
     def _input(self, params: Mapping[str, Any]) -> list[Item]:
         """The items that the response is made from: the conversation's, unless the client gave its own."""
         if params.get("input") is None:
-            return list(self._session.conversation)
+            return list(self._shared.conversation)
         items = []
         for index, fields in enumerate(params["input"]):
             if fields.get("type") == "item_reference":
-                found = self._session.conversation.get(
+                found = self._shared.conversation.get(
                     str(fields.get("id")),
                     doing="reading input",
                     code="invalid_value",
@@ -334,17 +371,17 @@ class Responses:
                 )
                 items.append(found)
             else:
-                items.append(Item(item_from_client(fields, self._session.ids.new("item"))))
+                items.append(Item(item_from_client(fields, self._shared.ids.new("item"))))
         return items
 
     def _setup(self, params: Mapping[str, Any]) -> Tokens:
-        config = self._session.config
+        config = self._shared.config
         instructions = params.get("instructions") or config["instructions"]
         tools = params.get("tools") or config["tools"]
         return Tokens(text=text_tokens(instructions) + sum(text_tokens(str(tool)) for tool in tools))
 
     def _turn(self, params: Mapping[str, Any], items: Sequence[Item], response: Response) -> Turn:
-        config = self._session.config
+        config = self._shared.config
         said = [item.text() for item in items if item.data.get("role") == "user"]
         return Turn(
             text=said[-1] if said else "",

@@ -13,17 +13,19 @@ from typing import Any
 from realtime_simulator._core.ids import Ids
 from realtime_simulator._core.problem import ApiProblem
 from realtime_simulator._engine import messages
+from realtime_simulator._engine.base import BaseSession
 from realtime_simulator._engine.config import REALTIME, SessionConfig
-from realtime_simulator._engine.conversation import Conversation, Item, Items
-from realtime_simulator._engine.core import Core
+from realtime_simulator._engine.conversation import Conversation, Item
 from realtime_simulator._engine.effects import AudioOut, Play, StopPlaying
 from realtime_simulator._engine.input_audio import InputAudio
+from realtime_simulator._engine.items import Items
 from realtime_simulator._engine.mcp import Mcp
 from realtime_simulator._engine.output import Playback
 from realtime_simulator._engine.responses import Response, Responses
+from realtime_simulator._engine.shared import Shared
 from realtime_simulator._engine.transcription import Transcription
 from realtime_simulator._engine.turn import Action, Pacing, Transcript
-from realtime_simulator._media.speech import RATE, Speech
+from realtime_simulator._media.speech import RATE
 
 _CLEAR = "output_audio_buffer.clear"
 _LISTED = (
@@ -43,7 +45,7 @@ _LISTED = (
 """What the service names when it is sent something unknown, the events of translation sessions among them."""
 
 
-class Session(Core):
+class Session(BaseSession):
     """One session.
 
     Args:
@@ -70,19 +72,28 @@ class Session(Core):
     ) -> None:
         super().__init__(ids, now, lifetime, "RealtimeClientEvent")
         self.config = config
-        self.pacing: Pacing = pacing or Pacing()
-        self.profile: str = profile
         self.conversation: Conversation = Conversation()
-        self.audio_in_events: bool = not plays_audio
+        self._profile = profile
+        self._audio_in_events = not plays_audio
         self._playback = Playback(self.emit)
         self._spoke = False
         self._later: list[Sequence[Action]] = []
-        self._responses = Responses(self)
-        self._items = Items(self)
-        self._transcription = Transcription(self)
-        self.input: InputAudio = InputAudio(self)
-        self.mcp: Mcp = Mcp(self)
-        self._listed = _LISTED if self.audio_in_events else (*_LISTED[:-2], _CLEAR, *_LISTED[-2:])
+        shared = Shared(
+            config=config,
+            conversation=self.conversation,
+            ids=ids,
+            pacing=pacing or Pacing(),
+            profile=profile,
+            audio_in_events=self._audio_in_events,
+            emit=self.emit,
+            effect=self.effect,
+        )
+        self._mcp = Mcp(shared)
+        self._items = Items(shared)
+        self._transcription = Transcription(shared)
+        self._responses = Responses(shared, self._mcp, self)
+        self.input: InputAudio = InputAudio(shared, self)
+        self._listed = _LISTED if self._audio_in_events else (*_LISTED[:-2], _CLEAR, *_LISTED[-2:])
         self._handlers = {
             "session.update": self._update,
             "conversation.item.create": self._create_item,
@@ -106,7 +117,7 @@ class Session(Core):
         return [item.view() for item in list(self.conversation)]
 
     def greeting(self) -> dict[str, Any]:
-        self.mcp.configure()
+        self._mcp.configure()
         return super().greeting()
 
     def hear(self, pcm: bytes, now: float) -> None:
@@ -128,13 +139,13 @@ class Session(Core):
     def heard(self, item_id: str, transcript: Transcript | None, now: float) -> None:
         self.tick(now)
         if not self.ended:
-            self._transcription.heard(item_id, transcript)
+            self._transcription.heard(item_id, transcript, self._now)
             self._transcription.tick(self._now)
             self._responses.ask()
 
     def listed(self, item_id: str, tools: Sequence[Mapping[str, Any]] | None, now: float) -> None:
         self.tick(now)
-        self.mcp.listed(item_id, tools)
+        self._mcp.listed(item_id, tools)
 
     def playback_drained(self, response_id: str, now: float) -> None:
         self.tick(now)
@@ -172,19 +183,14 @@ class Session(Core):
 
     # Out
 
-    def play(self, response_id: str, item_id: str, speech: Speech, start: int, end: int, before: int) -> None:
+    def play(self, play: Play) -> None:
         """Queue a stretch of speech for the player, if there is one."""
         self._spoke = True
-        if self.audio_in_events:
-            self.effect(AudioOut(speech.pcm[start * 2 : end * 2]))
+        if self._audio_in_events:
+            self.effect(AudioOut(play.speech.pcm[play.start * 2 : play.end * 2]))
         else:
-            self._playback.add(response_id, item_id)
-            self.effect(Play(response_id, item_id, speech, start, end, before))
-
-    @property
-    def now(self) -> float:
-        """The session's time."""
-        return self._now
+            self._playback.add(play.response_id, play.item_id)
+            self.effect(play)
 
     def speaking(self, item_id: str, samples: int, pcm: Callable[[], bytes]) -> None:
         """Process how much the user has said so far of an item to come; `pcm` returns its sound."""
@@ -202,13 +208,13 @@ class Session(Core):
 
     def response_done(self, response: Response) -> None:
         """Process the end of a response: send the limits, and begin the next one that waits."""
-        if self.profile != "azure":
+        if self._profile != "azure":
             self.emit({"type": "rate_limits.updated", "rate_limits": self._responses.limits()})
         self._playback.done(response.id)
         if self._later and self._responses.active is None:
             self._responses.create({}, self._now, self._later.pop(0))
         else:
-            self._check_silence(self._now + (response.audio_seconds if self.audio_in_events else 0.0))
+            self._check_silence(self._now + (response.audio_seconds if self._audio_in_events else 0.0))
 
     def _check_silence(self, since: float) -> None:
         if self._responses.active is None and self._playback.playing is None:
@@ -219,7 +225,7 @@ class Session(Core):
     def add_spoken(self, item: Item, *, turn: bool) -> None:
         """Insert the user's audio, and answer it if that was a whole turn."""
         self._items.add(item)
-        self._transcription.begin(item)
+        self._transcription.begin(item, self._now)
         answers = turn and self.config.kind == REALTIME
         if answers and (self.config.turn_detection or {}).get("create_response", True):
             self._respond()
@@ -254,16 +260,16 @@ class Session(Core):
         self.config.update(event["session"], voice_locked=self._spoke)
         self.input.configure()
         self.emit({"type": "session.updated", "session": self.config.view()})
-        self.mcp.configure()
+        self._mcp.configure()
 
     def _create_item(self, event: Mapping[str, Any]) -> None:
-        self.mcp.check(event["item"])
+        self._mcp.check(event["item"])
         self._items.create(event)
-        if actions := self.mcp.answered(event["item"]):
+        if actions := self._mcp.answered(event["item"]):
             self._respond(actions)
 
     def _clear_output(self, event: Mapping[str, Any]) -> None:
-        if self.audio_in_events:
+        if self._audio_in_events:
             raise ApiProblem(
                 "Only WebRTC and SIP sessions have an output audio buffer on the server.",
                 code="invalid_value",

@@ -8,20 +8,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 
 from realtime_simulator._engine.conversation import Item
 from realtime_simulator._engine.effects import HearingNeeded
-from realtime_simulator._engine.output import Plan
-from realtime_simulator._engine.turn import Transcript, pieces
+from realtime_simulator._engine.plan import Plan, pieces
+from realtime_simulator._engine.shared import Shared
+from realtime_simulator._engine.turn import Transcript
 from realtime_simulator._engine.usage import input_audio_tokens, text_tokens
 from realtime_simulator._media.speech import RATE
-
-if TYPE_CHECKING:
-    from realtime_simulator._engine.session import Session
-
 
 LOGPROBS = "item.input_audio_transcription.logprobs"
 _PREFIX = "conversation.item.input_audio_transcription"
@@ -61,11 +58,11 @@ class Transcription:
     """The transcripts of a session.
 
     Args:
-        session: The session.
+        shared: The session's shared state.
     """
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
         self._heard: dict[str, _Heard] = {}
         self._running: list[_Running] = []
 
@@ -81,7 +78,7 @@ class Transcription:
 
     @property
     def _settings(self) -> Mapping[str, Any] | None:
-        settings: Mapping[str, Any] | None = self._session.config.input.get("transcription")
+        settings: Mapping[str, Any] | None = self._shared.config.input.get("transcription")
         return settings
 
     def speaking(self, item_id: str, samples: int, pcm: Callable[[], bytes]) -> None:
@@ -95,7 +92,7 @@ class Transcription:
         heard = self._heard.setdefault(item_id, _Heard(None, self._settings))
         if not heard.asked:
             heard.asked = True
-            self._session.effect(HearingNeeded(item_id, pcm(), finished=False))
+            self._shared.effect(HearingNeeded(item_id, pcm(), finished=False))
         if heard.transcript is not None and heard.transcript.error is None:
             words = pieces(heard.transcript.text)
             # The last one is certain only when nothing follows it.
@@ -104,32 +101,34 @@ class Transcription:
                 self._send_delta(item_id, word)
             heard.sent = max(heard.sent, due)
 
-    def begin(self, item: Item) -> None:
+    def begin(self, item: Item, now: float) -> None:
         """Request the words of an item.
 
         Args:
             item: A user's item with audio.
+            now: The time.
         """
         heard = self._heard.setdefault(item.id, _Heard(None, self._settings))
         heard.item = item
         if heard.transcript is None:
-            self._session.effect(HearingNeeded(item.id, bytes(item.audio)))
+            self._shared.effect(HearingNeeded(item.id, bytes(item.audio)))
         else:
-            self._known(item.id, heard, heard.transcript)
+            self._known(item.id, heard, heard.transcript, now)
 
-    def heard(self, item_id: str, transcript: Transcript | None) -> None:
+    def heard(self, item_id: str, transcript: Transcript | None, now: float) -> None:
         """Process the words of an item; unknown ids are ignored.
 
         Args:
             item_id: The item's id.
             transcript: The words; None if they can't be known before the user has finished.
+            now: The time.
         """
         heard = self._heard.get(item_id)
         if heard is None or heard.transcript is not None or transcript is None:
             return
         heard.transcript = transcript
         if heard.item is not None:
-            self._known(item_id, heard, transcript)
+            self._known(item_id, heard, transcript, now)
 
     def tick(self, now: float) -> None:
         """Go on with what is due."""
@@ -151,21 +150,21 @@ class Transcription:
             running.plan.close()
         self._running.clear()
 
-    def _known(self, item_id: str, heard: _Heard, transcript: Transcript) -> None:
+    def _known(self, item_id: str, heard: _Heard, transcript: Transcript, now: float) -> None:
         del self._heard[item_id]
         assert heard.item is not None
         heard.item.heard = transcript.text
         if heard.settings is not None:
-            pause = self._session.pacing.transcript
+            pause = self._shared.pacing.transcript
             plan = self._send(heard.item, transcript, heard.settings, heard.sent, pause)
-            self._running.append(_Running(plan, self._session.now + pause / 2))
+            self._running.append(_Running(plan, now + pause / 2))
 
     def _send(
         self, item: Item, transcript: Transcript, settings: Mapping[str, Any], sent: int, pause: float
     ) -> Plan:
         if transcript.delay:
             yield transcript.delay
-        if self._session.conversation.find(item.id) is not item:
+        if self._shared.conversation.find(item.id) is not item:
             return  # the client has deleted it meanwhile
         if transcript.error is not None:
             problem = {
@@ -178,7 +177,7 @@ class Transcription:
             return
         text, model = transcript.text, str(settings.get("model") or "gpt-4o-transcribe")
         if model.endswith("diarize"):
-            fields = {"id": self._session.ids.new("seg"), "speaker": "A", "start": 0.0}
+            fields = {"id": self._shared.ids.new("seg"), "speaker": "A", "start": 0.0}
             self._emit("segment", item.id, text=text, end=len(item.audio) / 2 / RATE, **fields)
         words = [text] if model.startswith("whisper") and text else pieces(text)
         for word in words[sent:]:
@@ -191,14 +190,14 @@ class Transcription:
 
     @property
     def _logprobs_wanted(self) -> bool:
-        return LOGPROBS in (self._session.config.get("include") or ())
+        return LOGPROBS in (self._shared.config.get("include") or ())
 
     def _send_delta(self, item_id: str, word: str) -> None:
         extra = {"logprobs": list(_logprobs([word]))} if self._logprobs_wanted else {}
-        self._emit("delta", item_id, delta=word, obfuscation=self._session.ids.obfuscation(word), **extra)
+        self._emit("delta", item_id, delta=word, obfuscation=self._shared.ids.obfuscation(word), **extra)
 
     def _emit(self, what: str, item_id: str, **fields: Any) -> None:
-        self._session.emit({"type": f"{_PREFIX}.{what}", "item_id": item_id, "content_index": 0, **fields})
+        self._shared.emit({"type": f"{_PREFIX}.{what}", "item_id": item_id, "content_index": 0, **fields})
 
 
 def _logprobs(words: list[str]) -> Iterator[dict[str, Any]]:

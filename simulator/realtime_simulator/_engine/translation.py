@@ -15,12 +15,13 @@ from typing import Any
 from realtime_simulator._core.ids import Ids
 from realtime_simulator._core.problem import ApiProblem
 from realtime_simulator._engine import messages
+from realtime_simulator._engine.base import BaseSession
 from realtime_simulator._engine.config import TranslationConfig
-from realtime_simulator._engine.core import Core
 from realtime_simulator._engine.effects import AudioIn, AudioOut, HearingNeeded, Play, TranslationNeeded
 from realtime_simulator._engine.input_audio import InputBuffer
 from realtime_simulator._engine.output import CHUNK_SAMPLES
-from realtime_simulator._engine.turn import Action, Pacing, Say, Transcript, pieces
+from realtime_simulator._engine.plan import pieces
+from realtime_simulator._engine.turn import Action, Pacing, Say, Transcript
 from realtime_simulator._engine.vad import VoiceActivity
 from realtime_simulator._media.formats import Decoder
 from realtime_simulator._media.speech import PCM, RATE
@@ -30,7 +31,7 @@ _SILENT_SECONDS = 1.0
 _PREFIX = RATE * 3 // 10
 
 
-class TranslationSession(Core):
+class TranslationSession(BaseSession):
     """One translation session.
 
     Args:

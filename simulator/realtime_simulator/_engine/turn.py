@@ -5,16 +5,13 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import attrs
 
 from realtime_simulator._media.speech import RATE, Speech
-
-WAIT = math.inf
-"""The pause of a plan that goes on when there is something new."""
 
 
 @attrs.frozen(kw_only=True)
@@ -56,14 +53,6 @@ def chosen_pacing(pacing: PacingLike, default: Pacing = REAL) -> Pacing:
     if not isinstance(pacing, Pacing):
         raise TypeError(f"pacing: expected a Pacing, 'none' or None, got {pacing!r}")
     return pacing
-
-
-def pieces(text: str) -> list[str]:
-    """Return a text cut into words that join to it again, as the API's deltas do."""
-    cut: list[str] = []
-    for word in text.split(" "):
-        cut.append(f" {word}" if cut else word)
-    return [piece for piece in cut if piece]
 
 
 @attrs.frozen(kw_only=True)
@@ -185,49 +174,6 @@ class CallMcp:
 
 
 Action = Say | CallTool | CallMcp | Think | Pause | Fail
-
-
-class Answer:
-    """What the model answers, as it becomes known.
-
-    The methods are parts of plans, as in `output`: they wait for what comes, without end (`WAIT`).
-    """
-
-    def __init__(self) -> None:
-        self.rest: list[Action] = []
-        self.whole: bool = False
-
-    def add(self, actions: Sequence[Action], *, whole: bool) -> None:
-        """Add what follows; `whole` if that is all."""
-        self.rest += actions
-        self.whole = whole
-
-    @property
-    def phase(self) -> str:
-        """The phase of a message that comes before what is left, as far as that is known."""
-        calls = any(isinstance(later, CallTool | CallMcp) for later in self.rest)
-        return "commentary" if calls else "final_answer"
-
-    @property
-    def breaks_off(self) -> bool:
-        """Whether the next thing is that the model fails."""
-        return bool(self.rest) and isinstance(self.rest[0], Fail)
-
-    def next(self) -> Generator[float, None, Action | None]:
-        """Return the next action, or None at the end."""
-        while not self.rest and not self.whole:
-            yield WAIT
-        return self.rest.pop(0) if self.rest else None
-
-    def joining(self) -> Generator[float, None, Say | None]:
-        """Return what goes on with the message before it, or None if that is over."""
-        while not self.rest and not self.whole:
-            yield WAIT
-        following = self.rest[0] if self.rest else None
-        if not isinstance(following, Say) or not following.joins:
-            return None
-        del self.rest[0]
-        return following
 
 
 @attrs.frozen(kw_only=True)

@@ -12,7 +12,7 @@ from realtime_api import schemas
 
 from realtime_simulator._core import schema
 from realtime_simulator._core.ids import Ids
-from realtime_simulator._engine.core import expired
+from realtime_simulator._core.problem import session_expired
 from realtime_simulator._faults.catalog import Drawing
 
 EXPIRED_CLOSE = 1001
@@ -94,7 +94,7 @@ class EventFaults:
                 continue
             if name == "socket_drop":
                 raise Cut(None)
-            problem = expired(3600)
+            problem = session_expired(3600)
             send({"event_id": self._ids.new("event"), **problem.event()})
             raise Cut((EXPIRED_CLOSE, problem.message))
 

@@ -11,8 +11,8 @@ from starlette.websockets import WebSocket
 
 from realtime_simulator._calls.registry import CallRegistry
 from realtime_simulator._core.problem import ApiProblem
+from realtime_simulator._engine.base import BaseSession
 from realtime_simulator._engine.config import SessionConfig, TranslationConfig, known_models
-from realtime_simulator._engine.core import Core
 from realtime_simulator._records import SessionRecord
 from realtime_simulator._server import dialects, handshake
 from realtime_simulator._server.connection import Connection
@@ -85,7 +85,7 @@ class WebSocketRoutes:
         session = self.services.new_translation(session_id, initial, model=asked.model)
         return self._live(session, session.config)
 
-    def _live(self, session: Core, config: SessionConfig | TranslationConfig) -> LiveSession:
+    def _live(self, session: BaseSession, config: SessionConfig | TranslationConfig) -> LiveSession:
         session_id = config.session_id
 
         def ended(code: int, reason: str) -> None:

@@ -19,8 +19,8 @@ import attrs
 
 from realtime_simulator._core.clock import Clock, Timer
 from realtime_simulator._core.ids import Ids
+from realtime_simulator._engine.base import BaseSession
 from realtime_simulator._engine.config import SessionConfig, TranslationConfig
-from realtime_simulator._engine.core import Core
 from realtime_simulator._engine.effects import (
     AnswerDropped,
     AnswerNeeded,
@@ -188,7 +188,7 @@ class LiveSession:
 
     def __init__(
         self,
-        session: Core,
+        session: BaseSession,
         record: SessionRecord,
         services: Services,
         on_end: Ended,

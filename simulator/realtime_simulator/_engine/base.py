@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from realtime_simulator._core.ids import Ids
-from realtime_simulator._core.problem import ApiProblem
+from realtime_simulator._core.problem import ApiProblem, session_expired
 from realtime_simulator._engine import messages
 from realtime_simulator._engine.effects import Effect, Emit, End
 from realtime_simulator._engine.turn import Action, Transcript
@@ -15,7 +15,7 @@ from realtime_simulator._engine.turn import Action, Transcript
 Handlers = Mapping[str, Callable[[Mapping[str, Any]], None]]
 
 
-class Core:
+class BaseSession:
     """The base of all sessions.
 
     Args:
@@ -74,7 +74,7 @@ class Core:
         """Do what is due at a time."""
         self._now = max(self._now, now)
         if not self.ended and self._now >= self._expires:
-            problem = expired(self._lifetime)
+            problem = session_expired(self._lifetime)
             self.emit(problem.event())
             self.end(1001, problem.message)
         if not self.ended:
@@ -168,9 +168,3 @@ class Core:
 
     def _drop(self) -> None:
         """Drop what is under way, because the session has ended."""
-
-
-def expired(lifetime: float) -> ApiProblem:
-    """Return the error with which a session ends at its time limit, after so many seconds."""
-    message = f"Your session hit the maximum duration of {lifetime / 60:g} minutes."
-    return ApiProblem(message, code="session_expired")
