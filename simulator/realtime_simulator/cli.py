@@ -463,7 +463,7 @@ def _act(words: list[str], program: str) -> int:
     """Send what a command line says to the control endpoint of a simulator."""
     import httpx
 
-    from realtime_simulator._simulator.control import PREFIX
+    from realtime_simulator._simulator.endpoint import PREFIX
 
     options = _action_arguments(program).parse_args(words)
     command = f"{program} {options.action}"

@@ -16,7 +16,7 @@ from realtime_simulator import Simulator, call_tool, sequence
 from realtime_simulator._conformance.conform import conform
 from realtime_simulator._media import voice
 from realtime_simulator._records import SessionRecord
-from realtime_simulator._simulator import control as endpoint
+from realtime_simulator._simulator import endpoint
 from realtime_simulator._simulator.console import exports, pages
 
 from .receiver import receiving

@@ -15,8 +15,8 @@ from realtime_simulator._core.clock import AdvancingClock
 from realtime_simulator._core.ids import Ids
 from realtime_simulator._media import voice
 from realtime_simulator._server.credentials import Credentials
-from realtime_simulator._simulator import control as endpoint
-from realtime_simulator._simulator.control import Endpoint
+from realtime_simulator._simulator import endpoint
+from realtime_simulator._simulator.endpoint import Endpoint
 
 from tests.simulator.receiver import receiving
 from tests.simulator.wire import Socket

@@ -290,8 +290,8 @@ def test_a_call_that_has_ended_is_held_by_nothing(
 ) -> None:
     call = sim.incoming_call(receiver.url, ring_seconds=3600)
     act(api, call.id, "accept", **SESSION)
-    assert sim._assembly is not None
-    held = weakref.ref(sim._assembly.calls.find(call.id))
+    assert sim._parts is not None
+    held = weakref.ref(sim._parts.calls.find(call.id))
     sim.hang_up(call)
 
     def is_gone() -> bool:

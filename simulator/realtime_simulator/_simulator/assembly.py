@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
 
 import attrs
 from starlette.types import ASGIApp
@@ -31,10 +30,8 @@ from realtime_simulator._server.websockets import WebSocketRoutes
 from realtime_simulator._sessions.driver import Services
 from realtime_simulator._sessions.settings import Settings
 from realtime_simulator._simulator.console import pages
-from realtime_simulator._simulator.control import Endpoint, beside
-
-if TYPE_CHECKING:
-    from realtime_simulator._simulator.simulator import Simulator
+from realtime_simulator._simulator.controls import Controls, Parts
+from realtime_simulator._simulator.endpoint import Endpoint, beside
 
 
 @attrs.frozen(kw_only=True)
@@ -43,23 +40,17 @@ class Assembly:
 
     Args:
         application: What is served.
-        calls: All its calls.
-        incoming: The SIP calls among them.
-        clock: Its time.
-        ids: Where its identifiers come from.
+        parts: The parts that its methods act on.
         close: Ends everything in it.
     """
 
     application: ASGIApp
-    calls: CallRegistry
-    incoming: IncomingCalls
-    clock: AdvancingClock
-    ids: Ids
+    parts: Parts
     close: Callable[[], Awaitable[None]]
 
 
 def assemble(
-    settings: Settings, records: Records, behavior: Behavior, faults: Faults, simulator: Simulator
+    settings: Settings, records: Records, behavior: Behavior, faults: Faults, controls: Controls
 ) -> Assembly:
     """Assemble the parts of a simulator.
 
@@ -68,7 +59,7 @@ def assemble(
         records: What it remembers.
         behavior: What the model answers and users say.
         faults: What goes wrong.
-        simulator: The simulator itself, for its control endpoint.
+        controls: Its methods, for the control endpoint.
     """
     ids = Ids(settings.seed)
     clock = AdvancingClock(settings.clock)
@@ -115,10 +106,7 @@ def assemble(
     if recorder is not None:
         api = app.Frame(recorder, records, ids)
     return Assembly(
-        application=beside(api, Endpoint(simulator, credentials).application(), pages.application()),
-        calls=calls,
-        incoming=incoming,
-        clock=clock,
-        ids=ids,
+        application=beside(api, Endpoint(controls, credentials).application(), pages.application()),
+        parts=Parts(calls=calls, incoming=incoming, clock=clock, ids=ids),
         close=close,
     )

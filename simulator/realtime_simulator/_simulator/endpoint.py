@@ -10,7 +10,7 @@ import asyncio
 import ipaddress
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -27,9 +27,7 @@ from realtime_simulator._server import body
 from realtime_simulator._server.credentials import Credentials
 from realtime_simulator._simulator.console import exports
 from realtime_simulator._simulator.console.pages import is_page
-
-if TYPE_CHECKING:
-    from realtime_simulator._simulator.simulator import Simulator
+from realtime_simulator._simulator.controls import Controls
 
 PREFIX = "/simulator/"
 _EVENT_STREAM = "text/event-stream"
@@ -58,12 +56,12 @@ class Endpoint:
     """The operations.
 
     Args:
-        simulator: The simulator that they control.
+        controls: The simulator's methods.
         credentials: Checks the key.
     """
 
-    def __init__(self, simulator: Simulator, credentials: Credentials) -> None:
-        self._simulator = simulator
+    def __init__(self, controls: Controls, credentials: Credentials) -> None:
+        self._controls = controls
         self._credentials = credentials
 
     def application(self) -> ASGIApp:
@@ -123,7 +121,7 @@ class Endpoint:
         if isinstance(asked.get("headers"), list):
             asked["headers"] = [tuple(pair) for pair in asked["headers"]]
         # In a thread of its own: the audio file may be long.
-        return _shown(await asyncio.to_thread(self._simulator.incoming_call, **asked, wait=False))
+        return _shown(await asyncio.to_thread(self._controls.incoming_call, **asked, wait=False))
 
     async def _overview(self, request: Request) -> Any:
         if _is_stream(request):
@@ -142,35 +140,35 @@ class Endpoint:
             quiet += _LOOK_SECONDS
 
     def _view(self) -> dict[str, Any]:
-        simulator = self._simulator
+        controls = self._controls
         return {
-            "sessions": [session.view() for session in list(simulator.sessions)],
-            "calls": [_shown(call) for call in list(simulator.calls)],
-            "faults": [_fault_view(fault) for fault in simulator.faults],
-            "scenario": simulator.scenario,
+            "sessions": [session.view() for session in list(controls.sessions)],
+            "calls": [_shown(call) for call in list(controls.calls)],
+            "faults": [_fault_view(fault) for fault in controls.faults],
+            "scenario": controls.scenario,
         }
 
     async def _inject(self, request: Request) -> Any:
-        self._simulator.inject(request.path_params["session_id"], await body.read_json_object(request))
+        self._controls.inject(request.path_params["session_id"], await body.read_json_object(request))
         return {}
 
     async def _export(self, request: Request) -> Any:
-        session = self._simulator.session(request.path_params["session_id"])
+        session = self._controls.session(request.path_params["session_id"])
         form = request.path_params["form"]
         if form not in exports.FORMS:
             raise LookupError(f"there is no export {form[:80]!r}; there are {', '.join(exports.FORMS)}")
         # In a thread of its own: there may be thousands of events.
-        text = await asyncio.to_thread(exports.FORMS[form], session, self._simulator.base_url)
+        text = await asyncio.to_thread(exports.FORMS[form], session, self._controls.base_url)
         return Response(text, media_type="text/plain")
 
     async def _calls(self, request: Request) -> Any:
-        return {"calls": [_shown(call) for call in list(self._simulator.calls)]}
+        return {"calls": [_shown(call) for call in list(self._controls.calls)]}
 
     async def _sessions(self, request: Request) -> Any:
-        return {"sessions": [session.view() for session in self._simulator.sessions]}
+        return {"sessions": [session.view() for session in self._controls.sessions]}
 
     async def _events(self, request: Request) -> Any:
-        session = self._simulator.session(request.path_params["session_id"])
+        session = self._controls.session(request.path_params["session_id"])
         given = request.headers.get("last-event-id") or request.query_params.get("after") or "0"
         if not (given.isascii() and given.isdigit() and len(given) < 16):
             raise ValueError(f"after: the number of an event is needed, got {given[:80]!r}")
@@ -179,7 +177,7 @@ class Endpoint:
         return {"session": session.view(), "events": [one.view() for one in session.since(int(given))]}
 
     async def _hang_up(self, request: Request) -> Any:
-        self._simulator.hang_up(request.path_params["call_id"])
+        self._controls.hang_up(request.path_params["call_id"])
         return {}
 
     async def _say(self, request: Request) -> Any:
@@ -189,27 +187,27 @@ class Endpoint:
             audio = (await body.read_json_object(request)).get("audio", "")
             if not isinstance(audio, str) or not audio:
                 raise ValueError(f"audio: the path of a sound file is needed, or PCM16 as {_PCM}")
-        await asyncio.to_thread(self._simulator.caller_says, request.path_params["call_id"], audio)
+        await asyncio.to_thread(self._controls.caller_says, request.path_params["call_id"], audio)
         return {}
 
     async def _hear(self, request: Request) -> Any:
-        return _streamed(self._simulator.caller_hears(request.path_params["call_id"]), _PCM)
+        return _streamed(self._controls.caller_hears(request.path_params["call_id"]), _PCM)
 
     async def _refer(self, request: Request) -> Any:
         asked = await body.read_json_object(request)
-        self._simulator.on_refer(asked.get("status"), delay=asked.get("delay", 0.0))
+        self._controls.on_refer(asked.get("status"), delay=asked.get("delay", 0.0))
         return {}
 
     async def _press(self, request: Request) -> Any:
         asked = await body.read_json_object(request)
-        self._simulator.press(request.path_params["call_id"], asked.get("keys"))  # type: ignore[arg-type]
+        self._controls.press(request.path_params["call_id"], asked.get("keys"))  # type: ignore[arg-type]
         return {}
 
     async def _fault(self, request: Request) -> Any:
         asked = await body.read_json_object(request)
         if not isinstance(asked.get("name"), str):
             raise ValueError("name: the fault's is needed")
-        fault = self._simulator.fault(**asked)
+        fault = self._controls.fault(**asked)
         return {
             "name": fault.name,
             "on": fault.on,
@@ -238,7 +236,7 @@ class Endpoint:
         }
 
     async def _clear_faults(self, request: Request) -> Any:
-        self._simulator.clear_faults()
+        self._controls.clear_faults()
         return {}
 
     async def _scenario(self, request: Request) -> Any:
@@ -246,7 +244,7 @@ class Endpoint:
         query = request.query_params
         # In a thread of its own: its sound files may be long.
         await asyncio.to_thread(
-            self._simulator.play_scenario,
+            self._controls.play_scenario,
             text,
             query.get("name", "scenario")[:200],
             query.get("folder"),
@@ -258,7 +256,7 @@ class Endpoint:
         asked = await body.read_json_object(request)
         if "seconds" not in asked:
             raise ValueError("seconds: how far is needed")
-        await asyncio.to_thread(self._simulator.advance, asked["seconds"])
+        await asyncio.to_thread(self._controls.advance, asked["seconds"])
         return {}
 
 
