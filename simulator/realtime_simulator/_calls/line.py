@@ -15,7 +15,7 @@ import attrs
 from realtime_simulator._core.clock import Clock, Timer
 from realtime_simulator._media.files import check_sound, read_sound
 from realtime_simulator._media.speech import PACKET_SAMPLES
-from realtime_simulator._sessions.driver import PlayQueue
+from realtime_simulator._sessions.play_queue import PlayQueue
 
 AudioLike = str | os.PathLike[str] | bytes
 FRAME_SECONDS = 0.02

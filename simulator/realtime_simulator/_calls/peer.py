@@ -21,7 +21,7 @@ from realtime_simulator._calls.sdp_answer import as_service
 from realtime_simulator._core.problem import ApiProblem
 from realtime_simulator._media.codecs import SILENCE, G711Encoder
 from realtime_simulator._media.speech import PACKET_SAMPLES
-from realtime_simulator._sessions.driver import PlayQueue
+from realtime_simulator._sessions.play_queue import PlayQueue
 
 logger: logging.Logger = logging.getLogger("realtime_simulator")
 _PACKET_SECONDS = 0.02

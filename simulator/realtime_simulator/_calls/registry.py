@@ -12,7 +12,7 @@ from realtime_simulator._calls.sdp_offer import check
 from realtime_simulator._core.problem import ApiProblem, no_call
 from realtime_simulator._engine.config import TRANSLATION
 from realtime_simulator._records import Call, SessionRecord
-from realtime_simulator._sessions.driver import LiveSession, Services
+from realtime_simulator._sessions.driver import Services, SessionDriver
 
 if TYPE_CHECKING:
     from realtime_simulator._calls.webrtc import WebRtcCall
@@ -31,8 +31,8 @@ class OpenCall(Protocol):
     record: Call
 
     @property
-    def live(self) -> LiveSession:
-        """Its session.
+    def driver(self) -> SessionDriver:
+        """The driver of its session.
 
         Raises:
             ApiProblem: 404: it has none yet.

@@ -15,11 +15,11 @@ from realtime_simulator._calls.registry import CallRegistry, session_id_of
 from realtime_simulator._calls.webhooks import Announcer, Plan
 from realtime_simulator._core.clock import Timer
 from realtime_simulator._core.problem import ApiProblem, no_call
+from realtime_simulator._engine.effects import CUT
 from realtime_simulator._faults.catalog import Drawing
 from realtime_simulator._records import Call, Delivery, SessionRecord
 from realtime_simulator._scenario.callers import CallerAct, Referral
-from realtime_simulator._server.connection import CUT
-from realtime_simulator._sessions.driver import LiveSession, Services
+from realtime_simulator._sessions.driver import Services, SessionDriver
 
 logger: logging.Logger = logging.getLogger("realtime_simulator")
 HeadersLike = Mapping[str, str] | Iterable[tuple[str, str]]
@@ -100,22 +100,22 @@ class SipCall:
         self.record = record
         self._services = services
         self._on_end = on_end
-        self._live: LiveSession | None = None
+        self._driver: SessionDriver | None = None
         self._timers: list[Timer] = []
         self._listeners: set[asyncio.Queue[bytes]] = set()
         handlers = LineHandlers(on_heard=self._heard, on_played=self._played, on_drained=self._drained)
         self.line: Line = Line(services.clock, line_speed, handlers)
 
     @property
-    def live(self) -> LiveSession:
-        """Its session.
+    def driver(self) -> SessionDriver:
+        """The driver of its session.
 
         Raises:
             ApiProblem: 404: it still rings.
         """
-        if self._live is None:
+        if self._driver is None:
             raise no_call()
-        return self._live
+        return self._driver
 
     def ring(self, seconds: float, rang_out: Callable[[], None]) -> None:
         """Call a function when the call has rung for so long."""
@@ -133,7 +133,7 @@ class SipCall:
         self.require_ringing("accepted")
         services = self._services
         engine = services.new_session(self.record.session.id, session, plays_audio=True)
-        self._live = LiveSession(
+        self._driver = SessionDriver(
             engine, self.record.session, services, on_end=self._session_ended, plays=self.line.plays
         )
         services.records.add(self.record.session)
@@ -181,7 +181,7 @@ class SipCall:
         Raises:
             ApiProblem: 404: it still rings.
         """
-        self.live.press(keys)
+        self.driver.press(keys)
 
     async def end(self, reason: str) -> None:
         """End line and session at once.
@@ -193,9 +193,9 @@ class SipCall:
         self.record.ended = reason
         self._become("ended", f" ({reason})")
         self._hand(b"")
-        if self._live is not None:
+        if self._driver is not None:
             # The service says no word when a telephone call ends.
-            self._live.end(CUT, reason)
+            self._driver.end(CUT, reason)
 
     def require_ringing(self, what: str) -> None:
         """Refuse what is only for a ringing call.
@@ -250,8 +250,8 @@ class SipCall:
             self._on_end(self, "referred")
 
     def _heard(self, pcm: bytes) -> None:
-        if self._live is not None:
-            self._live.hear(pcm)
+        if self._driver is not None:
+            self._driver.hear(pcm)
 
     def playing(self) -> AsyncIterator[bytes]:
         """Return what the caller hears from now on, piece by piece as it plays, until the call ends."""
@@ -273,12 +273,12 @@ class SipCall:
 
     def _played(self, pcm: bytes) -> None:
         self._hand(pcm)
-        if self._live is not None:
-            self._live.played(pcm)
+        if self._driver is not None:
+            self._driver.played(pcm)
 
     def _drained(self, response_id: str) -> None:
-        if self._live is not None:
-            self._live.drained(response_id)
+        if self._driver is not None:
+            self._driver.drained(response_id)
 
     def _session_ended(self, code: int, reason: str) -> None:
         self._on_end(self, "expired" if code == 1001 else reason)

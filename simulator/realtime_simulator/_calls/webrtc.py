@@ -12,7 +12,7 @@ from realtime_simulator._engine.base import BaseSession
 from realtime_simulator._faults.alterations import Cut, EventFaults
 from realtime_simulator._faults.catalog import Drawing
 from realtime_simulator._records import Call
-from realtime_simulator._sessions.driver import LiveSession, Services
+from realtime_simulator._sessions.driver import Services, SessionDriver
 
 logger: logging.Logger = logging.getLogger("realtime_simulator")
 
@@ -39,14 +39,14 @@ class WebRtcCall:
         self._on_end = on_end
         self._faults = EventFaults(Drawing(services.faults, ("webrtc", record.id)), engine.ids)
         playout = Playout(self._played, self._drained)
-        self.live: LiveSession = LiveSession(
+        self.driver: SessionDriver = SessionDriver(
             engine, record.session, services, on_end=self._session_ended, plays=playout.plays
         )
         handlers = PeerHandlers(
             on_connected=self._connected,
             on_open=self._opened,
-            on_message=self.live.receive,
-            on_audio=self.live.hear,
+            on_message=self.driver.receive,
+            on_audio=self.driver.hear,
             on_closed=self._closed,
         )
         self._peer = Peer(
@@ -69,7 +69,7 @@ class WebRtcCall:
             self.record.answer = await self._peer.answer(text)
         except BaseException:
             await self._peer.close()
-            self.live.end(1011, "failed")
+            self.driver.end(1011, "failed")
             raise
 
     async def end(self, reason: str) -> None:
@@ -82,7 +82,7 @@ class WebRtcCall:
         self.record.ended = reason
         self._records.changed()
         logger.info("call %s: ended (%s)", self.record.id, reason)
-        self.live.end(1000, reason)
+        self.driver.end(1000, reason)
         await self._peer.close()
 
     def _connected(self) -> None:
@@ -92,7 +92,7 @@ class WebRtcCall:
             logger.info("call %s: connected", self.record.id)
 
     def _opened(self) -> None:
-        self.live.attach(self._send, greet=True)
+        self.driver.attach(self._send, greet=True)
 
     def _send(self, event: Mapping[str, Any]) -> None:
         try:
@@ -101,10 +101,10 @@ class WebRtcCall:
             self._on_end(self, "peer" if cut.close is None else "expired")
 
     def _played(self, pcm: bytes) -> None:
-        self.live.played(pcm)
+        self.driver.played(pcm)
 
     def _drained(self, response_id: str) -> None:
-        self.live.drained(response_id)
+        self.driver.drained(response_id)
 
     def _closed(self, reason: str) -> None:
         self._on_end(self, reason)

@@ -14,6 +14,9 @@ import attrs
 from realtime_simulator._engine.turn import Turn
 from realtime_simulator._media.speech import Speech
 
+CUT = 1006
+"""The close code of a connection that ends without a close frame (RFC 6455 §7.4.1)."""
+
 
 @attrs.frozen
 class Emit:

@@ -12,13 +12,13 @@ from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from realtime_simulator._engine.effects import CUT
 from realtime_simulator._server.thread import drop
 
 logger: logging.Logger = logging.getLogger("realtime_simulator")
 MAX_QUEUED_BYTES = 64 * 1024 * 1024
 """How much a client may have unread; it is disconnected beyond that."""
 TOO_SLOW = 1008
-CUT = 1006
 _MAX_REASON_BYTES = 123
 _GRACE_SECONDS = 10.0
 

@@ -18,7 +18,7 @@ from realtime_simulator._server import dialects, handshake
 from realtime_simulator._server.connection import Connection
 from realtime_simulator._server.credentials import Credentials
 from realtime_simulator._server.handshake import Handshake, refuse
-from realtime_simulator._sessions.driver import FAULT, LiveSession, Services
+from realtime_simulator._sessions.driver import INTERNAL_ERROR, Services, SessionDriver
 
 logger: logging.Logger = logging.getLogger("realtime_simulator")
 
@@ -41,7 +41,7 @@ class WebSocketRoutes:
         """Serve a conversation, a transcription session or a call's sideband."""
         try:
             asked = self._read(websocket, translation=False)
-            call = self.calls.find(asked.call_id).live if asked.call_id is not None else None
+            call = self.calls.find(asked.call_id).driver if asked.call_id is not None else None
         except ApiProblem as problem:
             await self._refuse(websocket, problem)
             return
@@ -68,7 +68,7 @@ class WebSocketRoutes:
         path = websocket.url.path[:200]
         await refuse(websocket, ApiProblem(f"Invalid URL (GET {path})", status=404))
 
-    def _open(self, asked: Handshake) -> LiveSession:
+    def _open(self, asked: Handshake) -> SessionDriver:
         """Return a new session: of the client secret, of a transcription, or of the model."""
         initial: Mapping[str, Any] | None = asked.secret.session if asked.secret is not None else None
         if initial is None and asked.transcription:
@@ -76,26 +76,26 @@ class WebSocketRoutes:
             if asked.model is not None:
                 initial = {**initial, "audio": {"input": {"transcription": {"model": asked.model}}}}
         session = self.services.new_session(self.services.ids.new("sess"), initial, model=asked.model)
-        return self._live(session, session.config)
+        return self._start(session, session.config)
 
-    def _open_translation(self, asked: Handshake) -> LiveSession:
+    def _open_translation(self, asked: Handshake) -> SessionDriver:
         """Return a new translation session: of the client secret, or of the model."""
         initial = asked.secret.session if asked.secret is not None else None
         session_id = self.services.ids.new("sess")
         session = self.services.new_translation(session_id, initial, model=asked.model)
-        return self._live(session, session.config)
+        return self._start(session, session.config)
 
-    def _live(self, session: BaseSession, config: SessionConfig | TranslationConfig) -> LiveSession:
+    def _start(self, session: BaseSession, config: SessionConfig | TranslationConfig) -> SessionDriver:
         session_id = config.session_id
 
         def ended(code: int, reason: str) -> None:
             logger.info("session %s: ended (%s)", session_id, reason)
 
         record = SessionRecord(id=session_id, transport="websocket")
-        live = LiveSession(session, record, self.services, on_end=ended)
+        driver = SessionDriver(session, record, self.services, on_end=ended)
         self.services.records.add(record)
         logger.info("session %s: begun (%s)", session_id, config.kind)
-        return live
+        return driver
 
     def _read(self, websocket: WebSocket, *, translation: bool) -> Handshake:
         return handshake.read(
@@ -133,12 +133,12 @@ class WebSocketRoutes:
         settings = self.services.settings
         return settings.profile != "openai" or model in known_models() or model in settings.models
 
-    async def _serve(self, connection: Connection, live: LiveSession, *, own: bool) -> None:
+    async def _serve(self, connection: Connection, driver: SessionDriver, *, own: bool) -> None:
         """Connect a session with a connection, in the dialect of the service that is simulated."""
         ids = self.services.ids
         dialect = dialects.dialect_of(self.services.settings.profile, ids)
         if dialect is None:
-            await _serve(connection, live, connection.send, live.receive, own=own)
+            await _serve(connection, driver, connection.send, driver.receive, own=own)
             return
         spoken = dialect
 
@@ -146,8 +146,8 @@ class WebSocketRoutes:
             for one in spoken.outgoing(event):
                 connection.send(one)
 
-        receive = dialects.receiver(dialect, live.receive, connection.send, ids)
-        await _serve(connection, live, send, receive, own=own)
+        receive = dialects.receiver(dialect, driver.receive, connection.send, ids)
+        await _serve(connection, driver, send, receive, own=own)
 
 
 def _ignore(message: str | bytes) -> None:
@@ -156,7 +156,7 @@ def _ignore(message: str | bytes) -> None:
 
 async def _serve(
     connection: Connection,
-    live: LiveSession,
+    driver: SessionDriver,
     send: Callable[[Mapping[str, Any]], None],
     receive: Callable[[str | bytes], None],
     *,
@@ -166,19 +166,19 @@ async def _serve(
 
     Args:
         connection: The connection.
-        live: The session.
+        driver: The session's driver.
         send: Sends an event of the session.
         receive: Takes a message for it.
         own: Whether the session was made for the connection and ends with it.
     """
-    live.attach(send, greet=own, on_end=connection.close)
+    driver.attach(send, greet=own, on_end=connection.close)
     try:
         await connection.run(receive)
     except Exception:
-        logger.exception("session %s: the simulator failed; the connection closes", live.record.id)
-        connection.close(FAULT, "internal error")
+        logger.exception("session %s: the simulator failed; the connection closes", driver.record.id)
+        connection.close(INTERNAL_ERROR, "internal error")
     finally:
-        live.detach(send)
+        driver.detach(send)
         if own:
-            live.end(1000, "client closed")
+            driver.end(1000, "client closed")
         await connection.finish()

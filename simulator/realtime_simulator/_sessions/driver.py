@@ -10,7 +10,6 @@ import contextlib
 import functools
 import inspect
 import logging
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import Executor
 from typing import Any, TypeVar
@@ -40,12 +39,13 @@ from realtime_simulator._engine.translation import TranslationSession
 from realtime_simulator._engine.turn import Action, Fail, Heard, Say, Transcript, Turn
 from realtime_simulator._faults.catalog import Faults
 from realtime_simulator._media.files import check_sound
-from realtime_simulator._media.speech import PACKET_SAMPLES, PCM
+from realtime_simulator._media.speech import PCM
 from realtime_simulator._media.voice import Speaker
 from realtime_simulator._records import Direction, Records, SessionRecord, summary
 from realtime_simulator._scenario.remote import RemoteError
 from realtime_simulator._scenario.rules import Behavior, actions
 from realtime_simulator._scenario.streaming import streamed
+from realtime_simulator._sessions.play_queue import PlayQueue
 from realtime_simulator._sessions.settings import Settings
 
 logger: logging.Logger = logging.getLogger("realtime_simulator")
@@ -54,51 +54,11 @@ event_log: logging.Logger = logging.getLogger("realtime_simulator.events")
 T = TypeVar("T")
 Send = Callable[[Mapping[str, Any]], None]
 Ended = Callable[[int, str], None]
-FAULT = 1011
+INTERNAL_ERROR = 1011
 """The close code of a session that the simulator itself failed."""
 MOST_AHEAD = 16
 """Sentences, or other parts, that an answer which comes bit by bit may be ahead of what is heard of it."""
 _NO_TURN = Turn(text="", items=(), session={}, response={}, tools=())
-
-
-@attrs.define
-class _Playing:
-    play: Play
-    next: int
-
-
-class PlayQueue:
-    """The model's speech that a peer has still to hear, 20 ms at a time."""
-
-    def __init__(self) -> None:
-        self._queue: deque[_Playing] = deque()
-
-    def add(self, play: Play) -> None:
-        """Queue speech."""
-        self._queue.append(_Playing(play, play.start))
-
-    def clear(self) -> Mapping[str, int]:
-        """Drop everything; return how many samples of each queued item were played."""
-        played: dict[str, int] = {}
-        for playing in self._queue:
-            played.setdefault(playing.play.item_id, playing.play.before + playing.next)
-        self._queue.clear()
-        return played
-
-    def next(self) -> tuple[Play, int, int] | None:
-        """Return the next 20 ms, as its first sample and the one after its last; None for silence."""
-        if not self._queue:
-            return None
-        playing = self._queue[0]
-        play, start = playing.play, playing.next
-        playing.next = min(start + PACKET_SAMPLES, play.end)
-        if playing.next >= play.end:
-            self._queue.popleft()
-        return play, start, playing.next
-
-    def holds(self, response_id: str) -> bool:
-        """Return whether anything of a response is queued."""
-        return any(playing.play.response_id == response_id for playing in self._queue)
 
 
 @attrs.frozen(kw_only=True)
@@ -175,7 +135,7 @@ class Services:
         )
 
 
-class LiveSession:
+class SessionDriver:
     """A running session.
 
     Args:
@@ -284,9 +244,9 @@ class LiveSession:
             self._pump()
         except Exception:
             logger.exception("session %s: the simulator failed; the session ends", self.record.id)
-            self.session.end(FAULT, "internal error")
+            self.session.end(INTERNAL_ERROR, "internal error")
             self.session.take()
-            self._ended(FAULT, "internal error")
+            self._ended(INTERNAL_ERROR, "internal error")
 
     def _pump(self) -> None:
         """Act on all effects, then set the timer to the next deadline."""
