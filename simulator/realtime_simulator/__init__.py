@@ -31,7 +31,8 @@ if TYPE_CHECKING:
         think,
     )
     from realtime_simulator._faults.catalog import FAULTS, Fault
-    from realtime_simulator._records import Call, RequestRecord, SessionEvent, SessionRecord
+    from realtime_simulator._records.session import SessionEvent, SessionRecord
+    from realtime_simulator._records.store import Call, RequestRecord
     from realtime_simulator._scenario.remote import RemoteError, brain_at, ears_at, voice_at
     from realtime_simulator._scenario.rules import sequence
     from realtime_simulator._scenario.scenario_file import ScenarioError
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "FAULTS": "_faults.catalog",
-    "Call": "_records",
+    "Call": "_records.store",
     "CallMcp": "_engine.turn",
     "CallTool": "_engine.turn",
     "Fail": "_engine.turn",
@@ -48,11 +49,11 @@ _HOMES = {
     "Pacing": "_engine.turn",
     "Pause": "_engine.turn",
     "RemoteError": "_scenario.remote",
-    "RequestRecord": "_records",
+    "RequestRecord": "_records.store",
     "Say": "_engine.turn",
     "ScenarioError": "_scenario.scenario_file",
-    "SessionEvent": "_records",
-    "SessionRecord": "_records",
+    "SessionEvent": "_records.session",
+    "SessionRecord": "_records.session",
     "Simulator": "_simulator.simulator",
     "Think": "_engine.turn",
     "Transcript": "_engine.turn",

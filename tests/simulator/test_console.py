@@ -15,7 +15,7 @@ import pytest
 from realtime_simulator import Simulator, call_tool, sequence
 from realtime_simulator._conformance.conform import conform
 from realtime_simulator._media import voice
-from realtime_simulator._records import SessionRecord
+from realtime_simulator._records.session import SessionLog
 from realtime_simulator._simulator import endpoint
 from realtime_simulator._simulator.console import exports, pages
 
@@ -127,9 +127,9 @@ def test_what_a_session_is_costs_nothing_of_its_conversation() -> None:
     def items() -> list[dict[str, Any]]:
         raise AssertionError("the conversation was read")
 
-    record = SessionRecord(id="sess_1", transport="websocket")
-    record.read_from(lambda: {"type": "realtime", "model": "gpt-realtime"}, items, print)
-    assert record.view()["model"] == "gpt-realtime"
+    log = SessionLog("sess_1", "websocket")
+    log.follow(lambda: {"type": "realtime", "model": "gpt-realtime"}, items, print)
+    assert log.view()["model"] == "gpt-realtime"
 
 
 def test_an_event_is_injected_as_if_a_client_had_sent_it(sim: Simulator, control: httpx.Client) -> None:
@@ -207,7 +207,7 @@ def test_a_phone_speaks_with_sound_that_is_sent_and_is_transferred(
     pcm = {"content-type": "application/octet-stream"}
     done(control.post(f"/simulator/calls/{call}/say", content=said, headers=pcm))
     record = sim.calls[-1].session
-    sim.wait_for(lambda: record.audio_in.seconds >= len(said) / 48_000)
+    sim.wait_for(lambda: record.received_audio_seconds >= len(said) / 48_000)
     control.post(f"/v1/realtime/calls/{call}/refer", json={"target_uri": "tel:+1"})
     sim.wait_for(lambda: sim.calls[-1].refer_status == 486)
     done(control.post("/simulator/refer", json={"status": None}))

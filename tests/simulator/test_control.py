@@ -14,6 +14,8 @@ from realtime_simulator import Simulator
 from realtime_simulator._core.clock import AdvancingClock
 from realtime_simulator._core.ids import Ids
 from realtime_simulator._media import voice
+from realtime_simulator._records.session import event_view
+from realtime_simulator._records.store import Records
 from realtime_simulator._server.credentials import Credentials
 from realtime_simulator._simulator import endpoint
 from realtime_simulator._simulator.endpoint import Endpoint
@@ -59,7 +61,7 @@ def test_what_a_caller_hears_comes_until_the_call_ends(sim: Simulator, control: 
             sim.wait_for(lambda: "output_audio_buffer.stopped" in call.session.types_sent())
             done(control.post(f"/simulator/calls/{call.id}/hang_up"))
             heard = b"".join(response.iter_bytes())
-    assert len(heard) / 48000 == pytest.approx(call.session.view()["sent_audio_seconds"], abs=0.1)
+    assert len(heard) / 48000 == pytest.approx(call.session.sent_audio_seconds, abs=0.1)
     assert len(heard) > 24000
     assert control.get(f"/simulator/calls/{call.id}/hear").status_code == 404
 
@@ -151,7 +153,7 @@ def test_sessions_and_their_events_are_shown_with_times_and_directions(
         assert events_of(later) == [("received", "nonsense"), ("sent", "error")]
         # The same in Python.
         record = sim.session(session["id"])
-        assert [one.view() for one in record.events] == shown["events"]
+        assert [event_view(one) for one in record.events] == shown["events"]
     sim.wait_for(lambda: record.ended is not None)
     assert done(control.get(path))["session"]["ended"] == "client closed"
     with pytest.raises(LookupError, match="there is no session 'sess_x'"):
@@ -261,7 +263,7 @@ def test_only_the_projects_key_controls(sim: Simulator, control: httpx.Client) -
 def test_only_this_machine_controls(host: str, status: int) -> None:
     async def main() -> httpx.Response:
         application = Endpoint(
-            Simulator(pacing="none"), Credentials("sk-x", AdvancingClock(), Ids())
+            Simulator(pacing="none"), Records(), Credentials("sk-x", AdvancingClock(), Ids())
         ).application()
         transport = httpx.ASGITransport(application, client=(host, 5000))
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:

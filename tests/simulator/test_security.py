@@ -9,9 +9,11 @@ from pathlib import Path
 
 import httpx
 import pytest
-from realtime_simulator import Simulator, _records as records
+from realtime_simulator import Simulator
 from realtime_simulator._calls.line import read_audio
-from realtime_simulator._records import Records, RequestRecord, SessionRecord
+from realtime_simulator._records import session as sessions, sound as sounds, store
+from realtime_simulator._records.session import SessionLog
+from realtime_simulator._records.store import Records, RequestRecord
 from realtime_simulator._server import thread as server
 
 from tests.simulator.test_http import form, problem
@@ -199,7 +201,7 @@ def test_a_megabyte_of_candidates_is_refused_and_others_are_served(api: httpx.Cl
 
 
 def test_the_bodies_that_are_remembered_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(records, "MAX_BODIES_BYTES", 100)
+    monkeypatch.setattr(store, "MAX_BODIES_BYTES", 100)
     kept = Records()
     for _ in range(5):
         record = RequestRecord(method="POST", path="/", headers={}, request_id="req_1", body=b"x" * 40)
@@ -208,55 +210,56 @@ def test_the_bodies_that_are_remembered_are_bounded(monkeypatch: pytest.MonkeyPa
 
 
 def test_what_ended_sessions_leave_behind_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(records, "MAX_SESSIONS_BYTES", 1_500)
+    monkeypatch.setattr(store, "MAX_SESSIONS_BYTES", 1_500)
     kept, left = Records(), []
     for number in range(4):
-        record = SessionRecord(id=f"sess_{number}", transport="websocket")
-        kept.add(record)
-        left.append(record)
-        record.add("sent", {"type": "x"}, 0)
+        log = SessionLog(f"sess_{number}", "websocket")
+        kept.add(log)
+        left.append(log)
+        log.add("sent", {"type": "x"}, 0)
         if number != 1:
-            record.close("closed")
-    kept.add(SessionRecord(id="sess_4", transport="websocket"))
-    assert [len(record.sent) for record in left] == [0, 1, 1, 1]  # the second goes on
+            log.close("closed")
+    kept.add(SessionLog("sess_4", "websocket"))
+    assert [len(log.events) for log in left] == [0, 1, 1, 1]  # the second goes on
 
 
 def test_sound_is_kept_where_that_is_asked_for_and_within_a_budget(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(records, "MAX_AUDIO_BYTES", 100_000)
+    monkeypatch.setattr(sounds, "MAX_AUDIO_BYTES", 100_000)
     kept = Records()
 
-    def session(number: int) -> SessionRecord:
-        record = SessionRecord(id=f"sess_{number}", transport="websocket")
-        kept.add(record)
-        return record
+    def session(number: int) -> SessionLog:
+        log = SessionLog(f"sess_{number}", "websocket")
+        kept.add(log)
+        return log
 
     unasked, first, second = (session(number) for number in range(3))
     first.keep_audio(1, kept.audio)
     second.keep_audio(10, kept.audio)
-    for record in (unasked, first, second):
-        record.audio_in.add(bytes(96_000))
-        assert record.audio_in.seconds == 2
+    for log in (unasked, first, second):
+        log.audio_in.add(bytes(96_000))
+        assert log.audio_in.seconds == 2
     with pytest.raises(RuntimeError, match=r"keep_audio=True"):
-        _ = unasked.received_audio
-    assert (len(first.received_audio), len(second.received_audio)) == (48_000, 52_000)
+        _ = unasked.record.received_audio
+    assert (len(first.record.received_audio), len(second.record.received_audio)) == (48_000, 52_000)
     first.close("closed")
     session(3)  # what has ended makes room for what begins
-    assert (len(first.received_audio), kept.audio.left) == (0, 48_000)
+    assert (len(first.record.received_audio), kept.audio.left) == (0, 48_000)
     second.audio_out.add(bytes(96_000))
-    assert len(second.sent_audio) == 48_000
+    assert len(second.record.sent_audio) == 48_000
 
 
 def test_events_are_remembered_without_sound_and_within_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(records, "MAX_EVENTS_BYTES", 50_000)
-    record = SessionRecord(id="sess_1", transport="websocket")
+    monkeypatch.setattr(sessions, "MAX_EVENTS_BYTES", 50_000)
+    log = SessionLog("sess_1", "websocket")
+    record = log.record
     sound = {"type": "input_audio", "audio": "A" * 1_000_000}
-    record.add("received", {"type": "conversation.item.create", "item": {"content": [sound]}}, 0)
+    log.add("received", {"type": "conversation.item.create", "item": {"content": [sound]}}, 0)
     assert record.received[0]["item"]["content"][0]["audio"] == "<1000000 characters>"
     for number in range(100):
-        record.add("received", {"type": "x", "text": f"{number} " * 1_000}, 0)
-        assert record.size <= 50_000
+        log.add("received", {"type": "x", "text": f"{number} " * 1_000}, 0)
+        assert log.size <= 50_000
     assert record.events[-1].number == 101
-    record.add("received", {"type": "x", "text": "x " * 100_000}, 0)
+    log.add("received", {"type": "x", "text": "x " * 100_000}, 0)
     assert [event.number for event in record.events] == [102]  # the newest stays, whatever its size
 
 

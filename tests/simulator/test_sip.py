@@ -217,16 +217,16 @@ def test_the_callers_words_reach_the_session_and_the_models_answer_the_caller(
         file.writeframes(spoken)
     call = sim.incoming_call(receiver.url, audio=path, line_speed=20)
     act(api, call.id, "accept", **SESSION)
-    sim.wait_for(lambda: call.session.audio_in.seconds > len(spoken) / 48000 + 0.5, timeout=30)
+    sim.wait_for(lambda: call.session.received_audio_seconds > len(spoken) / 48000 + 0.5, timeout=30)
     heard = call.received_audio[: len(spoken)]
     # A telephone's sound is not the same, but as loud.
     assert 0.5 < rms(heard) / rms(spoken) < 1.5
     sim.wait_for(lambda: "response.done" in call.session.types_sent(), timeout=30)
     sim.wait_for(lambda: "output_audio_buffer.stopped" in call.session.types_sent(), timeout=30)
     assert rms(call.sent_audio) > 100
-    before = call.session.audio_in.seconds
+    before = call.session.received_audio_seconds
     sim.caller_says(call, spoken)
-    sim.wait_for(lambda: call.session.audio_in.seconds > before + 1, timeout=30)
+    sim.wait_for(lambda: call.session.received_audio_seconds > before + 1, timeout=30)
     sim.hang_up(call)
     sim.wait_for(lambda: call.ended == "peer")
     with pytest.raises(LookupError):

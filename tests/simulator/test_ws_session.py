@@ -406,13 +406,13 @@ def test_sound_is_kept_for_tests_only_where_that_is_asked_for() -> None:
     with Simulator(pacing="none", espeak=False) as sim, Socket(sim) as socket:
         socket.recv()
         socket.append(silence(1))
-        sim.wait_for(lambda: sim.sessions[0].audio_in.seconds == 1)
+        sim.wait_for(lambda: sim.sessions[0].received_audio_seconds == 1)
         with pytest.raises(RuntimeError, match="keep_audio=True"):
             _ = sim.sessions[0].received_audio
     with Simulator(pacing="none", espeak=False, keep_audio=0.5) as sim, Socket(sim) as socket:
         socket.recv()
         socket.append(silence(1))
-        sim.wait_for(lambda: sim.sessions[0].audio_in.seconds == 1)
+        sim.wait_for(lambda: sim.sessions[0].received_audio_seconds == 1)
         assert len(sim.sessions[0].received_audio) == 24_000
     for keep in (-1, 601):
         with pytest.raises(ValueError, match="keep_audio: allowed is 0 to 600"):

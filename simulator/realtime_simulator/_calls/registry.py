@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from realtime_simulator._calls.sdp_offer import check
 from realtime_simulator._core.problem import ApiProblem, no_call
 from realtime_simulator._engine.config import TRANSLATION
-from realtime_simulator._records import Call, SessionRecord
+from realtime_simulator._records.session import SessionLog
+from realtime_simulator._records.store import Call
 from realtime_simulator._sessions.driver import Services, SessionDriver
 
 if TYPE_CHECKING:
@@ -78,19 +79,20 @@ class CallRegistry:
         translates = session is not None and session.get("type") == TRANSLATION
         new = services.new_translation if translates else services.new_session
         engine = new(session_id_of(call_id), session, model=model, plays_audio=True)
+        log = SessionLog(engine.config.session_id, "webrtc")
         record = Call(
             id=call_id,
             kind="webrtc",
-            session=SessionRecord(id=engine.config.session_id, transport="webrtc"),
+            session=log.record,
             offer=offer,
             begun=services.clock.monotonic(),
         )
-        call = make(record, engine, services, self._end)
+        call = make(record, log, engine, services, self._end)
         await call.answer(text)
         if self._closed:
             await call.end("shutdown")
             raise ApiProblem("The simulator is stopping.", status=503, type="server_error")
-        self._services.records.add(record.session)
+        self._services.records.add(log)
         self.add(call)
         logger.info("call %s: answered", record.id)
         return record

@@ -17,7 +17,8 @@ from realtime_simulator._core.clock import Timer
 from realtime_simulator._core.problem import ApiProblem, no_call
 from realtime_simulator._engine.effects import CUT
 from realtime_simulator._faults.catalog import Drawing
-from realtime_simulator._records import Call, Delivery, SessionRecord
+from realtime_simulator._records.session import SessionLog
+from realtime_simulator._records.store import Call, Delivery
 from realtime_simulator._scenario.callers import CallerAct, Referral
 from realtime_simulator._sessions.driver import Services, SessionDriver
 
@@ -85,6 +86,7 @@ class SipCall:
 
     Args:
         record: Its record; it rings.
+        log: The log of its session.
         services: What sessions share.
         line_speed: How fast the line's time passes; 1 is real time.
         on_end: Called with this call and the reason when it ends by itself; `end` follows.
@@ -93,11 +95,13 @@ class SipCall:
     def __init__(
         self,
         record: Call,
+        log: SessionLog,
         services: Services,
         line_speed: float,
         on_end: Callable[[SipCall, str], None],
     ) -> None:
         self.record = record
+        self._log = log
         self._services = services
         self._on_end = on_end
         self._driver: SessionDriver | None = None
@@ -132,11 +136,11 @@ class SipCall:
         """
         self.require_ringing("accepted")
         services = self._services
-        engine = services.new_session(self.record.session.id, session, plays_audio=True)
+        engine = services.new_session(self._log.id, session, plays_audio=True)
         self._driver = SessionDriver(
-            engine, self.record.session, services, on_end=self._session_ended, plays=self.line.plays
+            engine, self._log, services, on_end=self._session_ended, plays=self.line.plays
         )
-        services.records.add(self.record.session)
+        services.records.add(self._log)
         self.record.begun = services.clock.monotonic()
         self._become("connected")
         self.line.begin()
@@ -328,14 +332,15 @@ class IncomingCalls:
         """
         plan = self._with_faults(incoming.plan)
         call_id = self._services.ids.new("rtc_u1", 32)
+        log = SessionLog(session_id_of(call_id), "sip")
         record = Call(
             id=call_id,
             kind="sip",
-            session=SessionRecord(id=session_id_of(call_id), transport="sip"),
+            session=log.record,
             state="ringing",
             sip_headers=incoming.headers(self._services.ids.new("sip", 24)),
         )
-        call = SipCall(record, self._services, incoming.line_speed, self._ended)
+        call = SipCall(record, log, self._services, incoming.line_speed, self._ended)
         call.line.say(incoming.audio)
         self._calls.add(call)
         logger.info("call %s: ringing", record.id)

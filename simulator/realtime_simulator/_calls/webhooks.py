@@ -21,7 +21,7 @@ import attrs
 from realtime_simulator._core.clock import Clock, sleep
 from realtime_simulator._core.ids import Ids
 from realtime_simulator._core.outgoing import unlogged
-from realtime_simulator._records import Delivery
+from realtime_simulator._records.store import Delivery
 
 if TYPE_CHECKING:
     import httpx

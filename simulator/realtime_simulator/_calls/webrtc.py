@@ -11,7 +11,8 @@ from realtime_simulator._calls.peer import Peer, PeerHandlers, Playout
 from realtime_simulator._engine.base import BaseSession
 from realtime_simulator._faults.alterations import Cut, EventFaults
 from realtime_simulator._faults.catalog import Drawing
-from realtime_simulator._records import Call
+from realtime_simulator._records.session import SessionLog
+from realtime_simulator._records.store import Call
 from realtime_simulator._sessions.driver import Services, SessionDriver
 
 logger: logging.Logger = logging.getLogger("realtime_simulator")
@@ -22,6 +23,7 @@ class WebRtcCall:
 
     Args:
         record: Its record.
+        log: The log of its session.
         engine: Its session.
         services: What sessions share.
         on_end: Called with this call and the reason when it ends by itself; `end` follows.
@@ -30,6 +32,7 @@ class WebRtcCall:
     def __init__(
         self,
         record: Call,
+        log: SessionLog,
         engine: BaseSession,
         services: Services,
         on_end: Callable[[WebRtcCall, str], None],
@@ -40,7 +43,7 @@ class WebRtcCall:
         self._faults = EventFaults(Drawing(services.faults, ("webrtc", record.id)), engine.ids)
         playout = Playout(self._played, self._drained)
         self.driver: SessionDriver = SessionDriver(
-            engine, record.session, services, on_end=self._session_ended, plays=playout.plays
+            engine, log, services, on_end=self._session_ended, plays=playout.plays
         )
         handlers = PeerHandlers(
             on_connected=self._connected,

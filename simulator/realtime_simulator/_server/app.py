@@ -20,7 +20,7 @@ from starlette.websockets import WebSocket
 from realtime_simulator._core.ids import Ids
 from realtime_simulator._core.problem import ApiProblem
 from realtime_simulator._engine.responses import REQUEST_LIMIT
-from realtime_simulator._records import Records, RequestRecord
+from realtime_simulator._records.store import Records, RequestRecord
 from realtime_simulator._server.operations import Operations
 
 logger: logging.Logger = logging.getLogger("realtime_simulator")

@@ -24,7 +24,7 @@ from realtime_simulator._core.problem import ApiProblem, no_call
 from realtime_simulator._engine.responses import REQUEST_LIMIT
 from realtime_simulator._faults.alterations import Cut, EventFaults, apply_to_text
 from realtime_simulator._faults.catalog import HEADER, Drawing, Faults, parse_header
-from realtime_simulator._records import Records
+from realtime_simulator._records.store import Records
 from realtime_simulator._server import thread as server
 
 _CALL = re.compile(r"/v1/realtime/calls/([^/]+)/(accept|reject|refer|hangup)")

@@ -26,7 +26,7 @@ from realtime_simulator._engine.config import (
 )
 from realtime_simulator._faults.alterations import without_connectivity
 from realtime_simulator._faults.catalog import Drawing
-from realtime_simulator._records import Call
+from realtime_simulator._records.store import Call
 from realtime_simulator._server import body, older_sessions
 from realtime_simulator._server.credentials import DEFAULT_SECONDS, Credentials
 

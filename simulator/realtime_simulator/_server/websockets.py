@@ -13,7 +13,7 @@ from realtime_simulator._calls.registry import CallRegistry
 from realtime_simulator._core.problem import ApiProblem
 from realtime_simulator._engine.base import BaseSession
 from realtime_simulator._engine.config import SessionConfig, TranslationConfig, known_models
-from realtime_simulator._records import SessionRecord
+from realtime_simulator._records.session import SessionLog
 from realtime_simulator._server import dialects, handshake
 from realtime_simulator._server.connection import Connection
 from realtime_simulator._server.credentials import Credentials
@@ -91,9 +91,9 @@ class WebSocketRoutes:
         def ended(code: int, reason: str) -> None:
             logger.info("session %s: ended (%s)", session_id, reason)
 
-        record = SessionRecord(id=session_id, transport="websocket")
-        driver = SessionDriver(session, record, self.services, on_end=ended)
-        self.services.records.add(record)
+        log = SessionLog(session_id, transport="websocket")
+        driver = SessionDriver(session, log, self.services, on_end=ended)
+        self.services.records.add(log)
         logger.info("session %s: begun (%s)", session_id, config.kind)
         return driver
 
@@ -175,7 +175,7 @@ async def _serve(
     try:
         await connection.run(receive)
     except Exception:
-        logger.exception("session %s: the simulator failed; the connection closes", driver.record.id)
+        logger.exception("session %s: the simulator failed; the connection closes", driver.log.id)
         connection.close(INTERNAL_ERROR, "internal error")
     finally:
         driver.detach(send)

@@ -41,7 +41,8 @@ from realtime_simulator._faults.catalog import Faults
 from realtime_simulator._media.files import check_sound
 from realtime_simulator._media.speech import PCM
 from realtime_simulator._media.voice import Speaker
-from realtime_simulator._records import Direction, Records, SessionRecord, summary
+from realtime_simulator._records.session import Direction, SessionLog, summary
+from realtime_simulator._records.store import Records
 from realtime_simulator._scenario.remote import RemoteError
 from realtime_simulator._scenario.rules import Behavior, actions
 from realtime_simulator._scenario.streaming import streamed
@@ -140,7 +141,7 @@ class SessionDriver:
 
     Args:
         session: The engine's session.
-        record: Where it is recorded.
+        log: The log of its record.
         services: What all sessions share.
         on_end: Called once, with the close code and the reason.
         plays: Where the model's audio is queued for a track; None if it goes out in events.
@@ -149,13 +150,13 @@ class SessionDriver:
     def __init__(
         self,
         session: BaseSession,
-        record: SessionRecord,
+        log: SessionLog,
         services: Services,
         on_end: Ended,
         plays: PlayQueue | None = None,
     ) -> None:
         self.session = session
-        self.record = record
+        self.log = log
         self._plays = plays
         self._services = services
         self._on_end = on_end
@@ -167,10 +168,10 @@ class SessionDriver:
         self._moved = asyncio.Event()
         self._pumping = False
         self._end: tuple[int, str] | None = None
-        record.begun = services.clock.unix()
-        record.read_from(session.view, session.items, self.receive)
+        log.begun = services.clock.unix()
+        log.follow(session.view, session.items, self.receive)
         if services.settings.keep_audio:
-            record.keep_audio(services.settings.keep_audio, services.records.audio)
+            log.keep_audio(services.settings.keep_audio, services.records.audio)
         with self._step():
             pass
 
@@ -212,7 +213,7 @@ class SessionDriver:
     def hear(self, pcm: bytes) -> None:
         """Process sound from the peer's track, PCM16 mono at 24 kHz."""
         with self._step():
-            self.record.audio_in.add(pcm)
+            self.log.audio_in.add(pcm)
             self.session.hear(pcm, self.now)
 
     def press(self, keys: str) -> None:
@@ -223,7 +224,7 @@ class SessionDriver:
 
     def played(self, pcm: bytes) -> None:
         """Record sound that the player has sent."""
-        self.record.audio_out.add(pcm)
+        self.log.audio_out.add(pcm)
 
     def drained(self, response_id: str) -> None:
         """Process that the player has sent all that was queued of a response."""
@@ -243,7 +244,7 @@ class SessionDriver:
             yield
             self._pump()
         except Exception:
-            logger.exception("session %s: the simulator failed; the session ends", self.record.id)
+            logger.exception("session %s: the simulator failed; the session ends", self.log.id)
             self.session.end(INTERNAL_ERROR, "internal error")
             self.session.take()
             self._ended(INTERNAL_ERROR, "internal error")
@@ -265,9 +266,9 @@ class SessionDriver:
 
     def _note(self, direction: Direction, event: Mapping[str, Any]) -> None:
         """Record an event, and log it where that is asked for."""
-        self.record.add(direction, event, self._services.clock.unix())
+        self.log.add(direction, event, self._services.clock.unix())
         if event_log.isEnabledFor(logging.DEBUG):
-            event_log.debug("session %s: %s %s", self.record.id, direction, summary(event))
+            event_log.debug("session %s: %s %s", self.log.id, direction, summary(event))
 
     def _set_timer(self) -> None:
         deadline = self.session.deadline()
@@ -303,9 +304,9 @@ class SessionDriver:
             case TranslationNeeded(spoken_id, text, language):
                 self._start(self._translate(spoken_id, text, language))
             case AudioIn(pcm):
-                self.record.audio_in.add(pcm)
+                self.log.audio_in.add(pcm)
             case AudioOut(pcm):
-                self.record.audio_out.add(pcm)
+                self.log.audio_out.add(pcm)
             case Play():
                 if self._plays is not None:
                     self._plays.add(effect)
@@ -319,7 +320,7 @@ class SessionDriver:
         if self._end is not None:
             return
         self._end = code, reason
-        self.record.close(reason)
+        self.log.close(reason)
         for task in self._tasks:
             task.cancel()
         listeners, self._listeners = self._listeners, {}

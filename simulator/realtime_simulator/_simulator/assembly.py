@@ -17,7 +17,7 @@ from realtime_simulator._faults.catalog import Faults
 from realtime_simulator._media.voice import Speaker
 from realtime_simulator._recordings import recording
 from realtime_simulator._recordings.tape import Writer, read
-from realtime_simulator._records import Records
+from realtime_simulator._records.store import Records
 from realtime_simulator._scenario import remote
 from realtime_simulator._scenario.rules import Behavior
 from realtime_simulator._server import app
@@ -106,7 +106,7 @@ def assemble(
     if recorder is not None:
         api = app.Frame(recorder, records, ids)
     return Assembly(
-        application=beside(api, Endpoint(controls, credentials).application(), pages.application()),
+        application=beside(api, Endpoint(controls, records, credentials).application(), pages.application()),
         parts=Parts(calls=calls, incoming=incoming, clock=clock, ids=ids),
         close=close,
     )

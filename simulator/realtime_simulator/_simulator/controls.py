@@ -31,7 +31,8 @@ from realtime_simulator._core.ids import Ids
 from realtime_simulator._core.problem import ApiProblem
 from realtime_simulator._engine.turn import Pacing, PacingLike, chosen_pacing
 from realtime_simulator._faults.catalog import Fault, Faults
-from realtime_simulator._records import Call, Records, RequestRecord, SessionRecord
+from realtime_simulator._records.session import SessionLog, SessionRecord
+from realtime_simulator._records.store import Call, Records, RequestRecord
 from realtime_simulator._scenario.callers import Referral, check_keys
 from realtime_simulator._scenario.rules import Answer, Behavior, Hearing, Match, Scenario, Translation, Voice
 from realtime_simulator._server.thread import ServerThread
@@ -119,10 +120,7 @@ class Controls:
         Raises:
             LookupError: There is none, or it is no longer remembered.
         """
-        for session in self._records.sessions:
-            if session.id == session_id:
-                return session
-        raise LookupError(f"there is no session {session_id!r}")
+        return self._records.session(session_id).record
 
     @property
     def scenario(self) -> str | None:
@@ -149,8 +147,8 @@ class Controls:
         Raises:
             LookupError: There is no such session, or it has ended.
         """
-        record = self.session(session) if isinstance(session, str) else session
-        self._inside(lambda: record.inject(event))
+        log = self._records.session(session) if isinstance(session, str) else SessionLog.of(session)
+        self._inside(lambda: log.inject(event))
 
     @property
     def requests(self) -> Sequence[RequestRecord]:

@@ -22,7 +22,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from realtime_simulator._core.outgoing import is_loopback
 from realtime_simulator._core.problem import ApiProblem
 from realtime_simulator._faults.catalog import FAULTS, OPERATIONS, Fault, Word
-from realtime_simulator._records import Call, RequestRecord, SessionRecord
+from realtime_simulator._records.session import SessionLog, event_view
+from realtime_simulator._records.store import Call, Records, RequestRecord
 from realtime_simulator._server import body
 from realtime_simulator._server.credentials import Credentials
 from realtime_simulator._simulator.console import exports
@@ -57,11 +58,13 @@ class Endpoint:
 
     Args:
         controls: The simulator's methods.
+        records: Its records.
         credentials: Checks the key.
     """
 
-    def __init__(self, controls: Controls, credentials: Credentials) -> None:
+    def __init__(self, controls: Controls, records: Records, credentials: Credentials) -> None:
         self._controls = controls
+        self._records = records
         self._credentials = credentials
 
     def application(self) -> ASGIApp:
@@ -142,7 +145,7 @@ class Endpoint:
     def _view(self) -> dict[str, Any]:
         controls = self._controls
         return {
-            "sessions": [session.view() for session in list(controls.sessions)],
+            "sessions": [session.view() for session in list(self._records.logs)],
             "calls": [_shown(call) for call in list(controls.calls)],
             "faults": [_fault_view(fault) for fault in controls.faults],
             "scenario": controls.scenario,
@@ -165,16 +168,16 @@ class Endpoint:
         return {"calls": [_shown(call) for call in list(self._controls.calls)]}
 
     async def _sessions(self, request: Request) -> Any:
-        return {"sessions": [session.view() for session in self._controls.sessions]}
+        return {"sessions": [session.view() for session in list(self._records.logs)]}
 
     async def _events(self, request: Request) -> Any:
-        session = self._controls.session(request.path_params["session_id"])
+        session = self._records.session(request.path_params["session_id"])
         given = request.headers.get("last-event-id") or request.query_params.get("after") or "0"
         if not (given.isascii() and given.isdigit() and len(given) < 16):
             raise ValueError(f"after: the number of an event is needed, got {given[:80]!r}")
         if _is_stream(request):
             return _streamed(_event_stream(session, int(given)))
-        return {"session": session.view(), "events": [one.view() for one in session.since(int(given))]}
+        return {"session": session.view(), "events": [event_view(one) for one in session.since(int(given))]}
 
     async def _hang_up(self, request: Request) -> Any:
         self._controls.hang_up(request.path_params["call_id"])
@@ -260,13 +263,13 @@ class Endpoint:
         return {}
 
 
-async def _event_stream(session: SessionRecord, after: int) -> AsyncIterator[str]:
+async def _event_stream(session: SessionLog, after: int) -> AsyncIterator[str]:
     """Yield a session's events as server-sent events, and at its end why it ended."""
     while True:
         is_over = session.ended is not None
         for event in session.since(after):
             after = event.number
-            yield f"id: {after}\ndata: {json.dumps(event.view(), separators=(',', ':'))}\n\n"
+            yield f"id: {after}\ndata: {json.dumps(event_view(event), separators=(',', ':'))}\n\n"
         if is_over:
             yield f"event: ended\ndata: {json.dumps({'ended': session.ended})}\n\n"
             return

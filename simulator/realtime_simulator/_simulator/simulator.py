@@ -20,7 +20,7 @@ from realtime_simulator._calls.webhooks import (
 )
 from realtime_simulator._core.clock import read_time
 from realtime_simulator._engine.turn import AT_ONCE, REAL, PacingLike, chosen_pacing
-from realtime_simulator._records import MAX_AUDIO_SECONDS
+from realtime_simulator._records.sound import MAX_AUDIO_SECONDS
 from realtime_simulator._server.certificate import ensure_certificate
 from realtime_simulator._server.thread import ServerThread
 from realtime_simulator._sessions.settings import LOOPBACK, Profile, Settings, check_modes

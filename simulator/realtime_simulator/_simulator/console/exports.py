@@ -16,7 +16,7 @@ import attrs
 
 from realtime_simulator._engine.config import REALTIME
 from realtime_simulator._recordings.recording import AUDIO_CHARACTERS, text_of
-from realtime_simulator._records import SessionRecord
+from realtime_simulator._records.session import SessionRecord
 from realtime_simulator.scrub import Scrubber
 
 _LENGTH = re.compile(r"<\d+ characters>")
