@@ -11,8 +11,14 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from realtime_simulator._core.multipart import MultipartError, Part, compose, parse
-from realtime_simulator.scrub import Scrubber, canonical_json
+from realtime_simulator.scrub import (
+    MultipartError,
+    Part,
+    Scrubber,
+    canonical_json,
+    compose_multipart,
+    parse_multipart,
+)
 
 __all__ = ["match_parts", "vcr_settings"]
 
@@ -105,7 +111,7 @@ class _Hooks:
             body, kind = self._scrubber.body(_decompressed(body, headers), kind)
             parts = _parts(body, kind)
             if parts is not None:
-                body, kind = compose(parts, kind)
+                body, kind = compose_multipart(parts, kind)
             _replace(headers, "content-type", kind)
             _replace(headers, "content-length", str(len(body)))
         # A new one, for vcrpy remembers of a body whether it was a file or an iterator.
@@ -137,7 +143,7 @@ def _parts(body: bytes, content_type: str) -> Sequence[Part] | None:
     if not content_type.lower().lstrip().startswith("multipart/"):
         return None
     try:
-        parts = parse(body, content_type)
+        parts = parse_multipart(body, content_type)
     except MultipartError:
         return None
     same = (Part(part.headers, canonical_json(part.content)) for part in parts)

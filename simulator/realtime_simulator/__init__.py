@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         think,
     )
     from realtime_simulator._faults.catalog import FAULTS, Fault
+    from realtime_simulator._media.voice import speech
     from realtime_simulator._records.session import SessionEvent, SessionRecord
     from realtime_simulator._records.store import Call, RequestRecord
     from realtime_simulator._scenario.remote import RemoteError, brain_at, ears_at, voice_at
@@ -67,9 +68,11 @@ _HOMES = {
     "replay_session": "_simulator.simulator",
     "say": "_engine.turn",
     "sequence": "_scenario.rules",
+    "speech": "_media.voice",
     "think": "_engine.turn",
     "voice_at": "_scenario.remote",
 }
+__version__ = "0.1.0"
 __all__ = [
     "FAULTS",
     "Call",
@@ -99,6 +102,7 @@ __all__ = [
     "replay_session",
     "say",
     "sequence",
+    "speech",
     "think",
     "voice_at",
 ]

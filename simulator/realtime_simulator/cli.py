@@ -42,6 +42,10 @@ _VARIABLES = ("OPENAI_BASE_URL", "OPENAI_API_KEY", "OPENAI_WEBHOOK_SECRET")
 _IDS = {"rtc_": "call_id", "sess_": "session_id"}
 
 
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
 def main(argv: list[str] | None = None, *, program: str = PROGRAM) -> int:
     """Run the command.
 

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
 __all__ = ["realtime_simulator", "realtime_simulator_options"]
 
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
 _REMOVED = ("OPENAI_ORG_ID", "OPENAI_PROJECT_ID")
 
 

@@ -13,9 +13,18 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, unquote
 
-from realtime_simulator._core.multipart import MultipartError, Part, compose, parse
+from realtime_simulator._core.multipart import MultipartError, Part, compose_multipart, parse_multipart
 
-__all__ = ["ICE_PASSWORD", "MASK", "Scrubber", "canonical_json"]
+__all__ = [
+    "ICE_PASSWORD",
+    "MASK",
+    "MultipartError",
+    "Part",
+    "Scrubber",
+    "canonical_json",
+    "compose_multipart",
+    "parse_multipart",
+]
 
 MASK = "***"
 ICE_PASSWORD = "redactedredactedredacted"
@@ -45,6 +54,10 @@ _PRIVATE_HEADERS = frozenset({"openai-organization", "openai-project", "openai-s
 _CREDENTIAL_HEADERS = frozenset({"authorization", "proxy-authorization", "api-key", "x-api-key"})
 _SCHEME = re.compile(r"(bearer|basic|digest)\s+(\S.*)", re.IGNORECASE | re.DOTALL)
 _SHORTEST_REMEMBERED = 8  # characters; a shorter one would be found in ordinary words
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
 
 
 class Scrubber:
@@ -113,7 +126,7 @@ class Scrubber:
         """
         if content_type.lower().lstrip().startswith("multipart/"):
             with contextlib.suppress(MultipartError):
-                return compose(map(self._part, parse(body, content_type)), content_type)
+                return compose_multipart(map(self._part, parse_multipart(body, content_type)), content_type)
         text, encoding = _decoded(body)
         try:
             value = json.loads(text) if text.lstrip()[:1] in ("{", "[", '"') else None

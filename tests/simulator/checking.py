@@ -20,8 +20,9 @@ from realtime_simulator._engine.effects import (
     Play,
     ToolsNeeded,
 )
+from realtime_simulator._engine.plan import Utterance
 from realtime_simulator._engine.session import Session
-from realtime_simulator._engine.turn import Action, Pacing, Say, Turn
+from realtime_simulator._engine.turn import Action, Pacing, Turn
 from realtime_simulator._media.speech import PACKET_SAMPLES, Speech
 
 
@@ -117,7 +118,7 @@ class Driven:
     def answer(self, *actions: Action) -> list[dict[str, Any]]:
         """Answer the latest response; with some speech if nothing is given."""
         response_id, _ = self.asked[-1]
-        made = list(actions) or [Say("hello there", speech())]
+        made = list(actions) or [Utterance("hello there", speech=speech())]
         self.session.answer(response_id, made, self.now)
         return self.take()
 

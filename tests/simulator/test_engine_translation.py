@@ -9,8 +9,9 @@ from realtime_simulator import Pacing
 from realtime_simulator._core.ids import Ids
 from realtime_simulator._engine.config import TranslationConfig
 from realtime_simulator._engine.effects import Emit, End, HearingNeeded, TranslationNeeded
+from realtime_simulator._engine.plan import Utterance
 from realtime_simulator._engine.translation import TranslationSession
-from realtime_simulator._engine.turn import Action, Fail, Say, Transcript
+from realtime_simulator._engine.turn import Action, Fail, Transcript
 
 from tests.simulator.checking import fits, speech, types
 from tests.simulator.sounds import hiss, silence, tone
@@ -82,7 +83,7 @@ def test_what_was_said_comes_back_in_the_other_language() -> None:
     assert types(heard) == ["session.input_transcript.delta"] * 2
     assert heard[0]["elapsed_ms"] == pytest.approx(1700, abs=60)
     assert it.others[-1].text == "good morning" and it.others[-1].language == "es"
-    events = it.answer(Say("buenos días", speech(milliseconds=1000)))
+    events = it.answer(Utterance("buenos días", speech=speech(milliseconds=1000)))
     words = [event["delta"] for event in events if event["type"] == "session.output_transcript.delta"]
     sound = [event for event in events if event["type"] == "session.output_audio.delta"]
     assert "".join(words) == "buenos días"
@@ -134,7 +135,7 @@ def test_closing_waits_for_what_was_said() -> None:
     assert it.send("session.close") == []
     assert it.append(tone())[0]["error"]["code"] == "session_closing"
     assert it.hear("adiós") == []
-    events = it.answer(Say("goodbye", speech()))
+    events = it.answer(Utterance("goodbye", speech=speech()))
     assert types(events)[-1] == "session.closed" and "session.output_audio.delta" in types(events)
     assert it.others[-1] == End(1000, "session closed")
 
@@ -169,7 +170,7 @@ def test_translations_follow_each_other_at_their_pace() -> None:
     for text in ("one", "two"):
         it.append(tone() + silence())
         it.hear(text)
-        assert it.answer(Say(text, speech(milliseconds=400))) == []
+        assert it.answer(Utterance(text, speech=speech(milliseconds=400))) == []
     got = [it.wait(0.25) for _ in range(8)]
     said = [event["delta"] for events in got for event in events if "transcript" in event["type"]]
     assert said == ["one", "two"]
@@ -180,7 +181,7 @@ def test_a_session_expires_in_the_middle_of_a_translation() -> None:
     it = Translated(pacing=Pacing(speed=1))
     it.append(tone() + silence())
     it.hear("one")
-    it.answer(Say("one", speech(milliseconds=4000)))
+    it.answer(Utterance("one", speech=speech(milliseconds=4000)))
     it.now += 3600
     it.session.tick(it.now)
     assert it.take()[-1]["error"]["code"] == "session_expired"

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from realtime_simulator import Pacing, Transcript, call_tool, say
 from realtime_simulator._engine.effects import StopPlaying
-from realtime_simulator._engine.turn import Say
+from realtime_simulator._engine.plan import Utterance
 from realtime_simulator._media.formats import encode
 
 from tests.simulator.checking import Driven, message, rms, speech, types
@@ -200,7 +200,7 @@ def test_after_a_long_silence_the_model_goes_on() -> None:
     append(it, silence())
     assert it.wait(60) == []  # nothing has been said yet
     it.send("response.create")
-    it.answer(Say("hello there", speech(milliseconds=2000)))
+    it.answer(Utterance("hello there", speech=speech(milliseconds=2000)))
     append(it, silence(3))
     assert it.wait(6.9) == []
     events = it.wait(0.2)
@@ -388,7 +388,11 @@ def test_telephone_sound_goes_out_as_long_as_it_is_made(format: str) -> None:
     said = speech(milliseconds=1000)
     wire = {format: encode(tone(), format)}
     made = type(said)(said.text, tone(), wire=wire)
-    deltas = [e for e in it.answer(Say("hello there", made)) if e["type"] == "response.output_audio.delta"]
+    deltas = [
+        e
+        for e in it.answer(Utterance("hello there", speech=made))
+        if e["type"] == "response.output_audio.delta"
+    ]
     sent = b"".join(base64.b64decode(event["delta"]) for event in deltas)
     assert sent == wire[format] and len(sent) == 8000
 

@@ -5,6 +5,7 @@ import json
 
 import pytest
 from realtime_simulator._engine.effects import End, StopPlaying
+from realtime_simulator._engine.plan import Utterance
 from realtime_simulator._engine.turn import (
     REAL,
     Fail,
@@ -64,7 +65,7 @@ def test_audio_deltas_join_to_the_speech_and_transcript_deltas_to_the_text() -> 
     it = Driven()
     said = speech("one two three four five six seven", 1320)
     it.send("response.create")
-    events = it.answer(Say(said.text, said))
+    events = it.answer(Utterance(said.text, speech=said))
     audio = [e["delta"] for e in events if e["type"] == "response.output_audio.delta"]
     words = [e["delta"] for e in events if e["type"] == "response.output_audio_transcript.delta"]
     assert b"".join(map(base64.b64decode, audio)) == said.pcm
@@ -97,7 +98,7 @@ def test_where_the_server_plays_audio_events_carry_none_and_say_when_it_is_heard
 def test_audio_that_runs_dry_before_the_response_is_done_has_not_stopped() -> None:
     it = Driven(plays_audio=True, pacing=Pacing(speed=0.5))
     it.send("response.create")
-    it.answer(Say("hello there", speech(milliseconds=400)))
+    it.answer(Utterance("hello there", speech=speech(milliseconds=400)))
     response_id, _ = it.asked[-1]
     it.session.playback_drained(response_id, it.now)
     assert it.take() == []
@@ -296,7 +297,9 @@ def test_cancelling_before_and_while_the_model_speaks() -> None:
 def test_the_words_come_ahead_of_their_sound() -> None:
     it = Driven(pacing=Pacing(speed=1))
     it.send("response.create")
-    events = it.answer(Say("one two three four", speech("one two three four", milliseconds=2000)))
+    events = it.answer(
+        Utterance("one two three four", speech=speech("one two three four", milliseconds=2000))
+    )
     heard = [event["delta"] for event in events if event["type"] == "response.output_audio_transcript.delta"]
     assert heard == ["one", " two", " three"]
     assert types(events).count("response.output_audio.delta") == 1

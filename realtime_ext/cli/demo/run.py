@@ -7,8 +7,7 @@ import os
 from importlib.util import find_spec
 from pathlib import Path
 
-from realtime_simulator import Simulator
-from realtime_simulator._media.voice import Speaker
+from realtime_simulator import Simulator, speech
 from rich.console import Console
 
 from ... import audio
@@ -87,7 +86,7 @@ async def _run(steps: Steps, *, live: bool, out: Path, model: str) -> None:
 def _speech() -> bytes:
     """Return three seconds of speech, or of something like it where no voice is installed."""
     size = int(SPEECH_S * RATE) * 2
-    return Speaker().speak(QUESTION, "alloy", 1.0, packets=False).pcm[:size].ljust(size, b"\0")
+    return speech(QUESTION)[:size].ljust(size, b"\0")
 
 
 def _check_reply(steps: Steps, recording: Recording) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 import attrs
 
-__all__ = ["MultipartError", "Part", "compose", "parse"]
+__all__ = ["MultipartError", "Part", "compose_multipart", "parse_multipart"]
 
 BOUNDARY = "cassette-boundary-of-realtime-ext"
 """What separates the parts of composed bodies: always the same, so that recordings can be compared."""
@@ -54,7 +54,7 @@ class Part:
         return name.encode("latin-1").decode("utf-8", "replace")
 
 
-def parse(body: bytes, content_type: str, *, most: int | None = None) -> list[Part]:
+def parse_multipart(body: bytes, content_type: str, *, most: int | None = None) -> list[Part]:
     """Return the parts of a body, in order.
 
     Parts need no Content-Type (browsers' FormData sends none), may have file names (Blobs do), and keep
@@ -91,7 +91,7 @@ def _part(section: bytes) -> Part:
     return Part(tuple((name.strip(), value.strip()) for name, _, value in pairs), content)
 
 
-def compose(parts: Iterable[Part], content_type: str) -> tuple[bytes, str]:
+def compose_multipart(parts: Iterable[Part], content_type: str) -> tuple[bytes, str]:
     """Return a body of these parts with the boundary of recordings, and its Content-Type.
 
     Args:

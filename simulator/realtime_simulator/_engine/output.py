@@ -13,7 +13,7 @@ from typing import Any
 
 from realtime_simulator._engine.conversation import WITH_STATUS, Item
 from realtime_simulator._engine.effects import Play
-from realtime_simulator._engine.plan import Answer, Plan, pieces
+from realtime_simulator._engine.plan import Answer, Plan, audio_pause, pieces, speech_of
 from realtime_simulator._engine.shared import Shared
 from realtime_simulator._engine.turn import CallMcp, CallTool, Say
 from realtime_simulator._engine.usage import Tokens, output_audio_tokens, text_tokens
@@ -148,7 +148,7 @@ class Output:
         if phase is not None:
             data["phase"] = phase
         item = self._open(data)
-        if "audio" in self._modalities and action.speech is not None:
+        if "audio" in self._modalities and speech_of(action) is not None:
             yield from self._spoken(item, action, answer)
         else:
             yield from self._written(item, action, answer)
@@ -181,7 +181,7 @@ class Output:
         self._part("added", item, {"type": "audio", "transcript": ""})
         said, whole, sound = "", False, bytearray()
         try:
-            while say is not None and (speech := say.speech) is not None:
+            while say is not None and (speech := speech_of(say)) is not None:
                 before, words, made, spoken_words = len(sound) // 2, pieces(speech.text), 0, 0
                 while made < speech.samples:
                     if self.used_up():
@@ -206,7 +206,7 @@ class Output:
                         delta = base64.b64encode(stretch).decode("ascii")
                         self._emit("response.output_audio.delta", item, content_index=0, delta=delta)
                     if self._shared.pacing.speed:
-                        yield self._shared.pacing.pause(made - start)
+                        yield audio_pause(self._shared.pacing, made - start)
                 say = yield from answer.joining()
             whole = not answer.breaks_off
         finally:

@@ -8,7 +8,10 @@ from __future__ import annotations
 import math
 from collections.abc import Generator, Sequence
 
-from realtime_simulator._engine.turn import Action, CallMcp, CallTool, Fail, Say
+import attrs
+
+from realtime_simulator._engine.turn import Action, CallMcp, CallTool, Fail, Pacing, Say
+from realtime_simulator._media.speech import RATE, Speech
 
 Plan = Generator[float, None, None]
 WAIT = math.inf
@@ -21,6 +24,35 @@ def pieces(text: str) -> list[str]:
     for word in text.split(" "):
         cut.append(f" {word}" if cut else word)
     return [piece for piece in cut if piece]
+
+
+@attrs.frozen
+class Utterance(Say):
+    """A message with its sound, or a piece of a message that comes bit by bit.
+
+    Args:
+        speech: Its sound; None until it is synthesized, and for text output.
+        joins: Whether it continues the message before it.
+    """
+
+    speech: Speech | None = attrs.field(default=None, repr=False, kw_only=True)
+    joins: bool = attrs.field(default=False, kw_only=True)
+
+    @classmethod
+    def voiced(cls, say: Say, speech: Speech) -> Utterance:
+        """Return a message with its sound."""
+        joins = isinstance(say, Utterance) and say.joins
+        return cls(say.text, phase=say.phase, sound=say.sound, speech=speech, joins=joins)
+
+
+def speech_of(action: Action) -> Speech | None:
+    """Return the sound of a message; None for one without, and for other actions."""
+    return action.speech if isinstance(action, Utterance) else None
+
+
+def audio_pause(pacing: Pacing, samples: int) -> float:
+    """Return how long making this much audio lasts, in seconds."""
+    return samples / RATE / pacing.speed if pacing.speed else 0.0
 
 
 class Answer:
@@ -60,7 +92,7 @@ class Answer:
         while not self.rest and not self.whole:
             yield WAIT
         following = self.rest[0] if self.rest else None
-        if not isinstance(following, Say) or not following.joins:
+        if not isinstance(following, Utterance) or not following.joins:
             return None
         del self.rest[0]
         return following

@@ -20,7 +20,7 @@ from realtime_simulator._engine.config import TranslationConfig
 from realtime_simulator._engine.effects import AudioIn, AudioOut, HearingNeeded, Play, TranslationNeeded
 from realtime_simulator._engine.input_audio import InputBuffer
 from realtime_simulator._engine.output import CHUNK_SAMPLES
-from realtime_simulator._engine.plan import pieces
+from realtime_simulator._engine.plan import audio_pause, pieces, speech_of
 from realtime_simulator._engine.turn import Action, Pacing, Say, Transcript
 from realtime_simulator._engine.vad import VoiceActivity
 from realtime_simulator._media.formats import Decoder
@@ -109,13 +109,14 @@ class TranslationSession(BaseSession):
         if self.pacing.first_audio:
             yield self.pacing.first_audio
         for action in actions:
-            if not isinstance(action, Say) or action.speech is None:
+            speech = speech_of(action)
+            if not isinstance(action, Say) or speech is None:
                 problem = ApiProblem(
                     "What was said could not be translated.", type="server_error", code="translation_failed"
                 )
                 self.emit(problem.event())
                 continue
-            speech, words, sent = action.speech, pieces(action.text), 0
+            words, sent = pieces(action.text), 0
             for start in range(0, speech.samples, CHUNK_SAMPLES):
                 end = min(start + CHUNK_SAMPLES, speech.samples)
                 at = elapsed + start * 1000 // RATE
@@ -128,7 +129,7 @@ class TranslationSession(BaseSession):
                 else:
                     self._send_sound(speech.pcm[start * 2 : end * 2], at)
                 if self.pacing.speed:
-                    yield self.pacing.pause(end - start)
+                    yield audio_pause(self.pacing, end - start)
         del self._open[spoken_id]
 
     def _send_sound(self, pcm: bytes, at: int) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import attrs
 
-from realtime_simulator._media.speech import RATE, Speech
+from realtime_simulator._media.speech import RATE
 
 
 @attrs.frozen(kw_only=True)
@@ -27,10 +27,6 @@ class Pacing:
     first_audio: float = 0.0
     speed: float = 0.0
     transcript: float = 0.0
-
-    def pause(self, samples: int) -> float:
-        """Return how long making this much audio lasts, in seconds."""
-        return samples / RATE / self.speed if self.speed else 0.0
 
 
 AT_ONCE = Pacing()
@@ -88,18 +84,14 @@ class Say:
 
     Args:
         text: What is said.
-        speech: Its sound; None until it is synthesized, and for text output.
         phase: `commentary` or `final_answer`, for models that reason; None for what fits: commentary before a
             call in the same response, the final answer otherwise.
         sound: What is heard instead of a voice, PCM16 mono at 24 kHz.
-        joins: Whether it goes on with the message before it.
     """
 
     text: str
-    speech: Speech | None = attrs.field(default=None, repr=False)
     phase: str | None = attrs.field(default=None, kw_only=True)
     sound: bytes | None = attrs.field(default=None, repr=False, kw_only=True)
-    joins: bool = attrs.field(default=False, kw_only=True)
 
 
 @attrs.frozen

@@ -57,12 +57,12 @@ class Number:
     def allowed(self) -> str:
         return f"a number from {self.low:g} to {self.high:g}"
 
-    def accepts(self, value: object) -> bool:
+    def _accepts(self, value: object) -> bool:
         return (
             isinstance(value, int | float) and not isinstance(value, bool) and self.low <= value <= self.high
         )
 
-    def read(self, text: str) -> float:
+    def _read(self, text: str) -> float:
         """Return a number that was written as text."""
         value = float(text)
         return int(value) if value.is_integer() else value
@@ -84,10 +84,10 @@ class Word:
     def allowed(self) -> str:
         return "one of " + ", ".join(map(repr, self.choices)) if self.choices else "a text"
 
-    def accepts(self, value: object) -> bool:
+    def _accepts(self, value: object) -> bool:
         return isinstance(value, str) and value.isprintable() and (not self.choices or value in self.choices)
 
-    def read(self, text: str) -> str:
+    def _read(self, text: str) -> str:
         return text
 
 
@@ -101,10 +101,10 @@ class EventType:
     def allowed(self) -> str:
         return "the type of a server event"
 
-    def accepts(self, value: object) -> bool:
+    def _accepts(self, value: object) -> bool:
         return isinstance(value, str) and value in _server_events()
 
-    def read(self, text: str) -> str:
+    def _read(self, text: str) -> str:
         return text
 
 
@@ -203,7 +203,7 @@ def check_settings(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
         if setting is None:
             takes = "; ".join(f"{one}: {describe(known)}" for one, known in kind.settings.items()) or "none"
             raise ValueError(f"{key}: the fault {name!r} has no such setting; it takes {takes}")
-        if not setting.accepts(value):
+        if not setting._accepts(value):
             near = _did_you_mean(value, _server_events()) if isinstance(setting, EventType) else ""
             raise ValueError(f"{key}: allowed is {setting.allowed}, got {value!r}{near}")
     return {key: given.get(key, setting.default) for key, setting in kind.settings.items()}
@@ -227,7 +227,7 @@ def parse(text: str) -> tuple[str, dict[str, Any]]:
         key, _, value = (part.strip() for part in pair.partition("="))
         setting = FAULTS[name].settings.get(key) if name in FAULTS else None
         try:
-            given[key] = value if setting is None else setting.read(value)
+            given[key] = value if setting is None else setting._read(value)
         except ValueError:
             given[key] = value
     return name, check_settings(name, given)

@@ -52,6 +52,20 @@ MAX_REMEMBERED_BYTES = 16 * 1024 * 1024
 """Sound of all remembered utterances together; nearly six minutes."""
 
 
+def speech(text: str, voice: str = "alloy", speed: float = 1.0) -> bytes:
+    """Return spoken text as sound: by espeak-ng where it is installed, otherwise by a synthetic voice.
+
+    Args:
+        text: The words.
+        voice: One of the API's voices; it chooses the pitch.
+        speed: 0.25 to 1.5; 1 is normal.
+
+    Returns:
+        PCM16 mono at 24 kHz, a whole number of 20 ms.
+    """
+    return espeak(text, voice, speed) or synthesize(text, voice, speed)
+
+
 def synthesize(text: str, voice: str = "alloy", speed: float = 1.0) -> bytes:
     """Return speech-like sound for a text; the same text and voice give the same bytes.
 

@@ -6,7 +6,8 @@ import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack, aclosing
 
-from realtime_simulator._engine.turn import Action, Say
+from realtime_simulator._engine.plan import Utterance
+from realtime_simulator._engine.turn import Action
 from realtime_simulator._scenario.rules import Answer, actions
 
 _LEAST = 12
@@ -61,13 +62,13 @@ async def streamed(answer: AsyncIterator[Answer], *, by_sentence: bool) -> Async
         async for one in answer:
             if isinstance(one, str):
                 for text in sentences.push(one) if by_sentence else filter(None, [one]):
-                    yield Say(text, joins=joins)
+                    yield Utterance(text, joins=joins)
                     joins = True
                 continue
             for text in sentences.flush():
-                yield Say(text, joins=joins)
+                yield Utterance(text, joins=joins)
             joins = False
             for action in actions(one):
                 yield action
         for text in sentences.flush():
-            yield Say(text, joins=joins)
+            yield Utterance(text, joins=joins)

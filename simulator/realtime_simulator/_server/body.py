@@ -117,7 +117,7 @@ def parse_multipart(body: bytes, content_type: str) -> Mapping[str, bytes]:
         ApiProblem: 400: the body isn't well formed, has too many parts, or one twice.
     """
     try:
-        parts = multipart.parse(body, content_type, most=MAX_PARTS)
+        parts = multipart.parse_multipart(body, content_type, most=MAX_PARTS)
     except multipart.MultipartError as error:
         raise ApiProblem(str(error)) from error
     contents: dict[str, bytes] = {}

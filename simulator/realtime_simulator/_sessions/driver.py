@@ -34,6 +34,7 @@ from realtime_simulator._engine.effects import (
     ToolsNeeded,
     TranslationNeeded,
 )
+from realtime_simulator._engine.plan import Utterance, speech_of
 from realtime_simulator._engine.session import Session
 from realtime_simulator._engine.translation import TranslationSession
 from realtime_simulator._engine.turn import Action, Fail, Heard, Say, Transcript, Turn
@@ -400,7 +401,7 @@ class SessionDriver:
             self.session.answer(spoken_id, [said], self.now)
 
     async def _voiced(self, action: Action, turn: Turn) -> Action:
-        if not isinstance(action, Say) or action.speech is not None or "audio" not in turn.modalities:
+        if not isinstance(action, Say) or speech_of(action) is not None or "audio" not in turn.modalities:
             return action
         speaker, packets = self._services.speaker, self._plays is not None
         format = PCM if packets else turn.format
@@ -412,12 +413,12 @@ class SessionDriver:
             speech = await self._work(
                 functools.partial(speaker.dress, action.text, sound, packets=packets, format=format)
             )
-            return attrs.evolve(action, speech=speech)
+            return Utterance.voiced(action, speech)
         how = functools.partial(
             speaker.speak, action.text, turn.voice, turn.speed, packets=packets, format=format
         )
         known = speaker.remembered(*how.args, **how.keywords)
-        return attrs.evolve(action, speech=known or await self._work(how))
+        return Utterance.voiced(action, known if known is not None else await self._work(how))
 
     async def _work(self, function: Callable[..., T], *arguments: Any) -> T:
         """Call a function that may be slow, in a thread of its own."""
