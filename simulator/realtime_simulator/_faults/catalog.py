@@ -17,26 +17,10 @@ from typing import Any, Self
 import attrs
 
 from realtime_simulator._core import schema
+from realtime_simulator._core.operations import FAULT_TARGETS
 
 HEADER = "x-simulator-fault"
 """A request with this header requests a fault of its own."""
-OPERATIONS = (
-    "calls.create",
-    "calls.accept",
-    "calls.reject",
-    "calls.refer",
-    "calls.hangup",
-    "translation_calls.create",
-    "client_secrets.create",
-    "sessions.create",
-    "transcription_sessions.create",
-    "translation_client_secrets.create",
-    "connect",
-    "sideband",
-    "webrtc",
-    "webhook",
-)
-"""What a fault can be limited to, besides a call's id."""
 
 
 @attrs.frozen
@@ -313,8 +297,8 @@ class Faults:
             ValueError: One of them is not allowed; the message names it.
         """
         checked = check_settings(name, settings)
-        if on is not None and not (isinstance(on, str) and (on in OPERATIONS or on.startswith("rtc_"))):
-            raise ValueError(f"on: allowed is a call's id or one of {', '.join(OPERATIONS)}; got {on!r}")
+        if on is not None and not (isinstance(on, str) and (on in FAULT_TARGETS or on.startswith("rtc_"))):
+            raise ValueError(f"on: allowed is a call's id or one of {', '.join(FAULT_TARGETS)}; got {on!r}")
         if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate <= 1:
             raise ValueError(f"rate: allowed is a number from 0 to 1, got {rate!r}")
         if times is not None and (isinstance(times, bool) or not isinstance(times, int) or times < 1):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import email.utils
-import re
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -20,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from realtime_simulator._core.clock import Clock, sleep
 from realtime_simulator._core.ids import Ids
+from realtime_simulator._core.operations import fault_labels
 from realtime_simulator._core.problem import ApiProblem, no_call
 from realtime_simulator._engine.responses import REQUEST_LIMIT
 from realtime_simulator._faults.alterations import Cut, EventFaults, apply_to_text
@@ -27,15 +27,6 @@ from realtime_simulator._faults.catalog import HEADER, Drawing, Faults, parse_he
 from realtime_simulator._records.store import Records
 from realtime_simulator._server import thread as server
 
-_CALL = re.compile(r"/v1/realtime/calls/([^/]+)/(accept|reject|refer|hangup)")
-_PATHS = {
-    "/v1/realtime/calls": "calls.create",
-    "/v1/realtime/client_secrets": "client_secrets.create",
-    "/v1/realtime/sessions": "sessions.create",
-    "/v1/realtime/transcription_sessions": "transcription_sessions.create",
-    "/v1/realtime/translations/calls": "translation_calls.create",
-    "/v1/realtime/translations/client_secrets": "translation_client_secrets.create",
-}
 _PAGE = (
     "<html>\r\n<head><title>{status} {phrase}</title></head>\r\n<body>\r\n"
     "<center><h1>{status} {phrase}</h1></center>\r\n<hr><center>gateway</center>\r\n</body>\r\n</html>\r\n"
@@ -225,10 +216,7 @@ async def _gone(receive: Receive) -> None:
 
 
 def _labels(scope: Scope) -> tuple[str, ...]:
-    path = scope["path"]
     if scope["type"] == "websocket":
         call_id = parse_qs(scope["query_string"].decode("latin-1")).get("call_id")
         return ("sideband", call_id[0]) if call_id else ("connect",)
-    if match := _CALL.fullmatch(path):
-        return (f"calls.{match[2]}", match[1])
-    return (_PATHS[path],) if path in _PATHS else ()
+    return fault_labels(scope["path"])

@@ -15,6 +15,7 @@ from realtime_simulator._calls.registry import CallRegistry
 from realtime_simulator._calls.sip import IncomingCalls
 from realtime_simulator._core import schema
 from realtime_simulator._core.ids import Ids
+from realtime_simulator._core.operations import OPERATIONS
 from realtime_simulator._core.problem import ApiProblem
 from realtime_simulator._engine.config import (
     REALTIME,
@@ -65,26 +66,15 @@ class Operations:
     ids: Ids
 
     def routes(self) -> list[Route]:
-        """Return the operations by path."""
-        call = "/v1/realtime/calls/{call_id}"
-        operations = {
-            "/v1/realtime/calls": self.create_call,
-            f"{call}/accept": self.accept_call,
-            f"{call}/hangup": self.hang_up_call,
-            f"{call}/refer": self.refer_call,
-            f"{call}/reject": self.reject_call,
-            "/v1/realtime/client_secrets": self.create_client_secret,
-            "/v1/realtime/sessions": self.create_session,
-            "/v1/realtime/transcription_sessions": self.create_transcription_session,
-            "/v1/realtime/translations/calls": self.create_translation_call,
-            "/v1/realtime/translations/client_secrets": self.create_translation_client_secret,
-            "/v1/realtime": self.refuse_beta,
-        }
-        return [Route(path, operation, methods=["POST"]) for path, operation in operations.items()]
+        """Return the routes of the operations, and of the beta's address."""
+        return [
+            *(Route(one.path, getattr(self, one.name), methods=[one.method]) for one in OPERATIONS),
+            Route("/v1/realtime", self.refuse_beta, methods=["POST"]),
+        ]
 
     # Calls
 
-    async def create_call(self, request: Request) -> Response:
+    async def create_realtime_call(self, request: Request) -> Response:
         """Create a call from an offer: multipart, or raw with a client secret."""
         secret = self.credentials.identify(request.headers)
         carried = secret.session if secret is not None else None
@@ -104,7 +94,7 @@ class Operations:
             offer, session = _read_form(content, request.headers["content-type"], carried)
         return await self._answer(request, offer, session)
 
-    async def create_translation_call(self, request: Request) -> Response:
+    async def create_realtime_translation_call(self, request: Request) -> Response:
         """Create a call that translates, from an offer alone; a client secret for translations carries its
         session."""
         secret = self.credentials.identify(request.headers)
@@ -135,14 +125,14 @@ class Operations:
             self.calls.end_later(call.id, hangup["seconds"], "peer")
         return _call_response(call, drawing)
 
-    async def hang_up_call(self, request: Request) -> Response:
+    async def hangup_realtime_call(self, request: Request) -> Response:
         """End a call."""
         self.credentials.require_project_key(request.headers)
         await body.read(request)
         await self.calls.end(request.path_params["call_id"], "hangup")
         return Response(status_code=200)
 
-    async def accept_call(self, request: Request) -> Response:
+    async def accept_realtime_call(self, request: Request) -> Response:
         """Accept a SIP call; the body is the session."""
         self.credentials.require_project_key(request.headers)
         call_id, drawing = request.path_params["call_id"], cast(Drawing, request.state.faults)
@@ -157,7 +147,7 @@ class Operations:
             self.calls.end_later(call_id, hangup["seconds"], "peer")
         return Response(status_code=200)
 
-    async def reject_call(self, request: Request) -> Response:
+    async def reject_realtime_call(self, request: Request) -> Response:
         """Reject a SIP call."""
         self.credentials.require_project_key(request.headers)
         fields = await body.read_json_object(request, optional=True)
@@ -165,7 +155,7 @@ class Operations:
         await self.incoming.reject(request.path_params["call_id"], fields.get("status_code"))
         return Response(status_code=200)
 
-    async def refer_call(self, request: Request) -> Response:
+    async def refer_realtime_call(self, request: Request) -> Response:
         """Refer a SIP call."""
         self.credentials.require_project_key(request.headers)
         fields = await body.read_json_object(request)
@@ -183,7 +173,7 @@ class Operations:
 
     # Client secrets
 
-    async def create_client_secret(self, request: Request) -> Response:
+    async def create_realtime_client_secret(self, request: Request) -> Response:
         """Mint a client secret that carries a session."""
         self.credentials.require_project_key(request.headers)
         fields = await body.read_json_object(request, optional=True)
@@ -193,7 +183,7 @@ class Operations:
         session = fields.get("session") or {"type": REALTIME}
         return self._secret_response(fields, session, SessionConfig)
 
-    async def create_translation_client_secret(self, request: Request) -> Response:
+    async def create_realtime_translation_client_secret(self, request: Request) -> Response:
         """Mint a client secret that carries a translation session."""
         self.credentials.require_project_key(request.headers)
         fields = await body.read_json_object(request)
@@ -215,7 +205,7 @@ class Operations:
 
     # Sessions with a client secret inside, of the older form
 
-    async def create_session(self, request: Request) -> Response:
+    async def create_realtime_session(self, request: Request) -> Response:
         """Create a conversation session."""
         fields = await self._read_session(request)
         if "type" in fields:
@@ -226,7 +216,7 @@ class Operations:
         secret, shown = self._mint_older(session)
         return JSONResponse(older_sessions.conversation_view(shown, secret))
 
-    async def create_transcription_session(self, request: Request) -> Response:
+    async def create_realtime_transcription_session(self, request: Request) -> Response:
         """Create a transcription session."""
         fields = await self._read_session(request)
         if "type" in fields:

@@ -19,9 +19,10 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from realtime_simulator._core.operations import FAULT_TARGETS
 from realtime_simulator._core.outgoing import is_loopback
 from realtime_simulator._core.problem import ApiProblem
-from realtime_simulator._faults.catalog import FAULTS, OPERATIONS, Fault, Word
+from realtime_simulator._faults.catalog import FAULTS, Fault, Word
 from realtime_simulator._records.session import SessionLog, event_view
 from realtime_simulator._records.store import Call, Records, RequestRecord
 from realtime_simulator._server import body
@@ -235,7 +236,7 @@ class Endpoint:
                 }
                 for name, kind in FAULTS.items()
             },
-            "operations": OPERATIONS,
+            "operations": FAULT_TARGETS,
         }
 
     async def _clear_faults(self, request: Request) -> Any:
