@@ -7,6 +7,7 @@ nothing of the simulator: what only prints help needs none of it.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import ipaddress
 import json
 import logging
@@ -17,7 +18,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -242,43 +243,53 @@ def _serve(words: list[str], program: str) -> int:
         parser.error("--brain and --brain-model go together")
     from realtime_simulator._recordings.tape import TapeError
 
-    stop = _stop_at_signals()
     try:
         simulator = _simulator(options)
     except (ValueError, OSError) as error:
         _say(program, _reason(error))
         return 2
-    try:
-        simulator.__enter__()
-    except TapeError as error:
-        _say(program, str(error))
-        return 2
-    except OSError as error:
-        if error.filename:
-            _say(program, _reason(error))
-        else:
-            message = f"cannot listen on {options.host}:{options.port}: {error.strerror}"
-            _say(program, message, "--port 0 chooses a free port")
-        return 1
-    try:
-        _log(options)
-        _print_addresses(simulator, options)
-        stop.get()
-    finally:
-        simulator.close()
+    with _stop_signals() as stop:
+        try:
+            simulator.__enter__()
+        except TapeError as error:
+            _say(program, str(error))
+            return 2
+        except OSError as error:
+            if error.filename:
+                _say(program, _reason(error))
+            else:
+                message = f"cannot listen on {options.host}:{options.port}: {error.strerror}"
+                _say(program, message, "--port 0 chooses a free port")
+            return 1
+        with _logging(options):
+            try:
+                _print_addresses(simulator, options)
+                stop.get()
+            finally:
+                simulator.close()
     return 0
 
 
-def _log(options: argparse.Namespace) -> None:
-    """Print the simulator's log from now on."""
+@contextlib.contextmanager
+def _logging(options: argparse.Namespace) -> Iterator[None]:
+    """Print the simulator's log inside the block."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(_JsonLines() if options.json else logging.Formatter("%(asctime)s %(message)s"))
     logger = logging.getLogger("realtime_simulator")
+    events = logging.getLogger(f"{logger.name}.events")
+    before = logger.level, events.level, logger.propagate
     logger.addHandler(handler)
     logger.setLevel(options.log_level.upper())
     logger.propagate = False
     if options.verbose:
-        logging.getLogger(f"{logger.name}.events").setLevel(logging.DEBUG)
+        events.setLevel(logging.DEBUG)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before[0])
+        events.setLevel(before[1])
+        logger.propagate = before[2]
 
 
 def _simulator(options: argparse.Namespace) -> Simulator:
@@ -364,15 +375,22 @@ def _print_export(*values: str) -> None:
     print(f"\nPaste into the terminals of your programs:\nexport {words}\n", flush=True)
 
 
-def _stop_at_signals() -> SimpleQueue[int]:
-    """Return where SIGINT and SIGTERM are put.
+@contextlib.contextmanager
+def _stop_signals() -> Iterator[SimpleQueue[int]]:
+    """Put SIGINT and SIGTERM into a queue inside the block; afterwards the earlier handlers apply again.
 
-    A handler may interrupt whoever waits for it: a `threading.Event` would wait for its own lock then.
+    A handler may interrupt the wait for it: a `threading.Event` would then wait for its own lock.
     """
     stop: SimpleQueue[int] = SimpleQueue()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda number, _: stop.put(number))
-    return stop
+    earlier = {
+        number: signal.signal(number, lambda number, _: stop.put(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield stop
+    finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)
 
 
 def _is_loopback(host: str) -> bool:
@@ -413,11 +431,12 @@ def _record(words: list[str], program: str) -> int:
             options.file, upstream=options.upstream, api_key=key, port=options.port
         ) as simulator:
             if not command:
-                stop = _stop_at_signals()
-                _print_facts({"base_url": simulator.base_url, "api_key": simulator.api_key}, as_json=False)
-                _print_export(simulator.base_url, simulator.api_key)
-                print("Ctrl-C ends the recording.", flush=True)
-                stop.get()
+                with _stop_signals() as stop:
+                    facts = {"base_url": simulator.base_url, "api_key": simulator.api_key}
+                    _print_facts(facts, as_json=False)
+                    _print_export(simulator.base_url, simulator.api_key)
+                    print("Ctrl-C ends the recording.", flush=True)
+                    stop.get()
                 return 0
             addresses = {"OPENAI_BASE_URL": simulator.base_url, "OPENAI_API_KEY": simulator.api_key}
             return subprocess.run(command, env={**os.environ, **addresses}, check=False).returncode
