@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+import realtime_simulator
 from packaging.requirements import Requirement
 from realtime_simulator import Simulator
 
@@ -29,6 +30,9 @@ GENERATED, SIMULATOR, OURS = (
     tomllib.loads((source / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     for source in SOURCES.values()
 )
+
+
+SIMULATOR["version"] = realtime_simulator.__version__  # the build reads it from there
 
 
 def normal(requirement: str) -> str:
