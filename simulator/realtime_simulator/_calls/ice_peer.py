@@ -34,7 +34,7 @@ from realtime_simulator._media.codecs import PacketDecoder
 logger: logging.Logger = logging.getLogger("realtime_simulator")
 _AGAIN_SECONDS = 0.05
 _MOST_WAITING = 16
-"""Packets that wait for an earlier one, a power of 2; then that is lost."""
+"""Packets that wait for a missing one, a power of 2; after that many, it counts as lost."""
 _NUMBERS = struct.Struct("!HL")
 _NTP_EPOCH = 2_208_988_800
 _FIRST_CODEC = re.compile(r"(?ms)^m=audio \d+ \S+ (\d+).*?^a=rtpmap:\1 ([^/\s]+)")
@@ -136,7 +136,7 @@ class IcePeerConnection(RTCPeerConnection):
         await super()._RTCPeerConnection__connect(*arguments, **options)  # type: ignore[misc]
 
     def gather_on(self, addresses: Sequence[str]) -> None:
-        """Choose the host addresses for candidates, before `setLocalDescription` gathers them.
+        """Choose the host addresses for candidates. Call this before `setLocalDescription` gathers them.
 
         Args:
             addresses: IP addresses of this machine.
@@ -154,7 +154,7 @@ class IcePeerConnection(RTCPeerConnection):
             agent.get_component_candidates = _gathering(agent.get_component_candidates, list(addresses))
 
     def hear(self, receiver: RTCRtpReceiver, on_sound: Callable[[bytes], None]) -> None:
-        """Decode what comes in as soon as it does, before `setLocalDescription` begins to receive.
+        """Decode packets as soon as they arrive. Call this before `setLocalDescription` begins to receive.
 
         Args:
             receiver: The receiver of the sound.
@@ -187,12 +187,12 @@ class IcePeerConnection(RTCPeerConnection):
             agent.data_received = _receiving(transport, agent.data_received)
 
     def speak(self, sender: RTCRtpSender, begin: Begin, stop: Callable[[], None]) -> None:
-        """Send packets as they are made, before `setLocalDescription` begins to send.
+        """Send packets as they are made. Call this before `setLocalDescription` begins to send.
 
         Args:
             sender: The sender of the sound.
             begin: Called once connected with the codec (`audio/opus`) and a function that sends 20 ms: a
-                packet and its number. It raises ConnectionError if the connection is gone.
+                packet and its number. It raises ConnectionError if the connection is closed.
             stop: Called when no more can be sent.
         """
         try:
@@ -244,7 +244,7 @@ class IcePeerConnection(RTCPeerConnection):
         return {section.transport for section in media}
 
     async def close_whole(self) -> None:
-        """Close, and end what still connects; the caller limits the time."""
+        """Close, and cancel connection attempts; the caller limits the time."""
         if self._listening is not None:
             self._listening.cancel()
         while self._connecting:
@@ -271,7 +271,7 @@ def _agent(transport: RTCDtlsTransport) -> Any:
     """Return the ICE agent below a transport, an aioice.Connection.
 
     Raises:
-        UnsupportedError: It is not where it is expected.
+        UnsupportedError: It is missing.
     """
     try:
         return transport.transport.iceGatherer._connection
@@ -298,7 +298,7 @@ def _header(sender: RTCRtpSender, payload_type: int) -> bytes:
 
 
 def _sending(sender: RTCRtpSender, codec: Any) -> Callable[[bytes, int], None]:
-    """Return what sends a packet of 20 ms; what it counts goes out in sender reports."""
+    """Return a function that sends a packet of 20 ms and counts it for sender reports."""
     header = _header(sender, codec.payloadType)
     before, after = header[:2], header[8:]
     ticks, origin = codec.clockRate // 50, int.from_bytes(os.urandom(4), "big")
@@ -324,7 +324,7 @@ def _ntp_time() -> int:
 
 
 class _Hearing(queue.Queue[Any]):
-    """What a receiver has in place of the queue to its decoding thread: it decodes what is put in at once."""
+    """Replaces the queue to a receiver's decoding thread, and decodes packets as they are put in."""
 
     def __init__(self, on_sound: Callable[[bytes], None]) -> None:
         super().__init__()
@@ -332,7 +332,7 @@ class _Hearing(queue.Queue[Any]):
         self._decoder: PacketDecoder | None = None
 
     def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
-        """Decode a pair of codec and frame; None goes to the thread, which ends with it."""
+        """Decode a pair of codec and frame; None is passed to the thread, which ends then."""
         if item is None:
             super().put(None)
             return
@@ -351,9 +351,9 @@ class _Hearing(queue.Queue[Any]):
 def _receiving(
     transport: RTCDtlsTransport, others: Callable[[bytes, int], None]
 ) -> Callable[[bytes, int], None]:
-    """Return what an ICE agent does with data: RTP is processed, all else goes the way of `others`.
+    """Return a receiver for an ICE agent's data: it processes RTP and passes everything else to `others`.
 
-    Source: RFC 7983 §7, where the first byte says what a packet is.
+    Source: RFC 7983 §7: the first byte identifies the kind of packet.
     """
 
     def receive(data: bytes, component: int) -> None:
@@ -365,8 +365,8 @@ def _receiving(
         try:
             packet = transport._rx_srtp.unprotect(data)
         except pylibsrtp.Error:
-            return  # not from the peer, or a second time
-        _finish(transport._handle_rtp_data(packet, arrival_time_ms=0))  # that is of use for video
+            return  # not from the peer, or a duplicate
+        _finish(transport._handle_rtp_data(packet, arrival_time_ms=0))  # which only video uses
 
     return receive
 

@@ -22,11 +22,11 @@ FRAME_SECONDS = 0.02
 _FRAME_BYTES = PACKET_SAMPLES * 2
 _SILENCE = bytes(_FRAME_BYTES)
 _MAX_BURST = 50
-"""Frames that are sent at once after a pause of the process; the rest is skipped."""
+"""Frames that are sent at once after the process was suspended; the rest is skipped."""
 
 
 def read_audio(source: AudioLike) -> bytes:
-    """Return sound that came through a telephone: 8 kHz μ-law on its way.
+    """Return sound as a telephone line delivers it, after 8 kHz μ-law.
 
     Args:
         source: A file's path (WAV, AIFF, AU, FLAC, MP3 or Ogg), or PCM16 mono at 24 kHz; at most 10
@@ -47,12 +47,12 @@ def read_audio(source: AudioLike) -> bytes:
 
 @attrs.frozen(kw_only=True)
 class LineHandlers:
-    """What a line calls for its call.
+    """The callbacks of a line.
 
     Args:
-        on_heard: The caller's next 20 ms, PCM16 mono at 24 kHz.
-        on_played: Sound of the model that the caller has heard.
-        on_drained: No more of this response is queued.
+        on_heard: Receives the caller's next 20 ms, PCM16 mono at 24 kHz.
+        on_played: Receives sound of the model that the caller has heard.
+        on_drained: Called when nothing of a response is queued any more.
     """
 
     on_heard: Callable[[bytes], None]
@@ -61,12 +61,12 @@ class LineHandlers:
 
 
 class Line:
-    """One call's line; it plays what the call's session queues in `plays`.
+    """One call's line; it plays the speech that the call's session queues in `plays`.
 
     Args:
-        clock: Its time.
+        clock: Its clock.
         speed: How fast its time passes against the clock's; 1 is real time.
-        handlers: What is called.
+        handlers: Its callbacks.
     """
 
     def __init__(self, clock: Clock, speed: float, handlers: LineHandlers) -> None:
@@ -79,7 +79,7 @@ class Line:
         self._due = 0.0
 
     def say(self, pcm: bytes) -> None:
-        """Queue sound of the caller, after what is already queued.
+        """Queue sound of the caller, after the sound that is already queued.
 
         Args:
             pcm: PCM16 mono at 24 kHz.

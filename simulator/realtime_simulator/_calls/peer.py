@@ -27,7 +27,7 @@ logger: logging.Logger = logging.getLogger("realtime_simulator")
 _PACKET_SECONDS = 0.02
 _QUIET = bytes(PACKET_SAMPLES * 2)
 _LATE_SECONDS = 0.2
-"""A playout that is this late goes on from now instead of sending all that was missed in a burst."""
+"""A playout that is this late continues from now, instead of sending the missed packets in a burst."""
 EVENTS = "oai-events"
 CODECS = ("opus", "pcmu", "pcma")
 CONNECT_SECONDS = 30.0
@@ -35,7 +35,7 @@ CLOSE_SECONDS = 2.0
 
 
 class Playout:
-    """The outgoing sound of one call: it plays what the call's session queues in `plays`.
+    """The outgoing sound of one call; it plays the speech that the call's session queues in `plays`.
 
     Args:
         on_played: Called with the PCM of each packet of speech that was sent.
@@ -54,7 +54,7 @@ class Playout:
 
         Args:
             codec: `audio/opus`, `audio/pcmu` or `audio/pcma`.
-            send: Called with each packet and its number; what is left out has numbers too.
+            send: Called with each packet and its number; skipped packets have numbers too.
         """
         self._send = send
         self._g711 = None if codec == "audio/opus" else G711Encoder(codec)
@@ -87,7 +87,7 @@ class Playout:
         pcm = play.speech.pcm[start * 2 : end * 2]
         self._on_played(pcm)
         if not self.plays.holds(play.response_id):
-            # Called from the loop, not from within the sender: what follows may close the connection.
+            # Called from the loop, not from within the sender: the callback may close the connection.
             self._loop.call_soon(self._on_drained, play.response_id)
         if self._g711 is not None:
             return self._g711.push(pcm)
@@ -96,14 +96,14 @@ class Playout:
 
 @attrs.frozen(kw_only=True)
 class PeerHandlers:
-    """What a peer connection calls for its call, in the event loop.
+    """The callbacks of a peer connection, called in the event loop.
 
     Args:
-        on_connected: ICE and DTLS are done.
+        on_connected: ICE and DTLS have succeeded.
         on_open: The data channel for events is open.
         on_message: A message came in on it.
         on_audio: Sound came in, PCM16 mono at 24 kHz.
-        on_closed: The connection is gone, with the reason: `peer` or `failed`.
+        on_closed: The connection was closed, with the reason: `peer` or `failed`.
     """
 
     on_connected: Callable[[], None]
@@ -117,8 +117,8 @@ class Peer:
     """The server's end of a call.
 
     Args:
-        playout: What is sent.
-        handlers: What is called when something happens.
+        playout: The sound to send.
+        handlers: The callbacks.
         addresses: The machine's addresses on which it listens.
         loopback_only: Whether candidates on other addresses than loopback are ignored.
     """
@@ -159,7 +159,7 @@ class Peer:
             self._connection.hear(audio.receiver, self._handlers.on_audio)
             self._connection.speak(audio.sender, self._playout.begin, self._playout.stop)
             await self._connection.setLocalDescription()
-        except Exception as error:  # aiortc raises whatever its parser trips over, assertions included
+        except Exception as error:  # aiortc's parser raises errors of any kind, assertions included
             logger.debug("the offer was refused by aiortc: %s", type(error).__name__)
             await self.close()
             raise ApiProblem(
@@ -169,12 +169,12 @@ class Peer:
         return as_service(str(self._connection.localDescription.sdp))
 
     def send(self, text: str) -> None:
-        """Send a message on the data channel; dropped if there is none that is open."""
+        """Send a message on the data channel; it is dropped if none is open."""
         if self._channel is not None and self._channel.readyState == "open":
             self._channel.send(text)
 
     async def close(self) -> None:
-        """Close everything at once; the other side sees it through DTLS."""
+        """Close everything at once; the other side notices it through DTLS."""
         self._closing = True
         if self._connecting is not None:
             self._connecting.cancel()

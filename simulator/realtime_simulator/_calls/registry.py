@@ -27,7 +27,7 @@ def session_id_of(call_id: str) -> str:
 
 
 class OpenCall(Protocol):
-    """A call that is under way, however it came."""
+    """A call that is in progress, over any transport."""
 
     record: Call
 
@@ -103,10 +103,10 @@ class CallRegistry:
         self._services.records.add(call.record)
 
     def find(self, call_id: str) -> OpenCall:
-        """Return a call that is under way.
+        """Return a call that is in progress.
 
         Raises:
-            ApiProblem: 404: there is none, or it has ended.
+            ApiProblem: 404: the call does not exist, or has ended.
         """
         call = self._open.get(call_id)
         if call is None:
@@ -117,7 +117,7 @@ class CallRegistry:
         """End a call, and return when its sockets are closed.
 
         Raises:
-            ApiProblem: 404: there is no such call.
+            ApiProblem: 404: the call does not exist.
         """
         self._end(self.find(call_id), reason)
         await asyncio.shield(self._ending[call_id])
@@ -155,7 +155,7 @@ class CallRegistry:
         task.add_done_callback(lambda _: self._ending.pop(call_id, None))
 
     async def _webrtc(self) -> type[WebRtcCall]:
-        # Importing aiortc lasts half a second: not before it is needed, and not in the event loop.
+        # Importing aiortc takes half a second: it is imported when it is needed, and not in the event loop.
         module = await asyncio.get_running_loop().run_in_executor(
             self._services.workers, importlib.import_module, "realtime_simulator._calls.webrtc"
         )

@@ -1,7 +1,7 @@
 """The SDP answer, as the service writes it.
 
-aiortc's own description agrees on the same things in other words. What is changed here binds nobody: names,
-what goes without saying in a bundle, and capabilities that aiortc has without saying so.
+aiortc's own answer is equivalent but worded otherwise. The changes here have no effect on the connection: names,
+attributes that a bundle implies, and capabilities that aiortc has but does not list.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _CANDIDATE = "a=candidate:"
 
 
 def as_service(answer: str) -> str:
-    """Return an answer in the service's words.
+    """Return an answer as the service words it.
 
     Args:
         answer: The answer as aiortc has it.
@@ -30,7 +30,7 @@ def as_service(answer: str) -> str:
     written = lines[: starts[0]] + ([fingerprint] if fingerprint is not None else [])
     for number, (start, end) in enumerate(zip(starts, [*starts[1:], len(lines)], strict=True)):
         section = lines[start:end]
-        # Everything is bundled: the first section's candidates are those of all.
+        # Everything is bundled: the first section's candidates apply to all.
         left_out = (*_LEFT_OUT, *([_CANDIDATE] if number else []))
         if fingerprint is None:
             left_out = tuple(name for name in left_out if not name.startswith("a=fingerprint"))

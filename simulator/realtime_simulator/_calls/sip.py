@@ -29,7 +29,7 @@ MAX_VALUE = 8192
 CALLER = "sip:+14155550100@sip.example.com"
 CALLEE = "sip:proj_simulator@sip.api.openai.com;transport=tls"
 # RFC 3261 §25.1 "token".
-_MOST_PIECES = 1500  # half a minute of what a call plays, for each who listens
+_MOST_PIECES = 1500  # half a minute of a call's sound, for each listener
 _NAME = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]{1,128}")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 DECLINE = 603
@@ -44,7 +44,7 @@ def build_headers(headers: HeadersLike | None, call_id: str) -> tuple[tuple[str,
         call_id: The SIP Call-ID, which is not the API's call id.
 
     Raises:
-        ValueError: A name is no SIP token, a value has control characters, or there are too many.
+        ValueError: A name is not a SIP token, a value has control characters, or there are too many headers.
         TypeError: A name or a value isn't a str.
 
     Source: RFC 3261 §8.1.1 and §25.1
@@ -122,7 +122,7 @@ class SipCall:
         return self._driver
 
     def ring(self, seconds: float, rang_out: Callable[[], None]) -> None:
-        """Call a function when the call has rung for so long."""
+        """Call a function when the call has rung for this long."""
         self._later(seconds, rang_out)
 
     def accept(self, session: Mapping[str, Any]) -> None:
@@ -159,7 +159,7 @@ class SipCall:
         self.record.reject_code = status_code
 
     def refer(self, target_uri: str) -> None:
-        """Refer the caller; what follows is up to the caller's side.
+        """Refer the caller; the outcome is up to the caller's side.
 
         Args:
             target_uri: The Refer-To.
@@ -198,11 +198,11 @@ class SipCall:
         self._become("ended", f" ({reason})")
         self._hand(b"")
         if self._driver is not None:
-            # The service says no word when a telephone call ends.
+            # The service sends no close frame when a telephone call ends.
             self._driver.end(CUT, reason)
 
     def require_ringing(self, what: str) -> None:
-        """Refuse what is only for a ringing call.
+        """Refuse an action that only a ringing call allows.
 
         Raises:
             ApiProblem: 409: it was accepted before.
@@ -223,12 +223,12 @@ class SipCall:
         logger.info("call %s: %s%s", self.record.id, state, detail)
 
     def _later(self, seconds: float, do: Callable[[], None]) -> None:
-        """Do something after a while, unless the call's state has changed by then."""
+        """Call a function after a while, unless the call's state has changed by then."""
         clock = self._services.clock
         self._timers.append(clock.call_at(clock.monotonic() + seconds, do))
 
     def _act(self, acts: Iterator[CallerAct]) -> None:
-        """Do what the caller does next, and then the rest."""
+        """Perform the caller's next act, and then the others."""
         act = next(acts, None)
         if act is None:
             return
@@ -246,7 +246,7 @@ class SipCall:
         self._later(act.delay, do)
 
     def _referred(self, referral: Referral) -> None:
-        """Tell what came of referring the caller, who is elsewhere if it succeeded."""
+        """Record the outcome of referring the caller; a caller who was transferred leaves the call."""
         self.record.refer_status = referral.status
         self._services.records.changed()
         logger.info("call %s: the referral ended with %s", self.record.id, referral.status)
@@ -272,7 +272,7 @@ class SipCall:
 
     def _hand(self, piece: bytes) -> None:
         for pieces in self._listeners:
-            if not pieces.full():  # who is too slow misses some
+            if not pieces.full():  # a listener that is too slow misses some
                 pieces.put_nowait(piece)
 
     def _played(self, pcm: bytes) -> None:
@@ -295,7 +295,7 @@ class Incoming:
     Args:
         plan: How it is announced.
         headers: The INVITE's headers, made with the SIP Call-ID.
-        audio: What the caller says once the call is accepted, PCM16 mono at 24 kHz.
+        audio: The caller's sound once the call is accepted, PCM16 mono at 24 kHz.
         line_speed: How fast the line's time passes; 1 is real time.
         ring_seconds: How long the caller waits for an answer.
     """
@@ -328,7 +328,7 @@ class IncomingCalls:
             incoming: The call.
 
         Returns:
-            Its record, and what is done when each webhook was attempted once, or never will be.
+            Its record, and a future that is done when each webhook was attempted once, or never will be.
         """
         plan = self._with_faults(incoming.plan)
         call_id = self._services.ids.new("rtc_u1", 32)
@@ -377,7 +377,7 @@ class IncomingCalls:
         """Accept a call.
 
         Raises:
-            ApiProblem: 404: there is no such call, or the caller has hung up; 409: it was accepted before.
+            ApiProblem: 404: the call does not exist, or the caller has hung up; 409: it was accepted before.
         """
         self._find(call_id).accept(session)
 
@@ -398,12 +398,12 @@ class IncomingCalls:
         """Refer a caller.
 
         Raises:
-            ApiProblem: 404: there is no such call; 409: it still rings.
+            ApiProblem: 404: the call does not exist; 409: it still rings.
         """
         self._find(call_id).refer(target_uri)
 
     def fail_later(self, call_id: str, seconds: float) -> None:
-        """Pretend to accept a call, and end it as failed after a while.
+        """Pretend to accept a call, and end it as failed later.
 
         Raises:
             ApiProblem: As for `accept`.
@@ -419,7 +419,7 @@ class IncomingCalls:
         """Press keys of the caller's telephone.
 
         Raises:
-            ApiProblem: 404: there is no such call, or it still rings.
+            ApiProblem: 404: the call does not exist, or still rings.
         """
         self._find(call_id).press(keys)
 
@@ -427,7 +427,7 @@ class IncomingCalls:
         """Queue more sound of the caller.
 
         Raises:
-            ApiProblem: 404: there is no such call.
+            ApiProblem: 404: the call does not exist.
         """
         self._find(call_id).line.say(pcm)
 
@@ -435,7 +435,7 @@ class IncomingCalls:
         """Return what the caller hears from now on, until the call ends.
 
         Raises:
-            ApiProblem: 404: there is no such call.
+            ApiProblem: 404: the call does not exist.
         """
         return self._find(call_id).playing()
 

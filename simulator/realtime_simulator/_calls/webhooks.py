@@ -1,8 +1,8 @@
 """The webhooks that announce a call: events, signatures, and delivery until they are acknowledged.
 
-Deliveries are at least once, and repeated ones carry the same `webhook-id`. They are dated by the real time,
-however far the simulator's was put forward: receivers compare them with their own. What follows for the call
-is not decided here.
+Delivery is at least once; further attempts carry the same `webhook-id`. Webhooks are dated by the real time,
+however far the simulator's clock was advanced, because receivers compare the date with their own clock. The
+consequences for the call are decided elsewhere.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SECRET_PREFIX = "whsec_"
 ATTEMPT_SECONDS = 15.0
 PAUSES = (0.05, 0.5, 5.0, 30.0, 300.0, 1800.0, 7200.0)
 """Seconds before each further attempt; the last one repeats itself."""
-# `live.call.incoming` has another name for the call's id.
+# `live.call.incoming` names the call's id differently.
 _ID_FIELDS = {"realtime.call.incoming": "call_id", "live.call.incoming": "session_id"}
 
 
@@ -72,7 +72,7 @@ def signing_key(secret: str) -> bytes:
             key = base64.b64decode(text.removeprefix(SECRET_PREFIX), validate=True)
         except ValueError:
             message = f"the webhook secret is malformed: padded base64 must follow {SECRET_PREFIX}"
-            raise ValueError(message) from None  # what could not be decoded is a secret
+            raise ValueError(message) from None  # the undecodable text is a secret
     if not key:
         raise ValueError("the webhook secret is empty; expected a str such as whsec_…")
     return key
@@ -197,7 +197,7 @@ class Announcer:
         if self._client is None:
             import httpx
 
-            # No proxy of the environment: what goes to this machine must stay on it.
+            # No proxy from the environment: requests to this machine must stay on it.
             limits = httpx.Limits(max_keepalive_connections=0)
             self._client = httpx.AsyncClient(timeout=ATTEMPT_SECONDS, trust_env=False, limits=limits)
         return self._client
@@ -208,7 +208,7 @@ def check_target(to: object) -> str:
 
     Raises:
         TypeError: It is not a str.
-        ValueError: It is no http or https URL with a host.
+        ValueError: It is not an http or https URL with a host.
     """
     import httpx
 

@@ -1,12 +1,12 @@
-"""Compare what a simulator sent with what the service was recorded to send.
+"""Compare the events and answers of a simulator with recorded ones of the service.
 
-Order: each event belongs to a lane, and within a lane the order is the same. What the service leaves
-unordered stands in lanes of its own: the user's words against the response, the player's reports, the items
+Order: each event belongs to a lane, and within a lane the order is the same. Events that the service leaves
+unordered are in separate lanes: the user's words against the response, the player's reports, the items
 of one response against each other, a response's end against the client's next commands. Runs of deltas are
 one event, and deltas of sound and of words may be interleaved in any way.
 
-Values: the keys of every object, what is null, what is fixed (types, states, settings, codes, messages), and
-the shape of ids and what they point at. Numbers that differ from day to day are compared by their kind.
+Values: the keys of every object, nulls, fixed values (types, states, settings, codes, messages), and
+the shape and the target of ids. Numbers that differ from day to day are compared by their type.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ MORE = ("…", "...")
 
 @attrs.frozen(kw_only=True)
 class Difference:
-    """One thing that isn't as it was recorded.
+    """One difference from the recording.
 
     Args:
         pointer: Where in the recording, a JSON pointer.
-        what: What was recorded, and what came.
+        what: The recorded and the actual value.
     """
 
     pointer: str
@@ -71,11 +71,11 @@ class Expected:
 
 @attrs.define
 class Bindings:
-    """Which id of the simulator stands for which of the recording.
+    """The simulator's ids by the recording's ids.
 
     Args:
         ids: From the recording's to the simulator's.
-        given: What the client sent itself, which comes back as it is.
+        given: Values that the client sent itself, which come back unchanged.
     """
 
     ids: dict[str, str] = attrs.field(factory=dict)
@@ -119,9 +119,9 @@ class Comparison:
     """Compares events and answers with recorded ones; collects differences, and those that are known.
 
     Args:
-        bindings: What is known of ids.
+        bindings: The ids that are known.
         profile: The simulator's profile.
-        known: What is knowingly different.
+        known: The differences that are intended.
     """
 
     def __init__(self, bindings: Bindings, profile: str, known: Sequence[Known] = KNOWN) -> None:
@@ -139,8 +139,8 @@ class Comparison:
         """Compare all events that one connection received, in order.
 
         Args:
-            expected: What was recorded.
-            actual: What came.
+            expected: The recorded value.
+            actual: The actual value.
         """
         there, here = _Lanes([one.event for one in expected]), _Lanes(actual)
         self._cut = _cut(one.event for one in expected)
@@ -150,7 +150,7 @@ class Comparison:
             extra += self._lane(lane, there, here, expected, matched)
         last = matched.get(len(expected) - 1, max(matched.values(), default=-1))
         for place, lane in extra:
-            # What comes after the recording's end can't be judged, nor can what goes its own pace.
+            # Events after the recording's end can't be judged, nor can events with a pace of their own.
             if place < last and lane[0] not in ("transcription", "playback"):
                 self._add(
                     "",
@@ -219,7 +219,7 @@ class Comparison:
             kind: The event's type, or the exchange's operation.
             pointer: The JSON pointer of the recorded value.
             expected: The recorded value.
-            actual: What came.
+            actual: The actual value.
             path: Its place in the event, without numbers of lists.
         """
         if isinstance(expected, Mapping) and isinstance(actual, Mapping):
@@ -249,7 +249,7 @@ class Comparison:
             for number, (one, other) in enumerate(zip(expected, actual, strict=False)):
                 self.value(kind, f"{pointer}/{number}", one, other, path)
         elif (found := self._scalar(kind, expected, actual, path)) is not None:
-            # What the client itself has set is nothing that may be different.
+            # Values that the client itself has set may never differ.
             given = isinstance(expected, str) and expected in self._bindings.given
             self._add(kind, pointer, found, () if given else path)
 
@@ -261,7 +261,7 @@ class Comparison:
             pointer: The JSON pointer of the recorded header.
             name: Its name.
             expected: Its recorded value.
-            actual: Its value; None if there is none.
+            actual: Its actual value; None if the header is missing.
         """
         if name.endswith("expose-headers"):
             # Networks in between expose headers of their own.
@@ -285,7 +285,7 @@ class Comparison:
         self.value(kind, pointer, expected, actual, (name,))
 
     def _scalar(self, kind: str, expected: Any, actual: Any, path: tuple[str, ...]) -> str | None:
-        """Return how two values differ that are no objects or lists; None if they don't."""
+        """Return how two scalar values differ; None if they don't."""
         both = f"recorded {_short(expected)}, the simulator sends {_short(actual)}"
         if _kind(expected) != _kind(actual):
             return both
@@ -472,7 +472,7 @@ def _kind(value: Any) -> str:
 
 def _prefix(value: str) -> str:
     found = _ID.fullmatch(value)
-    # Which of its regions served a call stands in its ids; that is no matter of shape.
+    # The region that served a call is part of its ids; it is not part of their shape.
     return re.sub(r"_u\d+_$", "_", found["prefix"]) if found is not None else value
 
 

@@ -1,8 +1,8 @@
-"""Hold the simulator against a recording: play it, and compare what comes back with what was recorded.
+"""Check the simulator against a recording: replay it, and compare the results with the recording.
 
-The simulator runs in this process, with nothing but sockets between it and the recording. What the client
-sent is sent again, each message once all that was received before it has come; the model says and calls what
-it did in the recording, and the user is heard to say the same.
+The simulator runs in this process, with nothing but sockets between it and the recording. The client's
+messages are sent again, each one once the events received before it have come; the model says and calls the
+same as in the recording, and so does the user.
 """
 
 from __future__ import annotations
@@ -69,13 +69,13 @@ _OF_VIEW = (
 
 @attrs.frozen(kw_only=True)
 class Report:
-    """What came of one recording.
+    """The result for one recording.
 
     Args:
         name: The recording.
         compared: How many events, answers and closes were compared.
-        differences: What isn't as it was recorded.
-        known: What is knowingly different, with its reason.
+        differences: The differences from the recording.
+        known: The intended differences, with their reasons.
     """
 
     name: str
@@ -89,28 +89,28 @@ class Report:
 
 
 def conform(path: str | os.PathLike[str], profile: Profile = "openai") -> Sequence[Report]:
-    """Hold the simulator against a recording, or against each session of a tape.
+    """Check the simulator against a recording, or against each session of a tape.
 
     Args:
         path: The file.
-        profile: Whose service was recorded.
+        profile: The service that was recorded.
 
     Returns:
         A report for each session.
 
     Raises:
         OSError: It can't be read.
-        RecordingError: It is no recording, or an event in it is broken.
+        RecordingError: It is not a recording, or an event in it is broken.
     """
     return [check(recording, profile) for recording in recordings.read(path)]
 
 
 def check(recording: Recording, profile: Profile = "openai") -> Report:
-    """Hold the simulator against a recording that was read already.
+    """Check the simulator against a recording that has been read.
 
     Args:
         recording: The recording.
-        profile: Whose service was recorded.
+        profile: The service that was recorded.
     """
     return asyncio.run(_Play(recording, profile).run())
 
@@ -132,7 +132,7 @@ class _Play:
         self._simulator = Simulator(
             espeak=False,
             pacing=_SLOW if self._script.slow else "none",
-            # The slow pace, and putting the time forward, must not end a session that didn't end.
+            # The slow pace, and advancing the clock, must not end a session that did not end.
             session_seconds=_SESSION_SECONDS * (1 if _expires(recording) else 1000),
             profile=profile,
             models=list(_models(recording)),
@@ -172,7 +172,7 @@ class _Play:
             known=self._comparison.known,
         )
 
-    # What the model and the user say; these run in the simulator's thread
+    # The words of the model and the user; these methods run in the simulator's thread
 
     async def _answer(self, turn: Turn) -> list[Action]:
         number, self._answered = self._answered, self._answered + 1
@@ -226,7 +226,7 @@ class _Play:
         return json.dumps(event)
 
     async def _await(self, link: Link, expected: Sequence[Expected]) -> None:
-        """Wait for the counterpart of the last of the expected events, and make happen what it needs."""
+        """Wait for the counterpart of the last of the expected events, and cause it where that is needed."""
         one = expected[-1]
         kind = one.type
         number = sum(other.type == kind for other in expected)
@@ -252,7 +252,7 @@ class _Play:
             self._bindings.learn(one.event, came[number - 1])
 
     async def _pass_time(self, one: Expected, expected: Sequence[Expected], waited: float) -> None:
-        """Put the simulator's time forward where what is awaited comes with time."""
+        """Advance the simulator's clock where the expected event depends on time."""
         seconds = 0.0
         if one.type == "error" and one.event["error"].get("code") == "session_expired":
             seconds = _SESSION_SECONDS
@@ -261,7 +261,7 @@ class _Play:
         elif self._script.slow:
             begun = sum(other.type == "response.created" for other in expected)
             cancelled = begun > 0 and self._script.answers[begun - 1].cancelled
-            # What was cancelled goes on slowly: it must not come to its end.
+            # A response that was cancelled continues slowly: it must not end by itself.
             if not cancelled or waited > _IMPATIENCE:
                 seconds = _STEP_SECONDS * (1 if cancelled else 100)
         if seconds:
@@ -270,8 +270,8 @@ class _Play:
     async def _close(self, link: Link, step: Close) -> None:
         """Close as it was recorded, or wait until the simulator does."""
         in_call = self._phone is not None
-        # How a connection looks that the client closed, that was cut, or that ended with its call: recordings
-        # don't tell these apart.
+        # A connection that the client closed, that was cut, or that ended with its call: recordings
+        # don't distinguish these.
         plain = step.code in (1000, 1005, 1006) and not step.reason
         if step.by == "client" or (plain and step.by is None and not in_call):
             await link.close()
@@ -322,7 +322,7 @@ class _Play:
             return await self._dial("/realtime", {"intent": "transcription"})
         if kind == "session.created" or not kind:
             return await self._dial("/realtime", {"model": str(view.get("model") or "gpt-realtime")})
-        # A sideband hears nothing of its session's beginning.
+        # A sideband does not receive the beginning of its session.
         views = (
             step.data.get("session")
             for step in steps
@@ -332,7 +332,7 @@ class _Play:
         return await self._dial("/realtime", {"call_id": phone.call_id})
 
     async def _call(self, view: Mapping[str, Any]) -> Phone:
-        """Make a call whose session begins as a view shows it."""
+        """Create a call whose session begins as a view shows it."""
         if self._phone is None:
             session = without_nulls({key: value for key, value in view.items() if key in _OF_VIEW})
             self._phone = Phone(self._http)
@@ -451,7 +451,7 @@ def _models(recording: Recording) -> Iterator[str]:
 
 
 def _with_own_ids(recording: Recording) -> Recording:
-    """Return a recording with the client's own ids in what it sent, where placeholders stand for them."""
+    """Return a recording with the client's own ids in its messages, in place of placeholders."""
     placeholders = dict.fromkeys(
         text
         for step in recording.messages("sent")
@@ -471,7 +471,7 @@ def _with_own_ids(recording: Recording) -> Recording:
 
 
 def _given(recording: Recording) -> Iterator[str]:
-    """Yield what the client made up: what it sent before it received it."""
+    """Yield the values that the client created: those that it sent before it received them."""
     seen: set[str] = set()
     for step in recording.steps:
         if isinstance(step, Message):

@@ -1,7 +1,7 @@
-"""What the simulator does otherwise than the service, knowingly: the whole list, each with its reason.
+"""The intended differences between the simulator and the service, each with its reason.
 
-`realtime-simulator conform` passes these over and counts them. Whoever adds one says why the service's way
-can't or shouldn't be followed; whoever follows it after all removes it here.
+`realtime-simulator conform` ignores and counts them. A new entry states why the service's behaviour can't or
+shouldn't be followed; an entry is removed once the simulator follows the service.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import attrs
 
 @attrs.frozen(kw_only=True)
 class Known:
-    """One difference that is meant.
+    """One intended difference.
 
     Args:
-        kind: The event's type or the HTTP operation, a regular expression.
-        path: Its place there, keys joined by dots, a regular expression.
-        reason: Why it is so.
-        profiles: In which profiles.
-        what: What the difference says, a regular expression; whatever it is if empty.
+        kind: The event's type or the HTTP operation, as a regular expression.
+        path: Its place there, keys joined by dots, as a regular expression.
+        reason: The reason.
+        profiles: The profiles that have it.
+        what: The text of the difference, as a regular expression; any if empty.
     """
 
     kind: str

@@ -26,7 +26,7 @@ class Link(Protocol):
     """One connection on which events come.
 
     Attributes:
-        events: What has come, oldest first.
+        events: The events so far, oldest first.
         news: Set whenever something comes, and at the end.
         closed: How the other side closed; None while it is open.
     """
@@ -79,7 +79,7 @@ class WebSocketLink:
 
 
 class Phone:
-    """A WebRTC caller with a microphone that hums when it is told to.
+    """A WebRTC caller with a microphone that hums on demand.
 
     Args:
         http: A client of the simulator's HTTP API.

@@ -1,7 +1,7 @@
-"""What a simulator has to do so that a recorded session happens again: what its model says, what users are
-heard to say, and the sound that lets speech begin and end where it was recorded.
+"""The script of a recorded session: what the simulator's model says, what users are heard to
+say, and sound with which speech begins and ends where it was recorded.
 
-Audio in recordings is shortened, so it is made anew: a hum where somebody spoke, silence elsewhere.
+Audio in recordings is shortened, so it is generated: a hum where the user spoke, silence elsewhere.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from realtime_simulator._media.speech import PCM
 from realtime_simulator._recordings.recording import Message, Recording
 
 APPEND_MS = 100
-"""How long an appended piece of sound is taken for where nothing tells it."""
+"""The length of an appended piece of sound where nothing determines it."""
 _PREFIX = "conversation.item.input_audio_transcription."
 _APPENDS = ("input_audio_buffer.append", "session.input_audio_buffer.append")
 _EDGES = ("input_audio_buffer.speech_started", "input_audio_buffer.speech_stopped")
 _CERTAIN_MS = 160
-"""Speech has to go on this long before it is certain."""
+"""Speech has to continue this long before it is certain."""
 _PAUSE_MS = 800
 _MORE = " and so on and on" * 8
 
 
 @attrs.frozen
 class Answer:
-    """What the model does in one response.
+    """The model's output in one response.
 
     Args:
-        actions: What it says and calls.
-        cancelled: Whether it was stopped; it isn't at its end by then.
+        actions: Its messages and calls.
+        cancelled: Whether it was stopped before its end.
     """
 
     actions: Sequence[Action]
@@ -45,13 +45,13 @@ class Answer:
 
 @attrs.define
 class Script:
-    """What happens in a recorded session.
+    """The events of a recorded session that its replay depends on.
 
     Args:
         answers: The model's answers, in the order of the responses.
-        words: What users say, in the order of their items.
-        spoken: What a translation session is told, as a whole.
-        translated: What it says.
+        words: The users' words, in the order of their items.
+        spoken: All words that a translation session hears.
+        translated: Their translation.
         tools: The tools of MCP servers.
         slow: Whether responses have to be under way when something happens.
     """
@@ -231,7 +231,7 @@ def _translates(place: Message) -> bool:
 
 
 def _ends(count: int, known: Sequence[tuple[int, int]]) -> Iterator[int]:
-    """Yield the end of each appended piece, in ms, so that each known number of them is as long as it is."""
+    """Yield the end of each appended piece, in ms, so that the pieces add up to the known lengths."""
     latest: dict[int, int] = {}
     for number, end in known:
         latest[number] = max(latest.get(number, 0), -(-end // FRAME_MS) * FRAME_MS)

@@ -1,4 +1,4 @@
-"""SDP answers as facts that can be compared: sections, codecs, attributes, without what is new each time."""
+"""SDP answers as comparable facts: sections, codecs and attributes, without values that are new each time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NEW_EACH_TIME = ("candidate", "rtpmap", "fmtp", "ssrc", "setup", *_VALUES, *_DI
 
 
 def facts(answer: str) -> Mapping[str, Any]:
-    """Return what an SDP answer says.
+    """Return the facts of an SDP answer.
 
     Args:
         answer: The answer; anything else has no media.
@@ -51,7 +51,7 @@ def _media(lines: list[str]) -> dict[str, Any]:
         if number in names
     ]
     media["direction"] = next((line for line in attributes if line in _DIRECTIONS), None)
-    # An answerer is either; which of the two is a matter of its implementation.
+    # An answerer may choose either.
     media["setup"] = any(line in ("setup:active", "setup:passive") for line in attributes)
     media["candidates"] = {
         line.split()[2].lower(): True

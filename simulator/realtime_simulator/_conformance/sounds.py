@@ -28,7 +28,7 @@ def sound(start: int, end: int, voices: Sequence[Sequence[int]]) -> bytes:
     Args:
         start: Its start in ms.
         end: Its end in ms.
-        voices: Where somebody speaks, from and to, in ms.
+        voices: The stretches of speech, from and to, in ms.
     """
     out = bytearray()
     size = FRAME_MS * RATE // 1000 * 2

@@ -1,4 +1,4 @@
-"""The simulator's time: real, but it can be put forward, so that tests don't wait."""
+"""The simulator's clock: real time that can be advanced, so that tests don't wait."""
 
 from __future__ import annotations
 
@@ -57,11 +57,11 @@ class _Due:
 
 
 class AdvancingClock:
-    """The event loop's time, plus what it was put forward by.
+    """The event loop's time, plus the time by which it was advanced.
 
     Args:
-        fixed: The time of day, in unix seconds, which stands still but for what the time is put forward by;
-            None for the real one.
+        fixed: The time of day, in unix seconds, which only changes when the clock is advanced;
+            None for the real time.
     """
 
     def __init__(self, fixed: float | None = None) -> None:
@@ -80,7 +80,7 @@ class AdvancingClock:
         return time.time() + self._ahead if self._fixed is None else self._fixed
 
     def fix(self, unix: float) -> None:
-        """Stop the time of day from now on."""
+        """Fix the time of day from now on."""
         self._fixed = unix
 
     def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
@@ -90,7 +90,7 @@ class AdvancingClock:
         return due
 
     async def advance(self, seconds: float) -> None:
-        """Advance the time; what falls due on the way is done in its order, each at its own time.
+        """Advance the clock; timers that become due on the way run in order, each at its own time.
 
         Args:
             seconds: How far, 0 or more.
@@ -103,7 +103,7 @@ class AdvancingClock:
             if fixed is not None:
                 self._fixed = fixed + max(0.0, when - begun)
             self._call(due)
-            # What a callback has started runs before the time goes on.
+            # Tasks that a callback has started run before the time advances further.
             await asyncio.sleep(0)
         self._ahead += max(0.0, until - self.monotonic())
         if fixed is not None:
@@ -111,7 +111,7 @@ class AdvancingClock:
         self._set_alarm()
 
     def _count_cancelled(self) -> None:
-        """Sweep the heap when most of it was cancelled: what lies far ahead would stay there for an hour."""
+        """Sweep the heap when most of it was cancelled: distant timers would stay there for an hour."""
         self._cancelled += 1
         if self._cancelled > _SWEEP and self._cancelled > len(self._heap) // 2:
             self._heap = [entry for entry in self._heap if entry[2].callback is not None]
@@ -124,7 +124,7 @@ class AdvancingClock:
         return self._heap[0][2] if self._heap else None
 
     def _set_alarm(self) -> None:
-        """Set the loop's alarm to the first thing that is due."""
+        """Set the loop's alarm to the first timer."""
         if self._next() is None:
             return
         first = self._heap[0][0]
@@ -154,7 +154,7 @@ async def sleep(clock: Clock, seconds: float) -> None:
     """Wait on a clock.
 
     Args:
-        clock: Whose time.
+        clock: The clock.
         seconds: How long.
     """
     woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -177,8 +177,8 @@ def read_time(value: object) -> float:
         value: Unix seconds, an aware datetime, or one as ISO 8601 writes it: `2026-01-15T12:00:00Z`.
 
     Raises:
-        TypeError: It is something else.
-        ValueError: It has no time zone, is no time, or lies before 1970 or after 9999.
+        TypeError: It is of another type.
+        ValueError: It has no time zone, is not a time, or lies before 1970 or after 9999.
     """
     if isinstance(value, str):
         text = value

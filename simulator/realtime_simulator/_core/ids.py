@@ -26,11 +26,11 @@ class Ids:
         """Return `prefix_` and `length` letters and digits.
 
         Args:
-            prefix: What the API puts before the underscore, such as `event`.
+            prefix: The part before the underscore, such as `event`.
             length: The number of characters after it.
         """
         return f"{prefix}_{''.join(self._random.choices(_ALPHABET, k=length))}"
 
     def obfuscation(self, delta: str) -> str:
-        """Return letters that fill a delta up to a multiple of 16, so that its length tells nothing."""
+        """Return letters that pad a delta to a multiple of 16, so that its length reveals nothing."""
         return "".join(self._random.choices(_ALPHABET, k=-len(delta) % 16))

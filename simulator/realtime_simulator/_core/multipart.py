@@ -1,6 +1,6 @@
 """Multipart bodies (RFC 7578, RFC 2046 §5.1.1), parsed and composed byte for byte.
 
-Not by a form library, because an SDP offer must arrive exactly as it was sent: its last CRLF is part of it.
+A form library is not used, because an SDP offer must arrive exactly as it was sent, with its last CRLF.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import attrs
 __all__ = ["MultipartError", "Part", "compose_multipart", "parse_multipart"]
 
 BOUNDARY = "cassette-boundary-of-realtime-ext"
-"""What separates the parts of composed bodies: always the same, so that recordings can be compared."""
+"""The boundary of composed bodies: always the same, so that recordings can be compared."""
 MAX_HEADER_BYTES = 8192
 """The header lines of one part may have this many bytes."""
 _BOUNDARY = re.compile(r'boundary=(?:"([^"\r\n]{1,70})"|([^\s;",]{1,70}))', re.IGNORECASE)

@@ -49,9 +49,9 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
 )
 CONNECTIONS = ("connect", "sideband", "webrtc", "webhook")
-"""The targets of faults that are no HTTP operations."""
+"""The targets of faults besides HTTP operations."""
 FAULT_TARGETS: tuple[str, ...] = (*(operation.target for operation in OPERATIONS), *CONNECTIONS)
-"""What a fault can be limited to, besides a call's id."""
+"""The targets that a fault can be limited to, besides a call's id."""
 
 
 def fault_labels(path: str) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
-"""HTTP requests that the simulator itself makes: its webhooks, and what it passes on to a recorded API.
+"""HTTP requests of the simulator itself: webhooks, and requests that it forwards to a recorded API.
 
 httpx logs whole URLs, with their query, and httpcore logs the headers of answers. While `unlogged` is on, in
-the task that makes a request, their records are dropped; what others log with the same libraries stays.
+the task that makes a request, their records are dropped; records of other tasks stay.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def _wanted(record: logging.LogRecord) -> bool:
 
 @contextlib.contextmanager
 def unlogged() -> Iterator[None]:
-    """Drop what httpx logs about the requests that are made inside."""
+    """Drop httpx's log records of the requests that are made inside."""
     for name in _LOGGERS:
         logging.getLogger(name).addFilter(_wanted)  # adding it twice does nothing
     token = _unlogged.set(True)

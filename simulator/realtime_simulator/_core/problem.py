@@ -1,6 +1,6 @@
 """Refusals in the API's words: an HTTP error envelope or an `error` event.
 
-Whoever catches one (the HTTP app, a session) chooses the shape.
+The HTTP app and the session that catch one choose the shape.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ class ApiProblem(Exception):
     """A request or an event that the API would refuse.
 
     Args:
-        message: What was wrong, where, and what is allowed; sent to the client as it is.
+        message: The error, its place and the allowed values; sent to the client unchanged.
         status: The HTTP status, 400 to 599.
         type: The envelope's `type`.
         code: The envelope's `code`, or None where the API sends null.
@@ -64,7 +64,7 @@ class ApiProblem(Exception):
 
 
 def no_call() -> ApiProblem:
-    """Return the refusal of what is asked about a call that has ended, or never was."""
+    """Return the refusal of a request about a call that has ended or never existed."""
     return ApiProblem(
         "No session found for the provided call_id", status=404, code="call_id_not_found", param=""
     )

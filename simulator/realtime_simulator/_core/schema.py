@@ -1,6 +1,6 @@
 """Checks against the API description: compiled validators, and where a value breaks its schema.
 
-Limits come from `realtime_api.schemas` and from nowhere else; this module adds none of its own.
+All limits come from `realtime_api.schemas`; this module adds none.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def check(name: str, value: Any, *, at: str = "", strict: bool = True) -> None:
     Args:
         name: The schema's name.
         value: A JSON value.
-        at: The dotted path of the value in what the client sent; `""` for the whole of it.
+        at: The dotted path of the value in the client's message; `""` for the whole message.
         strict: Refuse fields that the schema does not name, as the API does.
 
     Raises:
@@ -76,7 +76,7 @@ def check(name: str, value: Any, *, at: str = "", strict: bool = True) -> None:
 
 
 def _root_cause(error: jsonschema_rs.ValidationError) -> jsonschema_rs.ValidationError:
-    """Descend into failed unions, by way of the member that the value was evidently meant to be."""
+    """Descend into failed unions, through the member that the value was evidently meant to match."""
     kinds = jsonschema_rs.ValidationErrorKind
     while isinstance(error.kind, kinds.AnyOf | kinds.OneOfNotValid):
         depth = len(error.instance_path)
@@ -141,7 +141,7 @@ def _problem(error: jsonschema_rs.ValidationError, at: Sequence[str | int]) -> A
 
 
 def not_supported(got: object, options: Iterable[object]) -> str:
-    """Return the API's message for a text that is none of those allowed."""
+    """Return the API's message for a text that is not one of the allowed ones."""
     *most, last = (f"'{option}'" for option in options)
     if not most:
         return f"Invalid value: '{str(got)[:80]}'. Value must be {last}."
@@ -150,7 +150,7 @@ def not_supported(got: object, options: Iterable[object]) -> str:
 
 
 def _types(error: jsonschema_rs.ValidationError) -> list[str]:
-    """The JSON types of which a value has none, if that is what is wrong with it."""
+    """The JSON types that a value should have, if its type is wrong."""
     kinds = jsonschema_rs.ValidationErrorKind
     if isinstance(error.kind, kinds.Type):
         return [str(name) for name in error.kind.types]
@@ -215,7 +215,7 @@ def _out_of_bounds(param: str, got: object, side: str, sign: str, limit: object)
 
 
 def _wrong_discriminator(error: jsonschema_rs.ValidationError) -> list[str]:
-    """The field by which every object member of a failed union turned the value down, if there is one."""
+    """The field that excluded the value from every object member of a failed union, if there is one."""
     kinds = jsonschema_rs.ValidationErrorKind
     if not isinstance(error.kind, kinds.AnyOf | kinds.OneOfNotValid) or not isinstance(error.instance, dict):
         return []

@@ -71,7 +71,7 @@ class BaseSession:
             self.emit(problem.event(messages.event_id(event)))
 
     def tick(self, now: float) -> None:
-        """Do what is due at a time."""
+        """Process everything that is due at a time."""
         self._now = max(self._now, now)
         if not self.ended and self._now >= self._expires:
             problem = session_expired(self._lifetime)
@@ -81,7 +81,7 @@ class BaseSession:
             self._advance()
 
     def deadline(self) -> float | None:
-        """Return when `tick` has something to do, or None."""
+        """Return when `tick` is due next, or None."""
         return None if self.ended else min(self._expires, self._due())
 
     def end(self, code: int, reason: str) -> None:
@@ -155,16 +155,16 @@ class BaseSession:
 
         Args:
             played: Item id -> samples (24 kHz) that were heard of it, for the items that were in the queue.
-            truncate: Whether to cut those items to what was heard.
+            truncate: Whether to cut those items to the part that was heard.
             now: The time.
         """
 
     def _advance(self) -> None:
-        """Do what is due at `_now`."""
+        """Process everything that is due at `_now`."""
 
     def _due(self) -> float:
-        """Return when `_advance` has something to do."""
+        """Return when `_advance` is due next."""
         return math.inf
 
     def _drop(self) -> None:
-        """Drop what is under way, because the session has ended."""
+        """Drop work in progress, because the session has ended."""

@@ -82,14 +82,14 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
     },
 }
 _REASONING = ("gpt-realtime-2",)
-"""Models that reason, and those whose names begin with one of these and a dot or hyphen."""
-# What differs from these defaults: the voice, and the silence that ends a turn.
+"""Models that reason; names that begin with one of these and a dot or hyphen belong to it too."""
+# The defaults that differ by model: the voice, and the silence that ends a turn.
 _OF_MODELS = {"gpt-realtime-2.1": ("marin", 500), "gpt-realtime-2.1-mini": ("marin", 500)}
 # Objects that an update changes field by field; every other value is replaced as a whole.
 _MERGED = {("audio",), ("audio", "input"), ("audio", "output")}
 _NULL_KEPT = {("audio", "input", "turn_detection")}
 _EMPTY_RESETS = {("instructions",)}
-# What a tool carries for the model's side alone is never shown again.
+# Fields of a tool that only the model's side needs are never shown again.
 _TOOL_SECRETS = ("authorization", "headers")
 TRANSLATION = "translation"
 TRANSLATION_MODEL = "gpt-realtime-translate"
@@ -151,7 +151,7 @@ class SessionConfig:
             voice_locked: Whether the model has spoken, so that its voice can't change any more.
 
         Raises:
-            ApiProblem: The update changes what is fixed.
+            ApiProblem: The update changes a fixed setting.
         """
         kind = fields.get("type", self.kind)
         if kind != self.kind:
@@ -167,7 +167,7 @@ class SessionConfig:
                 code="cannot_update_voice",
                 param="session.audio.output.voice",
             )
-        # A running session keeps its model, and the service says nothing of it.
+        # A running session keeps its model; the service ignores the field.
         self._apply({key: value for key, value in fields.items() if key != "model"})
 
     def _apply(self, fields: Mapping[str, Any]) -> None:
@@ -250,7 +250,7 @@ class SessionConfig:
 
     @property
     def turn_detection(self) -> dict[str, Any] | None:
-        """How turns are found; None when the client commits by itself."""
+        """The settings of turn detection; None when the client commits audio itself."""
         return self.input.get("turn_detection")
 
 

@@ -1,4 +1,4 @@
-"""A conversation: its items in order, and what clients do with them.
+"""A conversation: its items, in order.
 
 Errors are raised; the session turns them into events.
 """
@@ -16,7 +16,7 @@ ROOT = "root"
 MAX_TEXT_BYTES = 64 * 1024 * 1024
 """The size of all items of clients together, without their sound."""
 MAX_AUDIO_BYTES = 48_000 * 300
-"""Sound that is kept for clients who retrieve items, 5 minutes; the oldest items lose theirs beyond that."""
+"""Sound that is kept for clients that retrieve items, 5 minutes; beyond that the oldest items lose theirs."""
 WITH_STATUS = ("message", "function_call")
 
 
@@ -27,7 +27,7 @@ class Item:
     Args:
         data: The item as the API shows it, without audio bytes.
         audio: Its audio, PCM16 mono at 24 kHz; empty for text and tools.
-        truncated: Whether `audio` was cut; its transcript is gone then.
+        truncated: Whether `audio` was cut; its transcript is dropped then.
         heard: The words of its audio, for the model; clients see them only if they requested transcripts.
         size: Its size as JSON, for items that came from a client.
     """
@@ -50,7 +50,7 @@ class Item:
         return shown
 
     def understood(self) -> dict[str, Any]:
-        """Return the item as the model has it: with the words of its audio, whoever requested transcripts."""
+        """Return the item as the model sees it: with the words of its audio, whether or not they are transcribed."""
         shown = self.view()
         for part in shown.get("content", ())[:1]:
             if part.get("type") == "input_audio" and not part.get("transcript"):
@@ -85,12 +85,12 @@ class Conversation:
 
         Args:
             item_id: The id.
-            doing: What it is needed for, for the message: `deleting item`.
+            doing: The action that needs it, for the message: `deleting item`.
             code: The code of the refusal.
             param: The field that names it, where the refusal says so.
 
         Raises:
-            ApiProblem: There is none.
+            ApiProblem: The item does not exist.
         """
         item = self.find(item_id)
         if item is None:
@@ -146,8 +146,8 @@ class Conversation:
             item.audio = b""
 
     def previous_when_done(self, item: Item) -> str | None:
-        """Return the `previous_item_id` of `conversation.item.done` for what the model made: null also after
-        the first item, which the service does to these alone."""
+        """Return the `previous_item_id` of `conversation.item.done` for the model's items: null also after
+        the first item, as the service does for these items only."""
         place = self._items.index(item)
         return self._items[place - 1].id if place > 1 else None
 
@@ -155,7 +155,7 @@ class Conversation:
         """Remove an item.
 
         Raises:
-            ApiProblem: There is no such item.
+            ApiProblem: The item does not exist.
         """
         self._items.remove(self.get(item_id, doing="deleting item", code="item_delete_invalid_item_id"))
 

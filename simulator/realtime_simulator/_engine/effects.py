@@ -1,7 +1,7 @@
-"""What a session needs done: events to send, answers to fetch, audio to play, an end.
+"""The effects of a session: events to send, answers to fetch, audio to play, an end.
 
-A session's methods return nothing; they queue these values, and its driver reads them with `take` and acts.
-That keeps sockets, clocks and threads out of the engine.
+A session's methods return nothing; they queue these values, and the session's driver takes and executes them.
+So the engine needs no sockets, clocks or threads.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class AnswerDropped:
 
 @attrs.frozen
 class Play:
-    """Play a stretch of speech on the peer's audio track, after what is already queued.
+    """Play a stretch of speech on the peer's audio track, after the speech that is already queued.
 
     Args:
         response_id: The response that it belongs to.
@@ -75,7 +75,7 @@ class HearingNeeded:
     Args:
         item_id: The item.
         pcm: Its audio, PCM16 mono at 24 kHz.
-        finished: Whether the user has finished; otherwise this is what was said so far.
+        finished: Whether the user has finished; if not, this is the audio so far.
     """
 
     item_id: str
@@ -103,7 +103,7 @@ class TranslationNeeded:
     """Translate, then call `TranslationSession.answer(spoken_id, …)`.
 
     Args:
-        spoken_id: The id of what was said.
+        spoken_id: The id of the utterance.
         text: The words.
         language: The language to translate to.
     """

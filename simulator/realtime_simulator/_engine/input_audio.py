@@ -1,8 +1,8 @@
-"""The user's audio in a session: its buffer, the commands on it, the turns found in it, and the wait for a
+"""The user's audio in a session: its buffer, the commands on it, its turns, and the timeout of a
 silent user.
 
-Server VAD judges the samples themselves (`vad`). Semantic VAD is simulated: the same detector, with a pause
-whose length depends on the eagerness, because nothing here understands what is said.
+Server VAD analyses the samples (`vad`). Semantic VAD is simulated by the same detector, with a pause
+whose length depends on the eagerness, because the simulator does not understand speech.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from realtime_simulator._media.speech import RATE
 
 MINIMUM_MS = 100
 MAXIMUM_SECONDS = 300
-"""Audio that nobody commits is kept this long; what is older is dropped."""
+"""Uncommitted audio is kept this long; older audio is dropped."""
 SEMANTIC_PAUSE_MS = {"low": 2000, "medium": 1000, "auto": 1000, "high": 400}
 _SEMANTIC_THRESHOLD, _SEMANTIC_PREFIX_MS = 0.5, 300
 _SILENT_SECONDS = 30.0
-"""Where turns are detected, this much is kept while nobody speaks."""
+"""With turn detection, this much is kept during silence."""
 _NOTE = "The user has been silent for some time. Answer what was said, if anything was; otherwise go on."
 
 
 class InputBuffer:
-    """Audio in, PCM16 mono at 24 kHz. Places are samples from the start of all that came in."""
+    """Input audio, PCM16 mono at 24 kHz. Places are samples from the start of the input."""
 
     def __init__(self) -> None:
         self._audio = bytearray()
@@ -39,12 +39,12 @@ class InputBuffer:
 
     @property
     def start(self) -> int:
-        """The place of the oldest sample that is here."""
+        """The place of the oldest sample in the buffer."""
         return self._dropped // 2
 
     @property
     def end(self) -> int:
-        """The place after the newest sample: how much has come in over the session's whole life."""
+        """The place after the newest sample: the length of all input so far."""
         return (self._dropped + len(self._audio)) // 2
 
     @property
@@ -56,7 +56,7 @@ class InputBuffer:
         self.keep(MAXIMUM_SECONDS)
 
     def keep(self, seconds: float) -> None:
-        """Drop what is older than the newest `seconds`."""
+        """Keep the newest `seconds` only."""
         over = len(self._audio) - int(seconds * RATE) * 2
         if over > 0:
             self._drop(over)
@@ -79,11 +79,11 @@ class InputBuffer:
         return self.take(self.start, self.end)
 
     def read(self, start: int, end: int) -> bytes:
-        """Return the audio between two places, as far as it is here."""
+        """Return the audio between two places, as far as it is in the buffer."""
         return bytes(self._audio[max(0, start * 2 - self._dropped) : max(0, end * 2 - self._dropped)])
 
     def take(self, start: int, end: int) -> bytes:
-        """Return the audio between two places, as far as it is here, and drop all that is before the end."""
+        """Return the audio between two places, and drop all audio before the end."""
         audio = self.read(start, end)
         self._drop(min(max(0, end * 2 - self._dropped), len(self._audio)))
         return audio
@@ -124,7 +124,7 @@ class InputAudio:
 
     Args:
         shared: The session's shared state.
-        turns: Receives what the user says.
+        turns: The handler of the user's turns.
     """
 
     def __init__(self, shared: Shared, turns: TurnHandler) -> None:
@@ -146,7 +146,7 @@ class InputAudio:
         return self._vad is not None and self._vad.speaking
 
     def configure(self) -> None:
-        """Follow the session's turn detection."""
+        """Apply the session's turn detection."""
         settings = self._shared.config.turn_detection
         if settings is None:
             self._vad = None
@@ -205,7 +205,7 @@ class InputAudio:
             self.buffer.keep(_SILENT_SECONDS)
 
     def _go_on(self) -> None:
-        """Process that the user is in the middle of an item."""
+        """Process more sound of the user's current item."""
         self._item_id = self._item_id or self._shared.ids.new("item")
         start, end = self._start, self.buffer.end
         self._turns.speaking(self._item_id, end - start, lambda: self.buffer.read(start, end))
@@ -258,10 +258,10 @@ class InputAudio:
         return None if milliseconds is None else float(milliseconds) / 1000
 
     def model_is_silent(self, since: float) -> None:
-        """Begin to wait for the user, because the model is silent.
+        """Start the timeout of a silent user, because the model is silent.
 
         Args:
-            since: When its audio has been heard to the end.
+            since: When its audio has been played.
         """
         timeout = self._idle_timeout
         if timeout is not None and not self.speaking:
@@ -269,11 +269,11 @@ class InputAudio:
             self._idle_due = since + timeout
 
     def model_speaks(self) -> None:
-        """Stop waiting for the user, because a response has begun."""
+        """Stop the timeout of a silent user, because a response has begun."""
         self._idle_due = math.inf
 
     def tick(self, now: float) -> None:
-        """Commit an empty turn for the user if the wait is over."""
+        """Commit an empty turn for the user if the timeout is over."""
         if now < self._idle_due:
             return
         self._idle_due = math.inf
@@ -284,7 +284,7 @@ class InputAudio:
         self._commit(self._item_id, self.buffer.take(self._idle_from, end), turn=True)
 
     def deadline(self) -> float:
-        """Return when `tick` has something to do; infinity if never."""
+        """Return when `tick` is due next; infinity if never."""
         return self._idle_due
 
 

@@ -33,7 +33,7 @@ class Items:
         item = Item(item_from_client(event["item"], self._shared.ids.new("item")))
         format = str(self._shared.config.input["format"]["type"])
         for index, part in enumerate(item.data.get("content", ())):
-            # Sound is kept as sound, and shown to those alone who retrieve the item.
+            # Sound is kept separately, and shown only to clients that retrieve the item.
             if part["type"] == "input_audio" and "audio" in part:
                 item.audio += Decoder(format).push(
                     messages.decode_audio(part["audio"], f"item.content[{index}].audio")
@@ -93,7 +93,7 @@ class Items:
         """Shorten an item's audio, with its event."""
         item.audio = item.audio[: end_ms * RATE // 1000 * 2]
         item.truncated = True
-        # Text and audio can't be matched any more, so the transcript is gone.
+        # Text and audio no longer correspond, so the transcript is dropped.
         item.data["content"] = [{"type": "output_audio", "transcript": ""}]
         self._shared.emit(
             {

@@ -1,4 +1,4 @@
-"""MCP servers in a session: their tools are listed, calls of them wait for approval. No server is
+"""MCP servers in a session: listing their tools, and calls that wait for approval. No server is
 ever contacted; their answers are scripted."""
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Mcp:
         """Process the tools of a server.
 
         Args:
-            item_id: The `mcp_list_tools` item; ignored if it is gone.
+            item_id: The `mcp_list_tools` item; ignored if it was deleted.
             tools: The tools; None if the server couldn't be reached.
         """
         shared = self._shared
@@ -76,7 +76,7 @@ class Mcp:
         return True
 
     def hold(self, request_id: str, actions: Sequence[Action]) -> None:
-        """Hold what follows an approval: the call itself and the rest of the answer."""
+        """Hold the actions that follow an approval: the call itself and the rest of the answer."""
         first, *rest = actions
         assert isinstance(first, CallMcp)
         self._held[request_id] = [attrs.evolve(first, approval_request_id=request_id), *rest]
@@ -85,7 +85,7 @@ class Mcp:
         """Refuse an approval without a request.
 
         Raises:
-            ApiProblem: There is no such request, or it has been answered.
+            ApiProblem: The request does not exist, or has been answered.
         """
         if item["type"] == "mcp_approval_response" and item["approval_request_id"] not in self._held:
             raise ApiProblem(

@@ -1,6 +1,6 @@
-"""Client messages: from text to a checked event, or a refusal in the API's words.
+"""Client messages: from text to a checked event, or an error as the API words it.
 
-Messages come from outside: their size, depth and characters are bounded here, once, for all that is behind
+Messages are untrusted: their size, depth and characters are limited here, once, for all code behind
 this module.
 """
 
@@ -31,7 +31,7 @@ def parse(text: str | bytes) -> dict[str, Any]:
         text: The message as it came.
 
     Raises:
-        ApiProblem: It is too large, no JSON, no object, nested too deeply, or has half a character in it.
+        ApiProblem: It is too large, invalid JSON, not an object, nested too deeply, or has a lone surrogate.
     """
     if len(text) > MAX_EVENT_BYTES:
         raise ApiProblem(
@@ -52,7 +52,7 @@ def read_json(text: str | bytes, what: str) -> Any:
         what: Its name for the message.
 
     Raises:
-        ApiProblem: It isn't JSON, has numbers that are none, is nested too deeply, or has half a character
+        ApiProblem: It is invalid JSON, has NaN or infinite numbers, is nested too deeply, or has a lone
             in it.
     """
     try:
@@ -86,7 +86,7 @@ def check(
         listed: The types that a refusal names; those of `allowed` if empty.
 
     Raises:
-        ApiProblem: What is wrong with it.
+        ApiProblem: The event is invalid.
     """
     if "type" not in event:
         raise ApiProblem(
@@ -122,9 +122,9 @@ def decode_audio(text: str, param: str = "audio") -> bytes:
 
 
 def _as_described(event: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return an event without what the API accepts and its description lacks, and without sound."""
+    """Return an event without sound, and without fields that the API accepts but its description lacks."""
     fields = {key: value for key, value in event.items() if value is not None or key not in _NULL_ACCEPTED}
-    # Audio is the one thing that can be large, and its schema is no more than "a string".
+    # Audio is the only large value, and its schema is just "a string".
     if isinstance(fields.get("audio"), str):
         fields["audio"] = ""
     item = fields.get("item")

@@ -1,7 +1,7 @@
-"""What a response puts out, item by item, and what of its audio the peer has not heard yet.
+"""The output of a response, item by item, and the playback of its audio.
 
-Methods that are generators are parts of a plan: what stands between two yields happens at once, and each
-yielded number is a pause in seconds. They may be interrupted at any pause, and close what is open then.
+Methods that are generators are parts of a plan: code between two yields runs at once, and each
+yielded number is a pause in seconds. They may be interrupted at any pause; open items are closed then.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Output:
             ending()
 
     def _end(self, ending: Callable[[], None]) -> None:
-        """End an item: at once, or with the others where the model reasons, which goes on before that."""
+        """End an item: at once, or, where the model reasons, together with the response's other items."""
         self._endings.append(ending)
         if not self._reasons:
             self.finish()
@@ -140,8 +140,8 @@ class Output:
         """Send a message as speech or as text.
 
         Args:
-            action: What it begins with.
-            answer: Where what goes on with it comes from.
+            action: Its first part.
+            answer: The source of its further parts.
         """
         data: dict[str, Any] = {"type": "message", "role": "assistant", "content": []}
         phase = action.phase or (answer.phase if self._reasons else None)
@@ -187,7 +187,7 @@ class Output:
                     if self.used_up():
                         return
                     start, made = made, min(made + CHUNK_SAMPLES, speech.samples)
-                    # The words come ahead of their sound, by about a second.
+                    # The words are about a second ahead of their sound.
                     due = -(-len(words) * min(made + RATE, speech.samples) // speech.samples)
                     self._play(Play(self._response_id, item.id, speech, start, made, before))
                     for word in words[spoken_words:due]:
@@ -293,7 +293,7 @@ class Playback:
 
     @property
     def playing(self) -> str | None:
-        """The id of the response that is being heard, or None."""
+        """The id of the response that is playing, or None."""
         return self._queue[0] if self._queue else None
 
     def add(self, response_id: str, item_id: str) -> None:
@@ -318,7 +318,7 @@ class Playback:
             self._advance()
 
     def interrupt(self) -> bool:
-        """Prepare for what is being played to be dropped: nothing stops by itself any more until `clear`.
+        """Prepare for the queue to be dropped: no response stops by itself until `clear`.
 
         Returns:
             Whether there is anything to drop.
@@ -327,7 +327,7 @@ class Playback:
         return self._interrupted
 
     def clear(self) -> str | None:
-        """Process that the queue was dropped; return the last item of the response that was being heard."""
+        """Process that the queue was dropped; return the last item of the response that was playing."""
         heard = self.playing
         item_id = None
         if heard is not None:

@@ -1,6 +1,6 @@
 """Plans: generators that make the output of a session step by step.
 
-What stands between two yields happens at once; each yielded number is a pause in seconds.
+Code between two yields runs at once; each yielded number is a pause in seconds.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from realtime_simulator._media.speech import RATE, Speech
 
 Plan = Generator[float, None, None]
 WAIT = math.inf
-"""The pause of a plan that goes on when there is something new."""
+"""The pause of a plan that continues when there is new input."""
 
 
 def pieces(text: str) -> list[str]:
@@ -51,14 +51,14 @@ def speech_of(action: Action) -> Speech | None:
 
 
 def audio_pause(pacing: Pacing, samples: int) -> float:
-    """Return how long making this much audio lasts, in seconds."""
+    """Return how long it takes to make this much audio, in seconds."""
     return samples / RATE / pacing.speed if pacing.speed else 0.0
 
 
 class Answer:
-    """What the model answers, as it becomes known.
+    """The model's answer, as it becomes known.
 
-    The methods that are generators are parts of plans; they wait for what comes, without end (`WAIT`).
+    The methods that are generators are parts of plans; they wait without a time limit (`WAIT`).
     """
 
     def __init__(self) -> None:
@@ -66,19 +66,19 @@ class Answer:
         self.whole: bool = False
 
     def add(self, actions: Sequence[Action], *, whole: bool) -> None:
-        """Add what follows; `whole` if that is all."""
+        """Add further actions; `whole` if the answer is complete."""
         self.rest += actions
         self.whole = whole
 
     @property
     def phase(self) -> str:
-        """The phase of a message that comes before what is left, as far as that is known."""
+        """The phase of a message before the remaining actions, as far as they are known."""
         calls = any(isinstance(later, CallTool | CallMcp) for later in self.rest)
         return "commentary" if calls else "final_answer"
 
     @property
     def breaks_off(self) -> bool:
-        """Whether the next thing is that the model fails."""
+        """Whether the next action is a failure of the model."""
         return bool(self.rest) and isinstance(self.rest[0], Fail)
 
     def next(self) -> Generator[float, None, Action | None]:
@@ -88,7 +88,7 @@ class Answer:
         return self.rest.pop(0) if self.rest else None
 
     def joining(self) -> Generator[float, None, Say | None]:
-        """Return what goes on with the message before it, or None if that is over."""
+        """Return the next part of the message before it, or None at its end."""
         while not self.rest and not self.whole:
             yield WAIT
         following = self.rest[0] if self.rest else None

@@ -1,6 +1,6 @@
 """The responses of a session: at most one in the conversation at a time, any number outside of it.
 
-`Response.perform` is a generator: what stands between two yields happens at once, and each yielded number is
+`Response.perform` is a generator: code between two yields runs at once, and each yielded number is
 a pause in seconds. `Responses` drives these plans and may interrupt them at any pause.
 """
 
@@ -28,7 +28,7 @@ from realtime_simulator._media.speech import RATE
 REQUEST_LIMIT = 10_000
 TOKEN_LIMIT = 1_000_000
 MAX_RUNNING = 32
-"""Responses that may be under way at once, almost all of them outside the conversation."""
+"""Responses that may be active at once, almost all of them outside the conversation."""
 
 
 class Interrupted(Exception):
@@ -97,7 +97,7 @@ class Response:
 
     @property
     def audio_seconds(self) -> float:
-        """How long the output lasts when it is heard."""
+        """The duration of the output's audio."""
         return sum(len(item.audio) for item in self._output.items) / 2 / RATE
 
     @property
@@ -140,7 +140,7 @@ class Response:
         """Make the output, event by event.
 
         Args:
-            answer: What the model answers; speech already synthesized.
+            answer: The model's answer; speech already synthesized.
         """
         try:
             while (action := (yield from answer.next())) is not None:
@@ -192,7 +192,7 @@ class Host(Protocol):
 
     @property
     def listening(self) -> bool:
-        """Whether words of the user are still to come."""
+        """Whether words of the user are still pending."""
         ...
 
     def play(self, play: Play) -> None:
@@ -227,7 +227,7 @@ class Responses:
 
     @property
     def active(self) -> Response | None:
-        """The response that is under way in the conversation, or None."""
+        """The active response of the conversation, or None."""
         for running in self._running.values():
             if not running.response.out_of_band:
                 return running.response
@@ -239,10 +239,10 @@ class Responses:
         Args:
             params: The `response` object of the client's event, already checked.
             now: The time.
-            actions: What the model answers, if that is known already.
+            actions: The model's answer, if it is known already.
 
         Raises:
-            ApiProblem: One is already under way in the conversation, or the parameters contradict each other.
+            ApiProblem: One is already active in the conversation, or the parameters contradict each other.
         """
         active = self.active
         if active is not None and params.get("conversation") != "none":
@@ -270,7 +270,7 @@ class Responses:
         self.ask()
 
     def ask(self) -> None:
-        """Request the model's answers, unless words of the user are still awaited."""
+        """Request the model's answers, unless words of the user are still pending."""
         if self._host.listening:
             return
         for running in list(self._running.values()):
@@ -279,7 +279,7 @@ class Responses:
                 running.question = None
 
     def perform(self, response_id: str, actions: Sequence[Action], now: float, *, whole: bool = True) -> None:
-        """Make a response's output, or go on with it; `whole` if no more of it comes."""
+        """Make a response's output, or continue it; `whole` if the answer is complete."""
         running = self._running.get(response_id)
         if running is None or running.answer.whole:
             return
@@ -304,7 +304,7 @@ class Responses:
             reason: For its `status_details`.
 
         Raises:
-            ApiProblem: There is no such response under way.
+            ApiProblem: No such response is active.
         """
         if response_id is None and self.active is not None:
             response_id = self.active.id
@@ -315,7 +315,7 @@ class Responses:
                 code="response_cancel_not_active",
                 param=None if response_id is None else "response_id",
             )
-        # An exception thrown into a plan that has not begun would come back out: nothing could receive it.
+        # A plan that has not begun could not catch the exception.
         if running.plan is None or inspect.getgeneratorstate(running.plan) == inspect.GEN_CREATED:
             running.response.end("cancelled", reason=reason)
         else:
@@ -324,7 +324,7 @@ class Responses:
         self._finish(running)
 
     def tick(self, now: float) -> None:
-        """Go on with every plan whose pause is over."""
+        """Continue every plan whose pause is over."""
         for running in list(self._running.values()):
             while running.due <= now and running.plan is not None:
                 try:
@@ -334,7 +334,7 @@ class Responses:
                     break
 
     def deadline(self) -> float:
-        """Return when `tick` has something to do; infinity if never."""
+        """Return when `tick` is due next; infinity if never."""
         return min((running.due for running in self._running.values()), default=math.inf)
 
     def drop(self) -> None:

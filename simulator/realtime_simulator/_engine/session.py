@@ -1,7 +1,7 @@
 """A conversation or transcription session of the Realtime API, sans I/O.
 
-Put in client events (`receive`), audio (`hear`), answers (`answer`, `heard`, `listed`), what the player did
-(`playback_…`) and the time (`tick`, not later than `deadline()`); take out effects (`take`). Times are
+Pass in client events (`receive`), audio (`hear`), answers (`answer`, `heard`, `listed`), the player's reports
+(`playback_…`) and the time (`tick`, not later than `deadline()`); read the effects (`take`). Times are
 seconds on any monotonic clock. Nothing here blocks, sleeps or sends.
 """
 
@@ -42,7 +42,7 @@ _LISTED = (
     "response.create",
     "response.cancel",
 )
-"""What the service names when it is sent something unknown, the events of translation sessions among them."""
+"""The types that the service lists when it refuses an event, those of translation sessions included."""
 
 
 class Session(BaseSession):
@@ -56,7 +56,7 @@ class Session(BaseSession):
         plays_audio: Whether the server plays the model's audio on a track (WebRTC, SIP). If not, audio goes
             out in `response.output_audio.delta` events.
         pacing: How fast the model answers.
-        profile: Whose service it is, `openai` or `azure`.
+        profile: The service that is simulated, `openai` or `azure`.
     """
 
     def __init__(
@@ -126,7 +126,7 @@ class Session(BaseSession):
             self.input.hear(pcm)
 
     def press(self, key: str, unix: float) -> None:
-        """Send that a key of the telephone was pressed: `0` to `9`, `*`, `#`, `A` to `D`."""
+        """Report that a key of the telephone was pressed: `0` to `9`, `*`, `#`, `A` to `D`."""
         self.emit({"type": "input_audio_buffer.dtmf_event_received", "event": key, "received_at": int(unix)})
 
     def answer(self, response_id: str, actions: Sequence[Action], now: float, *, whole: bool = True) -> None:
@@ -158,7 +158,7 @@ class Session(BaseSession):
         if truncate:
             cuts: dict[str, int | None] = dict(played)
             if interrupted is not None:
-                # What is not in the queue any more was heard as far as it was made.
+                # An item that is no longer in the queue was heard completely.
                 cuts.setdefault(interrupted, None)
             for item_id, samples in cuts.items():
                 item = self.conversation.find(item_id)
@@ -199,7 +199,7 @@ class Session(BaseSession):
 
     @property
     def listening(self) -> bool:
-        """Whether words of the user are still awaited."""
+        """Whether words of the user are still pending."""
         return self._transcription.pending
 
     def response_begun(self) -> None:
@@ -207,7 +207,7 @@ class Session(BaseSession):
         self.input.model_speaks()
 
     def response_done(self, response: Response) -> None:
-        """Process the end of a response: send the limits, and begin the next one that waits."""
+        """Process the end of a response: send the limits, and begin the next queued one."""
         if self._profile != "azure":
             self.emit({"type": "rate_limits.updated", "rate_limits": self._responses.limits()})
         self._playback.done(response.id)
@@ -223,7 +223,7 @@ class Session(BaseSession):
     # Turns
 
     def add_spoken(self, item: Item, *, turn: bool) -> None:
-        """Insert the user's audio, and answer it if that was a whole turn."""
+        """Insert the user's audio, and answer it if it is a whole turn."""
         self._items.add(item)
         self._transcription.begin(item, self._now)
         answers = turn and self.config.kind == REALTIME
@@ -232,7 +232,7 @@ class Session(BaseSession):
         self._transcription.tick(self._now)
 
     def add_note(self, text: str) -> None:
-        """Insert a message of the system's own."""
+        """Insert a system message."""
         content = [{"type": "input_text", "text": text}]
         data = {"type": "message", "status": "completed", "role": "system", "content": content}
         self._items.add(Item({"id": self.ids.new("item"), **data}))
@@ -248,7 +248,7 @@ class Session(BaseSession):
             self._responses.cancel(None, "turn_detected")
 
     def _respond(self, actions: Sequence[Action] = ()) -> None:
-        """Begin a response, as soon as none is under way."""
+        """Begin a response, as soon as none is active."""
         if self._responses.active is None:
             self._responses.create({}, self._now, actions)
         else:

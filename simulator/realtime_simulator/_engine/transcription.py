@@ -1,7 +1,7 @@
 """The words of the user's audio: requested from the driver, and sent to the client if it requested them.
 
-Speech is not recognized here: the words come from the session's driver (`HearingNeeded`). Their transcript
-goes its own way, beside the response, as the service's does: it is made by another model.
+Speech is not recognized here: the words come from the session's driver (`HearingNeeded`). Transcripts are
+independent of the response, as the service's are: another model makes them.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from realtime_simulator._media.speech import RATE
 LOGPROBS = "item.input_audio_transcription.logprobs"
 _PREFIX = "conversation.item.input_audio_transcription"
 _LIVE = "gpt-live-"
-"""How the names of models begin that transcribe while the user speaks."""
+"""The prefix of models that transcribe while the user speaks."""
 _BY_DURATION = ("whisper", "gpt-realtime-whisper", _LIVE)
-"""How the names of models begin whose use is counted in seconds."""
+"""Prefixes of models whose use is counted in seconds."""
 _WORD_SAMPLES = RATE // 3
-"""How much sound brings a further word where the user is transcribed live."""
+"""The sound per further word where the user is transcribed live."""
 
 
 @attrs.define
 class _Heard:
-    """What is known of one item's words.
+    """The known words of one item.
 
     Args:
         item: The item; None while the user still speaks.
@@ -68,7 +68,7 @@ class Transcription:
 
     @property
     def pending(self) -> bool:
-        """Whether the words of an item are still awaited."""
+        """Whether the words of an item are still pending."""
         return any(heard.item is not None and heard.transcript is None for heard in self._heard.values())
 
     @property
@@ -95,7 +95,7 @@ class Transcription:
             self._shared.effect(HearingNeeded(item_id, pcm(), finished=False))
         if heard.transcript is not None and heard.transcript.error is None:
             words = pieces(heard.transcript.text)
-            # The last one is certain only when nothing follows it.
+            # The last word is certain only when nothing follows it.
             due = min(len(words) - 1, samples // _WORD_SAMPLES)
             for word in words[heard.sent : due]:
                 self._send_delta(item_id, word)
@@ -131,7 +131,7 @@ class Transcription:
             self._known(item_id, heard, transcript, now)
 
     def tick(self, now: float) -> None:
-        """Go on with what is due."""
+        """Continue the plans that are due."""
         for running in list(self._running):
             while running.due <= now:
                 try:
@@ -141,7 +141,7 @@ class Transcription:
                     break
 
     def deadline(self) -> float:
-        """Return when `tick` has something to do; infinity if never."""
+        """Return when `tick` is due next; infinity if never."""
         return min((running.due for running in self._running), default=math.inf)
 
     def drop(self) -> None:
@@ -207,7 +207,7 @@ def _logprobs(words: list[str]) -> Iterator[dict[str, Any]]:
 
 def _usage(item: Item, text: str, model: str) -> dict[str, Any]:
     if model.startswith(_BY_DURATION):
-        # Nothing to hear costs nothing; everything else is rounded up.
+        # Silence costs nothing; everything else is rounded up.
         return {"type": "duration", "seconds": math.ceil(len(item.audio) / 2 / RATE) if text else 0}
     heard, written = input_audio_tokens(len(item.audio) * 500 / RATE), text_tokens(text)
     return {

@@ -1,6 +1,6 @@
-"""A translation session, sans I/O: speech in, the same in another language out, turn by turn of the speaker.
+"""A translation session, sans I/O: speech in, the same in another language out, turn by turn.
 
-A stretch of speech that ends with a pause is translated as a whole; the API translates while somebody speaks.
+A stretch of speech that ends with a pause is translated as a whole; the API translates during speech.
 Nothing is translated here: the words come from the session's driver.
 """
 

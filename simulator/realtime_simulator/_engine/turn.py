@@ -1,4 +1,4 @@
-"""What a scenario sees when the model has to answer, what it can answer with, and how fast that comes."""
+"""The words of a scenario: the turn to answer, the actions of an answer, and the pace."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ class Pacing:
 
 
 AT_ONCE = Pacing()
-"""Everything comes as soon as it is asked for."""
+"""Everything comes at once."""
 REAL = Pacing(first_audio=0.3, speed=12.0, transcript=0.4)
 """About the service's pace."""
 PacingLike = Pacing | Literal["none"] | None
 
 
 def chosen_pacing(pacing: PacingLike, default: Pacing = REAL) -> Pacing:
-    """Return a pace: the default for None, and what comes at once for `none`.
+    """Return a pace: the default for None, at once for `none`.
 
     Raises:
-        TypeError: It is something else.
+        TypeError: It is of another type.
     """
     if pacing is None:
         return default
@@ -56,7 +56,7 @@ class Turn:
     """The conversation at the moment when a response is requested.
 
     Args:
-        text: What the user said or wrote last; `""` when the conversation is empty.
+        text: The user's last words, spoken or written; `""` when the conversation is empty.
         items: The conversation's items, oldest first, as the API shows them; audio as its words.
         session: The session's configuration, as `session.updated` shows it.
         response: The `response` object of `response.create`; empty when the server began the response.
@@ -83,10 +83,10 @@ class Say:
     """A message: spoken, or written if the response's output is text.
 
     Args:
-        text: What is said.
-        phase: `commentary` or `final_answer`, for models that reason; None for what fits: commentary before a
+        text: The words.
+        phase: `commentary` or `final_answer`, for models that reason; None for automatic: commentary before a
             call in the same response, the final answer otherwise.
-        sound: What is heard instead of a voice, PCM16 mono at 24 kHz.
+        sound: The sound to play instead of a voice, PCM16 mono at 24 kHz.
     """
 
     text: str
@@ -112,7 +112,7 @@ class Think:
     """Reasoning before the next action: it is not shown, and counts in the usage.
 
     Args:
-        tokens: How many tokens of output it takes.
+        tokens: How many tokens of output it uses.
     """
 
     tokens: int
@@ -146,13 +146,13 @@ class Fail:
 
 @attrs.frozen(kw_only=True)
 class CallMcp:
-    """A call of an MCP server's tool, and what came of it.
+    """A call of an MCP server's tool, and its result.
 
     Args:
         server_label: The session's name of the server.
         name: The tool's name.
         arguments: The arguments as JSON text.
-        output: What the tool answered.
+        output: The tool's output.
         error: Why it failed; None if it didn't.
         approval_request_id: The request that the client has approved; None if none was requested.
     """
@@ -170,12 +170,12 @@ Action = Say | CallTool | CallMcp | Think | Pause | Fail
 
 @attrs.frozen(kw_only=True)
 class Heard:
-    """Something that the user said.
+    """An utterance of the user.
 
     Args:
         pcm: Its sound, PCM16 mono at 24 kHz.
         session: The session's configuration, as `session.updated` shows it.
-        finished: Whether that is all; models that transcribe while the user speaks ask before.
+        finished: Whether the user has finished; models that transcribe during speech ask earlier.
     """
 
     pcm: bytes = attrs.field(repr=False)
@@ -194,7 +194,7 @@ class Transcript:
     Args:
         text: The words.
         delay: Seconds by which the transcript's events come later than usual.
-        error: Why there is no transcript, for people: `…transcription.failed` comes in its place. None if
+        error: The message of `…transcription.failed`, which is sent in place of the transcript. None if
             there is one.
         code: The code of that failure.
         type: Its type.
@@ -211,13 +211,13 @@ def say(text: str, *, audio: bytes | str | os.PathLike[str] | None = None, phase
     """Return an answer that says `text`.
 
     Args:
-        text: What is said.
-        audio: What is heard instead of a voice: PCM16 mono at 24 kHz, or a sound file's path.
-        phase: `commentary` or `final_answer`, for models that reason; what fits if None.
+        text: The words.
+        audio: The sound to play instead of a voice: PCM16 mono at 24 kHz, or a sound file's path.
+        phase: `commentary` or `final_answer`, for models that reason; automatic if None.
 
     Raises:
         OSError: The file can't be read.
-        ValueError: There is no sound in it, or more than ten minutes.
+        ValueError: It has no sound, or more than ten minutes.
     """
     if audio is None:
         return Say(text, phase=phase)
@@ -245,7 +245,7 @@ def think(tokens: int) -> Think:
     """Return reasoning, as a part of an answer: it is not shown, and counts in the usage.
 
     Args:
-        tokens: How many tokens of output it takes.
+        tokens: How many tokens of output it uses.
     """
     return Think(tokens)
 
@@ -255,7 +255,7 @@ def call_tool(name: str, arguments: Mapping[str, Any] | str | None = None) -> Ca
 
     Args:
         name: The tool's name.
-        arguments: A mapping, JSON text as it is (also broken, to test a client with), or None for `{}`.
+        arguments: A mapping, JSON text that is sent unchanged (valid or not), or None for `{}`.
     """
     if not isinstance(arguments, str):
         arguments = json.dumps(arguments or {})
@@ -276,8 +276,8 @@ def call_mcp(
     Args:
         server_label: The session's name of the server.
         name: The tool's name.
-        arguments: A mapping, JSON text as it is, or None for `{}`.
-        output: What the tool answers.
+        arguments: A mapping, JSON text that is sent unchanged, or None for `{}`.
+        output: The tool's output.
         error: Why it fails; None if it doesn't.
     """
     if not isinstance(arguments, str):

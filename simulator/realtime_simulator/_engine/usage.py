@@ -30,7 +30,7 @@ def output_audio_tokens(milliseconds: float) -> int:
 
 @attrs.frozen
 class Tokens:
-    """Tokens by what they are made of."""
+    """Token counts by kind."""
 
     text: int = 0
     audio: int = 0

@@ -1,8 +1,8 @@
-"""Whether somebody speaks: a detector of voiced sound, on the samples themselves.
+"""Voice activity: a detector of voiced sound that works on the samples.
 
 A stretch of 20 ms counts as voice if it is loud enough and repeats itself at the pitch of a voice or a tone;
 silence isn't loud, and hiss doesn't repeat itself. Speech begins when most of a tenth of a second is voice,
-and ends when there was none for as long as the caller says. Buffers and events are not its subject.
+and ends after the configured silence. Buffers and events are handled elsewhere.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ FRAME = RATE // 50
 """Samples that are judged together: 20 ms."""
 _STEP = 6  # 24 kHz to 4 kHz: enough for pitch, and quick to correlate
 _LAGS = range(10, 68)  # 400 Hz down to 59 Hz
-_SPAN = 92  # what is correlated: two frames less the longest lag
+_SPAN = 92  # the correlated stretch: two frames less the longest lag
 _VOICED = 0.6
 _WINDOW, _NEEDED = 6, 4
 _SILENT, _SILENT_SUMS = bytes(FRAME * 2), [0] * (FRAME // _STEP)
@@ -47,7 +47,7 @@ class VoiceActivity:
 
     Args:
         threshold: 0 to 1: how loud voice has to be, from -60 dB to -20 dB below full scale.
-        silence_ms: How long nobody speaks before speech has ended.
+        silence_ms: The silence after which speech has ended.
     """
 
     def __init__(self, threshold: float = 0.5, silence_ms: int = 500) -> None:
@@ -73,7 +73,7 @@ class VoiceActivity:
         self._recent.clear()
 
     def push(self, pcm: bytes) -> Iterator[Edge]:
-        """Process more sound; yield where speech begins and ends, as soon as it is certain.
+        """Process more sound; yield the edges of speech as soon as they are certain.
 
         Args:
             pcm: Any number of bytes.
@@ -99,7 +99,7 @@ class VoiceActivity:
                 yield Edge("started", self._position - first * FRAME)
 
     def _voiced(self, pcm: bytes) -> bool:
-        if pcm == _SILENT:  # most of what a caller sends
+        if pcm == _SILENT:  # most of a caller's sound
             self._before = _SILENT_SUMS
             return False
         samples = array("h", pcm)

@@ -161,7 +161,7 @@ def espeak(text: str, voice: str = "alloy", speed: float = 1.0) -> bytes | None:
     """Return the spoken text.
 
     Args:
-        text: What is said.
+        text: The words.
         voice: One of the API's voices; it chooses a variant.
         speed: 0.25 to 1.5; 1 is about 160 words a minute.
 
@@ -231,7 +231,7 @@ class Speaker:
         """Return an utterance; synthesizing it lasts some milliseconds.
 
         Args:
-            text: What is said.
+            text: The words.
             voice: Who says it.
             speed: How fast, 1 is normal.
             packets: Whether Opus packets are needed too.

@@ -132,8 +132,8 @@ def _client(url: str) -> httpx.AsyncClient:
     local, is_tls = is_loopback(url), url.startswith("https:")
     place = asyncio.get_running_loop(), local, is_tls
     if place not in _clients:
-        # No proxy of the environment: what goes to this machine must stay on it. No certificates where none
-        # are needed: reading them holds the event loop up.
+        # No proxy from the environment: requests to this machine must stay on it. No certificates where none
+        # are needed: reading them blocks the event loop.
         _clients[place] = httpx.AsyncClient(trust_env=not local, verify=is_tls)
     return _clients[place]
 

@@ -54,7 +54,7 @@ def actions(answer: Answer) -> list[Action]:
         answer: One action or several; a text is something to say.
 
     Raises:
-        TypeError: It is something else.
+        TypeError: It is of another type.
     """
     several = [answer] if isinstance(answer, str) or not isinstance(answer, Sequence) else answer
     for action in several:

@@ -206,7 +206,7 @@ def differences(expected: Any, got: Any, path: tuple[str | int, ...] = ()) -> It
     """Yield where a message is not what was recorded, first things first.
 
     Args:
-        expected: What was recorded.
+        expected: The recorded value.
         got: What came, without its secrets.
         path: Where in the message.
     """

@@ -32,7 +32,7 @@ class Settings:
         kept: How many requests, sessions and calls are remembered.
         keep_audio: How many seconds of sound are kept of each direction of a session.
         seed: Makes ids repeatable; None for random ones. It may change.
-        clock: The time of day in unix seconds, which stands still; None for the real one. It may change.
+        clock: The time of day in unix seconds, which stands still; None for the real time. It may change.
         models: Names of models that are known beside those of the API description.
         profile: Whose service is simulated: `openai`; `azure`, which refuses keys at the handshake; `xai`,
             and `beta` for servers with the beta's names, which word events otherwise over WebSockets. All
