@@ -1,7 +1,7 @@
-"""The command `realtime-simulator`: serve until a signal comes, or control a simulator that serves.
+"""The command `realtime-simulator`: serve until a signal, or control a running simulator.
 
-`realtime simulator` of realtime-ext and `python -m realtime_simulator` are the same. Importing this loads
-nothing of the simulator: what only prints help needs none of it.
+`realtime simulator` of realtime-ext and `python -m realtime_simulator` are equivalent. Importing this module
+loads nothing of the simulator, so that printing help is fast.
 """
 
 from __future__ import annotations
@@ -51,12 +51,12 @@ def main(argv: list[str] | None = None, *, program: str = PROGRAM) -> int:
     """Run the command.
 
     Args:
-        argv: The words after the command; the process's if None.
-        program: What the command is called, for help and messages.
+        argv: The arguments of the command; the process's if None.
+        program: The name of the command, for help and messages.
 
     Returns:
-        The exit status: 1 if it can't serve or the simulator refuses, 2 if the words are wrong, 3 if no
-        simulator answers, 4 if there is no key, or a wrong one.
+        The exit status: 1 if it can't serve or the simulator refuses, 2 if the arguments are wrong, 3 if no
+        simulator answers, 4 if the key is missing or wrong.
     """
     words = sys.argv[1:] if argv is None else argv
     if words and words[0] == CONFORM:
@@ -68,11 +68,11 @@ def main(argv: list[str] | None = None, *, program: str = PROGRAM) -> int:
     return _serve(words, program)
 
 
-# The words
+# Arguments
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says of wrong words what is wrong, and not all that would be right."""
+    """Reports wrong arguments without printing the usage."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message}\n  hint: {self.prog} --help\n")
@@ -121,7 +121,7 @@ def arguments(program: str = PROGRAM) -> argparse.ArgumentParser:
 
 
 def _action_arguments(program: str) -> argparse.ArgumentParser:
-    """Return the parser for what is done to a simulator that serves."""
+    """Return the parser of the actions on a running simulator."""
     parser = _Parser(prog=program, description="Control a simulator that serves on this machine.")
     actions = parser.add_subparsers(dest="action", required=True)
     shared = _Parser(add_help=False)
@@ -206,7 +206,7 @@ def _seconds(text: str) -> float:
 
 
 def _reason(error: Exception) -> str:
-    """Return what went wrong; of a file, its name and why it can't be read."""
+    """Return an error's message; for a file, its name and the reason."""
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return f"{error.filename}: {error.strerror}"
     return str(error)
@@ -220,7 +220,7 @@ def _say(program: str, message: str, hint: str = "") -> None:
 
 
 class _JsonLines(logging.Formatter):
-    """Log records as JSON objects; the ids that they speak of are fields of their own."""
+    """Log records as JSON objects; ids in them are separate fields."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, object] = {"time": round(record.created, 3), "event": record.getMessage()}
@@ -234,7 +234,7 @@ class _JsonLines(logging.Formatter):
 
 
 def _serve(words: list[str], program: str) -> int:
-    """Serve until SIGINT or SIGTERM, printing a line for each thing that happens."""
+    """Serve until SIGINT or SIGTERM, printing the log."""
     parser = arguments(program)
     options = parser.parse_args(words)
     if bool(options.record) != bool(options.upstream):
@@ -370,7 +370,7 @@ def _print_facts(facts: Mapping[str, object], *, as_json: bool) -> None:
 
 
 def _print_export(*values: str) -> None:
-    """Print what a shell sets: base URL, key and, where there is one, webhook secret."""
+    """Print the shell's export of base URL, key and, if there is one, webhook secret."""
     words = " ".join(f"{name}={shlex.quote(value)}" for name, value in zip(_VARIABLES, values, strict=False))
     print(f"\nPaste into the terminals of your programs:\nexport {words}\n", flush=True)
 
@@ -404,7 +404,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _record(words: list[str], program: str) -> int:
-    """Stand between clients and an API, and write a recording."""
+    """Forward clients to an API, and write a recording."""
     parser = _Parser(
         prog=f"{program} {RECORD}",
         usage=f"{program} {RECORD} [--upstream URL] [--port PORT] FILE [-- COMMAND ...]",
@@ -446,7 +446,7 @@ def _record(words: list[str], program: str) -> int:
 
 
 def _conform(words: list[str], program: str) -> int:
-    """Play recordings to a simulator, and print how what comes back differs."""
+    """Replay recordings to a simulator, and print the differences."""
     parser = _Parser(
         prog=f"{program} {CONFORM}",
         description="Play recordings of the service to a simulator, and print each difference with its JSON "
@@ -483,7 +483,7 @@ def _conform(words: list[str], program: str) -> int:
 
 
 def _act(words: list[str], program: str) -> int:
-    """Send what a command line says to the control endpoint of a simulator."""
+    """Send an action to the control endpoint of a simulator."""
     import httpx
 
     from realtime_simulator._simulator.endpoint import PREFIX

@@ -1,7 +1,7 @@
-"""Scrub recordings of sessions and of HTTP: without secrets they can be committed, and still be replayed.
+"""Scrub recordings of sessions and of HTTP: without secrets they can be committed and still be replayed.
 
 A secret is recognized by its shape, by the name of the field, header or parameter that holds it, or because
-it was seen as a credential before. Scrubbing twice changes nothing more.
+it was seen as a credential before. Scrubbing is idempotent.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ __all__ = [
 
 MASK = "***"
 ICE_PASSWORD = "redactedredactedredacted"
-"""Stands for every ICE password: 22 letters or more keep a description parseable (RFC 8839 §5.4)."""
+"""Replaces every ICE password: 22 letters or more keep a description parseable (RFC 8839 §5.4)."""
 
 _END_OF_VALUE = r"\s\"'<>\\"
-# Alternatives with what is kept of each; the last letter of a kept prefix is never part of the secret.
+# Each alternative keeps a prefix, whose last letter is never part of the secret.
 _SHAPES = re.compile(
     rf"(?P<ice>\ba=ice-pwd:)(?:\\/|[^{_END_OF_VALUE}])+"
     rf"|(?P<keep>\bBearer\s+(?=[^{_END_OF_VALUE},;&]{{8}})"  # shorter ones are words, as in "bearer of news"
@@ -64,7 +64,7 @@ class Scrubber:
     """Removes secrets from headers, URLs, bodies and JSON values.
 
     Args:
-        secrets: Exact values to remove wherever they stand, besides all that looks like a secret.
+        secrets: Exact values to remove everywhere, besides values that look like a secret.
 
     Raises:
         TypeError: One is not a str.
@@ -84,7 +84,7 @@ class Scrubber:
             self._known.add(value)
 
     def remember(self, value: str) -> None:
-        """Remove this exact value from now on; one under 8 characters is ignored."""
+        """Remove this exact value from now on; values under 8 characters are ignored."""
         if len(value) >= _SHORTEST_REMEMBERED and MASK not in value:
             self._known.add(value)
 
@@ -114,15 +114,15 @@ class Scrubber:
         return self.text(base) + found + "&".join(pairs)
 
     def body(self, body: bytes, content_type: str) -> tuple[bytes, str]:
-        """Scrub a body by what it is: multipart, JSON, a form, or other text.
+        """Scrub a body by its type: multipart, JSON, a form, or other text.
 
         Args:
             body: The body, not compressed.
-            content_type: Its Content-Type; what is plainly JSON is also known without.
+            content_type: Its Content-Type; JSON is recognized without it.
 
         Returns:
-            The body, and its Content-Type: multipart takes the boundary of recordings. JSON and forms that
-            hold no secret are left as they are.
+            The body, and its Content-Type: multipart has the boundary of recordings. JSON and forms that
+            hold no secret are unchanged.
         """
         if content_type.lower().lstrip().startswith("multipart/"):
             with contextlib.suppress(MultipartError):
@@ -173,13 +173,13 @@ class Scrubber:
             # A client secret is {"value": …, "expires_at": …}.
             if named or (name == "value" and "expires_at" in fields):
                 return _masked(value)
-        if name == "headers" and isinstance(value, Mapping):  # sent to MCP servers, whatever they are called
+        if name == "headers" and isinstance(value, Mapping):  # sent to MCP servers, under any name
             return {key: MASK if isinstance(item, str) else self.value(item) for key, item in value.items()}
         return self.value(value)
 
 
 def canonical_json(content: bytes) -> bytes:
-    """Write JSON in one way, so that what means the same looks the same; other bytes stay as they are."""
+    """Write JSON in a canonical form, so that equal values have equal bytes; other bytes are unchanged."""
     try:
         return _json(json.loads(content), sort_keys=True).encode()
     except (ValueError, RecursionError):

@@ -37,7 +37,7 @@ def read_audio(source: AudioLike) -> bytes:
 
     Raises:
         OSError: The file can't be read.
-        ValueError: It holds no sound, or too much of it.
+        ValueError: It has no sound, or too much.
     """
     pcm = check_sound(source) if isinstance(source, bytes) else read_sound(Path(source))
     from realtime_simulator._media.codecs import through_telephone

@@ -49,7 +49,7 @@ class CallRegistry:
     """All calls of a simulator.
 
     Args:
-        services: What sessions share.
+        services: The services that sessions share.
     """
 
     def __init__(self, services: Services) -> None:

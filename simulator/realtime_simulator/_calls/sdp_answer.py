@@ -1,6 +1,6 @@
 """The SDP answer, as the service writes it.
 
-aiortc's own answer is equivalent but worded otherwise. The changes here have no effect on the connection: names,
+aiortc's own answer is equivalent but differs in form. The changes here don't affect the connection: names,
 attributes that a bundle implies, and capabilities that aiortc has but does not list.
 """
 

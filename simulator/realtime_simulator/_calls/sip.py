@@ -87,7 +87,7 @@ class SipCall:
     Args:
         record: Its record; it rings.
         log: The log of its session.
-        services: What sessions share.
+        services: The services that sessions share.
         line_speed: How fast the line's time passes; 1 is real time.
         on_end: Called with this call and the reason when it ends by itself; `end` follows.
     """
@@ -258,7 +258,7 @@ class SipCall:
             self._driver.hear(pcm)
 
     def playing(self) -> AsyncIterator[bytes]:
-        """Return what the caller hears from now on, piece by piece as it plays, until the call ends."""
+        """Return the sound that the caller hears from now on, piece by piece, until the call ends."""
         pieces: asyncio.Queue[bytes] = asyncio.Queue(_MOST_PIECES)
         self._listeners.add(pieces)
         return self._taken(pieces)
@@ -311,8 +311,8 @@ class IncomingCalls:
     """The incoming calls of a simulator.
 
     Args:
-        calls: Where they are kept.
-        services: What sessions share.
+        calls: The registry of calls.
+        services: The services that sessions share.
     """
 
     def __init__(self, calls: CallRegistry, services: Services) -> None:
@@ -432,7 +432,7 @@ class IncomingCalls:
         self._find(call_id).line.say(pcm)
 
     def playing(self, call_id: str) -> AsyncIterator[bytes]:
-        """Return what the caller hears from now on, until the call ends.
+        """Return the sound that the caller hears from now on, until the call ends.
 
         Raises:
             ApiProblem: 404: the call does not exist.

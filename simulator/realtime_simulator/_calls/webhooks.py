@@ -105,8 +105,8 @@ class Announcer:
     """Delivers the webhooks of a simulator.
 
     Args:
-        clock: When to try again.
-        ids: Where event and webhook ids come from.
+        clock: The clock for further attempts.
+        ids: The source of event and webhook ids.
     """
 
     def __init__(self, clock: Clock, ids: Ids) -> None:

@@ -25,7 +25,7 @@ class WebRtcCall:
         record: Its record.
         log: The log of its session.
         engine: Its session.
-        services: What sessions share.
+        services: The services that sessions share.
         on_end: Called with this call and the reason when it ends by itself; `end` follows.
     """
 

@@ -19,7 +19,7 @@ class BaseSession:
     """The base of all sessions.
 
     Args:
-        ids: Where identifiers come from.
+        ids: The source of identifiers.
         now: The time at which it begins.
         lifetime: Seconds until it expires.
         union: The schema that its client events are members of.

@@ -50,7 +50,7 @@ class Item:
         return shown
 
     def understood(self) -> dict[str, Any]:
-        """Return the item as the model sees it: with the words of its audio, whether or not they are transcribed."""
+        """Return the item as the model sees it: with the words of its audio, transcribed or not."""
         shown = self.view()
         for part in shown.get("content", ())[:1]:
             if part.get("type") == "input_audio" and not part.get("transcript"):

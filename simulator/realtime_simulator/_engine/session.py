@@ -50,7 +50,7 @@ class Session(BaseSession):
 
     Args:
         config: Its configuration.
-        ids: Where its identifiers come from.
+        ids: The source of identifiers.
         now: The time at which it begins.
         lifetime: Seconds until it expires.
         plays_audio: Whether the server plays the model's audio on a track (WebRTC, SIP). If not, audio goes

@@ -36,7 +36,7 @@ class TranslationSession(BaseSession):
 
     Args:
         config: Its configuration.
-        ids: Where its identifiers come from.
+        ids: The source of identifiers.
         now: The time at which it begins.
         lifetime: Seconds until it expires.
         pacing: How fast the translation comes.

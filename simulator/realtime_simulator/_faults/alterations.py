@@ -1,4 +1,4 @@
-"""What faults change in a session's events and in SDP answers: fields, additions, an early end."""
+"""The changes that faults make to a session's events and to SDP answers."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ class Cut(Exception):
 
 
 class EventFaults:
-    """What goes wrong on one connection.
+    """The faults of the events on one connection.
 
     Args:
         drawing: Its faults.
-        ids: Where the ids of added events come from.
+        ids: The source of the added events' ids.
         union: The event union that it speaks.
     """
 
@@ -66,7 +66,7 @@ class EventFaults:
             send: Called with each event that goes out.
 
         Raises:
-            Cut: The connection ends; what was sent before still counts.
+            Cut: The connection ends; events that were sent before are still delivered.
         """
         for one in self._changed(event):
             send(one)
@@ -87,7 +87,7 @@ class EventFaults:
             }
 
     def _cut(self, type: str, send: Callable[[Mapping[str, Any]], None]) -> None:
-        # Whether it is time must be known first: drawing uses a fault up.
+        # The time is checked first, because drawing uses a fault up.
         for name in ("session_expired", "socket_drop"):
             settings = self._drawing.draw(name, lambda one: one["after"] in (None, type))
             if settings is None:
@@ -100,7 +100,7 @@ class EventFaults:
 
 
 def with_nulls(event: Mapping[str, Any], union: str = "RealtimeServerEvent") -> dict[str, Any]:
-    """Return an event in which every field that was left out is null, as far as its description has it.
+    """Return an event in which every omitted field of its description is null.
 
     Args:
         event: A server event.
@@ -122,15 +122,15 @@ def _filled(described: Mapping[str, Any], value: Mapping[str, Any]) -> dict[str,
 
 
 def apply_to_text(faults: EventFaults, text: str, send: Callable[[str], None]) -> None:
-    """As `EventFaults.apply`, for an event that is JSON already."""
+    """Apply `EventFaults.apply` to an event in JSON."""
     faults.apply(json.loads(text), lambda event: send(json.dumps(event, separators=(",", ":"))))
 
 
 def without_connectivity(answer: str) -> str:
-    """Return an answer whose ICE checks come to nothing.
+    """Return an answer whose ICE checks fail.
 
-    Nobody listens on its candidates' port, and its password is another than the server's, so that not even
-    checks which come in some other way are answered (RFC 8445 §7.3). It says that there are no more
+    The port of its candidates is closed, and its password is not the server's, so that not even
+    checks over other candidates are answered (RFC 8445 §7.3). It signals the end of
     candidates, so that clients give up.
 
     Args:

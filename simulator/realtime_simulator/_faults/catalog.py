@@ -1,7 +1,7 @@
-"""Faults by name: which there are, with their settings, and which are requested at the moment.
+"""The catalog of faults with their settings, and the faults that are requested at the moment.
 
 Any thread may add and remove faults; the simulator's thread draws them. Drawing decides only whether a fault
-happens, not what happens then.
+happens; other modules carry it out.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from realtime_simulator._core import schema
 from realtime_simulator._core.operations import FAULT_TARGETS
 
 HEADER = "x-simulator-fault"
-"""A request with this header requests a fault of its own."""
+"""A request can request faults for itself with this header."""
 
 
 @attrs.frozen
@@ -58,7 +58,7 @@ class Word:
 
     Args:
         default: Its value by default.
-        choices: What is allowed; anything if empty.
+        choices: The allowed values; any if empty.
     """
 
     default: str | None
@@ -77,7 +77,7 @@ class Word:
 
 @attrs.frozen
 class EventType:
-    """A setting that is the type of a server event, of any kind of session; every event if left out."""
+    """A setting that is a server event's type, of any kind of session; every event if omitted."""
 
     default: None = None
 
@@ -96,7 +96,7 @@ Setting = Number | Word | EventType
 
 
 def describe(setting: Setting) -> str:
-    """Return what a setting allows, and what it is by default."""
+    """Return the allowed values of a setting, and its default."""
     otherwise = "" if setting.default is None else f"; {setting.default!r} if left out"
     return f"{setting.allowed}{otherwise}"
 
@@ -117,8 +117,8 @@ class Kind:
     """One kind of fault.
 
     Args:
-        doc: What happens.
-        settings: What can be set.
+        doc: Its effect.
+        settings: Its settings.
     """
 
     doc: str
@@ -126,7 +126,7 @@ class Kind:
 
 
 FAULTS: Mapping[str, Kind] = {
-    # Before the request is looked at; on HTTP and on WebSocket handshakes alike.
+    # Before the request is processed; on HTTP and on WebSocket handshakes alike.
     "rate_limit": Kind(
         "429 with the envelope, Retry-After and x-ratelimit headers",
         {"retry_after": Number(1.0), "retry_after_form": Word("seconds", ("seconds", "date", "none"))},
@@ -139,7 +139,7 @@ FAULTS: Mapping[str, Kind] = {
     "slow": Kind("the answer comes late", {"seconds": Number(1.0)}),
     "stall": Kind("the request is accepted and never answered", {"seconds": Number(None)}),
     "connection_reset": Kind("the connection is reset before an answer"),
-    # In place of a good answer.
+    # In place of a successful answer.
     "reset_mid_body": Kind("the connection is reset after half of the answer's body"),
     "no_location": Kind("a call is answered without Location"),
     "json_not_sdp": Kind("a call is answered 201 with JSON", {"content_type": Word("application/json")}),
@@ -176,7 +176,7 @@ def check_settings(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
         given: Settings that were requested.
 
     Raises:
-        ValueError: There is no such fault or setting, or a value is not allowed.
+        ValueError: The fault or a setting is unknown, or a value is not allowed.
     """
     kind = FAULTS.get(name)
     if kind is None:
@@ -194,7 +194,7 @@ def check_settings(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def parse(text: str) -> tuple[str, dict[str, Any]]:
-    """Read a fault as a header or a command line writes it: `rate_limit; retry_after=2`.
+    """Parse a fault as a header or a command line writes it: `rate_limit; retry_after=2`.
 
     Args:
         text: A name, and settings after semicolons.
@@ -203,7 +203,7 @@ def parse(text: str) -> tuple[str, dict[str, Any]]:
         The name and all its settings.
 
     Raises:
-        ValueError: There is no such fault or setting, or a value is not allowed.
+        ValueError: The fault or a setting is unknown, or a value is not allowed.
     """
     name, *pairs = (part.strip() for part in text.split(";"))
     given: dict[str, Any] = {}
@@ -258,7 +258,7 @@ class Faults:
     """The faults of one simulator.
 
     Args:
-        seed: Makes rates repeatable; None for chance.
+        seed: Makes rates repeatable; None for random ones.
     """
 
     def __init__(self, seed: int | None = None) -> None:
@@ -294,7 +294,7 @@ class Faults:
             settings: Its settings.
 
         Raises:
-            ValueError: One of them is not allowed; the message names it.
+            ValueError: An argument is not allowed; the message names it.
         """
         checked = check_settings(name, settings)
         if on is not None and not (isinstance(on, str) and (on in FAULT_TARGETS or on.startswith("rtc_"))):
@@ -326,7 +326,7 @@ class Faults:
         Args:
             name: Its name.
             labels: The current operation and the call's id.
-            when: Whether its settings are for this moment; every moment will do if None.
+            when: Returns whether its settings apply now; they always do if None.
 
         Returns:
             Its settings, or None if it doesn't happen.
@@ -357,7 +357,7 @@ class Drawing:
     Args:
         faults: Those that were requested for the simulator.
         labels: The operation, and the call's id where there is one.
-        own: What the request itself requested, by name.
+        own: The faults that the request requests for itself, by name.
     """
 
     faults: Faults
@@ -371,7 +371,7 @@ class Drawing:
 
         Args:
             name: Its name.
-            when: Whether its settings are for this moment; every moment will do if None.
+            when: Returns whether its settings apply now; they always do if None.
 
         Returns:
             Its settings, or None if it doesn't happen.
@@ -383,12 +383,12 @@ class Drawing:
 
 
 def parse_header(value: str) -> dict[str, dict[str, Any]]:
-    """Read a request's own faults.
+    """Parse the faults that a request requests for itself.
 
     Args:
-        value: As for `parse`; several are separated by commas.
+        value: The syntax of `parse`; several faults are separated by commas.
 
     Raises:
-        ValueError: As for `parse`.
+        ValueError: A fault or setting is unknown, or a value is not allowed.
     """
     return dict(parse(part) for part in value.split(",") if part.strip())

@@ -25,8 +25,8 @@ class Resampler:
     """A stateful resampler for one stream.
 
     Args:
-        source: Samples a second of what goes in.
-        target: Samples a second of what comes out.
+        source: The input's sample rate.
+        target: The output's sample rate.
     """
 
     def __init__(self, source: int, target: int) -> None:
@@ -35,7 +35,7 @@ class Resampler:
         self._odd = b""
 
     def push(self, pcm: bytes) -> bytes:
-        """Return the samples that are certain so far; the filter holds a few back."""
+        """Return the samples that are final so far; the filter holds a few back."""
         pcm = self._odd + pcm
         whole = len(pcm) // 2 * 2
         self._odd = pcm[whole:]
@@ -86,15 +86,15 @@ class PacketDecoder:
         self._silent_sound = b""
 
     def push(self, payload: bytes) -> bytes:
-        """Return a packet's sound, PCM16 mono at 24 kHz, as far as the resampler is certain of it.
+        """Return a packet's sound, PCM16 mono at 24 kHz, as far as the resampler has finished it.
 
         Raises:
-            av.FFmpegError: It is no packet of this format.
+            av.FFmpegError: It is not a packet of this format.
         """
         if payload == self._silence:
-            return self._silent_sound  # as it would come out; most of a call is that
+            return self._silent_sound  # the decoder's output; most packets of a call are silent
         if not payload:
-            return b""  # FFmpeg would understand that the stream has ended
+            return b""  # FFmpeg would take it for the end of the stream
         self._silence = None
         frames = self._codec.decode(av.Packet(payload))
         sound = b"".join([samples(self._resampler.resample(frame)) for frame in frames])
@@ -138,7 +138,7 @@ def decode_g711(data: bytes, format: str) -> bytes:
 
 
 def through_telephone(pcm: bytes) -> bytes:
-    """Return PCM16 mono at 24 kHz as it comes over a telephone line: 8 kHz μ-law on its way."""
+    """Return PCM16 mono at 24 kHz as a telephone line delivers it, after 8 kHz μ-law."""
     narrow = encode_g711(_resampled(pcm, RATE, G711_RATE), PCMU)
     return _resampled(decode_g711(narrow, PCMU), G711_RATE, RATE)
 

@@ -1,4 +1,4 @@
-"""Sound files: read as files and nothing else, for FFmpeg would follow addresses and playlists."""
+"""Sound files, opened as plain files, because FFmpeg would follow addresses and playlists."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ def read_sound(path: Path) -> bytes:
 
     Raises:
         OSError: It can't be read.
-        ValueError: It holds no sound, or too much of it.
+        ValueError: It has no sound, or too much.
     """
     with path.open("rb") as file:
         return _checked(_decoded(file, str(path)))
 
 
 def decode_sound(data: bytes) -> bytes:
-    """Return the sound of a file that was read already; otherwise as `read_sound`."""
+    """Return the sound of a file's content; see `read_sound`."""
     return _checked(_decoded(io.BytesIO(data), "this"))
 
 
 def check_sound(pcm: bytes) -> bytes:
-    """Return PCM16 mono at 24 kHz that a program gave.
+    """Check PCM16 mono at 24 kHz.
 
     Raises:
-        TypeError: It is no bytes.
-        ValueError: It holds no sound, half a sample, or too much.
+        TypeError: It is not bytes.
+        ValueError: It is empty, has half a sample, or is too long.
     """
     if not isinstance(pcm, bytes | bytearray | memoryview):
         raise TypeError(f"audio: expected PCM16 mono at 24 kHz as bytes, got {type(pcm).__name__}")

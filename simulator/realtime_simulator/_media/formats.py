@@ -21,7 +21,7 @@ class Decoder:
             self._resampler = Resampler(G711_RATE, RATE)
 
     def push(self, data: bytes) -> bytes:
-        """Return the sound as PCM16 mono at 24 kHz, whole samples only; the rest comes with what follows."""
+        """Return the sound as PCM16 mono at 24 kHz, whole samples only; half a sample waits for more data."""
         if self.format != PCM:
             from realtime_simulator._media.codecs import decode_g711
 
@@ -40,7 +40,7 @@ def encode(pcm: bytes, format: str) -> bytes:
         format: The format's `type`.
 
     Returns:
-        As long in time as what came in, to the sample.
+        Sound of the same duration, to the sample.
     """
     if format == PCM:
         return pcm

@@ -17,13 +17,13 @@ PACKET_SAMPLES = RATE // 50
 
 @attrs.frozen(eq=False)
 class Speech:
-    """Something that the model says.
+    """An utterance of the model.
 
     Args:
         text: The words.
         pcm: PCM16 mono at 24 kHz, a whole number of 20 ms.
-        packets: The same as Opus, 20 ms a packet; empty where it is not needed.
-        wire: The same as events carry it, by the format's `type`; PCM goes without saying.
+        packets: The sound as Opus, 20 ms a packet; empty where it is not needed.
+        wire: The sound as events carry it, by the format's `type`; PCM is omitted.
     """
 
     text: str

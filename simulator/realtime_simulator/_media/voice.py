@@ -1,5 +1,5 @@
-"""Text to speech: espeak-ng where it is installed, else a synthetic voice, and a memory of what was said
-before.
+"""Text to speech: espeak-ng where it is installed, otherwise a synthetic voice, with a cache of
+utterances.
 
 The synthetic voice has no words, but sound that is voiced, syllabic and as long as the words would be. Each
 syllable is a vowel's pitch period, repeated with falling pitch under an envelope, after a burst of noise for
@@ -70,7 +70,7 @@ def synthesize(text: str, voice: str = "alloy", speed: float = 1.0) -> bytes:
     """Return speech-like sound for a text; the same text and voice give the same bytes.
 
     Args:
-        text: What is said; no words at all still make one syllable.
+        text: The words; an empty text still makes one syllable.
         voice: Any name; it decides the pitch.
         speed: 0.25 to 1.5; 1 is about 150 words a minute.
 
@@ -153,7 +153,7 @@ def _noise() -> array[int]:
 
 @functools.cache
 def espeak_program() -> str | None:
-    """Return the path of espeak-ng, or None where there is none."""
+    """Return the path of espeak-ng; None if it is not installed."""
     return shutil.which("espeak-ng")
 
 
@@ -210,7 +210,7 @@ class Speaker:
 
     Args:
         use_espeak: Whether espeak-ng speaks where it is installed.
-        remembered: How many utterances are kept, as far as they are not too long together.
+        remembered: How many utterances are cached, within a total size.
     """
 
     def __init__(self, *, use_espeak: bool = True, remembered: int = 64) -> None:
@@ -223,17 +223,17 @@ class Speaker:
     def remembered(
         self, text: str, voice: str, speed: float, *, packets: bool, format: str = PCM
     ) -> Speech | None:
-        """Return an utterance that was made before, or None."""
+        """Return an utterance from the cache, or None."""
         with self._lock:
             return self._made.get((text, voice, speed, packets, format))
 
     def speak(self, text: str, voice: str, speed: float, *, packets: bool, format: str = PCM) -> Speech:
-        """Return an utterance; synthesizing it lasts some milliseconds.
+        """Return an utterance; synthesizing it takes some milliseconds.
 
         Args:
             text: The words.
-            voice: Who says it.
-            speed: How fast, 1 is normal.
+            voice: The voice.
+            speed: The pace; 1 is normal.
             packets: Whether Opus packets are needed too.
             format: The format in which events carry it.
         """
@@ -256,7 +256,7 @@ class Speaker:
         return self.dress(text, pcm, packets=packets, format=format)
 
     def dress(self, text: str, pcm: bytes, *, packets: bool, format: str = PCM) -> Speech:
-        """Return sound that was made elsewhere as an utterance; otherwise as `speak`."""
+        """Return sound from elsewhere as an utterance; see `speak`."""
         pcm += bytes(-len(pcm) % (2 * PACKET_SAMPLES))
         if not packets:
             return Speech(text, pcm, wire={} if format == PCM else {format: encode(pcm, format)})

@@ -1,10 +1,10 @@
-"""Recordings of the service: what one connection sent and received, how it was closed, and HTTP exchanges.
+"""Recordings of the service: the messages of a connection, its close, and HTTP exchanges.
 
 A recording is YAML with a list of `interactions`, in the shape in which several projects record the service:
 
     version: 1
     interactions:
-    - kind: open                    # optional: the address; without it, it follows from what was received
+    - kind: open                    # optional: the address; otherwise derived from the messages received
       path: /v1/realtime
       query: {model: gpt-realtime}
     - kind: message
@@ -37,11 +37,11 @@ _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 VERSION = 1
 AUDIO_CHARACTERS = 44
-"""What is kept of audio in base64: 32 bytes, enough to see that it is some."""
+"""The characters that are kept of base64 audio: 32 bytes, enough to recognize it."""
 
 
 class RecordingError(ValueError):
-    """A file that is no recording; the message has the file and the place."""
+    """A file that is not a recording; the message has the file and the place."""
 
 
 @attrs.frozen(kw_only=True)
@@ -86,7 +86,7 @@ class Close:
         pointer: The JSON pointer of the interaction.
         code: The close code; 1006 where it was cut.
         reason: The reason.
-        by: Which side closed, where the recording says so.
+        by: The side that closed, if the recording has it.
     """
 
     pointer: str
@@ -156,7 +156,7 @@ def read(path: str | os.PathLike[str]) -> Sequence[Recording]:
 
     Raises:
         OSError: It can't be read.
-        RecordingError: It is no recording.
+        RecordingError: It is not a recording.
     """
     name = Path(path).name
     try:
@@ -186,7 +186,7 @@ class Writer:
     audio. The file is written whenever one of them has ended.
 
     Args:
-        path: The file; it is written anew.
+        path: The file; an existing one is replaced.
 
     Raises:
         OSError: It can't be written.
@@ -238,7 +238,7 @@ class Writer:
         self._write()
 
     def end(self) -> None:
-        """Write what is left."""
+        """Write the rest."""
         self._write()
 
     def _write(self) -> None:

@@ -1,6 +1,6 @@
-"""Tapes: recorded sessions as JSON lines, one for each thing that happened, readable and fit to be committed.
+"""Tapes: recorded sessions as JSON lines, one for each event, readable and safe to commit.
 
-The first line says what it is; then come, mingled as they happened, the lines of the sessions:
+The first line identifies the format; the lines of all sessions follow in chronological order:
 
     {"tape": 1, "upstream": "wss://api.openai.com/v1"}
     {"session": 1, "at": 0.0, "open": "/v1/realtime", "query": {"model": "gpt-realtime"}}
@@ -8,7 +8,7 @@ The first line says what it is; then come, mingled as they happened, the lines o
     {"session": 1, "at": 0.22, "client": {"type": "session.update", …}}
     {"session": 1, "at": 9.8, "close": 1000, "reason": "", "by": "client"}
 
-`at` is in seconds from the session's start. A message that is no JSON object stands there as it came.
+`at` is in seconds from the session's start. A message that is not a JSON object is kept as text.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ class Message:
     """Something that one side sent.
 
     Args:
-        side: Who sent it.
+        side: The sender.
         at: When, in seconds from the session's start.
-        value: An event, or the text of a message that was none.
+        value: An event, or the text of a message that is not an event.
     """
 
     side: Side
@@ -52,7 +52,7 @@ class Close:
         at: When, in seconds from its start.
         code: The close code; 1006 for a connection that was cut.
         reason: The close frame's reason.
-        by: Who closed first.
+        by: The side that closed first.
     """
 
     at: float
@@ -69,7 +69,7 @@ class RecordedSession:
         number: Its number on the tape, from 1.
         path: The address without its query.
         query: The query, a value a name.
-        messages: What was sent, in order.
+        messages: All messages, in order.
         close: How it ended; None if the tape ends before.
         refused: The status and the body of a handshake that was refused.
     """
@@ -83,10 +83,10 @@ class RecordedSession:
 
 
 class Writer:
-    """Writes a tape, line by line, so that what was recorded stays when the process is killed.
+    """Writes a tape line by line, so that the recording survives when the process is killed.
 
     Args:
-        path: The file; it is written anew.
+        path: The file; an existing one is replaced.
         upstream: The address that is recorded, without key or query.
 
     Raises:
@@ -142,7 +142,7 @@ def read(path: str | os.PathLike[str]) -> Sequence[RecordedSession]:
 
     Raises:
         OSError: It can't be read.
-        TapeError: It is none; the message names the line.
+        TapeError: It is not a tape; the message names the line.
     """
     name = Path(path).name
     sessions: dict[int, RecordedSession] = {}

@@ -126,8 +126,8 @@ class SessionRecord:
 
     @property
     def sent_audio(self) -> bytes:
-        """The model's sound, PCM16 mono at 24 kHz, where `keep_audio` requests it; of a call only what was
-        actually played.
+        """The model's sound, PCM16 mono at 24 kHz, where `keep_audio` requests it; of a call only what
+        was actually played.
 
         Raises:
             RuntimeError: It was not requested.

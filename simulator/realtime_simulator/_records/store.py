@@ -25,7 +25,7 @@ CallState = Literal["ringing", "connecting", "connected", "ended"]
 
 @attrs.define(kw_only=True, eq=False)
 class RequestRecord:
-    """One HTTP request and what was answered.
+    """One HTTP request and the status of its answer.
 
     Args:
         method: `POST`, …
@@ -55,7 +55,7 @@ class Delivery:
     Args:
         webhook_id: Its `webhook-id`; the same for each attempt and each duplicate.
         type: `realtime.call.incoming` or `live.call.incoming`.
-        status: What the receiver answered; None if no answer came.
+        status: The receiver's status; None if no answer came.
         error: Why no answer came.
     """
 
@@ -76,18 +76,18 @@ class Call:
 
     Args:
         id: `rtc_u1_…`.
-        kind: How it came.
+        kind: Its transport.
         offer: The SDP offer as it was sent, byte for byte.
         answer: The SDP answer.
         session: Its session; on SIP it begins when the call is accepted.
-        state: How far it got.
+        state: Its state.
         ended: Why it ended: `hangup`, `rejected`, `peer`, `referred`, `shutdown`, `expired`, `failed`; None
             while it lasts.
         sip_headers: The INVITE's headers, in order; names may repeat.
         begun: When it was answered, in seconds on the simulator's clock; None while it rings.
-        reject_code: The SIP status that it was rejected with, if it was.
-        refers: Where it was referred to, oldest first.
-        refer_status: The SIP status that the last referral ended with, if it has.
+        reject_code: The SIP status with which it was rejected; None if it wasn't.
+        refers: The targets that it was referred to, oldest first.
+        refer_status: The SIP status of the last referral; None while it is unknown.
         deliveries: Every attempt to announce it by webhook.
     """
 
@@ -107,7 +107,7 @@ class Call:
 
     @property
     def received_audio(self) -> bytes:
-        """What came in on the audio track, PCM16 mono at 24 kHz."""
+        """The sound of the peer's audio track, PCM16 mono at 24 kHz."""
         return self.session.received_audio
 
     @property
@@ -159,7 +159,7 @@ class Records:
             session_id: `sess_…`.
 
         Raises:
-            LookupError: There is none, or it is no longer remembered.
+            LookupError: It does not exist, or is no longer remembered.
         """
         for log in self.logs:
             if log.id == session_id:
@@ -189,19 +189,19 @@ class Records:
             log.forget_audio()
 
     def differs(self, difference: str) -> None:
-        """Record where a client didn't send what is being replayed."""
+        """Record a difference between a client and the replayed session."""
         logger.warning("%s", difference)
         self.differences.append(difference)
         del self.differences[: -self._kept]
         self.changed()
 
     def changed(self) -> None:
-        """Wake up those who wait."""
+        """Notify waiting threads."""
         with self._changed:
             self._changed.notify_all()
 
     def wait_for(self, condition: Callable[[], bool], timeout: float) -> bool:
-        """Wait until a condition holds; it is asked again whenever something was recorded.
+        """Wait until a condition holds; it is evaluated again after every change of the records.
 
         Args:
             condition: Called in the waiting thread.

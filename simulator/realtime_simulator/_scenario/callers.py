@@ -1,4 +1,4 @@
-"""What the caller of a phone call does once it is accepted, and what comes of referring the caller."""
+"""The acts of a phone call's caller once the call is accepted, and the outcome of a referral."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def check_keys(keys: object) -> str:
     """Return keys of a telephone.
 
     Raises:
-        ValueError: They are no text of 1 to 64 keys: 0 to 9, *, #, A to D.
+        ValueError: They are not a text of 1 to 64 keys: 0 to 9, *, #, A to D.
     """
     if not isinstance(keys, str) or not _KEYS.fullmatch(keys):
         raise ValueError(f"keys: allowed are 1 to 64 of 0 to 9, *, #, A to D, got {str(keys)[:80]!r}")
@@ -22,12 +22,12 @@ def check_keys(keys: object) -> str:
 
 @attrs.frozen
 class CallerAct:
-    """One thing that a caller does.
+    """One act of a caller.
 
     Args:
-        delay: Seconds after what was done before, or after the call was accepted.
-        keys: The keys that are pressed.
-        sound: What is said, as it comes over a telephone, PCM16 mono at 24 kHz.
+        delay: Seconds after the previous act, or after the call was accepted.
+        keys: The keys to press.
+        sound: The sound to play, as a telephone line delivers it, PCM16 mono at 24 kHz.
         hangs_up: Whether the caller hangs up.
     """
 
@@ -44,11 +44,11 @@ def _final(instance: object, attribute: object, status: int) -> None:
 
 @attrs.frozen
 class Referral:
-    """What comes of referring a caller.
+    """The outcome of referring a caller.
 
     Args:
         status: The SIP status with which the attempt to reach the target ends. From 200 to 299 the caller is
-            transferred and the call ends; with others it goes on.
+            transferred and the call ends; with others it continues.
         delay: Seconds until then.
     """
 

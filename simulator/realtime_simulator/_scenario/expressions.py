@@ -1,7 +1,7 @@
-"""Regular expressions of others, searched for a bounded time: some would not end in a lifetime, such as
-`(a+)+$`, and hold everything up meanwhile.
+"""Untrusted regular expressions, searched with a time limit: some would never end, such as
+`(a+)+$`, and block everything else.
 
-They are Python's, by the library `regex`, which can be interrupted.
+They use Python's syntax; the library `regex` can be interrupted.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import Protocol
 import regex
 
 SECONDS = 0.2
-"""For all expressions that one turn is compared with, together."""
+"""The limit for all expressions of one turn together."""
 
 
 class Found(Protocol):
-    """What was found."""
+    """A match."""
 
     def group(self, name: str | int, /) -> str | None: ...
 
@@ -32,7 +32,7 @@ class Expression:
         ignore_case: Whether the case of letters makes no difference.
 
     Raises:
-        ValueError: It is none.
+        ValueError: It is not a regular expression.
     """
 
     def __init__(self, pattern: str, *, ignore_case: bool = True) -> None:
@@ -44,7 +44,7 @@ class Expression:
         self.groups: int = self._compiled.groups
 
     def search(self, text: str, budget: Budget) -> Found | None:
-        """Return where the expression is found, or None.
+        """Return the first match, or None.
 
         Raises:
             TimeoutError: The budget's time is up.

@@ -4,8 +4,8 @@
     simulator.on_speech(ears_at("http://127.0.0.1:8000/v1"))
     simulator.on_voice(voice_at("http://127.0.0.1:8880/v1", "kokoro"))
 
-These are functions like those that you write yourself for a scenario. Redirects are not followed, and no key
-is in a message.
+They are functions such as a program can write for a scenario. Redirects are not followed, and messages
+hold no key.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ _clients: dict[tuple[asyncio.AbstractEventLoop, bool, bool], httpx.AsyncClient] 
 
 
 class RemoteError(RuntimeError):
-    """An endpoint that failed, or answered something else than its API promises."""
+    """An endpoint that failed, or sent an unexpected response."""
 
 
 async def close() -> None:
-    """Close what was opened in the running event loop."""
+    """Close the HTTP clients of the running event loop."""
     loop = asyncio.get_running_loop()
     for place in [place for place in _clients if place[0] is loop]:
         await _clients.pop(place).aclose()
@@ -56,7 +56,7 @@ class _Endpoint:
     """One endpoint.
 
     Args:
-        what: What it is, for messages: `brain`, `ears` or `voice`.
+        what: Its name in messages: `brain`, `ears` or `voice`.
         url: Its address, whole.
         key: The key; empty for none.
         timeout: Seconds for which it may send nothing.
@@ -104,12 +104,12 @@ class _Endpoint:
             raise RemoteError(message) from _without_request(error)
 
     async def read(self, **request: Any) -> bytes:
-        """Send a request, and return the answer's body; otherwise as `post`."""
+        """Send a request, and return the answer's body; see `post`."""
         async with aclosing(self.post(**request)) as pieces:
             return b"".join([piece async for piece in pieces])
 
     async def _refusal(self, answer: httpx.Response) -> str:
-        """Return what an error says, without the key."""
+        """Return the message of an error response, without the key."""
         body = b""
         async for piece in answer.aiter_bytes():
             body += piece
@@ -139,7 +139,7 @@ def _client(url: str) -> httpx.AsyncClient:
 
 
 def _without_request(error: Exception) -> Exception:
-    """Return an exception without what it holds of the request: the key is in there."""
+    """Return an exception without its request, which holds the key."""
     return type(error)(str(error))
 
 
@@ -147,18 +147,18 @@ def _without_request(error: Exception) -> Exception:
 
 
 def brain_at(url: str, model: str, *, key: str | None = None, timeout: float = 60.0) -> Brain:
-    """Return a scenario in which a chat model answers, sentence by sentence as it thinks of them.
+    """Return a scenario in which a chat model answers, sentence by sentence as they come.
 
-    It gets the conversation, the instructions and the session's functions, and may call them.
+    It receives the conversation, the instructions and the session's functions, and may call them.
 
     Args:
         url: The endpoint's base URL, such as `https://api.openai.com/v1`, or that of its chat completions.
         model: The model's name there.
         key: The endpoint's key; OPENAI_API_KEY if None, none if empty.
-        timeout: Seconds for which it may be silent; the response fails after that.
+        timeout: Seconds without data after which the response fails.
 
     Raises:
-        ValueError: The URL is none, or the model has no name.
+        ValueError: The URL is invalid, or the model has no name.
     """
     if not model:
         raise ValueError("model: the name of a chat model is needed")
@@ -247,7 +247,7 @@ def _collect(call: dict[str, str], part: Mapping[str, Any]) -> None:
 
 
 def _messages(turn: Turn) -> Iterator[dict[str, Any]]:
-    """Yield a conversation as chat messages; calls without an output are left out, for they are refused."""
+    """Yield a conversation as chat messages, without calls that have no output, which would be refused."""
     instructions = turn.response.get("instructions") or turn.session.get("instructions")
     if instructions:
         yield {"role": "system", "content": instructions}
@@ -305,17 +305,17 @@ def ears_at(
         url: The endpoint's base URL, or that of its transcriptions.
         model: The model's name there.
         key: The endpoint's key; OPENAI_API_KEY if None, none if empty.
-        timeout: Seconds for which it may be silent; the transcription fails after that.
+        timeout: Seconds without data after which the transcription fails.
 
     Raises:
-        ValueError: The URL is none.
+        ValueError: The URL is invalid.
     """
     return Ears(_endpoint("ears", url, "/audio/transcriptions", key, timeout), model)
 
 
 @attrs.frozen
 class Ears:
-    """What finds the words of the user's audio; made by `ears_at`."""
+    """A function that finds the words of the user's audio; made by `ears_at`."""
 
     _endpoint: _Endpoint
     model: str
@@ -345,17 +345,17 @@ def voice_at(
         url: The endpoint's base URL, or that of its speech.
         model: The model's name there.
         key: The endpoint's key; OPENAI_API_KEY if None, none if empty.
-        timeout: Seconds for which it may be silent; the response fails after that.
+        timeout: Seconds without data after which the response fails.
 
     Raises:
-        ValueError: The URL is none.
+        ValueError: The URL is invalid.
     """
     return Voice(_endpoint("voice", url, "/audio/speech", key, timeout), model)
 
 
 @attrs.frozen
 class Voice:
-    """What speaks; made by `voice_at`."""
+    """A function that speaks; made by `voice_at`."""
 
     _endpoint: _Endpoint
     model: str
@@ -366,7 +366,7 @@ class Voice:
         sound = await self._endpoint.read(json=asked)
         if not sound.startswith(_CONTAINERS):
             return sound[: len(sound) // 2 * 2]
-        try:  # whatever was asked for, some answer with the only form that they have
+        try:  # some endpoints ignore the requested format
             return await asyncio.to_thread(decode_sound, sound)
         except ValueError as error:
             raise RemoteError("the voice answered with sound that can't be read") from error

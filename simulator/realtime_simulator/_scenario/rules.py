@@ -1,6 +1,6 @@
-"""What the model answers and what users are heard to say: answers, rules in order, and the defaults.
+"""The answers of the model and the words of users: rules in order, and the defaults.
 
-The newest rule is asked first; without an answer it passes the turn on to the one before. Speech is not
+The newest rule is tried first; without an answer it passes the turn on to the one before. Speech is not
 recognized here and nothing is translated: functions return the words.
 """
 
@@ -67,7 +67,7 @@ def actions(answer: Answer) -> list[Action]:
 
 
 class _Counter:
-    """Counts in each session from 0; sessions that were not counted in for long are forgotten."""
+    """Counts in each session from 0; sessions that were unused for long are forgotten."""
 
     def __init__(self) -> None:
         self._next: OrderedDict[str, int] = OrderedDict()
@@ -82,7 +82,7 @@ class _Counter:
 
 
 class sequence:
-    """A scenario that answers one thing after the other, in each session from the start.
+    """A scenario that gives one answer after the other, in each session from the start.
 
         simulator.on_response(sequence(call_tool("book_room", {"nights": 2}), "It is booked.", "Goodbye."))
 
@@ -108,7 +108,7 @@ class sequence:
 
 
 def default(turn: Turn) -> Action:
-    """Answer what was said.
+    """Answer the user's words.
 
     If the user's words name one of the tools, it is called, with arguments that fit its schema; once the
     output is in, a message repeats it. `tool_choice` is respected.
@@ -149,7 +149,7 @@ def _wanted(turn: Turn) -> list[Mapping[str, Any]]:
 
 
 def _is_named(name: str, text: str) -> bool:
-    """Return whether a text has a tool's name, as it is or in words: `book_room`, `bookRoom`, "book room"."""
+    """Return whether a text has a tool's name, also in words: `book_room`, `bookRoom`, "book room"."""
     words = [re.escape(word) for word in _PARTS.findall(name)] or [re.escape(name)]
     pattern = r"(?<![A-Za-z0-9])" + r"[\s_\-]*".join(words) + r"(?![A-Za-z0-9])"
     return re.search(pattern, text, re.IGNORECASE) is not None
@@ -175,7 +175,7 @@ class _Rule:
     delay: float
 
     async def answered(self, turn: Turn, groups: _Groups) -> Answer | AsyncIterator[Answer] | None:
-        """Return what the rule answers to a turn that it matches; None passes the turn on."""
+        """Return the rule's answer to a turn that it matches; None passes the turn on."""
         if not callable(self.answer):
             fixed = _filled(self.answer, groups)
             return None if _was_called(fixed, turn) else fixed
@@ -187,7 +187,7 @@ class _Rule:
 
 
 class Script:
-    """What a simulator's model answers: rules, then the default. Any thread may add rules."""
+    """The answers of a simulator's model: rules, then the default. Any thread may add rules."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -204,15 +204,16 @@ class Script:
 
         Args:
             answer: The scenario, or a fixed answer.
-            match: For which turns: a regular expression that is searched for in the user's words, whatever
-                the case, or a function of the turn; None for all. What an expression's groups found stands
-                in a fixed answer's texts for `{1}` or `{name}`.
+            match: The turns that it applies to: a regular expression that is searched for in the user's
+                words, ignoring case, or a function of the turn; None for all. The groups of a match replace
+                `{1}` or `{name}` in a fixed answer's texts.
             times: How often it answers; None for any number.
             delay: Seconds until it answers.
 
         Raises:
-            TypeError: It is no answer.
-            ValueError: The expression is wrong, `times` is no whole number from 1, or `delay` is negative.
+            TypeError: It is not an answer.
+            ValueError: The expression is invalid, `times` is not a whole number from 1, or `delay` is
+                negative.
         """
         if not callable(answer):
             actions(answer)
@@ -229,7 +230,7 @@ class Script:
         return other
 
     async def __call__(self, turn: Turn) -> Answer | AsyncIterator[Answer]:
-        """Return what the model answers, or what yields it bit by bit."""
+        """Return the model's answer, or an iterator that yields it bit by bit."""
         budget = Budget()
         for rule in self._rules:
             groups = None if rule.left == 0 else rule.matches(turn, budget)
@@ -324,7 +325,7 @@ def _matching(match: Match | None) -> Callable[[Turn, Budget], _Groups | None]:
 def _was_called(answer: Answer, turn: Turn) -> bool:
     """Return whether a fixed answer is to call tools that were called already since the user spoke.
 
-    The words that requested the call are still the last ones when its output is in: to call again would never
+    The words that requested the call are still the last ones when its output is in: calling again would never
     end.
     """
     wanted = {(action.name, action.arguments) for action in _calls(answer)}
@@ -346,22 +347,22 @@ def default_hearing(heard: Heard) -> str | None:
 
 
 def default_translation(text: str, language: str) -> str:
-    """Return the words as they are, marked with the language that they should be in."""
+    """Return the words unchanged, marked with the target language."""
     return f"({language}) {text}"
 
 
 @attrs.define
 class Behavior:
-    """What the model and the users of a simulator do, as it is set at the moment.
+    """The current behavior of a simulator's model and users.
 
     Args:
-        script: What the model answers.
+        script: The model's answers.
         hearing: Returns the words of the user's audio.
-        translation: Returns what translation sessions say.
+        translation: Returns the translation in translation sessions.
         voice: Returns a text's sound; None for the simulator's own voice.
         mcp_servers: The tools of MCP servers by label; None for one that can't be reached.
-        caller: What the caller of each phone call does once it is accepted.
-        refer: What comes of referring a caller; None for nothing.
+        caller: The acts of each phone call's caller once the call is accepted.
+        refer: The outcome of referring a caller; None for none.
     """
 
     script: Script = attrs.field(factory=Script)
@@ -373,19 +374,19 @@ class Behavior:
     refer: Referral | None = None
 
     def become(self, other: Behavior) -> None:
-        """Do what another behavior does, from now on."""
+        """Copy another behavior."""
         for field in attrs.fields(Behavior):
             setattr(self, field.name, getattr(other, field.name))
 
     def copy(self) -> Behavior:
-        """Return a copy that later changes of this one leave as it is."""
+        """Return an independent copy."""
         return attrs.evolve(self, script=self.script.copy(), mcp_servers=dict(self.mcp_servers))
 
     def hear_in_turn(self, words: Sequence[str | Transcript]) -> None:
-        """Set what users say, one thing after the other in each session; then as before.
+        """Set the users' words, one turn after the other in each session; then the earlier behavior applies.
 
         Args:
-            words: What is said; with none, nothing changes.
+            words: The words; with none, nothing changes.
         """
         if not words:
             return

@@ -1,4 +1,4 @@
-"""Scenarios as YAML files: what the model answers and hears, its pace, callers, and faults.
+"""Scenarios as YAML files: the model's answers, the users' words, pace, callers, and faults.
 
     seed: 7
     clock: 2026-01-15T12:00:00Z
@@ -26,8 +26,8 @@
         on: calls.create
         times: 1
 
-Rules are tried in the order of the file; what none of them answers is passed on to earlier rules and the
-default. A faulty file is rejected as a whole, with the line and the field.
+Rules are tried in the order of the file; turns that none of them answers are passed on to earlier rules
+and the default. An invalid file is rejected as a whole, with the line and the field.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ _DELAY = "delay"
 
 
 class ScenarioError(ValueError):
-    """A scenario that can't be used; the message has its name, the line and the field."""
+    """An invalid scenario; the message has its name, the line and the field."""
 
 
 @attrs.frozen(eq=False)
@@ -95,7 +95,7 @@ class Located:
         line: Its line, from 1.
         name: The file's name.
         folder: The file's folder.
-        parts: What is in it, by key or index.
+        parts: Its elements, by key or index.
     """
 
     value: Any
@@ -201,7 +201,7 @@ def read_yaml(text: str, name: str, folder: Path) -> Located:
 
 
 def _depth(text: str) -> int:
-    """Return how deep the brackets of a document are at most; the loader takes ever longer inside them."""
+    """Return the maximum depth of a document's brackets; the loader slows down with the depth."""
     deepest = depth = 0
     for bracket in re.findall(r"[\[\]{}]", text):
         depth = depth + 1 if bracket in "[{" else max(0, depth - 1)
@@ -236,7 +236,7 @@ class _Reader:
             for key_node, value_node in node.value:
                 if not isinstance(key_node, yaml.ScalarNode):
                     raise ScenarioError(f"{self._name}, line {line}: a field's name must be a text")
-                key = key_node.value  # as it is written: YAML reads `on` and `no` as truth values
+                key = key_node.value  # as written: YAML reads `on` and `no` as truth values
                 if key in parts:
                     line = key_node.start_mark.line + 1
                     raise ScenarioError(f"{self._name}, line {line}: the field {key!r} is there twice")
@@ -253,7 +253,7 @@ class _Reader:
 
 @attrs.frozen
 class FileRule:
-    """One rule: what is answered, to which turns, how often."""
+    """One rule: the answer, the turns that it applies to, and how often."""
 
     answer: Answer | Scenario
     match: Match | None
@@ -266,12 +266,12 @@ class ScenarioFile:
     """The content of a file.
 
     Args:
-        rules: What the model answers; the first that matches.
+        rules: The rules of the model's answers; the first match applies.
         heard: The words of the user's audio, turn by turn, and how their transcripts come.
         mcp_servers: The tools of MCP servers, by label.
         pacing: How fast the model answers; None if the file has none.
-        caller: What the caller of each phone call does once it is accepted; None if the file has nothing.
-        refer: What comes of referring a caller; None if the file has nothing.
+        caller: The acts of each phone call's caller once the call is accepted; None if the file has none.
+        refer: The outcome of referring a caller; None if the file has none.
         seed: Makes ids repeatable; None if the file has none.
         clock: The time of day, which stands still, in unix seconds; None if the file has none.
         faults: The arguments of `Simulator.fault`.
@@ -297,7 +297,7 @@ def parse(text: str, name: str = "scenario", folder: Path | None = None) -> Scen
         folder: Where the sound files are that it names; the current folder if None.
 
     Raises:
-        ScenarioError: It is no YAML, or faulty; the message has line and field.
+        ScenarioError: It is invalid YAML, or an invalid scenario; the message has line and field.
     """
     root = read_yaml(text, name, folder or Path())
     known: dict[str, Callable[[Located], Any]] = {
@@ -389,7 +389,7 @@ def _simple(kind: str, fields: Mapping[str, Located]) -> Action:
 
 
 def _say(part: Located) -> Action:
-    """Return what is said: a text, or a sound file and its words."""
+    """Return a message: a text, or a sound file and its words."""
     if isinstance(part.value, str):
         return say(part.value)
     if not isinstance(part.value, dict):
@@ -411,7 +411,7 @@ def _sound(part: Located) -> bytes:
 
 
 def _heard(part: Located) -> str | Transcript:
-    """Return what the user says in one turn, and how its transcript comes."""
+    """Return the user's words in one turn, and how their transcript is sent."""
     if not isinstance(part.value, dict):
         return part.text()
     fields = part.fields(("text", _DELAY, "fail", "code"))
@@ -479,7 +479,7 @@ def _pattern(part: Located) -> str:
 
 
 def _after(tool: str) -> Callable[[Turn], bool]:
-    """Whether a tool's output came in after the user's last words."""
+    """Return a condition: a tool's output came in after the user's last words."""
 
     def matches(turn: Turn) -> bool:
         calls = {item.get("call_id") for item in turn.items if item.get("name") == tool}

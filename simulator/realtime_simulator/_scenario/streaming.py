@@ -1,4 +1,4 @@
-"""Answers that come bit by bit: text by the sentence, to be spoken while the next one is still thought of."""
+"""Answers that come bit by bit: text by the sentence, to be spoken while the next one is still generated."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from realtime_simulator._engine.turn import Action
 from realtime_simulator._scenario.rules import Answer, actions
 
 _LEAST = 12
-"""Characters of a sentence at least: "Mr." or "1." ends none."""
+"""The fewest characters of a sentence: "Mr." or "1." is not one."""
 MOST = 400
-"""What has no end is cut at a blank behind so many characters."""
-# With the blanks behind it, which tell the end of a sentence from the point in "3.5", and begin the next one.
+"""A sentence without an end is cut at a blank after this many characters."""
+# The blanks distinguish the end of a sentence from the point in "3.5", and belong to the next one.
 _END = re.compile(r"""[.!?…]+["'”’»)\]]*\s+|[。！？]+["'”’»）」]*\s*|\n\s*""")
 
 
@@ -30,7 +30,7 @@ class Sentences:
         cut, start = [], 0
         for end in _END.finditer(self._rest):
             sentence = self._rest[start : end.end()].rstrip()
-            # What closes a quotation may still come.
+            # A closing quotation mark may still come.
             if end.end() < len(self._rest) and len(sentence.lstrip()) >= _LEAST:
                 cut.append(sentence)
                 start += len(sentence)
@@ -43,7 +43,7 @@ class Sentences:
         return cut
 
     def flush(self) -> list[str]:
-        """Return what is left, without blanks at its end."""
+        """Return the rest, without trailing blanks."""
         rest, self._rest = self._rest.rstrip(), ""
         return [rest] if rest else []
 
@@ -53,7 +53,7 @@ async def streamed(answer: AsyncIterator[Answer], *, by_sentence: bool) -> Async
 
     Args:
         answer: Pieces of text, which make one message until something else comes, and further actions.
-        by_sentence: Whether text comes by the sentence, to be spoken; otherwise as it comes.
+        by_sentence: Whether text is yielded by the sentence, to be spoken; otherwise at once.
     """
     sentences, joins = Sentences(), False
     async with AsyncExitStack() as stack:

@@ -1,6 +1,6 @@
-"""Arguments that fit a tool's JSON Schema, with values from the user's words where there are any.
+"""Arguments that match a tool's JSON Schema, with values from the user's words where possible.
 
-Covers what tools' schemas are made of; whatever comes out is checked against the schema by a real validator
+Covers the usual features of tools' schemas; the result is checked against the schema by a real validator
 before it is used. Texts for a regular expression come from Python's own expression parser; lookarounds are
 ignored.
 """
@@ -54,10 +54,10 @@ def fitting(schema: Mapping[str, Any], text: str) -> dict[str, Any]:
 
     Args:
         schema: The JSON Schema of its parameters.
-        text: What the user said; numbers, quoted words, dates and options are used in their order.
+        text: The user's words; numbers, quoted words, dates and options are used in their order.
 
     Returns:
-        Arguments that fit; `{}` if none could be found.
+        Arguments that match; `{}` if none were found.
     """
     found = _Maker(schema, text).make(schema, "arguments", 0)
     try:
@@ -84,7 +84,7 @@ class _Maker:
         self._quoted = ["".join(groups) for groups in _QUOTED.findall(text)]
 
     def make(self, schema: Any, name: str, depth: int) -> Any:
-        """Return a value that fits a schema, as far as that is possible.
+        """Return a value that matches a schema, as far as possible.
 
         Args:
             schema: The schema; true and {} accept anything.
@@ -234,7 +234,7 @@ class _Maker:
         return candidates[-1]
 
     def _matches(self, pattern: str, candidate: str) -> bool:
-        """Whether a text fits a schema's pattern, as far as that is found out in time."""
+        """Whether a text matches a schema's pattern; False if that takes too long."""
         try:
             return Expression(pattern, ignore_case=False).search(candidate, self._budget) is not None
         except TimeoutError:
@@ -250,7 +250,7 @@ class _Maker:
 
     @staticmethod
     def _proposed(schema: Mapping[str, Any], otherwise: Any) -> Any:
-        """What the schema itself proposes."""
+        """Return the schema's default or example."""
         if schema.get("default") is not None:
             return schema["default"]
         examples = schema.get("examples")

@@ -49,8 +49,8 @@ def build(
     Args:
         operations: The HTTP operations.
         websockets: The routes of WebSockets.
-        records: Where requests are recorded.
-        ids: Where request ids come from.
+        records: The records of requests.
+        ids: The source of request ids.
         with_faults: Wraps the routes in the middleware for faults.
     """
     app = Starlette(
@@ -89,12 +89,12 @@ async def _crash(request: Request, error: Exception) -> Response:
 
 
 class Frame:
-    """ASGI middleware: what is common to all requests.
+    """ASGI middleware for all requests: ids, CORS, records.
 
     Args:
         app: The application inside.
-        records: Where requests are recorded.
-        ids: Where request ids come from.
+        records: The records of requests.
+        ids: The source of request ids.
     """
 
     def __init__(self, app: ASGIApp, records: Records, ids: Ids) -> None:

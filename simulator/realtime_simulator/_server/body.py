@@ -22,7 +22,7 @@ async def read(request: Request) -> bytes:
     """Return a request's body.
 
     Raises:
-        ApiProblem: 413 for more than 1 MiB, 408 if it lasts more than 20 s.
+        ApiProblem: 413 for more than 1 MiB, 408 if it takes more than 20 s.
     """
     body = bytearray()
     size = 0
@@ -32,7 +32,7 @@ async def read(request: Request) -> bytes:
                 size += len(piece)
                 if size <= MAX_BYTES:
                     body += piece
-                # A client that is still sending does not read the refusal, so most of the rest is read.
+                # A client that is still sending does not read the refusal, so most of the rest is consumed.
                 elif size > MAX_DRAINED_BYTES:
                     break
             if size > MAX_BYTES:

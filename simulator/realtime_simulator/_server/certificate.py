@@ -1,4 +1,4 @@
-"""The certificate for clients that speak TLS only: one that signs itself, for this machine."""
+"""A self-signed certificate for this machine, for clients that only speak TLS."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _NAMES = ("localhost", "127.0.0.1", "::1")
 
 
 def ensure_certificate(file: str | os.PathLike[str], host: str) -> None:
-    """Check a PEM file with a certificate and its private key, and make it if it isn't there.
+    """Check a PEM file with a certificate and its private key, and create it if it is missing.
 
-    The new one signs itself, is good for a year, for `localhost`, `127.0.0.1`, `::1` and the host, and can be
+    The new one is self-signed, valid for a year, for `localhost`, `127.0.0.1`, `::1` and the host, and can be
     read by its owner alone.
 
     Args:
@@ -47,12 +47,12 @@ def ensure_certificate(file: str | os.PathLike[str], host: str) -> None:
 
 
 def _no_password() -> bytes:
-    return b""  # without this, OpenSSL would ask on the terminal
+    return b""  # without this, OpenSSL would prompt on the terminal
 
 
 def _self_signed(host: str) -> bytes:
     """Return a new certificate and its key, as PEM."""
-    # Loaded here, for few need it.
+    # Imported here, because it is rarely needed.
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec

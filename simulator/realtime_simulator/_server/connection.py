@@ -17,7 +17,7 @@ from realtime_simulator._server.thread import drop
 
 logger: logging.Logger = logging.getLogger("realtime_simulator")
 MAX_QUEUED_BYTES = 64 * 1024 * 1024
-"""How much a client may have unread; it is disconnected beyond that."""
+"""The unread bytes that a client may have; it is disconnected beyond that."""
 TOO_SLOW = 1008
 _MAX_REASON_BYTES = 123
 _GRACE_SECONDS = 10.0
@@ -54,7 +54,7 @@ class Connection:
         self._news.set()
 
     def close(self, code: int, reason: str) -> None:
-        """Close after what is queued has been sent.
+        """Close after the queued events have been sent.
 
         Args:
             code: The close code; `CUT` for a connection that ends without one.
@@ -81,7 +81,7 @@ class Connection:
             reader.result()
 
     async def finish(self) -> None:
-        """Send what is queued, and close; drop a client that reads nothing."""
+        """Send the queued events, and close; drop a client that does not read."""
         if self._writer is not None:
             self.close(1000, "")
             await asyncio.wait([self._writer], timeout=_GRACE_SECONDS)

@@ -22,7 +22,7 @@ class ClientSecret:
 
     Args:
         value: `ek_…`.
-        expires_at: Unix seconds; calls that were made before go on.
+        expires_at: Unix seconds; calls that were made before continue.
         session: The checked session object that it carries into calls.
     """
 
@@ -32,7 +32,7 @@ class ClientSecret:
 
 
 _SHOWN_FROM = 20
-"""Keys longer than this are named by their ends in refusals, so that one can tell which it was."""
+"""Refusals show the ends of keys longer than this, so that they can be identified."""
 
 
 class Credentials:
@@ -40,8 +40,8 @@ class Credentials:
 
     Args:
         api_key: The project's key.
-        clock: When secrets expire.
-        ids: Where secrets come from.
+        clock: The clock by which secrets expire.
+        ids: The source of secrets.
     """
 
     def __init__(self, api_key: str, clock: Clock, ids: Ids) -> None:
@@ -58,7 +58,7 @@ class Credentials:
             seconds: How long it can be used, 10 to 7200.
         """
         now = self._clock.unix()
-        # An hour after its end a secret is forgotten; until then its use is answered with "expired".
+        # A secret is forgotten an hour after it has expired; until then it is refused as expired.
         self._secrets = {
             value: secret for value, secret in self._secrets.items() if secret.expires_at > now - 3600
         }
@@ -78,7 +78,7 @@ class Credentials:
         return self.check_key(_key(headers))
 
     def check_key(self, key: str | None) -> ClientSecret | None:
-        """Check a key that came in some other way; otherwise as `identify`."""
+        """Check a key that was not sent in a header; see `identify`."""
         if not key:
             raise ApiProblem("Missing bearer or basic authentication in header", status=401)
         if hmac.compare_digest(key.encode(), self._api_key.encode()):
@@ -97,7 +97,7 @@ class Credentials:
         return secret
 
     def require_project_key(self, headers: Mapping[str, str]) -> None:
-        """Refuse everything but the project's key.
+        """Refuse all keys but the project's.
 
         Raises:
             ApiProblem: 401.

@@ -1,7 +1,7 @@
-"""How services of the profiles `beta` and `xai` word events on the wire; the engine has today's names.
+"""The event names of services of the profiles `beta` and `xai`; the engine has the current names.
 
 `beta` stands for servers that speak the names of the API's beta (Qwen, speaches): flat sessions, parts `text`
-and `audio`, one `conversation.item.created`, no `rate_limits.updated`. `xai` has today's names, but takes
+and `audio`, one `conversation.item.created`, no `rate_limits.updated`. `xai` has the current names, but reads
 `voice` and `turn_detection` in the session itself and sends text as `response.text.delta`.
 """
 
@@ -36,17 +36,17 @@ _NEVER = ("conversation.item.done", "rate_limits.updated")
 
 
 class Dialect(Protocol):
-    """What a service sends and takes in place of today's events."""
+    """The events of a service in place of the current ones."""
 
     def outgoing(self, event: Mapping[str, Any]) -> Iterator[JSON]:
-        """Return what is sent for an event."""
+        """Return the events to send for an event."""
 
     def incoming(self, event: JSON) -> JSON:
-        """Return the event that is meant; raises ApiProblem for what the service doesn't know."""
+        """Return the equivalent current event; raises ApiProblem for fields that the service doesn't know."""
 
 
 def dialect_of(profile: str, ids: Ids) -> Dialect | None:
-    """Return the dialect of a profile; None for today's names."""
+    """Return the dialect of a profile; None for the current names."""
     return Beta(ids) if profile == "beta" else Xai(ids) if profile == "xai" else None
 
 
@@ -57,7 +57,7 @@ class Beta:
     ids: Ids
 
     def outgoing(self, event: Mapping[str, Any]) -> Iterator[JSON]:
-        """Return what is sent for an event: nothing for those that the beta had not."""
+        """Return the events to send for an event: none for those that the beta didn't have."""
         if event["type"] in _NEVER:
             return
         old = {name: value for name, value in event.items() if name != "obfuscation"}
@@ -72,7 +72,7 @@ class Beta:
         yield old
 
     def incoming(self, event: JSON) -> JSON:
-        """Return the event that is meant."""
+        """Return the equivalent current event."""
         kind = event.get("type")
         if kind == "session.update" and isinstance(event.get("session"), dict):
             return {**event, "session": {"type": "realtime", **_deepened(event["session"], "session")}}
@@ -99,7 +99,7 @@ class Xai:
     ids: Ids
 
     def outgoing(self, event: Mapping[str, Any]) -> Iterator[JSON]:
-        """Return what is sent for an event."""
+        """Return the events to send for an event."""
         if event["type"] == "rate_limits.updated":
             return
         own = {**event, "type": _TEXT_NAMES.get(event["type"], event["type"])}
@@ -116,7 +116,7 @@ class Xai:
         yield own
 
     def incoming(self, event: JSON) -> JSON:
-        """Return the event that is meant: what stands elsewhere is ignored, as there."""
+        """Return the equivalent current event; fields in other places are ignored, as xAI does."""
         if event.get("type") != "session.update" or not isinstance(event.get("session"), dict):
             return event
         session = dict(event["session"])
@@ -131,13 +131,13 @@ class Xai:
 def receiver(
     dialect: Dialect, receive: Callable[[str | bytes], None], refuse: Callable[[JSON], None], ids: Ids
 ) -> Callable[[str | bytes], None]:
-    """Return what takes a connection's messages in a dialect.
+    """Return the receiver of a connection's messages in a dialect.
 
     Args:
         dialect: The dialect.
-        receive: Takes today's messages.
+        receive: Receives messages with the current names.
         refuse: Sends an error.
-        ids: Where event ids come from.
+        ids: The source of event ids.
     """
 
     def translate(message: str | bytes) -> None:
@@ -153,7 +153,7 @@ def receiver(
         except ApiProblem as problem:
             refuse({"event_id": ids.new("event"), **problem.event(event.get("event_id"))})
         except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
-            receive(message)  # its shape is no dialect's, and is refused as such
+            receive(message)  # it matches no dialect, and is refused as such
         else:
             receive(meant)
 
@@ -161,7 +161,7 @@ def receiver(
 
 
 def _elsewhere(audio: JSON) -> JSON:
-    """Return `audio` without what xAI has in the session itself."""
+    """Return `audio` without the fields that xAI has in the session itself."""
     moved = ("voice", "turn_detection")
     return {
         side: {name: value for name, value in given.items() if name not in moved}
@@ -188,7 +188,7 @@ def _flattened(given: Mapping[str, Any]) -> JSON:
 
 
 def _deepened(given: JSON, path: str) -> JSON:
-    """Return today's form of a session or of a response's parameters."""
+    """Return the current form of a session or of a response's parameters."""
     for name in _TODAYS:
         if name in given:
             raise ApiProblem(

@@ -1,6 +1,6 @@
 """ASGI middleware for faults of requests and connections.
 
-It stands inside the frame, so that faulty answers have request ids and are recorded, and outside of the
+It is inside the frame, so that faulty answers have request ids and are recorded, and outside of the
 routes.
 """
 
@@ -37,7 +37,7 @@ _PHRASES = {
     503: "Service Unavailable",
     504: "Gateway Timeout",
 }
-# So that half a body is read before the reset drops what is unread.
+# Lets the client read half a body before the reset drops unread data.
 _READING_SECONDS = 0.05
 
 
@@ -47,9 +47,9 @@ class FaultMiddleware:
     Args:
         app: The application inside.
         faults: The requested faults.
-        clock: The time.
-        ids: Where the ids of added events come from.
-        records: Where calls are found.
+        clock: The clock.
+        ids: The source of the added events' ids.
+        records: The records of calls.
     """
 
     def __init__(self, app: ASGIApp, faults: Faults, clock: Clock, ids: Ids, records: Records) -> None:
@@ -97,7 +97,7 @@ class FaultMiddleware:
                 task.cancel()
 
     def _too_early(self, scope: Scope, drawing: Drawing) -> Response | None:
-        """Return the answer to a sideband that comes too early."""
+        """Return the answer to a sideband that connects too early."""
         if "sideband" not in drawing.labels:
             return None
         call_id = drawing.labels[-1]

@@ -1,4 +1,4 @@
-"""What a WebSocket handshake requests: its key and the session."""
+"""The handshake of a WebSocket: its key, and the session that it requests."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def read(
     translation: bool = False,
     takes_beta: bool = False,
 ) -> Handshake:
-    """Return what a handshake requests.
+    """Parse a handshake.
 
     A browser can't set headers, so it sends its key as a subprotocol: `openai-insecure-api-key.<key>`.
 
@@ -57,10 +57,10 @@ def read(
         headers: Its headers.
         query: Its query.
         subprotocols: The subprotocols that it offers.
-        credentials: Who may connect.
+        credentials: The accepted keys.
         is_known: Returns whether there is a model of this name.
-        translation: Whether it came to the address of translation sessions.
-        takes_beta: Whether the service still speaks the beta's names.
+        translation: Whether its address is that of translation sessions.
+        takes_beta: Whether the service still uses the beta's names.
 
     Raises:
         ApiProblem: 401 for the key, 400 for the query; beta headers too.

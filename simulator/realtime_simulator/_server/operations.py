@@ -36,9 +36,9 @@ MULTIPART = "multipart/form-data"
 OLDER_SECRET_SECONDS = 60
 """How long the client secrets in older sessions are valid."""
 _REFER_SCHEMES = ("tel:", "sip:", "sips:")
-# What clients of older sessions send, and the API accepts, although the description leaves it out.
+# Fields of older sessions that the API accepts although its description lacks them.
 _UNDESCRIBED = ("model", "input_audio_noise_reduction")
-# Where null stands for "off", or for absent.
+# Fields in which null means "off" or absent.
 _NULLABLE = (
     "turn_detection",
     "input_audio_transcription",
@@ -57,7 +57,7 @@ class Operations:
         calls: The calls.
         incoming: The SIP calls among them.
         credentials: Checks keys and mints client secrets.
-        ids: Where session ids come from.
+        ids: The source of session ids.
     """
 
     calls: CallRegistry
@@ -140,7 +140,7 @@ class Operations:
             await body.read(request)
             self.incoming.fail_later(call_id, failure["seconds"])
             return Response(status_code=200)
-        # The body is the session itself; refusals name its fields as those of `session` all the same.
+        # The body is the session itself; refusals still name its fields as those of `session`.
         session = check_session(await body.read_json_object(request))
         self.incoming.accept(call_id, session)
         if (hangup := drawing.draw("peer_hangup")) is not None:
@@ -241,7 +241,7 @@ def check_session(session: Any, at: str = "session") -> Mapping[str, Any]:
     """Return a session object that the API would accept.
 
     Args:
-        session: What a client sent.
+        session: The client's session object.
         at: Its dotted path in the request; `""` for the whole body.
 
     Raises:
@@ -271,7 +271,7 @@ def _read_form(
 
 
 def _call_response(call: Call, drawing: Drawing) -> Response:
-    """Return the answer to an offer, unless a fault changes it."""
+    """Return the answer to an offer; faults may change it."""
     location = {"location": f"/v1/realtime/calls/{call.id}"}
     if drawing.draw("no_location") is not None:
         location = {}
@@ -280,7 +280,7 @@ def _call_response(call: Call, drawing: Drawing) -> Response:
     if (other := drawing.draw("json_not_sdp")) is not None:
         content = json.dumps({"id": call.id, "object": "realtime.call"})
         return Response(content, status_code=201, headers=location, media_type=other["content_type"])
-    # Not application/sdp, as the description has it.
+    # Not application/sdp, which the description states.
     return Response(call.answer.encode(), status_code=201, headers=location, media_type="text/plain")
 
 

@@ -1,7 +1,7 @@
 """Replay recorded sessions to clients: they receive what was recorded, and must send what was recorded.
 
-Messages are compared by type and content, in the order of the tape. What clients make up anew each time,
-their event and item ids, may differ; the ids of the tape are replaced by theirs from then on.
+Messages are compared by type and content, in the order of the tape. Values that clients create each time,
+their event and item ids, may differ; the client's ids replace those of the tape from then on.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ logger: logging.Logger = logging.getLogger("realtime_simulator")
 DIFFERENT = 1008
 """The close code for a client that sends something else."""
 _OWN_IDS = ("event_id", "item.id")
-# Metadata is the client's own, but only ids in it are new each time.
+# Metadata belongs to the client, but only ids in it are new each time.
 _MADE_UP = re.compile(r"[a-z]*_?(?=\w*\d)[0-9a-f]{8,}[\w\-]*")
 _NOTHING = object()
 _MAX_REASON_BYTES = 123
@@ -39,12 +39,12 @@ class Player:
     """The WebSocket routes of a simulator that replays.
 
     Args:
-        sessions: The recorded sessions; each is played once, then they begin again.
-        credentials: Who may connect.
-        clock: The time.
-        ids: Where the ids of error events come from.
+        sessions: The recorded sessions; after all were played, they start over.
+        credentials: The accepted keys.
+        clock: The clock.
+        ids: The source of error events' ids.
         differs: Called with each difference.
-        speed: The pace against what was recorded; 0 is at once.
+        speed: The pace relative to the recording; 0 is at once.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Player:
         await self._serve(websocket, translation=True)
 
     async def unknown(self, websocket: WebSocket) -> None:
-        """Refuse an address that is none of the API's."""
+        """Refuse an address that is not the API's."""
         path = websocket.url.path[:200]
         await handshake.refuse(websocket, ApiProblem(f"Invalid URL (GET {path})", status=404))
 
@@ -85,7 +85,7 @@ class Player:
                 websocket.query_params,
                 websocket.scope["subprotocols"],
                 self._credentials,
-                is_known=lambda model: True,  # what was recorded is played, whatever it names
+                is_known=lambda model: True,  # recorded sessions may name any model
                 translation=translation,
             )
             subprotocol = asked.subprotocol
@@ -173,7 +173,7 @@ class Player:
         return None if difference is None else f"{where}: {difference}"
 
     async def _end(self, websocket: WebSocket, session: RecordedSession) -> None:
-        """End as it was recorded."""
+        """End the connection as recorded."""
         close = session.close
         if close is not None and close.by == "server":
             if close.code == 1006:
@@ -203,7 +203,7 @@ def _recorded(refused: tuple[int, Any]) -> Response:
 
 
 def differences(expected: Any, got: Any, path: tuple[str | int, ...] = ()) -> Iterator[str]:
-    """Yield where a message is not what was recorded, first things first.
+    """Yield the differences between a message and the recorded one, the most telling first.
 
     Args:
         expected: The recorded value.
@@ -237,7 +237,7 @@ def _both_numbers(one: Any, other: Any) -> bool:
 
 
 def _own_ids(expected: Any, got: Any) -> Iterator[tuple[str, str]]:
-    """The ids that the client made up, as they were and as they are now."""
+    """The ids that the client created, in the recording and now."""
     for path in _OWN_IDS:
         was, now = _at(expected, path), _at(got, path)
         if isinstance(was, str) and isinstance(now, str) and was != now:
@@ -268,7 +268,7 @@ def _renamed(value: Any, renamed: Mapping[str, str]) -> Any:
 
 
 def _key(query: Mapping[str, str]) -> dict[str, str]:
-    """Return what of a query identifies a session; calls have other ids each time."""
+    """Return the part of a query that identifies a session; calls have new ids each time."""
     return {name: "…" if name == "call_id" else query[name] for name in sorted(query)}
 
 

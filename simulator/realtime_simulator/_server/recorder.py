@@ -42,19 +42,19 @@ _PASSED_ON = (
 _PASSED_BACK = ("content-type", "location", "retry-after", "x-request-id")
 _KEPT = ("content-type", "location", "access-control-allow-origin", "access-control-expose-headers")
 _SECONDS = 60.0
-# Where addresses stand in SDP: candidates, connections and origins.
+# The places of addresses in SDP: candidates, connections and origins.
 _CANDIDATE = re.compile(r"(a=candidate:\S+ \d+ \w+ \d+ )\S+( \d+)(?: (typ \w+)(?: raddr \S+ rport \d+)?)?")
 _ADDRESS = re.compile(r"(\bIN IP[46] )[0-9a-fA-F.:]+")
 
 
 class Recorder:
-    """An ASGI application that stands between clients and an API.
+    """An ASGI application between clients and an API.
 
     Args:
         upstream: The API's base URL, up to and with its `/v1`.
-        own_key: The key that stands for `upstream_key`; clients' other keys are passed on as they are.
-        upstream_key: The API's key; None if clients bring their own.
-        tape: Where sessions are written.
+        own_key: The key that is replaced by `upstream_key`; clients' other keys are forwarded unchanged.
+        upstream_key: The API's key; None if clients send their own.
+        tape: The writer of sessions.
     """
 
     def __init__(
@@ -193,7 +193,7 @@ class Recorder:
                 await asyncio.wait({forth, back})
                 await upstream.close()
             finally:
-                upstream.transport.abort()  # the simulator may stop in the middle of that
+                upstream.transport.abort()  # the simulator may stop meanwhile
 
     async def _connect(self, rest: str, headers: Mapping[str, str]) -> ClientConnection:
         from websockets.asyncio.client import connect
@@ -210,7 +210,7 @@ class Recorder:
 
 
 async def _forth(websocket: WebSocket, upstream: ClientConnection, write: Any) -> tuple[int, str]:
-    """Pass on what the client sends; return how it closed."""
+    """Forward the client's messages; return its close code and reason."""
     from websockets.exceptions import ConnectionClosed
 
     while True:
@@ -224,7 +224,7 @@ async def _forth(websocket: WebSocket, upstream: ClientConnection, write: Any) -
 
 
 async def _back(websocket: WebSocket, upstream: ClientConnection, write: Any) -> tuple[int, str]:
-    """Pass back what the API sends; return how it closed."""
+    """Forward the API's messages; return its close code and reason."""
     from websockets.exceptions import ConnectionClosed
 
     try:
@@ -240,14 +240,14 @@ async def _back(websocket: WebSocket, upstream: ClientConnection, write: Any) ->
 
 
 def _without_addresses(text: str) -> str:
-    """Return a text without the addresses of machines, as far as it is SDP."""
+    """Return SDP without the addresses of machines, and other text unchanged."""
     if "a=fingerprint:" not in text:
         return text
     return _ADDRESS.sub(r"\g<1>0.0.0.0", _CANDIDATE.sub(r"\g<1>192.0.2.1\g<2> \g<3>", text))
 
 
 def _rest(scope: Scope) -> str:
-    """What follows the base URL: the path after `/v1`, and the query."""
+    """The part after the base URL: the path after `/v1`, and the query."""
     path = scope["raw_path"].decode("latin-1").removeprefix("/v1")
     query = scope["query_string"].decode("latin-1")
     return f"{path}?{query}" if query else path

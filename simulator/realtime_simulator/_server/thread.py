@@ -1,7 +1,7 @@
 """The thread in which a simulator serves: its event loop, its HTTP and WebSocket server, its orderly end.
 
-This is the one grip on uvicorn's inside. Each request carries a function in its scope that resets its
-connection; faults call it. What never becomes a request is rejected here, with the API's envelope.
+Only this module uses uvicorn's internals. Each request carries a function in its scope that resets its
+connection; faults call it. Input that never becomes a request is rejected here, with the API's envelope.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from realtime_simulator._core.problem import ApiProblem
 
 logger: logging.Logger = logging.getLogger("realtime_simulator")
 HEAD_SECONDS = 20.0
-"""How long the head of a request may last."""
+"""How long the head of a request may take."""
 BODY_SECONDS = 30.0
-"""How long its body may last, whoever reads it."""
+"""How long its body may take, in every application."""
 _KEY = "realtime_simulator.transport"
 _GRACE_SECONDS = 1.0
 MAX_FRAME_BYTES = 24 * 1024 * 1024
@@ -59,7 +59,7 @@ def with_reset(app: ASGIApp, transport: Callable[[], asyncio.Transport]) -> ASGI
 
 
 def reset(scope: Scope) -> None:
-    """Reset the connection that a request came over; what was not read yet is lost."""
+    """Reset a request's connection; unread data is lost."""
     transport: asyncio.Transport = scope["extensions"][_KEY]()
     connection = transport.get_extra_info("socket")
     if connection is not None:
@@ -69,13 +69,13 @@ def reset(scope: Scope) -> None:
 
 
 def drop(scope: Scope) -> None:
-    """Close the connection that a request came over, without a word, after what was sent on it."""
+    """Close a request's connection without a close frame, after the data that was sent."""
     transport: asyncio.Transport = scope["extensions"][_KEY]()
     transport.close()
 
 
 class HttpProtocol(H11Protocol):
-    """uvicorn's HTTP protocol, with resets, and an envelope for what is no request."""
+    """uvicorn's HTTP protocol, with resets, and an envelope for invalid requests."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -93,7 +93,7 @@ class HttpProtocol(H11Protocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Read, and see what the client is still to send: a head, a body or nothing."""
+        """Read, and determine what the client still has to send: a head, a body or nothing."""
         super().data_received(data)
         if self.transport.get_protocol() is not self:
             return
@@ -111,7 +111,7 @@ class HttpProtocol(H11Protocol):
         super().handle_websocket_upgrade(event)
 
     def _expect(self, owed: tuple[str, int] | None) -> None:
-        """Wait for what the client is still to send, from now on unless it was awaited before."""
+        """Start the timer for the data that the client still has to send, unless it runs already."""
         if owed == self._owed:
             return
         if self._timer is not None:
@@ -131,7 +131,7 @@ class HttpProtocol(H11Protocol):
             return
         self._owed = self._timer = None
         cycle: Any = self.cycle  # uvicorn's types claim that there always is one
-        # One answer a request: the last one's was sent before a new head, or may have been before its body.
+        # One answer per request: the last one's was sent before a new head, or maybe before its body.
         may_answer = cycle is None or (
             cycle.response_complete if what == "head" else not cycle.response_started
         )
@@ -139,7 +139,7 @@ class HttpProtocol(H11Protocol):
         self._refuse(problem, may_answer=may_answer)
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what is no HTTP, or has too long a head."""
+        """Refuse invalid HTTP, or a head that is too long."""
         cycle: object = self.cycle
         problem = ApiProblem("This is no HTTP/1.1 request, or its head is too long.", status=400)
         self._refuse(problem, may_answer=cycle is None)
@@ -189,7 +189,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
 
 class _HttpServer(uvicorn.Server):
-    """uvicorn's server without its polling: it starts and stops at once."""
+    """uvicorn's server without polling: it starts and stops at once."""
 
     def __init__(self, config: uvicorn.Config, stopping: asyncio.Event, started: Callable[[], None]) -> None:
         super().__init__(config)
@@ -226,7 +226,7 @@ class _HttpServer(uvicorn.Server):
 
 
 class ServerThread:
-    """Runs an ASGI application in a thread of its own.
+    """Runs an ASGI application in its own thread.
 
     Args:
         host: The address to listen on.
@@ -308,8 +308,8 @@ class ServerThread:
             ws=WebSocketProtocol,
             ws_max_size=MAX_FRAME_BYTES,
             ws_per_message_deflate=False,
-            # A client that answers no pings may be stopped in a debugger, which is no reason to disconnect
-            # it.
+            # A client that does not answer pings may be stopped in a debugger, which is no reason to
+            # disconnect it.
             ws_ping_timeout=None,
             loop="none",
             lifespan="off",

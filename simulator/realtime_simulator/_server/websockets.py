@@ -1,4 +1,4 @@
-"""The WebSocket routes: sessions that live as long as their connection, and sidebands of calls."""
+"""The WebSocket routes: sessions that last as long as their connection, and sidebands of calls."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class WebSocketRoutes:
     """The WebSocket routes.
 
     Args:
-        services: What sessions share.
+        services: The services that sessions share.
         calls: The calls that sidebands attach to.
         credentials: Checks keys.
     """
@@ -64,7 +64,7 @@ class WebSocketRoutes:
         await self._serve(connection, self._open_translation(asked), own=True)
 
     async def unknown(self, websocket: WebSocket) -> None:
-        """Refuse an address that is none of the API's."""
+        """Refuse an address that is not the API's."""
         path = websocket.url.path[:200]
         await refuse(websocket, ApiProblem(f"Invalid URL (GET {path})", status=404))
 
@@ -113,9 +113,9 @@ class WebSocketRoutes:
         return Connection(websocket)
 
     async def _refuse(self, websocket: WebSocket, problem: ApiProblem) -> None:
-        """Refuse as the service does: after the handshake, with an error and a close code of its own.
+        """Refuse as the service does: after the handshake, with an error and its close code.
 
-        What is no call is refused at the handshake, and so are keys by Azure's service.
+        Unknown calls are refused at the handshake, and so are keys by Azure's service.
         """
         azure = self.services.settings.profile == "azure"
         if problem.status == 404 or (azure and problem.status == 401):
@@ -168,7 +168,7 @@ async def _serve(
         connection: The connection.
         driver: The session's driver.
         send: Sends an event of the session.
-        receive: Takes a message for it.
+        receive: Receives the connection's messages.
         own: Whether the session was made for the connection and ends with it.
     """
     driver.attach(send, greet=own, on_end=connection.close)

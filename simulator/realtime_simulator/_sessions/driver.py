@@ -1,4 +1,4 @@
-"""A running session: an engine session driven by the event loop, with its connections, voice and records.
+"""The driver of a running session: it connects an engine session with the event loop, voice and records.
 
 This is the only place that acts on the engine's effects; connections are functions here.
 """
@@ -59,23 +59,23 @@ Ended = Callable[[int, str], None]
 INTERNAL_ERROR = 1011
 """The close code of a session that the simulator itself failed."""
 MOST_AHEAD = 16
-"""Sentences, or other parts, that an answer which comes bit by bit may be ahead of what is heard of it."""
+"""Sentences, or other parts, by which an answer that comes bit by bit may be ahead of its playback."""
 _NO_TURN = Turn(text="", items=(), session={}, response={}, tools=())
 
 
 @attrs.frozen(kw_only=True)
 class Services:
-    """What all sessions of a simulator share.
+    """The services that all sessions of a simulator share.
 
     Args:
         settings: The simulator's settings.
         ids: Where ids come from.
-        clock: The time.
+        clock: The clock.
         speaker: The voice.
-        workers: Where slow work is done.
-        records: What tests read.
-        behavior: What the model answers and users say; looked up anew each time.
-        faults: What goes wrong.
+        workers: The threads for slow work.
+        records: The records of sessions and calls.
+        behavior: The behavior of the model and the users; read at each use.
+        faults: The requested faults.
     """
 
     settings: Settings
@@ -143,9 +143,9 @@ class SessionDriver:
     Args:
         session: The engine's session.
         log: The log of its record.
-        services: What all sessions share.
+        services: The services that all sessions share.
         on_end: Called once, with the close code and the reason.
-        plays: Where the model's audio is queued for a track; None if it goes out in events.
+        plays: The queue of the model's audio for a track; None if it goes out in events.
     """
 
     def __init__(
@@ -239,8 +239,8 @@ class SessionDriver:
 
     @contextlib.contextmanager
     def _step(self) -> Iterator[None]:
-        """Act on what a step of the session has brought. A fault in it is the simulator's own, and ends the
-        session as a failed one, never as one that ended by itself."""
+        """Act on the effects of a step of the session. An error in it is the simulator's, and ends the
+        session as failed, never as one that ended normally."""
         try:
             yield
             self._pump()
@@ -266,7 +266,7 @@ class SessionDriver:
         self._set_timer()
 
     def _note(self, direction: Direction, event: Mapping[str, Any]) -> None:
-        """Record an event, and log it where that is asked for."""
+        """Record an event, and log it where that is enabled."""
         self.log.add(direction, event, self._services.clock.unix())
         if event_log.isEnabledFor(logging.DEBUG):
             event_log.debug("session %s: %s %s", self.log.id, direction, summary(event))
@@ -337,7 +337,7 @@ class SessionDriver:
         return task
 
     def _hear(self, item_id: str, heard: Heard) -> None:
-        """Ask for the words of the user's audio; they may come at once or later."""
+        """Request the words of the user's audio; they may come at once or later."""
         try:
             words = self._services.behavior.hearing(heard)
             if inspect.isawaitable(words):
@@ -364,7 +364,7 @@ class SessionDriver:
         self.session.heard(item_id, failed, self.now)
 
     async def _answer(self, response_id: str, turn: Turn) -> None:
-        """Ask for the model's answer, synthesize its speech, and pass it to the session, as it comes."""
+        """Request the model's answer, synthesize its speech, and pass it to the session as it comes."""
         last: list[Action] = []
         try:
             answer = await self._services.behavior.script(turn)
@@ -421,13 +421,13 @@ class SessionDriver:
         return Utterance.voiced(action, known if known is not None else await self._work(how))
 
     async def _work(self, function: Callable[..., T], *arguments: Any) -> T:
-        """Call a function that may be slow, in a thread of its own."""
+        """Call a function that may be slow, in another thread."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._services.workers, function, *arguments)
 
 
 def _log_failure(what: str, error: Exception) -> None:
-    """Log that a user's function failed; where an endpoint did, its lines are of no help."""
+    """Log that a user's function failed; without the traceback where an endpoint failed."""
     logger.error("%s: %s", what, error, exc_info=None if isinstance(error, RemoteError) else error)
 
 

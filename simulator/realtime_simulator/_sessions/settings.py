@@ -23,7 +23,7 @@ class Settings:
         host: The address that it listens on.
         port: The port; 0 chooses a free one.
         api_key: The project key that it accepts.
-        webhook_secret: What it signs webhooks with, `whsec_…`.
+        webhook_secret: The secret that signs webhooks, `whsec_…`.
         pacing: How fast the model answers; it may change, for the sessions to come.
         session_seconds: How long a session lasts.
         rtc_addresses: The addresses on which calls receive audio and data.
@@ -32,14 +32,14 @@ class Settings:
         kept: How many requests, sessions and calls are remembered.
         keep_audio: How many seconds of sound are kept of each direction of a session.
         seed: Makes ids repeatable; None for random ones. It may change.
-        clock: The time of day in unix seconds, which stands still; None for the real time. It may change.
+        clock: The fixed time of day in unix seconds; None for the real one. It may change.
         models: Names of models that are known beside those of the API description.
-        profile: Whose service is simulated: `openai`; `azure`, which refuses keys at the handshake; `xai`,
-            and `beta` for servers with the beta's names, which word events otherwise over WebSockets. All
+        profile: The service that is simulated: `openai`; `azure`, which refuses keys at the handshake; `xai`,
+            and `beta` for servers with the beta's names, whose events differ over WebSockets. All
             but `openai` know any model's name.
         record: The file to which sessions with `upstream` are written.
         upstream: The base URL of the API that is recorded.
-        upstream_key: Its key, which replaces `api_key` in what is passed on.
+        upstream_key: Its key, which replaces `api_key` in forwarded requests.
         replay: The file whose sessions are replayed.
         tls: The PEM file of the certificate and key with which it speaks TLS; None for plain HTTP.
     """
@@ -70,8 +70,8 @@ def check_modes(settings: Settings) -> None:
     """Refuse settings that don't go together.
 
     Raises:
-        ValueError: Recording without an upstream address, recording and replaying at once, or a profile that
-            there isn't.
+        ValueError: Recording without an upstream address, recording and replaying at once, or an unknown
+        profile.
     """
     if settings.profile not in get_args(Profile):
         allowed = ", ".join(map(repr, get_args(Profile)))

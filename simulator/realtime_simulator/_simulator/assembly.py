@@ -1,4 +1,4 @@
-"""How a simulator's parts are put together; runs in its event loop, once each time that it is started."""
+"""The assembly of a simulator's parts, in its event loop, each time that it is started."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ from realtime_simulator._simulator.endpoint import Endpoint, beside
 
 @attrs.frozen(kw_only=True)
 class Assembly:
-    """A simulator that can be served.
+    """An assembled simulator.
 
     Args:
-        application: What is served.
+        application: The application to serve.
         parts: The parts that its methods act on.
         close: Ends everything in it.
     """
@@ -56,9 +56,9 @@ def assemble(
 
     Args:
         settings: Its settings.
-        records: What it remembers.
-        behavior: What the model answers and users say.
-        faults: What goes wrong.
+        records: Its records.
+        behavior: The behavior of the model and the users.
+        faults: The requested faults.
         controls: Its methods, for the control endpoint.
     """
     ids = Ids(settings.seed)

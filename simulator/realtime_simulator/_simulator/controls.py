@@ -76,7 +76,7 @@ class Controls:
         self._thread: ServerThread | None = None
         self._parts: Parts | None = None
 
-    # Where it is, and what happened
+    # Addresses and records
 
     @property
     def base_url(self) -> str:
@@ -118,7 +118,7 @@ class Controls:
             session_id: `sess_…`.
 
         Raises:
-            LookupError: There is none, or it is no longer remembered.
+            LookupError: It does not exist, or is no longer remembered.
         """
         return self._records.session(session_id).record
 
@@ -134,7 +134,7 @@ class Controls:
 
     @property
     def console_url(self) -> str:
-        """The address of the console page, with the key behind `#`, which browsers send to nobody."""
+        """The address of the console page, with the key after `#`, which browsers never send."""
         return f"{self.base_url.removesuffix('v1')}#key={quote(self.api_key, safe='')}"
 
     def inject(self, session: SessionRecord | str, event: Mapping[str, Any]) -> None:
@@ -145,7 +145,7 @@ class Controls:
             event: The client event.
 
         Raises:
-            LookupError: There is no such session, or it has ended.
+            LookupError: The session does not exist, or has ended.
         """
         log = self._records.session(session) if isinstance(session, str) else SessionLog.of(session)
         self._inside(lambda: log.inject(event))
@@ -157,7 +157,7 @@ class Controls:
 
     @property
     def differences(self) -> Sequence[str]:
-        """Where clients didn't send what is being replayed, oldest first."""
+        """The differences between clients and the replayed session, oldest first."""
         return self._records.differences
 
     def wait_for(self, condition: Callable[[], bool], timeout: float = 10.0) -> None:
@@ -173,7 +173,7 @@ class Controls:
         if not self._records.wait_for(condition, timeout):
             raise TimeoutError(f"the condition did not hold within {timeout:g} s")
 
-    # What the model answers and users say
+    # The behavior of the model and the users
 
     def on_response(
         self,
@@ -183,13 +183,13 @@ class Controls:
         times: int | None = None,
         delay: float = 0.0,
     ) -> None:
-        """Set what the model answers from now on; earlier rules apply where this one doesn't.
+        """Set the model's answer from now on; earlier rules apply where this one doesn't.
 
             simulator.on_response("It is sunny.", match="weather")
             booked = sequence(call_tool("book_room", {"nights": 2}), "It is booked.")
             simulator.on_response(booked, match="book")
 
-        Without a rule, the simulator repeats what was said; if that names one of the session's tools, the
+        Without a rule, the simulator repeats the user's words; if they name one of the session's tools, the
         tool is called, and once its output is in, a message repeats the output.
 
         Args:
@@ -197,16 +197,16 @@ class Controls:
                 function of the `Turn` that returns one; None passes the turn on to earlier rules. A function
                 may be a coroutine function, or an async generator of pieces of text, which are spoken by the
                 sentence as they come, and of actions; it runs in the simulator's thread.
-            match: For which turns: a regular expression that is searched for in the user's words, whatever
-                the case, or a function of the `Turn`; None for all. What its groups found stands in a fixed
-                answer's texts for `{1}` or `{name}`.
+            match: The turns that it applies to: a regular expression that is searched for in the user's
+                words, ignoring case, or a function of the `Turn`; None for all. The groups of a match
+                replace `{1}` or `{name}` in a fixed answer's texts.
             times: How often it answers; None for any number.
             delay: Seconds until it answers.
 
         Raises:
-            TypeError: It is no answer.
-            ValueError: `match` is no regular expression, `times` isn't a whole number from 1, or `delay` is
-                negative.
+            TypeError: It is not an answer.
+            ValueError: `match` is not a regular expression, `times` is not a whole number from 1, or
+                `delay` is negative.
         """
         self._behavior.script.add(answer, match, times, delay)
 
@@ -220,20 +220,20 @@ class Controls:
         self._behavior.hearing = words
 
     def on_voice(self, voice: Voice | None) -> None:
-        """Set who speaks from now on, in place of espeak-ng or the synthetic voice.
+        """Set the voice from now on, in place of espeak-ng or the synthetic voice.
 
         Args:
             voice: Called with a text and the name of the session's voice; returns the sound, PCM16 mono at
                 24 kHz. It may be a coroutine function, which runs in the simulator's thread; another function
-                runs in one of its own. None for the simulator's own voice.
+                runs in its own thread. None for the simulator's voice.
         """
         self._behavior.voice = voice
 
     def on_translation(self, words: Translation) -> None:
-        """Set what translation sessions say from now on; nothing is translated here.
+        """Set the translations of translation sessions from now on; nothing is translated here.
 
         Args:
-            words: Called with what was said and the language to translate to, such as `es`; returns the
+            words: Called with the words and the target language, such as `es`; returns the
                 translation. It may be a coroutine function, and runs in the simulator's thread.
         """
         self._behavior.translation = words
@@ -263,7 +263,7 @@ class Controls:
             scenario: The file's path.
 
         Raises:
-            ScenarioError: The file is faulty; the message has line and field. Nothing of it applies then.
+            ScenarioError: The file is invalid; the message has line and field. Nothing of it applies then.
             OSError: It can't be read.
         """
         path = Path(scenario)
@@ -277,14 +277,14 @@ class Controls:
         *,
         replace: bool = False,
     ) -> None:
-        """Add the rules of a scenario that was read already; otherwise as `load_scenario`.
+        """Add the rules of a scenario given as text; see `load_scenario`.
 
         Args:
             text: The YAML.
             name: Its name, for messages.
             folder: Where the sound files are that it names; the current folder if None.
-            replace: Whether what was set since the simulator started goes first: rules, what users say,
-                voices, MCP servers, callers and the pace. Faults stay, and so do seed and clock.
+            replace: Whether to reset everything that was set since the simulator started: rules, users'
+                words, voices, MCP servers, callers and the pace. Faults stay, and so do seed and clock.
         """
         from realtime_simulator._scenario.scenario_file import ScenarioFile, parse
 
@@ -308,7 +308,7 @@ class Controls:
             self._faults.add(**fault)
 
     def _fix(self, seed: int | None, clock: float | None) -> None:
-        """Make ids repeatable and have the time of day stand still, from now on or once it runs."""
+        """Make ids repeatable and fix the time of day, from now on or once it runs."""
         self._settings.seed = self._settings.seed if seed is None else seed
         self._settings.clock = self._settings.clock if clock is None else clock
         if seed is not None:
@@ -338,13 +338,13 @@ class Controls:
     ) -> Call:
         """Start a SIP call to the API and announce it by webhook.
 
-        The webhook is signed with `webhook_secret`. What is not answered with 200 is delivered again,
+        The webhook is signed with `webhook_secret`. Without an answer of 200 it is delivered again,
         with the same `webhook-id`.
 
         Args:
             to: The receiver's URL.
             headers: Headers of the INVITE, by name or as pairs; they replace the usual ones of the same name.
-            audio: What the caller says once the call is accepted: a WAV file's path, or PCM16 mono at 24 kHz.
+            audio: The caller's sound once the call is accepted: a WAV file's path, or PCM16 mono at 24 kHz.
             events: `realtime.call.incoming`, `live.call.incoming`, or both.
             duplicates: How often each webhook comes again after it was acknowledged.
             delay: Seconds from the call to its webhook, for one that comes late.
@@ -352,11 +352,11 @@ class Controls:
             attempts: How often each webhook is tried at most.
             ring_seconds: How long the caller waits for an answer before hanging up.
             line_speed: How fast the line's time passes, 1 is real time; up to 100.
-            wait: Whether to return only when the webhook was attempted once. If None, that is so wherever no
-                event loop runs in the caller's thread, for it might be the receiver's.
+            wait: Whether to return only when the webhook was attempted once. If None, that is the case where
+                no event loop runs in the caller's thread, because it might be the receiver's.
 
         Returns:
-            The call: it rings, and changes as others act on it.
+            The call, which rings; it changes as the program acts on it.
 
         Raises:
             ValueError: An argument is out of range; the message names it.
@@ -365,7 +365,7 @@ class Controls:
             RuntimeError: The simulator is not running.
         """
         pairs = tuple(headers.items() if isinstance(headers, Mapping) else headers or ())
-        build_headers(pairs, "check")  # faults are raised before anything rings
+        build_headers(pairs, "check")  # errors are raised before anything rings
         incoming = Incoming(
             plan=Plan(
                 to=check_target(to),
@@ -395,14 +395,14 @@ class Controls:
         return call
 
     def caller_says(self, call: Call | str, audio: AudioLike) -> None:
-        """Queue audio of a SIP call's caller, after what is still to be said.
+        """Queue audio of a SIP call's caller, after the audio that is already queued.
 
         Args:
             call: The call or its id.
-            audio: As for `incoming_call`.
+            audio: A WAV file's path, or PCM16 mono at 24 kHz.
 
         Raises:
-            LookupError: No such call is under way.
+            LookupError: No such call is in progress.
             ValueError, OSError: The audio can't be read.
         """
         pcm = read_audio(audio)
@@ -411,7 +411,7 @@ class Controls:
             self._inside(lambda: parts.incoming.say(call_id, pcm))
 
     def caller_hears(self, call: Call | str) -> AsyncIterator[bytes]:
-        """Return what a SIP call's caller hears from now on, as it plays, until the call ends.
+        """Return the sound that a SIP call's caller hears from now on, until the call ends.
 
         The iterator belongs to the simulator's own event loop, as handlers of `on_response` do.
 
@@ -422,7 +422,7 @@ class Controls:
             Pieces of PCM16 mono at 24 kHz; none while there is silence.
 
         Raises:
-            LookupError: No such call is under way.
+            LookupError: No such call is in progress.
         """
         with _as_lookup_error():
             return self._running().incoming.playing(_id(call))
@@ -435,8 +435,8 @@ class Controls:
             keys: One or more of 0 to 9, *, #, A to D.
 
         Raises:
-            LookupError: No such call is under way.
-            ValueError: There are no such keys.
+            LookupError: No such call is in progress.
+            ValueError: The keys are invalid.
         """
         parts, call_id = self._running(), _id(call)
         check_keys(keys)
@@ -444,15 +444,15 @@ class Controls:
             self._inside(lambda: parts.incoming.press(call_id, keys))
 
     def on_refer(self, status: int | None, *, delay: float = 0.0) -> None:
-        """Set what comes of referring a SIP call's caller from now on; without that, nothing is heard of it.
+        """Set the outcome of referring a SIP call's caller from now on; without it, a referral has none.
 
         Args:
             status: The SIP status with which the attempt to reach the target ends: from 200 to 299 the caller
-                is transferred and the call ends as `referred`, with others it goes on. None for nothing.
+                is transferred and the call ends as `referred`, with others it continues. None for no outcome.
             delay: Seconds until then.
 
         Raises:
-            ValueError: It is no final SIP status, or `delay` is negative.
+            ValueError: It is not a final SIP status, or `delay` is negative.
         """
         checked_number("delay", delay, 0, 86400)
         self._behavior.refer = None if status is None else Referral(status, delay)
@@ -464,7 +464,7 @@ class Controls:
             call: The call or its id.
 
         Raises:
-            LookupError: No such call is under way.
+            LookupError: No such call is in progress.
         """
         parts, call_id = self._running(), _id(call)
         with _as_lookup_error():
@@ -513,10 +513,10 @@ class Controls:
         self._faults.clear()
 
     def advance(self, seconds: float) -> None:
-        """Put the simulator's time forward: what falls due on the way happens at once, in its order.
+        """Advance the simulator's clock: timers that become due on the way run at once, in order.
 
         Expiry of sessions and secrets, timeouts, pauses between deliveries and the pacing of answers all
-        follow this time. Without `advance` it passes as real time does.
+        follow this clock. Without `advance` it runs in real time.
 
         Args:
             seconds: How far, 0 or more.

@@ -1,6 +1,6 @@
 """The control endpoint: `Simulator`'s methods over HTTP, for other processes.
 
-It answers loopback alone, whatever the simulator listens on and whatever name a page has made resolve to it,
+It answers requests from loopback only, whatever the simulator listens on and whatever name resolves to it,
 and requires the project's key. Its requests are not recorded.
 """
 
@@ -36,7 +36,7 @@ _EVENT_STREAM = "text/event-stream"
 _PCM = "application/octet-stream"
 _KEEP_ALIVE_SECONDS = 15.0
 _LOOK_SECONDS = 0.25
-"""How often is looked for what has changed, while somebody watches."""
+"""The interval at which changes are detected while a client watches."""
 _INCOMING = {
     "to",
     "headers",
@@ -124,7 +124,7 @@ class Endpoint:
             raise ValueError(f"'to' is needed, and allowed are {known}; got {', '.join(asked) or 'nothing'}")
         if isinstance(asked.get("headers"), list):
             asked["headers"] = [tuple(pair) for pair in asked["headers"]]
-        # In a thread of its own: the audio file may be long.
+        # In another thread: the audio file may be long.
         return _shown(await asyncio.to_thread(self._controls.incoming_call, **asked, wait=False))
 
     async def _overview(self, request: Request) -> Any:
@@ -133,7 +133,7 @@ class Endpoint:
         return self._view()
 
     async def _overviews(self) -> AsyncIterator[str]:
-        """Yield what there is as server-sent events: at once, and again when it has changed."""
+        """Yield the overview as server-sent events: at once, and again after changes."""
         shown, quiet = "", 0.0
         while True:
             view = json.dumps(self._view(), separators=(",", ":"))
@@ -161,7 +161,7 @@ class Endpoint:
         form = request.path_params["form"]
         if form not in exports.FORMS:
             raise LookupError(f"there is no export {form[:80]!r}; there are {', '.join(exports.FORMS)}")
-        # In a thread of its own: there may be thousands of events.
+        # In another thread: there may be thousands of events.
         text = await asyncio.to_thread(exports.FORMS[form], session, self._controls.base_url)
         return Response(text, media_type="text/plain")
 
@@ -246,7 +246,7 @@ class Endpoint:
     async def _scenario(self, request: Request) -> Any:
         text = (await body.read(request)).decode("utf-8", "replace")
         query = request.query_params
-        # In a thread of its own: its sound files may be long.
+        # In another thread: its sound files may be long.
         await asyncio.to_thread(
             self._controls.play_scenario,
             text,
@@ -278,7 +278,7 @@ async def _event_stream(session: SessionLog, after: int) -> AsyncIterator[str]:
             async with asyncio.timeout(_KEEP_ALIVE_SECONDS):
                 await session.changed(after)
         except TimeoutError:
-            yield ": \n\n"  # so that whoever has gone away is noticed
+            yield ": \n\n"  # so that a client that has disconnected is noticed
 
 
 def beside(inner: ASGIApp, control: ASGIApp, console: ASGIApp) -> ASGIApp:
@@ -317,7 +317,7 @@ def _require_loopback(request: Request) -> None:
         here = False
     if not here:
         raise ApiProblem("The simulator is controlled from its own machine only.", status=403)
-    # A web page can make its own name resolve to this machine (DNS rebinding); its requests say that name.
+    # A web page can make its own name resolve to this machine (DNS rebinding); its requests carry that name.
     for header in ("host", "origin"):
         given = request.headers.get(header)
         if given is not None and not is_loopback(given if header == "origin" else f"//{given}"):

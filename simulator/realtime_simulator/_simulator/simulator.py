@@ -34,7 +34,7 @@ _API = "https://api.openai.com/v1"
 class Simulator(Controls):
     """A Realtime API for tests and for building without a key.
 
-    It serves from a thread of its own, so that synchronous and asynchronous code can use it alike:
+    It serves from its own thread, so that sync and async code can use it alike:
 
         with Simulator() as simulator:
             client = RealtimeClient(api_key=simulator.api_key, base_url=simulator.base_url)
@@ -43,7 +43,7 @@ class Simulator(Controls):
         host: The address to listen on. With another than loopback, other machines can reach it.
         port: The port; 0 chooses a free one.
         api_key: The project key to accept; a random one if None.
-        webhook_secret: What webhooks are signed with, `whsec_…`; a random one if None.
+        webhook_secret: The secret that signs webhooks, `whsec_…`; a random one if None.
         pacing: How fast the model answers: about as the service if None (0.3 s until the first output, then
             12 times real time), at once if `none`, which is for fast tests.
         session_seconds: How long a session lasts; 3600 in the API.
@@ -54,27 +54,27 @@ class Simulator(Controls):
         keep_audio: Whether `received_audio` and `sent_audio` of sessions and calls are kept for tests: True
             for ten minutes of each direction, a number for so many seconds at most; 256 MiB in all.
         seed: Makes ids repeatable; None for random ones.
-        clock: The time of day at which the clock stands still, but for `advance`: unix seconds, an aware
+        clock: A fixed time of day, which only `advance` changes: unix seconds, an aware
             datetime or ISO 8601. With a seed, the same conversation has the same bytes each time. The real
             time if None.
         models: Names of models that are known beside those of the API description; others are refused.
-        profile: `openai`, or a service that words some of it otherwise and knows any model's name: `azure`
-            refuses a wrong key with 401 at the WebSocket's handshake, `xai` takes voice and turn detection in
-            the session itself, `beta` speaks the names of the API's beta.
-        record: A file: everything is passed on to `upstream`, and recorded there without secrets: WebSocket
+        profile: `openai`, or a service that differs in some points and accepts any model's name: `azure`
+            refuses a wrong key with 401 at the WebSocket's handshake, `xai` reads voice and turn detection in
+            the session itself, `beta` uses the names of the API's beta.
+        record: A file: everything is forwarded to `upstream`, and recorded there without secrets: WebSocket
             sessions on a tape that can be replayed, or, if the name ends with `.yaml`, sessions and HTTP with
             little of their audio, for `realtime-simulator conform`.
         upstream: The base URL of the API that is recorded, such as `https://api.openai.com/v1`.
-        upstream_key: Its key, which replaces `api_key` when a request is passed on; other keys are passed on
-            as they are.
-        replay: A file that was recorded: its sessions are replayed to clients that send what was recorded.
+        upstream_key: Its key, which replaces `api_key` when a request is forwarded; other keys are forwarded
+            unchanged.
+        replay: A recorded file: its sessions are replayed to clients that send the recorded messages.
         tls: A PEM file of a certificate and its key, for clients that speak TLS only; `base_url` begins with
-            `https` then. A file that isn't there is made, with a certificate that signs itself.
+            `https` then. A missing file is created, with a self-signed certificate.
 
     Raises:
-        ValueError: The webhook secret is malformed, `keep_audio` is out of range, `clock` is no time, or
+        ValueError: The webhook secret is malformed, `keep_audio` is out of range, `clock` is not a time, or
             `tls` has no certificate with its key.
-        OSError: The file for `tls` can't be read or made; the port is in use, on entering.
+        OSError: The file for `tls` can't be read or created; on entering, the port is in use.
     """
 
     def __init__(
@@ -218,13 +218,13 @@ def record_session(
     api_key: str | None = None,
     **options: Any,
 ) -> Iterator[Simulator]:
-    """Pass everything on to an API, and record what goes over WebSockets, in both directions and with its
+    """Forward everything to an API, and record its WebSocket sessions, in both directions and with their
     timing.
 
         with record_session("tests/tapes/greeting.jsonl") as simulator:
             client = RealtimeClient(simulator.api_key, base_url=simulator.base_url)
 
-    Keys, client secrets and what else looks like a secret are not in the file.
+    The file has no keys, client secrets or other values that look like a secret.
 
     Args:
         path: The file, JSON lines, or a recording for `realtime-simulator conform` if its name ends with
@@ -234,11 +234,11 @@ def record_session(
         options: Further arguments of `Simulator`.
 
     Returns:
-        A context manager; its value is what clients connect to.
+        A context manager; its value is the simulator that clients connect to.
 
     Raises:
         OSError: The file can't be written.
-        ValueError: The address is no http or https URL.
+        ValueError: The address is not an http or https URL.
     """
     address = upstream or os.environ.get("OPENAI_BASE_URL") or _API
     key = api_key or os.environ.get("OPENAI_API_KEY")
@@ -248,21 +248,21 @@ def record_session(
 
 @contextlib.contextmanager
 def replay_session(path: str | os.PathLike[str], **options: Any) -> Iterator[Simulator]:
-    """Replay what `record_session` wrote to a client that sends what was recorded.
+    """Replay a file of `record_session` to a client that sends the recorded messages.
 
-    Messages are compared by type and content; event and item ids that the client makes up may differ.
+    Messages are compared by type and content; event and item ids that the client creates may differ.
 
     Args:
         path: The file.
         options: Further arguments of `Simulator`.
 
     Returns:
-        A context manager; its value is what clients connect to.
+        A context manager; its value is the simulator that clients connect to.
 
     Raises:
         AssertionError: The client sent something else; the message names the first difference.
         OSError: The file can't be read.
-        ValueError: It is no recording; the message names the line.
+        ValueError: It is not a recording; the message names the line.
     """
     with Simulator(replay=path, **options) as simulator:
         yield simulator

@@ -1,1 +1,1 @@
-"""The console page: the static files that a browser shows, and what the page exports of a session."""
+"""The console page: its static files, and the exports of a session."""

@@ -1,4 +1,4 @@
-"""Write a session down for use elsewhere: as a recording, as a test for pytest, as commands for curl.
+"""Exports of a session: as a recording, as a test for pytest, as commands for curl.
 
 Keys and secrets are in none of them; nor is sound, of which a session's events hold only the length.
 """
@@ -31,7 +31,7 @@ def recording(session: SessionRecord, base_url: str) -> str:
 
     Args:
         session: The session.
-        base_url: The simulator's; a recording has none.
+        base_url: The simulator's address; a recording has none.
     """
     scrub = Scrubber()
     directions = {"sent": "received", "received": "sent"}  # in a recording they are the client's
@@ -66,7 +66,7 @@ def curl(session: SessionRecord, base_url: str) -> str:
 
     Args:
         session: The session.
-        base_url: The simulator's.
+        base_url: The simulator's address.
     """
     config = Scrubber().value(_settings(session))
     lines = [
@@ -112,13 +112,13 @@ def _json(value: Any) -> str:
 
 
 def _settings(session: SessionRecord) -> dict[str, Any]:
-    """Return the session's configuration as a client sends it: without what only the API sets."""
+    """Return the session's configuration as a client sends it, without fields that only the API sets."""
     return {key: _set(value) for key, value in session.config.items() if key not in _READ_ONLY and value}
 
 
 def _set(value: Any) -> Any:
     if isinstance(value, Mapping):
-        # Null turns the detection of turns off; elsewhere it stands for what is not set.
+        # Null turns turn detection off; elsewhere it means that a field is not set.
         return {
             key: _set(inner) for key, inner in value.items() if inner is not None or key == "turn_detection"
         }
@@ -131,11 +131,11 @@ def _set(value: Any) -> Any:
 def pytest_file(session: SessionRecord, base_url: str) -> str:
     """Return a test in which a client has the same conversation with a simulator that answers the same.
 
-    What the user said is written in the test; only responses that were completed are in it.
+    The user's words are part of the test; it has completed responses only.
 
     Args:
         session: The session.
-        base_url: The simulator's; the test has a simulator of its own.
+        base_url: The simulator's address; the test has its own simulator.
 
     Raises:
         ValueError: It has no conversation.
@@ -178,10 +178,10 @@ def calls(response):
 
 @attrs.define
 class _Turn:
-    """What was said and sent before one response, and what that brought.
+    """The input of one response, and its output.
 
     Args:
-        words: What the user said.
+        words: The user's words.
         outputs: Outputs of tools: an expression for the call's id, and the output.
     """
 
@@ -266,4 +266,4 @@ FORMS: Mapping[str, Callable[[SessionRecord, str], str]] = {
     "pytest": pytest_file,
     "curl": curl,
 }
-"""What a session can be exported as."""
+"""The export formats by name."""

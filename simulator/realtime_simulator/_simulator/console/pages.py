@@ -1,6 +1,6 @@
 """Serve the console page at `/` and its files below `/console/`.
 
-They hold nothing of the simulator's: what the page shows, it reads from the control endpoint with the key.
+They hold no data of the simulator: the page reads its content from the control endpoint, with the key.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _TYPES = {
     ".js": "text/javascript",
     ".svg": "image/svg+xml",
 }
-# Nothing from elsewhere, nothing inline, nothing that makes markup of text (Trusted Types), in no frame.
+# No foreign resources, no inline code, no markup from text (Trusted Types), no framing.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "media-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
