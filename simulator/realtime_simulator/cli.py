@@ -353,8 +353,8 @@ def _print_addresses(simulator: Simulator, options: argparse.Namespace) -> None:
     _print_facts(facts, as_json=options.json)
     if not _is_loopback(options.host):
         meaning = (
-            f"{options.host} is not loopback: whoever reaches it and has the key can use the simulator; "
-            "calls still take audio on loopback only"
+            f"{options.host} is not loopback: any machine that reaches it and has the key can use it; "
+            "calls still receive audio on loopback only"
         )
         print(json.dumps({"time": time.time(), "event": meaning}) if options.json else meaning, flush=True)
     if not options.json:
@@ -419,7 +419,7 @@ def _record(words: list[str], program: str) -> int:
     options, command = parser.parse_args(words[:split]), words[split + 1 :]
     key = os.environ.get("OPENAI_API_KEY")
     if not key:
-        _say(f"{program} {RECORD}", "there is no API key", "set OPENAI_API_KEY")
+        _say(f"{program} {RECORD}", "the API key is missing", "set OPENAI_API_KEY")
         return 4
     if not options.file.endswith((".yaml", ".yml")):
         _say(f"{program} {RECORD}", "a recording's name ends with .yaml")
@@ -498,7 +498,7 @@ def _act(words: list[str], program: str) -> int:
         return 2
     key = options.api_key or os.environ.get("OPENAI_API_KEY")
     if not key:
-        _say(command, "the simulator's key is needed", "pass --api-key, or set OPENAI_API_KEY")
+        _say(command, "the simulator's key is missing", "pass --api-key, or set OPENAI_API_KEY")
         return 4
     try:
         trusted = ssl.create_default_context()  # SSL_CERT_FILE names the certificate of one that speaks TLS
@@ -516,7 +516,7 @@ def _act(words: list[str], program: str) -> int:
         answer = {}
     if response.status_code != 200:
         message = answer.get("error", {}).get("message") if isinstance(answer, dict) else None
-        _say(command, message or f"this is no simulator: it answers {response.status_code}")
+        _say(command, message or f"this is not a simulator: it answers {response.status_code}")
         return 4 if response.status_code == 401 else 1
     print(json.dumps(answer) if options.json else _summary(options.action, answer))
     return 0
@@ -560,7 +560,7 @@ def _origin(url: str | None) -> str:
     """The address without its path; the control endpoint is beside `/v1`."""
     parts = urlsplit(url or f"http://{LOOPBACK}:{PORT}")
     if not parts.scheme or not parts.netloc:
-        raise ValueError(f"--simulator: {url!r} is no URL")
+        raise ValueError(f"--simulator: {url!r} is not a URL")
     return f"{parts.scheme}://{parts.netloc}"
 
 

@@ -137,21 +137,21 @@ def test_faults_and_scenarios_from_another_process(serving: Any, tmp_path: Path)
         (("--port", "http"), 2, "a port is 0 to 65535"),
         (("incoming", "--to", "http://x/"), 4, "OPENAI_API_KEY"),
         (("incoming", "--to", "http://x/", "--header", "x", "--api-key", "k"), 2, "Name: value"),
-        (("fault", "flood", "--api-key", "k"), 2, "there is no fault 'flood'"),
+        (("fault", "flood", "--api-key", "k"), 2, "unknown fault 'flood'"),
         (("fault", "socket_drop; after=response.dome", "--api-key", "k"), 2, "did you mean 'response.done'"),
         (("scenario", "/none.yaml", "--api-key", "k"), 2, "none.yaml"),
         (("--brain", "http://127.0.0.1:1/v1"), 2, "--brain and --brain-model go together"),
         (("--ears", "nonsense"), 2, "ears: expected an http or https URL"),
-        (("--clock", "noon"), 2, "clock: 'noon' is no time"),
+        (("--clock", "noon"), 2, "clock: 'noon' is not a time"),
         (
             ("hang-up", "x", "--api-key", "k", "--simulator", "http://127.0.0.1:1/v1"),
             3,
             "no simulator answers",
         ),
-        (("hang-up", "x", "--api-key", "k", "--simulator", "nonsense"), 2, "is no URL"),
+        (("hang-up", "x", "--api-key", "k", "--simulator", "nonsense"), 2, "is not a URL"),
     ],
 )
-def test_wrong_words_are_explained(
+def test_wrong_arguments_are_explained(
     words: tuple[str, ...], status: int, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main_status(*words) == status

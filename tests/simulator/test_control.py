@@ -50,7 +50,7 @@ def done(response: httpx.Response) -> dict:
     return response.json()
 
 
-def test_what_a_caller_hears_comes_until_the_call_ends(sim: Simulator, control: httpx.Client) -> None:
+def test_a_callers_sound_is_streamed_until_the_call_ends(sim: Simulator, control: httpx.Client) -> None:
     with receiving() as receiver:
         call = sim.incoming_call(receiver.url, line_speed=20)
         with control.stream("GET", f"/simulator/calls/{call.id}/hear") as response:
@@ -113,7 +113,7 @@ def test_faults_scenarios_and_time(sim: Simulator, control: httpx.Client) -> Non
     done(control.post("/simulator/scenario", content=yaml))
     refused = control.post("/simulator/scenario", content="respnses: []", params={"name": "mine.yaml"})
     assert refused.status_code == 400
-    assert refused.json()["error"]["message"].startswith("mine.yaml, line 1: respnses: there is no such")
+    assert refused.json()["error"]["message"].startswith("mine.yaml, line 1: respnses: unknown field")
 
 
 def events_of(answer: dict) -> list[tuple[str, str]]:
@@ -199,7 +199,7 @@ def test_events_are_streamed_as_they_happen_until_the_session_ends(
         ("sessions/{id}/events?after=-1", 400, "after: the number"),
     ],
 )
-def test_what_is_wrong_about_a_session_is_said(
+def test_errors_about_a_session_are_explained(
     sim: Simulator, control: httpx.Client, path: str, status: int, message: str
 ) -> None:
     with Socket(sim) as socket:
@@ -208,7 +208,7 @@ def test_what_is_wrong_about_a_session_is_said(
     assert response.status_code == status and message in response.json()["error"]["message"]
 
 
-def test_faults_say_what_their_settings_allow(control: httpx.Client) -> None:
+def test_faults_list_the_allowed_settings(control: httpx.Client) -> None:
     known = done(control.get("/simulator/faults/known"))["faults"]
     assert known["slow"] == {
         "what": "the answer comes late",
@@ -231,14 +231,14 @@ def test_faults_say_what_their_settings_allow(control: httpx.Client) -> None:
         ("calls/rtc_x/hang_up", {}, 404, "No session found"),
         ("calls/rtc_x/say", {}, 400, "audio"),
         ("faults", {}, 400, "name"),
-        ("faults", {"name": "flood"}, 400, "there is no fault 'flood'"),
+        ("faults", {"name": "flood"}, 400, "unknown fault 'flood'"),
         ("faults", {"name": "slow", "seconds": "x"}, 400, "seconds: allowed"),
         ("advance", {}, 400, "seconds"),
         ("advance", {"seconds": -1}, 400, "seconds: allowed"),
         ("nothing", {}, 404, "There is no POST"),
     ],
 )
-def test_what_is_wrong_is_said(
+def test_errors_are_explained(
     control: httpx.Client, path: str, asked: dict, status: int, message: str
 ) -> None:
     response = control.post(f"/simulator/{path}", json=asked)

@@ -35,7 +35,7 @@ def test_the_oldest_sound_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:
     assert kept == [False, True, True]
 
 
-def test_sound_that_nobody_commits_is_dropped_and_time_goes_on() -> None:
+def test_uncommitted_sound_is_dropped_and_time_continues() -> None:
     buffer = InputBuffer()
     for _ in range(MAXIMUM_SECONDS // 10 + 1):
         buffer.append(silence(10))

@@ -76,7 +76,7 @@ def test_the_greeting_shows_the_session() -> None:
     assert created["session"]["type"] == "translation"
 
 
-def test_what_was_said_comes_back_in_the_other_language() -> None:
+def test_speech_is_translated_to_the_other_language() -> None:
     it = Translated(spanish())
     assert it.append(silence(2) + tone() + silence()) == []
     heard = it.hear("good morning")
@@ -96,7 +96,7 @@ def test_hiss_is_not_translated() -> None:
     assert it.append(silence() + hiss(3) + silence()) == [] and it.others == []
 
 
-def test_without_transcription_only_the_translation_is_shown() -> None:
+def test_without_transcription_only_the_translation_is_sent() -> None:
     it = Translated()
     it.append(tone() + silence())
     assert it.hear("good morning") == []
@@ -129,7 +129,7 @@ def test_events_of_other_sessions_and_bad_ones_are_refused(event: dict[str, Any]
     assert (error["error"]["code"], error["error"]["event_id"]) == (code, "e1")
 
 
-def test_closing_waits_for_what_was_said() -> None:
+def test_closing_waits_for_pending_translations() -> None:
     it = Translated()
     it.append(tone())  # still speaking
     assert it.send("session.close") == []
@@ -140,14 +140,14 @@ def test_closing_waits_for_what_was_said() -> None:
     assert it.others[-1] == End(1000, "session closed")
 
 
-def test_closing_when_nothing_was_said() -> None:
+def test_closing_without_speech() -> None:
     it = Translated()
     assert types(it.send("session.close")) == ["session.closed"]
     assert it.session.ended
 
 
 @pytest.mark.parametrize("text", ["", "x"])
-def test_what_has_no_words_or_no_translation_leaves_the_session_open(text: str) -> None:
+def test_speech_without_words_or_translation_leaves_the_session_open(text: str) -> None:
     it = Translated()
     it.append(tone() + silence())
     events = it.hear(text)
@@ -159,7 +159,7 @@ def test_what_has_no_words_or_no_translation_leaves_the_session_open(text: str) 
     assert types(it.send("session.close")) == ["session.closed"]
 
 
-def test_what_could_not_be_heard_is_an_error() -> None:
+def test_failed_hearing_is_an_error() -> None:
     it = Translated()
     it.append(tone() + silence())
     assert it.hear("", "KeyError: x")[0]["error"]["code"] == "translation_failed"

@@ -189,7 +189,7 @@ def test_rtcp_reports_what_was_sent_and_received(sim: Simulator) -> None:
     asyncio.run(main())
 
 
-def test_packets_that_come_in_another_order_are_heard_in_theirs(sim: Simulator) -> None:
+def test_reordered_packets_are_decoded_in_order(sim: Simulator) -> None:
     async def main() -> None:
         async with Caller(sim, microphone=8000) as caller:
             ice = caller.peer.getTransceivers()[0].sender.transport.transport
@@ -215,7 +215,7 @@ def test_packets_that_come_in_another_order_are_heard_in_theirs(sim: Simulator) 
     assert rms(differences.tobytes()) < 0.1 * rms(wave.tobytes())
 
 
-def test_packets_that_are_no_sound_leave_the_call_as_it_is(
+def test_packets_without_sound_do_not_affect_the_call(
     sim: Simulator, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Empty datagrams, what isn't from the peer, and what is no Opus."""
@@ -251,7 +251,7 @@ def test_packets_that_are_no_sound_leave_the_call_as_it_is(
     assert not caplog.records
 
 
-def test_a_playout_that_is_held_up_leaves_out_what_it_missed() -> None:
+def test_a_delayed_playout_skips_missed_packets() -> None:
     class Loop(asyncio.SelectorEventLoop):
         ahead = 0.0
 

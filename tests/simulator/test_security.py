@@ -52,7 +52,7 @@ def envelope(answer: bytes) -> tuple[int, str]:
         b"GET /v1/\xff\xfe HTTP/1.1\r\nHost: x\r\n\r\n",
     ],
 )
-def test_what_is_no_request_is_refused(sim: Simulator, sent: bytes) -> None:
+def test_invalid_requests_are_refused(sim: Simulator, sent: bytes) -> None:
     status, message = envelope(exchange(sim, sent))
     assert status == 400 and "HTTP/1.1" in message
 
@@ -124,7 +124,7 @@ def test_a_second_head_that_never_ends_is_not_waited_for(
 
 
 @pytest.mark.parametrize("path", [SECRETS, "/v1/realtime/calls", "/nowhere"])
-def test_a_body_that_nobody_reads_and_that_never_ends_is_not_waited_for(
+def test_an_endless_body_that_no_handler_reads_is_not_waited_for(
     sim: Simulator, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     monkeypatch.setattr(server, "BODY_SECONDS", 0.3)
@@ -159,7 +159,7 @@ def test_a_slow_answer_does_not_make_the_client_slow(sim: Simulator, monkeypatch
         assert answer.result().status_code == 200
 
 
-def test_who_has_no_key_gets_no_body_read(sim: Simulator) -> None:
+def test_a_body_is_not_read_without_a_key(sim: Simulator) -> None:
     before = len(sim.requests)
     answer = httpx.post(f"{sim.base_url}/realtime/calls", content=b"x" * 5_000_000)
     assert problem(answer, 401)["type"] == "invalid_request_error"
@@ -209,7 +209,7 @@ def test_the_bodies_that_are_remembered_are_bounded(monkeypatch: pytest.MonkeyPa
     assert [len(record.body) for record in kept.requests] == [0, 0, 0, 40, 40]
 
 
-def test_what_ended_sessions_leave_behind_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_events_of_ended_sessions_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "MAX_SESSIONS_BYTES", 1_500)
     kept, left = Records(), []
     for number in range(4):
@@ -223,7 +223,7 @@ def test_what_ended_sessions_leave_behind_is_bounded(monkeypatch: pytest.MonkeyP
     assert [len(log.events) for log in left] == [0, 1, 1, 1]  # the second goes on
 
 
-def test_sound_is_kept_where_that_is_asked_for_and_within_a_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sound_is_kept_on_request_and_within_a_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sounds, "MAX_AUDIO_BYTES", 100_000)
     kept = Records()
 
@@ -263,16 +263,16 @@ def test_events_are_remembered_without_sound_and_within_a_bound(monkeypatch: pyt
     assert [event.number for event in record.events] == [102]  # the newest stays, whatever its size
 
 
-def test_sound_files_are_files(tmp_path: Path) -> None:
+def test_playlists_and_addresses_are_not_sound_files(tmp_path: Path) -> None:
     playlist = tmp_path / "list.wav"
     playlist.write_text("#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1:1/x.wav\n#EXT-X-ENDLIST\n")
-    with pytest.raises(ValueError, match="no sound file"):
+    with pytest.raises(ValueError, match="not a readable sound file"):
         read_audio(playlist)
     with pytest.raises(FileNotFoundError):
         read_audio("http://127.0.0.1:1/x.wav")
     concat = tmp_path / "concat.wav"
     concat.write_text("ffconcat version 1.0\nfile /etc/passwd\n")
-    with pytest.raises(ValueError, match="no sound file"):
+    with pytest.raises(ValueError, match="not a readable sound file"):
         read_audio(concat)
 
 

@@ -75,7 +75,7 @@ def test_the_same_call_may_come_as_both_types_and_more_than_once(sim: Simulator,
     assert live.event(sim.webhook_secret).data.session_id == call.id
 
 
-def test_what_is_not_answered_with_200_is_delivered_again_with_the_same_id(sim: Simulator) -> None:
+def test_a_webhook_without_200_is_delivered_again_with_the_same_id(sim: Simulator) -> None:
     statuses = iter([500, 204, 200])
     with receiving(lambda _: next(statuses)) as receiver:
         call = sim.incoming_call(receiver.url)
@@ -90,7 +90,7 @@ def test_what_is_not_answered_with_200_is_delivered_again_with_the_same_id(sim: 
         assert delivered.event(sim.webhook_secret).data.call_id == call.id
 
 
-def test_a_receiver_that_is_not_there_is_tried_as_often_as_told(sim: Simulator, receiver: Receiver) -> None:
+def test_an_unreachable_receiver_is_tried_as_often_as_configured(sim: Simulator, receiver: Receiver) -> None:
     call = sim.incoming_call("http://127.0.0.1:1/", attempts=2)
     sim.advance(10)
     sim.wait_for(lambda: len(call.deliveries) == 2)
@@ -272,7 +272,7 @@ def test_from_an_event_loop_it_returns_before_the_webhook_is_answered(sim: Simul
         ({"attempts": 0}, ValueError, "attempts"),
         ({"line_speed": 0}, ValueError, "line_speed"),
         ({"audio": b""}, ValueError, "no sound"),
-        ({"audio": __file__}, ValueError, "no sound file"),
+        ({"audio": __file__}, ValueError, "not a readable sound file"),
         ({"audio": "/nowhere.wav"}, FileNotFoundError, "nowhere"),
     ],
 )
@@ -301,7 +301,7 @@ def test_a_call_that_has_ended_is_held_by_nothing(
     sim.wait_for(is_gone)
 
 
-def test_a_simulator_that_does_not_run_says_so() -> None:
+def test_methods_of_a_stopped_simulator_raise() -> None:
     sim = Simulator(pacing="none")
     for act in (
         lambda: sim.incoming_call("http://127.0.0.1:1/"),

@@ -82,7 +82,7 @@ def test_a_spoken_turn_is_heard_and_answered(sim: Simulator) -> None:
     assert sim.sessions[0].received_audio == silence(0.5) + tone() + silence()
 
 
-def test_what_was_heard_by_default_is_how_long_somebody_spoke(sim: Simulator) -> None:
+def test_the_default_transcript_is_the_length_of_the_speech(sim: Simulator) -> None:
     with Socket(sim) as socket:
         socket.update(audio={"input": {"transcription": {"model": "whisper-1"}, "turn_detection": None}})
         for sound, said in ((tone(2), "2.0 seconds of speech"), (silence() + hiss(), "")):
@@ -92,7 +92,7 @@ def test_what_was_heard_by_default_is_how_long_somebody_spoke(sim: Simulator) ->
             assert completed["transcript"] == said
 
 
-def test_words_may_take_their_time_or_fail(sim: Simulator) -> None:
+def test_transcripts_may_be_slow_or_fail(sim: Simulator) -> None:
     async def listen(heard: Heard) -> str:
         assert heard.session["type"] == "transcription"
         if heard.seconds < 1.5:
@@ -325,7 +325,7 @@ def test_an_event_that_is_too_large_is_refused_and_a_huge_frame_ends_the_connect
     sim.wait_for(lambda: any(session.ended is not None for session in sim.sessions))
 
 
-def test_a_client_that_reads_nothing_is_left(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_that_does_not_read_is_disconnected(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("realtime_simulator._server.connection.MAX_QUEUED_BYTES", 1024 * 1024)
     sim.on_response(lambda turn: say("a very long story " * 50))
     with Socket(sim) as socket:
@@ -335,7 +335,7 @@ def test_a_client_that_reads_nothing_is_left(sim: Simulator, monkeypatch: pytest
         assert socket.closed() == (1008, "the client reads too slowly")
 
 
-def test_the_voice_is_fixed_once_it_was_heard(sim: Simulator) -> None:
+def test_the_voice_is_fixed_once_it_has_spoken(sim: Simulator) -> None:
     with Socket(sim) as socket:
         socket.update(audio={"output": {"voice": "marin"}})
         socket.send("response.create")
@@ -402,7 +402,7 @@ def test_a_fault_of_the_simulator_closes_with_1011_and_is_logged(
     assert "ZeroDivisionError" in caplog.text
 
 
-def test_sound_is_kept_for_tests_only_where_that_is_asked_for() -> None:
+def test_sound_is_kept_for_tests_only_on_request() -> None:
     with Simulator(pacing="none", espeak=False) as sim, Socket(sim) as socket:
         socket.recv()
         socket.append(silence(1))

@@ -185,7 +185,7 @@ def read_time(value: object) -> float:
         try:
             value = datetime.fromisoformat(text)
         except ValueError as error:
-            raise ValueError(f"clock: {text[:80]!r} is no time such as 2026-01-15T12:00:00Z") from error
+            raise ValueError(f"clock: {text[:80]!r} is not a time such as 2026-01-15T12:00:00Z") from error
     if isinstance(value, datetime):
         if value.tzinfo is None:
             raise ValueError(f"clock: a time zone is needed, such as {value.isoformat()}Z")

@@ -181,12 +181,12 @@ def check_settings(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
     kind = FAULTS.get(name)
     if kind is None:
         near = _did_you_mean(name, FAULTS)
-        raise ValueError(f"name: there is no fault {name!r}; there are {', '.join(FAULTS)}{near}")
+        raise ValueError(f"name: unknown fault {name!r}; known are {', '.join(FAULTS)}{near}")
     for key, value in given.items():
         setting = kind.settings.get(key)
         if setting is None:
-            takes = "; ".join(f"{one}: {describe(known)}" for one, known in kind.settings.items()) or "none"
-            raise ValueError(f"{key}: the fault {name!r} has no such setting; it takes {takes}")
+            known = "; ".join(f"{one}: {describe(other)}" for one, other in kind.settings.items()) or "none"
+            raise ValueError(f"{key}: unknown setting of the fault {name!r}; its settings are {known}")
         if not setting._accepts(value):
             near = _did_you_mean(value, _server_events()) if isinstance(setting, EventType) else ""
             raise ValueError(f"{key}: allowed is {setting.allowed}, got {value!r}{near}")

@@ -48,7 +48,7 @@ def check_sound(pcm: bytes) -> bytes:
 
 def _checked(pcm: bytes) -> bytes:
     if not pcm:
-        raise ValueError("audio: there is no sound in it")
+        raise ValueError("audio: it has no sound")
     if len(pcm) > MAX_SECONDS * RATE * 2:
         raise ValueError(f"audio: at most {MAX_SECONDS} s are allowed, got {len(pcm) / 2 / RATE:.0f} s")
     return pcm
@@ -69,5 +69,5 @@ def _decoded(file: BinaryIO, name: str) -> bytes:
                     break
             out += samples(resampler.resample(None))
     except (av.FFmpegError, IndexError, ValueError) as error:
-        raise ValueError(f"audio: {name} is no sound file that can be read") from error
+        raise ValueError(f"audio: {name} is not a readable sound file") from error
     return bytes(out)

@@ -177,7 +177,7 @@ def read(path: str | os.PathLike[str]) -> Sequence[Recording]:
             steps.append(_step(fields, f"/interactions/{number}"))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             what = f"{error} is missing" if isinstance(error, KeyError) else error
-            raise RecordingError(f"{name}: /interactions/{number} is no interaction: {what}") from error
+            raise RecordingError(f"{name}: /interactions/{number} is not an interaction: {what}") from error
     return [Recording(name=name, steps=steps)]
 
 

@@ -153,11 +153,11 @@ def read(path: str | os.PathLike[str]) -> Sequence[RecordedSession]:
                     _add_line(json.loads(text), number, sessions)
                 except (ValueError, KeyError, TypeError, AttributeError) as error:
                     what = f"{error} is missing" if isinstance(error, KeyError) else error
-                    raise TapeError(f"{name}, line {number}: this is no line of a tape: {what}") from error
+                    raise TapeError(f"{name}, line {number}: this is not a line of a tape: {what}") from error
         except UnicodeDecodeError as error:
             raise TapeError(f"{name}: it is not UTF-8") from error
     if not sessions:
-        raise TapeError(f"{name}: there is no session on it")
+        raise TapeError(f"{name}: it has no session")
     return list(sessions.values())
 
 

@@ -39,7 +39,7 @@ class Expression:
         try:
             self._compiled = regex.compile(pattern, regex.IGNORECASE if ignore_case else 0)
         except (regex.error, re.error, RecursionError, OverflowError) as error:
-            raise ValueError(f"{pattern[:200]!r} is no regular expression: {error}") from error
+            raise ValueError(f"{pattern[:200]!r} is not a regular expression: {error}") from error
         self.pattern = pattern
         self.groups: int = self._compiled.groups
 

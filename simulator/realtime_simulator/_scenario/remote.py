@@ -223,9 +223,9 @@ def _object(data: bytes) -> Mapping[str, Any]:
     try:
         value = json.loads(data)
     except ValueError as error:
-        raise RemoteError(f"the brain sent what is no JSON: {data[:100]!r}") from error
+        raise RemoteError(f"the brain sent invalid JSON: {data[:100]!r}") from error
     if not isinstance(value, dict):
-        raise RemoteError(f"the brain sent what is no JSON object: {data[:100]!r}")
+        raise RemoteError(f"the brain sent JSON that is not an object: {data[:100]!r}")
     if value.get("error"):  # how an endpoint fails in the middle of a stream
         said = value["error"]
         raise RemoteError(f"the brain failed: {said.get('message') if isinstance(said, dict) else said}")
@@ -333,7 +333,7 @@ class Ears:
         try:
             return str(json.loads(body)["text"]).strip()
         except (ValueError, LookupError, TypeError) as error:
-            raise RemoteError(f"the ears answered what is no transcription: {body[:100]!r}") from error
+            raise RemoteError(f"the ears did not answer with a transcription: {body[:100]!r}") from error
 
 
 def voice_at(

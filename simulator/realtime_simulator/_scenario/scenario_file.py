@@ -124,7 +124,7 @@ class Located:
             self.expect("a mapping")
         for key, part in self.parts.items():
             if known is not None and key not in known:
-                part.refuse(f"there is no such field; there are {', '.join(dict.fromkeys(known))}")
+                part.refuse(f"unknown field; known are {', '.join(dict.fromkeys(known))}")
         return dict(self.parts)
 
     def list(self, at_least: int = 0) -> list[Located]:
@@ -191,7 +191,7 @@ def read_yaml(text: str, name: str, folder: Path) -> Located:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark is not None else ""
-        problem = getattr(error, "problem", None) or "it is not YAML"
+        problem = getattr(error, "problem", None) or "invalid YAML"
         raise ScenarioError(f"{name}{line}: {problem}") from error
     except RecursionError as error:
         raise ScenarioError(f"{name}: it is nested too deeply, or contains itself") from error
@@ -381,7 +381,7 @@ def _simple(kind: str, fields: Mapping[str, Located]) -> Action:
             return call_tool(fields["call_tool"].text(), arguments)
         case "call_mcp":
             if "name" not in fields:
-                fields["call_mcp"].refuse("'name' is needed too: the tool's")
+                fields["call_mcp"].refuse("'name' is needed too: the tool's name")
             return call_mcp(fields["call_mcp"].text(), fields["name"].text(), arguments, **said)
         case _:
             message = {"message": fields["message"].text()} if "message" in fields else {}
@@ -455,7 +455,7 @@ def _caller_act(part: Located) -> CallerAct:
 def _refer(part: Located) -> Referral:
     fields = part.fields(("status", _DELAY))
     if "status" not in fields:
-        part.refuse("'status' is needed: the SIP status that the referred call ends its attempt with")
+        part.refuse("'status' is needed: the SIP status with which the referral ends")
     delay = fields[_DELAY].number(0) if _DELAY in fields else 0.0
     try:
         return Referral(fields["status"].whole(0), delay)
@@ -516,7 +516,7 @@ def _pacing(part: Located) -> Pacing:
 def _fault(part: Located) -> Mapping[str, Any]:
     part.fields(None)
     if not isinstance(part.value.get("name"), str):
-        part.refuse("'name' is needed: the fault's")
+        part.refuse("'name' is needed: the fault's name")
     arguments = {key: value for key, value in part.value.items() if key in ("name", "on", "rate", "times")}
     arguments["settings"] = {key: value for key, value in part.value.items() if key not in arguments}
     try:

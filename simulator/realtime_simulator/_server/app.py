@@ -84,7 +84,7 @@ async def _http(request: Request, error: Exception) -> Response:
 
 
 async def _crash(request: Request, error: Exception) -> Response:
-    problem = ApiProblem("The simulator failed; its log says why.", status=500, type="server_error")
+    problem = ApiProblem("The simulator failed; its log has the reason.", status=500, type="server_error")
     return JSONResponse(problem.envelope(), status_code=500)
 
 

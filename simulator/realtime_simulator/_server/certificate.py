@@ -42,7 +42,7 @@ def ensure_certificate(file: str | os.PathLike[str], host: str) -> None:
     except ssl.SSLError as error:
         raise ValueError(
             f"tls: {path} needs a certificate and its private key, both as PEM and without a password "
-            f"({error.reason or 'they do not fit'}); a file that isn't there is made"
+            f"({error.reason or 'they do not match'}); a missing file is created"
         ) from None
 
 

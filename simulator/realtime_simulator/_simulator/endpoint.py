@@ -160,7 +160,7 @@ class Endpoint:
         session = self._controls.session(request.path_params["session_id"])
         form = request.path_params["form"]
         if form not in exports.FORMS:
-            raise LookupError(f"there is no export {form[:80]!r}; there are {', '.join(exports.FORMS)}")
+            raise LookupError(f"unknown export {form[:80]!r}; known are {', '.join(exports.FORMS)}")
         # In another thread: there may be thousands of events.
         text = await asyncio.to_thread(exports.FORMS[form], session, self._controls.base_url)
         return Response(text, media_type="text/plain")
@@ -210,7 +210,7 @@ class Endpoint:
     async def _fault(self, request: Request) -> Any:
         asked = await body.read_json_object(request)
         if not isinstance(asked.get("name"), str):
-            raise ValueError("name: the fault's is needed")
+            raise ValueError("name: the fault's name is needed")
         fault = self._controls.fault(**asked)
         return {
             "name": fault.name,
@@ -259,7 +259,7 @@ class Endpoint:
     async def _advance(self, request: Request) -> Any:
         asked = await body.read_json_object(request)
         if "seconds" not in asked:
-            raise ValueError("seconds: how far is needed")
+            raise ValueError("seconds: the number of seconds is needed")
         await asyncio.to_thread(self._controls.advance, asked["seconds"])
         return {}
 
