@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from realtime_simulator import Simulator
-from realtime_simulator.media.voice import Speaker
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table

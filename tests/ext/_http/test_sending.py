@@ -16,7 +16,7 @@ import httpx
 import pytest
 from realtime_api.api.realtime import hangup_realtime_call
 from realtime_api.types import Request
-from realtime_simulator.certificate import ensure_certificate
+from realtime_simulator._server.certificate import ensure_certificate
 
 from realtime_ext import RealtimeClient
 from realtime_ext._core.secrets import Secret

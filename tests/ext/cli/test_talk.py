@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from realtime_simulator import Simulator, call_tool, sequence
-from realtime_simulator.engine.turn import Pacing
+from realtime_simulator._engine.turn import Pacing
 
 from realtime_ext import audio
 from realtime_ext.cli import _conversation as conversation

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from realtime_simulator import Simulator, call_tool, sequence
-from realtime_simulator.engine.turn import Pacing
+from realtime_simulator._engine.turn import Pacing
 
 from realtime_ext import RealtimeClient, SessionBuilder, audio
 from realtime_ext.events import parse_event

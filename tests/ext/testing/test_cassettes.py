@@ -15,7 +15,7 @@ import pytest
 import vcr
 import yaml
 from hypothesis import given, strategies as st
-from realtime_simulator.recordings.scrub import Scrubber
+from realtime_simulator.scrub import Scrubber
 from vcr.errors import CannotOverwriteExistingCassetteException
 from vcr.request import Request
 

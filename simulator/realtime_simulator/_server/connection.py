@@ -1,0 +1,114 @@
+"""One WebSocket connection: events out through a bounded queue, messages in, an orderly close."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from realtime_simulator._engine.effects import CUT
+from realtime_simulator._server.thread import drop
+
+logger: logging.Logger = logging.getLogger("realtime_simulator")
+MAX_QUEUED_BYTES = 64 * 1024 * 1024
+"""The unread bytes that a client may have; it is disconnected beyond that."""
+TOO_SLOW = 1008
+_MAX_REASON_BYTES = 123
+_GRACE_SECONDS = 10.0
+
+
+class Connection:
+    """An accepted WebSocket.
+
+    Args:
+        websocket: The accepted WebSocket.
+    """
+
+    def __init__(self, websocket: WebSocket) -> None:
+        self._websocket = websocket
+        self._queue: deque[str] = deque()
+        self._queued = 0
+        self._news = asyncio.Event()
+        self._close: tuple[int, str] | None = None
+        self._reader: asyncio.Task[None] | None = None
+        self._writer: asyncio.Task[None] | None = None
+
+    def send(self, event: Mapping[str, Any]) -> None:
+        """Queue an event; dropped once the connection is closing."""
+        if self._close is not None:
+            return
+        text = json.dumps(event, separators=(",", ":"))
+        self._queue.append(text)
+        self._queued += len(text)
+        if self._queued > MAX_QUEUED_BYTES:
+            self._queue.clear()
+            self.close(TOO_SLOW, "the client reads too slowly")
+            if self._reader is not None:
+                self._reader.cancel()
+        self._news.set()
+
+    def close(self, code: int, reason: str) -> None:
+        """Close after the queued events have been sent.
+
+        Args:
+            code: The close code; `CUT` for a connection that ends without one.
+            reason: Why; cut to the 123 bytes that a close frame has room for (RFC 6455 §5.5).
+        """
+        if self._close is None:
+            self._close = (code, reason.encode()[:_MAX_REASON_BYTES].decode("utf-8", "ignore"))
+            self._news.set()
+
+    async def run(self, receive: Callable[[str | bytes], None]) -> None:
+        """Serve until either side has closed, or the client reads too slowly; `finish` follows.
+
+        Args:
+            receive: Called with each message that comes in.
+        """
+        loop = asyncio.get_running_loop()
+        self._writer = loop.create_task(self._write())
+        self._reader = reader = loop.create_task(self._read(receive))
+        try:
+            await asyncio.wait([reader])
+        finally:
+            reader.cancel()
+        if not reader.cancelled():
+            reader.result()
+
+    async def finish(self) -> None:
+        """Send the queued events, and close; drop a client that does not read."""
+        if self._writer is not None:
+            self.close(1000, "")
+            await asyncio.wait([self._writer], timeout=_GRACE_SECONDS)
+            self._writer.cancel()
+
+    async def _read(self, receive: Callable[[str | bytes], None]) -> None:
+        while True:
+            message = await self._websocket.receive()
+            if message["type"] == "websocket.disconnect":
+                if self._writer is not None:
+                    self._writer.cancel()
+                return
+            text = message.get("text")
+            receive(message["bytes"] if text is None else text)
+
+    async def _write(self) -> None:
+        with contextlib.suppress(WebSocketDisconnect):
+            while True:
+                while self._queue:
+                    text = self._queue.popleft()
+                    self._queued -= len(text)
+                    await self._websocket.send_text(text)
+                if self._close is not None:
+                    if self._close[0] == CUT:
+                        drop(self._websocket.scope)
+                    else:
+                        await self._websocket.close(*self._close)
+                    return
+                self._news.clear()
+                await self._news.wait()
