@@ -36,7 +36,7 @@ function uri(caller) {
   return `sip:${caller.replace(/[^+\w.@-]/g, "")}${caller.includes("@") ? "" : "@sip.example.com"}`;
 }
 
-/** Show the call that was placed last, whoever placed it. */
+/** Show the call that was placed last, also by another program. */
 export function draw(calls) {
   const phoned = calls.filter((call) => call.kind === "sip");
   current = phoned.findLast((call) => call.id === wanted && call.state !== "ended") ?? phoned.at(-1) ?? null;

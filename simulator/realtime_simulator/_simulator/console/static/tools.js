@@ -1,4 +1,4 @@
-// Tool calls with arguments and outputs; one that nobody has answered can be answered by hand.
+// Tool calls with arguments and outputs; an unanswered one can be answered by hand.
 
 import {inject} from "./api.js";
 import {$, guarded, h} from "./dom.js";
@@ -59,7 +59,7 @@ function finish(callId, output) {
   call.answer = null;
 }
 
-/** Nobody can answer what is still open, for the session has ended. */
+/** Open calls can no longer be answered, because the session has ended. */
 export function end() {
   for (const call of calls.values()) call.answer?.replaceWith(h("p", {class: "quiet"}, "Not answered."));
 }
