@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from realtime_simulator import Simulator
+from realtime_simulator import Simulator, speech as speak
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -67,7 +67,7 @@ async def _run(progress: Progress, *, live: bool, out: Path, model: str) -> None
     progress.step = "files"
     out.mkdir(parents=True, exist_ok=True)
     # Three seconds of speech, or of something like it where no voice is installed.
-    speech = Speaker().speak(_QUESTION, "alloy", 1.0, packets=False).pcm[:_SPEECH].ljust(_SPEECH, b"\0")
+    speech = speak(_QUESTION)[:_SPEECH].ljust(_SPEECH, b"\0")
     if live:
         async with AsyncRealtimeClient() as client:
             recording = await make_call(progress, client, model=model, speech=speech)
