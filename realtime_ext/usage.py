@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from functools import reduce
 from operator import add
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import attrs
 
@@ -27,6 +27,14 @@ __all__ = ["Amount", "Price", "PriceTable", "Rate", "Tokens", "Usage", "UsageEnt
 
 def __dir__() -> list[str]:
     return __all__
+
+
+_AddendT = TypeVar("_AddendT", "Tokens", "Amount")
+
+
+def _added(one: _AddendT, other: _AddendT) -> _AddendT:
+    names = attrs.fields_dict(type(one))
+    return type(one)(**{name: getattr(one, name) + getattr(other, name) for name in names})
 
 
 @attrs.frozen(kw_only=True)
@@ -53,12 +61,7 @@ class Tokens:
     def __add__(self, more: Tokens) -> Tokens:
         if not isinstance(more, Tokens):
             return NotImplemented
-        return Tokens(
-            text=self.text + more.text,
-            audio=self.audio + more.audio,
-            image=self.image + more.image,
-            other=self.other + more.other,
-        )
+        return _added(self, more)
 
 
 @attrs.frozen(kw_only=True)
@@ -82,13 +85,7 @@ class Amount:
     def __add__(self, more: Amount) -> Amount:
         if not isinstance(more, Amount):
             return NotImplemented
-        return Amount(
-            count=self.count + more.count,
-            input=self.input + more.input,
-            cached=self.cached + more.cached,
-            output=self.output + more.output,
-            seconds=self.seconds + more.seconds,
-        )
+        return _added(self, more)
 
 
 def _amount_of(usage: Any, output: str | None = None) -> Amount:

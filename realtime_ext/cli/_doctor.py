@@ -12,20 +12,10 @@ from typing import Annotated, Any
 
 import typer
 
-from ._failures import FAILED, explain
+from ._failures import EXTRAS, FAILED, explain
 from ._options import Json
 from ._output import inert, paint, print_json, working
 
-# The module by which each extra is known to be there.
-_EXTRAS = {
-    "audio": "soxr",
-    "webrtc": "aiortc",
-    "simulator": "realtime_simulator",
-    "cli": "rich",
-    "devices": "sounddevice",
-    "fleet": "procrastinate",
-    "web": "starlette",
-}
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "firefox")
 _PACKAGES = ("realtime-ext", "realtime-api-client", "realtime-simulator")
 
@@ -97,7 +87,7 @@ def _versions() -> Iterator[Finding]:
 
 
 def _extras() -> Iterator[Finding]:
-    for extra, module in _EXTRAS.items():
+    for extra, (module, *_) in EXTRAS.items():
         if find_spec(module) is None:
             yield Finding(
                 f"extra {extra}",
