@@ -1,4 +1,4 @@
-"""What a session has used, and what that costs.
+"""Usage of a session, and its cost.
 
     meter = usage.UsageMeter()
     for event in connection:
@@ -154,7 +154,7 @@ class Price:
     """A model's prices from one day on.
 
     Args:
-        model: Its name as the API has it; a snapshot is a model of its own.
+        model: Its name as the API has it; a snapshot is a separate model.
         since: The first day on which they hold.
         text: Tokens of text.
         audio: Tokens of audio.

@@ -1,6 +1,6 @@
-"""Operations: what is asked of the API, how the answer is read, and the errors for what is refused.
+"""Operations: requests, the reading of responses, and errors for refusals.
 
-Both flavours share it. It must not send anything.
+Sync and async clients share it. It must not send anything.
 """
 
 from __future__ import annotations
@@ -80,13 +80,13 @@ def read_model(response: httpx.Response, from_dict: Callable[[dict[str, Any]], T
         from_dict: The model's own reader.
 
     Raises:
-        APIResponseError: It is not JSON, or what the API promises is missing or of another type.
+        APIResponseError: It is not JSON, or a field is missing or of another type.
     """
     data = read_object(response)
     try:
         return from_dict(data)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        what = f"the answer lacks what the API promises: {type(error).__name__} {error}"
+        what = f"unexpected response: {type(error).__name__} {error}"
         raise response_error(mask(what), response, show=False) from error
 
 
@@ -104,7 +104,7 @@ def encode_body(body: dict[str, Any]) -> bytes:
 
 
 def response_error(what: str, response: httpx.Response, *, show: bool = True) -> APIResponseError:
-    """Describe a success that is not what the API promises.
+    """Describe an unexpected response with a success status.
 
     Args:
         what: What is missing, such as `no Location header`.

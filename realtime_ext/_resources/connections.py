@@ -1,4 +1,4 @@
-"""`client.connect`, `client.answer` and `client.dial`, for both clients.
+"""`client.connect`, `client.answer` and `client.dial` of both clients.
 
 The job: check the arguments and return what opens the connection. It must not open one, and loads what
 does on first use.
@@ -107,7 +107,7 @@ class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOut
             extra_query: Further query parameters.
 
         Returns:
-            A context manager (`async with` for the awaited client) whose value is the connection.
+            A context manager (`async with` for the async client) whose value is the connection.
 
         Raises:
             TypeError, ValueError: An argument can't be used, or they contradict each other.
@@ -161,7 +161,7 @@ class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOut
             timeout, extra_headers, extra_query: As for `connect`.
 
         Returns:
-            A context manager (`async with` for the awaited client) whose value is the connection.
+            A context manager (`async with` for the async client) whose value is the connection.
 
         Raises:
             TypeError, ValueError: An argument can't be used.
@@ -202,8 +202,8 @@ class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOut
             session: The conversation's configuration: a builder, a generated model or a dict; None for the
                 API's defaults, or for what the client secret brings along.
             audio_in: What to say: path of a WAV file, or an iterator of PCM16 24 kHz mono in pieces of any
-                length: an async one for the awaited client; the blocking client's may block, since it is run
-                in worker threads. None: silence. What it raises ends the connection, and is the cause.
+                length: an async one for the async client; the sync client's may block, since it runs in
+                worker threads. None: silence. What it raises ends the connection, and is the cause.
             audio_out: Where what is heard goes: path of a WAV file to write, or a function called with PCM16
                 24 kHz mono, 20 ms at a time: an async one, or one that may block. None: it is dropped. What
                 it raises ends the connection, and is the cause.
@@ -222,7 +222,7 @@ class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOut
             extra_query: Further query parameters of that request.
 
         Returns:
-            A context manager (`async with` for the awaited client) whose value is the connection.
+            A context manager (`async with` for the async client) whose value is the connection.
             `connection.call` is the call; `append_audio` is refused, since audio flows on the track.
 
         Raises:

@@ -1,7 +1,7 @@
-"""What went wrong in a command: one line, a hint, and the exit status.
+"""Failures of commands: one line, a hint, and the exit status.
 
-The statuses, for scripts: 0 all went well; 1 it did not, or a check found something; 2 the command was used
-wrongly, or an extra is missing; 3 nobody answered; 4 there is no key, or the API refuses it; 130 interrupted.
+The statuses, for scripts: 0 success; 1 failure, or a check found something; 2 wrong usage,
+or an extra is missing; 3 no answer; 4 there is no key, or the API refuses it; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def _explain(error: BaseException) -> tuple[str, str, int]:
         return "interrupted", "", INTERRUPTED
     return (
         f"{type(error).__name__}: {text}",
-        "this is a fault of realtime; REALTIME_DEBUG=1 shows where",
+        "this is a bug in realtime-ext; REALTIME_DEBUG=1 shows where",
         FAILED,
     )
 

@@ -69,8 +69,8 @@ def talk(
     body = read_session(session, model, instructions, voice)
     assert body is not None
     if body.get("type", "realtime") != "realtime" or is_translation(body):
-        hint = "`realtime transcribe` writes down what is said"
-        raise CommandError("--session: this is no session for a conversation", hint)
+        hint = "`realtime transcribe` transcribes WAV files"
+        raise CommandError("--session: expected a conversation session", hint)
     _set_audio(body, speaks=audio_out is not None, files=bool(files), microphone=has_microphone)
     conversation = Conversation(
         session=body,

@@ -123,7 +123,7 @@ def post(url: str, content: bytes, headers: dict[str, str]) -> tuple[int, int]:
         The answer's status, and the milliseconds that it took.
 
     Raises:
-        CommandError: Nobody answers, or it is no URL.
+        CommandError: There is no answer, or it is not a URL.
     """
     import httpx
 

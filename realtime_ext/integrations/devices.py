@@ -107,8 +107,8 @@ class _Stream(ABC):
 class Microphone(_Stream):
     """What the microphone hears, in pieces of 20 ms, while the block lasts.
 
-    Iterating it blocks or awaits, so that it is also an `audio_in` for `dial` of either client. What nobody
-    reads within ten seconds is dropped, the oldest first.
+    Iterating it blocks or awaits, so that it is also an `audio_in` for `dial` of either client. What is not
+    read within ten seconds is dropped, the oldest first.
 
         with Microphone() as microphone, client.dial(session=session, audio_in=microphone) as connection: …
 
@@ -211,7 +211,7 @@ class Loudspeaker(_Stream):
             self._waiting += pcm
 
     def flush(self) -> float:
-        """Throw away what was not played; return how much that was, in milliseconds."""
+        """Drop what was not played; return how much that was, in milliseconds."""
         with self._lock:
             dropped = _ms(self._waiting)
             self._waiting.clear()

@@ -52,7 +52,7 @@ class IncomingCall:
     Args:
         id: The call's id, for `client.answer`, `client.calls.reject` and `client.calls.refer`.
         sip_headers: Its SIP headers as they came, each with `name` and `value`.
-        webhook_id: The delivery's id; deliveries are repeated.
+        webhook_id: The delivery's id; the API may deliver more than once.
         event: The whole event.
     """
 
@@ -138,7 +138,7 @@ async def _read_body(request: Request, limit: int) -> bytes | Response:
     except TimeoutError:
         return _error_response(408, f"the body did not come within {_BODY_SECONDS:g} s")
     except ClientDisconnect:
-        return _error_response(400, "the body ended before it was complete")  # which nobody reads
+        return _error_response(400, "the body ended before it was complete")  # which is not read any more
     return bytes(body)
 
 

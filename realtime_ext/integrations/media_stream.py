@@ -292,7 +292,7 @@ class MediaStream:
                 _logger.info("the media stream was lost: %s", error)
                 return None
             except KeyError:  # so Starlette meets a binary message, and can't go on
-                _logger.warning("the media stream sent what is no text, and ends")
+                _logger.warning("the media stream sent a binary message, and ends")
                 return None
             except Exception as error:  # each library has its own for a connection that was lost
                 if "Closed" not in type(error).__name__ and "Disconnect" not in type(error).__name__:
@@ -302,7 +302,7 @@ class MediaStream:
             try:
                 message = _json.decode(text)
             except ValueError as error:
-                _logger.warning("a message of the media stream is no JSON: %s", error)
+                _logger.warning("invalid JSON in a message of the media stream: %s", error)
                 continue
             if isinstance(message, Mapping):
                 return message
@@ -313,7 +313,7 @@ class MediaStream:
             return
         try:
             await self._write(_json.encode({**message, "streamSid": self._start.stream_id}, plain=True))
-        except Exception as error:  # whatever the library raises, the caller is gone
+        except Exception as error:  # whatever the library raises, the call has ended
             _logger.info("the media stream can't be sent to: %s", error)
             self._is_over = True
 

@@ -259,8 +259,12 @@ def test_a_missing_or_empty_header_is_refused_by_name(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["webhook-id", "webhook-timestamp"])
 def test_a_header_with_two_values_is_refused(name: str) -> None:
-    assert f"{name} is there 2 times" in refuses(headers=[*signed().items(), (name.upper(), "5")])
-    assert f"{name} is there 2 times" in refuses(headers=httpx.Headers([*signed().items(), (name, "5")]))
+    assert f"{name} is duplicated with different values" in refuses(
+        headers=[*signed().items(), (name.upper(), "5")]
+    )
+    assert f"{name} is duplicated with different values" in refuses(
+        headers=httpx.Headers([*signed().items(), (name, "5")])
+    )
     repeated = [*signed().items(), (name, signed()[name])]
     for headers in (repeated, httpx.Headers(repeated)):
         webhooks.verify(BODY, headers, SECRET, clock=clock)

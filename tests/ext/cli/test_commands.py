@@ -100,7 +100,7 @@ def test_the_list_of_commands_says_all_of_what_each_does() -> None:
 def test_standard_input_stands_for_one_file(simulator: Simulator) -> None:
     done = realtime_here("call", "create", "-", "--session", "-", stdin="{}", simulator=simulator)
     assert (done.status, done.out) == (2, "")
-    assert "- stands for two files" in done.err
+    assert "- is named twice" in done.err
 
 
 def test_the_simulator_reads_all_words_itself(simulator: Simulator, tmp_path: Path) -> None:

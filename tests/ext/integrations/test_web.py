@@ -471,7 +471,7 @@ async def test_a_call_that_fails_is_logged_and_others_go_on(caplog: pytest.LogCa
 @awaited
 async def test_what_can_not_be_accepted_now_is_delivered_again() -> None:
     async def on_call(call: IncomingCall) -> None:
-        raise RealtimeError("the database is away")
+        raise RealtimeError("the database is unavailable")
 
     client = AsyncRealtimeClient("k", webhook_secret="whsec_c2VjcmV0c2VjcmV0c2VjcmV0")
     app = Starlette(routes=[Route("/", webhook_endpoint(client, on_call), methods=["POST"])])

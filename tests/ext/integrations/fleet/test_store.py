@@ -318,7 +318,7 @@ async def test_nothing_is_handed_on_right_after_the_database_came_back() -> None
 
 
 async def reached(work: Callable[[], Awaitable[Any]]) -> Any:
-    """Repeat while the database is away."""
+    """Retry while the database is unavailable."""
     while True:
         try:
             return await work()

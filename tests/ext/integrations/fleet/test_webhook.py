@@ -73,7 +73,7 @@ async def test_without_the_database_the_api_is_to_deliver_again() -> None:
     async with web_node(fleet) as http:
         assert await deliver(http, {"call_id": "rtc_1", "sip_headers": HEADERS}) == 503
         answer = await http.get("/health")
-        assert (answer.status_code, answer.json()) == (503, {"database": "away"})
+        assert (answer.status_code, answer.json()) == (503, {"database": "unavailable"})
         severed.is_cut = False
         assert await deliver(http, {"call_id": "rtc_1", "sip_headers": HEADERS}) == 200
 

@@ -408,4 +408,4 @@ async def test_an_effect_whose_record_was_lost_is_not_repeated(
         async with Working(fleet, client):
             await until(lambda: ended(fleet, "rtc_1"))
     assert len(raised) == 1
-    assert raised[0].startswith("a: a former owner began it")
+    assert raised[0].startswith("a: an earlier owner began it")
