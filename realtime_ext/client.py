@@ -100,7 +100,7 @@ _HttpClientT = TypeVar("_HttpClientT")
 
 
 class _Client(ABC, Generic[_KeyT, _HttpClientT]):
-    """The arguments of both clients; each says below what they mean."""
+    """The arguments of both clients, which document them below."""
 
     def __init__(
         self,

@@ -97,7 +97,7 @@ class SessionProblem:
 
     Args:
         field: The API's dotted path, such as `audio.output.speed`; for a beta name, that name.
-        value: What was given.
+        value: The value that was passed.
         allowed: What is allowed: a range in words, the values of a closed set, or None where nothing is.
         message: A sentence that names all three.
     """
@@ -249,7 +249,7 @@ class NotFoundError(APIStatusError):
 
 
 class ConflictError(APIStatusError):
-    """409: the request clashes with what is going on."""
+    """409: the request conflicts with the state of the call or session."""
 
 
 class UnprocessableEntityError(APIStatusError):
@@ -268,7 +268,7 @@ class APIResponseError(RealtimeError):
     """An unexpected response with a success status: no SDP, no `Location`, no JSON.
 
     Args:
-        message: What was missing.
+        message: What was unexpected.
         status_code: The HTTP status.
         body: The body's text.
         request_id: The `x-request-id` header, for support.

@@ -30,7 +30,7 @@ class Operation(Generic[T]):
     """One request of the API, not yet sent.
 
     Args:
-        name: What users call it, such as `calls.create`, for messages and logs.
+        name: Its name for users, such as `calls.create`, for messages and logs.
         request: The request with its final bytes, as the generated `build_request` returns it.
         read: Turns an answer with status 2xx into the result.
         idempotent: Whether it may be carried out twice; if not, it is retried only where it had no effect.
@@ -107,7 +107,7 @@ def response_error(what: str, response: httpx.Response, *, show: bool = True) ->
     """Describe an unexpected response with a success status.
 
     Args:
-        what: What is missing, such as `no Location header`.
+        what: The difference, such as `no Location header`.
         response: The answer, read.
         show: Whether the message may have the body's start, without what looks like a secret.
 
@@ -155,7 +155,7 @@ def status_error(
         headers: The answer's headers, with any-case look-up.
         body: The answer's body: the API's envelope, a gateway's HTML, or nothing.
         now: Returns the time in unix seconds, for a Retry-After that is a date.
-        secrets: What was sent as authorization; removed from message and body.
+        secrets: The values sent as authorization; removed from message and body.
         may_have_applied: Whether the API may have carried out the request all the same.
 
     Returns:

@@ -86,7 +86,7 @@ class Done(Generic[T]):
     """The end of an exchange that succeeded.
 
     Args:
-        value: What the operation read from the answer.
+        value: The operation's result.
     """
 
     value: T
@@ -96,7 +96,7 @@ class Exchange(Generic[T]):
     """One operation's attempts, without their I/O.
 
     Args:
-        operation: What to ask of the API.
+        operation: The operation.
         settings: The client's settings.
         options: The request's own.
         clock: Time and chance.
@@ -365,7 +365,7 @@ class Http(_Holder["httpx.Client"]):
     _class_names = ("Client", "RealtimeClient")
 
     def close(self) -> None:
-        """Close what was made here; an httpx client that was handed in stays open."""
+        """Close the httpx client unless it was handed in."""
         if (client := self._made()) is not None:
             client.close()
         if (receiving := sys.modules.get(f"{__package__}.receiving")) is not None:
@@ -378,7 +378,7 @@ class AsyncHttp(_Holder["httpx.AsyncClient"]):
     _class_names = ("AsyncClient", "AsyncRealtimeClient")
 
     async def aclose(self) -> None:
-        """Close what was made here; an httpx client that was handed in stays open."""
+        """Close the httpx client unless it was handed in."""
         if (client := self._made()) is not None:
             await client.aclose()
 
@@ -387,18 +387,18 @@ def send(operation: Operation[T], http: Http, options: RequestOptions) -> T:
     """Carry an operation out, retrying it where that is safe.
 
     Args:
-        operation: What to ask of the API.
+        operation: The operation.
         http: The client's side: settings, clock and httpx client.
         options: The request's own time limits, headers and query.
 
     Returns:
-        What the operation reads from the answer.
+        The operation's result.
 
     Raises:
         MissingApiKeyError: It needs a key and there is none.
         APIConnectionError: No answer came; APITimeoutError if none came in time.
         APIStatusError: The API refused or failed.
-        APIResponseError: The API answered with success but not as it promises.
+        APIResponseError: An unexpected response with a success status.
     """
     client = http.open()
     import httpx

@@ -47,7 +47,7 @@ Dialect = Literal["beta", "xai"]
 
 @attrs.frozen(kw_only=True)
 class Settings:
-    """A client's arguments and what the environment adds, checked.
+    """A client's settings: its arguments and the environment's, checked.
 
     Args:
         base_url: Where the API is, with `/v1`, without a slash at the end.
@@ -270,7 +270,7 @@ def _webhook_secrets(secret: str | Secret | Iterable[str | Secret] | None) -> tu
 
 
 def checked_key(value: object) -> Secret:
-    """Check what a key's source returned.
+    """Check a key as its source returned it.
 
     Args:
         value: A str, a Secret, or None or "" for no key.

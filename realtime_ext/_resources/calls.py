@@ -1,7 +1,7 @@
 """Calls: make them over WebRTC; accept, reject and refer those that come over SIP; hang up.
 
-The functions build what is asked of the API and read what it answers, without I/O; `Calls` and `AsyncCalls`
-send it. The job: an offer reaches the API byte for byte or not at all, and a call's id is never lost.
+The functions build requests and read responses, without I/O; `Calls` and `AsyncCalls` send them. The job: an
+offer reaches the API byte for byte or not at all, and a call's id is never lost.
 """
 
 from __future__ import annotations
@@ -457,7 +457,7 @@ def build_hangup(call_id: CallLike, *, not_found_ok: bool = False) -> Operation[
 
 
 def check_client_secret(client_secret: str | Secret | ClientSecret[Any]) -> Secret:
-    """Check what a call is made with in place of an API key.
+    """Check a client secret.
 
     Args:
         client_secret: An `ek_…` value, or the object that `client_secrets.create` returned.

@@ -1,6 +1,6 @@
 """Client secrets: short-lived keys for browsers, with the session that they start.
 
-The functions build what is asked of the API and read what it answers, without I/O; the classes send it. A
+The functions build requests and read responses, without I/O; the classes send them. A
 `ClientSecret` holds what came back without showing it.
 """
 
@@ -77,7 +77,7 @@ class ClientSecret(Generic[SessionT]):
         return (now.timestamp() if isinstance(now, datetime) else now) >= self.expires_at.timestamp()
 
     def to_browser(self) -> dict[str, Any]:
-        """Return what a browser may have: `value` and `expires_at` (unix seconds), and never the session."""
+        """Return the fields for a browser: `value` and `expires_at` (unix seconds), and never the session."""
         return {"value": self.value, "expires_at": int(self.expires_at.timestamp())}
 
 
@@ -109,7 +109,7 @@ class ClientSecrets:
             extra_query: Further query parameters; they win over the client's.
 
         Returns:
-            The secret. `to_browser()` returns what the browser may see.
+            The secret. `to_browser()` returns the fields for the browser.
 
         Raises:
             SessionConfigError: The API would refuse the session or the lifetime; nothing was sent.

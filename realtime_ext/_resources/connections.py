@@ -1,7 +1,7 @@
 """`client.connect`, `client.answer` and `client.dial` of both clients.
 
-The job: check the arguments and return what opens the connection. It must not open one, and loads what
-does on first use.
+The job: check the arguments and return the context manager that opens the connection. It must not open one,
+and loads `connection` on first use.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ AudioOutT = TypeVar("AudioOutT")
 
 
 class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOutT]):
-    """`connect`, `answer` and `dial`: alike in both clients, but for what they return."""
+    """`connect`, `answer` and `dial`, which return sync or async context managers."""
 
     _http: Http | AsyncHttp
     _prefix = ""
@@ -201,12 +201,12 @@ class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOut
         Args:
             session: The conversation's configuration: a builder, a generated model or a dict; None for the
                 API's defaults, or for what the client secret brings along.
-            audio_in: What to say: path of a WAV file, or an iterator of PCM16 24 kHz mono in pieces of any
-                length: an async one for the async client; the sync client's may block, since it runs in
+            audio_in: The audio to send: path of a WAV file, or an iterator of PCM16 24 kHz mono in pieces of
+                any length: an async one for the async client; the sync client's may block, since it runs in
                 worker threads. None: silence. What it raises ends the connection, and is the cause.
-            audio_out: Where what is heard goes: path of a WAV file to write, or a function called with PCM16
-                24 kHz mono, 20 ms at a time: an async one, or one that may block. None: it is dropped. What
-                it raises ends the connection, and is the cause.
+            audio_out: The destination of received audio: path of a WAV file to write, or a function called
+                with PCM16 24 kHz mono, 20 ms at a time: an async one, or one that may block. None: it is
+                dropped. What it raises ends the connection, and is the cause.
             client_secret: An `ek_…` value to make the call with, as a browser does; None for the API key.
             tools: As for `connect`; not with a client secret, which brings its session along.
             hangup_on_exit: Whether the call ends with the block, within 5 s, also when that is cancelled.

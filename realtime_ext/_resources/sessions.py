@@ -1,6 +1,6 @@
 """Sessions of the older form: made ahead of a connection, with the client secret inside.
 
-The functions build what is asked of the API, without I/O; the classes send it. `client_secrets` is the newer
+The functions build requests, without I/O; the classes send them. `client_secrets` is the newer
 way to the same end.
 """
 

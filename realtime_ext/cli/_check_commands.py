@@ -1,4 +1,4 @@
-"""`realtime session …` and `realtime sdp …`: what is wrong with a file, found without the network."""
+"""`realtime session …` and `realtime sdp …`: checks of files, without the network."""
 
 from __future__ import annotations
 

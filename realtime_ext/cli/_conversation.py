@@ -1,4 +1,4 @@
-"""What `realtime talk` does: one conversation, with what is typed, spoken, answered and interrupted."""
+"""The conversation of `realtime talk`: typed or spoken, answered, and interrupted."""
 
 from __future__ import annotations
 

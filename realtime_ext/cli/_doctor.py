@@ -1,4 +1,4 @@
-"""`realtime doctor`: look at the set-up, and say what to do."""
+"""`realtime doctor`: check the set-up, with a hint for each problem."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Finding:
 def doctor(
     offline: Annotated[bool, typer.Option("--offline", help="Send nothing.")] = False, as_json: Json = False
 ) -> None:
-    """Look at the set-up, and say what to do.
+    """Check the set-up, with a hint for each problem.
 
     That is versions, extras, key, reachability, audio devices and browser; the status is 1 if one fails.
     To see whether the API is there and accepts the key, it makes a client secret, which costs nothing.

@@ -19,7 +19,7 @@ from ._output import inert, is_terminal, print_line, working
 def transcribe(
     files: Annotated[list[str], typer.Argument(help="WAV files; - for standard input.")],
     model: Annotated[str, typer.Option(help="The model that listens.")] = "gpt-4o-transcribe",
-    language: Annotated[str | None, typer.Option(help="What is spoken, such as en.")] = None,
+    language: Annotated[str | None, typer.Option(help="The language spoken, such as en.")] = None,
     simulator: Simulated = False,
     as_json: Json = False,
 ) -> None:

@@ -84,7 +84,7 @@ class _Stream(ABC):
             )
             self._stream.start()
         except (sounddevice.PortAudioError, ValueError) as error:
-            hint = "`realtime doctor` lists what there is"
+            hint = "`realtime doctor` lists the devices"
             raise RealtimeError(f"the {self._purpose} can't be opened: {error}; {hint}") from error
         return self
 
@@ -105,7 +105,7 @@ class _Stream(ABC):
 
 
 class Microphone(_Stream):
-    """What the microphone hears, in pieces of 20 ms, while the block lasts.
+    """The microphone's audio, in pieces of 20 ms, while the block lasts.
 
     Iterating it blocks or awaits, so that it is also an `audio_in` for `dial` of either client. What is not
     read within ten seconds is dropped, the oldest first.
@@ -170,7 +170,7 @@ class Microphone(_Stream):
 
 
 class Loudspeaker(_Stream):
-    """Plays audio, and counts what was played, while the block lasts.
+    """Plays audio, and counts the bytes played, while the block lasts.
 
     Args:
         device: Which one; None for the system's default.

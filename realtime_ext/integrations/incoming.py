@@ -75,8 +75,8 @@ def webhook_endpoint(
 ) -> Endpoint:
     """Make the endpoint of the API's webhooks, which verifies a delivery and hands an incoming call on.
 
-    It answers 200 when `on_call` has returned, and to events that are no calls; 400 to what is not genuine;
-    and 503 if `on_call` raises a `RealtimeError`: the API then delivers again.
+    It answers 200 when `on_call` has returned, and to events that are no calls; 400 to a delivery that is not
+    genuine; and 503 if `on_call` raises a `RealtimeError`: the API then delivers again.
 
     Args:
         client: A client with the webhook's secret, or a function that returns it.

@@ -84,12 +84,12 @@ class PlainSocket(Protocol):
 
 @attrs.frozen(kw_only=True)
 class StreamStart:
-    """What the `start` message says.
+    """The content of the `start` message.
 
     Args:
         stream_id: The stream's id (`streamSid`).
         call_id: The id that the telephone service has for the call (`callSid`); None if it says none.
-        parameters: What the app put into its `<Stream>` element (`customParameters`).
+        parameters: The values in the app's `<Stream>` element (`customParameters`).
         format: The audio's format, `pcmu` or `pcma`, for `SessionBuilder.telephony`.
     """
 
@@ -248,7 +248,7 @@ class MediaStream:
                     return
 
     async def _play(self) -> None:
-        """Send what is to be said, as fast as it is heard."""
+        """Send the waiting audio, as fast as it is heard."""
         while not self._is_over:
             await self._changed.wait()
             self._changed.clear()
@@ -275,7 +275,7 @@ class MediaStream:
             self._silent.set()
 
     async def _finish(self, reading: asyncio.Task[None]) -> None:
-        """Wait until the caller has heard what was said last, for as long as that lasts."""
+        """Wait until the caller has heard the audio that was sent, for as long as that lasts."""
         left = (len(self._waiting) + self._on_the_way) / _BYTES_PER_MS / 1000
         silent = asyncio.create_task(self._silent.wait())
         await asyncio.wait((silent, reading), timeout=left + _PATIENCE, return_when=asyncio.FIRST_COMPLETED)

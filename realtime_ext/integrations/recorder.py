@@ -1,4 +1,4 @@
-"""Record a conversation: both sides as a stereo WAV, and what was said as JSON lines.
+"""Record a conversation: both sides as a stereo WAV, and a transcript as JSON lines.
 
 A `Recorder` is an observer of a connection. It must not change what goes by, and holds no more than some
 seconds of it.

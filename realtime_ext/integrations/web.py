@@ -89,7 +89,7 @@ class RunningCalls:
     """Owns the calls of this process: one task each, and an end to all of them when the app shuts down.
 
     Args:
-        client: What calls are made with; it is left open. None for a new client, set up by the
+        client: The client of the calls; it is left open. None for a new client, set up by the
             environment and closed at the end.
         hangup_on_exit: Whether calls that are attached to are hung up at the end. False keeps them for the
             process that attaches next, as in a deployment; until then their tools are not run.
@@ -149,7 +149,7 @@ class RunningCalls:
         return self.run(call_id, self._attend(call_id, on_connection, tools))
 
     def run(self, call: CallLike, work: Coroutine[Any, Any, object]) -> asyncio.Task[None]:
-        """Run what is done for a call in the background, such as a phone call's `answer` block.
+        """Run a coroutine for a call in the background, such as a phone call's `answer` block.
 
         Args:
             call: The call, or its id.
@@ -228,7 +228,7 @@ class RunningCalls:
 
 
 class Seen(Protocol):
-    """What `Deduplicator.seen` is, for stores that several processes share."""
+    """The interface of `Deduplicator`, for stores that several processes share."""
 
     def seen(self, webhook_id: str, call_id: str | None = None) -> bool:
         """Return whether a delivery or a call has come before, and remember both."""
@@ -258,7 +258,7 @@ def router(
         on_connection: As for `RunningCalls.attach`.
         on_incoming: An async function that is run in the background for every phone call, once; it answers,
             rejects or refers. Without it there is no `/webhook`.
-        deduplicator: What remembers deliveries; one for this process unless given.
+        deduplicator: The memory of deliveries; one for this process unless given.
         authorize: Called with each request of `/offer` and `/secret`, async or not, and what it returns
             decides: true admits it, a `Response` is sent in place of an answer, anything else is a 403. An
             `HTTPException` that it raises is the app's, as in any endpoint. None admits all requests, at your

@@ -303,7 +303,7 @@ class Candidate:
 
 
 class CandidateError(ValueError):
-    """A candidate line that can't be read. `no_address`: the address is what it lacks."""
+    """A candidate line that can't be read; `no_address` if its address is missing."""
 
     def __init__(self, message: str, *, no_address: bool = False) -> None:
         super().__init__(message)
@@ -495,7 +495,7 @@ class Media(Section):
 
     @property
     def direction(self) -> Direction:
-        """What the offerer wants to do; `sendrecv` unless another is stated (RFC 8866 §6.7)."""
+        """The direction from the offerer's view; `sendrecv` unless another is stated (RFC 8866 §6.7)."""
         return self.own_direction or self._session.own_direction or "sendrecv"
 
     @property

@@ -1,4 +1,4 @@
-"""Offers: what is wrong with one before it costs a call, and the repair of its line ends.
+"""Offers: checks before a call is made with one, and the repair of line ends.
 
 A rule stands here if a peer of the API's kind refuses what it names, or if the call would be made and stay
 silent. What the API tolerates is no problem: offers without candidates, with `.local` candidates alone,
@@ -39,7 +39,7 @@ _CODECS = {("opus", 48000), ("pcmu", 8000), ("pcma", 8000)}
 
 
 def check_offer(text: str | bytes) -> list[Problem]:
-    """Find what makes the API refuse an offer, or the call silent.
+    """Find problems for which the API would refuse an offer, or the call would be silent.
 
     Args:
         text: The offer exactly as it would be sent.

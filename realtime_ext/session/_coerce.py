@@ -1,7 +1,7 @@
 """Coerce what is passed as a session to plain JSON values, and merge an update into a session.
 
-The job: turn builders, generated models, tuples and enums into what JSON has, and find what has no JSON form
-at all. This module must not judge a session.
+The job: turn builders, generated models, tuples and enums into JSON values, and find values without a JSON
+form. This module must not judge a session.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Coerced:
     Args:
         body: Its JSON object, a copy.
         extras: The paths of unknown fields that are sent on purpose.
-        problems: What has no JSON form.
+        problems: The values without a JSON form.
     """
 
     body: dict[str, Any]
@@ -94,7 +94,7 @@ def plain(value: Any, problems: list[SessionProblem] | None = None) -> Any:
 
     Args:
         value: JSON values, generated models, tuples, enums.
-        problems: Filled with what has no JSON form, which is kept as it is.
+        problems: Filled with values without a JSON form, which are kept as they are.
 
     Raises:
         SessionConfigError: It is nested too deeply, or within itself.

@@ -117,7 +117,7 @@ class Fleet:
         await self._store.migrate()
 
     def on_call(self, handler: HandlerT) -> HandlerT:
-        """Set what is run for each call, by its owner; a decorator.
+        """Set the handler of calls, which their owners run; a decorator.
 
         When it returns, the call is over. When it raises, another owner goes on.
 
@@ -147,7 +147,8 @@ class Fleet:
         """Make the endpoint of the webhook, for Starlette and FastAPI.
 
         It verifies a delivery, records its call and enqueues it in one transaction, and answers 200; also
-        for one that came before, and for events that are no calls. It answers 400 to what is not genuine, and
+        for one that came before, and for events that are no calls. It answers 400 to a delivery that is not
+        genuine, and
         503 when the database is unavailable: the API then delivers again.
 
         Args:
@@ -189,7 +190,7 @@ class Fleet:
         """Own calls until SIGTERM or SIGINT, or until cancelled; then hand them on and return.
 
         Args:
-            client: What calls are answered with.
+            client: The client that answers calls.
             slots: How many calls it has at most; 0 for a process that only sweeps.
             drain: Seconds for handing calls on at the end.
             name: The worker's name in logs and lists; the host's and the process id unless given.
@@ -239,7 +240,7 @@ _MEMORY = ":memory:"
 
 
 def _load() -> None:
-    """Load what the first call would load otherwise: it would hold up the renewal of ownership."""
+    """Load the modules of a call: loading them with the first call would delay the renewal of ownership."""
     import websockets.asyncio.client  # noqa: F401
 
     from ... import connection, tools  # noqa: F401

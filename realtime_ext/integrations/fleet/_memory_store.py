@@ -30,7 +30,7 @@ class MemoryStore:
     """A store in memory.
 
     Args:
-        limits: By what it decides.
+        limits: Its time limits and counts.
     """
 
     def __init__(self, limits: Limits) -> None:

@@ -176,7 +176,7 @@ class OwnedCall:
         self._is_hung_up = True
 
     async def save(self, data: Any) -> None:
-        """Store what the next owner needs to go on.
+        """Store data for the next owner.
 
         Args:
             data: Small JSON, such as a dict; it replaces what was stored before.
@@ -194,7 +194,7 @@ class OwnedCall:
         self.data = stored
 
     async def once(self, key: str, function: Callable[[], Awaitable[ResultT] | ResultT]) -> ResultT:
-        """Run what has an effect once over all owners of the call, and return its result every time.
+        """Run a function with an effect once over all owners of the call, and return its result every time.
 
         Args:
             key: What the effect is, within the call: the function call's id, for instance. Pass it on as

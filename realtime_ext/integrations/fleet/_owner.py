@@ -75,8 +75,8 @@ class Owner:
 
     Args:
         store: Where the calls are.
-        client: What the calls are answered with.
-        handler: What is run for each call.
+        client: The client that answers calls.
+        handler: The handler of each call.
         policy: How it behaves.
     """
 

@@ -139,7 +139,7 @@ class PostgresStore:
 
     Args:
         dsn: Where it is, as libpq has it: `postgresql://…` or `host=… dbname=…`.
-        limits: By what it decides.
+        limits: Its time limits and counts.
     """
 
     def __init__(self, dsn: str, limits: Limits) -> None:
@@ -465,7 +465,7 @@ class PostgresStore:
 
     @contextlib.asynccontextmanager
     async def _errors(self, seconds: float | None = 0.0) -> AsyncIterator[None]:
-        """Raise what the database raises as FleetError, and limit the time; 0 for the usual limit."""
+        """Raise the database's errors as FleetError, and limit the time; 0 for the usual limit."""
         from procrastinate.exceptions import ConnectorException
         from psycopg import Error
         from psycopg.errors import UndefinedTable

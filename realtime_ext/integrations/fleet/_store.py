@@ -94,7 +94,7 @@ class Delivery:
 
 @attrs.frozen
 class Beat:
-    """What a worker learns when it renews its ownership.
+    """The result of a renewal of ownership.
 
     Args:
         held: The epochs of the calls that are still its own, by their ids.
@@ -107,7 +107,7 @@ class Beat:
 
 @attrs.frozen
 class Effect:
-    """What is known about an effect that is to happen once.
+    """The record of an effect that must happen once.
 
     Args:
         state: `new`: it may be run now; `done`: it was; `unknown`: it was begun, and how it went is not
@@ -121,7 +121,7 @@ class Effect:
 
 @attrs.frozen(kw_only=True)
 class Limits:
-    """By what a store decides.
+    """Time limits and counts of a store.
 
     Args:
         time_to_live: Seconds without a sign of life after which a worker's calls are handed on.
