@@ -87,7 +87,7 @@ def test_both_clients_carry_the_same_resources() -> None:
     assert {"calls", "client_secrets", "translation_client_secrets", "sessions", "webhooks"} < set(resources)
 
 
-def test_every_operation_takes_the_three_options() -> None:
+def test_every_operation_accepts_the_three_options() -> None:
     for cls, _ in (*OPERATIONS.values(), PAIRS["Connections"]):
         for name, function in public(cls).items():
             if name != "__init__":

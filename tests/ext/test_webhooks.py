@@ -416,7 +416,7 @@ def test_an_id_that_no_header_can_carry_is_refused(webhook_id: Any) -> None:
         webhooks.sign(BODY, SECRET, webhook_id=webhook_id)
 
 
-def test_no_signature_fits_another_split_of_what_was_signed() -> None:
+def test_no_signature_matches_another_split_of_the_signed_text() -> None:
     headers = webhooks.sign(f"{NOW}.payload", SECRET, webhook_id="a", timestamp=NOW)
     with pytest.raises(
         WebhookVerificationError, match="webhook-id is not printable ASCII without blanks, dots"
@@ -424,7 +424,7 @@ def test_no_signature_fits_another_split_of_what_was_signed() -> None:
         webhooks.verify("payload", headers | {"webhook-id": f"a.{NOW}"}, SECRET, clock=clock)
 
 
-def test_a_repr_of_a_call_s_event_shows_nobody_s_number() -> None:
+def test_a_repr_of_a_call_event_shows_no_number() -> None:
     fields = [{"name": "From", "value": "<sip:+14155559876@h>"}]
     data = {"call_id": "rtc_1", "sip_headers": fields}
     body = json.dumps({"type": "realtime.call.incoming", "id": "e", "created_at": 1, "data": data})

@@ -291,7 +291,7 @@ async def test_a_rate_that_is_none_is_refused(rate: Any) -> None:
 
 
 @awaited
-async def test_whoever_does_not_start_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_stream_that_does_not_start_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(media_stream, "_START_SECONDS", 0.01)
     with pytest.raises(RealtimeError, match=r"did not start within 0\.01 s"):
         await MediaStream(Sent({"event": "connected"})).start()
