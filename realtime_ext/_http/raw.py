@@ -1,7 +1,7 @@
 """`client.raw`: the generated client, set up like the hand-written one.
 
-It has the same base URL, key, headers and way to the network, and no more: generated functions neither repeat
-requests nor raise this package's errors.
+It has the same base URL, key, headers and transport, and no more: generated functions neither retry requests
+nor raise this package's errors.
 """
 
 from __future__ import annotations

@@ -46,7 +46,9 @@ def create(
         sys.stdout.buffer.write(call.sdp_answer.encode())
         print(f"call_id  {call.id}", file=sys.stderr)
     else:
-        print_fields(fields, as_json=as_json)  # before what can fail: without its id nobody could hang up
+        print_fields(
+            fields, as_json=as_json
+        )  # before what can fail: without its id the call can't be hung up
         if answer is not None:
             Path(answer).write_bytes(call.sdp_answer.encode())
 

@@ -1,4 +1,4 @@
-"""`realtime session …` and `realtime sdp …`: what is wrong with a file, found without the network."""
+"""`realtime session …` and `realtime sdp …`: checks of files, without the network."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def check_session(
     if rows or as_json:
         print_rows(rows, as_json=as_json)
     if not rows:
-        note("the session is right")
+        note("the session is valid")
     if errors or (strict and rows):
         raise typer.Exit(FAILED)
 
@@ -72,7 +72,7 @@ def check_offer(
     if rows or as_json:
         print_rows(rows, as_json=as_json)
     if not rows:
-        note("the offer is right")
+        note("the offer is valid")
     if any(problem.fatal for problem in problems):
         raise typer.Exit(FAILED)
 

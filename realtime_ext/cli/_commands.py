@@ -1,4 +1,4 @@
-"""The command line's commands; each does its work in a module of its own, loaded when it is called."""
+"""The command line's commands; most are in separate modules."""
 
 from __future__ import annotations
 

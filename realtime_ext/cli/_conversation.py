@@ -1,4 +1,4 @@
-"""What `realtime talk` does: one conversation, with what is typed, spoken, answered and interrupted."""
+"""The conversation of `realtime talk`: typed or spoken, answered, and interrupted."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _POLL = 0.05  # seconds between looks at what is still to be played
 class View:
     """Shows a conversation as its events go by: words as they come, or a JSON object a line.
 
-    What the user said is often written down after the answer has begun: the answer waits for that.
+    What the user said is often transcribed after the answer has begun: the answer waits for that.
 
     Args:
         as_json: Whether to print JSON.
@@ -41,7 +41,7 @@ class View:
     Attributes:
         is_answering: Whether the model is answering.
         answers: How many answers came to their end.
-        is_written: Set while all that the user said is written down.
+        is_written: Set while all that the user said is transcribed.
     """
 
     def __init__(self, *, as_json: bool, is_patient: bool = False) -> None:
@@ -49,7 +49,7 @@ class View:
         self._is_patient = is_patient
         self._is_terminal = is_terminal(sys.stdout)
         self._has_words = False  # in the line that is being written
-        self._spoken: set[str] = set()  # items of the user that are not written down yet
+        self._spoken: set[str] = set()  # items of the user that are not transcribed yet
         self._held: list[Callable[[], None]] = []  # shows what came meanwhile
         self.is_written: asyncio.Event = asyncio.Event()
         self.is_written.set()
@@ -321,7 +321,7 @@ def _open_wav(path: str) -> Any:
 def _keep(sink: wave.Wave_write, connection: AsyncConnection, event: Any) -> None:
     pcm = audio.decode(event)
     sink.writeframes(pcm)
-    connection.playback.played_bytes(len(pcm))  # or an interruption would delete what nobody counts as heard
+    connection.playback.played_bytes(len(pcm))  # or an interruption would delete what is not counted as heard
 
 
 @contextlib.contextmanager

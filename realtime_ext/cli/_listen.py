@@ -24,17 +24,18 @@ _SIGNED = ("webhook-id", "webhook-timestamp", "webhook-signature")
 
 def listen(
     forward_to: Annotated[
-        str | None, typer.Option(metavar="URL", help="Where genuine deliveries go, as they came.")
+        str | None, typer.Option(metavar="URL", help="Forward genuine deliveries to this URL, unaltered.")
     ] = None,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="The port; 0 chooses a free one.")] = 8766,
     secret: Secret = None,
     tolerance: Tolerance = 300,
-    save: Annotated[Path | None, typer.Option(metavar="FILE", help="Append what comes there.")] = None,
+    save: Annotated[Path | None, typer.Option(metavar="FILE", help="Append deliveries to this file.")] = None,
     replay: Annotated[
         str | None,
         typer.Option(
-            metavar="FILE", help="Sign what was saved anew, send it to --forward-to, and end; - for pipes."
+            metavar="FILE",
+            help="Sign saved deliveries anew, send them to --forward-to, and end; - for pipes.",
         ),
     ] = None,
     as_json: Json = False,

@@ -1,4 +1,4 @@
-"""What commands print: tables and colour on a terminal, plain lines in pipes, JSON where it is asked for.
+"""Output of commands: tables and colour on a terminal, plain lines in pipes, JSON where it is asked for.
 
 Results go to standard output, everything else to standard error. NO_COLOR is respected. Rich is loaded on a
 terminal only. What a server or a caller wrote goes through `inert`: a terminal must not obey it.

@@ -61,7 +61,7 @@ def tail(
 
 
 def brief(event: dict[str, Any]) -> str:
-    """Return what an event says in one line, without its audio."""
+    """Summarize an event in one line, without its audio."""
     if str(event.get("type", "")).endswith("audio.delta"):
         return f"{len(str(event.get('delta', ''))) * 3 // 4:,} bytes"
     value = next((event[name] for name in _TELLING if event.get(name)), None)

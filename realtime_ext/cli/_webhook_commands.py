@@ -123,7 +123,7 @@ def post(url: str, content: bytes, headers: dict[str, str]) -> tuple[int, int]:
         The answer's status, and the milliseconds that it took.
 
     Raises:
-        CommandError: Nobody answers, or it is no URL.
+        CommandError: There is no answer, or it is not a URL.
     """
     import httpx
 
@@ -148,7 +148,7 @@ def post(url: str, content: bytes, headers: dict[str, str]) -> tuple[int, int]:
 
 
 def describe(event: dict[str, Any]) -> dict[str, Any]:
-    """Return what there is to show of a webhook's event: its type, id, and whom it is about."""
+    """Return the fields of a webhook's event to show: its type, ids, caller and called."""
     data = event.get("data")
     data = data if isinstance(data, dict) else {}
     headers = data.get("sip_headers")

@@ -1,4 +1,4 @@
-"""Record a conversation: both sides as a stereo WAV, and what was said as JSON lines.
+"""Record a conversation: both sides as a stereo WAV, and a transcript as JSON lines.
 
 A `Recorder` is an observer of a connection. It must not change what goes by, and holds no more than some
 seconds of it.
@@ -180,7 +180,7 @@ class Recorder:
 
 
 class _Side:
-    """What one side said and nobody has written yet, as PCM16 at 24 kHz; positions are in bytes.
+    """What one side said and is not written yet, as PCM16 at 24 kHz; positions are in bytes.
 
     Attributes:
         form: In which format events bring it.
@@ -206,7 +206,7 @@ class _Side:
             self._items.setdefault(item_id, []).append((begin, self.end))
 
     def cut(self, item_id: str, heard: float) -> None:
-        """Throw away what of an item lies behind so many seconds of it."""
+        """Drop what of an item lies behind so many seconds of it."""
         left = int(max(heard, 0.0) * _RATE) * 2
         unheard = []
         for begin, end in self._items.pop(item_id, ()):

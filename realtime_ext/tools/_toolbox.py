@@ -45,7 +45,7 @@ class Toolbox:
 
     Args:
         functions: Typed functions, sync or async, as for `function_tool`.
-        state: What `ToolContext.state` is, unless a call has a context of its own.
+        state: What `ToolContext.state` is, unless a call has its own context.
         on_failure: Called with each `ToolFailure`, in the thread or task that ran the tool. What it raises
             is logged.
         explain: Turns a tool's exception into the text for the model. By default that is the exception's
@@ -184,7 +184,7 @@ class Toolbox:
         elif inspect.iscoroutine(value):
             _refuse_running_loop(name, value)
         try:
-            return _succeeded(asyncio.run(_awaited(value)) if inspect.isawaitable(value) else value)
+            return _succeeded(asyncio.run(_result_of(value)) if inspect.isawaitable(value) else value)
         except (Exception, SystemExit) as error:
             return self._failed(name, error, text, context)
 
@@ -284,7 +284,7 @@ def _unknown(name: str, names: list[str]) -> str:
     return f"there is no tool {name}; there are: {', '.join(names) or 'none'}{hint}"
 
 
-async def _awaited(value: Awaitable[Any]) -> Any:
+async def _result_of(value: Awaitable[Any]) -> Any:
     return await value
 
 

@@ -62,7 +62,7 @@ def test_the_audio_comes_out(make: Any, data: bytes) -> None:
         SimpleNamespace(type=None, data=b"AAAA"),
     ],
 )
-def test_what_is_no_audio_delta_is_refused(event: Any) -> None:
+def test_other_events_than_audio_deltas_are_refused(event: Any) -> None:
     with pytest.raises(
         TypeError, match=r"event: expected an audio delta such as 'response.output_audio.delta'"
     ):
@@ -70,6 +70,6 @@ def test_what_is_no_audio_delta_is_refused(event: Any) -> None:
 
 
 @each("delta", ["A", "AA", "AA=A", "AAA*", "AA\nAA", "ä", None, 5, b"AAAA"])
-def test_what_is_not_base64_is_refused(delta: Any) -> None:
+def test_invalid_base64_is_refused(delta: Any) -> None:
     with pytest.raises(ValueError, match="delta: expected base64 text"):
         audio.decode({**RESPONSE, "delta": delta})

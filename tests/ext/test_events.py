@@ -140,7 +140,7 @@ def test_an_event_becomes_its_class_and_is_written_as_it_came() -> None:
 
 
 @each("line", lines("client"), ids=lambda line: json.loads(line)["type"])
-def test_what_is_sent_keeps_its_nulls(line: str) -> None:
+def test_sent_events_keep_nulls(line: str) -> None:
     assert json.loads(encode_event(parse_event(line))) == json.loads(line)
 
 
@@ -319,7 +319,7 @@ def test_a_server_s_event_is_never_one_of_the_connection_s_own(local: Any) -> No
         ("5", 5, "not a JSON object"),
     ],
 )
-def test_what_is_no_json_object_is_an_event_without_a_type(data: Any, raw: Any, reason: str) -> None:
+def test_invalid_json_is_an_event_without_a_type(data: Any, raw: Any, reason: str) -> None:
     event = parse_event(data)
     assert isinstance(event, UnknownEvent)
     assert (event.type, event.data) == ("", {"raw": raw})
@@ -376,7 +376,7 @@ def test_text_that_strict_parsers_refuse_is_read_all_the_same() -> None:
 
 
 @pytest.mark.parametrize("data", [None, 5, ["error"], object()])
-def test_what_is_no_message_at_all_is_a_type_error(data: Any) -> None:
+def test_other_types_than_messages_are_type_errors(data: Any) -> None:
     with pytest.raises(TypeError, match="data: expected str, bytes or a mapping"):
         parse_event(data)
 
@@ -391,7 +391,7 @@ def test_parsing_leaves_the_mapping_alone() -> None:
 # ---- writing
 
 
-def test_events_are_written_compactly_and_without_what_is_absent() -> None:
+def test_events_are_written_compactly_and_without_absent_fields() -> None:
     event = models.RealtimeClientEventResponseCancel(response_id="resp_1")
     assert encode_event(event) == '{"type":"response.cancel","response_id":"resp_1"}'
     assert encode_event({"type": "response.create"}) == '{"type":"response.create"}'
@@ -409,7 +409,7 @@ def test_a_mapping_may_hold_generated_models_and_audio() -> None:
 
 
 @each("event", [None, "x", b"x", 5, [], object()])
-def test_what_is_no_event_cannot_be_written(event: Any) -> None:
+def test_malformed_events_can_not_be_written(event: Any) -> None:
     with pytest.raises(TypeError, match="event: expected"):
         encode_event(event)
 

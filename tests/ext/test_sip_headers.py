@@ -65,7 +65,7 @@ def test_every_shape_of_fields_gives_the_same_headers() -> None:
     assert (expected == 5) is False
 
 
-def test_a_repr_shows_names_and_nobodys_number() -> None:
+def test_a_repr_shows_names_and_no_numbers() -> None:
     assert "Via" in repr(from_sample())
     assert "415" not in repr(from_sample())
     address = SipAddress(uri="sip:+14155550123@h", display_name="Alice", params={"x-number": "+1415"})
@@ -180,7 +180,7 @@ BAD_ADDRESSES = [
 
 
 @each("text", BAD_ADDRESSES)
-def test_what_is_no_address_is_a_value_error_and_left_out_of_headers(text: str) -> None:
+def test_malformed_addresses_are_value_errors_and_left_out_of_headers(text: str) -> None:
     with pytest.raises(ValueError):
         SipAddress.parse(text)
     if not {"\r", "\n"} & set(text) and "," not in text:
@@ -269,6 +269,6 @@ def test_a_name_that_is_no_token_is_refused(name: str) -> None:
         {"a": None},
     ],
 )
-def test_what_is_no_list_of_fields_is_refused(fields: Any) -> None:
+def test_malformed_lists_of_fields_are_refused(fields: Any) -> None:
     with pytest.raises(ValueError, match="SIP header"):
         SipHeaders(fields)

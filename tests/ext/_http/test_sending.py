@@ -56,7 +56,7 @@ def act_freely(client):
 
 @pytest.mark.parametrize("act", [act_once, act_freely])
 @pytest.mark.parametrize("status", [429, 503])
-def test_429_and_503_are_repeated_for_every_operation(flavour: Flavour, act, status: int) -> None:
+def test_429_and_503_are_retried_for_every_operation(flavour: Flavour, act, status: int) -> None:
     with Loopback(answer(status), answer(status), answer(200)) as server:
         flavour.run(act(flavour.client(base_url=server.base_url)))
     assert len(server.requests) == 3
@@ -65,7 +65,7 @@ def test_429_and_503_are_repeated_for_every_operation(flavour: Flavour, act, sta
 
 
 @pytest.mark.parametrize("act", [act_once, act_freely])
-def test_without_a_connection_every_operation_is_repeated_and_had_no_effect(flavour: Flavour, act) -> None:
+def test_every_operation_is_retried_without_a_connection(flavour: Flavour, act) -> None:
     client = flavour.client(base_url=refused_port())
     with pytest.raises(APIConnectionError, match=r"no connection to 127\.0\.0\.1") as caught:
         flavour.run(act(client))
@@ -75,14 +75,14 @@ def test_without_a_connection_every_operation_is_repeated_and_had_no_effect(flav
 
 
 @pytest.mark.parametrize("step", [reset, hang_up, break_off])
-def test_a_lost_answer_is_repeated_where_that_is_harmless(flavour: Flavour, step) -> None:
+def test_a_lost_response_is_retried_if_idempotent(flavour: Flavour, step) -> None:
     with Loopback(step, answer(200)) as server:
         flavour.run(act_freely(flavour.client(base_url=server.base_url)))
     assert len(server.requests) == 2
 
 
 @each("step", [reset, hang_up, break_off])
-def test_a_lost_answer_is_raised_where_repeating_could_act_twice(flavour: Flavour, step) -> None:
+def test_a_lost_response_is_raised_unless_idempotent(flavour: Flavour, step) -> None:
     with Loopback(step) as server, pytest.raises(APIConnectionError) as caught:
         flavour.run(act_once(flavour.client(base_url=server.base_url)))
     assert len(server.requests) == 1
@@ -102,7 +102,7 @@ def test_a_read_timeout_is_a_timeout_and_may_have_applied(flavour: Flavour) -> N
     assert flavour.sleeps == []
 
 
-def test_a_read_timeout_is_repeated_where_that_is_harmless(flavour: Flavour) -> None:
+def test_a_read_timeout_is_retried_if_idempotent(flavour: Flavour) -> None:
     with Loopback(say_nothing, answer(200)) as server:
         flavour.run(flavour.client(base_url=server.base_url).calls.hangup(CALL, timeout=0.05))
     assert len(server.requests) == 2
@@ -150,7 +150,7 @@ def test_retry_after_is_waited_for(flavour: Flavour) -> None:
     assert flavour.sleeps == [3.0, 7.0]
 
 
-def test_a_long_retry_after_is_told_instead(flavour: Flavour) -> None:
+def test_a_long_retry_after_is_raised(flavour: Flavour) -> None:
     with Loopback(answer(429, retry_after="61")) as server, pytest.raises(RateLimitError) as caught:
         flavour.run(act_freely(flavour.client(base_url=server.base_url)))
     assert caught.value.retry_after == 61.0
@@ -158,7 +158,7 @@ def test_a_long_retry_after_is_told_instead(flavour: Flavour) -> None:
     assert flavour.sleeps == []
 
 
-def test_404_on_a_repeated_hangup_is_done(flavour: Flavour) -> None:
+def test_404_on_a_retried_hangup_is_success(flavour: Flavour) -> None:
     with Loopback(answer(500), answer(404)) as server:
         flavour.run(act_freely(flavour.client(base_url=server.base_url)))
     assert len(server.requests) == 2
@@ -169,7 +169,7 @@ def test_404_on_a_first_hangup_is_an_error(flavour: Flavour) -> None:
         flavour.run(act_freely(flavour.client(base_url=server.base_url)))
 
 
-def test_404_on_a_repeated_reject_is_an_error(flavour: Flavour) -> None:
+def test_404_on_a_retried_reject_is_an_error(flavour: Flavour) -> None:
     with Loopback(answer(503), answer(404)) as server, pytest.raises(NotFoundError):
         flavour.run(act_once(flavour.client(base_url=server.base_url)))
 
@@ -236,7 +236,7 @@ def test_a_closed_http_client_says_so(flavour: Flavour) -> None:
 @pytest.mark.parametrize(
     "fault", [httpx.LocalProtocolError("bad header b'secret'"), httpx.TooManyRedirects("too many")]
 )
-def test_what_cannot_be_sent_is_not_repeated(flavour: Flavour, fault: httpx.HTTPError) -> None:
+def test_an_unsendable_request_is_not_retried(flavour: Flavour, fault: httpx.HTTPError) -> None:
     seen = []
 
     def refuse(request: httpx.Request) -> httpx.Response:
@@ -250,7 +250,7 @@ def test_what_cannot_be_sent_is_not_repeated(flavour: Flavour, fault: httpx.HTTP
 
 
 @pytest.mark.parametrize("fault", [httpx.ConnectTimeout("t"), httpx.PoolTimeout("t")])
-def test_a_timeout_before_the_connection_is_repeated_and_had_no_effect(
+def test_a_connect_timeout_is_retried_and_had_no_effect(
     flavour: Flavour, fault: httpx.TimeoutException
 ) -> None:
     def refuse(request: httpx.Request) -> httpx.Response:

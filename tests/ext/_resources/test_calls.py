@@ -185,7 +185,7 @@ def test_create_with_secret_drops_a_key_among_the_default_headers(flavour: Flavo
     assert seen[0]["x-gateway"] == "1"
 
 
-def test_create_with_secret_takes_what_client_secrets_create_gives(flavour: Flavour) -> None:
+def test_create_with_secret_accepts_a_client_secret_object(flavour: Flavour) -> None:
     from datetime import UTC, datetime
 
     seen = []
@@ -208,7 +208,7 @@ def test_create_with_secret_takes_what_client_secrets_create_gives(flavour: Flav
         (None, TypeError, "client_secret: expected a str, got NoneType"),
     ],
 )
-def test_what_is_no_client_secret_is_refused(flavour: Flavour, secret: Any, error, message: str) -> None:
+def test_malformed_client_secrets_are_refused(flavour: Flavour, secret: Any, error, message: str) -> None:
     with pytest.raises(error, match=message) as caught:
         flavour.run(flavour.client(created).calls.create_with_secret(OFFER, secret))
     assert "abcdefgh" not in str(caught.value)
@@ -234,7 +234,7 @@ def test_what_is_no_client_secret_is_refused(flavour: Flavour, secret: Any, erro
     ids=lambda offer: repr(offer[:12] if isinstance(offer, str) else bytes(offer[:12])),
 )
 @each("validate", [True, False])
-def test_what_is_no_offer_is_not_sent(flavour: Flavour, offer: str | bytes, validate: bool) -> None:
+def test_malformed_offers_are_not_sent(flavour: Flavour, offer: str | bytes, validate: bool) -> None:
     seen: list[httpx.Request] = []
 
     def take(request: httpx.Request) -> httpx.Response:
@@ -286,7 +286,7 @@ def test_an_unchecked_session_is_sent_as_given(flavour: Flavour) -> None:
     assert sent == [session]
 
 
-def test_a_session_that_is_no_json_is_refused_even_unchecked(flavour: Flavour) -> None:
+def test_a_session_without_a_json_form_is_refused_even_unchecked(flavour: Flavour) -> None:
     client = flavour.client(created, validate=False)
     with pytest.raises(SessionConfigError, match="cannot be written as JSON"):
         flavour.run(client.calls.create(OFFER, {"type": "realtime", "extra": object()}))

@@ -161,7 +161,7 @@ ACTS = {
 
 
 @each("act", ACTS.values(), ids=ACTS)
-def test_what_could_act_twice_is_not_repeated(flavour: Flavour, act) -> None:
+def test_operations_that_are_not_idempotent_are_not_retried(flavour: Flavour, act) -> None:
     with Loopback(hang_up) as server, pytest.raises(APIConnectionError) as caught:
         flavour.run(act(flavour.client(base_url=server.base_url)))
     assert len(server.requests) == 1

@@ -48,7 +48,7 @@ def test_json_of_a_talk_is_inert_and_means_the_same(simulator: Simulator) -> Non
 
 
 @pytest.mark.parametrize("value", [HOSTILE, "\ud800", "Ärger, žluťoučký, 日本, 😀\ttab"])
-def test_json_keeps_what_is_no_control_character(value: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_escapes_control_characters_only(value: str, capsys: pytest.CaptureFixture[str]) -> None:
     output.print_line({value: [value]})
     output.print_json({value: [value]})
     first, second = capsys.readouterr().out.splitlines()
@@ -77,7 +77,7 @@ def test_a_watched_calls_events_are_lines_of_text(
     assert shown.count("\n") == 1
 
 
-def test_a_caller_writes_no_line_of_its_own_into_the_list_of_webhooks(simulator: Simulator) -> None:
+def test_a_caller_can_not_inject_a_line_into_the_list_of_webhooks(simulator: Simulator) -> None:
     caller = f"<sip:x@y>\n12:00:00  ✓  200  realtime.call.incoming  {HOSTILE}"
     data = {"call_id": "rtc_1", "sip_headers": [{"name": "From", "value": caller}]}
     body = json.dumps({"type": "realtime.call.incoming", "id": "evt_1", "data": data})
@@ -102,7 +102,7 @@ def test_what_a_server_says_of_a_failure_is_one_line_of_text() -> None:
     assert not FORBIDDEN & set(done.err)
 
 
-def test_what_is_logged_of_a_server_is_inert(capsys: pytest.CaptureFixture[str]) -> None:
+def test_log_messages_of_a_server_are_inert(capsys: pytest.CaptureFixture[str]) -> None:
     logger = logging.Logger("realtime_ext.alone")  # without parents, as in a program that set up nothing
     with output.inert_log():
         logger.warning("%s was refused", HOSTILE)

@@ -201,7 +201,7 @@ def test_webhooks_are_verified_shown_forwarded_kept_and_replayed(
     assert realtime_here("listen", "--replay", kept, "--forward-to", app.url, simulator=simulator).status == 1
 
 
-def test_what_was_kept_is_signed_anew(simulator: Simulator, app: App) -> None:
+def test_saved_deliveries_are_signed_anew(simulator: Simulator, app: App) -> None:
     """The signature that came would be too old by now; it is not even kept."""
     line = json.dumps({"webhook_id": "wh_1", "received_at": 1, "body": '{"type": "x"}'})
     done = realtime_here("listen", "--replay=-", "--forward-to", app.url, simulator=simulator, stdin=line)

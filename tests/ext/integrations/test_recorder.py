@@ -192,7 +192,7 @@ def test_a_conversation_is_recorded_and_its_transcript_is_the_connections(tmp_pa
     assert max(right) > 1000
 
 
-def test_the_transcript_has_of_an_interrupted_answer_what_was_heard(tmp_path: Path) -> None:
+def test_the_transcript_has_the_heard_duration_of_an_interrupted_answer(tmp_path: Path) -> None:
     with Simulator(pacing=Pacing()) as simulator:
         simulator.on_response("one two three four five six seven eight nine ten")
         client = RealtimeClient(simulator.api_key, base_url=simulator.base_url)

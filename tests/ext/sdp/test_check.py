@@ -111,7 +111,7 @@ FINE = {
 
 
 @each("name", FINE)
-def test_nothing_is_said_of_what_the_api_takes(name: str) -> None:
+def test_accepted_offers_have_no_problems(name: str) -> None:
     assert check_offer(FINE[name]) == []
 
 
@@ -212,7 +212,7 @@ def test_bytes_are_judged_as_text_is(code: str, line: int, named: str, text: str
 
 
 @each("text", [None, 5, ["v=0"], b"\xff", "v=0\ud800"])
-def test_what_is_no_text_is_a_problem_too(text: object) -> None:
+def test_undecodable_input_is_a_problem(text: object) -> None:
     assert [problem.code for problem in check_offer(text)] == ["not_text"]  # type: ignore[arg-type]
 
 
@@ -327,7 +327,7 @@ def test_at_most_100_problems_are_reported() -> None:
     assert len(check_offer(SMALL + "?\r\n" * 300)) == 100
 
 
-def test_foreign_text_is_quoted_short() -> None:
+def test_quotes_are_short() -> None:
     for text in (
         swap("111 0", "111 " + "9" * 100_000),
         swap("m=audio", "m=" + "x" * 100_000),
@@ -378,7 +378,7 @@ USUAL = "1 1 udp 2130706431 192.0.2.1 9 typ host"
         "",
     ],
 )
-def test_what_looks_usual_is_what_is_read_and_reachable(text: str) -> None:
+def test_usual_candidates_are_readable_and_reachable(text: str) -> None:
     """The quick look says yes to nothing that reading would refuse, and to what most peers write."""
     is_usual = not unusual_candidates([(1, text)])
     try:

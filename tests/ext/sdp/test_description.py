@@ -42,7 +42,7 @@ def test_a_description_is_written_as_it_was_read(end: str, trimmed: bool) -> Non
 
 
 @pytest.mark.parametrize("end", ["\n", "\r", "\r\n\r\n"])
-def test_line_ends_change_nothing_of_what_is_read(end: str) -> None:
+def test_line_ends_do_not_change_the_description(end: str) -> None:
     expected = SessionDescription.parse(sample(CHROMIUM))
     found = SessionDescription.parse(sample(CHROMIUM).replace("\r\n", end))
     assert [media.candidates for media in found.media] == [media.candidates for media in expected.media]
@@ -322,7 +322,7 @@ def test_every_attribute_can_be_asked_for() -> None:
 
 
 @each("value", ["", "x", "-1", "1.5", "²", "1" * 5000])
-def test_numbers_that_are_none_are_none(value: str) -> None:
+def test_malformed_numbers_parse_as_none(value: str) -> None:
     media = audio(f"a=sctp-port:{value}", f"a=max-message-size:{value}")
     assert (media.sctp_port, media.max_message_size) == (None, None)
 
@@ -376,7 +376,7 @@ REFUSED = [
 
 
 @each(("text", "line", "message"), REFUSED, ids=range(len(REFUSED)))
-def test_what_is_no_session_description_is_refused(text: object, line: int | None, message: str) -> None:
+def test_other_text_than_sdp_is_refused(text: object, line: int | None, message: str) -> None:
     with pytest.raises(SdpError) as caught:
         SessionDescription.parse(text)  # type: ignore[arg-type]
     assert message in str(caught.value)

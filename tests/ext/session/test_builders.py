@@ -386,7 +386,7 @@ def test_from_dict_leaves_out_what_only_the_server_says() -> None:
 
 
 @pytest.mark.parametrize("detection", [None, {"type": "semantic_vad"}])
-def test_from_dict_keeps_turn_detection_off_in_what_the_server_told(detection: Any) -> None:
+def test_from_dict_keeps_turn_detection_off_in_a_server_session(detection: Any) -> None:
     told = {
         "type": "realtime",
         "object": "realtime.session",
@@ -415,7 +415,7 @@ def test_from_dict_refuses_another_kind(cls: Any, session: Any) -> None:
 
 
 @each("session", [None, 5, "realtime", [], SessionBuilder, object()])
-def test_from_dict_refuses_what_is_no_session(session: Any) -> None:
+def test_from_dict_refuses_other_types_than_sessions(session: Any) -> None:
     with pytest.raises(TypeError, match="session: expected a builder, a generated model or a dict, got"):
         SessionBuilder.from_dict(session)
 
@@ -460,7 +460,7 @@ def test_a_telephone_has_two_codecs(codec: Any) -> None:
     assert caught.value.allowed == ("pcmu", "pcma")
 
 
-def test_build_tells_all_problems_and_can_be_told_not_to() -> None:
+def test_build_reports_all_problems_unless_validate_is_false() -> None:
     beta: Any = "pcm16"
     builder = SessionBuilder("gpt-realtime").voice("ash", speed=9).max_output_tokens(0).output_format(beta)
     with pytest.raises(SessionConfigError) as caught:
@@ -504,7 +504,7 @@ def test_without_a_model_rules_wait_for_the_whole_session() -> None:
         ),
     ],
 )
-def test_wrong_arguments_are_told_at_once(change: Any, match: str) -> None:
+def test_wrong_arguments_are_refused_at_once(change: Any, match: str) -> None:
     with pytest.raises(TypeError, match=match):
         change(SessionBuilder())
 

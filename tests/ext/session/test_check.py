@@ -380,7 +380,7 @@ def test_what_a_session_would_fail_with_later_is_refused(
         {"prompt": {"id": "pmpt_1", "variables": {"any": "x", "part": {"type": "input_text", "text": "y"}}}},
     ],
 )
-def test_what_the_api_takes_passes_without_a_word(fields: dict[str, Any]) -> None:
+def test_valid_sessions_pass_without_a_warning(fields: dict[str, Any]) -> None:
     assert warned({**REALTIME, **fields}) == []
 
 
@@ -537,7 +537,7 @@ def test_a_session_within_itself_is_refused() -> None:
 
 
 @each("session", [None, 5, "realtime", b"{}", [], {1}, SessionBuilder, object()])
-def test_what_is_no_session_is_a_type_error(session: Any) -> None:
+def test_other_types_than_sessions_are_type_errors(session: Any) -> None:
     for validate in (True, False):
         with pytest.raises(TypeError, match="session: expected a builder, a generated model or a dict, got"):
             resolve(session, validate=validate)

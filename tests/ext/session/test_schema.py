@@ -61,7 +61,7 @@ def test_limits_of_every_sort_are_broken() -> None:
 
 
 @each("kind", SCHEMAS)
-def test_whatever_breaks_a_limit_is_told(kind: str) -> None:
+def test_every_violation_of_a_limit_is_reported(kind: str) -> None:
     def check(one: Any) -> None:
         found = next(found for found in problems(one.body, kind) if found.field == one.field)
         secret = any(name in found.field for name in ("authorization", "headers", "client_secret"))

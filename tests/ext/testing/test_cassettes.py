@@ -175,7 +175,7 @@ def test_the_environments_keys_and_named_values_are_not_written(
 
 
 @each("secrets", ["one string", [""], ["  "], [7], [None]])
-def test_secrets_that_are_none_are_refused(secrets: Any) -> None:
+def test_malformed_secrets_are_refused(secrets: Any) -> None:
     with pytest.raises((TypeError, ValueError), match=r"secrets: expected"):
         vcr_settings(secrets=secrets)
 
@@ -217,7 +217,7 @@ def test_a_compressed_request_is_kept_plain_and_without_its_secret(tape: Tape, c
     ids=["another coding", "broken off"],
 )
 @pytest.mark.parametrize("coding", ["x-unheard-of", "gzip"])
-def test_what_cannot_be_decompressed_is_left_out(tape: Tape, coding: str, content: bytes) -> None:
+def test_undecodable_bodies_are_left_out(tape: Tape, coding: str, content: bytes) -> None:
     headers = {"content-encoding": coding}
 
     def answer(request: httpx.Request) -> httpx.Response:

@@ -177,7 +177,7 @@ def test_each_mistake_of_the_model_has_its_own_message(
     assert isinstance(pickle.loads(pickle.dumps(failure.error)), ToolArgumentError)
 
 
-def test_all_mistakes_are_told_at_once_within_reason(toolbox: tools.Toolbox, call: Call) -> None:
+def test_all_mistakes_are_reported_at_once_up_to_a_limit(toolbox: tools.Toolbox, call: Call) -> None:
     _, text = error(call(toolbox, "book_room", '{"nights": 99, "guest": {"name": 5}, "x": 1}'))
     assert text == (
         "book_room: room: expected a string, got nothing; it is required; "
@@ -194,7 +194,7 @@ def test_a_whole_number_may_be_written_as_one_with_a_point(toolbox: tools.Toolbo
     assert error(call(toolbox, "book_room", '{"room": "Elm", "nights": 2.5}'))[0] == "invalid_argument"
 
 
-def test_an_exception_is_told_to_the_model_and_kept(toolbox: tools.Toolbox, call: Call) -> None:
+def test_an_exception_is_reported_to_the_model_and_kept(toolbox: tools.Toolbox, call: Call) -> None:
     assert error(call(toolbox, "no_rooms", '{"room": "Elm"}')) == (
         "tool_failed",
         "no_rooms failed: LookupError: no room Elm",
@@ -206,7 +206,7 @@ def test_an_exception_is_told_to_the_model_and_kept(toolbox: tools.Toolbox, call
     assert isinstance(second.error, LookupError)
 
 
-def test_what_the_model_is_told_of_an_exception_can_be_chosen(call: Call) -> None:
+def test_the_explanation_of_an_exception_can_be_customized(call: Call) -> None:
     toolbox = tools.Toolbox([no_rooms], explain=lambda error: f"please try later ({type(error).__name__})")
     output = call(toolbox, "no_rooms", '{"room": "Elm"}')
     assert error(output)[1] == "no_rooms failed: please try later (LookupError)"
@@ -250,7 +250,7 @@ def test_a_callback_sees_each_failure_and_may_itself_fail(
     assert "on_failure itself raised OSError" in caplog.text
 
 
-def test_neither_logs_nor_reprs_show_what_was_said(
+def test_neither_logs_nor_reprs_show_arguments(
     toolbox: tools.Toolbox, call: Call, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -329,7 +329,7 @@ def test_a_silent_output_is_marked_and_written_as_any_other() -> None:
     assert failed.failure is toolbox.failures[0] and not failed.silent
 
 
-def test_a_context_is_handed_to_whoever_asks(call: Call) -> None:
+def test_a_context_is_passed_to_annotated_parameters(call: Call) -> None:
     def where(a: int, context: tools.ToolContext[dict[str, str]], b: int = 2) -> Any:
         return [a, b, context.call_id, context.state["hotel"], context.connection]
 
