@@ -208,7 +208,7 @@ def test_ctrl_d_ends(simulator: Simulator) -> None:
         (["--audio-in=gone.wav"], 1, "gone.wav"),
         (["--audio-in=mic"], 2, "realtime-ext[devices]"),
         (["--audio-in=mic", "--audio-in=a.wav"], 2, "either"),
-        (["--session=-", "Hello"], 1, "no JSON"),
+        (["--session=-", "Hello"], 1, "invalid JSON"),
         (["--session=-"], 2, "nothing is said"),
         (["--session=heard.json", "Hello"], 1, "realtime transcribe"),
         (["--model=no-such-model", "Hello"], 1, "no-such-model"),
