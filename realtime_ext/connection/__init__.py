@@ -14,15 +14,10 @@ from ._call_media import AsyncAudioIn, AsyncAudioOut
 from ._dialing import AsyncCallConnection, AsyncDialing, DialStep
 from ._io import Observer
 from ._opening import AsyncAnswering, AsyncConnecting
-from ._state import (
-    Attempt,
-    Interruption,
-    Position,
-    Reconnect,
-    ToolCall,
-    TranscriptLine,
-    Turn,
-)
+from ._state.conversation import TranscriptLine
+from ._state.playback import Interruption, Position
+from ._state.reconnect import Attempt, Reconnect
+from ._state.turns import ToolCall, Turn
 from ._sync_connection import CallConnection, Connection
 from ._sync_opening import Answering, AudioIn, AudioOut, Connecting, Dialing
 

@@ -12,15 +12,14 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 import attrs
 
+from .._core.arguments import check_seconds
 from .._core.secrets import MaskedDict
-from ._state import Message
+from ._state.messages import Message
 
 if TYPE_CHECKING:
     import ssl
 
     from .._core.arguments import Timeout
-
-__all__ = ["Link", "LinkClosed", "LinkOptions", "OnEnd", "OnMessage", "seconds_of"]
 
 _DEFAULTS: Mapping[str, Any] = {
     # Audio hardly shrinks, and a compressor each way costs more memory than everything else of a connection.
@@ -44,29 +43,7 @@ _OWN = {
 }
 
 
-def _is_duration(value: Any) -> bool:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return value is None or (is_number and value > 0)
-
-
-def _is_count(value: Any) -> bool:
-    return value is None or (isinstance(value, int) and not isinstance(value, bool) and value > 0)
-
-
-def _is_limit(value: Any) -> bool:
-    return all(map(_is_count, value)) and len(value) == 2 if isinstance(value, tuple) else _is_count(value)
-
-
-# The library would refuse these late, in words of its own, or not at all.
-_CHECKS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
-    "close_timeout": ("seconds above 0 or None", _is_duration),
-    "ping_interval": ("seconds above 0 or None", _is_duration),
-    "ping_timeout": ("seconds above 0 or None", _is_duration),
-    "max_size": ("bytes above 0, a pair of those, or None", _is_limit),
-    "max_queue": ("frames above 0, a pair of those, or None", _is_limit),
-    "write_limit": ("bytes above 0, a pair of those, or None", _is_limit),
-    "compression": ("'deflate' or None", lambda value: value in (None, "deflate")),
-}
+_TIMES = ("close_timeout", "ping_interval", "ping_timeout")
 
 # A logger outside the hierarchy: at DEBUG the library writes keys and payloads.
 _SILENT = logging.Logger("realtime_ext.silent", logging.CRITICAL + 1)
@@ -111,9 +88,8 @@ class LinkOptions:
             if name in _OWN:
                 instead = f"; use {_OWN[name]}" if _OWN[name] else ""
                 raise ValueError(f"websocket_options: {name!r} is set by the connection{instead}")
-        for name, (allowed, is_allowed) in _CHECKS.items():
-            if name in self.options and not is_allowed(value := self.options[name]):
-                raise ValueError(f"websocket_options: {name}: expected {allowed}, got {value!r}")
+        for name in _TIMES:  # a wrong one would flood the server, or keep a dead connection
+            check_seconds(f"websocket_options: {name}", self.options.get(name))
         context: object = self.ssl_context
         if context is not None:
             import ssl

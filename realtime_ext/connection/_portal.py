@@ -21,9 +21,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, cast
 
 from .._core.warnings import context_of_caller
 from ..errors import RealtimeError
-from ._state import OF_PARENT
-
-__all__ = ["Hold", "Portal", "Sleepers", "acquire", "shared_portal"]
+from ._state.reconnect import OF_PARENT
 
 logger: logging.Logger = logging.getLogger("realtime_ext")
 

@@ -52,16 +52,11 @@ if TYPE_CHECKING:
     from ..usage import Usage
     from ._async_connection import AsyncExpectation, AsyncPlayback, AsyncStream
     from ._dialing import AsyncCallConnection
-    from ._state import Handler, Interruption, Kind, Position, TranscriptLine, Turn, Where
-
-__all__ = [
-    "CallConnection",
-    "Connection",
-    "Expectation",
-    "Playback",
-    "Stream",
-    "check_sync",
-]
+    from ._state.conversation import TranscriptLine
+    from ._state.event_kinds import Kind, Where
+    from ._state.handlers import Handler
+    from ._state.playback import Interruption, Position
+    from ._state.turns import Turn
 
 P = ParamSpec("P")
 T = TypeVar("T")

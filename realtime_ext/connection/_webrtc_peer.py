@@ -44,16 +44,6 @@ from ._webrtc_audio import (
     open_source,
 )
 
-__all__ = [
-    "DATA_CHANNEL",
-    "Progress",
-    "WebRtcPeer",
-    "close_connection",
-    "connecting_tasks",
-    "host_addresses_towards",
-    "use_host_addresses",
-]
-
 Progress: TypeAlias = Literal["ice", "dtls", "data channel"]
 
 logger: logging.Logger = logging.getLogger("realtime_ext.webrtc")

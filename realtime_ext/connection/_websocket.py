@@ -25,9 +25,8 @@ from .._http.sending import AsyncHttp
 from .._http.settings import RequestOptions
 from ..errors import RealtimeError
 from ._link import LinkClosed, LinkOptions, OnEnd, OnMessage, seconds_of
-from ._state import Handshake, Message, Plan
-
-__all__ = ["PlainLink", "WebSocketLink", "open_link"]
+from ._state.connect_plan import Handshake, Plan
+from ._state.messages import Message
 
 logger: logging.Logger = logging.getLogger("realtime_ext")
 

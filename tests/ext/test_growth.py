@@ -11,7 +11,10 @@ import pytest
 
 from realtime_ext._core.schema import Place, check
 from realtime_ext._http.retry import parse_retry_after
-from realtime_ext.connection._state import ConnectionState, Role, marked_response, read_message
+from realtime_ext.connection._state.client_events import marked_response
+from realtime_ext.connection._state.connect_plan import Role
+from realtime_ext.connection._state.core import ConnectionState
+from realtime_ext.connection._state.messages import read_message
 from tests.support.effort import count_calls
 
 Events = Iterator[dict[str, Any]]

@@ -13,8 +13,6 @@ from typing import Any
 
 import attrs
 
-__all__ = ["Conversation", "Entry", "TranscriptLine", "read_item"]
-
 JSON = dict[str, Any]
 
 _CALL, _OUTPUT = "function_call", "function_call_output"
