@@ -121,6 +121,9 @@ class AsyncConnection(HandlesEvents):
     with `RealtimeError` before anything is sent. They raise `ConnectionClosedError`, with what wasn't sent
     in `unsent`, if the connection has ended. While it reconnects, they wait until that succeeds
     or is given up, as `Reconnect` sets. Methods with a `timeout` stop then, and nothing is sent later.
+
+    Attributes:
+        playback: Counts the audio that was played, for interruptions.
     """
 
     def __init__(self, io: ConnectionIO, *, call: Call | None = None, call_id: str | None = None) -> None:
@@ -814,7 +817,9 @@ class AsyncExpectation(Generic[EventT]):
         self._io.state.queue.given(self._waiter.number)
         return event
 
-    result = wait
+    async def result(self, timeout: float | None = 60.0) -> EventT:
+        """Wait for the event, as `wait`."""
+        return await self.wait(timeout)
 
     def __await__(self) -> Generator[Any, None, EventT]:
         return self.wait().__await__()

@@ -44,7 +44,7 @@ def check_media(audio_in: object, audio_out: object, connect_timeout: object, on
     check_timeout("connect_timeout", connect_timeout)
     if on_progress is not None and not callable(on_progress):
         raise TypeError(f"on_progress: expected a function, got {type(on_progress).__name__}")
-    if _is_async(on_progress):
+    if _is_async(on_progress) or inspect.isasyncgenfunction(on_progress):
         raise TypeError("on_progress: expected a function that is not async")
 
 

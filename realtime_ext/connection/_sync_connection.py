@@ -75,6 +75,9 @@ class Connection(HandlesEvents):
     Methods that send return the `event_id` of what they sent. What a kind of session doesn't have is refused
     with `RealtimeError`, before anything is sent; if the connection has ended they raise
     `ConnectionClosedError`, with what wasn't sent in `unsent`. While it reconnects, they wait.
+
+    Attributes:
+        playback: Counts the audio that was played, for interruptions.
     """
 
     def __init__(self, inner: AsyncConnection, portal: Portal, hold: Hold) -> None:
@@ -525,7 +528,9 @@ class Expectation(Generic[EventT]):
         """
         return self._connection._run(self._inner.wait, timeout)
 
-    result = wait
+    def result(self, timeout: float | None = 60.0) -> EventT:
+        """Wait for the event, as `wait`."""
+        return self.wait(timeout)
 
     def __enter__(self) -> Self:
         return self

@@ -92,7 +92,10 @@ def test_without_an_interval_there_are_no_pings(flavour: Flavour) -> None:
 @each("seconds", [0, -1.0, "20", True, float("nan")])
 @each("name", ["ping_interval", "ping_timeout"])
 def test_other_than_seconds_is_refused(flavour: Flavour, name: str, seconds: object) -> None:
-    with ScriptedServer() as server, pytest.raises(ValueError, match=f"{name}: expected seconds above 0"):
+    with (
+        ScriptedServer() as server,
+        pytest.raises((TypeError, ValueError), match=f"{name}: expected .*seconds"),
+    ):
         connect(flavour, server, websocket_options={name: seconds})
 
 
