@@ -98,25 +98,26 @@ INTERNALS = (
 )
 
 
+_checked: dict[tuple[str, ...], bool] = {}  # the outcome for these names, checked with the first connection
+
+
 def _has_internals(socket: object) -> bool:
     """Return whether the installed library has the internals that the quick link uses."""
-
-    def has(path: str) -> bool:
-        found: Any = socket
-        for name in path.split("."):
-            own = getattr(found, "__dict__", {})
-            # On the class where possible: `close_exc` is a property that fails before the end.
-            if name not in own and not hasattr(type(found), name):
-                return False
-            found = own.get(name, getattr(type(found), name, None))
-        return True
-
-    return all(map(has, INTERNALS))
+    if INTERNALS not in _checked:
+        _checked[INTERNALS] = all(_has(socket, path) for path in INTERNALS)
+        if not _checked[INTERNALS]:
+            logger.debug("the installed websockets has unknown internals: using its documented interface")
+    return _checked[INTERNALS]
 
 
-@functools.cache
-def _log_fallback() -> None:
-    logger.debug("the installed websockets has other internals than expected: using its documented way")
+def _has(found: Any, path: str) -> bool:
+    for name in path.split("."):
+        own = getattr(found, "__dict__", {})
+        # On the class where possible: `close_exc` is a property that fails before the end.
+        if name not in own and not hasattr(type(found), name):
+            return False
+        found = own.get(name, getattr(type(found), name, None))
+    return True
 
 
 class _Socket(client.ClientConnection):
@@ -132,8 +133,6 @@ class _Socket(client.ClientConnection):
         super().connection_made(transport)
         if _has_internals(self):
             self.inbox = self.recv_messages = _Inbox()  # type: ignore[assignment]
-        else:
-            _log_fallback()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
