@@ -22,6 +22,7 @@ from urllib.parse import parse_qsl, urlsplit
 import attrs
 
 from .._core.event_loop import require_asyncio
+from .._core.proxies import environment_proxy, is_loopback
 from .._core.secrets import MASK, Secret, mask
 from ..errors import APIConnectionError, APITimeoutError, RealtimeError
 from .operation import Operation, status_error
@@ -208,7 +209,7 @@ class Exchange(Generic[T]):
             return pause
         host = urlsplit(self._settings.base_url).netloc
         what = {
-            Outcome.NOT_CONNECTED: f"no connection to {host}",
+            Outcome.NOT_CONNECTED: f"no connection to {host}{_through(self._settings.base_url)}",
             Outcome.UNSENDABLE: "the request cannot be sent",
         }.get(outcome, f"no answer from {host}" + (" in time" if timed_out else ""))
         message = f"{self._operation.name}: {what}: {text}"
@@ -252,6 +253,11 @@ def _parsed(url: str) -> httpx.URL:
     return httpx.URL(url)
 
 
+def _through(url: str) -> str:
+    proxy = environment_proxy(url)
+    return "" if proxy is None else f" through the proxy {proxy}"
+
+
 def _outcome(error: httpx.HTTPError) -> Outcome:
     import httpx
 
@@ -284,11 +290,12 @@ def httpx_timeout(timeout: Timeout | None) -> httpx.Timeout:
     return httpx.Timeout(timeout, connect=min(timeout, _CONNECT_TIMEOUT))
 
 
-def make_httpx(class_name: str, **arguments: Any) -> Any:
-    """Make an httpx client, which reads the environment's proxies.
+def make_httpx(class_name: str, url: str, **arguments: Any) -> Any:
+    """Make an httpx client, which uses the environment's proxies except for loopback.
 
     Args:
         class_name: The class, `Client` or `AsyncClient`.
+        url: The base URL of its requests.
         arguments: Its arguments.
 
     Raises:
@@ -296,6 +303,8 @@ def make_httpx(class_name: str, **arguments: Any) -> Any:
     """
     import httpx
 
+    if is_loopback(url):
+        arguments["mounts"] = {f"all://{urlsplit(url).netloc.rpartition('@')[2]}": None}
     try:
         return getattr(httpx, class_name)(**arguments)
     except ImportError as error:
@@ -346,7 +355,7 @@ class _Holder(Generic[ClientT]):
             if self._closed:
                 raise APIConnectionError("this client was closed; make a new one")
             if self._client is None:
-                self._client = make_httpx(self._class_names[0])
+                self._client = make_httpx(self._class_names[0], self.settings.base_url)
             client: ClientT = self._client
             if client.is_closed:
                 raise APIConnectionError("the http_client that was handed in is closed")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 import attrs
 
 from .._core.arguments import check_seconds
+from .._core.proxies import is_loopback
 from .._core.secrets import MaskedDict
 from ._state.messages import Message
 
@@ -98,6 +99,10 @@ class LinkOptions:
                 got = type(context).__name__
                 raise TypeError(f"ssl_context: expected an ssl.SSLContext or None, got {got}")
 
+    def proxy_for(self, uri: str) -> str | Literal[True] | None:
+        """Return the proxy for an address: the environment's is not used for loopback."""
+        return None if self.proxy is True and is_loopback(uri) else self.proxy
+
     def arguments(
         self, known: Collection[str], *, uri: str, headers: Mapping[str, str], timeout: float | None
     ) -> MaskedDict[Any]:
@@ -125,7 +130,7 @@ class LinkOptions:
         }
         if uri.startswith("wss:") and self.ssl_context is not None:
             arguments["ssl"] = self.ssl_context
-        arguments["proxy"] = self.proxy
+        arguments["proxy"] = self.proxy_for(uri)
         return arguments
 
 

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import ipaddress
 import logging
 import re
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import Any, Literal, Self, TypeAlias
-from urllib.parse import urlsplit
 
 try:
     from aiortc import (
@@ -34,6 +32,7 @@ except ImportError as _missing:
         "WebRTC in Python needs the extra 'webrtc': pip install 'realtime-ext[webrtc]'", name=_missing.name
     ) from _missing
 
+from .._core.proxies import is_loopback
 from ..errors import APIConnectionError, APITimeoutError, ConnectionClosedError, RealtimeError, SdpError
 from ._call_media import AsyncAudioIn, AsyncAudioOut, check_host_addresses, check_media, report
 from ._webrtc_audio import (
@@ -363,12 +362,7 @@ def host_addresses_towards(url: str) -> Sequence[str] | None:
         Loopback alone if the server is on loopback, where other addresses may not reach it; otherwise None,
         which stands for this machine's own.
     """
-    host = urlsplit(url).hostname or ""
-    try:
-        local = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        local = host == "localhost" or host.endswith(".localhost")
-    return (LOOPBACK,) if local else None
+    return (LOOPBACK,) if is_loopback(url) else None
 
 
 def _transports(connection: RTCPeerConnection) -> set[RTCIceTransport]:

@@ -345,7 +345,7 @@ async def open_link(
     seconds = seconds_of(settings.timeout if options.timeout is None else options.timeout)
     handshake = Handshake(
         uri,
-        proxy=functools.partial(_proxy_of, uri, link_options.proxy),
+        proxy=functools.partial(_proxy_of, uri, link_options.proxy_for(uri)),
         is_sideband=plan.role.is_sideband,
         waits_for_call=is_first,
         max_retries=settings.max_retries if is_first else 0,
