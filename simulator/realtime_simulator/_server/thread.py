@@ -179,6 +179,12 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self.conn.logger = SILENT
         self.conn.debug = False
 
+    def handle_ping(self) -> None:
+        """Answer a ping, unless the client does not read the answers."""
+        output = b"".join(self.conn.data_to_send())
+        if self.writable.is_set():
+            self.transport.write(output)
+
     def shutdown(self) -> None:
         """Close with 1012; drop one that is closing already, for which uvicorn would raise."""
         if self.handshake_complete and self.conn.state is not State.OPEN:
