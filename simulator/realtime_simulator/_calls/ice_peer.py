@@ -163,7 +163,8 @@ class IcePeerConnection(RTCPeerConnection):
             agent.get_component_candidates = _gathering(agent.get_component_candidates, list(addresses))
 
     def drop_invalid(self) -> None:
-        """Drop packets that aiortc (1.16) does not survive. Call this after `hear`, before `setLocalDescription`.
+        """Drop packets that aiortc (1.16) does not survive. Call this after `hear` and before
+        `setLocalDescription`.
 
         Datagrams from anybody: `RTCDtlsTransport._recv_next` reads `data[0]`, so that an empty one raises
         IndexError, and pylibsrtp raises ValueError, and not `pylibsrtp.Error`, for packets longer than its

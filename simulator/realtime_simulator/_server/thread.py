@@ -14,7 +14,7 @@ import os
 import socket
 import struct
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future
 from http import HTTPStatus
 from typing import Any
@@ -291,7 +291,7 @@ class ServerThread:
     def _run(self) -> None:
         try:
             with asyncio.Runner() as runner:
-                runner.run(self._serve())
+                _run_to_completion(runner.get_loop(), self._serve())
         except BaseException as error:
             logger.debug("the simulator's thread failed", exc_info=True)
             if not self.started.done():
@@ -330,6 +330,21 @@ class ServerThread:
             await server.serve(sockets=[self._socket])
         finally:
             await close()
+
+
+def _run_to_completion(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine; SystemExit and KeyboardInterrupt in any other task or callback don't stop it."""
+    task = loop.create_task(coroutine)
+    while not task.done():
+        try:
+            loop.run_until_complete(task)
+        except (SystemExit, KeyboardInterrupt):
+            if not task.done():
+                logger.exception(
+                    "a callback tried to end the simulator's thread, which continues. "
+                    "This is an error in realtime_simulator: please report it"
+                )
+    task.result()
 
 
 def _listen(host: str, port: int) -> socket.socket:
