@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -11,7 +10,7 @@ import pytest
 from realtime_simulator import Simulator
 from websockets.exceptions import ConnectionClosed
 
-from tests.simulator.sounds import tone
+from tests.simulator.sounds import silence, tone
 from tests.simulator.wire import Socket
 
 
@@ -106,14 +105,11 @@ def test_hearing_that_raises_fails_its_transcription_alone(
     async def fails_later(heard: object) -> str:
         raise error
 
-    session = {"type": "transcription", "audio": {"input": {"turn_detection": None}}}
     with Simulator(pacing="none", espeak=False) as sim, Socket(sim) as other:
-        with Socket(sim, "intent=transcription") as own:
-            own.send("session.update", session=session)
-            for function in (fails, fails_later):
-                sim.on_speech(function)
-                own.send("input_audio_buffer.append", audio=base64.b64encode(tone()).decode())
-                own.send("input_audio_buffer.commit")
+        for function in (fails, fails_later):
+            sim.on_speech(function)
+            with Socket(sim, "intent=transcription&model=gpt-4o-transcribe") as own:
+                own.append(tone() + silence())
                 own.until("conversation.item.input_audio_transcription.failed")
         works(other)
     assert "the function for what users say failed" in caplog.text and "Traceback" in caplog.text

@@ -66,7 +66,7 @@ class Unread:
 
 
 def queued() -> int:
-    return sum(one._queued for one in gc.get_objects() if isinstance(one, connection.Connection))
+    return sum(one._queued for one in gc.get_objects() if type(one) is connection.Connection)
 
 
 def ask_for_much(client: Unread) -> None:
