@@ -292,7 +292,7 @@ def _unconsumed() -> Iterator[Run]:
         def run(case: Any) -> None:
             if not isinstance(case, dict) or not isinstance(words := case.get("words"), list):
                 return
-            simulator.on_response(" ".join(text_of(word) for word in words) or "fine")
+            simulator.on_response(" ".join(text_of(word) for word in words)[:1_000] or "fine")
             with RealtimeClient(simulator.api_key, base_url=simulator.base_url) as client:
                 closed: queue.SimpleQueue[None] = queue.SimpleQueue()
 
