@@ -19,6 +19,7 @@ import os
 import queue
 import re
 import struct
+import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, Sequence
 from typing import Any
@@ -33,6 +34,8 @@ from realtime_simulator._media.codecs import PacketDecoder
 
 logger: logging.Logger = logging.getLogger("realtime_simulator")
 _AGAIN_SECONDS = 0.05
+_LONGEST_SRTP = 1500
+"""Bytes: the buffer of pylibsrtp, and what a network passes in one piece."""
 _MOST_WAITING = 16
 """Packets that wait for a missing one, a power of 2; after that many, it counts as lost."""
 _NUMBERS = struct.Struct("!HL")
@@ -76,6 +79,12 @@ AGENT: Internals = {"data_received": _Method(2)}
 """Internals of an ICE agent that are needed to receive sound."""
 RECEIVING: Internals = {"_rx_srtp": object, "_handle_rtp_data": _Method(1, ("arrival_time_ms",))}
 """Those of a DTLS transport."""
+DATAGRAMS: Internals = {"data_received": _Method(2)}
+"""Internals of an ICE agent that are needed to drop datagrams."""
+PARSING: Internals = {"_handle_rtp_data": _Method(1, ("arrival_time_ms",)), "_handle_rtcp_data": _Method(1)}
+"""Those that parse decrypted packets."""
+PARSING_DATA: Internals = {"_handle_data": _Method(1)}
+"""That of an SCTP transport."""
 RECEIVER: Internals = {
     "_RTCRtpReceiver__decoder_queue": queue.Queue,
     "_RTCRtpReceiver__jitter_buffer": object,
@@ -152,6 +161,50 @@ class IcePeerConnection(RTCPeerConnection):
             return
         for agent in agents:
             agent.get_component_candidates = _gathering(agent.get_component_candidates, list(addresses))
+
+    def drop_invalid(self) -> None:
+        """Drop packets that aiortc (1.16) does not survive. Call this after `hear` and before
+        `setLocalDescription`.
+
+        Datagrams from anybody: `RTCDtlsTransport._recv_next` reads `data[0]`, so that an empty one raises
+        IndexError, and pylibsrtp raises ValueError, and not `pylibsrtp.Error`, for packets longer than its
+        buffer. Packets of the peer: `RtpPacket.parse` and `unpack_remb_fci` raise struct.error for header
+        extensions of unexpected length and for truncated lists; SCTP raises AssertionError and
+        UnicodeDecodeError. Each of them would end the DTLS task, and so the call.
+        """
+        for transport in self._transports():
+            try:
+                agent = _agent(transport)
+                _require(agent, DATAGRAMS)
+                agent.data_received = _passing_valid(agent.data_received)
+                _require(transport, PARSING)
+            except UnsupportedError as reason:
+                _report("packets are received", reason)
+                continue
+            for name in PARSING:
+                setattr(transport, name, _surviving(getattr(transport, name)))
+        try:
+            if self.sctp is not None:
+                _require(self.sctp, PARSING_DATA)
+                self.sctp._handle_data = _surviving(self.sctp._handle_data)  # type: ignore[method-assign]
+        except UnsupportedError as reason:
+            _report("data is received", reason)
+
+    def on_transport_failure(self, on_failure: Callable[[Exception], None]) -> None:
+        """Report a DTLS transport that ends with an exception, before the connection closes normally.
+
+        Args:
+            on_failure: Called with the exception.
+        """
+        for transport in self._transports():
+
+            def changed(transport: RTCDtlsTransport = transport) -> None:
+                # aiortc closes it in a `finally`; when the peer has closed, no exception is handled there.
+                error = sys.exc_info()[1]
+                if transport.state == "closed" and isinstance(error, Exception):
+                    on_failure(error)
+
+            transport.on("statechange", changed)
 
     def hear(self, receiver: RTCRtpReceiver, on_sound: Callable[[bytes], None]) -> None:
         """Decode packets as soon as they arrive. Call this before `setLocalDescription` begins to receive.
@@ -348,6 +401,30 @@ class _Hearing(queue.Queue[Any]):
             self._on_sound(pcm)
 
 
+def _passing_valid(receive: Callable[[bytes, int], None]) -> Callable[[bytes, int], None]:
+    """Return a receiver for an ICE agent's data that drops datagrams which can't be authentic."""
+
+    def receive_valid(data: bytes, component: int) -> None:
+        if data and (len(data) <= _LONGEST_SRTP or not 127 < data[0] < 192):
+            receive(data, component)
+
+    return receive_valid
+
+
+def _surviving(handle: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., Coroutine[Any, Any, None]]:
+    """Return a handler of decrypted packets that drops those for which aiortc raises."""
+
+    async def handle_valid(*arguments: Any, **options: Any) -> None:
+        try:
+            await handle(*arguments, **options)
+        except ConnectionError:
+            raise  # the connection is closed
+        except Exception:
+            logger.debug("a packet of the peer was dropped, which aiortc can't process", exc_info=True)
+
+    return handle_valid
+
+
 def _receiving(
     transport: RTCDtlsTransport, others: Callable[[bytes, int], None]
 ) -> Callable[[bytes, int], None]:
@@ -357,15 +434,13 @@ def _receiving(
     """
 
     def receive(data: bytes, component: int) -> None:
-        if not data:
-            return  # aiortc would end the connection with it
         if not 127 < data[0] < 192 or transport._rx_srtp is None or _is_rtcp(data):
             others(data, component)
             return
         try:
             packet = transport._rx_srtp.unprotect(data)
-        except pylibsrtp.Error:
-            return  # not from the peer, or a duplicate
+        except (pylibsrtp.Error, ValueError):
+            return  # not from the peer, a duplicate, or too long
         _finish(transport._handle_rtp_data(packet, arrival_time_ms=0))  # which only video uses
 
     return receive

@@ -32,6 +32,8 @@ EVENTS = "oai-events"
 CODECS = ("opus", "pcmu", "pcma")
 CONNECT_SECONDS = 30.0
 CLOSE_SECONDS = 2.0
+MAX_QUEUED_BYTES = 8 * 1024 * 1024
+"""The bytes that may wait in a data channel, which carries no audio."""
 
 
 class Playout:
@@ -103,7 +105,7 @@ class PeerHandlers:
         on_open: The data channel for events is open.
         on_message: A message came in on it.
         on_audio: Sound came in, PCM16 mono at 24 kHz.
-        on_closed: The connection was closed, with the reason: `peer` or `failed`.
+        on_closed: The connection was closed, with the reason: `peer`, `lost` or `failed`.
     """
 
     on_connected: Callable[[], None]
@@ -158,6 +160,8 @@ class Peer:
             self._connection.gather_on(self._addresses)
             self._connection.hear(audio.receiver, self._handlers.on_audio)
             self._connection.speak(audio.sender, self._playout.begin, self._playout.stop)
+            self._connection.drop_invalid()
+            self._connection.on_transport_failure(self._transport_failed)
             await self._connection.setLocalDescription()
         except Exception as error:  # aiortc's parser raises errors of any kind, assertions included
             logger.debug("the offer was refused by aiortc: %s", type(error).__name__)
@@ -169,9 +173,17 @@ class Peer:
         return as_service(str(self._connection.localDescription.sdp))
 
     def send(self, text: str) -> None:
-        """Send a message on the data channel; it is dropped if none is open."""
-        if self._channel is not None and self._channel.readyState == "open":
-            self._channel.send(text)
+        """Send a message on the data channel; it is dropped if none is open.
+
+        A call whose data channel does not transmit ends as lost.
+        """
+        if self._channel is None or self._channel.readyState != "open":
+            return
+        if self._channel.bufferedAmount > MAX_QUEUED_BYTES:
+            logger.warning("the data channel of a call transmits too slowly; the call is lost")
+            self._gone("lost")
+            return
+        self._channel.send(text)
 
     async def close(self) -> None:
         """Close everything at once; the other side notices it through DTLS."""
@@ -197,6 +209,11 @@ class Peer:
             self._handlers.on_connected()
         elif state in ("closed", "failed"):
             self._gone("failed" if state == "failed" else "peer")
+
+    def _transport_failed(self, error: Exception) -> None:
+        if not self._closing:
+            logger.error("the transport of a call failed in aiortc; the call is lost", exc_info=error)
+            self._gone("lost")
 
     def _on_channel(self, channel: RTCDataChannel) -> None:
         if channel.label != EVENTS or self._channel is not None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from realtime_simulator._calls.peer import Peer, PeerHandlers, Playout
 from realtime_simulator._engine.base import BaseSession
+from realtime_simulator._engine.effects import CUT
 from realtime_simulator._faults.alterations import Cut, EventFaults
 from realtime_simulator._faults.catalog import Drawing
 from realtime_simulator._records.session import SessionLog
@@ -85,7 +86,7 @@ class WebRtcCall:
         self.record.ended = reason
         self._records.changed()
         logger.info("call %s: ended (%s)", self.record.id, reason)
-        self.driver.end(1000, reason)
+        self.driver.end(CUT if reason in ("lost", "failed") else 1000, reason)
         await self._peer.close()
 
     def _connected(self) -> None:

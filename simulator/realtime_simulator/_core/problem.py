@@ -78,3 +78,10 @@ def session_expired(lifetime: float) -> ApiProblem:
     """
     message = f"Your session hit the maximum duration of {lifetime / 60:g} minutes."
     return ApiProblem(message, code="session_expired")
+
+
+def server_error() -> ApiProblem:
+    """Return the error with which a session ends if the simulator fails."""
+    return ApiProblem(
+        "The server had an error while processing your request.", status=500, type="server_error"
+    )

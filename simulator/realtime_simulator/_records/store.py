@@ -81,8 +81,8 @@ class Call:
         answer: The SDP answer.
         session: Its session; on SIP it begins when the call is accepted.
         state: Its state.
-        ended: Why it ended: `hangup`, `rejected`, `peer`, `referred`, `shutdown`, `expired`, `failed`; None
-            while it lasts.
+        ended: Why it ended: `hangup`, `rejected`, `peer`, `referred`, `shutdown`, `expired`, `failed` (it did
+            not connect, or the network failed), `lost` (its transport failed); None while it lasts.
         sip_headers: The INVITE's headers, in order; names may repeat.
         begun: When it was answered, in seconds on the simulator's clock; None while it rings.
         reject_code: The SIP status with which it was rejected; None if it wasn't.

@@ -14,7 +14,7 @@ import os
 import socket
 import struct
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future
 from http import HTTPStatus
 from typing import Any
@@ -179,6 +179,12 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self.conn.logger = SILENT
         self.conn.debug = False
 
+    def handle_ping(self) -> None:
+        """Answer a ping, unless the client does not read the answers."""
+        output = b"".join(self.conn.data_to_send())
+        if self.writable.is_set():
+            self.transport.write(output)
+
     def shutdown(self) -> None:
         """Close with 1012; drop one that is closing already, for which uvicorn would raise."""
         if self.handshake_complete and self.conn.state is not State.OPEN:
@@ -285,7 +291,7 @@ class ServerThread:
     def _run(self) -> None:
         try:
             with asyncio.Runner() as runner:
-                runner.run(self._serve())
+                _run_to_completion(runner.get_loop(), self._serve())
         except BaseException as error:
             logger.debug("the simulator's thread failed", exc_info=True)
             if not self.started.done():
@@ -324,6 +330,21 @@ class ServerThread:
             await server.serve(sockets=[self._socket])
         finally:
             await close()
+
+
+def _run_to_completion(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine; SystemExit and KeyboardInterrupt in any other task or callback don't stop it."""
+    task = loop.create_task(coroutine)
+    while not task.done():
+        try:
+            loop.run_until_complete(task)
+        except (SystemExit, KeyboardInterrupt):
+            if not task.done():
+                logger.exception(
+                    "a callback tried to end the simulator's thread, which continues. "
+                    "This is an error in realtime_simulator: please report it"
+                )
+    task.result()
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -18,6 +18,7 @@ import attrs
 
 from realtime_simulator._core.clock import Clock, Timer
 from realtime_simulator._core.ids import Ids
+from realtime_simulator._core.problem import server_error
 from realtime_simulator._engine.base import BaseSession
 from realtime_simulator._engine.config import SessionConfig, TranslationConfig
 from realtime_simulator._engine.effects import (
@@ -40,7 +41,7 @@ from realtime_simulator._engine.translation import TranslationSession
 from realtime_simulator._engine.turn import Action, Fail, Heard, Say, Transcript, Turn
 from realtime_simulator._faults.catalog import Faults
 from realtime_simulator._media.files import check_sound
-from realtime_simulator._media.speech import PCM
+from realtime_simulator._media.speech import PCM, Speech
 from realtime_simulator._media.voice import Speaker
 from realtime_simulator._records.session import Direction, SessionLog, summary
 from realtime_simulator._records.store import Records
@@ -244,11 +245,27 @@ class SessionDriver:
         try:
             yield
             self._pump()
-        except Exception:
-            logger.exception("session %s: the simulator failed; the session ends", self.log.id)
+        except BaseException:  # the thread serves other sessions, too
+            self._fail()
+
+    def _fail(self) -> None:
+        """End the session with the API's error, because of an error in the simulator itself."""
+        logger.exception(
+            "session %s: the simulator failed and the session ends. "
+            "This is an error in realtime_simulator: please report it",
+            self.log.id,
+        )
+        if self._end is not None:
+            return
+        with contextlib.suppress(Exception):  # what failed may fail again
+            problem = self.session.stamped(server_error().event())
+            self._note("sent", problem)
+            for send in list(self._listeners):
+                send(problem)
+        with contextlib.suppress(Exception):
             self.session.end(INTERNAL_ERROR, "internal error")
             self.session.take()
-            self._ended(INTERNAL_ERROR, "internal error")
+        self._ended(INTERNAL_ERROR, "internal error")
 
     def _pump(self) -> None:
         """Act on all effects, then set the timer to the next deadline."""
@@ -336,6 +353,16 @@ class SessionDriver:
         task.add_done_callback(self._tasks.discard)
         return task
 
+    def _interrupted(self, error: BaseException) -> bool:
+        """Return whether a task of the session is cancelled or closed; otherwise a user's function failed."""
+        try:
+            task = asyncio.current_task()
+        except RuntimeError:
+            return True
+        if isinstance(error, GeneratorExit) and task not in self._tasks:
+            return True
+        return task is not None and task.cancelling() > 0
+
     def _hear(self, item_id: str, heard: Heard) -> None:
         """Request the words of the user's audio; they may come at once or later."""
         try:
@@ -343,7 +370,7 @@ class SessionDriver:
             if inspect.isawaitable(words):
                 self._start(self._hear_later(item_id, words))
                 return
-        except Exception as error:  # a user's function may fail in any way; an event reports it
+        except BaseException as error:  # a user's function may fail in any way; an event reports it
             self._not_heard(item_id, error)
         else:
             self.session.heard(item_id, _transcript(words), self.now)
@@ -351,16 +378,18 @@ class SessionDriver:
     async def _hear_later(self, item_id: str, words: Awaitable[str | Transcript | None]) -> None:
         try:
             text = await words
-        except Exception as error:
+        except BaseException as error:
+            if self._interrupted(error):
+                raise
             with self._step():
                 self._not_heard(item_id, error)
         else:
             with self._step():
                 self.session.heard(item_id, _transcript(text), self.now)
 
-    def _not_heard(self, item_id: str, error: Exception) -> None:
+    def _not_heard(self, item_id: str, error: BaseException) -> None:
         _log_failure("the function for what users say failed", error)
-        failed = Transcript(error=f"{type(error).__name__}: {error}")
+        failed = Transcript(error=_named(error))
         self.session.heard(item_id, failed, self.now)
 
     async def _answer(self, response_id: str, turn: Turn) -> None:
@@ -380,9 +409,11 @@ class SessionDriver:
                             await self._moved.wait()
             else:
                 last = [await self._voiced(action, turn) for action in actions(answer)]
-        except Exception as error:  # a user's function may fail in any way; the response reports it
+        except BaseException as error:  # a user's function may fail in any way; the response reports it
+            if self._interrupted(error):
+                raise
             _log_failure("the scenario failed", error)
-            last = [Fail("scenario_error", f"{type(error).__name__}: {error}")]
+            last = [Fail("scenario_error", _named(error))]
         self._answers.pop(response_id, None)
         with self._step():
             self.session.answer(response_id, last, self.now)
@@ -394,9 +425,11 @@ class SessionDriver:
             if inspect.isawaitable(words):
                 words = await words
             said = await self._voiced(Say(words), _NO_TURN)
-        except Exception as error:  # a user's function may fail in any way; an event reports it
+        except BaseException as error:  # a user's function may fail in any way; an event reports it
+            if self._interrupted(error):
+                raise
             _log_failure("the translation failed", error)
-            said = Fail("translation_failed", f"{type(error).__name__}: {error}")
+            said = Fail("translation_failed", _named(error))
         with self._step():
             self.session.answer(spoken_id, [said], self.now)
 
@@ -410,25 +443,48 @@ class SessionDriver:
             made = await self._work(self._services.behavior.voice, action.text.strip(), turn.voice)
             sound = check_sound(await made if inspect.isawaitable(made) else made)
         if sound is not None:
-            speech = await self._work(
-                functools.partial(speaker.dress, action.text, sound, packets=packets, format=format)
-            )
-            return Utterance.voiced(action, speech)
+            how = functools.partial(speaker.dress, action.text, sound, packets=packets, format=format)
+            return await self._made(action, how)
         how = functools.partial(
             speaker.speak, action.text, turn.voice, turn.speed, packets=packets, format=format
         )
         known = speaker.remembered(*how.args, **how.keywords)
-        return Utterance.voiced(action, known if known is not None else await self._work(how))
+        return Utterance.voiced(action, known) if known is not None else await self._made(action, how)
+
+    async def _made(self, action: Say, make: Callable[[], Speech]) -> Action:
+        """Return a message with its speech; an error in making it is the simulator's."""
+        try:
+            return Utterance.voiced(action, await self._work(make))
+        except Exception:
+            logger.exception(
+                "session %s: the simulator could not synthesize a message. "
+                "This is an error in realtime_simulator: please report it",
+                self.log.id,
+            )
+            return Fail()
 
     async def _work(self, function: Callable[..., T], *arguments: Any) -> T:
         """Call a function that may be slow, in another thread."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._services.workers, function, *arguments)
+
+        def call() -> T:
+            try:
+                return function(*arguments)
+            except StopIteration as error:  # no future can hold it, and its caller would wait for ever
+                raise RuntimeError("the function raised StopIteration") from error
+
+        return await asyncio.get_running_loop().run_in_executor(self._services.workers, call)
 
 
-def _log_failure(what: str, error: Exception) -> None:
+def _named(error: BaseException) -> str:
+    try:
+        return f"{type(error).__name__}: {error}"
+    except BaseException:  # a user's exception may fail even at this
+        return type(error).__name__
+
+
+def _log_failure(what: str, error: BaseException) -> None:
     """Log that a user's function failed; without the traceback where an endpoint failed."""
-    logger.error("%s: %s", what, error, exc_info=None if isinstance(error, RemoteError) else error)
+    logger.error("%s: %s", what, _named(error), exc_info=None if isinstance(error, RemoteError) else error)
 
 
 def _transcript(words: str | Transcript | None) -> Transcript | None:

@@ -7,7 +7,7 @@ const KEYS = [..."123456789*0#"];
 const RATE = 24_000, SPEECH_SECONDS = 1.5, AHEAD_SECONDS = 0.1;
 const ENDED = {
   hangup: "hung up by your app", peer: "hung up", rejected: "rejected", referred: "transferred",
-  failed: "failed", expired: "out of time", shutdown: "the simulator stopped",
+  failed: "failed", lost: "connection lost", expired: "out of time", shutdown: "the simulator stopped",
 };
 
 let current = null, wanted = null, listening = null;
