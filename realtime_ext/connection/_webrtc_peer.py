@@ -427,9 +427,9 @@ def drop_invalid_datagrams(connection: RTCPeerConnection) -> None:
 def drop_malformed_packets(connection: RTCPeerConnection) -> None:
     """Drop packets of the other side that aiortc (1.16) doesn't survive, although they are authentic.
 
-    `RtpPacket.parse` raises struct.error for header extensions of unexpected length, and `unpack_remb_fci` for a
-    list that is cut; aiortc expects ValueError alone. SCTP raises AssertionError and UnicodeDecodeError. Each of
-    them ends the DTLS task, and so the call.
+    `RtpPacket.parse` raises struct.error for header extensions of unexpected length, and `unpack_remb_fci`
+    for a list that is cut; aiortc expects ValueError alone. SCTP raises AssertionError and
+    UnicodeDecodeError. Each of them ends the DTLS task, and so the call.
 
     Args:
         connection: A peer connection that is not connected yet.
