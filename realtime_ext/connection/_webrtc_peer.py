@@ -171,6 +171,7 @@ class WebRtcPeer:
         dtls.on("statechange", self._on_dtls_state)
         use_host_addresses(pc, self._host_addresses)
         drop_invalid_datagrams(pc)
+        drop_malformed_packets(pc)
         await pc.setLocalDescription(await pc.createOffer())
         if not dtls.transport.iceGatherer.getLocalCandidates():
             if self._host_addresses is None:
@@ -405,6 +406,34 @@ def drop_invalid_datagrams(connection: RTCPeerConnection) -> None:
             logger.debug("the installed aiortc has other internals than expected: datagrams are not checked")
             continue
         transport._recv = functools.partial(_receive_valid, receive)
+
+
+def drop_malformed_packets(connection: RTCPeerConnection) -> None:
+    """Drop packets of the other side that aiortc (1.16) doesn't survive, although they are authentic.
+
+    `RtpPacket.parse` raises struct.error for header extensions of unexpected length, and `unpack_remb_fci`
+    for a list that is cut; aiortc expects ValueError alone. SCTP raises AssertionError and
+    UnicodeDecodeError. Each of them ends the DTLS task, and so the call.
+
+    Args:
+        connection: A peer connection that is not connected yet.
+    """
+    owners: set[Any] = {transceiver.receiver.transport for transceiver in connection.getTransceivers()}
+    if connection.sctp is not None:
+        owners |= {connection.sctp, connection.sctp.transport}
+    for owner in owners:
+        for name in ("_handle_rtp_data", "_handle_rtcp_data", "_handle_data"):
+            if (handle := getattr(owner, name, None)) is not None:
+                setattr(owner, name, functools.partial(_handle_valid, handle))
+
+
+async def _handle_valid(handle: Callable[..., Awaitable[None]], *args: Any, **kwargs: Any) -> None:
+    try:
+        await handle(*args, **kwargs)
+    except ConnectionError:
+        raise  # the connection is closed
+    except Exception:
+        logger.debug("a packet was dropped that aiortc can't process", exc_info=True)
 
 
 async def _receive_valid(receive: Callable[[], Awaitable[bytes]]) -> bytes:
