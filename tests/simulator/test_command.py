@@ -278,7 +278,6 @@ def test_the_log_has_no_active_characters(words: list[str], capsys: pytest.Captu
     assert not set(hostile) - set("[2J12:00 forged\n") & set(shown)
     assert r"\u001b[2J" in shown
     if "--json" in words:
-        first, second = map(json.loads, shown.splitlines())
-        assert first["event"] == f"the client sent {hostile}"
+        assert json.loads(shown.splitlines()[0])["event"] == f"the client sent {hostile}"
     else:
         assert r"\u2028" in shown.splitlines()[0] and "forged" in shown.splitlines()[0]
