@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,7 +10,7 @@ import typer
 
 from ._failures import FAILED
 from ._options import Json, is_translation, read_bytes, read_json
-from ._output import note, print_rows
+from ._output import note, print_rows, write_bytes
 
 sessions: typer.Typer = typer.Typer(help="Check sessions before they are sent.")
 offers: typer.Typer = typer.Typer(help="Check and repair SDP offers.")
@@ -95,7 +94,7 @@ def repair(
             Path(file).write_bytes(after)
         note(f"{file}: {'repaired' if after != before else 'nothing to repair'}")
         return
-    sys.stdout.buffer.write(after)
+    write_bytes(after)
 
 
 def _row(severity: str, field: str | None, message: str) -> dict[str, Any]:

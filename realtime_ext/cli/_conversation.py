@@ -21,7 +21,7 @@ from ..connection import AsyncConnection
 from ..integrations.recorder import Recorder
 from ..tools import Toolbox
 from ._options import SPEAKER
-from ._output import inert, is_terminal, note, paint, print_line
+from ._output import is_terminal, note, paint, print_line, write
 
 # The API's names of those who speak on the terminal under shorter ones.
 _ROLES = {"you": "user", "output": "tool"}
@@ -90,7 +90,7 @@ class View:
     def prompt(self) -> None:
         """Ask for a line, on a terminal."""
         if self._is_terminal and not self._as_json:
-            print(paint("you: ", "bold"), end="", flush=True)
+            write(paint("you: ", "bold"), end="")
 
     def show_all(self) -> None:
         """Show what waits, and wait no longer for what the user said."""
@@ -120,9 +120,9 @@ class View:
         if self._as_json:
             return
         if not self._has_words:
-            print(paint("model: ", "cyan"), end="")
+            write(paint("model: ", "cyan"), end="")
             self._has_words = True
-        print(inert(delta), end="", flush=True)
+        write(delta, end="")
 
     def _done(self, response: Any) -> None:
         if self._as_json:
@@ -135,7 +135,7 @@ class View:
                 print_line({"role": "assistant", "text": "".join(texts), "status": response.status})
             return
         if self._has_words:
-            print("" if response.status == "completed" else paint(" … interrupted", "yellow"), flush=True)
+            write("" if response.status == "completed" else paint(" … interrupted", "yellow"))
         elif response.status not in ("completed", "cancelled"):
             note(f"the answer ended as {response.status}")
         self._has_words = False
@@ -145,10 +145,10 @@ class View:
             print_line({"role": _ROLES.get(role, role), "text": text, **more})
             return
         if self._has_words:
-            print()
+            write()
             self._has_words = False
         styles = {"you": "bold", "error": "red"}
-        print(f"{paint(f'{role}:', styles.get(role, 'dim'))} {inert(text)}", flush=True)
+        write(paint(f"{role}:", styles.get(role, "dim")), f" {text}")
 
 
 def _type_of(event: Any) -> object:

@@ -14,7 +14,7 @@ import typer
 
 from ._failures import EXTRAS, FAILED, explain
 from ._options import Json
-from ._output import inert, paint, print_json, working
+from ._output import paint, print_json, working, write
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "firefox")
 _PACKAGES = ("realtime-ext", "realtime-api-client", "realtime-simulator")
@@ -69,9 +69,9 @@ def doctor(
 def _show(finding: Finding) -> None:
     marks = {"ok": ("✓", "green"), "missing": ("–", "yellow"), "failed": ("✗", "red")}
     mark, style = marks[finding.state]
-    print(f"{paint(mark, style)} {finding.name:<22} {inert(finding.detail)}")
+    write(paint(mark, style), f" {finding.name:<22} {finding.detail}")
     if finding.hint:
-        print(f"  {'':<22} {paint(finding.hint, 'dim')}")
+        write(f"  {'':<22} ", paint(finding.hint, "dim"))
 
 
 def _versions() -> Iterator[Finding]:

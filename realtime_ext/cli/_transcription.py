@@ -13,7 +13,7 @@ import typer
 
 from ._failures import CommandError
 from ._options import Json, Simulated, read_bytes
-from ._output import inert, is_terminal, print_line, working
+from ._output import is_terminal, print_line, working, write
 
 
 def transcribe(
@@ -46,7 +46,7 @@ def transcribe(
             if as_json:
                 print_line({"file": file, "seconds": round(seconds, 3), "text": text})
             elif not live:
-                print(inert(text), flush=True)
+                write(text)
 
 
 @contextlib.contextmanager
@@ -69,10 +69,10 @@ def _words(connection: Any, *, live: bool) -> str:
     prefix = "conversation.item.input_audio_transcription."
     for event in connection:
         if event.type == f"{prefix}delta" and live:
-            print(inert(event.delta), end="", flush=True)
+            write(event.delta, end="")
         elif event.type == f"{prefix}completed":
             if live:
-                print(flush=True)
+                write()
             return str(event.transcript)
         elif event.type in (f"{prefix}failed", "error"):
             raise CommandError(f"transcription failed: {event.error.message}")

@@ -12,7 +12,7 @@ import typer
 
 from ._failures import FAILED, NO_ANSWER, WRONG_USE, CommandError
 from ._options import Json, read_bytes
-from ._output import print_fields, working
+from ._output import print_fields, working, write
 
 deliveries: typer.Typer = typer.Typer(help="Sign, verify and send webhooks.")
 
@@ -43,7 +43,7 @@ def sign(
     if as_json:
         print_fields(headers, as_json=True)
     else:
-        print("\n".join(f"{name}: {value}" for name, value in headers.items()))
+        write("\n".join(f"{name}: {value}" for name, value in headers.items()))
 
 
 @deliveries.command()

@@ -69,7 +69,7 @@ class ToolFailure:
 
     name: str
     kind: str
-    error: Exception | SystemExit
+    error: BaseException
     arguments: str = attrs.field(repr=False)
     call_id: str = ""
 

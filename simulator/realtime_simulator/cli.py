@@ -12,6 +12,7 @@ import ipaddress
 import json
 import logging
 import os
+import re
 import shlex
 import signal
 import ssl
@@ -41,6 +42,10 @@ _CONTROL = "the simulator's base URL (OPENAI_BASE_URL, or this machine's port 87
 _REQUEST_SECONDS = 30.0
 _VARIABLES = ("OPENAI_BASE_URL", "OPENAI_API_KEY", "OPENAI_WEBHOOK_SECRET")
 _IDS = {"rtc_": "call_id", "sess_": "session_id"}
+# Control characters, marks and separators that reorder or break lines, and half characters.
+_ACTIVE = re.compile(
+    "[\x00-\x08\n\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 
 
 def __dir__() -> list[str]:
@@ -212,8 +217,18 @@ def _reason(error: Exception) -> str:
     return str(error)
 
 
+def _inert(text: str, keep: str = "\n") -> str:
+    """Return text that no terminal interprets: active characters as JSON writes them, such as ``\\u001b``."""
+    return _ACTIVE.sub(lambda found: found[0] if found[0] in keep else f"\\u{ord(found[0]):04x}", text)
+
+
+def _print(text: str, *, keep: str = "\n", error: bool = False) -> None:
+    """Print text; all output of the command but its log is printed here."""
+    print(_inert(text, keep), file=sys.stderr if error else sys.stdout, flush=True)
+
+
 def _say(program: str, message: str, hint: str = "") -> None:
-    print(f"{program}: {message}" + (f"\n  hint: {hint}" if hint else ""), file=sys.stderr)
+    _print(f"{program}: {message}" + (f"\n  hint: {hint}" if hint else ""), error=True)
 
 
 # Serving
@@ -230,7 +245,17 @@ class _JsonLines(logging.Formatter):
                     line[name] = argument
         if record.levelno >= logging.WARNING:
             line["level"] = record.levelname.lower()
-        return json.dumps(line)
+        return _inert(json.dumps(line))
+
+
+class _TextLines(logging.Formatter):
+    """Log records as lines; a traceback follows on lines of its own."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        return _inert(super().formatMessage(record), keep="")
+
+    def format(self, record: logging.LogRecord) -> str:
+        return _inert(super().format(record))
 
 
 def _serve(words: list[str], program: str) -> int:
@@ -274,7 +299,7 @@ def _serve(words: list[str], program: str) -> int:
 def _logging(options: argparse.Namespace) -> Iterator[None]:
     """Print the simulator's log inside the block."""
     handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(_JsonLines() if options.json else logging.Formatter("%(asctime)s %(message)s"))
+    handler.setFormatter(_JsonLines() if options.json else _TextLines("%(asctime)s %(message)s"))
     logger = logging.getLogger("realtime_simulator")
     events = logging.getLogger(f"{logger.name}.events")
     before = logger.level, events.level, logger.propagate
@@ -356,23 +381,23 @@ def _print_addresses(simulator: Simulator, options: argparse.Namespace) -> None:
             f"{options.host} is not loopback: any machine that reaches it and has the key can use it; "
             "calls still receive audio on loopback only"
         )
-        print(json.dumps({"time": time.time(), "event": meaning}) if options.json else meaning, flush=True)
+        _print(json.dumps({"time": time.time(), "event": meaning}) if options.json else meaning)
     if not options.json:
         _print_export(simulator.base_url, simulator.api_key, simulator.webhook_secret)
 
 
 def _print_facts(facts: Mapping[str, object], *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps(facts), flush=True)
+        _print(json.dumps(facts))
         return
     for name, value in facts.items():
-        print(f"{name:14} {value}", flush=True)
+        _print(f"{name:14} {value}", keep="")
 
 
 def _print_export(*values: str) -> None:
     """Print the shell's export of base URL, key and, if there is one, webhook secret."""
     words = " ".join(f"{name}={shlex.quote(value)}" for name, value in zip(_VARIABLES, values, strict=False))
-    print(f"\nPaste into the terminals of your programs:\nexport {words}\n", flush=True)
+    _print(f"\nPaste into the terminals of your programs:\nexport {words}\n")
 
 
 @contextlib.contextmanager
@@ -435,7 +460,7 @@ def _record(words: list[str], program: str) -> int:
                     facts = {"base_url": simulator.base_url, "api_key": simulator.api_key}
                     _print_facts(facts, as_json=False)
                     _print_export(simulator.base_url, simulator.api_key)
-                    print("Ctrl-C ends the recording.", flush=True)
+                    _print("Ctrl-C ends the recording.")
                     stop.get()
                 return 0
             addresses = {"OPENAI_BASE_URL": simulator.base_url, "OPENAI_API_KEY": simulator.api_key}
@@ -470,11 +495,11 @@ def _conform(words: list[str], program: str) -> int:
         for report in reports:
             known = f", {len(report.known)} knowingly different" if report.known else ""
             verdict = "conforms" if report.conforms else f"{len(report.differences)} differences"
-            print(f"{report.name}: {verdict} ({report.compared} compared{known})")
+            _print(f"{report.name}: {verdict} ({report.compared} compared{known})", keep="")
             for difference in report.differences:
-                print(f"  {difference}")
+                _print(f"  {difference}", keep="")
             for difference, reason in report.known if options.known else ():
-                print(f"  known: {difference} ({reason.reason})")
+                _print(f"  known: {difference} ({reason.reason})", keep="")
             status |= not report.conforms
     return status
 
@@ -518,7 +543,7 @@ def _act(words: list[str], program: str) -> int:
         message = answer.get("error", {}).get("message") if isinstance(answer, dict) else None
         _say(command, message or f"this is not a simulator: it answers {response.status_code}")
         return 4 if response.status_code == 401 else 1
-    print(json.dumps(answer) if options.json else _summary(options.action, answer))
+    _print(json.dumps(answer) if options.json else _summary(options.action, answer))
     return 0
 
 

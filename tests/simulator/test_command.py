@@ -262,3 +262,22 @@ def test_a_call_under_way_does_not_hold_up_the_end() -> None:
     assert (process.returncode, error) == (0, "")
     ended = [json.loads(line) for line in out.splitlines() if "ended" in line]
     assert ended[-1]["call_id"] == call["id"] and "shutdown" in ended[-1]["event"]
+
+
+@pytest.mark.parametrize("words", [["--log-level", "debug"], ["--log-level", "debug", "--json"]])
+def test_the_log_has_no_active_characters(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    options = cli.arguments(cli.PROGRAM).parse_args(words)
+    hostile = "\x1b[2J\x9b\u061c\u200e\u200f\u2028\u2029\u202e\x7f\ud800\r\n12:00 forged"
+    with cli._logging(options):
+        logging.getLogger("realtime_simulator").debug("the client sent %s", hostile)
+        try:
+            raise ValueError(hostile)
+        except ValueError:
+            logging.getLogger("realtime_simulator").exception("it failed")
+    shown = capsys.readouterr().out
+    assert not set(hostile) - set("[2J12:00 forged\n") & set(shown)
+    assert r"\u001b[2J" in shown
+    if "--json" in words:
+        assert json.loads(shown.splitlines()[0])["event"] == f"the client sent {hostile}"
+    else:
+        assert r"\u2028" in shown.splitlines()[0] and "forged" in shown.splitlines()[0]

@@ -445,3 +445,20 @@ def test_failed_transcripts_and_answers_are_replayed(tmp_path: Path) -> None:
             socket.until("response.done")
     (report,) = conform.conform(path, "azure")
     assert list(map(str, report.differences)) == [] and report.compared >= 10
+
+
+def test_the_command_prints_names_of_a_recording_without_active_characters(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hostile = "\x1b[2J\x9b\u061c\u200e\u2028\u202e\x7f\nx.yaml: conforms"
+    interactions = load("refused_model")
+    message = next(one["data"] for one in interactions if isinstance(one.get("data"), dict))
+    message[hostile] = {hostile: hostile}
+    message["type"] = hostile
+    path = tmp_path / "x.yaml"
+    path.write_text(text_of(interactions), encoding="utf-8")
+    assert main(["conform", str(path)]) == 1
+    shown = capsys.readouterr().out
+    assert r"\u001b[2J\u009b" in shown
+    assert not set(hostile) - set("[2Jx.yaml: conforms\n") & set(shown)
+    assert not any(line.startswith("x.yaml: conforms") for line in shown.splitlines())

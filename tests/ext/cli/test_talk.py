@@ -99,7 +99,7 @@ def test_the_user_s_words_come_before_the_answer(capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().out.splitlines() == [
         "you: When?",
         "model: At seven.",
-        "model: You are welcome.",  # it ended before anything was written down
+        "model: You are welcome.",  # it ended before anything was transcribed
         "you: Thanks.",
         "model: Pardon?",
     ]

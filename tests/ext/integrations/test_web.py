@@ -431,6 +431,7 @@ async def test_webhooks_that_are_not_genuine_or_no_calls_run_nothing() -> None:
         other = encode({"object": "event", "id": "evt_1", "type": "batch.completed", "data": {"id": "b"}})
         assert await app.deliver(other) == 200
         assert await app.deliver(incoming("..")) == 400
+        assert await app.deliver(str(incoming()).encode("utf-16")) == 400
         assert await app.deliver(b" " * 300_000) == 413
         assert not app.calls.call_ids
 

@@ -537,3 +537,68 @@ def test_an_error_output_has_the_shape_of_all_others() -> None:
         "timeout",
         "book_room took too long",
     )
+
+
+class Raising:
+    """Tools that raise what ends programs, tasks and coroutines."""
+
+    def __init__(self, error: type[BaseException]) -> None:
+        async def in_loop() -> None:
+            raise error
+
+        def in_thread() -> None:
+            raise error
+
+        self.tools = [in_loop, in_thread]
+
+
+@pytest.mark.parametrize("error", [asyncio.CancelledError, GeneratorExit, BaseException, SystemExit])
+def test_whatever_a_tool_raises_is_a_failure_of_the_tool(error: type[BaseException]) -> None:
+    async def ask(toolbox: tools.Toolbox, name: str) -> str:
+        return await toolbox.acall(name, "{}")
+
+    toolbox = tools.Toolbox(Raising(error).tools)
+    names = ["in_thread"] if error is GeneratorExit else ["in_thread", "in_loop"]
+    for name in names:
+        for output in (toolbox.call(name, "{}"), asyncio.run(ask(toolbox, name))):
+            assert json.loads(output)["error"]["type"] == "tool_failed"
+    assert [type(failure.error) for failure in toolbox.failures] == [error] * 2 * len(names)
+
+
+def test_a_tool_that_awaits_a_cancelled_task_fails_alone() -> None:
+    async def wait_for_a_cancelled_task() -> None:
+        task = asyncio.create_task(asyncio.Event().wait())
+        task.cancel()
+        await task
+
+    async def ask() -> tools.ToolResult:
+        return await tools.Toolbox([wait_for_a_cancelled_task]).arun("wait_for_a_cancelled_task", "{}")
+
+    result = asyncio.run(ask())
+    assert result.failure is not None
+    assert isinstance(result.failure.error, asyncio.CancelledError)
+
+
+def test_ctrl_c_in_the_main_thread_is_raised() -> None:
+    toolbox = tools.Toolbox(Raising(KeyboardInterrupt).tools)
+    for name in ("in_thread", "in_loop"):
+        with pytest.raises(KeyboardInterrupt):
+            toolbox.call(name, "{}")
+
+    async def ask() -> str:
+        return await toolbox.acall("in_thread", "{}")  # in a thread: not Ctrl-C's
+
+    assert "KeyboardInterrupt" in asyncio.run(ask())
+
+
+def test_callbacks_that_raise_are_named_and_change_no_output(caplog: pytest.LogCaptureFixture) -> None:
+    def broken(_: object) -> Any:
+        raise asyncio.CancelledError
+
+    def fails() -> None:
+        raise ValueError("a secret that explain hides")
+
+    toolbox = tools.Toolbox([fails], on_failure=broken, explain=broken)
+    assert json.loads(toolbox.call("fails", "{}"))["error"]["message"] == "fails failed: ValueError"
+    assert "on_failure itself raised CancelledError" in caplog.text
+    assert "explain itself raised CancelledError" in caplog.text
