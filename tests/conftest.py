@@ -20,6 +20,8 @@ from hypothesis import HealthCheck, settings
 
 from tests.support.runner import Flavour
 
+pytest_plugins = ["tests.support.time_limit"]
+
 settings.register_profile("thorough", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile(
     "quick", settings.get_profile("thorough"), max_examples=10, derandomize=True, database=None
