@@ -1,8 +1,8 @@
 """A pytest plugin that ends a test which exceeds its time limit, and names it.
 
-The process exits, because an exception in the main thread would end neither a test that catches it nor one that
-waits in C. Under xdist the controller reports the test as failed and starts another worker. pytest-timeout exits
-as well, but xdist discards the stacks that it prints: here they go to the standard error of the process.
+The process exits, because an exception in the main thread would not end a test that catches it or waits in C.
+Under xdist the controller reports the test as failed and starts another worker. pytest-timeout exits too, but
+xdist discards the stacks that it prints: here they go to the standard error of the process.
 """
 
 from __future__ import annotations
