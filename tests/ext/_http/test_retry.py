@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from realtime_ext._http.retry import Failure, Outcome, backoff, decide
+from realtime_ext._http.retry import Failure, Outcome, backoff, decide, parse_retry_after
 from tests.support.examples import each
 
 
@@ -70,3 +70,25 @@ def test_pauses_double_up_to_a_cap_and_are_jittered_downwards() -> None:
     assert [backoff(retries, lambda: 0.0) for retries in (0, 1, 2, 3, 4, 5, 5000)] == [0.5, 1, 2, 4, 8, 8, 8]
     assert backoff(0, lambda: 0.5) == 0.4375
     assert 0.375 < backoff(0, lambda: 0.999) < 0.376
+
+
+@each(
+    ("header", "seconds"),
+    [
+        (None, None),
+        ("", None),
+        ("7", 7.0),
+        (" 1.5 ", 1.5),
+        ("-1", None),
+        ("Fri, 15 Jan 2027 08:00:30 GMT", 30.0),  # the clock shows 08:00:00 of that day
+        ("Friday, 15-Jan-27 08:00:30 GMT", 30.0),
+        ("Fri Jan 15 08:00:30 2027", 30.0),
+        ("Fri, 15 Jan 2027 07:00:00 GMT", 0.0),
+        ("Fri, 15 Jan 2027 25:00:00 GMT", None),
+        ("2027-01-15 08:00:30", None),
+        ("tomorrow", None),
+        ("Fri, 15 Jan 2027 08:00:30." + "0" * 100 + " GMT", None),
+    ],
+)
+def test_retry_after_is_seconds_or_an_http_date(header: str | None, seconds: float | None) -> None:
+    assert parse_retry_after(header, lambda: 1_800_000_000.0) == seconds
