@@ -410,6 +410,8 @@ def main(arguments: list[str] | None = None) -> int:
 def _judge(outcome: Outcome | None) -> str:
     if outcome is None:
         return "uncovered"
+    if outcome.status == 5:  # pytest's "no tests collected"
+        raise SystemExit(f"tests have changed meanwhile:\n{outcome.output}")
     if outcome.timed_out or "exceeded its time limit" in outcome.output or "Timeout (" in outcome.output:
         return "hung"
     return "survived" if outcome.status == 0 else "noticed"
