@@ -236,11 +236,18 @@ def test_the_clock_may_give_datetimes_and_is_the_systems_unless_given(
 ) -> None:
     webhooks.verify(BODY, signed(), SECRET, clock=lambda: datetime.fromtimestamp(NOW + 299, UTC))
     webhooks.verify(BODY, webhooks.sign(BODY, SECRET), SECRET)
-    monkeypatch.setattr(time, "time", lambda: float(NOW))
+    monkeypatch.setattr(time, "time", lambda: NOW + 300.0)
     webhooks.verify(BODY, signed(), SECRET)
     monkeypatch.setattr(time, "time", lambda: NOW + 301.0)
-    with pytest.raises(WebhookVerificationError, match="301 s in the past; 300 s are allowed"):
-        webhooks.unwrap(BODY, signed(), SECRET)
+    for check in (webhooks.verify, webhooks.unwrap):
+        with pytest.raises(WebhookVerificationError, match="301 s in the past; 300 s are allowed"):
+            check(BODY, signed(), SECRET)
+
+
+@pytest.mark.parametrize("time", [True, "now", None, float("nan"), float("inf")])
+def test_a_clock_that_returns_no_time_is_a_type_error(time: Any) -> None:
+    with pytest.raises(TypeError, match="clock: expected seconds since 1970"):
+        webhooks.verify(BODY, signed(), SECRET, clock=lambda: time)
 
 
 @each(
@@ -434,6 +441,11 @@ def test_a_timestamp_that_is_no_time_is_refused(timestamp: Any) -> None:
         webhooks.sign(BODY, SECRET, timestamp=timestamp)
 
 
+@pytest.mark.parametrize("timestamp", [0, 10**12 - 1])
+def test_the_first_and_last_timestamps_are_accepted(timestamp: int) -> None:
+    assert signed(timestamp=timestamp)["webhook-timestamp"] == str(timestamp)
+
+
 @pytest.mark.parametrize("body", [None, {}, "\ud800"])
 def test_a_body_that_cannot_be_sent_is_not_signed(body: Any) -> None:
     with pytest.raises(ValueError, match="body"):
@@ -481,11 +493,15 @@ def test_one_of_many_threads_sees_a_delivery_first() -> None:
     assert len(answers) == 1600
 
 
-def test_bad_arguments_of_the_deduplicator_are_value_errors() -> None:
+def test_bad_arguments_of_the_deduplicator_are_refused() -> None:
     with pytest.raises(ValueError, match="max_entries"):
         webhooks.Deduplicator(0)
     for ids in (("",), ("wh_1", "")):
         with pytest.raises(ValueError, match="must not be empty"):
+            webhooks.Deduplicator().seen(*ids)
+    wrong: list[Any] = [(None,), (5,), ("wh_1", 5)]
+    for ids in wrong:
+        with pytest.raises(TypeError, match="expected a str"):
             webhooks.Deduplicator().seen(*ids)
 
 
