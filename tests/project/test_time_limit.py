@@ -37,6 +37,13 @@ def server():
 def test_hangs(server):
     assert False
 """
+IN_A_CHILD = """
+def test_hangs():
+    child = os.fork()
+    if child == 0:
+        threading.Event().wait()
+    os.waitpid(child, 0)
+"""
 HOLDING_THE_LOCK = """
 def test_hangs():
     re.match(r"(a+)+b", "a" * 60)
@@ -45,7 +52,7 @@ def test_hangs():
 
 def run(folder: Path, test: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     (folder / "pytest.ini").write_text(f"[pytest]\npythonpath = {ROOT}\n")
-    imports = "import asyncio, re, threading\nimport pytest\n"
+    imports = "import asyncio, os, re, threading\nimport pytest\n"
     (folder / "test_app.py").write_text(f"{imports}{test}\ndef test_passes():\n    pass\n")
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "tests.support.time_limit"]
     return subprocess.run(
@@ -61,7 +68,9 @@ def run(folder: Path, test: str, *arguments: str) -> subprocess.CompletedProcess
 
 @pytest.mark.programs
 @pytest.mark.parametrize(
-    "test", [IN_ASYNCIO, SUPPRESSING, IN_TEARDOWN], ids=["asyncio", "suppressing", "teardown"]
+    "test",
+    [IN_ASYNCIO, SUPPRESSING, IN_TEARDOWN, IN_A_CHILD],
+    ids=["asyncio", "suppressing", "teardown", "child"],
 )
 def test_a_hanging_test_fails_and_the_others_run(tmp_path: Path, test: str) -> None:
     result = run(tmp_path, test, "-n", "1", "--dist", "worksteal")

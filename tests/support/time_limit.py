@@ -8,12 +8,15 @@ xdist discards the stacks that it prints: here they go to the standard error of 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import faulthandler
 import gc
 import os
+import signal
 import threading
 import traceback
 from collections.abc import Generator, Iterator
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -75,22 +78,22 @@ def _cancel() -> None:
         faulthandler.cancel_dump_traceback_later()
 
 
-def _forked() -> None:
-    """Limit children as well: a worker that ends while its child lives on seems alive to the controller."""
-    if _timer is not None:
-        faulthandler.dump_traceback_later(_timer.interval, exit=True)
-
-
-os.register_at_fork(after_in_child=_forked)
-
-
 def _end(test: str, limit: float, stderr: int) -> None:
     lines = [f"\n{test} exceeded its time limit of {limit:g} s\n"]
     for task in _tasks():
         lines += [f"\n{task!r}\n", *traceback.format_list(traceback.StackSummary.extract(_frames(task)))]
     os.write(stderr, ("".join(lines) + "\n").encode(errors="replace"))
     faulthandler.dump_traceback(stderr, all_threads=True)
+    _kill_children()
     os._exit(1)
+
+
+def _kill_children() -> None:
+    """End child processes: while one of them holds a worker's pipe, the controller waits for that worker."""
+    for children in Path("/proc/self/task").glob("*/children"):  # Linux alone
+        for child in children.read_text().split():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(child), signal.SIGKILL)
 
 
 def _tasks() -> list[asyncio.Task[Any]]:
