@@ -47,6 +47,13 @@ def pytest_configure(config: pytest.Config) -> None:
         config.args = [*files[first:], *files[:first]]
 
 
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Shorten the name of a case that is a long text, such as an offer."""
+    if isinstance(val, str | bytes) and len(val) > 60:
+        return f"{val[:40]!r}... of {len(val)}"
+    return None
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the tests into the order that all workers have in common; those that wait long come first."""

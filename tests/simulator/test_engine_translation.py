@@ -14,7 +14,6 @@ from realtime_simulator.engine.turn import Action, Fail, Say, Transcript
 
 from tests.simulator.checking import fits, speech, types
 from tests.simulator.sounds import hiss, silence, tone
-from tests.support.examples import each
 
 UNION = "RealtimeTranslationServerEvent"
 
@@ -112,7 +111,7 @@ def test_an_update_changes_what_it_names() -> None:
     assert shown["audio"]["output"]["language"] == "de"
 
 
-@each(
+@pytest.mark.parametrize(
     ("event", "code"),
     [
         ({"type": "response.create"}, "invalid_value"),

@@ -5,8 +5,6 @@ from realtime_api.events import SERVER_EVENTS
 from realtime_simulator import schema
 from realtime_simulator.problem import ApiProblem
 
-from tests.support.examples import each
-
 SESSION = "RealtimeSessionCreateRequestGA"
 
 
@@ -14,7 +12,7 @@ def at_input(**fields: object) -> dict:
     return {"type": "realtime", "audio": {"input": fields}}
 
 
-@each(
+@pytest.mark.parametrize(
     "session",
     [
         {"type": "realtime"},
@@ -30,7 +28,7 @@ def test_what_the_api_takes_passes(session: dict) -> None:
     schema.check(SESSION, session, at="session")
 
 
-@each(
+@pytest.mark.parametrize(
     ("session", "code", "param", "said"),
     [
         ({}, "missing_required_parameter", "session.type", ""),
@@ -89,7 +87,7 @@ def test_what_the_api_refuses_is_named(session: object, code: str, param: str, s
     assert said in caught.value.message
 
 
-@each(
+@pytest.mark.parametrize(
     ("fields", "said"),
     [
         (

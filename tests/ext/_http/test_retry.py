@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
 from realtime_ext._http.retry import Failure, Outcome, backoff, decide, parse_retry_after
-from tests.support.examples import each
 
 
 def pause(failure: Failure, *, idempotent: bool, retries: int = 0, max_retries: int = 2) -> float | None:
@@ -12,8 +13,8 @@ def pause(failure: Failure, *, idempotent: bool, retries: int = 0, max_retries: 
     )
 
 
-@each("idempotent", [False, True])
-@each(
+@pytest.mark.parametrize("idempotent", [False, True])
+@pytest.mark.parametrize(
     "failure",
     [Failure(Outcome.NOT_CONNECTED), Failure(Outcome.ANSWERED, 429), Failure(Outcome.ANSWERED, 503)],
     ids=str,
@@ -23,7 +24,7 @@ def test_what_had_no_effect_is_repeated_for_every_operation(failure: Failure, id
     assert not failure.may_have_applied
 
 
-@each(
+@pytest.mark.parametrize(
     "failure",
     [
         Failure(Outcome.LOST),
@@ -37,8 +38,8 @@ def test_what_may_have_applied_is_repeated_only_where_that_is_harmless(failure: 
     assert failure.may_have_applied
 
 
-@each("idempotent", [False, True])
-@each(
+@pytest.mark.parametrize("idempotent", [False, True])
+@pytest.mark.parametrize(
     "failure",
     [
         Failure(Outcome.UNSENDABLE),
@@ -58,7 +59,7 @@ def test_max_retries_counts_repeats_after_the_first_attempt() -> None:
     assert pause(failure, idempotent=False, max_retries=0) is None
 
 
-@each(
+@pytest.mark.parametrize(
     ("retry_after", "expected"),
     [(0.0, 0.0), (7.5, 7.5), (60.0, 60.0), (60.1, None), (3600.0, None), (float("inf"), None)],
 )
@@ -72,7 +73,7 @@ def test_pauses_double_up_to_a_cap_and_are_jittered_downwards() -> None:
     assert 0.375 < backoff(0, lambda: 0.999) < 0.376
 
 
-@each(
+@pytest.mark.parametrize(
     ("header", "seconds"),
     [
         (None, None),

@@ -18,7 +18,6 @@ from realtime_api import models
 
 from realtime_ext import tools
 from realtime_ext.errors import ToolArgumentError
-from tests.support.examples import each
 
 
 @dataclass
@@ -187,11 +186,22 @@ def test_all_mistakes_are_told_at_once_within_reason(toolbox: tools.Toolbox, cal
     many = json.dumps({f"x{n}": n for n in range(30)})
     _, text = error(call(toolbox, "book_room", many))
     assert text.endswith("; and 26 more")
+    five = json.dumps({f"x{n}": n for n in range(4)})  # and no room
+    _, text = error(call(toolbox, "book_room", five))
+    assert "x3: not known here" in text
+    assert "more" not in text
 
 
 def test_a_whole_number_may_be_written_as_one_with_a_point(toolbox: tools.Toolbox, call: Call) -> None:
     assert json.loads(call(toolbox, "book_room", '{"room": "Elm", "nights": 2.0}'))["nights"] == 2
     assert error(call(toolbox, "book_room", '{"room": "Elm", "nights": 2.5}'))[0] == "invalid_argument"
+
+
+def test_a_whole_number_may_have_a_point_beside_numbers_as_keys(call: Call) -> None:
+    def price(nights: int, discounts: dict[int, str]) -> Any:
+        return discounts[nights]
+
+    assert call(tools.Toolbox([price]), "price", '{"nights": 2.0, "discounts": {"2": "5 %"}}') == '"5 %"'
 
 
 def test_an_exception_is_told_to_the_model_and_kept(toolbox: tools.Toolbox, call: Call) -> None:
@@ -263,7 +273,7 @@ def test_neither_logs_nor_reprs_show_what_was_said(
     assert '{"room"' not in repr(toolbox.failures[0])
 
 
-@each(
+@pytest.mark.parametrize(
     ("value", "output"),
     [
         ({"a": [1, None, True]}, '{"a":[1,null,true]}'),
@@ -293,7 +303,7 @@ def test_whatever_is_returned_becomes_one_json_document(call: Call, value: Any, 
     json.loads(written)
 
 
-@each("value", [object(), {"a": object()}, (n for n in "ab"), lambda: 1])
+@pytest.mark.parametrize("value", [object(), {"a": object()}, (n for n in "ab"), lambda: 1])
 def test_a_result_without_a_json_form_is_a_failure(call: Call, value: Any) -> None:
     def give() -> Any:
         return value
@@ -474,7 +484,7 @@ def test_a_tool_that_exits_has_failed_and_ends_nothing_else(call: Call, is_async
     assert isinstance(toolbox.failures[0].error, SystemExit)
 
 
-@each("arguments", [None, {"room": "Elm"}, 5])
+@pytest.mark.parametrize("arguments", [None, {"room": "Elm"}, 5])
 def test_arguments_that_are_no_text_are_the_developers_mistake(
     toolbox: tools.Toolbox, call: Call, arguments: Any
 ) -> None:
