@@ -8,7 +8,7 @@ POSTGRES := /usr/lib/postgresql/*/bin/postgres
 pytest = PYTHONDONTWRITEBYTECODE= $(1)/python -m pytest -q -n auto --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all test-lowest test-lowest-newest test-newest frameworks attack regen regen-check sync lint types spelling check format bench peers docs lock clean
+.PHONY: help setup demo test test-all test-lowest test-lowest-newest test-newest frameworks attack mutate regen regen-check sync lint types spelling check format bench peers docs lock clean
 .DELETE_ON_ERROR:
 
 help:           ## list the targets
@@ -59,6 +59,9 @@ frameworks: .venv/.installed ## run pipecat and LiveKit's agents against the sim
 attack: .venv/.installed     ## fuzz every input with mutated data and faulty servers (SECONDS=60 SEED=… ONLY=…)
 	@nice -n 10 $(BIN)/python -m tests.attack --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED)) \
 	  $(if $(ONLY),--only $(ONLY))
+
+mutate: .venv/.installed     ## change the code in small ways and list the changes that no test notices (ONLY=path SEED=…)
+	@nice -n 10 $(BIN)/python scripts/mutate.py $(if $(ONLY),--only $(ONLY)) $(if $(SEED),--seed $(SEED))
 
 regen: .venv/.installed      ## regenerate generated/ and realtime_ext/types.py from openapi/
 	@$(BIN)/python scripts/regen.py

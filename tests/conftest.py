@@ -20,6 +20,8 @@ from hypothesis import HealthCheck, settings
 
 from tests.support.runner import Flavour
 
+pytest_plugins = ["tests.support.time_limit"]
+
 settings.register_profile("thorough", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile(
     "quick", settings.get_profile("thorough"), max_examples=10, derandomize=True, database=None
@@ -43,6 +45,13 @@ def pytest_configure(config: pytest.Config) -> None:
         files = sorted(map(str, _TESTS.rglob("test_*.py")))
         first = len(files) * int(worker["workerid"].removeprefix("gw")) // worker["workercount"]
         config.args = [*files[first:], *files[:first]]
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Shorten the name of a case that is a long text, such as an offer."""
+    if isinstance(val, str | bytes) and len(val) > 60:
+        return f"{val[:40]!r}... of {len(val)}"
+    return None
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given, strategies as st
 
 from realtime_ext import audio
-from tests.support.examples import each
 
 # The tables' decision values: 16 equal steps in each of 8 segments, on the tables' own scale.
 MU_EDGES = [0, *accumulate([1] + [2] * 15 + [step for s in range(2, 9) for step in [1 << s] * 16])]
@@ -73,7 +72,7 @@ def test_every_sample_encodes_to_the_interval_it_lies_in_a_law() -> None:
     assert audio.pcm16_to_pcma(EVERY_SAMPLE_PCM) == expected
 
 
-@each(
+@pytest.mark.parametrize(
     ("octet", "value"),
     [(0x00, -32124), (0x80, 32124), (0x7F, 0), (0xFF, 0), (0xFE, 8), (0x7E, -8), (0x0F, -16764)],
 )
@@ -81,7 +80,9 @@ def test_known_mu_law_values(octet: int, value: int) -> None:
     assert unpack(audio.pcmu_to_pcm16(bytes([octet]))) == [value]
 
 
-@each(("octet", "value"), [(0xD5, 8), (0x55, -8), (0xAA, 32256), (0x2A, -32256), (0xD4, 24), (0x80, 5504)])
+@pytest.mark.parametrize(
+    ("octet", "value"), [(0xD5, 8), (0x55, -8), (0xAA, 32256), (0x2A, -32256), (0xD4, 24), (0x80, 5504)]
+)
 def test_known_a_law_values(octet: int, value: int) -> None:
     assert unpack(audio.pcma_to_pcm16(bytes([octet]))) == [value]
 

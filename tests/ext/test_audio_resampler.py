@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from realtime_ext import audio
-from tests.support.examples import each
 
 
 def sine(frequency: float, rate: int, seconds: float) -> bytes:
@@ -109,7 +108,7 @@ def test_soxr_and_numpy_are_loaded_by_the_first_resampler_only() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-@each(
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"source": 0}, "source: expected a rate above 0 samples a second, got 0"),

@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given, strategies as st
 
 from realtime_ext import audio
-from tests.support.examples import each
 
 GUID_TAIL = bytes.fromhex("000000001000800000aa00389b71")
 SAMPLES = [0, 256, -256, 12800, -12800, 32512, -32768]
@@ -57,8 +56,8 @@ def int24(value: int) -> bytes:
     return struct.pack("<i", value)[:3]
 
 
-@each("extensible", [False, True], ids=["plain", "extensible"])
-@each(
+@pytest.mark.parametrize("extensible", [False, True], ids=["plain", "extensible"])
+@pytest.mark.parametrize(
     ("kind", "bits", "data"),
     [
         (1, 8, bytes((sample >> 8) + 128 for sample in SAMPLES)),
@@ -138,7 +137,7 @@ def test_only_another_rate_needs_soxr(read: Callable[..., bytes], monkeypatch: p
         read(wav(PCM16, rate=44100))
 
 
-@each(
+@pytest.mark.parametrize(
     ("file", "message"),
     [
         (b"", "not a WAV file: it doesn't start with RIFF … WAVE"),

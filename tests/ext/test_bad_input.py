@@ -27,7 +27,6 @@ from tests.support.bad_input import (
     Wire,
     toolbox,
 )
-from tests.support.examples import each
 from tests.support.runner import Flavour
 
 
@@ -82,7 +81,7 @@ def test_clients_refuse_junk_before_anything_is_sent(
         )
 
 
-@each(
+@pytest.mark.parametrize(
     ("function", "parameter"),
     [(function, parameter) for function, (_, valid) in ELSEWHERE.items() for parameter in valid],
 )
@@ -96,7 +95,7 @@ def test_functions_refuse_junk(function: str, parameter: str) -> None:
                 assert parameter == "path"  # what only the system can refuse
 
 
-@each(
+@pytest.mark.parametrize(
     ("builder", "method", "parameter"),
     [
         (builder, method, parameter)
@@ -180,7 +179,7 @@ def test_no_builder_method_is_missing_here(builder: type) -> None:
     }
 
 
-@each("function", ON_CLIENTS)
+@pytest.mark.parametrize("function", ON_CLIENTS)
 def test_no_argument_of_a_client_is_missing_here(function: str) -> None:
     resource, method = function.split(".")
     parameters = set(
@@ -198,7 +197,7 @@ def test_no_argument_of_a_client_is_missing_here(function: str) -> None:
 # What the model sends: a tool call never raises, but answers the model.
 
 
-@each("junk", [value for value in JUNK if not isinstance(value, str | bytes | bytearray)])
+@pytest.mark.parametrize("junk", [value for value in JUNK if not isinstance(value, str | bytes | bytearray)])
 def test_a_tools_junk_arguments_are_answered(junk: Any) -> None:
     box = toolbox()
     with refused_by_us(f"Toolbox.call(arguments={name_of(junk)})"):

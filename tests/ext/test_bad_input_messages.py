@@ -33,7 +33,6 @@ from tests.support.bad_input import (
     Wire,
     toolbox,
 )
-from tests.support.examples import each
 from tests.support.runner import Flavour
 
 
@@ -287,7 +286,7 @@ def ids(rows: Sequence[Row]) -> list[str]:
     return [f"{r.function}-{r.parameter}-{str(r.value)[:16]!r}" for r in rows]
 
 
-@each("bad", SAID_BY_CLIENTS, ids=ids(SAID_BY_CLIENTS))
+@pytest.mark.parametrize("bad", SAID_BY_CLIENTS, ids=ids(SAID_BY_CLIENTS))
 def test_a_clients_error_says_what_is_wrong_and_nothing_is_sent(
     bad: Row, flavour: Flavour, wire: Wire
 ) -> None:
@@ -303,7 +302,7 @@ def test_a_clients_error_says_what_is_wrong_and_nothing_is_sent(
     assert wire.sent == 0
 
 
-@each("bad", SAID_ELSEWHERE, ids=ids(SAID_ELSEWHERE))
+@pytest.mark.parametrize("bad", SAID_ELSEWHERE, ids=ids(SAID_ELSEWHERE))
 def test_an_error_says_what_is_wrong(bad: Row) -> None:
     call, valid = ELSEWHERE[bad.function]
     with pytest.raises(bad.error) as caught:
@@ -339,7 +338,7 @@ SAID_BY_BUILDERS: Sequence[tuple[Callable[[SessionBuilder], Any], str, Sequence[
 ]
 
 
-@each(("build", "field", "says"), SAID_BY_BUILDERS, ids=[r[1] for r in SAID_BY_BUILDERS])
+@pytest.mark.parametrize(("build", "field", "says"), SAID_BY_BUILDERS, ids=[r[1] for r in SAID_BY_BUILDERS])
 def test_a_builders_error_says_what_is_wrong(
     build: Callable[[SessionBuilder], Any], field: str, says: Sequence[str]
 ) -> None:
@@ -350,7 +349,7 @@ def test_a_builders_error_says_what_is_wrong(
     assert [word for word in (field, *says) if word not in str(caught.value)] == [], str(caught.value)
 
 
-@each(
+@pytest.mark.parametrize(
     ("name", "arguments", "says"),
     [
         ("other", "{}", ["other", "book"]),

@@ -36,7 +36,6 @@ from realtime_ext.errors import (
     UnprocessableEntityError,
     WebhookVerificationError,
 )
-from tests.support.examples import each
 
 ENVELOPE = (
     b'{"error":{"message":"failed to unmarshal SDP: EOF","type":"invalid_request_error","param":"sdp",'
@@ -68,8 +67,8 @@ EXAMPLES: list[RealtimeError] = [
 ]
 
 
-@each("original", EXAMPLES, ids=lambda example: type(example).__name__)
-@each("clone", [lambda e: pickle.loads(pickle.dumps(e)), copy.copy, copy.deepcopy])
+@pytest.mark.parametrize("original", EXAMPLES, ids=lambda example: type(example).__name__)
+@pytest.mark.parametrize("clone", [lambda e: pickle.loads(pickle.dumps(e)), copy.copy, copy.deepcopy])
 def test_errors_survive_pickling_and_copying(original, clone) -> None:
     twin = clone(original)
     assert type(twin) is type(original)
@@ -107,7 +106,7 @@ def test_errors_are_caught_by_the_builtin_classes_that_people_expect() -> None:
     assert not issubclass(WebhookVerificationError, ValueError)
 
 
-@each(
+@pytest.mark.parametrize(
     ("status", "kind"),
     [
         (302, APIStatusError),
@@ -149,7 +148,7 @@ def test_the_envelope_is_spread_over_attributes() -> None:
     )
 
 
-@each(
+@pytest.mark.parametrize(
     ("body", "start"),
     [
         (b"", "the body is empty"),
@@ -192,7 +191,7 @@ def test_what_looks_like_a_secret_is_not_in_the_message() -> None:
     assert "hunter2" not in error(502, {}, b"<p>Bearer hunter2 is unknown</p>").message
 
 
-@each(
+@pytest.mark.parametrize(
     ("value", "seconds"),
     [
         ("2", 2.0),

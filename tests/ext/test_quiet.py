@@ -19,7 +19,6 @@ from realtime_ext._http.sending import HTTP_LOGGERS
 from realtime_ext.errors import APIConnectionError, APIStatusError
 from tests.ext.connection.driver import Driven
 from tests.samples.sdp import sample
-from tests.support.examples import each
 from tests.support.loopback import Loopback, answer
 from tests.support.runner import Flavour
 
@@ -125,8 +124,8 @@ def test_errors_and_their_causes_show_no_key(flavour: Flavour) -> None:
     assert "hunter2" not in "".join(traceback.format_exception(caught.value))
 
 
-@each("auth_header", ["authorization", "api-key"])
-@each("is_websocket", [False, True])
+@pytest.mark.parametrize("auth_header", ["authorization", "api-key"])
+@pytest.mark.parametrize("is_websocket", [False, True])
 def test_no_frame_of_a_traceback_with_locals_shows_the_key(
     flavour: Flavour, auth_header: str, is_websocket: bool
 ) -> None:
@@ -168,7 +167,7 @@ SECRETS: dict[str, Callable[[str], object]] = {
 }
 
 
-@each("what", SECRETS)
+@pytest.mark.parametrize("what", SECRETS)
 def test_no_frame_of_this_package_shows_a_secret_that_it_was_given(what: str) -> None:
     import traceback
 

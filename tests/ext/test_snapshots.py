@@ -17,7 +17,6 @@ from realtime_ext import AuthenticationError, Call, ClientSecret, NotFoundError,
 from realtime_ext.testing import loopback_only, vcr_settings
 from scripts import record_snapshots
 from scripts.record_snapshots import BASE_URL, CALL_ID, CASES, FLAVOURS, FOLDER, Case
-from tests.support.examples import each
 from tests.support.newcomers import PROVISIONAL
 
 PATHS = sorted(FOLDER.glob("*/*.yaml"))
@@ -176,7 +175,7 @@ def texts_of(path: Path) -> str:
     return text + "\n" + flat(yaml.safe_load(text))
 
 
-@each("path", PATHS, ids=lambda path: path.relative_to(FOLDER).as_posix())
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.relative_to(FOLDER).as_posix())
 def test_no_snapshot_holds_a_secret(path: Path) -> None:
     text = texts_of(path)
     assert {name: found[0] for name, p in PATTERNS.items() if (found := re.search(p, text))} == {}

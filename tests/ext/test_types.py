@@ -155,7 +155,7 @@ def test_the_list_has_101_names_and_5_for_client_secrets() -> None:
     assert (len(set(NAMES)), len(set(SECRETS))) == (101, 5)
 
 
-def test_every_name_is_a_generated_class_or_a_union_of_them() -> None:
+def test_every_name_is_a_generated_class_or_a_union_of_them(subtests: pytest.Subtests) -> None:
     def check(name: str) -> None:
         kind = getattr(types, name)
         if inspect.isclass(kind) and typing.get_origin(kind) is None:
@@ -169,7 +169,7 @@ def test_every_name_is_a_generated_class_or_a_union_of_them() -> None:
                 or (attrs.has(part) and part.__module__.startswith("realtime_api."))
             ), part
 
-    check_each(NAMES + SECRETS, check)
+    check_each(subtests, NAMES + SECRETS, check)
 
 
 def test_names_with_a_changed_meaning_have_the_current_one() -> None:

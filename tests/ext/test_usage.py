@@ -14,7 +14,6 @@ from realtime_api import models
 
 from realtime_ext import usage
 from realtime_ext.usage import Amount, Tokens, Usage, UsageMeter
-from tests.support.examples import each
 
 DAY = datetime.date(2026, 6, 1)
 MODEL, TRANSCRIBER, TIMED = "voice-1", "write-1", "write-timed"
@@ -175,7 +174,7 @@ def test_usage_is_a_value_that_later_events_leave_alone() -> None:
         before.entries = ()  # type: ignore[misc]
 
 
-@each(
+@pytest.mark.parametrize(
     "event",
     [
         {},
@@ -289,7 +288,7 @@ def test_the_day_may_be_text() -> None:
             found.cost(PRICES, on=day)  # type: ignore[arg-type]
 
 
-@each(
+@pytest.mark.parametrize(
     "found",
     [
         Usage.of_response(response_done(), "voice-2"),
@@ -358,7 +357,7 @@ def models_of(**changed: Any) -> dict[str, Any]:
     return {"models": {"m": {"since": "2026-01-31", **changed}}}
 
 
-@each(
+@pytest.mark.parametrize(
     ("table", "message"),
     [
         ({}, "models: expected a dict, got None"),

@@ -23,7 +23,6 @@ from starlette.datastructures import Headers as StarletteHeaders
 from realtime_ext import events, webhooks
 from realtime_ext._core.secrets import Secret
 from realtime_ext.errors import RealtimeError, WebhookVerificationError
-from tests.support.examples import each
 from tests.support.paths import PEER_PYTHON, PEERS, SAMPLES
 
 WEBHOOKS = SAMPLES / "webhooks"
@@ -129,7 +128,7 @@ HEADER_SHAPES: dict[str, Callable[[dict[str, str]], Any]] = {
 }
 
 
-@each("shape", HEADER_SHAPES.values(), ids=HEADER_SHAPES)
+@pytest.mark.parametrize("shape", HEADER_SHAPES.values(), ids=HEADER_SHAPES)
 def test_headers_are_read_in_every_shape_that_frameworks_give(shape: Callable[[dict[str, str]], Any]) -> None:
     webhooks.verify(BODY, shape(signed()), SECRET, clock=clock)
     refuses(b"{}", shape(signed()))
@@ -187,7 +186,7 @@ def test_blanks_around_a_secret_are_not_part_of_it() -> None:
 # ---- what is refused
 
 
-@each("version", ["v2", "v0", "V1", "v1a", "", "v1 "])
+@pytest.mark.parametrize("version", ["v2", "v0", "V1", "v1a", "", "v1 "])
 def test_only_v1_signatures_count(version: str) -> None:
     signature = signed()["webhook-signature"].removeprefix("v1,")
     refuses(headers=signed() | {"webhook-signature": f"{version},{signature}"})
@@ -216,8 +215,8 @@ def test_every_pair_of_secret_and_signature_is_compared(monkeypatch: pytest.Monk
     assert len(compared) == 6
 
 
-@each("late", [True, False])
-@each(
+@pytest.mark.parametrize("late", [True, False])
+@pytest.mark.parametrize(
     ("tolerance", "seconds"),
     [(300, 300), (0, 0), (5.5, 5), (timedelta(minutes=1), 60), (float("inf"), 10**9)],
 )
@@ -236,14 +235,21 @@ def test_the_clock_may_give_datetimes_and_is_the_systems_unless_given(
 ) -> None:
     webhooks.verify(BODY, signed(), SECRET, clock=lambda: datetime.fromtimestamp(NOW + 299, UTC))
     webhooks.verify(BODY, webhooks.sign(BODY, SECRET), SECRET)
-    monkeypatch.setattr(time, "time", lambda: float(NOW))
+    monkeypatch.setattr(time, "time", lambda: NOW + 300.0)
     webhooks.verify(BODY, signed(), SECRET)
     monkeypatch.setattr(time, "time", lambda: NOW + 301.0)
-    with pytest.raises(WebhookVerificationError, match="301 s in the past; 300 s are allowed"):
-        webhooks.unwrap(BODY, signed(), SECRET)
+    for check in (webhooks.verify, webhooks.unwrap):
+        with pytest.raises(WebhookVerificationError, match="301 s in the past; 300 s are allowed"):
+            check(BODY, signed(), SECRET)
 
 
-@each(
+@pytest.mark.parametrize("time", [True, "now", None, float("nan"), float("inf")])
+def test_a_clock_that_returns_no_time_is_a_type_error(time: Any) -> None:
+    with pytest.raises(TypeError, match="clock: expected seconds since 1970"):
+        webhooks.verify(BODY, signed(), SECRET, clock=lambda: time)
+
+
+@pytest.mark.parametrize(
     "timestamp",
     ["", " ", "soon", "1767225601.0", "-5", "+1767225601", "1_767_225_601", "१७६७२२५६०१", "9" * 5000],
 )
@@ -270,7 +276,7 @@ def test_a_header_with_two_values_is_refused(name: str) -> None:
         webhooks.verify(BODY, headers, SECRET, clock=clock)
 
 
-@each(
+@pytest.mark.parametrize(
     "headers",
     [
         None,
@@ -290,7 +296,7 @@ def test_headers_of_no_known_shape_are_refused(headers: Any) -> None:
         webhooks.verify(BODY, headers, SECRET, clock=clock)
 
 
-@each("body", [None, {"type": "x"}, ["x"], 5, "\ud800"])
+@pytest.mark.parametrize("body", [None, {"type": "x"}, ["x"], 5, "\ud800"])
 def test_a_body_that_is_not_what_came_is_refused(body: Any) -> None:
     assert "body" in refuses(body)
 
@@ -308,7 +314,7 @@ def test_no_delivery_raises_anything_else(values: tuple[str, str, str], body: by
         webhooks.unwrap(body, headers, SECRET, clock=clock)
 
 
-@each(
+@pytest.mark.parametrize(
     "body",
     [b"", b"garbage", b"[]", b"5", b"null", b"{}", b'{"type":null}', b'{"type":""}', b"\xff", b"[" * 200_000],
 )
@@ -332,7 +338,7 @@ def test_the_error_belongs_to_the_package() -> None:
 # ---- secrets and other settings
 
 
-@each(
+@pytest.mark.parametrize(
     "secret",
     [
         "",
@@ -350,7 +356,7 @@ def test_the_error_belongs_to_the_package() -> None:
         [5],
     ],
 )
-@each(
+@pytest.mark.parametrize(
     "use",
     [
         lambda secret: webhooks.sign(BODY, secret),
@@ -385,7 +391,7 @@ def test_without_a_secret_the_environments_is_taken(monkeypatch: pytest.MonkeyPa
         webhooks.unwrap(BODY, signed(), clock=clock)
 
 
-@each("tolerance", [-1, float("nan"), "300", None, timedelta(seconds=-1)])
+@pytest.mark.parametrize("tolerance", [-1, float("nan"), "300", None, timedelta(seconds=-1)])
 def test_a_tolerance_that_is_no_length_of_time_is_a_value_error(tolerance: Any) -> None:
     with pytest.raises(ValueError, match="tolerance"):
         webhooks.verify(BODY, signed(), SECRET, tolerance, clock=clock)
@@ -410,7 +416,7 @@ def test_several_secrets_give_several_signatures() -> None:
         webhooks.verify(BODY, both, secret, clock=clock)
 
 
-@each("webhook_id", ["", "a b", "a\r\nx: y", "é", "a.b", 'a"b', "a'b", 5])
+@pytest.mark.parametrize("webhook_id", ["", "a b", "a\r\nx: y", "é", "a.b", 'a"b', "a'b", 5])
 def test_an_id_that_no_header_can_carry_is_refused(webhook_id: Any) -> None:
     with pytest.raises(ValueError, match="webhook_id"):
         webhooks.sign(BODY, SECRET, webhook_id=webhook_id)
@@ -432,10 +438,15 @@ def test_a_repr_of_a_call_event_shows_no_number() -> None:
     assert "From" in repr(event) and "415" not in repr(event)
 
 
-@each("timestamp", [-1, float("nan"), float("inf"), "now", 10**12])
+@pytest.mark.parametrize("timestamp", [-1, float("nan"), float("inf"), "now", 10**12])
 def test_a_timestamp_that_is_no_time_is_refused(timestamp: Any) -> None:
     with pytest.raises(ValueError, match="timestamp"):
         webhooks.sign(BODY, SECRET, timestamp=timestamp)
+
+
+@pytest.mark.parametrize("timestamp", [0, 10**12 - 1])
+def test_the_first_and_last_timestamps_are_accepted(timestamp: int) -> None:
+    assert signed(timestamp=timestamp)["webhook-timestamp"] == str(timestamp)
 
 
 @pytest.mark.parametrize("body", [None, {}, "\ud800"])
@@ -485,11 +496,15 @@ def test_one_of_many_threads_sees_a_delivery_first() -> None:
     assert len(answers) == 1600
 
 
-def test_bad_arguments_of_the_deduplicator_are_value_errors() -> None:
+def test_bad_arguments_of_the_deduplicator_are_refused() -> None:
     with pytest.raises(ValueError, match="max_entries"):
         webhooks.Deduplicator(0)
     for ids in (("",), ("wh_1", "")):
         with pytest.raises(ValueError, match="must not be empty"):
+            webhooks.Deduplicator().seen(*ids)
+    wrong: list[Any] = [(None,), (5,), ("wh_1", 5)]
+    for ids in wrong:
+        with pytest.raises(TypeError, match="expected a str"):
             webhooks.Deduplicator().seen(*ids)
 
 

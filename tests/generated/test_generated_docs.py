@@ -11,7 +11,6 @@ import pytest
 from realtime_api import models
 from realtime_simulator import Simulator
 from tests.support.paths import ROOT, SAMPLES
-from tests.support.examples import each
 
 GENERATED = ROOT / "generated"
 DOCS = GENERATED / "docs"
@@ -81,7 +80,7 @@ def test_the_example_of_the_readme_runs(simulator: Simulator) -> None:
     assert made["answer"].parsed.value.startswith("ek_")
 
 
-@each("name", sorted(ANSWERS))
+@pytest.mark.parametrize("name", sorted(ANSWERS))
 def test_every_operation_is_documented_in_full(name: str) -> None:
     section = SECTIONS[name]
     titles = re.findall(r"^### (.+)$", section, re.MULTILINE)

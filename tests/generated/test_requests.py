@@ -23,7 +23,6 @@ from realtime_api.models import (
     RealtimeTranslationSessionCreateRequest,
 )
 from realtime_api.types import Request
-from tests.support.examples import each
 
 CALL_ID = "rtc_/ü?#"
 QUOTED = "rtc_%2F%C3%BC%3F%23"
@@ -78,7 +77,7 @@ def build(name: str, body: Any) -> Request:
     return request
 
 
-@each("name", OPERATIONS)
+@pytest.mark.parametrize("name", OPERATIONS)
 def test_build_request_returns_method_path_headers_and_bytes(name: str) -> None:
     _, body, path = OPERATIONS[name]
     request = build(name, body)

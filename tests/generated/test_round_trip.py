@@ -46,7 +46,7 @@ KNOWN = Drawing(schemas.get, Drawn(), extras=False)
 DECODABLE = [name for name in models.__all__ if decoder(name) is not None]
 
 
-def test_from_dict_and_to_dict_round_trip() -> None:
+def test_from_dict_and_to_dict_round_trip(subtests: pytest.Subtests) -> None:
     """With the properties that are described, and with others besides."""
     drawings = [KNOWN, Drawing(schemas.get, Drawn(), extras=True)]
 
@@ -64,7 +64,7 @@ def test_from_dict_and_to_dict_round_trip() -> None:
 
         check_drawn()
 
-    check_each(DECODABLE, check)
+    check_each(subtests, DECODABLE, check)
 
 
 def present(value: Any) -> Any:
@@ -76,7 +76,7 @@ def present(value: Any) -> Any:
     return value
 
 
-def test_every_union_member_round_trips() -> None:
+def test_every_union_member_round_trips(subtests: pytest.Subtests) -> None:
     """Every union member, enum value and null position of the schema is drawn, decoded and encoded."""
 
     def check(name: str) -> None:
@@ -94,7 +94,7 @@ def test_every_union_member_round_trips() -> None:
             check_drawn()
         assert choices(name) <= set(seen)
 
-    check_each(DECODABLE, check)
+    check_each(subtests, DECODABLE, check)
 
 
 @cache
@@ -111,17 +111,17 @@ def drawn(name: str) -> list[dict[str, Any]]:
     return found
 
 
-def test_null_anywhere_never_raises() -> None:
+def test_null_anywhere_never_raises(subtests: pytest.Subtests) -> None:
     def check(name: str) -> None:
         model = getattr(models, name)
         for data, key in product(drawn(name), schemas.get(name)["properties"]):
             made = model.from_dict({**data, key: None})
             assert model.from_dict(made.to_dict()) == made
 
-    check_each(CLASSES, check)
+    check_each(subtests, CLASSES, check)
 
 
-def test_values_of_unknown_types_are_kept() -> None:
+def test_values_of_unknown_types_are_kept(subtests: pytest.Subtests) -> None:
     """A value of an unexpected JSON type is kept and encoded again."""
 
     def check(name: str) -> None:
@@ -134,10 +134,10 @@ def test_values_of_unknown_types_are_kept() -> None:
             else:
                 assert made.to_dict()[key] == value
 
-    check_each(CLASSES, check)
+    check_each(subtests, CLASSES, check)
 
 
-def test_a_missing_property_is_named() -> None:
+def test_a_missing_property_is_named(subtests: pytest.Subtests) -> None:
     def check(name: str) -> None:
         model = getattr(models, name)
         for data, key in product(drawn(name), schemas.get(name).get("required", [])):
@@ -146,7 +146,7 @@ def test_a_missing_property_is_named() -> None:
         with pytest.raises(ValueError, match="expected a JSON object"):
             model.from_dict([*drawn(name)])
 
-    check_each(CLASSES, check)
+    check_each(subtests, CLASSES, check)
 
 
 def nullable(name: str) -> list[str]:
@@ -167,7 +167,7 @@ def sendable(name: str) -> bool:
     return any(field.default is UNSET for field in attrs.fields(getattr(models, name)))
 
 
-def test_null_and_absent() -> None:
+def test_null_and_absent(subtests: pytest.Subtests) -> None:
     """Sent models tell null from absence; models that are only received know None alone."""
 
     def check(name: str) -> None:
@@ -183,7 +183,7 @@ def test_null_and_absent() -> None:
             else:
                 assert null == absent
 
-    check_each(CLASSES, check)
+    check_each(subtests, CLASSES, check)
 
 
 def test_only_sent_models_have_unset() -> None:

@@ -100,11 +100,11 @@ def test_the_commands_of_a_page_run(block: Block, service: dict[str, str], tmp_p
     run_commands(block, tmp_path, service)
 
 
-def test_code_fits_the_page() -> None:
+def test_code_fits_the_page(subtests: pytest.Subtests) -> None:
     def check(block: Block) -> None:
         assert [line for line in block.code.splitlines() if len(line) > 110] == []
 
-    check_each([block for block in BLOCKS if block.language == "python"], check)
+    check_each(subtests, [block for block in BLOCKS if block.language == "python"], check)
 
 
 def test_code_that_fails_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,7 +188,7 @@ def test_every_error_is_in_the_table() -> None:
     assert told == there
 
 
-def test_every_export_has_a_docstring_and_a_place_in_the_reference() -> None:
+def test_every_export_has_a_docstring_and_a_place_in_the_reference(subtests: pytest.Subtests) -> None:
     pages = "\n".join(path.read_text(encoding="utf-8") for path in (DOCS / "reference").glob("*.md"))
     shown = set(re.findall(r"^::: ([\w.]+)$", pages, re.M))
 
@@ -204,10 +204,10 @@ def test_every_export_has_a_docstring_and_a_place_in_the_reference() -> None:
             public = {place for place in shown if own == place.rpartition(".")[2]}
             assert places & shown or public, f"{module}.{name} is nowhere in docs/reference"
 
-    check_each(MODULES, check)
+    check_each(subtests, MODULES, check)
 
 
-def test_links_lead_somewhere() -> None:
+def test_links_lead_somewhere(subtests: pytest.Subtests) -> None:
     def check(path: Path) -> None:
         for target, anchor in re.findall(r"\]\(([^)#:]*)(#[^)]+)?\)", path.read_text(encoding="utf-8")):
             found = (path.parent / target).resolve() if target else path
@@ -219,7 +219,7 @@ def test_links_lead_somewhere() -> None:
                 }
                 assert anchor[1:] in slugs, f"{path} links to {target}{anchor}"
 
-    check_each(PAGES, check)
+    check_each(subtests, PAGES, check)
 
 
 def test_the_page_for_browsers_is_an_example() -> None:

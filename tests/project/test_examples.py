@@ -124,7 +124,7 @@ def test_webrtc_call_talks_both_ways(tmp_path: Path) -> None:
     assert lines[8].endswith(" s in reply.wav")
 
 
-def test_live_without_a_key_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_live_without_a_key_is_refused(monkeypatch: pytest.MonkeyPatch, subtests: pytest.Subtests) -> None:
     monkeypatch.syspath_prepend(str(EXAMPLES))
 
     def check(name: str) -> None:
@@ -133,7 +133,7 @@ def test_live_without_a_key_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
             runpy.run_path(str(EXAMPLES / name), run_name="__main__")
         assert ended.value.code == "--live needs OPENAI_API_KEY"
 
-    check_each(PROGRAMS, check)
+    check_each(subtests, PROGRAMS, check)
 
 
 # Programs that serve

@@ -25,7 +25,6 @@ from realtime_simulator import Simulator
 from specpipe import source
 
 from tests.support.docs_page import blocks
-from tests.support.examples import each
 from tests.support.paths import ROOT, SAMPLES
 
 GENERATED = ROOT / "generated"
@@ -164,7 +163,7 @@ def test_what_is_built_on_it_pins_compatible_releases(folder: str) -> None:
     }
 
 
-@each(
+@pytest.mark.parametrize(
     ("version", "bump", "then"),
     [
         ("0.1.2", "major", "0.2.0"),

@@ -102,7 +102,7 @@ def value_module(value: Any) -> str:
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_a_module_shows_what_the_reference_documents(module: str) -> None:
+def test_a_module_shows_what_the_reference_documents(module: str, subtests: pytest.Subtests) -> None:
     loaded = import_module(module)
     assert dir(loaded) == sorted(set(loaded.__all__))
     if module not in COMMANDS:
@@ -114,7 +114,7 @@ def test_a_module_shows_what_the_reference_documents(module: str) -> None:
                     f"{module}.{name} is not in docs/reference"
                 )
 
-        check_each(loaded.__all__, check)
+        check_each(subtests, loaded.__all__, check)
 
 
 @pytest.mark.parametrize("name", SHORT_PATHS)
@@ -130,7 +130,7 @@ def test_the_reference_names_public_paths_and_filters_nothing() -> None:
     assert [path for path, options in directives().items() if "filters" in options] == []
 
 
-def test_what_a_public_module_defines_is_public_or_underscored() -> None:
+def test_what_a_public_module_defines_is_public_or_underscored(subtests: pytest.Subtests) -> None:
     def check(module: str) -> None:
         source = inspect.getsource(import_module(module))
         defined = set()
@@ -146,7 +146,7 @@ def test_what_a_public_module_defines_is_public_or_underscored() -> None:
         hidden = public(defined) - set(import_module(module).__all__) - {"pytest_plugins"}
         assert not hidden, f"{module}: {sorted(hidden)}"
 
-    check_each(MODULES, check)
+    check_each(subtests, MODULES, check)
 
 
 def classes() -> dict[str, type]:
@@ -201,7 +201,7 @@ def shown(path: str) -> set[str]:
     return public(sorted((set(dir(cls)) - foreign) | own)) | {name for name, _ in members(path)}
 
 
-def test_classes_and_instances_show_what_the_reference_documents() -> None:
+def test_classes_and_instances_show_what_the_reference_documents(subtests: pytest.Subtests) -> None:
     def check(path: str) -> None:
         twin = path.replace(".Async", ".")  # an async class says that it is as the sync one
         names = documented(path) | (documented(twin) if twin != path and twin in classes() else set())
@@ -210,4 +210,4 @@ def test_classes_and_instances_show_what_the_reference_documents() -> None:
             if options.get("members"):
                 assert set(options["members"]) == {name for name, one in members(path) if one.is_function}
 
-    check_each(sorted(classes()), check)
+    check_each(subtests, sorted(classes()), check)

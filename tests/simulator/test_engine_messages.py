@@ -7,7 +7,6 @@ from realtime_simulator._core.problem import ApiProblem
 from realtime_simulator._engine import messages
 
 from tests.simulator.checking import Driven
-from tests.support.examples import each
 
 
 def nested(depth: int) -> str:
@@ -31,7 +30,7 @@ def test_size_is_bounded() -> None:
     assert caught.value.code == "string_above_max_length"
 
 
-@each(
+@pytest.mark.parametrize(
     "text",
     [
         "",

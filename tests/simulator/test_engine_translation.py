@@ -15,7 +15,6 @@ from realtime_simulator._engine.turn import Action, Fail, Transcript
 
 from tests.simulator.checking import fits, speech, types
 from tests.simulator.sounds import hiss, silence, tone
-from tests.support.examples import each
 
 UNION = "RealtimeTranslationServerEvent"
 
@@ -113,7 +112,7 @@ def test_an_update_changes_what_it_names() -> None:
     assert shown["audio"]["output"]["language"] == "de"
 
 
-@each(
+@pytest.mark.parametrize(
     ("event", "code"),
     [
         ({"type": "response.create"}, "invalid_value"),

@@ -23,7 +23,6 @@ from tests.simulator.checking import fits
 from tests.simulator.receiver import receiving
 from tests.simulator.test_http import form, problem
 from tests.simulator.test_offer import OFFER
-from tests.support.examples import each
 
 CALLS = "/realtime/calls"
 SECRETS = "/realtime/client_secrets"
@@ -313,7 +312,7 @@ def test_the_data_channel_has_faults_too(sim: Simulator) -> None:
     asyncio.run(main())
 
 
-@each(
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"name": "flood"}, "name: unknown fault 'flood'; known are rate_limit"),

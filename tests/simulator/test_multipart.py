@@ -4,8 +4,6 @@ import pytest
 from realtime_simulator._core.problem import ApiProblem
 from realtime_simulator._server.body import parse_multipart
 
-from tests.support.examples import each
-
 TYPE = 'multipart/form-data; boundary="b o"'
 
 
@@ -43,7 +41,7 @@ def test_an_empty_form_has_no_parts() -> None:
     assert parse_multipart(b"--b o--\r\n", TYPE) == {}
 
 
-@each(
+@pytest.mark.parametrize(
     ("body", "content_type"),
     [
         (form(part("a", b"x")), "multipart/form-data"),

@@ -4,8 +4,6 @@ import pytest
 from realtime_simulator._calls import sdp_offer as offer
 from realtime_simulator._core.problem import ApiProblem
 
-from tests.support.examples import each
-
 OFFER = "\r\n".join(
     [
         "v=0",
@@ -51,7 +49,7 @@ def test_lines_may_end_with_lf_alone() -> None:
     assert offer.check(OFFER.replace("\r\n", "\n").encode()) == OFFER.replace("\r\n", "\n")
 
 
-@each(
+@pytest.mark.parametrize(
     ("text", "said"),
     [
         ("garbage\r\n", "line 1"),

@@ -24,7 +24,6 @@ from websockets.sync.client import ClientConnection, connect
 
 from tests.simulator.checking import fits, types
 from tests.simulator.test_server import command
-from tests.support.examples import each
 
 QUERY = "model=gpt-realtime"
 
@@ -274,7 +273,7 @@ def test_a_faulty_tape_is_refused_with_its_line(tape: Path, content: str, messag
         pass
 
 
-@each(
+@pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"record": "x"}, "go together"),

@@ -34,7 +34,6 @@ from tests.simulator.receiver import Receiver, receiving
 from tests.simulator.sounds import silence, tone
 from tests.simulator.test_scenario import ask, turn
 from tests.simulator.wire import Socket
-from tests.support.examples import each
 
 TEXT = {"output_modalities": ["text"]}
 TRANSCRIBED = {"audio": {"input": {"transcription": {"model": "gpt-4o-transcribe"}}}}
@@ -438,7 +437,7 @@ def test_a_file_fixes_the_time_of_a_simulator_that_runs(sim: Simulator) -> None:
         assert socket.recv()["session"]["expires_at"] == 1768478500 + 3600
 
 
-@each(
+@pytest.mark.parametrize(
     ("value", "error", "message"),
     [
         ("noon", ValueError, "'noon' is not a time such as"),

@@ -19,7 +19,6 @@ from realtime_simulator._engine.turn import (
 )
 
 from tests.simulator.checking import Driven, fits, in_order, message, speech, types
-from tests.support.examples import each
 
 SPOKEN_TURN = [
     "response.created",
@@ -646,7 +645,7 @@ def test_an_interrupted_player_cuts_the_item_to_what_was_heard() -> None:
     assert events[1]["audio_end_ms"] == 200
 
 
-@each(
+@pytest.mark.parametrize(
     ("text", "code"),
     [
         ("{", "invalid_json"),

@@ -5,8 +5,6 @@ from realtime_api.events import SERVER_EVENTS
 from realtime_simulator._core import schema
 from realtime_simulator._core.problem import ApiProblem
 
-from tests.support.examples import each
-
 SESSION = "RealtimeSessionCreateRequestGA"
 
 
@@ -14,7 +12,7 @@ def at_input(**fields: object) -> dict:
     return {"type": "realtime", "audio": {"input": fields}}
 
 
-@each(
+@pytest.mark.parametrize(
     "session",
     [
         {"type": "realtime"},
@@ -30,7 +28,7 @@ def test_values_that_the_api_accepts_pass(session: dict) -> None:
     schema.check(SESSION, session, at="session")
 
 
-@each(
+@pytest.mark.parametrize(
     ("session", "code", "param", "said"),
     [
         ({}, "missing_required_parameter", "session.type", ""),
@@ -89,7 +87,7 @@ def test_values_that_the_api_refuses_are_named(session: object, code: str, param
     assert said in caught.value.message
 
 
-@each(
+@pytest.mark.parametrize(
     ("fields", "said"),
     [
         (

@@ -6,10 +6,10 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from specpipe import diff, slice
 
 from tests.specpipe.cases import OTHERS, document, ref
-from tests.support.examples import each
 
 NUMBER, INTEGER, TEXT = {"type": "number"}, {"type": "integer"}, {"type": "string"}
 #: (kind, last part of the pointer, breaks the sender, breaks the receiver)
@@ -44,7 +44,7 @@ def rows(before: dict[str, Any], after: dict[str, Any]) -> list[Row]:
     return [(row.kind, row.pointer.rsplit("/", 1)[-1], row.sender, row.receiver) for row in found]
 
 
-@each(
+@pytest.mark.parametrize(
     ("before", "after", "told"),
     [
         (INTEGER, NUMBER, [("type", "n", False, True), ("type", "n", False, True)]),
@@ -68,7 +68,7 @@ def test_types(before: dict[str, Any], after: dict[str, Any], told: list[Row]) -
 UNION = {"anyOf": [ref("B"), ref("C")]}
 
 
-@each(
+@pytest.mark.parametrize(
     ("before", "after", "told"),
     [
         (ref("U"), UNION, []),
@@ -95,7 +95,7 @@ def _shared(whole: dict[str, Any]) -> Any:
     return whole["paths"]["/realtime"]["parameters"]
 
 
-@each(
+@pytest.mark.parametrize(
     ("change", "told"),
     [
         (lambda d: _post(d).update(tags=["Calls"]), ("keyword", "tags", True, False)),

@@ -10,8 +10,6 @@ import pytest
 from specpipe import document_io, pipeline
 from specpipe.errors import SpecError
 
-from tests.support.examples import each
-
 HEAD = "openapi: 3.1.0\n"
 
 
@@ -27,7 +25,7 @@ def refused(text: str | bytes, *, json_text: bool = False) -> str:
     return str(caught.value)
 
 
-@each(
+@pytest.mark.parametrize(
     ("yaml", "read"),
     [
         ("2024-01-01", "2024-01-01"),
@@ -126,7 +124,7 @@ def test_size_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "21 bytes, more than 20" in refused(HEAD + "#" * 6)
 
 
-@each(
+@pytest.mark.parametrize(
     ("text", "told"),
     [
         (b"openapi: 3.1.0\nx: \xff", "spec is not UTF-8: invalid start byte at byte 18"),
@@ -156,7 +154,7 @@ def test_invalid_yaml(text: str | bytes, told: str) -> None:
     assert told in refused(text)
 
 
-@each(
+@pytest.mark.parametrize(
     ("written", "told"),
     [
         ("NaN", "NaN is not valid JSON"),

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import keyword
 
+import pytest
 from specpipe.plan.expressions import attribute_names
 
-from tests.support.examples import each
 
-
-@each(
+@pytest.mark.parametrize(
     ("key", "name"),
     [
         ("type", "type"),

@@ -14,7 +14,6 @@ from specpipe.errors import SpecError
 from specpipe.slice import Slice
 
 from tests.specpipe.cases import document, ref
-from tests.support.examples import each
 
 TEXT = {"type": "string"}
 
@@ -110,7 +109,7 @@ def test_a_pointer_that_leads_to_no_hoisted_schema() -> None:
     assert skipped == ["/9"] and "Usage" in out["components"]["schemas"]
 
 
-@each(
+@pytest.mark.parametrize(
     ("name", "expected"),
     [
         ("RealtimeMCPTool", "RealtimeMCPTool"),

@@ -14,7 +14,6 @@ from specpipe.plan.tables import Shape, Table, table
 from specpipe.slice import Slice
 
 from tests.specpipe.cases import document, ref
-from tests.support.examples import each
 
 TEXT = {"type": "string"}
 NULLABLE = {"anyOf": [TEXT, {"type": "null"}]}
@@ -88,7 +87,7 @@ def test_path_level_parameters_are_sent() -> None:
     assert [parameter.key for parameter in made.operations["op"].parameters] == ["q", "filter"]
 
 
-@each("model", ["Sent", "FromClient", "Query", "Nowhere", "Both"])
+@pytest.mark.parametrize("model", ["Sent", "FromClient", "Query", "Nowhere", "Both"])
 def test_sent_schemas_distinguish_absent_from_null(model: str) -> None:
     both = {"Sent": thing(both=ref("Both"), n=NULLABLE), "Received": thing(both=ref("Both"))}
     made = field(model, "n", both)
@@ -101,7 +100,7 @@ def test_received_schemas_do_not_distinguish_absent_from_null(model: str) -> Non
     assert (made.unset, made.default, made.annotation) == (False, "None", "str | None")
 
 
-@each(
+@pytest.mark.parametrize(
     ("schema", "required", "default", "annotation"),
     [
         (TEXT, True, None, "str"),

@@ -12,7 +12,6 @@ from specpipe.transforms import notation
 
 from tests.specpipe import composition_cases, notation_cases
 from tests.specpipe.cases import OTHERS, Case, document, ref
-from tests.support.examples import each
 
 RULES = {transform.name: transform.rule for transform in transforms.TRANSFORMS}
 CASES = {**notation_cases.CASES, **composition_cases.CASES}
@@ -32,7 +31,7 @@ def test_every_transform_has_a_reason_and_cases() -> None:
     assert all(len(transform.reason.split()) > 5 for transform in transforms.TRANSFORMS)
 
 
-@each(("name", "case"), FLAT, ids=[f"{name}: {case.title}" for name, case in FLAT])
+@pytest.mark.parametrize(("name", "case"), FLAT, ids=[f"{name}: {case.title}" for name, case in FLAT])
 def test_a_rule_changes_matching_schemas(name: str, case: Case) -> None:
     given = document({"A": case.before, **OTHERS, **case.more})
     before = copy.deepcopy(given)
@@ -45,7 +44,7 @@ def test_a_rule_changes_matching_schemas(name: str, case: Case) -> None:
 
 
 #: Only a component can be a member of itself.
-@each("name", [name for name in CASES if name != "break_cycles"])
+@pytest.mark.parametrize("name", [name for name in CASES if name != "break_cycles"])
 def test_a_rule_applies_to_schemas_of_operations(name: str) -> None:
     """As for components; data is not changed."""
     case = next(case for case in CASES[name] if case.after is not None and not case.more)
@@ -63,7 +62,7 @@ def test_a_rule_applies_to_schemas_of_operations(name: str) -> None:
     assert made["parameters"][0]["example"] == content["example"]["schema"] == case.before
 
 
-@each("name", RULES)
+@pytest.mark.parametrize("name", RULES)
 def test_a_rule_keeps_other_schemas(name: str) -> None:
     words = {"type": "string", "enum": ["a", "b"], "description": "D."}
     plain = document(

@@ -10,7 +10,6 @@ from specpipe import slice, source, transforms, validation
 from specpipe.errors import SpecError
 
 from tests.specpipe.cases import document
-from tests.support.examples import each
 
 OPERATION = {"responses": {"200": {"description": ""}}}
 NO_MAPPINGS: list[Any] = [None, True, 0, "x", [], [1]]
@@ -23,21 +22,21 @@ def refused(**changes: Any) -> SpecError:
     return caught.value
 
 
-@each("value", NO_MAPPINGS)
-@each("part", ["info", "paths", "components"])
+@pytest.mark.parametrize("value", NO_MAPPINGS)
+@pytest.mark.parametrize("part", ["info", "paths", "components"])
 def test_top_level_parts_must_be_mappings(part: str, value: Any) -> None:
     error = refused(**{part: value})
     assert error.pointer == f"/{part}" and "mapping" in error.hint
 
 
-@each("value", NO_MAPPINGS)
-@each("kind", ["schemas", "parameters", "responses", "requestBodies", "securitySchemes"])
+@pytest.mark.parametrize("value", NO_MAPPINGS)
+@pytest.mark.parametrize("kind", ["schemas", "parameters", "responses", "requestBodies", "securitySchemes"])
 def test_components_must_be_mappings(kind: str, value: Any) -> None:
     assert refused(components={kind: value}).pointer == f"/components/{kind}"
 
 
-@each("value", [None, {}, "x", [1]])
-@each("part", ["security", "servers"])
+@pytest.mark.parametrize("value", [None, {}, "x", [1]])
+@pytest.mark.parametrize("part", ["security", "servers"])
 def test_lists_must_contain_objects(part: str, value: Any) -> None:
     assert refused(**{part: value}).pointer == f"/{part}"
 

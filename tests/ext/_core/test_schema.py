@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from realtime_ext._core.schema import Place, Violation, bounds, check as check_place, place
-from tests.support.examples import each, examples
+from tests.support.examples import examples
 
 
 def check(schema: Any, value: Any) -> list[Violation]:
@@ -104,7 +104,7 @@ GUEST = {
 }
 
 
-@each(
+@pytest.mark.parametrize(
     ("value", "messages"),
     [
         ({"name": 5}, ["name: expected a string of 2 to 5 characters that matches ^[A-Z], got 5"]),
@@ -150,7 +150,7 @@ def test_messages_name_the_field_the_value_and_what_is_allowed(value: Any, messa
     assert [problem.message for problem in check(GUEST, value)] == messages
 
 
-@each(
+@pytest.mark.parametrize(
     ("schema", "fitting", "refused"),
     [
         ({"minimum": 0}, [0, 0.5, "x"], [-0.5]),

@@ -8,7 +8,6 @@ import pickle
 import pytest
 
 from realtime_ext._core.secrets import Secret, mask, redact
-from tests.support.examples import each
 
 
 def test_only_reveal_shows_a_secret() -> None:
@@ -33,7 +32,7 @@ def test_secrets_are_copied_within_the_process_and_never_pickled() -> None:
         pickle.dumps(secret)
 
 
-@each(
+@pytest.mark.parametrize(
     ("text", "shown"),
     [
         ("Incorrect API key provided: sk-proj-abcdefgh12345678.", "Incorrect API key provided: ***."),

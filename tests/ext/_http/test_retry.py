@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from realtime_ext._http.retry import Failure, Outcome, backoff, decide
-from tests.support.examples import each
+import pytest
+
+from realtime_ext._http.retry import Failure, Outcome, backoff, decide, parse_retry_after
 
 
 def pause(failure: Failure, *, idempotent: bool, retries: int = 0, max_retries: int = 2) -> float | None:
@@ -12,8 +13,8 @@ def pause(failure: Failure, *, idempotent: bool, retries: int = 0, max_retries: 
     )
 
 
-@each("idempotent", [False, True])
-@each(
+@pytest.mark.parametrize("idempotent", [False, True])
+@pytest.mark.parametrize(
     "failure",
     [Failure(Outcome.NOT_CONNECTED), Failure(Outcome.ANSWERED, 429), Failure(Outcome.ANSWERED, 503)],
     ids=str,
@@ -23,7 +24,7 @@ def test_a_failure_without_effect_is_retried_for_every_operation(failure: Failur
     assert not failure.may_have_applied
 
 
-@each(
+@pytest.mark.parametrize(
     "failure",
     [
         Failure(Outcome.LOST),
@@ -37,8 +38,8 @@ def test_a_failure_that_may_have_applied_is_retried_only_if_idempotent(failure: 
     assert failure.may_have_applied
 
 
-@each("idempotent", [False, True])
-@each(
+@pytest.mark.parametrize("idempotent", [False, True])
+@pytest.mark.parametrize(
     "failure",
     [
         Failure(Outcome.UNSENDABLE),
@@ -58,7 +59,7 @@ def test_max_retries_counts_from_the_second_attempt() -> None:
     assert pause(failure, idempotent=False, max_retries=0) is None
 
 
-@each(
+@pytest.mark.parametrize(
     ("retry_after", "expected"),
     [(0.0, 0.0), (7.5, 7.5), (60.0, 60.0), (60.1, None), (3600.0, None), (float("inf"), None)],
 )
@@ -70,3 +71,25 @@ def test_pauses_double_up_to_a_cap_and_are_jittered_downwards() -> None:
     assert [backoff(retries, lambda: 0.0) for retries in (0, 1, 2, 3, 4, 5, 5000)] == [0.5, 1, 2, 4, 8, 8, 8]
     assert backoff(0, lambda: 0.5) == 0.4375
     assert 0.375 < backoff(0, lambda: 0.999) < 0.376
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        (None, None),
+        ("", None),
+        ("7", 7.0),
+        (" 1.5 ", 1.5),
+        ("-1", None),
+        ("Fri, 15 Jan 2027 08:00:30 GMT", 30.0),  # the clock shows 08:00:00 of that day
+        ("Friday, 15-Jan-27 08:00:30 GMT", 30.0),
+        ("Fri Jan 15 08:00:30 2027", 30.0),
+        ("Fri, 15 Jan 2027 07:00:00 GMT", 0.0),
+        ("Fri, 15 Jan 2027 25:00:00 GMT", None),
+        ("2027-01-15 08:00:30", None),
+        ("tomorrow", None),
+        ("Fri, 15 Jan 2027 08:00:30." + "0" * 100 + " GMT", None),
+    ],
+)
+def test_retry_after_is_seconds_or_an_http_date(header: str | None, seconds: float | None) -> None:
+    assert parse_retry_after(header, lambda: 1_800_000_000.0) == seconds

@@ -7,7 +7,6 @@ import pytest
 
 from realtime_ext import AsyncRealtimeClient, RealtimeClient
 from realtime_ext._core.version import __version__
-from tests.support.examples import each
 from tests.support.runner import Flavour
 
 CALL = "rtc_u1_abc"
@@ -194,7 +193,7 @@ def foreign_client() -> object:
     return type("Client", (), {"__module__": "httpx2._client"})()
 
 
-@each(
+@pytest.mark.parametrize(
     ("make", "kind", "got"),
     [
         (RealtimeClient, httpx.AsyncClient, "httpx.AsyncClient"),
@@ -226,7 +225,7 @@ def test_an_async_key_works_in_the_async_client_alone(recorder: Recorder) -> Non
     flavour.close()
 
 
-@each(
+@pytest.mark.parametrize(
     ("options", "error", "message"),
     [
         ({"api_key": 7}, TypeError, "api_key: expected a str, got int"),
@@ -268,7 +267,7 @@ def test_an_async_key_works_in_the_async_client_alone(recorder: Recorder) -> Non
     ],
     ids=str,
 )
-@each("make", [RealtimeClient, AsyncRealtimeClient])
+@pytest.mark.parametrize("make", [RealtimeClient, AsyncRealtimeClient])
 def test_arguments_that_cannot_work_are_refused(make, options, error, message: str) -> None:
     with pytest.raises(error, match=message) as caught:
         make(**options)

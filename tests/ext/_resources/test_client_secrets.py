@@ -13,7 +13,6 @@ from realtime_api.models import RealtimeSessionCreateResponseGA, RealtimeTransla
 
 from realtime_ext import ClientSecret, SessionConfigError
 from realtime_ext.errors import APIResponseError, MissingApiKeyError
-from tests.support.examples import each
 from tests.support.loopback import Loopback, answer, reset
 from tests.support.runner import Flavour
 
@@ -89,7 +88,7 @@ def test_a_translation_secret(flavour: Flavour) -> None:
     assert isinstance(secret.session, RealtimeTranslationSession)
 
 
-@each(
+@pytest.mark.parametrize(
     ("expires_after", "seconds"),
     [(10, 10), (7200, 7200), (timedelta(minutes=10), 600), (timedelta(seconds=10), 10)],
 )
@@ -99,7 +98,7 @@ def test_lifetimes(flavour: Flavour, expires_after: Any, seconds: int) -> None:
     assert api.body["expires_after"]["seconds"] == seconds
 
 
-@each(
+@pytest.mark.parametrize(
     "expires_after",
     [
         9,
@@ -115,7 +114,7 @@ def test_lifetimes(flavour: Flavour, expires_after: Any, seconds: int) -> None:
         timedelta(seconds=10.5),
     ],
 )
-@each("resource", ["client_secrets", "translation_client_secrets"])
+@pytest.mark.parametrize("resource", ["client_secrets", "translation_client_secrets"])
 def test_a_lifetime_out_of_range_is_not_sent(flavour: Flavour, resource: str, expires_after: Any) -> None:
     api = Api(GIVEN)
     with pytest.raises(SessionConfigError, match="10 to 7200") as caught:
@@ -180,7 +179,7 @@ def test_expires_in_counts_down_to_zero() -> None:
     assert 0 < ahead.expires_in <= 3600 and not ahead.is_expired()
 
 
-@each(
+@pytest.mark.parametrize(
     "given",
     [
         b"",

@@ -17,7 +17,6 @@ from realtime_simulator import Simulator
 
 from realtime_ext import ConnectionClosedError, RealtimeClient, RealtimeError, audio
 from realtime_ext.connection import CallConnection, Dialing
-from tests.support.examples import each
 
 SESSION = {"type": "realtime", "model": "gpt-realtime"}
 
@@ -205,7 +204,7 @@ WRONG: list[tuple[str, Any, str]] = [
 ]
 
 
-@each(("field", "value", "message"), WRONG)
+@pytest.mark.parametrize(("field", "value", "message"), WRONG)
 def test_what_cannot_work_is_refused_when_dial_is_called(field: str, value: Any, message: str) -> None:
     with pytest.raises(TypeError, match=f"^{field}: .*{message}"):
         RealtimeClient("key", base_url="http://127.0.0.1:9/v1").dial(**{field: value})

@@ -17,7 +17,6 @@ from realtime_ext import APITimeoutError, BadRequestError, ConnectionClosedError
 from realtime_ext.events import UnknownEvent
 from tests.ext.connection.driver import connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer, session
-from tests.support.examples import each
 from tests.support.runner import Flavour
 
 
@@ -380,7 +379,9 @@ def test_shortcuts_return_the_id_of_what_they_sent(flavour: Flavour) -> None:
     assert bodies["input_audio_buffer.commit"] == {}
 
 
-@each("data", [b"\x01\x02\x03", bytearray(b"\x01\x02\x03"), memoryview(b"\x01\x02\x03"), "AQID"])
+@pytest.mark.parametrize(
+    "data", [b"\x01\x02\x03", bytearray(b"\x01\x02\x03"), memoryview(b"\x01\x02\x03"), "AQID"]
+)
 def test_audio_goes_out_as_base64(flavour: Flavour, data: Any) -> None:
     with ScriptedServer() as server, connect(flavour, server) as connection:
         event_id = connection.append_audio(data)
@@ -405,7 +406,7 @@ def test_long_audio_is_split_within_the_limit(flavour: Flavour) -> None:
 WAV = b"RIFF\x24\0\0\0WAVEfmt " + bytes(28)
 
 
-@each(
+@pytest.mark.parametrize(
     ("data", "told"),
     [
         (5, "expected bytes or base64 text, got int"),

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given, strategies as st
 
 from realtime_ext.connection._state.conversation import Conversation
-from tests.support.examples import each
 
 JSON = dict[str, Any]
 
@@ -75,7 +74,9 @@ def test_a_loop_of_links_does_no_harm() -> None:
     assert sorted(order(ledger)) == ["a", "b", "c"]
 
 
-@each("item", [None, "text", {}, {"id": 5}, {"id": "a", "content": "none"}, {"id": "a", "content": [5]}])
+@pytest.mark.parametrize(
+    "item", [None, "text", {}, {"id": 5}, {"id": "a", "content": "none"}, {"id": "a", "content": [5]}]
+)
 def test_odd_items_do_no_harm(item: Any) -> None:
     ledger = Conversation()
     ledger.put(item, None)
@@ -150,7 +151,7 @@ def test_a_call_and_its_output_stay_together_and_half_of_them_is_left_out() -> N
     assert items[0] == {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}"}
 
 
-@each(
+@pytest.mark.parametrize(
     ("heard", "words"),
     [
         (0.0, None),

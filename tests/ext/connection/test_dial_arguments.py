@@ -15,7 +15,6 @@ import pytest
 from realtime_ext import AsyncRealtimeClient, audio
 from realtime_ext.connection._webrtc_peer import WebRtcPeer
 from tests.ext.connection.far_end import FarEnd
-from tests.support.examples import each
 
 
 async def speech() -> AsyncIterator[bytes]:
@@ -94,7 +93,7 @@ WRONG: list[tuple[str, Any, type[Exception], str]] = [
 ]
 
 
-@each(("field", "value", "kind", "message"), WRONG)
+@pytest.mark.parametrize(("field", "value", "kind", "message"), WRONG)
 def test_what_cannot_work_is_refused_when_dial_is_called(
     field: str, value: Any, kind: type[Exception], message: str
 ) -> None:
@@ -111,7 +110,7 @@ def test_a_coroutine_in_place_of_an_iterator_is_refused_without_a_second_warning
         client.dial(audio_in=cast(Any, listen(b"")))
 
 
-@each(
+@pytest.mark.parametrize(
     ("given", "message"),
     [
         ({"client_secret": "sk-real"}, "client_secret: expected a client secret"),
@@ -132,7 +131,7 @@ def test_what_the_request_cannot_carry_is_refused_when_dial_is_called(
         AsyncRealtimeClient("test-key-0123", base_url="http://127.0.0.1:9/v1").dial(**given)
 
 
-@each(
+@pytest.mark.parametrize(
     ("field", "value"),
     [
         ("audio_in", Path("question.wav")),

@@ -17,7 +17,6 @@ from realtime_ext.connection._dialects import DialectLink
 from realtime_ext.connection._link import OnEnd, OnMessage
 from realtime_ext.events import parse_event
 from tests.simulator.receiver import receiving
-from tests.support.examples import each
 from tests.support.paths import QUESTION
 
 SESSION = (
@@ -290,8 +289,8 @@ def test_what_servers_leave_out_is_filled_in() -> None:
     asyncio.run(exchange())
 
 
-@each("dialect", ["beta", "xai"])
-@each(
+@pytest.mark.parametrize("dialect", ["beta", "xai"])
+@pytest.mark.parametrize(
     "event",
     [
         {"type": "response.done", "response": {"output": 5, "modalities": 5}},

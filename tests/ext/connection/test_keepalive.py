@@ -12,7 +12,6 @@ from realtime_ext import RealtimeClient
 from realtime_ext.errors import ConnectionClosedError
 from tests.ext.connection.driver import connect
 from tests.ext.connection.scripted import Peer, ScriptedServer
-from tests.support.examples import each
 from tests.support.runner import Flavour
 
 
@@ -89,8 +88,8 @@ def test_without_an_interval_there_are_no_pings(flavour: Flavour) -> None:
         assert list(connection) == []
 
 
-@each("seconds", [0, -1.0, "20", True, float("nan")])
-@each("name", ["ping_interval", "ping_timeout"])
+@pytest.mark.parametrize("seconds", [0, -1.0, "20", True, float("nan")])
+@pytest.mark.parametrize("name", ["ping_interval", "ping_timeout"])
 def test_other_than_seconds_is_refused(flavour: Flavour, name: str, seconds: object) -> None:
     with (
         ScriptedServer() as server,

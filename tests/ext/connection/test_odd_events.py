@@ -16,7 +16,6 @@ from realtime_ext.connection._state.playback import PlaybackState
 from realtime_ext.events import UnknownEvent
 from tests.ext.connection.driver import connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer
-from tests.support.examples import each
 from tests.support.runner import Flavour
 
 HUGE = 10**400
@@ -140,7 +139,7 @@ def test_a_failure_of_an_effect_is_logged_with_its_traceback_and_blamed_on_this_
     assert state.queue.take().item_id == "i"  # the event is delivered all the same
 
 
-@each("event", ODD.values(), ids=ODD.keys())
+@pytest.mark.parametrize("event", ODD.values(), ids=ODD.keys())
 def test_an_odd_event_is_handed_on(flavour: Flavour, event: dict[str, Any]) -> None:
     def script(peer: Peer) -> None:
         peer.raw(json.dumps(event))

@@ -30,7 +30,6 @@ from realtime_ext import (
 from realtime_ext.connection import _opening as opening, _websocket as websocket
 from tests.ext.connection.driver import connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer, session
-from tests.support.examples import each
 from tests.support.runner import Flavour
 
 
@@ -113,7 +112,7 @@ def test_a_wrong_session_is_refused_before_anything_is_sent(flavour: Flavour) ->
         assert server.requests == []
 
 
-@each(
+@pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"model": "m", "call_id": "rtc_1"}, "model and call_id"),
@@ -164,7 +163,9 @@ def test_translation_sessions_go_to_their_own_place_and_say_goodbye(flavour: Fla
         assert server.received[0]["session"] == {"audio": {"output": {"language": "es"}}}
 
 
-@each(("status", "kind"), [(401, AuthenticationError), (404, NotFoundError), (400, BadRequestError)])
+@pytest.mark.parametrize(
+    ("status", "kind"), [(401, AuthenticationError), (404, NotFoundError), (400, BadRequestError)]
+)
 def test_refusals_become_the_errors_of_rest(flavour: Flavour, status: int, kind: type[Exception]) -> None:
     body = json.dumps({"error": {"message": "no: test-key-0123", "code": "some_code", "type": "t"}})
     with ScriptedServer(refusals=((status, body, {"x-request-id": "req_1"}),)) as server:
@@ -303,7 +304,7 @@ def test_a_proxy_that_refuses_is_to_blame(flavour: Flavour) -> None:
         assert server.requests == []
 
 
-@each(
+@pytest.mark.parametrize(
     ("options", "kind", "message"),
     [
         ({"websocket_options": {"close_timeout": "1"}}, TypeError, "close_timeout: expected seconds"),

@@ -22,7 +22,6 @@ from realtime_ext.errors import (
     SdpError,
 )
 from tests.support.answerer import RATE, Answerer, tone
-from tests.support.examples import each
 
 
 def crossings(pcm: bytes) -> int:
@@ -317,7 +316,7 @@ def test_ice_passwords_stay_out_of_aiortcs_log(caplog: pytest.LogCaptureFixture)
     assert not [password for password in passwords if password in caplog.text]
 
 
-@each(
+@pytest.mark.parametrize(
     ("url", "addresses"),
     [
         ("http://127.0.0.1:8000/v1", (LOOPBACK,)),

@@ -10,7 +10,6 @@ from hypothesis import given, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from realtime_ext.connection._state.playback import PlaybackState, audio_size
-from tests.support.examples import each
 
 
 @given(st.binary(max_size=100))
@@ -60,13 +59,13 @@ def test_after_an_interruption_what_still_comes_of_it_is_not_counted() -> None:
     assert state.position.item_id == "b"
 
 
-@each("wrong", [-1, 1.5, True, "5", None])
+@pytest.mark.parametrize("wrong", [-1, 1.5, True, "5", None])
 def test_wrong_counts_are_refused(wrong: Any) -> None:
     with pytest.raises((TypeError, ValueError), match="played_bytes"):
         PlaybackState(is_local=True).played_bytes(wrong)
 
 
-@each("wrong", [-1, float("nan"), float("inf"), True, "5", None])
+@pytest.mark.parametrize("wrong", [-1, float("nan"), float("inf"), True, "5", None])
 def test_wrong_milliseconds_are_refused(wrong: Any) -> None:
     with pytest.raises((TypeError, ValueError), match="played_ms"):
         PlaybackState(is_local=True).played_ms(wrong)

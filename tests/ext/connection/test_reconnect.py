@@ -19,7 +19,6 @@ from realtime_ext import (
 from realtime_ext.connection import Attempt, Reconnect, Reconnected
 from tests.ext.connection.driver import connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer, session
-from tests.support.examples import each
 from tests.support.runner import Flavour
 
 AT_ONCE = {"first_delay": 0.0, "max_delay": 0.0}
@@ -136,7 +135,7 @@ def test_who_did_not_ask_for_it_is_told_of_the_loss(flavour: Flavour, options: d
     assert len(server.requests) == 1
 
 
-@each("reconnect", [Reconnect(), True, "yes"])
+@pytest.mark.parametrize("reconnect", [Reconnect(), True, "yes"])
 def test_a_model_session_cannot_go_on_without_a_replay(flavour: Flavour, reconnect: Any) -> None:
     with ScriptedServer() as server, pytest.raises((ValueError, TypeError), match="reconnect"):
         connect(flavour, server, reconnect=reconnect)

@@ -20,7 +20,6 @@ from realtime_ext import (
 )
 from tests.ext.connection.driver import connect
 from tests.ext.connection.scripted import Model, ScriptedServer
-from tests.support.examples import each
 from tests.support.runner import Flavour
 
 TOO_MANY = {f"key {number}": "value" for number in range(16)}
@@ -226,7 +225,7 @@ CONVERSING: list[Callable[[Any], Any]] = [
 ]
 
 
-@each(
+@pytest.mark.parametrize(
     ("options", "shortcuts", "words"),
     [
         (

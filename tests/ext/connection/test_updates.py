@@ -13,7 +13,6 @@ from realtime_ext.connection import Reconnect, Reconnected
 from realtime_ext.connection._state.session_state import SessionState
 from tests.ext.connection.driver import connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer, session
-from tests.support.examples import each
 from tests.support.runner import Flavour
 
 MARIN = {"type": "realtime", "audio": {"output": {"voice": "marin"}}}
@@ -30,7 +29,9 @@ def refuse(peer: Peer, update: dict[str, Any]) -> None:
     peer.send("error", error={**error, "param": "session.audio", "event_id": update["event_id"]})
 
 
-@each("foreign", [speaking("alloy"), session(instructions="another's"), speaking("alloy", instructions="x")])
+@pytest.mark.parametrize(
+    "foreign", [speaking("alloy"), session(instructions="another's"), speaking("alloy", instructions="x")]
+)
 def test_a_refusal_is_told_although_anothers_update_is_acknowledged_first(
     flavour: Flavour, foreign: dict[str, Any]
 ) -> None:

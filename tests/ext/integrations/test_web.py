@@ -34,7 +34,6 @@ from realtime_ext.integrations.web import IncomingCall, RunningCalls, router, we
 from realtime_ext.testing import sample_offer
 from tests.ext.integrations.fleet.harness import awaited, until
 from tests.simulator.caller import Caller
-from tests.support.examples import each
 from tests.support.web_server import running
 
 SESSION = SessionBuilder("gpt-realtime").instructions("You answer for the front desk.").push_to_talk()
@@ -203,7 +202,7 @@ async def test_for_phone_calls_alone_there_are_no_routes_for_pages() -> None:
         assert await app.deliver(incoming()) == 200
 
 
-@each(
+@pytest.mark.parametrize(
     ("offer", "headers", "status", "message"),
     [
         ("", SDP, 400, "offer"),

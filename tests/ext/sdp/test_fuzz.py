@@ -14,7 +14,7 @@ from realtime_ext.errors import SdpError
 from realtime_ext.sdp import SessionDescription, check_offer, repair
 from tests.samples.sdp import NAMES, sample
 from tests.support.effort import count_calls
-from tests.support.examples import each, examples
+from tests.support.examples import examples
 
 HEAD = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n"
 # fmt: off
@@ -144,7 +144,7 @@ def with_password(name: str) -> str:
     return text
 
 
-@each("name", NAMES)
+@pytest.mark.parametrize("name", NAMES)
 def test_the_password_is_read_and_never_shown(name: str) -> None:
     description = SessionDescription.parse(with_password(name))
     assert description.ice_pwd == PASSWORD
@@ -180,7 +180,7 @@ def test_the_password_shows_in_no_error_of_a_mangled_offer(
         assert PASSWORD not in repr(problem)
 
 
-@each(
+@pytest.mark.parametrize(
     "line",
     [
         "a=ice-pwd:{}",

@@ -10,7 +10,7 @@ from hypothesis import given, strategies as st
 from realtime_ext.errors import SdpError
 from realtime_ext.sdp import check_offer, repair
 from tests.samples.sdp import NAMES, sample
-from tests.support.examples import check_each, each
+from tests.support.examples import check_each
 
 DAMAGE = {
     "trimmed": lambda text: text.strip(),
@@ -26,24 +26,26 @@ DAMAGE = {
 }
 
 
-@each("damage", DAMAGE)
-def test_a_description_whose_line_ends_were_damaged_is_as_it_was(damage: str) -> None:
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_description_whose_line_ends_were_damaged_is_as_it_was(
+    damage: str, subtests: pytest.Subtests
+) -> None:
     def check(name: str) -> None:
         damaged = DAMAGE[damage](sample(name))
         assert repair(damaged) == sample(name)
         assert repair(damaged.encode()) == sample(name).encode()
 
-    check_each(NAMES, check)
+    check_each(subtests, NAMES, check)
 
 
-@each("damage", [name for name in DAMAGE if name != "none"])
+@pytest.mark.parametrize("damage", [name for name in DAMAGE if name != "none"])
 def test_an_offer_is_taken_once_repaired(damage: str) -> None:
     damaged = DAMAGE[damage](sample("offer-chromium-audio"))
     assert check_offer(damaged)
     assert check_offer(repair(damaged)) == []
 
 
-@each(
+@pytest.mark.parametrize(
     ("text", "repaired"),
     [
         ("", ""),

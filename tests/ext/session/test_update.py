@@ -17,7 +17,6 @@ from realtime_ext import (
     TranslationSessionBuilder,
 )
 from realtime_ext.session import merge, resolve_update
-from tests.support.examples import each
 
 TOOL = {"type": "function", "name": "book_room"}
 FORCED = {"type": "function", "name": "book_room"}
@@ -56,7 +55,7 @@ def refused(update: Any, current: Any = CURRENT, **options: Any) -> list[str]:
 # ---- merge
 
 
-@each(
+@pytest.mark.parametrize(
     ("update", "path", "value"),
     [
         ({}, "instructions", "Be brief."),
@@ -109,7 +108,7 @@ def test_an_update_is_sent_as_it_was_asked_for() -> None:
         assert updated(form, None) == expected
 
 
-@each(
+@pytest.mark.parametrize(
     ("update", "fields"),
     [
         ({"instructions": "x"}, ["type"]),

@@ -16,7 +16,6 @@ import pytest
 
 from realtime_ext import RealtimeClient
 from realtime_ext.testing import NetworkRefusedError, loopback_only
-from tests.support.examples import each
 
 # Documentation addresses (RFC 5737, RFC 3849): even if the guard failed, nobody is there.
 FAR4 = ("192.0.2.7", 443)
@@ -122,7 +121,7 @@ ATTEMPTS: dict[str, tuple[Callable[[], Any], str]] = {
 }
 
 
-@each(("attempt", "named"), ATTEMPTS.values(), ids=ATTEMPTS)
+@pytest.mark.parametrize(("attempt", "named"), ATTEMPTS.values(), ids=ATTEMPTS)
 def test_what_leaves_this_machine_is_refused_by_name(attempt: Callable[[], Any], named: str) -> None:
     with pytest.raises(NetworkRefusedError) as caught:
         attempt()
@@ -183,7 +182,9 @@ def test_loopback_over_ipv6_is_let_through(host: str) -> None:
         made.connect_ex((host, 9))  # a machine may have no IPv6; the guard lets it try
 
 
-@each("host", ["localhost", "LOCALHOST.", "127.0.0.53", "::1", "::ffff:127.0.0.1", None, ""])
+@pytest.mark.parametrize(
+    "host", ["localhost", "LOCALHOST.", "127.0.0.53", "::1", "::ffff:127.0.0.1", None, ""]
+)
 def test_loopback_names_are_looked_up(host: str | None) -> None:
     with contextlib.suppress(socket.gaierror):  # the machine may not know the name; the guard lets it ask
         socket.getaddrinfo(host, 80)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from realtime_ext.tools._definitions import parse_docstring
-from tests.support.examples import each
 
 
 def test_the_description_is_all_before_the_first_section() -> None:
@@ -33,12 +32,12 @@ def test_the_description_is_all_before_the_first_section() -> None:
     }
 
 
-@each("heading", ["Args", "Arguments", "Parameters", "Keyword Args", "Attributes"])
+@pytest.mark.parametrize("heading", ["Args", "Arguments", "Parameters", "Keyword Args", "Attributes"])
 def test_arguments_go_by_several_headings(heading: str) -> None:
     assert parse_docstring(f"X.\n\n{heading}:\n    a: One.\n").arguments == {"a": "One."}
 
 
-@each("heading", ["Returns", "Raises", "Example", "Note", "Yields"])
+@pytest.mark.parametrize("heading", ["Returns", "Raises", "Example", "Note", "Yields"])
 def test_other_sections_are_left_out(heading: str) -> None:
     parsed = parse_docstring(f"X.\n\n{heading}:\n    ValueError: bad.\n\nArgs:\n    a: One.")
     assert (parsed.description, parsed.arguments) == ("X.", {"a": "One."})

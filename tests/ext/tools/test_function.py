@@ -19,7 +19,6 @@ from msgspec import Meta
 from realtime_api.models import RealtimeFunctionTool
 
 from realtime_ext import tools
-from tests.support.examples import each
 
 
 class Size(enum.Enum):
@@ -152,7 +151,7 @@ def test_a_function_without_parameters_or_docstring_is_one_too() -> None:
     }
 
 
-@each(
+@pytest.mark.parametrize(
     ("annotation", "schema"),
     [
         (int, {"type": "integer"}),
@@ -300,7 +299,7 @@ class Between:
         self.ge, self.lt, self.gt, self.le = ge, lt, None, None
 
 
-@each(
+@pytest.mark.parametrize(
     ("annotation", "schema"),
     [
         (Annotated[int, "how many"], {"type": "integer", "description": "how many"}),
@@ -431,7 +430,7 @@ def größe(city: str) -> None: ...
 def f2345678901234567890123456789012345678901234567890123456789012345(city: str) -> None: ...
 
 
-@each(
+@pytest.mark.parametrize(
     ("function", "error", "message"),
     [
         (unannotated, TypeError, "tool unannotated: parameter city has no annotation"),

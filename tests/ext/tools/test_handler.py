@@ -11,7 +11,6 @@ import pytest
 from realtime_api.models import RealtimeFunctionTool
 
 from realtime_ext import tools
-from tests.support.examples import each
 
 PARAMETERS = {
     "type": "object",
@@ -65,7 +64,7 @@ class Service:
 PARAMETERS_ALL = {**PARAMETERS, "required": ["city", "days"]}
 
 
-@each(
+@pytest.mark.parametrize(
     "handler",
     [
         by_keyword,
@@ -107,7 +106,7 @@ def test_type_and_parameters_may_be_left_out() -> None:
     assert toolbox.call("ping", "") == '"pong"'
 
 
-@each(
+@pytest.mark.parametrize(
     ("arguments", "kind", "message"),
     [
         ("{}", "missing_argument", "weather: city: expected a string, got nothing; it is required"),
@@ -165,7 +164,7 @@ def doubled(depth: int) -> Any:
     return {"type": "object", "properties": {"x": schema}}
 
 
-@each(
+@pytest.mark.parametrize(
     ("definition", "handler", "error", "message"),
     [
         (

@@ -65,9 +65,9 @@ async def test_a_former_owner_changes_nothing(make_fleet: MakeFleet) -> None:
         assert await store.write("rtc_1", old, state="accepted", data={"step": 1})
         assert await store.release("rtc_1", old, failed=False)
         new = (await claimed(store, two)).epoch
-        assert not await store.write("rtc_1", old, data={"step": 9})
-        assert not await store.release("rtc_1", old, failed=True)
-        assert not await store.end("rtc_1", old, "done")
+        assert await store.write("rtc_1", old, data={"step": 9}) is False
+        assert await store.release("rtc_1", old, failed=True) is False
+        assert await store.end("rtc_1", old, "done") is False
         assert (await store.begin_effect("rtc_1", old, "book")).state == "lost"
         record = await store.find("rtc_1")
         assert record is not None
@@ -229,6 +229,21 @@ async def test_an_offer_wakes_those_who_listen(make_fleet: MakeFleet) -> None:
                 break
         listening.cancel()
         await asyncio.wait([listening])
+        heard.clear()
+        await fleet._store.offer("rtc_later", [])
+        assert not heard.is_set()
+
+
+@awaited
+async def test_an_ended_call_leaves_no_job() -> None:
+    async with Fleet.in_memory() as fleet:
+        worker = await fleet._store.register("one", 5)
+        await fleet._store.offer("rtc_1", [])
+        call = await claimed(fleet._store, worker)
+        assert fleet._store._jobs
+        assert await fleet._store.end("rtc_1", call.epoch, "done")
+        assert not fleet._store._jobs
+        assert not fleet._store._doing
 
 
 @pytest.mark.slow

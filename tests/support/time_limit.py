@@ -1,0 +1,112 @@
+"""A pytest plugin that ends a test which exceeds its time limit, and names it.
+
+The process exits, because an exception in the main thread would not end a test that catches it or waits in C.
+Under xdist the controller reports the test as failed and starts another worker. pytest-timeout exits too, but
+xdist discards the stacks that it prints: here they go to the standard error of the process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import faulthandler
+import gc
+import os
+import signal
+import threading
+import traceback
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+
+LIMIT = 120.0
+SLOW_LIMIT = 1200.0
+_GRACE = (
+    5.0  # after which the process ends even if a C function, such as a regular expression, holds the lock
+)
+
+_stderr = pytest.StashKey[int]()
+_timer: threading.Timer | None = None
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--time-limit", type=float, metavar="SECONDS", help="limit each test to so many seconds, 0: no limit"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_stderr] = os.dup(2)  # pytest captures the original during tests
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    os.close(config.stash[_stderr])
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Limit the test together with its fixtures."""
+    global _timer
+    limit = item.config.getoption("--time-limit")
+    if limit is None:
+        limit = SLOW_LIMIT if item.get_closest_marker("slow") else LIMIT
+    if limit:
+        stderr = item.config.stash[_stderr]
+        _timer = threading.Timer(limit, _end, (item.nodeid, limit, stderr))
+        _timer.daemon = True
+        _timer.start()
+        faulthandler.dump_traceback_later(limit + _GRACE, exit=True, file=stderr)
+    try:
+        return (yield)
+    finally:
+        _cancel()
+
+
+def pytest_enter_pdb() -> None:
+    """Lift the limit for a test that is being debugged."""
+    _cancel()
+
+
+def _cancel() -> None:
+    global _timer
+    if _timer is not None:
+        _timer.cancel()
+        _timer = None
+        faulthandler.cancel_dump_traceback_later()
+
+
+def _end(test: str, limit: float, stderr: int) -> None:
+    lines = [f"\n{test} exceeded its time limit of {limit:g} s\n"]
+    for task in _tasks():
+        lines += [f"\n{task!r}\n", *traceback.format_list(traceback.StackSummary.extract(_frames(task)))]
+    os.write(stderr, ("".join(lines) + "\n").encode(errors="replace"))
+    faulthandler.dump_traceback(stderr, all_threads=True)
+    _kill_children()
+    os._exit(1)
+
+
+def _kill_children() -> None:
+    """End child processes: while one of them holds a worker's pipe, the controller waits for that worker."""
+    for children in Path("/proc/self/task").glob("*/children"):  # Linux alone
+        for child in children.read_text().split():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(child), signal.SIGKILL)
+
+
+def _tasks() -> list[asyncio.Task[Any]]:
+    """Find the unfinished tasks of all event loops; asyncio's function is limited to the running one."""
+    return [task for task in gc.get_objects() if issubclass(type(task), asyncio.Task) and not task.done()]
+
+
+def _frames(task: asyncio.Task[Any]) -> Iterator[tuple[FrameType, int]]:
+    """Walk from the task's coroutine to what it awaits; `Task.get_stack` stops at the first frame."""
+    waiting: Any = task.get_coro()
+    while waiting is not None:
+        kind = next((kind for kind in ("cr", "gi", "ag") if hasattr(waiting, f"{kind}_frame")), None)
+        if kind is None or (frame := getattr(waiting, f"{kind}_frame")) is None:
+            return
+        yield frame, frame.f_lineno
+        waiting = getattr(waiting, "gi_yieldfrom" if kind == "gi" else f"{kind}_await")
