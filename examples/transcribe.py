@@ -31,7 +31,7 @@ def main() -> None:
                     print()
                     break
                 case "conversation.item.input_audio_transcription.failed":
-                    raise SystemExit(f"it could not be written down: {event.error.message}")
+                    raise SystemExit(f"transcription failed: {event.error.message}")
 
 
 if __name__ == "__main__":

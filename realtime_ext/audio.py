@@ -50,7 +50,7 @@ def __dir__() -> list[str]:
 
 
 def _check_number(field: str, value: float, allowed: str, *, high: float, above: bool = False) -> None:
-    """Refuse what is not a number from 0 up to a limit.
+    """Refuse a value that is not a number from 0 up to a limit.
 
     Args:
         field: The argument's name, for the message.
@@ -418,7 +418,7 @@ def _compress(data: Buffer, table: bytes) -> bytes:
     return bytes([table[sample] for sample in samples])
 
 
-_HIGHEST_RATE = 0xFFFFFFFF  # what the head of a WAV file can hold
+_HIGHEST_RATE = 0xFFFFFFFF  # of a WAV file's header
 
 
 class Resampler:
@@ -432,8 +432,8 @@ class Resampler:
     Between two rates that are the same it returns the audio as it is and needs no soxr.
 
     Args:
-        source: Samples a second of what comes in, above 0.
-        target: Samples a second of what goes out, above 0.
+        source: Samples a second of the input, above 0.
+        target: Samples a second of the output, above 0.
         channels: Channels, interleaved, in and out alike: 1 to 32.
         quality: soxr's recipe, from quick to very high quality.
 
@@ -470,8 +470,8 @@ class Resampler:
             data: PCM at the source's rate; a frame that is cut is completed by the next piece.
 
         Returns:
-            What is ready at the target's rate. The filter looks ahead, so the first pieces return less, or
-            nothing.
+            The audio that is ready at the target's rate. The filter looks ahead, so the first pieces return
+            less, or nothing.
 
         Raises:
             TypeError: `data` is not bytes-like.
@@ -482,7 +482,7 @@ class Resampler:
         return self._run(bytes(raw[:end]), last=False)
 
     def flush(self) -> bytes:
-        """Return what the filter still holds, and start anew for another stream.
+        """Return the rest that the filter holds, and reset it for another stream.
 
         Returns:
             The end of the audio. Half a frame that was never completed is dropped.

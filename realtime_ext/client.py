@@ -1,4 +1,4 @@
-"""The two clients: what a program holds, blocking and awaited."""
+"""The two clients, sync and async, and the types of their arguments."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ _HttpClientT = TypeVar("_HttpClientT")
 
 
 class _Client(ABC, Generic[_KeyT, _HttpClientT]):
-    """The arguments of both clients; each says below what they mean."""
+    """The arguments of both clients, which document them below."""
 
     def __init__(
         self,
@@ -141,7 +141,7 @@ class _Client(ABC, Generic[_KeyT, _HttpClientT]):
 
     @abstractmethod
     def _start(self, http_client: _HttpClientT | None) -> None:
-        """Make what is sent with; each flavour has its own."""
+        """Make the HTTP side and the resources, sync or async."""
 
     @property
     def base_url(self) -> str:
@@ -154,7 +154,7 @@ class _Client(ABC, Generic[_KeyT, _HttpClientT]):
 
 
 class RealtimeClient(_Client[ApiKey, "httpx.Client"], Connections):
-    """Makes and controls realtime calls, blocking; `AsyncRealtimeClient` is the same, awaited.
+    """Makes and controls realtime calls; `AsyncRealtimeClient` is its async form.
 
     Threads may share it. As a context manager it closes itself.
 
@@ -174,7 +174,7 @@ class RealtimeClient(_Client[ApiKey, "httpx.Client"], Connections):
         default_query: Query parameters of every request.
         timeout: Seconds to wait for each step of a request (connecting takes 5 at most), or an httpx.Timeout;
             None for no limit. At its default, the limits of an `http_client` that has its own stand.
-        max_retries: Repeats after the first attempt, where repeating is safe.
+        max_retries: Retries after the first attempt, where retrying is safe.
         http_client: An httpx.Client to use as it is; it is neither changed nor closed.
         validate: Whether sessions and lifetimes are checked before they are sent.
 
@@ -240,7 +240,7 @@ class RealtimeClient(_Client[ApiKey, "httpx.Client"], Connections):
 
 
 class AsyncRealtimeClient(_Client[AsyncApiKey, "httpx.AsyncClient"], AsyncConnections):
-    """Makes and controls realtime calls, awaited; `RealtimeClient` is the same, blocking.
+    """Makes and controls realtime calls; `RealtimeClient` is its sync form.
 
     It belongs to one event loop of asyncio. As an async context manager it closes itself. Under trio, use
     `RealtimeClient` in a thread: `await trio.to_thread.run_sync(function)`.
@@ -256,8 +256,8 @@ class AsyncRealtimeClient(_Client[AsyncApiKey, "httpx.AsyncClient"], AsyncConnec
 
     Attributes:
         calls, client_secrets, translation_client_secrets, sessions, transcription_sessions: As for
-            `RealtimeClient`, awaited.
-        webhooks: The same as there; nothing to await.
+            `RealtimeClient`; their methods are async.
+        webhooks: As for `RealtimeClient`; its methods are sync.
 
     Raises:
         TypeError: An argument has the wrong type, such as an httpx.Client.

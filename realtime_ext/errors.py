@@ -1,4 +1,4 @@
-"""Everything that this package raises, and its one warning.
+"""All errors that this package raises, and its one warning.
 
     RealtimeError
     ├── MissingApiKeyError
@@ -15,7 +15,7 @@
     ├── APIResponseError                       status_code, body, request_id
     ├── ConnectionClosedError                  code, reason, unsent
     │   └── SessionExpired
-    └── FleetError                             the database of a fleet is away
+    └── FleetError                             the database of a fleet is unavailable
         ├── OwnershipLost
         └── EffectUnknown
 
@@ -97,8 +97,8 @@ class SessionProblem:
 
     Args:
         field: The API's dotted path, such as `audio.output.speed`; for a beta name, that name.
-        value: What was given.
-        allowed: What would do: a range in words, the values of a closed set, or None where nothing would.
+        value: The value that was passed.
+        allowed: What is allowed: a range in words, the values of a closed set, or None where nothing is.
         message: A sentence that names all three.
     """
 
@@ -249,7 +249,7 @@ class NotFoundError(APIStatusError):
 
 
 class ConflictError(APIStatusError):
-    """409: the request clashes with what is going on."""
+    """409: the request conflicts with the state of the call or session."""
 
 
 class UnprocessableEntityError(APIStatusError):
@@ -265,10 +265,10 @@ class InternalServerError(APIStatusError):
 
 
 class APIResponseError(RealtimeError):
-    """The API answered with success, but not with what it promises: no SDP, no `Location`, no JSON.
+    """An unexpected response with a success status: no SDP, no `Location`, no JSON.
 
     Args:
-        message: What was missing.
+        message: What was unexpected.
         status_code: The HTTP status.
         body: The body's text.
         request_id: The `x-request-id` header, for support.
@@ -315,12 +315,12 @@ class SessionExpired(ConnectionClosedError):
 
 
 class FleetError(RealtimeError):
-    """The database of a fleet is away, or a call can't be worked on any more."""
+    """The database of a fleet is unavailable, or this worker can't act on a call any more."""
 
 
 class OwnershipLost(FleetError):
-    """A call belongs to another worker by now, or may: this one must not act on it any more."""
+    """Another worker owns the call, or may: this one must not act on it any more."""
 
 
 class EffectUnknown(FleetError):
-    """An effect that is to happen once was begun, and whether it happened is not recorded."""
+    """An effect that must happen once was begun, and its outcome is not recorded."""

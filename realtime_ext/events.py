@@ -51,8 +51,8 @@ class UnknownEvent:
     """An event without a generated class: its type is not known to this version, or it doesn't fit its class.
 
     Its `type` is never that of a class: `event.type == "response.done"` finds a
-    `RealtimeServerEventResponseDone` and nothing else, also where a `response.done` came that lacks what the
-    class needs. What the server wrote stands in `event_type`, always. Type checkers see `type` as
+    `RealtimeServerEventResponseDone` and nothing else, not an event that misses a field of the
+    class. What the server wrote stands in `event_type`, always. Type checkers see `type` as
     `Literal[""]`, which lets them narrow a union by it; compare `event_type` with a type that is newer than
     this version.
 
@@ -62,7 +62,7 @@ class UnknownEvent:
     Args:
         type: The event's type, where this version has no class for it; empty where it has one that the event
             doesn't fit, and where what came was no event at all.
-        data: The whole event as it came. What was no JSON object stands under the key `raw`.
+        data: The whole event as it came. What was not a JSON object is under the key `raw`.
         reason: Why a known type has no class here; None for a type that is simply unknown.
     """
 
@@ -100,7 +100,7 @@ class UnknownEvent:
 
 @attrs.frozen(kw_only=True)
 class Reconnected:
-    """The link was lost and is there again; what was sent in between is not known.
+    """The link was lost and was reconnected; what was sent in between is not known.
 
     The connection itself puts this event into the stream.
 
@@ -192,8 +192,8 @@ def parse_event(data: str | bytes | Mapping[str, Any]) -> Event:
     Returns:
         The generated class of the event's type, also if it holds nulls, enum values or parts that this
         version doesn't know. Otherwise an `UnknownEvent`: of a type that this version doesn't know; or with
-        an empty `type` and a `reason`, if the event lacks what its class needs (its type then stands in
-        `event_type`) or if the data is no JSON object with a type (`data["raw"]` is then what came).
+        an empty `type` and a `reason`, if the event misses a field of its class (its type is then in
+        `event_type`) or if the data is not a JSON object with a type (`data["raw"]` is then what came).
 
     Raises:
         TypeError: `data` is none of these Python types.
@@ -281,7 +281,7 @@ def _make_delta_reader() -> _DeltaReader:
         try:
             delta: Any = decode(text)
             kind, model = kinds[type(delta)]
-        except Exception:  # other fields, or no JSON
+        except Exception:  # other fields, or invalid JSON
             return None
         event: Any = new(model)
         event.event_id = delta.event_id

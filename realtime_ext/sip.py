@@ -1,7 +1,7 @@
-"""SIP as apps meet it: the header fields and addresses of an incoming call, and where a call is referred to.
+"""SIP for apps: the header fields and addresses of an incoming call, and the target of a transfer.
 
 The job: look header fields up whatever their case or compact form, keep every repetition, read and write
-addresses, and check the target of a transfer. Header values come from whoever is calling: control characters
+addresses, and check the target of a transfer. Header values come from the caller: control characters
 are refused both ways, so that no name or URI can smuggle a header into a message, an address that cannot be
 read is left out instead of ending the call's handler, and reading takes time linear in the text's length.
 
@@ -81,7 +81,7 @@ class SipAddress:
         params: Parameters of the header field after the address, such as `tag` in From or `reason` in
             Diversion; lower-case names, None for a parameter without a value.
 
-    Its repr shows nobody's number or name, for it ends in logs.
+    Its repr shows neither number nor name, since reprs end up in logs.
 
     Raises:
         ValueError: A part holds control characters, or `uri` is no URI.
@@ -448,7 +448,7 @@ _ALLOWED_TARGETS = "expected tel:+14155550123 (RFC 3966), or sip:user@host or si
 
 
 def check_target_uri(uri: object) -> str:
-    """Check where a call is to be passed on to.
+    """Check the target of a transfer.
 
     Args:
         uri: A `tel:` URI, global (`+` and digits) or local with `;phone-context=`; or a `sip:` or `sips:`

@@ -1,4 +1,4 @@
-"""What a session has used, and what that costs.
+"""Usage of a session, and its cost.
 
     meter = usage.UsageMeter()
     for event in connection:
@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from functools import reduce
 from operator import add
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import attrs
 
@@ -27,6 +27,14 @@ __all__ = ["Amount", "Price", "PriceTable", "Rate", "Tokens", "Usage", "UsageEnt
 
 def __dir__() -> list[str]:
     return __all__
+
+
+_AddendT = TypeVar("_AddendT", "Tokens", "Amount")
+
+
+def _added(one: _AddendT, other: _AddendT) -> _AddendT:
+    names = attrs.fields_dict(type(one))
+    return type(one)(**{name: getattr(one, name) + getattr(other, name) for name in names})
 
 
 @attrs.frozen(kw_only=True)
@@ -53,17 +61,12 @@ class Tokens:
     def __add__(self, more: Tokens) -> Tokens:
         if not isinstance(more, Tokens):
             return NotImplemented
-        return Tokens(
-            text=self.text + more.text,
-            audio=self.audio + more.audio,
-            image=self.image + more.image,
-            other=self.other + more.other,
-        )
+        return _added(self, more)
 
 
 @attrs.frozen(kw_only=True)
 class Amount:
-    """What some responses or transcriptions used; `+` adds.
+    """The usage of some responses or transcriptions; `+` adds.
 
     Args:
         count: How many they were.
@@ -82,13 +85,7 @@ class Amount:
     def __add__(self, more: Amount) -> Amount:
         if not isinstance(more, Amount):
             return NotImplemented
-        return Amount(
-            count=self.count + more.count,
-            input=self.input + more.input,
-            cached=self.cached + more.cached,
-            output=self.output + more.output,
-            seconds=self.seconds + more.seconds,
-        )
+        return _added(self, more)
 
 
 def _amount_of(usage: Any, output: str | None = None) -> Amount:
@@ -139,7 +136,7 @@ _MODALITIES = ("text", "audio", "image")
 
 @attrs.frozen(kw_only=True)
 class Rate:
-    """What a million tokens of one modality cost; None for a price that isn't known.
+    """Prices of a million tokens of one modality; None for an unknown price.
 
     Args:
         input: Those that go in and aren't cached.
@@ -157,7 +154,7 @@ class Price:
     """A model's prices from one day on.
 
     Args:
-        model: Its name as the API has it; a snapshot is a model of its own.
+        model: Its name as the API has it; a snapshot is a separate model.
         since: The first day on which they hold.
         text: Tokens of text.
         audio: Tokens of audio.
@@ -224,7 +221,7 @@ class PriceTable:
         Args:
             table: `models`, and `currency` if it isn't USD. Each of `models` has the day `since` (a date or
                 "2026-01-31"), then `text`, `audio` and `image` with the prices of a million tokens as
-                `input`, `cached` and `output`, and `per_minute`. What is left out isn't known. A list of
+                `input`, `cached` and `output`, and `per_minute`. A missing price is unknown. A list of
                 such stands for a price that changed:
 
                     {"models": {"some-model": {
@@ -235,7 +232,7 @@ class PriceTable:
 
         Raises:
             TypeError: `table` is no dict.
-            ValueError: It is no such table; the message names the place, what is there, and what is allowed.
+            ValueError: It is not such a table; the message names the place, the value and what is allowed.
         """
         if not isinstance(table, Mapping):
             raise TypeError(f"prices: expected a PriceTable or a dict, got {type(table).__name__}")
@@ -256,7 +253,7 @@ class PriceTable:
         return max(found, key=lambda price: price.since, default=None)
 
     def cost(self, model: str | None, amount: Amount, on: datetime.date) -> Decimal | None:
-        """Price what a model was used for; None if that isn't known, 0 if it was used for nothing."""
+        """Price the usage of a model; None if a price is unknown, 0 for no usage."""
         if amount == Amount(count=amount.count):
             return Decimal(0)
         price = self.price(model, on)
@@ -330,7 +327,7 @@ _Kind = Literal["response", "transcription"]
 
 @attrs.frozen(kw_only=True)
 class UsageEntry:
-    """What one model was used for.
+    """The usage of one model.
 
     Args:
         kind: "response" or "transcription".
@@ -345,7 +342,7 @@ class UsageEntry:
 
 @attrs.frozen
 class Usage:
-    """What responses and transcriptions used; `+` adds, and `sum(usages, Usage())` works.
+    """The usage of responses and transcriptions; `+` adds, and `sum(usages, Usage())` works.
 
     Args:
         entries: One for each kind and model.
@@ -391,12 +388,12 @@ class Usage:
 
     @property
     def responses(self) -> Amount:
-        """What all responses used."""
+        """The usage of all responses."""
         return self._sum("response")
 
     @property
     def transcriptions(self) -> Amount:
-        """What all transcriptions of the input used, which other models make at other prices."""
+        """The usage of all transcriptions of the input, which other models make at other prices."""
         return self._sum("transcription")
 
     @property
@@ -432,7 +429,7 @@ class Usage:
     def cost(
         self, prices: PriceTable | Mapping[str, Any], *, on: datetime.date | str | None = None
     ) -> Decimal | None:
-        """Return what all of it costs.
+        """Return the total cost.
 
         Args:
             prices: A table of your own, or a dict as for `PriceTable.from_dict`.
@@ -468,10 +465,10 @@ _TRANSCRIPTION = "conversation.item.input_audio_transcription.completed"
 
 
 class UsageMeter:
-    """Adds up what a session uses.
+    """Adds up the usage of a session.
 
     It looks at `session.created` and `session.updated` for the models, and at `response.done` and completed
-    transcriptions for what they used; an event that comes twice counts once. Everything else is passed over.
+    transcriptions for their usage; an event that comes twice counts once. Other events are ignored.
 
     Args:
         model: The session's model, until an event names it. A sideband gets no `session.created`.
@@ -488,7 +485,7 @@ class UsageMeter:
 
     @property
     def usage(self) -> Usage:
-        """What was used so far; a value that later events don't change."""
+        """The usage so far; a value that later events don't change."""
         return self._usage
 
     def observe(self, event: Any) -> None:

@@ -1,4 +1,4 @@
-"""Webhooks: prove that a delivery came from the API, and read the event in it.
+"""Webhooks: verify that a delivery came from the API, and read its event.
 
 The job: check `webhook-signature` over the body's exact bytes (the Standard Webhooks scheme), refuse what is
 too old or too new, and turn the body into a generated event. It does no I/O apart from reading
@@ -81,12 +81,12 @@ def unwrap(
 
     Returns:
         `WebhookRealtimeCallIncoming` or `WebhookLiveCallIncoming` of `realtime_api.models`. Events of other
-        types come as `UnknownEvent`, and so does a call event that lacks what its class needs, with `reason`
+        types come as `UnknownEvent`, and so does a call event that misses a field of its class, with `reason`
         saying what.
 
     Raises:
         WebhookVerificationError: The delivery is not genuine or not recent; or, though genuine, its body is
-            no JSON object with a `type`, so that there is no event to return.
+            not a JSON object with a `type`, so that there is no event to return.
         ValueError: No secret, an empty or malformed one, or a negative tolerance.
 
     Example:
@@ -365,7 +365,7 @@ def _signed_headers(headers: HeadersLike) -> tuple[str, str, list[str]]:
     """Return a delivery's id, timestamp and signatures, versions included; none is proven yet.
 
     Raises:
-        WebhookVerificationError: A header is missing, empty, or there twice with different values; or
+        WebhookVerificationError: A header is missing, empty, or duplicated with different values; or
             `headers` has not the shape of headers.
     """
     found: dict[str, list[str]] = {name: [] for name in _HEADERS}
@@ -383,7 +383,7 @@ def _signed_headers(headers: HeadersLike) -> tuple[str, str, list[str]]:
         raise WebhookVerificationError(f"webhook headers are missing or empty: {', '.join(missing)}")
     for name in (_ID_HEADER, _TIME_HEADER):
         if len(set(values[name])) != 1:
-            raise WebhookVerificationError(f"{name} is there {len(values[name])} times with different values")
+            raise WebhookVerificationError(f"{name} is duplicated with different values")
     signatures = [part.rstrip(",") for text in values[_SIGNATURE_HEADER] for part in text.split()]
     return values[_ID_HEADER][0], values[_TIME_HEADER][0], signatures
 

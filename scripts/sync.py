@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 import traceback
 from pathlib import Path
@@ -37,6 +38,8 @@ from specpipe.errors import SpecError
 FAILED = 3
 #: Width of output that is not a terminal, so that no pointer is wrapped.
 _NO_TERMINAL = 1000
+#: Control characters, marks and separators that reorder or break lines, and half characters.
+_ACTIVE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -63,18 +66,18 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         report = _run(options)
     except (SpecError, OSError) as error:
-        print(f"sync failed: {error}", "Nothing was changed.", sep="\n", file=sys.stderr)
+        print(inert(f"sync failed: {error}"), "Nothing was changed.", sep="\n", file=sys.stderr)
         return FAILED
     except RecursionError:
         print("sync failed: the document nests deeper than Python can follow", file=sys.stderr)
         return FAILED
     except Exception:
         # A bug in this program must not look like a result: 1 means compatible changes only.
-        traceback.print_exc()
+        print(inert(traceback.format_exc()), end="", file=sys.stderr)
         print("sync failed because of a bug, see the traceback above.  Nothing was changed.", file=sys.stderr)
         return FAILED
     if options.json:
-        print(json.dumps(report, ensure_ascii=False, indent=1))
+        print(inert(json.dumps(report, ensure_ascii=False, indent=1)))
     else:
         _print(report)
     return int(report["exit"])
@@ -109,6 +112,11 @@ def _run(options: argparse.Namespace) -> dict[str, Any]:
     return report
 
 
+def inert(text: str) -> str:
+    """Return text that no terminal interprets: active characters as JSON writes them, such as ``\\u001b``."""
+    return _ACTIVE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
 def _print(report: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.markup import escape
@@ -123,7 +131,7 @@ def _print(report: dict[str, Any]) -> None:
         for row in report["changes"]:
             breaks = " and ".join(who for who in ("sender", "receiver") if row[who])
             where = row["pointer"].removeprefix("/components/schemas/")
-            cells = [escape(text) for text in (row["kind"], where, row["before"], row["after"])]
+            cells = [escape(inert(text)) for text in (row["kind"], where, row["before"], row["after"])]
             table.add_row(signs[row["action"]], *cells, f"[red]{breaks}[/]" if breaks else "")
         console.print(table)
     breaking = sum(row["breaking"] for row in report["changes"])
@@ -153,7 +161,7 @@ def _print(report: dict[str, Any]) -> None:
         if pointers:
             console.print(
                 f"\n{len(pointers)} {title}:",
-                *(f"  {escape(one)}" for one in pointers),
+                *(f"  {escape(inert(one))}" for one in pointers),
                 sep="\n",
                 highlight=False,
                 soft_wrap=True,

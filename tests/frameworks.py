@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from realtime_simulator import Simulator, call_tool, sequence
-from realtime_simulator.media import voice
+from realtime_simulator._media import voice
 
 from tests.support.paths import ROOT
 

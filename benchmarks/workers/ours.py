@@ -5,7 +5,8 @@ import asyncio
 from serve import held, serve
 
 from realtime_ext import AsyncRealtimeClient, RealtimeClient, events
-from realtime_ext.connection._state import ConnectionState, Role
+from realtime_ext.connection._state.connect_plan import Role
+from realtime_ext.connection._state.core import ConnectionState
 
 
 def decode(event):

@@ -32,7 +32,7 @@ class Call:
 
 
 def check_call_id(call: object) -> str:
-    """Check what names a call.
+    """Check a call id.
 
     Args:
         call: The id, a `Call`, or the data of an incoming call's webhook, which has a `call_id`.

@@ -76,7 +76,9 @@ def _decode_leniently(data: str | bytes | bytearray | memoryview, refused: Excep
     import json
 
     try:
-        return json.loads(data.removeprefix("\ufeff") if isinstance(data, str) else bytes(data))
+        # Bytes are decoded here: json.loads would also read UTF-16 and UTF-32.
+        text = data if isinstance(data, str) else bytes(data).decode("utf-8", "surrogatepass")
+        return json.loads(text.removeprefix("\ufeff"))
     except RecursionError as deep:
         raise ValueError("nested too deeply") from deep
     except ValueError as error:

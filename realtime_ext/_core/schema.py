@@ -622,7 +622,7 @@ def _check_others(
 ) -> None:
     """Check the fields that an object's schema doesn't name, and the names of all."""
     for name, item in value.items():
-        if not isinstance(name, str):  # it has no JSON form, which whoever read the value has found
+        if not isinstance(name, str):  # it has no JSON form; the caller has found that
             continue
         at, hidden = member(path, name), secret or name in SECRET_FIELDS
         if form.names is not None:
@@ -737,7 +737,9 @@ def _identity(value: Any) -> Any:
         return (list, *map(_identity, value))
     if isinstance(value, dict):
         return (dict, frozenset((key, _identity(item)) for key, item in value.items()))
-    return value if value.__hash__ else (type(value), id(value))  # what is no JSON equals nothing
+    return (
+        value if value.__hash__ else (type(value), id(value))
+    )  # a value that JSON doesn't have equals nothing
 
 
 def _fraction(number: float) -> Fraction:

@@ -1,4 +1,4 @@
-"""Secrets: values that are passed on but never shown.
+"""Secrets: values that are passed on and never shown.
 
 The job: hold a key so that no repr, log or traceback prints it, and mask keys in text that came from
 elsewhere before it goes into a message. It must not decide what is secret beyond the shapes listed here.

@@ -1,4 +1,4 @@
-"""Run a blocking function for an event loop, in a daemon thread that nobody has to wait for.
+"""Run a blocking function for an event loop, in a daemon thread that does not keep the program from ending.
 
 The threads of `asyncio.to_thread` are joined when a program ends, so that a tool which hangs would keep it
 from ending. It must not be used for what has to be finished.
@@ -21,7 +21,7 @@ async def run_in_thread(function: Callable[[], T], *, name: str) -> T:
     """Run a function in a daemon thread of its own, with this task's context variables.
 
     Args:
-        function: What to run. Cancelling doesn't stop it: nobody waits for it then.
+        function: What to run. Cancelling stops the waiting, not the function.
         name: The thread's name.
 
     Returns:
@@ -48,7 +48,7 @@ async def run_in_thread(function: Callable[[], T], *, name: str) -> T:
                 result = _wrapped(error)
         except BaseException as error:  # it would end the event loop, and all connections with it
             result = _wrapped(error)
-        with contextlib.suppress(RuntimeError):  # the loop was closed: nobody waits any more
+        with contextlib.suppress(RuntimeError):  # the loop was closed
             loop.call_soon_threadsafe(settle, deliver, result)
 
     threading.Thread(target=run, name=name, daemon=True).start()

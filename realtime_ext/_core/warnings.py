@@ -1,4 +1,4 @@
-"""Where the program calls this package: the place that warnings name, also those from another thread.
+"""Warnings that name the place where the program calls this package, also from another thread.
 
 It must not hold frames, for their variables would live as long as a connection's tasks.
 """
@@ -33,7 +33,7 @@ def warn(message: str, category: type[Warning]) -> None:
     """
     place = _find_place()
     if place[2].get("__name__", "").partition(".")[0] in ("asyncio", "threading"):
-        place = _place.get() or place  # nobody calls from here: the call came from another thread
+        place = _place.get() or place  # the call came from another thread
     file, line, names = place
     registry = names.setdefault("__warningregistry__", {})
     warnings.warn_explicit(message, category, file, line, names.get("__name__", "<string>"), registry)

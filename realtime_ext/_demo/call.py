@@ -41,7 +41,7 @@ class Moment:
 
 
 class Progress:
-    """What has been done so far.
+    """The progress of the demo.
 
     Args:
         show: Called with each step, and with the first event of each type: `at`, and either `step` and its
@@ -81,7 +81,7 @@ class Progress:
 
 @attrs.define
 class Recording:
-    """What was said and heard on this side, PCM16 24 kHz mono.
+    """Both directions of the call as this side has them, PCM16 24 kHz mono.
 
     Args:
         sent: What was said.
@@ -114,7 +114,7 @@ async def make_call(
 
     Raises:
         DemoError: The model did not answer.
-        RealtimeError: What the package raised.
+        RealtimeError: The call failed.
     """
     recording, was_heard = Recording(speech), False
     session = (

@@ -1,6 +1,6 @@
-"""HTTP: settings of clients and requests, what is asked and answered, retries, and the only sending.
+"""HTTP: settings of clients and requests, operations, retries, and sending.
 
-Everything about the network but WebSockets and WebRTC belongs here; what the API's operations are does not.
+All network code but that of WebSockets and WebRTC belongs here; the API's operations do not.
 """
 
 from .operation import Operation

@@ -1,6 +1,6 @@
-"""Operations: what is asked of the API, how the answer is read, and the errors for what is refused.
+"""Operations: requests, the reading of responses, and errors for refusals.
 
-Both flavours share it. It must not send anything.
+Sync and async clients share it. It must not send anything.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Operation(Generic[T]):
     """One request of the API, not yet sent.
 
     Args:
-        name: What users call it, such as `calls.create`, for messages and logs.
+        name: Its name for users, such as `calls.create`, for messages and logs.
         request: The request with its final bytes, as the generated `build_request` returns it.
         read: Turns an answer with status 2xx into the result.
         idempotent: Whether it may be carried out twice; if not, it is retried only where it had no effect.
@@ -80,13 +80,13 @@ def read_model(response: httpx.Response, from_dict: Callable[[dict[str, Any]], T
         from_dict: The model's own reader.
 
     Raises:
-        APIResponseError: It is not JSON, or what the API promises is missing or of another type.
+        APIResponseError: It is not JSON, or a field is missing or of another type.
     """
     data = read_object(response)
     try:
         return from_dict(data)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        what = f"the answer lacks what the API promises: {type(error).__name__} {error}"
+        what = f"unexpected response: {type(error).__name__} {error}"
         raise response_error(mask(what), response, show=False) from error
 
 
@@ -104,10 +104,10 @@ def encode_body(body: dict[str, Any]) -> bytes:
 
 
 def response_error(what: str, response: httpx.Response, *, show: bool = True) -> APIResponseError:
-    """Describe a success that is not what the API promises.
+    """Describe an unexpected response with a success status.
 
     Args:
-        what: What is missing, such as `no Location header`.
+        what: The difference, such as `no Location header`.
         response: The answer, read.
         show: Whether the message may have the body's start, without what looks like a secret.
 
@@ -155,7 +155,7 @@ def status_error(
         headers: The answer's headers, with any-case look-up.
         body: The answer's body: the API's envelope, a gateway's HTML, or nothing.
         now: Returns the time in unix seconds, for a Retry-After that is a date.
-        secrets: What was sent as authorization; removed from message and body.
+        secrets: The values sent as authorization; removed from message and body.
         may_have_applied: Whether the API may have carried out the request all the same.
 
     Returns:

@@ -1,7 +1,7 @@
 """`client.raw`: the generated client, set up like the hand-written one.
 
-It has the same base URL, key, headers and way to the network, and no more: generated functions neither repeat
-requests nor raise this package's errors.
+It has the same base URL, key, headers and transport, and no more: generated functions neither retry requests
+nor raise this package's errors.
 """
 
 from __future__ import annotations
@@ -92,14 +92,16 @@ def raw_client(settings: Settings) -> AuthenticatedClient:
 def raw_http(settings: Settings, handed_in: httpx.Client | None) -> httpx.Client:
     """Make the httpx client for the generated one, which sends through the user's own if there is one."""
     transport = None if handed_in is None else _Through(handed_in)
-    client: httpx.Client = make_httpx("Client", transport=transport, **_arguments(settings))
+    url, arguments = settings.base_url, _arguments(settings)
+    client: httpx.Client = make_httpx("Client", url, transport=transport, **arguments)
     return client
 
 
 def async_raw_http(settings: Settings, handed_in: httpx.AsyncClient | None) -> httpx.AsyncClient:
     """Make the httpx.AsyncClient for the generated client, likewise."""
     transport = None if handed_in is None else _AsyncThrough(handed_in)
-    client: httpx.AsyncClient = make_httpx("AsyncClient", transport=transport, **_arguments(settings))
+    url, arguments = settings.base_url, _arguments(settings)
+    client: httpx.AsyncClient = make_httpx("AsyncClient", url, transport=transport, **arguments)
     return client
 
 

@@ -1,8 +1,8 @@
 """Send one request and read its answer within bounds that httpx doesn't have: of size, and of time in all.
 
 httpx limits each step alone, and a server may trickle. On an event loop a timer ends what lasts too long.
-What blocks is cut off from another thread, which shuts down its connection: one thread watches all requests
-of the process, and ends when there are none. No other module uses the inside of httpx and httpcore.
+A sync request is cut from another thread, which shuts down its connection: one thread watches all requests of
+the process, and ends when there are none. No other module uses the inside of httpx and httpcore.
 """
 
 from __future__ import annotations
@@ -152,7 +152,7 @@ def cut(client: httpx.Client, request: httpx.Request) -> bool:
         request: The request.
 
     Returns:
-        Whether there is a connection that nobody else uses. A transport of the user's own shows none; with
+        Whether there is a connection without other requests. A transport of the user's own shows none; with
         HTTP/2 others may share it. Connecting and the TLS handshake have limits of httpx's, each in all.
     """
     try:

@@ -1,7 +1,7 @@
-"""Send operations over HTTP; only `raw` does so as well.
+"""Send operations over HTTP; only `raw` sends as well.
 
-What an answer or a failure leads to is decided once, in `Exchange`, without I/O; `send` and `asend` run it on
-the httpx client of an `Http` or `AsyncHttp`. httpx logs whole URLs and httpcore answers' headers: `quiet`
+`Exchange` decides what follows a response or a failure, without I/O; `send` and `asend` run it on the httpx
+client of an `Http` or `AsyncHttp`. httpx logs whole URLs and httpcore answers' headers: `quiet`
 drops their records for what this package sends, and changes neither levels nor handlers.
 """
 
@@ -22,6 +22,7 @@ from urllib.parse import parse_qsl, urlsplit
 import attrs
 
 from .._core.event_loop import require_asyncio
+from .._core.proxies import environment_proxy, is_loopback
 from .._core.secrets import MASK, Secret, mask
 from ..errors import APIConnectionError, APITimeoutError, RealtimeError
 from .operation import Operation, status_error
@@ -68,10 +69,10 @@ class Clock:
 
     Args:
         now: Returns unix seconds.
-        monotonic: Returns seconds that nobody sets.
+        monotonic: Returns seconds of a clock that is never set.
         random: Returns numbers in [0, 1).
         sleep: Waits that many seconds.
-        asleep: The same, awaited.
+        asleep: The async form of `sleep`.
     """
 
     now: Callable[[], float] = time.time
@@ -86,7 +87,7 @@ class Done(Generic[T]):
     """The end of an exchange that succeeded.
 
     Args:
-        value: What the operation read from the answer.
+        value: The operation's result.
     """
 
     value: T
@@ -96,7 +97,7 @@ class Exchange(Generic[T]):
     """One operation's attempts, without their I/O.
 
     Args:
-        operation: What to ask of the API.
+        operation: The operation.
         settings: The client's settings.
         options: The request's own.
         clock: Time and chance.
@@ -208,7 +209,7 @@ class Exchange(Generic[T]):
             return pause
         host = urlsplit(self._settings.base_url).netloc
         what = {
-            Outcome.NOT_CONNECTED: f"no connection to {host}",
+            Outcome.NOT_CONNECTED: f"no connection to {host}{_through(self._settings.base_url)}",
             Outcome.UNSENDABLE: "the request cannot be sent",
         }.get(outcome, f"no answer from {host}" + (" in time" if timed_out else ""))
         message = f"{self._operation.name}: {what}: {text}"
@@ -252,6 +253,11 @@ def _parsed(url: str) -> httpx.URL:
     return httpx.URL(url)
 
 
+def _through(url: str) -> str:
+    proxy = environment_proxy(url)
+    return "" if proxy is None else f" through the proxy {proxy}"
+
+
 def _outcome(error: httpx.HTTPError) -> Outcome:
     import httpx
 
@@ -284,11 +290,12 @@ def httpx_timeout(timeout: Timeout | None) -> httpx.Timeout:
     return httpx.Timeout(timeout, connect=min(timeout, _CONNECT_TIMEOUT))
 
 
-def make_httpx(flavour: str, **arguments: Any) -> Any:
-    """Make an httpx client, which reads the environment's proxies.
+def make_httpx(class_name: str, url: str, **arguments: Any) -> Any:
+    """Make an httpx client, which uses the environment's proxies except for loopback.
 
     Args:
-        flavour: The class's name, `Client` or `AsyncClient`.
+        class_name: The class, `Client` or `AsyncClient`.
+        url: The base URL of its requests.
         arguments: Its arguments.
 
     Raises:
@@ -296,8 +303,10 @@ def make_httpx(flavour: str, **arguments: Any) -> Any:
     """
     import httpx
 
+    if is_loopback(url):
+        arguments["mounts"] = {f"all://{urlsplit(url).netloc.rpartition('@')[2]}": None}
     try:
-        return getattr(httpx, flavour)(**arguments)
+        return getattr(httpx, class_name)(**arguments)
     except ImportError as error:
         raise RealtimeError(f"proxy: it needs a further package: {error}") from error
     except (ValueError, httpx.InvalidURL) as error:
@@ -316,16 +325,16 @@ class _Holder(Generic[ClientT]):
         clock: Time and chance.
 
     Raises:
-        TypeError: `client` is something else, such as one of the other flavour.
+        TypeError: `client` is something else, such as an async client for a sync one.
     """
 
-    _flavour: ClassVar[tuple[str, str]]  # the httpx class, and ours, by name
+    _class_names: ClassVar[tuple[str, str]]  # the httpx class, and ours, by name
 
     def __init__(self, settings: Settings, client: ClientT | None, clock: Clock | None = None) -> None:
         if client is not None:
             import httpx
 
-            expected, owner = self._flavour
+            expected, owner = self._class_names
             if not isinstance(client, getattr(httpx, expected)):
                 got = f"{type(client).__module__.partition('.')[0]}.{type(client).__qualname__}"
                 raise TypeError(f"http_client: {owner} expects an httpx.{expected}, got {got}")
@@ -346,7 +355,7 @@ class _Holder(Generic[ClientT]):
             if self._closed:
                 raise APIConnectionError("this client was closed; make a new one")
             if self._client is None:
-                self._client = make_httpx(self._flavour[0])
+                self._client = make_httpx(self._class_names[0], self.settings.base_url)
             client: ClientT = self._client
             if client.is_closed:
                 raise APIConnectionError("the http_client that was handed in is closed")
@@ -360,12 +369,12 @@ class _Holder(Generic[ClientT]):
 
 
 class Http(_Holder["httpx.Client"]):
-    """What a blocking client sends with; threads may share it."""
+    """The HTTP side of a sync client; threads may share it."""
 
-    _flavour = ("Client", "RealtimeClient")
+    _class_names = ("Client", "RealtimeClient")
 
     def close(self) -> None:
-        """Close what was made here; an httpx client that was handed in stays open."""
+        """Close the httpx client unless it was handed in."""
         if (client := self._made()) is not None:
             client.close()
         if (receiving := sys.modules.get(f"{__package__}.receiving")) is not None:
@@ -373,12 +382,12 @@ class Http(_Holder["httpx.Client"]):
 
 
 class AsyncHttp(_Holder["httpx.AsyncClient"]):
-    """What an awaited client sends with; it belongs to one event loop."""
+    """The HTTP side of an async client; it belongs to one event loop."""
 
-    _flavour = ("AsyncClient", "AsyncRealtimeClient")
+    _class_names = ("AsyncClient", "AsyncRealtimeClient")
 
     async def aclose(self) -> None:
-        """Close what was made here; an httpx client that was handed in stays open."""
+        """Close the httpx client unless it was handed in."""
         if (client := self._made()) is not None:
             await client.aclose()
 
@@ -387,18 +396,18 @@ def send(operation: Operation[T], http: Http, options: RequestOptions) -> T:
     """Carry an operation out, retrying it where that is safe.
 
     Args:
-        operation: What to ask of the API.
+        operation: The operation.
         http: The client's side: settings, clock and httpx client.
         options: The request's own time limits, headers and query.
 
     Returns:
-        What the operation reads from the answer.
+        The operation's result.
 
     Raises:
         MissingApiKeyError: It needs a key and there is none.
         APIConnectionError: No answer came; APITimeoutError if none came in time.
         APIStatusError: The API refused or failed.
-        APIResponseError: The API answered with success but not as it promises.
+        APIResponseError: An unexpected response with a success status.
     """
     client = http.open()
     import httpx

@@ -1,6 +1,6 @@
 """Settings of a client and options of a request: checked once, then immutable.
 
-What cannot work is refused here, before anything is sent; the URLs, headers and query follow from it. This
+Invalid values are refused here, before anything is sent; the URLs, headers and query follow from it. This
 module must not do I/O, and doesn't load httpx.
 """
 
@@ -47,7 +47,7 @@ Dialect = Literal["beta", "xai"]
 
 @attrs.frozen(kw_only=True)
 class Settings:
-    """A client's arguments and what the environment adds, checked.
+    """A client's settings: its arguments and the environment's, checked.
 
     Args:
         base_url: Where the API is, with `/v1`, without a slash at the end.
@@ -59,7 +59,7 @@ class Settings:
         headers: Headers of every request, lower-case names, without the key.
         query: Query parameters of every request.
         timeout: Seconds, or an httpx.Timeout; None for no limit.
-        max_retries: Repeats after the first attempt.
+        max_retries: Retries after the first attempt.
         validate: Whether sessions are checked before they are sent.
     """
 
@@ -128,13 +128,13 @@ class Settings:
         return merged
 
     def needs_key(self, extra: Mapping[str, str]) -> bool:
-        """Whether neither default_headers nor these headers bring an authorization of their own."""
+        """Whether neither default_headers nor these headers have an authorization."""
         return AUTHORIZATION.isdisjoint(self.headers) and AUTHORIZATION.isdisjoint(extra)
 
 
 @attrs.frozen(kw_only=True)
 class RequestOptions:
-    """The options that every operation takes, checked.
+    """The options that every operation accepts, checked.
 
     Args:
         timeout: Seconds, or an httpx.Timeout; None for the client's.
@@ -270,7 +270,7 @@ def _webhook_secrets(secret: str | Secret | Iterable[str | Secret] | None) -> tu
 
 
 def checked_key(value: object) -> Secret:
-    """Check what a key's source returned.
+    """Check a key as its source returned it.
 
     Args:
         value: A str, a Secret, or None or "" for no key.

@@ -1,4 +1,4 @@
-"""What hangs on the clients: `calls`, `client_secrets`, `sessions`, …; and what opens connections."""
+"""Client resources: `calls`, `client_secrets`, `sessions`, …; and the methods that open connections."""
 
 from .calls import AsyncCalls, Calls
 from .client_secrets import (

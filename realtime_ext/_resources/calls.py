@@ -1,7 +1,7 @@
 """Calls: make them over WebRTC; accept, reject and refer those that come over SIP; hang up.
 
-The functions build what is asked of the API and read what it answers, without I/O; `Calls` and `AsyncCalls`
-send it. The job: an offer reaches the API byte for byte or not at all, and a call's id is never lost.
+The functions build requests and read responses, without I/O; `Calls` and `AsyncCalls` send them. The job: an
+offer reaches the API byte for byte or not at all, and a call's id is never lost.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _LOCATION = re.compile(r"(?:^|/)calls/([^/?#]+)/?(?:[?#].*)?")
 
 
 class Calls:
-    """Make, accept, reject, refer and hang up calls, blocking."""
+    """Make, accept, reject, refer and hang up calls."""
 
     def __init__(self, http: Http) -> None:
         self._http = http
@@ -212,7 +212,7 @@ class Calls:
 
 
 class AsyncCalls:
-    """Make, accept, reject, refer and hang up calls, awaited; else as `Calls`."""
+    """Make, accept, reject, refer and hang up calls; the async form of `Calls`."""
 
     def __init__(self, http: AsyncHttp) -> None:
         self._http = http
@@ -227,7 +227,7 @@ class AsyncCalls:
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, QueryValue] | None = None,
     ) -> Call:
-        """Start a WebRTC call with the API key; as `Calls.create`, awaited."""
+        """Start a WebRTC call with the API key; the async form of `Calls.create`."""
         operation = build_create(offer, session, validate=self._http.settings.validate)
         options = RequestOptions.check(timeout, extra_headers, extra_query, safety_identifier)
         return await asend(operation, self._http, options)
@@ -242,7 +242,7 @@ class AsyncCalls:
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, QueryValue] | None = None,
     ) -> Call:
-        """Start a WebRTC call as a browser does; as `Calls.create_with_secret`, awaited."""
+        """Start a WebRTC call as a browser does; the async form of `Calls.create_with_secret`."""
         client_secret = hidden(client_secret)  # a traceback may show locals
         operation = build_create_with_secret(offer, client_secret, translation=translation)
         return await asend(operation, self._http, RequestOptions.check(timeout, extra_headers, extra_query))
@@ -256,7 +256,7 @@ class AsyncCalls:
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, QueryValue] | None = None,
     ) -> None:
-        """Accept an incoming SIP call; as `Calls.accept`, awaited."""
+        """Accept an incoming SIP call; the async form of `Calls.accept`."""
         operation = build_accept(call_id, session, validate=self._http.settings.validate)
         await asend(operation, self._http, RequestOptions.check(timeout, extra_headers, extra_query))
 
@@ -270,7 +270,7 @@ class AsyncCalls:
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, QueryValue] | None = None,
     ) -> None:
-        """Reject an incoming SIP call; as `Calls.reject`, awaited."""
+        """Reject an incoming SIP call; the async form of `Calls.reject`."""
         operation = build_reject(call_id, status_code, not_found_ok=not_found_ok)
         await asend(operation, self._http, RequestOptions.check(timeout, extra_headers, extra_query))
 
@@ -283,7 +283,7 @@ class AsyncCalls:
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, QueryValue] | None = None,
     ) -> None:
-        """Refer a SIP call to another number; as `Calls.refer`, awaited."""
+        """Refer a SIP call to another number; the async form of `Calls.refer`."""
         operation = build_refer(call_id, target_uri)
         await asend(operation, self._http, RequestOptions.check(timeout, extra_headers, extra_query))
 
@@ -296,7 +296,7 @@ class AsyncCalls:
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, QueryValue] | None = None,
     ) -> None:
-        """End a call, WebRTC or SIP; as `Calls.hangup`, awaited."""
+        """End a call, WebRTC or SIP; the async form of `Calls.hangup`."""
         operation = build_hangup(call_id, not_found_ok=not_found_ok)
         await asend(operation, self._http, RequestOptions.check(timeout, extra_headers, extra_query))
 
@@ -457,7 +457,7 @@ def build_hangup(call_id: CallLike, *, not_found_ok: bool = False) -> Operation[
 
 
 def check_client_secret(client_secret: str | Secret | ClientSecret[Any]) -> Secret:
-    """Check what a call is made with in place of an API key.
+    """Check a client secret.
 
     Args:
         client_secret: An `ek_…` value, or the object that `client_secrets.create` returned.

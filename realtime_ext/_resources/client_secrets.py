@@ -1,6 +1,6 @@
 """Client secrets: short-lived keys for browsers, with the session that they start.
 
-The functions build what is asked of the API and read what it answers, without I/O; the classes send it. A
+The functions build requests and read responses, without I/O; the classes send them. A
 `ClientSecret` holds what came back without showing it.
 """
 
@@ -77,12 +77,12 @@ class ClientSecret(Generic[SessionT]):
         return (now.timestamp() if isinstance(now, datetime) else now) >= self.expires_at.timestamp()
 
     def to_browser(self) -> dict[str, Any]:
-        """Return what a browser may have: `value` and `expires_at` (unix seconds), and never the session."""
+        """Return the fields for a browser: `value` and `expires_at` (unix seconds), and never the session."""
         return {"value": self.value, "expires_at": int(self.expires_at.timestamp())}
 
 
 class ClientSecrets:
-    """Make client secrets for browsers, blocking."""
+    """Make client secrets for browsers."""
 
     def __init__(self, http: Http) -> None:
         self._http = http
@@ -109,7 +109,7 @@ class ClientSecrets:
             extra_query: Further query parameters; they win over the client's.
 
         Returns:
-            The secret. `to_browser()` returns what the browser may see.
+            The secret. `to_browser()` returns the fields for the browser.
 
         Raises:
             SessionConfigError: The API would refuse the session or the lifetime; nothing was sent.
@@ -123,7 +123,7 @@ class ClientSecrets:
 
 
 class AsyncClientSecrets:
-    """Make client secrets for browsers, awaited; else as `ClientSecrets`."""
+    """Make client secrets for browsers; the async form of `ClientSecrets`."""
 
     def __init__(self, http: AsyncHttp) -> None:
         self._http = http
@@ -138,14 +138,14 @@ class AsyncClientSecrets:
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, QueryValue] | None = None,
     ) -> ClientSecret[ConversationSession]:
-        """Make a client secret; as `ClientSecrets.create`, awaited."""
+        """Make a client secret; the async form of `ClientSecrets.create`."""
         operation = build_create(session, expires_after, validate=self._http.settings.validate)
         options = RequestOptions.check(timeout, extra_headers, extra_query, safety_identifier)
         return await asend(operation, self._http, options)
 
 
 class TranslationClientSecrets:
-    """Make client secrets that start translation sessions, blocking."""
+    """Make client secrets that start translation sessions."""
 
     def __init__(self, http: Http) -> None:
         self._http = http
@@ -159,7 +159,7 @@ class TranslationClientSecrets:
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, QueryValue] | None = None,
     ) -> ClientSecret[TranslationSession]:
-        """Make a client secret for a translation session.
+        """Make a client secret that starts a translation session.
 
         Args:
             session: The translation session that it starts: a builder, a generated model or a dict.
@@ -179,7 +179,7 @@ class TranslationClientSecrets:
 
 
 class AsyncTranslationClientSecrets:
-    """Make client secrets for translation sessions, awaited; else as `TranslationClientSecrets`."""
+    """Make client secrets for translation sessions; the async form of `TranslationClientSecrets`."""
 
     def __init__(self, http: AsyncHttp) -> None:
         self._http = http
@@ -193,7 +193,7 @@ class AsyncTranslationClientSecrets:
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, QueryValue] | None = None,
     ) -> ClientSecret[TranslationSession]:
-        """Make a client secret for a translation session; as `TranslationClientSecrets.create`, awaited."""
+        """Make a client secret; the async form of `TranslationClientSecrets.create`."""
         operation = build_create_for_translation(
             session, expires_after, validate=self._http.settings.validate
         )

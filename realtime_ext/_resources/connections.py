@@ -1,7 +1,7 @@
-"""`client.connect`, `client.answer` and `client.dial`, for both clients.
+"""`client.connect`, `client.answer` and `client.dial` of both clients.
 
-The job: check the arguments and return what opens the connection. It must not open one, and loads what
-does on first use.
+The job: check the arguments and return the context manager that opens the connection. It must not open one,
+and loads `connection` on first use.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ AudioOutT = TypeVar("AudioOutT")
 
 
 class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOutT]):
-    """`connect`, `answer` and `dial`: alike in both clients, but for what they return."""
+    """`connect`, `answer` and `dial`, which return sync or async context managers."""
 
     _http: Http | AsyncHttp
     _prefix = ""
@@ -107,7 +107,7 @@ class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOut
             extra_query: Further query parameters.
 
         Returns:
-            A context manager (`async with` for the awaited client) whose value is the connection.
+            A context manager (`async with` for the async client) whose value is the connection.
 
         Raises:
             TypeError, ValueError: An argument can't be used, or they contradict each other.
@@ -161,7 +161,7 @@ class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOut
             timeout, extra_headers, extra_query: As for `connect`.
 
         Returns:
-            A context manager (`async with` for the awaited client) whose value is the connection.
+            A context manager (`async with` for the async client) whose value is the connection.
 
         Raises:
             TypeError, ValueError: An argument can't be used.
@@ -201,12 +201,12 @@ class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOut
         Args:
             session: The conversation's configuration: a builder, a generated model or a dict; None for the
                 API's defaults, or for what the client secret brings along.
-            audio_in: What to say: path of a WAV file, or an iterator of PCM16 24 kHz mono in pieces of any
-                length: an async one for the awaited client; the blocking client's may block, since it is run
-                in worker threads. None: silence. What it raises ends the connection, and is the cause.
-            audio_out: Where what is heard goes: path of a WAV file to write, or a function called with PCM16
-                24 kHz mono, 20 ms at a time: an async one, or one that may block. None: it is dropped. What
-                it raises ends the connection, and is the cause.
+            audio_in: The audio to send: path of a WAV file, or an iterator of PCM16 24 kHz mono in pieces of
+                any length: an async one for the async client; the sync client's may block, since it runs in
+                worker threads. None: silence. What it raises ends the connection, and is the cause.
+            audio_out: The destination of received audio: path of a WAV file to write, or a function called
+                with PCM16 24 kHz mono, 20 ms at a time: an async one, or one that may block. None: it is
+                dropped. What it raises ends the connection, and is the cause.
             client_secret: An `ek_…` value to make the call with, as a browser does; None for the API key.
             tools: As for `connect`; not with a client secret, which brings its session along.
             hangup_on_exit: Whether the call ends with the block, within 5 s, also when that is cancelled.
@@ -222,7 +222,7 @@ class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOut
             extra_query: Further query parameters of that request.
 
         Returns:
-            A context manager (`async with` for the awaited client) whose value is the connection.
+            A context manager (`async with` for the async client) whose value is the connection.
             `connection.call` is the call; `append_audio` is refused, since audio flows on the track.
 
         Raises:

@@ -1,6 +1,6 @@
 """Sessions of the older form: made ahead of a connection, with the client secret inside.
 
-The functions build what is asked of the API, without I/O; the classes send it. `client_secrets` is the newer
+The functions build requests, without I/O; the classes send them. `client_secrets` is the newer
 way to the same end.
 """
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Sessions:
-    """Make conversation sessions of the older form, blocking."""
+    """Make conversation sessions of the older form."""
 
     def __init__(self, http: Http) -> None:
         self._http = http
@@ -58,7 +58,7 @@ class Sessions:
 
 
 class AsyncSessions:
-    """Make conversation sessions of the older form, awaited; else as `Sessions`."""
+    """Make conversation sessions of the older form; the async form of `Sessions`."""
 
     def __init__(self, http: AsyncHttp) -> None:
         self._http = http
@@ -71,13 +71,13 @@ class AsyncSessions:
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, QueryValue] | None = None,
     ) -> RealtimeSessionCreateResponse:
-        """Make a session; as `Sessions.create`, awaited."""
+        """Make a session; the async form of `Sessions.create`."""
         operation = build_create(session, validate=self._http.settings.validate)
         return await asend(operation, self._http, RequestOptions.check(timeout, extra_headers, extra_query))
 
 
 class TranscriptionSessions:
-    """Make transcription sessions of the older form, blocking."""
+    """Make transcription sessions of the older form."""
 
     def __init__(self, http: Http) -> None:
         self._http = http
@@ -110,7 +110,7 @@ class TranscriptionSessions:
 
 
 class AsyncTranscriptionSessions:
-    """Make transcription sessions of the older form, awaited; else as `TranscriptionSessions`."""
+    """Make transcription sessions of the older form; the async form of `TranscriptionSessions`."""
 
     def __init__(self, http: AsyncHttp) -> None:
         self._http = http
@@ -123,7 +123,7 @@ class AsyncTranscriptionSessions:
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, QueryValue] | None = None,
     ) -> RealtimeTranscriptionSessionCreateResponse:
-        """Make a transcription session; as `TranscriptionSessions.create`, awaited."""
+        """Make a transcription session; the async form of `TranscriptionSessions.create`."""
         operation = build_create_transcription(session, validate=self._http.settings.validate)
         return await asend(operation, self._http, RequestOptions.check(timeout, extra_headers, extra_query))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 import warnings
 from typing import Any
 
@@ -31,11 +30,11 @@ def main() -> None:
         with inert_log():
             status = app(prog_name="realtime", standalone_mode=False)
     except (Exception, KeyboardInterrupt) as error:
-        if os.environ.get("REALTIME_DEBUG"):
-            sys.excepthook(type(error), error, error.__traceback__)
         from ._failures import explain
-        from ._output import note
+        from ._output import note, note_traceback
 
+        if os.environ.get("REALTIME_DEBUG"):
+            note_traceback(error)
         failure = explain(error)
         note(failure.text())
         raise SystemExit(failure.status) from error
@@ -44,4 +43,6 @@ def main() -> None:
 
 def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
     if issubclass(category, UserWarning):  # others are of no use to those who use commands
-        print(f"realtime: warning: {' '.join(str(message).split())}", file=sys.stderr)
+        from ._output import note
+
+        note(f"realtime: warning: {' '.join(str(message).split())}")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from .._core.files import private_opener
 from ._options import Instructions, Json, Model, SessionFile, Voice, is_translation, read_bytes, read_session
-from ._output import print_fields, working
+from ._output import note, print_fields, working, write_bytes
 
 calls: typer.Typer = typer.Typer(help="Make, accept, reject, refer and hang up calls.")
 secrets: typer.Typer = typer.Typer(help="Make short-lived keys for browsers.")
@@ -43,12 +42,15 @@ def create(
     if as_json:
         fields["sdp_answer"] = call.sdp_answer if reveal else mask(call.sdp_answer)
     if answer == "-":
-        sys.stdout.buffer.write(call.sdp_answer.encode())
-        print(f"call_id  {call.id}", file=sys.stderr)
+        write_bytes(call.sdp_answer.encode())
+        note(f"call_id  {call.id}")
     else:
-        print_fields(fields, as_json=as_json)  # before what can fail: without its id nobody could hang up
+        print_fields(
+            fields, as_json=as_json
+        )  # before what can fail: without its id the call can't be hung up
         if answer is not None:
-            Path(answer).write_bytes(call.sdp_answer.encode())
+            with open(answer, "wb", opener=private_opener) as file:
+                file.write(call.sdp_answer.encode())
 
 
 @calls.command()

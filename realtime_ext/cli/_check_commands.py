@@ -1,8 +1,7 @@
-"""`realtime session …` and `realtime sdp …`: what is wrong with a file, found without the network."""
+"""`realtime session …` and `realtime sdp …`: checks of files, without the network."""
 
 from __future__ import annotations
 
-import sys
 import warnings
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,7 +10,7 @@ import typer
 
 from ._failures import FAILED
 from ._options import Json, is_translation, read_bytes, read_json
-from ._output import note, print_rows
+from ._output import note, print_rows, write_bytes
 
 sessions: typer.Typer = typer.Typer(help="Check sessions before they are sent.")
 offers: typer.Typer = typer.Typer(help="Check and repair SDP offers.")
@@ -49,7 +48,7 @@ def check_session(
     if rows or as_json:
         print_rows(rows, as_json=as_json)
     if not rows:
-        note("the session is right")
+        note("the session is valid")
     if errors or (strict and rows):
         raise typer.Exit(FAILED)
 
@@ -72,7 +71,7 @@ def check_offer(
     if rows or as_json:
         print_rows(rows, as_json=as_json)
     if not rows:
-        note("the offer is right")
+        note("the offer is valid")
     if any(problem.fatal for problem in problems):
         raise typer.Exit(FAILED)
 
@@ -95,7 +94,7 @@ def repair(
             Path(file).write_bytes(after)
         note(f"{file}: {'repaired' if after != before else 'nothing to repair'}")
         return
-    sys.stdout.buffer.write(after)
+    write_bytes(after)
 
 
 def _row(severity: str, field: str | None, message: str) -> dict[str, Any]:

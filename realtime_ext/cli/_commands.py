@@ -1,4 +1,4 @@
-"""The command line's commands; each does its work in a module of its own, loaded when it is called."""
+"""The command line's commands; most are in separate modules."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from ._doctor import doctor
 from ._fleet import fleet
 from ._listen import listen
 from ._options import Json
+from ._output import write
 from ._tail import tail
 from ._talk import talk
 from ._transcription import transcribe
@@ -40,7 +41,7 @@ def _print_version(wanted: bool) -> None:
     if wanted:
         from .._core.version import __version__
 
-        print(f"realtime {__version__}")
+        write(f"realtime {__version__}")
         raise typer.Exit()
 
 
@@ -53,7 +54,7 @@ def realtime(
 ) -> None:
     """Work with OpenAI's Realtime API, or with a simulator of it on this machine."""
     if context.invoked_subcommand is None:
-        print(context.get_help())
+        write(context.get_help())
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""What `realtime talk` does: one conversation, with what is typed, spoken, answered and interrupted."""
+"""The conversation of `realtime talk`: typed or spoken, answered, and interrupted."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ..connection import AsyncConnection
 from ..integrations.recorder import Recorder
 from ..tools import Toolbox
 from ._options import SPEAKER
-from ._output import inert, is_terminal, note, paint, print_line
+from ._output import is_terminal, note, paint, print_line, write
 
 # The API's names of those who speak on the terminal under shorter ones.
 _ROLES = {"you": "user", "output": "tool"}
@@ -32,7 +32,7 @@ _POLL = 0.05  # seconds between looks at what is still to be played
 class View:
     """Shows a conversation as its events go by: words as they come, or a JSON object a line.
 
-    What the user said is often written down after the answer has begun: the answer waits for that.
+    What the user said is often transcribed after the answer has begun: the answer waits for that.
 
     Args:
         as_json: Whether to print JSON.
@@ -41,7 +41,7 @@ class View:
     Attributes:
         is_answering: Whether the model is answering.
         answers: How many answers came to their end.
-        is_written: Set while all that the user said is written down.
+        is_written: Set while all that the user said is transcribed.
     """
 
     def __init__(self, *, as_json: bool, is_patient: bool = False) -> None:
@@ -49,7 +49,7 @@ class View:
         self._is_patient = is_patient
         self._is_terminal = is_terminal(sys.stdout)
         self._has_words = False  # in the line that is being written
-        self._spoken: set[str] = set()  # items of the user that are not written down yet
+        self._spoken: set[str] = set()  # items of the user that are not transcribed yet
         self._held: list[Callable[[], None]] = []  # shows what came meanwhile
         self.is_written: asyncio.Event = asyncio.Event()
         self.is_written.set()
@@ -90,7 +90,7 @@ class View:
     def prompt(self) -> None:
         """Ask for a line, on a terminal."""
         if self._is_terminal and not self._as_json:
-            print(paint("you: ", "bold"), end="", flush=True)
+            write(paint("you: ", "bold"), end="")
 
     def show_all(self) -> None:
         """Show what waits, and wait no longer for what the user said."""
@@ -120,9 +120,9 @@ class View:
         if self._as_json:
             return
         if not self._has_words:
-            print(paint("model: ", "cyan"), end="")
+            write(paint("model: ", "cyan"), end="")
             self._has_words = True
-        print(inert(delta), end="", flush=True)
+        write(delta, end="")
 
     def _done(self, response: Any) -> None:
         if self._as_json:
@@ -135,7 +135,7 @@ class View:
                 print_line({"role": "assistant", "text": "".join(texts), "status": response.status})
             return
         if self._has_words:
-            print("" if response.status == "completed" else paint(" … interrupted", "yellow"), flush=True)
+            write("" if response.status == "completed" else paint(" … interrupted", "yellow"))
         elif response.status not in ("completed", "cancelled"):
             note(f"the answer ended as {response.status}")
         self._has_words = False
@@ -145,10 +145,10 @@ class View:
             print_line({"role": _ROLES.get(role, role), "text": text, **more})
             return
         if self._has_words:
-            print()
+            write()
             self._has_words = False
         styles = {"you": "bold", "error": "red"}
-        print(f"{paint(f'{role}:', styles.get(role, 'dim'))} {inert(text)}", flush=True)
+        write(paint(f"{role}:", styles.get(role, "dim")), f" {text}")
 
 
 def _type_of(event: Any) -> object:
@@ -321,7 +321,7 @@ def _open_wav(path: str) -> Any:
 def _keep(sink: wave.Wave_write, connection: AsyncConnection, event: Any) -> None:
     pcm = audio.decode(event)
     sink.writeframes(pcm)
-    connection.playback.played_bytes(len(pcm))  # or an interruption would delete what nobody counts as heard
+    connection.playback.played_bytes(len(pcm))  # or an interruption would delete what is not counted as heard
 
 
 @contextlib.contextmanager

@@ -9,11 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from realtime_simulator import Simulator
-from realtime_simulator.media.voice import Speaker
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+from realtime_simulator import Simulator, speech as speak
 
 from .. import audio
 from .._demo.call import DemoError, Moment, Progress, Recording, make_call
@@ -21,12 +17,12 @@ from .._demo.sound import RATE, difference, loudness
 from ..client import AsyncRealtimeClient
 from ..errors import MissingApiKeyError, RealtimeError
 from ._failures import explain
-from ._output import inert, print_line
+from ._output import paint, print_line, print_table, write
 
 _QUESTION = "Hello! Can you hear me well?"
 _SPEECH = 3 * RATE * 2  # bytes
 _LEAST_REPLY = 0.3  # seconds
-_ARROWS = {"sent": "[magenta]→[/]", "received": "[cyan]←[/]"}
+_ARROWS = {"sent": ("→", "magenta"), "received": ("←", "cyan")}
 
 
 def run(*, live: bool, out: Path, model: str, as_json: bool = False) -> int:
@@ -46,21 +42,24 @@ def run(*, live: bool, out: Path, model: str, as_json: bool = False) -> int:
         ImportError: A package is missing; the message or the name says which.
     """
     # Report a missing package before the call is made.
-    for name in ("matplotlib", "aiortc"):
+    for name in ("matplotlib", "aiortc", "rich"):
         if find_spec(name) is None:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
     if live and not os.environ.get("OPENAI_API_KEY"):
         raise MissingApiKeyError
-    console = Console(quiet=as_json)
     where = "OpenAI's Realtime API" if live else "the simulator on this machine"
-    console.print(f"\n[bold]A WebRTC call to {where}[/]\n")
-    progress = Progress(print_line if as_json else lambda line: _show(console, line))
+    if not as_json:
+        write("\n", paint(f"A WebRTC call to {where}", "bold"), "\n")
+    progress = Progress(print_line if as_json else _show)
     try:
         asyncio.run(_run(progress, live=live, out=out, model=model))
     except (DemoError, RealtimeError, OSError, ValueError) as error:
         progress.failed(explain(error).message if isinstance(error, OSError) else str(error))
         return 1
-    console.print("", _summary(progress.events), "")
+    if not as_json:
+        write()
+        print_table(_summary(progress.events))
+        write()
     return 0
 
 
@@ -68,7 +67,7 @@ async def _run(progress: Progress, *, live: bool, out: Path, model: str) -> None
     progress.step = "files"
     out.mkdir(parents=True, exist_ok=True)
     # Three seconds of speech, or of something like it where no voice is installed.
-    speech = Speaker().speak(_QUESTION, "alloy", 1.0, packets=False).pcm[:_SPEECH].ljust(_SPEECH, b"\0")
+    speech = speak(_QUESTION)[:_SPEECH].ljust(_SPEECH, b"\0")
     if live:
         async with AsyncRealtimeClient() as client:
             recording = await make_call(progress, client, model=model, speech=speech)
@@ -114,26 +113,26 @@ def _keep(progress: Progress, recording: Recording, out: Path) -> None:
     progress.done("files", f"{wav}, {picture}")
 
 
-def _show(console: Console, line: dict[str, Any]) -> None:
-    words = {name: escape(inert(str(value))) for name, value in line.items()}
+def _show(line: dict[str, Any]) -> None:
+    words = {name: str(value) for name, value in line.items()}
     match words:
         case {"event": kind, "direction": direction}:
-            text = f"{_ARROWS[direction]} [dim]{kind}[/]"
+            arrow, colour = _ARROWS[direction]
+            parts = [paint(arrow, colour), " ", paint(kind, "dim")]
         case {"step": step, "error": reason}:
-            text = f"[red]✗ [bold]{step}[/][/]: {reason}"
+            parts = [paint(f"✗ {step}", "red"), f": {reason}"]
         case _:
-            text = f"[green]✓[/] [bold]{words['step']:<16}[/] {words['result']}"
-    console.print(f"[dim]{line['at']:7.3f} s[/]  {text}", soft_wrap=True, highlight=False)
+            parts = [paint("✓", "green"), " ", paint(f"{words['step']:<16}", "bold"), f" {words['result']}"]
+    write(paint(f"{line['at']:7.3f} s", "dim"), "  ", *parts)
 
 
-def _summary(events: list[Moment]) -> Table:
+def _summary(events: list[Moment]) -> list[dict[str, Any]]:
     """Count the events by type, in the order of their first appearance."""
-    table = Table("first", "times", "event", box=None, padding=(0, 2), header_style="dim")
     first: dict[tuple[str, str], float] = {}
     for event in events:
         first.setdefault((event.direction, event.type), event.at)
     counts: Counter[tuple[str, str]] = Counter((event.direction, event.type) for event in events)
-    for (direction, kind), at in first.items():
-        row = f"{at:.3f} s", str(counts[direction, kind]), f"{_ARROWS[direction]} {escape(inert(kind))}"
-        table.add_row(*row)
-    return table
+    return [
+        {"first": f"{at:.3f} s", "times": counts[direction, kind], "event": f"{_ARROWS[direction][0]} {kind}"}
+        for (direction, kind), at in first.items()
+    ]

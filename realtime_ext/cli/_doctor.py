@@ -1,4 +1,4 @@
-"""`realtime doctor`: look at the set-up, and say what to do."""
+"""`realtime doctor`: check the set-up, with a hint for each problem."""
 
 from __future__ import annotations
 
@@ -12,20 +12,10 @@ from typing import Annotated, Any
 
 import typer
 
-from ._failures import FAILED, explain
+from ._failures import EXTRAS, FAILED, explain
 from ._options import Json
-from ._output import inert, paint, print_json, working
+from ._output import paint, print_json, working, write
 
-# The module by which each extra is known to be there.
-_EXTRAS = {
-    "audio": "soxr",
-    "webrtc": "aiortc",
-    "simulator": "realtime_simulator",
-    "cli": "rich",
-    "devices": "sounddevice",
-    "fleet": "procrastinate",
-    "web": "starlette",
-}
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "firefox")
 _PACKAGES = ("realtime-ext", "realtime-api-client", "realtime-simulator")
 
@@ -50,7 +40,7 @@ class Finding:
 def doctor(
     offline: Annotated[bool, typer.Option("--offline", help="Send nothing.")] = False, as_json: Json = False
 ) -> None:
-    """Look at the set-up, and say what to do.
+    """Check the set-up, with a hint for each problem.
 
     That is versions, extras, key, reachability, audio devices and browser; the status is 1 if one fails.
     To see whether the API is there and accepts the key, it makes a client secret, which costs nothing.
@@ -79,9 +69,9 @@ def doctor(
 def _show(finding: Finding) -> None:
     marks = {"ok": ("✓", "green"), "missing": ("–", "yellow"), "failed": ("✗", "red")}
     mark, style = marks[finding.state]
-    print(f"{paint(mark, style)} {finding.name:<22} {inert(finding.detail)}")
+    write(paint(mark, style), f" {finding.name:<22} {finding.detail}")
     if finding.hint:
-        print(f"  {'':<22} {paint(finding.hint, 'dim')}")
+        write(f"  {'':<22} ", paint(finding.hint, "dim"))
 
 
 def _versions() -> Iterator[Finding]:
@@ -97,7 +87,7 @@ def _versions() -> Iterator[Finding]:
 
 
 def _extras() -> Iterator[Finding]:
-    for extra, module in _EXTRAS.items():
+    for extra, (module, *_) in EXTRAS.items():
         if find_spec(module) is None:
             yield Finding(
                 f"extra {extra}",

@@ -1,24 +1,22 @@
-"""What went wrong in a command: one line, a hint, and the exit status.
+"""Failures of commands: one line, a hint, and the exit status.
 
-The statuses, for scripts: 0 all went well; 1 it did not, or a check found something; 2 the command was used
-wrongly, or an extra is missing; 3 nobody answered; 4 there is no key, or the API refuses it; 130 interrupted.
+The statuses, for scripts: 0 success; 1 failure, or a check found something; 2 wrong usage,
+or an extra is missing; 3 no answer; 4 there is no key, or the API refuses it; 130 interrupted.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 FAILED, WRONG_USE, NO_ANSWER, NO_KEY, INTERRUPTED = 1, 2, 3, 4, 130
 
-# The extra that brings a module. Modules that need further ones name the extra in their own messages.
-_EXTRAS = {
-    **dict.fromkeys(("matplotlib", "numpy", "rich", "typer"), "cli"),
-    **dict.fromkeys(("procrastinate", "psycopg"), "fleet"),
-    "starlette": "web",
-    "aiortc": "webrtc",
-    "realtime_simulator": "simulator",
-    "sounddevice": "devices",
-    "soxr": "audio",
+# The modules that each extra brings, the one first by which it is known to be installed.
+EXTRAS = {
+    "audio": ("soxr",),
+    "webrtc": ("aiortc",),
+    "simulator": ("realtime_simulator",),
+    "cli": ("rich", "typer", "matplotlib", "numpy"),
+    "devices": ("sounddevice",),
+    "fleet": ("procrastinate", "psycopg"),
+    "web": ("starlette",),
 }
 
 
@@ -33,22 +31,9 @@ class CommandError(Exception):
 
     def __init__(self, message: str, hint: str = "", status: int = FAILED) -> None:
         super().__init__(message)
+        self.message = message
         self.hint = hint
         self.status = status
-
-
-class Failure(NamedTuple):
-    """What the user reads and the shell gets.
-
-    Args:
-        message: What happened, in one line.
-        hint: What to do; empty where that is plain.
-        status: The exit status.
-    """
-
-    message: str
-    hint: str
-    status: int
 
     def text(self) -> str:
         """Return the line, and the hint below it."""
@@ -56,12 +41,12 @@ class Failure(NamedTuple):
         return f"{line}\n  hint: {self.hint}" if self.hint else line
 
 
-def explain(error: BaseException) -> Failure:
-    """Return what there is to say of an exception, without secrets."""
+def explain(error: BaseException) -> CommandError:
+    """Explain an exception: message, hint and exit status, without secrets."""
     from .._core.secrets import mask
 
     message, hint, status = _explain(error)
-    return Failure(mask(message), hint, status)
+    return CommandError(mask(message), hint, status)
 
 
 def _explain(error: BaseException) -> tuple[str, str, int]:
@@ -113,15 +98,16 @@ def _explain(error: BaseException) -> tuple[str, str, int]:
         return "interrupted", "", INTERRUPTED
     return (
         f"{type(error).__name__}: {text}",
-        "this is a fault of realtime; REALTIME_DEBUG=1 shows where",
+        "this is a bug in realtime-ext; REALTIME_DEBUG=1 shows where",
         FAILED,
     )
 
 
 def _missing(error: ImportError) -> tuple[str, str, int]:
     module = (error.name or "").partition(".")[0]
-    if module in _EXTRAS:
-        return f"this needs {module}", f"pip install 'realtime-ext[{_EXTRAS[module]}]'", WRONG_USE
+    for extra, modules in EXTRAS.items():
+        if module in modules:
+            return f"this needs {module}", f"pip install 'realtime-ext[{extra}]'", WRONG_USE
     if "pip install" in str(error):
         return str(error), "", WRONG_USE
     return f"{type(error).__name__}: {error}", "REALTIME_DEBUG=1 shows where", FAILED

@@ -11,7 +11,7 @@ import typer
 
 from ._failures import NO_ANSWER, CommandError
 from ._options import Json
-from ._output import print_fields, print_rows, working
+from ._output import print_fields, print_rows, working, write
 
 if TYPE_CHECKING:
     from ..integrations.fleet import Fleet
@@ -67,7 +67,7 @@ def drain(worker: Annotated[int, typer.Argument(help="The worker's number, from 
     """Ask a worker to hand its calls on and end."""
     if not run(dsn, lambda fleet: fleet.ask_to_drain(worker)):
         raise CommandError(f"there is no worker {worker}", "`realtime fleet ls` lists them")
-    print(f"worker {worker} hands its calls on and ends")
+    write(f"worker {worker} hands its calls on and ends")
 
 
 async def both(fleet: Fleet, ended: bool) -> tuple[list[Any], list[Any]]:

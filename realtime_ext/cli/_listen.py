@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,9 +13,10 @@ from typing import Annotated, Any
 
 import typer
 
-from ._failures import FAILED, WRONG_USE, CommandError
+from .._core.files import private_opener
+from ._failures import FAILED, WRONG_USE, CommandError, explain
 from ._options import Json, read_bytes
-from ._output import inert, note, paint, print_line
+from ._output import note, note_traceback, paint, print_line, write
 from ._webhook_commands import Secret, Tolerance, describe, post, secret_of
 
 _LENGTH = re.compile("[0-9]{1,12}")
@@ -24,17 +26,21 @@ _SIGNED = ("webhook-id", "webhook-timestamp", "webhook-signature")
 
 def listen(
     forward_to: Annotated[
-        str | None, typer.Option(metavar="URL", help="Where genuine deliveries go, as they came.")
+        str | None, typer.Option(metavar="URL", help="Forward genuine deliveries to this URL, unaltered.")
     ] = None,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="The port; 0 chooses a free one.")] = 8766,
     secret: Secret = None,
     tolerance: Tolerance = 300,
-    save: Annotated[Path | None, typer.Option(metavar="FILE", help="Append what comes there.")] = None,
+    save: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Append deliveries to this file; created for its owner alone."),
+    ] = None,
     replay: Annotated[
         str | None,
         typer.Option(
-            metavar="FILE", help="Sign what was saved anew, send it to --forward-to, and end; - for pipes."
+            metavar="FILE",
+            help="Sign saved deliveries anew, send them to --forward-to, and end; - for pipes.",
         ),
     ] = None,
     as_json: Json = False,
@@ -86,8 +92,8 @@ class _Server(ThreadingHTTPServer):
         self._known = Deduplicator()
         self._lock = threading.Lock()
 
-    def received(self, body: bytes, pairs: list[tuple[str, str]]) -> int:
-        """Handle a delivery; return the status to answer with."""
+    def received(self, body: bytes, pairs: list[tuple[str, str]]) -> tuple[int, str]:
+        """Handle a delivery; return the status to answer with, and the problem if there is one."""
         from .. import webhooks
         from ..errors import WebhookVerificationError
 
@@ -95,9 +101,11 @@ class _Server(ThreadingHTTPServer):
         line: dict[str, Any] = {"webhook_id": headers.get("webhook-id")}
         try:
             event = webhooks.unwrap(body, pairs, self._key, self._tolerance)
+            text = body.decode()
         except WebhookVerificationError as error:
-            self._show({**line, "genuine": False, "status": 400, "problem": str(error)})
-            return 400
+            return self._refused(line, str(error))
+        except UnicodeDecodeError:
+            return self._refused(line, "the webhook is genuine, but its body is not UTF-8")
         line |= {
             "genuine": True,
             "again": self._known.seen(headers["webhook-id"]),
@@ -107,10 +115,15 @@ class _Server(ThreadingHTTPServer):
             kept = {
                 "webhook_id": headers["webhook-id"],
                 "received_at": int(time.time()),
-                "body": body.decode(),
+                "body": text,
             }
-            with self._lock, self._save.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(kept) + "\n")
+            try:
+                with self._lock, open(self._save, "a", encoding="utf-8", opener=private_opener) as file:
+                    file.write(json.dumps(kept) + "\n")
+            except OSError as error:
+                line["problem"] = explain(error).message
+                self._show({**line, "status": 500})
+                return 500, line["problem"]
         status = 200
         if self._forward_to is not None:
             signed = {name: headers[name] for name in (*_SIGNED, "content-type") if name in headers}
@@ -119,7 +132,22 @@ class _Server(ThreadingHTTPServer):
             except CommandError as error:
                 status, line["problem"] = 502, str(error)
         self._show({**line, "status": status})
-        return status
+        return status, line.get("problem", "")
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Print what ended a request: the network's error as a line, any other with its traceback."""
+        error = sys.exception()
+        if isinstance(error, OSError):
+            note(f"a request ended before it was answered: {error}")
+        elif error is not None:
+            note_traceback(error)
+            note(
+                "realtime listen failed to handle a request: this is a bug in realtime-ext, please report it"
+            )
+
+    def _refused(self, line: dict[str, Any], problem: str) -> tuple[int, str]:
+        self._show({**line, "genuine": False, "status": 400, "problem": problem})
+        return 400, problem
 
     def _show(self, line: dict[str, Any]) -> None:
         with self._lock:
@@ -137,12 +165,21 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(413 if length.isdigit() else 411)
             return
         body = self.rfile.read(int(length))
-        self._answer(self.server.received(body, self.headers.items()))
+        try:
+            answer = self.server.received(body, self.headers.items())
+        except Exception:
+            self._answer(500)
+            raise
+        self._answer(*answer)
 
-    def _answer(self, status: int) -> None:
+    def _answer(self, status: int, message: str = "") -> None:
+        content = message.encode("utf-8", "backslashreplace")
         self.send_response(status)
-        self.send_header("content-length", "0")
+        if content:
+            self.send_header("content-type", "text/plain; charset=utf-8")
+        self.send_header("content-length", str(len(content)))
         self.end_headers()
+        self.wfile.write(content)
 
     def log_message(self, format: str, *args: Any) -> None:
         """Print nothing: what came is shown otherwise."""
@@ -180,12 +217,11 @@ def _show(line: dict[str, Any], *, as_json: bool) -> None:
     good = line["genuine"] and 200 <= line["status"] < 300
     mark = paint("✓", "green") if good else paint("✗", "red")
     named = (str(line[name]) for name in ("type", "call_id", "from") if line.get(name))
-    named = (inert(" ".join(text.split())) for text in named)  # a genuine delivery holds what a caller wrote
-    words = [time.strftime("%H:%M:%S"), mark, str(line["status"]), *named]
+    words = [str(line["status"]), *(" ".join(text.split()) for text in named)]
     if line.get("again"):
         words.append("(again)")
     if line.get("ms") is not None:
         words.append(f"{line['ms']} ms")
     if line.get("problem"):
-        words.append(inert(line["problem"]))
-    print("  ".join(words), flush=True)
+        words.append(line["problem"])
+    write(f"{time.strftime('%H:%M:%S')}  ", mark, "  ", "  ".join(words))

@@ -1,4 +1,4 @@
-"""What commands read: options that several share, files and standard input, sessions."""
+"""Input of commands: options that several share, files and standard input, sessions."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _has_read: list[Any] = []  # the standard input that was read
 
 
 def read_bytes(file: str) -> bytes:
-    """Read a file; `-` is standard input, which can be read once.
+    """Read a file; `-` is standard input, which can only be read once.
 
     Raises:
         CommandError: Standard input was read before.
@@ -38,7 +38,9 @@ def read_bytes(file: str) -> bytes:
     if file != "-":
         return Path(file).read_bytes()
     if sys.stdin in _has_read:
-        raise CommandError("- stands for two files, and standard input is one", "name a file", WRONG_USE)
+        raise CommandError(
+            "- is named twice, and standard input can only be read once", "name a file", WRONG_USE
+        )
     _has_read[:] = [sys.stdin]
     return sys.stdin.buffer.read()
 
@@ -54,7 +56,7 @@ def read_json(file: str) -> dict[str, Any]:
     try:
         value = json.loads(read_bytes(file))
     except ValueError as error:
-        raise CommandError(f"{name}: this is no JSON: {error}") from error
+        raise CommandError(f"{name}: invalid JSON: {error}") from error
     if not isinstance(value, dict):
         raise CommandError(f"{name}: expected a JSON object, got {type(value).__name__}")
     return value

@@ -1,7 +1,8 @@
-"""What commands print: tables and colour on a terminal, plain lines in pipes, JSON where it is asked for.
+"""Output of commands: tables and colour on a terminal, plain lines in pipes, JSON where it is asked for.
 
-Results go to standard output, everything else to standard error. NO_COLOR is respected. Rich is loaded on a
-terminal only. What a server or a caller wrote goes through `inert`: a terminal must not obey it.
+Results go to standard output, everything else to standard error. NO_COLOR is respected. Rich is loaded for
+tables only. All output of the commands is written here, and no terminal interprets what a server or a caller
+wrote: `write` escapes all text but that of `paint`.
 """
 
 from __future__ import annotations
@@ -15,10 +16,18 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TextIO
 
-# Control characters but for the tab and the line's end, what reorders a line (Unicode's embeddings, overrides
-# and isolates), and half characters, which can't be written at all.
-_ACTIVE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-_STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
+# Control characters but for the tab and the line's end; what reorders a line (Unicode's marks, embeddings,
+# overrides and isolates); its separators of lines; and half characters, which can't be written at all.
+_ACTIVE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_STYLES = {
+    "bold": "1",
+    "dim": "2",
+    "red": "31",
+    "green": "32",
+    "yellow": "33",
+    "magenta": "35",
+    "cyan": "36",
+}
 
 
 def is_terminal(stream: TextIO) -> bool:
@@ -26,12 +35,40 @@ def is_terminal(stream: TextIO) -> bool:
     return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
-def paint(text: str, style: str, stream: TextIO | None = None) -> str:
-    """Return text in a colour, where the stream is a terminal and NO_COLOR isn't set."""
-    stream = sys.stdout if stream is None else stream
-    if not is_terminal(stream) or os.environ.get("NO_COLOR"):
+class Painted(str):
+    """Text with the escape sequences of a colour, which `write` leaves as they are."""
+
+    __slots__ = ()
+
+
+def paint(text: str, style: str) -> str:
+    """Return text for `write` in a colour, where standard output is a terminal and NO_COLOR isn't set."""
+    if not is_terminal(sys.stdout) or os.environ.get("NO_COLOR"):
         return text
-    return f"\x1b[{_STYLES[style]}m{text}\x1b[0m"
+    return Painted(f"\x1b[{_STYLES[style]}m{inert(text)}\x1b[0m")
+
+
+def write(*parts: str, end: str = "\n", stream: TextIO | None = None) -> None:
+    """Write a line to standard output or another stream.
+
+    Args:
+        parts: Its parts, which follow each other. They are escaped as by `inert`, but for those of `paint`.
+        end: What follows them.
+        stream: The stream; standard output unless given.
+    """
+    stream = sys.stdout if stream is None else stream
+    stream.write("".join(part if isinstance(part, Painted) else inert(part) for part in parts) + end)
+    stream.flush()
+
+
+def write_bytes(data: bytes) -> None:
+    """Write a file's content to standard output: byte for byte, but escaped on a terminal."""
+    if sys.stdout.isatty():
+        write(data.decode("utf-8", "backslashreplace").replace("\r\n", "\n"), end="")
+        return
+    sys.stdout.flush()
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
 
 
 def inert(text: str) -> str:
@@ -61,18 +98,25 @@ def inert_log() -> Iterator[None]:
 
 def note(text: str) -> None:
     """Print a line that is no result."""
-    print(inert(text), file=sys.stderr, flush=True)
+    write(text, stream=sys.stderr)
+
+
+def note_traceback(error: BaseException) -> None:
+    """Print an exception's traceback."""
+    import traceback  # not needed otherwise
+
+    note("".join(traceback.format_exception(error)).rstrip())
 
 
 def print_json(value: Any) -> None:
     """Print a value as JSON: indented on a terminal, else as one line."""
     indent = 2 if is_terminal(sys.stdout) else None
-    print(_json(value, indent), flush=True)
+    write(_json(value, indent))
 
 
 def print_line(value: Any) -> None:
     """Print a value as JSON, in one line."""
-    print(_json(value), flush=True)
+    write(_json(value))
 
 
 def print_fields(fields: Mapping[str, Any], *, as_json: bool) -> None:
@@ -82,11 +126,10 @@ def print_fields(fields: Mapping[str, Any], *, as_json: bool) -> None:
         return
     width = max(map(len, fields), default=0)
     for name, value in fields.items():
-        print(
-            f"{paint(name.ljust(width), 'dim')}  {_cell(value)}"
-            if is_terminal(sys.stdout)
-            else _line(name, value)
-        )
+        if is_terminal(sys.stdout):
+            write(paint(name.ljust(width), "dim"), f"  {_cell(value)}")
+        else:
+            write(_line(name, value))
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
@@ -95,17 +138,22 @@ def print_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
         print_json(list(rows))
     elif not is_terminal(sys.stdout):
         for row in rows:
-            print(_line(*row.values()))
+            write(_line(*row.values()))
     elif rows:
-        from rich.console import Console
-        from rich.table import Table
+        print_table(rows)
 
-        table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-        for name in rows[0]:
-            table.add_column(name, overflow="fold")
-        for row in rows:
-            table.add_row(*map(_cell, row.values()))
-        Console(markup=False, highlight=False).print(table)
+
+def print_table(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print rows of the same columns as a table, on a terminal or not."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for name in rows[0]:
+        table.add_column(inert(name), overflow="fold")
+    for row in rows:
+        table.add_row(*map(_cell, row.values()))
+    Console(markup=False, highlight=False).print(table)
 
 
 @contextlib.contextmanager
@@ -115,8 +163,9 @@ def working(what: str) -> Iterator[None]:
         yield
         return
     from rich.console import Console
+    from rich.text import Text
 
-    with Console(stderr=True).status(what):
+    with Console(stderr=True).status(Text(inert(what))):
         yield
 
 
@@ -128,7 +177,7 @@ def _json(value: Any, indent: int | None = None) -> str:
 def _cell(value: Any) -> str:
     if value is None:
         return ""
-    return json.dumps(value) if isinstance(value, bool | list | dict) else inert(str(value))
+    return inert(json.dumps(value) if isinstance(value, bool | list | dict) else str(value))
 
 
 def _line(*values: Any) -> str:

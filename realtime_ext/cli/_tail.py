@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ._options import Json
-from ._output import inert, note, paint, print_line
+from ._output import note, paint, print_line, write
 
 _LONGEST = 100  # characters of an event's content in a line
 # What says most about an event, in the order in which it is looked for; audio and ids say nothing here.
@@ -61,7 +61,7 @@ def tail(
 
 
 def brief(event: dict[str, Any]) -> str:
-    """Return what an event says in one line, without its audio."""
+    """Summarize an event in one line, without its audio."""
     if str(event.get("type", "")).endswith("audio.delta"):
         return f"{len(str(event.get('delta', ''))) * 3 // 4:,} bytes"
     value = next((event[name] for name in _TELLING if event.get(name)), None)
@@ -75,10 +75,10 @@ def brief(event: dict[str, Any]) -> str:
 
 def show(event: dict[str, Any], at: float) -> None:
     """Print an event as one line, with the seconds since the watching began."""
-    kind = inert(" ".join(str(event.get("type", "not an event")).split()))
+    kind = " ".join(str(event.get("type", "not an event")).split())
+    content = brief(event)
     style = "red" if kind == "error" else "cyan"
-    line = f"{paint(f'{at:8.3f} s', 'dim')}  {paint(kind, style)}  {inert(brief(event))}"
-    print(line.rstrip(), flush=True)
+    write(paint(f"{at:8.3f} s", "dim"), "  ", paint(kind, style), f"  {content}" if content else "")
 
 
 def _wanted(kind: str, only: list[str] | None, without: list[str] | None) -> bool:

@@ -26,7 +26,7 @@ _TRANSCRIBER = "gpt-4o-transcribe"
 
 def talk(
     messages: Annotated[
-        list[str] | None, typer.Argument(help="What to say; lines of standard input if there is nothing.")
+        list[str] | None, typer.Argument(help="Messages to send; without any, lines of standard input.")
     ] = None,
     session: SessionFile = None,
     model: Model = None,
@@ -38,7 +38,7 @@ def talk(
     ] = None,
     audio_out: Annotated[
         str | None,
-        typer.Option(help="A WAV file to write the replies to; or speaker. Without it they are written."),
+        typer.Option(help="A WAV file to write the replies to; or speaker. Without it they are text."),
     ] = None,
     record: Annotated[
         str | None,
@@ -69,8 +69,8 @@ def talk(
     body = read_session(session, model, instructions, voice)
     assert body is not None
     if body.get("type", "realtime") != "realtime" or is_translation(body):
-        hint = "`realtime transcribe` writes down what is said"
-        raise CommandError("--session: this is no session for a conversation", hint)
+        hint = "`realtime transcribe` transcribes WAV files"
+        raise CommandError("--session: expected a conversation session", hint)
     _set_audio(body, speaks=audio_out is not None, files=bool(files), microphone=has_microphone)
     conversation = Conversation(
         session=body,

@@ -1,4 +1,4 @@
-"""`realtime transcribe`: write down what is said in sound files."""
+"""`realtime transcribe`: transcribe WAV files."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ import typer
 
 from ._failures import CommandError
 from ._options import Json, Simulated, read_bytes
-from ._output import inert, is_terminal, print_line, working
+from ._output import is_terminal, print_line, working, write
 
 
 def transcribe(
     files: Annotated[list[str], typer.Argument(help="WAV files; - for standard input.")],
     model: Annotated[str, typer.Option(help="The model that listens.")] = "gpt-4o-transcribe",
-    language: Annotated[str | None, typer.Option(help="What is spoken, such as en.")] = None,
+    language: Annotated[str | None, typer.Option(help="The language spoken, such as en.")] = None,
     simulator: Simulated = False,
     as_json: Json = False,
 ) -> None:
-    """Write down what is said in WAV files.
+    """Transcribe WAV files.
 
     With --json, each is an object a line.
     """
@@ -46,12 +46,12 @@ def transcribe(
             if as_json:
                 print_line({"file": file, "seconds": round(seconds, 3), "text": text})
             elif not live:
-                print(inert(text), flush=True)
+                write(text)
 
 
 @contextlib.contextmanager
 def api(simulator: bool) -> Iterator[Any]:
-    """Yield a blocking client of the API that the environment names, or of a simulator made for it."""
+    """Yield a sync client of the API that the environment names, or of a simulator made for it."""
     from ..client import RealtimeClient
 
     if not simulator:
@@ -69,13 +69,13 @@ def _words(connection: Any, *, live: bool) -> str:
     prefix = "conversation.item.input_audio_transcription."
     for event in connection:
         if event.type == f"{prefix}delta" and live:
-            print(inert(event.delta), end="", flush=True)
+            write(event.delta, end="")
         elif event.type == f"{prefix}completed":
             if live:
-                print(flush=True)
+                write()
             return str(event.transcript)
         elif event.type in (f"{prefix}failed", "error"):
-            raise CommandError(f"it could not be written down: {event.error.message}")
+            raise CommandError(f"transcription failed: {event.error.message}")
     raise CommandError("the connection ended before the words came")
 
 
@@ -90,5 +90,5 @@ def _read(file: str) -> bytes:
             sound.write(read_bytes("-"))
         try:
             return audio.read_wav(path)
-        except ValueError as error:  # names the file, which nobody knows by that name
+        except ValueError as error:  # names the temporary file
             raise CommandError(str(error).removeprefix(folder + os.sep)) from error

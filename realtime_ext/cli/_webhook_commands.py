@@ -12,7 +12,7 @@ import typer
 
 from ._failures import FAILED, NO_ANSWER, WRONG_USE, CommandError
 from ._options import Json, read_bytes
-from ._output import print_fields, working
+from ._output import print_fields, working, write
 
 deliveries: typer.Typer = typer.Typer(help="Sign, verify and send webhooks.")
 
@@ -43,7 +43,7 @@ def sign(
     if as_json:
         print_fields(headers, as_json=True)
     else:
-        print("\n".join(f"{name}: {value}" for name, value in headers.items()))
+        write("\n".join(f"{name}: {value}" for name, value in headers.items()))
 
 
 @deliveries.command()
@@ -123,7 +123,7 @@ def post(url: str, content: bytes, headers: dict[str, str]) -> tuple[int, int]:
         The answer's status, and the milliseconds that it took.
 
     Raises:
-        CommandError: Nobody answers, or it is no URL.
+        CommandError: There is no answer, or it is not a URL.
     """
     import httpx
 
@@ -148,7 +148,7 @@ def post(url: str, content: bytes, headers: dict[str, str]) -> tuple[int, int]:
 
 
 def describe(event: dict[str, Any]) -> dict[str, Any]:
-    """Return what there is to show of a webhook's event: its type, id, and whom it is about."""
+    """Return the fields of a webhook's event to show: its type, ids, caller and called."""
     data = event.get("data")
     data = data if isinstance(data, dict) else {}
     headers = data.get("sip_headers")

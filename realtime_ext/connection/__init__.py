@@ -9,21 +9,16 @@ must not load a WebSocket library before a connection is opened.
 """
 
 from ..events import Reconnected, SessionExpiring
-from ._async_connection import AsyncConnection
+from ._async_connection import AsyncConnection, AsyncExpectation, AsyncPlayback, AsyncStream
 from ._call_media import AsyncAudioIn, AsyncAudioOut
 from ._dialing import AsyncCallConnection, AsyncDialing, DialStep
 from ._io import Observer
 from ._opening import AsyncAnswering, AsyncConnecting
-from ._state import (
-    Attempt,
-    Interruption,
-    Position,
-    Reconnect,
-    ToolCall,
-    TranscriptLine,
-    Turn,
-)
-from ._sync_connection import CallConnection, Connection
+from ._state.conversation import TranscriptLine
+from ._state.playback import Interruption, Position
+from ._state.reconnect import Attempt, Reconnect
+from ._state.turns import ToolCall, Turn
+from ._sync_connection import CallConnection, Connection, Expectation, Playback, Stream
 from ._sync_opening import Answering, AudioIn, AudioOut, Connecting, Dialing
 
 __all__ = [
@@ -35,6 +30,9 @@ __all__ = [
     "AsyncConnecting",
     "AsyncConnection",
     "AsyncDialing",
+    "AsyncExpectation",
+    "AsyncPlayback",
+    "AsyncStream",
     "Attempt",
     "AudioIn",
     "AudioOut",
@@ -43,13 +41,20 @@ __all__ = [
     "Connection",
     "DialStep",
     "Dialing",
+    "Expectation",
     "Interruption",
     "Observer",
+    "Playback",
     "Position",
     "Reconnect",
     "Reconnected",
     "SessionExpiring",
+    "Stream",
     "ToolCall",
     "TranscriptLine",
     "Turn",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

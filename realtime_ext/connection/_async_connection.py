@@ -19,27 +19,14 @@ from ..events import parse_event
 from ..tools import Toolbox
 from ._event_overloads import expects_async, registers, waits_async
 from ._io import ConnectionIO, Deadline, run_to_completion
-from ._state import (
-    OF_PARENT,
-    CloseInfo,
-    ConnectionState,
-    EventWaiter,
-    Handler,
-    Handlers,
-    Interruption,
-    Kind,
-    Position,
-    TranscriptLine,
-    Turn,
-    TurnStream,
-    Where,
-    create_item,
-    create_response,
-    marked_response,
-    name_of,
-    read_item,
-    text_item,
-)
+from ._state.client_events import create_item, create_response, marked_response, text_item
+from ._state.conversation import TranscriptLine, read_item
+from ._state.core import ConnectionState
+from ._state.event_kinds import EventWaiter, Kind, Where, name_of
+from ._state.handlers import Handler, Handlers
+from ._state.playback import Interruption, Position
+from ._state.reconnect import OF_PARENT, CloseInfo
+from ._state.turns import Turn, TurnStream
 from ._tool_runner import ToolRunner
 
 if TYPE_CHECKING:
@@ -66,8 +53,6 @@ if TYPE_CHECKING:
     from ..session import SessionChanges
     from ..usage import Usage
     from ._event_overloads import EventKind
-
-__all__ = ["AsyncConnection", "AsyncExpectation", "AsyncPlayback", "AsyncStream", "HandlesEvents"]
 
 HandlerT = TypeVar("HandlerT", bound=Handler)
 EventT = TypeVar("EventT")
@@ -136,6 +121,9 @@ class AsyncConnection(HandlesEvents):
     with `RealtimeError` before anything is sent. They raise `ConnectionClosedError`, with what wasn't sent
     in `unsent`, if the connection has ended. While it reconnects, they wait until that succeeds
     or is given up, as `Reconnect` sets. Methods with a `timeout` stop then, and nothing is sent later.
+
+    Attributes:
+        playback: Counts the audio that was played, for interruptions.
     """
 
     def __init__(self, io: ConnectionIO, *, call: Call | None = None, call_id: str | None = None) -> None:
@@ -829,7 +817,9 @@ class AsyncExpectation(Generic[EventT]):
         self._io.state.queue.given(self._waiter.number)
         return event
 
-    result = wait
+    async def result(self, timeout: float | None = 60.0) -> EventT:
+        """Wait for the event, as `wait`."""
+        return await self.wait(timeout)
 
     def __await__(self) -> Generator[Any, None, EventT]:
         return self.wait().__await__()

@@ -5,7 +5,6 @@ It must not load the WebRTC library, open a file or ask for audio.
 
 from __future__ import annotations
 
-import functools
 import inspect
 import ipaddress
 import logging
@@ -15,14 +14,6 @@ from typing import Any, TypeAlias
 
 from .._core.arguments import check_timeout
 from .._core.threads import raise_if_interrupt
-
-__all__ = [
-    "AsyncAudioIn",
-    "AsyncAudioOut",
-    "check_host_addresses",
-    "check_media",
-    "report",
-]
 
 AsyncAudioIn: TypeAlias = "str | os.PathLike[str] | AsyncIterable[bytes]"
 AsyncAudioOut: TypeAlias = "str | os.PathLike[str] | Callable[[bytes], Awaitable[None]]"
@@ -37,84 +28,53 @@ def check_media(audio_in: object, audio_out: object, connect_timeout: object, on
     """Check the arguments of a call other than its host addresses.
 
     Raises:
-        TypeError: One has the wrong type.
+        TypeError: One has the wrong type, such as an async generator function that was not called.
         ValueError: One has a value that can't work.
     """
-    _check_audio_in(audio_in)
-    _check_audio_out(audio_out)
-    _check_connect_timeout(connect_timeout)
-    _check_on_progress(on_progress)
+    if audio_in is not None and not isinstance(audio_in, AsyncIterable):
+        _check_path("audio_in", audio_in, _AUDIO_IN, _hint_in(audio_in))
+    if audio_out is not None and not _is_async(audio_out):
+        hint = ""
+        if callable(audio_out) and not inspect.isclass(audio_out):
+            hint = " that is not async; write `async def`, since it is awaited for each piece"
+        _check_path("audio_out", audio_out, _AUDIO_OUT, hint)
+    if isinstance(connect_timeout, bool) or not isinstance(connect_timeout, int | float):
+        got = type(connect_timeout).__name__
+        raise TypeError(f"connect_timeout: expected seconds, more than 0, got {got}")
+    check_timeout("connect_timeout", connect_timeout)
+    if on_progress is not None and not callable(on_progress):
+        raise TypeError(f"on_progress: expected a function, got {type(on_progress).__name__}")
+    if _is_async(on_progress) or inspect.isasyncgenfunction(on_progress):
+        raise TypeError("on_progress: expected a function that is not async")
 
 
-def _check_audio_in(value: object) -> None:
-    """Check what is to be said: a path (str or PathLike), an async iterable, or None.
-
-    Raises:
-        TypeError: It is something else, such as an async generator function that was not called.
-        ValueError: It is a path that no file can have.
-    """
-    if value is None or isinstance(value, AsyncIterable):
-        return
-    if isinstance(value, str | os.PathLike):
-        _check_path("audio_in", value)
-        return
-    hint = ""
+def _hint_in(value: object) -> str:
     if inspect.iscoroutine(value):
         value.close()  # or Python would warn that it was never awaited
-        hint = "; an async function without `yield` gives none"
-    elif callable(value):
-        hint = "; call an async generator function, and hand over what it gives: audio_in=speech()"
-    elif isinstance(value, bytes | bytearray | memoryview):
-        hint = "; have an async generator yield the bytes"
-    elif hasattr(value, "__iter__"):
-        hint = "; an async generator can yield the pieces"
-    raise TypeError(f"audio_in: expected {_AUDIO_IN}, got {type(value).__name__}{hint}")
+        return "; an async function without `yield` gives none"
+    if callable(value):
+        return "; call the async generator function: audio_in=speech()"
+    if hasattr(value, "__iter__"):
+        return "; an async generator can yield the pieces"
+    return ""
 
 
-def _check_audio_out(value: object) -> None:
-    """Check where what is heard goes: a path (str or PathLike), an async callable, or None.
-
-    Raises:
-        TypeError: It is something else, or a function that isn't async.
-        ValueError: It is a path that no file can have.
-    """
-    if value is None or _is_coroutine_function(value):
-        return
-    if isinstance(value, str | os.PathLike):
-        _check_path("audio_out", value)
-        return
-    hint = ""
-    if inspect.isclass(value):
-        hint = "; an object of a class can have an async `__call__`, the class itself has not"
-    elif callable(value):
-        hint = " that is not async; write `async def`, since it is awaited for each piece"
-    raise TypeError(f"audio_out: expected {_AUDIO_OUT}, got {type(value).__name__}{hint}")
+def _is_async(value: object) -> bool:
+    if inspect.isclass(value) or not callable(value):
+        return False
+    return inspect.iscoroutinefunction(inspect.unwrap(value)) or inspect.iscoroutinefunction(
+        type(value).__call__
+    )
 
 
-def _check_connect_timeout(value: object) -> None:
-    """Check the time to connect: seconds above 0, infinity for no limit.
-
-    Raises:
-        TypeError: It is not an int or float.
-        ValueError: It is 0, negative, not a number, or more than can be waited.
-    """
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"connect_timeout: expected seconds, more than 0, got {type(value).__name__}")
-    check_timeout("connect_timeout", value)
-
-
-def _check_on_progress(value: object) -> None:
-    """Check what the steps are reported to: a callable that isn't async, or None.
-
-    Raises:
-        TypeError: It is something else.
-    """
-    if value is None:
-        return
-    if not callable(value):
-        raise TypeError(f"on_progress: expected a function, got {type(value).__name__}")
-    if _is_coroutine_function(value) or inspect.isasyncgenfunction(value):
-        raise TypeError("on_progress: expected a function that is not async")
+def _check_path(field: str, value: object, expected: str, hint: str) -> None:
+    if not isinstance(value, str | os.PathLike):
+        raise TypeError(f"{field}: expected {expected}, got {type(value).__name__}{hint}")
+    text = os.fspath(value)
+    if not isinstance(text, str):
+        raise TypeError(f"{field}: expected a path that is text, got one of {type(text).__name__}")
+    if not text or "\0" in text:
+        raise ValueError(f"{field}: expected the path of a file, got {text!r}")
 
 
 def check_host_addresses(value: Sequence[str] | None) -> Sequence[str] | None:
@@ -156,37 +116,3 @@ def report(on_progress: Callable[[Any], object] | None, step: str) -> None:
     except BaseException as error:
         raise_if_interrupt(error)
         logger.warning("on_progress raised %s at %r", type(error).__name__, step)
-
-
-def _is_coroutine_function(value: object) -> bool:
-    """Return whether calling it makes a coroutine: an async function or method, an object with an async
-    ``__call__``, or a `functools.partial` or wrapper of one.
-    """
-    plain = value
-    while True:
-        if _is_async(plain):
-            return True
-        if isinstance(plain, functools.partial):
-            plain = plain.func
-        elif inspect.isroutine(plain) and hasattr(plain, "__wrapped__"):
-            plain = plain.__wrapped__
-        else:
-            return False
-
-
-def _is_async(value: object) -> bool:
-    if inspect.isclass(value) or not callable(value):
-        return False
-    return inspect.iscoroutinefunction(value) or inspect.iscoroutinefunction(type(value).__call__)
-
-
-def _check_path(field: str, value: str | os.PathLike[str]) -> None:
-    text = os.fspath(value)
-    if not isinstance(text, str):
-        raise TypeError(f"{field}: expected a path that is text, got one of {type(text).__name__}")
-    if not text or "\0" in text:
-        raise ValueError(f"{field}: expected a path that is not empty and without NUL, got {text!r}")
-    try:
-        os.fsencode(text)
-    except UnicodeEncodeError as error:
-        raise ValueError(f"{field}: expected a path that the system can write, got {text!r}") from error

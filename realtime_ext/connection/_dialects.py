@@ -17,9 +17,7 @@ from typing import Any
 from .._core import json as _json
 from .._http.settings import Dialect
 from ._link import Link, OnEnd, OnMessage
-from ._state import Message
-
-__all__ = ["DialectLink", "translated"]
+from ._state.messages import Message
 
 logger: logging.Logger = logging.getLogger("realtime_ext")
 

@@ -23,7 +23,9 @@ from ._dialects import translated
 from ._io import ConnectionIO, Observer, run_to_completion
 from ._link import LinkClosed, OnEnd, OnMessage
 from ._opening import OpenedByWith, hang_up
-from ._state import MAX_QUEUE_BYTES, Budget, ConnectionState, Role, call_id_in
+from ._state.connect_plan import Role, call_id_in
+from ._state.core import MAX_QUEUE_BYTES, ConnectionState
+from ._state.event_queue import Budget
 
 if TYPE_CHECKING:
     import httpx
@@ -33,8 +35,6 @@ if TYPE_CHECKING:
     from ..tools import Toolbox
     from ._call_media import AsyncAudioIn, AsyncAudioOut
     from ._webrtc_peer import WebRtcPeer
-
-__all__ = ["AsyncCallConnection", "AsyncDialing", "DialRequest", "DialStep"]
 
 ANSWER_PATIENCE = 2.0  # seconds to wait for the answer when dialling is cancelled
 

@@ -22,29 +22,17 @@ from .._core.threads import raise_if_interrupt
 from ..errors import APITimeoutError, NotFoundError, RealtimeError
 from ..events import parse_event
 from ._link import Link, LinkClosed
-from ._state import (
-    UNCLEAR_FOR,
-    Acknowledgement,
-    Attempt,
-    CloseInfo,
-    ConnectionState,
-    Message,
-    Outgoing,
-    Reconnecting,
-    TurnStream,
-    Unsent,
-    Waiter,
-    appended,
-    contents_of,
-    read_message,
-    unconfirmed,
-)
+from ._state.client_events import Outgoing, appended, contents_of
+from ._state.core import ConnectionState
+from ._state.messages import Message, read_message
+from ._state.reconnect import Attempt, CloseInfo, Reconnecting, Unsent, unconfirmed
+from ._state.session_state import UNCLEAR_FOR, Acknowledgement
+from ._state.turns import TurnStream
+from ._state.waiters import Waiter
 
 if TYPE_CHECKING:
     from .._http.sending import Clock
     from ..events import Event
-
-__all__ = ["ConnectionIO", "Deadline", "Observer", "ObserverSendsError", "run_to_completion"]
 
 logger: logging.Logger = logging.getLogger("realtime_ext")
 

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 import attrs
 
+from .._core.arguments import check_seconds
+from .._core.proxies import is_loopback
 from .._core.secrets import MaskedDict
-from ._state import Message
+from ._state.messages import Message
 
 if TYPE_CHECKING:
     import ssl
 
     from .._core.arguments import Timeout
-
-__all__ = ["Link", "LinkClosed", "LinkOptions", "OnEnd", "OnMessage", "seconds_of"]
 
 _DEFAULTS: Mapping[str, Any] = {
     # Audio hardly shrinks, and a compressor each way costs more memory than everything else of a connection.
@@ -44,29 +44,7 @@ _OWN = {
 }
 
 
-def _is_duration(value: Any) -> bool:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return value is None or (is_number and value > 0)
-
-
-def _is_count(value: Any) -> bool:
-    return value is None or (isinstance(value, int) and not isinstance(value, bool) and value > 0)
-
-
-def _is_limit(value: Any) -> bool:
-    return all(map(_is_count, value)) and len(value) == 2 if isinstance(value, tuple) else _is_count(value)
-
-
-# The library would refuse these late, in words of its own, or not at all.
-_CHECKS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
-    "close_timeout": ("seconds above 0 or None", _is_duration),
-    "ping_interval": ("seconds above 0 or None", _is_duration),
-    "ping_timeout": ("seconds above 0 or None", _is_duration),
-    "max_size": ("bytes above 0, a pair of those, or None", _is_limit),
-    "max_queue": ("frames above 0, a pair of those, or None", _is_limit),
-    "write_limit": ("bytes above 0, a pair of those, or None", _is_limit),
-    "compression": ("'deflate' or None", lambda value: value in (None, "deflate")),
-}
+_TIMES = ("close_timeout", "ping_interval", "ping_timeout")
 
 # A logger outside the hierarchy: at DEBUG the library writes keys and payloads.
 _SILENT = logging.Logger("realtime_ext.silent", logging.CRITICAL + 1)
@@ -111,9 +89,8 @@ class LinkOptions:
             if name in _OWN:
                 instead = f"; use {_OWN[name]}" if _OWN[name] else ""
                 raise ValueError(f"websocket_options: {name!r} is set by the connection{instead}")
-        for name, (allowed, is_allowed) in _CHECKS.items():
-            if name in self.options and not is_allowed(value := self.options[name]):
-                raise ValueError(f"websocket_options: {name}: expected {allowed}, got {value!r}")
+        for name in _TIMES:  # a wrong one would flood the server, or keep a dead connection
+            check_seconds(f"websocket_options: {name}", self.options.get(name))
         context: object = self.ssl_context
         if context is not None:
             import ssl
@@ -121,6 +98,10 @@ class LinkOptions:
             if not isinstance(context, ssl.SSLContext):
                 got = type(context).__name__
                 raise TypeError(f"ssl_context: expected an ssl.SSLContext or None, got {got}")
+
+    def proxy_for(self, uri: str) -> str | Literal[True] | None:
+        """Return the proxy for an address: the environment's is not used for loopback."""
+        return None if self.proxy is True and is_loopback(uri) else self.proxy
 
     def arguments(
         self, known: Collection[str], *, uri: str, headers: Mapping[str, str], timeout: float | None
@@ -149,7 +130,7 @@ class LinkOptions:
         }
         if uri.startswith("wss:") and self.ssl_context is not None:
             arguments["ssl"] = self.ssl_context
-        arguments["proxy"] = self.proxy
+        arguments["proxy"] = self.proxy_for(uri)
         return arguments
 
 

@@ -21,16 +21,10 @@ from ._async_connection import AsyncConnection
 from ._dialects import translated
 from ._io import ConnectionIO, Observer, run_to_completion
 from ._link import Link, LinkOptions, seconds_of
-from ._state import (
-    MAX_QUEUE_BYTES,
-    Budget,
-    ConnectionState,
-    Plan,
-    Reconnect,
-    confirming_plan,
-    make_plan,
-    policy_for,
-)
+from ._state.connect_plan import Plan, confirming_plan, make_plan
+from ._state.core import MAX_QUEUE_BYTES, ConnectionState
+from ._state.event_queue import Budget
+from ._state.reconnect import Reconnect, policy_for
 
 if TYPE_CHECKING:
     import ssl
@@ -41,8 +35,6 @@ if TYPE_CHECKING:
     from ..tools import Toolbox
 
     Hangup = Callable[[str], Operation[None]]  # builds the request that hangs up a call
-
-__all__ = ["AsyncAnswering", "AsyncConnecting", "ConnectRequest", "OpenedByWith", "hang_up"]
 
 logger: logging.Logger = logging.getLogger("realtime_ext")
 

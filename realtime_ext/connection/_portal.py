@@ -21,9 +21,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, cast
 
 from .._core.warnings import context_of_caller
 from ..errors import RealtimeError
-from ._state import OF_PARENT
-
-__all__ = ["Hold", "Portal", "Sleepers", "acquire", "shared_portal"]
+from ._state.reconnect import OF_PARENT
 
 logger: logging.Logger = logging.getLogger("realtime_ext")
 
@@ -147,6 +145,8 @@ class Portal:
         finally:
             self._calls.discard(call)
             hold.release()
+        if call.was_cancelled:
+            self.check()
         return call.result()
 
     def _settle(self) -> None:
@@ -166,10 +166,15 @@ class Portal:
             await end.wait()
 
         try:
-            asyncio.run(until_end(), debug=False)
+            with asyncio.Runner(debug=False) as runner:
+                try:
+                    runner.run(until_end())
+                except BaseException as error:
+                    self._death = error  # before the runner cancels the calls
+                    raise
         except BaseException as error:
             if not started.done():
-                self._thread = None
+                self._thread = self._death = None
                 started.set_exception(error)
                 return
             self._die(error)
@@ -177,11 +182,10 @@ class Portal:
     def _die(self, error: BaseException) -> None:
         global _shared
         logger.error("the event loop of sync connections ended", exc_info=error)
-        self._death = error
         if _shared is self:
             _shared = Portal()
         for call in tuple(self._calls):
-            call.abandon(error)
+            call.abandon()
         for sleepers in tuple(self._on_death):
             sleepers.wake()
 
@@ -279,12 +283,15 @@ class _Call(Generic[T]):
         if self.done.locked():
             self.done.release()
 
-    def abandon(self, reason: BaseException) -> None:
-        """Fail the call: its loop has died."""
+    @property
+    def was_cancelled(self) -> bool:
+        """Whether something other than the caller cancelled it."""
+        return isinstance(self._error, asyncio.CancelledError)
+
+    def abandon(self) -> None:
+        """Cancel a call whose loop has died."""
         if self.done.locked():
-            error = RealtimeError(f"the event loop that all sync connections share ended: {reason!r}")
-            error.__cause__ = reason
-            self._error = error
+            self._error = asyncio.CancelledError()
             self.done.release()
 
     def result(self) -> T:

@@ -52,16 +52,11 @@ if TYPE_CHECKING:
     from ..usage import Usage
     from ._async_connection import AsyncExpectation, AsyncPlayback, AsyncStream
     from ._dialing import AsyncCallConnection
-    from ._state import Handler, Interruption, Kind, Position, TranscriptLine, Turn, Where
-
-__all__ = [
-    "CallConnection",
-    "Connection",
-    "Expectation",
-    "Playback",
-    "Stream",
-    "check_sync",
-]
+    from ._state.conversation import TranscriptLine
+    from ._state.event_kinds import Kind, Where
+    from ._state.handlers import Handler
+    from ._state.playback import Interruption, Position
+    from ._state.turns import Turn
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -80,6 +75,9 @@ class Connection(HandlesEvents):
     Methods that send return the `event_id` of what they sent. What a kind of session doesn't have is refused
     with `RealtimeError`, before anything is sent; if the connection has ended they raise
     `ConnectionClosedError`, with what wasn't sent in `unsent`. While it reconnects, they wait.
+
+    Attributes:
+        playback: Counts the audio that was played, for interruptions.
     """
 
     def __init__(self, inner: AsyncConnection, portal: Portal, hold: Hold) -> None:
@@ -530,7 +528,9 @@ class Expectation(Generic[EventT]):
         """
         return self._connection._run(self._inner.wait, timeout)
 
-    result = wait
+    def result(self, timeout: float | None = 60.0) -> EventT:
+        """Wait for the event, as `wait`."""
+        return self.wait(timeout)
 
     def __enter__(self) -> Self:
         return self

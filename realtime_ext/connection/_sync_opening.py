@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from ._call_media import AsyncAudioIn, AsyncAudioOut
     from ._opening import Hangup
 
-__all__ = ["Answering", "AudioIn", "AudioOut", "Connecting", "Dialing", "audio_in_threads"]
-
 AudioIn: TypeAlias = "str | os.PathLike[str] | Iterable[bytes]"
 AudioOut: TypeAlias = "str | os.PathLike[str] | Callable[[bytes], object]"
 

@@ -12,9 +12,8 @@ from typing import Any
 from ..errors import ConnectionClosedError
 from ..tools import Toolbox, ToolContext, error_output
 from ._io import ConnectionIO
-from ._state import ApprovalJob, CallJob, FollowUpJob, Outgoing, output_item
-
-__all__ = ["ToolRunner"]
+from ._state.client_events import Outgoing
+from ._state.function_calls import ApprovalJob, CallJob, FollowUpJob, output_item
 
 logger: logging.Logger = logging.getLogger("realtime_ext")
 

@@ -22,8 +22,6 @@ from .. import audio
 from .._core.pcm import as_bytes
 from ._call_media import AsyncAudioIn, AsyncAudioOut
 
-__all__ = ["IncomingAudio", "OutgoingAudio", "open_sink", "open_source"]
-
 logger: logging.Logger = logging.getLogger("realtime_ext.webrtc")
 
 

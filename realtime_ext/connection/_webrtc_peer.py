@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import ipaddress
 import logging
 import re
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import Any, Literal, Self, TypeAlias
-from urllib.parse import urlsplit
 
 try:
     from aiortc import (
@@ -34,6 +32,7 @@ except ImportError as _missing:
         "WebRTC in Python needs the extra 'webrtc': pip install 'realtime-ext[webrtc]'", name=_missing.name
     ) from _missing
 
+from .._core.proxies import is_loopback
 from ..errors import APIConnectionError, APITimeoutError, ConnectionClosedError, RealtimeError, SdpError
 from ._call_media import AsyncAudioIn, AsyncAudioOut, check_host_addresses, check_media, report
 from ._webrtc_audio import (
@@ -43,16 +42,6 @@ from ._webrtc_audio import (
     open_sink,
     open_source,
 )
-
-__all__ = [
-    "DATA_CHANNEL",
-    "Progress",
-    "WebRtcPeer",
-    "close_connection",
-    "connecting_tasks",
-    "host_addresses_towards",
-    "use_host_addresses",
-]
 
 Progress: TypeAlias = Literal["ice", "dtls", "data channel"]
 
@@ -182,6 +171,7 @@ class WebRtcPeer:
         dtls.on("statechange", self._on_dtls_state)
         use_host_addresses(pc, self._host_addresses)
         drop_invalid_datagrams(pc)
+        drop_malformed_packets(pc)
         await pc.setLocalDescription(await pc.createOffer())
         if not dtls.transport.iceGatherer.getLocalCandidates():
             if self._host_addresses is None:
@@ -373,12 +363,7 @@ def host_addresses_towards(url: str) -> Sequence[str] | None:
         Loopback alone if the server is on loopback, where other addresses may not reach it; otherwise None,
         which stands for this machine's own.
     """
-    host = urlsplit(url).hostname or ""
-    try:
-        local = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        local = host == "localhost" or host.endswith(".localhost")
-    return (LOOPBACK,) if local else None
+    return (LOOPBACK,) if is_loopback(url) else None
 
 
 def _transports(connection: RTCPeerConnection) -> set[RTCIceTransport]:
@@ -421,6 +406,34 @@ def drop_invalid_datagrams(connection: RTCPeerConnection) -> None:
             logger.debug("the installed aiortc has other internals than expected: datagrams are not checked")
             continue
         transport._recv = functools.partial(_receive_valid, receive)
+
+
+def drop_malformed_packets(connection: RTCPeerConnection) -> None:
+    """Drop packets of the other side that aiortc (1.16) doesn't survive, although they are authentic.
+
+    `RtpPacket.parse` raises struct.error for header extensions of unexpected length, and `unpack_remb_fci`
+    for a list that is cut; aiortc expects ValueError alone. SCTP raises AssertionError and
+    UnicodeDecodeError. Each of them ends the DTLS task, and so the call.
+
+    Args:
+        connection: A peer connection that is not connected yet.
+    """
+    owners: set[Any] = {transceiver.receiver.transport for transceiver in connection.getTransceivers()}
+    if connection.sctp is not None:
+        owners |= {connection.sctp, connection.sctp.transport}
+    for owner in owners:
+        for name in ("_handle_rtp_data", "_handle_rtcp_data", "_handle_data"):
+            if (handle := getattr(owner, name, None)) is not None:
+                setattr(owner, name, functools.partial(_handle_valid, handle))
+
+
+async def _handle_valid(handle: Callable[..., Awaitable[None]], *args: Any, **kwargs: Any) -> None:
+    try:
+        await handle(*args, **kwargs)
+    except ConnectionError:
+        raise  # the connection is closed
+    except Exception:
+        logger.debug("a packet was dropped that aiortc can't process", exc_info=True)
 
 
 async def _receive_valid(receive: Callable[[], Awaitable[bytes]]) -> bytes:

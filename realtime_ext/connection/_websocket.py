@@ -25,9 +25,8 @@ from .._http.sending import AsyncHttp
 from .._http.settings import RequestOptions
 from ..errors import RealtimeError
 from ._link import LinkClosed, LinkOptions, OnEnd, OnMessage, seconds_of
-from ._state import Handshake, Message, Plan
-
-__all__ = ["PlainLink", "WebSocketLink", "open_link"]
+from ._state.connect_plan import Handshake, Plan
+from ._state.messages import Message
 
 logger: logging.Logger = logging.getLogger("realtime_ext")
 
@@ -99,25 +98,26 @@ INTERNALS = (
 )
 
 
+_checked: dict[tuple[str, ...], bool] = {}  # the outcome for these names, checked with the first connection
+
+
 def _has_internals(socket: object) -> bool:
     """Return whether the installed library has the internals that the quick link uses."""
-
-    def has(path: str) -> bool:
-        found: Any = socket
-        for name in path.split("."):
-            own = getattr(found, "__dict__", {})
-            # On the class where possible: `close_exc` is a property that fails before the end.
-            if name not in own and not hasattr(type(found), name):
-                return False
-            found = own.get(name, getattr(type(found), name, None))
-        return True
-
-    return all(map(has, INTERNALS))
+    if INTERNALS not in _checked:
+        _checked[INTERNALS] = all(_has(socket, path) for path in INTERNALS)
+        if not _checked[INTERNALS]:
+            logger.debug("the installed websockets has unknown internals: using its documented interface")
+    return _checked[INTERNALS]
 
 
-@functools.cache
-def _log_fallback() -> None:
-    logger.debug("the installed websockets has other internals than expected: using its documented way")
+def _has(found: Any, path: str) -> bool:
+    for name in path.split("."):
+        own = getattr(found, "__dict__", {})
+        # On the class where possible: `close_exc` is a property that fails before the end.
+        if name not in own and not hasattr(type(found), name):
+            return False
+        found = own.get(name, getattr(type(found), name, None))
+    return True
 
 
 class _Socket(client.ClientConnection):
@@ -127,16 +127,24 @@ class _Socket(client.ClientConnection):
     """
 
     inbox: _Inbox | None = None
+    _closing: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         if _has_internals(self):
             self.inbox = self.recv_messages = _Inbox()  # type: ignore[assignment]
-        else:
-            _log_fallback()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.protocol.close_rcvd is not None and self._closing is None:
+            # The server has to close the TCP connection now (RFC 6455 §7.1.1).
+            timeout = CLOSE_TIMEOUT if self.close_timeout is None else self.close_timeout
+            self._closing = self.loop.call_later(timeout, self.transport.abort)
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
+        if self._closing is not None:
+            self._closing.cancel()
         if self.inbox is not None:
             error = self.protocol.close_exc
             error.__cause__ = error.__cause__ or exc
@@ -337,7 +345,7 @@ async def open_link(
     seconds = seconds_of(settings.timeout if options.timeout is None else options.timeout)
     handshake = Handshake(
         uri,
-        proxy=functools.partial(_proxy_of, uri, link_options.proxy),
+        proxy=functools.partial(_proxy_of, uri, link_options.proxy_for(uri)),
         is_sideband=plan.role.is_sideband,
         waits_for_call=is_first,
         max_retries=settings.max_retries if is_first else 0,

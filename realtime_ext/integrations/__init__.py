@@ -1,4 +1,4 @@
-"""What stands on the client and could be packages of their own.
+"""Integrations: built on the client alone, each could be a package of its own.
 
 | module         | for                                                       | extra     |
 |----------------|-----------------------------------------------------------|-----------|

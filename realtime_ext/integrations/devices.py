@@ -84,7 +84,7 @@ class _Stream(ABC):
             )
             self._stream.start()
         except (sounddevice.PortAudioError, ValueError) as error:
-            hint = "`realtime doctor` lists what there is"
+            hint = "`realtime doctor` lists the devices"
             raise RealtimeError(f"the {self._purpose} can't be opened: {error}; {hint}") from error
         return self
 
@@ -105,10 +105,10 @@ class _Stream(ABC):
 
 
 class Microphone(_Stream):
-    """What the microphone hears, in pieces of 20 ms, while the block lasts.
+    """The microphone's audio, in pieces of 20 ms, while the block lasts.
 
-    Iterating it blocks or awaits, so that it is also an `audio_in` for `dial` of either client. What nobody
-    reads within ten seconds is dropped, the oldest first.
+    Iterating it blocks or awaits, so that it is also an `audio_in` for `dial` of either client. What is not
+    read within ten seconds is dropped, the oldest first.
 
         with Microphone() as microphone, client.dial(session=session, audio_in=microphone) as connection: …
 
@@ -170,7 +170,7 @@ class Microphone(_Stream):
 
 
 class Loudspeaker(_Stream):
-    """Plays audio, and counts what was played, while the block lasts.
+    """Plays audio, and counts the bytes played, while the block lasts.
 
     Args:
         device: Which one; None for the system's default.
@@ -211,7 +211,7 @@ class Loudspeaker(_Stream):
             self._waiting += pcm
 
     def flush(self) -> float:
-        """Throw away what was not played; return how much that was, in milliseconds."""
+        """Drop what was not played; return how much that was, in milliseconds."""
         with self._lock:
             dropped = _ms(self._waiting)
             self._waiting.clear()

@@ -52,7 +52,7 @@ class IncomingCall:
     Args:
         id: The call's id, for `client.answer`, `client.calls.reject` and `client.calls.refer`.
         sip_headers: Its SIP headers as they came, each with `name` and `value`.
-        webhook_id: The delivery's id; deliveries are repeated.
+        webhook_id: The delivery's id; the API may deliver more than once.
         event: The whole event.
     """
 
@@ -75,8 +75,8 @@ def webhook_endpoint(
 ) -> Endpoint:
     """Make the endpoint of the API's webhooks, which verifies a delivery and hands an incoming call on.
 
-    It answers 200 when `on_call` has returned, and to events that are no calls; 400 to what is not genuine;
-    and 503 if `on_call` raises a `RealtimeError`: the API then delivers again.
+    It answers 200 when `on_call` has returned, and to events that are no calls; 400 to a delivery that is not
+    genuine; and 503 if `on_call` raises a `RealtimeError`: the API then delivers again.
 
     Args:
         client: A client with the webhook's secret, or a function that returns it.
@@ -138,7 +138,7 @@ async def _read_body(request: Request, limit: int) -> bytes | Response:
     except TimeoutError:
         return _error_response(408, f"the body did not come within {_BODY_SECONDS:g} s")
     except ClientDisconnect:
-        return _error_response(400, "the body ended before it was complete")  # which nobody reads
+        return _error_response(400, "the body ended before it was complete")  # which is not read any more
     return bytes(body)
 
 

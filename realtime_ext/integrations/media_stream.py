@@ -84,12 +84,12 @@ class PlainSocket(Protocol):
 
 @attrs.frozen(kw_only=True)
 class StreamStart:
-    """What the `start` message says.
+    """The content of the `start` message.
 
     Args:
         stream_id: The stream's id (`streamSid`).
         call_id: The id that the telephone service has for the call (`callSid`); None if it says none.
-        parameters: What the app put into its `<Stream>` element (`customParameters`).
+        parameters: The values in the app's `<Stream>` element (`customParameters`).
         format: The audio's format, `pcmu` or `pcma`, for `SessionBuilder.telephony`.
     """
 
@@ -248,7 +248,7 @@ class MediaStream:
                     return
 
     async def _play(self) -> None:
-        """Send what is to be said, as fast as it is heard."""
+        """Send the waiting audio, as fast as it is heard."""
         while not self._is_over:
             await self._changed.wait()
             self._changed.clear()
@@ -275,7 +275,7 @@ class MediaStream:
             self._silent.set()
 
     async def _finish(self, reading: asyncio.Task[None]) -> None:
-        """Wait until the caller has heard what was said last, for as long as that lasts."""
+        """Wait until the caller has heard the audio that was sent, for as long as that lasts."""
         left = (len(self._waiting) + self._on_the_way) / _BYTES_PER_MS / 1000
         silent = asyncio.create_task(self._silent.wait())
         await asyncio.wait((silent, reading), timeout=left + _PATIENCE, return_when=asyncio.FIRST_COMPLETED)
@@ -292,7 +292,7 @@ class MediaStream:
                 _logger.info("the media stream was lost: %s", error)
                 return None
             except KeyError:  # so Starlette meets a binary message, and can't go on
-                _logger.warning("the media stream sent what is no text, and ends")
+                _logger.warning("the media stream sent a binary message, and ends")
                 return None
             except Exception as error:  # each library has its own for a connection that was lost
                 if "Closed" not in type(error).__name__ and "Disconnect" not in type(error).__name__:
@@ -302,7 +302,7 @@ class MediaStream:
             try:
                 message = _json.decode(text)
             except ValueError as error:
-                _logger.warning("a message of the media stream is no JSON: %s", error)
+                _logger.warning("invalid JSON in a message of the media stream: %s", error)
                 continue
             if isinstance(message, Mapping):
                 return message
@@ -313,7 +313,7 @@ class MediaStream:
             return
         try:
             await self._write(_json.encode({**message, "streamSid": self._start.stream_id}, plain=True))
-        except Exception as error:  # whatever the library raises, the caller is gone
+        except Exception as error:  # whatever the library raises, the call has ended
             _logger.info("the media stream can't be sent to: %s", error)
             self._is_over = True
 

@@ -1,7 +1,7 @@
-"""Record a conversation: both sides as a stereo WAV, and what was said as JSON lines.
+"""Record a conversation: both sides as a stereo WAV, and a transcript as JSON lines.
 
-A `Recorder` is an observer of a connection. It must not change what goes by, and holds no more than some
-seconds of it.
+A `Recorder` is an observer of a connection. It must not change what goes by, and keeps no audio in memory: it
+is written as it comes, and an interruption cuts it in the file.
 
     with Recorder("call.wav") as recorder, client.connect(session, observer=recorder) as connection: …
 
@@ -14,15 +14,16 @@ from __future__ import annotations
 import binascii
 import json
 import os
+import struct
 import threading
 import time
-import wave
 from array import array
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self, TextIO
+from typing import Any, BinaryIO, Literal, Self, TextIO
 
 from .. import audio
+from .._core.files import private_opener
 from .._core.pcm import from_samples, to_samples
 from ..audio import AudioFormat, audio_format
 
@@ -34,8 +35,9 @@ def __dir__() -> list[str]:
 
 
 _RATE = 24000
-_SECOND = _RATE * 2  # bytes of one side
-_KEPT_S = 5.0  # what is older is written; an interruption can cut what is not
+_KEPT_S = 5.0  # how long after its audio an item can still be cut
+_KEPT_HALVES = 64  # items of which half a sample waits for its other half
+_MAX_FRAMES = (2**32 - 1 - 36) // 4  # a WAV file's sizes have 32 bits: about 12 hours
 
 _Speaker = Literal["user", "assistant"]
 
@@ -46,7 +48,9 @@ class Recorder:
     What is sent faster than it is spoken, as files and the model's replies are, is put behind what came
     before it on the same side. Of a reply that is interrupted, what is cut from the conversation is cut here.
 
-    Any thread may call it. Writing to the files is the only thing that it waits for.
+    Any thread may call it. Writing to the files is the only thing that it waits for. Files that it creates
+    can be read by their owner alone (mode 0600); one that exists keeps its mode. Audio past a WAV file's
+    4 GiB, some 12 hours, is dropped.
 
     Args:
         sound: The WAV file, 24 kHz, 16 bits, stereo: the user left, the model right. None for none.
@@ -75,20 +79,28 @@ class Recorder:
             raise ValueError("Recorder: name a WAV file, a file for the transcript, or both")
         self._lock = threading.RLock()
         self._began_ns: int = time.monotonic_ns()
-        self._sides: dict[_Speaker, _Side] = {"user": _Side(), "assistant": _Side()}
-        self._written = 0  # bytes of each side that are in the file
+        self._length = 0  # samples that the file has at least
         if sound is not None and transcript is None:
             transcript = Path(sound).with_suffix(".jsonl")
         assert transcript is not None
         # Half characters are written as JSON writes them, `\\ud800`: UTF-8 has none.
         self._transcript: TextIO = open(  # noqa: SIM115  (closed by `close`)
-            transcript, "w", encoding="utf-8", errors="backslashreplace"
+            transcript, "w", encoding="utf-8", errors="backslashreplace", opener=private_opener
         )
         try:
-            self._sound = None if sound is None else _open_wav(sound)
+            self._sound = None if sound is None else _StereoFile(sound)
         except BaseException:
             self._transcript.close()
             raise
+        self._sides: dict[_Speaker, _Side] = {
+            "user": _Side(self._sound, 0),
+            "assistant": _Side(self._sound, 1),
+        }
+
+    @property
+    def began_ns(self) -> int:
+        """When the recording began, of `time.monotonic_ns`; `at` in the transcript counts from there."""
+        return self._began_ns
 
     def __call__(self, direction: str, event: Any, monotonic_ns: int) -> None:
         """Record an event, as an observer is called."""
@@ -96,7 +108,7 @@ class Recorder:
             if self._transcript.closed:
                 return
             now = (monotonic_ns - self._began_ns) / 1e9
-            self._write(now - _KEPT_S)
+            self._forget(now)
             self._hear(event, now)
             line = _line_of(event)
             if line is not None:
@@ -117,10 +129,9 @@ class Recorder:
         with self._lock:
             if self._transcript.closed:
                 return
-            self._write(max(side.end for side in self._sides.values()) / _SECOND)
             self._transcript.close()
             if self._sound is not None:
-                self._sound.close()
+                self._sound.close(max(self._length, *(side.end for side in self._sides.values())))
 
     def __enter__(self) -> Self:
         return self
@@ -137,17 +148,17 @@ class Recorder:
         with self._lock:
             if not self._transcript.closed:
                 now = (time.monotonic_ns() - self._began_ns) / 1e9
-                self._write(now - _KEPT_S)
-                self._sides[side].add(pcm, now)
+                self._forget(now)
+                self._sides[side].add(pcm, now, is_pcm=True)
 
     def _hear(self, event: Any, now: float) -> None:
         match event.type:
             case "session.created" | "session.updated":
                 self._use(event.session)
             case "input_audio_buffer.append":
-                self._sides["user"].add(self._pcm("user", event.audio), now)
+                self._sides["user"].add(binascii.a2b_base64(event.audio), now)
             case "response.output_audio.delta":
-                self._sides["assistant"].add(self._pcm("assistant", event.delta), now, event.item_id)
+                self._sides["assistant"].add(binascii.a2b_base64(event.delta), now, event.item_id)
             case "conversation.item.truncated":
                 self._sides["assistant"].cut(event.item_id, event.audio_end_ms / 1000)
             case "conversation.item.deleted":
@@ -157,75 +168,157 @@ class Recorder:
         """Learn the formats from what the server says of the session."""
         for side, name in (("user", "input"), ("assistant", "output")):
             form = getattr(getattr(getattr(session, "audio", None), name, None), "format", None)
-            self._sides[side].form = audio_format() if form is None else audio_format(form)  # type: ignore[index]
+            self._sides[side].use(audio_format() if form is None else audio_format(form))  # type: ignore[index]
 
-    def _pcm(self, side: _Speaker, text: str) -> bytes:
-        """Return an event's audio as PCM16 at 24 kHz."""
-        raw = binascii.a2b_base64(text)
-        match self._sides[side].form.name:
-            case "pcmu":
-                return _tripled(audio.pcmu_to_pcm16(raw))
-            case "pcma":
-                return _tripled(audio.pcma_to_pcm16(raw))
-        return raw
-
-    def _write(self, until: float) -> None:
-        """Write both sides up to a moment, in seconds since the beginning; what is missing is silence."""
-        end = max(0, int(until * _RATE)) * 2
-        user, model = self._sides["user"], self._sides["assistant"]
-        while (size := min(end - user.written, _SECOND)) > 0:
-            left, right = user.take(size), model.take(size)
-            if self._sound is not None:
-                self._sound.writeframes(_interleaved(left, right))
+    def _forget(self, now: float) -> None:
+        """Forget the items that can't be cut any more; up to there the file lasts, even if it is silent."""
+        past = max(0, int((now - _KEPT_S) * _RATE))
+        self._length = max(self._length, past)
+        for side in self._sides.values():
+            side.forget(past)
 
 
 class _Side:
-    """What one side said and nobody has written yet, as PCM16 at 24 kHz; positions are in bytes.
+    """One side of the conversation; positions are in samples.
+
+    Args:
+        file: Where it is written; None for nowhere.
+        channel: Which side of the file it is.
 
     Attributes:
-        form: In which format events bring it.
-        written: Up to where it was written.
+        end: Where the next piece goes, if it doesn't come later than that.
     """
 
-    def __init__(self) -> None:
-        self.form: AudioFormat = audio_format()
-        self.written = 0
-        self._pcm = bytearray()
-        self._items: dict[str, list[tuple[int, int]]] = {}  # from where to where an item's pieces go
+    def __init__(self, file: _StereoFile | None, channel: int) -> None:
+        self._file = file
+        self._channel = channel
+        self._form: AudioFormat = audio_format()  # in which events bring it
+        self.end = 0
+        self._items: dict[str, list[tuple[int, int]]] = {}  # where an item's pieces begin and end
+        self._halves: dict[str | None, bytes] = {}  # the first byte of a sample, by item
 
-    @property
-    def end(self) -> int:
-        """Where the next piece goes, if it doesn't come later than that."""
-        return self.written + len(self._pcm)
+    def use(self, form: AudioFormat) -> None:
+        """Read audio in a format from now on."""
+        if form != self._form:
+            self._form = form
+            self._halves.clear()
 
-    def add(self, pcm: bytes, now: float, item_id: str | None = None) -> None:
+    def add(self, raw: bytes, now: float, item_id: str | None = None, *, is_pcm: bool = False) -> None:
         """Put a piece where the one before ends, or now if that was over."""
-        begin = max(self.end, int(now * _RATE) * 2)
-        self._pcm += bytes(begin - self.end) + pcm
-        if item_id is not None:
-            self._items.setdefault(item_id, []).append((begin, self.end))
+        if self._file is None:
+            return
+        match "pcm" if is_pcm else self._form.name:
+            case "pcmu":
+                pcm = _tripled(audio.pcmu_to_pcm16(raw))
+            case "pcma":
+                pcm = _tripled(audio.pcma_to_pcm16(raw))
+            case _:
+                pcm = self._whole_samples(raw, item_id)
+        if not pcm:
+            return
+        begin = max(self.end, int(now * _RATE))
+        end = begin + len(pcm) // 2
+        self._file.write(self._channel, begin, pcm)
+        self.end = end
+        if item_id is None:
+            return
+        parts = self._items.setdefault(item_id, [])
+        if parts and parts[-1][1] == begin:
+            begin = parts.pop()[0]
+        parts.append((begin, end))
 
     def cut(self, item_id: str, heard: float) -> None:
-        """Throw away what of an item lies behind so many seconds of it."""
-        left = int(max(heard, 0.0) * _RATE) * 2
+        """Erase what of an item lies behind so many seconds of it."""
+        left = int(max(heard, 0.0) * _RATE)
         unheard = []
         for begin, end in self._items.pop(item_id, ()):
             unheard.append((begin + min(left, end - begin), end))
             left = max(left - (end - begin), 0)
         for begin, end in reversed(unheard):
-            first, last = max(begin - self.written, 0), max(end - self.written, 0)
-            if last == len(self._pcm):
-                del self._pcm[first:]
-            else:
-                self._pcm[first:last] = bytes(last - first)
+            if self._file is not None:
+                self._file.erase(self._channel, begin, end)
+            if end == self.end:
+                self.end = begin
 
-    def take(self, size: int) -> bytes:
-        """Return the next bytes as written, with silence where there are none."""
-        piece = bytes(self._pcm[:size]).ljust(size, b"\0")
-        del self._pcm[:size]
-        self.written += size
-        self._items = {name: parts for name, parts in self._items.items() if parts[-1][1] > self.written}
-        return piece
+    def forget(self, past: int) -> None:
+        """Forget the items that end before this position."""
+        if any(parts[-1][1] <= past for parts in self._items.values()):
+            self._items = {name: parts for name, parts in self._items.items() if parts[-1][1] > past}
+
+    def _whole_samples(self, pcm: bytes, item_id: str | None) -> bytes:
+        """Return a piece with the half sample before it; half a sample at its end waits for the next."""
+        pcm = self._halves.pop(item_id, b"") + pcm
+        if len(pcm) % 2:
+            self._halves[item_id] = pcm[-1:]
+            if len(self._halves) > _KEPT_HALVES:
+                del self._halves[next(iter(self._halves))]
+            pcm = pcm[:-1]
+        return pcm
+
+
+class _StereoFile:
+    """A stereo WAV file, whose channels are written independently of each other, at any place.
+
+    It is valid whenever no call is running. Positions are in frames.
+
+    Raises:
+        OSError: It can't be written.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._file: BinaryIO = open(path, "w+b", opener=private_opener)  # noqa: SIM115  (closed by `close`)
+        self._length = 0
+        try:
+            self._write_header()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def write(self, channel: int, begin: int, pcm: bytes) -> None:
+        """Write PCM16 into a channel; what lies between the end and it is silence."""
+        whole = memoryview(pcm)[: 2 * max(0, _MAX_FRAMES - begin)]
+        for start in range(0, len(whole), 2 * _RATE):
+            self._write(channel, begin + start // 2, whole[start : start + 2 * _RATE])
+
+    def erase(self, channel: int, begin: int, end: int) -> None:
+        """Make a part of a channel silent."""
+        end = min(end, self._length)
+        for start in range(begin, end, _RATE):
+            self._write(channel, start, bytes(2 * min(_RATE, end - start)))
+
+    def close(self, length: int) -> None:
+        """Close the file, at this length."""
+        try:
+            self._length = min(length, _MAX_FRAMES)
+            self._file.truncate(_HEADER.size + 4 * self._length)
+            self._write_header()
+        finally:
+            self._file.close()
+
+    def _write(self, channel: int, begin: int, pcm: bytes | memoryview) -> None:
+        place = _HEADER.size + 4 * begin
+        self._file.seek(place)
+        frames = array("h", self._file.read(2 * len(pcm)).ljust(2 * len(pcm), b"\0"))
+        frames[channel::2] = array("h", bytes(pcm))  # in the bytes' own order, in and out
+        self._file.seek(place)
+        self._file.write(frames.tobytes())
+        if begin + len(pcm) // 2 > self._length:
+            self._length = begin + len(pcm) // 2
+            self._write_header()
+
+    def _write_header(self) -> None:
+        size = 4 * self._length
+        self._file.seek(0)
+        self._file.write(
+            _HEADER.pack(
+                *(b"RIFF", 36 + size, b"WAVE"),
+                *(b"fmt ", 16, 1, 2, _RATE, 4 * _RATE, 4, 16),  # PCM, two channels, 16 bits
+                *(b"data", size),
+            )
+        )
+
+
+_HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
 
 
 def _line_of(event: Any) -> dict[str, Any] | None:
@@ -266,18 +359,3 @@ def _tripled(pcm: bytes) -> bytes:
         wide[index * 3 + 1] = (2 * sample + after) // 3
         wide[index * 3 + 2] = (sample + 2 * after) // 3
     return from_samples(wide)
-
-
-def _interleaved(left: bytes, right: bytes) -> bytes:
-    both = array("h", bytes(len(left) * 2))
-    both[0::2], both[1::2] = array("h", left), array("h", right)  # in the bytes' own order, in and out
-    return both.tobytes()
-
-
-def _open_wav(path: str | os.PathLike[str]) -> wave.Wave_write:
-    open(path, "wb").close()  # or `wave` prints a traceback of its own where that is an error
-    sound = wave.open(os.fspath(path), "wb")  # noqa: SIM115  (closed by `close`)
-    sound.setnchannels(2)
-    sound.setsampwidth(2)
-    sound.setframerate(_RATE)
-    return sound

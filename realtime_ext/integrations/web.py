@@ -89,10 +89,10 @@ class RunningCalls:
     """Owns the calls of this process: one task each, and an end to all of them when the app shuts down.
 
     Args:
-        client: What calls are made with; it is left open. None for a client of its own, set up by the
+        client: The client of the calls; it is left open. None for a new client, set up by the
             environment and closed at the end.
         hangup_on_exit: Whether calls that are attached to are hung up at the end. False keeps them for the
-            process that attaches next, as in a deployment; until then nobody runs their tools.
+            process that attaches next, as in a deployment; until then their tools are not run.
 
     Example:
         ```python
@@ -149,7 +149,7 @@ class RunningCalls:
         return self.run(call_id, self._attend(call_id, on_connection, tools))
 
     def run(self, call: CallLike, work: Coroutine[Any, Any, object]) -> asyncio.Task[None]:
-        """Run what is done for a call in the background, such as a phone call's `answer` block.
+        """Run a coroutine for a call in the background, such as a phone call's `answer` block.
 
         Args:
             call: The call, or its id.
@@ -177,7 +177,7 @@ class RunningCalls:
         return task
 
     async def aclose(self) -> None:
-        """End all calls, within some seconds, and close a client of its own; calls may begin again later."""
+        """End all calls, within some seconds, and close a client made here; calls may begin again later."""
         self._is_closing = True
         try:
             await asyncio.sleep(0)  # what has not begun would end without hanging up
@@ -201,7 +201,7 @@ class RunningCalls:
 
     @contextlib.asynccontextmanager
     async def lifespan(self, app: object = None) -> AsyncIterator[None]:
-        """Serve as the app's `lifespan`; one of its own has `async with calls:` around its `yield`."""
+        """Serve as the app's `lifespan`; a custom one has `async with calls:` around its `yield`."""
         async with self:
             yield
 
@@ -218,7 +218,7 @@ class RunningCalls:
                 await self._hang_up(call_id)
             raise
         except BaseException:
-            await self._hang_up(call_id)  # nobody would run its tools
+            await self._hang_up(call_id)  # its tools would not be run
             raise
 
     async def _hang_up(self, call_id: str) -> None:
@@ -228,7 +228,7 @@ class RunningCalls:
 
 
 class Seen(Protocol):
-    """What `Deduplicator.seen` is, for stores that several processes share."""
+    """The interface of `Deduplicator`, for stores that several processes share."""
 
     def seen(self, webhook_id: str, call_id: str | None = None) -> bool:
         """Return whether a delivery or a call has come before, and remember both."""
@@ -258,10 +258,10 @@ def router(
         on_connection: As for `RunningCalls.attach`.
         on_incoming: An async function that is run in the background for every phone call, once; it answers,
             rejects or refers. Without it there is no `/webhook`.
-        deduplicator: What remembers deliveries; one for this process unless given.
+        deduplicator: The memory of deliveries; one for this process unless given.
         authorize: Called with each request of `/offer` and `/secret`, async or not, and what it returns
             decides: true admits it, a `Response` is sent in place of an answer, anything else is a 403. An
-            `HTTPException` that it raises is the app's, as in any endpoint. None admits everybody, at your
+            `HTTPException` that it raises is the app's, as in any endpoint. None admits all requests, at your
             expense.
         safety_identifier: A stable, hashed id of the end user, or a function of the request.
         expires_after: How long a secret may be used to make a call: seconds, or a timedelta, 10 to 7200 s.
@@ -313,7 +313,7 @@ def offer_endpoint(
 
     It answers as the API does, with 201, the SDP answer and a `Location` that ends with the call's id; 400 to
     a bad offer, 413 to a long one, 415 to what is not application/sdp, 403 as `authorize` decides, 502 where
-    the API refused or is away, 503 when it is busy, 504 when it is slow. The media type keeps other sites'
+    the API refused or is unavailable, 503 if it is busy, 504 if it is slow. The media type keeps other sites'
     pages from making calls unless the app's CORS rules allow that.
     """
 
@@ -365,7 +365,7 @@ def secret_endpoint(
     """Make the endpoint at which a page gets a client secret; the arguments are those of `router`.
 
     It answers, in JSON, with `value`, `expires_at` and `calls_url`, to which the page posts its offer. Such a
-    call is between the page and the API: nobody attaches to it, and the page runs its tools.
+    call is between the page and the API: this app does not attach to it, and the page runs its tools.
     """
 
     async def secret(request: Request) -> Response:

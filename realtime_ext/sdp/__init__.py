@@ -5,7 +5,7 @@
     sdp.repair(text)                               # CRLF line ends, nothing else
 
 The package reads text and makes no connection. An offer that is sent must stay as it is, byte for byte, so
-nothing here writes SDP anew.
+nothing here generates SDP.
 
 Sources: RFC 8866 (SDP), RFC 9429 (what browsers' offers hold), RFC 8839 (ICE), RFC 8122 and RFC 8842 (DTLS),
 RFC 8841 (data channels), RFC 9143 (BUNDLE).

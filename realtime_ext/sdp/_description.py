@@ -127,7 +127,7 @@ def _line_at(before: str) -> int:
 
 
 def shown(text: str) -> str:
-    """Quote foreign text for a message: short, escaped, with passwords and keys masked."""
+    """Quote text from elsewhere for a message: short, escaped, with passwords and keys masked."""
     safe = _without_secrets(text[:_LOOKED_AT])
     cut = len(text) > _LOOKED_AT or len(safe) > _LONGEST
     return repr(safe[:_LONGEST] + "…" if cut else safe)
@@ -298,12 +298,12 @@ class Candidate:
 
     @property
     def is_unspecified(self) -> bool:
-        """Whether the address is 0.0.0.0 or ::, at which nobody can be reached."""
+        """Whether the address is 0.0.0.0 or ::, which is no address to connect to."""
         return not self.is_mdns and ipaddress.ip_address(self.address).is_unspecified
 
 
 class CandidateError(ValueError):
-    """A candidate line that can't be read. `no_address`: the address is what it lacks."""
+    """A candidate line that can't be read; `no_address` if its address is missing."""
 
     def __init__(self, message: str, *, no_address: bool = False) -> None:
         super().__init__(message)
@@ -366,7 +366,7 @@ _USUAL = re.compile(
 def unusual_candidates(found: Sequence[tuple[int, str | None]]) -> list[tuple[int, str | None]]:
     """Return those that `parse_candidate` has to look at.
 
-    It would read all others, with an address at which somebody may be reached; this is far quicker.
+    It would accept all others, with an address to connect to; this is far quicker.
 
     Args:
         found: Line and value of each candidate.
@@ -495,7 +495,7 @@ class Media(Section):
 
     @property
     def direction(self) -> Direction:
-        """What the offerer wants to do; `sendrecv` unless another is stated (RFC 8866 §6.7)."""
+        """The direction from the offerer's view; `sendrecv` unless another is stated (RFC 8866 §6.7)."""
         return self.own_direction or self._session.own_direction or "sendrecv"
 
     @property

@@ -1,4 +1,4 @@
-"""Offers: what is wrong with one before it costs a call, and the repair of its line ends.
+"""Offers: checks before a call is made with one, and the repair of line ends.
 
 A rule stands here if a peer of the API's kind refuses what it names, or if the call would be made and stay
 silent. What the API tolerates is no problem: offers without candidates, with `.local` candidates alone,
@@ -39,7 +39,7 @@ _CODECS = {("opus", 48000), ("pcmu", 8000), ("pcma", 8000)}
 
 
 def check_offer(text: str | bytes) -> list[Problem]:
-    """Find what makes the API refuse an offer, or the call silent.
+    """Find problems for which the API would refuse an offer, or the call would be silent.
 
     Args:
         text: The offer exactly as it would be sent.
@@ -142,7 +142,7 @@ def _voice_problems(
             Problem(
                 media.line_of("inactive") or offer.session.line_of("inactive") or media.line,
                 "audio_inactive",
-                "audio is `inactive`: nobody would hear anything; sendrecv, sendonly or recvonly is needed",
+                "audio is `inactive`, so the call would be silent; sendrecv, sendonly or recvonly is needed",
                 "Set the audio transceiver's direction to sendrecv before createOffer.",
             )
         )
@@ -185,7 +185,7 @@ def _check_names(offer: SessionDescription, live: list[Media], codecs: Codecs) -
             yield Problem(
                 media.line_of("mid") or media.line,
                 "duplicate_mid",
-                f"two sections have the mid {shown(mid)}; each needs one of its own",
+                f"two sections have the mid {shown(mid)}; each section needs a unique one",
                 "Two offers were joined, or a section was copied.",
             )
         else:
@@ -311,7 +311,7 @@ def _check_candidates(offer: SessionDescription, live: list[Media], codecs: Code
                 readable[0].line,
                 "candidate_without_address",
                 f"each of the {media.name} section's candidates has the address {readable[0].address}, "
-                "where nobody can be reached; an IP address or a name in `.local` is needed",
+                "which is no address to connect to; an IP address or a name in `.local` is needed",
                 "Remove these lines: the API accepts an offer without candidates.",
                 fatal=False,
             )

@@ -342,7 +342,7 @@ class SessionBuilder(InputBuilder):
         return self._with("instructions", text)
 
     def output(self, modality: Literal["audio", "text"]) -> Self:
-        """Set what the model answers with: speech and its transcript, or text."""
+        """Set the modality of the answers: speech and its transcript, or text."""
         return self._with("output_modalities", [modality])
 
     def voice(
@@ -419,7 +419,7 @@ class SessionBuilder(InputBuilder):
             tunnel_id: A secure tunnel, `tunnel_…`.
             authorization: An OAuth access token; never shown.
             headers: HTTP headers for the server; never shown.
-            server_description: What the server is good for.
+            server_description: A description of the server for the model.
             allowed_tools: Names of the tools that may be used, or a filter.
             allowed_callers: From where they may be called.
             require_approval: Which calls wait for the app's approval, or a filter for each.
@@ -476,7 +476,7 @@ class SessionBuilder(InputBuilder):
         *,
         post_instructions: int | None = None,
     ) -> Self:
-        """Set what happens when the conversation outgrows the model.
+        """Set the truncation of a conversation that outgrows the model.
 
         Args:
             strategy: `auto` drops the oldest items, `disabled` makes it an error; a ratio, 0 to 1, is what is
@@ -509,8 +509,8 @@ class SessionBuilder(InputBuilder):
         Args:
             tracing: `auto` for default names, the API's own object, or None for none.
             workflow_name: The name under which the trace is listed. It and the next two write the object.
-            group_id: What ties traces together.
-            metadata: What the trace can be found by.
+            group_id: The id of a group of traces.
+            metadata: Keys and values to find the trace by.
         """
         fields = _present(workflow_name=workflow_name, group_id=group_id, metadata=metadata)
         return self._with("tracing", fields or tracing)
@@ -540,7 +540,7 @@ class SessionBuilder(InputBuilder):
 
 @attrs.frozen(init=False, repr=False)
 class TranscriptionSessionBuilder(InputBuilder):
-    """Builds a transcription session, which writes speech down and never answers.
+    """Builds a transcription session, which transcribes speech and never answers.
 
         session = TranscriptionSessionBuilder("gpt-4o-transcribe").noise_reduction("near_field").build()
 

@@ -1,4 +1,4 @@
-"""From a builder, a model or a dict that is passed as a session to the checked JSON object that is sent.
+"""Check a session, given as a builder, a model or a dict, and return the JSON object that is sent.
 
 The job: apply the schemas, the beta names and the rules, and order what they find: beta names,
 `type`, the schema's fields in its own order, the rules. Limits are the schema's alone; rules are about
@@ -141,7 +141,7 @@ def _changed_model(update: dict[str, Any], before: dict[str, Any]) -> list[Sessi
 
 
 def _across(before: dict[str, Any], update: dict[str, Any]) -> list[SessionProblem]:
-    """Return what the rules find in the two merged and didn't find before."""
+    """Return the problems of the merged session that the current one does not have."""
     after = merge(before, update)
     known = _find_problems(before, _model(before), is_partial=False)
     return [found for found in _find_problems(after, _model(after), is_partial=False) if found not in known]
@@ -149,11 +149,11 @@ def _across(before: dict[str, Any], update: dict[str, Any]) -> list[SessionProbl
 
 @attrs.frozen
 class Findings:
-    """What a check found.
+    """The findings of a check.
 
     Args:
-        problems: What the API would refuse, in order, at most one a field.
-        warnings: What may be meant otherwise.
+        problems: The fields that the API would refuse, in order, one problem each.
+        warnings: Probable mistakes.
     """
 
     problems: tuple[SessionProblem, ...] = ()
@@ -178,7 +178,7 @@ def examine(
         model: The model that serves it unless the session names one.
 
     Returns:
-        Everything that was found.
+        All findings.
     """
     body = given.body
     kind, type_problem = _kind(body, kinds)
@@ -217,7 +217,7 @@ def examine(
 
 
 def report(findings: Findings) -> None:
-    """Raise what was found, or warn of it where the caller's own code stands.
+    """Raise an error for problems, or warn at the caller's line.
 
     Raises:
         SessionConfigError: There are problems.
@@ -229,7 +229,7 @@ def report(findings: Findings) -> None:
 
 
 def _kind(body: dict[str, Any], kinds: tuple[str, ...]) -> tuple[Kind, list[SessionProblem]]:
-    """Return a session's kind, and what is wrong with its `type`."""
+    """Return a session's kind, and the problem of its `type`."""
     found = body.get("type", ABSENT)
     for name in kinds:
         kind = KINDS[name]
@@ -264,7 +264,7 @@ def _strange(violation: Violation, kind: Kind) -> str:
 
 
 def check_response(response: Mapping[str, Any]) -> list[SessionProblem]:
-    """Return what to write in place of the beta fields of a `response.create`.
+    """Find beta fields in a `response.create`, with their replacements.
 
     Args:
         response: Its `response`.
@@ -320,7 +320,7 @@ def _find_problems(session: dict[str, Any], model: str | None, *, is_partial: bo
         is_partial: Whether what is absent may be set elsewhere, as in an update.
 
     Returns:
-        What the rules refuse, rule by rule.
+        The problems, rule by rule.
     """
     problems: list[SessionProblem] = []
     modalities = session.get("output_modalities")
@@ -352,7 +352,7 @@ def _find_problems(session: dict[str, Any], model: str | None, *, is_partial: bo
 
 
 def _open_questions(session: dict[str, Any], model: str | None) -> list[str]:
-    """Return what can't be known: whether a model that isn't known has what is asked of it."""
+    """Return warnings for settings that an unknown model may not have."""
     asked = [field for field in _REASONING if session.get(field) not in (None, False)]
     if not asked or model is None or reasons(model) is not None:
         return []
@@ -360,7 +360,7 @@ def _open_questions(session: dict[str, Any], model: str | None) -> list[str]:
 
 
 def _other_api(model: str | None) -> list[SessionProblem]:
-    """Return what is wrong with a model that another API serves."""
+    """Return the problem of a model that another API serves."""
     if model is None or (model != _OTHER_API and not model.startswith(f"{_OTHER_API}-")):
         return []
     hint = "this one belongs to the Live API, and the Realtime API doesn't serve it"
@@ -368,7 +368,7 @@ def _other_api(model: str | None) -> list[SessionProblem]:
 
 
 def _misspelt(session: dict[str, Any], kind: Kind) -> list[str]:
-    """Return what is probably misspelt among names that the API may add to.
+    """Return warnings for probably misspelt names, of those that the API may add to.
 
     A name that goes on where a known one ends (`gpt-realtime-3`, a dated release) counts as a newer one.
     """

@@ -1,7 +1,7 @@
-"""What a caller passes as a session, as plain JSON values; and an update merged into a session.
+"""Coerce what is passed as a session to plain JSON values, and merge an update into a session.
 
-The job: turn builders, generated models, tuples and enums into what JSON has, and find what has no JSON form
-at all. This module must not judge a session.
+The job: turn builders, generated models, tuples and enums into JSON values, and find values without a JSON
+form. This module must not judge a session.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ class Extras(dict[str, Any]):
 
 @attrs.frozen
 class Coerced:
-    """A session as it was passed.
+    """A session as plain JSON values.
 
     Args:
-        body: Its JSON object; nobody else holds it.
+        body: Its JSON object, a copy.
         extras: The paths of unknown fields that are sent on purpose.
-        problems: What has no JSON form.
+        problems: The values without a JSON form.
     """
 
     body: dict[str, Any]
@@ -66,7 +66,7 @@ def problem(
 
 
 def read(session: SessionInput) -> Coerced:
-    """Read what was passed.
+    """Coerce a session.
 
     Args:
         session: A builder, a generated model or a dict, which may hold models in turn.
@@ -94,7 +94,7 @@ def plain(value: Any, problems: list[SessionProblem] | None = None) -> Any:
 
     Args:
         value: JSON values, generated models, tuples, enums.
-        problems: Filled with what has no JSON form, which is kept as it is.
+        problems: Filled with values without a JSON form, which are kept as they are.
 
     Raises:
         SessionConfigError: It is nested too deeply, or within itself.
@@ -202,7 +202,7 @@ def merge(current: SessionInput, update: SessionInput) -> dict[str, Any]:
 
     Raises:
         SessionConfigError: One of them is nested too deeply.
-        TypeError: One of them is no session.
+        TypeError: One of them is not a session.
 
     Source: https://platform.openai.com/docs/api-reference/realtime-client-events/session/update
     """

@@ -1,4 +1,4 @@
-"""What is known of sessions: their kinds and fields, the beta API's names, and which models reason.
+"""Kinds of sessions and their fields, the beta API's names, and which models reason.
 
 This module must not judge a session.
 """

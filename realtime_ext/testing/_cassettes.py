@@ -11,8 +11,14 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from realtime_simulator.multipart import MultipartError, Part, compose, parse
-from realtime_simulator.recordings.scrub import Scrubber, canonical_json
+from realtime_simulator.scrub import (
+    MultipartError,
+    Part,
+    Scrubber,
+    canonical_json,
+    compose_multipart,
+    parse_multipart,
+)
 
 _ENVIRONMENT = ("OPENAI_API_KEY", "OPENAI_ADMIN_KEY", "OPENAI_WEBHOOK_SECRET")
 _REMOVED = b"(removed: its content encoding cannot be read here, so neither can what is secret in it)"
@@ -103,7 +109,7 @@ class _Hooks:
             body, kind = self._scrubber.body(_decompressed(body, headers), kind)
             parts = _parts(body, kind)
             if parts is not None:
-                body, kind = compose(parts, kind)
+                body, kind = compose_multipart(parts, kind)
             _replace(headers, "content-type", kind)
             _replace(headers, "content-length", str(len(body)))
         # A new one, for vcrpy remembers of a body whether it was a file or an iterator.
@@ -135,7 +141,7 @@ def _parts(body: bytes, content_type: str) -> Sequence[Part] | None:
     if not content_type.lower().lstrip().startswith("multipart/"):
         return None
     try:
-        parts = parse(body, content_type)
+        parts = parse_multipart(body, content_type)
     except MultipartError:
         return None
     same = (Part(part.headers, canonical_json(part.content)) for part in parts)

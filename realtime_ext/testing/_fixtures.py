@@ -28,7 +28,7 @@ else:
 
 @pytest.fixture
 def realtime_client(realtime_simulator: Simulator) -> Iterator[RealtimeClient]:
-    """Return a blocking client of the simulator; it is closed after the test."""
+    """Return a sync client of the simulator; it is closed after the test."""
     from ..client import RealtimeClient
 
     with RealtimeClient() as client:
@@ -75,7 +75,7 @@ def async_realtime_client(realtime_simulator: Simulator) -> Iterator[AsyncRealti
 def no_network() -> Iterator[None]:
     """Refuse all connections, datagrams and name look-ups that would leave this machine, during the test.
 
-    Whoever tries gets a `NetworkRefusedError` that names the address. To guard all tests, put this into
+    The code that tries gets a `NetworkRefusedError` that names the address. To guard all tests, put this into
     conftest.py:
 
         @pytest.fixture(autouse=True)

@@ -26,7 +26,7 @@ class NetworkRefusedError(RuntimeError):
 class _QuietlyRefusedError(NetworkRefusedError, OSError):
     """The same for a datagram or a reverse look-up.
 
-    Whoever sends these expects some to fail: ICE tries every pair of addresses on one socket, and asyncio
+    Their senders expect some to fail: ICE tries every pair of addresses on one socket, and asyncio
     closes that socket on anything but an OSError; `socket.getfqdn` falls back to the plain name.
     """
 
@@ -36,7 +36,7 @@ def loopback_only() -> Iterator[None]:
     """Refuse every connection, datagram and name look-up that would leave this machine, in all threads.
 
     asyncio, httpx, websockets and aiortc are covered, and all else that uses Python's `socket`. Not covered
-    are libraries with network code of their own in C, such as uvloop, libcurl and gRPC.
+    are libraries with their own network code in C, such as uvloop, libcurl and gRPC.
 
     Raises:
         NetworkRefusedError: In the code that tries; the message names the address.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 # As Chromium writes it for one microphone and a data channel; the address is one for documentation (RFC
-# 5737), where nobody answers.
+# 5737), which has no host.
 _TRANSPORT = """\
 c=IN IP4 192.0.2.17
 a=candidate:404552435 1 udp 2122194687 192.0.2.17 52254 typ host generation 0

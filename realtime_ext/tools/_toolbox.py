@@ -9,6 +9,7 @@ import asyncio
 import difflib
 import inspect
 import logging
+import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from functools import partial
@@ -39,13 +40,14 @@ class Toolbox:
         toolbox.call("book_room", '{"room": "Elm"}')
         # '{"error":{"type":"missing_argument","message":"book_room: nights: expected an integer, got …'
 
-    A call never raises for what the model sent or what a tool raised: the model gets an error, and the
-    exception is kept in `failures`. A toolbox may be used from several threads and event loops once its tools
-    are added.
+    A call never raises for what the model sent or what a tool raised, be it `SystemExit` or `CancelledError`:
+    the model gets an error, and the exception is kept in `failures`. Ctrl-C in the main thread and a
+    cancellation of the call itself are raised. A toolbox may be used from several threads and event loops
+    once its tools are added.
 
     Args:
         functions: Typed functions, sync or async, as for `function_tool`.
-        state: What `ToolContext.state` is, unless a call has a context of its own.
+        state: What `ToolContext.state` is, unless a call has its own context.
         on_failure: Called with each `ToolFailure`, in the thread or task that ran the tool. What it raises
             is logged.
         explain: Turns a tool's exception into the text for the model. By default that is the exception's
@@ -176,7 +178,8 @@ class Toolbox:
             tool, ready = self._prepare(name, text, context)
             if not tool.is_async:
                 value = ready()
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
+            _raise_if_interrupted(error)
             return self._failed(name, error, text, context)
         if tool.is_async:
             _refuse_running_loop(name)
@@ -184,8 +187,9 @@ class Toolbox:
         elif inspect.iscoroutine(value):
             _refuse_running_loop(name, value)
         try:
-            return _succeeded(asyncio.run(_awaited(value)) if inspect.isawaitable(value) else value)
-        except (Exception, SystemExit) as error:
+            return _succeeded(asyncio.run(_result_of(value)) if inspect.isawaitable(value) else value)
+        except BaseException as error:
+            _raise_if_interrupted(error)
             return self._failed(name, error, text, context)
 
     async def arun(
@@ -200,12 +204,15 @@ class Toolbox:
                 value = ready()
             else:
                 value = await run_in_thread(partial(_returned, ready), name=f"realtime_ext tool {name}")
-            if isinstance(value, SystemExit):
-                return self._failed(name, value, text, context)
+            if isinstance(value, _Raised):
+                return self._failed(name, value.error, text, context)
             if inspect.isawaitable(value):
                 value = await value
             return _succeeded(value)
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
+            _raise_if_interrupted(error)
+            if isinstance(error, GeneratorExit) or _is_cancelled(error):
+                raise
             return self._failed(name, error, text, context)
 
     def _prepare(
@@ -224,7 +231,7 @@ class Toolbox:
         return context
 
     def _failed(
-        self, name: str, error: Exception | SystemExit, arguments: str, context: ToolContext[Any]
+        self, name: str, error: BaseException, arguments: str, context: ToolContext[Any]
     ) -> ToolResult:
         kind, message = "tool_failed", ""
         if isinstance(error, ArgumentError):
@@ -243,12 +250,22 @@ class Toolbox:
         if self._on_failure is not None:
             try:
                 self._on_failure(failure)
-            except Exception as raised:
+            except BaseException as raised:
+                _raise_if_interrupted(raised)
                 _log.error("on_failure itself raised %s", type(raised).__name__)
         if not message:
-            reason = self._explain(error) if isinstance(error, Exception) else _explain(error)
-            message = f"{name} failed: {reason}"
+            message = f"{name} failed: {self._reason(error)}"
         return ToolResult(output=error_output(kind, message), failure=failure)
+
+    def _reason(self, error: BaseException) -> str:
+        if isinstance(error, Exception):
+            try:
+                return self._explain(error)
+            except BaseException as raised:
+                _raise_if_interrupted(raised)
+                _log.error("explain itself raised %s", type(raised).__name__)
+                return type(error).__name__  # its text may hold what `explain` hides
+        return _explain(error)
 
 
 def _succeeded(value: Any) -> ToolResult:
@@ -264,12 +281,33 @@ def _succeeded(value: Any) -> ToolResult:
     return ToolResult(output=output, silent=silent)
 
 
+class _Raised:
+    """A tool's exception that is no Exception, which no future can carry to an event loop as it is."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+
 def _returned(ready: Callable[[], Any]) -> Any:
-    """Return what a tool returns, or the SystemExit that it raises, which ends no thread but the main one."""
+    """Return what a tool returns, or what it raises if that is no Exception."""
     try:
         return ready()
-    except SystemExit as error:
-        return error
+    except Exception:
+        raise
+    except BaseException as error:
+        return _Raised(error)
+
+
+def _raise_if_interrupted(error: BaseException) -> None:
+    """Raise the KeyboardInterrupt of Ctrl-C, which Python raises in the main thread."""
+    if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
+        raise error
+
+
+def _is_cancelled(error: BaseException) -> bool:
+    """Whether this task is being cancelled; a tool may also await a task that something else cancelled."""
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
 
 
 def _explain(error: BaseException) -> str:
@@ -284,7 +322,7 @@ def _unknown(name: str, names: list[str]) -> str:
     return f"there is no tool {name}; there are: {', '.join(names) or 'none'}{hint}"
 
 
-async def _awaited(value: Awaitable[Any]) -> Any:
+async def _result_of(value: Awaitable[Any]) -> Any:
     return await value
 
 

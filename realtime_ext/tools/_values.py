@@ -1,4 +1,4 @@
-"""What goes into a tool and what comes out of it: context, results, and what went wrong.
+"""Values around a tool's call: context, results and failures.
 
 This module must not run anything.
 """
@@ -69,7 +69,7 @@ class ToolFailure:
 
     name: str
     kind: str
-    error: Exception | SystemExit
+    error: BaseException
     arguments: str = attrs.field(repr=False)
     call_id: str = ""
 
@@ -90,7 +90,7 @@ class ToolResult:
 
 
 class ArgumentError(ToolArgumentError):
-    """What the model got wrong.
+    """An error in the arguments that the model sent.
 
     Args:
         message: A sentence for the model: what was wrong, where, and what is allowed.

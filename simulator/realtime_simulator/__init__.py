@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from realtime_simulator.engine.turn import (
+    from realtime_simulator._engine.turn import (
         CallMcp,
         CallTool,
         Fail,
@@ -30,45 +30,49 @@ if TYPE_CHECKING:
         say,
         think,
     )
-    from realtime_simulator.faults.catalog import FAULTS, Fault
-    from realtime_simulator.records import Call, RequestRecord, SessionEvent, SessionRecord
-    from realtime_simulator.remote import RemoteError, brain_at, ears_at, voice_at
-    from realtime_simulator.scenario.rules import sequence
-    from realtime_simulator.scenario.scenario_file import ScenarioError
-    from realtime_simulator.simulator import Simulator, record_session, replay_session
+    from realtime_simulator._faults.catalog import FAULTS, Fault
+    from realtime_simulator._media.voice import speech
+    from realtime_simulator._records.session import SessionEvent, SessionRecord
+    from realtime_simulator._records.store import Call, RequestRecord
+    from realtime_simulator._scenario.remote import RemoteError, brain_at, ears_at, voice_at
+    from realtime_simulator._scenario.rules import sequence
+    from realtime_simulator._scenario.scenario_file import ScenarioError
+    from realtime_simulator._simulator.simulator import Simulator, record_session, replay_session
 
 _HOMES = {
-    "FAULTS": "faults.catalog",
-    "Call": "records",
-    "CallMcp": "engine.turn",
-    "CallTool": "engine.turn",
-    "Fail": "engine.turn",
-    "Fault": "faults.catalog",
-    "Heard": "engine.turn",
-    "Pacing": "engine.turn",
-    "Pause": "engine.turn",
-    "RemoteError": "remote",
-    "RequestRecord": "records",
-    "Say": "engine.turn",
-    "ScenarioError": "scenario.scenario_file",
-    "SessionEvent": "records",
-    "SessionRecord": "records",
-    "Simulator": "simulator",
-    "Think": "engine.turn",
-    "Transcript": "engine.turn",
-    "Turn": "engine.turn",
-    "brain_at": "remote",
-    "call_mcp": "engine.turn",
-    "call_tool": "engine.turn",
-    "ears_at": "remote",
-    "pause": "engine.turn",
-    "record_session": "simulator",
-    "replay_session": "simulator",
-    "say": "engine.turn",
-    "sequence": "scenario.rules",
-    "think": "engine.turn",
-    "voice_at": "remote",
+    "FAULTS": "_faults.catalog",
+    "Call": "_records.store",
+    "CallMcp": "_engine.turn",
+    "CallTool": "_engine.turn",
+    "Fail": "_engine.turn",
+    "Fault": "_faults.catalog",
+    "Heard": "_engine.turn",
+    "Pacing": "_engine.turn",
+    "Pause": "_engine.turn",
+    "RemoteError": "_scenario.remote",
+    "RequestRecord": "_records.store",
+    "Say": "_engine.turn",
+    "ScenarioError": "_scenario.scenario_file",
+    "SessionEvent": "_records.session",
+    "SessionRecord": "_records.session",
+    "Simulator": "_simulator.simulator",
+    "Think": "_engine.turn",
+    "Transcript": "_engine.turn",
+    "Turn": "_engine.turn",
+    "brain_at": "_scenario.remote",
+    "call_mcp": "_engine.turn",
+    "call_tool": "_engine.turn",
+    "ears_at": "_scenario.remote",
+    "pause": "_engine.turn",
+    "record_session": "_simulator.simulator",
+    "replay_session": "_simulator.simulator",
+    "say": "_engine.turn",
+    "sequence": "_scenario.rules",
+    "speech": "_media.voice",
+    "think": "_engine.turn",
+    "voice_at": "_scenario.remote",
 }
+__version__ = "0.1.0"
 __all__ = [
     "FAULTS",
     "Call",
@@ -98,6 +102,7 @@ __all__ = [
     "replay_session",
     "say",
     "sequence",
+    "speech",
     "think",
     "voice_at",
 ]

@@ -1,30 +1,32 @@
-"""The command `realtime-simulator`: serve until a signal comes, or control a simulator that serves.
+"""The command `realtime-simulator`: serve until a signal, or control a running simulator.
 
-`realtime simulator` of realtime-ext and `python -m realtime_simulator` are the same. Importing this loads
-nothing of the simulator: what only prints help needs none of it.
+`realtime simulator` of realtime-ext and `python -m realtime_simulator` are equivalent. Importing this module
+loads nothing of the simulator, so that printing help is fast.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import ipaddress
 import json
 import logging
 import os
+import re
 import shlex
 import signal
 import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from realtime_simulator.simulator import Simulator
+    from realtime_simulator._simulator.simulator import Simulator
 
 __all__ = ["arguments", "main"]
 
@@ -40,18 +42,26 @@ _CONTROL = "the simulator's base URL (OPENAI_BASE_URL, or this machine's port 87
 _REQUEST_SECONDS = 30.0
 _VARIABLES = ("OPENAI_BASE_URL", "OPENAI_API_KEY", "OPENAI_WEBHOOK_SECRET")
 _IDS = {"rtc_": "call_id", "sess_": "session_id"}
+# Control characters, marks and separators that reorder or break lines, and half characters.
+_ACTIVE = re.compile(
+    "[\x00-\x08\n\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
 
 
 def main(argv: list[str] | None = None, *, program: str = PROGRAM) -> int:
     """Run the command.
 
     Args:
-        argv: The words after the command; the process's if None.
-        program: What the command is called, for help and messages.
+        argv: The arguments of the command; the process's if None.
+        program: The name of the command, for help and messages.
 
     Returns:
-        The exit status: 1 if it can't serve or the simulator refuses, 2 if the words are wrong, 3 if no
-        simulator answers, 4 if there is no key, or a wrong one.
+        The exit status: 1 if it can't serve or the simulator refuses, 2 if the arguments are wrong, 3 if no
+        simulator answers, 4 if the key is missing or wrong.
     """
     words = sys.argv[1:] if argv is None else argv
     if words and words[0] == CONFORM:
@@ -63,11 +73,11 @@ def main(argv: list[str] | None = None, *, program: str = PROGRAM) -> int:
     return _serve(words, program)
 
 
-# The words
+# Arguments
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says of wrong words what is wrong, and not all that would be right."""
+    """Reports wrong arguments without printing the usage."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message}\n  hint: {self.prog} --help\n")
@@ -116,7 +126,7 @@ def arguments(program: str = PROGRAM) -> argparse.ArgumentParser:
 
 
 def _action_arguments(program: str) -> argparse.ArgumentParser:
-    """Return the parser for what is done to a simulator that serves."""
+    """Return the parser of the actions on a running simulator."""
     parser = _Parser(prog=program, description="Control a simulator that serves on this machine.")
     actions = parser.add_subparsers(dest="action", required=True)
     shared = _Parser(add_help=False)
@@ -160,7 +170,7 @@ def _action_arguments(program: str) -> argparse.ArgumentParser:
 
 def _known_faults() -> str:
     """Return the faults with what their settings allow, for help."""
-    from realtime_simulator.faults.catalog import FAULTS, describe
+    from realtime_simulator._faults.catalog import FAULTS, describe
 
     lines = ["faults and their settings:"]
     for name, kind in FAULTS.items():
@@ -201,21 +211,31 @@ def _seconds(text: str) -> float:
 
 
 def _reason(error: Exception) -> str:
-    """Return what went wrong; of a file, its name and why it can't be read."""
+    """Return an error's message; for a file, its name and the reason."""
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return f"{error.filename}: {error.strerror}"
     return str(error)
 
 
+def _inert(text: str, keep: str = "\n") -> str:
+    """Return text that no terminal interprets: active characters as JSON writes them, such as ``\\u001b``."""
+    return _ACTIVE.sub(lambda found: found[0] if found[0] in keep else f"\\u{ord(found[0]):04x}", text)
+
+
+def _print(text: str, *, keep: str = "\n", error: bool = False) -> None:
+    """Print text; all output of the command but its log is printed here."""
+    print(_inert(text, keep), file=sys.stderr if error else sys.stdout, flush=True)
+
+
 def _say(program: str, message: str, hint: str = "") -> None:
-    print(f"{program}: {message}" + (f"\n  hint: {hint}" if hint else ""), file=sys.stderr)
+    _print(f"{program}: {message}" + (f"\n  hint: {hint}" if hint else ""), error=True)
 
 
 # Serving
 
 
 class _JsonLines(logging.Formatter):
-    """Log records as JSON objects; the ids that they speak of are fields of their own."""
+    """Log records as JSON objects; ids in them are separate fields."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, object] = {"time": round(record.created, 3), "event": record.getMessage()}
@@ -225,63 +245,83 @@ class _JsonLines(logging.Formatter):
                     line[name] = argument
         if record.levelno >= logging.WARNING:
             line["level"] = record.levelname.lower()
-        return json.dumps(line)
+        return _inert(json.dumps(line))
+
+
+class _TextLines(logging.Formatter):
+    """Log records as lines; a traceback follows on lines of its own."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        return _inert(super().formatMessage(record), keep="")
+
+    def format(self, record: logging.LogRecord) -> str:
+        return _inert(super().format(record))
 
 
 def _serve(words: list[str], program: str) -> int:
-    """Serve until SIGINT or SIGTERM, printing a line for each thing that happens."""
+    """Serve until SIGINT or SIGTERM, printing the log."""
     parser = arguments(program)
     options = parser.parse_args(words)
     if bool(options.record) != bool(options.upstream):
         parser.error("--record and --upstream go together")
     if bool(options.brain) != bool(options.brain_model):
         parser.error("--brain and --brain-model go together")
-    from realtime_simulator.recordings.tape import TapeError
+    from realtime_simulator._recordings.tape import TapeError
 
-    stop = _stop_at_signals()
     try:
         simulator = _simulator(options)
     except (ValueError, OSError) as error:
         _say(program, _reason(error))
         return 2
-    try:
-        simulator.__enter__()
-    except TapeError as error:
-        _say(program, str(error))
-        return 2
-    except OSError as error:
-        if error.filename:
-            _say(program, _reason(error))
-        else:
-            message = f"cannot listen on {options.host}:{options.port}: {error.strerror}"
-            _say(program, message, "--port 0 chooses a free port")
-        return 1
-    try:
-        _log(options)
-        _print_addresses(simulator, options)
-        stop.get()
-    finally:
-        simulator.close()
+    with _stop_signals() as stop:
+        try:
+            simulator.__enter__()
+        except TapeError as error:
+            _say(program, str(error))
+            return 2
+        except OSError as error:
+            if error.filename:
+                _say(program, _reason(error))
+            else:
+                message = f"cannot listen on {options.host}:{options.port}: {error.strerror}"
+                _say(program, message, "--port 0 chooses a free port")
+            return 1
+        with _logging(options):
+            try:
+                _print_addresses(simulator, options)
+                stop.get()
+            finally:
+                simulator.close()
     return 0
 
 
-def _log(options: argparse.Namespace) -> None:
-    """Print the simulator's log from now on."""
+@contextlib.contextmanager
+def _logging(options: argparse.Namespace) -> Iterator[None]:
+    """Print the simulator's log inside the block."""
     handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(_JsonLines() if options.json else logging.Formatter("%(asctime)s %(message)s"))
+    handler.setFormatter(_JsonLines() if options.json else _TextLines("%(asctime)s %(message)s"))
     logger = logging.getLogger("realtime_simulator")
+    events = logging.getLogger(f"{logger.name}.events")
+    before = logger.level, events.level, logger.propagate
     logger.addHandler(handler)
     logger.setLevel(options.log_level.upper())
     logger.propagate = False
     if options.verbose:
-        logging.getLogger(f"{logger.name}.events").setLevel(logging.DEBUG)
+        events.setLevel(logging.DEBUG)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before[0])
+        events.setLevel(before[1])
+        logger.propagate = before[2]
 
 
 def _simulator(options: argparse.Namespace) -> Simulator:
     import attrs
 
-    from realtime_simulator.engine.turn import AT_ONCE, REAL
-    from realtime_simulator.simulator import Simulator
+    from realtime_simulator._engine.turn import AT_ONCE, REAL
+    from realtime_simulator._simulator.simulator import Simulator
 
     simulator = Simulator(
         host=options.host,
@@ -311,7 +351,7 @@ def _simulator(options: argparse.Namespace) -> Simulator:
 
 def _converse(simulator: Simulator, options: argparse.Namespace) -> None:
     """Set the endpoints that answer, listen and speak in place of the simulator."""
-    from realtime_simulator.remote import brain_at, ears_at, voice_at
+    from realtime_simulator._scenario.remote import brain_at, ears_at, voice_at
 
     keys = {
         name: os.environ.get(f"{name.upper()}_API_KEY") or os.environ.get("OPENAI_API_KEY") or ""
@@ -338,37 +378,44 @@ def _print_addresses(simulator: Simulator, options: argparse.Namespace) -> None:
     _print_facts(facts, as_json=options.json)
     if not _is_loopback(options.host):
         meaning = (
-            f"{options.host} is not loopback: whoever reaches it and has the key can use the simulator; "
-            "calls still take audio on loopback only"
+            f"{options.host} is not loopback: any machine that reaches it and has the key can use it; "
+            "calls still receive audio on loopback only"
         )
-        print(json.dumps({"time": time.time(), "event": meaning}) if options.json else meaning, flush=True)
+        _print(json.dumps({"time": time.time(), "event": meaning}) if options.json else meaning)
     if not options.json:
         _print_export(simulator.base_url, simulator.api_key, simulator.webhook_secret)
 
 
 def _print_facts(facts: Mapping[str, object], *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps(facts), flush=True)
+        _print(json.dumps(facts))
         return
     for name, value in facts.items():
-        print(f"{name:14} {value}", flush=True)
+        _print(f"{name:14} {value}", keep="")
 
 
 def _print_export(*values: str) -> None:
-    """Print what a shell sets: base URL, key and, where there is one, webhook secret."""
+    """Print the shell's export of base URL, key and, if there is one, webhook secret."""
     words = " ".join(f"{name}={shlex.quote(value)}" for name, value in zip(_VARIABLES, values, strict=False))
-    print(f"\nPaste into the terminals of your programs:\nexport {words}\n", flush=True)
+    _print(f"\nPaste into the terminals of your programs:\nexport {words}\n")
 
 
-def _stop_at_signals() -> SimpleQueue[int]:
-    """Return where SIGINT and SIGTERM are put.
+@contextlib.contextmanager
+def _stop_signals() -> Iterator[SimpleQueue[int]]:
+    """Put SIGINT and SIGTERM into a queue inside the block; afterwards the earlier handlers apply again.
 
-    A handler may interrupt whoever waits for it: a `threading.Event` would wait for its own lock then.
+    A handler may interrupt the wait for it: a `threading.Event` would then wait for its own lock.
     """
     stop: SimpleQueue[int] = SimpleQueue()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda number, _: stop.put(number))
-    return stop
+    earlier = {
+        number: signal.signal(number, lambda number, _: stop.put(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield stop
+    finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)
 
 
 def _is_loopback(host: str) -> bool:
@@ -382,7 +429,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _record(words: list[str], program: str) -> int:
-    """Stand between clients and an API, and write a recording."""
+    """Forward clients to an API, and write a recording."""
     parser = _Parser(
         prog=f"{program} {RECORD}",
         usage=f"{program} {RECORD} [--upstream URL] [--port PORT] FILE [-- COMMAND ...]",
@@ -397,23 +444,24 @@ def _record(words: list[str], program: str) -> int:
     options, command = parser.parse_args(words[:split]), words[split + 1 :]
     key = os.environ.get("OPENAI_API_KEY")
     if not key:
-        _say(f"{program} {RECORD}", "there is no API key", "set OPENAI_API_KEY")
+        _say(f"{program} {RECORD}", "the API key is missing", "set OPENAI_API_KEY")
         return 4
     if not options.file.endswith((".yaml", ".yml")):
         _say(f"{program} {RECORD}", "a recording's name ends with .yaml")
         return 2
-    from realtime_simulator.simulator import record_session
+    from realtime_simulator._simulator.simulator import record_session
 
     try:
         with record_session(
             options.file, upstream=options.upstream, api_key=key, port=options.port
         ) as simulator:
             if not command:
-                stop = _stop_at_signals()
-                _print_facts({"base_url": simulator.base_url, "api_key": simulator.api_key}, as_json=False)
-                _print_export(simulator.base_url, simulator.api_key)
-                print("Ctrl-C ends the recording.", flush=True)
-                stop.get()
+                with _stop_signals() as stop:
+                    facts = {"base_url": simulator.base_url, "api_key": simulator.api_key}
+                    _print_facts(facts, as_json=False)
+                    _print_export(simulator.base_url, simulator.api_key)
+                    _print("Ctrl-C ends the recording.")
+                    stop.get()
                 return 0
             addresses = {"OPENAI_BASE_URL": simulator.base_url, "OPENAI_API_KEY": simulator.api_key}
             return subprocess.run(command, env={**os.environ, **addresses}, check=False).returncode
@@ -423,7 +471,7 @@ def _record(words: list[str], program: str) -> int:
 
 
 def _conform(words: list[str], program: str) -> int:
-    """Play recordings to a simulator, and print how what comes back differs."""
+    """Replay recordings to a simulator, and print the differences."""
     parser = _Parser(
         prog=f"{program} {CONFORM}",
         description="Play recordings of the service to a simulator, and print each difference with its JSON "
@@ -434,8 +482,8 @@ def _conform(words: list[str], program: str) -> int:
     add("--profile", default="openai", choices=("openai", "azure"), help="whose service it is (openai)")
     add("--known", action="store_true", help="print also what is knowingly different, with the reason")
     options = parser.parse_args(words)
-    from realtime_simulator.recordings.conform import conform
-    from realtime_simulator.recordings.recording import RecordingError
+    from realtime_simulator._conformance.conform import conform
+    from realtime_simulator._recordings.recording import RecordingError
 
     status = 0
     for file in options.files:
@@ -447,11 +495,11 @@ def _conform(words: list[str], program: str) -> int:
         for report in reports:
             known = f", {len(report.known)} knowingly different" if report.known else ""
             verdict = "conforms" if report.conforms else f"{len(report.differences)} differences"
-            print(f"{report.name}: {verdict} ({report.compared} compared{known})")
+            _print(f"{report.name}: {verdict} ({report.compared} compared{known})", keep="")
             for difference in report.differences:
-                print(f"  {difference}")
+                _print(f"  {difference}", keep="")
             for difference, reason in report.known if options.known else ():
-                print(f"  known: {difference} ({reason.reason})")
+                _print(f"  known: {difference} ({reason.reason})", keep="")
             status |= not report.conforms
     return status
 
@@ -460,10 +508,10 @@ def _conform(words: list[str], program: str) -> int:
 
 
 def _act(words: list[str], program: str) -> int:
-    """Send what a command line says to the control endpoint of a simulator."""
+    """Send an action to the control endpoint of a simulator."""
     import httpx
 
-    from realtime_simulator.control.endpoint import PREFIX
+    from realtime_simulator._simulator.endpoint import PREFIX
 
     options = _action_arguments(program).parse_args(words)
     command = f"{program} {options.action}"
@@ -475,7 +523,7 @@ def _act(words: list[str], program: str) -> int:
         return 2
     key = options.api_key or os.environ.get("OPENAI_API_KEY")
     if not key:
-        _say(command, "the simulator's key is needed", "pass --api-key, or set OPENAI_API_KEY")
+        _say(command, "the simulator's key is missing", "pass --api-key, or set OPENAI_API_KEY")
         return 4
     try:
         trusted = ssl.create_default_context()  # SSL_CERT_FILE names the certificate of one that speaks TLS
@@ -493,15 +541,15 @@ def _act(words: list[str], program: str) -> int:
         answer = {}
     if response.status_code != 200:
         message = answer.get("error", {}).get("message") if isinstance(answer, dict) else None
-        _say(command, message or f"this is no simulator: it answers {response.status_code}")
+        _say(command, message or f"this is not a simulator: it answers {response.status_code}")
         return 4 if response.status_code == 401 else 1
-    print(json.dumps(answer) if options.json else _summary(options.action, answer))
+    _print(json.dumps(answer) if options.json else _summary(options.action, answer))
     return 0
 
 
 def _request(options: argparse.Namespace) -> tuple[str, str, dict[str, Any]]:
     """Return method, path and body of the request for an action."""
-    from realtime_simulator.faults.catalog import parse
+    from realtime_simulator._faults.catalog import parse
 
     match options.action:
         case "incoming":
@@ -537,7 +585,7 @@ def _origin(url: str | None) -> str:
     """The address without its path; the control endpoint is beside `/v1`."""
     parts = urlsplit(url or f"http://{LOOPBACK}:{PORT}")
     if not parts.scheme or not parts.netloc:
-        raise ValueError(f"--simulator: {url!r} is no URL")
+        raise ValueError(f"--simulator: {url!r} is not a URL")
     return f"{parts.scheme}://{parts.netloc}"
 
 

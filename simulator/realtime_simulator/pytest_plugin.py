@@ -14,9 +14,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from realtime_simulator.simulator import Simulator
+    from realtime_simulator._simulator.simulator import Simulator
 
 __all__ = ["realtime_simulator", "realtime_simulator_options"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
 
 _REMOVED = ("OPENAI_ORG_ID", "OPENAI_PROJECT_ID")
 
@@ -34,10 +39,10 @@ def realtime_simulator(
     """Run a simulator, to which the environment points for the length of the test.
 
     OPENAI_BASE_URL, OPENAI_API_KEY and OPENAI_WEBHOOK_SECRET are the simulator's, OPENAI_ORG_ID and
-    OPENAI_PROJECT_ID are removed, and no proxy is asked for loopback addresses. So clients without arguments
-    reach the simulator. It keeps audio and answers at once, unless the options say otherwise.
+    OPENAI_PROJECT_ID are removed, and loopback addresses bypass proxies. So clients without arguments
+    reach the simulator. It keeps audio and answers at once, unless the options change that.
     """
-    from realtime_simulator.simulator import Simulator
+    from realtime_simulator._simulator.simulator import Simulator
 
     options = {"keep_audio": True, "pacing": "none", **realtime_simulator_options}
     with Simulator(**options) as simulator:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from realtime_simulator.recordings import recording, tape
-from realtime_simulator.scenario import scenario_file
+from realtime_simulator._recordings import recording, tape
+from realtime_simulator._scenario import scenario_file
 
 from tests.attack.target import Run, Target, plain
 from tests.support.paths import ROOT, SAMPLES

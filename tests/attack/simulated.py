@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 from realtime_simulator import Simulator
-from realtime_simulator.outgoing import is_loopback
+from realtime_simulator._core.outgoing import is_loopback
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 

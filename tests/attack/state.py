@@ -10,17 +10,12 @@ from collections.abc import Callable
 from typing import Any
 
 from realtime_ext.connection import Reconnect
-from realtime_ext.connection._state import (
-    ApprovalJob,
-    CallJob,
-    CloseInfo,
-    ConnectionState,
-    FollowUpJob,
-    Role,
-    marked_response,
-    output_item,
-    read_message,
-)
+from realtime_ext.connection._state.client_events import marked_response
+from realtime_ext.connection._state.connect_plan import Role
+from realtime_ext.connection._state.core import ConnectionState
+from realtime_ext.connection._state.function_calls import ApprovalJob, CallJob, FollowUpJob, output_item
+from realtime_ext.connection._state.messages import read_message
+from realtime_ext.connection._state.reconnect import CloseInfo
 from realtime_ext.errors import RealtimeError
 from tests.attack.target import Target, plain, text_of
 from tests.attack.texts import event_samples

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.attack import apps, documents, servers, simulated, state, texts
+from tests.attack import apps, borders, documents, servers, simulated, state, texts
 from tests.attack.target import Target
 
 __all__ = ["TARGETS"]
@@ -14,4 +14,5 @@ TARGETS: tuple[Target, ...] = (
     *documents.TARGETS,
     *servers.TARGETS,
     *simulated.TARGETS,
+    *borders.TARGETS,
 )

@@ -11,6 +11,7 @@ from hypothesis import given, strategies as st
 from realtime_api import models
 
 from realtime_ext import audio
+from tests.support.examples import each
 
 RESPONSE = {
     "type": "response.output_audio.delta",
@@ -47,7 +48,7 @@ def test_the_audio_comes_out(make: Any, data: bytes) -> None:
     assert audio.decode(make(data)) == data
 
 
-@pytest.mark.parametrize(
+@each(
     "event",
     [
         {"type": "response.output_audio_transcript.delta", "delta": "AAAA"},
@@ -61,14 +62,14 @@ def test_the_audio_comes_out(make: Any, data: bytes) -> None:
         SimpleNamespace(type=None, data=b"AAAA"),
     ],
 )
-def test_what_is_no_audio_delta_is_refused(event: Any) -> None:
+def test_other_events_than_audio_deltas_are_refused(event: Any) -> None:
     with pytest.raises(
         TypeError, match=r"event: expected an audio delta such as 'response.output_audio.delta'"
     ):
         audio.decode(event)
 
 
-@pytest.mark.parametrize("delta", ["A", "AA", "AA=A", "AAA*", "AA\nAA", "ä", None, 5, b"AAAA"])
-def test_what_is_not_base64_is_refused(delta: Any) -> None:
+@each("delta", ["A", "AA", "AA=A", "AAA*", "AA\nAA", "ä", None, 5, b"AAAA"])
+def test_invalid_base64_is_refused(delta: Any) -> None:
     with pytest.raises(ValueError, match="delta: expected base64 text"):
         audio.decode({**RESPONSE, "delta": delta})

@@ -156,7 +156,9 @@ def test_only_another_rate_needs_soxr(read: Callable[..., bytes], monkeypatch: p
         (wav(PCM16, bits=0), ".*got format 1 of 0 bits"),
     ],
 )
-def test_what_is_not_read_is_refused_by_name(read: Callable[..., bytes], file: bytes, message: str) -> None:
+def test_unsupported_formats_are_refused_by_name(
+    read: Callable[..., bytes], file: bytes, message: str
+) -> None:
     with pytest.raises(ValueError, match=f"in.wav: {message}"):
         read(file)
 
@@ -188,7 +190,7 @@ def test_reading_at_no_rate_is_refused(rate: int, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("rate", [24000, 8000])
-def test_what_is_written_is_a_wav_file_and_reads_the_same(tmp_path: Path, rate: int) -> None:
+def test_written_files_read_the_same(tmp_path: Path, rate: int) -> None:
     path = tmp_path / "out.wav"
     path.write_bytes(b"something older and longer" * 10)
     audio.write_wav(path, PCM16, rate)

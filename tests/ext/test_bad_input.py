@@ -121,7 +121,7 @@ def test_builders_themselves_refuse_junk(builder: Any) -> None:
             builder.from_dict(value).build()
 
 
-def test_what_is_right_is_taken(flavour: Flavour, wire: Wire) -> None:
+def test_valid_arguments_are_accepted(flavour: Flavour, wire: Wire) -> None:
     """Else the tables above would show nothing."""
     client = flavour.client(wire, webhook_secret=SECRET, max_retries=0)
     for function, valid in ON_CLIENTS.items():

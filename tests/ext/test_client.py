@@ -132,7 +132,7 @@ def test_raw_without_a_key_says_so(flavour: Flavour) -> None:
         mint(flavour, flavour.client(api_key=None).raw)
 
 
-def test_raw_takes_an_authorization_of_the_user_s_own(flavour: Flavour) -> None:
+def test_raw_accepts_the_user_s_authorization(flavour: Flavour) -> None:
     with Loopback(answer(200, json.dumps(SECRET).encode())) as server:
         headers = {"Authorization": "Basic Z2F0ZXdheQ=="}
         mint(flavour, flavour.client(base_url=server.base_url, api_key=None, default_headers=headers).raw)

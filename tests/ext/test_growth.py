@@ -11,7 +11,10 @@ import pytest
 
 from realtime_ext._core.schema import Place, check
 from realtime_ext._http.retry import parse_retry_after
-from realtime_ext.connection._state import ConnectionState, Role, marked_response, read_message
+from realtime_ext.connection._state.client_events import marked_response
+from realtime_ext.connection._state.connect_plan import Role
+from realtime_ext.connection._state.core import ConnectionState
+from realtime_ext.connection._state.messages import read_message
 from tests.support.effort import count_calls
 
 Events = Iterator[dict[str, Any]]
@@ -24,14 +27,6 @@ def item(number: int | str) -> dict[str, Any]:
 def added(number: int | str, previous: int | str | None) -> dict[str, Any]:
     before = None if previous is None else f"item_{previous}"
     return {"type": "conversation.item.added", "previous_item_id": before, "item": item(number)}
-
-
-def joined(n: int) -> Events:
-    """Rows of items that are put together from the end, each time behind an item that has come."""
-    for number in range(n):
-        yield added(f"early_{number}", number)
-    for number in range(n, 0, -1):
-        yield added(number, number - 1)
 
 
 def responses(n: int) -> Events:
@@ -55,7 +50,6 @@ SESSIONS: dict[str, Callable[[int], Events]] = {
     "items that follow nothing": lambda n: (added(i, None) for i in range(n)),
     "items from the last to the first": lambda n: (added(i, i - 1) for i in range(n, 0, -1)),
     "items behind the same one": lambda n: (added(i, 0) for i in range(1, n)),
-    "rows of items that are joined": joined,
     "responses that nobody plays": responses,
     "pieces in one turn": deltas,
     "errors": lambda n: ({"type": "error", "error": {"type": "x", "message": str(i)}} for i in range(n)),

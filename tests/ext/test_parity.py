@@ -6,9 +6,8 @@ import inspect
 import re
 from typing import Any
 
-import pytest
-
 from realtime_ext import AsyncRealtimeClient, RealtimeClient, _resources
+from tests.support.examples import each
 
 RENAMED = {"close": "aclose"}
 PAIRS = {
@@ -42,13 +41,13 @@ def _as_sync(annotation: str) -> str:
     return re.sub(r"\bAsync(?=[A-Z])", "", annotation)
 
 
-@pytest.mark.parametrize("pair", PAIRS.values(), ids=PAIRS)
+@each("pair", PAIRS.values(), ids=PAIRS)
 def test_both_flavours_have_the_same_methods(pair: tuple[type, type]) -> None:
     blocking, awaited = pair
     assert {RENAMED.get(name, name) for name in public(blocking)} == set(public(awaited))
 
 
-@pytest.mark.parametrize("pair", PAIRS.values(), ids=PAIRS)
+@each("pair", PAIRS.values(), ids=PAIRS)
 def test_their_signatures_are_equal(pair: tuple[type, type]) -> None:
     blocking, awaited = (public(cls) for cls in pair)
     for name, function in blocking.items():
@@ -62,17 +61,17 @@ def test_their_signatures_are_equal(pair: tuple[type, type]) -> None:
 OPERATIONS = {name: pair for name, pair in PAIRS.items() if name not in ("RealtimeClient", "Connections")}
 
 
-@pytest.mark.parametrize("pair", OPERATIONS.values(), ids=OPERATIONS)
-def test_what_blocks_in_one_is_awaited_in_the_other(pair: tuple[type, type]) -> None:
-    blocking, awaited = (public(cls) for cls in pair)
-    del blocking["__init__"]
-    assert blocking
-    for name in blocking:
-        assert not inspect.iscoroutinefunction(blocking[name]), name
-        assert inspect.iscoroutinefunction(awaited[name]), name
-        first, _, told = awaited[name].__doc__.partition("; as ")
-        assert first in blocking[name].__doc__, name
-        assert told == f"`{pair[0].__name__}.{name}`, awaited.", name
+@each("pair", OPERATIONS.values(), ids=OPERATIONS)
+def test_operations_are_coroutines_in_the_async_client_alone(pair: tuple[type, type]) -> None:
+    sync, asynchronous = (public(cls) for cls in pair)
+    del sync["__init__"]
+    assert sync
+    for name in sync:
+        assert not inspect.iscoroutinefunction(sync[name]), name
+        assert inspect.iscoroutinefunction(asynchronous[name]), name
+        first, _, twin = asynchronous[name].__doc__.partition("; the async form of ")
+        assert sync[name].__doc__.startswith(first), name
+        assert twin == f"`{pair[0].__name__}.{name}`.", name
 
 
 def test_both_clients_carry_the_same_resources() -> None:
@@ -88,7 +87,7 @@ def test_both_clients_carry_the_same_resources() -> None:
     assert {"calls", "client_secrets", "translation_client_secrets", "sessions", "webhooks"} < set(resources)
 
 
-def test_every_operation_takes_the_three_options() -> None:
+def test_every_operation_accepts_the_three_options() -> None:
     for cls, _ in (*OPERATIONS.values(), PAIRS["Connections"]):
         for name, function in public(cls).items():
             if name != "__init__":

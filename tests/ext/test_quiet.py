@@ -42,7 +42,7 @@ def told_by_libraries(log: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
     return [record for record in told if not record.getMessage().startswith("load_")]
 
 
-def test_a_call_is_told_without_key_query_headers_or_sdp(
+def test_a_call_is_logged_without_key_query_headers_or_sdp(
     flavour: Flavour, log: pytest.LogCaptureFixture
 ) -> None:
     steps = [
@@ -62,7 +62,7 @@ def test_a_call_is_told_without_key_query_headers_or_sdp(
     assert "hunter2" not in log.text and "ice-pwd" not in log.text
 
 
-def test_raw_requests_are_not_told_by_httpx_either(flavour: Flavour, log: pytest.LogCaptureFixture) -> None:
+def test_raw_requests_are_not_logged_by_httpx(flavour: Flavour, log: pytest.LogCaptureFixture) -> None:
     with Loopback(answer(200)) as server:
         client = flavour.client(base_url=server.base_url, default_query={"token": "hunter2"})
         if flavour.is_async:
@@ -74,7 +74,7 @@ def test_raw_requests_are_not_told_by_httpx_either(flavour: Flavour, log: pytest
     assert "hunter2" not in log.text and "headers" not in log.text
 
 
-def test_what_others_send_with_httpx_is_logged_as_ever(
+def test_other_requests_of_an_httpx_client_are_logged(
     flavour: Flavour, log: pytest.LogCaptureFixture
 ) -> None:
     with Loopback(answer(200)) as server:

@@ -11,6 +11,7 @@ from hypothesis import given, strategies as st
 from realtime_api.models import WebhookRealtimeCallIncoming
 
 from realtime_ext.sip import SipAddress, SipHeaders
+from tests.support.examples import each
 from tests.support.paths import SAMPLES
 
 SAMPLE = SAMPLES / "webhooks" / "realtime_call_incoming" / "body.json"
@@ -64,7 +65,7 @@ def test_every_shape_of_fields_gives_the_same_headers() -> None:
     assert (expected == 5) is False
 
 
-def test_a_repr_shows_names_and_nobodys_number() -> None:
+def test_a_repr_shows_names_and_no_numbers() -> None:
     assert "Via" in repr(from_sample())
     assert "415" not in repr(from_sample())
     address = SipAddress(uri="sip:+14155550123@h", display_name="Alice", params={"x-number": "+1415"})
@@ -108,7 +109,7 @@ def test_missing_headers_give_no_address() -> None:
     assert headers.p_asserted_identity == headers.diversion == ()
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "name", "uri", "params"),
     [
         ("sip:alice@example.com", None, "sip:alice@example.com", {}),
@@ -141,7 +142,7 @@ def test_addresses_are_read_as_rfc_3261_writes_them(text: str, name: Any, uri: s
     assert SipAddress.parse(str(address)) == address
 
 
-@pytest.mark.parametrize(
+@each(
     ("uri", "scheme", "user"),
     [
         ("sip:+14155550123@carrier.example;user=phone", "sip", "+14155550123"),
@@ -178,8 +179,8 @@ BAD_ADDRESSES = [
 ]
 
 
-@pytest.mark.parametrize("text", BAD_ADDRESSES)
-def test_what_is_no_address_is_a_value_error_and_left_out_of_headers(text: str) -> None:
+@each("text", BAD_ADDRESSES)
+def test_malformed_addresses_are_value_errors_and_left_out_of_headers(text: str) -> None:
     with pytest.raises(ValueError):
         SipAddress.parse(text)
     if not {"\r", "\n"} & set(text) and "," not in text:
@@ -211,7 +212,7 @@ def test_no_text_raises_anything_but_value_errors(text: str) -> None:
     assert SipAddress.parse_list(", ".join(map(str, addresses))) == addresses
 
 
-@pytest.mark.parametrize(
+@each(
     "fields",
     [
         {"uri": "sip:a@b.example", "display_name": "x\r\nEvil: 1"},
@@ -238,20 +239,20 @@ def test_a_written_address_is_quoted_and_pickles() -> None:
 # ---- what is refused
 
 
-@pytest.mark.parametrize("value", ["a\r\nX-Evil: 1", "a\nb", "a\rb", "a\x00b", "a\x0bb", "a\x7f"])
+@each("value", ["a\r\nX-Evil: 1", "a\nb", "a\rb", "a\x00b", "a\x0bb", "a\x7f"])
 def test_a_value_that_would_inject_a_header_is_refused_by_name(value: str) -> None:
     with pytest.raises(ValueError, match="X-Note: control characters"):
         SipHeaders([("X-Note", value)])
     assert SipHeaders([("X-Note", "a\tb")])["x-note"] == "a\tb"
 
 
-@pytest.mark.parametrize("name", ["", " ", "From:", "Fr om", "From\r\n", "Ünicode", "a\x00"])
+@each("name", ["", " ", "From:", "Fr om", "From\r\n", "Ünicode", "a\x00"])
 def test_a_name_that_is_no_token_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match=r"SIP header 1: .* is not a header name"):
         SipHeaders([("To", "x"), (name, "value")])
 
 
-@pytest.mark.parametrize(
+@each(
     "fields",
     [
         None,
@@ -268,6 +269,6 @@ def test_a_name_that_is_no_token_is_refused(name: str) -> None:
         {"a": None},
     ],
 )
-def test_what_is_no_list_of_fields_is_refused(fields: Any) -> None:
+def test_malformed_lists_of_fields_are_refused(fields: Any) -> None:
     with pytest.raises(ValueError, match="SIP header"):
         SipHeaders(fields)

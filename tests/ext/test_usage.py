@@ -302,7 +302,7 @@ def test_the_day_may_be_text() -> None:
         Usage.of_response(response_done(), MODEL) + Usage.of_response(response_done(), "voice-2"),
     ],
 )
-def test_what_is_not_known_has_no_price_rather_than_a_wrong_one(found: Usage) -> None:
+def test_unknown_models_and_modalities_have_no_price(found: Usage) -> None:
     assert found.cost(PRICES, on=DAY) is None
 
 
@@ -399,6 +399,6 @@ def test_a_table_with_a_mistake_is_refused_by_name(table: dict[str, Any], messag
 
 
 @pytest.mark.parametrize("prices", [None, 5, []])
-def test_what_is_no_table_is_refused(prices: Any) -> None:
+def test_malformed_price_tables_are_refused(prices: Any) -> None:
     with pytest.raises(TypeError, match="prices: expected a PriceTable or a dict, got"):
         Usage().cost(prices)

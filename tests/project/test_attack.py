@@ -22,6 +22,13 @@ CASES = {
     "cancellations": 15,
     "packages": 1,
     "descriptions": 15,
+    "datagrams": 5,
+    "signals": 15,
+    "callbacks": 20,
+    "half closed": 15,
+    "unread": 3,
+    "unconsumed": 5,
+    "command output": 20,
     "recordings": 40,
 }
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from realtime_simulator import Simulator
-from realtime_simulator.media.voice import synthesize
+from realtime_simulator._media.voice import synthesize
 
 from realtime_ext._demo.sound import RATE, difference, loudness
 from tests.support.command import realtime, realtime_here
@@ -107,23 +107,23 @@ def louder(pcm: bytes, factor: float) -> bytes:
     return (np.frombuffer(pcm, "<i2") * factor).clip(-32768, 32767).astype("<i2").tobytes()
 
 
-def test_what_arrives_whole_between_silence_is_what_was_played(spoken: bytes) -> None:
+def test_a_complete_reply_between_silence_matches(spoken: bytes) -> None:
     assert difference(spoken, silence(1.2) + louder(spoken, 0.95) + silence(0.4)) is None
 
 
-def test_silence_is_not_what_was_played(spoken: bytes) -> None:
+def test_silence_does_not_match(spoken: bytes) -> None:
     assert "nothing audible arrived" in str(difference(spoken, silence(3)))
     assert "nothing audible arrived" in str(difference(spoken, b""))
 
 
-def test_a_cut_reply_is_not_what_was_played(spoken: bytes) -> None:
+def test_a_cut_reply_does_not_match(spoken: bytes) -> None:
     assert "s arrived" in str(difference(spoken, silence(1) + spoken[: len(spoken) // 2]))
 
 
-def test_a_reply_at_a_third_of_its_loudness_is_not_what_was_played(spoken: bytes) -> None:
+def test_a_reply_at_a_third_of_its_loudness_does_not_match(spoken: bytes) -> None:
     assert "times the played energy" in str(difference(spoken, louder(spoken, 1 / 3)))
 
 
-def test_another_sound_of_the_same_length_and_energy_is_not_what_was_played(spoken: bytes) -> None:
+def test_another_sound_of_the_same_length_and_energy_does_not_match(spoken: bytes) -> None:
     backwards = np.frombuffer(spoken, "<i2")[::-1].tobytes()
     assert "rises and falls otherwise" in str(difference(spoken, backwards))

@@ -167,7 +167,7 @@ def test_the_simulator_has_the_options_of_the_page() -> None:
 
 
 def test_the_simulator_has_the_arguments_of_the_page() -> None:
-    table = rows(text("simulator.md"), "It serves from a thread of its own")
+    table = rows(text("simulator.md"), "It serves from its own thread")
     told = [arg for cells in table for arg in re.findall(r"`(\w+)`", cells[0])]
     assert sorted(told) == sorted(inspect.signature(Simulator).parameters)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+import realtime_simulator
 from packaging.requirements import Requirement
 from realtime_simulator import Simulator
 
@@ -29,6 +30,9 @@ GENERATED, SIMULATOR, OURS = (
     tomllib.loads((source / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     for source in SOURCES.values()
 )
+
+
+SIMULATOR["version"] = realtime_simulator.__version__  # the build reads it from there
 
 
 def normal(requirement: str) -> str:
@@ -144,8 +148,8 @@ def test_wheels_hold_the_packages_and_nothing_else(wheels: dict[str, Path]) -> N
         }
         assert modules <= set(files)
         if name == "realtime_simulator":
-            page = SOURCES[name] / name / "console" / "static"
-            assert {f"{name}/console/static/{file.name}" for file in page.iterdir()} <= set(files)
+            page = SOURCES[name] / name / "_simulator" / "console" / "static"
+            assert {f"{name}/_simulator/console/static/{file.name}" for file in page.iterdir()} <= set(files)
 
 
 USE_API = """

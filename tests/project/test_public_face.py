@@ -22,6 +22,7 @@ MODULES = (
     "realtime_ext.audio",
     "realtime_ext.cli",
     "realtime_ext.client",
+    "realtime_ext.connection",
     "realtime_ext.errors",
     "realtime_ext.events",
     "realtime_ext.integrations.devices",
@@ -155,7 +156,7 @@ def classes() -> dict[str, type]:
         for name in import_module(module).__all__:
             value = getattr(import_module(module), name)
             home = value_module(value)
-            if inspect.isclass(value) and home.startswith("realtime_ext") and not home.endswith("connection"):
+            if inspect.isclass(value) and home.startswith("realtime_ext"):
                 found[f"{module}.{name}"] = value
     return found
 

@@ -7,9 +7,10 @@ from array import array
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from realtime_simulator import schema
-from realtime_simulator.engine.config import SessionConfig
-from realtime_simulator.engine.effects import (
+from realtime_simulator._core import schema
+from realtime_simulator._core.ids import Ids
+from realtime_simulator._engine.config import SessionConfig
+from realtime_simulator._engine.effects import (
     AnswerNeeded,
     AudioIn,
     AudioOut,
@@ -19,10 +20,10 @@ from realtime_simulator.engine.effects import (
     Play,
     ToolsNeeded,
 )
-from realtime_simulator.engine.ids import Ids
-from realtime_simulator.engine.session import Session
-from realtime_simulator.engine.turn import Action, Pacing, Say, Turn
-from realtime_simulator.media.speech import PACKET_SAMPLES, Speech
+from realtime_simulator._engine.plan import Utterance
+from realtime_simulator._engine.session import Session
+from realtime_simulator._engine.turn import Action, Pacing, Turn
+from realtime_simulator._media.speech import PACKET_SAMPLES, Speech
 
 
 def fits(event: Mapping[str, Any], union: str = "RealtimeServerEvent") -> None:
@@ -117,7 +118,7 @@ class Driven:
     def answer(self, *actions: Action) -> list[dict[str, Any]]:
         """Answer the latest response; with some speech if nothing is given."""
         response_id, _ = self.asked[-1]
-        made = list(actions) or [Say("hello there", speech())]
+        made = list(actions) or [Utterance("hello there", speech=speech())]
         self.session.answer(response_id, made, self.now)
         return self.take()
 

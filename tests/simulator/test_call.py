@@ -106,7 +106,7 @@ def test_a_caller_without_opus_is_spoken_to_in_g711(sim: Simulator) -> None:
     asyncio.run(main())
 
 
-def test_what_the_caller_says_is_recorded_in_length_and_loudness(sim: Simulator) -> None:
+def test_the_callers_sound_is_recorded_in_length_and_loudness(sim: Simulator) -> None:
     async def main() -> None:
         async with Caller(sim, microphone=8000) as caller:
             await caller.connect()

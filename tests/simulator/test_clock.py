@@ -5,10 +5,10 @@ import time
 
 import pytest
 from realtime_simulator import Simulator
-from realtime_simulator.clock import AdvancingClock, sleep
+from realtime_simulator._core.clock import AdvancingClock, sleep
 
 
-def test_what_falls_due_happens_in_order_each_at_its_own_time() -> None:
+def test_timers_run_in_order_each_at_its_own_time() -> None:
     async def main() -> None:
         clock, seen = AdvancingClock(), list[tuple[str, float]]()
         begun = clock.monotonic()
@@ -31,7 +31,7 @@ def test_what_falls_due_happens_in_order_each_at_its_own_time() -> None:
     asyncio.run(main())
 
 
-def test_it_goes_on_by_itself_also_after_it_was_put_forward() -> None:
+def test_the_clock_keeps_running_after_it_was_advanced() -> None:
     async def main() -> None:
         clock = AdvancingClock()
         await clock.advance(1000)
@@ -58,7 +58,7 @@ def test_a_callback_that_fails_does_not_hold_up_the_next() -> None:
     asyncio.run(main())
 
 
-def test_what_was_called_off_is_not_kept() -> None:
+def test_cancelled_timers_are_not_kept() -> None:
     async def main() -> None:
         clock = AdvancingClock()
         for _ in range(10_000):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from realtime_simulator import cli
 from realtime_simulator.cli import main
 from websockets.sync.client import connect
 
@@ -135,21 +137,21 @@ def test_faults_and_scenarios_from_another_process(serving: Any, tmp_path: Path)
         (("--port", "http"), 2, "a port is 0 to 65535"),
         (("incoming", "--to", "http://x/"), 4, "OPENAI_API_KEY"),
         (("incoming", "--to", "http://x/", "--header", "x", "--api-key", "k"), 2, "Name: value"),
-        (("fault", "flood", "--api-key", "k"), 2, "there is no fault 'flood'"),
+        (("fault", "flood", "--api-key", "k"), 2, "unknown fault 'flood'"),
         (("fault", "socket_drop; after=response.dome", "--api-key", "k"), 2, "did you mean 'response.done'"),
         (("scenario", "/none.yaml", "--api-key", "k"), 2, "none.yaml"),
         (("--brain", "http://127.0.0.1:1/v1"), 2, "--brain and --brain-model go together"),
         (("--ears", "nonsense"), 2, "ears: expected an http or https URL"),
-        (("--clock", "noon"), 2, "clock: 'noon' is no time"),
+        (("--clock", "noon"), 2, "clock: 'noon' is not a time"),
         (
             ("hang-up", "x", "--api-key", "k", "--simulator", "http://127.0.0.1:1/v1"),
             3,
             "no simulator answers",
         ),
-        (("hang-up", "x", "--api-key", "k", "--simulator", "nonsense"), 2, "is no URL"),
+        (("hang-up", "x", "--api-key", "k", "--simulator", "nonsense"), 2, "is not a URL"),
     ],
 )
-def test_wrong_words_are_explained(
+def test_wrong_arguments_are_explained(
     words: tuple[str, ...], status: int, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main_status(*words) == status
@@ -164,6 +166,49 @@ def main_status(*words: str) -> int | str | None:
         return main([*words])
     except SystemExit as end:
         return end.code
+
+
+@pytest.fixture
+def handlers() -> Iterator[None]:
+    """The signal handlers and the log are after the test as they were before it."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    logger = logging.getLogger("realtime_simulator")
+    before = [*map(signal.getsignal, numbers), logger.handlers[:], logger.level, logger.propagate]
+    yield
+    assert [*map(signal.getsignal, numbers), logger.handlers, logger.level, logger.propagate] == before
+
+
+@pytest.mark.usefixtures("handlers")
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        (("--port", "x"), 2),
+        (("--webhook-secret", "whsec_%"), 2),
+        (("--replay", "no/such/tape.jsonl"), 1),
+        (("--host", "192.0.2.1"), 1),
+        (("--help",), 0),
+    ],
+)
+def test_a_command_that_fails_leaves_the_signal_handlers(words: tuple[str, ...], status: int) -> None:
+    assert main_status(*words) == status
+
+
+@pytest.mark.usefixtures("handlers")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_command_that_served_restores_the_signal_handlers(
+    number: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli, "_print_addresses", lambda simulator, options: signal.raise_signal(number))
+    assert main(["--port", "0"]) == 0
+
+
+@pytest.mark.usefixtures("handlers")
+def test_a_recording_that_ended_restores_the_signal_handlers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-x")
+    monkeypatch.setattr(cli, "_print_export", lambda *values: signal.raise_signal(signal.SIGINT))
+    assert main(["record", str(tmp_path / "one.yaml")]) == 0
 
 
 def test_help_names_everything(capsys: pytest.CaptureFixture[str]) -> None:
@@ -217,3 +262,22 @@ def test_a_call_under_way_does_not_hold_up_the_end() -> None:
     assert (process.returncode, error) == (0, "")
     ended = [json.loads(line) for line in out.splitlines() if "ended" in line]
     assert ended[-1]["call_id"] == call["id"] and "shutdown" in ended[-1]["event"]
+
+
+@pytest.mark.parametrize("words", [["--log-level", "debug"], ["--log-level", "debug", "--json"]])
+def test_the_log_has_no_active_characters(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    options = cli.arguments(cli.PROGRAM).parse_args(words)
+    hostile = "\x1b[2J\x9b\u061c\u200e\u200f\u2028\u2029\u202e\x7f\ud800\r\n12:00 forged"
+    with cli._logging(options):
+        logging.getLogger("realtime_simulator").debug("the client sent %s", hostile)
+        try:
+            raise ValueError(hostile)
+        except ValueError:
+            logging.getLogger("realtime_simulator").exception("it failed")
+    shown = capsys.readouterr().out
+    assert not set(hostile) - set("[2J12:00 forged\n") & set(shown)
+    assert r"\u001b[2J" in shown
+    if "--json" in words:
+        assert json.loads(shown.splitlines()[0])["event"] == f"the client sent {hostile}"
+    else:
+        assert r"\u2028" in shown.splitlines()[0] and "forged" in shown.splitlines()[0]

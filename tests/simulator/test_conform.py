@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 import yaml
 from realtime_simulator import Fail, Simulator, Transcript
+from realtime_simulator._conformance import conform
+from realtime_simulator._conformance.known import KNOWN
+from realtime_simulator._recordings.recording import RecordingError, read, text_of
+from realtime_simulator._recordings.tape import Writer
 from realtime_simulator.cli import main
-from realtime_simulator.recordings import conform
-from realtime_simulator.recordings.known import KNOWN
-from realtime_simulator.recordings.recording import RecordingError, read, text_of
-from realtime_simulator.recordings.tape import Writer
 
 from tests.simulator.sounds import silence, tone
 from tests.simulator.wire import Socket
@@ -313,7 +313,7 @@ def test_a_planted_deviation_is_found(
     assert any(re.search(said, difference) for difference in differences), differences
 
 
-def test_what_the_service_leaves_unordered_may_come_in_any_order(tmp_path: Path) -> None:
+def test_events_that_the_service_leaves_unordered_may_come_in_any_order(tmp_path: Path) -> None:
     interactions = load("spoken_turn")
     words = [
         one for one in interactions if is_event(one) and "input_audio_transcription" in one["data"]["type"]
@@ -335,7 +335,7 @@ def test_a_recording_may_end_before_the_session(tmp_path: Path) -> None:
     assert found(tmp_path, interactions[: place(interactions, "response.output_item.done") + 1]) == []
 
 
-def test_what_is_knowingly_different_is_counted_and_has_a_reason() -> None:
+def test_intended_differences_are_counted_and_have_a_reason() -> None:
     (report,) = conform.conform(RECORDINGS / "call.yaml")
     assert {known.path for _, known in report.known} >= {r"sdp\.session\.ice-lite"}
     assert all(known.reason for known in KNOWN)
@@ -364,12 +364,15 @@ def test_a_tape_of_the_simulator_can_be_played(tmp_path: Path) -> None:
         ("[", "x.yaml"),
         ("[]", "a list of 'interactions'"),
         ("{version: 2, interactions: []}", "version 2"),
-        ("{interactions: [{kind: message, direction: up, data: {}}]}", "/interactions/0 is no interaction"),
+        (
+            "{interactions: [{kind: message, direction: up, data: {}}]}",
+            "/interactions/0 is not an interaction",
+        ),
         ("{interactions: [{kind: message, direction: sent}]}", "'data' is missing"),
         ("{interactions: [{request: {method: GET, uri: 'https://x/y'}, response: {status: 200}}]}", "/y"),
     ],
 )
-def test_what_is_no_recording_is_refused(tmp_path: Path, text: str, said: str) -> None:
+def test_invalid_recordings_are_refused(tmp_path: Path, text: str, said: str) -> None:
     path = tmp_path / "x.yaml"
     path.write_text(text)
     with pytest.raises(RecordingError, match=re.escape(said)):
@@ -410,7 +413,7 @@ def test_a_broken_event_is_refused(tmp_path: Path) -> None:
         found(tmp_path, interactions)
 
 
-def test_placeholders_stand_for_the_ids_that_the_client_made_up(tmp_path: Path) -> None:
+def test_placeholders_replace_the_ids_that_the_client_created(tmp_path: Path) -> None:
     interactions = load("written_turn")
     own = "5f2d3a1b9c8e7d6f5a4b3c2d"
     (made, *_) = [event["item"]["id"] for event in events(interactions, "conversation.item.added")]
@@ -427,7 +430,7 @@ def test_a_sideband_ends_with_its_call(tmp_path: Path, code: int, reason: str) -
     assert found(tmp_path, [*interactions, close]) == []
 
 
-def test_what_goes_wrong_with_words_and_answers_is_played(tmp_path: Path) -> None:
+def test_failed_transcripts_and_answers_are_replayed(tmp_path: Path) -> None:
     path = tmp_path / "failing.yaml"
     with Simulator(pacing="none", espeak=False, profile="azure") as upstream:
         failed = Transcript(error="No such deployment.", code="DeploymentNotFound", type="invalid_request")
@@ -442,3 +445,20 @@ def test_what_goes_wrong_with_words_and_answers_is_played(tmp_path: Path) -> Non
             socket.until("response.done")
     (report,) = conform.conform(path, "azure")
     assert list(map(str, report.differences)) == [] and report.compared >= 10
+
+
+def test_the_command_prints_names_of_a_recording_without_active_characters(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hostile = "\x1b[2J\x9b\u061c\u200e\u2028\u202e\x7f\nx.yaml: conforms"
+    interactions = load("refused_model")
+    message = next(one["data"] for one in interactions if isinstance(one.get("data"), dict))
+    message[hostile] = {hostile: hostile}
+    message["type"] = hostile
+    path = tmp_path / "x.yaml"
+    path.write_text(text_of(interactions), encoding="utf-8")
+    assert main(["conform", str(path)]) == 1
+    shown = capsys.readouterr().out
+    assert r"\u001b[2J\u009b" in shown
+    assert not set(hostile) - set("[2Jx.yaml: conforms\n") & set(shown)
+    assert not any(line.startswith("x.yaml: conforms") for line in shown.splitlines())

@@ -13,11 +13,11 @@ from typing import Any
 import httpx
 import pytest
 from realtime_simulator import Simulator, call_tool, sequence
-from realtime_simulator.console import exports, pages
-from realtime_simulator.control import endpoint
-from realtime_simulator.media import voice
-from realtime_simulator.recordings.conform import conform
-from realtime_simulator.records import SessionRecord
+from realtime_simulator._conformance.conform import conform
+from realtime_simulator._media import voice
+from realtime_simulator._records.session import SessionLog
+from realtime_simulator._simulator import endpoint
+from realtime_simulator._simulator.console import exports, pages
 
 from .receiver import receiving
 from .test_control import control, done, running, sim
@@ -90,7 +90,7 @@ def test_other_methods_and_paths_are_still_the_apis(sim: Simulator) -> None:
     assert httpx.head(f"{origin}/").status_code == 200
 
 
-def test_the_address_has_the_key_where_browsers_send_it_to_nobody() -> None:
+def test_the_address_has_the_key_in_the_fragment() -> None:
     with Simulator(pacing="none", api_key="sk-a b#c") as simulator:
         assert simulator.console_url == simulator.base_url.removesuffix("v1") + "#key=sk-a%20b%23c"
 
@@ -123,13 +123,13 @@ def test_an_overview_without_news_shows_that_it_is_alive(
         assert ": " in [line for line, _ in zip(response.iter_lines(), range(8), strict=False)]
 
 
-def test_what_a_session_is_costs_nothing_of_its_conversation() -> None:
+def test_the_view_of_a_session_does_not_read_its_conversation() -> None:
     def items() -> list[dict[str, Any]]:
         raise AssertionError("the conversation was read")
 
-    record = SessionRecord(id="sess_1", transport="websocket")
-    record.read_from(lambda: {"type": "realtime", "model": "gpt-realtime"}, items, print)
-    assert record.view()["model"] == "gpt-realtime"
+    log = SessionLog("sess_1", "websocket")
+    log.follow(lambda: {"type": "realtime", "model": "gpt-realtime"}, items, print)
+    assert log.view()["model"] == "gpt-realtime"
 
 
 def test_an_event_is_injected_as_if_a_client_had_sent_it(sim: Simulator, control: httpx.Client) -> None:
@@ -207,7 +207,7 @@ def test_a_phone_speaks_with_sound_that_is_sent_and_is_transferred(
     pcm = {"content-type": "application/octet-stream"}
     done(control.post(f"/simulator/calls/{call}/say", content=said, headers=pcm))
     record = sim.calls[-1].session
-    sim.wait_for(lambda: record.audio_in.seconds >= len(said) / 48_000)
+    sim.wait_for(lambda: record.received_audio_seconds >= len(said) / 48_000)
     control.post(f"/v1/realtime/calls/{call}/refer", json={"target_uri": "tel:+1"})
     sim.wait_for(lambda: sim.calls[-1].refer_status == 486)
     done(control.post("/simulator/refer", json={"status": None}))
@@ -216,7 +216,7 @@ def test_a_phone_speaks_with_sound_that_is_sent_and_is_transferred(
     done(control.post(f"/simulator/calls/{call}/hang_up"))
 
 
-def test_what_faults_can_be_limited_to_is_listed(control: httpx.Client) -> None:
+def test_the_targets_of_faults_are_listed(control: httpx.Client) -> None:
     assert "calls.create" in control.get("/simulator/faults/known").json()["operations"]
 
 
@@ -292,7 +292,7 @@ def test_an_exported_test_passes_and_fails_where_the_conversation_differs(
             changed(simulator)
 
 
-def test_what_was_spoken_is_text_in_an_exported_test(fresh: Simulator) -> None:
+def test_speech_is_text_in_an_exported_test(fresh: Simulator) -> None:
     fresh.on_speech(lambda heard: "What time is it?")
     with Socket(fresh) as socket:
         socket.update(audio={"input": {"transcription": {"model": "gpt-realtime-whisper"}}})
@@ -305,7 +305,7 @@ def test_what_was_spoken_is_text_in_an_exported_test(fresh: Simulator) -> None:
     )
 
 
-def test_what_is_turned_off_is_exported_and_what_is_not_set_is_not(fresh: Simulator, tmp_path: Path) -> None:
+def test_disabled_settings_are_exported_and_unset_ones_are_not(fresh: Simulator, tmp_path: Path) -> None:
     with Socket(fresh) as socket:
         socket.update(audio={"input": {"turn_detection": None}})
         path = tmp_path / "test_session.py"
@@ -318,7 +318,7 @@ def test_what_is_turned_off_is_exported_and_what_is_not_set_is_not(fresh: Simula
     assert "prompt" not in session and "id" not in session and "expires_at" not in session
 
 
-def test_a_session_without_conversation_is_no_test(fresh: Simulator) -> None:
+def test_a_session_without_conversation_cannot_be_exported_as_a_test(fresh: Simulator) -> None:
     with Socket(fresh, "intent=transcription") as socket:
         socket.recv()
         with pytest.raises(ValueError, match="only a conversation"):

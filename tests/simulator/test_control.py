@@ -11,12 +11,14 @@ from pathlib import Path
 import httpx
 import pytest
 from realtime_simulator import Simulator
-from realtime_simulator.clock import AdvancingClock
-from realtime_simulator.control import endpoint
-from realtime_simulator.control.endpoint import Endpoint
-from realtime_simulator.credentials import Credentials
-from realtime_simulator.engine.ids import Ids
-from realtime_simulator.media import voice
+from realtime_simulator._core.clock import AdvancingClock
+from realtime_simulator._core.ids import Ids
+from realtime_simulator._media import voice
+from realtime_simulator._records.session import event_view
+from realtime_simulator._records.store import Records
+from realtime_simulator._server.credentials import Credentials
+from realtime_simulator._simulator import endpoint
+from realtime_simulator._simulator.endpoint import Endpoint
 
 from tests.simulator.receiver import receiving
 from tests.simulator.wire import Socket
@@ -48,7 +50,7 @@ def done(response: httpx.Response) -> dict:
     return response.json()
 
 
-def test_what_a_caller_hears_comes_until_the_call_ends(sim: Simulator, control: httpx.Client) -> None:
+def test_a_callers_sound_is_streamed_until_the_call_ends(sim: Simulator, control: httpx.Client) -> None:
     with receiving() as receiver:
         call = sim.incoming_call(receiver.url, line_speed=20)
         with control.stream("GET", f"/simulator/calls/{call.id}/hear") as response:
@@ -59,7 +61,7 @@ def test_what_a_caller_hears_comes_until_the_call_ends(sim: Simulator, control: 
             sim.wait_for(lambda: "output_audio_buffer.stopped" in call.session.types_sent())
             done(control.post(f"/simulator/calls/{call.id}/hang_up"))
             heard = b"".join(response.iter_bytes())
-    assert len(heard) / 48000 == pytest.approx(call.session.view()["sent_audio_seconds"], abs=0.1)
+    assert len(heard) / 48000 == pytest.approx(call.session.sent_audio_seconds, abs=0.1)
     assert len(heard) > 24000
     assert control.get(f"/simulator/calls/{call.id}/hear").status_code == 404
 
@@ -111,7 +113,7 @@ def test_faults_scenarios_and_time(sim: Simulator, control: httpx.Client) -> Non
     done(control.post("/simulator/scenario", content=yaml))
     refused = control.post("/simulator/scenario", content="respnses: []", params={"name": "mine.yaml"})
     assert refused.status_code == 400
-    assert refused.json()["error"]["message"].startswith("mine.yaml, line 1: respnses: there is no such")
+    assert refused.json()["error"]["message"].startswith("mine.yaml, line 1: respnses: unknown field")
 
 
 def events_of(answer: dict) -> list[tuple[str, str]]:
@@ -151,7 +153,7 @@ def test_sessions_and_their_events_are_shown_with_times_and_directions(
         assert events_of(later) == [("received", "nonsense"), ("sent", "error")]
         # The same in Python.
         record = sim.session(session["id"])
-        assert [one.view() for one in record.events] == shown["events"]
+        assert [event_view(one) for one in record.events] == shown["events"]
     sim.wait_for(lambda: record.ended is not None)
     assert done(control.get(path))["session"]["ended"] == "client closed"
     with pytest.raises(LookupError, match="there is no session 'sess_x'"):
@@ -197,7 +199,7 @@ def test_events_are_streamed_as_they_happen_until_the_session_ends(
         ("sessions/{id}/events?after=-1", 400, "after: the number"),
     ],
 )
-def test_what_is_wrong_about_a_session_is_said(
+def test_errors_about_a_session_are_explained(
     sim: Simulator, control: httpx.Client, path: str, status: int, message: str
 ) -> None:
     with Socket(sim) as socket:
@@ -206,7 +208,7 @@ def test_what_is_wrong_about_a_session_is_said(
     assert response.status_code == status and message in response.json()["error"]["message"]
 
 
-def test_faults_say_what_their_settings_allow(control: httpx.Client) -> None:
+def test_faults_list_the_allowed_settings(control: httpx.Client) -> None:
     known = done(control.get("/simulator/faults/known"))["faults"]
     assert known["slow"] == {
         "what": "the answer comes late",
@@ -229,14 +231,14 @@ def test_faults_say_what_their_settings_allow(control: httpx.Client) -> None:
         ("calls/rtc_x/hang_up", {}, 404, "No session found"),
         ("calls/rtc_x/say", {}, 400, "audio"),
         ("faults", {}, 400, "name"),
-        ("faults", {"name": "flood"}, 400, "there is no fault 'flood'"),
+        ("faults", {"name": "flood"}, 400, "unknown fault 'flood'"),
         ("faults", {"name": "slow", "seconds": "x"}, 400, "seconds: allowed"),
         ("advance", {}, 400, "seconds"),
         ("advance", {"seconds": -1}, 400, "seconds: allowed"),
         ("nothing", {}, 404, "There is no POST"),
     ],
 )
-def test_what_is_wrong_is_said(
+def test_errors_are_explained(
     control: httpx.Client, path: str, asked: dict, status: int, message: str
 ) -> None:
     response = control.post(f"/simulator/{path}", json=asked)
@@ -261,7 +263,7 @@ def test_only_the_projects_key_controls(sim: Simulator, control: httpx.Client) -
 def test_only_this_machine_controls(host: str, status: int) -> None:
     async def main() -> httpx.Response:
         application = Endpoint(
-            Simulator(pacing="none"), Credentials("sk-x", AdvancingClock(), Ids())
+            Simulator(pacing="none"), Records(), Credentials("sk-x", AdvancingClock(), Ids())
         ).application()
         transport = httpx.ASGITransport(application, client=(host, 5000))
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:

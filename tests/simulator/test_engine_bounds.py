@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 
 import pytest
-from realtime_simulator.engine import conversation, responses
-from realtime_simulator.engine.input_audio import MAXIMUM_SECONDS, InputBuffer
-from realtime_simulator.records import SessionRecord
+from realtime_simulator._engine import conversation, responses
+from realtime_simulator._engine.input_audio import MAXIMUM_SECONDS, InputBuffer
+from realtime_simulator._records.session import SessionLog
 
 from tests.simulator.checking import Driven
 from tests.simulator.sounds import silence
@@ -35,7 +35,7 @@ def test_the_oldest_sound_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:
     assert kept == [False, True, True]
 
 
-def test_sound_that_nobody_commits_is_dropped_and_time_goes_on() -> None:
+def test_uncommitted_sound_is_dropped_and_time_continues() -> None:
     buffer = InputBuffer()
     for _ in range(MAXIMUM_SECONDS // 10 + 1):
         buffer.append(silence(10))
@@ -59,10 +59,11 @@ def test_responses_under_way_are_counted() -> None:
 
 
 def test_the_record_of_a_long_session_keeps_the_newest_events(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("realtime_simulator.records.MAX_EVENTS", 40)
-    record = SessionRecord(id="sess_1", transport="websocket")
+    monkeypatch.setattr("realtime_simulator._records.session.MAX_EVENTS", 40)
+    log = SessionLog("sess_1", "websocket")
+    record = log.record
     for number in range(100):
-        record.add("sent", {"type": str(number)}, 0)
-        record.add("received", {"type": str(number)}, 0)
+        log.add("sent", {"type": str(number)}, 0)
+        log.add("received", {"type": str(number)}, 0)
         assert len(record.events) <= 40
     assert record.types_sent()[-1] == "99" and len(record.received) > 15

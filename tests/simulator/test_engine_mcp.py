@@ -47,7 +47,7 @@ def test_the_tools_of_a_session_that_begins_with_servers() -> None:
     assert types(listed(it)) == ["mcp_list_tools.completed", "conversation.item.done"]
 
 
-def test_a_server_that_cannot_be_asked() -> None:
+def test_an_unreachable_server() -> None:
     it = Driven(shop())
     it.session.greeting()
     it.take()

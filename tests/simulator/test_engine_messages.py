@@ -3,8 +3,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from realtime_simulator.engine import messages
-from realtime_simulator.problem import ApiProblem
+from realtime_simulator._core.problem import ApiProblem
+from realtime_simulator._engine import messages
 
 from tests.simulator.checking import Driven
 
@@ -45,7 +45,7 @@ def test_size_is_bounded() -> None:
         '{"x": ' + "1" * 5000 + "}",
     ],
 )
-def test_what_has_no_place_in_json_is_refused(text: str | bytes) -> None:
+def test_invalid_json_is_refused(text: str | bytes) -> None:
     with pytest.raises(ApiProblem) as caught:
         messages.parse(text)
     assert caught.value.code == "invalid_json"

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 from realtime_simulator import Pacing
-from realtime_simulator.engine.config import TranslationConfig
-from realtime_simulator.engine.effects import Emit, End, HearingNeeded, TranslationNeeded
-from realtime_simulator.engine.ids import Ids
-from realtime_simulator.engine.translation import TranslationSession
-from realtime_simulator.engine.turn import Action, Fail, Say, Transcript
+from realtime_simulator._core.ids import Ids
+from realtime_simulator._engine.config import TranslationConfig
+from realtime_simulator._engine.effects import Emit, End, HearingNeeded, TranslationNeeded
+from realtime_simulator._engine.plan import Utterance
+from realtime_simulator._engine.translation import TranslationSession
+from realtime_simulator._engine.turn import Action, Fail, Transcript
 
 from tests.simulator.checking import fits, speech, types
 from tests.simulator.sounds import hiss, silence, tone
@@ -74,14 +75,14 @@ def test_the_greeting_shows_the_session() -> None:
     assert created["session"]["type"] == "translation"
 
 
-def test_what_was_said_comes_back_in_the_other_language() -> None:
+def test_speech_is_translated_to_the_other_language() -> None:
     it = Translated(spanish())
     assert it.append(silence(2) + tone() + silence()) == []
     heard = it.hear("good morning")
     assert types(heard) == ["session.input_transcript.delta"] * 2
     assert heard[0]["elapsed_ms"] == pytest.approx(1700, abs=60)
     assert it.others[-1].text == "good morning" and it.others[-1].language == "es"
-    events = it.answer(Say("buenos días", speech(milliseconds=1000)))
+    events = it.answer(Utterance("buenos días", speech=speech(milliseconds=1000)))
     words = [event["delta"] for event in events if event["type"] == "session.output_transcript.delta"]
     sound = [event for event in events if event["type"] == "session.output_audio.delta"]
     assert "".join(words) == "buenos días"
@@ -94,7 +95,7 @@ def test_hiss_is_not_translated() -> None:
     assert it.append(silence() + hiss(3) + silence()) == [] and it.others == []
 
 
-def test_without_transcription_only_the_translation_is_shown() -> None:
+def test_without_transcription_only_the_translation_is_sent() -> None:
     it = Translated()
     it.append(tone() + silence())
     assert it.hear("good morning") == []
@@ -127,25 +128,25 @@ def test_events_of_other_sessions_and_bad_ones_are_refused(event: dict[str, Any]
     assert (error["error"]["code"], error["error"]["event_id"]) == (code, "e1")
 
 
-def test_closing_waits_for_what_was_said() -> None:
+def test_closing_waits_for_pending_translations() -> None:
     it = Translated()
     it.append(tone())  # still speaking
     assert it.send("session.close") == []
     assert it.append(tone())[0]["error"]["code"] == "session_closing"
     assert it.hear("adiós") == []
-    events = it.answer(Say("goodbye", speech()))
+    events = it.answer(Utterance("goodbye", speech=speech()))
     assert types(events)[-1] == "session.closed" and "session.output_audio.delta" in types(events)
     assert it.others[-1] == End(1000, "session closed")
 
 
-def test_closing_when_nothing_was_said() -> None:
+def test_closing_without_speech() -> None:
     it = Translated()
     assert types(it.send("session.close")) == ["session.closed"]
     assert it.session.ended
 
 
 @pytest.mark.parametrize("text", ["", "x"])
-def test_what_has_no_words_or_no_translation_leaves_the_session_open(text: str) -> None:
+def test_speech_without_words_or_translation_leaves_the_session_open(text: str) -> None:
     it = Translated()
     it.append(tone() + silence())
     events = it.hear(text)
@@ -157,7 +158,7 @@ def test_what_has_no_words_or_no_translation_leaves_the_session_open(text: str) 
     assert types(it.send("session.close")) == ["session.closed"]
 
 
-def test_what_could_not_be_heard_is_an_error() -> None:
+def test_failed_hearing_is_an_error() -> None:
     it = Translated()
     it.append(tone() + silence())
     assert it.hear("", "KeyError: x")[0]["error"]["code"] == "translation_failed"
@@ -168,7 +169,7 @@ def test_translations_follow_each_other_at_their_pace() -> None:
     for text in ("one", "two"):
         it.append(tone() + silence())
         it.hear(text)
-        assert it.answer(Say(text, speech(milliseconds=400))) == []
+        assert it.answer(Utterance(text, speech=speech(milliseconds=400))) == []
     got = [it.wait(0.25) for _ in range(8)]
     said = [event["delta"] for events in got for event in events if "transcript" in event["type"]]
     assert said == ["one", "two"]
@@ -179,7 +180,7 @@ def test_a_session_expires_in_the_middle_of_a_translation() -> None:
     it = Translated(pacing=Pacing(speed=1))
     it.append(tone() + silence())
     it.hear("one")
-    it.answer(Say("one", speech(milliseconds=4000)))
+    it.answer(Utterance("one", speech=speech(milliseconds=4000)))
     it.now += 3600
     it.session.tick(it.now)
     assert it.take()[-1]["error"]["code"] == "session_expired"

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 from realtime_simulator import Pacing, Transcript, call_tool, say
-from realtime_simulator.engine.effects import StopPlaying
-from realtime_simulator.engine.turn import Say
-from realtime_simulator.media.formats import encode
+from realtime_simulator._engine.effects import StopPlaying
+from realtime_simulator._engine.plan import Utterance
+from realtime_simulator._media.formats import encode
 
 from tests.simulator.checking import Driven, message, rms, speech, types
 from tests.simulator.sounds import hiss, silence, tone
@@ -96,7 +96,7 @@ def test_a_turn_without_a_response() -> None:
 
 
 @pytest.mark.parametrize(("eagerness", "turns"), [("high", 2), ("low", 0), ("auto", 1)])
-def test_semantic_detection_waits_as_long_as_it_is_eager(eagerness: str, turns: int) -> None:
+def test_the_eagerness_sets_the_pause_of_semantic_detection(eagerness: str, turns: int) -> None:
     detection = {"type": "semantic_vad", "eagerness": eagerness}
     it = Driven({"type": "realtime", "audio": {"input": {"turn_detection": detection}}})
     events = append(it, tone(0.5) + silence(0.6) + tone(0.5) + silence(1.3))
@@ -116,7 +116,7 @@ def test_a_commit_and_a_clear_in_the_middle_of_speech() -> None:
     assert types(append(it, tone() + silence())) == ANSWERED
 
 
-def test_a_response_is_cancelled_while_its_first_audio_is_awaited() -> None:
+def test_a_response_is_cancelled_before_its_first_audio() -> None:
     it = Driven(pacing=Pacing(first_audio=0.5))
     it.send("response.create")
     assert it.answer() == []
@@ -152,7 +152,7 @@ def test_speech_interrupts_the_model_on_a_websocket() -> None:
     assert it.others == []
 
 
-def test_speech_stops_what_is_still_being_played_on_a_call() -> None:
+def test_speech_stops_the_playback_of_a_call() -> None:
     it = Driven(plays_audio=True)
     it.send("response.create")
     it.answer()
@@ -161,7 +161,7 @@ def test_speech_stops_what_is_still_being_played_on_a_call() -> None:
     assert it.others == [StopPlaying(truncate=True)]
 
 
-def test_speech_leaves_the_model_alone_where_that_is_wanted() -> None:
+def test_speech_does_not_interrupt_the_model_if_configured() -> None:
     it = Driven(session(interrupt_response=False), pacing=Pacing(speed=1))
     it.send("response.create")
     first = it.answer()
@@ -172,7 +172,7 @@ def test_speech_leaves_the_model_alone_where_that_is_wanted() -> None:
     assert events[-1]["response"]["id"] != first[0]["response_id"]
 
 
-def test_an_answer_waits_until_it_is_known_what_was_said() -> None:
+def test_an_answer_waits_for_the_transcript() -> None:
     it = Driven({"type": "realtime", "audio": {"input": {"turn_detection": None}}})
     append(it, tone())
     it.send("input_audio_buffer.commit")
@@ -182,7 +182,7 @@ def test_an_answer_waits_until_it_is_known_what_was_said() -> None:
     assert [turn.text for _, turn in it.asked] == ["what time is it?"]
 
 
-def test_a_response_can_be_cancelled_before_it_is_known_what_was_said() -> None:
+def test_a_response_can_be_cancelled_before_the_transcript() -> None:
     it = Driven({"type": "realtime", "audio": {"input": {"turn_detection": None}}})
     append(it, tone())
     it.send("input_audio_buffer.commit")
@@ -200,7 +200,7 @@ def test_after_a_long_silence_the_model_goes_on() -> None:
     append(it, silence())
     assert it.wait(60) == []  # nothing has been said yet
     it.send("response.create")
-    it.answer(Say("hello there", speech(milliseconds=2000)))
+    it.answer(Utterance("hello there", speech=speech(milliseconds=2000)))
     append(it, silence(3))
     assert it.wait(6.9) == []
     events = it.wait(0.2)
@@ -293,7 +293,7 @@ def test_a_live_model_transcribes_while_the_user_speaks() -> None:
     assert len(it.hearings) == 1
 
 
-def test_words_that_are_not_known_early_are_asked_for_again() -> None:
+def test_words_that_are_unknown_early_are_requested_again() -> None:
     settings = {"turn_detection": None, "transcription": {"model": "gpt-live-transcribe"}}
     it = Driven({"type": "realtime", "audio": {"input": settings}})
     append(it, tone())
@@ -324,7 +324,7 @@ def test_the_pace_of_transcripts() -> None:
     assert types(it.wait(0.2)) == ["conversation.item.input_audio_transcription.completed"]
 
 
-def test_log_probabilities_for_who_asks_for_them() -> None:
+def test_log_probabilities_on_request() -> None:
     events = hear(transcribed(include=["item.input_audio_transcription.logprobs"]))
     assert [len(event["logprobs"]) for event in events] == [1, 1, 1, 3]
 
@@ -334,13 +334,13 @@ def test_a_diarized_transcript_has_segments() -> None:
     assert (segment["text"], segment["speaker"], segment["end"]) == ("book a room", "A", 1.0)
 
 
-def test_a_transcript_that_fails_says_so() -> None:
+def test_a_failed_transcript_is_reported() -> None:
     (event,) = hear(transcribed(), "", "KeyError: no such line")
     assert event["type"] == "conversation.item.input_audio_transcription.failed"
     assert "no such line" in event["error"]["message"]
 
 
-def test_nothing_is_said_about_an_item_that_is_gone() -> None:
+def test_a_deleted_item_gets_no_transcript() -> None:
     it = transcribed()
     it.send("conversation.item.delete", item_id=it.hearings[0].item_id)
     assert hear(it) == []
@@ -388,12 +388,16 @@ def test_telephone_sound_goes_out_as_long_as_it_is_made(format: str) -> None:
     said = speech(milliseconds=1000)
     wire = {format: encode(tone(), format)}
     made = type(said)(said.text, tone(), wire=wire)
-    deltas = [e for e in it.answer(Say("hello there", made)) if e["type"] == "response.output_audio.delta"]
+    deltas = [
+        e
+        for e in it.answer(Utterance("hello there", speech=made))
+        if e["type"] == "response.output_audio.delta"
+    ]
     sent = b"".join(base64.b64decode(event["delta"]) for event in deltas)
     assert sent == wire[format] and len(sent) == 8000
 
 
-def test_keys_of_a_telephone() -> None:
+def test_telephone_keys_are_events() -> None:
     it = Driven()
     it.session.press("#", 1_700_000_000.5)
     (event,) = it.take()
@@ -416,7 +420,7 @@ def test_a_commit_by_the_client_ends_the_wait_for_a_silent_user() -> None:
     assert it.wait(60) == []
 
 
-def test_an_answer_that_still_waited_is_dropped_when_the_user_goes_on() -> None:
+def test_a_pending_answer_is_dropped_when_the_user_continues() -> None:
     it = Driven(session(interrupt_response=False), pacing=Pacing(speed=1))
     it.send("response.create")
     it.answer()
@@ -428,7 +432,7 @@ def test_an_answer_that_still_waited_is_dropped_when_the_user_goes_on() -> None:
     assert it.wait(5) == []
 
 
-def test_an_interruption_between_two_pieces_cuts_what_was_made() -> None:
+def test_an_interruption_between_two_pieces_truncates_the_output() -> None:
     it = Driven(plays_audio=True, pacing=Pacing(speed=1))
     it.send("response.create")
     it.answer()

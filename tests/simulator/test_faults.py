@@ -13,8 +13,8 @@ import httpx
 import pytest
 from aiortc import RTCSessionDescription
 from realtime_simulator import FAULTS, Simulator
-from realtime_simulator.faults.alterations import with_nulls
-from realtime_simulator.faults.catalog import Faults, check_settings, parse
+from realtime_simulator._faults.alterations import with_nulls
+from realtime_simulator._faults.catalog import Faults, check_settings, parse
 from websockets.exceptions import ConnectionClosedError, ConnectionClosedOK, InvalidMessage, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
@@ -119,7 +119,7 @@ def test_resets(sim: Simulator, api: httpx.Client) -> None:
     assert api.post(SECRETS, json={}).status_code == 200
 
 
-def test_a_reset_is_one_and_no_orderly_end(sim: Simulator) -> None:
+def test_a_reset_is_not_an_orderly_close(sim: Simulator) -> None:
     host, port = sim.base_url.removeprefix("http://").removesuffix("/v1").split(":")
     with sim.fault("connection_reset"), socket.create_connection((host, int(port)), timeout=10) as connection:
         connection.sendall(b"GET /v1/realtime HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -199,7 +199,7 @@ def test_a_sideband_that_comes_too_early_is_answered_404(sim: Simulator, api: ht
 
 
 @pytest.mark.parametrize("name", ["rate_limit", "gateway_520", "server_error"])
-def test_handshakes_suffer_too(sim: Simulator, name: str) -> None:
+def test_handshakes_have_faults_too(sim: Simulator, name: str) -> None:
     with sim.fault(name, on="connect"), pytest.raises(InvalidStatus) as refused, dial(sim):
         pass
     assert refused.value.response.status_code in (429, 520, 503)
@@ -259,7 +259,7 @@ def test_strange_events(sim: Simulator) -> None:
             fits(event)
 
 
-def test_a_request_may_ask_for_its_own_fault(sim: Simulator, api: httpx.Client) -> None:
+def test_a_request_may_request_its_own_fault(sim: Simulator, api: httpx.Client) -> None:
     headers = {"x-simulator-fault": "rate_limit; retry_after=3; retry_after_form=seconds"}
     assert api.post(SECRETS, json={}, headers=headers).headers["retry-after"] == "3"
     headers = {"x-simulator-fault": "no_location, reset_mid_body"}
@@ -297,7 +297,7 @@ def test_webhooks_come_twice_and_late(sim: Simulator) -> None:
         sim.wait_for(lambda: bool(late.deliveries))
 
 
-def test_the_data_channel_suffers_too(sim: Simulator) -> None:
+def test_the_data_channel_has_faults_too(sim: Simulator) -> None:
     async def main() -> None:
         async with Caller(sim) as caller:
             with sim.fault("unknown_event", on="webrtc"):
@@ -315,17 +315,17 @@ def test_the_data_channel_suffers_too(sim: Simulator) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"name": "flood"}, "name: there is no fault 'flood'; there are rate_limit"),
+        ({"name": "flood"}, "name: unknown fault 'flood'; known are rate_limit"),
         ({"name": "rate_limt"}, "; did you mean 'rate_limit'"),
         (
             {"name": "slow", "minutes": 1},
-            "minutes: .* it takes seconds: a number from 0 to 86400; 1.0 if left out",
+            "minutes: .* its settings are seconds: a number from 0 to 86400; 1.0 if left out",
         ),
         (
             {"name": "server_error", "x": 1},
-            "takes status: .*; body: one of 'html', 'json', 'empty'; 'html' if",
+            "are status: .*; body: one of 'html', 'json', 'empty'; 'html' if",
         ),
-        ({"name": "gateway_520", "status": 1}, "it takes none"),
+        ({"name": "gateway_520", "status": 1}, "its settings are none"),
         (
             {"name": "socket_drop", "after": "response.dome"},
             "after: allowed is the type of a server event, got 'response.dome'; did you mean 'response.done'",
@@ -341,7 +341,7 @@ def test_the_data_channel_suffers_too(sim: Simulator) -> None:
         ({"name": "slow", "times": True}, "times: allowed"),
     ],
 )
-def test_what_is_wrong_with_a_fault_is_named(arguments: dict, message: str) -> None:
+def test_invalid_fault_arguments_are_named(arguments: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Simulator(pacing="none").fault(**arguments)
 
@@ -351,7 +351,7 @@ def test_a_fault_may_wait_for_any_server_event(after: str) -> None:
     assert Simulator().fault("socket_drop", after=after).settings == {"after": after}
 
 
-def test_every_fault_is_described_and_takes_its_own_defaults() -> None:
+def test_every_fault_is_documented_and_accepts_its_defaults() -> None:
     for name, kind in FAULTS.items():
         assert kind.doc
         told = {key: value for key, value in check_settings(name, {}).items() if value is not None}

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from realtime_simulator import Call, Simulator, call_tool, sequence
-from realtime_simulator.media import voice
+from realtime_simulator._media import voice
 
 from realtime_ext import RealtimeClient
 from tests.simulator.receiver import listening

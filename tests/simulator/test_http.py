@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 from realtime_simulator import Simulator
-from realtime_simulator.http import body
+from realtime_simulator._server import body
 
 from tests.simulator.checking import body_fits
 from tests.simulator.test_offer import OFFER
@@ -117,7 +117,7 @@ def test_a_bad_request_for_a_secret_names_the_field(api: httpx.Client, asked: di
 
 
 @pytest.mark.parametrize("content", ["{", "NaN", "[]", '"x"', "[" * 100_000])
-def test_bodies_that_are_no_json_object(api: httpx.Client, content: str) -> None:
+def test_bodies_that_are_not_json_objects(api: httpx.Client, content: str) -> None:
     problem(api.post(SECRETS, content=content, headers={"content-type": "application/json"}), 400)
 
 
@@ -223,7 +223,7 @@ def test_offers_of_hostile_size_are_refused(api: httpx.Client) -> None:
     ("value", "message"),
     [("[" * 500 + "]" * 500, "nested"), (r'"\ud800"', "surrogate"), ("1e400", "JSON"), ("NaN", "JSON")],
 )
-def test_json_that_nothing_can_be_made_of_is_refused(api: httpx.Client, value: str, message: str) -> None:
+def test_unusable_json_is_refused(api: httpx.Client, value: str, message: str) -> None:
     session = '{"type": "realtime", "tools": [{"type": "function", "parameters": {"x": ' + value + "}}]}"
     json = {"content-type": "application/json"}
     refused = problem(api.post(SECRETS, content='{"session": ' + session + "}", headers=json), 400)

@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import threading
 from array import array
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from aiortc import RTCRtpSender
 from aiortc.rtp import RtcpRrPacket, RtcpSrPacket, is_rtcp
 from aiortc.stats import RTCRemoteOutboundRtpStreamStats
 from realtime_simulator import Simulator, say
-from realtime_simulator.media.codecs import SILENCE
-from realtime_simulator.rtc.ice_peer import IcePeerConnection
-from realtime_simulator.rtc.peer import Playout
+from realtime_simulator._calls import ice_peer
+from realtime_simulator._calls.ice_peer import IcePeerConnection
+from realtime_simulator._calls.peer import Playout
+from realtime_simulator._media.codecs import SILENCE
 
 from tests.simulator.caller import Caller
 from tests.simulator.checking import rms
@@ -27,38 +30,123 @@ def sim() -> Iterator[Simulator]:
         yield simulator
 
 
-def test_aiortc_has_all_that_the_simulator_changes_in_it() -> None:
-    """A name that a newer aiortc lacks would be set without any effect."""
+def test_the_installed_aiortc_has_all_internals_that_are_used(
+    sim: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reported: set[str] = set()
+    monkeypatch.setattr(ice_peer, "_reported", reported)
 
     async def main() -> None:
-        connection = IcePeerConnection()
-        audio = connection.addTransceiver("audio")
-        transport = audio.sender.transport
-        agent = transport.transport.iceGatherer._connection
-        wanted: list[tuple[object, str]] = [
-            (connection, "_RTCPeerConnection__connect"),
-            (agent, "data_received"),
-            (agent, "get_component_candidates"),
-            (transport, "_handle_rtp_data"),
-            (transport, "_rx_srtp"),
-            (transport, "_send_rtp"),
-            (audio.receiver, "_RTCRtpReceiver__decoder_queue"),
-            (audio.receiver, "_RTCRtpReceiver__jitter_buffer"),
-            (audio.sender, "_run_rtp"),
-            (audio.sender, "_ssrc"),
-            *(
-                (audio.sender, f"_RTCRtpSender__{name}")
-                for name in ("mid", "rtp_header_extensions_map", "rtp_started", "rtp_exited", "ntp_timestamp")
-            ),
-            *(
-                (audio.sender, f"_RTCRtpSender__{name}")
-                for name in ("rtp_timestamp", "octet_count", "packet_count")
-            ),
-        ]
-        assert [name for where, name in wanted if not hasattr(where, name)] == []
-        await connection.close()
+        async with Caller(sim, microphone=8000) as caller:
+            await caller.connect()
+            await asyncio.to_thread(sim.wait_for, lambda: len(sim.calls[0].received_audio) > 48000)
+            await caller.wait(lambda: len(caller.heard) > 0)
 
     asyncio.run(main())
+    assert reported == set()
+    assert hasattr(IcePeerConnection.__base__, "_RTCPeerConnection__connect")
+
+
+def answered(caller: Caller) -> bool:
+    """Whether the caller heard something loud, in 48 kHz stereo or 8 kHz mono."""
+    return sum(abs(value) > 1000 for value in caller.heard_mono()) > 400
+
+
+ALL = ("SENDER", "RECEIVER", "GATHERING")
+SESSION = {"type": "realtime", "model": "gpt-realtime", "audio": {"input": {"turn_detection": None}}}
+
+
+@pytest.mark.parametrize(
+    ("tables", "codec"),
+    [(("SENDING",), "opus"), (("AGENT",), "opus"), (("GATHERING",), "opus"), (ALL, "opus"), (ALL, "PCMU")],
+    ids=["sending", "receiving", "gathering", "all with Opus", "all with G.711"],
+)
+def test_a_call_works_without_the_internals(
+    sim: Simulator,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    tables: tuple[str, ...],
+    codec: str,
+) -> None:
+    """Where an internal is missing, the documented way of aiortc takes its place."""
+    monkeypatch.setattr(ice_peer, "_reported", set())
+    for table in tables:
+        monkeypatch.setattr(ice_peer, table, {**getattr(ice_peer, table), "_an_internal_of_the_past": object})
+    threads = set(threading.enumerate())
+
+    async def main() -> None:
+        async with Caller(sim, microphone=8000) as caller:
+            able = RTCRtpSender.getCapabilities("audio").codecs
+            chosen = [one for one in able if one.mimeType.lower() == f"audio/{codec}".lower()]
+            caller.peer.getTransceivers()[0].setCodecPreferences(chosen)
+            sim.on_response(lambda turn: say("Here I am."))
+            await caller.connect(SESSION)
+            caller.send("response.create")
+            await caller.until("output_audio_buffer.stopped")
+            await caller.wait(lambda: answered(caller))
+            await asyncio.to_thread(sim.wait_for, lambda: len(sim.calls[-1].received_audio) > 96000)
+            assert (await caller.hangup()).status_code == 200
+            await caller.wait(lambda: caller.peer.connectionState == "closed")
+
+    with caplog.at_level(logging.DEBUG, logger="realtime_simulator"):
+        asyncio.run(main())
+    (call,) = sim.calls
+    assert call.ended == "hangup" and rms(call.received_audio[48000:96000]) > 2000
+    reports = [record for record in caplog.records if "aiortc's internals differ" in record.message]
+    assert len(reports) == len(tables) and {record.levelno for record in reports} == {logging.DEBUG}
+    sim.wait_for(lambda: not [one for one in set(threading.enumerate()) - threads if "decoder" in one.name])
+
+
+def test_a_missing_internal_is_logged_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(ice_peer, "_reported", set())
+    with caplog.at_level(logging.DEBUG, logger="realtime_simulator"):
+        for _ in range(3):
+            ice_peer._report("sound is sent", ice_peer.UnsupportedError("RTCRtpSender._run_rtp"))
+    assert [record.message for record in caplog.records] == [
+        "aiortc's internals differ (RTCRtpSender._run_rtp); sound is sent in the documented way"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        (object, None),
+        (int, "1"),
+        (ice_peer._Method(1, ("named",)), lambda one: None),
+        (ice_peer._Method(1), lambda: None),
+        (ice_peer._Method(1), 1),
+    ],
+)
+def test_an_internal_that_is_missing_or_differs_is_noticed(kind: Any, value: object) -> None:
+    owner = type(
+        "Owner", (), {} if value is None else {"internal": staticmethod(value) if callable(value) else value}
+    )
+    with pytest.raises(ice_peer.UnsupportedError, match=r"Owner\.internal"):
+        ice_peer._require(owner(), {"internal": kind})
+
+
+def test_a_packet_that_has_to_wait_is_completed_in_a_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ice_peer, "_reported", set())
+
+    async def main() -> list[str]:
+        steps: list[str] = []
+        ready = asyncio.get_running_loop().create_future()
+
+        async def wait() -> None:
+            steps.append("begun")
+            steps.append(await ready)
+            await asyncio.sleep(0)
+            steps.append("done")
+
+        ice_peer._finish(wait())
+        assert steps == ["begun"]
+        ready.set_result("ready")
+        await asyncio.gather(*ice_peer._unfinished)
+        return steps
+
+    assert asyncio.run(main()) == ["begun", "ready", "done"]
 
 
 def test_rtcp_reports_what_was_sent_and_received(sim: Simulator) -> None:
@@ -101,7 +189,7 @@ def test_rtcp_reports_what_was_sent_and_received(sim: Simulator) -> None:
     asyncio.run(main())
 
 
-def test_packets_that_come_in_another_order_are_heard_in_theirs(sim: Simulator) -> None:
+def test_reordered_packets_are_decoded_in_order(sim: Simulator) -> None:
     async def main() -> None:
         async with Caller(sim, microphone=8000) as caller:
             ice = caller.peer.getTransceivers()[0].sender.transport.transport
@@ -127,7 +215,7 @@ def test_packets_that_come_in_another_order_are_heard_in_theirs(sim: Simulator) 
     assert rms(differences.tobytes()) < 0.1 * rms(wave.tobytes())
 
 
-def test_packets_that_are_no_sound_leave_the_call_as_it_is(
+def test_packets_without_sound_do_not_affect_the_call(
     sim: Simulator, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Empty datagrams, what isn't from the peer, and what is no Opus."""
@@ -163,7 +251,7 @@ def test_packets_that_are_no_sound_leave_the_call_as_it_is(
     assert not caplog.records
 
 
-def test_a_playout_that_is_held_up_leaves_out_what_it_missed() -> None:
+def test_a_delayed_playout_skips_missed_packets() -> None:
     class Loop(asyncio.SelectorEventLoop):
         ahead = 0.0
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import av
 import pytest
-from realtime_simulator.media import codecs, voice
-from realtime_simulator.media.codecs import Resampler
-from realtime_simulator.media.voice import Speaker
+from realtime_simulator._media import codecs, voice
+from realtime_simulator._media.codecs import Resampler
+from realtime_simulator._media.voice import Speaker
 
 from tests.simulator.checking import rms
 
@@ -138,7 +138,7 @@ def test_the_speaker_remembers_a_bounded_number_of_utterances() -> None:
     assert speaker.remembered("one", "alloy", 1.0, packets=True) is None
 
 
-def test_what_was_said_is_remembered_up_to_a_size(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_utterances_are_cached_up_to_a_size(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(voice, "MAX_REMEMBERED_BYTES", 100_000)
     speaker = voice.Speaker(use_espeak=False)
     texts = [f"sentence number {number}" for number in range(5)]

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import pytest
-from realtime_simulator.http.body import parse_multipart
-from realtime_simulator.problem import ApiProblem
+from realtime_simulator._core.problem import ApiProblem
+from realtime_simulator._server.body import parse_multipart
 
 TYPE = 'multipart/form-data; boundary="b o"'
 

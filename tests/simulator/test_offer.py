@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import pytest
-from realtime_simulator.problem import ApiProblem
-from realtime_simulator.rtc import offer
+from realtime_simulator._calls import sdp_offer as offer
+from realtime_simulator._core.problem import ApiProblem
 
 OFFER = "\r\n".join(
     [
@@ -70,7 +70,7 @@ def test_lines_may_end_with_lf_alone() -> None:
         ('{"sdp": "v=0"}\r\n', "line 1"),
     ],
 )
-def test_what_is_no_offer_is_refused(text: str | bytes, said: str) -> None:
+def test_invalid_offers_are_refused(text: str | bytes, said: str) -> None:
     assert said in refusal(text)
 
 
@@ -83,13 +83,13 @@ def test_only_loopback_udp_candidates_are_followed() -> None:
     assert ".local" not in offer.for_peer(OFFER, loopback_only=False)
 
 
-def test_a_direction_that_goes_without_saying_is_said() -> None:
+def test_an_implied_direction_is_made_explicit() -> None:
     assert offer.for_peer(OFFER).count("a=sendrecv\r\n") == 1
     assert "sendrecv" not in offer.for_peer(OFFER.replace("a=mid:0", "a=recvonly\r\na=mid:0"))
     everywhere = OFFER.replace("t=0 0", "t=0 0\r\na=recvonly")
     assert offer.for_peer(everywhere).endswith("a=recvonly\r\n")
 
 
-def test_thousands_of_candidates_are_cut_short() -> None:
+def test_thousands_of_candidates_are_truncated() -> None:
     line = "a=candidate:1 1 udp 2122260223 127.0.0.1 50000 typ host\r\n"
     assert offer.for_peer(OFFER + line * 3000).count("a=candidate") <= offer.MAX_CANDIDATES

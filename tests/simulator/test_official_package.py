@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from realtime_simulator import Simulator, call_mcp, call_tool, say
-from realtime_simulator.engine.turn import Action, Fail, Turn
+from realtime_simulator._engine.turn import Action, Fail, Turn
 
 from tests.simulator.caller import Caller
 from tests.support.paths import PEER_PYTHON, PEERS
@@ -96,7 +96,7 @@ def answer(turn: Turn) -> Action:
             return say(f"You said: {turn.text or 'nothing'}")
 
 
-def test_it_takes_every_event_over_websockets() -> None:
+def test_it_parses_every_event_over_websockets() -> None:
     with Simulator(pacing="none", espeak=False) as sim:
         sim.on_response(answer)
         sim.mcp_server("shop", [{"name": "buy", "input_schema": {"type": "object"}, "description": "Buys."}])
@@ -113,7 +113,7 @@ def test_it_takes_every_event_over_websockets() -> None:
     assert reports["refused"] == ["invalid_api_key", 3000]
 
 
-def test_it_takes_every_event_beside_a_call() -> None:
+def test_it_parses_every_event_beside_a_call() -> None:
     async def main() -> None:
         async with Simulator(pacing="none", espeak=False) as sim, Caller(sim) as caller:
             sim.on_response(lambda turn: say("hello"))

@@ -12,7 +12,7 @@ from tests.simulator.test_official_package import answer, official
 pytestmark = pytest.mark.slow
 
 
-def test_what_it_did_through_one_simulator_is_played_to_it_by_another(tmp_path: Path) -> None:
+def test_its_recorded_sessions_are_replayed_to_it(tmp_path: Path) -> None:
     tape = tmp_path / "tape.jsonl"
     with Simulator(pacing="none", espeak=False) as api:
         api.on_response(answer)

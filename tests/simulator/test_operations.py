@@ -19,7 +19,7 @@ def made(api: httpx.Client, path: str, asked: object, name: str) -> dict:
     return response.json()
 
 
-def test_an_older_session_has_its_secret_inside_and_answers_in_todays_names(
+def test_an_older_session_has_its_secret_inside_and_the_current_names(
     sim: Simulator, api: httpx.Client
 ) -> None:
     answer = made(
@@ -60,7 +60,7 @@ def test_an_older_session_has_its_secret_inside_and_answers_in_todays_names(
     assert answer["client_secret"]["value"].startswith("ek_")
 
 
-def test_an_older_session_takes_nothing_at_all_null_and_todays_form_too(api: httpx.Client) -> None:
+def test_an_older_session_accepts_an_empty_body_null_and_the_current_form(api: httpx.Client) -> None:
     plain = made(api, SESSIONS, {}, "RealtimeSessionCreateResponse")
     assert plain["output_modalities"] == ["audio"] and plain["turn_detection"]["type"] == "server_vad"
     both = made(api, SESSIONS, {"modalities": ["text", "audio"]}, "RealtimeSessionCreateResponse")
@@ -145,7 +145,7 @@ def test_a_translation_secret_carries_its_session(api: httpx.Client) -> None:
         ),
     ],
 )
-def test_what_is_wrong_is_named(api: httpx.Client, path: str, asked: dict, code: str, param: str) -> None:
+def test_invalid_fields_are_named(api: httpx.Client, path: str, asked: dict, code: str, param: str) -> None:
     refused = problem(api.post(path, json=asked), 400)
     assert (refused["code"], refused["param"]) == (code, param)
 

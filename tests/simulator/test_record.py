@@ -13,12 +13,12 @@ from typing import Any
 import httpx
 import pytest
 from realtime_simulator import Simulator
+from realtime_simulator._conformance.conform import conform
+from realtime_simulator._recordings import recording
+from realtime_simulator._recordings.tape import TapeError, read
+from realtime_simulator._server.player import differences
 from realtime_simulator.cli import main
-from realtime_simulator.recordings import recording
-from realtime_simulator.recordings.conform import conform
-from realtime_simulator.recordings.player import differences
-from realtime_simulator.recordings.scrub import Scrubber
-from realtime_simulator.recordings.tape import TapeError, read
+from realtime_simulator.scrub import Scrubber
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
@@ -231,7 +231,7 @@ def test_http_is_passed_on_while_recording(upstream: Simulator, tape: Path) -> N
     assert answer.json()["value"] not in tape.read_text()
 
 
-def test_an_upstream_that_is_not_there_is_502(tape: Path) -> None:
+def test_an_unreachable_upstream_is_502(tape: Path) -> None:
     with Simulator(record=tape, upstream="http://127.0.0.1:1/v1") as sim:
         answer = httpx.post(f"{sim.base_url}/realtime/client_secrets", json={})
         assert answer.status_code == 502 and "cannot be reached" in answer.json()["error"]["message"]
@@ -240,7 +240,7 @@ def test_an_upstream_that_is_not_there_is_502(tape: Path) -> None:
         assert refused.value.response.status_code == 502
 
 
-def test_it_may_be_played_at_the_pace_of_the_recording(tape: Path) -> None:
+def test_a_tape_may_be_replayed_at_its_pace(tape: Path) -> None:
     tape.write_text(
         '{"tape": 1, "upstream": "x"}\n'
         '{"session": 1, "at": 0, "open": "/v1/realtime", "query": {"model": "gpt-realtime"}}\n'
@@ -303,7 +303,7 @@ def test_scrubbing_knows_fields_shapes_and_values() -> None:
     }
 
 
-def test_differences_name_paths_and_take_numbers_as_they_are() -> None:
+def test_differences_name_paths_and_compare_numbers_by_value() -> None:
     assert list(differences({"a": 1, "b": [1, 2]}, {"a": 1.0, "b": [1, 3], "c": 0})) == [
         "b[1]: expected 2, got 3",
         "c: expected nothing, got 0",
@@ -350,7 +350,7 @@ with RealtimeClient() as client:
 
 
 @pytest.mark.slow
-def test_the_command_records_what_another_command_does(
+def test_the_command_records_another_command(
     tmp_path: Path, upstream: Simulator, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", upstream.api_key)
@@ -367,7 +367,7 @@ def test_the_command_records_what_another_command_does(
     assert kinds[:4] == ["Exchange", "Exchange", "Exchange", "Open"] and kinds[-1] == "Close"
 
 
-def test_the_command_says_how_programs_reach_what_records(tmp_path: Path, upstream: Simulator) -> None:
+def test_the_command_prints_the_address_of_the_recorder(tmp_path: Path, upstream: Simulator) -> None:
     words = ("record", str(tmp_path / "session.yaml"), "--upstream", upstream.base_url)
     with command(*words, OPENAI_API_KEY=upstream.api_key) as process:
         assert process.stdout is not None
@@ -414,7 +414,7 @@ def test_audio_is_shortened_in_recordings(tmp_path: Path, upstream: Simulator) -
         (["none/x.yaml"], "sk-x", 2, "none/x.yaml"),
     ],
 )
-def test_a_command_that_cannot_record_says_why(
+def test_a_command_that_cannot_record_explains_why(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],

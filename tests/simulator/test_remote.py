@@ -24,8 +24,8 @@ from realtime_simulator import (
     say,
     voice_at,
 )
-from realtime_simulator.live import MOST_AHEAD
-from realtime_simulator.scenario.streaming import MOST, Sentences
+from realtime_simulator._scenario.streaming import MOST, Sentences
+from realtime_simulator._sessions.driver import MOST_AHEAD
 
 from tests.simulator.checking import in_order, message
 from tests.simulator.endpoints import Answering, Asked, serving
@@ -33,6 +33,7 @@ from tests.simulator.receiver import receiving
 from tests.simulator.sounds import silence, tone
 from tests.simulator.test_server import command
 from tests.simulator.wire import Socket
+from tests.support.examples import each
 
 TEXT = {"output_modalities": ["text"]}
 WEATHER = {
@@ -62,7 +63,7 @@ def said(response: dict[str, Any]) -> str:
 # Text by the sentence
 
 
-@pytest.mark.parametrize(
+@each(
     ("pieces", "sentences"),
     [
         (["Hello there, how", " are you? I am", " fine."], ["Hello there, how are you?", " I am fine."]),
@@ -82,7 +83,7 @@ def test_text_is_cut_into_sentences_that_join_to_it_again(pieces: list[str], sen
         assert "".join(cut) == "".join(pieces).rstrip()
 
 
-def test_what_has_no_end_is_cut_at_a_blank() -> None:
+def test_text_without_sentence_ends_is_cut_at_a_blank() -> None:
     cutter = Sentences()
     cut = cutter.push("word " * 300) + cutter.flush()
     assert max(map(len, cut)) <= MOST and "".join(cut) == ("word " * 300).rstrip()
@@ -123,7 +124,7 @@ def test_an_answer_may_come_bit_by_bit(sim: Simulator, output: str) -> None:
             sim.wait_for(lambda: sim.sessions[0].sent_audio == socket.audio())
 
 
-def test_a_sentence_is_heard_while_the_next_one_is_still_thought_of(sim: Simulator) -> None:
+def test_a_sentence_is_played_while_the_next_one_is_generated(sim: Simulator) -> None:
     more = threading.Event()
 
     def answer(asked: Asked, out: Answering) -> None:
@@ -144,7 +145,7 @@ def test_a_sentence_is_heard_while_the_next_one_is_still_thought_of(sim: Simulat
         assert said(answer_of(socket)) == "This is the first sentence. And this is the second."
 
 
-def test_an_answer_without_an_end_is_not_far_ahead_of_what_is_heard(sim: Simulator) -> None:
+def test_an_endless_answer_is_not_far_ahead_of_its_playback(sim: Simulator) -> None:
     made: list[int] = []
 
     async def endless(turn: Turn) -> AsyncIterator[str]:
@@ -223,7 +224,7 @@ def test_the_brain_gets_the_conversation_and_calls_tools(sim: Simulator) -> None
     assert tool_output == {"role": "tool", "tool_call_id": call["call_id"], "content": "sunny"}
 
 
-def test_a_call_without_an_output_is_left_out_and_spoken_words_are_in(sim: Simulator) -> None:
+def test_the_brain_gets_spoken_words_but_no_call_without_output(sim: Simulator) -> None:
     with serving(lambda asked, out: out.text("Fine.")) as brain, Socket(sim) as socket:
         sim.on_response(brain_at(brain.url, "m", key=""))
         sim.on_speech(lambda heard: "How are you?")
@@ -236,7 +237,7 @@ def test_a_call_without_an_output_is_left_out_and_spoken_words_are_in(sim: Simul
     assert brain.asked[0].json()["messages"][1:] == [{"role": "user", "content": "How are you?"}]
 
 
-def test_a_brain_that_does_not_stream_answers_all_the_same(sim: Simulator) -> None:
+def test_a_brain_that_does_not_stream_answers_too(sim: Simulator) -> None:
     calls = [{"function": {"name": "get_weather", "arguments": ""}}]
     choice = {"message": {"content": "Let me look.", "tool_calls": calls}}
     body = json.dumps({"choices": [choice]}, indent=1).encode()
@@ -279,7 +280,7 @@ def test_cancelling_in_the_middle_of_a_sentence_stops_the_brain(sim: Simulator) 
         )
 
 
-def test_cancelling_before_the_brain_has_said_a_word_stops_it(sim: Simulator) -> None:
+def test_cancelling_before_the_first_word_stops_the_brain(sim: Simulator) -> None:
     gone, came = threading.Event(), threading.Event()
 
     def answer(asked: Asked, out: Answering) -> None:
@@ -355,7 +356,7 @@ def moved(asked: Asked, out: Answering) -> None:
         (crashed, "the brain answered 502: <html>gateway</html>"),
         (silent, "the brain sent nothing for 0.2 s"),
         (broken_off, "the brain failed: out of memory"),
-        (nonsense, "the brain sent what is no JSON: b'nonsense'"),
+        (nonsense, "the brain sent invalid JSON: b'nonsense'"),
         (moved, "the brain answered 307"),
     ],
 )
@@ -376,7 +377,7 @@ def test_a_brain_that_fails_or_hangs_fails_the_response_and_no_more(
     assert "sk-brain" not in caplog.text
 
 
-def test_a_brain_that_is_not_there_is_named(sim: Simulator) -> None:
+def test_an_unreachable_brain_is_named(sim: Simulator) -> None:
     with serving(crashed) as brain:
         pass
     with Socket(sim) as socket:
@@ -386,9 +387,9 @@ def test_a_brain_that_is_not_there_is_named(sim: Simulator) -> None:
     assert error["message"].startswith("RemoteError: the brain can't be reached: ConnectError")
 
 
-@pytest.mark.parametrize("make", [lambda url: brain_at(url, "m"), ears_at, voice_at])
-@pytest.mark.parametrize("url", ["", "localhost:11434", "ftp://x/v1", "http://"])
-def test_what_is_no_address_is_refused_at_once(make: Any, url: str) -> None:
+@each("make", [lambda url: brain_at(url, "m"), ears_at, voice_at])
+@each("url", ["", "localhost:11434", "ftp://x/v1", "http://"])
+def test_an_invalid_address_is_refused_at_once(make: Any, url: str) -> None:
     with pytest.raises(ValueError, match="http or https URL"):
         make(url)
     with pytest.raises(ValueError, match="model"):
@@ -423,13 +424,13 @@ def test_ears_get_a_wav_file_and_the_language(sim: Simulator) -> None:
 
 
 @pytest.mark.parametrize("body", [b"nonsense", b"[]", b"{}"])
-def test_ears_that_answer_something_else_fail_the_transcript(sim: Simulator, body: bytes) -> None:
+def test_an_unexpected_response_of_the_ears_fails_the_transcript(sim: Simulator, body: bytes) -> None:
     with serving(lambda asked, out: out.whole(body)) as ears, Socket(sim) as socket:
         sim.on_speech(ears_at(ears.url, key=""))
         socket.update(**TEXT, audio={"input": {"transcription": {"model": "gpt-4o-transcribe"}}})
         socket.append(silence(0.3) + tone() + silence(1))
         failed = socket.until("conversation.item.input_audio_transcription.failed")
-        assert "the ears answered what is no transcription" in failed["error"]["message"]
+        assert "the ears did not answer with a transcription" in failed["error"]["message"]
 
 
 def wav(pcm: bytes, rate: int) -> bytes:
@@ -503,7 +504,7 @@ def test_a_voice_that_makes_no_sound_fails_the_response(sim: Simulator, made: An
 
 
 @pytest.mark.early
-def test_what_was_heard_of_two_sentences_is_what_stays_when_the_user_breaks_in(sim: Simulator) -> None:
+def test_an_interruption_keeps_the_heard_part_of_two_sentences(sim: Simulator) -> None:
     async def two(turn: Turn) -> AsyncIterator[str]:
         yield "This is the first sentence. This is the second."
 
@@ -520,7 +521,7 @@ def test_what_was_heard_of_two_sentences_is_what_stays_when_the_user_breaks_in(s
     assert in_order(["output_audio_buffer.started", "output_audio_buffer.cleared"], call.session.types_sent())
 
 
-def test_a_voice_of_ones_own_speaks_g711_too(sim: Simulator) -> None:
+def test_a_custom_voice_speaks_g711_too(sim: Simulator) -> None:
     sim.on_voice(lambda text, voice: tone(0.5))
     with Socket(sim) as socket:
         socket.update(audio={"output": {"format": {"type": "audio/pcmu"}}})

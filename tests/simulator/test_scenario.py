@@ -23,15 +23,15 @@ from realtime_simulator import (
     say,
     sequence,
 )
-from realtime_simulator.media import voice
-from realtime_simulator.scenario import Script, actions, default
-from realtime_simulator.scenario.scenario_file import parse
-from realtime_simulator.scenario.tool_arguments import fitting, matching_text
+from realtime_simulator._media import voice
+from realtime_simulator._scenario.rules import Script, actions, default
+from realtime_simulator._scenario.scenario_file import parse
+from realtime_simulator._scenario.tool_arguments import fitting, matching_text
 from websockets.sync.client import connect
 
 from tests.simulator.checking import fits
 from tests.simulator.receiver import receiving
-from tests.support.examples import examples
+from tests.support.examples import each, examples
 
 BOOK: dict[str, Any] = {
     "type": "function",
@@ -78,7 +78,7 @@ def test_it_repeats_what_was_said_and_greets_who_said_nothing() -> None:
     assert isinstance(greeting, Say) and greeting.text
 
 
-@pytest.mark.parametrize(
+@each(
     "text",
     ["Please book_room 2", "please Book Room for me", "BOOK-ROOM!", "bookRoom", 'call "book_room" at once'],
 )
@@ -88,12 +88,12 @@ def test_a_named_tool_is_called_with_arguments_that_fit(text: str) -> None:
     jsonschema_rs.validator_for(BOOK["parameters"]).validate(json.loads(answer.arguments))
 
 
-@pytest.mark.parametrize("text", ["I booked rooms", "a notebook room", "book a room", "rebook_room", ""])
-def test_other_words_are_no_names(text: str) -> None:
+@each("text", ["I booked rooms", "a notebook room", "book a room", "rebook_room", ""])
+def test_other_words_are_not_tool_names(text: str) -> None:
     assert isinstance(default(turn(text, tools=[BOOK])), Say)
 
 
-def test_what_the_user_said_is_in_the_arguments() -> None:
+def test_the_users_words_are_in_the_arguments() -> None:
     answer = default(turn('book_room "Grand Hotel" for 3 nights with a Sea view', tools=[BOOK]))
     assert isinstance(answer, CallTool)
     assert json.loads(answer.arguments) == {"hotel": "Grand Hotel", "nights": 3, "view": "sea"}
@@ -259,7 +259,7 @@ def test_a_schema_that_cannot_be_met_or_read_gives_no_arguments() -> None:
     assert fitting({}, "") == {} and fitting({"$ref": "#/nowhere"}, "") == {}
 
 
-@pytest.mark.parametrize(
+@each(
     "pattern",
     [
         r"^[A-Z]{2,3}\d+$",
@@ -329,13 +329,13 @@ def test_a_sequence_goes_on_in_each_session_by_itself() -> None:
     assert [ask(script, turn("a")) for _ in range(4)] == ["x", "y", "x", "y"]
 
 
-def test_what_is_no_answer_is_refused_at_once() -> None:
+def test_an_invalid_answer_is_refused_at_once() -> None:
     script = Script()
     with pytest.raises(TypeError, match="an answer is a text, say"):
         script.add(7)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="got int"):
         actions(["x", 7])  # type: ignore[list-item]
-    with pytest.raises(ValueError, match="no regular expression"):
+    with pytest.raises(ValueError, match="not a regular expression"):
         script.add("x", match="(")
     with pytest.raises(TypeError, match="match"):
         script.add("x", match=3)  # type: ignore[arg-type]
@@ -371,7 +371,7 @@ faults:
 """
 
 
-def test_a_file_says_what_python_can_say() -> None:
+def test_a_file_can_express_what_python_can() -> None:
     file = parse(FILE)
     script = Script()
     for rule in reversed(file.rules):
@@ -396,38 +396,38 @@ def test_a_file_says_what_python_can_say() -> None:
     assert parse("") == parse("{}") and not parse("").rules
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "message"),
     [
         ("- a", "s.yaml, line 1: expected a mapping, got a list"),
-        ("\nanswers: []", "s.yaml, line 2: answers: there is no such field; there are responses, heard"),
+        ("\nanswers: []", "s.yaml, line 2: answers: unknown field; known are responses, heard"),
         ("responses: x", r"line 1: responses: expected a list, got a text"),
         (
             "responses:\n  - say: 7",
             r"line 2: responses\[0\].say: expected a text, or .*, got a number",
         ),
         ("responses:\n  - say: yes", r"expected a text, or .*got true or false"),
-        ("responses:\n  - saay: x", r"responses\[0\].saay: there is no such field; there are match"),
+        ("responses:\n  - saay: x", r"responses\[0\].saay: unknown field; known are match"),
         ("responses:\n  - match: x", r"line 2: responses\[0\]: one of say, call_tool.* got none"),
         ("responses:\n  - {say: x, fail: y}", r"only one; got say, fail"),
         ("responses:\n  - {say: x, arguments: {}}", r"arguments: 'say' doesn't go with it"),
-        ("responses:\n  - {match: '(', say: x}", r"match: .* is no regular expression"),
+        ("responses:\n  - {match: '(', say: x}", r"match: .* is not a regular expression"),
         ("responses:\n  - {match: a, after_tool: b, say: x}", "either 'match' or 'after_tool'"),
         ("responses:\n  - {call_tool: x, arguments: 7}", "expected a mapping, or JSON"),
         ("responses:\n  - {call_mcp: shop}", "'name' is needed"),
         ("responses:\n  - {steps: []}", "at least 1 element"),
-        ("responses:\n  - {steps: [{steps: [{say: x}]}]}", "no such field"),
+        ("responses:\n  - {steps: [{steps: [{say: x}]}]}", "unknown field"),
         ("responses:\n  - {steps: [{say: x}], repeat: 1}", "expected true or false"),
         ("responses:\n  - {say: x, times: 0}", "at least 1, got 0"),
         ("responses:\n  - {say: x, times: 1.5}", "whole number"),
         ("pacing: {speed: -1}", "pacing.speed: allowed is a number of at least 0"),
         (
             "pacing: {sped: 1}",
-            "pacing.sped: there is no such field; there are first_audio, speed, transcript",
+            "pacing.sped: unknown field; known are first_audio, speed, transcript",
         ),
         ("pacing: slow", "pacing: "),
         ("heard: [x, 3]", r"heard\[1\]: expected a text"),
-        ("faults: [{name: flood}]", r"faults\[0\]: name: there is no fault 'flood'"),
+        ("faults: [{name: flood}]", r"faults\[0\]: name: unknown fault 'flood'"),
         ("faults: [{name: slow, rate: 2}]", "rate: allowed is"),
         ("faults: [{rate: 1}]", "'name' is needed"),
         ("mcp_servers: {shop: [{}]}", r"mcp_servers.shop\[0\]: 'name' is needed"),
@@ -439,7 +439,7 @@ def test_a_file_says_what_python_can_say() -> None:
         ("heard: [\x00]", "s.yaml"),
     ],
 )
-def test_what_is_wrong_in_a_file_is_named_with_its_line(text: str, message: str) -> None:
+def test_every_error_in_a_file_names_the_line(text: str, message: str) -> None:
     with pytest.raises(ScenarioError, match=message):
         parse(text, "s.yaml")
 
@@ -492,7 +492,7 @@ def test_a_session_with_the_default_calls_a_named_tool_then_says_so() -> None:
     assert said(message) == 'book_room answered: "done"'
 
 
-def test_a_simulator_plays_a_file_and_what_it_is_told_while_it_runs(tmp_path: Path) -> None:
+def test_a_simulator_plays_a_file_and_rules_added_while_it_runs(tmp_path: Path) -> None:
     path = tmp_path / "play.yaml"
     path.write_text("responses:\n  - {match: book, call_tool: book_room, arguments: {nights: 2}}\n")
     broken = tmp_path / "broken.yaml"
@@ -509,7 +509,7 @@ def test_a_simulator_plays_a_file_and_what_it_is_told_while_it_runs(tmp_path: Pa
         assert (said(bye), said(other)) == ("Bye.", "You said: else")
 
 
-def test_a_file_says_what_users_say_how_fast_it_goes_and_what_fails(tmp_path: Path) -> None:
+def test_a_file_sets_users_words_pace_and_failures(tmp_path: Path) -> None:
     sim = Simulator(pacing="none", espeak=False)
     sim.play_scenario(
         "heard: [One.]\npacing: {first_audio: 2}\nfaults: [{name: gateway_520, on: client_secrets.create}]"

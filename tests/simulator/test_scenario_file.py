@@ -24,10 +24,11 @@ from realtime_simulator import (
     say,
     sequence,
 )
-from realtime_simulator.clock import read_time
-from realtime_simulator.scenario import Script, expressions
-from realtime_simulator.scenario.scenario_file import parse
-from realtime_simulator.scenario.tool_arguments import fitting
+from realtime_simulator._core.clock import read_time
+from realtime_simulator._scenario import expressions
+from realtime_simulator._scenario.rules import Script
+from realtime_simulator._scenario.scenario_file import parse
+from realtime_simulator._scenario.tool_arguments import fitting
 
 from tests.simulator.receiver import Receiver, receiving
 from tests.simulator.sounds import silence, tone
@@ -122,7 +123,7 @@ def test_a_streamed_answer_may_come_late() -> None:
 # Groups
 
 
-def test_what_an_expressions_groups_found_stands_in_the_answer() -> None:
+def test_the_groups_of_a_match_are_put_into_the_answer() -> None:
     script = script_of(
         r"""
         responses:
@@ -217,7 +218,7 @@ def test_expressions_are_pythons() -> None:
     script = Script()
     script.add("x", match=r"(?i)^(?P<a>\w+) (?=b)(?:b|c)\b(?<!d)")
     assert ask(script, turn("A b")) == [Say("x")]
-    with pytest.raises(ValueError, match=r"match: '\(' is no regular expression: missing \)"):
+    with pytest.raises(ValueError, match=r"match: '\(' is not a regular expression: missing \)"):
         script.add("x", match="(")
 
 
@@ -376,7 +377,7 @@ def test_a_referral_succeeds_or_fails(
     assert (shown["refer_status"], shown["refers"]) == (status, ["tel:+14155550123"])
 
 
-def test_what_comes_of_referrals_is_set_in_python(sim: Simulator, receiver: Receiver) -> None:
+def test_the_outcome_of_referrals_is_set_in_python(sim: Simulator, receiver: Receiver) -> None:
     sim.on_refer(202)
     call = accepted(sim, receiver)
     act(sim, call.id, "refer", target_uri="sip:x@example.org")
@@ -439,7 +440,7 @@ def test_a_file_fixes_the_time_of_a_simulator_that_runs(sim: Simulator) -> None:
 @pytest.mark.parametrize(
     ("value", "error", "message"),
     [
-        ("noon", ValueError, "'noon' is no time such as"),
+        ("noon", ValueError, "'noon' is not a time such as"),
         ("2026-01-15T12:00:00", ValueError, "a time zone is needed"),
         (-1, ValueError, "from 1970 to 9999"),
         (1e300, ValueError, "from 1970 to 9999"),
@@ -447,7 +448,7 @@ def test_a_file_fixes_the_time_of_a_simulator_that_runs(sim: Simulator) -> None:
         (None, TypeError, "got NoneType"),
     ],
 )
-def test_what_is_no_time_is_refused(value: Any, error: type[Exception], message: str) -> None:
+def test_an_invalid_time_is_refused(value: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         read_time(value)
 
@@ -461,7 +462,7 @@ def test_what_is_no_time_is_refused(value: Any, error: type[Exception], message:
         ("responses: [{say: x, delay: -1}]", r"responses\[0\].delay: allowed is a number of at least 0"),
         ("responses: [{say: {text: x}}]", r"responses\[0\].say: 'wav' is needed"),
         ("responses: [{say: {wav: none.wav}}]", r"say.wav: cannot read it: No such file"),
-        ("responses: [{say: {wav: play.yaml}}]", r"say.wav: audio: .* is no sound file"),
+        ("responses: [{say: {wav: play.yaml}}]", r"say.wav: audio: .* is not a readable sound file"),
         ("responses: [{say: [x]}]", r"say: expected a text, or \{wav: FILE, text: …\}, got a list"),
         ("heard: [{delay: 1}]", r"heard\[0\]: 'text' is needed, or 'fail'"),
         ("heard: [{text: x, code: y}]", r"heard\[0\].code: 'fail' is needed too"),
@@ -470,17 +471,17 @@ def test_what_is_no_time_is_refused(value: Any, error: type[Exception], message:
         ("caller: [{press: '1', hang_up: true}]", "one of press, say, hang_up is needed, and only one"),
         ("caller: [{delay: 1}]", "got none"),
         ("caller: [{hang_up: false}]", "allowed is true"),
-        ("caller: [{say: {text: x}}]", "there is no such field; there are wav"),
+        ("caller: [{say: {text: x}}]", "unknown field; known are wav"),
         ("caller: [{say: {}}]", "'wav' is needed"),
         ("refer: {delay: 1}", "'status' is needed"),
         ("refer: {status: 180}", r"refer.status: status: allowed is a final SIP status"),
-        ("clock: noon", "clock: clock: 'noon' is no time"),
+        ("clock: noon", "clock: clock: 'noon' is not a time"),
         ("clock: 2026-01-15 12:00:00", "a time zone is needed"),
         ("seed: x", "seed: expected a whole number"),
-        ("responses: [{match: '(', say: x}]", r"responses\[0\].match: '\(' is no regular expression"),
+        ("responses: [{match: '(', say: x}]", r"responses\[0\].match: '\(' is not a regular expression"),
     ],
 )
-def test_what_is_wrong_is_named_with_its_line(text: str, message: str, tmp_path: Path) -> None:
+def test_errors_in_a_file_name_the_line(text: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "play.yaml").write_text(text)
     with pytest.raises(ScenarioError, match=r"^play.yaml, line 1: .*" + message):
         Simulator().load_scenario(tmp_path / "play.yaml")

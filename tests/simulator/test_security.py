@@ -9,9 +9,12 @@ from pathlib import Path
 
 import httpx
 import pytest
-from realtime_simulator import Simulator, records, server
-from realtime_simulator.records import Records, RequestRecord, SessionRecord
-from realtime_simulator.sip.line import read_audio
+from realtime_simulator import Simulator
+from realtime_simulator._calls.line import read_audio
+from realtime_simulator._records import session as sessions, sound as sounds, store
+from realtime_simulator._records.session import SessionLog
+from realtime_simulator._records.store import Records, RequestRecord
+from realtime_simulator._server import thread as server
 
 from tests.simulator.test_http import form, problem
 from tests.simulator.test_offer import OFFER
@@ -49,7 +52,7 @@ def envelope(answer: bytes) -> tuple[int, str]:
         b"GET /v1/\xff\xfe HTTP/1.1\r\nHost: x\r\n\r\n",
     ],
 )
-def test_what_is_no_request_is_refused(sim: Simulator, sent: bytes) -> None:
+def test_invalid_requests_are_refused(sim: Simulator, sent: bytes) -> None:
     status, message = envelope(exchange(sim, sent))
     assert status == 400 and "HTTP/1.1" in message
 
@@ -121,7 +124,7 @@ def test_a_second_head_that_never_ends_is_not_waited_for(
 
 
 @pytest.mark.parametrize("path", [SECRETS, "/v1/realtime/calls", "/nowhere"])
-def test_a_body_that_nobody_reads_and_that_never_ends_is_not_waited_for(
+def test_an_endless_body_that_no_handler_reads_is_not_waited_for(
     sim: Simulator, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     monkeypatch.setattr(server, "BODY_SECONDS", 0.3)
@@ -156,7 +159,7 @@ def test_a_slow_answer_does_not_make_the_client_slow(sim: Simulator, monkeypatch
         assert answer.result().status_code == 200
 
 
-def test_who_has_no_key_gets_no_body_read(sim: Simulator) -> None:
+def test_a_body_is_not_read_without_a_key(sim: Simulator) -> None:
     before = len(sim.requests)
     answer = httpx.post(f"{sim.base_url}/realtime/calls", content=b"x" * 5_000_000)
     assert problem(answer, 401)["type"] == "invalid_request_error"
@@ -198,7 +201,7 @@ def test_a_megabyte_of_candidates_is_refused_and_others_are_served(api: httpx.Cl
 
 
 def test_the_bodies_that_are_remembered_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(records, "MAX_BODIES_BYTES", 100)
+    monkeypatch.setattr(store, "MAX_BODIES_BYTES", 100)
     kept = Records()
     for _ in range(5):
         record = RequestRecord(method="POST", path="/", headers={}, request_id="req_1", body=b"x" * 40)
@@ -206,69 +209,70 @@ def test_the_bodies_that_are_remembered_are_bounded(monkeypatch: pytest.MonkeyPa
     assert [len(record.body) for record in kept.requests] == [0, 0, 0, 40, 40]
 
 
-def test_what_ended_sessions_leave_behind_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(records, "MAX_SESSIONS_BYTES", 1_500)
+def test_the_events_of_ended_sessions_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "MAX_SESSIONS_BYTES", 1_500)
     kept, left = Records(), []
     for number in range(4):
-        record = SessionRecord(id=f"sess_{number}", transport="websocket")
-        kept.add(record)
-        left.append(record)
-        record.add("sent", {"type": "x"}, 0)
+        log = SessionLog(f"sess_{number}", "websocket")
+        kept.add(log)
+        left.append(log)
+        log.add("sent", {"type": "x"}, 0)
         if number != 1:
-            record.close("closed")
-    kept.add(SessionRecord(id="sess_4", transport="websocket"))
-    assert [len(record.sent) for record in left] == [0, 1, 1, 1]  # the second goes on
+            log.close("closed")
+    kept.add(SessionLog("sess_4", "websocket"))
+    assert [len(log.events) for log in left] == [0, 1, 1, 1]  # the second goes on
 
 
-def test_sound_is_kept_where_that_is_asked_for_and_within_a_budget(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(records, "MAX_AUDIO_BYTES", 100_000)
+def test_sound_is_kept_on_request_and_within_a_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sounds, "MAX_AUDIO_BYTES", 100_000)
     kept = Records()
 
-    def session(number: int) -> SessionRecord:
-        record = SessionRecord(id=f"sess_{number}", transport="websocket")
-        kept.add(record)
-        return record
+    def session(number: int) -> SessionLog:
+        log = SessionLog(f"sess_{number}", "websocket")
+        kept.add(log)
+        return log
 
     unasked, first, second = (session(number) for number in range(3))
     first.keep_audio(1, kept.audio)
     second.keep_audio(10, kept.audio)
-    for record in (unasked, first, second):
-        record.audio_in.add(bytes(96_000))
-        assert record.audio_in.seconds == 2
+    for log in (unasked, first, second):
+        log.audio_in.add(bytes(96_000))
+        assert log.audio_in.seconds == 2
     with pytest.raises(RuntimeError, match=r"keep_audio=True"):
-        _ = unasked.received_audio
-    assert (len(first.received_audio), len(second.received_audio)) == (48_000, 52_000)
+        _ = unasked.record.received_audio
+    assert (len(first.record.received_audio), len(second.record.received_audio)) == (48_000, 52_000)
     first.close("closed")
     session(3)  # what has ended makes room for what begins
-    assert (len(first.received_audio), kept.audio.left) == (0, 48_000)
+    assert (len(first.record.received_audio), kept.audio.left) == (0, 48_000)
     second.audio_out.add(bytes(96_000))
-    assert len(second.sent_audio) == 48_000
+    assert len(second.record.sent_audio) == 48_000
 
 
 def test_events_are_remembered_without_sound_and_within_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(records, "MAX_EVENTS_BYTES", 50_000)
-    record = SessionRecord(id="sess_1", transport="websocket")
+    monkeypatch.setattr(sessions, "MAX_EVENTS_BYTES", 50_000)
+    log = SessionLog("sess_1", "websocket")
+    record = log.record
     sound = {"type": "input_audio", "audio": "A" * 1_000_000}
-    record.add("received", {"type": "conversation.item.create", "item": {"content": [sound]}}, 0)
+    log.add("received", {"type": "conversation.item.create", "item": {"content": [sound]}}, 0)
     assert record.received[0]["item"]["content"][0]["audio"] == "<1000000 characters>"
     for number in range(100):
-        record.add("received", {"type": "x", "text": f"{number} " * 1_000}, 0)
-        assert record.size <= 50_000
+        log.add("received", {"type": "x", "text": f"{number} " * 1_000}, 0)
+        assert log.size <= 50_000
     assert record.events[-1].number == 101
-    record.add("received", {"type": "x", "text": "x " * 100_000}, 0)
+    log.add("received", {"type": "x", "text": "x " * 100_000}, 0)
     assert [event.number for event in record.events] == [102]  # the newest stays, whatever its size
 
 
-def test_sound_files_are_files(tmp_path: Path) -> None:
+def test_playlists_and_addresses_are_not_sound_files(tmp_path: Path) -> None:
     playlist = tmp_path / "list.wav"
     playlist.write_text("#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1:1/x.wav\n#EXT-X-ENDLIST\n")
-    with pytest.raises(ValueError, match="no sound file"):
+    with pytest.raises(ValueError, match="not a readable sound file"):
         read_audio(playlist)
     with pytest.raises(FileNotFoundError):
         read_audio("http://127.0.0.1:1/x.wav")
     concat = tmp_path / "concat.wav"
     concat.write_text("ffconcat version 1.0\nfile /etc/passwd\n")
-    with pytest.raises(ValueError, match="no sound file"):
+    with pytest.raises(ValueError, match="not a readable sound file"):
         read_audio(concat)
 
 

@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from realtime_simulator import Simulator
+from realtime_simulator._server.thread import HttpProtocol, WebSocketProtocol
 from realtime_simulator.cli import arguments
-from realtime_simulator.server import HttpProtocol, WebSocketProtocol
 from websockets.protocol import State
 
 from tests.simulator.wire import Socket
@@ -113,7 +113,7 @@ def test_its_end_may_come_amid_a_clients_close(monkeypatch: pytest.MonkeyPatch) 
         assert ended.wait(20) and faults == []
 
 
-def test_what_it_accepts_sends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_accepted_sockets_send_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """With Nagle's algorithm every small answer would wait some 40 ms for an acknowledgement."""
     options: list[int] = []
     made = HttpProtocol.connection_made
@@ -129,7 +129,7 @@ def test_what_it_accepts_sends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert options and all(options)
 
 
-def test_a_taken_port_is_an_os_error() -> None:
+def test_a_port_in_use_is_an_os_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         sim = Simulator(pacing="none", port=port)
@@ -139,7 +139,7 @@ def test_a_taken_port_is_an_os_error() -> None:
         assert f":{port}/" in sim.base_url
 
 
-def test_an_exception_in_the_block_stops_it_all_the_same() -> None:
+def test_an_exception_in_the_block_stops_it_too() -> None:
     before = threading.active_count()
     with pytest.raises(KeyError), Simulator(pacing="none"):
         raise KeyError
@@ -153,7 +153,7 @@ def test_only_the_latest_records_are_kept() -> None:
         assert len(sim.requests) == 3
 
 
-def test_waiting_for_what_never_comes_times_out() -> None:
+def test_waiting_for_a_condition_times_out() -> None:
     with Simulator(pacing="none") as sim, pytest.raises(TimeoutError):
         sim.wait_for(lambda: False, timeout=0.01)
 
@@ -210,7 +210,7 @@ def test_the_command_prints_what_a_program_needs_and_ends_on_a_signal(number: in
 
 
 @pytest.mark.programs
-def test_the_command_says_what_an_open_address_means_and_what_is_in_the_way() -> None:
+def test_the_command_warns_of_an_open_address_and_explains_errors() -> None:
     with command("--port", "0", "--host", "0.0.0.0") as process:
         assert process.stdout is not None
         lines = [process.stdout.readline() for _ in range(6)]
@@ -223,7 +223,7 @@ def test_the_command_says_what_an_open_address_means_and_what_is_in_the_way() ->
         assert process.returncode == 1 and "cannot listen" in error and "--port 0" in error
 
 
-def test_a_shell_takes_the_addresses_that_the_command_prints() -> None:
+def test_a_shell_evaluates_the_addresses_that_the_command_prints() -> None:
     with command("--port", "0", "--api-key", "sk-it's; mine") as process:
         assert process.stdout is not None
         line = next(line for line in process.stdout if line.startswith("export "))

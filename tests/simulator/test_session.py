@@ -4,8 +4,9 @@ import base64
 import json
 
 import pytest
-from realtime_simulator.engine.effects import End, StopPlaying
-from realtime_simulator.engine.turn import (
+from realtime_simulator._engine.effects import End, StopPlaying
+from realtime_simulator._engine.plan import Utterance
+from realtime_simulator._engine.turn import (
     REAL,
     Fail,
     Pacing,
@@ -63,7 +64,7 @@ def test_audio_deltas_join_to_the_speech_and_transcript_deltas_to_the_text() -> 
     it = Driven()
     said = speech("one two three four five six seven", 1320)
     it.send("response.create")
-    events = it.answer(Say(said.text, said))
+    events = it.answer(Utterance(said.text, speech=said))
     audio = [e["delta"] for e in events if e["type"] == "response.output_audio.delta"]
     words = [e["delta"] for e in events if e["type"] == "response.output_audio_transcript.delta"]
     assert b"".join(map(base64.b64decode, audio)) == said.pcm
@@ -96,7 +97,7 @@ def test_where_the_server_plays_audio_events_carry_none_and_say_when_it_is_heard
 def test_audio_that_runs_dry_before_the_response_is_done_has_not_stopped() -> None:
     it = Driven(plays_audio=True, pacing=Pacing(speed=0.5))
     it.send("response.create")
-    it.answer(Say("hello there", speech(milliseconds=400)))
+    it.answer(Utterance("hello there", speech=speech(milliseconds=400)))
     response_id, _ = it.asked[-1]
     it.session.playback_drained(response_id, it.now)
     assert it.take() == []
@@ -204,7 +205,7 @@ def test_previous_item_ids_chain() -> None:
     )
 
 
-def test_null_stands_for_an_id_that_is_not_told() -> None:
+def test_null_means_that_no_id_is_known() -> None:
     it = Driven()
     first, second = (message([{"type": "input_text", "text": text}], id=text) for text in ("one", "two"))
     it.send("conversation.item.create", item=first, event_id=None)
@@ -295,7 +296,9 @@ def test_cancelling_before_and_while_the_model_speaks() -> None:
 def test_the_words_come_ahead_of_their_sound() -> None:
     it = Driven(pacing=Pacing(speed=1))
     it.send("response.create")
-    events = it.answer(Say("one two three four", speech("one two three four", milliseconds=2000)))
+    events = it.answer(
+        Utterance("one two three four", speech=speech("one two three four", milliseconds=2000))
+    )
     heard = [event["delta"] for event in events if event["type"] == "response.output_audio_transcript.delta"]
     assert heard == ["one", " two", " three"]
     assert types(events).count("response.output_audio.delta") == 1
@@ -309,7 +312,7 @@ def test_the_pace_is_the_services_unless_something_else_is_chosen(given: PacingL
     assert REAL.first_audio > 0 and REAL.transcript > 0
 
 
-def test_a_pace_that_is_none_is_refused() -> None:
+def test_an_invalid_pace_is_refused() -> None:
     with pytest.raises(TypeError, match="expected a Pacing, 'none' or None, got 'slow'"):
         chosen_pacing("slow")  # type: ignore[arg-type]
 
@@ -339,7 +342,7 @@ def test_an_update_with_another_model_changes_the_rest() -> None:
     assert updated["session"]["model"] == "gpt-realtime" and updated["session"]["instructions"] == "New."
 
 
-def test_null_in_tracing_and_transcription_is_a_part_that_is_not_set() -> None:
+def test_null_in_tracing_and_transcription_means_not_set() -> None:
     it = Driven()
     session = {
         "type": "realtime",
@@ -354,7 +357,7 @@ def test_null_in_tracing_and_transcription_is_a_part_that_is_not_set() -> None:
     assert refused["error"]["code"] == "invalid_type"
 
 
-def test_null_in_a_response_is_a_field_that_is_not_set() -> None:
+def test_null_in_a_response_means_not_set() -> None:
     it = Driven()
     fields = {
         "instructions": None,
@@ -367,7 +370,7 @@ def test_null_in_a_response_is_a_field_that_is_not_set() -> None:
     assert created["response"]["audio"]["output"]["voice"] == "alloy"
 
 
-def test_refusals_have_the_words_that_programs_match_on() -> None:
+def test_refusals_have_the_messages_that_programs_match() -> None:
     it = Driven()
 
     def refused(kind: str, **fields: object) -> tuple[object, object, object]:
@@ -419,7 +422,7 @@ def test_refusals_have_the_words_that_programs_match_on() -> None:
     )
 
 
-def test_what_is_not_set_is_null_as_the_service_shows_it() -> None:
+def test_unset_fields_are_null_as_in_the_service() -> None:
     # Seen in recordings: pydantic/pydantic-ai, tests/realtime/cassettes, 4fda38988.
     shown = Driven().session.greeting()["session"]
     assert set(shown) == {
@@ -520,7 +523,7 @@ def test_azures_service_shows_parts_twice_and_no_limits() -> None:
     assert types(events)[-1] == "response.done"
 
 
-def test_a_failing_model_says_so() -> None:
+def test_a_failing_model_fails_the_response() -> None:
     it = Driven()
     it.send("response.create")
     done = next(e for e in it.answer(Fail("overloaded")) if e["type"] == "response.done")["response"]
@@ -656,7 +659,7 @@ def test_an_interrupted_player_cuts_the_item_to_what_was_heard() -> None:
         ('{"type": "response.create", "event_id": {"a": 1}}', "invalid_type"),
     ],
 )
-def test_what_is_no_event_is_answered_with_an_error(text: str, code: str) -> None:
+def test_an_invalid_event_is_answered_with_an_error(text: str, code: str) -> None:
     it = Driven()
     it.session.receive_text(text, it.now)
     assert error_of(it.take())["code"] == code
@@ -685,7 +688,7 @@ def test_ending_while_the_model_speaks_says_nothing_more() -> None:
     assert it.take() == [] and it.others == [End(1000, "hangup")]
 
 
-def test_what_the_model_is_asked_with() -> None:
+def test_the_turn_that_the_model_answers() -> None:
     it = Driven({"type": "realtime", "tools": [{"type": "function", "name": "f"}]})
     it.user_says("first")
     it.user_says("what now?")

@@ -9,7 +9,7 @@ import time
 from typing import Any
 
 import pytest
-from realtime_simulator.sip.webhooks import sign, signing_key
+from realtime_simulator._calls.webhooks import sign, signing_key
 
 from tests.support.paths import PEER_PYTHON, PEERS
 

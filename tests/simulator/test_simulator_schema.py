@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 from realtime_api.events import SERVER_EVENTS
-from realtime_simulator import schema
-from realtime_simulator.problem import ApiProblem
+from realtime_simulator._core import schema
+from realtime_simulator._core.problem import ApiProblem
 
 SESSION = "RealtimeSessionCreateRequestGA"
 
@@ -24,7 +24,7 @@ def at_input(**fields: object) -> dict:
         {"type": "realtime", "max_output_tokens": "inf"},
     ],
 )
-def test_what_the_api_takes_passes(session: dict) -> None:
+def test_values_that_the_api_accepts_pass(session: dict) -> None:
     schema.check(SESSION, session, at="session")
 
 
@@ -80,7 +80,7 @@ def test_what_the_api_takes_passes(session: dict) -> None:
         ),
     ],
 )
-def test_what_the_api_refuses_is_named(session: object, code: str, param: str, said: str) -> None:
+def test_values_that_the_api_refuses_are_named(session: object, code: str, param: str, said: str) -> None:
     with pytest.raises(ApiProblem) as caught:
         schema.check(SESSION, session, at="session")
     assert (caught.value.code, caught.value.param) == (code, param)
@@ -111,7 +111,7 @@ def test_what_the_api_refuses_is_named(session: object, code: str, param: str, s
         ({"output_modalities": True}, "output_modalities': expected an array, but got a boolean"),
     ],
 )
-def test_what_has_another_type_is_refused_in_the_services_words(fields: dict, said: str) -> None:
+def test_values_of_another_type_are_refused_with_the_services_message(fields: dict, said: str) -> None:
     with pytest.raises(ApiProblem) as caught:
         schema.check(SESSION, {"type": "realtime", **fields}, at="session")
     assert (caught.value.code, caught.value.message) == (

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 from realtime_simulator import Simulator
-from realtime_simulator.media import voice
+from realtime_simulator._media import voice
 
 from realtime_ext import webhooks
 from realtime_ext.errors import WebhookVerificationError
@@ -75,7 +75,7 @@ def test_the_same_call_may_come_as_both_types_and_more_than_once(sim: Simulator,
     assert live.event(sim.webhook_secret).data.session_id == call.id
 
 
-def test_what_is_not_answered_with_200_is_delivered_again_with_the_same_id(sim: Simulator) -> None:
+def test_a_webhook_without_200_is_delivered_again_with_the_same_id(sim: Simulator) -> None:
     statuses = iter([500, 204, 200])
     with receiving(lambda _: next(statuses)) as receiver:
         call = sim.incoming_call(receiver.url)
@@ -90,7 +90,7 @@ def test_what_is_not_answered_with_200_is_delivered_again_with_the_same_id(sim: 
         assert delivered.event(sim.webhook_secret).data.call_id == call.id
 
 
-def test_a_receiver_that_is_not_there_is_tried_as_often_as_told(sim: Simulator, receiver: Receiver) -> None:
+def test_an_unreachable_receiver_is_tried_as_often_as_configured(sim: Simulator, receiver: Receiver) -> None:
     call = sim.incoming_call("http://127.0.0.1:1/", attempts=2)
     sim.advance(10)
     sim.wait_for(lambda: len(call.deliveries) == 2)
@@ -217,16 +217,16 @@ def test_the_callers_words_reach_the_session_and_the_models_answer_the_caller(
         file.writeframes(spoken)
     call = sim.incoming_call(receiver.url, audio=path, line_speed=20)
     act(api, call.id, "accept", **SESSION)
-    sim.wait_for(lambda: call.session.audio_in.seconds > len(spoken) / 48000 + 0.5, timeout=30)
+    sim.wait_for(lambda: call.session.received_audio_seconds > len(spoken) / 48000 + 0.5, timeout=30)
     heard = call.received_audio[: len(spoken)]
     # A telephone's sound is not the same, but as loud.
     assert 0.5 < rms(heard) / rms(spoken) < 1.5
     sim.wait_for(lambda: "response.done" in call.session.types_sent(), timeout=30)
     sim.wait_for(lambda: "output_audio_buffer.stopped" in call.session.types_sent(), timeout=30)
     assert rms(call.sent_audio) > 100
-    before = call.session.audio_in.seconds
+    before = call.session.received_audio_seconds
     sim.caller_says(call, spoken)
-    sim.wait_for(lambda: call.session.audio_in.seconds > before + 1, timeout=30)
+    sim.wait_for(lambda: call.session.received_audio_seconds > before + 1, timeout=30)
     sim.hang_up(call)
     sim.wait_for(lambda: call.ended == "peer")
     with pytest.raises(LookupError):
@@ -272,7 +272,7 @@ def test_from_an_event_loop_it_returns_before_the_webhook_is_answered(sim: Simul
         ({"attempts": 0}, ValueError, "attempts"),
         ({"line_speed": 0}, ValueError, "line_speed"),
         ({"audio": b""}, ValueError, "no sound"),
-        ({"audio": __file__}, ValueError, "no sound file"),
+        ({"audio": __file__}, ValueError, "not a readable sound file"),
         ({"audio": "/nowhere.wav"}, FileNotFoundError, "nowhere"),
     ],
 )
@@ -290,8 +290,8 @@ def test_a_call_that_has_ended_is_held_by_nothing(
 ) -> None:
     call = sim.incoming_call(receiver.url, ring_seconds=3600)
     act(api, call.id, "accept", **SESSION)
-    assert sim._assembly is not None
-    held = weakref.ref(sim._assembly.calls.find(call.id))
+    assert sim._parts is not None
+    held = weakref.ref(sim._parts.calls.find(call.id))
     sim.hang_up(call)
 
     def is_gone() -> bool:
@@ -301,7 +301,7 @@ def test_a_call_that_has_ended_is_held_by_nothing(
     sim.wait_for(is_gone)
 
 
-def test_a_simulator_that_does_not_run_says_so() -> None:
+def test_methods_of_a_stopped_simulator_raise() -> None:
     sim = Simulator(pacing="none")
     for act in (
         lambda: sim.incoming_call("http://127.0.0.1:1/"),

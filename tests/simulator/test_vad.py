@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import pytest
-from realtime_simulator.engine.vad import VoiceActivity
-from realtime_simulator.media import voice
-from realtime_simulator.media.formats import Decoder, encode
+from realtime_simulator._engine.vad import VoiceActivity
+from realtime_simulator._media import voice
+from realtime_simulator._media.formats import Decoder, encode
 
 from tests.simulator.sounds import hiss, silence, tone
 

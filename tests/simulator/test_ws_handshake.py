@@ -129,7 +129,7 @@ def test_a_sideband_of_no_call_is_404(sim: Simulator) -> None:
     assert refused(sim, "call_id=rtc_u1_none", 404)["code"] == "call_id_not_found"
 
 
-def test_an_address_that_is_none_is_404(sim: Simulator) -> None:
+def test_an_unknown_address_is_404(sim: Simulator) -> None:
     refused(sim, "model=x", 404, path="/elsewhere")
 
 

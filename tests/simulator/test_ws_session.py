@@ -82,7 +82,7 @@ def test_a_spoken_turn_is_heard_and_answered(sim: Simulator) -> None:
     assert sim.sessions[0].received_audio == silence(0.5) + tone() + silence()
 
 
-def test_what_was_heard_by_default_is_how_long_somebody_spoke(sim: Simulator) -> None:
+def test_the_default_transcript_is_the_length_of_the_speech(sim: Simulator) -> None:
     with Socket(sim) as socket:
         socket.update(audio={"input": {"transcription": {"model": "whisper-1"}, "turn_detection": None}})
         for sound, said in ((tone(2), "2.0 seconds of speech"), (silence() + hiss(), "")):
@@ -92,7 +92,7 @@ def test_what_was_heard_by_default_is_how_long_somebody_spoke(sim: Simulator) ->
             assert completed["transcript"] == said
 
 
-def test_words_may_take_their_time_or_fail(sim: Simulator) -> None:
+def test_transcripts_may_be_slow_or_fail(sim: Simulator) -> None:
     async def listen(heard: Heard) -> str:
         assert heard.session["type"] == "transcription"
         if heard.seconds < 1.5:
@@ -119,7 +119,7 @@ def test_a_transcription_sessions_model(sim: Simulator) -> None:
 
 @pytest.mark.parametrize("format", ["audio/pcmu", "audio/pcma"])
 def test_a_telephones_sound_goes_both_ways(sim: Simulator, format: str) -> None:
-    from realtime_simulator.media.formats import Decoder, encode
+    from realtime_simulator._media.formats import Decoder, encode
 
     sim.on_speech(lambda heard: f"{rms(heard.pcm[24000:48000]):.0f}")
     with Socket(sim) as socket:
@@ -325,8 +325,8 @@ def test_an_event_that_is_too_large_is_refused_and_a_huge_frame_ends_the_connect
     sim.wait_for(lambda: any(session.ended is not None for session in sim.sessions))
 
 
-def test_a_client_that_reads_nothing_is_left(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("realtime_simulator.ws.connection.MAX_QUEUED_BYTES", 1024 * 1024)
+def test_a_client_that_does_not_read_is_disconnected(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("realtime_simulator._server.connection.MAX_QUEUED_BYTES", 1024 * 1024)
     sim.on_response(lambda turn: say("a very long story " * 50))
     with Socket(sim) as socket:
         for _ in range(8):
@@ -335,7 +335,7 @@ def test_a_client_that_reads_nothing_is_left(sim: Simulator, monkeypatch: pytest
         assert socket.closed() == (1008, "the client reads too slowly")
 
 
-def test_the_voice_is_fixed_once_it_was_heard(sim: Simulator) -> None:
+def test_the_voice_is_fixed_once_it_has_spoken(sim: Simulator) -> None:
     with Socket(sim) as socket:
         socket.update(audio={"output": {"voice": "marin"}})
         socket.send("response.create")
@@ -390,7 +390,7 @@ def test_a_fault_of_the_simulator_closes_with_1011_and_is_logged(
     def break_down(*args: object) -> None:
         raise ZeroDivisionError("a fault")
 
-    monkeypatch.setattr("realtime_simulator.engine.responses.Responses.create", break_down)
+    monkeypatch.setattr("realtime_simulator._engine.responses.Responses.create", break_down)
     with Socket(sim) as socket:
         socket.until("session.created")
         with caplog.at_level(logging.ERROR, "realtime_simulator"), pytest.raises(ConnectionClosed) as closed:
@@ -402,17 +402,17 @@ def test_a_fault_of_the_simulator_closes_with_1011_and_is_logged(
     assert "ZeroDivisionError" in caplog.text
 
 
-def test_sound_is_kept_for_tests_only_where_that_is_asked_for() -> None:
+def test_sound_is_kept_for_tests_only_on_request() -> None:
     with Simulator(pacing="none", espeak=False) as sim, Socket(sim) as socket:
         socket.recv()
         socket.append(silence(1))
-        sim.wait_for(lambda: sim.sessions[0].audio_in.seconds == 1)
+        sim.wait_for(lambda: sim.sessions[0].received_audio_seconds == 1)
         with pytest.raises(RuntimeError, match="keep_audio=True"):
             _ = sim.sessions[0].received_audio
     with Simulator(pacing="none", espeak=False, keep_audio=0.5) as sim, Socket(sim) as socket:
         socket.recv()
         socket.append(silence(1))
-        sim.wait_for(lambda: sim.sessions[0].audio_in.seconds == 1)
+        sim.wait_for(lambda: sim.sessions[0].received_audio_seconds == 1)
         assert len(sim.sessions[0].received_audio) == 24_000
     for keep in (-1, 601):
         with pytest.raises(ValueError, match="keep_audio: allowed is 0 to 600"):

@@ -49,7 +49,7 @@ def test_speech_is_translated_until_the_session_is_closed(sim: Simulator) -> Non
     assert sim.sessions[0].received_audio == silence(0.5) + tone() + silence() + tone()
 
 
-def test_a_translation_may_take_its_time_or_fail(sim: Simulator) -> None:
+def test_a_translation_may_be_slow_or_fail(sim: Simulator) -> None:
     async def translate(text: str, language: str) -> str:
         if language == "xx":
             raise LookupError("no such language")

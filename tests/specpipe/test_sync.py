@@ -182,3 +182,22 @@ def test_changes_of_servers_and_security_are_listed(
     status, report = run(changed(tmp_path, change))
     assert [(r["kind"], r["pointer"], r["sender"]) for r in report["changes"]] == [row]
     assert status == (2 if row[2] else 1)
+
+
+@pytest.mark.parametrize("words", [[], ["--json"]])
+def test_names_and_values_of_a_document_are_printed_without_active_characters(
+    words: list[str], openapi: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hostile = "a\x9b2J\u061c\u200e\u200f\u2028\u2029\u202e\x7f\x1b[2J"
+
+    def change(document: dict[str, Any]) -> None:
+        properties = document["components"]["schemas"]["RealtimeSession"]["properties"]
+        properties[hostile] = {"type": "string"}
+        properties["model"]["enum"] = [hostile]
+
+    path = changed(tmp_path, change)
+    sync.main([str(path), "--openapi", str(openapi), *words])
+    shown = capsys.readouterr()
+    text = shown.out + shown.err
+    assert r"\u001b[2J" in text
+    assert not set(hostile) - set("a[2J") & set(text)

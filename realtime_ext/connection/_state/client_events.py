@@ -19,21 +19,6 @@ from .connect_plan import Role
 from .event_kinds import warn_if_unknown
 from .session_state import SessionState
 
-__all__ = [
-    "MARK",
-    "ClientEvents",
-    "Outgoing",
-    "append_messages",
-    "appended",
-    "checked_content",
-    "contents_of",
-    "create_item",
-    "create_response",
-    "marked_response",
-    "response_content",
-    "text_item",
-]
-
 JSON = dict[str, Any]
 
 MARK = "realtime_ext_turn"  # the key in a response's metadata by which a turn recognises its own responses

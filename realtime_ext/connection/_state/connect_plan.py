@@ -23,8 +23,6 @@ from ..._http.settings import RequestOptions, Settings
 from ...errors import APIConnectionError, APIStatusError, APITimeoutError, NotFoundError, RealtimeError
 from ...session import SessionInput, TranslationSessionBuilder, resolve, resolve_update
 
-__all__ = ["Handshake", "Plan", "Role", "call_id_in", "confirming_plan", "make_plan"]
-
 logger: logging.Logger = logging.getLogger("realtime_ext")
 
 # A call is often not ready some 100 ms after it was made or accepted; together these are 4.5 s.

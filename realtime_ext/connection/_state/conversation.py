@@ -1,8 +1,7 @@
 """The conversation: its items in order, without their audio, and the same as items for a new session.
 
-Each item names the one before it, so order comes from these links and not from the order in which events
-arrive. What the API keeps as audio can only be carried over as its words. It must not send, and keeps what
-servers may add to items.
+Each item names the one before it. What the API keeps as audio can only be carried over as its words. It must
+not send, and keeps unknown fields of items.
 
 Source: https://platform.openai.com/docs/api-reference/realtime-client-events/conversation/item/create
 """
@@ -14,8 +13,6 @@ from typing import Any
 
 import attrs
 
-__all__ = ["Conversation", "Entry", "TranscriptLine", "read_item"]
-
 JSON = dict[str, Any]
 
 _CALL, _OUTPUT = "function_call", "function_call_output"
@@ -26,16 +23,16 @@ class Entry:
     """One place in the conversation.
 
     Attributes:
-        item: The item, without audio; None where another item names one that has not come yet.
-        is_deleted: Whether it was deleted; its place stays, since others hang on it.
+        item: The item, without audio.
+        following: The id of the next item; None for the last.
+        is_deleted: Whether it was deleted; its place stays, since other items may name it.
         heard: Content index -> which part of the audio was heard, 0–1; None where that isn't known.
-        after: Ids of the items that name this one as their predecessor, oldest first; the newest follows it.
     """
 
-    item: JSON | None = None
+    item: JSON
+    following: str | None = None
     is_deleted: bool = False
     heard: dict[int, float | None] = attrs.field(factory=dict)
-    after: list[str] = attrs.field(factory=list)
 
 
 @attrs.frozen(kw_only=True)
@@ -58,14 +55,12 @@ class TranscriptLine:
 class Conversation:
     """The items of one conversation."""
 
-    __slots__ = ("_above", "_entries", "_first", "_missing", "_roots", "_roots_asked")
+    __slots__ = ("_entries", "_first", "_last", "_roots_asked")
 
     def __init__(self) -> None:
         self._entries: dict[str, Entry] = {}
-        self._first: dict[str, None] = {}  # what follows nothing, in order
-        self._roots: list[str] = []  # what was sent to the very beginning, oldest first
-        self._missing: set[str] = set()  # those of `_first` that other items name and that have not arrived
-        self._above: dict[str, str] = {}  # what an item follows, at once or over others
+        self._first: str | None = None
+        self._last: str | None = None
         self._roots_asked = 0
 
     def asked_for_root(self) -> None:
@@ -85,18 +80,18 @@ class Conversation:
         item_id = item.get("id") if isinstance(item, Mapping) else None
         if not isinstance(item_id, str):
             return False
-        entry = self._entries.setdefault(item_id, Entry())
-        is_new = entry.item is None
-        entry.item = _merged(entry.item, item)
-        if is_new and not (item_id in self._missing and previous is None):
-            self._place(item_id, previous if isinstance(previous, str) else None)
-        return is_new
+        known = self._entries.get(item_id)
+        if known is not None:
+            known.item = _merged(known.item, item)
+            return False
+        self._insert(item_id, Entry(_merged(None, item)), previous)
+        return True
 
     def update(self, item: Any) -> None:
         """Update an item that is there already; another one is not of this conversation."""
         item_id = item.get("id") if isinstance(item, Mapping) else None
         entry = self._entries.get(item_id) if isinstance(item_id, str) else None
-        if entry is not None and entry.item is not None:
+        if entry is not None:
             entry.item = _merged(entry.item, item)
 
     def delete(self, item_id: Any) -> None:
@@ -120,7 +115,7 @@ class Conversation:
     def set_text(self, item_id: Any, content_index: Any, field: str, value: Any) -> None:
         """Set `text` or `transcript` of a part of an item's content."""
         entry = self._entries.get(item_id)
-        if entry is None or entry.item is None or not isinstance(value, str):
+        if entry is None or not isinstance(value, str):
             return
         content = entry.item.get("content")
         if isinstance(content, list) and isinstance(content_index, int) and 0 <= content_index < len(content):
@@ -137,16 +132,16 @@ class Conversation:
     @property
     def items(self) -> list[JSON]:
         """The items, in the conversation's order."""
-        return [entry.item for entry in self.entries() if entry.item is not None]
+        return [entry.item for entry in self._in_order()]
 
-    def entries(self) -> Iterator[Entry]:
-        """Yield the places that hold an item, in the conversation's order."""
-        stack = [*reversed(self._first), *self._roots]
-        while stack:
-            entry = self._entries[stack.pop()]
-            if entry.item is not None and not entry.is_deleted:
+    def _in_order(self) -> Iterator[Entry]:
+        """Yield the items that were not deleted, in the conversation's order."""
+        following = self._first
+        while following is not None:
+            entry = self._entries[following]
+            if not entry.is_deleted:
                 yield entry
-            stack.extend(entry.after)
+            following = entry.following
 
     def replay_items(self) -> list[JSON]:
         """Return the conversation as items that `conversation.item.create` accepts, without ids.
@@ -156,14 +151,14 @@ class Conversation:
         its output stay together; calls without an output, calls of MCP servers and items without words are
         left out.
         """
-        entries = list(self.entries())
+        entries = list(self._in_order())
         outputs: dict[str, JSON] = {}
         for entry in entries:
-            if entry.item is not None and entry.item.get("type") == _OUTPUT:
+            if entry.item.get("type") == _OUTPUT:
                 outputs.setdefault(str(entry.item.get("call_id")), entry.item)
         items: list[JSON] = []
         for entry in entries:
-            item = entry.item or {}
+            item = entry.item
             if item.get("type") == "message":
                 content = _content(item, entry.heard)
                 if content:
@@ -178,8 +173,8 @@ class Conversation:
     def transcript(self) -> list[TranscriptLine]:
         """Return the words of the messages so far, in order."""
         lines = []
-        for entry in self.entries():
-            item = entry.item or {}
+        for entry in self._in_order():
+            item = entry.item
             parts = _content(item, entry.heard) if item.get("type") == "message" else []
             text = " ".join(part["text"] for part in parts if "text" in part)
             if text:
@@ -192,35 +187,21 @@ class Conversation:
                 lines.append(line)
         return lines
 
-    def _place(self, item_id: str, previous: str | None) -> None:
-        if item_id in self._missing:
-            self._missing.remove(item_id)
-            del self._first[item_id]
-        # Nothing hangs above an item that wasn't placed yet.
-        if previous is None or self._top(previous) == item_id:
-            # A first item although there is one: sent to the beginning, or a server that doesn't link.
-            if self._roots_asked and (self._first or self._roots):
-                self._roots_asked -= 1
-                self._roots.append(item_id)
-            else:
-                self._first[item_id] = None
-            return
-        if previous not in self._entries:
-            self._entries[previous] = Entry()
-            self._first[previous] = None
-            self._missing.add(previous)
-        self._entries[previous].after.append(item_id)
-        self._above[item_id] = previous
-
-    def _top(self, item_id: str) -> str:
-        """Return the first item of the row that an item is in, and shorten the way there."""
-        way = []
-        while (above := self._above.get(item_id)) is not None:
-            way.append(item_id)
-            item_id = above
-        for one in way:
-            self._above[one] = item_id
-        return item_id
+    def _insert(self, item_id: str, entry: Entry, previous: Any) -> None:
+        """Insert an item behind another; at the end, if that is none or not known."""
+        self._entries[item_id] = entry
+        before = self._entries.get(previous) if isinstance(previous, str) and previous != item_id else None
+        if before is not None:
+            entry.following, before.following = before.following, item_id
+        elif previous is None and self._roots_asked and self._first is not None:
+            self._roots_asked -= 1
+            entry.following, self._first = self._first, item_id
+        elif self._last is None:
+            self._first = item_id
+        else:
+            self._entries[self._last].following = item_id
+        if entry.following is None:
+            self._last = item_id
 
 
 def _merged(known: JSON | None, item: Mapping[str, Any]) -> JSON:

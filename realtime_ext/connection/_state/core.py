@@ -42,8 +42,6 @@ from .session_state import Acknowledgement, SessionState, output_format
 from .turns import Turns, TurnStream
 from .waiters import Waiter
 
-__all__ = ["MAX_QUEUE_BYTES", "ConnectionState"]
-
 logger: logging.Logger = logging.getLogger("realtime_ext")
 
 MAX_QUEUE_BYTES = 64 * 2**20

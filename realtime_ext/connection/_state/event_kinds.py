@@ -11,8 +11,6 @@ from typing import Any, TypeAlias, Union, get_args, get_origin
 
 from .waiters import Waiter
 
-__all__ = ["EventWaiter", "Kind", "Several", "Where", "keys_of", "name_of", "warn_if_unknown"]
-
 logger: logging.Logger = logging.getLogger("realtime_ext")
 
 Several: TypeAlias = UnionType | tuple["Kind", ...]  # a union, or a tuple as isinstance accepts it

@@ -14,8 +14,6 @@ from .event_kinds import EventWaiter
 from .messages import SizeOf, length_of, memory_of
 from .waiters import Waiter
 
-__all__ = ["LATEST", "Budget", "EventQueue"]
-
 logger: logging.Logger = logging.getLogger("realtime_ext")
 
 LATEST = 1000  # events that are kept for a program that only asks

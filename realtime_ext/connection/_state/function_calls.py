@@ -18,8 +18,6 @@ from typing import Any, TypeAlias
 
 import attrs
 
-__all__ = ["ApprovalJob", "CallJob", "FollowUpJob", "FunctionCalls", "Job", "approval_item", "output_item"]
-
 JSON = Mapping[str, Any]
 
 

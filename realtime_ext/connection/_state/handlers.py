@@ -8,8 +8,6 @@ from typing import Any, TypeAlias
 
 from .event_kinds import Kind, keys_of
 
-__all__ = ["Handler", "Handlers"]
-
 Handler: TypeAlias = Callable[[Any], Any]
 
 

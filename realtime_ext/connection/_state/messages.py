@@ -8,8 +8,6 @@ from typing import Any, TypeAlias
 from ..._core import json as _json
 from ...events import UnknownEvent, parse_event
 
-__all__ = ["JSON", "LOCAL_SIZE", "Message", "SizeOf", "length_of", "memory_of", "read_message"]
-
 JSON: TypeAlias = Mapping[str, Any]
 Message: TypeAlias = str | bytes | bytearray
 SizeOf: TypeAlias = Callable[[Message, Any], int]  # of a message and its JSON

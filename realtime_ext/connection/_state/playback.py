@@ -13,8 +13,6 @@ import attrs
 
 from ...audio import AudioFormat, audio_format
 
-__all__ = ["Interruption", "PlaybackState", "Position", "audio_size"]
-
 
 def audio_size(delta: str) -> int:
     """Count the bytes that a base64 text stands for, without decoding it."""

@@ -23,20 +23,6 @@ from ...errors import (
 )
 from .waiters import Waiter
 
-__all__ = [
-    "CONSUME",
-    "OF_PARENT",
-    "Attempt",
-    "CloseInfo",
-    "Pending",
-    "Reconnect",
-    "Reconnecting",
-    "Unsent",
-    "policy_for",
-    "should_reconnect",
-    "unconfirmed",
-]
-
 logger: logging.Logger = logging.getLogger("realtime_ext")
 
 TOO_SLOW = "consumer too slow"

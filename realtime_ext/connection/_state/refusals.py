@@ -12,8 +12,6 @@ from ..._http.operation import status_error_class
 from ...errors import APIStatusError
 from .messages import JSON
 
-__all__ = ["refusal", "text_or_none"]
-
 # The API's error types and codes, with the HTTP status of each; an error event has no status of its own.
 _STATUS_BY_TYPE = {
     "invalid_request_error": 400,

@@ -12,8 +12,6 @@ from typing import Any
 
 from .waiters import Waiter
 
-__all__ = ["BUSY", "Responses"]
-
 JSON = Mapping[str, Any]
 
 BUSY = "conversation_already_has_active_response"

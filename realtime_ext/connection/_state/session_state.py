@@ -22,8 +22,6 @@ from ...session import merge
 from .messages import JSON
 from .waiters import Waiter
 
-__all__ = ["UNCLEAR_FOR", "Acknowledgement", "Answer", "SessionState", "answer_to", "output_format"]
-
 logger: logging.Logger = logging.getLogger("realtime_ext")
 
 UNCLEAR_FOR = 1.0  # seconds in which a refusal still counts after an answer that shows neither yes nor no

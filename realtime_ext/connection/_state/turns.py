@@ -27,8 +27,6 @@ from .waiters import Waiter
 if TYPE_CHECKING:
     from realtime_api.models import RealtimeConversationItem, RealtimeResponseStatus, RealtimeResponseUsage
 
-__all__ = ["ToolCall", "Turn", "TurnStream", "Turns"]
-
 logger: logging.Logger = logging.getLogger("realtime_ext")
 
 

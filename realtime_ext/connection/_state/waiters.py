@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Generic, TypeVar, cast
 
-__all__ = ["Waiter"]
-
 T = TypeVar("T")
 
 

@@ -1,8 +1,8 @@
 """Many calls on many machines: each call has one owner at a time, and survives it (extra `fleet`).
 
 `fleet` is the application's front, `owner` the worker, `owned_call` what its handlers get, `missed_calls`
-what the model asked for while nobody was attached; `store` says what a store does, and `postgres_store` (on
-procrastinate's queue) and `memory_store` do it.
+function calls that came while no worker was attached; `store` is the interface that `postgres_store`
+(on procrastinate's queue) and `memory_store` implement.
 """
 
 from __future__ import annotations

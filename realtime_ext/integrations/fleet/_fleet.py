@@ -1,4 +1,4 @@
-"""`Fleet`: what an application holds. It puts the store, the webhook and the worker together."""
+"""`Fleet`, the application's front: it puts the store, the webhook and the worker together."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ class Fleet:
         max_wait: Seconds that a call may wait for a free slot before it is rejected.
         busy_status: The SIP status that it is rejected with.
         max_failures: How many owners of one call may raise or die, before it is closed.
-        after_failures: What is done then: `hangup` (or reject, if nobody had accepted it), or `leave`.
-        keep: Seconds for which the records of ended calls are kept; no shorter than webhooks are repeated
+        after_failures: What is done then: `hangup` (or reject, if it was not accepted), or `leave`.
+        keep: Seconds for which the records of ended calls are kept; no shorter than webhooks are retried
             for, which is three days.
         observer: Called with the name of what happened and its attributes, which are text, numbers and
             bools as OpenTelemetry wants them; on the event loop, so it must not block.
@@ -112,12 +112,12 @@ class Fleet:
         """Make the tables in the schema `realtime_fleet`, or bring them up to date; safe to run again.
 
         Raises:
-            FleetError: The database is away, or refused.
+            FleetError: The database is unavailable, or refused.
         """
         await self._store.migrate()
 
     def on_call(self, handler: HandlerT) -> HandlerT:
-        """Set what is run for each call, by its owner; a decorator.
+        """Set the handler of calls, which their owners run; a decorator.
 
         When it returns, the call is over. When it raises, another owner goes on.
 
@@ -138,7 +138,7 @@ class Fleet:
             Whether it was new.
 
         Raises:
-            FleetError: The database is away.
+            FleetError: The database is unavailable.
             TypeError, ValueError: The id can't be one.
         """
         return await self._store.offer(check_call_id(call_id), list(headers))
@@ -147,8 +147,9 @@ class Fleet:
         """Make the endpoint of the webhook, for Starlette and FastAPI.
 
         It verifies a delivery, records its call and enqueues it in one transaction, and answers 200; also
-        for one that came before, and for events that are no calls. It answers 400 to what is not genuine, and
-        503 when the database is away: the API then delivers again.
+        for one that came before, and for events that are no calls. It answers 400 to a delivery that is not
+        genuine, and
+        503 when the database is unavailable: the API then delivers again.
 
         Args:
             client: A client with the webhook's secret.
@@ -158,7 +159,7 @@ class Fleet:
         return webhook_endpoint(client, lambda call: self.offer(call.id, call.sip_headers))
 
     def health(self) -> Callable[[Any], Coroutine[Any, Any, Response]]:
-        """Make an endpoint for load balancers: 200 with counts as JSON, or 503 when the database is away.
+        """Make an endpoint for load balancers: 200 with counts, or 503 without the database.
 
         `calls` are those that are not over, `waiting` those without an owner, `slots` and `workers` what
         there is for them.
@@ -170,7 +171,7 @@ class Fleet:
             try:
                 (calls, waiting), workers = await self._store.count(), await self.workers()
             except FleetError:
-                return JSONResponse({"database": "away"}, status_code=503)
+                return JSONResponse({"database": "unavailable"}, status_code=503)
             return JSONResponse(
                 {
                     "calls": calls,
@@ -189,7 +190,7 @@ class Fleet:
         """Own calls until SIGTERM or SIGINT, or until cancelled; then hand them on and return.
 
         Args:
-            client: What calls are answered with.
+            client: The client that answers calls.
             slots: How many calls it has at most; 0 for a process that only sweeps.
             drain: Seconds for handing calls on at the end.
             name: The worker's name in logs and lists; the host's and the process id unless given.
@@ -239,7 +240,7 @@ _MEMORY = ":memory:"
 
 
 def _load() -> None:
-    """Load what the first call would load otherwise: it would hold up the renewal of ownership."""
+    """Load the modules of a call: loading them with the first call would delay the renewal of ownership."""
     import websockets.asyncio.client  # noqa: F401
 
     from ... import connection, tools  # noqa: F401

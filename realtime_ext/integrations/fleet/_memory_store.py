@@ -30,7 +30,7 @@ class MemoryStore:
     """A store in memory.
 
     Args:
-        limits: By what it decides.
+        limits: Its time limits and counts.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -86,7 +86,7 @@ class MemoryStore:
         self._workers.pop(worker, None)
 
     async def beat(self, worker: int) -> Beat | None:
-        """Renew a worker's ownership of all its calls; None if it was thought dead."""
+        """Renew a worker's ownership of all its calls; None if it was presumed dead."""
         if (known := self._workers.get(worker)) is None:
             return None
         known.beat = time.monotonic()
@@ -165,7 +165,7 @@ class MemoryStore:
         dead = [
             number for number, known in self._workers.items() if now - known.beat > self.limits.time_to_live
         ]
-        if worker in dead or worker not in self._workers:  # thought dead itself
+        if worker in dead or worker not in self._workers:  # presumed dead itself
             return [], []
         for number in dead:
             del self._workers[number]

@@ -1,7 +1,7 @@
-"""Function calls that the model made while nobody was attached to the call.
+"""Function calls that the model made while no worker was attached to the call.
 
-A sideband gets no history. But whoever inserts an item learns which one it follows, and an item can be
-retrieved by its id: so a function call that nobody answered is found, since the model waits behind it.
+A sideband gets no history. But inserting an item shows which one it follows, and an item can be retrieved
+by its id: so a function call without an output is found, since the model waits behind it.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ NOTE = (
 
 
 async def answer_missed(connection: AsyncConnection, toolbox: Toolbox) -> None:
-    """Answer a function call that came while nobody was attached, if there is one.
+    """Answer a function call that came while no worker was attached, if there is one.
 
-    The model is told to repeat what else may be without output; where no function was called last, the
+    The model is told to make again any other call without an output; where no function was called last, the
     conversation stays as it was.
 
     Args:

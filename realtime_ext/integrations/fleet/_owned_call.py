@@ -122,14 +122,14 @@ class OwnedCall:
         hangup_on_exit: bool = True,
         **options: Any,
     ) -> AsyncIterator[AsyncConnection]:
-        """Accept the call if nobody did, attach to it, and enter when that is confirmed.
+        """Accept the call unless it was accepted, attach to it, and enter when that is confirmed.
 
-        A function call that the model made while nobody was attached is answered by these tools. When the
+        A function call that the model made while no worker was attached is answered by these tools. When the
         block ends by itself the call is hung up; when it raises or is cancelled, it is not: another owner
         goes on.
 
         Args:
-            session: The conversation's configuration, for whoever accepts.
+            session: The conversation's configuration, for accepting the call.
             tools: A toolbox, or functions to make one of, whose `ToolContext.state` is then this call.
             hangup_on_exit: Whether the call ends with the block.
             **options: Further arguments of `client.connect`.
@@ -176,16 +176,16 @@ class OwnedCall:
         self._is_hung_up = True
 
     async def save(self, data: Any) -> None:
-        """Store what the next owner needs to go on.
+        """Store data for the next owner.
 
         Args:
             data: Small JSON, such as a dict; it replaces what was stored before.
 
         Raises:
-            OwnershipLost: The call belongs to another worker by now, or the database was away for so long
+            OwnershipLost: The call belongs to another worker by now, or the database was unavailable so long
                 that it may.
             TypeError: `data` is None.
-            ValueError: It is no JSON.
+            ValueError: It has no JSON form.
         """
         if data is None:
             raise TypeError("save: expected JSON such as a dict, got None")
@@ -194,7 +194,7 @@ class OwnedCall:
         self.data = stored
 
     async def once(self, key: str, function: Callable[[], Awaitable[ResultT] | ResultT]) -> ResultT:
-        """Run what has an effect once over all owners of the call, and return its result every time.
+        """Run a function with an effect once over all owners of the call, and return its result every time.
 
         Args:
             key: What the effect is, within the call: the function call's id, for instance. Pass it on as
@@ -207,9 +207,9 @@ class OwnedCall:
             What it returned, as JSON has it; at a repetition what it returned then.
 
         Raises:
-            EffectUnknown: An owner before began it, and what came of it was not recorded in time.
+            EffectUnknown: An earlier owner began it, and its outcome was not recorded in time.
             OwnershipLost: The call belongs to another worker by now; the function did not run.
-            TypeError, ValueError: The result is no JSON; None is recorded in its place.
+            TypeError, ValueError: The result has no JSON form; None is recorded in its place.
         """
         task = self._running.get(key)
         if task is None:
@@ -239,7 +239,7 @@ class OwnedCall:
             raise self._lost()
         if effect.state == "unknown":
             raise EffectUnknown(
-                f"{key}: a former owner began it, and it may have happened; ask whoever does it, by its key"
+                f"{key}: an earlier owner began it, and it may have happened; ask its service, by the key"
             )
         try:
             self._check()
@@ -259,14 +259,14 @@ class OwnedCall:
         return stored
 
     async def _recorded(self, write: Callable[[], Awaitable[None]]) -> None:
-        """Record what came of an effect, even if the call has another owner by now."""
+        """Record the outcome of an effect, even if the call has another owner by now."""
         patience = boot_time() + 10 * self._store.limits.time_to_live
         while True:
             try:
                 return await write()
             except FleetError as error:
                 if boot_time() > patience:
-                    logger.error("what came of an effect of %s could not be recorded: %s", self.id, error)
+                    logger.error("the outcome of an effect of %s was not recorded: %s", self.id, error)
                     return
             await asyncio.sleep(RETRY)
 
@@ -281,7 +281,7 @@ class OwnedCall:
             self._is_gone = True
             raise
         except ConflictError:
-            if not was_tried:  # somebody outside of this fleet was first
+            if not was_tried:  # accepted outside of this fleet
                 self._is_gone = True
                 raise
         except (APIStatusError, APIConnectionError) as error:
@@ -296,7 +296,7 @@ class OwnedCall:
         self._state = state or self._state
 
     async def _fenced(self, write: Callable[[], Awaitable[ResultT]]) -> ResultT:
-        """Write, and repeat while the database is away and the call is this worker's."""
+        """Write, and retry while the database is unavailable and the call is this worker's."""
         while True:
             self._check()
             try:

@@ -42,7 +42,7 @@ class Policy:
         name: The worker's name.
         slots: How many calls it has at most.
         drain: Seconds for handing calls on at the end.
-        busy_status: The SIP status of a call that nobody has a slot for.
+        busy_status: The SIP status of a call that no worker has a slot for.
         after_failures: What to do with a call whose owners failed too often.
         observer: Sees what happens.
     """
@@ -75,8 +75,8 @@ class Owner:
 
     Args:
         store: Where the calls are.
-        client: What the calls are answered with.
-        handler: What is run for each call.
+        client: The client that answers calls.
+        handler: The handler of each call.
         policy: How it behaves.
     """
 
@@ -88,7 +88,7 @@ class Owner:
         self._ttl = store.limits.time_to_live
         self._number: int | None = None
         self._lease = Lease()
-        self._is_away = False  # the database
+        self._is_unavailable = False  # the database
         self._lapse: asyncio.TimerHandle | None = None
         self._held: dict[str, _Held] = {}
         self._tending: set[asyncio.Task[None]] = set()  # one a slot
@@ -128,7 +128,9 @@ class Owner:
         """Log what happened, and pass it to the observer."""
         attributes = {"worker": self._policy.name, **attributes}
         words = " ".join(f"{key}={value}" for key, value in attributes.items())
-        level = logging.WARNING if name in ("call.failed", "worker.lapsed", "store.away") else logging.INFO
+        level = (
+            logging.WARNING if name in ("call.failed", "worker.lapsed", "store.unavailable") else logging.INFO
+        )
         logger.log(level, "%s %s", name, words, extra={"fleet_event": name, "fleet": attributes})
         if self._policy.observer is not None:
             try:
@@ -153,19 +155,19 @@ class Owner:
             else:
                 beat = await self._store.beat(self._number)
                 if beat is None:
-                    self._give_up("thought dead")
+                    self._give_up("presumed dead")
                     return False
                 held = beat.held
                 if beat.is_draining:
                     self.stop()
         except FleetError as error:
-            if not self._is_away:
-                self.tell("store.away", error=str(error))
-            self._is_away = True
+            if not self._is_unavailable:
+                self.tell("store.unavailable", error=str(error))
+            self._is_unavailable = True
             return False
-        if self._is_away:
+        if self._is_unavailable:
             self.tell("store.back")
-        self._is_away = False
+        self._is_unavailable = False
         self._lease.until = began + ACTS_FOR * self._ttl
         if self._lapse is not None:
             self._lapse.cancel()
@@ -194,7 +196,7 @@ class Owner:
     async def _pump(self) -> None:
         while True:
             self._wake.clear()
-            with contextlib.suppress(FleetError):  # the renewal says that the database is away
+            with contextlib.suppress(FleetError):  # the renewal reports that the database is unavailable
                 await self._fetch()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._ttl / 4):
@@ -242,7 +244,7 @@ class Owner:
                 return await self._store.claim(delivery, number)
             except FleetError:
                 await asyncio.sleep(RETRY)
-        return None  # a sweep sees that its job is nobody's
+        return None  # a sweep finds that its job has no owner
 
     async def _settle(self, held: _Held) -> None:
         call, error = held.call, None if held.task.cancelled() else held.task.exception()
@@ -312,7 +314,7 @@ class Owner:
                 await self._store.unregister(self._number)
         self.tell("worker.stopped")
 
-    # What everybody's calls need
+    # For the calls of all workers
 
     async def _listen(self) -> None:
         while True:

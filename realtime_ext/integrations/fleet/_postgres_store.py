@@ -2,7 +2,7 @@
 
 All lies in a schema of its own, `realtime_fleet`, procrastinate's tables too. Of procrastinate this uses the
 queue: what fetches, defers, notifies and registers workers. Its `Worker` is not used: it cancels the jobs
-that it runs when the database is away for a moment, and calls outlive that.
+that it runs when the database is unavailable for a moment, and calls outlive that.
 
 Each change is one statement, or one transaction that locks what it decides by. Time is the database's.
 """
@@ -71,7 +71,7 @@ insert into sweeps values (1, clock_timestamp()) on conflict do nothing;
 create table if not exists migrations (name text primary key);
 """
 COLUMNS = "id, epoch, state, outcome, owner, failures, headers, data, offered, accepted, seen, ended"
-# A worker's row is locked by whoever declares it dead, so that it can't renew its ownership meanwhile.
+# A worker's row is locked by the sweep that declares it dead, so that it can't renew its ownership meanwhile.
 CLAIM = f"""
 with mine as (
     select w.id as worker_id from workers w where w.id = %(worker)s
@@ -114,7 +114,7 @@ select (select count(*) from mine) as mine, (select count(*) from added) as adde
     (select done from effects where call = %(call)s and key = %(key)s) as done,
     (select result from effects where call = %(call)s and key = %(key)s) as result
 """
-# What nobody acts for any more: of dead workers, without a worker's or a waiting job.
+# Calls without an owner that acts: of dead workers, or without a worker's or a waiting job.
 LOST = """
 select id, epoch, owner is not null as failed, state from calls
 where ended is null and (owner is null or not exists (select from workers where workers.id = owner))
@@ -139,7 +139,7 @@ class PostgresStore:
 
     Args:
         dsn: Where it is, as libpq has it: `postgresql://…` or `host=… dbname=…`.
-        limits: By what it decides.
+        limits: Its time limits and counts.
     """
 
     def __init__(self, dsn: str, limits: Limits) -> None:
@@ -210,7 +210,7 @@ class PostgresStore:
             await (await self._open()).job_manager.unregister_worker(worker)
 
     async def beat(self, worker: int) -> Beat | None:
-        """Renew a worker's ownership of all its calls; None if it was thought dead."""
+        """Renew a worker's ownership of all its calls; None if it was presumed dead."""
         rows = await self._query(BEAT, worker=worker)
         if not rows:
             return None
@@ -451,7 +451,7 @@ class PostgresStore:
                         },
                         # Else the pool waits longer and longer, also once the database is back.
                         reconnect_timeout=1.0,
-                        # Unchecked: a connection that broke raises once, and everything here is repeated.
+                        # Unchecked: a connection that broke raises once, and everything here is retried.
                         pool_factory=lambda **given: AsyncConnectionPool(**{**given, "check": None}),
                     )
                 )
@@ -465,7 +465,7 @@ class PostgresStore:
 
     @contextlib.asynccontextmanager
     async def _errors(self, seconds: float | None = 0.0) -> AsyncIterator[None]:
-        """Raise what the database raises as FleetError, and limit the time; 0 for the usual limit."""
+        """Raise the database's errors as FleetError, and limit the time; 0 for the usual limit."""
         from procrastinate.exceptions import ConnectorException
         from psycopg import Error
         from psycopg.errors import UndefinedTable
@@ -478,9 +478,7 @@ class PostgresStore:
         except UndefinedTable as error:
             raise FleetError("the database has no tables for a fleet; run fleet.migrate() first") from error
         except (Error, ConnectorException, PoolClosed, PoolTimeout, TimeoutError, OSError) as error:
-            raise FleetError(
-                f"the database did not do it: {type(error).__name__}: {error}".rstrip()
-            ) from error
+            raise FleetError(f"the database failed: {type(error).__name__}: {error}".rstrip()) from error
 
     @contextlib.asynccontextmanager
     async def _connection(self, seconds: float = 0.0) -> AsyncIterator[AsyncConnection[Any]]:

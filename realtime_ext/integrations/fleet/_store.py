@@ -1,4 +1,4 @@
-"""What a store of calls does, and what it returns: the front of `postgres_store` and `memory_store`.
+"""The interface of a store of calls, which `postgres_store` and `memory_store` implement.
 
 A call's life, as its `state`:
 
@@ -35,8 +35,8 @@ class CallRecord:
         epoch: How often it changed hands.
         state: How far it is.
         outcome: How it ended, or why it is being closed: `done` (its handler returned), `gone` (there is no
-            such call any more), `failed` (handlers raised or died too often), `rejected` (nobody had a free
-            slot).
+            such call any more), `failed` (handlers raised or died too often), `rejected` (no worker
+            had a free slot).
         owner: The worker that has it; None while it waits for one.
         failures: How many owners raised or died.
         headers: The SIP headers of its webhook.
@@ -65,7 +65,7 @@ class WorkerRecord:
     Args:
         id: Its number.
         name: Its name, such as the host's and the process id.
-        slots: How many calls it takes at most.
+        slots: How many calls it accepts at most.
         held: How many it has.
         is_draining: Whether it hands its calls on and ends.
         seen: When it last gave a sign of life.
@@ -94,11 +94,11 @@ class Delivery:
 
 @attrs.frozen
 class Beat:
-    """What a worker learns when it renews its ownership.
+    """The result of a renewal of ownership.
 
     Args:
         held: The epochs of the calls that are still its own, by their ids.
-        is_draining: Whether somebody asked it to drain.
+        is_draining: Whether it was asked to drain.
     """
 
     held: Mapping[str, int]
@@ -107,7 +107,7 @@ class Beat:
 
 @attrs.frozen
 class Effect:
-    """What is known about an effect that is to happen once.
+    """The record of an effect that must happen once.
 
     Args:
         state: `new`: it may be run now; `done`: it was; `unknown`: it was begun, and how it went is not
@@ -121,7 +121,7 @@ class Effect:
 
 @attrs.frozen(kw_only=True)
 class Limits:
-    """By what a store decides.
+    """Time limits and counts of a store.
 
     Args:
         time_to_live: Seconds without a sign of life after which a worker's calls are handed on.
@@ -157,7 +157,7 @@ class Store(Protocol):
         """Remove a worker that has no calls any more."""
 
     async def beat(self, worker: int) -> Beat | None:
-        """Renew a worker's ownership of all its calls; None if it was thought dead, and has lost them."""
+        """Renew a worker's ownership of all its calls; None if it was presumed dead, and has lost them."""
 
     async def listen(self, on_job: Callable[[], None]) -> None:
         """Call a function whenever there may be a job, until cancelled or the database is gone."""
@@ -169,7 +169,7 @@ class Store(Protocol):
         """Become a call's owner and raise its epoch, while the job is this worker's.
 
         Returns:
-            The call as it was, with the new epoch; None if it is somebody else's, or over.
+            The call as it was, with the new epoch; None if it is another worker's, or over.
         """
 
     async def write(

@@ -209,7 +209,7 @@ def test_among_forms_without_a_tag_the_one_with_the_fewest_faults_is_explained()
         {"format": "date"},
     ],
 )
-def test_what_cannot_be_checked_is_taken_as_a_note(schema: dict[str, Any]) -> None:
+def test_unsupported_keywords_are_notes(schema: dict[str, Any]) -> None:
     assert check(schema, "anything") == []
 
 

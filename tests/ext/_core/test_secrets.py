@@ -10,7 +10,7 @@ import pytest
 from realtime_ext._core.secrets import Secret, mask, redact
 
 
-def test_only_reveal_gives_a_secret_away() -> None:
+def test_only_reveal_shows_a_secret() -> None:
     secret = Secret("sk-very-secret")
     shown = [repr(secret), str(secret), f"{secret}", f"{secret:>40}", format(secret, ""), repr([secret])]
     assert not [text for text in shown if "very" in text]

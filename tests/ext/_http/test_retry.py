@@ -19,7 +19,7 @@ def pause(failure: Failure, *, idempotent: bool, retries: int = 0, max_retries: 
     [Failure(Outcome.NOT_CONNECTED), Failure(Outcome.ANSWERED, 429), Failure(Outcome.ANSWERED, 503)],
     ids=str,
 )
-def test_what_had_no_effect_is_repeated_for_every_operation(failure: Failure, idempotent: bool) -> None:
+def test_a_failure_without_effect_is_retried_for_every_operation(failure: Failure, idempotent: bool) -> None:
     assert pause(failure, idempotent=idempotent) == 0.5
     assert not failure.may_have_applied
 
@@ -32,7 +32,7 @@ def test_what_had_no_effect_is_repeated_for_every_operation(failure: Failure, id
     ],
     ids=str,
 )
-def test_what_may_have_applied_is_repeated_only_where_that_is_harmless(failure: Failure) -> None:
+def test_a_failure_that_may_have_applied_is_retried_only_if_idempotent(failure: Failure) -> None:
     assert pause(failure, idempotent=True) == 0.5
     assert pause(failure, idempotent=False) is None
     assert failure.may_have_applied
@@ -47,12 +47,12 @@ def test_what_may_have_applied_is_repeated_only_where_that_is_harmless(failure: 
     ],
     ids=str,
 )
-def test_refusals_are_not_repeated(failure: Failure, idempotent: bool) -> None:
+def test_refusals_are_not_retried(failure: Failure, idempotent: bool) -> None:
     assert pause(failure, idempotent=idempotent) is None
     assert not failure.may_have_applied
 
 
-def test_max_retries_counts_repeats_after_the_first_attempt() -> None:
+def test_max_retries_counts_from_the_second_attempt() -> None:
     failure = Failure(Outcome.NOT_CONNECTED)
     assert pause(failure, idempotent=False, retries=1) == 1.0
     assert pause(failure, idempotent=False, retries=2) is None

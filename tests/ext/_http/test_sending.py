@@ -16,7 +16,7 @@ import httpx
 import pytest
 from realtime_api.api.realtime import hangup_realtime_call
 from realtime_api.types import Request
-from realtime_simulator.certificate import ensure_certificate
+from realtime_simulator._server.certificate import ensure_certificate
 
 from realtime_ext import RealtimeClient
 from realtime_ext._core.secrets import Secret
@@ -32,6 +32,7 @@ from realtime_ext.errors import (
     RealtimeError,
 )
 from tests.samples.sdp import sample
+from tests.support.examples import each
 from tests.support.loopback import Loopback, Step, answer, break_off, hang_up, reset, say_nothing
 from tests.support.runner import Flavour
 
@@ -55,7 +56,7 @@ def act_freely(client):
 
 @pytest.mark.parametrize("act", [act_once, act_freely])
 @pytest.mark.parametrize("status", [429, 503])
-def test_429_and_503_are_repeated_for_every_operation(flavour: Flavour, act, status: int) -> None:
+def test_429_and_503_are_retried_for_every_operation(flavour: Flavour, act, status: int) -> None:
     with Loopback(answer(status), answer(status), answer(200)) as server:
         flavour.run(act(flavour.client(base_url=server.base_url)))
     assert len(server.requests) == 3
@@ -64,7 +65,7 @@ def test_429_and_503_are_repeated_for_every_operation(flavour: Flavour, act, sta
 
 
 @pytest.mark.parametrize("act", [act_once, act_freely])
-def test_without_a_connection_every_operation_is_repeated_and_had_no_effect(flavour: Flavour, act) -> None:
+def test_every_operation_is_retried_without_a_connection(flavour: Flavour, act) -> None:
     client = flavour.client(base_url=refused_port())
     with pytest.raises(APIConnectionError, match=r"no connection to 127\.0\.0\.1") as caught:
         flavour.run(act(client))
@@ -74,14 +75,14 @@ def test_without_a_connection_every_operation_is_repeated_and_had_no_effect(flav
 
 
 @pytest.mark.parametrize("step", [reset, hang_up, break_off])
-def test_a_lost_answer_is_repeated_where_that_is_harmless(flavour: Flavour, step) -> None:
+def test_a_lost_response_is_retried_if_idempotent(flavour: Flavour, step) -> None:
     with Loopback(step, answer(200)) as server:
         flavour.run(act_freely(flavour.client(base_url=server.base_url)))
     assert len(server.requests) == 2
 
 
-@pytest.mark.parametrize("step", [reset, hang_up, break_off])
-def test_a_lost_answer_is_raised_where_repeating_could_act_twice(flavour: Flavour, step) -> None:
+@each("step", [reset, hang_up, break_off])
+def test_a_lost_response_is_raised_unless_idempotent(flavour: Flavour, step) -> None:
     with Loopback(step) as server, pytest.raises(APIConnectionError) as caught:
         flavour.run(act_once(flavour.client(base_url=server.base_url)))
     assert len(server.requests) == 1
@@ -101,7 +102,7 @@ def test_a_read_timeout_is_a_timeout_and_may_have_applied(flavour: Flavour) -> N
     assert flavour.sleeps == []
 
 
-def test_a_read_timeout_is_repeated_where_that_is_harmless(flavour: Flavour) -> None:
+def test_a_read_timeout_is_retried_if_idempotent(flavour: Flavour) -> None:
     with Loopback(say_nothing, answer(200)) as server:
         flavour.run(flavour.client(base_url=server.base_url).calls.hangup(CALL, timeout=0.05))
     assert len(server.requests) == 2
@@ -149,7 +150,7 @@ def test_retry_after_is_waited_for(flavour: Flavour) -> None:
     assert flavour.sleeps == [3.0, 7.0]
 
 
-def test_a_long_retry_after_is_told_instead(flavour: Flavour) -> None:
+def test_a_long_retry_after_is_raised(flavour: Flavour) -> None:
     with Loopback(answer(429, retry_after="61")) as server, pytest.raises(RateLimitError) as caught:
         flavour.run(act_freely(flavour.client(base_url=server.base_url)))
     assert caught.value.retry_after == 61.0
@@ -157,7 +158,7 @@ def test_a_long_retry_after_is_told_instead(flavour: Flavour) -> None:
     assert flavour.sleeps == []
 
 
-def test_404_on_a_repeated_hangup_is_done(flavour: Flavour) -> None:
+def test_404_on_a_retried_hangup_is_success(flavour: Flavour) -> None:
     with Loopback(answer(500), answer(404)) as server:
         flavour.run(act_freely(flavour.client(base_url=server.base_url)))
     assert len(server.requests) == 2
@@ -168,7 +169,7 @@ def test_404_on_a_first_hangup_is_an_error(flavour: Flavour) -> None:
         flavour.run(act_freely(flavour.client(base_url=server.base_url)))
 
 
-def test_404_on_a_repeated_reject_is_an_error(flavour: Flavour) -> None:
+def test_404_on_a_retried_reject_is_an_error(flavour: Flavour) -> None:
     with Loopback(answer(503), answer(404)) as server, pytest.raises(NotFoundError):
         flavour.run(act_once(flavour.client(base_url=server.base_url)))
 
@@ -202,7 +203,7 @@ def test_no_key_is_missed_only_when_one_is_needed(flavour: Flavour, key: str | N
     assert server.requests == []
 
 
-@pytest.mark.parametrize("key", ["two words", "sk-abc\n", "ключ", "a\x00b"])
+@each("key", ["two words", "sk-abc\n", "ключ", "a\x00b"])
 def test_a_key_that_cannot_be_sent_is_refused_unseen(flavour: Flavour, key: str) -> None:
     client = flavour.client(api_key=lambda: key)
     with pytest.raises(ValueError, match="api_key: must be printable ASCII") as caught:
@@ -235,7 +236,7 @@ def test_a_closed_http_client_says_so(flavour: Flavour) -> None:
 @pytest.mark.parametrize(
     "fault", [httpx.LocalProtocolError("bad header b'secret'"), httpx.TooManyRedirects("too many")]
 )
-def test_what_cannot_be_sent_is_not_repeated(flavour: Flavour, fault: httpx.HTTPError) -> None:
+def test_an_unsendable_request_is_not_retried(flavour: Flavour, fault: httpx.HTTPError) -> None:
     seen = []
 
     def refuse(request: httpx.Request) -> httpx.Response:
@@ -249,7 +250,7 @@ def test_what_cannot_be_sent_is_not_repeated(flavour: Flavour, fault: httpx.HTTP
 
 
 @pytest.mark.parametrize("fault", [httpx.ConnectTimeout("t"), httpx.PoolTimeout("t")])
-def test_a_timeout_before_the_connection_is_repeated_and_had_no_effect(
+def test_a_connect_timeout_is_retried_and_had_no_effect(
     flavour: Flavour, fault: httpx.TimeoutException
 ) -> None:
     def refuse(request: httpx.Request) -> httpx.Response:
@@ -317,10 +318,10 @@ REQUESTS = {
 }
 
 
-@pytest.mark.parametrize("auth_header", ["authorization", "api-key"])
-@pytest.mark.parametrize("status", [303, 307])
-@pytest.mark.parametrize("location", ["https://elsewhere.example/v1/x", "/v1/x"])
-@pytest.mark.parametrize("request_", REQUESTS.values(), ids=REQUESTS)
+@each("auth_header", ["authorization", "api-key"])
+@each("status", [303, 307])
+@each("location", ["https://elsewhere.example/v1/x", "/v1/x"])
+@each("request_", REQUESTS.values(), ids=REQUESTS)
 def test_a_redirect_is_an_error_and_nothing_is_sent_elsewhere(
     flavour: Flavour, request_, location: str, status: int, auth_header: str
 ) -> None:

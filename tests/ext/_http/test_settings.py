@@ -46,7 +46,7 @@ def test_the_defaults_are_the_api_s(flavour: Flavour, recorder: Recorder) -> Non
     assert client._settings.websocket_base_url == "wss://api.openai.com/v1"
 
 
-def test_the_environment_fills_what_is_left_out(
+def test_missing_arguments_come_from_the_environment(
     flavour: Flavour, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "env-key")

@@ -21,6 +21,7 @@ from realtime_ext.errors import (
     NotFoundError,
 )
 from tests.samples.sdp import NAMES, sample
+from tests.support.examples import each
 from tests.support.loopback import Loopback, answer, reset
 from tests.support.runner import Flavour
 
@@ -88,7 +89,7 @@ def test_create_without_a_session_is_multipart_too(flavour: Flavour) -> None:
     assert list(parts_of(seen[0].headers["content-type"], seen[0].content)) == ["sdp"]
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("offer-")])
+@each("name", [name for name in NAMES if name.startswith("offer-")])
 def test_every_recorded_offer_goes_out_byte_for_byte(flavour: Flavour, name: str) -> None:
     offer, bodies = sample(name), []
 
@@ -184,7 +185,7 @@ def test_create_with_secret_drops_a_key_among_the_default_headers(flavour: Flavo
     assert seen[0]["x-gateway"] == "1"
 
 
-def test_create_with_secret_takes_what_client_secrets_create_gives(flavour: Flavour) -> None:
+def test_create_with_secret_accepts_a_client_secret_object(flavour: Flavour) -> None:
     from datetime import UTC, datetime
 
     seen = []
@@ -198,7 +199,7 @@ def test_create_with_secret_takes_what_client_secrets_create_gives(flavour: Flav
     assert seen == ["Bearer ek_object"]
 
 
-@pytest.mark.parametrize(
+@each(
     ("secret", "error", "message"),
     [
         ("sk-proj-abcdefgh1234", ValueError, "got an API key; use calls.create"),
@@ -207,13 +208,13 @@ def test_create_with_secret_takes_what_client_secrets_create_gives(flavour: Flav
         (None, TypeError, "client_secret: expected a str, got NoneType"),
     ],
 )
-def test_what_is_no_client_secret_is_refused(flavour: Flavour, secret: Any, error, message: str) -> None:
+def test_malformed_client_secrets_are_refused(flavour: Flavour, secret: Any, error, message: str) -> None:
     with pytest.raises(error, match=message) as caught:
         flavour.run(flavour.client(created).calls.create_with_secret(OFFER, secret))
     assert "abcdefgh" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
+@each(
     "offer",
     [
         "",
@@ -232,8 +233,8 @@ def test_what_is_no_client_secret_is_refused(flavour: Flavour, secret: Any, erro
     ],
     ids=lambda offer: repr(offer[:12] if isinstance(offer, str) else bytes(offer[:12])),
 )
-@pytest.mark.parametrize("validate", [True, False])
-def test_what_is_no_offer_is_not_sent(flavour: Flavour, offer: str | bytes, validate: bool) -> None:
+@each("validate", [True, False])
+def test_malformed_offers_are_not_sent(flavour: Flavour, offer: str | bytes, validate: bool) -> None:
     seen: list[httpx.Request] = []
 
     def take(request: httpx.Request) -> httpx.Response:
@@ -249,7 +250,7 @@ def test_what_is_no_offer_is_not_sent(flavour: Flavour, offer: str | bytes, vali
     assert isinstance(caught.value, ValueError)
 
 
-@pytest.mark.parametrize("offer", [None, 7, {"type": "offer"}])
+@each("offer", [None, 7, {"type": "offer"}])
 def test_an_offer_of_another_type_is_a_type_error(flavour: Flavour, offer: Any) -> None:
     with pytest.raises(TypeError, match="offer: expected str or bytes, got "):
         flavour.run(flavour.client(created).calls.create(offer))
@@ -285,13 +286,13 @@ def test_an_unchecked_session_is_sent_as_given(flavour: Flavour) -> None:
     assert sent == [session]
 
 
-def test_a_session_that_is_no_json_is_refused_even_unchecked(flavour: Flavour) -> None:
+def test_a_session_without_a_json_form_is_refused_even_unchecked(flavour: Flavour) -> None:
     client = flavour.client(created, validate=False)
     with pytest.raises(SessionConfigError, match="cannot be written as JSON"):
         flavour.run(client.calls.create(OFFER, {"type": "realtime", "extra": object()}))
 
 
-@pytest.mark.parametrize(
+@each(
     ("location", "call_id"),
     [
         ("/v1/realtime/calls/rtc_1", "rtc_1"),
@@ -306,7 +307,7 @@ def test_the_id_is_the_location_s_last_segment(flavour: Flavour, location: str, 
     assert (call.id, call.location) == (call_id, location)
 
 
-@pytest.mark.parametrize(
+@each(
     "location",
     [
         None,
@@ -331,10 +332,8 @@ def test_an_answer_without_a_usable_location_is_an_error_that_keeps_it(
     assert "a=ice-pwd:***" in str(caught.value) or "ice-pwd" not in str(caught.value)
 
 
-@pytest.mark.parametrize("content_type", ["application/sdp", "text/html", ""])
-@pytest.mark.parametrize(
-    "body", [b"", b"<html>oops</html>", b'{"error":{}}', b"v=0", b"v=1\r\no=", b"\xff\xfev=0\r\no="]
-)
+@each("content_type", ["application/sdp", "text/html", ""])
+@each("body", [b"", b"<html>oops</html>", b'{"error":{}}', b"v=0", b"v=1\r\no=", b"\xff\xfev=0\r\no="])
 def test_a_success_that_is_not_sdp_is_an_error_that_keeps_it(
     flavour: Flavour, body: bytes, content_type: str
 ) -> None:
@@ -383,7 +382,7 @@ def test_a_call_s_repr_shows_no_sdp(flavour: Flavour) -> None:
     assert repr(call) == f"Call({shown})"
 
 
-@pytest.mark.parametrize(
+@each(
     ("call_id", "segment"),
     [
         ("rtc_u1_abc", "rtc_u1_abc"),
@@ -409,15 +408,15 @@ CONTROLS = {
 }
 
 
-@pytest.mark.parametrize("control", CONTROLS.values(), ids=CONTROLS)
-@pytest.mark.parametrize("call_id", ["", " ", ".", "..", "\ud800"])
+@each("control", CONTROLS.values(), ids=CONTROLS)
+@each("call_id", ["", " ", ".", "..", "\ud800"])
 def test_an_id_that_names_nothing_is_refused(flavour: Flavour, control, call_id: str) -> None:
     with pytest.raises(ValueError, match="call_id: expected"):
         flavour.run(control(flavour.client(created).calls, call_id))
 
 
-@pytest.mark.parametrize("control", CONTROLS.values(), ids=CONTROLS)
-@pytest.mark.parametrize("call_id", [None, 7, b"rtc_1"])
+@each("control", CONTROLS.values(), ids=CONTROLS)
+@each("call_id", [None, 7, b"rtc_1"])
 def test_an_id_of_another_type_is_refused(flavour: Flavour, control, call_id: Any) -> None:
     with pytest.raises(TypeError, match="call_id: expected a str"):
         flavour.run(control(flavour.client(created).calls, call_id))

@@ -227,7 +227,7 @@ def test_a_session_that_lacks_something_costs_no_secret(flavour: Flavour, resour
     assert secret.session.to_dict() == session
 
 
-def test_minting_is_repeated_freely(flavour: Flavour) -> None:
+def test_creating_a_secret_is_idempotent(flavour: Flavour) -> None:
     with Loopback(reset, answer(500), answer(200, json.dumps(GIVEN).encode())) as server:
         flavour.run(flavour.client(base_url=server.base_url).client_secrets.create())
     assert len(server.requests) == 3
@@ -268,7 +268,7 @@ def test_sessions_of_the_older_form(flavour: Flavour, resource: str) -> None:
     assert "hunter2" not in repr(made)
 
 
-def test_the_older_form_is_taken_where_the_api_takes_it(flavour: Flavour) -> None:
+def test_the_older_form_is_accepted_where_the_api_accepts_it(flavour: Flavour) -> None:
     older = {
         "model": "gpt-realtime",
         "modalities": ["text"],
@@ -285,7 +285,7 @@ def test_the_older_form_is_taken_where_the_api_takes_it(flavour: Flavour) -> Non
 
 
 @pytest.mark.parametrize("resource", OLDER)
-def test_older_sessions_that_are_none_are_errors(flavour: Flavour, resource: str) -> None:
+def test_malformed_older_sessions_are_errors(flavour: Flavour, resource: str) -> None:
     with pytest.raises(APIResponseError):
         flavour.run(getattr(flavour.client(Api(b"<html>")), resource).create(PRESENT[resource]))
 
@@ -296,7 +296,7 @@ def test_a_transcription_session_without_its_secret_is_an_error(flavour: Flavour
 
 
 @pytest.mark.parametrize("resource", OLDER)
-def test_older_sessions_are_repeated_freely(flavour: Flavour, resource: str) -> None:
+def test_creating_older_sessions_is_idempotent(flavour: Flavour, resource: str) -> None:
     body = json.dumps(OLDER[resource]).encode()
     with Loopback(reset, answer(409), answer(200, body)) as server:
         flavour.run(getattr(flavour.client(base_url=server.base_url), resource).create(PRESENT[resource]))

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from realtime_ext.errors import APIConnectionError, NotFoundError
+from tests.support.examples import each
 from tests.support.loopback import Loopback, answer, hang_up
 from tests.support.runner import Flavour
 
@@ -43,13 +44,13 @@ def test_reject_leaves_the_status_to_the_api(flavour: Flavour) -> None:
     assert "content-type" not in request.headers
 
 
-@pytest.mark.parametrize("status", [300, 486, 603, 699])
+@each("status", [300, 486, 603, 699])
 def test_reject_says_why(flavour: Flavour, status: int) -> None:
     request = sent(flavour, lambda client: client.calls.reject(CALL, status))
     assert json.loads(request.content) == {"status_code": status}
 
 
-@pytest.mark.parametrize(
+@each(
     ("status", "error", "message"),
     [
         (299, ValueError, "status_code: expected a SIP status from 300 to 699, got 299"),
@@ -66,7 +67,7 @@ def test_a_status_that_is_none_is_refused(flavour: Flavour, status: Any, error, 
         flavour.run(flavour.client(never).calls.reject(CALL, status))
 
 
-@pytest.mark.parametrize(
+@each(
     "uri",
     [
         "tel:+14155550123",
@@ -89,7 +90,7 @@ def test_refer_sends_what_can_be_called(flavour: Flavour, uri: str) -> None:
     assert json.loads(request.content) == {"target_uri": uri}
 
 
-@pytest.mark.parametrize(
+@each(
     "uri",
     [
         "",
@@ -131,7 +132,7 @@ def test_refer_refuses_the_rest(flavour: Flavour, uri: str) -> None:
         flavour.run(flavour.client(never).calls.refer(CALL, uri))
 
 
-@pytest.mark.parametrize("uri", [None, 7, b"tel:+14155550123"])
+@each("uri", [None, 7, b"tel:+14155550123"])
 def test_refer_refuses_other_types(flavour: Flavour, uri: Any) -> None:
     with pytest.raises(TypeError, match="target_uri: expected tel:"):
         flavour.run(flavour.client(never).calls.refer(CALL, uri))
@@ -159,8 +160,8 @@ ACTS = {
 }
 
 
-@pytest.mark.parametrize("act", ACTS.values(), ids=ACTS)
-def test_what_could_act_twice_is_not_repeated(flavour: Flavour, act) -> None:
+@each("act", ACTS.values(), ids=ACTS)
+def test_operations_that_are_not_idempotent_are_not_retried(flavour: Flavour, act) -> None:
     with Loopback(hang_up) as server, pytest.raises(APIConnectionError) as caught:
         flavour.run(act(flavour.client(base_url=server.base_url)))
     assert len(server.requests) == 1

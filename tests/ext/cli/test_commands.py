@@ -100,7 +100,7 @@ def test_the_list_of_commands_says_all_of_what_each_does() -> None:
 def test_standard_input_stands_for_one_file(simulator: Simulator) -> None:
     done = realtime_here("call", "create", "-", "--session", "-", stdin="{}", simulator=simulator)
     assert (done.status, done.out) == (2, "")
-    assert "- stands for two files" in done.err
+    assert "- is named twice" in done.err
 
 
 def test_the_simulator_reads_all_words_itself(simulator: Simulator, tmp_path: Path) -> None:
@@ -160,7 +160,7 @@ def test_a_session_without_type_is_asked_for_it() -> None:
 
 
 @pytest.mark.programs
-def test_nobody_answering_and_a_refused_key_have_their_statuses(simulator: Simulator) -> None:
+def test_no_answer_and_a_refused_key_have_their_statuses(simulator: Simulator) -> None:
     assert realtime("secret", "create", simulator=simulator, OPENAI_API_KEY="sk-of-nobody").status == 4
     url = "http://127.0.0.1:9/v1"
     done = realtime("call", "hangup", "rtc_1", simulator=simulator, OPENAI_BASE_URL=url)
@@ -229,7 +229,7 @@ def test_all_problems_of_a_session_are_listed() -> None:
     assert (right.status, right.json) == (0, [])
 
 
-def test_what_nobody_knows_in_a_session_is_a_warning() -> None:
+def test_an_unknown_field_of_a_session_is_a_warning() -> None:
     session = '{"type": "realtime", "model": "gpt-realtime", "instrctions": "Be brief."}'
     done = realtime_here("session", "check", "-", stdin=session)
     assert done.status == 0
@@ -329,7 +329,7 @@ def test_ctrl_c_ends_a_command_with_its_status_and_no_traceback(simulator: Simul
 
 
 @pytest.mark.programs
-def test_what_is_heard_shows_as_it_comes_on_a_terminal(simulator: Simulator) -> None:
+def test_transcripts_appear_as_they_come_on_a_terminal(simulator: Simulator) -> None:
     simulator.on_speech(lambda heard: "When is breakfast?")
     with terminal("transcribe", QUESTION, simulator=simulator) as shown:
         shown.wait_for("When is breakfast?\r\n")
@@ -360,7 +360,7 @@ def test_the_set_up_is_looked_at(simulator: Simulator) -> None:
     assert simulator.webhook_secret not in done.out
 
 
-def test_what_is_missing_in_the_set_up_is_named() -> None:
+def test_missing_parts_of_the_set_up_are_named() -> None:
     done = realtime_here("doctor", OPENAI_BASE_URL="http://127.0.0.1:9/v1", OPENAI_WEBHOOK_SECRET="whsec_!")
     assert done.status == 1
     failed = [line.split()[1] for line in done.out.splitlines() if line.startswith("✗")]

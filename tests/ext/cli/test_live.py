@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -201,7 +202,7 @@ def test_webhooks_are_verified_shown_forwarded_kept_and_replayed(
     assert realtime_here("listen", "--replay", kept, "--forward-to", app.url, simulator=simulator).status == 1
 
 
-def test_what_was_kept_is_signed_anew(simulator: Simulator, app: App) -> None:
+def test_saved_deliveries_are_signed_anew(simulator: Simulator, app: App) -> None:
     """The signature that came would be too old by now; it is not even kept."""
     line = json.dumps({"webhook_id": "wh_1", "received_at": 1, "body": '{"type": "x"}'})
     done = realtime_here("listen", "--replay=-", "--forward-to", app.url, simulator=simulator, stdin=line)
@@ -222,6 +223,32 @@ def test_an_app_whose_answer_does_not_end_has_answered(simulator: Simulator) -> 
             "listen", "--replay=-", "--forward-to", endless.base_url, simulator=simulator, stdin=line
         )
     assert (done.status, " 200 " in done.out) == (0, True)
+
+
+@pytest.mark.programs
+@pytest.mark.skipif(os.name != "posix", reason="file modes are those of POSIX")
+def test_genuine_bodies_that_are_not_utf8_are_refused_and_nothing_is_readable_by_others(
+    simulator: Simulator, tmp_path: Path
+) -> None:
+    kept = tmp_path / "kept.jsonl"
+    with running("listen", "--port=0", "--save", kept, "--json", simulator=simulator) as process:
+        url = first_note(process).split()[2]
+        for body in ('{"type": "x"}'.encode("utf-16"), b'{"type": "x", "a": "\xed\xa0\x80"}'):
+            response = httpx.post(url, content=body, headers=webhooks.sign(body, simulator.webhook_secret))
+            assert response.status_code == 400
+            assert response.text.startswith("the webhook is genuine, but its body is not")
+            shown = json.loads(line_of(process))
+            assert (shown["status"], shown["problem"]) == (400, response.text)
+        body = b'{"type": "x"}'
+        headers = webhooks.sign(body, simulator.webhook_secret)
+        assert httpx.post(url, content=body, headers=headers).status_code == 200
+        assert kept.stat().st_mode & 0o777 == 0o600
+        kept.unlink()
+        kept.mkdir()
+        assert httpx.post(url, content=body, headers=headers).status_code == 500
+        assert json.loads(line_of(process))["status"] == 200
+        assert "Is a directory" in json.loads(line_of(process))["problem"]
+        end(process)
 
 
 @pytest.mark.programs

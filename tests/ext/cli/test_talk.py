@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from realtime_simulator import Simulator, call_tool, sequence
-from realtime_simulator.engine.turn import Pacing
+from realtime_simulator._engine.turn import Pacing
 
 from realtime_ext import audio
 from realtime_ext.cli import _conversation as conversation
@@ -43,7 +43,7 @@ def test_lines_are_answered_one_after_the_other(simulator: Simulator) -> None:
     assert simulator.sessions[-1].config["output_modalities"] == ["text"]
 
 
-def test_what_is_said_can_stand_in_the_command() -> None:
+def test_messages_can_be_arguments() -> None:
     done = realtime_here("talk", "--simulator", "--json", "Hello")
     assert done.lines == [
         {"role": "user", "text": "Hello"},
@@ -75,7 +75,7 @@ def test_files_work_without_devices(simulator: Simulator, tmp_path: Path) -> Non
     assert config["audio"]["output"]["voice"] == "cedar"
 
 
-def test_what_was_said_stands_before_its_answer(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_user_s_words_come_before_the_answer(capsys: pytest.CaptureFixture[str]) -> None:
     """The API writes it down while the model answers already."""
     view = conversation.View(as_json=False)
     words = "conversation.item.input_audio_transcription"
@@ -99,7 +99,7 @@ def test_what_was_said_stands_before_its_answer(capsys: pytest.CaptureFixture[st
     assert capsys.readouterr().out.splitlines() == [
         "you: When?",
         "model: At seven.",
-        "model: You are welcome.",  # it ended before anything was written down
+        "model: You are welcome.",  # it ended before anything was transcribed
         "you: Thanks.",
         "model: Pardon?",
     ]
@@ -135,7 +135,7 @@ def test_all_of_an_answer_is_kept_however_slowly(tmp_path: Path, monkeypatch: py
 
 
 @pytest.mark.parametrize("options", [[], ["--json"]])
-def test_what_was_said_is_shown_before_its_answer(options: list[str], tmp_path: Path) -> None:
+def test_the_transcript_is_shown_before_the_answer(options: list[str], tmp_path: Path) -> None:
     (tmp_path / "late.yaml").write_text("heard: [{text: 'A room, please.', delay: 0.5}]")
     with Simulator(pacing="none") as simulator:
         simulator.load_scenario(tmp_path / "late.yaml")
@@ -208,7 +208,7 @@ def test_ctrl_d_ends(simulator: Simulator) -> None:
         (["--audio-in=gone.wav"], 1, "gone.wav"),
         (["--audio-in=mic"], 2, "realtime-ext[devices]"),
         (["--audio-in=mic", "--audio-in=a.wav"], 2, "either"),
-        (["--session=-", "Hello"], 1, "no JSON"),
+        (["--session=-", "Hello"], 1, "invalid JSON"),
         (["--session=-"], 2, "nothing is said"),
         (["--session=heard.json", "Hello"], 1, "realtime transcribe"),
         (["--model=no-such-model", "Hello"], 1, "no-such-model"),
@@ -243,7 +243,7 @@ def test_a_refused_session_is_said_once() -> None:
 
 
 @pytest.mark.programs
-def test_a_server_that_goes_away_ends_the_talk() -> None:
+def test_a_lost_server_ends_the_talk() -> None:
     with Simulator() as brief, terminal("talk", simulator=brief) as shown:
         shown.wait_for("you: ")
         shown.type("Hello\r")

@@ -10,7 +10,9 @@ import pytest
 
 from realtime_ext import APITimeoutError, AsyncRealtimeClient, RealtimeClient
 from realtime_ext.connection import Connecting
-from realtime_ext.connection._state import CloseInfo, ConnectionState, Reconnect, Role
+from realtime_ext.connection._state.connect_plan import Role
+from realtime_ext.connection._state.core import ConnectionState
+from realtime_ext.connection._state.reconnect import CloseInfo, Reconnect
 from realtime_ext.events import parse_event
 from tests.ext.connection.driver import connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer, session

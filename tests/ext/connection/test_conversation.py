@@ -1,4 +1,4 @@
-"""The ledger: order by links whatever order events come in, and what a new session is given."""
+"""The conversation: its order, its words, and its items for a new session."""
 
 from __future__ import annotations
 
@@ -21,36 +21,34 @@ def order(ledger: Conversation) -> list[str]:
     return [item["id"] for item in ledger.items]
 
 
-@given(st.lists(st.integers(min_value=0, max_value=30), min_size=1, max_size=12), st.randoms())
-def test_the_order_is_the_servers_whatever_order_events_come_in(places: list[int], random: Any) -> None:
-    """Build a conversation by insertions, as a server does; then tell the ledger in another order."""
+@given(st.lists(st.integers(min_value=0, max_value=30), min_size=1, max_size=12))
+def test_items_follow_those_that_they_name(places: list[int]) -> None:
     conversation = ["item_0"]
-    links: list[tuple[str, str | None]] = [("item_0", None)]
+    ledger = Conversation()
+    ledger.put(message("item_0"), None)
     for number, place in enumerate(places, 1):
         previous = conversation[place % len(conversation)]
         conversation.insert(conversation.index(previous) + 1, f"item_{number}")
-        links.append((f"item_{number}", previous))
-    # What was put behind the same item is told in the order in which it was put there.
-    shuffled = sorted(links, key=lambda link: random.random())
-    by_previous: dict[str | None, list[tuple[str, str | None]]] = {}
-    for link in links:
-        by_previous.setdefault(link[1], []).append(link)
-    told = [by_previous[link[1]].pop(0) for link in shuffled]
-    ledger = Conversation()
-    for item_id, previous in told:
-        ledger.put(message(item_id), previous)
-        ledger.put(message(item_id), previous)  # `done` after `added`
+        ledger.put(message(f"item_{number}"), previous)
+        ledger.put(message(f"item_{number}"), previous)  # `done` after `added`
     assert order(ledger) == conversation
 
 
-def test_a_server_that_links_nothing_keeps_the_order_of_coming() -> None:
+def test_an_item_that_names_an_unknown_one_is_the_last() -> None:
+    ledger = Conversation()
+    for item_id, previous in (("a", None), ("b", "before the sideband attached"), ("c", "b")):
+        ledger.put(message(item_id), previous)
+    assert order(ledger) == ["a", "b", "c"]
+
+
+def test_items_without_links_keep_the_order_of_arrival() -> None:
     ledger = Conversation()
     for number in range(3):
         ledger.put(message(f"item_{number}"), None)
     assert order(ledger) == ["item_0", "item_1", "item_2"]
 
 
-def test_what_was_sent_to_the_beginning_is_put_there() -> None:
+def test_an_item_sent_to_the_root_is_the_first() -> None:
     ledger = Conversation()
     ledger.put(message("a"), None)
     ledger.asked_for_root()

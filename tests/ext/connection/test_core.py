@@ -11,8 +11,12 @@ import pytest
 from hypothesis import settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from realtime_ext.connection._state import CloseInfo, ConnectionState, Reconnect, Role, Waiter, read_message
+from realtime_ext.connection._state.connect_plan import Role
+from realtime_ext.connection._state.core import ConnectionState
 from realtime_ext.connection._state.event_queue import LATEST
+from realtime_ext.connection._state.messages import read_message
+from realtime_ext.connection._state.reconnect import CloseInfo, Reconnect
+from realtime_ext.connection._state.waiters import Waiter
 from realtime_ext.errors import BadRequestError, ConnectionClosedError
 from tests.support.examples import examples
 

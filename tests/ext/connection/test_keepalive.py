@@ -91,7 +91,10 @@ def test_without_an_interval_there_are_no_pings(flavour: Flavour) -> None:
 @pytest.mark.parametrize("seconds", [0, -1.0, "20", True, float("nan")])
 @pytest.mark.parametrize("name", ["ping_interval", "ping_timeout"])
 def test_other_than_seconds_is_refused(flavour: Flavour, name: str, seconds: object) -> None:
-    with ScriptedServer() as server, pytest.raises(ValueError, match=f"{name}: expected seconds above 0"):
+    with (
+        ScriptedServer() as server,
+        pytest.raises((TypeError, ValueError), match=f"{name}: expected .*seconds"),
+    ):
         connect(flavour, server, websocket_options={name: seconds})
 
 
@@ -138,3 +141,16 @@ def test_closing_ends_what_waits_for_a_peer_that_stopped_reading() -> None:
         thread.join()
         server.closing.set()
     assert len(given_back[0]) == 1
+
+
+def test_a_close_frame_without_the_end_of_tcp_ends_the_connection_after_the_close_timeout(
+    flavour: Flavour,
+) -> None:
+    def script(peer: Peer) -> None:
+        peer.send("later.event")
+        peer.bytes_on_the_wire(b"\x88\x02\x03\xe8")  # a Close frame with code 1000
+        peer.server.closing.wait()
+
+    with ScriptedServer(script) as server, connect(flavour, server, **options(None, None)) as connection:
+        assert [event.type for event in connection] == ["later.event"]
+        server.closing.set()

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from realtime_ext.connection import Reconnect, Reconnected
-from realtime_ext.connection._state import ConnectionState, Role, read_message
+from realtime_ext.connection._state.connect_plan import Role
+from realtime_ext.connection._state.core import ConnectionState
+from realtime_ext.connection._state.messages import read_message
 from realtime_ext.connection._state.playback import PlaybackState
 from realtime_ext.events import UnknownEvent
 from tests.ext.connection.driver import connect

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import traceback
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -285,14 +286,11 @@ def test_a_proxy_that_is_not_there_is_to_blame_and_its_password_is_not_shown(
         for name in ("http_proxy", "https_proxy", "all_proxy"):
             monkeypatch.setenv(name, proxy)
     options = {} if is_environment else {"proxy": proxy}
-    with ScriptedServer() as server:
-        opening = connect(flavour, server, client={"max_retries": 0}, **options)
-        # Versions of the library before 15 can't use one.
-        with pytest.raises(
-            (APIConnectionError, ValueError), match=r"^proxy: .*(127\.0\.0\.1:9:|proxies)"
-        ) as caught:
-            opening.__enter__()
-        assert server.base_url.split("/")[2] not in str(caught.value)
+    elsewhere = SimpleNamespace(base_url="http://api.example.com/v1")  # the environment's is not for loopback
+    opening = connect(flavour, elsewhere, client={"max_retries": 0}, **options)
+    with pytest.raises(APIConnectionError, match=r"^proxy: .*127\.0\.0\.1:9:") as caught:
+        opening.__enter__()
+    assert "api.example.com" not in str(caught.value)
     assert password not in "".join(traceback.format_exception(caught.value))
 
 
@@ -309,17 +307,7 @@ def test_a_proxy_that_refuses_is_to_blame(flavour: Flavour) -> None:
 @pytest.mark.parametrize(
     ("options", "kind", "message"),
     [
-        ({"websocket_options": {"max_size": "x"}}, ValueError, r"websocket_options: max_size: .*'x'"),
-        ({"websocket_options": {"max_size": 0}}, ValueError, "max_size: expected bytes above 0"),
-        ({"websocket_options": {"max_size": (1, 2, 3)}}, ValueError, "max_size"),
-        ({"websocket_options": {"max_queue": 1.5}}, ValueError, "max_queue: expected frames"),
-        ({"websocket_options": {"write_limit": True}}, ValueError, "write_limit: expected bytes"),
-        ({"websocket_options": {"close_timeout": "1"}}, ValueError, "close_timeout: expected seconds"),
-        (
-            {"websocket_options": {"compression": "gzip"}},
-            ValueError,
-            "compression: expected 'deflate' or None",
-        ),
+        ({"websocket_options": {"close_timeout": "1"}}, TypeError, "close_timeout: expected seconds"),
         ({"ssl_context": "x"}, TypeError, r"ssl_context: expected an ssl\.SSLContext or None, got str"),
     ],
 )

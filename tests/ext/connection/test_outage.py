@@ -13,8 +13,10 @@ import pytest
 
 from realtime_ext import ConnectionClosedError
 from realtime_ext.connection import Reconnect
-from realtime_ext.connection._state import CloseInfo, ConnectionState, Role, contents_of
-from realtime_ext.connection._state.reconnect import Pending
+from realtime_ext.connection._state.client_events import contents_of
+from realtime_ext.connection._state.connect_plan import Role
+from realtime_ext.connection._state.core import ConnectionState
+from realtime_ext.connection._state.reconnect import CloseInfo, Pending
 from tests.ext.connection.driver import connect
 from tests.ext.connection.scripted import Peer, ScriptedServer
 from tests.support.runner import Flavour

@@ -21,7 +21,9 @@ from websockets.uri import parse_uri
 from realtime_ext import APITimeoutError, AsyncRealtimeClient, ConnectionClosedError, RealtimeClient
 from realtime_ext.connection import Reconnect
 from realtime_ext.connection._link import LinkClosed
-from realtime_ext.connection._state import CloseInfo, ConnectionState, Role
+from realtime_ext.connection._state.connect_plan import Role
+from realtime_ext.connection._state.core import ConnectionState
+from realtime_ext.connection._state.reconnect import CloseInfo
 from realtime_ext.connection._websocket import WebSocketLink
 from tests.ext.connection.driver import connect
 from tests.ext.connection.scripted import Peer, ScriptedServer

@@ -86,7 +86,7 @@ def test_a_muted_microphone_hears_silence(card: ModuleType) -> None:
     assert asyncio.run(listen()) == bytes(BLOCK)
 
 
-def test_a_microphone_that_nobody_reads_drops_the_oldest(card: ModuleType) -> None:
+def test_an_unread_microphone_drops_the_oldest_pieces(card: ModuleType) -> None:
     microphone = Microphone()
     for number in range(600):
         microphone._called(number.to_bytes(2, "little"), 1, None, None)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import tracemalloc
 import wave
 from array import array
 from pathlib import Path
@@ -11,7 +13,7 @@ from typing import Any
 
 import pytest
 from realtime_simulator import Simulator, call_tool, sequence
-from realtime_simulator.engine.turn import Pacing
+from realtime_simulator._engine.turn import Pacing
 
 from realtime_ext import RealtimeClient, SessionBuilder, audio
 from realtime_ext.events import parse_event
@@ -40,7 +42,7 @@ class Tape:
     def __init__(self, folder: Path) -> None:
         self.path = folder / "call.wav"
         self.recorder = Recorder(self.path)
-        self._began = self.recorder._began_ns
+        self._began = self.recorder.began_ns
 
     def event(self, seconds: float, kind: str, direction: str = "in", **fields: Any) -> None:
         event = parse_event({"type": kind, "event_id": "event_1", **fields})
@@ -192,7 +194,7 @@ def test_a_conversation_is_recorded_and_its_transcript_is_the_connections(tmp_pa
     assert max(right) > 1000
 
 
-def test_the_transcript_has_of_an_interrupted_answer_what_was_heard(tmp_path: Path) -> None:
+def test_the_transcript_has_the_heard_duration_of_an_interrupted_answer(tmp_path: Path) -> None:
     with Simulator(pacing=Pacing()) as simulator:
         simulator.on_response("one two three four five six seven eight nine ten")
         client = RealtimeClient(simulator.api_key, base_url=simulator.base_url)
@@ -234,3 +236,83 @@ def test_a_cut_before_an_answer_began_cuts_nothing_else(tmp_path: Path) -> None:
     tape.cut(0.2, -5000, "item_2")
     _, model = tape.close()
     assert len(model) == RATE and at(model, 0.9) == 1000
+
+
+def test_half_a_sample_of_the_user_waits_for_its_other_half_across_pauses(tmp_path: Path) -> None:
+    tape = Tape(tmp_path)
+    pcm = loud(1.0, 0x1234)
+    for number, start in enumerate(range(0, len(pcm), 961)):
+        tape.say(number * 0.1, pcm[start : start + 961])
+    left, _ = tape.close()
+    assert set(left) == {0, 0x1234}
+    assert left.count(0x1234) == RATE
+
+
+def test_half_a_sample_of_the_model_waits_within_its_item_across_an_interruption(tmp_path: Path) -> None:
+    tape = Tape(tmp_path)
+    tape.answer(0.0, loud(0.5, 0x1234)[:-1])
+    tape.cut(0.2, heard_ms=200)
+    tape.answer(1.0, loud(0.5, 0x2345), "item_2")  # whose first byte begins a sample
+    tape.answer(2.0, b"\x12" + loud(0.5, 0x1234)[:-1])
+    _, right = tape.close()
+    assert set(right) == {0, 0x1234, 0x2345}
+    assert (right.count(0x1234), right.count(0x2345)) == (0.7 * RATE, 0.5 * RATE)
+
+
+def test_halves_of_samples_of_many_items_are_limited(tmp_path: Path) -> None:
+    tape = Tape(tmp_path)
+    for number in range(1000):
+        tape.answer(0.0, b"\x12", f"item_{number}")
+    assert len(tape.recorder._sides["assistant"]._halves) == 64
+    tape.close()
+
+
+def test_audio_that_comes_faster_than_it_is_heard_takes_no_memory(tmp_path: Path) -> None:
+    tape = Tape(tmp_path)
+    tape.answer(0.0, loud(1.0))
+    tracemalloc.start()
+    try:
+        for _ in range(600):
+            tape.answer(0.0, loud(1.0))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 2**20  # of 28 MiB of audio
+    assert tape.path.stat().st_size == 44 + 601 * RATE * 4
+    tape.cut(5.0, heard_ms=3000)
+    _, right = tape.close()
+    assert (len(right), at(right, 2.9)) == (3 * RATE, 1000)
+
+
+def test_a_recording_can_be_read_while_it_grows(tmp_path: Path) -> None:
+    tape = Tape(tmp_path)
+    tape.answer(0.0, loud(3.0))
+    tape.say(1.0, loud(1.0, 500))
+    tape.recorder._sound._file.flush()  # type: ignore[union-attr]
+    left, right = sides(tape.path)
+    assert [at(left, t) for t in (0.5, 1.5, 2.5)] == [0, 500, 0]
+    assert [at(right, t) for t in (0.5, 1.5, 2.5)] == [1000, 1000, 1000]
+    tape.close()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="file modes are those of POSIX")
+def test_files_of_a_recording_are_created_for_their_owner_alone(tmp_path: Path) -> None:
+    shared = tmp_path / "shared.jsonl"
+    shared.touch(mode=0o644)
+    shared.chmod(0o644)
+    with Recorder(tmp_path / "a.wav"), Recorder(tmp_path / "b.wav", shared):
+        pass
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    assert modes == {"a.wav": 0o600, "a.jsonl": 0o600, "b.wav": 0o600, "shared.jsonl": 0o644}
+
+
+def test_audio_past_the_size_of_a_wav_file_is_dropped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("realtime_ext.integrations.recorder._MAX_FRAMES", RATE)
+    tape = Tape(tmp_path)
+    tape.answer(0.0, loud(0.9))
+    tape.answer(0.0, loud(0.9))
+    tape.answer(0.0, loud(0.9))
+    _, right = tape.close()
+    assert len(right) == RATE and set(right) == {1000}

@@ -232,7 +232,7 @@ def test_bad_offers_are_refused_and_no_call_is_made(
 
 
 @awaited
-async def test_a_page_that_goes_away_in_the_middle_of_its_offer_makes_no_call() -> None:
+async def test_a_page_that_disconnects_during_its_offer_makes_no_call() -> None:
     async with serving() as app:
         sent: list[Any] = []
         messages = [{"type": "http.request", "body": b"v=0", "more_body": True}, {"type": "http.disconnect"}]
@@ -319,7 +319,7 @@ async def test_an_exception_of_authorize_is_the_apps() -> None:
         ({"name": "no_location", "on": "calls.create"}, 502),
     ],
 )
-def test_what_the_service_refuses_is_told_without_its_words(
+def test_refusals_of_the_api_are_reported_without_its_message(
     fault: dict[str, Any], status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     @awaited
@@ -430,6 +430,7 @@ async def test_webhooks_that_are_not_genuine_or_no_calls_run_nothing() -> None:
         other = encode({"object": "event", "id": "evt_1", "type": "batch.completed", "data": {"id": "b"}})
         assert await app.deliver(other) == 200
         assert await app.deliver(incoming("..")) == 400
+        assert await app.deliver(str(incoming()).encode("utf-16")) == 400
         assert await app.deliver(b" " * 300_000) == 413
         assert not app.calls.call_ids
 
@@ -470,7 +471,7 @@ async def test_a_call_that_fails_is_logged_and_others_go_on(caplog: pytest.LogCa
 @awaited
 async def test_what_can_not_be_accepted_now_is_delivered_again() -> None:
     async def on_call(call: IncomingCall) -> None:
-        raise RealtimeError("the database is away")
+        raise RealtimeError("the database is unavailable")
 
     client = AsyncRealtimeClient("k", webhook_secret="whsec_c2VjcmV0c2VjcmV0c2VjcmV0")
     app = Starlette(routes=[Route("/", webhook_endpoint(client, on_call), methods=["POST"])])

@@ -69,7 +69,7 @@ def test_bytes_need_not_be_text() -> None:
 
 
 @pytest.mark.parametrize("text", [None, 5, ["v=0"], bytearray(b"v=0")])
-def test_what_is_neither_text_nor_bytes_is_refused(text: object) -> None:
+def test_other_types_than_text_and_bytes_are_refused(text: object) -> None:
     with pytest.raises(SdpError, match=f"not as {type(text).__name__}"):
         repair(text)  # type: ignore[call-overload]
 

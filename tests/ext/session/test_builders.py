@@ -20,6 +20,7 @@ from realtime_ext import (
     tools,
 )
 from realtime_ext.session import resolve
+from tests.support.examples import each
 from tests.support.newcomers import is_new
 
 PCM = {"type": "audio/pcm", "rate": 24000}
@@ -194,7 +195,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("builder", "change", "fields"), CASES)
+@each(("builder", "change", "fields"), CASES)
 def test_a_method_writes_its_fields_and_no_others(builder: Any, change: Any, fields: dict[str, Any]) -> None:
     before = copy.deepcopy(builder.to_dict())
     changed = change(builder)
@@ -385,7 +386,7 @@ def test_from_dict_leaves_out_what_only_the_server_says() -> None:
 
 
 @pytest.mark.parametrize("detection", [None, {"type": "semantic_vad"}])
-def test_from_dict_keeps_turn_detection_off_in_what_the_server_told(detection: Any) -> None:
+def test_from_dict_keeps_turn_detection_off_in_a_server_session(detection: Any) -> None:
     told = {
         "type": "realtime",
         "object": "realtime.session",
@@ -413,8 +414,8 @@ def test_from_dict_refuses_another_kind(cls: Any, session: Any) -> None:
     assert caught.value.field == "type"
 
 
-@pytest.mark.parametrize("session", [None, 5, "realtime", [], SessionBuilder, object()])
-def test_from_dict_refuses_what_is_no_session(session: Any) -> None:
+@each("session", [None, 5, "realtime", [], SessionBuilder, object()])
+def test_from_dict_refuses_other_types_than_sessions(session: Any) -> None:
     with pytest.raises(TypeError, match="session: expected a builder, a generated model or a dict, got"):
         SessionBuilder.from_dict(session)
 
@@ -451,7 +452,7 @@ def test_extra_does_not_open_the_way_for_other_fields() -> None:
 # ---- what methods refuse
 
 
-@pytest.mark.parametrize("codec", ["pcm", "audio/pcmu", "opus", "", None, 8, ["pcmu"]])
+@each("codec", ["pcm", "audio/pcmu", "opus", "", None, 8, ["pcmu"]])
 def test_a_telephone_has_two_codecs(codec: Any) -> None:
     with pytest.raises(SessionConfigError, match="expected 'pcmu' or 'pcma' for a telephone, got") as caught:
         SessionBuilder().telephony(codec)
@@ -459,7 +460,7 @@ def test_a_telephone_has_two_codecs(codec: Any) -> None:
     assert caught.value.allowed == ("pcmu", "pcma")
 
 
-def test_build_tells_all_problems_and_can_be_told_not_to() -> None:
+def test_build_reports_all_problems_unless_validate_is_false() -> None:
     beta: Any = "pcm16"
     builder = SessionBuilder("gpt-realtime").voice("ash", speed=9).max_output_tokens(0).output_format(beta)
     with pytest.raises(SessionConfigError) as caught:
@@ -486,7 +487,7 @@ def test_without_a_model_rules_wait_for_the_whole_session() -> None:
         resolve(builder, validate=True)
 
 
-@pytest.mark.parametrize(
+@each(
     ("change", "match"),
     [
         (lambda b: b.tool(5), r"tools\[0\]: expected a function, a generated tool or a dict, got int"),
@@ -503,7 +504,7 @@ def test_without_a_model_rules_wait_for_the_whole_session() -> None:
         ),
     ],
 )
-def test_wrong_arguments_are_told_at_once(change: Any, match: str) -> None:
+def test_wrong_arguments_are_refused_at_once(change: Any, match: str) -> None:
     with pytest.raises(TypeError, match=match):
         change(SessionBuilder())
 

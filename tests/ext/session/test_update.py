@@ -89,7 +89,7 @@ def test_an_update_changes_what_it_names(update: dict[str, Any], path: str, valu
     assert (current, given) == (CURRENT, update)
 
 
-def test_merging_takes_builders_and_models_and_shares_nothing() -> None:
+def test_merging_accepts_builders_and_models_and_copies() -> None:
     told = models.RealtimeSessionCreateResponseGA.from_dict(CURRENT)
     merged = merge(told, SessionBuilder().voice(speed=1.2))
     assert merged["audio"]["output"] == {"voice": "ash", "speed": 1.2}
@@ -152,7 +152,7 @@ def test_without_the_current_session_an_update_is_checked_field_by_field() -> No
     assert refused(forced.tools([]), None) == ["tool_choice.name"]
 
 
-def test_what_was_wrong_before_is_not_the_update_s_fault() -> None:
+def test_an_update_is_not_blamed_for_problems_of_the_current_session() -> None:
     odd = {**CURRENT, "tools": [], "reasoning": {"effort": "low"}}
     assert updated({"type": "realtime", "instructions": "x"}, odd)["instructions"] == "x"
     assert refused({"type": "realtime", "tool_choice": {"type": "function", "name": "y"}}, odd) == [
@@ -190,7 +190,7 @@ def test_unchecked_an_update_goes_out_as_given() -> None:
 
 
 @pytest.mark.parametrize("session", [None, 5, [], SessionBuilder])
-def test_what_is_no_session_is_a_type_error(session: Any) -> None:
+def test_other_types_than_sessions_are_type_errors(session: Any) -> None:
     with pytest.raises(TypeError, match="session: expected a builder"):
         resolve_update(session, CURRENT, validate=True)
     with pytest.raises(TypeError, match="session: expected a builder"):

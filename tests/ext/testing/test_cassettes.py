@@ -15,13 +15,14 @@ import pytest
 import vcr
 import yaml
 from hypothesis import given, strategies as st
-from realtime_simulator.recordings.scrub import Scrubber
+from realtime_simulator.scrub import Scrubber
 from vcr.errors import CannotOverwriteExistingCassetteException
 from vcr.request import Request
 
 from realtime_ext import RealtimeClient, sdp
 from realtime_ext.testing import match_parts, vcr_settings
 from tests.samples.sdp import NAMES, sample
+from tests.support.examples import each
 from tests.support.runner import Flavour
 
 OFFER = sample("offer-chromium-audio-datachannel")
@@ -173,8 +174,8 @@ def test_the_environments_keys_and_named_values_are_not_written(
     assert not any(part in written for part in ("env-key", "env-hook", "Zürich", "Z%C3%BCrich"))
 
 
-@pytest.mark.parametrize("secrets", ["one string", [""], ["  "], [7], [None]])
-def test_secrets_that_are_none_are_refused(secrets: Any) -> None:
+@each("secrets", ["one string", [""], ["  "], [7], [None]])
+def test_malformed_secrets_are_refused(secrets: Any) -> None:
     with pytest.raises((TypeError, ValueError), match=r"secrets: expected"):
         vcr_settings(secrets=secrets)
 
@@ -216,7 +217,7 @@ def test_a_compressed_request_is_kept_plain_and_without_its_secret(tape: Tape, c
     ids=["another coding", "broken off"],
 )
 @pytest.mark.parametrize("coding", ["x-unheard-of", "gzip"])
-def test_what_cannot_be_decompressed_is_left_out(tape: Tape, coding: str, content: bytes) -> None:
+def test_undecodable_bodies_are_left_out(tape: Tape, coding: str, content: bytes) -> None:
     headers = {"content-encoding": coding}
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -253,7 +254,7 @@ def test_a_transcripts_tokens_are_not_secrets() -> None:
     assert Scrubber().body(body, "application/json") == (body, "application/json")
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each("name", NAMES)
 def test_a_scrubbed_description_parses_and_has_no_password(name: str) -> None:
     text = sample(name)
     clean = Scrubber().text(text)

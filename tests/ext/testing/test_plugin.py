@@ -77,7 +77,7 @@ def test_awaited_in_a_block(async_realtime_client):
 
     assert asyncio.run(main()).value
 
-def test_any_client_takes_the_environment(realtime_simulator):
+def test_any_client_reads_the_environment(realtime_simulator):
     assert os.environ["OPENAI_BASE_URL"] == realtime_simulator.base_url
     assert os.environ["OPENAI_API_KEY"] == realtime_simulator.api_key
     assert os.environ["NO_PROXY"] == "intranet.test,127.0.0.1,localhost"
@@ -119,7 +119,7 @@ def test_after():
 
 
 @pytest.mark.programs
-def test_the_simulator_takes_options(user: pytest.Pytester) -> None:
+def test_the_simulator_accepts_options(user: pytest.Pytester) -> None:
     code = """
 import pytest
 

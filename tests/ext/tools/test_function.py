@@ -356,7 +356,7 @@ def test_an_annotation_wins_over_the_docstring() -> None:
     assert properties["b"]["description"] == "From the docstring."
 
 
-def test_defaults_are_told_where_they_have_a_json_form() -> None:
+def test_defaults_with_a_json_form_are_in_the_schema() -> None:
     def tool(
         a: list[int] = [1, 2],  # noqa: B006
         b: Guest = Guest("Ann"),  # noqa: B008
@@ -456,7 +456,7 @@ def f2345678901234567890123456789012345678901234567890123456789012345(city: str)
         (print, TypeError, "tool print: "),
     ],
 )
-def test_what_cannot_be_described_is_refused_by_name(
+def test_undescribable_functions_are_refused_by_name(
     function: Any, error: type[Exception], message: str
 ) -> None:
     with pytest.raises(error, match=message):

@@ -80,7 +80,7 @@ PARAMETERS_ALL = {**PARAMETERS, "required": ["city", "days"]}
         mock.Mock(return_value=["Bern", 2]),
     ],
 )
-def test_a_handler_gets_the_arguments_as_it_takes_them(handler: Any) -> None:
+def test_a_handler_gets_the_arguments_by_its_signature(handler: Any) -> None:
     toolbox = tools.Toolbox()
     assert toolbox.add({**DEFINITION, "parameters": PARAMETERS_ALL}, handler) is handler
     assert toolbox.call("weather", ARGUMENTS) == '["Bern",2]'
@@ -130,7 +130,7 @@ def test_arguments_are_checked_against_the_schema(arguments: str, kind: str, mes
     assert json.loads(toolbox.call("weather", arguments)) == {"error": {"type": kind, "message": message}}
 
 
-def test_a_handler_that_takes_anything_gets_what_the_schema_is_silent_about() -> None:
+def test_a_handler_with_kwargs_gets_undescribed_arguments() -> None:
     toolbox = tools.Toolbox()
     toolbox.add(DEFINITION, lambda **arguments: arguments)
     assert json.loads(toolbox.call("weather", '{"city": "Bern", "unit": "C"}')) == {

@@ -105,7 +105,7 @@ def test_models_are_made_and_given_back() -> None:
         ),
     ],
 )
-def test_what_pydantic_refuses_the_model_is_told(guest: Any, kind: str, message: str) -> None:
+def test_pydantic_errors_are_reported_to_the_model(guest: Any, kind: str, message: str) -> None:
     error = json.loads(tools.Toolbox([check_in]).call("check_in", json.dumps({"guest": guest})))["error"]
     assert error["type"] == kind
     assert error["message"].startswith(message)
@@ -161,7 +161,7 @@ def test_pydantics_own_types_work() -> None:
     assert error["message"].startswith("visit: url: Input should be a valid URL")
 
 
-def test_a_default_that_is_a_model_is_told() -> None:
+def test_a_default_model_is_in_the_schema() -> None:
     def stay(address: Address = Address(street="Main 1")) -> Any:  # noqa: B008
         return address
 

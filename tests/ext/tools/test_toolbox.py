@@ -18,6 +18,7 @@ from realtime_api import models
 
 from realtime_ext import tools
 from realtime_ext.errors import ToolArgumentError
+from tests.support.examples import each
 
 
 @dataclass
@@ -176,7 +177,7 @@ def test_each_mistake_of_the_model_has_its_own_message(
     assert isinstance(pickle.loads(pickle.dumps(failure.error)), ToolArgumentError)
 
 
-def test_all_mistakes_are_told_at_once_within_reason(toolbox: tools.Toolbox, call: Call) -> None:
+def test_all_mistakes_are_reported_at_once_up_to_a_limit(toolbox: tools.Toolbox, call: Call) -> None:
     _, text = error(call(toolbox, "book_room", '{"nights": 99, "guest": {"name": 5}, "x": 1}'))
     assert text == (
         "book_room: room: expected a string, got nothing; it is required; "
@@ -186,10 +187,6 @@ def test_all_mistakes_are_told_at_once_within_reason(toolbox: tools.Toolbox, cal
     many = json.dumps({f"x{n}": n for n in range(30)})
     _, text = error(call(toolbox, "book_room", many))
     assert text.endswith("; and 26 more")
-    five = json.dumps({f"x{n}": n for n in range(4)})  # and no room
-    _, text = error(call(toolbox, "book_room", five))
-    assert "x3: not known here" in text
-    assert "more" not in text
 
 
 def test_a_whole_number_may_be_written_as_one_with_a_point(toolbox: tools.Toolbox, call: Call) -> None:
@@ -197,14 +194,7 @@ def test_a_whole_number_may_be_written_as_one_with_a_point(toolbox: tools.Toolbo
     assert error(call(toolbox, "book_room", '{"room": "Elm", "nights": 2.5}'))[0] == "invalid_argument"
 
 
-def test_a_whole_number_may_have_a_point_beside_numbers_as_keys(call: Call) -> None:
-    def price(nights: int, discounts: dict[int, str]) -> Any:
-        return discounts[nights]
-
-    assert call(tools.Toolbox([price]), "price", '{"nights": 2.0, "discounts": {"2": "5 %"}}') == '"5 %"'
-
-
-def test_an_exception_is_told_to_the_model_and_kept(toolbox: tools.Toolbox, call: Call) -> None:
+def test_an_exception_is_reported_to_the_model_and_kept(toolbox: tools.Toolbox, call: Call) -> None:
     assert error(call(toolbox, "no_rooms", '{"room": "Elm"}')) == (
         "tool_failed",
         "no_rooms failed: LookupError: no room Elm",
@@ -216,7 +206,7 @@ def test_an_exception_is_told_to_the_model_and_kept(toolbox: tools.Toolbox, call
     assert isinstance(second.error, LookupError)
 
 
-def test_what_the_model_is_told_of_an_exception_can_be_chosen(call: Call) -> None:
+def test_the_explanation_of_an_exception_can_be_customized(call: Call) -> None:
     toolbox = tools.Toolbox([no_rooms], explain=lambda error: f"please try later ({type(error).__name__})")
     output = call(toolbox, "no_rooms", '{"room": "Elm"}')
     assert error(output)[1] == "no_rooms failed: please try later (LookupError)"
@@ -260,7 +250,7 @@ def test_a_callback_sees_each_failure_and_may_itself_fail(
     assert "on_failure itself raised OSError" in caplog.text
 
 
-def test_neither_logs_nor_reprs_show_what_was_said(
+def test_neither_logs_nor_reprs_show_arguments(
     toolbox: tools.Toolbox, call: Call, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -273,7 +263,7 @@ def test_neither_logs_nor_reprs_show_what_was_said(
     assert '{"room"' not in repr(toolbox.failures[0])
 
 
-@pytest.mark.parametrize(
+@each(
     ("value", "output"),
     [
         ({"a": [1, None, True]}, '{"a":[1,null,true]}'),
@@ -303,7 +293,7 @@ def test_whatever_is_returned_becomes_one_json_document(call: Call, value: Any, 
     json.loads(written)
 
 
-@pytest.mark.parametrize("value", [object(), {"a": object()}, (n for n in "ab"), lambda: 1])
+@each("value", [object(), {"a": object()}, (n for n in "ab"), lambda: 1])
 def test_a_result_without_a_json_form_is_a_failure(call: Call, value: Any) -> None:
     def give() -> Any:
         return value
@@ -339,7 +329,7 @@ def test_a_silent_output_is_marked_and_written_as_any_other() -> None:
     assert failed.failure is toolbox.failures[0] and not failed.silent
 
 
-def test_a_context_is_handed_to_whoever_asks(call: Call) -> None:
+def test_a_context_is_passed_to_annotated_parameters(call: Call) -> None:
     def where(a: int, context: tools.ToolContext[dict[str, str]], b: int = 2) -> Any:
         return [a, b, context.call_id, context.state["hotel"], context.connection]
 
@@ -484,7 +474,7 @@ def test_a_tool_that_exits_has_failed_and_ends_nothing_else(call: Call, is_async
     assert isinstance(toolbox.failures[0].error, SystemExit)
 
 
-@pytest.mark.parametrize("arguments", [None, {"room": "Elm"}, 5])
+@each("arguments", [None, {"room": "Elm"}, 5])
 def test_arguments_that_are_no_text_are_the_developers_mistake(
     toolbox: tools.Toolbox, call: Call, arguments: Any
 ) -> None:
@@ -547,3 +537,68 @@ def test_an_error_output_has_the_shape_of_all_others() -> None:
         "timeout",
         "book_room took too long",
     )
+
+
+class Raising:
+    """Tools that raise what ends programs, tasks and coroutines."""
+
+    def __init__(self, error: type[BaseException]) -> None:
+        async def in_loop() -> None:
+            raise error
+
+        def in_thread() -> None:
+            raise error
+
+        self.tools = [in_loop, in_thread]
+
+
+@pytest.mark.parametrize("error", [asyncio.CancelledError, GeneratorExit, BaseException, SystemExit])
+def test_whatever_a_tool_raises_is_a_failure_of_the_tool(error: type[BaseException]) -> None:
+    async def ask(toolbox: tools.Toolbox, name: str) -> str:
+        return await toolbox.acall(name, "{}")
+
+    toolbox = tools.Toolbox(Raising(error).tools)
+    names = ["in_thread"] if error is GeneratorExit else ["in_thread", "in_loop"]
+    for name in names:
+        for output in (toolbox.call(name, "{}"), asyncio.run(ask(toolbox, name))):
+            assert json.loads(output)["error"]["type"] == "tool_failed"
+    assert [type(failure.error) for failure in toolbox.failures] == [error] * 2 * len(names)
+
+
+def test_a_tool_that_awaits_a_cancelled_task_fails_alone() -> None:
+    async def wait_for_a_cancelled_task() -> None:
+        task = asyncio.create_task(asyncio.Event().wait())
+        task.cancel()
+        await task
+
+    async def ask() -> tools.ToolResult:
+        return await tools.Toolbox([wait_for_a_cancelled_task]).arun("wait_for_a_cancelled_task", "{}")
+
+    result = asyncio.run(ask())
+    assert result.failure is not None
+    assert isinstance(result.failure.error, asyncio.CancelledError)
+
+
+def test_ctrl_c_in_the_main_thread_is_raised() -> None:
+    toolbox = tools.Toolbox(Raising(KeyboardInterrupt).tools)
+    for name in ("in_thread", "in_loop"):
+        with pytest.raises(KeyboardInterrupt):
+            toolbox.call(name, "{}")
+
+    async def ask() -> str:
+        return await toolbox.acall("in_thread", "{}")  # in a thread: not Ctrl-C's
+
+    assert "KeyboardInterrupt" in asyncio.run(ask())
+
+
+def test_callbacks_that_raise_are_named_and_change_no_output(caplog: pytest.LogCaptureFixture) -> None:
+    def broken(_: object) -> Any:
+        raise asyncio.CancelledError
+
+    def fails() -> None:
+        raise ValueError("a secret that explain hides")
+
+    toolbox = tools.Toolbox([fails], on_failure=broken, explain=broken)
+    assert json.loads(toolbox.call("fails", "{}"))["error"]["message"] == "fails failed: ValueError"
+    assert "on_failure itself raised CancelledError" in caplog.text
+    assert "explain itself raised CancelledError" in caplog.text

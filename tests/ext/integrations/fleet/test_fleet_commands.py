@@ -67,6 +67,6 @@ def test_a_database_is_needed() -> None:
 
 
 @pytest.mark.programs
-def test_a_database_that_is_away_is_said() -> None:
+def test_an_unavailable_database_is_reported() -> None:
     said = realtime_fleet("ls", status=3, dsn="postgresql://127.0.0.1:9/none")
     assert said == "realtime: the database does not answer\n  hint: check --dsn or FLEET_DSN\n"

@@ -121,7 +121,7 @@ def test_killed_stopped_and_ended_workers_lose_no_call_and_order_no_taxi_twice(
 
     api.on_speech(lambda heard: "A taxi to Elm Street, please.")
     api.on_response(call_tool("order_taxi", {"street": "Elm Street"}), match="taxi")
-    other.send_signal(signal.SIGSTOP)  # until it is thought dead: another must have all calls then
+    other.send_signal(signal.SIGSTOP)  # until it is presumed dead: another must have all calls then
     api.wait_for(lambda: owned_by(third), timeout=60)
     other.send_signal(signal.SIGCONT)
 

@@ -178,7 +178,7 @@ async def test_an_effect_is_begun_once(make_fleet: MakeFleet) -> None:
 
 
 @awaited
-async def test_what_is_long_over_is_dropped(make_fleet: MakeFleet) -> None:
+async def test_old_ended_calls_are_dropped(make_fleet: MakeFleet) -> None:
     async with make_fleet(keep=0.01) as fleet:
         await fleet.migrate()
         store = fleet._store
@@ -302,7 +302,7 @@ async def test_without_tables_the_error_says_what_to_do(cluster: Cluster) -> Non
 
 
 @awaited
-async def test_a_database_that_is_away_is_a_fleet_error() -> None:
+async def test_an_unavailable_database_is_a_fleet_error() -> None:
     async with Fleet("postgresql://127.0.0.1:9/none", time_to_live=0.5) as fleet:
         with pytest.raises(FleetError, match="database"):
             await fleet.offer("rtc_1")
@@ -333,7 +333,7 @@ async def test_nothing_is_handed_on_right_after_the_database_came_back() -> None
 
 
 async def reached(work: Callable[[], Awaitable[Any]]) -> Any:
-    """Repeat while the database is away."""
+    """Retry while the database is unavailable."""
     while True:
         try:
             return await work()

@@ -56,7 +56,7 @@ async def test_a_webhook_enqueues_its_call_once() -> None:
 
 
 @awaited
-async def test_what_is_not_genuine_is_refused_and_other_events_are_acknowledged() -> None:
+async def test_forged_deliveries_are_refused_and_other_events_acknowledged() -> None:
     fleet = Fleet.in_memory()
     async with web_node(fleet) as http:
         assert await deliver(http, {"call_id": "rtc_1"}, secret="whsec_b3RoZXJvdGhlcm90aGVy") == 400
@@ -73,13 +73,13 @@ async def test_without_the_database_the_api_is_to_deliver_again() -> None:
     async with web_node(fleet) as http:
         assert await deliver(http, {"call_id": "rtc_1", "sip_headers": HEADERS}) == 503
         answer = await http.get("/health")
-        assert (answer.status_code, answer.json()) == (503, {"database": "away"})
+        assert (answer.status_code, answer.json()) == (503, {"database": "unavailable"})
         severed.is_cut = False
         assert await deliver(http, {"call_id": "rtc_1", "sip_headers": HEADERS}) == 200
 
 
 @awaited
-async def test_what_was_offered_has_its_headers() -> None:
+async def test_an_offered_call_has_its_headers() -> None:
     fleet = Fleet.in_memory()
     assert await fleet.offer("rtc_1", HEADERS)
     record = await fleet.find("rtc_1")

@@ -309,7 +309,7 @@ async def test_a_caller_who_has_hung_up_is_no_failure(make_fleet: MakeFleet, sim
 
 
 @awaited
-async def test_a_function_call_that_came_while_nobody_was_attached_is_answered_once(
+async def test_a_function_call_without_an_attached_worker_is_answered_once(
     make_fleet: MakeFleet, simulator: Simulator
 ) -> None:
     fleets = two(make_fleet)
@@ -386,7 +386,7 @@ async def test_an_effect_happens_once_over_all_owners(make_fleet: MakeFleet, sim
 
 @pytest.mark.early
 @awaited
-async def test_an_effect_whose_record_was_lost_is_not_repeated(
+async def test_an_effect_with_a_lost_record_is_not_run_again(
     make_fleet: MakeFleet, simulator: Simulator
 ) -> None:
     fleet = make_fleet()
@@ -408,4 +408,4 @@ async def test_an_effect_whose_record_was_lost_is_not_repeated(
         async with Working(fleet, client):
             await until(lambda: ended(fleet, "rtc_1"))
     assert len(raised) == 1
-    assert raised[0].startswith("a: a former owner began it")
+    assert raised[0].startswith("a: an earlier owner began it")

@@ -1,0 +1,163 @@
+"""All calls of a simulator: create, find and end them."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+from realtime_simulator._calls.sdp_offer import check
+from realtime_simulator._core.problem import ApiProblem, no_call
+from realtime_simulator._engine.config import TRANSLATION
+from realtime_simulator._records.session import SessionLog
+from realtime_simulator._records.store import Call
+from realtime_simulator._sessions.driver import Services, SessionDriver
+
+if TYPE_CHECKING:
+    from realtime_simulator._calls.webrtc import WebRtcCall
+
+logger: logging.Logger = logging.getLogger("realtime_simulator")
+
+
+def session_id_of(call_id: str) -> str:
+    """Return the id of a call's session, which ends as the call's does."""
+    return call_id.replace("rtc_", "sess_", 1)
+
+
+class OpenCall(Protocol):
+    """A call that is in progress, over any transport."""
+
+    record: Call
+
+    @property
+    def driver(self) -> SessionDriver:
+        """The driver of its session.
+
+        Raises:
+            ApiProblem: 404: it has none yet.
+        """
+        ...
+
+    async def end(self, reason: str) -> None:
+        """End it, and return when its sockets are closed."""
+        ...
+
+
+class CallRegistry:
+    """All calls of a simulator.
+
+    Args:
+        services: The services that sessions share.
+    """
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._open: dict[str, OpenCall] = {}
+        self._ending: dict[str, asyncio.Task[None]] = {}
+        self._closed = False
+
+    async def create(self, offer: bytes, session: Mapping[str, Any] | None, model: str | None) -> Call:
+        """Create a call from an offer.
+
+        Args:
+            offer: The SDP offer, byte for byte.
+            session: The checked session object, or None.
+            model: The model, if the request named one outside the session.
+
+        Returns:
+            The call's record, with the answer.
+
+        Raises:
+            ApiProblem: The offer can't be used.
+        """
+        text = check(offer)
+        make = await self._webrtc()
+        services = self._services
+        call_id = services.ids.new("rtc_u1", 32)
+        translates = session is not None and session.get("type") == TRANSLATION
+        new = services.new_translation if translates else services.new_session
+        engine = new(session_id_of(call_id), session, model=model, plays_audio=True)
+        log = SessionLog(engine.config.session_id, "webrtc")
+        record = Call(
+            id=call_id,
+            kind="webrtc",
+            session=log.record,
+            offer=offer,
+            begun=services.clock.monotonic(),
+        )
+        call = make(record, log, engine, services, self._end)
+        await call.answer(text)
+        if self._closed:
+            await call.end("shutdown")
+            raise ApiProblem("The simulator is stopping.", status=503, type="server_error")
+        self._services.records.add(log)
+        self.add(call)
+        logger.info("call %s: answered", record.id)
+        return record
+
+    def add(self, call: OpenCall) -> None:
+        """Register and record a call."""
+        self._open[call.record.id] = call
+        self._services.records.add(call.record)
+
+    def find(self, call_id: str) -> OpenCall:
+        """Return a call that is in progress.
+
+        Raises:
+            ApiProblem: 404: the call does not exist, or has ended.
+        """
+        call = self._open.get(call_id)
+        if call is None:
+            raise no_call()
+        return call
+
+    async def end(self, call_id: str, reason: str) -> None:
+        """End a call, and return when its sockets are closed.
+
+        Raises:
+            ApiProblem: 404: the call does not exist.
+        """
+        self._end(self.find(call_id), reason)
+        await asyncio.shield(self._ending[call_id])
+
+    def end_soon(self, call: OpenCall, reason: str) -> None:
+        """End a call without waiting; nothing happens if it has ended."""
+        self._end(call, reason)
+
+    def end_later(self, call_id: str, seconds: float, reason: str) -> None:
+        """End a call after a while, unless it has ended by then."""
+
+        def end() -> None:
+            call = self._open.get(call_id)
+            if call is not None:
+                self._end(call, reason)
+
+        clock = self._services.clock
+        clock.call_at(clock.monotonic() + seconds, end)
+
+    async def close(self) -> None:
+        """End all calls, because the simulator stops."""
+        self._closed = True
+        for call in list(self._open.values()):
+            self._end(call, "shutdown")
+        if self._ending:
+            await asyncio.wait(list(self._ending.values()))
+
+    def _end(self, call: OpenCall, reason: str) -> None:
+        """End a call, once; its peer connection closes in the background."""
+        call_id = call.record.id
+        if self._open.pop(call_id, None) is None:
+            return
+        task = asyncio.get_running_loop().create_task(call.end(reason))
+        self._ending[call_id] = task
+        task.add_done_callback(lambda _: self._ending.pop(call_id, None))
+
+    async def _webrtc(self) -> type[WebRtcCall]:
+        # Importing aiortc takes half a second: it is imported when it is needed, and not in the event loop.
+        module = await asyncio.get_running_loop().run_in_executor(
+            self._services.workers, importlib.import_module, "realtime_simulator._calls.webrtc"
+        )
+        made: type[WebRtcCall] = module.WebRtcCall
+        return made

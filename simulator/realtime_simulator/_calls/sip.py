@@ -1,0 +1,473 @@
+"""Incoming SIP calls: they ring until they are accepted or rejected, and then are sessions on a line."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from realtime_simulator._calls.line import Line, LineHandlers
+from realtime_simulator._calls.registry import CallRegistry, session_id_of
+from realtime_simulator._calls.webhooks import Announcer, Plan
+from realtime_simulator._core.clock import Timer
+from realtime_simulator._core.problem import ApiProblem, no_call
+from realtime_simulator._engine.effects import CUT
+from realtime_simulator._faults.catalog import Drawing
+from realtime_simulator._records.session import SessionLog
+from realtime_simulator._records.store import Call, Delivery
+from realtime_simulator._scenario.callers import CallerAct, Referral
+from realtime_simulator._sessions.driver import Services, SessionDriver
+
+logger: logging.Logger = logging.getLogger("realtime_simulator")
+HeadersLike = Mapping[str, str] | Iterable[tuple[str, str]]
+MAX_HEADERS = 64
+MAX_VALUE = 8192
+CALLER = "sip:+14155550100@sip.example.com"
+CALLEE = "sip:proj_simulator@sip.api.openai.com;transport=tls"
+# RFC 3261 §25.1 "token".
+_MOST_PIECES = 1500  # half a minute of a call's sound, for each listener
+_NAME = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]{1,128}")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+DECLINE = 603
+
+
+def build_headers(headers: HeadersLike | None, call_id: str) -> tuple[tuple[str, str], ...]:
+    """Return the headers of an INVITE.
+
+    Args:
+        headers: Headers by name, or pairs where names repeat; they come after those that every INVITE has,
+            and replace those with the same name.
+        call_id: The SIP Call-ID, which is not the API's call id.
+
+    Raises:
+        ValueError: A name is not a SIP token, a value has control characters, or there are too many headers.
+        TypeError: A name or a value isn't a str.
+
+    Source: RFC 3261 §8.1.1 and §25.1
+    """
+    pairs = list(headers.items() if isinstance(headers, Mapping) else headers or ())
+    if len(pairs) > MAX_HEADERS:
+        raise ValueError(f"headers: at most {MAX_HEADERS} are allowed, got {len(pairs)}")
+    for name, value in pairs:
+        _check(name, value)
+    own = {name.lower() for name, _ in pairs}
+    usual = (
+        ("From", f"<{CALLER}>;tag={call_id[-8:]}"),
+        ("To", f"<{CALLEE}>"),
+        ("Call-ID", call_id),
+        ("CSeq", "1 INVITE"),
+        ("Max-Forwards", "70"),
+        ("Contact", f"<{CALLER}>"),
+    )
+    return (*((name, value) for name, value in usual if name.lower() not in own), *pairs)
+
+
+def _check(name: object, value: object) -> None:
+    if not isinstance(name, str) or not isinstance(value, str):
+        raise TypeError(
+            f"headers: names and values are str, got {type(name).__name__}: {type(value).__name__}"
+        )
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"headers: {name[:80]!r} is not the name of a SIP header")
+    if _CONTROL.search(value):
+        raise ValueError(f"headers: the value of {name!r} has control characters, which are not allowed")
+    if len(value) > MAX_VALUE:
+        raise ValueError(
+            f"headers: the value of {name!r} has {len(value)} characters, allowed are {MAX_VALUE}"
+        )
+
+
+class SipCall:
+    """One incoming call.
+
+    Args:
+        record: Its record; it rings.
+        log: The log of its session.
+        services: The services that sessions share.
+        line_speed: How fast the line's time passes; 1 is real time.
+        on_end: Called with this call and the reason when it ends by itself; `end` follows.
+    """
+
+    def __init__(
+        self,
+        record: Call,
+        log: SessionLog,
+        services: Services,
+        line_speed: float,
+        on_end: Callable[[SipCall, str], None],
+    ) -> None:
+        self.record = record
+        self._log = log
+        self._services = services
+        self._on_end = on_end
+        self._driver: SessionDriver | None = None
+        self._timers: list[Timer] = []
+        self._listeners: set[asyncio.Queue[bytes]] = set()
+        handlers = LineHandlers(on_heard=self._heard, on_played=self._played, on_drained=self._drained)
+        self.line: Line = Line(services.clock, line_speed, handlers)
+
+    @property
+    def driver(self) -> SessionDriver:
+        """The driver of its session.
+
+        Raises:
+            ApiProblem: 404: it still rings.
+        """
+        if self._driver is None:
+            raise no_call()
+        return self._driver
+
+    def ring(self, seconds: float, rang_out: Callable[[], None]) -> None:
+        """Call a function when the call has rung for this long."""
+        self._later(seconds, rang_out)
+
+    def accept(self, session: Mapping[str, Any]) -> None:
+        """Begin the session.
+
+        Args:
+            session: The checked session object.
+
+        Raises:
+            ApiProblem: 409: it was accepted before.
+        """
+        self.require_ringing("accepted")
+        services = self._services
+        engine = services.new_session(self._log.id, session, plays_audio=True)
+        self._driver = SessionDriver(
+            engine, self._log, services, on_end=self._session_ended, plays=self.line.plays
+        )
+        services.records.add(self._log)
+        self.record.begun = services.clock.monotonic()
+        self._become("connected")
+        self.line.begin()
+        self._act(iter(services.behavior.caller))
+
+    def reject(self, status_code: int) -> None:
+        """Reject it; its end must follow.
+
+        Args:
+            status_code: The SIP status for the caller.
+
+        Raises:
+            ApiProblem: 409: it was accepted before.
+        """
+        self.require_ringing("rejected")
+        self.record.reject_code = status_code
+
+    def refer(self, target_uri: str) -> None:
+        """Refer the caller; the outcome is up to the caller's side.
+
+        Args:
+            target_uri: The Refer-To.
+
+        Raises:
+            ApiProblem: 409: it still rings.
+        """
+        if self.record.state != "connected":
+            raise ApiProblem(
+                f"The call '{self.record.id}' has not been accepted, and only then can be referred.",
+                status=409,
+                code="call_not_accepted",
+            )
+        self.record.refers.append(target_uri)
+        self._services.records.changed()
+        logger.info("call %s: referred", self.record.id)
+        if (referral := self._services.behavior.refer) is not None:
+            self._later(referral.delay, lambda: self._referred(referral))
+
+    def press(self, keys: str) -> None:
+        """Press keys of the caller's telephone.
+
+        Raises:
+            ApiProblem: 404: it still rings.
+        """
+        self.driver.press(keys)
+
+    async def end(self, reason: str) -> None:
+        """End line and session at once.
+
+        Args:
+            reason: For the record.
+        """
+        self.line.end()
+        self.record.ended = reason
+        self._become("ended", f" ({reason})")
+        self._hand(b"")
+        if self._driver is not None:
+            # The service sends no close frame when a telephone call ends.
+            self._driver.end(CUT, reason)
+
+    def require_ringing(self, what: str) -> None:
+        """Refuse an action that only a ringing call allows.
+
+        Raises:
+            ApiProblem: 409: it was accepted before.
+        """
+        if self.record.state != "ringing":
+            raise ApiProblem(
+                f"The call '{self.record.id}' was accepted before and cannot be {what} any more.",
+                status=409,
+                code="call_already_accepted",
+            )
+
+    def _become(self, state: Any, detail: str = "") -> None:
+        for timer in self._timers:
+            timer.cancel()  # which would keep the call in memory until they are due
+        self._timers.clear()
+        self.record.state = state
+        self._services.records.changed()
+        logger.info("call %s: %s%s", self.record.id, state, detail)
+
+    def _later(self, seconds: float, do: Callable[[], None]) -> None:
+        """Call a function after a while, unless the call's state has changed by then."""
+        clock = self._services.clock
+        self._timers.append(clock.call_at(clock.monotonic() + seconds, do))
+
+    def _act(self, acts: Iterator[CallerAct]) -> None:
+        """Perform the caller's next act, and then the others."""
+        act = next(acts, None)
+        if act is None:
+            return
+
+        def do() -> None:
+            if act.keys:
+                self.press(act.keys)
+            if act.sound:
+                self.line.say(act.sound)
+            if act.hangs_up:
+                self._on_end(self, "peer")
+            else:
+                self._act(acts)
+
+        self._later(act.delay, do)
+
+    def _referred(self, referral: Referral) -> None:
+        """Record the outcome of referring the caller; a caller who was transferred leaves the call."""
+        self.record.refer_status = referral.status
+        self._services.records.changed()
+        logger.info("call %s: the referral ended with %s", self.record.id, referral.status)
+        if referral.succeeds:
+            self._on_end(self, "referred")
+
+    def _heard(self, pcm: bytes) -> None:
+        if self._driver is not None:
+            self._driver.hear(pcm)
+
+    def playing(self) -> AsyncIterator[bytes]:
+        """Return the sound that the caller hears from now on, piece by piece, until the call ends."""
+        pieces: asyncio.Queue[bytes] = asyncio.Queue(_MOST_PIECES)
+        self._listeners.add(pieces)
+        return self._taken(pieces)
+
+    async def _taken(self, pieces: asyncio.Queue[bytes]) -> AsyncIterator[bytes]:
+        try:
+            while self.record.state != "ended" and (piece := await pieces.get()):
+                yield piece
+        finally:
+            self._listeners.discard(pieces)
+
+    def _hand(self, piece: bytes) -> None:
+        for pieces in self._listeners:
+            if not pieces.full():  # a listener that is too slow misses some
+                pieces.put_nowait(piece)
+
+    def _played(self, pcm: bytes) -> None:
+        self._hand(pcm)
+        if self._driver is not None:
+            self._driver.played(pcm)
+
+    def _drained(self, response_id: str) -> None:
+        if self._driver is not None:
+            self._driver.drained(response_id)
+
+    def _session_ended(self, code: int, reason: str) -> None:
+        self._on_end(self, "expired" if code == 1001 else reason)
+
+
+@attrs.frozen(kw_only=True)
+class Incoming:
+    """A call to be simulated; everything in it has been checked.
+
+    Args:
+        plan: How it is announced.
+        headers: The INVITE's headers, made with the SIP Call-ID.
+        audio: The caller's sound once the call is accepted, PCM16 mono at 24 kHz.
+        line_speed: How fast the line's time passes; 1 is real time.
+        ring_seconds: How long the caller waits for an answer.
+    """
+
+    plan: Plan
+    headers: Callable[[str], Sequence[tuple[str, str]]]
+    audio: bytes = attrs.field(default=b"", repr=False)
+    line_speed: float = 1.0
+    ring_seconds: float = 60.0
+
+
+class IncomingCalls:
+    """The incoming calls of a simulator.
+
+    Args:
+        calls: The registry of calls.
+        services: The services that sessions share.
+    """
+
+    def __init__(self, calls: CallRegistry, services: Services) -> None:
+        self._calls = calls
+        self._services = services
+        self._announcer = Announcer(services.clock, services.ids)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def ring(self, incoming: Incoming) -> tuple[Call, asyncio.Future[None]]:
+        """Start a call.
+
+        Args:
+            incoming: The call.
+
+        Returns:
+            Its record, and a future that is done when each webhook was attempted once, or never will be.
+        """
+        plan = self._with_faults(incoming.plan)
+        call_id = self._services.ids.new("rtc_u1", 32)
+        log = SessionLog(session_id_of(call_id), "sip")
+        record = Call(
+            id=call_id,
+            kind="sip",
+            session=log.record,
+            state="ringing",
+            sip_headers=incoming.headers(self._services.ids.new("sip", 24)),
+        )
+        call = SipCall(record, log, self._services, incoming.line_speed, self._ended)
+        call.line.say(incoming.audio)
+        self._calls.add(call)
+        logger.info("call %s: ringing", record.id)
+        call.ring(incoming.ring_seconds, lambda: self._rang_out(call))
+        first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        waiting = set(plan.events)
+
+        def delivered(delivery: Delivery) -> None:
+            record.deliveries.append(delivery)
+            self._services.records.changed()
+            logger.info(
+                "call %s: webhook %s: %s", record.id, delivery.type, delivery.status or delivery.error
+            )
+            waiting.discard(delivery.type)
+            if not waiting and not first.done():
+                first.set_result(None)
+
+        task = asyncio.get_running_loop().create_task(
+            self._announcer.announce(plan, record.id, record.sip_headers, delivered)
+        )
+        self._tasks.add(task)
+
+        def over(task: asyncio.Task[None]) -> None:
+            self._tasks.discard(task)
+            if not first.done():
+                first.set_result(None)
+            if not task.cancelled() and task.exception() is not None:
+                logger.error("call %s: the webhook failed", record.id, exc_info=task.exception())
+
+        task.add_done_callback(over)
+        return record, first
+
+    def accept(self, call_id: str, session: Mapping[str, Any]) -> None:
+        """Accept a call.
+
+        Raises:
+            ApiProblem: 404: the call does not exist, or the caller has hung up; 409: it was accepted before.
+        """
+        self._find(call_id).accept(session)
+
+    async def reject(self, call_id: str, status_code: int | None) -> None:
+        """Reject a call.
+
+        Args:
+            call_id: The call.
+            status_code: The SIP status for the caller; 603 if None.
+
+        Raises:
+            ApiProblem: As for `accept`.
+        """
+        self._find(call_id).reject(DECLINE if status_code is None else status_code)
+        await self._calls.end(call_id, "rejected")
+
+    def refer(self, call_id: str, target_uri: str) -> None:
+        """Refer a caller.
+
+        Raises:
+            ApiProblem: 404: the call does not exist; 409: it still rings.
+        """
+        self._find(call_id).refer(target_uri)
+
+    def fail_later(self, call_id: str, seconds: float) -> None:
+        """Pretend to accept a call, and end it as failed later.
+
+        Raises:
+            ApiProblem: As for `accept`.
+        """
+        self._find(call_id).require_ringing("accepted")
+        self._calls.end_later(call_id, seconds, "failed")
+
+    def hang_up_later(self, call_id: str, seconds: float) -> None:
+        """Hang up as the caller after a while."""
+        self._calls.end_later(call_id, seconds, "peer")
+
+    def press(self, call_id: str, keys: str) -> None:
+        """Press keys of the caller's telephone.
+
+        Raises:
+            ApiProblem: 404: the call does not exist, or still rings.
+        """
+        self._find(call_id).press(keys)
+
+    def say(self, call_id: str, pcm: bytes) -> None:
+        """Queue more sound of the caller.
+
+        Raises:
+            ApiProblem: 404: the call does not exist.
+        """
+        self._find(call_id).line.say(pcm)
+
+    def playing(self, call_id: str) -> AsyncIterator[bytes]:
+        """Return the sound that the caller hears from now on, until the call ends.
+
+        Raises:
+            ApiProblem: 404: the call does not exist.
+        """
+        return self._find(call_id).playing()
+
+    async def close(self) -> None:
+        """Stop all deliveries."""
+        for task in list(self._tasks):
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(list(self._tasks))
+        await self._announcer.aclose()
+
+    def _with_faults(self, plan: Plan) -> Plan:
+        """Return a plan with the faults that are due."""
+        drawing = Drawing(self._services.faults, ("webhook",))
+        if (more := drawing.draw("duplicate_webhook")) is not None:
+            plan = attrs.evolve(plan, duplicates=plan.duplicates + int(more["times"]))
+        if (late := drawing.draw("late_webhook")) is not None:
+            plan = attrs.evolve(plan, delay=plan.delay + late["seconds"])
+        return plan
+
+    def _find(self, call_id: str) -> SipCall:
+        call = self._calls.find(call_id)
+        if not isinstance(call, SipCall):
+            raise ApiProblem(
+                f"The call '{call_id}' did not come over SIP; it can only be hung up.",
+                code="invalid_call_type",
+            )
+        return call
+
+    def _rang_out(self, call: SipCall) -> None:
+        if call.record.state == "ringing":
+            self._ended(call, "peer")
+
+    def _ended(self, call: SipCall, reason: str) -> None:
+        self._calls.end_soon(call, reason)

@@ -1,0 +1,117 @@
+"""A WebRTC call: a session, a peer connection and their record, tied to each other."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from realtime_simulator._calls.peer import Peer, PeerHandlers, Playout
+from realtime_simulator._engine.base import BaseSession
+from realtime_simulator._engine.effects import CUT
+from realtime_simulator._faults.alterations import Cut, EventFaults
+from realtime_simulator._faults.catalog import Drawing
+from realtime_simulator._records.session import SessionLog
+from realtime_simulator._records.store import Call
+from realtime_simulator._sessions.driver import Services, SessionDriver
+
+logger: logging.Logger = logging.getLogger("realtime_simulator")
+
+
+class WebRtcCall:
+    """One call.
+
+    Args:
+        record: Its record.
+        log: The log of its session.
+        engine: Its session.
+        services: The services that sessions share.
+        on_end: Called with this call and the reason when it ends by itself; `end` follows.
+    """
+
+    def __init__(
+        self,
+        record: Call,
+        log: SessionLog,
+        engine: BaseSession,
+        services: Services,
+        on_end: Callable[[WebRtcCall, str], None],
+    ) -> None:
+        self.record = record
+        self._records = services.records
+        self._on_end = on_end
+        self._faults = EventFaults(Drawing(services.faults, ("webrtc", record.id)), engine.ids)
+        playout = Playout(self._played, self._drained)
+        self.driver: SessionDriver = SessionDriver(
+            engine, log, services, on_end=self._session_ended, plays=playout.plays
+        )
+        handlers = PeerHandlers(
+            on_connected=self._connected,
+            on_open=self._opened,
+            on_message=self.driver.receive,
+            on_audio=self.driver.hear,
+            on_closed=self._closed,
+        )
+        self._peer = Peer(
+            playout,
+            handlers,
+            addresses=services.settings.rtc_addresses,
+            loopback_only=services.settings.rtc_loopback_only,
+        )
+
+    async def answer(self, text: str) -> None:
+        """Answer an offer.
+
+        Args:
+            text: The offer, checked by `offer.check`.
+
+        Raises:
+            ApiProblem: 400 `invalid_offer`.
+        """
+        try:
+            self.record.answer = await self._peer.answer(text)
+        except BaseException:
+            await self._peer.close()
+            self.driver.end(1011, "failed")
+            raise
+
+    async def end(self, reason: str) -> None:
+        """End session and connection at once.
+
+        Args:
+            reason: For the record.
+        """
+        self.record.state = "ended"
+        self.record.ended = reason
+        self._records.changed()
+        logger.info("call %s: ended (%s)", self.record.id, reason)
+        self.driver.end(CUT if reason in ("lost", "failed") else 1000, reason)
+        await self._peer.close()
+
+    def _connected(self) -> None:
+        if self.record.state == "connecting":
+            self.record.state = "connected"
+            self._records.changed()
+            logger.info("call %s: connected", self.record.id)
+
+    def _opened(self) -> None:
+        self.driver.attach(self._send, greet=True)
+
+    def _send(self, event: Mapping[str, Any]) -> None:
+        try:
+            self._faults.apply(event, lambda one: self._peer.send(json.dumps(one, ensure_ascii=False)))
+        except Cut as cut:
+            self._on_end(self, "peer" if cut.close is None else "expired")
+
+    def _played(self, pcm: bytes) -> None:
+        self.driver.played(pcm)
+
+    def _drained(self, response_id: str) -> None:
+        self.driver.drained(response_id)
+
+    def _closed(self, reason: str) -> None:
+        self._on_end(self, reason)
+
+    def _session_ended(self, code: int, reason: str) -> None:
+        self._on_end(self, "expired" if code == 1001 else reason)

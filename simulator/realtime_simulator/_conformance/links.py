@@ -1,0 +1,174 @@
+"""Connections of a client that plays a recording: a WebSocket, or a WebRTC call with its data channel."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fractions
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+import httpx
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
+
+from realtime_simulator._conformance.sounds import hum
+
+if TYPE_CHECKING:
+    from aiortc import RTCPeerConnection
+
+_MICROPHONE_RATE = 48_000
+_PACKET = 960
+
+
+class Link(Protocol):
+    """One connection on which events come.
+
+    Attributes:
+        events: The events so far, oldest first.
+        news: Set whenever something comes, and at the end.
+        closed: How the other side closed; None while it is open.
+    """
+
+    events: list[Mapping[str, Any]]
+    news: asyncio.Event
+    closed: tuple[int, str] | None
+
+    async def send(self, message: str | bytes) -> None:
+        """Send a message; nothing happens on a connection that is closed."""
+        ...
+
+    async def close(self) -> None:
+        """Close it."""
+        ...
+
+
+class WebSocketLink:
+    """A link over a WebSocket.
+
+    Args:
+        websocket: The open WebSocket.
+    """
+
+    def __init__(self, websocket: ClientConnection) -> None:
+        self.events: list[Mapping[str, Any]] = []
+        self.news: asyncio.Event = asyncio.Event()
+        self.closed: tuple[int, str] | None = None
+        self._websocket = websocket
+        self._reader = asyncio.get_running_loop().create_task(self._read())
+
+    async def send(self, message: str | bytes) -> None:
+        with contextlib.suppress(ConnectionClosed):
+            await self._websocket.send(message)
+
+    async def close(self) -> None:
+        await self._websocket.close()
+        await self._reader
+
+    async def _read(self) -> None:
+        try:
+            async for message in self._websocket:
+                self.events.append(json.loads(message))
+                self.news.set()
+        except ConnectionClosed:
+            pass
+        code = self._websocket.close_code
+        self.closed = (1006 if code is None else code, self._websocket.close_reason or "")
+        self.news.set()
+
+
+class Phone:
+    """A WebRTC caller with a microphone that hums on demand.
+
+    Args:
+        http: A client of the simulator's HTTP API.
+    """
+
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        from aiortc import RTCConfiguration, RTCPeerConnection
+
+        self.events: list[Mapping[str, Any]] = []
+        self.news: asyncio.Event = asyncio.Event()
+        self.closed: tuple[int, str] | None = None
+        self.call_id: str = ""
+        self._http = http
+        self._peer: RTCPeerConnection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self._microphone = _microphone()
+        self._peer.addTrack(self._microphone)
+        self._opened = asyncio.Event()
+        self._channel = self._peer.createDataChannel("oai-events")
+        self._channel.on("open", self._opened.set)
+        self._channel.on("message", self._came)
+        self._channel.on("close", self._ended)
+
+    async def call(self, session: Mapping[str, Any]) -> None:
+        """Create the call and wait until it is connected.
+
+        Args:
+            session: The session object that it begins with.
+        """
+        from aiortc import RTCSessionDescription
+
+        await self._peer.setLocalDescription(await self._peer.createOffer())
+        offer = self._peer.localDescription.sdp.encode()
+        parts: dict[str, Any] = {
+            "sdp": (None, offer, "application/sdp"),
+            "session": (None, json.dumps(session), "application/json"),
+        }
+        answer = await self._http.post("/realtime/calls", files=parts)
+        if answer.status_code != 201:
+            raise ConnectionError(f"the simulator refused the call: {answer.status_code} {answer.text[:500]}")
+        self.call_id = answer.headers["location"].rpartition("/")[2]
+        await self._peer.setRemoteDescription(RTCSessionDescription(answer.text, "answer"))
+        async with asyncio.timeout(10):
+            await self._opened.wait()
+
+    def speak(self, loud: bool) -> None:
+        """Begin or stop to hum."""
+        self._microphone.loud = loud
+
+    async def send(self, message: str | bytes) -> None:
+        if self._channel.readyState == "open":
+            self._channel.send(message)
+
+    async def close(self) -> None:
+        await self._peer.close()
+
+    def _came(self, message: str | bytes) -> None:
+        self.events.append(json.loads(message))
+        self.news.set()
+
+    def _ended(self) -> None:
+        self.closed = (1000, "")
+        self.news.set()
+
+
+def _microphone() -> Any:
+    from aiortc import MediaStreamTrack
+    from av import AudioFrame
+
+    class Microphone(MediaStreamTrack):
+        kind = "audio"
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.loud = False
+            self._sent = 0
+            self._begun: float | None = None
+
+        async def recv(self) -> AudioFrame:
+            loop = asyncio.get_running_loop()
+            self._begun = loop.time() if self._begun is None else self._begun
+            await asyncio.sleep(max(0.0, self._begun + self._sent * _PACKET / _MICROPHONE_RATE - loop.time()))
+            frame = AudioFrame(format="s16", layout="mono", samples=_PACKET)
+            place = self._sent % 50 * _PACKET * 2
+            size = _PACKET * 2
+            wave = hum(_MICROPHONE_RATE)[place : place + size] if self.loud else bytes(size)
+            frame.planes[0].update(wave)
+            frame.sample_rate, frame.pts = _MICROPHONE_RATE, self._sent * _PACKET
+            frame.time_base = fractions.Fraction(1, _MICROPHONE_RATE)
+            self._sent += 1
+            return frame
+
+    return Microphone()

@@ -1,0 +1,252 @@
+"""The script of a recorded session: what the simulator's model says, what users are heard to
+say, and sound with which speech begins and ends where it was recorded.
+
+Audio in recordings is shortened, so it is generated: a hum where the user spoke, silence elsewhere.
+"""
+
+from __future__ import annotations
+
+import base64
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from realtime_simulator._conformance.sounds import FRAME_MS, sound
+from realtime_simulator._engine.turn import Action, CallMcp, CallTool, Fail, Say, Think, Transcript
+from realtime_simulator._media.formats import encode
+from realtime_simulator._media.speech import PCM
+from realtime_simulator._recordings.recording import Message, Recording
+
+APPEND_MS = 100
+"""The length of an appended piece of sound where nothing determines it."""
+_PREFIX = "conversation.item.input_audio_transcription."
+_APPENDS = ("input_audio_buffer.append", "session.input_audio_buffer.append")
+_EDGES = ("input_audio_buffer.speech_started", "input_audio_buffer.speech_stopped")
+_CERTAIN_MS = 160
+"""Speech has to continue this long before it is certain."""
+_PAUSE_MS = 800
+_MORE = " and so on and on" * 8
+
+
+@attrs.frozen
+class Answer:
+    """The model's output in one response.
+
+    Args:
+        actions: Its messages and calls.
+        cancelled: Whether it was stopped before its end.
+    """
+
+    actions: Sequence[Action]
+    cancelled: bool = False
+
+
+@attrs.define
+class Script:
+    """The events of a recorded session that its replay depends on.
+
+    Args:
+        answers: The model's answers, in the order of the responses.
+        words: The users' words, in the order of their items.
+        spoken: All words that a translation session hears.
+        translated: Their translation.
+        tools: The tools of MCP servers.
+        slow: Whether responses have to be under way when something happens.
+    """
+
+    answers: Sequence[Answer]
+    words: Sequence[Transcript]
+    spoken: str
+    translated: str
+    tools: Mapping[str, Sequence[Mapping[str, Any]] | None]
+    slow: bool
+
+
+def read(recording: Recording) -> Script:
+    """Return the script of a recording."""
+    received = list(recording.messages("received"))
+    answers = list(_answers(received))
+    active = "conversation_already_has_active_response"
+    return Script(
+        answers=answers,
+        words=list(_words(received)),
+        spoken=_joined(received, "session.input_transcript.delta"),
+        translated=_joined(received, "session.output_transcript.delta"),
+        tools=dict(_tools(received)),
+        slow=any(answer.cancelled for answer in answers)
+        or any(
+            message.type == "error" and message.data["error"].get("code") == active for message in received
+        ),
+    )
+
+
+def _answers(received: Sequence[Message]) -> Iterator[Answer]:
+    done: dict[str, Mapping[str, Any]] = {}
+    begun: list[str] = []
+    said: dict[str, str] = {}
+    for message in received:
+        event = message.data
+        if message.type == "response.created":
+            begun.append(event["response"]["id"])
+        elif message.type == "response.done":
+            done[event["response"]["id"]] = event["response"]
+        elif message.type in ("response.output_text.delta", "response.output_audio_transcript.delta"):
+            said[event["item_id"]] = said.get(event["item_id"], "") + event["delta"]
+    made = _made(received)
+    for response_id in begun:
+        response = done.get(response_id)
+        output = response["output"] if response is not None else made.get(response_id, [])
+        status = response["status"] if response is not None else "completed"
+        actions = list(_actions(output, said, cut=status != "completed"))
+        if status == "failed":
+            error = (response or {}).get("status_details", {}).get("error") or {}
+            kind = str(error.get("type", "server_error"))
+            actions.append(Fail(error.get("code"), str(error.get("message") or ""), type=kind))
+        if response is not None:
+            details = (response.get("usage") or {}).get("output_token_details") or {}
+            if details.get("reasoning_tokens"):
+                actions.insert(0, Think(details["reasoning_tokens"]))
+        yield Answer(actions, status == "cancelled")
+
+
+def _made(received: Sequence[Message]) -> dict[str, list[Mapping[str, Any]]]:
+    """The output of responses whose end was not recorded."""
+    made: dict[str, dict[str, Mapping[str, Any]]] = {}
+    for message in received:
+        if message.type in ("response.output_item.added", "response.output_item.done"):
+            item = message.data["item"]
+            made.setdefault(message.data["response_id"], {})[item["id"]] = item
+    return {response_id: list(items.values()) for response_id, items in made.items()}
+
+
+def _actions(output: Sequence[Mapping[str, Any]], said: Mapping[str, str], *, cut: bool) -> Iterator[Action]:
+    for item in output:
+        match item.get("type"):
+            case "message":
+                parts = item.get("content") or [{}]
+                text = parts[0].get("text") or parts[0].get("transcript") or said.get(item["id"], "")
+                yield Say(text + (_MORE if cut else ""), phase=item.get("phase"))
+            case "function_call":
+                yield CallTool(str(item["name"]), str(item["arguments"]))
+            case "mcp_call":
+                error = item.get("error")
+                yield CallMcp(
+                    server_label=str(item["server_label"]),
+                    name=str(item["name"]),
+                    arguments=str(item["arguments"]),
+                    output=str(item.get("output") or ""),
+                    error=None if error is None else str(error.get("message")),
+                )
+            case "mcp_approval_request":
+                yield CallMcp(
+                    server_label=str(item["server_label"]),
+                    name=str(item["name"]),
+                    arguments=str(item["arguments"]),
+                )
+
+
+def _words(received: Sequence[Message]) -> Iterator[Transcript]:
+    heard: dict[str, Transcript] = {}
+    for message in received:
+        event = message.data
+        if message.type == _PREFIX + "completed":
+            heard[event["item_id"]] = Transcript(event["transcript"])
+        elif message.type == _PREFIX + "failed":
+            heard[event["item_id"]] = Transcript(
+                error=str(event["error"].get("message")),
+                code=event["error"].get("code"),
+                type=str(event["error"].get("type")),
+            )
+    for message in received:
+        if message.type == "input_audio_buffer.committed":
+            yield heard.get(message.data["item_id"], Transcript())
+
+
+def _joined(received: Sequence[Message], type: str) -> str:
+    return "".join(message.data["delta"] for message in received if message.type == type)
+
+
+def _tools(received: Sequence[Message]) -> Iterator[tuple[str, Sequence[Mapping[str, Any]] | None]]:
+    for message in received:
+        item = message.data.get("item") or {}
+        if message.type == "conversation.item.done" and item.get("type") == "mcp_list_tools":
+            yield str(item["server_label"]), item.get("tools")
+
+
+# Sound
+
+
+def appended(recording: Recording) -> dict[str, str]:
+    """Return the audio to append, in base64, by the pointer of the event that appends it."""
+    places: list[Message] = []
+    known: list[tuple[int, int]] = [(0, 0)]
+    voices: list[list[int]] = []
+    padding, pause, detects, format = 300, 200, True, PCM
+    manual: set[int] = set()
+    speaks = any(step.type in _EDGES for step in recording.messages("received"))
+    formats: list[str] = []
+    for step in recording.steps:
+        if not isinstance(step, Message):
+            continue
+        event = step.data if isinstance(step.data, Mapping) else {}
+        if step.direction == "sent" and step.type in _APPENDS:
+            if not detects:
+                manual.add(len(places))
+            places.append(step)
+            formats.append(format)
+        elif step.type in ("session.created", "session.updated") and step.direction == "received":
+            settings = (event["session"].get("audio") or {}).get("input") or {}
+            format = str((settings.get("format") or {}).get("type", PCM))
+            detection = (
+                settings.get("turn_detection", {}) if event["session"].get("type") != "translation" else {}
+            )
+            detects = detection is not None
+            padding = int((detection or {}).get("prefix_padding_ms") or 300)
+            pause = int((detection or {}).get("silence_duration_ms") or 500)
+        elif step.type == _EDGES[0]:
+            begin = event["audio_start_ms"] + padding
+            voices.append([begin, 10**9])
+            known.append((len(places), begin + _CERTAIN_MS))
+        elif step.type == _EDGES[1]:
+            if voices:
+                voices[-1][1] = event["audio_end_ms"] - pause
+            known.append((len(places), event["audio_end_ms"] + FRAME_MS))
+    ends = list(_ends(len(places), known))
+    audio = {}
+    for number, (place, (start, end)) in enumerate(zip(places, itertools.pairwise([0, *ends]), strict=True)):
+        hum = voices
+        if number in manual:
+            hum = [[0, ends[-1]]]
+        elif _translates(place) and not speaks:
+            # One stretch of speech, and the pause after which it is translated.
+            hum = [[0, max(ends[-1] - _PAUSE_MS, FRAME_MS)]]
+        audio[place.pointer] = base64.b64encode(encode(sound(start, end, hum), formats[number])).decode()
+    return audio
+
+
+def _translates(place: Message) -> bool:
+    return place.type.startswith("session.")
+
+
+def _ends(count: int, known: Sequence[tuple[int, int]]) -> Iterator[int]:
+    """Yield the end of each appended piece, in ms, so that the pieces add up to the known lengths."""
+    latest: dict[int, int] = {}
+    for number, end in known:
+        latest[number] = max(latest.get(number, 0), -(-end // FRAME_MS) * FRAME_MS)
+    stops = sorted(latest.items())
+    at = 0
+    for number in range(1, count + 1):
+        later = next(((place, end) for place, end in stops if place >= number), None)
+        if later is None:
+            at += APPEND_MS
+        else:
+            place, end = later
+            left = place - number + 1
+            at += (
+                max(FRAME_MS, (end - at) // left // FRAME_MS * FRAME_MS)
+                if left > 1
+                else max(FRAME_MS, end - at)
+            )
+        yield at

@@ -1,0 +1,170 @@
+"""What every kind of session does: receive messages, queue effects, expire, end."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from realtime_simulator._core.ids import Ids
+from realtime_simulator._core.problem import ApiProblem, session_expired
+from realtime_simulator._engine import messages
+from realtime_simulator._engine.effects import Effect, Emit, End
+from realtime_simulator._engine.turn import Action, Transcript
+
+Handlers = Mapping[str, Callable[[Mapping[str, Any]], None]]
+
+
+class BaseSession:
+    """The base of all sessions.
+
+    Args:
+        ids: The source of identifiers.
+        now: The time at which it begins.
+        lifetime: Seconds until it expires.
+        union: The schema that its client events are members of.
+    """
+
+    def __init__(self, ids: Ids, now: float, lifetime: float, union: str) -> None:
+        self.ids = ids
+        self.ended: bool = False
+        self._union = union
+        self._handlers: Handlers = {}
+        self._listed: Sequence[str] = ()
+        self._now = now
+        self._lifetime = lifetime
+        self._expires = now + lifetime
+        self._effects: list[Effect] = []
+
+    def receive_text(self, text: str | bytes, now: float) -> Mapping[str, Any] | None:
+        """Process one message from a client.
+
+        Args:
+            text: The message as it came.
+            now: The time.
+
+        Returns:
+            The event, or None if the message wasn't one.
+        """
+        try:
+            if isinstance(text, bytes):
+                raise ApiProblem(
+                    "Expected a text WebSocket message; binary frames are not supported.",
+                    code="invalid_event",
+                )
+            event = messages.parse(text)
+        except ApiProblem as problem:
+            self.emit(problem.event())
+            return None
+        self.receive(event, now)
+        return event
+
+    def receive(self, event: Mapping[str, Any], now: float) -> None:
+        """Process one client event; a faulty one is answered with an `error` event."""
+        self.tick(now)
+        if self.ended:
+            return
+        try:
+            kind = messages.check(event, self._handlers, self._union, self._listed)
+            self._handlers[kind](event)
+        except ApiProblem as problem:
+            self.emit(problem.event(messages.event_id(event)))
+
+    def tick(self, now: float) -> None:
+        """Process everything that is due at a time."""
+        self._now = max(self._now, now)
+        if not self.ended and self._now >= self._expires:
+            problem = session_expired(self._lifetime)
+            self.emit(problem.event())
+            self.end(1001, problem.message)
+        if not self.ended:
+            self._advance()
+
+    def deadline(self) -> float | None:
+        """Return when `tick` is due next, or None."""
+        return None if self.ended else min(self._expires, self._due())
+
+    def end(self, code: int, reason: str) -> None:
+        """End the session; nothing is emitted after this.
+
+        Args:
+            code: The WebSocket close code.
+            reason: Why, for the close frame and the records.
+        """
+        if not self.ended:
+            self._effects.append(End(code, reason))
+            self.ended = True
+            self._drop()
+
+    def take(self) -> list[Effect]:
+        """Return the effects since the last call."""
+        effects, self._effects = self._effects, []
+        return effects
+
+    def emit(self, event: dict[str, Any]) -> None:
+        """Queue a server event."""
+        self.effect(Emit(self.stamped(event)))
+
+    def effect(self, effect: Effect) -> None:
+        """Queue an effect; dropped once the session has ended."""
+        if not self.ended:
+            self._effects.append(effect)
+
+    def stamped(self, event: dict[str, Any]) -> dict[str, Any]:
+        """Return an event with its id."""
+        return {"type": event["type"], "event_id": self.ids.new("event"), **event}
+
+    # For each kind of session to override; without that, the input is ignored
+
+    def view(self) -> dict[str, Any]:
+        """Return the configuration as events show it."""
+        raise NotImplementedError
+
+    def items(self) -> list[dict[str, Any]]:
+        """Return the conversation's items, oldest first, as events show them."""
+        return []
+
+    def greeting(self) -> dict[str, Any]:
+        """Return the `session.created` event, for the connection that made the session and no other."""
+        return self.stamped({"type": "session.created", "session": self.view()})
+
+    def hear(self, pcm: bytes, now: float) -> None:
+        """Process audio from the peer's track, PCM16 mono at 24 kHz."""
+
+    def press(self, key: str, unix: float) -> None:
+        """Process that a key of the telephone was pressed."""
+
+    def heard(self, item_id: str, transcript: Transcript | None, now: float) -> None:
+        """Process the words of the user's audio; None if they aren't known before the user has finished."""
+
+    def answer(self, response_id: str, actions: Sequence[Action], now: float, *, whole: bool = True) -> None:
+        """Process the model's answer, or the next part of it; `whole` if no more comes."""
+
+    def ahead(self, response_id: str) -> int:
+        """Return how many parts of the model's answer are known that the response has not come to yet."""
+        return 0
+
+    def listed(self, item_id: str, tools: Sequence[Mapping[str, Any]] | None, now: float) -> None:
+        """Process the tools of an MCP server; None if it couldn't be reached."""
+
+    def playback_drained(self, response_id: str, now: float) -> None:
+        """Process that the player has played all that was queued for a response."""
+
+    def playback_cleared(self, played: Mapping[str, int], *, truncate: bool, now: float) -> None:
+        """Process that the player has dropped its queue.
+
+        Args:
+            played: Item id -> samples (24 kHz) that were heard of it, for the items that were in the queue.
+            truncate: Whether to cut those items to the part that was heard.
+            now: The time.
+        """
+
+    def _advance(self) -> None:
+        """Process everything that is due at `_now`."""
+
+    def _due(self) -> float:
+        """Return when `_advance` is due next."""
+        return math.inf
+
+    def _drop(self) -> None:
+        """Drop work in progress, because the session has ended."""

@@ -1,0 +1,155 @@
+"""The effects of a session: events to send, answers to fetch, audio to play, an end.
+
+A session's methods return nothing; they queue these values, and the session's driver takes and executes them.
+So the engine needs no sockets, clocks or threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from realtime_simulator._engine.turn import Turn
+from realtime_simulator._media.speech import Speech
+
+CUT = 1006
+"""The close code of a connection that ends without a close frame (RFC 6455 §7.4.1)."""
+
+
+@attrs.frozen
+class Emit:
+    """Send a server event to all connections of the session."""
+
+    event: Mapping[str, Any]
+
+
+@attrs.frozen
+class AnswerNeeded:
+    """Get the model's answer, then call `Session.answer(response_id, …)`."""
+
+    response_id: str
+    turn: Turn
+
+
+@attrs.frozen
+class AnswerDropped:
+    """Stop getting a model's answer: its response has ended before the answer was whole."""
+
+    response_id: str
+
+
+@attrs.frozen
+class Play:
+    """Play a stretch of speech on the peer's audio track, after the speech that is already queued.
+
+    Args:
+        response_id: The response that it belongs to.
+        item_id: The conversation item that it belongs to.
+        speech: The whole utterance.
+        start: First sample of the stretch, at 24 kHz.
+        end: The sample after its last.
+        before: Samples of the item that came before this utterance.
+    """
+
+    response_id: str
+    item_id: str
+    speech: Speech
+    start: int
+    end: int
+    before: int = 0
+
+
+@attrs.frozen
+class StopPlaying:
+    """Drop all queued audio at once, then call `Session.playback_cleared(…)`."""
+
+    truncate: bool
+
+
+@attrs.frozen
+class HearingNeeded:
+    """Find the words of a user's item, then call `Session.heard(item_id, …)`.
+
+    Args:
+        item_id: The item.
+        pcm: Its audio, PCM16 mono at 24 kHz.
+        finished: Whether the user has finished; if not, this is the audio so far.
+    """
+
+    item_id: str
+    pcm: bytes = attrs.field(repr=False)
+    finished: bool = True
+
+
+@attrs.frozen
+class ToolsNeeded:
+    """Get the tools of an MCP server, then call `Session.listed(item_id, …)`.
+
+    Args:
+        item_id: The item that lists them.
+        server_label: The session's name of the server.
+        allowed: The tools that the session allows by name; empty for all.
+    """
+
+    item_id: str
+    server_label: str
+    allowed: Sequence[str]
+
+
+@attrs.frozen
+class TranslationNeeded:
+    """Translate, then call `TranslationSession.answer(spoken_id, …)`.
+
+    Args:
+        spoken_id: The id of the utterance.
+        text: The words.
+        language: The language to translate to.
+    """
+
+    spoken_id: str
+    text: str
+    language: str
+
+
+@attrs.frozen
+class AudioIn:
+    """The user's audio came in an event, PCM16 mono at 24 kHz; for the records."""
+
+    pcm: bytes = attrs.field(repr=False)
+
+
+@attrs.frozen
+class AudioOut:
+    """The model's audio went out in an event, PCM16 mono at 24 kHz; for the records."""
+
+    pcm: bytes = attrs.field(repr=False)
+
+
+@attrs.frozen
+class End:
+    """End the session.
+
+    Args:
+        code: The WebSocket close code.
+        reason: Why, for the close frame and the records.
+    """
+
+    code: int
+    reason: str
+
+
+Effect = (
+    Emit
+    | AnswerNeeded
+    | AnswerDropped
+    | HearingNeeded
+    | ToolsNeeded
+    | TranslationNeeded
+    | Play
+    | StopPlaying
+    | AudioIn
+    | AudioOut
+    | End
+)

@@ -1,0 +1,292 @@
+"""The user's audio in a session: its buffer, the commands on it, its turns, and the timeout of a
+silent user.
+
+Server VAD analyses the samples (`vad`). Semantic VAD is simulated by the same detector, with a pause
+whose length depends on the eagerness, because the simulator does not understand speech.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from realtime_simulator._core.problem import ApiProblem
+from realtime_simulator._engine import messages
+from realtime_simulator._engine.conversation import Item
+from realtime_simulator._engine.effects import AudioIn
+from realtime_simulator._engine.shared import Shared
+from realtime_simulator._engine.vad import Edge, VoiceActivity
+from realtime_simulator._media.formats import Decoder
+from realtime_simulator._media.speech import RATE
+
+MINIMUM_MS = 100
+MAXIMUM_SECONDS = 300
+"""Uncommitted audio is kept this long; older audio is dropped."""
+SEMANTIC_PAUSE_MS = {"low": 2000, "medium": 1000, "auto": 1000, "high": 400}
+_SEMANTIC_THRESHOLD, _SEMANTIC_PREFIX_MS = 0.5, 300
+_SILENT_SECONDS = 30.0
+"""With turn detection, this much is kept during silence."""
+_NOTE = "The user has been silent for some time. Answer what was said, if anything was; otherwise go on."
+
+
+class InputBuffer:
+    """Input audio, PCM16 mono at 24 kHz. Places are samples from the start of the input."""
+
+    def __init__(self) -> None:
+        self._audio = bytearray()
+        self._dropped = 0
+
+    @property
+    def start(self) -> int:
+        """The place of the oldest sample in the buffer."""
+        return self._dropped // 2
+
+    @property
+    def end(self) -> int:
+        """The place after the newest sample: the length of all input so far."""
+        return (self._dropped + len(self._audio)) // 2
+
+    @property
+    def milliseconds(self) -> int:
+        return len(self._audio) // 2 * 1000 // RATE
+
+    def append(self, pcm: bytes) -> None:
+        self._audio += pcm
+        self.keep(MAXIMUM_SECONDS)
+
+    def keep(self, seconds: float) -> None:
+        """Keep the newest `seconds` only."""
+        over = len(self._audio) - int(seconds * RATE) * 2
+        if over > 0:
+            self._drop(over)
+
+    def clear(self) -> None:
+        self._drop(len(self._audio))
+
+    def commit(self) -> bytes:
+        """Return the buffer's audio and empty it.
+
+        Raises:
+            ApiProblem: There is less than 100 ms in it.
+        """
+        if self.milliseconds < MINIMUM_MS:
+            raise ApiProblem(
+                f"Error committing input audio buffer: buffer too small. Expected at least {MINIMUM_MS}ms of "
+                f"audio, but buffer only has {len(self._audio) / 2 * 1000 / RATE:.2f}ms of audio.",
+                code="input_audio_buffer_commit_empty",
+            )
+        return self.take(self.start, self.end)
+
+    def read(self, start: int, end: int) -> bytes:
+        """Return the audio between two places, as far as it is in the buffer."""
+        return bytes(self._audio[max(0, start * 2 - self._dropped) : max(0, end * 2 - self._dropped)])
+
+    def take(self, start: int, end: int) -> bytes:
+        """Return the audio between two places, and drop all audio before the end."""
+        audio = self.read(start, end)
+        self._drop(min(max(0, end * 2 - self._dropped), len(self._audio)))
+        return audio
+
+    def _drop(self, size: int) -> None:
+        del self._audio[:size]
+        self._dropped += size
+
+
+class TurnHandler(Protocol):
+    """The session's side of the user's turns."""
+
+    def speaking(self, item_id: str, samples: int, pcm: Callable[[], bytes]) -> None:
+        """Process how much the user has said so far of an item to come.
+
+        Args:
+            item_id: The id that the item will have.
+            samples: How much has been said, at 24 kHz.
+            pcm: Returns the sound.
+        """
+        ...
+
+    def speech_started(self) -> None:
+        """Process that the user has begun to speak."""
+        ...
+
+    def add_spoken(self, item: Item, *, turn: bool) -> None:
+        """Insert the user's audio, and answer it if it is a whole turn."""
+        ...
+
+    def add_note(self, text: str) -> None:
+        """Insert a system message."""
+        ...
+
+
+class InputAudio:
+    """The input side of a session.
+
+    Args:
+        shared: The session's shared state.
+        turns: The handler of the user's turns.
+    """
+
+    def __init__(self, shared: Shared, turns: TurnHandler) -> None:
+        self._shared = shared
+        self._turns = turns
+        self.buffer: InputBuffer = InputBuffer()
+        self._decoder: Decoder | None = None
+        self._vad: VoiceActivity | None = None
+        self._vad_origin = 0
+        self._item_id = ""
+        self._start = 0
+        self._idle_from = 0
+        self._idle_due = math.inf
+        self.configure()
+
+    @property
+    def speaking(self) -> bool:
+        """Whether the user is in the middle of a turn."""
+        return self._vad is not None and self._vad.speaking
+
+    def configure(self) -> None:
+        """Apply the session's turn detection."""
+        settings = self._shared.config.turn_detection
+        if settings is None:
+            self._vad = None
+        else:
+            semantic = settings["type"] == "semantic_vad"
+            threshold = _SEMANTIC_THRESHOLD if semantic else settings["threshold"]
+            pause = SEMANTIC_PAUSE_MS[settings["eagerness"]] if semantic else settings["silence_duration_ms"]
+            if self._vad is None:
+                self._vad = VoiceActivity(threshold, pause)
+                self._vad_origin = self.buffer.end
+            else:
+                self._vad.configure(threshold, pause)
+        if self._idle_timeout is None:
+            self._idle_due = math.inf
+
+    # Client events
+
+    def append(self, event: Mapping[str, Any]) -> None:
+        """`input_audio_buffer.append`."""
+        format = str(self._shared.config.input["format"]["type"])
+        if self._decoder is None or self._decoder.format != format:
+            self._decoder = Decoder(format)
+        pcm = self._decoder.push(messages.decode_audio(event["audio"]))
+        self._shared.effect(AudioIn(pcm))
+        self.hear(pcm)
+
+    def commit(self, event: Mapping[str, Any]) -> None:
+        """`input_audio_buffer.commit`."""
+        audio = self.buffer.commit()
+        item_id = self._item_id or self._shared.ids.new("item")
+        self._drop_turn()
+        self._commit(item_id, audio, turn=False)
+
+    def clear(self, event: Mapping[str, Any]) -> None:
+        """`input_audio_buffer.clear`."""
+        self.buffer.clear()
+        self._drop_turn()
+        self._shared.emit({"type": "input_audio_buffer.cleared"})
+
+    # Sound
+
+    def hear(self, pcm: bytes) -> None:
+        """Append sound, PCM16 mono at 24 kHz, and find turns in it."""
+        self.buffer.append(pcm)
+        vad = self._vad
+        if vad is None:
+            self._start = self.buffer.start
+            if self.buffer.milliseconds >= MINIMUM_MS:
+                self._go_on()
+            return
+        for edge in vad.push(pcm):
+            self._turn(edge)
+        if vad.speaking:
+            self._go_on()
+        else:
+            self.buffer.keep(_SILENT_SECONDS)
+
+    def _go_on(self) -> None:
+        """Process more sound of the user's current item."""
+        self._item_id = self._item_id or self._shared.ids.new("item")
+        start, end = self._start, self.buffer.end
+        self._turns.speaking(self._item_id, end - start, lambda: self.buffer.read(start, end))
+
+    def _turn(self, edge: Edge) -> None:
+        settings = self._shared.config.turn_detection or {}
+        place = self._vad_origin + edge.sample
+        if edge.kind == "started":
+            prefix = settings.get("prefix_padding_ms", _SEMANTIC_PREFIX_MS) * RATE // 1000
+            self._start = max(self.buffer.start, place - prefix)
+            self._item_id = self._shared.ids.new("item")
+            self._idle_due = math.inf
+            self._say("speech_started", audio_start_ms=_ms(self._start))
+            self._turns.speech_started()
+            return
+        self._say("speech_stopped", audio_end_ms=_ms(place))
+        self._commit(self._item_id, self.buffer.take(self._start, place), turn=True)
+
+    def _commit(self, item_id: str, audio: bytes, *, turn: bool) -> None:
+        self._idle_due = math.inf
+        self._item_id = ""
+        item = Item(
+            {
+                "id": item_id,
+                "type": "message",
+                "status": "completed",
+                "role": "user",
+                "content": [{"type": "input_audio", "transcript": None}],
+            },
+            audio,
+        )
+        previous = self._shared.conversation.last_id()
+        event = {"type": "input_audio_buffer.committed", "previous_item_id": previous, "item_id": item_id}
+        self._shared.emit(event)
+        self._turns.add_spoken(item, turn=turn)
+
+    def _drop_turn(self) -> None:
+        self._item_id = ""
+        if self._vad is not None:
+            self._vad.reset()
+
+    def _say(self, what: str, **fields: Any) -> None:
+        self._shared.emit({"type": f"input_audio_buffer.{what}", "item_id": self._item_id, **fields})
+
+    # The silent user
+
+    @property
+    def _idle_timeout(self) -> float | None:
+        milliseconds = (self._shared.config.turn_detection or {}).get("idle_timeout_ms")
+        return None if milliseconds is None else float(milliseconds) / 1000
+
+    def model_is_silent(self, since: float) -> None:
+        """Start the timeout of a silent user, because the model is silent.
+
+        Args:
+            since: When its audio has been played.
+        """
+        timeout = self._idle_timeout
+        if timeout is not None and not self.speaking:
+            self._idle_from = self.buffer.end
+            self._idle_due = since + timeout
+
+    def model_speaks(self) -> None:
+        """Stop the timeout of a silent user, because a response has begun."""
+        self._idle_due = math.inf
+
+    def tick(self, now: float) -> None:
+        """Commit an empty turn for the user if the timeout is over."""
+        if now < self._idle_due:
+            return
+        self._idle_due = math.inf
+        self._item_id = self._shared.ids.new("item")
+        end = self.buffer.end
+        self._say("timeout_triggered", audio_start_ms=_ms(self._idle_from), audio_end_ms=_ms(end))
+        self._turns.add_note(_NOTE)
+        self._commit(self._item_id, self.buffer.take(self._idle_from, end), turn=True)
+
+    def deadline(self) -> float:
+        """Return when `tick` is due next; infinity if never."""
+        return self._idle_due
+
+
+def _ms(place: int) -> int:
+    return place * 1000 // RATE

@@ -1,0 +1,39 @@
+"""The state that the parts of a conversation session share, and the queue that their effects go to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+
+from realtime_simulator._core.ids import Ids
+from realtime_simulator._engine.config import SessionConfig
+from realtime_simulator._engine.conversation import Conversation
+from realtime_simulator._engine.effects import Effect
+from realtime_simulator._engine.turn import Pacing
+
+
+@attrs.frozen(kw_only=True)
+class Shared:
+    """The state that the parts of a session share.
+
+    Args:
+        config: The session's configuration.
+        conversation: Its items.
+        ids: The source of identifiers.
+        pacing: How fast the model answers.
+        profile: The service that is simulated, `openai` or `azure`.
+        audio_in_events: Whether the model's audio goes out in events, not on a track.
+        emit: Queues a server event, given its fields without the id.
+        effect: Queues an effect.
+    """
+
+    config: SessionConfig
+    conversation: Conversation
+    ids: Ids
+    pacing: Pacing
+    profile: str
+    audio_in_events: bool
+    emit: Callable[[dict[str, Any]], None]
+    effect: Callable[[Effect], None]

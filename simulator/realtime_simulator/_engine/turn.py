@@ -1,0 +1,285 @@
+"""The words of a scenario: the turn to answer, the actions of an answer, and the pace."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import attrs
+
+from realtime_simulator._media.speech import RATE
+
+
+@attrs.frozen(kw_only=True)
+class Pacing:
+    """How fast the model answers; without arguments, at once.
+
+    Args:
+        first_audio: Seconds from `response.created` to the first output.
+        speed: Audio made per second, in seconds of audio; 0 makes all of it at once.
+        transcript: Seconds until the user's words are transcribed.
+    """
+
+    first_audio: float = 0.0
+    speed: float = 0.0
+    transcript: float = 0.0
+
+
+AT_ONCE = Pacing()
+"""Everything comes at once."""
+REAL = Pacing(first_audio=0.3, speed=12.0, transcript=0.4)
+"""About the service's pace."""
+PacingLike = Pacing | Literal["none"] | None
+
+
+def chosen_pacing(pacing: PacingLike, default: Pacing = REAL) -> Pacing:
+    """Return a pace: the default for None, at once for `none`.
+
+    Raises:
+        TypeError: It is of another type.
+    """
+    if pacing is None:
+        return default
+    if pacing == "none":
+        return AT_ONCE
+    if not isinstance(pacing, Pacing):
+        raise TypeError(f"pacing: expected a Pacing, 'none' or None, got {pacing!r}")
+    return pacing
+
+
+@attrs.frozen(kw_only=True)
+class Turn:
+    """The conversation at the moment when a response is requested.
+
+    Args:
+        text: The user's last words, spoken or written; `""` when the conversation is empty.
+        items: The conversation's items, oldest first, as the API shows them; audio as its words.
+        session: The session's configuration, as `session.updated` shows it.
+        response: The `response` object of `response.create`; empty when the server began the response.
+        tools: The tools that this response may use.
+        modalities: `["audio"]` or `["text"]`.
+        format: The format in which audio goes out in events.
+        voice: The voice that speaks.
+        speed: How fast it speaks, 0.25 to 1.5; 1 is normal.
+    """
+
+    text: str
+    items: Sequence[Mapping[str, Any]]
+    session: Mapping[str, Any]
+    response: Mapping[str, Any]
+    tools: Sequence[Mapping[str, Any]]
+    modalities: Sequence[str] = ("audio",)
+    format: str = "audio/pcm"
+    voice: str = "alloy"
+    speed: float = 1.0
+
+
+@attrs.frozen
+class Say:
+    """A message: spoken, or written if the response's output is text.
+
+    Args:
+        text: The words.
+        phase: `commentary` or `final_answer`, for models that reason; None for automatic: commentary before a
+            call in the same response, the final answer otherwise.
+        sound: The sound to play instead of a voice, PCM16 mono at 24 kHz.
+    """
+
+    text: str
+    phase: str | None = attrs.field(default=None, kw_only=True)
+    sound: bytes | None = attrs.field(default=None, repr=False, kw_only=True)
+
+
+@attrs.frozen
+class CallTool:
+    """A function call.
+
+    Args:
+        name: The tool's name.
+        arguments: The arguments as JSON text.
+    """
+
+    name: str
+    arguments: str
+
+
+@attrs.frozen
+class Think:
+    """Reasoning before the next action: it is not shown, and counts in the usage.
+
+    Args:
+        tokens: How many tokens of output it uses.
+    """
+
+    tokens: int
+
+
+@attrs.frozen
+class Pause:
+    """A wait before the next action.
+
+    Args:
+        seconds: How long, on the simulator's clock.
+    """
+
+    seconds: float
+
+
+@attrs.frozen
+class Fail:
+    """A response that ends with status `failed`.
+
+    Args:
+        code: The error's code in `status_details`.
+        message: What went wrong, for people; left out if empty.
+        type: The error's type.
+    """
+
+    code: str | None = "server_error"
+    message: str = "The model could not answer."
+    type: str = attrs.field(default="server_error", kw_only=True)
+
+
+@attrs.frozen(kw_only=True)
+class CallMcp:
+    """A call of an MCP server's tool, and its result.
+
+    Args:
+        server_label: The session's name of the server.
+        name: The tool's name.
+        arguments: The arguments as JSON text.
+        output: The tool's output.
+        error: Why it failed; None if it didn't.
+        approval_request_id: The request that the client has approved; None if none was requested.
+    """
+
+    server_label: str
+    name: str
+    arguments: str = "{}"
+    output: str = ""
+    error: str | None = None
+    approval_request_id: str | None = None
+
+
+Action = Say | CallTool | CallMcp | Think | Pause | Fail
+
+
+@attrs.frozen(kw_only=True)
+class Heard:
+    """An utterance of the user.
+
+    Args:
+        pcm: Its sound, PCM16 mono at 24 kHz.
+        session: The session's configuration, as `session.updated` shows it.
+        finished: Whether the user has finished; models that transcribe during speech ask earlier.
+    """
+
+    pcm: bytes = attrs.field(repr=False)
+    session: Mapping[str, Any] = attrs.field(repr=False)
+    finished: bool = True
+
+    @property
+    def seconds(self) -> float:
+        return len(self.pcm) / 2 / RATE
+
+
+@attrs.frozen
+class Transcript:
+    """The words of the user's audio, and when their transcript comes; the model hears them in any case.
+
+    Args:
+        text: The words.
+        delay: Seconds by which the transcript's events come later than usual.
+        error: The message of `…transcription.failed`, which is sent in place of the transcript. None if
+            there is one.
+        code: The code of that failure.
+        type: Its type.
+    """
+
+    text: str = ""
+    delay: float = attrs.field(default=0.0, kw_only=True)
+    error: str | None = attrs.field(default=None, kw_only=True)
+    code: str | None = attrs.field(default="transcription_failed", kw_only=True)
+    type: str = attrs.field(default="transcription_error", kw_only=True)
+
+
+def say(text: str, *, audio: bytes | str | os.PathLike[str] | None = None, phase: str | None = None) -> Say:
+    """Return an answer that says `text`.
+
+    Args:
+        text: The words.
+        audio: The sound to play instead of a voice: PCM16 mono at 24 kHz, or a sound file's path.
+        phase: `commentary` or `final_answer`, for models that reason; automatic if None.
+
+    Raises:
+        OSError: The file can't be read.
+        ValueError: It has no sound, or more than ten minutes.
+    """
+    if audio is None:
+        return Say(text, phase=phase)
+    from realtime_simulator._media.files import check_sound, read_sound
+
+    sound = check_sound(audio) if isinstance(audio, bytes) else read_sound(Path(audio))
+    return Say(text, sound=sound, phase=phase)
+
+
+def pause(seconds: float) -> Pause:
+    """Return a wait before the next action, as a part of an answer.
+
+    Args:
+        seconds: How long, on the simulator's clock.
+
+    Raises:
+        ValueError: It is negative or endless.
+    """
+    if not 0 <= seconds < math.inf:
+        raise ValueError(f"seconds: a number of at least 0 is needed, got {seconds!r}")
+    return Pause(seconds)
+
+
+def think(tokens: int) -> Think:
+    """Return reasoning, as a part of an answer: it is not shown, and counts in the usage.
+
+    Args:
+        tokens: How many tokens of output it uses.
+    """
+    return Think(tokens)
+
+
+def call_tool(name: str, arguments: Mapping[str, Any] | str | None = None) -> CallTool:
+    """Return an answer that calls a tool.
+
+    Args:
+        name: The tool's name.
+        arguments: A mapping, JSON text that is sent unchanged (valid or not), or None for `{}`.
+    """
+    if not isinstance(arguments, str):
+        arguments = json.dumps(arguments or {})
+    return CallTool(name, arguments)
+
+
+def call_mcp(
+    server_label: str,
+    name: str,
+    arguments: Mapping[str, Any] | str | None = None,
+    *,
+    output: str = "",
+    error: str | None = None,
+) -> CallMcp:
+    """Return an answer that calls an MCP server's tool; if the session requires approval, the call waits for
+    it.
+
+    Args:
+        server_label: The session's name of the server.
+        name: The tool's name.
+        arguments: A mapping, JSON text that is sent unchanged, or None for `{}`.
+        output: The tool's output.
+        error: Why it fails; None if it doesn't.
+    """
+    if not isinstance(arguments, str):
+        arguments = json.dumps(arguments or {})
+    return CallMcp(server_label=server_label, name=name, arguments=arguments, output=output, error=error)

@@ -1,0 +1,1 @@
+"""Sound: a voice, Opus packets, G.711, sound files and resampling; no sessions and no sockets."""

@@ -1,0 +1,52 @@
+"""The formats in which events carry sound: PCM16 at 24 kHz, and G.711 at 8 kHz, resampled both ways."""
+
+from __future__ import annotations
+
+from realtime_simulator._media.speech import G711_RATE, PCM, RATE
+
+
+class Decoder:
+    """Reads one stream of sound.
+
+    Args:
+        format: The format's `type`: `audio/pcm`, `audio/pcmu` or `audio/pcma`.
+    """
+
+    def __init__(self, format: str) -> None:
+        self.format = format
+        self._odd = b""
+        if format != PCM:
+            from realtime_simulator._media.codecs import Resampler
+
+            self._resampler = Resampler(G711_RATE, RATE)
+
+    def push(self, data: bytes) -> bytes:
+        """Return the sound as PCM16 mono at 24 kHz, whole samples only; half a sample waits for more data."""
+        if self.format != PCM:
+            from realtime_simulator._media.codecs import decode_g711
+
+            return self._resampler.push(decode_g711(data, self.format))
+        data = self._odd + data
+        whole = len(data) // 2 * 2
+        self._odd = data[whole:]
+        return data[:whole]
+
+
+def encode(pcm: bytes, format: str) -> bytes:
+    """Return an utterance in a format of events.
+
+    Args:
+        pcm: PCM16 mono at 24 kHz, a whole number of 20 ms.
+        format: The format's `type`.
+
+    Returns:
+        Sound of the same duration, to the sample.
+    """
+    if format == PCM:
+        return pcm
+    from realtime_simulator._media.codecs import Resampler, encode_g711
+
+    resampler = Resampler(RATE, G711_RATE)
+    narrow = resampler.push(pcm) + resampler.flush()
+    size = len(pcm) * G711_RATE // RATE
+    return encode_g711((narrow + bytes(size))[:size], format)

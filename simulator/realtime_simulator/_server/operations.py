@@ -1,0 +1,325 @@
+"""The HTTP operations: calls, client secrets, and sessions that are created before their connection."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, cast
+
+import attrs
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from realtime_simulator._calls.registry import CallRegistry
+from realtime_simulator._calls.sip import IncomingCalls
+from realtime_simulator._core import schema
+from realtime_simulator._core.ids import Ids
+from realtime_simulator._core.operations import OPERATIONS
+from realtime_simulator._core.problem import ApiProblem
+from realtime_simulator._engine.config import (
+    REALTIME,
+    REQUEST_SCHEMAS,
+    TRANSCRIPTION,
+    TRANSLATION,
+    SessionConfig,
+    TranslationConfig,
+)
+from realtime_simulator._faults.alterations import without_connectivity
+from realtime_simulator._faults.catalog import Drawing
+from realtime_simulator._records.store import Call
+from realtime_simulator._server import body, older_sessions
+from realtime_simulator._server.credentials import DEFAULT_SECONDS, Credentials
+
+SDP = "application/sdp"
+MULTIPART = "multipart/form-data"
+OLDER_SECRET_SECONDS = 60
+"""How long the client secrets in older sessions are valid."""
+_REFER_SCHEMES = ("tel:", "sip:", "sips:")
+# Fields of older sessions that the API accepts although its description lacks them.
+_UNDESCRIBED = ("model", "input_audio_noise_reduction")
+# Fields in which null means "off" or absent.
+_NULLABLE = (
+    "turn_detection",
+    "input_audio_transcription",
+    "input_audio_noise_reduction",
+    "tracing",
+    "prompt",
+    "client_secret",
+)
+
+
+@attrs.frozen(kw_only=True)
+class Operations:
+    """The HTTP operations over the parts of a simulator.
+
+    Args:
+        calls: The calls.
+        incoming: The SIP calls among them.
+        credentials: Checks keys and mints client secrets.
+        ids: The source of session ids.
+    """
+
+    calls: CallRegistry
+    incoming: IncomingCalls
+    credentials: Credentials
+    ids: Ids
+
+    def routes(self) -> list[Route]:
+        """Return the routes of the operations, and of the beta's address."""
+        return [
+            *(Route(one.path, getattr(self, one.name), methods=[one.method]) for one in OPERATIONS),
+            Route("/v1/realtime", self.refuse_beta, methods=["POST"]),
+        ]
+
+    # Calls
+
+    async def create_realtime_call(self, request: Request) -> Response:
+        """Create a call from an offer: multipart, or raw with a client secret."""
+        secret = self.credentials.identify(request.headers)
+        carried = secret.session if secret is not None else None
+        if carried is not None and carried.get("type") not in REQUEST_SCHEMAS:
+            raise ApiProblem(
+                f"This client secret opens {carried.get('type')} sessions, not calls.",
+                code="invalid_value",
+                param="session.type",
+            )
+        kind = body.media_type(request)
+        if kind != MULTIPART and (kind != SDP or secret is None):
+            raise body.unsupported(kind, MULTIPART)
+        content = await body.read(request)
+        if kind == SDP:
+            offer, session = content, carried
+        else:
+            offer, session = _read_form(content, request.headers["content-type"], carried)
+        return await self._answer(request, offer, session)
+
+    async def create_realtime_translation_call(self, request: Request) -> Response:
+        """Create a call that translates, from an offer alone; a client secret for translations carries its
+        session."""
+        secret = self.credentials.identify(request.headers)
+        if secret is None or secret.session.get("type") != TRANSLATION:
+            raise ApiProblem(
+                "A translation call is created with a client secret for translations.",
+                status=401,
+                code="invalid_api_key",
+            )
+        kind = body.media_type(request)
+        if kind != SDP:
+            raise body.unsupported(kind, SDP)
+        return await self._answer(request, await body.read(request), secret.session)
+
+    async def refuse_beta(self, request: Request) -> Response:
+        """Refuse an offer at the address that the beta had for it."""
+        self.credentials.identify(request.headers)
+        await body.read(request)
+        raise ApiProblem(
+            "The Realtime Beta API is no longer supported. Please use /v1/realtime for the GA API.",
+            code="beta_api_shape_disabled",
+        )
+
+    async def _answer(self, request: Request, offer: bytes, session: Mapping[str, Any] | None) -> Response:
+        call = await self.calls.create(offer, session, request.query_params.get("model"))
+        drawing: Drawing = request.state.faults
+        if (hangup := drawing.draw("peer_hangup")) is not None:
+            self.calls.end_later(call.id, hangup["seconds"], "peer")
+        return _call_response(call, drawing)
+
+    async def hangup_realtime_call(self, request: Request) -> Response:
+        """End a call."""
+        self.credentials.require_project_key(request.headers)
+        await body.read(request)
+        await self.calls.end(request.path_params["call_id"], "hangup")
+        return Response(status_code=200)
+
+    async def accept_realtime_call(self, request: Request) -> Response:
+        """Accept a SIP call; the body is the session."""
+        self.credentials.require_project_key(request.headers)
+        call_id, drawing = request.path_params["call_id"], cast(Drawing, request.state.faults)
+        if (failure := drawing.draw("accept_then_fail")) is not None:
+            await body.read(request)
+            self.incoming.fail_later(call_id, failure["seconds"])
+            return Response(status_code=200)
+        # The body is the session itself; refusals still name its fields as those of `session`.
+        session = check_session(await body.read_json_object(request))
+        self.incoming.accept(call_id, session)
+        if (hangup := drawing.draw("peer_hangup")) is not None:
+            self.calls.end_later(call_id, hangup["seconds"], "peer")
+        return Response(status_code=200)
+
+    async def reject_realtime_call(self, request: Request) -> Response:
+        """Reject a SIP call."""
+        self.credentials.require_project_key(request.headers)
+        fields = await body.read_json_object(request, optional=True)
+        schema.check("RealtimeCallRejectRequest", fields)
+        await self.incoming.reject(request.path_params["call_id"], fields.get("status_code"))
+        return Response(status_code=200)
+
+    async def refer_realtime_call(self, request: Request) -> Response:
+        """Refer a SIP call."""
+        self.credentials.require_project_key(request.headers)
+        fields = await body.read_json_object(request)
+        schema.check("RealtimeCallReferRequest", fields)
+        target = fields["target_uri"]
+        scheme = next((scheme for scheme in _REFER_SCHEMES if target.lower().startswith(scheme)), None)
+        if scheme is None or len(target) == len(scheme) or any(char <= " " for char in target):
+            raise ApiProblem(
+                f"Invalid value for 'target_uri': got {target[:80]!r}, allowed is a 'tel:' or 'sip:' URI.",
+                code="invalid_value",
+                param="target_uri",
+            )
+        self.incoming.refer(request.path_params["call_id"], target)
+        return Response(status_code=200)
+
+    # Client secrets
+
+    async def create_realtime_client_secret(self, request: Request) -> Response:
+        """Mint a client secret that carries a session."""
+        self.credentials.require_project_key(request.headers)
+        fields = await body.read_json_object(request, optional=True)
+        if fields.get("session") is not None:
+            check_session(fields["session"])
+        schema.check("RealtimeCreateClientSecretRequest", fields)
+        session = fields.get("session") or {"type": REALTIME}
+        return self._secret_response(fields, session, SessionConfig)
+
+    async def create_realtime_translation_client_secret(self, request: Request) -> Response:
+        """Mint a client secret that carries a translation session."""
+        self.credentials.require_project_key(request.headers)
+        fields = await body.read_json_object(request)
+        schema.check("RealtimeTranslationClientSecretCreateRequest", fields)
+        session = {**fields["session"], "type": TRANSLATION}
+        return self._secret_response(fields, session, TranslationConfig)
+
+    def _secret_response(
+        self,
+        fields: Mapping[str, Any],
+        session: Mapping[str, Any],
+        config: type[SessionConfig] | type[TranslationConfig],
+    ) -> Response:
+        seconds = (fields.get("expires_after") or {}).get("seconds", DEFAULT_SECONDS)
+        secret = self.credentials.mint(session, seconds)
+        # The session itself has not begun, and so has no end.
+        shown = config(self.ids.new("sess"), 0, session).view()
+        return JSONResponse({"value": secret.value, "expires_at": secret.expires_at, "session": shown})
+
+    # Sessions with a client secret inside, of the older form
+
+    async def create_realtime_session(self, request: Request) -> Response:
+        """Create a conversation session."""
+        fields = await self._read_session(request)
+        if "type" in fields:
+            session = _present(fields, REALTIME)
+        else:
+            checked = _check_older(fields, "RealtimeSessionCreateRequest")
+            session = older_sessions.conversation_from_older(checked)
+        secret, shown = self._mint_older(session)
+        return JSONResponse(older_sessions.conversation_view(shown, secret))
+
+    async def create_realtime_transcription_session(self, request: Request) -> Response:
+        """Create a transcription session."""
+        fields = await self._read_session(request)
+        if "type" in fields:
+            session = _present(fields, TRANSCRIPTION)
+        else:
+            checked = _check_older(fields, "RealtimeTranscriptionSessionCreateRequest")
+            session = older_sessions.transcription_from_older(checked)
+        secret, shown = self._mint_older(session)
+        return JSONResponse(older_sessions.transcription_view(shown, secret))
+
+    async def _read_session(self, request: Request) -> dict[str, Any]:
+        self.credentials.require_project_key(request.headers)
+        return await body.read_json_object(request, optional=True)
+
+    def _mint_older(self, session: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        secret = self.credentials.mint(session, OLDER_SECRET_SECONDS)
+        shown = SessionConfig(self.ids.new("sess"), secret.expires_at, session).view()
+        return {"value": secret.value, "expires_at": secret.expires_at}, shown
+
+
+def check_session(session: Any, at: str = "session") -> Mapping[str, Any]:
+    """Return a session object that the API would accept.
+
+    Args:
+        session: The client's session object.
+        at: Its dotted path in the request; `""` for the whole body.
+
+    Raises:
+        ApiProblem: 400 with the faulty field.
+    """
+    kind = session.get("type") if isinstance(session, dict) else None
+    name = REQUEST_SCHEMAS.get(kind if isinstance(kind, str) else "", REQUEST_SCHEMAS[REALTIME])
+    schema.check(name, session, at=at)
+    checked: Mapping[str, Any] = session
+    return checked
+
+
+def _read_form(
+    content: bytes, content_type: str, carried: Mapping[str, Any] | None
+) -> tuple[bytes, Mapping[str, Any] | None]:
+    """Return offer and session of a multipart body; the session of the client secret if it has none."""
+    parts = body.parse_multipart(content, content_type)
+    for name in parts:
+        if name not in ("sdp", "session"):
+            raise ApiProblem(f"Unknown parameter: '{name}'.", code="unknown_parameter", param=name)
+    if "sdp" not in parts:
+        raise ApiProblem("Missing required parameter: 'sdp'.", code="missing_required_parameter", param="sdp")
+    session = carried
+    if "session" in parts:
+        session = check_session(body.parse_json(parts["session"], "part 'session'"))
+    return parts["sdp"], session
+
+
+def _call_response(call: Call, drawing: Drawing) -> Response:
+    """Return the answer to an offer; faults may change it."""
+    location = {"location": f"/v1/realtime/calls/{call.id}"}
+    if drawing.draw("no_location") is not None:
+        location = {}
+    if drawing.draw("ice_failure") is not None:
+        call.answer = without_connectivity(call.answer)
+    if (other := drawing.draw("json_not_sdp")) is not None:
+        content = json.dumps({"id": call.id, "object": "realtime.call"})
+        return Response(content, status_code=201, headers=location, media_type=other["content_type"])
+    # Not application/sdp, which the description states.
+    return Response(call.answer.encode(), status_code=201, headers=location, media_type="text/plain")
+
+
+def _present(fields: dict[str, Any], kind: str) -> Mapping[str, Any]:
+    """Return a body in the present form, checked."""
+    if fields["type"] != kind:
+        raise ApiProblem(
+            f"Invalid value for 'type': got {str(fields['type'])[:80]!r}, allowed is {kind!r}.",
+            code="invalid_value",
+            param="type",
+        )
+    return check_session(fields, at="")
+
+
+def _check_older(fields: dict[str, Any], name: str) -> Mapping[str, Any]:
+    """Return a body in the older form, checked."""
+    described = {
+        key: value
+        for key, value in fields.items()
+        if key not in _UNDESCRIBED and not (value is None and key in _NULLABLE)
+    }
+    schema.check(name, described)
+    if fields.get("input_audio_noise_reduction") is not None:
+        field = "input_audio_noise_reduction"
+        schema.check("RealtimeNoiseReduction", fields[field], at=field)
+    if not isinstance(model := fields.get("model", ""), str):
+        raise ApiProblem(
+            f"Invalid type for 'model': expected a string, but got {schema.type_of(model)} instead.",
+            code="invalid_type",
+            param="model",
+        )
+    formats = older_sessions.FORMATS
+    for field in ("input_audio_format", "output_audio_format"):
+        if fields.get(field, formats[0]) not in formats:
+            raise ApiProblem(
+                f"Invalid value for '{field}': got {str(fields[field])[:80]!r}, allowed is one of "
+                + ", ".join(map(repr, formats))
+                + ".",
+                code="invalid_value",
+                param=field,
+            )
+    return fields

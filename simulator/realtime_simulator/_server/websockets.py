@@ -1,0 +1,184 @@
+"""The WebSocket routes: sessions that last as long as their connection, and sidebands of calls."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import attrs
+from starlette.websockets import WebSocket
+
+from realtime_simulator._calls.registry import CallRegistry
+from realtime_simulator._core.problem import ApiProblem
+from realtime_simulator._engine.base import BaseSession
+from realtime_simulator._engine.config import SessionConfig, TranslationConfig, known_models
+from realtime_simulator._records.session import SessionLog
+from realtime_simulator._server import dialects, handshake
+from realtime_simulator._server.connection import Connection
+from realtime_simulator._server.credentials import Credentials
+from realtime_simulator._server.handshake import Handshake, refuse
+from realtime_simulator._sessions.driver import INTERNAL_ERROR, Services, SessionDriver
+
+logger: logging.Logger = logging.getLogger("realtime_simulator")
+
+
+@attrs.frozen
+class WebSocketRoutes:
+    """The WebSocket routes.
+
+    Args:
+        services: The services that sessions share.
+        calls: The calls that sidebands attach to.
+        credentials: Checks keys.
+    """
+
+    services: Services
+    calls: CallRegistry
+    credentials: Credentials
+
+    async def realtime(self, websocket: WebSocket) -> None:
+        """Serve a conversation, a transcription session or a call's sideband."""
+        try:
+            asked = self._read(websocket, translation=False)
+            call = self.calls.find(asked.call_id).driver if asked.call_id is not None else None
+        except ApiProblem as problem:
+            await self._refuse(websocket, problem)
+            return
+        connection = await self._accept(websocket, asked)
+        if call is not None:
+            await self._serve(connection, call, own=False)
+        else:
+            await self._serve(connection, self._open(asked), own=True)
+
+    async def translations(self, websocket: WebSocket) -> None:
+        """Serve a translation session."""
+        try:
+            asked = self._read(websocket, translation=True)
+            if asked.call_id is not None:
+                raise ApiProblem("Calls have no translation sessions.", code="invalid_value", param="call_id")
+        except ApiProblem as problem:
+            await self._refuse(websocket, problem)
+            return
+        connection = await self._accept(websocket, asked)
+        await self._serve(connection, self._open_translation(asked), own=True)
+
+    async def unknown(self, websocket: WebSocket) -> None:
+        """Refuse an address that is not the API's."""
+        path = websocket.url.path[:200]
+        await refuse(websocket, ApiProblem(f"Invalid URL (GET {path})", status=404))
+
+    def _open(self, asked: Handshake) -> SessionDriver:
+        """Return a new session: of the client secret, of a transcription, or of the model."""
+        initial: Mapping[str, Any] | None = asked.secret.session if asked.secret is not None else None
+        if initial is None and asked.transcription:
+            initial = {"type": "transcription"}
+            if asked.model is not None:
+                initial = {**initial, "audio": {"input": {"transcription": {"model": asked.model}}}}
+        session = self.services.new_session(self.services.ids.new("sess"), initial, model=asked.model)
+        return self._start(session, session.config)
+
+    def _open_translation(self, asked: Handshake) -> SessionDriver:
+        """Return a new translation session: of the client secret, or of the model."""
+        initial = asked.secret.session if asked.secret is not None else None
+        session_id = self.services.ids.new("sess")
+        session = self.services.new_translation(session_id, initial, model=asked.model)
+        return self._start(session, session.config)
+
+    def _start(self, session: BaseSession, config: SessionConfig | TranslationConfig) -> SessionDriver:
+        session_id = config.session_id
+
+        def ended(code: int, reason: str) -> None:
+            logger.info("session %s: ended (%s)", session_id, reason)
+
+        log = SessionLog(session_id, transport="websocket")
+        driver = SessionDriver(session, log, self.services, on_end=ended)
+        self.services.records.add(log)
+        logger.info("session %s: begun (%s)", session_id, config.kind)
+        return driver
+
+    def _read(self, websocket: WebSocket, *, translation: bool) -> Handshake:
+        return handshake.read(
+            websocket.headers,
+            websocket.query_params,
+            websocket.scope["subprotocols"],
+            self.credentials,
+            is_known=self._is_known,
+            translation=translation,
+            takes_beta=self.services.settings.profile == "beta",
+        )
+
+    async def _accept(self, websocket: WebSocket, asked: Handshake) -> Connection:
+        await websocket.accept(asked.subprotocol)
+        return Connection(websocket)
+
+    async def _refuse(self, websocket: WebSocket, problem: ApiProblem) -> None:
+        """Refuse as the service does: after the handshake, with an error and its close code.
+
+        Unknown calls are refused at the handshake, and so are keys by Azure's service.
+        """
+        azure = self.services.settings.profile == "azure"
+        if problem.status == 404 or (azure and problem.status == 401):
+            await refuse(websocket, problem)
+            return
+        await websocket.accept(handshake.answered(websocket.scope["subprotocols"]))
+        connection = Connection(websocket)
+        connection.send({"event_id": self.services.ids.new("event"), **problem.event()})
+        reason = problem.type if problem.code is None else f"{problem.type}.{problem.code}"
+        connection.close(handshake.UNAUTHORIZED if problem.status == 401 else handshake.BAD_REQUEST, reason)
+        await connection.run(_ignore)
+        await connection.finish()
+
+    def _is_known(self, model: str) -> bool:
+        settings = self.services.settings
+        return settings.profile != "openai" or model in known_models() or model in settings.models
+
+    async def _serve(self, connection: Connection, driver: SessionDriver, *, own: bool) -> None:
+        """Connect a session with a connection, in the dialect of the service that is simulated."""
+        ids = self.services.ids
+        dialect = dialects.dialect_of(self.services.settings.profile, ids)
+        if dialect is None:
+            await _serve(connection, driver, connection.send, driver.receive, own=own)
+            return
+        spoken = dialect
+
+        def send(event: Mapping[str, Any]) -> None:
+            for one in spoken.outgoing(event):
+                connection.send(one)
+
+        receive = dialects.receiver(dialect, driver.receive, connection.send, ids)
+        await _serve(connection, driver, send, receive, own=own)
+
+
+def _ignore(message: str | bytes) -> None:
+    pass
+
+
+async def _serve(
+    connection: Connection,
+    driver: SessionDriver,
+    send: Callable[[Mapping[str, Any]], None],
+    receive: Callable[[str | bytes], None],
+    *,
+    own: bool,
+) -> None:
+    """Connect a session with a connection until one of them ends.
+
+    Args:
+        connection: The connection.
+        driver: The session's driver.
+        send: Sends an event of the session.
+        receive: Receives the connection's messages.
+        own: Whether the session was made for the connection and ends with it.
+    """
+    driver.attach(send, greet=own, on_end=connection.close)
+    try:
+        await connection.run(receive)
+    except Exception:
+        logger.exception("session %s: the simulator failed; the connection closes", driver.log.id)
+        connection.close(INTERNAL_ERROR, "internal error")
+    finally:
+        driver.detach(send)
+        if own:
+            driver.end(1000, "client closed")
+        await connection.finish()

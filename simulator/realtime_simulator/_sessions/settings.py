@@ -1,0 +1,86 @@
+"""The settings of a simulator."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Literal, get_args
+from urllib.parse import urlsplit
+
+import attrs
+
+from realtime_simulator._engine.turn import Pacing
+
+LOOPBACK = "127.0.0.1"
+Profile = Literal["openai", "azure", "xai", "beta"]
+
+
+@attrs.define(kw_only=True, on_setattr=attrs.setters.frozen)
+class Settings:
+    """A simulator's settings.
+
+    Args:
+        host: The address that it listens on.
+        port: The port; 0 chooses a free one.
+        api_key: The project key that it accepts.
+        webhook_secret: The secret that signs webhooks, `whsec_…`.
+        pacing: How fast the model answers; it may change, for the sessions to come.
+        session_seconds: How long a session lasts.
+        rtc_addresses: The addresses on which calls receive audio and data.
+        rtc_loopback_only: Whether calls use an offer's loopback candidates only.
+        espeak: Whether espeak-ng speaks where it is installed.
+        kept: How many requests, sessions and calls are remembered.
+        keep_audio: How many seconds of sound are kept of each direction of a session.
+        seed: Makes ids repeatable; None for random ones. It may change.
+        clock: The fixed time of day in unix seconds; None for the real one. It may change.
+        models: Names of models that are known beside those of the API description.
+        profile: The service that is simulated: `openai`; `azure`, which refuses keys at the handshake; `xai`,
+            and `beta` for servers with the beta's names, whose events differ over WebSockets. All
+            but `openai` know any model's name.
+        record: The file to which sessions with `upstream` are written.
+        upstream: The base URL of the API that is recorded.
+        upstream_key: Its key, which replaces `api_key` in forwarded requests.
+        replay: The file whose sessions are replayed.
+        tls: The PEM file of the certificate and key with which it speaks TLS; None for plain HTTP.
+    """
+
+    host: str = LOOPBACK
+    port: int = 0
+    api_key: str = attrs.field(repr=False)
+    webhook_secret: str = attrs.field(repr=False)
+    pacing: Pacing = attrs.field(factory=Pacing, on_setattr=attrs.setters.NO_OP)
+    session_seconds: float = 3600.0
+    rtc_addresses: Sequence[str] = (LOOPBACK,)
+    rtc_loopback_only: bool = True
+    espeak: bool = True
+    kept: int = 256
+    keep_audio: float = 0.0
+    seed: int | None = attrs.field(default=None, on_setattr=attrs.setters.NO_OP)
+    clock: float | None = attrs.field(default=None, on_setattr=attrs.setters.NO_OP)
+    models: Sequence[str] = ()
+    profile: Profile = "openai"
+    record: str | os.PathLike[str] | None = None
+    upstream: str | None = None
+    upstream_key: str | None = attrs.field(default=None, repr=False)
+    replay: str | os.PathLike[str] | None = None
+    tls: str | os.PathLike[str] | None = None
+
+
+def check_modes(settings: Settings) -> None:
+    """Refuse settings that don't go together.
+
+    Raises:
+        ValueError: Recording without an upstream address, recording and replaying at once, or an unknown
+        profile.
+    """
+    if settings.profile not in get_args(Profile):
+        allowed = ", ".join(map(repr, get_args(Profile)))
+        raise ValueError(f"profile: allowed is one of {allowed}, got {settings.profile!r}")
+    if (settings.record is None) != (settings.upstream is None):
+        raise ValueError("record and upstream go together: the file, and the API whose sessions are recorded")
+    if settings.record is not None and settings.replay is not None:
+        raise ValueError("record and replay exclude each other")
+    if settings.upstream is not None:
+        parts = urlsplit(settings.upstream)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.username:
+            raise ValueError("upstream: allowed is an http or https URL without key and query")

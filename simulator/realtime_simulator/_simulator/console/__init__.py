@@ -1,0 +1,1 @@
+"""The console page: its static files, and the exports of a session."""

@@ -1,0 +1,363 @@
+"""The control endpoint: `Simulator`'s methods over HTTP, for other processes.
+
+It answers requests from loopback only, whatever the simulator listens on and whatever name resolves to it,
+and requires the project's key. Its requests are not recorded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from realtime_simulator._core.operations import FAULT_TARGETS
+from realtime_simulator._core.outgoing import is_loopback
+from realtime_simulator._core.problem import ApiProblem
+from realtime_simulator._faults.catalog import FAULTS, Fault, Word
+from realtime_simulator._records.session import SessionLog, event_view
+from realtime_simulator._records.store import Call, Records, RequestRecord
+from realtime_simulator._server import body
+from realtime_simulator._server.credentials import Credentials
+from realtime_simulator._simulator.console import exports
+from realtime_simulator._simulator.console.pages import is_page
+from realtime_simulator._simulator.controls import Controls
+
+PREFIX = "/simulator/"
+_EVENT_STREAM = "text/event-stream"
+_PCM = "application/octet-stream"
+_KEEP_ALIVE_SECONDS = 15.0
+_LOOK_SECONDS = 0.25
+"""The interval at which changes are detected while a client watches."""
+_INCOMING = {
+    "to",
+    "headers",
+    "audio",
+    "events",
+    "duplicates",
+    "delay",
+    "age",
+    "attempts",
+    "ring_seconds",
+    "line_speed",
+}
+
+
+_Operation = Callable[[Request], Awaitable[Any]]
+
+
+class Endpoint:
+    """The operations.
+
+    Args:
+        controls: The simulator's methods.
+        records: Its records.
+        credentials: Checks the key.
+    """
+
+    def __init__(self, controls: Controls, records: Records, credentials: Credentials) -> None:
+        self._controls = controls
+        self._records = records
+        self._credentials = credentials
+
+    def application(self) -> ASGIApp:
+        """Return the ASGI application."""
+        operations: dict[str, tuple[str, _Operation]] = {
+            "incoming": ("POST", self._incoming),
+            "calls": ("GET", self._calls),
+            "overview": ("GET", self._overview),
+            "sessions": ("GET", self._sessions),
+            "sessions/{session_id}/events": ("GET", self._events),
+            "sessions/{session_id}/inject": ("POST", self._inject),
+            "sessions/{session_id}/export/{form}": ("GET", self._export),
+            "calls/{call_id}/hang_up": ("POST", self._hang_up),
+            "calls/{call_id}/press": ("POST", self._press),
+            "calls/{call_id}/say": ("POST", self._say),
+            "calls/{call_id}/hear": ("GET", self._hear),
+            "refer": ("POST", self._refer),
+            "faults": ("POST", self._fault),
+            "faults/known": ("GET", self._known_faults),
+            "faults/clear": ("POST", self._clear_faults),
+            "scenario": ("POST", self._scenario),
+            "advance": ("POST", self._advance),
+        }
+        return Starlette(
+            routes=[
+                Route(PREFIX + path, self._guarded(operation), methods=[method])
+                for path, (method, operation) in operations.items()
+            ],
+            exception_handlers={HTTPException: _http},
+        )
+
+    def _guarded(self, operation: _Operation) -> Callable[[Request], Awaitable[Response]]:
+        async def run(request: Request) -> Response:
+            request.state.record = RequestRecord(
+                method=request.method, path=request.url.path, headers={}, request_id=""
+            )
+            try:
+                _require_loopback(request)
+                self._credentials.require_project_key(request.headers)
+                answer = await operation(request)
+                return answer if isinstance(answer, Response) else JSONResponse(answer)
+            except ApiProblem as problem:
+                return JSONResponse(problem.envelope(), problem.status, problem.headers)
+            except LookupError as error:
+                return _refused(error.args[0] if error.args else "not found", 404)
+            except (ValueError, TypeError, OSError, OverflowError) as error:
+                return _refused(str(error), 400)
+
+        return run
+
+    async def _incoming(self, request: Request) -> Any:
+        asked = await body.read_json_object(request)
+        unknown = asked.keys() - _INCOMING
+        if unknown or "to" not in asked:
+            known = ", ".join(sorted(_INCOMING))
+            raise ValueError(f"'to' is needed, and allowed are {known}; got {', '.join(asked) or 'nothing'}")
+        if isinstance(asked.get("headers"), list):
+            asked["headers"] = [tuple(pair) for pair in asked["headers"]]
+        # In another thread: the audio file may be long.
+        return _shown(await asyncio.to_thread(self._controls.incoming_call, **asked, wait=False))
+
+    async def _overview(self, request: Request) -> Any:
+        if _is_stream(request):
+            return _streamed(self._overviews())
+        return self._view()
+
+    async def _overviews(self) -> AsyncIterator[str]:
+        """Yield the overview as server-sent events: at once, and again after changes."""
+        shown, quiet = "", 0.0
+        while True:
+            view = json.dumps(self._view(), separators=(",", ":"))
+            if view != shown or quiet >= _KEEP_ALIVE_SECONDS:
+                yield ": \n\n" if view == shown else f"data: {view}\n\n"
+                shown, quiet = view, 0.0
+            await asyncio.sleep(_LOOK_SECONDS)
+            quiet += _LOOK_SECONDS
+
+    def _view(self) -> dict[str, Any]:
+        controls = self._controls
+        return {
+            "sessions": [session.view() for session in list(self._records.logs)],
+            "calls": [_shown(call) for call in list(controls.calls)],
+            "faults": [_fault_view(fault) for fault in controls.faults],
+            "scenario": controls.scenario,
+        }
+
+    async def _inject(self, request: Request) -> Any:
+        self._controls.inject(request.path_params["session_id"], await body.read_json_object(request))
+        return {}
+
+    async def _export(self, request: Request) -> Any:
+        session = self._controls.session(request.path_params["session_id"])
+        form = request.path_params["form"]
+        if form not in exports.FORMS:
+            raise LookupError(f"unknown export {form[:80]!r}; known are {', '.join(exports.FORMS)}")
+        # In another thread: there may be thousands of events.
+        text = await asyncio.to_thread(exports.FORMS[form], session, self._controls.base_url)
+        return Response(text, media_type="text/plain")
+
+    async def _calls(self, request: Request) -> Any:
+        return {"calls": [_shown(call) for call in list(self._controls.calls)]}
+
+    async def _sessions(self, request: Request) -> Any:
+        return {"sessions": [session.view() for session in list(self._records.logs)]}
+
+    async def _events(self, request: Request) -> Any:
+        session = self._records.session(request.path_params["session_id"])
+        given = request.headers.get("last-event-id") or request.query_params.get("after") or "0"
+        if not (given.isascii() and given.isdigit() and len(given) < 16):
+            raise ValueError(f"after: the number of an event is needed, got {given[:80]!r}")
+        if _is_stream(request):
+            return _streamed(_event_stream(session, int(given)))
+        return {"session": session.view(), "events": [event_view(one) for one in session.since(int(given))]}
+
+    async def _hang_up(self, request: Request) -> Any:
+        self._controls.hang_up(request.path_params["call_id"])
+        return {}
+
+    async def _say(self, request: Request) -> Any:
+        if body.media_type(request) == _PCM:
+            audio: str | bytes = await body.read(request)
+        else:
+            audio = (await body.read_json_object(request)).get("audio", "")
+            if not isinstance(audio, str) or not audio:
+                raise ValueError(f"audio: the path of a sound file is needed, or PCM16 as {_PCM}")
+        await asyncio.to_thread(self._controls.caller_says, request.path_params["call_id"], audio)
+        return {}
+
+    async def _hear(self, request: Request) -> Any:
+        return _streamed(self._controls.caller_hears(request.path_params["call_id"]), _PCM)
+
+    async def _refer(self, request: Request) -> Any:
+        asked = await body.read_json_object(request)
+        self._controls.on_refer(asked.get("status"), delay=asked.get("delay", 0.0))
+        return {}
+
+    async def _press(self, request: Request) -> Any:
+        asked = await body.read_json_object(request)
+        self._controls.press(request.path_params["call_id"], asked.get("keys"))  # type: ignore[arg-type]
+        return {}
+
+    async def _fault(self, request: Request) -> Any:
+        asked = await body.read_json_object(request)
+        if not isinstance(asked.get("name"), str):
+            raise ValueError("name: the fault's name is needed")
+        fault = self._controls.fault(**asked)
+        return {
+            "name": fault.name,
+            "on": fault.on,
+            "rate": fault.rate,
+            "times": fault.times,
+            **fault.settings,
+        }
+
+    async def _known_faults(self, request: Request) -> Any:
+        return {
+            "faults": {
+                name: {
+                    "what": kind.doc,
+                    "settings": {
+                        key: {
+                            "allowed": setting.allowed,
+                            "default": setting.default,
+                            "choices": list(setting.choices) if isinstance(setting, Word) else [],
+                        }
+                        for key, setting in kind.settings.items()
+                    },
+                }
+                for name, kind in FAULTS.items()
+            },
+            "operations": FAULT_TARGETS,
+        }
+
+    async def _clear_faults(self, request: Request) -> Any:
+        self._controls.clear_faults()
+        return {}
+
+    async def _scenario(self, request: Request) -> Any:
+        text = (await body.read(request)).decode("utf-8", "replace")
+        query = request.query_params
+        # In another thread: its sound files may be long.
+        await asyncio.to_thread(
+            self._controls.play_scenario,
+            text,
+            query.get("name", "scenario")[:200],
+            query.get("folder"),
+            replace=query.get("replace") == "true",
+        )
+        return {}
+
+    async def _advance(self, request: Request) -> Any:
+        asked = await body.read_json_object(request)
+        if "seconds" not in asked:
+            raise ValueError("seconds: the number of seconds is needed")
+        await asyncio.to_thread(self._controls.advance, asked["seconds"])
+        return {}
+
+
+async def _event_stream(session: SessionLog, after: int) -> AsyncIterator[str]:
+    """Yield a session's events as server-sent events, and at its end why it ended."""
+    while True:
+        is_over = session.ended is not None
+        for event in session.since(after):
+            after = event.number
+            yield f"id: {after}\ndata: {json.dumps(event_view(event), separators=(',', ':'))}\n\n"
+        if is_over:
+            yield f"event: ended\ndata: {json.dumps({'ended': session.ended})}\n\n"
+            return
+        try:
+            async with asyncio.timeout(_KEEP_ALIVE_SECONDS):
+                await session.changed(after)
+        except TimeoutError:
+            yield ": \n\n"  # so that a client that has disconnected is noticed
+
+
+def beside(inner: ASGIApp, control: ASGIApp, console: ASGIApp) -> ASGIApp:
+    """Return the applications as one.
+
+    Args:
+        inner: Serves everything else.
+        control: Serves what begins with `/simulator/`.
+        console: Serves the page at `/` and its files.
+    """
+
+    async def all_of_them(scope: Scope, receive: Receive, send: Send) -> None:
+        app = inner
+        if scope["type"] == "http" and scope["path"].startswith(PREFIX):
+            app = control
+        elif scope["type"] == "http" and is_page(scope["method"], scope["path"]):
+            app = console
+        await app(scope, receive, send)
+
+    return all_of_them
+
+
+def _is_stream(request: Request) -> bool:
+    return _EVENT_STREAM in request.headers.get("accept", "")
+
+
+def _streamed(stream: AsyncIterator[str | bytes], media_type: str = _EVENT_STREAM) -> Response:
+    headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+    return StreamingResponse(stream, media_type=media_type, headers=headers)
+
+
+def _require_loopback(request: Request) -> None:
+    try:
+        here = request.client is not None and ipaddress.ip_address(request.client.host).is_loopback
+    except ValueError:
+        here = False
+    if not here:
+        raise ApiProblem("The simulator is controlled from its own machine only.", status=403)
+    # A web page can make its own name resolve to this machine (DNS rebinding); its requests carry that name.
+    for header in ("host", "origin"):
+        given = request.headers.get(header)
+        if given is not None and not is_loopback(given if header == "origin" else f"//{given}"):
+            raise ApiProblem(
+                f"The simulator is controlled as localhost only, not by this {header}.", status=403
+            )
+
+
+def _shown(call: Call) -> dict[str, Any]:
+    return {
+        "id": call.id,
+        "kind": call.kind,
+        "session": call.session.id,
+        "state": call.state,
+        "ended": call.ended,
+        "reject_code": call.reject_code,
+        "refers": list(call.refers),
+        "refer_status": call.refer_status,
+        "deliveries": [
+            {"webhook_id": one.webhook_id, "type": one.type, "status": one.status, "error": one.error}
+            for one in call.deliveries
+        ],
+    }
+
+
+def _fault_view(fault: Fault) -> dict[str, Any]:
+    return {
+        "name": fault.name,
+        "on": fault.on,
+        "rate": fault.rate,
+        "times": fault.times,
+        "hits": fault.hits,
+        "settings": dict(fault.settings),
+    }
+
+
+def _refused(message: str, status: int) -> Response:
+    return JSONResponse(ApiProblem(message, status=status).envelope(), status)
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return _refused(f"There is no {request.method} {request.url.path[:200]}.", error.status_code)

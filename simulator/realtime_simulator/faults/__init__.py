@@ -1,1 +1,0 @@
-"""Faults by name: which there are, which are requested, and what they do to requests, events and answers."""

@@ -1,1 +1,0 @@
-"""WebRTC calls: offers, and peer connections by aiortc, which is loaded for the first call."""

@@ -1,1 +1,0 @@
-"""SIP calls to the simulator: the calls, their line, and the webhooks that announce them."""

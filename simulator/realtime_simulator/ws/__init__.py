@@ -1,1 +1,0 @@
-"""WebSockets: handshakes, connections, and the sessions that they open or attach to."""
