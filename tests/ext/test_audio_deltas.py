@@ -11,7 +11,6 @@ from hypothesis import given, strategies as st
 from realtime_api import models
 
 from realtime_ext import audio
-from tests.support.examples import each
 
 RESPONSE = {
     "type": "response.output_audio.delta",
@@ -48,7 +47,7 @@ def test_the_audio_comes_out(make: Any, data: bytes) -> None:
     assert audio.decode(make(data)) == data
 
 
-@each(
+@pytest.mark.parametrize(
     "event",
     [
         {"type": "response.output_audio_transcript.delta", "delta": "AAAA"},
@@ -69,7 +68,7 @@ def test_other_events_than_audio_deltas_are_refused(event: Any) -> None:
         audio.decode(event)
 
 
-@each("delta", ["A", "AA", "AA=A", "AAA*", "AA\nAA", "ä", None, 5, b"AAAA"])
+@pytest.mark.parametrize("delta", ["A", "AA", "AA=A", "AAA*", "AA\nAA", "ä", None, 5, b"AAAA"])
 def test_invalid_base64_is_refused(delta: Any) -> None:
     with pytest.raises(ValueError, match="delta: expected base64 text"):
         audio.decode({**RESPONSE, "delta": delta})

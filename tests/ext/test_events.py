@@ -17,7 +17,7 @@ from realtime_api import events as tables, models
 
 from realtime_ext import events
 from realtime_ext.events import Reconnected, SessionExpiring, UnknownEvent, encode_event, parse_event
-from tests.support.examples import check_each, each
+from tests.support.examples import check_each
 from tests.support.newcomers import is_new
 from tests.support.paths import SAMPLES
 
@@ -128,7 +128,7 @@ def test_the_samples_hold_every_type_that_the_api_has() -> None:
     assert sampled == {tag for tag, kind in every.items() if not is_new(kind.__doc__)}
 
 
-def test_an_event_becomes_its_class_and_is_written_as_it_came() -> None:
+def test_an_event_becomes_its_class_and_is_written_as_it_came(subtests: pytest.Subtests) -> None:
     def check(line: str) -> None:
         event = parse_event(line)
         content = json.loads(line)
@@ -136,10 +136,10 @@ def test_an_event_becomes_its_class_and_is_written_as_it_came() -> None:
         assert same(json.loads(encode_event(event)), content)
         assert parse_event(line.encode()) == parse_event(content) == parse_event(encode_event(event)) == event
 
-    check_each(ALL, check, kind_of)
+    check_each(subtests, ALL, check, kind_of)
 
 
-@each("line", lines("client"), ids=lambda line: json.loads(line)["type"])
+@pytest.mark.parametrize("line", lines("client"), ids=lambda line: json.loads(line)["type"])
 def test_sent_events_keep_nulls(line: str) -> None:
     assert json.loads(encode_event(parse_event(line))) == json.loads(line)
 
@@ -154,7 +154,7 @@ def test_the_parts_of_an_event_have_their_classes() -> None:
     assert done.response.usage.total_tokens == 261
 
 
-@each(
+@pytest.mark.parametrize(
     ("file", "kind", "cls"),
     [
         ("conversation", "session.created", "RealtimeServerEventSessionCreated"),
@@ -173,7 +173,7 @@ def test_the_session_decides_between_classes_of_one_type(file: str, kind: str, c
             assert type(parse_event(content)) is getattr(models, cls)
 
 
-@each(
+@pytest.mark.parametrize(
     ("session", "translation"),
     [
         ({"type": "realtime", "audio": {"output": {"language": "es"}}}, False),
@@ -255,17 +255,17 @@ def damage(content: Any, value: Any) -> list[Any]:
     return spoilt
 
 
-def test_an_unexpected_null_anywhere_costs_neither_class_nor_content() -> None:
+def test_an_unexpected_null_anywhere_costs_neither_class_nor_content(subtests: pytest.Subtests) -> None:
     def check(line: str) -> None:
         for content in damage(json.loads(line), None):
             event = parse_event(json.dumps(content))
             assert not isinstance(event, UnknownEvent), (content, event)
             assert same(json.loads(encode_event(event)), content)
 
-    check_each(ALL, check, kind_of)
+    check_each(subtests, ALL, check, kind_of)
 
 
-def test_an_unexpected_text_anywhere_costs_neither_class_nor_content() -> None:
+def test_an_unexpected_text_anywhere_costs_neither_class_nor_content(subtests: pytest.Subtests) -> None:
     def check(line: str) -> None:
         # This makes every enum value, every discriminator and every nested kind an unknown one, in turn.
         for content in damage(json.loads(line), "of tomorrow"):
@@ -273,17 +273,17 @@ def test_an_unexpected_text_anywhere_costs_neither_class_nor_content() -> None:
             assert not isinstance(event, UnknownEvent), (content, event)
             assert same(json.loads(encode_event(event)), content)
 
-    check_each(ALL, check, kind_of)
+    check_each(subtests, ALL, check, kind_of)
 
 
-def test_fields_of_tomorrow_are_kept() -> None:
+def test_fields_of_tomorrow_are_kept(subtests: pytest.Subtests) -> None:
     def check(line: str) -> None:
         content = json.loads(line)
         for part in [content, *(part for part in content.values() if isinstance(part, dict))]:
             part["of_tomorrow"] = {"deep": [None, 1]}
         assert same(json.loads(encode_event(parse_event(json.dumps(content)))), content)
 
-    check_each(ALL, check, kind_of)
+    check_each(subtests, ALL, check, kind_of)
 
 
 def test_a_known_event_that_lacks_what_its_class_needs_says_so() -> None:
@@ -304,7 +304,7 @@ def test_a_server_s_event_is_never_one_of_the_connection_s_own(local: Any) -> No
     assert (event.type, event.event_type) == ("", kind) and event.reason
 
 
-@each(
+@pytest.mark.parametrize(
     ("data", "raw", "reason"),
     [
         ("", "", "not JSON"),
@@ -408,7 +408,7 @@ def test_a_mapping_may_hold_generated_models_and_audio() -> None:
     assert encode_event({"type": "x", "audio": b"\x00\xff"}) == '{"type":"x","audio":"AP8="}'
 
 
-@each("event", [None, "x", b"x", 5, [], object()])
+@pytest.mark.parametrize("event", [None, "x", b"x", 5, [], object()])
 def test_malformed_events_can_not_be_written(event: Any) -> None:
     with pytest.raises(TypeError, match="event: expected"):
         encode_event(event)
@@ -461,7 +461,7 @@ def test_importing_the_module_loads_neither_models_nor_msgspec() -> None:
     assert run.stdout.strip() == "[]"
 
 
-@each(
+@pytest.mark.parametrize(
     "make",
     [
         lambda inner: UnknownEvent("x", {"type": "x", "a": inner}),
@@ -471,7 +471,7 @@ def test_importing_the_module_loads_neither_models_nor_msgspec() -> None:
     ],
     ids=["unknown", "known"],
 )
-@each("value", [None, 1.5, float("inf")])
+@pytest.mark.parametrize("value", [None, 1.5, float("inf")])
 def test_an_event_that_is_deep_is_written_or_refused(make: Any, value: Any) -> None:
     for depth in (100, 700, 990, 5000):
         inner = value

@@ -6,8 +6,9 @@ import inspect
 import re
 from typing import Any
 
+import pytest
+
 from realtime_ext import AsyncRealtimeClient, RealtimeClient, _resources
-from tests.support.examples import each
 
 RENAMED = {"close": "aclose"}
 PAIRS = {
@@ -41,13 +42,13 @@ def _as_sync(annotation: str) -> str:
     return re.sub(r"\bAsync(?=[A-Z])", "", annotation)
 
 
-@each("pair", PAIRS.values(), ids=PAIRS)
+@pytest.mark.parametrize("pair", PAIRS.values(), ids=PAIRS)
 def test_both_flavours_have_the_same_methods(pair: tuple[type, type]) -> None:
     blocking, awaited = pair
     assert {RENAMED.get(name, name) for name in public(blocking)} == set(public(awaited))
 
 
-@each("pair", PAIRS.values(), ids=PAIRS)
+@pytest.mark.parametrize("pair", PAIRS.values(), ids=PAIRS)
 def test_their_signatures_are_equal(pair: tuple[type, type]) -> None:
     blocking, awaited = (public(cls) for cls in pair)
     for name, function in blocking.items():
@@ -61,7 +62,7 @@ def test_their_signatures_are_equal(pair: tuple[type, type]) -> None:
 OPERATIONS = {name: pair for name, pair in PAIRS.items() if name not in ("RealtimeClient", "Connections")}
 
 
-@each("pair", OPERATIONS.values(), ids=OPERATIONS)
+@pytest.mark.parametrize("pair", OPERATIONS.values(), ids=OPERATIONS)
 def test_operations_are_coroutines_in_the_async_client_alone(pair: tuple[type, type]) -> None:
     sync, asynchronous = (public(cls) for cls in pair)
     del sync["__init__"]

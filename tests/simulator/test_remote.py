@@ -33,7 +33,6 @@ from tests.simulator.receiver import receiving
 from tests.simulator.sounds import silence, tone
 from tests.simulator.test_server import command
 from tests.simulator.wire import Socket
-from tests.support.examples import each
 
 TEXT = {"output_modalities": ["text"]}
 WEATHER = {
@@ -63,7 +62,7 @@ def said(response: dict[str, Any]) -> str:
 # Text by the sentence
 
 
-@each(
+@pytest.mark.parametrize(
     ("pieces", "sentences"),
     [
         (["Hello there, how", " are you? I am", " fine."], ["Hello there, how are you?", " I am fine."]),
@@ -387,8 +386,8 @@ def test_an_unreachable_brain_is_named(sim: Simulator) -> None:
     assert error["message"].startswith("RemoteError: the brain can't be reached: ConnectError")
 
 
-@each("make", [lambda url: brain_at(url, "m"), ears_at, voice_at])
-@each("url", ["", "localhost:11434", "ftp://x/v1", "http://"])
+@pytest.mark.parametrize("make", [lambda url: brain_at(url, "m"), ears_at, voice_at])
+@pytest.mark.parametrize("url", ["", "localhost:11434", "ftp://x/v1", "http://"])
 def test_an_invalid_address_is_refused_at_once(make: Any, url: str) -> None:
     with pytest.raises(ValueError, match="http or https URL"):
         make(url)

@@ -31,7 +31,7 @@ from websockets.sync.client import connect
 
 from tests.simulator.checking import fits
 from tests.simulator.receiver import receiving
-from tests.support.examples import each, examples
+from tests.support.examples import examples
 
 BOOK: dict[str, Any] = {
     "type": "function",
@@ -78,7 +78,7 @@ def test_it_repeats_what_was_said_and_greets_who_said_nothing() -> None:
     assert isinstance(greeting, Say) and greeting.text
 
 
-@each(
+@pytest.mark.parametrize(
     "text",
     ["Please book_room 2", "please Book Room for me", "BOOK-ROOM!", "bookRoom", 'call "book_room" at once'],
 )
@@ -88,7 +88,7 @@ def test_a_named_tool_is_called_with_arguments_that_fit(text: str) -> None:
     jsonschema_rs.validator_for(BOOK["parameters"]).validate(json.loads(answer.arguments))
 
 
-@each("text", ["I booked rooms", "a notebook room", "book a room", "rebook_room", ""])
+@pytest.mark.parametrize("text", ["I booked rooms", "a notebook room", "book a room", "rebook_room", ""])
 def test_other_words_are_not_tool_names(text: str) -> None:
     assert isinstance(default(turn(text, tools=[BOOK])), Say)
 
@@ -259,7 +259,7 @@ def test_a_schema_that_cannot_be_met_or_read_gives_no_arguments() -> None:
     assert fitting({}, "") == {} and fitting({"$ref": "#/nowhere"}, "") == {}
 
 
-@each(
+@pytest.mark.parametrize(
     "pattern",
     [
         r"^[A-Z]{2,3}\d+$",
@@ -396,7 +396,7 @@ def test_a_file_can_express_what_python_can() -> None:
     assert parse("") == parse("{}") and not parse("").rules
 
 
-@each(
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("- a", "s.yaml, line 1: expected a mapping, got a list"),

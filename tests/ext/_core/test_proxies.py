@@ -8,7 +8,6 @@ from realtime_simulator import Simulator
 from realtime_ext import APIConnectionError
 from realtime_ext._core.proxies import environment_proxy, is_loopback
 from tests.ext.connection.driver import Driven
-from tests.support.examples import each
 from tests.support.runner import Flavour
 
 NOBODY = "http://user:proxy-password@127.0.0.1:9"
@@ -23,7 +22,7 @@ def proxied(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-@each(
+@pytest.mark.parametrize(
     ("url", "expected"),
     [
         ("http://127.0.0.1:8765/v1", True),

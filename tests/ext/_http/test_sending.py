@@ -32,7 +32,6 @@ from realtime_ext.errors import (
     RealtimeError,
 )
 from tests.samples.sdp import sample
-from tests.support.examples import each
 from tests.support.loopback import Loopback, Step, answer, break_off, hang_up, reset, say_nothing
 from tests.support.runner import Flavour
 
@@ -81,7 +80,7 @@ def test_a_lost_response_is_retried_if_idempotent(flavour: Flavour, step) -> Non
     assert len(server.requests) == 2
 
 
-@each("step", [reset, hang_up, break_off])
+@pytest.mark.parametrize("step", [reset, hang_up, break_off])
 def test_a_lost_response_is_raised_unless_idempotent(flavour: Flavour, step) -> None:
     with Loopback(step) as server, pytest.raises(APIConnectionError) as caught:
         flavour.run(act_once(flavour.client(base_url=server.base_url)))
@@ -203,7 +202,7 @@ def test_no_key_is_missed_only_when_one_is_needed(flavour: Flavour, key: str | N
     assert server.requests == []
 
 
-@each("key", ["two words", "sk-abc\n", "ключ", "a\x00b"])
+@pytest.mark.parametrize("key", ["two words", "sk-abc\n", "ключ", "a\x00b"])
 def test_a_key_that_cannot_be_sent_is_refused_unseen(flavour: Flavour, key: str) -> None:
     client = flavour.client(api_key=lambda: key)
     with pytest.raises(ValueError, match="api_key: must be printable ASCII") as caught:
@@ -318,10 +317,10 @@ REQUESTS = {
 }
 
 
-@each("auth_header", ["authorization", "api-key"])
-@each("status", [303, 307])
-@each("location", ["https://elsewhere.example/v1/x", "/v1/x"])
-@each("request_", REQUESTS.values(), ids=REQUESTS)
+@pytest.mark.parametrize("auth_header", ["authorization", "api-key"])
+@pytest.mark.parametrize("status", [303, 307])
+@pytest.mark.parametrize("location", ["https://elsewhere.example/v1/x", "/v1/x"])
+@pytest.mark.parametrize("request_", REQUESTS.values(), ids=REQUESTS)
 def test_a_redirect_is_an_error_and_nothing_is_sent_elsewhere(
     flavour: Flavour, request_, location: str, status: int, auth_header: str
 ) -> None:

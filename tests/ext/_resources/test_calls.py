@@ -21,7 +21,6 @@ from realtime_ext.errors import (
     NotFoundError,
 )
 from tests.samples.sdp import NAMES, sample
-from tests.support.examples import each
 from tests.support.loopback import Loopback, answer, reset
 from tests.support.runner import Flavour
 
@@ -89,7 +88,7 @@ def test_create_without_a_session_is_multipart_too(flavour: Flavour) -> None:
     assert list(parts_of(seen[0].headers["content-type"], seen[0].content)) == ["sdp"]
 
 
-@each("name", [name for name in NAMES if name.startswith("offer-")])
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("offer-")])
 def test_every_recorded_offer_goes_out_byte_for_byte(flavour: Flavour, name: str) -> None:
     offer, bodies = sample(name), []
 
@@ -199,7 +198,7 @@ def test_create_with_secret_accepts_a_client_secret_object(flavour: Flavour) -> 
     assert seen == ["Bearer ek_object"]
 
 
-@each(
+@pytest.mark.parametrize(
     ("secret", "error", "message"),
     [
         ("sk-proj-abcdefgh1234", ValueError, "got an API key; use calls.create"),
@@ -214,7 +213,7 @@ def test_malformed_client_secrets_are_refused(flavour: Flavour, secret: Any, err
     assert "abcdefgh" not in str(caught.value)
 
 
-@each(
+@pytest.mark.parametrize(
     "offer",
     [
         "",
@@ -233,7 +232,7 @@ def test_malformed_client_secrets_are_refused(flavour: Flavour, secret: Any, err
     ],
     ids=lambda offer: repr(offer[:12] if isinstance(offer, str) else bytes(offer[:12])),
 )
-@each("validate", [True, False])
+@pytest.mark.parametrize("validate", [True, False])
 def test_malformed_offers_are_not_sent(flavour: Flavour, offer: str | bytes, validate: bool) -> None:
     seen: list[httpx.Request] = []
 
@@ -250,7 +249,7 @@ def test_malformed_offers_are_not_sent(flavour: Flavour, offer: str | bytes, val
     assert isinstance(caught.value, ValueError)
 
 
-@each("offer", [None, 7, {"type": "offer"}])
+@pytest.mark.parametrize("offer", [None, 7, {"type": "offer"}])
 def test_an_offer_of_another_type_is_a_type_error(flavour: Flavour, offer: Any) -> None:
     with pytest.raises(TypeError, match="offer: expected str or bytes, got "):
         flavour.run(flavour.client(created).calls.create(offer))
@@ -292,7 +291,7 @@ def test_a_session_without_a_json_form_is_refused_even_unchecked(flavour: Flavou
         flavour.run(client.calls.create(OFFER, {"type": "realtime", "extra": object()}))
 
 
-@each(
+@pytest.mark.parametrize(
     ("location", "call_id"),
     [
         ("/v1/realtime/calls/rtc_1", "rtc_1"),
@@ -307,7 +306,7 @@ def test_the_id_is_the_location_s_last_segment(flavour: Flavour, location: str, 
     assert (call.id, call.location) == (call_id, location)
 
 
-@each(
+@pytest.mark.parametrize(
     "location",
     [
         None,
@@ -332,8 +331,10 @@ def test_an_answer_without_a_usable_location_is_an_error_that_keeps_it(
     assert "a=ice-pwd:***" in str(caught.value) or "ice-pwd" not in str(caught.value)
 
 
-@each("content_type", ["application/sdp", "text/html", ""])
-@each("body", [b"", b"<html>oops</html>", b'{"error":{}}', b"v=0", b"v=1\r\no=", b"\xff\xfev=0\r\no="])
+@pytest.mark.parametrize("content_type", ["application/sdp", "text/html", ""])
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>oops</html>", b'{"error":{}}', b"v=0", b"v=1\r\no=", b"\xff\xfev=0\r\no="]
+)
 def test_a_success_that_is_not_sdp_is_an_error_that_keeps_it(
     flavour: Flavour, body: bytes, content_type: str
 ) -> None:
@@ -382,7 +383,7 @@ def test_a_call_s_repr_shows_no_sdp(flavour: Flavour) -> None:
     assert repr(call) == f"Call({shown})"
 
 
-@each(
+@pytest.mark.parametrize(
     ("call_id", "segment"),
     [
         ("rtc_u1_abc", "rtc_u1_abc"),
@@ -408,15 +409,15 @@ CONTROLS = {
 }
 
 
-@each("control", CONTROLS.values(), ids=CONTROLS)
-@each("call_id", ["", " ", ".", "..", "\ud800"])
+@pytest.mark.parametrize("control", CONTROLS.values(), ids=CONTROLS)
+@pytest.mark.parametrize("call_id", ["", " ", ".", "..", "\ud800"])
 def test_an_id_that_names_nothing_is_refused(flavour: Flavour, control, call_id: str) -> None:
     with pytest.raises(ValueError, match="call_id: expected"):
         flavour.run(control(flavour.client(created).calls, call_id))
 
 
-@each("control", CONTROLS.values(), ids=CONTROLS)
-@each("call_id", [None, 7, b"rtc_1"])
+@pytest.mark.parametrize("control", CONTROLS.values(), ids=CONTROLS)
+@pytest.mark.parametrize("call_id", [None, 7, b"rtc_1"])
 def test_an_id_of_another_type_is_refused(flavour: Flavour, control, call_id: Any) -> None:
     with pytest.raises(TypeError, match="call_id: expected a str"):
         flavour.run(control(flavour.client(created).calls, call_id))

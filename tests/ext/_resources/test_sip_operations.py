@@ -9,7 +9,6 @@ import httpx
 import pytest
 
 from realtime_ext.errors import APIConnectionError, NotFoundError
-from tests.support.examples import each
 from tests.support.loopback import Loopback, answer, hang_up
 from tests.support.runner import Flavour
 
@@ -44,13 +43,13 @@ def test_reject_leaves_the_status_to_the_api(flavour: Flavour) -> None:
     assert "content-type" not in request.headers
 
 
-@each("status", [300, 486, 603, 699])
+@pytest.mark.parametrize("status", [300, 486, 603, 699])
 def test_reject_says_why(flavour: Flavour, status: int) -> None:
     request = sent(flavour, lambda client: client.calls.reject(CALL, status))
     assert json.loads(request.content) == {"status_code": status}
 
 
-@each(
+@pytest.mark.parametrize(
     ("status", "error", "message"),
     [
         (299, ValueError, "status_code: expected a SIP status from 300 to 699, got 299"),
@@ -67,7 +66,7 @@ def test_a_status_that_is_none_is_refused(flavour: Flavour, status: Any, error, 
         flavour.run(flavour.client(never).calls.reject(CALL, status))
 
 
-@each(
+@pytest.mark.parametrize(
     "uri",
     [
         "tel:+14155550123",
@@ -90,7 +89,7 @@ def test_refer_sends_what_can_be_called(flavour: Flavour, uri: str) -> None:
     assert json.loads(request.content) == {"target_uri": uri}
 
 
-@each(
+@pytest.mark.parametrize(
     "uri",
     [
         "",
@@ -132,7 +131,7 @@ def test_refer_refuses_the_rest(flavour: Flavour, uri: str) -> None:
         flavour.run(flavour.client(never).calls.refer(CALL, uri))
 
 
-@each("uri", [None, 7, b"tel:+14155550123"])
+@pytest.mark.parametrize("uri", [None, 7, b"tel:+14155550123"])
 def test_refer_refuses_other_types(flavour: Flavour, uri: Any) -> None:
     with pytest.raises(TypeError, match="target_uri: expected tel:"):
         flavour.run(flavour.client(never).calls.refer(CALL, uri))
@@ -160,7 +159,7 @@ ACTS = {
 }
 
 
-@each("act", ACTS.values(), ids=ACTS)
+@pytest.mark.parametrize("act", ACTS.values(), ids=ACTS)
 def test_operations_that_are_not_idempotent_are_not_retried(flavour: Flavour, act) -> None:
     with Loopback(hang_up) as server, pytest.raises(APIConnectionError) as caught:
         flavour.run(act(flavour.client(base_url=server.base_url)))

@@ -10,7 +10,7 @@ import pytest
 from realtime_ext.sdp import Problem, SessionDescription, check_offer
 from realtime_ext.sdp._description import CandidateError, parse_candidate, unusual_candidates
 from tests.samples.sdp import NAMES, sample
-from tests.support.examples import check_each, each
+from tests.support.examples import check_each
 
 OFFERS = [name for name in NAMES if name.startswith("offer-")]
 REAL = sample("offer-chromium-audio-datachannel")
@@ -56,7 +56,7 @@ def swap(old: str, new: str, text: str = SMALL) -> str:
 # ---- nothing to say
 
 
-@each("name", OFFERS)
+@pytest.mark.parametrize("name", OFFERS)
 def test_nothing_is_said_of_real_offers(name: str) -> None:
     assert check_offer(sample(name)) == []
     assert check_offer(sample(name).encode()) == []
@@ -110,7 +110,7 @@ FINE = {
 }
 
 
-@each("name", FINE)
+@pytest.mark.parametrize("name", FINE)
 def test_accepted_offers_have_no_problems(name: str) -> None:
     assert check_offer(FINE[name]) == []
 
@@ -197,7 +197,7 @@ FAULTY = [
 ]
 
 
-@each(("code", "line", "named", "text"), FAULTY, ids=range(len(FAULTY)))
+@pytest.mark.parametrize(("code", "line", "named", "text"), FAULTY, ids=range(len(FAULTY)))
 def test_each_fault_is_found_alone_with_its_line(code: str, line: int, named: str, text: str) -> None:
     problems = check_offer(text)
     assert {problem.code for problem in problems} == {code}
@@ -206,12 +206,12 @@ def test_each_fault_is_found_alone_with_its_line(code: str, line: int, named: st
     assert problems[0].hint
 
 
-@each(("code", "line", "named", "text"), FAULTY, ids=range(len(FAULTY)))
+@pytest.mark.parametrize(("code", "line", "named", "text"), FAULTY, ids=range(len(FAULTY)))
 def test_bytes_are_judged_as_text_is(code: str, line: int, named: str, text: str) -> None:
     assert check_offer(text.encode()) == check_offer(text)
 
 
-@each("text", [None, 5, ["v=0"], b"\xff", "v=0\ud800"])
+@pytest.mark.parametrize("text", [None, 5, ["v=0"], b"\xff", "v=0\ud800"])
 def test_undecodable_input_is_a_problem(text: object) -> None:
     assert [problem.code for problem in check_offer(text)] == ["not_text"]  # type: ignore[arg-type]
 
@@ -271,13 +271,13 @@ SPOILT = {
 }
 
 
-@each("code", SPOILT)
-def test_a_real_offer_that_was_damaged_is_found_out(code: str) -> None:
+@pytest.mark.parametrize("code", SPOILT)
+def test_a_real_offer_that_was_damaged_is_found_out(code: str, subtests: pytest.Subtests) -> None:
     def check(name: str) -> None:
         problems = check_offer(SPOILT[code](sample(name)))
         assert {problem.code for problem in problems} == {code}
 
-    check_each(OFFERS, check)
+    check_each(subtests, OFFERS, check)
 
 
 # ---- fatal or not
@@ -353,7 +353,7 @@ def test_what_parses_is_checked_without_its_text_being_changed() -> None:
 USUAL = "1 1 udp 2130706431 192.0.2.1 9 typ host"
 
 
-@each(
+@pytest.mark.parametrize(
     "text",
     [
         USUAL,

@@ -11,7 +11,7 @@ from aiortc.sdp import SessionDescription as AiortcDescription
 from realtime_ext.errors import SdpError
 from realtime_ext.sdp import Candidate, Codec, Media, SessionDescription
 from tests.samples.sdp import NAMES, sample
-from tests.support.examples import check_each, each
+from tests.support.examples import check_each
 
 CHROMIUM = "offer-chromium-audio-datachannel"
 HEAD = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n"
@@ -29,7 +29,7 @@ def audio(*lines: str, head: str = "", formats: str = "111") -> Media:
 
 @pytest.mark.parametrize("end", ["\r\n", "\n", "\r", "\n\r"])
 @pytest.mark.parametrize("trimmed", [False, True])
-def test_a_description_is_written_as_it_was_read(end: str, trimmed: bool) -> None:
+def test_a_description_is_written_as_it_was_read(end: str, trimmed: bool, subtests: pytest.Subtests) -> None:
     def check(name: str) -> None:
         text = sample(name).replace("\r\n", end)
         text = text.rstrip("\r\n") if trimmed else text
@@ -38,7 +38,7 @@ def test_a_description_is_written_as_it_was_read(end: str, trimmed: bool) -> Non
         assert bytes(description) == text.encode()
         assert SessionDescription.parse(text.encode()) == description
 
-    check_each(NAMES, check)
+    check_each(subtests, NAMES, check)
 
 
 @pytest.mark.parametrize("end", ["\n", "\r", "\r\n\r\n"])
@@ -54,7 +54,7 @@ def test_line_ends_do_not_change_the_description(end: str) -> None:
     )
 
 
-@each("character", ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c", "\x1e"])
+@pytest.mark.parametrize("character", ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c", "\x1e"])
 def test_no_other_character_ends_a_line(character: str) -> None:
     text = HEAD + f"a=x:before{character}a=y:after\r\n"
     description = SessionDescription.parse(text)
@@ -85,7 +85,7 @@ def test_descriptions_copy_and_pickle(make: object) -> None:
 # ---- what an independent reader reads too
 
 
-@each("name", NAMES)
+@pytest.mark.parametrize("name", NAMES)
 def test_real_descriptions_mean_what_aiortc_reads_in_them(name: str) -> None:
     ours = SessionDescription.parse(sample(name))
     theirs = AiortcDescription.parse(sample(name))
@@ -249,7 +249,7 @@ def test_a_rtpmap_comes_before_a_payload_types_fixed_meaning() -> None:
     assert audio("a=rtpmap:0 opus/48000/2", formats="0").codecs == (Codec(0, "opus", 48000, 2),)
 
 
-@each(
+@pytest.mark.parametrize(
     "rtpmap",
     ["", "96", "96 opus", "96 opus/", "96 opus/x", "96 /48000", "128 opus/48000/2", "x opus/48000", "-1 a/1"],
 )
@@ -321,7 +321,7 @@ def test_every_attribute_can_be_asked_for() -> None:
     assert (media.line_of("z"), media.line_of("w")) == (10, None)
 
 
-@each("value", ["", "x", "-1", "1.5", "²", "1" * 5000])
+@pytest.mark.parametrize("value", ["", "x", "-1", "1.5", "²", "1" * 5000])
 def test_malformed_numbers_parse_as_none(value: str) -> None:
     media = audio(f"a=sctp-port:{value}", f"a=max-message-size:{value}")
     assert (media.sctp_port, media.max_message_size) == (None, None)
@@ -375,7 +375,7 @@ REFUSED = [
 ]
 
 
-@each(("text", "line", "message"), REFUSED, ids=range(len(REFUSED)))
+@pytest.mark.parametrize(("text", "line", "message"), REFUSED, ids=range(len(REFUSED)))
 def test_other_text_than_sdp_is_refused(text: object, line: int | None, message: str) -> None:
     with pytest.raises(SdpError) as caught:
         SessionDescription.parse(text)  # type: ignore[arg-type]

@@ -20,7 +20,6 @@ from realtime_ext import (
     tools,
 )
 from realtime_ext.session import resolve
-from tests.support.examples import each
 from tests.support.newcomers import is_new
 
 PCM = {"type": "audio/pcm", "rate": 24000}
@@ -195,7 +194,7 @@ CASES = [
 ]
 
 
-@each(("builder", "change", "fields"), CASES)
+@pytest.mark.parametrize(("builder", "change", "fields"), CASES)
 def test_a_method_writes_its_fields_and_no_others(builder: Any, change: Any, fields: dict[str, Any]) -> None:
     before = copy.deepcopy(builder.to_dict())
     changed = change(builder)
@@ -414,7 +413,7 @@ def test_from_dict_refuses_another_kind(cls: Any, session: Any) -> None:
     assert caught.value.field == "type"
 
 
-@each("session", [None, 5, "realtime", [], SessionBuilder, object()])
+@pytest.mark.parametrize("session", [None, 5, "realtime", [], SessionBuilder, object()])
 def test_from_dict_refuses_other_types_than_sessions(session: Any) -> None:
     with pytest.raises(TypeError, match="session: expected a builder, a generated model or a dict, got"):
         SessionBuilder.from_dict(session)
@@ -452,7 +451,7 @@ def test_extra_does_not_open_the_way_for_other_fields() -> None:
 # ---- what methods refuse
 
 
-@each("codec", ["pcm", "audio/pcmu", "opus", "", None, 8, ["pcmu"]])
+@pytest.mark.parametrize("codec", ["pcm", "audio/pcmu", "opus", "", None, 8, ["pcmu"]])
 def test_a_telephone_has_two_codecs(codec: Any) -> None:
     with pytest.raises(SessionConfigError, match="expected 'pcmu' or 'pcma' for a telephone, got") as caught:
         SessionBuilder().telephony(codec)
@@ -487,7 +486,7 @@ def test_without_a_model_rules_wait_for_the_whole_session() -> None:
         resolve(builder, validate=True)
 
 
-@each(
+@pytest.mark.parametrize(
     ("change", "match"),
     [
         (lambda b: b.tool(5), r"tools\[0\]: expected a function, a generated tool or a dict, got int"),

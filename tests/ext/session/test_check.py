@@ -15,7 +15,6 @@ import realtime_ext
 from realtime_ext import SessionBuilder, SessionConfigError, SessionConfigWarning, SessionProblem
 from realtime_ext.session import resolve
 from realtime_ext.session._kinds import BETA_FIELDS, BETA_FORMATS, reasons
-from tests.support.examples import each
 
 REALTIME = {"type": "realtime"}
 SERVER = {"type": "mcp", "server_label": "shop", "server_url": "https://shop.example"}
@@ -51,7 +50,7 @@ def warned(session: Any, *kinds: str, **options: Any) -> list[str]:
 # ---- kinds
 
 
-@each(
+@pytest.mark.parametrize(
     ("session", "kinds", "value", "allowed"),
     [
         ({}, ("realtime",), None, ("realtime",)),
@@ -92,7 +91,7 @@ def test_the_older_forms_take_their_own_names_alone() -> None:
     assert warned({"type": "realtime", "audio": {}}, "realtime", "realtime_older") == []
 
 
-@each(
+@pytest.mark.parametrize(
     ("session", "kind", "field", "message"),
     [
         (
@@ -174,7 +173,7 @@ def test_the_table_has_every_name_of_the_older_form() -> None:
     assert older - present == set(BETA_FIELDS) == set(BETA_VALUES)
 
 
-@each("name", BETA_FIELDS)
+@pytest.mark.parametrize("name", BETA_FIELDS)
 def test_a_beta_name_is_answered_with_its_successor(name: str) -> None:
     found = problem({**REALTIME, name: BETA_VALUES[name]})
     assert (found.field, found.value) == (name, BETA_VALUES[name])
@@ -184,7 +183,7 @@ def test_a_beta_name_is_answered_with_its_successor(name: str) -> None:
         assert f"its place is now {BETA_FIELDS[name]}" in found.message
 
 
-@each("path", [path for path in BETA_FIELDS.values() if path is not None])
+@pytest.mark.parametrize("path", [path for path in BETA_FIELDS.values() if path is not None])
 def test_the_successors_are_fields_that_there_are(path: str) -> None:
     *parents, name = path.split(".")
     session: dict[str, Any] = {"type": "realtime"}
@@ -195,7 +194,7 @@ def test_the_successors_are_fields_that_there_are(path: str) -> None:
     assert all(found.field.startswith(path) for found in problems(session))
 
 
-@each("name", BETA_FIELDS)
+@pytest.mark.parametrize("name", BETA_FIELDS)
 def test_a_beta_name_without_a_successor_in_this_kind_is_refused_too(name: str) -> None:
     found = problem({"model": "m", name: BETA_VALUES[name]}, "translation")
     assert found.field == name
@@ -207,7 +206,7 @@ def test_beta_names_come_first_even_without_a_type() -> None:
     assert [one.field for one in found] == ["modalities", "type", "instructions"]
 
 
-@each(
+@pytest.mark.parametrize(
     ("given", "written"),
     [
         ("pcm16", "{'type': 'audio/pcm', 'rate': 24000}"),
@@ -234,7 +233,7 @@ def test_a_format_that_is_no_object_is_answered_with_the_object(given: str, writ
 # ---- rules
 
 
-@each(
+@pytest.mark.parametrize(
     ("fields", "field", "value", "allowed", "message"),
     [
         (
@@ -362,7 +361,7 @@ def test_what_a_session_would_fail_with_later_is_refused(
     assert message in found.message
 
 
-@each(
+@pytest.mark.parametrize(
     "fields",
     [
         {"model": "gpt-realtime-2", "parallel_tool_calls": True, "reasoning": {"effort": "xhigh"}},
@@ -421,7 +420,7 @@ def test_every_model_that_the_description_lists_is_known() -> None:
 # ---- unknown fields
 
 
-@each(
+@pytest.mark.parametrize(
     ("fields", "message"),
     [
         ({"instructons": "x"}, "instructons: not a known field, sent as it is; did you mean instructions?"),
@@ -507,7 +506,7 @@ class Endless:
         return {"inner": self}
 
 
-@each(
+@pytest.mark.parametrize(
     ("fields", "field", "message"),
     [
         ({"instructions": b"x"}, "instructions", "expected a value that JSON has, got '<bytes>'"),
@@ -536,7 +535,7 @@ def test_a_session_within_itself_is_refused() -> None:
                 resolve(endless, validate=validate)
 
 
-@each("session", [None, 5, "realtime", b"{}", [], {1}, SessionBuilder, object()])
+@pytest.mark.parametrize("session", [None, 5, "realtime", b"{}", [], {1}, SessionBuilder, object()])
 def test_other_types_than_sessions_are_type_errors(session: Any) -> None:
     for validate in (True, False):
         with pytest.raises(TypeError, match="session: expected a builder, a generated model or a dict, got"):
@@ -549,7 +548,7 @@ def test_other_types_than_sessions_are_type_errors(session: Any) -> None:
 SECRET = "t0k3n-of-the-shop"
 
 
-@each(
+@pytest.mark.parametrize(
     "session",
     [
         {**REALTIME, "tools": [{**SERVER, "authorization": [SECRET]}]},

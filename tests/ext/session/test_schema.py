@@ -11,7 +11,7 @@ from realtime_api import models, schemas
 
 from realtime_ext import SessionBuilder, SessionConfigError, TranscriptionSessionBuilder
 from realtime_ext.session import TranslationSessionBuilder, resolve
-from tests.support.examples import check_each, each, examples
+from tests.support.examples import check_each, examples
 from tests.support.session_schemas import JSON, KEYWORDS, SCHEMAS, breaks, keywords, sessions, validator
 
 # What breaks one member of a union may fit another.
@@ -37,7 +37,7 @@ def problems(session: Any, kind: str) -> list[Any]:
     return []
 
 
-@each("kind", SCHEMAS)
+@pytest.mark.parametrize("kind", SCHEMAS)
 def test_the_schemas_are_written_with_known_keywords(kind: str) -> None:
     found = {word for part in schemas.standalone(SCHEMAS[kind])["$defs"].values() for word in keywords(part)}
     assert found <= KEYWORDS
@@ -60,8 +60,8 @@ def test_limits_of_every_sort_are_broken() -> None:
     assert len(BREAKS) > 200
 
 
-@each("kind", SCHEMAS)
-def test_every_violation_of_a_limit_is_reported(kind: str) -> None:
+@pytest.mark.parametrize("kind", SCHEMAS)
+def test_every_violation_of_a_limit_is_reported(kind: str, subtests: pytest.Subtests) -> None:
     def check(one: Any) -> None:
         found = next(found for found in problems(one.body, kind) if found.field == one.field)
         secret = any(name in found.field for name in ("authorization", "headers", "client_secret"))
@@ -71,7 +71,12 @@ def test_every_violation_of_a_limit_is_reported(kind: str) -> None:
         if not one.field.endswith("surplus"):
             assert found.allowed
 
-    check_each((one for of, one in BREAKS if of == kind), check, lambda one: f"{one.field}={one.value!r:.20}")
+    check_each(
+        subtests,
+        (one for of, one in BREAKS if of == kind),
+        check,
+        lambda one: f"{one.field}={one.value!r:.20}",
+    )
 
 
 @pytest.mark.parametrize("kind", SCHEMAS)

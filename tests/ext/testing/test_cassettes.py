@@ -22,7 +22,6 @@ from vcr.request import Request
 from realtime_ext import RealtimeClient, sdp
 from realtime_ext.testing import match_parts, vcr_settings
 from tests.samples.sdp import NAMES, sample
-from tests.support.examples import each
 from tests.support.runner import Flavour
 
 OFFER = sample("offer-chromium-audio-datachannel")
@@ -174,7 +173,7 @@ def test_the_environments_keys_and_named_values_are_not_written(
     assert not any(part in written for part in ("env-key", "env-hook", "Zürich", "Z%C3%BCrich"))
 
 
-@each("secrets", ["one string", [""], ["  "], [7], [None]])
+@pytest.mark.parametrize("secrets", ["one string", [""], ["  "], [7], [None]])
 def test_malformed_secrets_are_refused(secrets: Any) -> None:
     with pytest.raises((TypeError, ValueError), match=r"secrets: expected"):
         vcr_settings(secrets=secrets)
@@ -254,7 +253,7 @@ def test_a_transcripts_tokens_are_not_secrets() -> None:
     assert Scrubber().body(body, "application/json") == (body, "application/json")
 
 
-@each("name", NAMES)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_scrubbed_description_parses_and_has_no_password(name: str) -> None:
     text = sample(name)
     clean = Scrubber().text(text)

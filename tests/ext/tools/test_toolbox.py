@@ -18,7 +18,6 @@ from realtime_api import models
 
 from realtime_ext import tools
 from realtime_ext.errors import ToolArgumentError
-from tests.support.examples import each
 
 
 @dataclass
@@ -263,7 +262,7 @@ def test_neither_logs_nor_reprs_show_arguments(
     assert '{"room"' not in repr(toolbox.failures[0])
 
 
-@each(
+@pytest.mark.parametrize(
     ("value", "output"),
     [
         ({"a": [1, None, True]}, '{"a":[1,null,true]}'),
@@ -293,7 +292,7 @@ def test_whatever_is_returned_becomes_one_json_document(call: Call, value: Any, 
     json.loads(written)
 
 
-@each("value", [object(), {"a": object()}, (n for n in "ab"), lambda: 1])
+@pytest.mark.parametrize("value", [object(), {"a": object()}, (n for n in "ab"), lambda: 1])
 def test_a_result_without_a_json_form_is_a_failure(call: Call, value: Any) -> None:
     def give() -> Any:
         return value
@@ -474,7 +473,7 @@ def test_a_tool_that_exits_has_failed_and_ends_nothing_else(call: Call, is_async
     assert isinstance(toolbox.failures[0].error, SystemExit)
 
 
-@each("arguments", [None, {"room": "Elm"}, 5])
+@pytest.mark.parametrize("arguments", [None, {"room": "Elm"}, 5])
 def test_arguments_that_are_no_text_are_the_developers_mistake(
     toolbox: tools.Toolbox, call: Call, arguments: Any
 ) -> None:
