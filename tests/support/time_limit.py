@@ -74,6 +74,7 @@ def _cancel() -> None:
     global _timer
     if _timer is not None:
         _timer.cancel()
+        _timer.join()  # tests count threads
         _timer = None
         faulthandler.cancel_dump_traceback_later()
 

@@ -297,3 +297,12 @@ def test_text_that_is_long_is_not_searched_for_what_a_message_costs() -> None:
     _, _, size = read_message(flat, core.budget.size_of)
     assert len(flat) < size < len(flat) + 1000
     assert read_message(nested, core.budget.size_of)[2] > 40 * size
+
+
+def test_an_output_item_that_is_done_replaces_its_beginning_in_the_conversation() -> None:
+    core = ConnectionState(Role(), id_prefix="x")
+    begun = {"id": "item_1", "type": "message", "role": "assistant", "status": "in_progress", "content": []}
+    done = {**begun, "status": "completed", "content": [{"type": "output_text", "text": "Hello."}]}
+    tell(core, "conversation.item.added", item=begun, previous_item_id=None)
+    tell(core, "response.output_item.done", item=done, response_id="resp_1", output_index=0)
+    assert core.conversation.items == [done]

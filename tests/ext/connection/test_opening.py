@@ -394,3 +394,11 @@ def test_the_proxy_is_looked_up_for_a_message_only_where_opening_fails(
         with pytest.raises(APIConnectionError):
             connect(flavour, server, client=nowhere).__enter__()
     assert looked
+
+
+def test_the_model_of_a_translation_may_stand_beside_its_session(flavour: Flavour) -> None:
+    session = {"type": "translation", "audio": {"output": {"language": "es"}}}
+    with ScriptedServer(Model()) as server:
+        with connect(flavour, server, model="gpt-realtime-translate", session=session):
+            server.wait_for("session.update")
+        assert server.requests[0].path == "/v1/realtime/translations?model=gpt-realtime-translate"

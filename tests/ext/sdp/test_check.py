@@ -79,6 +79,8 @@ FINE = {
     "PCMA by its number alone": swap("SAVPF 111 0", "SAVPF 8"),
     "codec in capitals": swap("opus/48000/2", "OPUS/48000/2"),
     "static payload types without rtpmap": swap("SAVPF 111 0", "SAVPF 111 9 13"),
+    "the highest payload type": SMALL.replace("111", "127"),
+    "the highest component of a candidate": swap(":1 1 udp", ":1 256 udp"),
     "no rtcp-mux, no setup": without("a=setup"),
     "a second audio section that is inactive": swap(
         "m=application",
@@ -135,7 +137,9 @@ FAULTY = [
     ("no_ice_ufrag", AUDIO, "a=ice-ufrag", without("a=ice-ufrag")),
     ("no_ice_ufrag", AUDIO, "a=ice-ufrag", swap("a=ice-ufrag:frag", "a=ice-ufrag:")),
     ("no_ice_pwd", AUDIO, "a=ice-pwd", without("a=ice-pwd")),
+    ("no_ice_ufrag", AUDIO, "audio section", swap("a=ice-ufrag:frag", "a=ice-ufrag:\r\na=ice-ufrag:frag")),
     ("no_fingerprint", AUDIO, "a=fingerprint", without("a=fingerprint")),
+    ("bad_fingerprint", FINGERPRINT, "'first'", swap("sha-256 AA:BB:CC", "first\r\na=fingerprint:second")),
     ("bad_fingerprint", FINGERPRINT, "'sha-256'", swap("sha-256 AA:BB:CC", "sha-256")),
     ("bad_fingerprint", FINGERPRINT, "'AA:BB:CC'", swap("sha-256 AA:BB:CC", "AA:BB:CC")),
     ("bad_fingerprint", FINGERPRINT, "A:B", swap("sha-256 AA:BB:CC", "sha-256 A:B")),
@@ -213,7 +217,8 @@ def test_bytes_are_judged_as_text_is(code: str, line: int, named: str, text: str
 
 @pytest.mark.parametrize("text", [None, 5, ["v=0"], b"\xff", "v=0\ud800"])
 def test_undecodable_input_is_a_problem(text: object) -> None:
-    assert [problem.code for problem in check_offer(text)] == ["not_text"]  # type: ignore[arg-type]
+    (problem,) = check_offer(text)  # type: ignore[arg-type]
+    assert (problem.code, problem.line) == ("not_text", 1)
 
 
 def test_missing_lines_are_named_one_by_one() -> None:
@@ -272,7 +277,11 @@ SPOILT = {
 
 
 @pytest.mark.parametrize("code", SPOILT)
+<<<<<<< HEAD
 def test_a_real_offer_that_was_damaged_is_found_out(subtests: pytest.Subtests, code: str) -> None:
+=======
+def test_a_real_offer_that_was_damaged_is_found_out(code: str, subtests: pytest.Subtests) -> None:
+>>>>>>> tests/main
     def check(name: str) -> None:
         problems = check_offer(SPOILT[code](sample(name)))
         assert {problem.code for problem in problems} == {code}
@@ -294,8 +303,10 @@ def test_candidates_that_are_all_unreadable_are_fatal() -> None:
 
 
 def test_candidates_that_lead_nowhere_are_not_fatal() -> None:
-    (problem,) = check_offer(swap("192.0.2.1", "0.0.0.0"))
+    second = "a=candidate:2 1 udp 1 0.0.0.0 9 typ host\r\nm=application"
+    (problem,) = check_offer(swap("192.0.2.1", "0.0.0.0").replace("m=application", second))
     assert not problem.fatal
+    assert problem.line == CANDIDATE
 
 
 def test_all_else_is_fatal() -> None:

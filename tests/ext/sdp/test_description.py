@@ -24,12 +24,19 @@ def audio(*lines: str, head: str = "", formats: str = "111") -> Media:
     return found
 
 
+STATIC = audio(formats="0 3 8 9 13 18")
+
+
 # ---- nothing is lost
 
 
 @pytest.mark.parametrize("end", ["\r\n", "\n", "\r", "\n\r"])
 @pytest.mark.parametrize("trimmed", [False, True])
+<<<<<<< HEAD
 def test_a_description_is_written_as_it_was_read(subtests: pytest.Subtests, end: str, trimmed: bool) -> None:
+=======
+def test_a_description_is_written_as_it_was_read(end: str, trimmed: bool, subtests: pytest.Subtests) -> None:
+>>>>>>> tests/main
     def check(name: str) -> None:
         text = sample(name).replace("\r\n", end)
         text = text.rstrip("\r\n") if trimmed else text
@@ -259,6 +266,19 @@ def test_rtpmaps_that_cannot_be_read_are_left_out_of_codecs(rtpmap: str) -> None
     assert media.get_all("rtpmap") == (rtpmap,)
 
 
+def test_payload_types_with_a_fixed_meaning_need_no_rtpmap() -> None:
+    assert [
+        (codec.payload_type, codec.name, codec.clock_rate, codec.channels) for codec in STATIC.codecs
+    ] == [
+        (0, "PCMU", 8000, 1),
+        (3, "GSM", 8000, 1),
+        (8, "PCMA", 8000, 1),
+        (9, "G722", 8000, 1),
+        (13, "CN", 8000, 1),
+        (18, "G729", 8000, 1),
+    ]
+
+
 # ---- candidates
 
 
@@ -392,3 +412,11 @@ def test_the_refusal_names_the_line(line: int) -> None:
         SessionDescription.parse("\r\n".join(lines))
     assert caught.value.line == line
     assert str(caught.value).startswith(f"line {line}: ")
+
+
+def test_a_repr_counts_the_sections_beyond_the_eighth() -> None:
+    sections = "m=audio 9 UDP/TLS/RTP/SAVPF 0\r\n" * 10
+    shown = repr(SessionDescription.parse(HEAD + sections))
+    assert shown.endswith(f"{', '.join(['audio sendrecv'] * 8)}, 2 more>")
+    unknown = SessionDescription.parse(HEAD + "m=hologram 9 RTP/AVP 0\r\n")
+    assert "'hologram' sendrecv" in repr(unknown)

@@ -69,6 +69,8 @@ def test_a_session_of_another_kind_is_refused(
 ) -> None:
     found = problem(session, *kinds)
     assert (found.field, found.value, found.allowed) == ("type", value, allowed)
+    is_known = value in ("realtime", "transcription")
+    assert ("session is not accepted here" in found.message) == is_known
 
 
 def test_the_older_forms_take_their_own_names_alone() -> None:
@@ -401,6 +403,9 @@ def test_the_model_of_the_connection_stands_in() -> None:
     assert problem(asked, model="gpt-realtime").field == "reasoning"
     assert len(warned(asked, model="my-deployment")) == 1
     assert warned({**asked, "model": "gpt-realtime-2"}, model="gpt-realtime") == []
+    assert warned(REALTIME, model="gpt-realtme") == [
+        "model: 'gpt-realtme' is not known; did you mean 'gpt-realtime'?"
+    ]
 
 
 def test_every_model_that_the_description_lists_is_known() -> None:

@@ -186,11 +186,22 @@ def test_all_mistakes_are_reported_at_once_up_to_a_limit(toolbox: tools.Toolbox,
     many = json.dumps({f"x{n}": n for n in range(30)})
     _, text = error(call(toolbox, "book_room", many))
     assert text.endswith("; and 26 more")
+    five = json.dumps({f"x{n}": n for n in range(4)})  # and no room
+    _, text = error(call(toolbox, "book_room", five))
+    assert "x3: not known here" in text
+    assert "more" not in text
 
 
 def test_a_whole_number_may_be_written_as_one_with_a_point(toolbox: tools.Toolbox, call: Call) -> None:
     assert json.loads(call(toolbox, "book_room", '{"room": "Elm", "nights": 2.0}'))["nights"] == 2
     assert error(call(toolbox, "book_room", '{"room": "Elm", "nights": 2.5}'))[0] == "invalid_argument"
+
+
+def test_a_whole_number_may_have_a_point_beside_numbers_as_keys(call: Call) -> None:
+    def price(nights: int, discounts: dict[int, str]) -> Any:
+        return discounts[nights]
+
+    assert call(tools.Toolbox([price]), "price", '{"nights": 2.0, "discounts": {"2": "5 %"}}') == '"5 %"'
 
 
 def test_an_exception_is_reported_to_the_model_and_kept(toolbox: tools.Toolbox, call: Call) -> None:
