@@ -277,11 +277,7 @@ SPOILT = {
 
 
 @pytest.mark.parametrize("code", SPOILT)
-<<<<<<< HEAD
-def test_a_real_offer_that_was_damaged_is_found_out(subtests: pytest.Subtests, code: str) -> None:
-=======
 def test_a_real_offer_that_was_damaged_is_found_out(code: str, subtests: pytest.Subtests) -> None:
->>>>>>> tests/main
     def check(name: str) -> None:
         problems = check_offer(SPOILT[code](sample(name)))
         assert {problem.code for problem in problems} == {code}

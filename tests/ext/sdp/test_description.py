@@ -32,11 +32,7 @@ STATIC = audio(formats="0 3 8 9 13 18")
 
 @pytest.mark.parametrize("end", ["\r\n", "\n", "\r", "\n\r"])
 @pytest.mark.parametrize("trimmed", [False, True])
-<<<<<<< HEAD
-def test_a_description_is_written_as_it_was_read(subtests: pytest.Subtests, end: str, trimmed: bool) -> None:
-=======
 def test_a_description_is_written_as_it_was_read(end: str, trimmed: bool, subtests: pytest.Subtests) -> None:
->>>>>>> tests/main
     def check(name: str) -> None:
         text = sample(name).replace("\r\n", end)
         text = text.rstrip("\r\n") if trimmed else text

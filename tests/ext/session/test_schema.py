@@ -61,11 +61,7 @@ def test_limits_of_every_sort_are_broken() -> None:
 
 
 @pytest.mark.parametrize("kind", SCHEMAS)
-<<<<<<< HEAD
-def test_every_violation_of_a_limit_is_reported(subtests: pytest.Subtests, kind: str) -> None:
-=======
 def test_every_violation_of_a_limit_is_reported(kind: str, subtests: pytest.Subtests) -> None:
->>>>>>> tests/main
     def check(one: Any) -> None:
         found = next(found for found in problems(one.body, kind) if found.field == one.field)
         secret = any(name in found.field for name in ("authorization", "headers", "client_secret"))
