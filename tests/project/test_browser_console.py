@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 from realtime_simulator import Simulator, call_tool, sequence
+from realtime_simulator._records.session import SessionLog
 
 from realtime_ext import RealtimeClient
 from tests.simulator.receiver import receiving
@@ -178,9 +179,9 @@ def test_events_are_filtered_searched_and_shown_whole(console: Page, sim: Simula
 def test_thousands_of_events_are_a_handful_of_elements(console: Page, sim: Simulator) -> None:
     with Socket(sim) as socket:
         socket.recv()
-        record = sim.sessions[-1]
+        log = SessionLog.of(sim.sessions[-1])
         for number in range(1, 9_000):
-            record.add("received", {"type": "custom.event", "text": f"number {number}"}, record.begun)
+            log.add("received", {"type": "custom.event", "text": f"number {number}"}, log.begun)
         expect(console.locator("#count")).to_have_text("9000 events")
         expect(shown(console).last).to_contain_text("number 8999")
         assert console.locator(".row").count() < 100
