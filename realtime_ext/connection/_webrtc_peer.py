@@ -386,7 +386,11 @@ def use_host_addresses(connection: RTCPeerConnection, addresses: Sequence[str] |
     Source: RFC 8445 §5.1.1.1 (host candidates; loopback addresses are left out where there are others).
     """
     for transport in _transports(connection):
-        _gather_from(transport.iceGatherer._connection, addresses)
+        agent = getattr(transport.iceGatherer, "_connection", None)
+        if hasattr(agent, "get_component_candidates"):
+            _gather_from(agent, addresses)
+        else:  # aiortc's documented way: all addresses of the machine but loopback
+            logger.debug("the installed aiortc has unknown internals: host addresses can't be chosen")
 
 
 def drop_invalid_datagrams(connection: RTCPeerConnection) -> None:
@@ -452,8 +456,11 @@ def connecting_tasks(connection: RTCPeerConnection) -> set[asyncio.Task[Any]]:
     Returns:
         The tasks that run, kept up to date; for `close_connection`.
     """
-    connect = connection._RTCPeerConnection__connect  # type: ignore[attr-defined]
     tasks: set[asyncio.Task[Any]] = set()
+    connect = getattr(connection, "_RTCPeerConnection__connect", None)
+    if connect is None:
+        logger.debug("the installed aiortc has unknown internals: its tasks can't be cancelled")
+        return tasks
 
     async def connect_as_task() -> None:
         task = asyncio.current_task()

@@ -287,9 +287,7 @@ def ids(rows: Sequence[Row]) -> list[str]:
 
 
 @pytest.mark.parametrize("bad", SAID_BY_CLIENTS, ids=ids(SAID_BY_CLIENTS))
-def test_a_clients_error_says_what_is_wrong_and_nothing_is_sent(
-    bad: Row, flavour: Flavour, wire: Wire
-) -> None:
+def test_a_client_error_names_the_problem_and_nothing_is_sent(bad: Row, flavour: Flavour, wire: Wire) -> None:
     client = flavour.client(wire, webhook_secret=SECRET, api_key="sk-of-the-developer")
     resource, method = bad.function.split(".")
     with pytest.raises(bad.error) as caught:
@@ -303,7 +301,7 @@ def test_a_clients_error_says_what_is_wrong_and_nothing_is_sent(
 
 
 @pytest.mark.parametrize("bad", SAID_ELSEWHERE, ids=ids(SAID_ELSEWHERE))
-def test_an_error_says_what_is_wrong(bad: Row) -> None:
+def test_an_error_names_the_problem(bad: Row) -> None:
     call, valid = ELSEWHERE[bad.function]
     with pytest.raises(bad.error) as caught:
         call(**{**valid, bad.parameter: bad.value})
@@ -339,7 +337,7 @@ SAID_BY_BUILDERS: Sequence[tuple[Callable[[SessionBuilder], Any], str, Sequence[
 
 
 @pytest.mark.parametrize(("build", "field", "says"), SAID_BY_BUILDERS, ids=[r[1] for r in SAID_BY_BUILDERS])
-def test_a_builders_error_says_what_is_wrong(
+def test_a_builder_error_names_the_problem(
     build: Callable[[SessionBuilder], Any], field: str, says: Sequence[str]
 ) -> None:
     with pytest.raises(SessionConfigError) as caught:

@@ -28,7 +28,7 @@ def wrong_lines() -> set[tuple[str, int]]:
     }
 
 
-def test_mypy_finds_what_is_wrong(tmp_path: Path) -> None:
+def test_mypy_reports_every_mistake(tmp_path: Path) -> None:
     files = sorted(path.name for path in HERE.glob("*.py"))
     done = subprocess.run(
         [sys.executable, "-m", "mypy", "--strict", "--cache-dir", tmp_path, *files],
@@ -45,7 +45,7 @@ def test_mypy_finds_what_is_wrong(tmp_path: Path) -> None:
 
 
 @pytest.mark.node
-def test_pyright_finds_what_is_wrong() -> None:
+def test_pyright_reports_every_mistake() -> None:
     assert PYRIGHT.exists(), "pyright is missing; make it with: make build/node/.installed"
     programs = Path(sys.executable).parent
     done = subprocess.run(

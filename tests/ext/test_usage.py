@@ -149,7 +149,7 @@ def test_transcriptions_are_counted_apart_in_tokens_or_seconds(form: Any) -> Non
 
 
 @FORMS
-def test_an_event_that_comes_twice_counts_once(form: Any) -> None:
+def test_a_duplicate_event_counts_once(form: Any) -> None:
     meter = UsageMeter()
     for _ in range(2):
         meter.observe(form(response_done()))

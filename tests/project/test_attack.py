@@ -47,7 +47,7 @@ def test_a_border_bears_a_short_attack(target: Target) -> None:
     assert [f"{finding.what}: {str(finding.case)[:2000]}" for finding in done.findings] == []
 
 
-def test_the_borders_bear_what_was_found_before() -> None:
+def test_earlier_findings_stay_fixed() -> None:
     for path in kept():
         try_again(TARGETS, path)
 

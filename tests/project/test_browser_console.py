@@ -452,7 +452,7 @@ def test_a_session_is_exported(console: Page, sim: Simulator) -> None:
             expect(dialog).to_be_hidden()
 
 
-def test_a_simulator_that_is_gone_is_said_and_found_again(page: Page) -> None:
+def test_a_stopped_simulator_is_reported_and_found_again(page: Page) -> None:
     with Simulator(pacing="none", api_key="sk-same") as first, Socket(first) as socket:
         socket.recv()
         page.goto(first.console_url)

@@ -219,7 +219,7 @@ def test_the_simulator_works_without_the_client(
 
 
 @pytest.mark.slow
-def test_realtime_ext_works_without_its_extras_and_says_what_is_missing(
+def test_realtime_ext_works_without_its_extras_and_names_a_missing_one(
     wheels: dict[str, Path], environment: Callable[..., Path]
 ) -> None:
     programs = environment(str(wheels["realtime_api"]), str(wheels["realtime_ext"]))

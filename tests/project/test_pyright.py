@@ -41,7 +41,7 @@ def test_every_public_name_has_a_known_type(package: str) -> None:
     unknown = [
         symbol["name"] for symbol in report["symbols"] if symbol["isExported"] and not symbol["isTypeKnown"]
     ]
-    assert report["exportedSymbolCounts"]["withKnownType"] > 1000
+    assert report["exportedSymbolCounts"]["withKnownType"] > 50  # it looked at the package
     assert report["completenessScore"] == 1.0, unknown
 
 

@@ -53,7 +53,7 @@ class Stalling:
             model.handle(peer, peer.recv())
 
 
-def test_a_question_given_up_amid_sending_leaves_the_way_free() -> None:
+def test_a_question_cancelled_while_sending_does_not_block_the_next() -> None:
     script = Stalling()
 
     async def main() -> None:
@@ -191,7 +191,7 @@ def test_a_handlers_own_time_limit_is_not_the_questions(flavour: Flavour) -> Non
             connection.ask("Hello?", timeout=20)
 
 
-def test_an_observer_that_sends_is_told_off_and_holds_up_nobody(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_observer_that_sends_gets_an_error_and_blocks_nothing(caplog: pytest.LogCaptureFixture) -> None:
     def script(peer: Peer) -> None:
         peer.send("session.created", session=session())
         peer.expect("input_audio_buffer.commit")
@@ -214,7 +214,7 @@ def test_an_observer_that_sends_is_told_off_and_holds_up_nobody(caplog: pytest.L
     assert sum("observer: it can't send" in record.getMessage() for record in caplog.records) == 1
 
 
-def test_what_its_sender_got_back_is_not_given_back_again_once_the_link_is_mended() -> None:
+def test_unsent_events_are_reported_once() -> None:
     core = ConnectionState(Role(is_sideband=True), id_prefix="x", reconnect=Reconnect())
     core.lost(CloseInfo.by_peer(1006, "lost", expiry=None), 0.0, lambda: 0.0)
     given_back = core.unsent(1006, "lost", [{"type": "input_audio_buffer.commit"}]).unsent

@@ -47,7 +47,7 @@ def test_a_lost_link_is_raised_after_what_came(flavour: Flavour) -> None:
     assert caught.value.code == 1006
 
 
-def test_a_link_lost_amid_a_frame_loses_only_that_frame(flavour: Flavour) -> None:
+def test_a_link_lost_within_a_frame_loses_only_that_frame(flavour: Flavour) -> None:
     def script(peer: Peer) -> None:
         peer.send("session.created", session=session())
         peer.bytes_on_the_wire(b"\x81\x7e" + struct.pack("!H", 500) + b'{"type": "response.do')
@@ -130,7 +130,7 @@ def test_a_consumer_that_is_too_slow_ends_the_connection_after_a_warning(
     assert "call run()" in warning
 
 
-def test_a_consumer_that_takes_too_few_events_is_told_otherwise_than_one_that_takes_none(
+def test_a_slow_consumer_gets_another_message_than_an_absent_one(
     flavour: Flavour, caplog: pytest.LogCaptureFixture
 ) -> None:
     def script(peer: Peer) -> None:

@@ -80,7 +80,7 @@ def numbered(count: int) -> Callable[[Peer], None]:
 # Events in
 
 
-def test_what_was_handed_over_is_taken_without_the_loop() -> None:
+def test_prefetched_events_are_read_without_the_loop() -> None:
     blocked = Blocked()
     with ScriptedServer(numbered(20)) as server, opening(server, observer=blocked) as connection:
         with connection.expect("number", lambda event: event.number == 19) as last:
@@ -251,7 +251,7 @@ async def slow(name: str) -> str:
     return threading.current_thread().name
 
 
-def test_async_tools_of_a_blocking_connection_hold_up_nobody() -> None:
+def test_async_tools_of_a_sync_connection_do_not_block_it() -> None:
     answers = [[{"name": "slow", "call_id": "call_1", "arguments": '{"name": "Ada"}'}], "Done."]
     model = Model(lambda number: answers[number - 1], speaks=False)  # type: ignore[index, return-value]
     with ScriptedServer(model) as server, opening(server) as connection:
@@ -259,7 +259,7 @@ def test_async_tools_of_a_blocking_connection_hold_up_nobody() -> None:
         assert connection.ask("Go").tool_calls[0].output == '"realtime_ext tool slow"'
 
 
-def test_a_slow_tool_delays_nobody() -> None:
+def test_a_slow_tool_does_not_block_the_connection() -> None:
     begun, over = threading.Event(), threading.Event()
 
     def think() -> str:
@@ -383,7 +383,7 @@ def test_closing_while_threads_append_raises_nothing_else() -> None:
 
 
 @pytest.mark.parametrize("data", ["no base64!", 5, ["a"], memoryview(bytes(8)).cast("d")])
-def test_what_is_no_audio_is_refused_at_once(data: Any) -> None:
+def test_invalid_audio_is_refused_at_once(data: Any) -> None:
     with ScriptedServer() as server, opening(server) as connection:
         with pytest.raises((TypeError, ValueError), match="append_audio"):
             connection.append_audio(data)
@@ -437,7 +437,7 @@ WAITING: dict[str, Callable[[Connection], Any]] = {
 
 
 @pytest.mark.parametrize("name", WAITING)
-def test_an_interrupt_reaches_whoever_waits_and_the_connection_can_be_used(name: str) -> None:
+def test_an_interrupt_ends_a_wait_and_the_connection_stays_usable(name: str) -> None:
     with ScriptedServer(silent) as server, opening(server) as connection:
         assert connection.recv().type == "session.created"
         timer = threading.Timer(0.1, interrupt)
@@ -467,7 +467,7 @@ def test_an_interrupt_loses_no_event() -> None:
     assert numbers == list(range(50))
 
 
-def test_an_interrupt_reaches_whoever_waits_for_room() -> None:
+def test_an_interrupt_ends_a_wait_for_room_in_the_queue() -> None:
     stalled = threading.Event()
 
     def script(peer: Peer) -> None:
@@ -485,7 +485,7 @@ def test_an_interrupt_reaches_whoever_waits_for_room() -> None:
         server.wait_for("input_audio_buffer.clear")
 
 
-def test_an_interrupt_amid_closing_leaves_that_to_go_on() -> None:
+def test_closing_continues_after_an_interrupt() -> None:
     with Loopback(deaf) as server:
         options = {"close_timeout": 0.5}
         client = RealtimeClient("key", base_url=server.base_url)

@@ -116,7 +116,7 @@ def test_a_fork_leaves_its_parents_connections_alone_and_opens_its_own() -> None
 
 @pytest.mark.programs
 @pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="this system does not list descriptors")
-def test_a_fork_amid_a_coroutine_leaves_its_parents_connection_alone() -> None:
+def test_a_fork_in_a_coroutine_leaves_the_parents_connection_alone() -> None:
     with ScriptedServer(Model(speaks=False)) as server:
         done = run(ASYNC_FORK, server)
     assert done.stderr == ""

@@ -257,9 +257,7 @@ def test_a_condition_that_raises_on_a_queued_event_raises_in_wait_for(flavour: F
             connection.wait_for("input_audio_buffer.cleared", lambda event: 1 / 0, timeout=5)
 
 
-def test_a_type_that_nobody_knows_is_sent_with_a_hint(
-    flavour: Flavour, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_an_unknown_type_is_sent_with_a_hint(flavour: Flavour, caplog: pytest.LogCaptureFixture) -> None:
     with ScriptedServer() as server, connect(flavour, server) as connection:
         connection.send({"type": "response.creat"})
         connection.send({"type": "input_audio_buffer.commit"})
@@ -269,7 +267,7 @@ def test_a_type_that_nobody_knows_is_sent_with_a_hint(
 
 
 @pytest.mark.parametrize("kind", ["", 3, int, None, (), (int,), (types.ResponseDoneEvent, "")])
-def test_what_is_no_kind_of_event_is_refused(flavour: Flavour, kind: Any) -> None:
+def test_an_invalid_kind_of_event_is_refused(flavour: Flavour, kind: Any) -> None:
     with ScriptedServer(Model()) as server, connect(flavour, server) as connection:
         with pytest.raises((TypeError, ValueError), match="event"):
             connection.on(kind, print)
@@ -420,7 +418,7 @@ WAV = b"RIFF\x24\0\0\0WAVEfmt " + bytes(28)
         (memoryview(bytes(8)).cast("f"), r"'f' \(floats from -1 to 1: \(data \* 32767\)"),
     ],
 )
-def test_what_is_no_audio_is_refused(flavour: Flavour, data: Any, told: str) -> None:
+def test_invalid_audio_is_refused(flavour: Flavour, data: Any, told: str) -> None:
     with ScriptedServer() as server, connect(flavour, server) as connection:
         with pytest.raises((TypeError, ValueError), match=f"append_audio: .*{told}"):
             connection.append_audio(data)
@@ -456,7 +454,7 @@ def test_an_update_need_not_be_waited_for_and_waiting_has_a_limit(flavour: Flavo
             connection.update_session({"instructions": "two"}, timeout=0.01)
 
 
-def test_a_cancel_of_nothing_is_no_failure(flavour: Flavour) -> None:
+def test_cancelling_without_an_active_response_is_not_an_error(flavour: Flavour) -> None:
     with ScriptedServer(Model()) as server, connect(flavour, server) as connection:
         connection.cancel_response()
         connection.send_text("after")
@@ -523,7 +521,7 @@ def test_a_translation_session_has_no_conversation(flavour: Flavour) -> None:
                 call()
 
 
-def test_an_async_handler_is_refused_where_nobody_could_await_it() -> None:
+def test_an_async_handler_is_refused_by_a_sync_connection() -> None:
     async def handler(event: Any) -> None: ...
 
     flavour = Flavour("sync")

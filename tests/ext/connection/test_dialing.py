@@ -242,7 +242,7 @@ def test_a_call_that_does_not_connect_says_why_and_is_hung_up(
 
 
 @pytest.mark.parametrize("text", ["", "<html>502</html>", "v=0"])
-def test_a_call_whose_answer_is_no_description_is_hung_up(text: str) -> None:
+def test_a_call_whose_answer_is_not_a_description_is_hung_up(text: str) -> None:
     async def no_description(answerer: Answerer, answer: str) -> str:
         return text
 

@@ -82,7 +82,7 @@ def test_a_call_that_is_made_while_it_is_given_up_is_hung_up() -> None:
     asyncio.run(main())
 
 
-def test_an_answer_that_does_not_come_keeps_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_answer_does_not_block_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dialing, "ANSWER_PATIENCE", 0.01)
 
     async def main() -> None:

@@ -12,7 +12,7 @@ from tests.ext.connection.scripted import Model, Peer, ScriptedServer, session
 from tests.support.runner import Flavour
 
 
-def test_the_end_of_somebody_elses_response_is_not_taken_for_ones_own(flavour: Flavour) -> None:
+def test_the_end_of_another_response_does_not_end_the_turn(flavour: Flavour) -> None:
     """Whoever attaches to a call may find a response under way, whose start it never sees."""
     busy = {"type": "invalid_request_error", "code": "conversation_already_has_active_response"}
 

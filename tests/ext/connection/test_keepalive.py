@@ -98,7 +98,7 @@ def test_other_than_seconds_is_refused(flavour: Flavour, name: str, seconds: obj
         connect(flavour, server, websocket_options={name: seconds})
 
 
-def test_a_peer_that_stops_reading_ends_what_is_sent_to_it(flavour: Flavour) -> None:
+def test_a_peer_that_stops_reading_ends_the_connection(flavour: Flavour) -> None:
     """Sending waits while the other side takes nothing; when that lasts too long, the rest is given back."""
 
     def script(peer: Peer) -> None:

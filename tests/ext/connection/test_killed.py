@@ -91,7 +91,7 @@ def _nothing_stays_behind(flavour: Flavour) -> Iterator[None]:
         assert flavour.run(names()) == []
 
 
-def test_what_was_acknowledged_outlives_a_server_that_is_killed(flavour: Flavour) -> None:
+def test_acknowledged_configuration_survives_a_killed_server(flavour: Flavour) -> None:
     with Process() as server, connect(flavour, server) as connection:
         for number in (1, 2, 3):
             assert connection.ask("Hi", timeout=20).transcript == f"answer {number}"

@@ -118,7 +118,7 @@ def interrupt() -> None:
     signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
 
-def test_an_interrupt_amid_the_handshake_leaves_nothing() -> None:
+def test_an_interrupt_during_the_handshake_leaves_nothing_open() -> None:
     class Interrupting(ScriptedServer):
         def _admit(self, *handshake: Any) -> Any:
             interrupt()
@@ -131,7 +131,7 @@ def test_an_interrupt_amid_the_handshake_leaves_nothing() -> None:
         assert own_threads() == []
 
 
-def test_an_interrupt_amid_the_wait_for_a_call_hangs_up() -> None:
+def test_an_interrupt_while_waiting_for_a_call_hangs_up() -> None:
     paths: list[str] = []
 
     def rest(request: httpx.Request) -> httpx.Response:
@@ -227,7 +227,7 @@ def test_cancelling_a_second_time_while_the_first_is_being_served_still_closes()
         asyncio.run(main())
 
 
-def test_a_task_that_does_not_let_itself_be_cancelled_is_not_waited_for(
+def test_a_task_that_suppresses_its_cancellation_does_not_block_the_end(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(io, "GRACE", 0.05)
@@ -255,7 +255,7 @@ def test_a_task_that_does_not_let_itself_be_cancelled_is_not_waited_for(
 # Calls
 
 
-def test_a_call_whose_answer_is_no_sdp_is_hung_up() -> None:
+def test_a_call_whose_answer_is_not_sdp_is_hung_up() -> None:
     paths: list[str] = []
 
     def rest(request: httpx.Request) -> httpx.Response:

@@ -369,7 +369,7 @@ def test_the_first_argument_may_be_a_session(flavour: Flavour) -> None:
 
 
 @pytest.mark.parametrize("client", [RealtimeClient, AsyncRealtimeClient])
-def test_whoever_forgets_with_is_told(client: Any) -> None:
+def test_using_a_connection_without_with_is_explained(client: Any) -> None:
     opening = client(api_key="sk-x").connect("gpt-realtime")
     with pytest.raises(AttributeError, match=r"no attribute 'ask'; use it as `(async )?with client.connect"):
         opening.ask("Hi")

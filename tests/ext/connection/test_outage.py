@@ -57,7 +57,7 @@ def until(flavour: Flavour, event: threading.Event) -> None:
 
 
 @pytest.mark.parametrize("name", SENDS)
-def test_what_waits_in_an_outage_that_is_not_mended_is_contents_of(
+def test_events_that_wait_during_an_outage_are_unsent_if_it_does_not_end(
     flavour: Flavour, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     send, kinds = SENDS[name]
@@ -82,7 +82,7 @@ def test_what_waits_in_an_outage_that_is_not_mended_is_contents_of(
 
 
 @pytest.mark.parametrize("name", SENDS)
-def test_what_is_sent_after_the_end_is_contents_of(flavour: Flavour, name: str) -> None:
+def test_events_sent_after_the_end_are_unsent(flavour: Flavour, name: str) -> None:
     send, kinds = SENDS[name]
 
     def script(peer: Peer) -> None:

@@ -55,7 +55,7 @@ def test_an_interruption_cuts_where_the_user_stopped_hearing(flavour: Flavour) -
     assert item.content[0].text == "one two"
 
 
-def test_an_item_that_nobody_heard_goes(flavour: Flavour) -> None:
+def test_an_item_of_which_nothing_was_heard_is_deleted(flavour: Flavour) -> None:
     with ScriptedServer(Interrupted()) as server:
         connection = _heard(flavour, server, 0)
         found = connection.interrupt()
@@ -82,7 +82,7 @@ def test_an_interruption_stops_the_response_that_goes_on(flavour: Flavour) -> No
         assert server.of("output_audio_buffer.clear") == []
 
 
-def test_only_the_latest_item_goes_where_nobody_counts_what_was_played(flavour: Flavour) -> None:
+def test_without_playback_counts_only_the_latest_item_is_deleted(flavour: Flavour) -> None:
     with ScriptedServer(Interrupted()) as server, connect(flavour, server) as connection:
         for _ in range(2):
             connection.create_response()
@@ -113,7 +113,7 @@ def test_truncating_stays_within_the_audio_that_came(flavour: Flavour) -> None:
     assert server.of("conversation.item.truncate")[0]["audio_end_ms"] == 8
 
 
-def test_what_was_cut_already_is_not_cut_again_beyond_that(flavour: Flavour) -> None:
+def test_a_truncated_item_is_not_truncated_beyond_its_end(flavour: Flavour) -> None:
     with ScriptedServer(Interrupted()) as server:
         connection = _heard(flavour, server, 2)
         for played_ms in (5, 3):

@@ -13,7 +13,7 @@ from realtime_ext.connection._state.playback import PlaybackState, audio_size
 
 
 @given(st.binary(max_size=100))
-def test_sizes_are_told_without_decoding(data: bytes) -> None:
+def test_audio_sizes_are_computed_without_decoding(data: bytes) -> None:
     assert audio_size(base64.b64encode(data).decode()) == len(data)
 
 
@@ -41,7 +41,7 @@ def test_milliseconds_follow_the_sessions_format(form: Any, bytes_per_ms: int) -
     assert (found.played_ms, found.unplayed_ms) == (30, 70)
 
 
-def test_a_format_that_nobody_knows_is_no_failure() -> None:
+def test_an_unknown_format_counts_as_pcm() -> None:
     state = PlaybackState(is_local=True)
     state.use({"type": "audio/tomorrow"})
     state.received("a", 0, 48)

@@ -51,7 +51,7 @@ def test_a_sideband_attaches_again_and_resends_nothing(flavour: Flavour, code: i
     assert [event["type"] for event in server.peers[1].received] == ["input_audio_buffer.commit"]
 
 
-def test_a_sideband_does_so_without_being_told(flavour: Flavour, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sideband_reconnects_by_default(flavour: Flavour, monkeypatch: pytest.MonkeyPatch) -> None:
     with ScriptedServer(dropping(1011, "input_audio_buffer.commit"), Model()) as server:
         with connect(flavour, server, call_id="rtc_1") as connection:
             connection.commit_audio()
@@ -82,7 +82,7 @@ def test_a_link_that_lasted_some_seconds_makes_the_pauses_short_again(flavour: F
     assert flavour.sleeps == [0.5, 0.5, 0.5]
 
 
-def test_a_sideband_whose_call_is_gone_just_ends(flavour: Flavour) -> None:
+def test_a_sideband_ends_normally_with_its_call(flavour: Flavour) -> None:
     def script(peer: Peer) -> None:
         peer.expect("input_audio_buffer.commit")
         peer.server._refusals += [(404, "", {})] * 5
@@ -126,7 +126,7 @@ def test_attempts_are_bounded(flavour: Flavour) -> None:
 
 
 @pytest.mark.parametrize("options", [{"call_id": "rtc_1", "reconnect": False}, {"model": "gpt-realtime"}])
-def test_who_did_not_ask_for_it_is_told_of_the_loss(flavour: Flavour, options: dict[str, Any]) -> None:
+def test_without_a_reconnect_policy_a_lost_link_raises(flavour: Flavour, options: dict[str, Any]) -> None:
     with ScriptedServer(dropping(1011, "input_audio_buffer.commit"), Model()) as server:
         with connect(flavour, server, **options) as connection:
             connection.commit_audio()
@@ -363,7 +363,7 @@ def test_a_link_that_is_lost_again_while_replaying_loses_nothing(flavour: Flavou
     assert words == ["question", "answer 1", "again", "answer 1"]
 
 
-def test_closing_amid_an_outage_ends_at_once(flavour: Flavour) -> None:
+def test_closing_during_an_outage_ends_at_once(flavour: Flavour) -> None:
     with ScriptedServer(dropping(1006, "input_audio_buffer.commit"), refusals=()) as server:
         policy = Reconnect(first_delay=30.0)
         with connect(flavour, server, call_id="rtc_1", reconnect=policy) as connection:

@@ -100,7 +100,7 @@ def test_a_doubtful_answer_is_one_updates_alone() -> None:
     assert state.configuration == {"instructions": "b"}
 
 
-def test_what_is_refused_late_is_taken_back_and_the_rest_stays() -> None:
+def test_an_update_refused_late_is_undone_and_others_stay() -> None:
     state = SessionState("realtime")
     for number in range(40):
         state.sent(f"e{number}", {"instructions": str(number), f"field_{number}": number})

@@ -203,7 +203,7 @@ def test_an_interruption_without_turn_detection_stops_clears_and_cuts(flavour: F
         assert truncated.wait().audio_end_ms == 50
 
 
-def test_tools_that_nobody_runs_or_knows_are_warned_of(flavour: Flavour) -> None:
+def test_tools_that_are_not_run_or_not_declared_warn(flavour: Flavour) -> None:
     with Simulator(pacing="none") as sim:
         with (
             connected(flavour, sim, session=SESSION.tool(hours)) as connection,

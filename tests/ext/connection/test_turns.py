@@ -56,7 +56,7 @@ def test_asking_alone_never_fills_the_queue(flavour: Flavour) -> None:
                 assert connection.ask("Hi").status == "completed"
 
 
-def test_who_iterates_sees_what_is_streamed_too(flavour: Flavour) -> None:
+def test_iteration_also_yields_the_events_of_a_stream(flavour: Flavour) -> None:
     with ScriptedServer(Model()) as server, connect(flavour, server) as connection:
         assert connection.recv().type == "session.created"
         connection.ask("Hi")
@@ -76,7 +76,7 @@ def test_a_server_that_echoes_no_metadata_is_followed_all_the_same(flavour: Flav
         assert connection.ask("Hi").transcript == "answer 2"
 
 
-def test_a_response_that_comes_between_is_not_taken_for_ones_own(flavour: Flavour) -> None:
+def test_a_response_in_between_does_not_belong_to_the_turn(flavour: Flavour) -> None:
     def script(peer: Peer) -> None:
         model = Model()
         while True:
@@ -261,7 +261,7 @@ def test_silent_tools_ask_for_nothing(flavour: Flavour) -> None:
     assert len(server.of("response.create")) == 1
 
 
-def test_a_call_that_comes_twice_is_run_once(flavour: Flavour) -> None:
+def test_a_duplicate_function_call_is_run_once(flavour: Flavour) -> None:
     ran: list[int] = []
 
     def add(a: int, b: int) -> int:
@@ -298,7 +298,7 @@ def test_a_tool_that_takes_too_long_is_reported_to_the_model(flavour: Flavour) -
     assert json.loads(str(turn.tool_calls[0].output))["error"]["type"] == "timeout"
 
 
-def test_wrong_arguments_and_failing_tools_are_told_to_the_model(flavour: Flavour) -> None:
+def test_invalid_arguments_and_failing_tools_are_reported_to_the_model(flavour: Flavour) -> None:
     def add(a: int, b: int) -> int:
         raise RuntimeError("broken tool") if a else SystemExit(3)
 

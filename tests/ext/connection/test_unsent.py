@@ -159,7 +159,7 @@ def test_tasks_that_send_while_the_link_drops_send_nothing_twice() -> None:
     check(server, sent, unsent)
 
 
-def test_a_failed_send_holds_up_others_where_the_link_may_be_mended() -> None:
+def test_a_failed_send_makes_others_wait_if_the_link_may_be_replaced() -> None:
     mended = ConnectionState(Role(is_sideband=True, plays=False), id_prefix="x", reconnect=POLICY)
     mended.suspend()
     waiter = mended.wait_link()

@@ -32,7 +32,7 @@ def refuse(peer: Peer, update: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "foreign", [speaking("alloy"), session(instructions="another's"), speaking("alloy", instructions="x")]
 )
-def test_a_refusal_is_told_although_anothers_update_is_acknowledged_first(
+def test_a_refusal_is_raised_although_another_update_is_acknowledged_first(
     flavour: Flavour, foreign: dict[str, Any]
 ) -> None:
     def script(peer: Peer) -> None:
@@ -47,7 +47,7 @@ def test_a_refusal_is_told_although_anothers_update_is_acknowledged_first(
     assert caught.value.code == "cannot_update_voice"
 
 
-def test_an_acknowledgement_is_told_from_those_of_others(flavour: Flavour) -> None:
+def test_an_acknowledgement_is_distinguished_from_those_of_other_connections(flavour: Flavour) -> None:
     def script(peer: Peer) -> None:
         peer.expect("session.update")
         peer.send("session.updated", session=speaking("alloy", instructions="another's"))
@@ -98,7 +98,7 @@ def test_an_answer_that_shows_nothing_of_it_counts_when_no_refusal_follows(
         {"audio": {"output": {"speed": 1.1}}},
     ],
 )
-def test_what_comes_back_in_another_form_is_acknowledged_at_once(
+def test_an_update_echoed_in_another_form_is_acknowledged_at_once(
     flavour: Flavour, sent: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def unclear(*_: Any) -> None:
@@ -117,7 +117,7 @@ def test_what_comes_back_in_another_form_is_acknowledged_at_once(
         connection.update_session({"type": "realtime", **sent}, timeout=5)
 
 
-def test_what_was_refused_after_all_is_not_replayed(flavour: Flavour) -> None:
+def test_an_update_that_was_refused_is_not_replayed(flavour: Flavour) -> None:
     class Doubtful(Model):
         def handle(self, peer: Peer, event: dict[str, Any]) -> None:
             super().handle(peer, event)

@@ -156,7 +156,7 @@ def test_a_question_in_line_goes_out_on_the_new_link(flavour: Flavour) -> None:
     ],
     ids=["ask", "create_response"],
 )
-def test_what_is_in_line_at_the_end_is_given_back(
+def test_queued_events_are_returned_when_the_connection_ends(
     flavour: Flavour, told: Callable[[Any], Any], kinds: list[str]
 ) -> None:
     script = busy(lambda peer: peer.close(1008, "no more"))
@@ -168,7 +168,7 @@ def test_what_is_in_line_at_the_end_is_given_back(
     assert [event["type"] for event in server.received] == ["input_audio_buffer.commit"]
 
 
-def test_the_time_limit_is_no_part_of_the_response(flavour: Flavour) -> None:
+def test_the_time_limit_is_not_sent_with_the_response(flavour: Flavour) -> None:
     with ScriptedServer(Model()) as server, connect(flavour, server) as connection:
         connection.create_response(timeout=5)
         assert "response" not in server.wait_for("response.create")[0]
