@@ -62,6 +62,7 @@ def warned(session: Any, *kinds: str, **options: Any) -> list[str]:
         ({"type": "realtime", "model": "m"}, ("translation",), "realtime", None),
         ({"type": "x", "model": "m"}, ("translation",), "x", None),
         ({"type": "x"}, ("realtime", "realtime_older"), "x", ("realtime",)),
+        ({"type": "x", "audio": {}}, ("realtime", "realtime_older"), "x", ("realtime",)),
     ],
 )
 def test_a_session_of_another_kind_is_refused(
