@@ -394,7 +394,7 @@ def use_host_addresses(connection: RTCPeerConnection, addresses: Sequence[str] |
 
 
 def drop_invalid_datagrams(connection: RTCPeerConnection) -> None:
-    """Drop received datagrams that aiortc (1.16) doesn't survive, whoever sent them.
+    """Drop received datagrams from any sender that aiortc (1.16) doesn't survive.
 
     `RTCDtlsTransport._recv_next` reads `data[0]`, so that an empty datagram raises IndexError. It passes what
     looks like RTP to pylibsrtp, which raises ValueError, and not `pylibsrtp.Error`, for packets longer than

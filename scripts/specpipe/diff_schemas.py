@@ -123,7 +123,7 @@ class SchemaDiff:
         return out
 
     def _alike(self, before: dict[str, Any], after: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Give the only removed and the only added alternative one label if they are of the same kind.
+        """Assign one label to the only removed and the only added alternative if they are of the same kind.
 
         So a schema that was named or inlined, and an object whose tag changed, are compared in detail.
         """

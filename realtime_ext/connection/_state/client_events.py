@@ -77,7 +77,7 @@ class ClientEvents:
         return f"evt_{self._id_prefix}_{next(self._count)}"
 
     def write(self, content: Mapping[str, Any]) -> Outgoing:
-        """Give an event an id, unless it has one, and encode it.
+        """Encode an event, with a new id unless it has one.
 
         Raises:
             ValueError: It has no JSON form, or is larger than the API accepts.

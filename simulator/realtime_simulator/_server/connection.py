@@ -130,7 +130,7 @@ class Connection:
 
     @contextlib.contextmanager
     def _reading_on(self) -> Iterator[None]:
-        """Let the reader continue once nothing more is written."""
+        """Resume the reader once everything is written."""
         try:
             yield
         finally:

@@ -10,14 +10,14 @@ from realtime_ext._core.proxies import environment_proxy, is_loopback
 from tests.ext.connection.driver import Driven
 from tests.support.runner import Flavour
 
-NOBODY = "http://user:proxy-password@127.0.0.1:9"
+UNREACHABLE = "http://user:proxy-password@127.0.0.1:9"
 
 
 @pytest.fixture
 def proxied(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "https_proxy", "all_proxy"):
-        monkeypatch.setenv(name, NOBODY)
-        monkeypatch.setenv(name.upper(), NOBODY)
+        monkeypatch.setenv(name, UNREACHABLE)
+        monkeypatch.setenv(name.upper(), UNREACHABLE)
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
 
