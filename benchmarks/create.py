@@ -54,13 +54,13 @@ def run(console: Console) -> list[Target]:
         Worker("official.py", PEERS) as official,
     ):
         workers = {"calls.create": ours, "bare httpx": bare, "official": official}
-        for name, flavour in (("create", "blocking"), ("acreate", "asyncio")):
+        for name, mode in (("create", "blocking"), ("acreate", "asyncio")):
             task = {"task": name, "base_url": base_url, "offer": OFFER, "session": SESSION, "repeat": REPEAT}
             results = take_turns(
                 {by: lambda worker=worker, task=task: worker(task) for by, worker in workers.items()}, ROUNDS
             )
             columns.append(medians(results))
-            what = f"calls.create / bare httpx ({flavour})"
+            what = f"calls.create / bare httpx ({mode})"
             targets.append(ratio_target(what, results["calls.create"], results["bare httpx"], MOST))
     for by in workers:
         cells = [

@@ -25,7 +25,7 @@ CONTENDERS = {
     "bare": ("websocket_bare.py", None),
     "official": ("websocket_official.py", PEERS),
 }
-FLAVOURS = ("sync", "asyncio")
+MODES = ("sync", "asyncio")
 # Audio events a response: some 50 ms, so that threads that take turns every 5 ms come to a steady rate.
 DELTAS = 4000
 CHARACTERS = 4096  # of base64 in each
@@ -70,15 +70,15 @@ def run(console: Console) -> list[Target]:
     """Measure and print; return the targets."""
     targets: list[Target] = []
     with server() as port:
-        for flavour in FLAVOURS:
-            targets += rates(console, port, flavour)
-        for flavour in FLAVOURS:
-            targets += openings(console, port, flavour)
+        for mode in MODES:
+            targets += rates(console, port, mode)
+        for mode in MODES:
+            targets += openings(console, port, mode)
         targets += idle(console, port)
     return targets
 
 
-def rates(console: Console, port: int, flavour: str) -> list[Target]:
+def rates(console: Console, port: int, mode: str) -> list[Target]:
     """Measure events a second in and out, and round trips."""
     times: dict[str, dict[str, float]] = {}
     rounds: dict[str, dict[str, list[float]]] = {}
@@ -92,14 +92,14 @@ def rates(console: Console, port: int, flavour: str) -> list[Target]:
             name: stack.enter_context(Worker(script, python)) for name, (script, python) in CONTENDERS.items()
         }
         for task, (fields, count) in tasks.items():
-            order = {"task": task, "flavour": flavour, "port": port, **fields}
+            order = {"task": task, "mode": mode, "port": port, **fields}
             rounds[task] = take_turns(
                 {name: lambda worker=worker, order=order: worker(order) for name, worker in workers.items()},
                 ROUNDS,
             )
             found = medians(rounds[task])
             times[task] = {name: seconds / count for name, seconds in found.items()}
-    table = Table(title=f"one connection, {flavour} (median)", title_justify="left", title_style="bold")
+    table = Table(title=f"one connection, {mode} (median)", title_justify="left", title_style="bold")
     for column in ("", "ours", "bare", "official", "ours / bare", "ours / official"):
         table.add_column(column, justify="right" if column else "left")
     for task, title in (("receive", f"in: audio deltas of {CHARACTERS} B"), ("send", "out: 20 ms of PCM16")):
@@ -119,23 +119,21 @@ def rates(console: Console, port: int, flavour: str) -> list[Target]:
     console.print()
     console.print(table)
     targets = []
-    for what, peer, task, limit in LIMITS[flavour]:
+    for what, peer, task, limit in LIMITS[mode]:
         over, under = rounds[task][peer], rounds[task]["ours"]
         if task == "round_trip":
-            targets.append(ratio_target(f"{what}, ours / {peer} ({flavour})", under, over, limit))
+            targets.append(ratio_target(f"{what}, ours / {peer} ({mode})", under, over, limit))
         else:
-            targets.append(
-                ratio_target(f"{what}, ours / {peer} ({flavour})", over, under, limit, at_least=True)
-            )
+            targets.append(ratio_target(f"{what}, ours / {peer} ({mode})", over, under, limit, at_least=True))
     return targets
 
 
-def openings(console: Console, port: int, flavour: str) -> list[Target]:
+def openings(console: Console, port: int, mode: str) -> list[Target]:
     """Measure what many connections in one process take, each time in a new one."""
 
     found = take_turns(
         {
-            name: lambda contender=contender: opening(*contender, port, flavour, CONNECTIONS)
+            name: lambda contender=contender: opening(*contender, port, mode, CONNECTIONS)
             for name, contender in CONTENDERS.items()
         },
         OPENINGS,
@@ -143,7 +141,7 @@ def openings(console: Console, port: int, flavour: str) -> list[Target]:
     seconds = {name: statistics.median(value for value, _ in values) for name, values in found.items()}
     memory = {name: statistics.median(value for _, value in values) for name, values in found.items()}
     table = Table(
-        title=f"{CONNECTIONS} connections in one process, {flavour} (median, for each connection)",
+        title=f"{CONNECTIONS} connections in one process, {mode} (median, for each connection)",
         title_justify="left",
         title_style="bold",
     )
@@ -162,13 +160,13 @@ def openings(console: Console, port: int, flavour: str) -> list[Target]:
     ours, bare = found["ours"], found["bare"]
     return [
         ratio_target(
-            f"memory of a connection, {CONNECTIONS} of them, ours / bare ({flavour})",
+            f"memory of a connection, {CONNECTIONS} of them, ours / bare ({mode})",
             [value for _, value in ours],
             [value for _, value in bare],
             1.25,
         ),
         ratio_target(
-            f"set-up of a connection, {CONNECTIONS} of them, ours / bare ({flavour})",
+            f"set-up of a connection, {CONNECTIONS} of them, ours / bare ({mode})",
             [value for value, _ in ours],
             [value for value, _ in bare],
             1.4,
@@ -176,9 +174,7 @@ def openings(console: Console, port: int, flavour: str) -> list[Target]:
     ]
 
 
-def opening(
-    script: str, python: Path | None, port: int, flavour: str, connections: int
-) -> tuple[float, float]:
+def opening(script: str, python: Path | None, port: int, mode: str, connections: int) -> tuple[float, float]:
     """Open connections in a new process.
 
     Returns:
@@ -186,7 +182,7 @@ def opening(
     """
 
     def order(count: int) -> Mapping[str, Any]:
-        return {"task": "open", "flavour": flavour, "port": port, "connections": count, "repeat": 1}
+        return {"task": "open", "mode": mode, "port": port, "connections": count, "repeat": 1}
 
     with Worker(script, python) as worker:
         memory = {"task": "memory", "repeat": 1}
@@ -203,7 +199,7 @@ def idle(console: Console, port: int) -> list[Target]:
     for _ in range(IDLE_ROUNDS):
         for name, (script, python) in contenders.items():
             with Worker(script, python) as worker:
-                order = {"task": "open", "flavour": "asyncio", "port": port, "repeat": 1}
+                order = {"task": "open", "mode": "asyncio", "port": port, "repeat": 1}
                 memory = {"task": "memory", "repeat": 1}
                 worker({**order, "connections": WARM_UP})
                 before = worker(memory)

@@ -32,7 +32,7 @@ from realtime_ext.testing import vcr_settings
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "tests" / "cassettes" / "snapshots"
 OFFER = (ROOT / "tests" / "samples" / "sdp" / "offer-chromium-audio-datachannel.sdp").read_bytes().decode()
-FLAVOURS = ("sync", "async")
+MODES = ("sync", "async")
 
 BASE_URL = "http://127.0.0.1/v1"
 """Replaces the simulator's address in snapshots; nothing listens there."""
@@ -194,16 +194,16 @@ CASES: Sequence[Case] = (
 )
 
 
-def send(case: Case, flavour: str, base_url: str, argument: str) -> Any:
+def send(case: Case, mode: str, base_url: str, argument: str) -> Any:
     """Make a case's request and return its result; an APIStatusError is returned as a result.
 
     Args:
         case: What to send.
-        flavour: "sync" or "async".
+        mode: "sync" or "async".
         base_url: Target of the request.
         argument: The result of the case's `prepare`, or its replacement.
     """
-    if flavour == "sync":
+    if mode == "sync":
         with RealtimeClient(api_key=case.api_key, base_url=base_url) as client:
             try:
                 return case.send(client, argument)
@@ -231,8 +231,8 @@ def record(folder: Path) -> set[str]:
         The secrets that were sent or received, so that a test can look for leaks.
     """
     secrets = {API_KEY, WEBHOOK_SECRET, MCP_TOKEN, "hash-of-a-user", "in-a-query", *_passwords(OFFER)}
-    for flavour in FLAVOURS:
-        shutil.rmtree(folder / flavour, ignore_errors=True)
+    for mode in MODES:
+        shutil.rmtree(folder / mode, ignore_errors=True)
         with Simulator(
             pacing="none", api_key=API_KEY, webhook_secret=WEBHOOK_SECRET, espeak=False
         ) as simulator:
@@ -241,8 +241,8 @@ def record(folder: Path) -> set[str]:
                 settings = vcr_settings()
                 hooks = [settings["before_record_request"], _neutral(simulator.base_url, argument)]
                 settings |= {"before_record_request": hooks, "record_mode": "all"}
-                with vcr.VCR(**settings).use_cassette(str(folder / flavour / f"{case.name}.yaml")):
-                    result = send(case, flavour, simulator.base_url, argument)
+                with vcr.VCR(**settings).use_cassette(str(folder / mode / f"{case.name}.yaml")):
+                    result = send(case, mode, simulator.base_url, argument)
                 secrets |= {case.api_key, *_secrets_of(result)}
                 secrets |= {argument} if argument.startswith("ek_") else set()
             secrets.update(*(_passwords(call.answer) for call in simulator.calls if call.answer))

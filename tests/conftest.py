@@ -1,4 +1,4 @@
-"""What every test gets: an environment without the API's variables, and both flavours of the client.
+"""What every test gets: an environment without the API's variables, and both clients.
 
 No test depends on how fast the machine is, those that draw their input included. `make test` draws few
 examples and the same ones each time; `make test-all` draws many (`--hypothesis-profile=thorough`).
@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.support.runner import Flavour
+from tests.support.runner import Runner
 
 pytest_plugins = ["tests.support.time_limit"]
 
@@ -86,8 +86,8 @@ def _environment(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.fixture(params=["sync", "async"])
-def flavour(request: pytest.FixtureRequest) -> Iterator[Flavour]:
+def runner(request: pytest.FixtureRequest) -> Iterator[Runner]:
     """The blocking client, then the awaited one."""
-    flavour = Flavour(request.param)
-    yield flavour
-    flavour.close()
+    runner = Runner(request.param)
+    yield runner
+    runner.close()

@@ -35,7 +35,7 @@ def idle(seconds):
 
 
 def tasks(sync, asynchronous):
-    """Return the tasks of a contender, each for the flavour that is asked for.
+    """Return the tasks of a contender, each for the mode that is asked for.
 
     Args:
         sync: Has `receive`, `send`, `round_trip` and `open`; each takes `port` and the task's other fields
@@ -44,8 +44,8 @@ def tasks(sync, asynchronous):
     """
 
     def task(name):
-        def prepare(flavour, **fields):
-            if flavour == "sync":
+        def prepare(mode, **fields):
+            if mode == "sync":
                 return getattr(sync, name)(**fields)
             work = getattr(asynchronous, name)(**fields)
             return lambda: LOOP.run_until_complete(work())

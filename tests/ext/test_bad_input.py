@@ -27,7 +27,7 @@ from tests.support.bad_input import (
     Wire,
     toolbox,
 )
-from tests.support.runner import Flavour
+from tests.support.runner import Runner
 
 
 @pytest.fixture
@@ -61,9 +61,9 @@ def name_of(value: Any) -> str:
     [(function, parameter) for function, valid in ON_CLIENTS.items() for parameter in valid],
 )
 def test_clients_refuse_junk_before_anything_is_sent(
-    function: str, parameter: str, flavour: Flavour, wire: Wire
+    function: str, parameter: str, runner: Runner, wire: Wire
 ) -> None:
-    client = flavour.client(wire, webhook_secret=SECRET, max_retries=0)
+    client = runner.client(wire, webhook_secret=SECRET, max_retries=0)
     method = client
     for part in function.split("."):
         method = getattr(method, part)
@@ -73,7 +73,7 @@ def test_clients_refuse_junk_before_anything_is_sent(
             try:
                 result = method(**{**ON_CLIENTS[function], parameter: value})
                 if inspect.isawaitable(result):
-                    flavour.run(result)
+                    runner.run(result)
             except realtime_ext.BadRequestError:
                 continue  # it was taken, sent and refused by the wire
         assert wire.sent == before, (
@@ -121,14 +121,14 @@ def test_builders_themselves_refuse_junk(builder: Any) -> None:
             builder.from_dict(value).build()
 
 
-def test_valid_arguments_are_accepted(flavour: Flavour, wire: Wire) -> None:
+def test_valid_arguments_are_accepted(runner: Runner, wire: Wire) -> None:
     """Else the tables above would show nothing."""
-    client = flavour.client(wire, webhook_secret=SECRET, max_retries=0)
+    client = runner.client(wire, webhook_secret=SECRET, max_retries=0)
     for function, valid in ON_CLIENTS.items():
         resource, method = function.split(".")
         if resource != "webhooks":
             with pytest.raises(realtime_ext.BadRequestError):
-                flavour.run(getattr(getattr(client, resource), method)(**valid))
+                runner.run(getattr(getattr(client, resource), method)(**valid))
     assert wire.sent == len(ON_CLIENTS) - 1
     for call, valid in ELSEWHERE.values():
         call(**valid)

@@ -33,7 +33,7 @@ from tests.support.bad_input import (
     Wire,
     toolbox,
 )
-from tests.support.runner import Flavour
+from tests.support.runner import Runner
 
 
 @pytest.fixture
@@ -287,15 +287,15 @@ def ids(rows: Sequence[Row]) -> list[str]:
 
 
 @pytest.mark.parametrize("bad", SAID_BY_CLIENTS, ids=ids(SAID_BY_CLIENTS))
-def test_a_client_error_names_the_problem_and_nothing_is_sent(bad: Row, flavour: Flavour, wire: Wire) -> None:
-    client = flavour.client(wire, webhook_secret=SECRET, api_key="sk-of-the-developer")
+def test_a_client_error_names_the_problem_and_nothing_is_sent(bad: Row, runner: Runner, wire: Wire) -> None:
+    client = runner.client(wire, webhook_secret=SECRET, api_key="sk-of-the-developer")
     resource, method = bad.function.split(".")
     with pytest.raises(bad.error) as caught:
         result = getattr(getattr(client, resource), method)(
             **{**ON_CLIENTS[bad.function], bad.parameter: bad.value}
         )
         if inspect.isawaitable(result):
-            flavour.run(result)
+            runner.run(result)
     check_message(caught.value, bad)
     assert wire.sent == 0
 

@@ -22,7 +22,7 @@ from realtime_api.models import (
 from realtime_ext import AsyncRealtimeClient, RealtimeClient, WebhookVerificationError, webhooks
 from realtime_ext.errors import APIConnectionError, MissingApiKeyError
 from tests.support.loopback import Loopback, answer
-from tests.support.runner import Flavour
+from tests.support.runner import Runner
 
 SECRET = {
     "value": "ek_1",
@@ -57,9 +57,9 @@ def test_an_async_with_block_closes_the_client() -> None:
         asyncio.run(use(server.base_url))
 
 
-def test_a_client_that_was_never_used_closes_too(flavour: Flavour) -> None:
-    client = flavour.client()
-    flavour.run(client.aclose() if flavour.is_async else client.close())
+def test_a_client_that_was_never_used_closes_too(runner: Runner) -> None:
+    client = runner.client()
+    runner.run(client.aclose() if runner.is_async else client.close())
     assert client._http._client is None
 
 
@@ -83,16 +83,16 @@ def test_cancelling_a_call_cancels_its_request() -> None:
     asyncio.run(use())
 
 
-def mint(flavour: Flavour, client: AuthenticatedClient) -> object:
+def mint(runner: Runner, client: AuthenticatedClient) -> object:
     body = RealtimeCreateClientSecretRequest()
-    if flavour.is_async:
-        return flavour.run(create_realtime_client_secret.asyncio(client=client, body=body))
+    if runner.is_async:
+        return runner.run(create_realtime_client_secret.asyncio(client=client, body=body))
     return create_realtime_client_secret.sync(client=client, body=body)
 
 
-def test_raw_is_the_generated_client_set_up_alike(flavour: Flavour) -> None:
+def test_raw_is_the_generated_client_set_up_alike(runner: Runner) -> None:
     with Loopback(answer(200, json.dumps(SECRET).encode())) as server:
-        client = flavour.client(
+        client = runner.client(
             base_url=server.base_url,
             organization="org-1",
             default_headers={"X-A": "1"},
@@ -100,7 +100,7 @@ def test_raw_is_the_generated_client_set_up_alike(flavour: Flavour) -> None:
         )
         assert isinstance(client.raw, AuthenticatedClient)
         assert client.raw is client.raw
-        made = mint(flavour, client.raw)
+        made = mint(runner, client.raw)
     assert isinstance(made, RealtimeCreateClientSecretResponse)
     (request,) = server.requests
     assert request.target == "/v1/realtime/client_secrets?api-version=preview"
@@ -109,63 +109,63 @@ def test_raw_is_the_generated_client_set_up_alike(flavour: Flavour) -> None:
     assert "test-key" not in repr(client.raw)
 
 
-def test_raw_asks_for_the_key_every_time(flavour: Flavour) -> None:
+def test_raw_asks_for_the_key_every_time(runner: Runner) -> None:
     keys = iter(["key-1", "key-2"])
 
     async def next_key() -> str:
         return next(keys)
 
     with Loopback(answer(200, json.dumps(SECRET).encode())) as server:
-        client = flavour.client(
+        client = runner.client(
             base_url=server.base_url,
-            api_key=next_key if flavour.is_async else lambda: next(keys),
+            api_key=next_key if runner.is_async else lambda: next(keys),
             auth_header="api-key",
         )
-        mint(flavour, client.raw)
-        mint(flavour, client.raw)
+        mint(runner, client.raw)
+        mint(runner, client.raw)
     assert [request.header("api-key") for request in server.requests] == ["key-1", "key-2"]
     assert {request.header("authorization") for request in server.requests} == {None}
 
 
-def test_raw_without_a_key_says_so(flavour: Flavour) -> None:
+def test_raw_without_a_key_says_so(runner: Runner) -> None:
     with pytest.raises(MissingApiKeyError):
-        mint(flavour, flavour.client(api_key=None).raw)
+        mint(runner, runner.client(api_key=None).raw)
 
 
-def test_raw_accepts_the_user_s_authorization(flavour: Flavour) -> None:
+def test_raw_accepts_the_user_s_authorization(runner: Runner) -> None:
     with Loopback(answer(200, json.dumps(SECRET).encode())) as server:
         headers = {"Authorization": "Basic Z2F0ZXdheQ=="}
-        mint(flavour, flavour.client(base_url=server.base_url, api_key=None, default_headers=headers).raw)
+        mint(runner, runner.client(base_url=server.base_url, api_key=None, default_headers=headers).raw)
     assert server.requests[0].header("authorization") == "Basic Z2F0ZXdheQ=="
 
 
-def test_raw_goes_through_the_http_client_that_was_handed_in(flavour: Flavour) -> None:
+def test_raw_goes_through_the_http_client_that_was_handed_in(runner: Runner) -> None:
     seen: list[httpx.Request] = []
 
     def take(request: httpx.Request) -> httpx.Response:
         seen.append(request)
         return httpx.Response(200, json=SECRET)
 
-    http_client = flavour.http_client(transport=httpx.MockTransport(take), auth=("user", "password"))
-    client = flavour.client(http_client=http_client)
-    assert isinstance(mint(flavour, client.raw), RealtimeCreateClientSecretResponse)
+    http_client = runner.http_client(transport=httpx.MockTransport(take), auth=("user", "password"))
+    client = runner.client(http_client=http_client)
+    assert isinstance(mint(runner, client.raw), RealtimeCreateClientSecretResponse)
     assert str(seen[0].url) == "https://api.openai.com/v1/realtime/client_secrets"
     assert seen[0].headers["authorization"] == "Bearer test-key-0123"
-    flavour.run(client.aclose() if flavour.is_async else client.close())
+    runner.run(client.aclose() if runner.is_async else client.close())
     assert not http_client.is_closed
 
 
 def test_raw_closes_with_its_owner() -> None:
-    flavour = Flavour("sync")
+    runner = Runner("sync")
     with Loopback(answer(200)) as server:
-        client = flavour.client(base_url=server.base_url)
+        client = runner.client(base_url=server.base_url)
         hangup_realtime_call.sync_detailed("rtc_1", client=client.raw)
         client.close()
         assert client.raw.get_httpx_client().is_closed
-    flavour.close()
+    runner.close()
 
 
-def test_webhooks_are_verified_with_the_client_s_secret(flavour: Flavour) -> None:
+def test_webhooks_are_verified_with_the_client_s_secret(runner: Runner) -> None:
     body = json.dumps(
         {
             "object": "event",
@@ -177,24 +177,24 @@ def test_webhooks_are_verified_with_the_client_s_secret(flavour: Flavour) -> Non
     ).encode()
     headers = webhooks.sign(body, WEBHOOK_SECRET)
     older = "whsec_" + base64.b64encode(b"the secret before that one, used").decode()
-    client = flavour.client(webhook_secret=[older, WEBHOOK_SECRET])
+    client = runner.client(webhook_secret=[older, WEBHOOK_SECRET])
     event = client.webhooks.unwrap(body, headers)
     assert isinstance(event, WebhookRealtimeCallIncoming)
     assert event.data.call_id == "rtc_1"
     with pytest.raises(WebhookVerificationError):
         client.webhooks.unwrap(body, headers, older)
     with pytest.raises(WebhookVerificationError):
-        flavour.client(webhook_secret=older).webhooks.unwrap(body, headers)
+        runner.client(webhook_secret=older).webhooks.unwrap(body, headers)
     with pytest.raises(ValueError, match="secret"):
-        flavour.client().webhooks.unwrap(body, headers)
+        runner.client().webhooks.unwrap(body, headers)
 
 
 def test_a_client_leaves_no_thread_behind() -> None:
     before = set(threading.enumerate())
-    flavour = Flavour("sync")
+    runner = Runner("sync")
     with Loopback(answer(200)) as server:
-        flavour.client(base_url=server.base_url).calls.hangup("rtc_1")
-        flavour.close()
+        runner.client(base_url=server.base_url).calls.hangup("rtc_1")
+        runner.close()
     assert set(threading.enumerate()) <= before
 
 

@@ -38,12 +38,12 @@ def shape(function: Any) -> list[tuple[str, Any, Any, str]]:
 
 
 def _as_sync(annotation: str) -> str:
-    """Where the flavours differ in type, and must: AsyncApiKey, httpx.AsyncClient, AsyncConnecting, …"""
+    """Where the two clients differ in type, and must: AsyncApiKey, httpx.AsyncClient, AsyncConnecting, …"""
     return re.sub(r"\bAsync(?=[A-Z])", "", annotation)
 
 
 @pytest.mark.parametrize("pair", PAIRS.values(), ids=PAIRS)
-def test_both_flavours_have_the_same_methods(pair: tuple[type, type]) -> None:
+def test_both_clients_have_the_same_methods(pair: tuple[type, type]) -> None:
     blocking, awaited = pair
     assert {RENAMED.get(name, name) for name in public(blocking)} == set(public(awaited))
 

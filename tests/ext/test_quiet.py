@@ -20,7 +20,7 @@ from realtime_ext.errors import APIConnectionError, APIStatusError
 from tests.ext.connection.driver import Driven
 from tests.samples.sdp import sample
 from tests.support.loopback import Loopback, answer
-from tests.support.runner import Flavour
+from tests.support.runner import Runner
 
 OFFER = sample("offer-aiortc-audio-datachannel")
 ANSWER = sample("answer-aiortc-audio-datachannel").encode()
@@ -43,18 +43,18 @@ def told_by_libraries(log: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
 
 
 def test_a_call_is_logged_without_key_query_headers_or_sdp(
-    flavour: Flavour, log: pytest.LogCaptureFixture
+    runner: Runner, log: pytest.LogCaptureFixture
 ) -> None:
     steps = [
         answer(503, b'{"error":{"message":"hunter2"}}'),
         answer(201, ANSWER, location="/v1/realtime/calls/rtc_1", x_request_id="req_1", x_token="hunter2"),
     ]
     with Loopback(*steps) as server:
-        client = flavour.client(
+        client = runner.client(
             base_url=server.base_url, api_key="hunter2-key", default_query={"token": "hunter2"}
         )
         session = {"type": "realtime", "instructions": "hunter2"}
-        flavour.run(client.calls.create(OFFER, session, extra_headers={"X-Key": "hunter2"}))
+        runner.run(client.calls.create(OFFER, session, extra_headers={"X-Key": "hunter2"}))
     ours = [record for record in log.records if record.name == "realtime_ext"]
     assert {record.levelno for record in ours} == {logging.DEBUG, logging.INFO}
     assert "calls.create" in log.text and "req_1" in log.text and "retry 1 of 2" in log.text
@@ -62,11 +62,11 @@ def test_a_call_is_logged_without_key_query_headers_or_sdp(
     assert "hunter2" not in log.text and "ice-pwd" not in log.text
 
 
-def test_raw_requests_are_not_logged_by_httpx(flavour: Flavour, log: pytest.LogCaptureFixture) -> None:
+def test_raw_requests_are_not_logged_by_httpx(runner: Runner, log: pytest.LogCaptureFixture) -> None:
     with Loopback(answer(200)) as server:
-        client = flavour.client(base_url=server.base_url, default_query={"token": "hunter2"})
-        if flavour.is_async:
-            flavour.run(hangup_realtime_call.asyncio_detailed("rtc_1", client=client.raw))
+        client = runner.client(base_url=server.base_url, default_query={"token": "hunter2"})
+        if runner.is_async:
+            runner.run(hangup_realtime_call.asyncio_detailed("rtc_1", client=client.raw))
         else:
             hangup_realtime_call.sync_detailed("rtc_1", client=client.raw)
     assert len(server.requests) == 1
@@ -74,20 +74,18 @@ def test_raw_requests_are_not_logged_by_httpx(flavour: Flavour, log: pytest.LogC
     assert "hunter2" not in log.text and "headers" not in log.text
 
 
-def test_other_requests_of_an_httpx_client_are_logged(
-    flavour: Flavour, log: pytest.LogCaptureFixture
-) -> None:
+def test_other_requests_of_an_httpx_client_are_logged(runner: Runner, log: pytest.LogCaptureFixture) -> None:
     with Loopback(answer(200)) as server:
-        http_client = flavour.http_client()
-        flavour.run(flavour.client(base_url=server.base_url, http_client=http_client).calls.hangup("rtc_1"))
+        http_client = runner.http_client()
+        runner.run(runner.client(base_url=server.base_url, http_client=http_client).calls.hangup("rtc_1"))
         assert not told_by_libraries(log)
-        flavour.run(http_client.get(f"{server.base_url}/models"))
+        runner.run(http_client.get(f"{server.base_url}/models"))
     told = {record.name for record in told_by_libraries(log)}
     assert {"httpx", "httpcore.http11"} <= told
 
 
 def test_a_request_within_a_callback_of_the_user_s_is_logged(log: pytest.LogCaptureFixture) -> None:
-    flavour = Flavour("sync")
+    runner = Runner("sync")
     with Loopback(answer(200)) as server:
 
         def key() -> str:
@@ -95,8 +93,8 @@ def test_a_request_within_a_callback_of_the_user_s_is_logged(log: pytest.LogCapt
                 http_client.get(f"{server.base_url}/key")
             return "key-1"
 
-        flavour.client(base_url=server.base_url, api_key=key).calls.hangup("rtc_1")
-        flavour.close()
+        runner.client(base_url=server.base_url, api_key=key).calls.hangup("rtc_1")
+        runner.close()
     told = [record.getMessage() for record in told_by_libraries(log) if record.name == "httpx"]
     assert len(told) == 1 and "/v1/key" in told[0]
 
@@ -111,27 +109,27 @@ assert not [logger for logger in loggers if logger.handlers or logger.filters or
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_errors_and_their_causes_show_no_key(flavour: Flavour) -> None:
+def test_errors_and_their_causes_show_no_key(runner: Runner) -> None:
     import traceback
 
     body = json.dumps({"error": {"message": "Incorrect API key provided: hunter2-key"}}).encode()
     with Loopback(answer(401, body)) as server:
-        client = flavour.client(
+        client = runner.client(
             base_url=server.base_url, api_key="hunter2-key", default_query={"token": "hunter2"}
         )
         with pytest.raises(APIStatusError) as caught:
-            flavour.run(client.calls.hangup("rtc_1"))
+            runner.run(client.calls.hangup("rtc_1"))
     assert "hunter2" not in "".join(traceback.format_exception(caught.value))
 
 
 @pytest.mark.parametrize("auth_header", ["authorization", "api-key"])
 @pytest.mark.parametrize("is_websocket", [False, True])
 def test_no_frame_of_a_traceback_with_locals_shows_the_key(
-    flavour: Flavour, auth_header: str, is_websocket: bool
+    runner: Runner, auth_header: str, is_websocket: bool
 ) -> None:
     import traceback
 
-    client = flavour.client(
+    client = runner.client(
         base_url="http://127.0.0.1:9/v1",
         api_key="".join(["hunter2", "-key"]),  # the test's own frames have the parts
         auth_header=auth_header,
@@ -140,9 +138,9 @@ def test_no_frame_of_a_traceback_with_locals_shows_the_key(
     )
     with pytest.raises(APIConnectionError) as caught:
         if is_websocket:
-            Driven(client.connect(model="gpt-realtime"), flavour).__enter__()
+            Driven(client.connect(model="gpt-realtime"), runner).__enter__()
         else:
-            flavour.run(client.calls.hangup("rtc_1"))
+            runner.run(client.calls.hangup("rtc_1"))
     error: BaseException | None = caught.value
     while error is not None:
         shown = traceback.TracebackException.from_exception(error, capture_locals=True)

@@ -16,19 +16,19 @@ from vcr.errors import CannotOverwriteExistingCassetteException
 from realtime_ext import AuthenticationError, Call, ClientSecret, NotFoundError, sdp
 from realtime_ext.testing import loopback_only, vcr_settings
 from scripts import record_snapshots
-from scripts.record_snapshots import BASE_URL, CALL_ID, CASES, FLAVOURS, FOLDER, Case
+from scripts.record_snapshots import BASE_URL, CALL_ID, CASES, FOLDER, MODES, Case
 from tests.support.newcomers import PROVISIONAL
 
 PATHS = sorted(FOLDER.glob("*/*.yaml"))
-PAIRS = [pytest.param(case, flavour, id=f"{flavour}-{case.name}") for flavour in FLAVOURS for case in CASES]
+PAIRS = [pytest.param(case, mode, id=f"{mode}-{case.name}") for mode in MODES for case in CASES]
 
 
 def replayed(path: Path) -> Any:
     return vcr.VCR(**vcr_settings(), record_mode="none").use_cassette(str(path))
 
 
-def path_of(case: Case, flavour: str) -> Path:
-    return FOLDER / flavour / f"{case.name}.yaml"
+def path_of(case: Case, mode: str) -> Path:
+    return FOLDER / mode / f"{case.name}.yaml"
 
 
 def is_call(result: Any) -> None:
@@ -97,19 +97,19 @@ RESULTS: dict[str, Callable[[Any], None]] = {
 }
 
 
-@pytest.mark.parametrize(("case", "flavour"), PAIRS)
-def test_a_snapshot_is_replayed_through_the_client(case: Case, flavour: str) -> None:
-    with loopback_only(), replayed(path_of(case, flavour)) as snapshot:
+@pytest.mark.parametrize(("case", "mode"), PAIRS)
+def test_a_snapshot_is_replayed_through_the_client(case: Case, mode: str) -> None:
+    with loopback_only(), replayed(path_of(case, mode)) as snapshot:
         result = record_snapshots.send(
-            case, flavour, BASE_URL, "ek_of_today" if "secret" in case.name else CALL_ID
+            case, mode, BASE_URL, "ek_of_today" if "secret" in case.name else CALL_ID
         )
     RESULTS[case.name](result)
     assert snapshot.all_played
     assert len(snapshot) == 1
 
 
-@pytest.mark.parametrize("flavour", FLAVOURS)
-def test_another_request_is_not_answered(flavour: str) -> None:
+@pytest.mark.parametrize("mode", MODES)
+def test_another_request_is_not_answered(mode: str) -> None:
     case = next(case for case in CASES if case.name == "calls.reject")
     other = Case(
         name=case.name,
@@ -118,10 +118,10 @@ def test_another_request_is_not_answered(flavour: str) -> None:
     )
     with (
         loopback_only(),
-        replayed(path_of(case, flavour)),
+        replayed(path_of(case, mode)),
         pytest.raises(CannotOverwriteExistingCassetteException),
     ):
-        record_snapshots.send(other, flavour, BASE_URL, CALL_ID)
+        record_snapshots.send(other, mode, BASE_URL, CALL_ID)
 
 
 def test_every_operation_has_its_snapshots_and_no_snapshot_is_left_over() -> None:
@@ -133,13 +133,13 @@ def test_every_operation_has_its_snapshots_and_no_snapshot_is_left_over() -> Non
         name for name, text in texts.items() if PROVISIONAL not in text
     }
     assert {path.relative_to(FOLDER).as_posix() for path in PATHS} == {
-        f"{flavour}/{case.name}.yaml" for flavour in FLAVOURS for case in CASES
+        f"{mode}/{case.name}.yaml" for mode in MODES for case in CASES
     }
 
 
 def test_both_clients_send_the_same() -> None:
     for case in CASES:
-        sync, awaited = (interaction(path_of(case, flavour))["request"] for flavour in FLAVOURS)
+        sync, awaited = (interaction(path_of(case, mode))["request"] for mode in MODES)
         assert sync == awaited
 
 
@@ -213,7 +213,7 @@ def test_recording_anew_writes_the_same_snapshots_without_the_secrets_of_the_wir
     secrets = record_snapshots.record(tmp_path)
     written = sorted(tmp_path.glob("*/*.yaml"))
     assert [path.relative_to(tmp_path) for path in written] == [path.relative_to(FOLDER) for path in PATHS]
-    assert sum(secret.startswith("ek_") for secret in secrets) >= 5 * len(FLAVOURS)
+    assert sum(secret.startswith("ek_") for secret in secrets) >= 5 * len(MODES)
     assert len(secrets) > 20
     for fresh, kept in zip(written, PATHS, strict=True):
         assert [secret for secret in secrets if secret in texts_of(fresh)] == []

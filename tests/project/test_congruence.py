@@ -12,9 +12,9 @@ import yaml
 from realtime_simulator import Simulator
 
 from realtime_ext import sdp
-from scripts.record_snapshots import BASE_URL, CALL_ID, CASES, FLAVOURS, FOLDER, Case
+from scripts.record_snapshots import BASE_URL, CALL_ID, CASES, FOLDER, MODES, Case
 
-PAIRS = [pytest.param(case, flavour, id=f"{flavour}-{case.name}") for flavour in FLAVOURS for case in CASES]
+PAIRS = [pytest.param(case, mode, id=f"{mode}-{case.name}") for mode in MODES for case in CASES]
 # Headers whose presence is part of an answer's shape; their values differ.
 HEADERS = ("location", "x-request-id", "x-ratelimit-limit-requests", "x-ratelimit-remaining-requests")
 
@@ -47,9 +47,9 @@ def body_shape(kind: str, body: str) -> Any:
     return body
 
 
-@pytest.mark.parametrize(("case", "flavour"), PAIRS)
-def test_the_simulator_answers_as_the_snapshot_does(case: Case, flavour: str) -> None:
-    path: Path = FOLDER / flavour / f"{case.name}.yaml"
+@pytest.mark.parametrize(("case", "mode"), PAIRS)
+def test_the_simulator_answers_as_the_snapshot_does(case: Case, mode: str) -> None:
+    path: Path = FOLDER / mode / f"{case.name}.yaml"
     [interaction] = yaml.safe_load(path.read_text())["interactions"]
     request, recorded = interaction["request"], interaction["response"]
     with Simulator(pacing="none", espeak=False) as simulator:

@@ -101,14 +101,14 @@ def test_it_parses_every_event_over_websockets() -> None:
         sim.on_response(answer)
         sim.mcp_server("shop", [{"name": "buy", "input_schema": {"type": "object"}, "description": "Buys."}])
         reports = official(sim)
-    for flavour in ("sync", "async"):
+    for runner in ("sync", "async"):
         seen = {
             kind
             for script in ("text", "voice", "telephone", "tools", "transcription")
-            for kind in reports[f"{flavour} {script}"]["types"]
+            for kind in reports[f"{runner} {script}"]["types"]
         }
         assert seen == EXPECTED
-        assert set(reports[f"{flavour} translation"]["types"]) == TRANSLATED
+        assert set(reports[f"{runner} translation"]["types"]) == TRANSLATED
     assert reports["sync secret"]["types"]["session.created"] == 1
     assert reports["refused"] == ["invalid_api_key", 3000]
 
@@ -119,8 +119,8 @@ def test_it_parses_every_event_beside_a_call() -> None:
             sim.on_response(lambda turn: say("hello"))
             await caller.connect()
             reports = await asyncio.to_thread(official, sim, call_id=sim.calls[0].id)
-            for flavour in ("sync", "async"):
-                seen = reports[f"{flavour} beside"]["types"]
+            for runner in ("sync", "async"):
+                seen = reports[f"{runner} beside"]["types"]
                 assert "session.created" not in seen and "response.output_audio.delta" not in seen
                 assert seen["output_audio_buffer.started"] == seen["output_audio_buffer.stopped"] == 1
 

@@ -1,4 +1,4 @@
-"""One test body for both clients: make a client of either flavour, and get results whether awaited or not."""
+"""One test body for both clients: make a sync or an async client and get its results."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ T = TypeVar("T")
 Answer = Callable[[httpx.Request], httpx.Response]
 
 
-class Flavour:
-    """One of the two flavours, with time that passes only when asked to.
+class Runner:
+    """Makes and runs sync or async clients, with time that passes only when asked to.
 
     Args:
         name: `sync` or `async`.
@@ -48,13 +48,13 @@ class Flavour:
         return client
 
     def http_client(self, **options: Any) -> Any:
-        """Make an httpx client of this flavour."""
+        """Make an httpx client of this kind."""
         client = (httpx.AsyncClient if self.is_async else httpx.Client)(**options)
         self._clients.append(client)
         return client
 
     def run(self, result: T | Awaitable[T]) -> T:
-        """Return a method's result, awaiting it in the async flavour."""
+        """Return a method's result, awaiting it if it is async."""
         assert inspect.isawaitable(result) == self.is_async
         if self._loop is None:
             return cast(T, result)

@@ -30,6 +30,7 @@ _GRACE = (
 
 _stderr = pytest.StashKey[int]()
 _timer: threading.Timer | None = None
+_exceeded = threading.Event()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -65,6 +66,13 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         _cancel()
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_makereport() -> None:
+    """Report nothing of a test that goes on while the process is being ended."""
+    if _exceeded.is_set():
+        threading.Event().wait()
+
+
 def pytest_enter_pdb() -> None:
     """Lift the limit for a test that is being debugged."""
     _cancel()
@@ -80,6 +88,7 @@ def _cancel() -> None:
 
 
 def _end(test: str, limit: float, stderr: int) -> None:
+    _exceeded.set()
     lines = [f"\n{test} exceeded its time limit of {limit:g} s\n"]
     for task in _tasks():
         lines += [f"\n{task!r}\n", *traceback.format_list(traceback.StackSummary.extract(_frames(task)))]

@@ -8,7 +8,7 @@ from realtime_simulator import Simulator
 from realtime_ext import APIConnectionError
 from realtime_ext._core.proxies import environment_proxy, is_loopback
 from tests.ext.connection.driver import Driven
-from tests.support.runner import Flavour
+from tests.support.runner import Runner
 
 UNREACHABLE = "http://user:proxy-password@127.0.0.1:9"
 
@@ -41,21 +41,21 @@ def test_loopback_is_told_from_other_hosts(url: str, expected: bool) -> None:
 
 
 @pytest.mark.usefixtures("proxied")
-def test_a_server_on_this_machine_is_reached_without_the_proxy(flavour: Flavour) -> None:
+def test_a_server_on_this_machine_is_reached_without_the_proxy(runner: Runner) -> None:
     with Simulator() as simulator:
-        client = flavour.client(api_key=simulator.api_key, base_url=simulator.base_url)
-        assert flavour.run(client.client_secrets.create()).value.startswith("ek_")
-        with Driven(client.connect("gpt-realtime"), flavour) as connection:
+        client = runner.client(api_key=simulator.api_key, base_url=simulator.base_url)
+        assert runner.run(client.client_secrets.create()).value.startswith("ek_")
+        with Driven(client.connect("gpt-realtime"), runner) as connection:
             assert connection.ask("Hi").status == "completed"
 
 
 @pytest.mark.usefixtures("proxied")
-def test_a_failed_connection_names_the_proxy_without_its_password(flavour: Flavour) -> None:
-    client = flavour.client(api_key="key", base_url="http://api.example.com/v1", max_retries=0)
+def test_a_failed_connection_names_the_proxy_without_its_password(runner: Runner) -> None:
+    client = runner.client(api_key="key", base_url="http://api.example.com/v1", max_retries=0)
     with pytest.raises(APIConnectionError, match=r"through the proxy 127\.0\.0\.1:9") as over_http:
-        flavour.run(client.client_secrets.create())
+        runner.run(client.client_secrets.create())
     with pytest.raises(APIConnectionError, match=r"through the proxy 127\.0\.0\.1:9") as over_websocket:
-        Driven(client.connect("gpt-realtime"), flavour).__enter__()
+        Driven(client.connect("gpt-realtime"), runner).__enter__()
     for caught in (over_http, over_websocket):
         assert "proxy-password" not in str(caught.value)
 

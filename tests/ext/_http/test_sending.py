@@ -33,7 +33,7 @@ from realtime_ext.errors import (
 )
 from tests.samples.sdp import sample
 from tests.support.loopback import Loopback, Step, answer, break_off, hang_up, reset, say_nothing
-from tests.support.runner import Flavour
+from tests.support.runner import Runner
 
 CALL = "rtc_u1_abc"
 OFFER = sample("offer-aiortc-audio-datachannel")
@@ -55,137 +55,137 @@ def act_freely(client):
 
 @pytest.mark.parametrize("act", [act_once, act_freely])
 @pytest.mark.parametrize("status", [429, 503])
-def test_429_and_503_are_retried_for_every_operation(flavour: Flavour, act, status: int) -> None:
+def test_429_and_503_are_retried_for_every_operation(runner: Runner, act, status: int) -> None:
     with Loopback(answer(status), answer(status), answer(200)) as server:
-        flavour.run(act(flavour.client(base_url=server.base_url)))
+        runner.run(act(runner.client(base_url=server.base_url)))
     assert len(server.requests) == 3
     assert len({request.body for request in server.requests}) == 1
-    assert flavour.sleeps == [0.5, 1.0]
+    assert runner.sleeps == [0.5, 1.0]
 
 
 @pytest.mark.parametrize("act", [act_once, act_freely])
-def test_every_operation_is_retried_without_a_connection(flavour: Flavour, act) -> None:
-    client = flavour.client(base_url=refused_port())
+def test_every_operation_is_retried_without_a_connection(runner: Runner, act) -> None:
+    client = runner.client(base_url=refused_port())
     with pytest.raises(APIConnectionError, match=r"no connection to 127\.0\.0\.1") as caught:
-        flavour.run(act(client))
-    assert flavour.sleeps == [0.5, 1.0]
+        runner.run(act(client))
+    assert runner.sleeps == [0.5, 1.0]
     assert caught.value.may_have_applied is False
     assert isinstance(caught.value.__cause__, httpx.ConnectError)
 
 
 @pytest.mark.parametrize("step", [reset, hang_up, break_off])
-def test_a_lost_response_is_retried_if_idempotent(flavour: Flavour, step) -> None:
+def test_a_lost_response_is_retried_if_idempotent(runner: Runner, step) -> None:
     with Loopback(step, answer(200)) as server:
-        flavour.run(act_freely(flavour.client(base_url=server.base_url)))
+        runner.run(act_freely(runner.client(base_url=server.base_url)))
     assert len(server.requests) == 2
 
 
 @pytest.mark.parametrize("step", [reset, hang_up, break_off])
-def test_a_lost_response_is_raised_unless_idempotent(flavour: Flavour, step) -> None:
+def test_a_lost_response_is_raised_unless_idempotent(runner: Runner, step) -> None:
     with Loopback(step) as server, pytest.raises(APIConnectionError) as caught:
-        flavour.run(act_once(flavour.client(base_url=server.base_url)))
+        runner.run(act_once(runner.client(base_url=server.base_url)))
     assert len(server.requests) == 1
     assert caught.value.may_have_applied is True
     assert not isinstance(caught.value, TimeoutError)
     assert "may have carried it out" in str(caught.value)
 
 
-def test_a_read_timeout_is_a_timeout_and_may_have_applied(flavour: Flavour) -> None:
+def test_a_read_timeout_is_a_timeout_and_may_have_applied(runner: Runner) -> None:
     with Loopback(say_nothing) as server:
-        client = flavour.client(base_url=server.base_url)
+        client = runner.client(base_url=server.base_url)
         with pytest.raises(APITimeoutError) as caught:
-            flavour.run(client.calls.refer(CALL, "tel:+14155550123", timeout=0.05))
+            runner.run(client.calls.refer(CALL, "tel:+14155550123", timeout=0.05))
     assert isinstance(caught.value, TimeoutError)
     assert caught.value.may_have_applied is True
     assert len(server.requests) == 1
-    assert flavour.sleeps == []
+    assert runner.sleeps == []
 
 
-def test_a_read_timeout_is_retried_if_idempotent(flavour: Flavour) -> None:
+def test_a_read_timeout_is_retried_if_idempotent(runner: Runner) -> None:
     with Loopback(say_nothing, answer(200)) as server:
-        flavour.run(flavour.client(base_url=server.base_url).calls.hangup(CALL, timeout=0.05))
+        runner.run(runner.client(base_url=server.base_url).calls.hangup(CALL, timeout=0.05))
     assert len(server.requests) == 2
 
 
 @pytest.mark.parametrize("status", [408, 409, 500, 502, 520])
-def test_ambiguous_statuses(flavour: Flavour, status: int) -> None:
+def test_ambiguous_statuses(runner: Runner, status: int) -> None:
     with Loopback(answer(status), answer(200)) as server:
-        flavour.run(act_freely(flavour.client(base_url=server.base_url)))
+        runner.run(act_freely(runner.client(base_url=server.base_url)))
         assert len(server.requests) == 2
     with Loopback(answer(status)) as server, pytest.raises(APIStatusError) as caught:
-        flavour.run(act_once(flavour.client(base_url=server.base_url)))
+        runner.run(act_once(runner.client(base_url=server.base_url)))
         assert len(server.requests) == 1
     assert caught.value.may_have_applied is True
 
 
-def test_a_refusal_is_raised_at_once(flavour: Flavour) -> None:
+def test_a_refusal_is_raised_at_once(runner: Runner) -> None:
     with (
         Loopback(answer(401, b'{"error":{"message":"no"}}')) as server,
         pytest.raises(APIStatusError, match="no") as caught,
     ):
-        flavour.run(act_freely(flavour.client(base_url=server.base_url)))
+        runner.run(act_freely(runner.client(base_url=server.base_url)))
     assert len(server.requests) == 1
     assert caught.value.may_have_applied is False
 
 
-def test_retries_end(flavour: Flavour) -> None:
+def test_retries_end(runner: Runner) -> None:
     with Loopback(answer(500)) as server, pytest.raises(InternalServerError) as caught:
-        flavour.run(act_freely(flavour.client(base_url=server.base_url, max_retries=3)))
+        runner.run(act_freely(runner.client(base_url=server.base_url, max_retries=3)))
     assert len(server.requests) == 4
-    assert flavour.sleeps == [0.5, 1.0, 2.0]
+    assert runner.sleeps == [0.5, 1.0, 2.0]
     assert caught.value.may_have_applied is True
 
 
-def test_no_retries_when_none_are_wanted(flavour: Flavour) -> None:
+def test_no_retries_when_none_are_wanted(runner: Runner) -> None:
     with Loopback(answer(429)) as server, pytest.raises(RateLimitError):
-        flavour.run(act_freely(flavour.client(base_url=server.base_url, max_retries=0)))
+        runner.run(act_freely(runner.client(base_url=server.base_url, max_retries=0)))
     assert len(server.requests) == 1
 
 
-def test_retry_after_is_waited_for(flavour: Flavour) -> None:
+def test_retry_after_is_waited_for(runner: Runner) -> None:
     date = "Fri, 15 Jan 2027 08:00:10 GMT"  # the clock shows 08:00:03 by then
     with Loopback(answer(429, retry_after="3"), answer(503, retry_after=date), answer(200)) as server:
-        flavour.run(act_once(flavour.client(base_url=server.base_url)))
-    assert flavour.sleeps == [3.0, 7.0]
+        runner.run(act_once(runner.client(base_url=server.base_url)))
+    assert runner.sleeps == [3.0, 7.0]
 
 
-def test_a_long_retry_after_is_raised(flavour: Flavour) -> None:
+def test_a_long_retry_after_is_raised(runner: Runner) -> None:
     with Loopback(answer(429, retry_after="61")) as server, pytest.raises(RateLimitError) as caught:
-        flavour.run(act_freely(flavour.client(base_url=server.base_url)))
+        runner.run(act_freely(runner.client(base_url=server.base_url)))
     assert caught.value.retry_after == 61.0
     assert len(server.requests) == 1
-    assert flavour.sleeps == []
+    assert runner.sleeps == []
 
 
-def test_404_on_a_retried_hangup_is_success(flavour: Flavour) -> None:
+def test_404_on_a_retried_hangup_is_success(runner: Runner) -> None:
     with Loopback(answer(500), answer(404)) as server:
-        flavour.run(act_freely(flavour.client(base_url=server.base_url)))
+        runner.run(act_freely(runner.client(base_url=server.base_url)))
     assert len(server.requests) == 2
 
 
-def test_404_on_a_first_hangup_is_an_error(flavour: Flavour) -> None:
+def test_404_on_a_first_hangup_is_an_error(runner: Runner) -> None:
     with Loopback(answer(404)) as server, pytest.raises(NotFoundError):
-        flavour.run(act_freely(flavour.client(base_url=server.base_url)))
+        runner.run(act_freely(runner.client(base_url=server.base_url)))
 
 
-def test_404_on_a_retried_reject_is_an_error(flavour: Flavour) -> None:
+def test_404_on_a_retried_reject_is_an_error(runner: Runner) -> None:
     with Loopback(answer(503), answer(404)) as server, pytest.raises(NotFoundError):
-        flavour.run(act_once(flavour.client(base_url=server.base_url)))
+        runner.run(act_once(runner.client(base_url=server.base_url)))
 
 
-def test_an_earlier_attempt_that_may_have_applied_is_not_forgotten(flavour: Flavour) -> None:
+def test_an_earlier_attempt_that_may_have_applied_is_not_forgotten(runner: Runner) -> None:
     with (
         Loopback(answer(500), answer(429, retry_after="100")) as server,
         pytest.raises(RateLimitError) as caught,
     ):
-        flavour.run(act_freely(flavour.client(base_url=server.base_url)))
+        runner.run(act_freely(runner.client(base_url=server.base_url)))
     assert caught.value.may_have_applied is True
 
 
-def test_the_key_is_asked_for_at_every_attempt(flavour: Flavour) -> None:
+def test_the_key_is_asked_for_at_every_attempt(runner: Runner) -> None:
     keys = iter(["key-1", "key-2", "key-3"])
     with Loopback(answer(503), answer(503), answer(200)) as server:
-        flavour.run(act_freely(flavour.client(base_url=server.base_url, api_key=lambda: next(keys))))
+        runner.run(act_freely(runner.client(base_url=server.base_url, api_key=lambda: next(keys))))
     assert [request.header("authorization") for request in server.requests] == [
         "Bearer key-1",
         "Bearer key-2",
@@ -194,48 +194,48 @@ def test_the_key_is_asked_for_at_every_attempt(flavour: Flavour) -> None:
 
 
 @pytest.mark.parametrize("key", ["", None])
-def test_no_key_is_missed_only_when_one_is_needed(flavour: Flavour, key: str | None) -> None:
+def test_no_key_is_missed_only_when_one_is_needed(runner: Runner, key: str | None) -> None:
     with Loopback(answer(200)) as server:
-        client = flavour.client(base_url=server.base_url, api_key=lambda: key)
+        client = runner.client(base_url=server.base_url, api_key=lambda: key)
         with pytest.raises(MissingApiKeyError, match=r"OPENAI_API_KEY; .*realtime simulator"):
-            flavour.run(act_freely(client))
+            runner.run(act_freely(client))
     assert server.requests == []
 
 
 @pytest.mark.parametrize("key", ["two words", "sk-abc\n", "ключ", "a\x00b"])
-def test_a_key_that_cannot_be_sent_is_refused_unseen(flavour: Flavour, key: str) -> None:
-    client = flavour.client(api_key=lambda: key)
+def test_a_key_that_cannot_be_sent_is_refused_unseen(runner: Runner, key: str) -> None:
+    client = runner.client(api_key=lambda: key)
     with pytest.raises(ValueError, match="api_key: must be printable ASCII") as caught:
-        flavour.run(act_freely(client))
+        runner.run(act_freely(client))
     assert key not in str(caught.value)
 
 
-def test_a_key_of_another_type_is_refused(flavour: Flavour) -> None:
+def test_a_key_of_another_type_is_refused(runner: Runner) -> None:
     with pytest.raises(TypeError, match="api_key: expected a str, got int"):
-        flavour.run(act_freely(flavour.client(api_key=lambda: 7)))
+        runner.run(act_freely(runner.client(api_key=lambda: 7)))
 
 
-def test_a_closed_client_says_so(flavour: Flavour) -> None:
+def test_a_closed_client_says_so(runner: Runner) -> None:
     with Loopback(answer(200)) as server:
-        client = flavour.client(base_url=server.base_url)
-        flavour.run(act_freely(client))
-        flavour.run(client.aclose() if flavour.is_async else client.close())
+        client = runner.client(base_url=server.base_url)
+        runner.run(act_freely(client))
+        runner.run(client.aclose() if runner.is_async else client.close())
         with pytest.raises(APIConnectionError, match="closed"):
-            flavour.run(act_freely(client))
+            runner.run(act_freely(client))
     assert len(server.requests) == 1
 
 
-def test_a_closed_http_client_says_so(flavour: Flavour) -> None:
-    http_client = flavour.http_client()
-    flavour.run(http_client.aclose() if flavour.is_async else http_client.close())
+def test_a_closed_http_client_says_so(runner: Runner) -> None:
+    http_client = runner.http_client()
+    runner.run(http_client.aclose() if runner.is_async else http_client.close())
     with pytest.raises(APIConnectionError, match="http_client that was handed in is closed"):
-        flavour.run(act_freely(flavour.client(http_client=http_client)))
+        runner.run(act_freely(runner.client(http_client=http_client)))
 
 
 @pytest.mark.parametrize(
     "fault", [httpx.LocalProtocolError("bad header b'secret'"), httpx.TooManyRedirects("too many")]
 )
-def test_an_unsendable_request_is_not_retried(flavour: Flavour, fault: httpx.HTTPError) -> None:
+def test_an_unsendable_request_is_not_retried(runner: Runner, fault: httpx.HTTPError) -> None:
     seen = []
 
     def refuse(request: httpx.Request) -> httpx.Response:
@@ -243,42 +243,42 @@ def test_an_unsendable_request_is_not_retried(flavour: Flavour, fault: httpx.HTT
         raise fault
 
     with pytest.raises(APIConnectionError) as caught:
-        flavour.run(act_freely(flavour.client(refuse)))
+        runner.run(act_freely(runner.client(refuse)))
     assert len(seen) == 1
     assert caught.value.may_have_applied is False
 
 
 @pytest.mark.parametrize("fault", [httpx.ConnectTimeout("t"), httpx.PoolTimeout("t")])
 def test_a_connect_timeout_is_retried_and_had_no_effect(
-    flavour: Flavour, fault: httpx.TimeoutException
+    runner: Runner, fault: httpx.TimeoutException
 ) -> None:
     def refuse(request: httpx.Request) -> httpx.Response:
         raise fault
 
     with pytest.raises(APITimeoutError) as caught:
-        flavour.run(act_once(flavour.client(refuse)))
-    assert flavour.sleeps == [0.5, 1.0]
+        runner.run(act_once(runner.client(refuse)))
+    assert runner.sleeps == [0.5, 1.0]
     assert caught.value.may_have_applied is False
 
 
-def test_other_exceptions_of_a_transport_pass_unchanged(flavour: Flavour) -> None:
+def test_other_exceptions_of_a_transport_pass_unchanged(runner: Runner) -> None:
     def fail(request: httpx.Request) -> httpx.Response:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        flavour.run(act_freely(flavour.client(fail)))
+        runner.run(act_freely(runner.client(fail)))
 
 
 def test_threads_share_one_client() -> None:
-    flavour = Flavour("sync")
+    runner = Runner("sync")
     with Loopback(answer(200)) as server:
-        client = flavour.client(base_url=server.base_url)
+        client = runner.client(base_url=server.base_url)
         threads = [threading.Thread(target=client.calls.hangup, args=(f"rtc_{n}",)) for n in range(8)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        flavour.close()
+        runner.close()
     targets = sorted(request.target for request in server.requests)
     assert targets == [f"/v1/realtime/calls/rtc_{n}/hangup" for n in range(8)]
 
@@ -297,7 +297,7 @@ def test_an_operation_s_repr_shows_no_body_and_no_secret() -> None:
 # --- redirects
 
 
-def redirecting(flavour: Flavour, location: str, status: int, **options):
+def redirecting(runner: Runner, location: str, status: int, **options):
     """A client on an httpx client that follows redirects, and what it sent, with an answer that is one."""
     sent: list[httpx.Request] = []
 
@@ -305,8 +305,8 @@ def redirecting(flavour: Flavour, location: str, status: int, **options):
         sent.append(request)
         return httpx.Response(status, headers={"location": location})
 
-    http_client = flavour.http_client(transport=httpx.MockTransport(answer), follow_redirects=True)
-    return flavour.client(http_client=http_client, **options), sent
+    http_client = runner.http_client(transport=httpx.MockTransport(answer), follow_redirects=True)
+    return runner.client(http_client=http_client, **options), sent
 
 
 REQUESTS = {
@@ -322,42 +322,42 @@ REQUESTS = {
 @pytest.mark.parametrize("location", ["https://elsewhere.example/v1/x", "/v1/x"])
 @pytest.mark.parametrize("request_", REQUESTS.values(), ids=REQUESTS)
 def test_a_redirect_is_an_error_and_nothing_is_sent_elsewhere(
-    flavour: Flavour, request_, location: str, status: int, auth_header: str
+    runner: Runner, request_, location: str, status: int, auth_header: str
 ) -> None:
-    client, sent = redirecting(flavour, location, status, auth_header=auth_header)
+    client, sent = redirecting(runner, location, status, auth_header=auth_header)
     with pytest.raises(APIStatusError, match=f"HTTP {status}, a redirect: not followed") as caught:
-        flavour.run(request_(client))
+        runner.run(request_(client))
     assert (caught.value.status_code, caught.value.may_have_applied) == (status, False)
     assert [request.url.host for request in sent] == ["api.openai.com"]
 
 
 @pytest.mark.parametrize("auth_header", ["authorization", "api-key"])
-def test_the_generated_client_follows_no_redirect_either(flavour: Flavour, auth_header: str) -> None:
-    client, sent = redirecting(flavour, "https://elsewhere.example/v1/x", 307, auth_header=auth_header)
+def test_the_generated_client_follows_no_redirect_either(runner: Runner, auth_header: str) -> None:
+    client, sent = redirecting(runner, "https://elsewhere.example/v1/x", 307, auth_header=auth_header)
     operation = (
-        hangup_realtime_call.asyncio_detailed if flavour.is_async else hangup_realtime_call.sync_detailed
+        hangup_realtime_call.asyncio_detailed if runner.is_async else hangup_realtime_call.sync_detailed
     )
-    assert flavour.run(operation(CALL, client=client.raw)).status_code == 307
+    assert runner.run(operation(CALL, client=client.raw)).status_code == 307
     assert [request.url.host for request in sent] == ["api.openai.com"]
 
 
 @pytest.mark.parametrize("scheme", ["socks5", "ftp"])
 def test_a_proxy_of_the_environment_that_cannot_be_used_is_said_without_its_password(
-    flavour: Flavour, monkeypatch: pytest.MonkeyPatch, scheme: str
+    runner: Runner, monkeypatch: pytest.MonkeyPatch, scheme: str
 ) -> None:
     monkeypatch.setitem(sys.modules, "socksio", None)
     monkeypatch.setenv("http_proxy", f"{scheme}://user:proxy-password@127.0.0.1:9")
-    client = flavour.client(base_url=refused_port())
+    client = runner.client(base_url=refused_port())
     with pytest.raises(RealtimeError, match=r"^proxy: ") as caught:
-        flavour.run(act_freely(client))
+        runner.run(act_freely(client))
     assert "proxy-password" not in "".join(traceback.format_exception(caught.value))
 
 
-def test_a_request_id_that_echoes_the_key_is_masked(flavour: Flavour) -> None:
+def test_a_request_id_that_echoes_the_key_is_masked(runner: Runner) -> None:
     key = "a-key-of-no-known-shape"
-    client = flavour.client(lambda request: httpx.Response(401, headers={"x-request-id": key}), api_key=key)
+    client = runner.client(lambda request: httpx.Response(401, headers={"x-request-id": key}), api_key=key)
     with pytest.raises(APIStatusError) as caught:
-        flavour.run(act_freely(client))
+        runner.run(act_freely(client))
     assert caught.value.request_id == "***"
 
 
@@ -384,28 +384,28 @@ def trickle(head: bytes, left: bytes) -> Step:
     ids=["body", "headers", "hints"],
 )
 def test_a_server_that_trickles_does_not_hold_a_call(
-    flavour: Flavour, head: bytes, left: bytes, is_own: bool, is_reused: bool
+    runner: Runner, head: bytes, left: bytes, is_own: bool, is_reused: bool
 ) -> None:
     steps = [answer(200)] if is_reused else []
     with Loopback(*steps, trickle(head, left)) as server:
-        options = {} if is_own else {"http_client": flavour.http_client()}
-        client = flavour.client(base_url=server.base_url, timeout=0.2, max_retries=0, **options)
+        options = {} if is_own else {"http_client": runner.http_client()}
+        client = runner.client(base_url=server.base_url, timeout=0.2, max_retries=0, **options)
         if is_reused:
-            flavour.run(act_freely(client))
+            runner.run(act_freely(client))
         with pytest.raises(APITimeoutError, match=r"was not complete within 0\.4 s"):
-            flavour.run(act_freely(client))
+            runner.run(act_freely(client))
 
 
 # A header, then keep-alive frames without end, as HTTP/2 has them.
 SETTINGS, PING = b"\0\0\0\4\0\0\0\0\0", b"\0\0\x08\6\0\0\0\0\0" + bytes(8)
 
 
-def test_a_server_that_trickles_over_http_2_does_not_hold_a_call(flavour: Flavour) -> None:
-    http_client = flavour.http_client(http1=False, http2=True)
+def test_a_server_that_trickles_over_http_2_does_not_hold_a_call(runner: Runner) -> None:
+    http_client = runner.http_client(http1=False, http2=True)
     with Loopback(trickle(SETTINGS, PING)) as server:
-        client = flavour.client(base_url=server.base_url, timeout=0.2, max_retries=0, http_client=http_client)
+        client = runner.client(base_url=server.base_url, timeout=0.2, max_retries=0, http_client=http_client)
         with pytest.raises(APITimeoutError, match=r"was not complete within 0\.4 s"):
-            flavour.run(act_freely(client))
+            runner.run(act_freely(client))
 
 
 def test_a_transport_of_the_users_own_that_trickles_does_not_hold_a_call() -> None:
@@ -422,7 +422,7 @@ def test_a_transport_of_the_users_own_that_trickles_does_not_hold_a_call() -> No
 
 
 def test_a_tls_handshake_that_trickles_does_not_hold_a_call(
-    flavour: Flavour, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    runner: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ensure_certificate(tmp_path / "server.pem", "localhost")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -444,15 +444,15 @@ def test_a_tls_handshake_that_trickles_does_not_hold_a_call(
         thread = threading.Thread(target=serve)
         thread.start()
         base_url = f"https://localhost:{listener.getsockname()[1]}/v1"
-        client = flavour.client(base_url=base_url, timeout=0.3, max_retries=0)
+        client = runner.client(base_url=base_url, timeout=0.3, max_retries=0)
         with pytest.raises(APITimeoutError, match="no connection to localhost"):
-            flavour.run(act_freely(client))
+            runner.run(act_freely(client))
         over.set()
         thread.join()
     assert flight.pending  # it had not come to its end
 
 
-def test_an_operation_has_a_limit_over_all_attempts_and_pauses(flavour: Flavour) -> None:
+def test_an_operation_has_a_limit_over_all_attempts_and_pauses(runner: Runner) -> None:
     now = 0.0
 
     def refuse(request: httpx.Request) -> httpx.Response:
@@ -460,43 +460,43 @@ def test_an_operation_has_a_limit_over_all_attempts_and_pauses(flavour: Flavour)
         now += 7.0
         return httpx.Response(503, headers={"retry-after": "50"})
 
-    client = flavour.client(refuse, timeout=10.0, max_retries=2)
+    client = runner.client(refuse, timeout=10.0, max_retries=2)
     clock = client._http.clock
-    client._http.clock = attrs.evolve(clock, monotonic=lambda: now + sum(flavour.sleeps))
+    client._http.clock = attrs.evolve(clock, monotonic=lambda: now + sum(runner.sleeps))
     with pytest.raises(APIStatusError, match="503"):
-        flavour.run(act_freely(client))
-    assert flavour.sleeps == [50.0]  # 57 s; a second pause would be 107, and 3 attempts have 3 · 20 + 2 · 8
+        runner.run(act_freely(client))
+    assert runner.sleeps == [50.0]  # 57 s; a second pause would be 107, and 3 attempts have 3 · 20 + 2 · 8
 
 
 @pytest.mark.parametrize("packed", [False, True])
-def test_an_answer_that_is_too_long_is_refused_while_it_is_read(flavour: Flavour, packed: bool) -> None:
+def test_an_answer_that_is_too_long_is_refused_while_it_is_read(runner: Runner, packed: bool) -> None:
     body = bytes(17 * 2**20)
     headers = {"content_encoding": "gzip"} if packed else {}
     with Loopback(answer(400, gzip.compress(body) if packed else body, **headers)) as server:
-        client = flavour.client(base_url=server.base_url, max_retries=0)
+        client = runner.client(base_url=server.base_url, max_retries=0)
         with pytest.raises(APIConnectionError, match="refused: it has more than 16 MiB"):
-            flavour.run(act_freely(client))
+            runner.run(act_freely(client))
 
 
-def test_an_answer_that_is_packed_twice_is_refused(flavour: Flavour) -> None:
+def test_an_answer_that_is_packed_twice_is_refused(runner: Runner) -> None:
     with Loopback(answer(400, b"", content_encoding="gzip, gzip")) as server:
-        client = flavour.client(base_url=server.base_url, max_retries=0)
+        client = runner.client(base_url=server.base_url, max_retries=0)
         with pytest.raises(APIConnectionError, match="packed more than once"):
-            flavour.run(act_freely(client))
+            runner.run(act_freely(client))
 
 
-def test_a_packed_answer_is_unpacked(flavour: Flavour) -> None:
+def test_a_packed_answer_is_unpacked(runner: Runner) -> None:
     body = gzip.compress(b'{"error":{"message":"no such call"}}')
     with Loopback(answer(400, body, content_encoding="gzip")) as server:
-        client = flavour.client(base_url=server.base_url)
+        client = runner.client(base_url=server.base_url)
         with pytest.raises(APIStatusError, match="no such call"):
-            flavour.run(act_freely(client))
+            runner.run(act_freely(client))
 
 
 @pytest.mark.parametrize("text", ["ñ", "日本", "\x80\xff"])
-def test_headers_of_an_answer_need_not_be_ascii(flavour: Flavour, text: str) -> None:
+def test_headers_of_an_answer_need_not_be_ascii(runner: Runner, text: str) -> None:
     with Loopback(answer(404, b"{}", content_type=f"text/{text}", x_request_id=f"req_{text}")) as server:
-        client = flavour.client(base_url=server.base_url, max_retries=0)
+        client = runner.client(base_url=server.base_url, max_retries=0)
         with pytest.raises(NotFoundError) as caught:
-            flavour.run(act_once(client))
+            runner.run(act_once(client))
     assert caught.value.request_id is not None and caught.value.request_id.startswith("req_")

@@ -7,7 +7,7 @@ import pytest
 
 from realtime_ext import AsyncRealtimeClient, RealtimeClient
 from realtime_ext._core.version import __version__
-from tests.support.runner import Flavour
+from tests.support.runner import Runner
 
 CALL = "rtc_u1_abc"
 OFFER_OF_OTHERS = {"Authorization": "Basic Z2F0ZXdheQ=="}
@@ -33,9 +33,9 @@ def recorder() -> Recorder:
     return Recorder()
 
 
-def test_the_defaults_are_the_api_s(flavour: Flavour, recorder: Recorder) -> None:
-    client = flavour.client(recorder)
-    flavour.run(client.calls.hangup(CALL))
+def test_the_defaults_are_the_api_s(runner: Runner, recorder: Recorder) -> None:
+    client = runner.client(recorder)
+    runner.run(client.calls.hangup(CALL))
     assert str(recorder.last.url) == f"https://api.openai.com/v1/realtime/calls/{CALL}/hangup"
     assert recorder.last.headers["authorization"] == "Bearer test-key-0123"
     assert recorder.last.headers["user-agent"] == f"realtime-ext/{__version__}"
@@ -47,15 +47,15 @@ def test_the_defaults_are_the_api_s(flavour: Flavour, recorder: Recorder) -> Non
 
 
 def test_missing_arguments_come_from_the_environment(
-    flavour: Flavour, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+    runner: Runner, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "env-key")
     monkeypatch.setenv("OPENAI_BASE_URL", "http://localhost:9/v1/")
     monkeypatch.setenv("OPENAI_ORG_ID", "org-env")
     monkeypatch.setenv("OPENAI_PROJECT_ID", "proj-env")
     monkeypatch.setenv("OPENAI_WEBHOOK_SECRET", "whsec_env")
-    client = flavour.client(recorder, api_key=None)
-    flavour.run(client.calls.hangup(CALL))
+    client = runner.client(recorder, api_key=None)
+    runner.run(client.calls.hangup(CALL))
     assert str(recorder.last.url).startswith("http://localhost:9/v1/realtime/")
     assert recorder.last.headers["authorization"] == "Bearer env-key"
     assert recorder.last.headers["openai-organization"] == "org-env"
@@ -65,12 +65,12 @@ def test_missing_arguments_come_from_the_environment(
 
 
 def test_arguments_win_over_the_environment(
-    flavour: Flavour, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+    runner: Runner, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("API_KEY", "ORG_ID", "PROJECT_ID", "WEBHOOK_SECRET"):
         monkeypatch.setenv(f"OPENAI_{name}", "env")
     monkeypatch.setenv("OPENAI_BASE_URL", "http://env.invalid/v1")
-    client = flavour.client(
+    client = runner.client(
         recorder,
         api_key="arg-key",
         base_url="http://127.0.0.1:1/v1",
@@ -79,7 +79,7 @@ def test_arguments_win_over_the_environment(
         project="proj-arg",
         webhook_secret=["whsec_a", "whsec_b"],
     )
-    flavour.run(client.calls.hangup(CALL))
+    runner.run(client.calls.hangup(CALL))
     assert str(recorder.last.url).startswith("http://127.0.0.1:1/v1/realtime/")
     assert recorder.last.headers["authorization"] == "Bearer arg-key"
     assert recorder.last.headers["openai-organization"] == "org-arg"
@@ -97,20 +97,20 @@ def test_empty_environment_variables_count_as_not_set(monkeypatch: pytest.Monkey
     assert settings.base_url == "https://api.openai.com/v1"
 
 
-def test_a_bare_key_under_another_header(flavour: Flavour, recorder: Recorder) -> None:
-    flavour.run(flavour.client(recorder, auth_header="api-key").calls.hangup(CALL))
+def test_a_bare_key_under_another_header(runner: Runner, recorder: Recorder) -> None:
+    runner.run(runner.client(recorder, auth_header="api-key").calls.hangup(CALL))
     assert recorder.last.headers["api-key"] == "test-key-0123"
     assert "authorization" not in recorder.last.headers
 
 
-def test_default_and_extra_headers_and_query(flavour: Flavour, recorder: Recorder) -> None:
-    client = flavour.client(
+def test_default_and_extra_headers_and_query(runner: Runner, recorder: Recorder) -> None:
+    client = runner.client(
         recorder,
         base_url="https://r.invalid/openai/v1",
         default_headers={"X-A": "client", "X-B": "client", "X-Empty": ""},
         default_query={"api-version": "preview", "n": 1},
     )
-    flavour.run(client.calls.hangup(CALL, extra_headers={"x-b": "call"}, extra_query={"n": 2, "on": True}))
+    runner.run(client.calls.hangup(CALL, extra_headers={"x-b": "call"}, extra_query={"n": 2, "on": True}))
     assert recorder.last.headers["x-a"] == "client"
     assert recorder.last.headers.get_list("x-b") == ["call"]
     assert recorder.last.headers["x-empty"] == ""
@@ -120,15 +120,15 @@ def test_default_and_extra_headers_and_query(flavour: Flavour, recorder: Recorde
 
 @pytest.mark.parametrize("where", ["default_headers", "extra_headers"])
 def test_an_authorization_of_the_user_s_own_stands_in_place_of_the_key(
-    flavour: Flavour, recorder: Recorder, where: str
+    runner: Runner, recorder: Recorder, where: str
 ) -> None:
     asked: list[None] = []
-    client = flavour.client(
+    client = runner.client(
         recorder,
         api_key=lambda: asked.append(None),
         **({where: OFFER_OF_OTHERS} if where == "default_headers" else {}),
     )
-    flavour.run(client.calls.hangup(CALL, **({where: OFFER_OF_OTHERS} if where == "extra_headers" else {})))
+    runner.run(client.calls.hangup(CALL, **({where: OFFER_OF_OTHERS} if where == "extra_headers" else {})))
     assert recorder.last.headers.get_list("authorization") == ["Basic Z2F0ZXdheQ=="]
     assert asked == []
 
@@ -143,16 +143,16 @@ def test_an_authorization_of_the_user_s_own_stands_in_place_of_the_key(
         (httpx.Timeout(1, read=9), {"connect": 1, "read": 9, "write": 1, "pool": 1}),
     ],
 )
-def test_time_limits(flavour: Flavour, recorder: Recorder, timeout, expected) -> None:
-    flavour.run(flavour.client(recorder, timeout=timeout).calls.hangup(CALL))
+def test_time_limits(runner: Runner, recorder: Recorder, timeout, expected) -> None:
+    runner.run(runner.client(recorder, timeout=timeout).calls.hangup(CALL))
     assert recorder.last.extensions["timeout"] == expected
     if timeout is not None:
-        flavour.run(flavour.client(recorder).calls.hangup(CALL, timeout=timeout))
+        runner.run(runner.client(recorder).calls.hangup(CALL, timeout=timeout))
         assert recorder.last.extensions["timeout"] == expected
 
 
-def test_an_http_client_is_used_as_it_is_and_left_open(flavour: Flavour, recorder: Recorder) -> None:
-    http_client = flavour.http_client(
+def test_an_http_client_is_used_as_it_is_and_left_open(runner: Runner, recorder: Recorder) -> None:
+    http_client = runner.http_client(
         transport=httpx.MockTransport(recorder),
         base_url="https://elsewhere.invalid/x",
         headers={"Authorization": "Bearer other", "X-Theirs": "1"},
@@ -161,30 +161,28 @@ def test_an_http_client_is_used_as_it_is_and_left_open(flavour: Flavour, recorde
         timeout=9.0,
     )
     before = (dict(http_client.headers), http_client.timeout, str(http_client.base_url))
-    client = flavour.client(http_client=http_client, default_query={"ours": "1"})
-    flavour.run(client.calls.hangup(CALL))
+    client = runner.client(http_client=http_client, default_query={"ours": "1"})
+    runner.run(client.calls.hangup(CALL))
     request = recorder.last
     assert request.url.host == "api.openai.com"
     assert dict(request.url.params) == {"theirs": "1", "ours": "1"}
     assert request.headers.get_list("authorization") == ["Bearer test-key-0123"]
     assert request.headers["x-theirs"] == "1"
     assert request.extensions["timeout"]["read"] == 9.0
-    flavour.run(client.aclose() if flavour.is_async else client.close())
+    runner.run(client.aclose() if runner.is_async else client.close())
     assert not http_client.is_closed
     assert (dict(http_client.headers), http_client.timeout, str(http_client.base_url)) == before
 
 
-def test_a_time_limit_of_the_client_s_wins_over_the_http_client_s(
-    flavour: Flavour, recorder: Recorder
-) -> None:
-    http_client = flavour.http_client(transport=httpx.MockTransport(recorder), timeout=9.0)
-    flavour.run(flavour.client(http_client=http_client, timeout=3.0).calls.hangup(CALL))
+def test_a_time_limit_of_the_client_s_wins_over_the_http_client_s(runner: Runner, recorder: Recorder) -> None:
+    http_client = runner.http_client(transport=httpx.MockTransport(recorder), timeout=9.0)
+    runner.run(runner.client(http_client=http_client, timeout=3.0).calls.hangup(CALL))
     assert recorder.last.extensions["timeout"]["read"] == 3.0
 
 
-def test_a_bare_key_leaves_the_http_client_s_own_auth_alone(flavour: Flavour, recorder: Recorder) -> None:
-    http_client = flavour.http_client(transport=httpx.MockTransport(recorder), auth=("user", "password"))
-    flavour.run(flavour.client(http_client=http_client, auth_header="api-key").calls.hangup(CALL))
+def test_a_bare_key_leaves_the_http_client_s_own_auth_alone(runner: Runner, recorder: Recorder) -> None:
+    http_client = runner.http_client(transport=httpx.MockTransport(recorder), auth=("user", "password"))
+    runner.run(runner.client(http_client=http_client, auth_header="api-key").calls.hangup(CALL))
     assert recorder.last.headers["api-key"] == "test-key-0123"
     assert recorder.last.headers["authorization"].startswith("Basic ")
 
@@ -215,14 +213,14 @@ async def async_key() -> str:
 def test_an_async_key_works_in_the_async_client_alone(recorder: Recorder) -> None:
     with pytest.raises(TypeError, match="AsyncRealtimeClient"):
         RealtimeClient(api_key=async_key)  # type: ignore[arg-type]
-    flavour = Flavour("async")
-    flavour.run(flavour.client(recorder, api_key=async_key).calls.hangup(CALL))
+    runner = Runner("async")
+    runner.run(runner.client(recorder, api_key=async_key).calls.hangup(CALL))
     assert recorder.last.headers["authorization"] == "Bearer async-key"
-    flavour.close()
-    flavour = Flavour("sync")
+    runner.close()
+    runner = Runner("sync")
     with pytest.raises(TypeError, match="AsyncRealtimeClient"):
-        flavour.client(recorder, api_key=lambda: async_key()).calls.hangup(CALL)
-    flavour.close()
+        runner.client(recorder, api_key=lambda: async_key()).calls.hangup(CALL)
+    runner.close()
 
 
 @pytest.mark.parametrize(
@@ -283,10 +281,10 @@ def test_arguments_that_cannot_work_are_refused(make, options, error, message: s
     ],
 )
 def test_options_of_a_request_are_checked_before_it_is_sent(
-    flavour: Flavour, recorder: Recorder, options, error, message: str
+    runner: Runner, recorder: Recorder, options, error, message: str
 ) -> None:
     with pytest.raises(error, match=message):
-        flavour.run(flavour.client(recorder).calls.hangup(CALL, **options))
+        runner.run(runner.client(recorder).calls.hangup(CALL, **options))
     assert recorder.requests == []
 
 

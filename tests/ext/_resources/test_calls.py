@@ -22,7 +22,7 @@ from realtime_ext.errors import (
 )
 from tests.samples.sdp import NAMES, sample
 from tests.support.loopback import Loopback, answer, reset
-from tests.support.runner import Flavour
+from tests.support.runner import Runner
 
 OFFER = sample("offer-chromium-audio-datachannel")
 ANSWER = sample("answer-chromium-audio-datachannel").encode()
@@ -56,11 +56,11 @@ def bytes_between(body: bytes, content_type: str) -> list[bytes]:
 
 
 @pytest.mark.parametrize("form", [str, str.encode, lambda text: bytearray(text, "utf-8")])
-def test_create_sends_two_parts_and_gives_the_call(flavour: Flavour, form) -> None:
+def test_create_sends_two_parts_and_gives_the_call(runner: Runner, form) -> None:
     steps = [answer(201, ANSWER, location=LOCATION, content_type="application/sdp", x_request_id="req_1")]
     with Loopback(*steps) as server:
-        client = flavour.client(base_url=server.base_url)
-        call = flavour.run(client.calls.create(form(OFFER), SESSION))
+        client = runner.client(base_url=server.base_url)
+        call = runner.run(client.calls.create(form(OFFER), SESSION))
     assert call == Call(id="rtc_u1_abc", sdp_answer=ANSWER.decode(), location=LOCATION, request_id="req_1")
     (request,) = server.requests
     assert (request.method, request.target) == ("POST", "/v1/realtime/calls")
@@ -77,39 +77,39 @@ def test_create_sends_two_parts_and_gives_the_call(flavour: Flavour, form) -> No
     assert json.loads(session) == SESSION
 
 
-def test_create_without_a_session_is_multipart_too(flavour: Flavour) -> None:
+def test_create_without_a_session_is_multipart_too(runner: Runner) -> None:
     seen: list[httpx.Request] = []
 
     def take(request: httpx.Request) -> httpx.Response:
         seen.append(request)
         return created(request)
 
-    flavour.run(flavour.client(take).calls.create(OFFER))
+    runner.run(runner.client(take).calls.create(OFFER))
     assert list(parts_of(seen[0].headers["content-type"], seen[0].content)) == ["sdp"]
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("offer-")])
-def test_every_recorded_offer_goes_out_byte_for_byte(flavour: Flavour, name: str) -> None:
+def test_every_recorded_offer_goes_out_byte_for_byte(runner: Runner, name: str) -> None:
     offer, bodies = sample(name), []
 
     def take(request: httpx.Request) -> httpx.Response:
         bodies.append(bytes_between(request.content, request.headers["content-type"]))
         return created(request)
 
-    flavour.run(flavour.client(take).calls.create(offer))
+    runner.run(runner.client(take).calls.create(offer))
     assert bodies == [[offer.encode()]]
 
 
-def test_boundaries_differ_from_call_to_call(flavour: Flavour) -> None:
+def test_boundaries_differ_from_call_to_call(runner: Runner) -> None:
     types = []
 
     def take(request: httpx.Request) -> httpx.Response:
         types.append(request.headers["content-type"])
         return created(request)
 
-    client = flavour.client(take)
-    flavour.run(client.calls.create(OFFER))
-    flavour.run(client.calls.create(OFFER))
+    client = runner.client(take)
+    runner.run(client.calls.create(OFFER))
+    runner.run(client.calls.create(OFFER))
     assert len(set(types)) == 2
 
 
@@ -119,36 +119,36 @@ class Builder:
 
 
 @pytest.mark.parametrize("session", [SESSION, Builder().build()], ids=["dict", "model"])
-def test_a_session_is_sent_alike_in_every_form(flavour: Flavour, session: Any) -> None:
+def test_a_session_is_sent_alike_in_every_form(runner: Runner, session: Any) -> None:
     sent = []
 
     def take(request: httpx.Request) -> httpx.Response:
         sent.append(json.loads(bytes_between(request.content, request.headers["content-type"])[1]))
         return created(request)
 
-    flavour.run(flavour.client(take).calls.create(OFFER, session))
+    runner.run(runner.client(take).calls.create(OFFER, session))
     assert sent == [SESSION]
 
 
-def test_the_end_user_is_named_in_a_header(flavour: Flavour) -> None:
+def test_the_end_user_is_named_in_a_header(runner: Runner) -> None:
     seen = []
 
     def take(request: httpx.Request) -> httpx.Response:
         seen.append(request.headers.get("openai-safety-identifier"))
         return created(request)
 
-    client = flavour.client(take)
-    flavour.run(client.calls.create(OFFER, safety_identifier="user-7"))
-    flavour.run(client.calls.create(OFFER))
+    client = runner.client(take)
+    runner.run(client.calls.create(OFFER, safety_identifier="user-7"))
+    runner.run(client.calls.create(OFFER))
     assert seen == ["user-7", None]
     with pytest.raises(ValueError, match="safety_identifier: not usable"):
-        flavour.run(client.calls.create(OFFER, safety_identifier="a\r\nb"))
+        runner.run(client.calls.create(OFFER, safety_identifier="a\r\nb"))
 
 
-def test_create_with_secret_sends_raw_sdp_under_that_bearer(flavour: Flavour) -> None:
+def test_create_with_secret_sends_raw_sdp_under_that_bearer(runner: Runner) -> None:
     with Loopback(answer(201, ANSWER, location=LOCATION)) as server:
-        client = flavour.client(base_url=server.base_url)
-        call = flavour.run(client.calls.create_with_secret(OFFER, "ek_abc"))
+        client = runner.client(base_url=server.base_url)
+        call = runner.run(client.calls.create_with_secret(OFFER, "ek_abc"))
     (request,) = server.requests
     assert call.id == "rtc_u1_abc"
     assert request.body == OFFER.encode()
@@ -157,7 +157,7 @@ def test_create_with_secret_sends_raw_sdp_under_that_bearer(flavour: Flavour) ->
 
 
 @pytest.mark.parametrize("auth_header", ["authorization", "api-key"])
-def test_create_with_secret_needs_no_key_and_sends_none(flavour: Flavour, auth_header: str) -> None:
+def test_create_with_secret_needs_no_key_and_sends_none(runner: Runner, auth_header: str) -> None:
     seen = []
 
     def take(request: httpx.Request) -> httpx.Response:
@@ -165,13 +165,13 @@ def test_create_with_secret_needs_no_key_and_sends_none(flavour: Flavour, auth_h
         return created(request)
 
     for key in (None, "test-key-0123"):
-        client = flavour.client(take, api_key=key, auth_header=auth_header)
-        flavour.run(client.calls.create_with_secret(OFFER, "ek_abc"))
+        client = runner.client(take, api_key=key, auth_header=auth_header)
+        runner.run(client.calls.create_with_secret(OFFER, "ek_abc"))
         assert seen[-1]["authorization"] == "Bearer ek_abc"
         assert "test-key" not in str(seen[-1])
 
 
-def test_create_with_secret_drops_a_key_among_the_default_headers(flavour: Flavour) -> None:
+def test_create_with_secret_drops_a_key_among_the_default_headers(runner: Runner) -> None:
     seen = []
 
     def take(request: httpx.Request) -> httpx.Response:
@@ -179,12 +179,12 @@ def test_create_with_secret_drops_a_key_among_the_default_headers(flavour: Flavo
         return created(request)
 
     options = {"auth_header": "api-key", "default_headers": {"Api-Key": "project-key", "X-Gateway": "1"}}
-    flavour.run(flavour.client(take, **options).calls.create_with_secret(OFFER, "ek_abc"))
+    runner.run(runner.client(take, **options).calls.create_with_secret(OFFER, "ek_abc"))
     assert "project-key" not in str(seen)
     assert seen[0]["x-gateway"] == "1"
 
 
-def test_create_with_secret_accepts_a_client_secret_object(flavour: Flavour) -> None:
+def test_create_with_secret_accepts_a_client_secret_object(runner: Runner) -> None:
     from datetime import UTC, datetime
 
     seen = []
@@ -194,7 +194,7 @@ def test_create_with_secret_accepts_a_client_secret_object(flavour: Flavour) -> 
         return created(request)
 
     secret = ClientSecret(value="ek_object", expires_at=datetime.now(UTC), session={})
-    flavour.run(flavour.client(take).calls.create_with_secret(OFFER, secret))
+    runner.run(runner.client(take).calls.create_with_secret(OFFER, secret))
     assert seen == ["Bearer ek_object"]
 
 
@@ -207,9 +207,9 @@ def test_create_with_secret_accepts_a_client_secret_object(flavour: Flavour) -> 
         (None, TypeError, "client_secret: expected a str, got NoneType"),
     ],
 )
-def test_malformed_client_secrets_are_refused(flavour: Flavour, secret: Any, error, message: str) -> None:
+def test_malformed_client_secrets_are_refused(runner: Runner, secret: Any, error, message: str) -> None:
     with pytest.raises(error, match=message) as caught:
-        flavour.run(flavour.client(created).calls.create_with_secret(OFFER, secret))
+        runner.run(runner.client(created).calls.create_with_secret(OFFER, secret))
     assert "abcdefgh" not in str(caught.value)
 
 
@@ -233,47 +233,47 @@ def test_malformed_client_secrets_are_refused(flavour: Flavour, secret: Any, err
     ids=lambda offer: repr(offer[:12] if isinstance(offer, str) else bytes(offer[:12])),
 )
 @pytest.mark.parametrize("validate", [True, False])
-def test_malformed_offers_are_not_sent(flavour: Flavour, offer: str | bytes, validate: bool) -> None:
+def test_malformed_offers_are_not_sent(runner: Runner, offer: str | bytes, validate: bool) -> None:
     seen: list[httpx.Request] = []
 
     def take(request: httpx.Request) -> httpx.Response:
         seen.append(request)
         return created(request)
 
-    client = flavour.client(take, validate=validate)
+    client = runner.client(take, validate=validate)
     with pytest.raises(SdpError, match=r"^offer: ") as caught:
-        flavour.run(client.calls.create(offer, SESSION))
+        runner.run(client.calls.create(offer, SESSION))
     with pytest.raises(SdpError):
-        flavour.run(client.calls.create_with_secret(offer, "ek_abc"))
+        runner.run(client.calls.create_with_secret(offer, "ek_abc"))
     assert seen == []
     assert isinstance(caught.value, ValueError)
 
 
 @pytest.mark.parametrize("offer", [None, 7, {"type": "offer"}])
-def test_an_offer_of_another_type_is_a_type_error(flavour: Flavour, offer: Any) -> None:
+def test_an_offer_of_another_type_is_a_type_error(runner: Runner, offer: Any) -> None:
     with pytest.raises(TypeError, match="offer: expected str or bytes, got "):
-        flavour.run(flavour.client(created).calls.create(offer))
+        runner.run(runner.client(created).calls.create(offer))
 
 
-def test_a_refused_offer_shows_its_line_and_no_ice_password(flavour: Flavour) -> None:
+def test_a_refused_offer_shows_its_line_and_no_ice_password(runner: Runner) -> None:
     offer = OFFER.replace("a=ice-pwd:", "a=ice-pwd:hunter2 ", 1)
     with pytest.raises(SdpError) as caught:
-        flavour.run(flavour.client(created).calls.create(offer.rstrip()))
+        runner.run(runner.client(created).calls.create(offer.rstrip()))
     assert caught.value.line is not None
     assert "hunter2" not in str(caught.value)
 
 
-def test_a_bad_session_is_not_sent(flavour: Flavour) -> None:
+def test_a_bad_session_is_not_sent(runner: Runner) -> None:
     seen: list[httpx.Request] = []
-    client = flavour.client(lambda request: seen.append(request))
+    client = runner.client(lambda request: seen.append(request))
     with pytest.raises(SessionConfigError):
-        flavour.run(client.calls.create(OFFER, {"modalities": ["text"]}))
+        runner.run(client.calls.create(OFFER, {"modalities": ["text"]}))
     with pytest.raises(TypeError):
-        flavour.run(client.calls.create(OFFER, "realtime"))
+        runner.run(client.calls.create(OFFER, "realtime"))
     assert seen == []
 
 
-def test_an_unchecked_session_is_sent_as_given(flavour: Flavour) -> None:
+def test_an_unchecked_session_is_sent_as_given(runner: Runner) -> None:
     sent = []
 
     def take(request: httpx.Request) -> httpx.Response:
@@ -281,14 +281,14 @@ def test_an_unchecked_session_is_sent_as_given(flavour: Flavour) -> None:
         return created(request)
 
     session = {"modalities": ["text"], "nothing": None}
-    flavour.run(flavour.client(take, validate=False).calls.create(OFFER, session))
+    runner.run(runner.client(take, validate=False).calls.create(OFFER, session))
     assert sent == [session]
 
 
-def test_a_session_without_a_json_form_is_refused_even_unchecked(flavour: Flavour) -> None:
-    client = flavour.client(created, validate=False)
+def test_a_session_without_a_json_form_is_refused_even_unchecked(runner: Runner) -> None:
+    client = runner.client(created, validate=False)
     with pytest.raises(SessionConfigError, match="cannot be written as JSON"):
-        flavour.run(client.calls.create(OFFER, {"type": "realtime", "extra": object()}))
+        runner.run(client.calls.create(OFFER, {"type": "realtime", "extra": object()}))
 
 
 @pytest.mark.parametrize(
@@ -301,8 +301,8 @@ def test_a_session_without_a_json_form_is_refused_even_unchecked(flavour: Flavou
         ("/v1/realtime/calls/rtc%2F1", "rtc/1"),
     ],
 )
-def test_the_id_is_the_location_s_last_segment(flavour: Flavour, location: str, call_id: str) -> None:
-    call = flavour.run(flavour.client(answering(location=location)).calls.create(OFFER))
+def test_the_id_is_the_location_s_last_segment(runner: Runner, location: str, call_id: str) -> None:
+    call = runner.run(runner.client(answering(location=location)).calls.create(OFFER))
     assert (call.id, call.location) == (call_id, location)
 
 
@@ -320,12 +320,12 @@ def test_the_id_is_the_location_s_last_segment(flavour: Flavour, location: str, 
     ],
 )
 def test_an_answer_without_a_usable_location_is_an_error_that_keeps_it(
-    flavour: Flavour, location: str | None
+    runner: Runner, location: str | None
 ) -> None:
     headers = {} if location is None else {"location": location}
-    client = flavour.client(answering(**headers))
+    client = runner.client(answering(**headers))
     with pytest.raises(APIResponseError, match="Location") as caught:
-        flavour.run(client.calls.create(OFFER))
+        runner.run(client.calls.create(OFFER))
     assert caught.value.body == ANSWER.decode()
     assert caught.value.status_code == 201
     assert "a=ice-pwd:***" in str(caught.value) or "ice-pwd" not in str(caught.value)
@@ -336,48 +336,48 @@ def test_an_answer_without_a_usable_location_is_an_error_that_keeps_it(
     "body", [b"", b"<html>oops</html>", b'{"error":{}}', b"v=0", b"v=1\r\no=", b"\xff\xfev=0\r\no="]
 )
 def test_a_success_that_is_not_sdp_is_an_error_that_keeps_it(
-    flavour: Flavour, body: bytes, content_type: str
+    runner: Runner, body: bytes, content_type: str
 ) -> None:
-    client = flavour.client(answering(content=body, location=LOCATION, **{"content-type": content_type}))
+    client = runner.client(answering(content=body, location=LOCATION, **{"content-type": content_type}))
     with pytest.raises(APIResponseError, match="not SDP") as caught:
-        flavour.run(client.calls.create(OFFER))
+        runner.run(client.calls.create(OFFER))
     assert caught.value.body == body.decode("utf-8", "replace")
 
 
-def test_an_answer_that_is_not_utf8_is_not_handed_on(flavour: Flavour) -> None:
-    client = flavour.client(answering(content=ANSWER + b"a=x:\xff\r\n", location=LOCATION))
+def test_an_answer_that_is_not_utf8_is_not_handed_on(runner: Runner) -> None:
+    client = runner.client(answering(content=ANSWER + b"a=x:\xff\r\n", location=LOCATION))
     with pytest.raises(APIResponseError, match="not UTF-8"):
-        flavour.run(client.calls.create(OFFER))
+        runner.run(client.calls.create(OFFER))
 
 
-def test_sdp_counts_whatever_its_status_and_content_type_say(flavour: Flavour) -> None:
-    client = flavour.client(
+def test_sdp_counts_whatever_its_status_and_content_type_say(runner: Runner) -> None:
+    client = runner.client(
         answering(200, location=LOCATION, **{"content-type": "text/plain; charset=latin-1"})
     )
-    assert flavour.run(client.calls.create(OFFER)).sdp_answer == ANSWER.decode()
+    assert runner.run(client.calls.create(OFFER)).sdp_answer == ANSWER.decode()
 
 
-def test_a_refused_offer_is_a_bad_request(flavour: Flavour) -> None:
+def test_a_refused_offer_is_a_bad_request(runner: Runner) -> None:
     body = b'{"error":{"message":"bad","type":"invalid_request_error","param":null,"code":"invalid_offer"}}'
     with pytest.raises(BadRequestError) as caught:
-        flavour.run(flavour.client(answering(400, body)).calls.create(OFFER))
+        runner.run(runner.client(answering(400, body)).calls.create(OFFER))
     assert caught.value.code == "invalid_offer"
 
 
-def test_a_lost_answer_may_have_made_a_call(flavour: Flavour) -> None:
+def test_a_lost_answer_may_have_made_a_call(runner: Runner) -> None:
     with Loopback(reset) as server, pytest.raises(APIConnectionError) as caught:
-        flavour.run(flavour.client(base_url=server.base_url).calls.create(OFFER))
+        runner.run(runner.client(base_url=server.base_url).calls.create(OFFER))
     assert caught.value.may_have_applied is True
     assert len(server.requests) == 1
 
 
-def test_without_a_key_nothing_is_sent(flavour: Flavour) -> None:
+def test_without_a_key_nothing_is_sent(runner: Runner) -> None:
     with pytest.raises(MissingApiKeyError):
-        flavour.run(flavour.client(created, api_key=None).calls.create(OFFER))
+        runner.run(runner.client(created, api_key=None).calls.create(OFFER))
 
 
-def test_a_call_s_repr_shows_no_sdp(flavour: Flavour) -> None:
-    call = flavour.run(flavour.client(created).calls.create(OFFER))
+def test_a_call_s_repr_shows_no_sdp(runner: Runner) -> None:
+    call = runner.run(runner.client(created).calls.create(OFFER))
     answer = f"<{len(ANSWER)} characters>"
     shown = f"id='rtc_u1_abc', sdp_answer={answer}, location='{LOCATION}', request_id='req_1'"
     assert repr(call) == f"Call({shown})"
@@ -393,9 +393,9 @@ def test_a_call_s_repr_shows_no_sdp(flavour: Flavour) -> None:
         ("...", "..."),
     ],
 )
-def test_a_call_id_is_one_path_segment(flavour: Flavour, call_id: str, segment: str) -> None:
+def test_a_call_id_is_one_path_segment(runner: Runner, call_id: str, segment: str) -> None:
     with Loopback(answer(200, b"ignored")) as server:
-        assert flavour.run(flavour.client(base_url=server.base_url).calls.hangup(call_id)) is None
+        assert runner.run(runner.client(base_url=server.base_url).calls.hangup(call_id)) is None
     (request,) = server.requests
     assert (request.method, request.target) == ("POST", f"/v1/realtime/calls/{segment}/hangup")
     assert request.body == b""
@@ -411,23 +411,23 @@ CONTROLS = {
 
 @pytest.mark.parametrize("control", CONTROLS.values(), ids=CONTROLS)
 @pytest.mark.parametrize("call_id", ["", " ", ".", "..", "\ud800"])
-def test_an_id_that_names_nothing_is_refused(flavour: Flavour, control, call_id: str) -> None:
+def test_an_id_that_names_nothing_is_refused(runner: Runner, control, call_id: str) -> None:
     with pytest.raises(ValueError, match="call_id: expected"):
-        flavour.run(control(flavour.client(created).calls, call_id))
+        runner.run(control(runner.client(created).calls, call_id))
 
 
 @pytest.mark.parametrize("control", CONTROLS.values(), ids=CONTROLS)
 @pytest.mark.parametrize("call_id", [None, 7, b"rtc_1"])
-def test_an_id_of_another_type_is_refused(flavour: Flavour, control, call_id: Any) -> None:
+def test_an_id_of_another_type_is_refused(runner: Runner, control, call_id: Any) -> None:
     with pytest.raises(TypeError, match="call_id: expected a str"):
-        flavour.run(control(flavour.client(created).calls, call_id))
+        runner.run(control(runner.client(created).calls, call_id))
 
 
-def test_hangup_of_a_call_that_has_ended(flavour: Flavour) -> None:
-    client = flavour.client(answering(404, b'{"error":{"message":"gone","code":"call_id_not_found"}}'))
-    flavour.run(client.calls.hangup("rtc_1", not_found_ok=True))
+def test_hangup_of_a_call_that_has_ended(runner: Runner) -> None:
+    client = runner.client(answering(404, b'{"error":{"message":"gone","code":"call_id_not_found"}}'))
+    runner.run(client.calls.hangup("rtc_1", not_found_ok=True))
     with pytest.raises(NotFoundError) as caught:
-        flavour.run(client.calls.hangup("rtc_1"))
+        runner.run(client.calls.hangup("rtc_1"))
     assert isinstance(caught.value, RealtimeError)
     assert caught.value.code == "call_id_not_found"
 
@@ -441,7 +441,7 @@ def test_hangup_of_a_call_that_has_ended(flavour: Flavour) -> None:
         {"call_id": "rtc_1", "sip_headers": []},
     ],
 )
-def test_a_call_is_named_by_its_id_by_itself_or_by_its_webhook(flavour: Flavour, call: Any) -> None:
+def test_a_call_is_named_by_its_id_by_itself_or_by_its_webhook(runner: Runner, call: Any) -> None:
     with Loopback(answer(200)) as server:
-        flavour.run(flavour.client(base_url=server.base_url).calls.hangup(call))
+        runner.run(runner.client(base_url=server.base_url).calls.hangup(call))
     assert server.requests[0].target == "/v1/realtime/calls/rtc_1/hangup"

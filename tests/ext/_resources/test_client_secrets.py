@@ -14,7 +14,7 @@ from realtime_api.models import RealtimeSessionCreateResponseGA, RealtimeTransla
 from realtime_ext import ClientSecret, SessionConfigError
 from realtime_ext.errors import APIResponseError, MissingApiKeyError
 from tests.support.loopback import Loopback, answer, reset
-from tests.support.runner import Flavour
+from tests.support.runner import Runner
 
 SESSION = {"type": "realtime", "model": "gpt-realtime", "instructions": "secret prompt"}
 TRANSLATION = {"model": "gpt-realtime-translate", "audio": {"output": {"language": "es"}}}
@@ -49,10 +49,10 @@ class Api:
         return json.loads(self.requests[-1].content)
 
 
-def test_a_secret_is_minted_with_session_and_lifetime(flavour: Flavour) -> None:
+def test_a_secret_is_minted_with_session_and_lifetime(runner: Runner) -> None:
     with Loopback(answer(200, json.dumps(GIVEN).encode(), x_request_id="req_1")) as server:
-        client = flavour.client(base_url=server.base_url)
-        secret = flavour.run(client.client_secrets.create(SESSION, 600, safety_identifier="user-7"))
+        client = runner.client(base_url=server.base_url)
+        secret = runner.run(client.client_secrets.create(SESSION, 600, safety_identifier="user-7"))
     (request,) = server.requests
     assert (request.method, request.target) == ("POST", "/v1/realtime/client_secrets")
     assert request.header("content-type") == "application/json"
@@ -68,21 +68,21 @@ def test_a_secret_is_minted_with_session_and_lifetime(flavour: Flavour) -> None:
     assert secret.session.to_dict() == GIVEN["session"]
 
 
-def test_everything_may_be_left_to_the_api(flavour: Flavour) -> None:
+def test_everything_may_be_left_to_the_api(runner: Runner) -> None:
     api = Api(GIVEN)
-    flavour.run(flavour.client(api).client_secrets.create())
+    runner.run(runner.client(api).client_secrets.create())
     assert api.body == {}
 
 
-def test_a_transcription_session_is_taken_too(flavour: Flavour) -> None:
+def test_a_transcription_session_is_taken_too(runner: Runner) -> None:
     api = Api(GIVEN)
-    flavour.run(flavour.client(api).client_secrets.create({"type": "transcription"}))
+    runner.run(runner.client(api).client_secrets.create({"type": "transcription"}))
     assert api.body == {"session": {"type": "transcription"}}
 
 
-def test_a_translation_secret(flavour: Flavour) -> None:
+def test_a_translation_secret(runner: Runner) -> None:
     api = Api(GIVEN_TRANSLATION)
-    secret = flavour.run(flavour.client(api).translation_client_secrets.create(TRANSLATION, 10))
+    secret = runner.run(runner.client(api).translation_client_secrets.create(TRANSLATION, 10))
     assert api.requests[0].url.path == "/v1/realtime/translations/client_secrets"
     assert api.body == {"expires_after": {"anchor": "created_at", "seconds": 10}, "session": TRANSLATION}
     assert isinstance(secret.session, RealtimeTranslationSession)
@@ -92,9 +92,9 @@ def test_a_translation_secret(flavour: Flavour) -> None:
     ("expires_after", "seconds"),
     [(10, 10), (7200, 7200), (timedelta(minutes=10), 600), (timedelta(seconds=10), 10)],
 )
-def test_lifetimes(flavour: Flavour, expires_after: Any, seconds: int) -> None:
+def test_lifetimes(runner: Runner, expires_after: Any, seconds: int) -> None:
     api = Api(GIVEN)
-    flavour.run(flavour.client(api).client_secrets.create(expires_after=expires_after))
+    runner.run(runner.client(api).client_secrets.create(expires_after=expires_after))
     assert api.body["expires_after"]["seconds"] == seconds
 
 
@@ -115,49 +115,49 @@ def test_lifetimes(flavour: Flavour, expires_after: Any, seconds: int) -> None:
     ],
 )
 @pytest.mark.parametrize("resource", ["client_secrets", "translation_client_secrets"])
-def test_a_lifetime_out_of_range_is_not_sent(flavour: Flavour, resource: str, expires_after: Any) -> None:
+def test_a_lifetime_out_of_range_is_not_sent(runner: Runner, resource: str, expires_after: Any) -> None:
     api = Api(GIVEN)
     with pytest.raises(SessionConfigError, match="10 to 7200") as caught:
-        flavour.run(getattr(flavour.client(api), resource).create(TRANSLATION, expires_after))
+        runner.run(getattr(runner.client(api), resource).create(TRANSLATION, expires_after))
     assert caught.value.field == "expires_after.seconds"
     assert caught.value.value == expires_after
     assert "10 to 7200" in caught.value.allowed
     assert api.requests == []
 
 
-def test_unchecked_lifetimes_are_sent_as_given(flavour: Flavour) -> None:
+def test_unchecked_lifetimes_are_sent_as_given(runner: Runner) -> None:
     api = Api(GIVEN)
-    flavour.run(flavour.client(api, validate=False).client_secrets.create(expires_after=5))
+    runner.run(runner.client(api, validate=False).client_secrets.create(expires_after=5))
     assert api.body["expires_after"]["seconds"] == 5
 
 
-def test_bad_sessions_are_not_sent(flavour: Flavour) -> None:
+def test_bad_sessions_are_not_sent(runner: Runner) -> None:
     api = Api(GIVEN)
-    client = flavour.client(api)
+    client = runner.client(api)
     for create in (client.client_secrets.create, client.calls.accept):
         arguments = ("rtc_1",) if create == client.calls.accept else ()
         with pytest.raises(SessionConfigError):
-            flavour.run(create(*arguments, {"modalities": ["text"]}))
+            runner.run(create(*arguments, {"modalities": ["text"]}))
     for resource in ("translation_client_secrets", "sessions", "transcription_sessions"):
         with pytest.raises(TypeError):
-            flavour.run(getattr(client, resource).create(None))
+            runner.run(getattr(client, resource).create(None))
     assert api.requests == []
 
 
-def test_unchecked_sessions_are_sent_as_given(flavour: Flavour) -> None:
+def test_unchecked_sessions_are_sent_as_given(runner: Runner) -> None:
     api = Api(GIVEN)
     session = {"modalities": ["text"], "audio": "loud", "nothing": None}
-    flavour.run(flavour.client(api, validate=False).client_secrets.create(session))
+    runner.run(runner.client(api, validate=False).client_secrets.create(session))
     assert api.body["session"] == session
 
 
-def test_a_browser_is_given_value_and_expiry_alone(flavour: Flavour) -> None:
-    secret = flavour.run(flavour.client(Api(GIVEN)).client_secrets.create())
+def test_a_browser_is_given_value_and_expiry_alone(runner: Runner) -> None:
+    secret = runner.run(runner.client(Api(GIVEN)).client_secrets.create())
     assert secret.to_browser() == {"value": "ek_hunter2", "expires_at": EXPIRES}
 
 
-def test_neither_value_nor_prompt_is_shown(flavour: Flavour) -> None:
-    secret = flavour.run(flavour.client(Api(GIVEN)).client_secrets.create())
+def test_neither_value_nor_prompt_is_shown(runner: Runner) -> None:
+    secret = runner.run(runner.client(Api(GIVEN)).client_secrets.create())
     assert "hunter2" not in repr(secret) + str(secret)
     assert "secret prompt" not in repr(secret)
     assert "value='***'" in repr(secret)
@@ -199,10 +199,10 @@ def test_expires_in_counts_down_to_zero() -> None:
     ],
     ids=str,
 )
-def test_a_success_without_a_secret_is_an_error_that_shows_none(flavour: Flavour, given: Any) -> None:
+def test_a_success_without_a_secret_is_an_error_that_shows_none(runner: Runner, given: Any) -> None:
     api = Api(given)
     with pytest.raises(APIResponseError) as caught:
-        flavour.run(flavour.client(api).client_secrets.create())
+        runner.run(runner.client(api).client_secrets.create())
     assert caught.value.request_id == "req_1"
     assert caught.value.body == (given if isinstance(given, bytes) else json.dumps(given).encode()).decode(
         "utf-8", "replace"
@@ -211,32 +211,32 @@ def test_a_success_without_a_secret_is_an_error_that_shows_none(flavour: Flavour
     assert len(api.requests) == 1
 
 
-def test_a_session_of_an_unknown_kind_is_kept(flavour: Flavour) -> None:
+def test_a_session_of_an_unknown_kind_is_kept(runner: Runner) -> None:
     given = {**GIVEN, "session": {"type": "telepathy", "depth": 3}}
-    secret = flavour.run(flavour.client(Api(given)).client_secrets.create())
+    secret = runner.run(runner.client(Api(given)).client_secrets.create())
     assert secret.session == {"type": "telepathy", "depth": 3}
 
 
 @pytest.mark.parametrize("resource", ["client_secrets", "translation_client_secrets"])
-def test_a_session_that_lacks_something_costs_no_secret(flavour: Flavour, resource: str) -> None:
+def test_a_session_that_lacks_something_costs_no_secret(runner: Runner, resource: str) -> None:
     session = {"type": "translation" if resource.startswith("translation") else "realtime", "model": "m"}
-    resource_of = getattr(flavour.client(Api({**GIVEN, "session": session})), resource)
+    resource_of = getattr(runner.client(Api({**GIVEN, "session": session})), resource)
     asked = {"model": "m", "audio": {"output": {"language": "es"}}} if "transl" in resource else None
-    secret = flavour.run(resource_of.create(asked))
+    secret = runner.run(resource_of.create(asked))
     assert secret.value == GIVEN["value"]
     assert secret.session.to_dict() == session
 
 
-def test_creating_a_secret_is_idempotent(flavour: Flavour) -> None:
+def test_creating_a_secret_is_idempotent(runner: Runner) -> None:
     with Loopback(reset, answer(500), answer(200, json.dumps(GIVEN).encode())) as server:
-        flavour.run(flavour.client(base_url=server.base_url).client_secrets.create())
+        runner.run(runner.client(base_url=server.base_url).client_secrets.create())
     assert len(server.requests) == 3
 
 
-def test_without_a_key_nothing_is_minted(flavour: Flavour) -> None:
+def test_without_a_key_nothing_is_minted(runner: Runner) -> None:
     api = Api(GIVEN)
     with pytest.raises(MissingApiKeyError):
-        flavour.run(flavour.client(api, api_key=None).client_secrets.create())
+        runner.run(runner.client(api, api_key=None).client_secrets.create())
     assert api.requests == []
 
 
@@ -258,9 +258,9 @@ PRESENT = {"sessions": SESSION, "transcription_sessions": {"type": "transcriptio
 
 
 @pytest.mark.parametrize("resource", OLDER)
-def test_sessions_of_the_older_form(flavour: Flavour, resource: str) -> None:
+def test_sessions_of_the_older_form(runner: Runner, resource: str) -> None:
     api = Api(OLDER[resource])
-    made = flavour.run(getattr(flavour.client(api), resource).create(PRESENT[resource]))
+    made = runner.run(getattr(runner.client(api), resource).create(PRESENT[resource]))
     assert api.requests[0].url.path == f"/v1/realtime/{resource}"
     assert api.body == PRESENT[resource]
     assert made.to_dict() == OLDER[resource]
@@ -268,7 +268,7 @@ def test_sessions_of_the_older_form(flavour: Flavour, resource: str) -> None:
     assert "hunter2" not in repr(made)
 
 
-def test_the_older_form_is_accepted_where_the_api_accepts_it(flavour: Flavour) -> None:
+def test_the_older_form_is_accepted_where_the_api_accepts_it(runner: Runner) -> None:
     older = {
         "model": "gpt-realtime",
         "modalities": ["text"],
@@ -276,28 +276,28 @@ def test_the_older_form_is_accepted_where_the_api_accepts_it(flavour: Flavour) -
         "temperature": 0.8,
     }
     api = Api(OLDER["sessions"])
-    flavour.run(flavour.client(api).sessions.create(older))
+    runner.run(runner.client(api).sessions.create(older))
     assert api.body == older
     older = {"input_audio_format": "g711_ulaw", "input_audio_transcription": {"model": "whisper-1"}}
     api = Api(OLDER["transcription_sessions"])
-    flavour.run(flavour.client(api).transcription_sessions.create(older))
+    runner.run(runner.client(api).transcription_sessions.create(older))
     assert api.body == older
 
 
 @pytest.mark.parametrize("resource", OLDER)
-def test_malformed_older_sessions_are_errors(flavour: Flavour, resource: str) -> None:
+def test_malformed_older_sessions_are_errors(runner: Runner, resource: str) -> None:
     with pytest.raises(APIResponseError):
-        flavour.run(getattr(flavour.client(Api(b"<html>")), resource).create(PRESENT[resource]))
+        runner.run(getattr(runner.client(Api(b"<html>")), resource).create(PRESENT[resource]))
 
 
-def test_a_transcription_session_without_its_secret_is_an_error(flavour: Flavour) -> None:
+def test_a_transcription_session_without_its_secret_is_an_error(runner: Runner) -> None:
     with pytest.raises(APIResponseError, match="client_secret"):
-        flavour.run(flavour.client(Api({})).transcription_sessions.create({"type": "transcription"}))
+        runner.run(runner.client(Api({})).transcription_sessions.create({"type": "transcription"}))
 
 
 @pytest.mark.parametrize("resource", OLDER)
-def test_creating_older_sessions_is_idempotent(flavour: Flavour, resource: str) -> None:
+def test_creating_older_sessions_is_idempotent(runner: Runner, resource: str) -> None:
     body = json.dumps(OLDER[resource]).encode()
     with Loopback(reset, answer(409), answer(200, body)) as server:
-        flavour.run(getattr(flavour.client(base_url=server.base_url), resource).create(PRESENT[resource]))
+        runner.run(getattr(runner.client(base_url=server.base_url), resource).create(PRESENT[resource]))
     assert len(server.requests) == 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -17,8 +18,7 @@ from realtime_ext import (
     TranscriptionSessionBuilder,
     TranslationSessionBuilder,
 )
-from tests.support import runner
-from tests.support.runner import Flavour
+from tests.support.runner import Runner
 
 OFFER = "\r\n".join(
     [
@@ -69,44 +69,47 @@ class Wire:
         return httpx.Response(400, json={"error": {"message": "no"}})
 
 
-def send(flavour: Flavour, operation: Operation, session: Any, **options: Any) -> list[Any]:
+def send(runner: Runner, operation: Operation, session: Any, **options: Any) -> list[Any]:
     from realtime_ext import BadRequestError
 
     wire = Wire()
-    client = flavour.client(wire, **options)
+    client = runner.client(wire, **options)
     with pytest.raises(BadRequestError):
-        flavour.run(operation(client, session))
+        runner.run(operation(client, session))
     return wire.sent
 
 
 @pytest.mark.parametrize(("operation", "builder"), OPERATIONS)
-def test_builder_model_and_dict_send_the_same(flavour: Flavour, operation: Operation, builder: Any) -> None:
+def test_builder_model_and_dict_send_the_same(runner: Runner, operation: Operation, builder: Any) -> None:
     for form in (builder, builder.build(), builder.to_dict()):
-        assert send(flavour, operation, form) == [builder.to_dict()]
+        assert send(runner, operation, form) == [builder.to_dict()]
 
 
 @pytest.mark.parametrize(("operation", "builder"), OPERATIONS)
-def test_what_fails_the_check_is_not_sent(flavour: Flavour, operation: Operation, builder: Any) -> None:
+def test_what_fails_the_check_is_not_sent(runner: Runner, operation: Operation, builder: Any) -> None:
     bad = builder.extra(audio={"input": {"noise_reduction": {"type": "no such filter"}}})
     for form in (bad, bad.build(validate=False), bad.to_dict()):
         wire = Wire()
         with pytest.raises(SessionConfigError) as caught:
-            flavour.run(operation(flavour.client(wire), form))
+            runner.run(operation(runner.client(wire), form))
         assert caught.value.field == "audio.input.noise_reduction.type"
         assert caught.value.value == "no such filter"
         assert caught.value.allowed == ("near_field", "far_field")
         assert wire.sent == []
-        assert send(flavour, operation, form, validate=False) == [bad.to_dict()]
+        assert send(runner, operation, form, validate=False) == [bad.to_dict()]
 
 
 @pytest.mark.parametrize(("operation", "builder"), OPERATIONS)
 def test_unknown_fields_are_sent_with_a_warning_here(
-    flavour: Flavour, operation: Operation, builder: Any
+    runner: Runner, operation: Operation, builder: Any
 ) -> None:
     session = {**builder.to_dict(), "surplus": 1}
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", SessionConfigWarning)
-        assert send(flavour, operation, session) == [session]
+        assert send(runner, operation, session) == [session]
     (warning,) = [one for one in caught if one.category is SessionConfigWarning]
-    assert warning.filename in (__file__, runner.__file__)  # the runner's, where it awaits
-    assert send(flavour, operation, builder.extra(surplus=1)) == [session]
+    assert warning.filename in (
+        __file__,
+        sys.modules[Runner.__module__].__file__,
+    )  # the runner's, where it awaits
+    assert send(runner, operation, builder.extra(surplus=1)) == [session]

@@ -10,13 +10,13 @@ import pytest
 
 from realtime_ext.errors import APIConnectionError, NotFoundError
 from tests.support.loopback import Loopback, answer, hang_up
-from tests.support.runner import Flavour
+from tests.support.runner import Runner
 
 CALL = "rtc_u1_abc"
 SESSION = {"type": "realtime", "instructions": "You answer."}
 
 
-def sent(flavour: Flavour, act) -> httpx.Request:
+def sent(runner: Runner, act) -> httpx.Request:
     """Return the one request that `act` makes of a client; the answer's body is nonsense."""
     requests: list[httpx.Request] = []
 
@@ -24,28 +24,28 @@ def sent(flavour: Flavour, act) -> httpx.Request:
         requests.append(request)
         return httpx.Response(200, content=b"\xff<html>")
 
-    assert flavour.run(act(flavour.client(take))) is None
+    assert runner.run(act(runner.client(take))) is None
     (request,) = requests
     return request
 
 
-def test_accept_sends_the_session_itself(flavour: Flavour) -> None:
-    request = sent(flavour, lambda client: client.calls.accept(CALL, SESSION))
+def test_accept_sends_the_session_itself(runner: Runner) -> None:
+    request = sent(runner, lambda client: client.calls.accept(CALL, SESSION))
     assert (request.method, request.url.path) == ("POST", f"/v1/realtime/calls/{CALL}/accept")
     assert request.headers["content-type"] == "application/json"
     assert json.loads(request.content) == SESSION
 
 
-def test_reject_leaves_the_status_to_the_api(flavour: Flavour) -> None:
-    request = sent(flavour, lambda client: client.calls.reject(CALL))
+def test_reject_leaves_the_status_to_the_api(runner: Runner) -> None:
+    request = sent(runner, lambda client: client.calls.reject(CALL))
     assert request.url.path == f"/v1/realtime/calls/{CALL}/reject"
     assert request.content == b""
     assert "content-type" not in request.headers
 
 
 @pytest.mark.parametrize("status", [300, 486, 603, 699])
-def test_reject_says_why(flavour: Flavour, status: int) -> None:
-    request = sent(flavour, lambda client: client.calls.reject(CALL, status))
+def test_reject_says_why(runner: Runner, status: int) -> None:
+    request = sent(runner, lambda client: client.calls.reject(CALL, status))
     assert json.loads(request.content) == {"status_code": status}
 
 
@@ -61,9 +61,9 @@ def test_reject_says_why(flavour: Flavour, status: int) -> None:
         (486.0, TypeError, "status_code: expected a SIP status from 300 to 699, got float"),
     ],
 )
-def test_a_status_that_is_none_is_refused(flavour: Flavour, status: Any, error, message: str) -> None:
+def test_a_status_that_is_none_is_refused(runner: Runner, status: Any, error, message: str) -> None:
     with pytest.raises(error, match=message):
-        flavour.run(flavour.client(never).calls.reject(CALL, status))
+        runner.run(runner.client(never).calls.reject(CALL, status))
 
 
 @pytest.mark.parametrize(
@@ -83,8 +83,8 @@ def test_a_status_that_is_none_is_refused(flavour: Flavour, status: Any, error, 
         "sip:a;b=c?d/e@example.com.",
     ],
 )
-def test_refer_sends_what_can_be_called(flavour: Flavour, uri: str) -> None:
-    request = sent(flavour, lambda client: client.calls.refer(CALL, uri))
+def test_refer_sends_what_can_be_called(runner: Runner, uri: str) -> None:
+    request = sent(runner, lambda client: client.calls.refer(CALL, uri))
     assert request.url.path == f"/v1/realtime/calls/{CALL}/refer"
     assert json.loads(request.content) == {"target_uri": uri}
 
@@ -126,24 +126,24 @@ def test_refer_sends_what_can_be_called(flavour: Flavour, uri: str) -> None:
         "Alice <sip:alice@example.com>",
     ],
 )
-def test_refer_refuses_the_rest(flavour: Flavour, uri: str) -> None:
+def test_refer_refuses_the_rest(runner: Runner, uri: str) -> None:
     with pytest.raises(ValueError, match=r"target_uri: .*RFC 3966.*RFC 3261"):
-        flavour.run(flavour.client(never).calls.refer(CALL, uri))
+        runner.run(runner.client(never).calls.refer(CALL, uri))
 
 
 @pytest.mark.parametrize("uri", [None, 7, b"tel:+14155550123"])
-def test_refer_refuses_other_types(flavour: Flavour, uri: Any) -> None:
+def test_refer_refuses_other_types(runner: Runner, uri: Any) -> None:
     with pytest.raises(TypeError, match="target_uri: expected tel:"):
-        flavour.run(flavour.client(never).calls.refer(CALL, uri))
+        runner.run(runner.client(never).calls.refer(CALL, uri))
 
 
 @pytest.mark.parametrize(
     "uri", ["sip:" + "a" * 200_000, "tel:+" + "-" * 200_000, "sip:a@b" + ";c" * 100_000 + "\x00"]
 )
-def test_long_targets_are_judged_without_delay(flavour: Flavour, uri: str) -> None:
-    client = flavour.client(lambda request: httpx.Response(200))
+def test_long_targets_are_judged_without_delay(runner: Runner, uri: str) -> None:
+    client = runner.client(lambda request: httpx.Response(200))
     try:
-        flavour.run(client.calls.refer(CALL, uri))
+        runner.run(client.calls.refer(CALL, uri))
     except ValueError as error:
         assert len(str(error)) < 500
 
@@ -160,20 +160,20 @@ ACTS = {
 
 
 @pytest.mark.parametrize("act", ACTS.values(), ids=ACTS)
-def test_operations_that_are_not_idempotent_are_not_retried(flavour: Flavour, act) -> None:
+def test_operations_that_are_not_idempotent_are_not_retried(runner: Runner, act) -> None:
     with Loopback(hang_up) as server, pytest.raises(APIConnectionError) as caught:
-        flavour.run(act(flavour.client(base_url=server.base_url)))
+        runner.run(act(runner.client(base_url=server.base_url)))
     assert len(server.requests) == 1
     assert caught.value.may_have_applied is True
 
 
 @pytest.mark.parametrize("act", ACTS.values(), ids=ACTS)
-def test_a_call_that_has_ended_is_not_found(flavour: Flavour, act) -> None:
+def test_a_call_that_has_ended_is_not_found(runner: Runner, act) -> None:
     with Loopback(answer(404)) as server, pytest.raises(NotFoundError):
-        flavour.run(act(flavour.client(base_url=server.base_url)))
+        runner.run(act(runner.client(base_url=server.base_url)))
 
 
-def test_rejecting_a_call_that_has_ended_can_count_as_done(flavour: Flavour) -> None:
+def test_rejecting_a_call_that_has_ended_can_count_as_done(runner: Runner) -> None:
     with Loopback(answer(404)) as server:
-        flavour.run(flavour.client(base_url=server.base_url).calls.reject(CALL, 486, not_found_ok=True))
+        runner.run(runner.client(base_url=server.base_url).calls.reject(CALL, 486, not_found_ok=True))
     assert len(server.requests) == 1

@@ -1,4 +1,4 @@
-"""One test body for both flavours of connections: whatever is awaitable is awaited on the flavour's loop."""
+"""One test body for both connections: whatever is awaitable is awaited on the runner's loop."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Any
 
-from tests.support.runner import Flavour
+from tests.support.runner import Runner
 
 
 class Driven:
-    """An object of a flavour whose methods can be called without knowing which it is."""
+    """A sync or async object whose methods can be called without knowing which it is."""
 
-    def __init__(self, target: Any, flavour: Flavour) -> None:
+    def __init__(self, target: Any, runner: Runner) -> None:
         object.__setattr__(self, "_target", target)
-        object.__setattr__(self, "_flavour", flavour)
+        object.__setattr__(self, "_runner", runner)
 
     def __getattr__(self, name: str) -> Any:
         return self._drive(getattr(self._target, name))
 
     def __iter__(self) -> Iterator[Any]:
-        target, flavour = self._target, self._flavour
-        if not flavour.is_async:
+        target, runner = self._target, self._runner
+        if not runner.is_async:
             yield from target
             return
         iterator = target.__aiter__()
@@ -30,21 +30,21 @@ class Driven:
         async def following() -> Any:
             return await anext(iterator, iterator)
 
-        while (event := flavour.run(following())) is not iterator:
+        while (event := runner.run(following())) is not iterator:
             yield event
 
     def __enter__(self) -> Any:
-        target, flavour = self._target, self._flavour
-        if flavour.is_async:
-            return self._drive(flavour.run(target.__aenter__()))
+        target, runner = self._target, self._runner
+        if runner.is_async:
+            return self._drive(runner.run(target.__aenter__()))
         return self._drive(target.__enter__())
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        target, flavour = self._target, self._flavour
-        if flavour.is_async:
-            flavour.run(target.__aexit__(kind, error, trace))
+        target, runner = self._target, self._runner
+        if runner.is_async:
+            runner.run(target.__aexit__(kind, error, trace))
         else:
             target.__exit__(kind, error, trace)
 
@@ -57,20 +57,20 @@ class Driven:
             def call(*args: Any, **kwargs: Any) -> Any:
                 result = value(*args, **kwargs)
                 if inspect.iscoroutine(result):
-                    result = self._flavour.run(result)
+                    result = self._runner.run(result)
                 return self._drive(result)
 
             return call
         module = type(value).__module__
         if module.startswith("realtime_ext.connection.") and ".state." not in module:
-            return Driven(value, self._flavour)
+            return Driven(value, self._runner)
         return value
 
 
-def connect(flavour: Flavour, server: Any, /, **options: Any) -> Any:
+def connect(runner: Runner, server: Any, /, **options: Any) -> Any:
     """Make a client and have it connect to a server; to be entered."""
     client_options = options.pop("client", {})
-    client = flavour.client(base_url=server.base_url, **client_options)
+    client = runner.client(base_url=server.base_url, **client_options)
     if not {"model", "session", "call_id", "intent"} & options.keys():
         options["model"] = "gpt-realtime"
-    return Driven(client.connect(**options), flavour)
+    return Driven(client.connect(**options), runner)

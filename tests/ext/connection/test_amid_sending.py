@@ -16,7 +16,7 @@ from realtime_ext.connection._state.reconnect import CloseInfo, Reconnect
 from realtime_ext.events import parse_event
 from tests.ext.connection.driver import connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer, session
-from tests.support.runner import Flavour
+from tests.support.runner import Runner
 
 CHUNK = bytes(300_000)
 BUSY = {
@@ -28,7 +28,7 @@ EARLIER = {"id": "resp_before", "object": "realtime.response", "conversation_id"
 
 
 def blocking(server: ScriptedServer, **options: Any) -> Connecting:
-    """Connect in the flavour that has threads."""
+    """Connect the sync client, which has threads."""
     return RealtimeClient("key", base_url=server.base_url).connect("gpt-realtime", **options)
 
 
@@ -115,7 +115,7 @@ def test_a_blocking_question_keeps_its_time_limit_while_the_link_takes_nothing()
     assert not any(event["type"] == "session.update" for event in server.received)
 
 
-def test_a_response_that_began_before_is_waited_for(flavour: Flavour) -> None:
+def test_a_response_that_began_before_is_waited_for(runner: Runner) -> None:
     model = Model(speaks=False)
 
     def script(peer: Peer) -> None:
@@ -126,7 +126,7 @@ def test_a_response_that_began_before_is_waited_for(flavour: Flavour) -> None:
         while True:
             model.handle(peer, peer.recv())
 
-    with ScriptedServer(script) as server, connect(flavour, server, call_id="rtc_1") as connection:
+    with ScriptedServer(script) as server, connect(runner, server, call_id="rtc_1") as connection:
         assert connection.ask("Hello?", timeout=20).text == "answer 1"
         assert len(server.of("response.create")) == 2
 
@@ -154,7 +154,7 @@ def test_nothing_is_asked_for_until_a_response_that_began_before_is_over() -> No
         core.release(again)
 
 
-def test_waiting_in_vain_for_a_response_that_began_before_lets_the_next_one_try(flavour: Flavour) -> None:
+def test_waiting_in_vain_for_a_response_that_began_before_lets_the_next_one_try(runner: Runner) -> None:
     model = Model(speaks=False)
 
     def script(peer: Peer) -> None:
@@ -164,20 +164,20 @@ def test_waiting_in_vain_for_a_response_that_began_before_lets_the_next_one_try(
         while True:
             model.handle(peer, peer.recv())
 
-    with ScriptedServer(script) as server, connect(flavour, server, call_id="rtc_1") as connection:
+    with ScriptedServer(script) as server, connect(runner, server, call_id="rtc_1") as connection:
         with pytest.raises(APITimeoutError):
             connection.ask("Hello?", timeout=0.3)
         assert connection.ask("Still there?", timeout=20).text == "answer 1"
 
 
-def test_a_handlers_own_time_limit_is_not_the_questions(flavour: Flavour) -> None:
+def test_a_handlers_own_time_limit_is_not_the_questions(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         model = Model(speaks=False)
         peer.send("session.created", session=session())
         while True:
             model.handle(peer, peer.recv())
 
-    with ScriptedServer(script) as server, connect(flavour, server) as connection:
+    with ScriptedServer(script) as server, connect(runner, server) as connection:
         target = connection._target
 
         async def handler(event: Any) -> None:
@@ -186,7 +186,7 @@ def test_a_handlers_own_time_limit_is_not_the_questions(flavour: Flavour) -> Non
         def blocking_handler(event: Any) -> None:
             target.wait_for("never.comes", timeout=0.05)
 
-        target.on("response.created", handler if flavour.is_async else blocking_handler)
+        target.on("response.created", handler if runner.is_async else blocking_handler)
         with pytest.raises(APITimeoutError, match=r"^never.comes did not come within 0.05 s"):
             connection.ask("Hello?", timeout=20)
 

@@ -14,7 +14,7 @@ import pytest
 from realtime_ext import APIConnectionError, AsyncRealtimeClient, NotFoundError, SessionConfigError
 from tests.ext.connection.driver import Driven
 from tests.ext.connection.scripted import Model, ScriptedServer
-from tests.support.runner import Flavour
+from tests.support.runner import Runner
 
 SESSION = {"type": "realtime", "model": "gpt-realtime", "instructions": "front desk"}
 
@@ -36,15 +36,15 @@ class Rest:
         return httpx.Response(200)
 
 
-def answer(flavour: Flavour, rest: Rest, server: ScriptedServer, **options: Any) -> Any:
-    client = flavour.client(rest, base_url=server.base_url, max_retries=0)
-    return Driven(client.answer("rtc_1", SESSION, **options), flavour)
+def answer(runner: Runner, rest: Rest, server: ScriptedServer, **options: Any) -> Any:
+    client = runner.client(rest, base_url=server.base_url, max_retries=0)
+    return Driven(client.answer("rtc_1", SESSION, **options), runner)
 
 
-def test_a_call_is_accepted_attached_confirmed_and_hung_up(flavour: Flavour) -> None:
+def test_a_call_is_accepted_attached_confirmed_and_hung_up(runner: Runner) -> None:
     rest = Rest()
     with ScriptedServer(Model(), refusals=((404, "", {}),)) as server:
-        with answer(flavour, rest, server) as connection:
+        with answer(runner, rest, server) as connection:
             assert rest.paths == ["rtc_1/accept"]
             assert connection.call_id == "rtc_1"
             assert connection.session is not None
@@ -57,45 +57,45 @@ def test_a_call_is_accepted_attached_confirmed_and_hung_up(flavour: Flavour) -> 
         }
 
 
-def test_the_call_can_be_kept(flavour: Flavour) -> None:
+def test_the_call_can_be_kept(runner: Runner) -> None:
     rest = Rest()
-    with ScriptedServer(Model()) as server, answer(flavour, rest, server, hangup_on_exit=False):
+    with ScriptedServer(Model()) as server, answer(runner, rest, server, hangup_on_exit=False):
         pass
     assert rest.paths == ["rtc_1/accept"]
 
 
-def test_a_body_that_raises_hangs_up(flavour: Flavour) -> None:
+def test_a_body_that_raises_hangs_up(runner: Runner) -> None:
     rest = Rest()
-    with ScriptedServer(Model()) as server, pytest.raises(ZeroDivisionError), answer(flavour, rest, server):
+    with ScriptedServer(Model()) as server, pytest.raises(ZeroDivisionError), answer(runner, rest, server):
         raise ZeroDivisionError
     assert rest.paths[-1] == "rtc_1/hangup"
 
 
-def test_a_call_that_cannot_be_attached_to_is_hung_up(flavour: Flavour) -> None:
+def test_a_call_that_cannot_be_attached_to_is_hung_up(runner: Runner) -> None:
     rest = Rest()
     with ScriptedServer(refusals=((404, "", {}),) * 20) as server, pytest.raises(NotFoundError):
-        answer(flavour, rest, server).__enter__()
+        answer(runner, rest, server).__enter__()
     assert rest.paths == ["rtc_1/accept", "rtc_1/hangup"]
 
 
-def test_a_refused_accept_is_raised_and_nothing_else_happens(flavour: Flavour) -> None:
+def test_a_refused_accept_is_raised_and_nothing_else_happens(runner: Runner) -> None:
     rest = Rest(404)
     with ScriptedServer() as server, pytest.raises(NotFoundError):
-        answer(flavour, rest, server).__enter__()
+        answer(runner, rest, server).__enter__()
     assert rest.paths == ["rtc_1/accept"]
 
 
-def test_an_accept_that_may_have_worked_is_hung_up(flavour: Flavour) -> None:
+def test_an_accept_that_may_have_worked_is_hung_up(runner: Runner) -> None:
     rest = Rest(0)
     with ScriptedServer() as server, pytest.raises(APIConnectionError):
-        answer(flavour, rest, server).__enter__()
+        answer(runner, rest, server).__enter__()
     assert rest.paths == ["rtc_1/accept", "rtc_1/hangup"]
 
 
-def test_a_wrong_session_is_refused_before_the_call_is_touched(flavour: Flavour) -> None:
+def test_a_wrong_session_is_refused_before_the_call_is_touched(runner: Runner) -> None:
     rest = Rest()
     with ScriptedServer() as server:
-        client = flavour.client(rest, base_url=server.base_url)
+        client = runner.client(rest, base_url=server.base_url)
         with pytest.raises(SessionConfigError):
             client.answer("rtc_1", {"instructions": "no type"})
     assert rest.paths == []

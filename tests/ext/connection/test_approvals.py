@@ -10,7 +10,7 @@ from realtime_simulator import Simulator, call_mcp, sequence
 from realtime_ext import SessionBuilder
 from tests.ext.connection.driver import connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer
-from tests.support.runner import Flavour
+from tests.support.runner import Runner
 
 REQUEST = {
     "id": "mcpr_1",
@@ -83,17 +83,17 @@ class Shop(Model):
     ],
 )
 def test_a_turn_goes_on_until_the_model_has_spoken(
-    flavour: Flavour, outcome: str, approve: bool, text: str, waits: bool
+    runner: Runner, outcome: str, approve: bool, text: str, waits: bool
 ) -> None:
-    with ScriptedServer(Shop(outcome, waits=waits)) as server, connect(flavour, server) as connection:
+    with ScriptedServer(Shop(outcome, waits=waits)) as server, connect(runner, server) as connection:
         connection.run_tools([], approve=lambda request: approve)
         turn = connection.ask("Buy it.", timeout=20)
         assert turn.text == text
         assert len(server.of("response.create")) == (2 if text else 1)
 
 
-def test_a_model_that_insists_is_refused_and_not_asked_again(flavour: Flavour) -> None:
-    with ScriptedServer(Shop(insists=True)) as server, connect(flavour, server) as connection:
+def test_a_model_that_insists_is_refused_and_not_asked_again(runner: Runner) -> None:
+    with ScriptedServer(Shop(insists=True)) as server, connect(runner, server) as connection:
         connection.run_tools([])
         assert connection.ask("Buy it.", timeout=20).text == ""
     answers = [event["item"].get("approve") for event in server.of("conversation.item.create")]
@@ -101,8 +101,8 @@ def test_a_model_that_insists_is_refused_and_not_asked_again(flavour: Flavour) -
     assert len(server.of("response.create")) == 2
 
 
-def test_a_program_that_only_iterates_gets_the_answer_too(flavour: Flavour) -> None:
-    with ScriptedServer(Shop()) as server, connect(flavour, server) as connection:
+def test_a_program_that_only_iterates_gets_the_answer_too(runner: Runner) -> None:
+    with ScriptedServer(Shop()) as server, connect(runner, server) as connection:
         connection.run_tools([], approve=lambda request: True)
         connection.create_response()
         for event in connection:
@@ -121,12 +121,12 @@ def test_a_program_that_only_iterates_gets_the_answer_too(flavour: Flavour) -> N
     ids=["asked to go on", "goes on by itself", "refused"],
 )
 def test_a_turn_is_followed_where_the_server_goes_on_by_itself(
-    flavour: Flavour, answer: Any, approve: bool, text: str
+    runner: Runner, answer: Any, approve: bool, text: str
 ) -> None:
     with Simulator(pacing="none") as simulator:
         simulator.mcp_server("shop", [{"name": "buy", "input_schema": {"type": "object"}}])
         simulator.on_response(answer, match="Buy")
         client = {"api_key": simulator.api_key}
-        with connect(flavour, simulator, session=SESSION, client=client) as connection:
+        with connect(runner, simulator, session=SESSION, client=client) as connection:
             connection.run_tools([], approve=lambda request: approve)
             assert connection.ask("Buy it.", timeout=20).text == text

@@ -18,28 +18,28 @@ from realtime_ext.connection import SessionExpiring
 from realtime_ext.events import UnknownEvent
 from tests.ext.connection.driver import connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer, session
-from tests.support.runner import Flavour
+from tests.support.runner import Runner
 
 
 @pytest.fixture(autouse=True)
-def _nothing_stays_behind(flavour: Flavour) -> Iterator[None]:
+def _nothing_stays_behind(runner: Runner) -> Iterator[None]:
     yield
     assert [thread.name for thread in threading.enumerate() if thread.name.startswith("realtime_ext")] == []
-    if flavour._loop is not None:
+    if runner._loop is not None:
 
         async def names() -> list[str]:
             return [task.get_name() for task in asyncio.all_tasks() if task is not asyncio.current_task()]
 
-        assert flavour.run(names()) == []
+        assert runner.run(names()) == []
 
 
-def test_a_lost_link_is_raised_after_what_came(flavour: Flavour) -> None:
+def test_a_lost_link_is_raised_after_what_came(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         peer.send("session.created", session=session())
         peer.expect("input_audio_buffer.commit")
         peer.abort()
 
-    with ScriptedServer(script) as server, connect(flavour, server) as connection:
+    with ScriptedServer(script) as server, connect(runner, server) as connection:
         connection.commit_audio()
         assert connection.recv().type == "session.created"
         with pytest.raises(ConnectionClosedError, match="lost") as caught:
@@ -47,13 +47,13 @@ def test_a_lost_link_is_raised_after_what_came(flavour: Flavour) -> None:
     assert caught.value.code == 1006
 
 
-def test_a_link_lost_within_a_frame_loses_only_that_frame(flavour: Flavour) -> None:
+def test_a_link_lost_within_a_frame_loses_only_that_frame(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         peer.send("session.created", session=session())
         peer.bytes_on_the_wire(b"\x81\x7e" + struct.pack("!H", 500) + b'{"type": "response.do')
         peer.abort()
 
-    with ScriptedServer(script) as server, connect(flavour, server) as connection:
+    with ScriptedServer(script) as server, connect(runner, server) as connection:
         seen = []
         with pytest.raises(ConnectionClosedError):
             seen += connection
@@ -61,50 +61,50 @@ def test_a_link_lost_within_a_frame_loses_only_that_frame(flavour: Flavour) -> N
         assert connection.is_closed
 
 
-def test_bytes_that_are_no_frames_end_the_connection_with_a_reason(flavour: Flavour) -> None:
+def test_bytes_that_are_no_frames_end_the_connection_with_a_reason(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         peer.bytes_on_the_wire(b"\xff\xff\xff\xff")
         peer.until_closed()
 
-    with ScriptedServer(script) as server, connect(flavour, server) as connection:
+    with ScriptedServer(script) as server, connect(runner, server) as connection:
         with pytest.raises(ConnectionClosedError) as caught:
             list(connection)
     assert caught.value.code == 1002
 
 
-def test_frames_of_20_mb_come_through(flavour: Flavour) -> None:
+def test_frames_of_20_mb_come_through(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         peer.send("large.event", text="x" * 20 * 2**20)
         peer.close()
 
-    with ScriptedServer(script) as server, connect(flavour, server) as connection:
+    with ScriptedServer(script) as server, connect(runner, server) as connection:
         [event] = list(connection)
     assert len(event.data["text"]) == 20 * 2**20
 
 
-def test_frames_beyond_the_limit_end_the_connection_with_a_reason(flavour: Flavour) -> None:
+def test_frames_beyond_the_limit_end_the_connection_with_a_reason(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         peer.send("large.event", text="x" * 5000)
         peer.until_closed()
 
     options = {"websocket_options": {"max_size": 4096}}
-    with ScriptedServer(script) as server, connect(flavour, server, **options) as connection:
+    with ScriptedServer(script) as server, connect(runner, server, **options) as connection:
         with pytest.raises(ConnectionClosedError) as caught:
             list(connection)
     assert caught.value.code == 1009
 
 
-def test_a_binary_frame_with_json_is_an_event(flavour: Flavour) -> None:
+def test_a_binary_frame_with_json_is_an_event(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         peer.raw(json.dumps({"type": "later.event"}).encode())
         peer.close()
 
-    with ScriptedServer(script) as server, connect(flavour, server) as connection:
+    with ScriptedServer(script) as server, connect(runner, server) as connection:
         assert [event.type for event in connection] == ["later.event"]
 
 
 def test_a_consumer_that_is_too_slow_ends_the_connection_after_a_warning(
-    flavour: Flavour, caplog: pytest.LogCaptureFixture
+    runner: Runner, caplog: pytest.LogCaptureFixture
 ) -> None:
     def script(peer: Peer) -> None:
         for number in range(40):
@@ -112,7 +112,7 @@ def test_a_consumer_that_is_too_slow_ends_the_connection_after_a_warning(
         peer.until_closed()
 
     with ScriptedServer(script) as server:
-        with connect(flavour, server, max_queue_bytes=20_000) as connection:
+        with connect(runner, server, max_queue_bytes=20_000) as connection:
             with pytest.raises(
                 ConnectionClosedError, match=r"consumer too slow: .* none was consumed \(iterate"
             ):
@@ -131,7 +131,7 @@ def test_a_consumer_that_is_too_slow_ends_the_connection_after_a_warning(
 
 
 def test_a_slow_consumer_gets_another_message_than_an_absent_one(
-    flavour: Flavour, caplog: pytest.LogCaptureFixture
+    runner: Runner, caplog: pytest.LogCaptureFixture
 ) -> None:
     def script(peer: Peer) -> None:
         peer.send("session.created", session=session())
@@ -140,7 +140,7 @@ def test_a_slow_consumer_gets_another_message_than_an_absent_one(
             peer.send("later.event", number=number, padding="x" * 1000)
         peer.until_closed()
 
-    with ScriptedServer(script) as server, connect(flavour, server, max_queue_bytes=20_000) as connection:
+    with ScriptedServer(script) as server, connect(runner, server, max_queue_bytes=20_000) as connection:
         assert connection.recv().type == "session.created"
         connection.commit_audio()
         with pytest.raises(ConnectionClosedError, match=r"bytes of events were queued$"):
@@ -149,7 +149,7 @@ def test_a_slow_consumer_gets_another_message_than_an_absent_one(
     assert warning.startswith("events arrive faster than they are consumed")
 
 
-def test_unknown_repeated_and_disordered_events_do_no_harm(flavour: Flavour) -> None:
+def test_unknown_repeated_and_disordered_events_do_no_harm(runner: Runner) -> None:
     class Untidy(Model):
         def handle(self, peer: Peer, event: dict[str, Any]) -> None:
             sent = []
@@ -164,7 +164,7 @@ def test_unknown_repeated_and_disordered_events_do_no_harm(flavour: Flavour) -> 
                 if number % 10 == 0:
                     peer.send("response.of_tomorrow", response_id="resp_1")
 
-    with ScriptedServer(Untidy()) as server, connect(flavour, server) as connection:
+    with ScriptedServer(Untidy()) as server, connect(runner, server) as connection:
         assert connection.ask("first").status == "completed"
         assert connection.ask("second").status == "completed"
         items = connection.items
@@ -175,20 +175,20 @@ def test_unknown_repeated_and_disordered_events_do_no_harm(flavour: Flavour) -> 
     assert events == [] or any(isinstance(event, UnknownEvent) or event.type for event in events)
 
 
-def test_a_peer_that_stalls_does_not_keep_the_block_from_ending(flavour: Flavour) -> None:
+def test_a_peer_that_stalls_does_not_keep_the_block_from_ending(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         peer.server.closing.wait()
 
     with ScriptedServer(script) as server:
-        with connect(flavour, server, websocket_options={"close_timeout": 0.1}) as connection:
+        with connect(runner, server, websocket_options={"close_timeout": 0.1}) as connection:
             connection.commit_audio()
         assert connection.is_closed
         server.closing.set()
 
 
-def test_closing_again_and_from_elsewhere_is_harmless(flavour: Flavour) -> None:
+def test_closing_again_and_from_elsewhere_is_harmless(runner: Runner) -> None:
     with ScriptedServer(Model()) as server:
-        with connect(flavour, server) as connection:
+        with connect(runner, server) as connection:
             connection.on("session.created", lambda event: closed.append(event))
             closed: list[Any] = []
             connection.recv()
@@ -203,11 +203,11 @@ def test_closing_again_and_from_elsewhere_is_harmless(flavour: Flavour) -> None:
     assert len(closed) == 1
 
 
-def test_what_could_not_be_sent_is_given_back(flavour: Flavour) -> None:
+def test_what_could_not_be_sent_is_given_back(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         peer.close(1011, "broken")
 
-    with ScriptedServer(script) as server, connect(flavour, server) as connection:
+    with ScriptedServer(script) as server, connect(runner, server) as connection:
         with pytest.raises(ConnectionClosedError):
             list(connection)
         with pytest.raises(ConnectionClosedError, match="broken") as caught:
@@ -218,15 +218,15 @@ def test_what_could_not_be_sent_is_given_back(flavour: Flavour) -> None:
         assert len(caught.value.unsent) == 1
 
 
-def test_the_end_of_the_hour_has_an_error_of_its_own_and_a_warning_before(flavour: Flavour) -> None:
+def test_the_end_of_the_hour_has_an_error_of_its_own_and_a_warning_before(runner: Runner) -> None:
     def script(peer: Peer) -> None:
-        peer.send("session.created", session=session(expires_at=int(flavour.now) + 240))
+        peer.send("session.created", session=session(expires_at=int(runner.now) + 240))
         peer.expect("input_audio_buffer.commit")
         error = {"type": "invalid_request_error", "code": "session_expired", "message": "60 minutes are over"}
         peer.send("error", error=error)
         peer.close(1001, "session expired")
 
-    with ScriptedServer(script) as server, connect(flavour, server) as connection:
+    with ScriptedServer(script) as server, connect(runner, server) as connection:
         assert connection.recv().type == "session.created"
         warning = connection.recv()
         assert isinstance(warning, SessionExpiring)
@@ -238,7 +238,7 @@ def test_the_end_of_the_hour_has_an_error_of_its_own_and_a_warning_before(flavou
     assert caught.value.code == 1001
 
 
-def test_what_the_server_says_of_the_end_is_bounded_and_shows_no_secret(flavour: Flavour) -> None:
+def test_what_the_server_says_of_the_end_is_bounded_and_shows_no_secret(runner: Runner) -> None:
     secret = "ek" + "_0123456789abcdef0123456789abcdef"
 
     def script(peer: Peer) -> None:
@@ -246,16 +246,16 @@ def test_what_the_server_says_of_the_end_is_bounded_and_shows_no_secret(flavour:
         peer.send("error", error={"type": "t", "code": "session_expired", "message": message})
         peer.close(1001)
 
-    with ScriptedServer(script) as server, connect(flavour, server) as connection:
+    with ScriptedServer(script) as server, connect(runner, server) as connection:
         with pytest.raises(SessionExpired, match="The session of") as caught:
             list(connection)
     assert secret not in str(caught.value) + caught.value.reason
     assert len(caught.value.reason) < 400
 
 
-def test_a_body_that_raises_is_closed_behind(flavour: Flavour) -> None:
+def test_a_body_that_raises_is_closed_behind(runner: Runner) -> None:
     with ScriptedServer(Model()) as server:
-        with pytest.raises(ZeroDivisionError), connect(flavour, server) as connection:
+        with pytest.raises(ZeroDivisionError), connect(runner, server) as connection:
             connection.recv()
             raise ZeroDivisionError
         server.wait(lambda: server.peers[0].close_code is not None)

@@ -17,7 +17,7 @@ from realtime_ext import APITimeoutError, BadRequestError, ConnectionClosedError
 from realtime_ext.events import UnknownEvent
 from tests.ext.connection.driver import connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer, session
-from tests.support.runner import Flavour
+from tests.support.runner import Runner
 
 
 def sends(*events: tuple[str, dict[str, Any]], code: int = 1000, reason: str = "") -> Any:
@@ -37,8 +37,8 @@ WORD = (
 )
 
 
-def test_iterating_gives_all_events_and_ends_with_a_normal_close(flavour: Flavour) -> None:
-    with ScriptedServer(sends(WORD, WORD, WORD)) as server, connect(flavour, server) as connection:
+def test_iterating_gives_all_events_and_ends_with_a_normal_close(runner: Runner) -> None:
+    with ScriptedServer(sends(WORD, WORD, WORD)) as server, connect(runner, server) as connection:
         assert [type(event) for event in connection] == [types.ResponseTextDeltaEvent] * 3
         assert list(connection) == []
         with pytest.raises(ConnectionClosedError) as caught:
@@ -47,10 +47,10 @@ def test_iterating_gives_all_events_and_ends_with_a_normal_close(flavour: Flavou
 
 
 @pytest.mark.parametrize("code", [1001, 1011, 4000])
-def test_another_close_is_raised_after_the_events_and_again(flavour: Flavour, code: int) -> None:
+def test_another_close_is_raised_after_the_events_and_again(runner: Runner, code: int) -> None:
     with (
         ScriptedServer(sends(WORD, code=code, reason="why")) as server,
-        connect(flavour, server) as connection,
+        connect(runner, server) as connection,
     ):
         seen = []
         for _ in range(2):
@@ -59,7 +59,7 @@ def test_another_close_is_raised_after_the_events_and_again(flavour: Flavour, co
             assert (caught.value.code, caught.value.reason) == (code, "why")
 
 
-def test_what_fits_no_class_is_kept(flavour: Flavour) -> None:
+def test_what_fits_no_class_is_kept(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         peer.send("response.tomorrow", news=1)
         peer.send("response.done", response="not an object")
@@ -69,7 +69,7 @@ def test_what_fits_no_class_is_kept(flavour: Flavour) -> None:
         peer.send("conversation.item.added")
         peer.close()
 
-    with ScriptedServer(script) as server, connect(flavour, server) as connection:
+    with ScriptedServer(script) as server, connect(runner, server) as connection:
         events = list(connection)
     assert [event.type for event in events] == [
         "response.tomorrow",
@@ -84,11 +84,11 @@ def test_what_fits_no_class_is_kept(flavour: Flavour) -> None:
     assert all(isinstance(event, UnknownEvent) for event in (events[0], *events[2:]))
 
 
-def test_handlers_are_called_by_type_and_by_class(flavour: Flavour) -> None:
+def test_handlers_are_called_by_type_and_by_class(runner: Runner) -> None:
     seen: list[str] = []
     with (
         ScriptedServer(sends(WORD, ("later.event", {}), WORD)) as server,
-        connect(flavour, server) as connection,
+        connect(runner, server) as connection,
     ):
 
         @connection.on("response.output_text.delta")
@@ -107,8 +107,8 @@ def test_handlers_are_called_by_type_and_by_class(flavour: Flavour) -> None:
     assert sorted(seen) == ["class", "class", "once", "type", "type"]
 
 
-def test_what_a_handler_raises_comes_out_of_run(flavour: Flavour) -> None:
-    with ScriptedServer(sends(WORD)) as server, connect(flavour, server) as connection:
+def test_what_a_handler_raises_comes_out_of_run(runner: Runner) -> None:
+    with ScriptedServer(sends(WORD)) as server, connect(runner, server) as connection:
         connection.on("response.output_text.delta", lambda event: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             connection.run()
@@ -123,7 +123,7 @@ KINDS: list[Any] = [
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_several_kinds_are_named_as_a_union_or_a_tuple(flavour: Flavour, kind: Any) -> None:
+def test_several_kinds_are_named_as_a_union_or_a_tuple(runner: Runner, kind: Any) -> None:
     def script(peer: Peer) -> None:
         peer.expect("input_audio_buffer.commit")
         peer.send("input_audio_buffer.cleared")
@@ -131,7 +131,7 @@ def test_several_kinds_are_named_as_a_union_or_a_tuple(flavour: Flavour, kind: A
         peer.close()
 
     seen: list[str] = []
-    with ScriptedServer(script) as server, connect(flavour, server) as connection:
+    with ScriptedServer(script) as server, connect(runner, server) as connection:
         connection.on(kind, lambda event: seen.append(event.type))
         with connection.expect(kind) as expected:
             connection.commit_audio()
@@ -149,13 +149,13 @@ def test_several_kinds_are_named_as_a_union_or_a_tuple(flavour: Flavour, kind: A
         ((UnknownEvent, "response.done"), "UnknownEvent | response.done"),
     ],
 )
-def test_what_did_not_come_is_called_by_its_name(flavour: Flavour, kind: Any, name: str) -> None:
-    with ScriptedServer() as server, connect(flavour, server) as connection:
+def test_what_did_not_come_is_called_by_its_name(runner: Runner, kind: Any, name: str) -> None:
+    with ScriptedServer() as server, connect(runner, server) as connection:
         with pytest.raises(APITimeoutError, match=rf"^{re.escape(name)} did not come within 0.01 s$"):
             connection.wait_for(kind, timeout=0.01)
 
 
-def arrived(flavour: Flavour, expected: Any) -> None:
+def arrived(runner: Runner, expected: Any) -> None:
     """Wait until an expected event has arrived, without being given it."""
 
     async def poll() -> None:
@@ -163,7 +163,7 @@ def arrived(flavour: Flavour, expected: Any) -> None:
             while not expected.is_done:
                 await asyncio.sleep(0.001)
 
-    flavour.run(poll()) if flavour.is_async else asyncio.run(poll())
+    runner.run(poll()) if runner.is_async else asyncio.run(poll())
 
 
 def commit_answered_twice(peer: Peer) -> None:
@@ -173,11 +173,11 @@ def commit_answered_twice(peer: Peer) -> None:
         peer.send("input_audio_buffer.committed", item_id="item_1")
 
 
-def test_wait_for_finds_an_answer_that_arrived_after_the_program_sent(flavour: Flavour) -> None:
-    with ScriptedServer(commit_answered_twice) as server, connect(flavour, server) as connection:
+def test_wait_for_finds_an_answer_that_arrived_after_the_program_sent(runner: Runner) -> None:
+    with ScriptedServer(commit_answered_twice) as server, connect(runner, server) as connection:
         with connection.expect("input_audio_buffer.committed") as last:
             connection.commit_audio()
-            arrived(flavour, last)
+            arrived(runner, last)
         assert (
             connection.wait_for("input_audio_buffer.cleared", timeout=5).type == "input_audio_buffer.cleared"
         )
@@ -185,12 +185,12 @@ def test_wait_for_finds_an_answer_that_arrived_after_the_program_sent(flavour: F
         assert connection.recv().type == "input_audio_buffer.cleared"  # it stays in the queue
 
 
-def test_wait_for_skips_events_that_arrived_before_the_program_last_sent(flavour: Flavour) -> None:
-    with ScriptedServer(commit_answered_twice) as server, connect(flavour, server) as connection:
+def test_wait_for_skips_events_that_arrived_before_the_program_last_sent(runner: Runner) -> None:
+    with ScriptedServer(commit_answered_twice) as server, connect(runner, server) as connection:
         for _ in range(2):
             with connection.expect("input_audio_buffer.committed") as last:
                 connection.commit_audio()
-                arrived(flavour, last)
+                arrived(runner, last)
         first, second = connection.recv(), connection.recv()
         assert [first.type, second.type] == ["input_audio_buffer.cleared", "input_audio_buffer.committed"]
         found = connection.wait_for("input_audio_buffer.cleared", timeout=5)
@@ -200,12 +200,12 @@ def test_wait_for_skips_events_that_arrived_before_the_program_last_sent(flavour
 
 @pytest.mark.parametrize("reading", ["recv", "wait_for", "expect"])
 def test_wait_for_counts_from_the_latest_event_that_the_program_was_given(
-    flavour: Flavour, reading: str
+    runner: Runner, reading: str
 ) -> None:
-    with ScriptedServer(commit_answered_twice) as server, connect(flavour, server) as connection:
+    with ScriptedServer(commit_answered_twice) as server, connect(runner, server) as connection:
         with connection.expect("input_audio_buffer.committed") as last:
             connection.commit_audio()
-            arrived(flavour, last)
+            arrived(runner, last)
         if reading == "recv":
             assert connection.recv().type == "input_audio_buffer.cleared"
         elif reading == "wait_for":
@@ -216,11 +216,11 @@ def test_wait_for_counts_from_the_latest_event_that_the_program_was_given(
             connection.wait_for("input_audio_buffer.cleared", timeout=0.01)
 
 
-def test_audio_does_not_move_the_place_that_wait_for_counts_from(flavour: Flavour) -> None:
-    with ScriptedServer(commit_answered_twice) as server, connect(flavour, server) as connection:
+def test_audio_does_not_move_the_place_that_wait_for_counts_from(runner: Runner) -> None:
+    with ScriptedServer(commit_answered_twice) as server, connect(runner, server) as connection:
         with connection.expect("input_audio_buffer.committed") as last:
             connection.commit_audio()
-            arrived(flavour, last)
+            arrived(runner, last)
         connection.append_audio(bytes(960))
         server.wait_for("input_audio_buffer.append")
         assert (
@@ -228,8 +228,8 @@ def test_audio_does_not_move_the_place_that_wait_for_counts_from(flavour: Flavou
         )
 
 
-def test_the_end_of_an_earlier_turn_is_not_waited_for_again(flavour: Flavour) -> None:
-    with ScriptedServer(Model()) as server, connect(flavour, server) as connection:
+def test_the_end_of_an_earlier_turn_is_not_waited_for_again(runner: Runner) -> None:
+    with ScriptedServer(Model()) as server, connect(runner, server) as connection:
         first = connection.ask("first")
         with pytest.raises(APITimeoutError):
             connection.wait_for("response.done", timeout=0.05)
@@ -239,26 +239,26 @@ def test_the_end_of_an_earlier_turn_is_not_waited_for_again(flavour: Flavour) ->
         assert (done.response.id,) != first.response_ids
 
 
-def test_wait_for_finds_an_event_of_the_turn_that_is_being_followed(flavour: Flavour) -> None:
-    with ScriptedServer(Model()) as server, connect(flavour, server) as connection:
+def test_wait_for_finds_an_event_of_the_turn_that_is_being_followed(runner: Runner) -> None:
+    with ScriptedServer(Model()) as server, connect(runner, server) as connection:
         with connection.expect("response.done") as done, connection.stream("Hi") as stream:
-            arrived(flavour, done)
+            arrived(runner, done)
             assert next(iter(stream)).type == "response.created"
             found = connection.wait_for("response.done", timeout=5)
             assert found.event_id == [event.event_id for event in stream][-1]
 
 
-def test_a_condition_that_raises_on_a_queued_event_raises_in_wait_for(flavour: Flavour) -> None:
-    with ScriptedServer(commit_answered_twice) as server, connect(flavour, server) as connection:
+def test_a_condition_that_raises_on_a_queued_event_raises_in_wait_for(runner: Runner) -> None:
+    with ScriptedServer(commit_answered_twice) as server, connect(runner, server) as connection:
         with connection.expect("input_audio_buffer.committed") as last:
             connection.commit_audio()
-            arrived(flavour, last)
+            arrived(runner, last)
         with pytest.raises(ZeroDivisionError):
             connection.wait_for("input_audio_buffer.cleared", lambda event: 1 / 0, timeout=5)
 
 
-def test_an_unknown_type_is_sent_with_a_hint(flavour: Flavour, caplog: pytest.LogCaptureFixture) -> None:
-    with ScriptedServer() as server, connect(flavour, server) as connection:
+def test_an_unknown_type_is_sent_with_a_hint(runner: Runner, caplog: pytest.LogCaptureFixture) -> None:
+    with ScriptedServer() as server, connect(runner, server) as connection:
         connection.send({"type": "response.creat"})
         connection.send({"type": "input_audio_buffer.commit"})
         server.wait_for("response.creat")
@@ -267,16 +267,16 @@ def test_an_unknown_type_is_sent_with_a_hint(flavour: Flavour, caplog: pytest.Lo
 
 
 @pytest.mark.parametrize("kind", ["", 3, int, None, (), (int,), (types.ResponseDoneEvent, "")])
-def test_an_invalid_kind_of_event_is_refused(flavour: Flavour, kind: Any) -> None:
-    with ScriptedServer(Model()) as server, connect(flavour, server) as connection:
+def test_an_invalid_kind_of_event_is_refused(runner: Runner, kind: Any) -> None:
+    with ScriptedServer(Model()) as server, connect(runner, server) as connection:
         with pytest.raises((TypeError, ValueError), match="event"):
             connection.on(kind, print)
         with pytest.raises((TypeError, ValueError), match="event"):
             connection.expect(kind)
 
 
-def test_expect_registers_before_sending(flavour: Flavour) -> None:
-    with ScriptedServer(Model()) as server, connect(flavour, server) as connection:
+def test_expect_registers_before_sending(runner: Runner) -> None:
+    with ScriptedServer(Model()) as server, connect(runner, server) as connection:
         with connection.expect("response.done") as expected:
             connection.send_text("Hi")
             connection.create_response()
@@ -284,8 +284,8 @@ def test_expect_registers_before_sending(flavour: Flavour) -> None:
         assert expected.result().type == "response.done"
 
 
-def test_wait_for_takes_a_condition(flavour: Flavour) -> None:
-    with ScriptedServer(Model()) as server, connect(flavour, server) as connection:
+def test_wait_for_takes_a_condition(runner: Runner) -> None:
+    with ScriptedServer(Model()) as server, connect(runner, server) as connection:
         with connection.expect(
             types.ConversationItemDone, where=lambda e: e.item.role == "assistant"
         ) as expected:
@@ -298,8 +298,8 @@ def test_wait_for_takes_a_condition(flavour: Flavour) -> None:
             expected.wait()
 
 
-def test_waiting_has_a_limit_and_an_end(flavour: Flavour) -> None:
-    with ScriptedServer() as server, connect(flavour, server) as connection:
+def test_waiting_has_a_limit_and_an_end(runner: Runner) -> None:
+    with ScriptedServer() as server, connect(runner, server) as connection:
         with pytest.raises(APITimeoutError, match=r"response\.done"):
             connection.wait_for("response.done", timeout=0.01)
         expected = connection.expect("response.done")
@@ -310,8 +310,8 @@ def test_waiting_has_a_limit_and_an_end(flavour: Flavour) -> None:
             connection.wait_for("response.done")
 
 
-def test_events_go_out_as_dicts_and_as_classes(flavour: Flavour) -> None:
-    with ScriptedServer(Model()) as server, connect(flavour, server) as connection:
+def test_events_go_out_as_dicts_and_as_classes(runner: Runner) -> None:
+    with ScriptedServer(Model()) as server, connect(runner, server) as connection:
         first = connection.send({"type": "input_audio_buffer.clear"})
         event = models.RealtimeClientEventInputAudioBufferCommit(event_id="mine")
         assert connection.send(event) == "mine"
@@ -334,8 +334,8 @@ def test_events_go_out_as_dicts_and_as_classes(flavour: Flavour) -> None:
         ({"type": "input_audio_buffer.append", "audio": "A" * (15 * 2**20)}, "append_audio"),
     ],
 )
-def test_bad_events_are_refused_before_sending(flavour: Flavour, event: Any, message: str) -> None:
-    with ScriptedServer(Model()) as server, connect(flavour, server) as connection:
+def test_bad_events_are_refused_before_sending(runner: Runner, event: Any, message: str) -> None:
+    with ScriptedServer(Model()) as server, connect(runner, server) as connection:
         with pytest.raises((TypeError, ValueError), match=message):
             connection.send(event)
         connection.commit_audio()
@@ -343,14 +343,14 @@ def test_bad_events_are_refused_before_sending(flavour: Flavour, event: Any, mes
     assert len(server.received) == 1
 
 
-def test_without_validation_events_go_as_given(flavour: Flavour) -> None:
-    with ScriptedServer() as server, connect(flavour, server, client={"validate": False}) as connection:
+def test_without_validation_events_go_as_given(runner: Runner) -> None:
+    with ScriptedServer() as server, connect(runner, server, client={"validate": False}) as connection:
         connection.send({"type": "conversation.item.delete", "odd": 1})
         server.wait_for("conversation.item.delete")
 
 
-def test_shortcuts_return_the_id_of_what_they_sent(flavour: Flavour) -> None:
-    with ScriptedServer() as server, connect(flavour, server) as connection:
+def test_shortcuts_return_the_id_of_what_they_sent(runner: Runner) -> None:
+    with ScriptedServer() as server, connect(runner, server) as connection:
         ids = [
             connection.commit_audio(),
             connection.clear_audio(),
@@ -380,19 +380,19 @@ def test_shortcuts_return_the_id_of_what_they_sent(flavour: Flavour) -> None:
 @pytest.mark.parametrize(
     "data", [b"\x01\x02\x03", bytearray(b"\x01\x02\x03"), memoryview(b"\x01\x02\x03"), "AQID"]
 )
-def test_audio_goes_out_as_base64(flavour: Flavour, data: Any) -> None:
-    with ScriptedServer() as server, connect(flavour, server) as connection:
+def test_audio_goes_out_as_base64(runner: Runner, data: Any) -> None:
+    with ScriptedServer() as server, connect(runner, server) as connection:
         event_id = connection.append_audio(data)
         sent = server.wait_for("input_audio_buffer.append")[0]
     assert sent == {"type": "input_audio_buffer.append", "event_id": event_id, "audio": "AQID"}
 
 
-def test_long_audio_is_split_within_the_limit(flavour: Flavour) -> None:
+def test_long_audio_is_split_within_the_limit(runner: Runner) -> None:
     data = bytes(range(256)) * 50_000  # 17 MB of base64
     for given in (data, base64.b64encode(data).decode()):
-        with ScriptedServer() as server, connect(flavour, server) as connection:
+        with ScriptedServer() as server, connect(runner, server) as connection:
             last = connection.append_audio(given)
-            # The awaited flavour goes on writing only while its loop runs.
+            # The awaited runner goes on writing only while its loop runs.
             while len(server.received) < 2:
                 with pytest.raises(APITimeoutError):
                     connection.wait_for("nothing.comes", timeout=0.01)
@@ -418,13 +418,13 @@ WAV = b"RIFF\x24\0\0\0WAVEfmt " + bytes(28)
         (memoryview(bytes(8)).cast("f"), r"'f' \(floats from -1 to 1: \(data \* 32767\)"),
     ],
 )
-def test_invalid_audio_is_refused(flavour: Flavour, data: Any, told: str) -> None:
-    with ScriptedServer() as server, connect(flavour, server) as connection:
+def test_invalid_audio_is_refused(runner: Runner, data: Any, told: str) -> None:
+    with ScriptedServer() as server, connect(runner, server) as connection:
         with pytest.raises((TypeError, ValueError), match=f"append_audio: .*{told}"):
             connection.append_audio(data)
 
 
-def test_updates_wait_for_their_own_acknowledgement(flavour: Flavour) -> None:
+def test_updates_wait_for_their_own_acknowledgement(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         peer.send("session.created", session=session())
         for number in range(3):
@@ -436,7 +436,7 @@ def test_updates_wait_for_their_own_acknowledgement(flavour: Flavour) -> None:
                 peer.send("session.updated", session=session(**update["session"]))
         peer.until_closed()
 
-    with ScriptedServer(script) as server, connect(flavour, server) as connection:
+    with ScriptedServer(script) as server, connect(runner, server) as connection:
         connection.update_session({"instructions": "one"})
         assert connection.session.instructions == "one"
         with pytest.raises(BadRequestError) as caught:
@@ -447,42 +447,42 @@ def test_updates_wait_for_their_own_acknowledgement(flavour: Flavour) -> None:
     assert server.received[0]["session"] == {"type": "realtime", "instructions": "one"}
 
 
-def test_an_update_need_not_be_waited_for_and_waiting_has_a_limit(flavour: Flavour) -> None:
-    with ScriptedServer() as server, connect(flavour, server) as connection:
+def test_an_update_need_not_be_waited_for_and_waiting_has_a_limit(runner: Runner) -> None:
+    with ScriptedServer() as server, connect(runner, server) as connection:
         connection.update_session({"instructions": "one"}, wait=False)
         with pytest.raises(APITimeoutError, match=r"session\.updated"):
             connection.update_session({"instructions": "two"}, timeout=0.01)
 
 
-def test_cancelling_without_an_active_response_is_not_an_error(flavour: Flavour) -> None:
-    with ScriptedServer(Model()) as server, connect(flavour, server) as connection:
+def test_cancelling_without_an_active_response_is_not_an_error(runner: Runner) -> None:
+    with ScriptedServer(Model()) as server, connect(runner, server) as connection:
         connection.cancel_response()
         connection.send_text("after")
         expected = [connection.recv().type for _ in range(2)]
     assert expected == ["session.created", "conversation.item.added"]
 
 
-def test_other_errors_reach_the_application_with_the_id_of_their_cause(flavour: Flavour) -> None:
+def test_other_errors_reach_the_application_with_the_id_of_their_cause(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         event = peer.expect("conversation.item.delete")
         peer.send("error", error={"type": "t", "message": "m", "code": "c", "event_id": event["event_id"]})
         peer.close()
 
-    with ScriptedServer(script) as server, connect(flavour, server) as connection:
+    with ScriptedServer(script) as server, connect(runner, server) as connection:
         event_id = connection.delete_item("nope")
         [event] = list(connection)
     assert isinstance(event, types.RealtimeErrorEvent)
     assert event.error.event_id == event_id
 
 
-def test_the_observer_sees_everything_both_ways(flavour: Flavour) -> None:
+def test_the_observer_sees_everything_both_ways(runner: Runner) -> None:
     seen: list[tuple[str, str, int]] = []
 
     def observer(direction: str, event: Any, now: int) -> None:
         seen.append((direction, event.type, now))
         raise RuntimeError("is not the connection's problem")
 
-    with ScriptedServer(Model()) as server, connect(flavour, server, observer=observer) as connection:
+    with ScriptedServer(Model()) as server, connect(runner, server, observer=observer) as connection:
         connection.append_audio(b"12")
         connection.ask("Hi")
     directions = [(direction, kind) for direction, kind, _ in seen]
@@ -491,7 +491,7 @@ def test_the_observer_sees_everything_both_ways(flavour: Flavour) -> None:
     assert [now for *_, now in seen] == sorted(now for *_, now in seen)
 
 
-def test_every_method_works_from_a_handler_though_the_queue_is_full(flavour: Flavour) -> None:
+def test_every_method_works_from_a_handler_though_the_queue_is_full(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         peer.expect("input_audio_buffer.commit")
         for _ in range(200):
@@ -500,7 +500,7 @@ def test_every_method_works_from_a_handler_though_the_queue_is_full(flavour: Fla
         while True:
             model.handle(peer, peer.recv())
 
-    with ScriptedServer(script) as server, connect(flavour, server) as connection:
+    with ScriptedServer(script) as server, connect(runner, server) as connection:
         connection.commit_audio()
         event = connection.recv()
         assert event.type == "response.output_text.delta"
@@ -509,13 +509,13 @@ def test_every_method_works_from_a_handler_though_the_queue_is_full(flavour: Fla
         assert connection.recv().type == "response.output_text.delta"
 
 
-def test_a_translation_session_has_no_conversation(flavour: Flavour) -> None:
+def test_a_translation_session_has_no_conversation(runner: Runner) -> None:
     built = {
         "type": "translation",
         "model": "gpt-realtime-translate",
         "audio": {"output": {"language": "es"}},
     }
-    with ScriptedServer(Model()) as server, connect(flavour, server, session=built) as connection:
+    with ScriptedServer(Model()) as server, connect(runner, server, session=built) as connection:
         for call in (connection.commit_audio, connection.create_response, lambda: connection.send_text("x")):
             with pytest.raises(RealtimeError, match="translation"):
                 call()
@@ -524,9 +524,9 @@ def test_a_translation_session_has_no_conversation(flavour: Flavour) -> None:
 def test_an_async_handler_is_refused_by_a_sync_connection() -> None:
     async def handler(event: Any) -> None: ...
 
-    flavour = Flavour("sync")
-    with ScriptedServer(Model()) as server, connect(flavour, server) as connection:
+    runner = Runner("sync")
+    with ScriptedServer(Model()) as server, connect(runner, server) as connection:
         for register in (connection.on, connection.once):
             with pytest.raises(TypeError, match="async function"):
                 register("response.done", handler)
-    flavour.close()
+    runner.close()

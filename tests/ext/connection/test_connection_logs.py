@@ -8,7 +8,7 @@ import pytest
 
 from tests.ext.connection.driver import connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer, session
-from tests.support.runner import Flavour
+from tests.support.runner import Runner
 
 SECRETS = (
     "test-key-0123",
@@ -20,9 +20,7 @@ SECRETS = (
 )
 
 
-def test_at_debug_no_logger_shows_keys_or_payloads(
-    flavour: Flavour, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_at_debug_no_logger_shows_keys_or_payloads(runner: Runner, caplog: pytest.LogCaptureFixture) -> None:
     def script(peer: Peer) -> None:
         peer.send("session.created", session=session(client_secret={"value": "ek_verysecret"}))
         peer.send("error", error={"type": "t", "message": "ek_verysecret said in confidence"})
@@ -37,7 +35,7 @@ def test_at_debug_no_logger_shows_keys_or_payloads(
         caplog.set_level(logging.DEBUG, logger=name)
     with (
         ScriptedServer(script, refusals=refusals) as server,
-        connect(flavour, server, **options) as connection,
+        connect(runner, server, **options) as connection,
     ):
         connection.append_audio(b"12")
         connection.ask("said in confidence")

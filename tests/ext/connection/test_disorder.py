@@ -9,10 +9,10 @@ import pytest
 from realtime_ext import APITimeoutError
 from tests.ext.connection.driver import connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer, session
-from tests.support.runner import Flavour
+from tests.support.runner import Runner
 
 
-def test_the_end_of_another_response_does_not_end_the_turn(flavour: Flavour) -> None:
+def test_the_end_of_another_response_does_not_end_the_turn(runner: Runner) -> None:
     """Whoever attaches to a call may find a response under way, whose start it never sees."""
     busy = {"type": "invalid_request_error", "code": "conversation_already_has_active_response"}
 
@@ -28,13 +28,13 @@ def test_the_end_of_another_response_does_not_end_the_turn(flavour: Flavour) -> 
         peer.send("error", error={**busy, "message": "busy", "event_id": create["event_id"]})
         Model()(peer)
 
-    with ScriptedServer(script) as server, connect(flavour, server, call_id="rtc_1") as connection:
+    with ScriptedServer(script) as server, connect(runner, server, call_id="rtc_1") as connection:
         turn = connection.ask("Hi", timeout=10)
     assert (turn.transcript, turn.text, turn.response_ids) == ("answer 1", "answer 1", ("resp_1",))
 
 
 def test_the_end_of_a_response_that_is_marked_for_another_turn_is_left_to_that(
-    flavour: Flavour,
+    runner: Runner,
 ) -> None:
     def script(peer: Peer) -> None:
         peer.expect("response.create")
@@ -42,12 +42,12 @@ def test_the_end_of_a_response_that_is_marked_for_another_turn_is_left_to_that(
         peer.send("response.done", response={"id": "resp_1", "status": "completed", "metadata": metadata})
         peer.until_closed()
 
-    with ScriptedServer(script) as server, connect(flavour, server) as connection:
+    with ScriptedServer(script) as server, connect(runner, server) as connection:
         with pytest.raises(APITimeoutError):
             connection.ask("Hi", timeout=0.2)
 
 
-def test_out_of_band_responses_do_not_open_the_gate(flavour: Flavour) -> None:
+def test_out_of_band_responses_do_not_open_the_gate(runner: Runner) -> None:
     """The end of one, without its start, does not count as the answer to what the conversation was asked."""
 
     def script(peer: Peer) -> None:
@@ -61,7 +61,7 @@ def test_out_of_band_responses_do_not_open_the_gate(flavour: Flavour) -> None:
         peer.close()
 
     early: list[str] = []
-    with ScriptedServer(script) as server, connect(flavour, server) as connection:
+    with ScriptedServer(script) as server, connect(runner, server) as connection:
         with connection.expect("response.done") as beside:
             connection.create_response()
             connection.create_response(conversation="none")

@@ -15,7 +15,7 @@ from realtime_ext import ConnectionClosedError, RealtimeClient
 from tests.ext.connection.driver import connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer
 from tests.support.paths import ROOT
-from tests.support.runner import Flavour
+from tests.support.runner import Runner
 
 
 class Unusual(BaseException):
@@ -100,14 +100,14 @@ def test_a_loop_that_dies_fails_its_callers_and_the_next_connection_starts_anoth
     assert last == "a new connection works"
 
 
-def test_two_readers_of_a_stream_are_refused(flavour: Flavour) -> None:
+def test_two_readers_of_a_stream_are_refused(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         peer.expect("response.create")
         peer.until_closed()
 
-    with ScriptedServer(script) as server, connect(flavour, server) as connection:
+    with ScriptedServer(script) as server, connect(runner, server) as connection:
         stream = connection.stream("Hi")._target
-        if flavour.is_async:
+        if runner.is_async:
 
             async def read() -> None:
                 async with stream:
@@ -117,7 +117,7 @@ def test_two_readers_of_a_stream_are_refused(flavour: Flavour) -> None:
                         await anext(stream)
                     first.cancel()
 
-            flavour.run(read())
+            runner.run(read())
             return
         errors: queue.SimpleQueue[BaseException] = queue.SimpleQueue()
 
@@ -141,7 +141,7 @@ def test_two_readers_of_a_stream_are_refused(flavour: Flavour) -> None:
 
 @pytest.mark.parametrize("raised", [asyncio.CancelledError, Unusual, SystemExit])
 def test_a_tool_that_raises_anything_is_answered_and_ends_no_other(
-    flavour: Flavour, raised: type[BaseException]
+    runner: Runner, raised: type[BaseException]
 ) -> None:
     def fails(count: int) -> str:
         raise raised
@@ -155,8 +155,8 @@ def test_a_tool_that_raises_anything_is_answered_and_ends_no_other(
     def answer(number: int) -> Any:
         return [{**calls[0], "call_id": f"call_{number}"}] if number % 2 else "sorry"
 
-    with ScriptedServer(Model(answer)) as server, connect(flavour, server) as connection:
-        connection.run_tools([fails_async if flavour.is_async else fails])
+    with ScriptedServer(Model(answer)) as server, connect(runner, server) as connection:
+        connection.run_tools([fails_async if runner.is_async else fails])
         for _ in range(2):
             turn = connection.ask("Hi", timeout=10)
             assert turn.transcript == "sorry"

@@ -1,4 +1,4 @@
-"""Keepalive: pings that are answered or not, and options that make no sense, in both flavours."""
+"""Keepalive: pings that are answered or not, and options that make no sense, sync and async."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from realtime_ext import RealtimeClient
 from realtime_ext.errors import ConnectionClosedError
 from tests.ext.connection.driver import connect
 from tests.ext.connection.scripted import Peer, ScriptedServer
-from tests.support.runner import Flavour
+from tests.support.runner import Runner
 
 
 def options(interval: float | None, timeout: float | None) -> dict[str, Any]:
@@ -39,17 +39,17 @@ class Pings:
             assert self._come.acquire(timeout=20), "there was no ping"
 
 
-def test_a_silent_peer_that_answers_pings_is_kept(flavour: Flavour) -> None:
+def test_a_silent_peer_that_answers_pings_is_kept(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         Pings(peer).wait(5)
         peer.send("later.event")
         peer.close()
 
-    with ScriptedServer(script) as server, connect(flavour, server, **options(0.02, 10)) as connection:
+    with ScriptedServer(script) as server, connect(runner, server, **options(0.02, 10)) as connection:
         assert [event.type for event in connection] == ["later.event"]
 
 
-def test_pings_go_on_after_events_came(flavour: Flavour) -> None:
+def test_pings_go_on_after_events_came(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         pings = Pings(peer)
         for _ in range(3):
@@ -57,18 +57,18 @@ def test_pings_go_on_after_events_came(flavour: Flavour) -> None:
             peer.send("later.event")
         peer.close()
 
-    with ScriptedServer(script) as server, connect(flavour, server, **options(0.02, None)) as connection:
+    with ScriptedServer(script) as server, connect(runner, server, **options(0.02, None)) as connection:
         assert [event.type for event in connection] == ["later.event"] * 3
 
 
-def test_a_peer_that_answers_no_ping_is_given_up(flavour: Flavour) -> None:
+def test_a_peer_that_answers_no_ping_is_given_up(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         with peer.socket.protocol_mutex:  # without which the library can't take a ping
             peer.server.closing.wait()
 
     with ScriptedServer(script) as server:
         with (
-            connect(flavour, server, **options(0.02, 0.05)) as connection,
+            connect(runner, server, **options(0.02, 0.05)) as connection,
             pytest.raises(ConnectionClosedError, match="ping timeout") as raised,
         ):
             connection.wait_for("later.event", timeout=20)
@@ -76,29 +76,29 @@ def test_a_peer_that_answers_no_ping_is_given_up(flavour: Flavour) -> None:
         server.closing.set()
 
 
-def test_without_an_interval_there_are_no_pings(flavour: Flavour) -> None:
+def test_without_an_interval_there_are_no_pings(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         pings = Pings(peer)
         peer.expect("input_audio_buffer.commit")
         assert not pings._come.acquire(blocking=False)
         peer.close()
 
-    with ScriptedServer(script) as server, connect(flavour, server, **options(None, 0.02)) as connection:
+    with ScriptedServer(script) as server, connect(runner, server, **options(None, 0.02)) as connection:
         connection.commit_audio()
         assert list(connection) == []
 
 
 @pytest.mark.parametrize("seconds", [0, -1.0, "20", True, float("nan")])
 @pytest.mark.parametrize("name", ["ping_interval", "ping_timeout"])
-def test_other_than_seconds_is_refused(flavour: Flavour, name: str, seconds: object) -> None:
+def test_other_than_seconds_is_refused(runner: Runner, name: str, seconds: object) -> None:
     with (
         ScriptedServer() as server,
         pytest.raises((TypeError, ValueError), match=f"{name}: expected .*seconds"),
     ):
-        connect(flavour, server, websocket_options={name: seconds})
+        connect(runner, server, websocket_options={name: seconds})
 
 
-def test_a_peer_that_stops_reading_ends_the_connection(flavour: Flavour) -> None:
+def test_a_peer_that_stops_reading_ends_the_connection(runner: Runner) -> None:
     """Sending waits while the other side takes nothing; when that lasts too long, the rest is given back."""
 
     def script(peer: Peer) -> None:
@@ -106,15 +106,15 @@ def test_a_peer_that_stops_reading_ends_the_connection(flavour: Flavour) -> None
 
     with ScriptedServer(script) as server:
         with (
-            connect(flavour, server, **options(0.1, 0.1)) as connection,
+            connect(runner, server, **options(0.1, 0.1)) as connection,
             pytest.raises(ConnectionClosedError) as caught,
         ):
             while True:
                 connection.append_audio(bytes(100_000))
         server.closing.set()
     assert caught.value.code == 1011
-    # The blocking flavour's audio is queued, up to 256 KiB of it, and what fails comes with the next call.
-    assert 1 <= len(caught.value.unsent) <= (1 if flavour.is_async else 3)
+    # The blocking runner's audio is queued, up to 256 KiB of it, and what fails comes with the next call.
+    assert 1 <= len(caught.value.unsent) <= (1 if runner.is_async else 3)
 
 
 @pytest.mark.early
@@ -144,13 +144,13 @@ def test_closing_ends_what_waits_for_a_peer_that_stopped_reading() -> None:
 
 
 def test_a_close_frame_without_the_end_of_tcp_ends_the_connection_after_the_close_timeout(
-    flavour: Flavour,
+    runner: Runner,
 ) -> None:
     def script(peer: Peer) -> None:
         peer.send("later.event")
         peer.bytes_on_the_wire(b"\x88\x02\x03\xe8")  # a Close frame with code 1000
         peer.server.closing.wait()
 
-    with ScriptedServer(script) as server, connect(flavour, server, **options(None, None)) as connection:
+    with ScriptedServer(script) as server, connect(runner, server, **options(None, None)) as connection:
         assert [event.type for event in connection] == ["later.event"]
         server.closing.set()

@@ -19,7 +19,7 @@ from realtime_ext import ConnectionClosedError
 from realtime_ext.connection import Reconnect, Reconnected
 from tests.ext.connection.driver import connect
 from tests.support.paths import ROOT
-from tests.support.runner import Flavour
+from tests.support.runner import Runner
 
 PROGRAM = """
 import sys, threading
@@ -80,19 +80,19 @@ class Process:
 
 
 @pytest.fixture(autouse=True)
-def _nothing_stays_behind(flavour: Flavour) -> Iterator[None]:
+def _nothing_stays_behind(runner: Runner) -> Iterator[None]:
     yield
     assert [thread.name for thread in threading.enumerate() if thread.name.startswith("realtime_ext")] == []
-    if flavour.is_async:
+    if runner.is_async:
 
         async def names() -> list[str]:
             return [task.get_name() for task in asyncio.all_tasks() if task is not asyncio.current_task()]
 
-        assert flavour.run(names()) == []
+        assert runner.run(names()) == []
 
 
-def test_acknowledged_configuration_survives_a_killed_server(flavour: Flavour) -> None:
-    with Process() as server, connect(flavour, server) as connection:
+def test_acknowledged_configuration_survives_a_killed_server(runner: Runner) -> None:
+    with Process() as server, connect(runner, server) as connection:
         for number in (1, 2, 3):
             assert connection.ask("Hi", timeout=20).transcript == f"answer {number}"
         server.kill()
@@ -106,10 +106,10 @@ def test_acknowledged_configuration_survives_a_killed_server(flavour: Flavour) -
 
 
 @pytest.mark.programs
-def test_a_session_goes_on_with_a_server_that_is_started_anew(flavour: Flavour) -> None:
+def test_a_session_goes_on_with_a_server_that_is_started_anew(runner: Runner) -> None:
     policy = Reconnect(replay=True, attempts=100, first_delay=0.05, max_delay=0.05)
     with Process() as server:
-        with connect(flavour, server, reconnect=policy, timeout=20.0) as connection:
+        with connect(runner, server, reconnect=policy, timeout=20.0) as connection:
             assert connection.recv().type == "session.created"
             connection.ask("Hi", timeout=20)
             server.kill()
@@ -123,9 +123,9 @@ def test_a_session_goes_on_with_a_server_that_is_started_anew(flavour: Flavour) 
     assert words == ["Hi", "answer 1", "Hi", "answer 1"]
 
 
-def test_a_server_that_stands_still_does_not_keep_the_block_from_ending(flavour: Flavour) -> None:
+def test_a_server_that_stands_still_does_not_keep_the_block_from_ending(runner: Runner) -> None:
     with Process() as server:
-        with connect(flavour, server, websocket_options={"close_timeout": 0.2}) as connection:
+        with connect(runner, server, websocket_options={"close_timeout": 0.2}) as connection:
             connection.ask("Hi", timeout=20)
             server.send_signal(signal.SIGSTOP)
             connection.commit_audio()

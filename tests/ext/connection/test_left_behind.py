@@ -20,7 +20,7 @@ from realtime_ext.connection import Reconnect, _io as io, _opening as opening
 from tests.ext.connection.driver import Driven, connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer
 from tests.support.loopback import Loopback, answer, say_nothing
-from tests.support.runner import Flavour
+from tests.support.runner import Runner
 
 SESSION = {"type": "realtime", "model": "gpt-realtime"}
 
@@ -60,17 +60,17 @@ def dribble(connection: socket.socket, server: Loopback) -> None:
 @pytest.mark.parametrize("step", [say_nothing, dribble])
 @pytest.mark.parametrize("is_own", [True, False], ids=["own client", "client of the user"])
 def test_hanging_up_ends_in_time_whatever_the_server_does(
-    flavour: Flavour, step: Any, is_own: bool, monkeypatch: pytest.MonkeyPatch, caplog: Any
+    runner: Runner, step: Any, is_own: bool, monkeypatch: pytest.MonkeyPatch, caplog: Any
 ) -> None:
     monkeypatch.setattr(opening, "HANGUP_TIMEOUT", 0.3)
     # The user's client makes a new connection for the second request, as it does after a pause.
     accepted = answer(200, connection="close")
     with Loopback(accepted, step) as rest, ScriptedServer(Model()) as server:
-        options = {} if is_own else {"http_client": flavour.http_client()}
-        client = flavour.client(
+        options = {} if is_own else {"http_client": runner.http_client()}
+        client = runner.client(
             base_url=rest.base_url, websocket_base_url=server.base_url.replace("http", "ws"), **options
         )
-        with Driven(client.answer("rtc_1", SESSION), flavour):
+        with Driven(client.answer("rtc_1", SESSION), runner):
             pass
         assert own_threads() == []
         assert [request.target for request in rest.requests][1:] == ["/v1/realtime/calls/rtc_1/hangup"]
@@ -79,12 +79,12 @@ def test_hanging_up_ends_in_time_whatever_the_server_does(
     assert "hanging up rtc_1 took longer" in caplog.text
 
 
-def test_hanging_up_is_repeated_where_that_helps(flavour: Flavour) -> None:
+def test_hanging_up_is_repeated_where_that_helps(runner: Runner) -> None:
     with Loopback(answer(200), answer(503, retry_after="0"), answer(200)) as rest:
         with ScriptedServer(Model()) as server:
             address = server.base_url.replace("http", "ws")
-            client = flavour.client(base_url=rest.base_url, websocket_base_url=address)
-            with Driven(client.answer("rtc_1", SESSION), flavour):
+            client = runner.client(base_url=rest.base_url, websocket_base_url=address)
+            with Driven(client.answer("rtc_1", SESSION), runner):
                 pass
     assert [request.target.rpartition("/")[2] for request in rest.requests] == ["accept", "hangup", "hangup"]
 
@@ -92,7 +92,7 @@ def test_hanging_up_is_repeated_where_that_helps(flavour: Flavour) -> None:
 # Closing amid a reconnect
 
 
-def test_closing_cuts_the_handshake_of_a_reconnect(flavour: Flavour) -> None:
+def test_closing_cuts_the_handshake_of_a_reconnect(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         peer.expect("input_audio_buffer.commit")
         peer.abort()
@@ -100,11 +100,11 @@ def test_closing_cuts_the_handshake_of_a_reconnect(flavour: Flavour) -> None:
     with ScriptedServer(script) as server:
         server.lets_in = 1
         policy = Reconnect(first_delay=0.0)
-        with connect(flavour, server, call_id="rtc_1", reconnect=policy, timeout=600.0) as connection:
+        with connect(runner, server, call_id="rtc_1", reconnect=policy, timeout=600.0) as connection:
             connection.commit_audio()
-            if flavour.is_async:  # the loop has to go on
+            if runner.is_async:  # the loop has to go on
                 while len(server.requests) < 2:
-                    flavour.run(asyncio.sleep(0))
+                    runner.run(asyncio.sleep(0))
             else:
                 server.wait(lambda: len(server.requests) == 2)
         assert own_threads() == []

@@ -16,7 +16,7 @@ from realtime_ext.connection._state.playback import PlaybackState
 from realtime_ext.events import UnknownEvent
 from tests.ext.connection.driver import connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer
-from tests.support.runner import Flavour
+from tests.support.runner import Runner
 
 HUGE = 10**400
 RESPONSE = {"id": "resp_1", "object": "realtime.response", "status": "completed"}
@@ -95,12 +95,12 @@ class Odd(Model):
 @pytest.mark.parametrize("tools", [False, True], ids=["alone", "with tools"])
 @pytest.mark.parametrize("event", ODD.values(), ids=ODD.keys())
 def test_an_odd_event_in_a_turn_leaves_the_turn_whole(
-    flavour: Flavour, event: dict[str, Any], tools: bool
+    runner: Runner, event: dict[str, Any], tools: bool
 ) -> None:
     def add(a: int, b: int) -> int:
         return a + b
 
-    with ScriptedServer(Odd(event)) as server, connect(flavour, server) as connection:
+    with ScriptedServer(Odd(event)) as server, connect(runner, server) as connection:
         if tools:
             connection.run_tools([add])
         for number in (1, 2):
@@ -140,13 +140,13 @@ def test_a_failure_of_an_effect_is_logged_with_its_traceback_and_blamed_on_this_
 
 
 @pytest.mark.parametrize("event", ODD.values(), ids=ODD.keys())
-def test_an_odd_event_is_handed_on(flavour: Flavour, event: dict[str, Any]) -> None:
+def test_an_odd_event_is_handed_on(runner: Runner, event: dict[str, Any]) -> None:
     def script(peer: Peer) -> None:
         peer.raw(json.dumps(event))
         peer.send("last.event")
         peer.until_closed()
 
-    with ScriptedServer(script) as server, connect(flavour, server) as connection:
+    with ScriptedServer(script) as server, connect(runner, server) as connection:
         first, last = connection.recv(), connection.recv()
     assert last.type == "last.event"
     kind = first.event_type if isinstance(first, UnknownEvent) else first.type
@@ -162,25 +162,25 @@ def test_an_odd_event_is_handed_on(flavour: Flavour, event: dict[str, Any]) -> N
         {"total_tokens": "many", "input_token_details": [1]},
     ],
 )
-def test_numbers_that_no_usage_has_cost_no_answer(flavour: Flavour, usage: dict[str, Any]) -> None:
-    with ScriptedServer(Odd(usage=usage)) as server, connect(flavour, server) as connection:
+def test_numbers_that_no_usage_has_cost_no_answer(runner: Runner, usage: dict[str, Any]) -> None:
+    with ScriptedServer(Odd(usage=usage)) as server, connect(runner, server) as connection:
         for number in (1, 2):
             assert connection.ask("Hi", timeout=20).text == f"answer {number}"
         assert connection.usage is not None
 
 
-def test_an_update_is_acknowledged_by_a_session_that_holds_no_json_number(flavour: Flavour) -> None:
+def test_an_update_is_acknowledged_by_a_session_that_holds_no_json_number(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         peer.expect("session.update")
         described = {"type": "realtime", "instructions": "x", "expires_at": float("inf")}
         peer.send("session.updated", session=described)
         peer.until_closed()
 
-    with ScriptedServer(script) as server, connect(flavour, server) as connection:
+    with ScriptedServer(script) as server, connect(runner, server) as connection:
         connection.update_session({"instructions": "x"}, timeout=20)
 
 
-def test_an_item_that_json_can_not_hold_is_left_out_of_a_replay(flavour: Flavour) -> None:
+def test_an_item_that_json_can_not_hold_is_left_out_of_a_replay(runner: Runner) -> None:
     part = {"type": "input_text", "text": "Hi"}
     image = {"type": "input_image", "image_url": float("inf")}
 
@@ -193,7 +193,7 @@ def test_an_item_that_json_can_not_hold_is_left_out_of_a_replay(flavour: Flavour
 
     policy = Reconnect(replay=True, first_delay=0.0, max_delay=0.0)
     with ScriptedServer(script, Model()) as server:
-        with connect(flavour, server, reconnect=policy) as connection:
+        with connect(runner, server, reconnect=policy) as connection:
             while len(connection.items) < 2:
                 connection.recv()
             assert len(connection.replay_items()) == 2
@@ -203,7 +203,7 @@ def test_an_item_that_json_can_not_hold_is_left_out_of_a_replay(flavour: Flavour
         assert [event["item"]["content"] for event in replayed] == [[part]]
 
 
-def test_messages_in_fragments_and_as_bytes_come_whole(flavour: Flavour) -> None:
+def test_messages_in_fragments_and_as_bytes_come_whole(runner: Runner) -> None:
     """RFC 6455 §5.4: of any number, also empty ones, with control frames between them."""
     padding = "ä" * 40_000
 
@@ -216,7 +216,7 @@ def test_messages_in_fragments_and_as_bytes_come_whole(flavour: Flavour) -> None
         peer.socket.send(iter(["no JSON ", "either"]))
         peer.until_closed()
 
-    with ScriptedServer(script) as server, connect(flavour, server) as connection:
+    with ScriptedServer(script) as server, connect(runner, server) as connection:
         first, *others = [connection.recv() for _ in range(5)]
         assert (first.type, first.padding) == ("first", padding)
         assert [event.event_type for event in others] == ["second", "third", "", ""]

@@ -30,11 +30,11 @@ from realtime_ext import (
 from realtime_ext.connection import _opening as opening, _websocket as websocket
 from tests.ext.connection.driver import connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer, session
-from tests.support.runner import Flavour
+from tests.support.runner import Runner
 
 
-def test_a_model_goes_into_the_address_and_the_key_into_the_header(flavour: Flavour) -> None:
-    with ScriptedServer(Model()) as server, connect(flavour, server, model="gpt-realtime"):
+def test_a_model_goes_into_the_address_and_the_key_into_the_header(runner: Runner) -> None:
+    with ScriptedServer(Model()) as server, connect(runner, server, model="gpt-realtime"):
         pass
     request = server.requests[0]
     assert request.path == "/v1/realtime?model=gpt-realtime"
@@ -43,7 +43,7 @@ def test_a_model_goes_into_the_address_and_the_key_into_the_header(flavour: Flav
     assert "openai-beta" not in request.headers
 
 
-def test_headers_and_query_come_from_the_client_and_from_the_call(flavour: Flavour) -> None:
+def test_headers_and_query_come_from_the_client_and_from_the_call(runner: Runner) -> None:
     client = {
         "organization": "org-1",
         "project": "proj-1",
@@ -52,7 +52,7 @@ def test_headers_and_query_come_from_the_client_and_from_the_call(flavour: Flavo
         "auth_header": "api-key",
     }
     options = {"extra_headers": {"x-b": "2"}, "extra_query": {"region": "us"}, "safety_identifier": "user-7"}
-    with ScriptedServer(Model()) as server, connect(flavour, server, client=client, **options):
+    with ScriptedServer(Model()) as server, connect(runner, server, client=client, **options):
         pass
     request = server.requests[0]
     assert request.path == "/v1/realtime?region=us&on=true&model=gpt-realtime"
@@ -68,15 +68,15 @@ def test_headers_and_query_come_from_the_client_and_from_the_call(flavour: Flavo
     assert "authorization" not in request.headers
 
 
-def test_a_session_is_confirmed_before_the_block_starts(flavour: Flavour) -> None:
+def test_a_session_is_confirmed_before_the_block_starts(runner: Runner) -> None:
     built = SessionBuilder("gpt-realtime").instructions("Be brief.")
-    with ScriptedServer(Model()) as server, connect(flavour, server, session=built) as connection:
+    with ScriptedServer(Model()) as server, connect(runner, server, session=built) as connection:
         assert connection.session.instructions == "Be brief."
         assert server.requests[0].path == "/v1/realtime?model=gpt-realtime"
     assert server.received[0]["session"]["instructions"] == "Be brief."
 
 
-def test_a_refused_session_is_raised_and_the_connection_closed(flavour: Flavour) -> None:
+def test_a_refused_session_is_raised_and_the_connection_closed(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         update = peer.expect("session.update")
         error = {"type": "invalid_request_error", "code": "invalid_value", "param": "session.voice"}
@@ -84,7 +84,7 @@ def test_a_refused_session_is_raised_and_the_connection_closed(flavour: Flavour)
         peer.until_closed()
 
     with ScriptedServer(script) as server:
-        opening = connect(flavour, server, session={"type": "realtime", "model": "gpt-realtime"})
+        opening = connect(runner, server, session={"type": "realtime", "model": "gpt-realtime"})
         with pytest.raises(BadRequestError, match="no such voice") as caught:
             opening.__enter__()
         server.wait(lambda: server.peers[0].close_code is not None)
@@ -92,23 +92,23 @@ def test_a_refused_session_is_raised_and_the_connection_closed(flavour: Flavour)
     assert server.peers[0].close_code == 1000
 
 
-def test_a_close_in_place_of_a_confirmation_is_raised(flavour: Flavour) -> None:
+def test_a_close_in_place_of_a_confirmation_is_raised(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         peer.expect("session.update")
         peer.close(4000, "invalid_request_error.beta_api_shape_disabled")
 
     with ScriptedServer(script) as server:
-        opening = connect(flavour, server, session={"type": "realtime", "model": "gpt-realtime"})
+        opening = connect(runner, server, session={"type": "realtime", "model": "gpt-realtime"})
         with pytest.raises(BadRequestError) as caught:
             opening.__enter__()
     assert caught.value.code == "beta_api_shape_disabled"
     assert isinstance(caught.value.__cause__, ConnectionClosedError)
 
 
-def test_a_wrong_session_is_refused_before_anything_is_sent(flavour: Flavour) -> None:
+def test_a_wrong_session_is_refused_before_anything_is_sent(runner: Runner) -> None:
     with ScriptedServer() as server:
         with pytest.raises(SessionConfigError, match="modalities"):
-            connect(flavour, server, session={"type": "realtime", "model": "m", "modalities": ["text"]})
+            connect(runner, server, session={"type": "realtime", "model": "m", "modalities": ["text"]})
         assert server.requests == []
 
 
@@ -128,32 +128,32 @@ def test_a_wrong_session_is_refused_before_anything_is_sent(flavour: Flavour) ->
         ({"websocket_options": {"logger": None}}, "logger"),
     ],
 )
-def test_contradictions_are_refused_at_once(flavour: Flavour, options: dict[str, Any], message: str) -> None:
+def test_contradictions_are_refused_at_once(runner: Runner, options: dict[str, Any], message: str) -> None:
     with ScriptedServer() as server:
         with pytest.raises(ValueError, match=message):
-            connect(flavour, server, **options)
+            connect(runner, server, **options)
         assert server.requests == []
 
 
-def test_an_option_that_the_library_does_not_know_is_refused(flavour: Flavour) -> None:
+def test_an_option_that_the_library_does_not_know_is_refused(runner: Runner) -> None:
     with ScriptedServer() as server:
-        opening = connect(flavour, server, websocket_options={"no_such_option": 1})
+        opening = connect(runner, server, websocket_options={"no_such_option": 1})
         with pytest.raises(ValueError, match="no_such_option"):
             opening.__enter__()
 
 
-def test_transcription_sessions_go_by_intent(flavour: Flavour) -> None:
+def test_transcription_sessions_go_by_intent(runner: Runner) -> None:
     built = TranscriptionSessionBuilder("gpt-4o-transcribe")
-    with ScriptedServer(Model()) as server, connect(flavour, server, session=built):
+    with ScriptedServer(Model()) as server, connect(runner, server, session=built):
         pass
     assert server.requests[0].path == "/v1/realtime?intent=transcription"
     assert server.received[0]["session"]["type"] == "transcription"
 
 
-def test_translation_sessions_go_to_their_own_place_and_say_goodbye(flavour: Flavour) -> None:
+def test_translation_sessions_go_to_their_own_place_and_say_goodbye(runner: Runner) -> None:
     built = TranslationSessionBuilder("gpt-realtime-translate").to_language("es")
     with ScriptedServer(Model()) as server:
-        with connect(flavour, server, session=built) as connection:
+        with connect(runner, server, session=built) as connection:
             connection.append_audio(bytes(480))
             server.wait_for("session.input_audio_buffer.append")
         assert server.requests[0].path == "/v1/realtime/translations?model=gpt-realtime-translate"
@@ -166,11 +166,11 @@ def test_translation_sessions_go_to_their_own_place_and_say_goodbye(flavour: Fla
 @pytest.mark.parametrize(
     ("status", "kind"), [(401, AuthenticationError), (404, NotFoundError), (400, BadRequestError)]
 )
-def test_refusals_become_the_errors_of_rest(flavour: Flavour, status: int, kind: type[Exception]) -> None:
+def test_refusals_become_the_errors_of_rest(runner: Runner, status: int, kind: type[Exception]) -> None:
     body = json.dumps({"error": {"message": "no: test-key-0123", "code": "some_code", "type": "t"}})
     with ScriptedServer(refusals=((status, body, {"x-request-id": "req_1"}),)) as server:
         with pytest.raises(kind) as caught:
-            connect(flavour, server).__enter__()
+            connect(runner, server).__enter__()
     error: Any = caught.value
     assert (error.status_code, error.code, error.request_id) == (status, "some_code", "req_1")
     assert "test-key" not in str(error) + error.body
@@ -187,7 +187,7 @@ def test_refusals_become_the_errors_of_rest(flavour: Flavour, status: int, kind:
     ],
 )
 def test_refusals_after_the_handshake_become_the_errors_of_rest(
-    flavour: Flavour,
+    runner: Runner,
     code: str | None,
     close: int,
     kind: type[Exception],
@@ -204,69 +204,69 @@ def test_refusals_after_the_handshake_become_the_errors_of_rest(
     options = {"session": SessionBuilder("gpt-realtime")} if with_session else {"model": "gpt-realtime"}
     with ScriptedServer(script) as server:
         with pytest.raises(kind) as caught:
-            connect(flavour, server, **options).__enter__()
+            connect(runner, server, **options).__enter__()
     error: Any = caught.value
     assert (error.code, error.message) == (code, "no")
 
 
-def test_a_busy_server_is_asked_again(flavour: Flavour) -> None:
+def test_a_busy_server_is_asked_again(runner: Runner) -> None:
     refusals = ((429, "", {"retry-after": "3"}), (503, "", {}))
-    with ScriptedServer(Model(), refusals=refusals) as server, connect(flavour, server):
+    with ScriptedServer(Model(), refusals=refusals) as server, connect(runner, server):
         pass
     assert len(server.requests) == 3
-    assert flavour.sleeps[0] == 3.0
+    assert runner.sleeps[0] == 3.0
 
 
-def test_a_busy_server_is_not_asked_for_ever(flavour: Flavour) -> None:
+def test_a_busy_server_is_not_asked_for_ever(runner: Runner) -> None:
     with ScriptedServer(refusals=((429, "", {}),) * 5) as server:
         with pytest.raises(RateLimitError):
-            connect(flavour, server, client={"max_retries": 1}).__enter__()
+            connect(runner, server, client={"max_retries": 1}).__enter__()
     assert len(server.requests) == 2
 
 
-def test_a_redirect_is_not_followed_with_the_key(flavour: Flavour) -> None:
+def test_a_redirect_is_not_followed_with_the_key(runner: Runner) -> None:
     with ScriptedServer(Model()) as other:
         refusals = ((307, "", {"location": other.base_url.replace("http", "ws")}),)
         with ScriptedServer(refusals=refusals) as server, pytest.raises(Exception, match="307"):
-            connect(flavour, server).__enter__()
+            connect(runner, server).__enter__()
         assert other.requests == []
 
 
-def test_a_sideband_waits_for_its_call_to_be_ready(flavour: Flavour) -> None:
+def test_a_sideband_waits_for_its_call_to_be_ready(runner: Runner) -> None:
     refusals = ((404, "", {}),) * 3
     with (
         ScriptedServer(Model(), refusals=refusals) as server,
-        connect(flavour, server, call_id="rtc_1") as connection,
+        connect(runner, server, call_id="rtc_1") as connection,
     ):
         assert connection.call_id == "rtc_1"
     assert server.requests[-1].path == "/v1/realtime?call_id=rtc_1"
-    assert flavour.sleeps == [0.1, 0.2, 0.4]
+    assert runner.sleeps == [0.1, 0.2, 0.4]
 
 
-def test_a_sideband_of_no_call_gives_up_and_says_why(flavour: Flavour) -> None:
+def test_a_sideband_of_no_call_gives_up_and_says_why(runner: Runner) -> None:
     with ScriptedServer(refusals=((404, "", {}),) * 20) as server:
         with pytest.raises(NotFoundError, match=r"has ended.*client secret"):
-            connect(flavour, server, call_id="rtc_1").__enter__()
+            connect(runner, server, call_id="rtc_1").__enter__()
     assert 2 <= len(server.requests) < 12
-    assert sum(flavour.sleeps) < 10
+    assert sum(runner.sleeps) < 10
 
 
-def test_no_server_is_a_connection_error(flavour: Flavour) -> None:
+def test_no_server_is_a_connection_error(runner: Runner) -> None:
     with ScriptedServer() as server:
         pass
     with pytest.raises(APIConnectionError, match=r"127\.0\.0\.1"):
-        connect(flavour, server, client={"max_retries": 0}).__enter__()
+        connect(runner, server, client={"max_retries": 0}).__enter__()
 
 
-def test_a_missing_key_is_said(flavour: Flavour) -> None:
+def test_a_missing_key_is_said(runner: Runner) -> None:
     with ScriptedServer() as server, pytest.raises(MissingApiKeyError):
-        connect(flavour, server, client={"api_key": ""}).__enter__()
+        connect(runner, server, client={"api_key": ""}).__enter__()
 
 
-def test_a_key_callable_is_asked_for_each_attempt(flavour: Flavour) -> None:
+def test_a_key_callable_is_asked_for_each_attempt(runner: Runner) -> None:
     keys = iter(["key-1", "key-2"])
     with ScriptedServer(Model(), refusals=((503, "", {}),)) as server:
-        with connect(flavour, server, client={"api_key": lambda: next(keys)}):
+        with connect(runner, server, client={"api_key": lambda: next(keys)}):
             pass
     assert [request.headers["authorization"] for request in server.requests] == [
         "Bearer key-1",
@@ -276,7 +276,7 @@ def test_a_key_callable_is_asked_for_each_attempt(flavour: Flavour) -> None:
 
 @pytest.mark.parametrize("is_environment", [False, True])
 def test_a_proxy_that_is_not_there_is_to_blame_and_its_password_is_not_shown(
-    flavour: Flavour, is_environment: bool, monkeypatch: pytest.MonkeyPatch
+    runner: Runner, is_environment: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     password = "proxy" + "-password"
     proxy = f"http://user:{password}@127.0.0.1:9"
@@ -287,18 +287,18 @@ def test_a_proxy_that_is_not_there_is_to_blame_and_its_password_is_not_shown(
             monkeypatch.setenv(name, proxy)
     options = {} if is_environment else {"proxy": proxy}
     elsewhere = SimpleNamespace(base_url="http://api.example.com/v1")  # the environment's is not for loopback
-    opening = connect(flavour, elsewhere, client={"max_retries": 0}, **options)
+    opening = connect(runner, elsewhere, client={"max_retries": 0}, **options)
     with pytest.raises(APIConnectionError, match=r"^proxy: .*127\.0\.0\.1:9:") as caught:
         opening.__enter__()
     assert "api.example.com" not in str(caught.value)
     assert password not in "".join(traceback.format_exception(caught.value))
 
 
-def test_a_proxy_that_refuses_is_to_blame(flavour: Flavour) -> None:
+def test_a_proxy_that_refuses_is_to_blame(runner: Runner) -> None:
     # This server is no proxy: it answers a CONNECT with a refusal.
     with ScriptedServer() as other, ScriptedServer() as server:
         host = other.base_url.split("/")[2]
-        opening = connect(flavour, server, proxy=f"http://{host}", client={"max_retries": 0})
+        opening = connect(runner, server, proxy=f"http://{host}", client={"max_retries": 0})
         with pytest.raises((APIConnectionError, ValueError), match=rf"^proxy: .*({host}: |proxies)"):
             opening.__enter__()
         assert server.requests == []
@@ -312,11 +312,11 @@ def test_a_proxy_that_refuses_is_to_blame(flavour: Flavour) -> None:
     ],
 )
 def test_options_that_cannot_work_are_named(
-    flavour: Flavour, options: dict[str, Any], kind: type[Exception], message: str
+    runner: Runner, options: dict[str, Any], kind: type[Exception], message: str
 ) -> None:
     with ScriptedServer() as server:
         with pytest.raises(kind, match=message):
-            connect(flavour, server, **options)
+            connect(runner, server, **options)
         assert server.requests == []
 
 
@@ -327,42 +327,42 @@ def test_options_that_cannot_work_are_named(
         {"max_queue": (8, 4), "compression": "deflate", "ping_interval": None},
     ],
 )
-def test_options_that_can_work_are_taken(flavour: Flavour, options: dict[str, Any]) -> None:
-    with ScriptedServer(Model()) as server, connect(flavour, server, websocket_options=options) as connection:
+def test_options_that_can_work_are_taken(runner: Runner, options: dict[str, Any]) -> None:
+    with ScriptedServer(Model()) as server, connect(runner, server, websocket_options=options) as connection:
         assert connection.recv().type == "session.created"
 
 
 @pytest.mark.parametrize("scheme", ["ftp", "htp"])
-def test_a_proxy_that_cannot_be_one_is_said_without_its_password(flavour: Flavour, scheme: str) -> None:
+def test_a_proxy_that_cannot_be_one_is_said_without_its_password(runner: Runner, scheme: str) -> None:
     password = "proxy" + "-password"
     with ScriptedServer() as server, pytest.raises((RealtimeError, ValueError), match="proxy") as caught:
-        connect(flavour, server, proxy=f"{scheme}://user:{password}@127.0.0.1:9").__enter__()
+        connect(runner, server, proxy=f"{scheme}://user:{password}@127.0.0.1:9").__enter__()
     assert password not in "".join(traceback.format_exception(caught.value))
 
 
-def test_entering_twice_is_refused(flavour: Flavour) -> None:
+def test_entering_twice_is_refused(runner: Runner) -> None:
     with ScriptedServer(Model()) as server:
-        opening = connect(flavour, server)
+        opening = connect(runner, server)
         with opening, pytest.raises(Exception, match="entered already"):
             opening.__enter__()
 
 
-def test_what_the_server_says_of_the_session_is_there(flavour: Flavour) -> None:
+def test_what_the_server_says_of_the_session_is_there(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         peer.send("session.created", session=session(voice="marin"))
         peer.until_closed()
 
-    with ScriptedServer(script) as server, connect(flavour, server) as connection:
+    with ScriptedServer(script) as server, connect(runner, server) as connection:
         assert connection.session is None or connection.session.model == "gpt-realtime"
         event = connection.recv()
         assert event.type == "session.created"
         assert connection.session.id == "sess_1" or connection.session["id"] == "sess_1"
 
 
-def test_the_first_argument_may_be_a_session(flavour: Flavour) -> None:
+def test_the_first_argument_may_be_a_session(runner: Runner) -> None:
     with (
         ScriptedServer(Model()) as server,
-        connect(flavour, server, model=SessionBuilder("gpt-realtime-mini")),
+        connect(runner, server, model=SessionBuilder("gpt-realtime-mini")),
     ):
         pass
     assert "model=gpt-realtime-mini" in server.requests[0].path
@@ -382,23 +382,23 @@ def test_a_session_first_and_beside_is_refused() -> None:
 
 
 def test_the_proxy_is_looked_up_for_a_message_only_where_opening_fails(
-    flavour: Flavour, monkeypatch: pytest.MonkeyPatch
+    runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Looking goes through the whole environment, which takes longer than the handshake."""
     looked: list[object] = []
     monkeypatch.setattr(websocket, "_proxy_of", lambda *args: looked.append(args))
     with ScriptedServer(Model()) as server:
-        with connect(flavour, server):
+        with connect(runner, server):
             assert not looked
         nowhere = {"max_retries": 0, "websocket_base_url": "ws://127.0.0.1:9"}
         with pytest.raises(APIConnectionError):
-            connect(flavour, server, client=nowhere).__enter__()
+            connect(runner, server, client=nowhere).__enter__()
     assert looked
 
 
-def test_the_model_of_a_translation_may_stand_beside_its_session(flavour: Flavour) -> None:
+def test_the_model_of_a_translation_may_stand_beside_its_session(runner: Runner) -> None:
     session = {"type": "translation", "audio": {"output": {"language": "es"}}}
     with ScriptedServer(Model()) as server:
-        with connect(flavour, server, model="gpt-realtime-translate", session=session):
+        with connect(runner, server, model="gpt-realtime-translate", session=session):
             server.wait_for("session.update")
         assert server.requests[0].path == "/v1/realtime/translations?model=gpt-realtime-translate"

@@ -19,7 +19,7 @@ from realtime_ext.connection._state.core import ConnectionState
 from realtime_ext.connection._state.reconnect import CloseInfo, Pending
 from tests.ext.connection.driver import connect
 from tests.ext.connection.scripted import Peer, ScriptedServer
-from tests.support.runner import Flavour
+from tests.support.runner import Runner
 
 SENDS = {
     "text": (lambda connection: connection.send_text("said in the outage"), ["conversation.item.create"]),
@@ -44,21 +44,21 @@ class Outage(ScriptedServer):
         return super()._admit(connection, request)
 
 
-def until(flavour: Flavour, event: threading.Event) -> None:
+def until(runner: Runner, event: threading.Event) -> None:
     """Wait for what the reader does."""
 
     async def turning() -> None:
         while not event.is_set():
             await asyncio.sleep(0)
 
-    if flavour.is_async:
-        flavour.run(turning())
+    if runner.is_async:
+        runner.run(turning())
     assert event.wait(20)
 
 
 @pytest.mark.parametrize("name", SENDS)
 def test_events_that_wait_during_an_outage_are_unsent_if_it_does_not_end(
-    flavour: Flavour, name: str, monkeypatch: pytest.MonkeyPatch
+    runner: Runner, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     send, kinds = SENDS[name]
     lost, hold = threading.Event(), Pending.hold
@@ -71,8 +71,8 @@ def test_events_that_wait_during_an_outage_are_unsent_if_it_does_not_end(
     monkeypatch.setattr(Pending, "hold", holding)
     policy = Reconnect(first_delay=0.0, attempts=1, on_attempt=lambda attempt: lost.set())
     with Outage(lambda peer: peer.abort()) as server:
-        with connect(flavour, server, call_id="rtc_1", reconnect=policy) as connection:
-            until(flavour, lost)
+        with connect(runner, server, call_id="rtc_1", reconnect=policy) as connection:
+            until(runner, lost)
             with pytest.raises(ConnectionClosedError, match="503") as caught:
                 send(connection)
             with pytest.raises(ConnectionClosedError, match="503") as ended:
@@ -82,13 +82,13 @@ def test_events_that_wait_during_an_outage_are_unsent_if_it_does_not_end(
 
 
 @pytest.mark.parametrize("name", SENDS)
-def test_events_sent_after_the_end_are_unsent(flavour: Flavour, name: str) -> None:
+def test_events_sent_after_the_end_are_unsent(runner: Runner, name: str) -> None:
     send, kinds = SENDS[name]
 
     def script(peer: Peer) -> None:
         peer.close(1011, "broken")
 
-    with ScriptedServer(script) as server, connect(flavour, server) as connection:
+    with ScriptedServer(script) as server, connect(runner, server) as connection:
         with pytest.raises(ConnectionClosedError):
             list(connection)
         with pytest.raises(ConnectionClosedError, match="broken") as caught:

@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.ext.connection.driver import connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer
-from tests.support.runner import Flavour
+from tests.support.runner import Runner
 
 
 class Interrupted(Model):
@@ -23,8 +23,8 @@ class Interrupted(Model):
             peer.send("conversation.item.truncated", **fields)
 
 
-def _heard(flavour: Flavour, server: ScriptedServer, played_ms: float) -> Any:
-    connection = connect(flavour, server).__enter__()
+def _heard(runner: Runner, server: ScriptedServer, played_ms: float) -> Any:
+    connection = connect(runner, server).__enter__()
     connection.create_response()
     while connection.recv().type != "response.done":
         pass
@@ -34,9 +34,9 @@ def _heard(flavour: Flavour, server: ScriptedServer, played_ms: float) -> Any:
     return connection
 
 
-def test_an_interruption_cuts_where_the_user_stopped_hearing(flavour: Flavour) -> None:
+def test_an_interruption_cuts_where_the_user_stopped_hearing(runner: Runner) -> None:
     with ScriptedServer(Interrupted(lambda number: "one two six")) as server:
-        connection = _heard(flavour, server, 8)
+        connection = _heard(runner, server, 8)
         assert connection.playback.position.played_ms == 8
         found = connection.playback.interrupt()
         assert (found.item_id, found.played_ms, found.unplayed_ms, found.unplayed_bytes) == (
@@ -55,9 +55,9 @@ def test_an_interruption_cuts_where_the_user_stopped_hearing(flavour: Flavour) -
     assert item.content[0].text == "one two"
 
 
-def test_an_item_of_which_nothing_was_heard_is_deleted(flavour: Flavour) -> None:
+def test_an_item_of_which_nothing_was_heard_is_deleted(runner: Runner) -> None:
     with ScriptedServer(Interrupted()) as server:
-        connection = _heard(flavour, server, 0)
+        connection = _heard(runner, server, 0)
         found = connection.interrupt()
         assert (found.played_ms, found.unplayed_ms) == (0, 8)
         assert connection.truncate("item_1", 0) is None
@@ -69,21 +69,21 @@ def test_an_item_of_which_nothing_was_heard_is_deleted(flavour: Flavour) -> None
     assert [event["item_id"] for event in server.of("conversation.item.delete")] == ["item_1"]
 
 
-def test_an_interruption_stops_the_response_that_goes_on(flavour: Flavour) -> None:
+def test_an_interruption_stops_the_response_that_goes_on(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         peer.expect("response.create")
         peer.send("response.created", response={"id": "resp_1", "status": "in_progress", "output": []})
         peer.until_closed()
 
-    with ScriptedServer(script) as server, connect(flavour, server) as connection:
+    with ScriptedServer(script) as server, connect(runner, server) as connection:
         connection.create_response()
         assert connection.interrupt() is None
         server.wait_for("response.cancel")
         assert server.of("output_audio_buffer.clear") == []
 
 
-def test_without_playback_counts_only_the_latest_item_is_deleted(flavour: Flavour) -> None:
-    with ScriptedServer(Interrupted()) as server, connect(flavour, server) as connection:
+def test_without_playback_counts_only_the_latest_item_is_deleted(runner: Runner) -> None:
+    with ScriptedServer(Interrupted()) as server, connect(runner, server) as connection:
         for _ in range(2):
             connection.create_response()
             while connection.recv().type != "input_audio_buffer.speech_started":
@@ -95,27 +95,27 @@ def test_without_playback_counts_only_the_latest_item_is_deleted(flavour: Flavou
     assert [event["item_id"] for event in server.of("conversation.item.delete")] == ["item_2"]
 
 
-def test_nothing_is_left_when_all_was_heard(flavour: Flavour) -> None:
+def test_nothing_is_left_when_all_was_heard(runner: Runner) -> None:
     with ScriptedServer(Interrupted()) as server:
-        connection = _heard(flavour, server, 8)
+        connection = _heard(runner, server, 8)
         assert connection.playback.position is None
         assert connection.playback.interrupt() is None
         connection.close()
     assert server.of("conversation.item.truncate") == []
 
 
-def test_truncating_stays_within_the_audio_that_came(flavour: Flavour) -> None:
+def test_truncating_stays_within_the_audio_that_came(runner: Runner) -> None:
     with ScriptedServer(Interrupted()) as server:
-        connection = _heard(flavour, server, 2)
+        connection = _heard(runner, server, 2)
         assert connection.truncate("item_1", 5000.7) is not None
         server.wait_for("conversation.item.truncate")
         connection.close()
     assert server.of("conversation.item.truncate")[0]["audio_end_ms"] == 8
 
 
-def test_a_truncated_item_is_not_truncated_beyond_its_end(flavour: Flavour) -> None:
+def test_a_truncated_item_is_not_truncated_beyond_its_end(runner: Runner) -> None:
     with ScriptedServer(Interrupted()) as server:
-        connection = _heard(flavour, server, 2)
+        connection = _heard(runner, server, 2)
         for played_ms in (5, 3):
             with connection.expect("conversation.item.truncated") as truncated:
                 assert connection.truncate("item_1", played_ms) is not None
@@ -126,8 +126,8 @@ def test_a_truncated_item_is_not_truncated_beyond_its_end(flavour: Flavour) -> N
     assert [event["audio_end_ms"] for event in server.of("conversation.item.truncate")] == [5, 3]
 
 
-def test_a_sideband_plays_nothing(flavour: Flavour) -> None:
-    with ScriptedServer(Interrupted()) as server, connect(flavour, server, call_id="rtc_1") as connection:
+def test_a_sideband_plays_nothing(runner: Runner) -> None:
+    with ScriptedServer(Interrupted()) as server, connect(runner, server, call_id="rtc_1") as connection:
         connection.create_response()
         while connection.recv().type != "input_audio_buffer.speech_started":
             pass

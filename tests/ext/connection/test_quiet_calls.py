@@ -13,7 +13,7 @@ from realtime_simulator import Simulator
 from realtime_ext import AsyncRealtimeClient, SessionBuilder
 from realtime_ext._resources import calls
 from tests.ext.connection.driver import Driven
-from tests.support.runner import Flavour
+from tests.support.runner import Runner
 
 INSTRUCTIONS = "never tell anybody of the blue door"
 QUESTION, ANSWER = "where is the blue door", "behind the green curtain"
@@ -103,12 +103,12 @@ def _keeping_offers(build: Any, offers: list[str]) -> Any:
     return keeping
 
 
-def test_answering_shows_neither_key_nor_payload(flavour: Flavour, log: pytest.LogCaptureFixture) -> None:
+def test_answering_shows_neither_key_nor_payload(runner: Runner, log: pytest.LogCaptureFixture) -> None:
     with Simulator(pacing="none") as simulator:
         simulator.on_response(ANSWER)
         call = simulator.incoming_call("http://127.0.0.1:9/nobody", wait=False)
-        client = flavour.client(base_url=simulator.base_url, api_key=simulator.api_key)
-        with Driven(client.answer(call.id, SESSION), flavour) as connection:
+        client = runner.client(base_url=simulator.base_url, api_key=simulator.api_key)
+        with Driven(client.answer(call.id, SESSION), runner) as connection:
             assert connection.ask(QUESTION).transcript == ANSWER
             shown = repr(connection)
         simulator.wait_for(lambda: call.ended is not None)

@@ -19,7 +19,7 @@ from realtime_ext import (
 from realtime_ext.connection import Attempt, Reconnect, Reconnected
 from tests.ext.connection.driver import connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer, session
-from tests.support.runner import Flavour
+from tests.support.runner import Runner
 
 AT_ONCE = {"first_delay": 0.0, "max_delay": 0.0}
 
@@ -35,11 +35,11 @@ def dropping(code: int, after: str) -> Any:
 
 
 @pytest.mark.parametrize("code", [1006, 1011, 1012, 1013])
-def test_a_sideband_attaches_again_and_resends_nothing(flavour: Flavour, code: int) -> None:
+def test_a_sideband_attaches_again_and_resends_nothing(runner: Runner, code: int) -> None:
     seen: list[Attempt] = []
     policy = Reconnect(**AT_ONCE, on_attempt=seen.append)
     with ScriptedServer(dropping(code, "response.cancel"), Model()) as server:
-        with connect(flavour, server, call_id="rtc_1", reconnect=policy) as connection:
+        with connect(runner, server, call_id="rtc_1", reconnect=policy) as connection:
             connection.send_text("said once")
             connection.cancel_response()
             event = connection.recv()
@@ -51,58 +51,58 @@ def test_a_sideband_attaches_again_and_resends_nothing(flavour: Flavour, code: i
     assert [event["type"] for event in server.peers[1].received] == ["input_audio_buffer.commit"]
 
 
-def test_a_sideband_reconnects_by_default(flavour: Flavour, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sideband_reconnects_by_default(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
     with ScriptedServer(dropping(1011, "input_audio_buffer.commit"), Model()) as server:
-        with connect(flavour, server, call_id="rtc_1") as connection:
+        with connect(runner, server, call_id="rtc_1") as connection:
             connection.commit_audio()
             assert isinstance(connection.recv(), Reconnected)
 
 
-def test_a_link_that_is_dropped_at_once_counts_as_an_attempt(flavour: Flavour) -> None:
+def test_a_link_that_is_dropped_at_once_counts_as_an_attempt(runner: Runner) -> None:
     with ScriptedServer(lambda peer: peer.close(1011, "try again")) as server:
         policy = Reconnect(attempts=4)
-        with connect(flavour, server, call_id="rtc_1", reconnect=policy) as connection:
+        with connect(runner, server, call_id="rtc_1", reconnect=policy) as connection:
             with pytest.raises(ConnectionClosedError, match="failed after 4 attempts: try again"):
                 list(connection)
-    assert flavour.sleeps == [0.5, 1.0, 2.0, 4.0]
+    assert runner.sleeps == [0.5, 1.0, 2.0, 4.0]
     assert len(server.requests) == 5
 
 
-def test_a_link_that_lasted_some_seconds_makes_the_pauses_short_again(flavour: Flavour) -> None:
+def test_a_link_that_lasted_some_seconds_makes_the_pauses_short_again(runner: Runner) -> None:
     def lasting(peer: Peer) -> None:
         peer.expect("input_audio_buffer.commit")
-        flavour.now += 6
+        runner.now += 6
         peer.close(1011, "try again")
 
     with ScriptedServer(lasting, lasting, lasting, Model()) as server:
-        with connect(flavour, server, call_id="rtc_1", reconnect=Reconnect(attempts=1)) as connection:
+        with connect(runner, server, call_id="rtc_1", reconnect=Reconnect(attempts=1)) as connection:
             for _ in range(3):
                 connection.commit_audio()
                 assert connection.recv().attempts == 1
-    assert flavour.sleeps == [0.5, 0.5, 0.5]
+    assert runner.sleeps == [0.5, 0.5, 0.5]
 
 
-def test_a_sideband_ends_normally_with_its_call(flavour: Flavour) -> None:
+def test_a_sideband_ends_normally_with_its_call(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         peer.expect("input_audio_buffer.commit")
         peer.server._refusals += [(404, "", {})] * 5
         peer.abort()
 
     with ScriptedServer(script) as server:
-        with connect(flavour, server, call_id="rtc_1", reconnect=Reconnect(**AT_ONCE)) as connection:
+        with connect(runner, server, call_id="rtc_1", reconnect=Reconnect(**AT_ONCE)) as connection:
             connection.commit_audio()
             assert list(connection) == []
     assert len(server.requests) == 2
 
 
-def test_a_key_that_is_refused_is_not_tried_again(flavour: Flavour) -> None:
+def test_a_key_that_is_refused_is_not_tried_again(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         peer.expect("input_audio_buffer.commit")
         peer.server._refusals += [(401, "", {})] * 5
         peer.abort()
 
     with ScriptedServer(script) as server:
-        with connect(flavour, server, call_id="rtc_1", reconnect=Reconnect(**AT_ONCE)) as connection:
+        with connect(runner, server, call_id="rtc_1", reconnect=Reconnect(**AT_ONCE)) as connection:
             connection.commit_audio()
             with pytest.raises(ConnectionClosedError, match="401") as caught:
                 list(connection)
@@ -110,7 +110,7 @@ def test_a_key_that_is_refused_is_not_tried_again(flavour: Flavour) -> None:
     assert len(server.requests) == 2
 
 
-def test_attempts_are_bounded(flavour: Flavour) -> None:
+def test_attempts_are_bounded(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         peer.expect("input_audio_buffer.commit")
         peer.server._refusals += [(503, "", {})] * 9
@@ -118,7 +118,7 @@ def test_attempts_are_bounded(flavour: Flavour) -> None:
 
     with ScriptedServer(script) as server:
         policy = Reconnect(**AT_ONCE, attempts=3)
-        with connect(flavour, server, call_id="rtc_1", reconnect=policy) as connection:
+        with connect(runner, server, call_id="rtc_1", reconnect=policy) as connection:
             connection.commit_audio()
             with pytest.raises(ConnectionClosedError, match="3 attempts"):
                 list(connection)
@@ -126,9 +126,9 @@ def test_attempts_are_bounded(flavour: Flavour) -> None:
 
 
 @pytest.mark.parametrize("options", [{"call_id": "rtc_1", "reconnect": False}, {"model": "gpt-realtime"}])
-def test_without_a_reconnect_policy_a_lost_link_raises(flavour: Flavour, options: dict[str, Any]) -> None:
+def test_without_a_reconnect_policy_a_lost_link_raises(runner: Runner, options: dict[str, Any]) -> None:
     with ScriptedServer(dropping(1011, "input_audio_buffer.commit"), Model()) as server:
-        with connect(flavour, server, **options) as connection:
+        with connect(runner, server, **options) as connection:
             connection.commit_audio()
             with pytest.raises(ConnectionClosedError, match="restarting"):
                 list(connection)
@@ -136,9 +136,9 @@ def test_without_a_reconnect_policy_a_lost_link_raises(flavour: Flavour, options
 
 
 @pytest.mark.parametrize("reconnect", [Reconnect(), True, "yes"])
-def test_a_model_session_cannot_go_on_without_a_replay(flavour: Flavour, reconnect: Any) -> None:
+def test_a_model_session_cannot_go_on_without_a_replay(runner: Runner, reconnect: Any) -> None:
     with ScriptedServer() as server, pytest.raises((ValueError, TypeError), match="reconnect"):
-        connect(flavour, server, reconnect=reconnect)
+        connect(runner, server, reconnect=reconnect)
 
 
 class Faltering(Model):
@@ -150,11 +150,11 @@ class Faltering(Model):
             peer.abort()
 
 
-def test_a_model_session_goes_on_with_configuration_and_items(flavour: Flavour) -> None:
+def test_a_model_session_goes_on_with_configuration_and_items(runner: Runner) -> None:
     configured = {"type": "realtime", "model": "gpt-realtime", "instructions": "one"}
     policy = Reconnect(replay=True, **AT_ONCE)
     with ScriptedServer(Faltering(), Model()) as server:
-        with connect(flavour, server, session=configured, reconnect=policy) as connection:
+        with connect(runner, server, session=configured, reconnect=policy) as connection:
             connection.update_session({"instructions": "two"})
             connection.ask("question")
             connection.commit_audio()
@@ -193,7 +193,7 @@ def refuses(kind: str) -> Any:
     return script
 
 
-def test_a_new_session_is_confirmed_before_the_connection_goes_on(flavour: Flavour) -> None:
+def test_a_new_session_is_confirmed_before_the_connection_goes_on(runner: Runner) -> None:
     seen = threading.Event()
 
     def confirms_late(peer: Peer) -> None:
@@ -204,7 +204,7 @@ def test_a_new_session_is_confirmed_before_the_connection_goes_on(flavour: Flavo
         peer.until_closed()
 
     with ScriptedServer(Faltering(), confirms_late) as server:
-        with connect(flavour, server, session=CONFIGURED, reconnect=REPLAY) as connection:
+        with connect(runner, server, session=CONFIGURED, reconnect=REPLAY) as connection:
             connection.ask("question")
             connection.commit_audio()
             kinds = []
@@ -224,9 +224,9 @@ def test_a_new_session_is_confirmed_before_the_connection_goes_on(flavour: Flavo
     assert kinds == ["session.update", *items, "input_audio_buffer.clear"]
 
 
-def test_a_new_session_that_refuses_the_configuration_ends_the_connection(flavour: Flavour) -> None:
+def test_a_new_session_that_refuses_the_configuration_ends_the_connection(runner: Runner) -> None:
     with ScriptedServer(Faltering(), refuses("invalid_request_error")) as server:
-        with connect(flavour, server, session=CONFIGURED, reconnect=REPLAY) as connection:
+        with connect(runner, server, session=CONFIGURED, reconnect=REPLAY) as connection:
             connection.commit_audio()
             events = []
             with pytest.raises(
@@ -257,9 +257,9 @@ def keeps_silent(peer: Peer) -> None:
 
 
 @pytest.mark.parametrize("failing", [loses_the_link, keeps_silent, refuses("server_error")])
-def test_a_new_session_that_is_not_confirmed_is_a_failed_attempt(flavour: Flavour, failing: Any) -> None:
+def test_a_new_session_that_is_not_confirmed_is_a_failed_attempt(runner: Runner, failing: Any) -> None:
     with ScriptedServer(Faltering(), failing, Model()) as server:
-        with connect(flavour, server, session=CONFIGURED, reconnect=REPLAY, timeout=0.5) as connection:
+        with connect(runner, server, session=CONFIGURED, reconnect=REPLAY, timeout=0.5) as connection:
             connection.ask("question")
             connection.commit_audio()
             event = connection.wait_for(Reconnected)
@@ -277,11 +277,11 @@ def test_a_new_session_that_is_not_confirmed_is_a_failed_attempt(flavour: Flavou
     ("failing", "cause"), [(keeps_silent, APITimeoutError), (refuses("server_error"), InternalServerError)]
 )
 def test_new_sessions_that_are_never_confirmed_end_the_connection(
-    flavour: Flavour, failing: Any, cause: type[Exception]
+    runner: Runner, failing: Any, cause: type[Exception]
 ) -> None:
     policy = Reconnect(replay=True, **AT_ONCE, attempts=2)
     with ScriptedServer(Faltering(), failing) as server:
-        with connect(flavour, server, session=CONFIGURED, reconnect=policy, timeout=0.2) as connection:
+        with connect(runner, server, session=CONFIGURED, reconnect=policy, timeout=0.2) as connection:
             connection.commit_audio()
             with pytest.raises(ConnectionClosedError, match="failed after 2 attempts") as caught:
                 for event in connection:
@@ -289,11 +289,11 @@ def test_new_sessions_that_are_never_confirmed_end_the_connection(
     assert isinstance(caught.value.__cause__, cause)
 
 
-def test_closing_before_a_new_session_is_confirmed_ends_at_once(flavour: Flavour) -> None:
+def test_closing_before_a_new_session_is_confirmed_ends_at_once(runner: Runner) -> None:
     attempts: list[Attempt] = []
     policy = Reconnect(replay=True, **AT_ONCE, on_attempt=attempts.append)
     with ScriptedServer(Faltering(), keeps_silent) as server:
-        with connect(flavour, server, session=CONFIGURED, reconnect=policy, timeout=None) as connection:
+        with connect(runner, server, session=CONFIGURED, reconnect=policy, timeout=None) as connection:
             connection.commit_audio()
             while connection.recv().type != "later.event":
                 pass
@@ -302,7 +302,7 @@ def test_closing_before_a_new_session_is_confirmed_ends_at_once(flavour: Flavour
     assert len(attempts) == 1
 
 
-def test_an_event_queue_that_overflows_before_the_confirmation_ends_the_connection(flavour: Flavour) -> None:
+def test_an_event_queue_that_overflows_before_the_confirmation_ends_the_connection(runner: Runner) -> None:
     def floods(peer: Peer) -> None:
         begins(peer)
         for _ in range(30):
@@ -311,14 +311,14 @@ def test_an_event_queue_that_overflows_before_the_confirmation_ends_the_connecti
 
     with ScriptedServer(Faltering(), floods) as server:
         options = {"session": CONFIGURED, "reconnect": REPLAY, "max_queue_bytes": 20_000}
-        with connect(flavour, server, **options) as connection:
+        with connect(runner, server, **options) as connection:
             connection.commit_audio()
             with pytest.raises(ConnectionClosedError, match="consumer too slow"):
                 connection.wait_for("nothing.comes")
         server.wait(lambda: server.peers[1].close_code == 1008)
 
 
-def test_the_end_of_the_hour_is_carried_over_too(flavour: Flavour) -> None:
+def test_the_end_of_the_hour_is_carried_over_too(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         peer.send("session.created", session=session())
         peer.expect("input_audio_buffer.commit")
@@ -326,33 +326,33 @@ def test_the_end_of_the_hour_is_carried_over_too(flavour: Flavour) -> None:
         peer.close(1001, "session expired")
 
     policy = Reconnect(replay=True, **AT_ONCE)
-    with ScriptedServer(script, Model()) as server, connect(flavour, server, reconnect=policy) as connection:
+    with ScriptedServer(script, Model()) as server, connect(runner, server, reconnect=policy) as connection:
         connection.commit_audio()
         kinds = [type(connection.recv()).__name__ for _ in range(4)]
         assert kinds[2] == "Reconnected"
         assert connection.ask("on").status == "completed"
 
 
-def test_a_turn_that_was_under_way_fails_and_the_next_one_works(flavour: Flavour) -> None:
+def test_a_turn_that_was_under_way_fails_and_the_next_one_works(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         peer.expect("response.create")
         peer.send("response.created", response={"id": "resp_1", "conversation_id": "conv_1"})
         peer.abort()
 
     policy = Reconnect(replay=True, **AT_ONCE)
-    with ScriptedServer(script, Model()) as server, connect(flavour, server, reconnect=policy) as connection:
+    with ScriptedServer(script, Model()) as server, connect(runner, server, reconnect=policy) as connection:
         with pytest.raises(ConnectionClosedError, match="lost"):
             connection.ask("Hi")
         assert connection.ask("Hi").status == "completed"
 
 
-def test_a_link_that_is_lost_again_while_replaying_loses_nothing(flavour: Flavour) -> None:
+def test_a_link_that_is_lost_again_while_replaying_loses_nothing(runner: Runner) -> None:
     def falters_at_once(peer: Peer) -> None:
         peer.abort()
 
     policy = Reconnect(replay=True, **AT_ONCE)
     with ScriptedServer(Faltering(), falters_at_once, falters_at_once, Model()) as server:
-        with connect(flavour, server, reconnect=policy) as connection:
+        with connect(runner, server, reconnect=policy) as connection:
             connection.ask("question")
             connection.commit_audio()
             for event in connection:
@@ -363,10 +363,10 @@ def test_a_link_that_is_lost_again_while_replaying_loses_nothing(flavour: Flavou
     assert words == ["question", "answer 1", "again", "answer 1"]
 
 
-def test_closing_during_an_outage_ends_at_once(flavour: Flavour) -> None:
+def test_closing_during_an_outage_ends_at_once(runner: Runner) -> None:
     with ScriptedServer(dropping(1006, "input_audio_buffer.commit"), refusals=()) as server:
         policy = Reconnect(first_delay=30.0)
-        with connect(flavour, server, call_id="rtc_1", reconnect=policy) as connection:
+        with connect(runner, server, call_id="rtc_1", reconnect=policy) as connection:
             connection.commit_audio()
             server.wait_for("input_audio_buffer.commit")
         assert connection.is_closed

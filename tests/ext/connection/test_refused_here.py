@@ -20,14 +20,14 @@ from realtime_ext import (
 )
 from tests.ext.connection.driver import connect
 from tests.ext.connection.scripted import Model, ScriptedServer
-from tests.support.runner import Flavour
+from tests.support.runner import Runner
 
 TOO_MANY = {f"key {number}": "value" for number in range(16)}
 
 
-def refused(flavour: Flavour, told: Callable[[Any], Any], kind: type[Exception], words: str) -> Exception:
+def refused(runner: Runner, told: Callable[[Any], Any], kind: type[Exception], words: str) -> Exception:
     """Have something refused, and see that nothing was sent."""
-    with ScriptedServer(Model()) as server, connect(flavour, server) as connection:
+    with ScriptedServer(Model()) as server, connect(runner, server) as connection:
         with pytest.raises(kind, match=words) as caught:
             told(connection)
         connection.commit_audio()
@@ -57,14 +57,14 @@ def refused(flavour: Flavour, told: Callable[[Any], Any], kind: type[Exception],
     ],
 )
 def test_the_response_that_is_asked_for_is_checked_first(
-    flavour: Flavour, method: str, response: Any, kind: type[Exception], words: str
+    runner: Runner, method: str, response: Any, kind: type[Exception], words: str
 ) -> None:
-    refused(flavour, lambda connection: getattr(connection, method)("Hi", response=response), kind, words)
+    refused(runner, lambda connection: getattr(connection, method)("Hi", response=response), kind, words)
 
 
-def test_a_response_of_ones_own_metadata_passes(flavour: Flavour) -> None:
+def test_a_response_of_ones_own_metadata_passes(runner: Runner) -> None:
     metadata = dict(list(TOO_MANY.items())[1:])
-    with ScriptedServer(Model()) as server, connect(flavour, server) as connection:
+    with ScriptedServer(Model()) as server, connect(runner, server) as connection:
         assert connection.ask("Hi", response={"metadata": metadata}).status == "completed"
     assert metadata.items() <= server.of("response.create")[0]["response"]["metadata"].items()
 
@@ -80,10 +80,10 @@ def test_a_response_of_ones_own_metadata_passes(flavour: Flavour) -> None:
     ],
 )
 def test_beta_names_in_a_response_are_answered_with_the_present_ones(
-    flavour: Flavour, response: dict[str, Any], words: str
+    runner: Runner, response: dict[str, Any], words: str
 ) -> None:
     event = {"type": "response.create", "response": response}
-    refused(flavour, lambda connection: connection.send(event), ValueError, words)
+    refused(runner, lambda connection: connection.send(event), ValueError, words)
 
 
 @pytest.mark.parametrize(
@@ -94,17 +94,17 @@ def test_beta_names_in_a_response_are_answered_with_the_present_ones(
         ({"type": "realtime", "audio": {"output": {"speed": 9}}}, "session.audio.output.speed"),
     ],
 )
-def test_a_session_within_an_event_is_checked(flavour: Flavour, session: dict[str, Any], field: str) -> None:
+def test_a_session_within_an_event_is_checked(runner: Runner, session: dict[str, Any], field: str) -> None:
     event = {"type": "session.update", "session": session}
-    error = refused(flavour, lambda connection: connection.send(event), SessionConfigError, field)
+    error = refused(runner, lambda connection: connection.send(event), SessionConfigError, field)
     assert isinstance(error, SessionConfigError)
     assert error.field == field
 
 
-def test_an_event_without_its_session_says_so(flavour: Flavour) -> None:
+def test_an_event_without_its_session_says_so(runner: Runner) -> None:
     event = {"type": "session.update"}
     refused(
-        flavour,
+        runner,
         lambda connection: connection.send(event),
         ValueError,
         "session: .*got nothing; it is required",
@@ -124,8 +124,8 @@ GIVEN = models.RealtimeSessionCreateRequestGA(instructions="x")
     ],
     ids=["dict", "builder", "model", "event"],
 )
-def test_a_session_within_an_event_is_sent(flavour: Flavour, event: Any) -> None:
-    with ScriptedServer(Model()) as server, connect(flavour, server) as connection:
+def test_a_session_within_an_event_is_sent(runner: Runner, event: Any) -> None:
+    with ScriptedServer(Model()) as server, connect(runner, server) as connection:
         connection.send(event)
         [update] = server.wait_for("session.update")
     assert update["session"] == {"type": "realtime", "instructions": "x"}
@@ -153,22 +153,22 @@ def test_a_session_within_an_event_is_sent(flavour: Flavour, event: Any) -> None
     ],
 )
 def test_a_time_limit_is_checked(
-    flavour: Flavour, told: Callable[[Any, Any], Any], timeout: Any, kind: type[Exception], words: str
+    runner: Runner, told: Callable[[Any, Any], Any], timeout: Any, kind: type[Exception], words: str
 ) -> None:
-    refused(flavour, lambda connection: told(connection, timeout), kind, words)
+    refused(runner, lambda connection: told(connection, timeout), kind, words)
 
 
-def test_no_time_is_for_looking_only(flavour: Flavour) -> None:
-    with ScriptedServer(Model()) as server, connect(flavour, server) as connection:
+def test_no_time_is_for_looking_only(runner: Runner) -> None:
+    with ScriptedServer(Model()) as server, connect(runner, server) as connection:
         with pytest.raises(APITimeoutError, match=r"response\.done"):
             connection.wait_for("response.done", timeout=0)
         with pytest.raises(ValueError, match="timeout: expected more than 0 seconds"):
             connection.ask("Hi", timeout=0)
 
 
-def test_who_waited_in_vain_leaves_nothing_behind(flavour: Flavour) -> None:
+def test_who_waited_in_vain_leaves_nothing_behind(runner: Runner) -> None:
     asked: list[Any] = []
-    with ScriptedServer(Model()) as server, connect(flavour, server) as connection:
+    with ScriptedServer(Model()) as server, connect(runner, server) as connection:
         with pytest.raises(APITimeoutError):
             connection.wait_for("response.done", where=asked.append, timeout=0)
         connection.ask("Hi")
@@ -180,24 +180,24 @@ async def _where(event: Any) -> bool:
 
 
 @pytest.mark.parametrize(("where", "words"), [(5, "got int"), (_where, "got an async one")])
-def test_a_condition_is_a_function(flavour: Flavour, where: Any, words: str) -> None:
+def test_a_condition_is_a_function(runner: Runner, where: Any, words: str) -> None:
     def told(connection: Any) -> None:
         connection.wait_for("response.done", where=where)
 
-    refused(flavour, told, TypeError, f"where: expected a function of an event, or None, {words}")
+    refused(runner, told, TypeError, f"where: expected a function of an event, or None, {words}")
 
 
 @pytest.mark.parametrize("code", ["f", "d", "i", "q"])
-def test_audio_that_is_no_pcm16_is_refused(flavour: Flavour, code: str) -> None:
+def test_audio_that_is_no_pcm16_is_refused(runner: Runner, code: str) -> None:
     samples = array.array(code, [0] * 480)
     words = f"append_audio: expected bytes or 16-bit integers, got items of format '{code}'"
-    refused(flavour, lambda connection: connection.append_audio(samples), TypeError, words)
+    refused(runner, lambda connection: connection.append_audio(samples), TypeError, words)
 
 
 @pytest.mark.parametrize("code", ["b", "B", "h", "H"])
-def test_audio_of_bytes_and_of_pcm16_is_sent(flavour: Flavour, code: str) -> None:
+def test_audio_of_bytes_and_of_pcm16_is_sent(runner: Runner, code: str) -> None:
     samples = array.array(code, [1, 2, 3, 4, 5, 6])
-    with ScriptedServer(Model()) as server, connect(flavour, server) as connection:
+    with ScriptedServer(Model()) as server, connect(runner, server) as connection:
         connection.append_audio(samples)
         [event] = server.wait_for("input_audio_buffer.append")
     assert base64.b64decode(event["audio"]) == samples.tobytes()
@@ -239,9 +239,9 @@ CONVERSING: list[Callable[[Any], Any]] = [
     ids=["translation", "transcription", "transcription with a session"],
 )
 def test_what_a_kind_of_session_lacks_is_refused(
-    flavour: Flavour, options: dict[str, Any], shortcuts: list[Callable[[Any], Any]], words: str
+    runner: Runner, options: dict[str, Any], shortcuts: list[Callable[[Any], Any]], words: str
 ) -> None:
-    with ScriptedServer(Model()) as server, connect(flavour, server, **options) as connection:
+    with ScriptedServer(Model()) as server, connect(runner, server, **options) as connection:
         for shortcut in shortcuts:
             with pytest.raises(RealtimeError, match=words):
                 shortcut(connection)

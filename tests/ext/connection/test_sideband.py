@@ -9,7 +9,7 @@ from typing import Any
 from realtime_ext.connection import Reconnect, Reconnected
 from tests.ext.connection.driver import connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer
-from tests.support.runner import Flavour
+from tests.support.runner import Runner
 
 BUSY = {
     "type": "invalid_request_error",
@@ -37,14 +37,14 @@ def hours(day: str) -> str:
     return f"9 to 18 on {day}"
 
 
-def test_a_response_asked_for_during_one_that_began_earlier_is_asked_for_again(flavour: Flavour) -> None:
+def test_a_response_asked_for_during_one_that_began_earlier_is_asked_for_again(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         create = peer.expect("response.create")
         peer.send("error", error={**BUSY, "event_id": create["event_id"]})
         peer.send("response.done", response={**UNDER_WAY, "status": "completed"})
         Model()(peer)
 
-    with ScriptedServer(script) as server, connect(flavour, server, call_id="rtc_1") as connection:
+    with ScriptedServer(script) as server, connect(runner, server, call_id="rtc_1") as connection:
         event_id = connection.create_response()
         events = []
         while not events or events[-1].type != "response.created":
@@ -53,7 +53,7 @@ def test_a_response_asked_for_during_one_that_began_earlier_is_asked_for_again(f
     assert [event.type for event in events] == ["response.done", "response.created"]  # and no error
 
 
-def test_a_response_is_asked_for_again_once(flavour: Flavour) -> None:
+def test_a_response_is_asked_for_again_once(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         for _ in range(2):
             create = peer.expect("response.create")
@@ -61,14 +61,14 @@ def test_a_response_is_asked_for_again_once(flavour: Flavour) -> None:
             peer.send("response.done", response={**UNDER_WAY, "status": "completed"})
         peer.until_closed()
 
-    with ScriptedServer(script) as server, connect(flavour, server, call_id="rtc_1") as connection:
+    with ScriptedServer(script) as server, connect(runner, server, call_id="rtc_1") as connection:
         with connection.expect("error") as refused:
             event_id = connection.create_response()
             assert refused.wait().error.event_id == event_id
     assert len(server.of("response.create")) == 2
 
 
-def test_a_call_that_ended_while_the_link_was_down_is_retrieved_and_answered(flavour: Flavour) -> None:
+def test_a_call_that_ended_while_the_link_was_down_is_retrieved_and_answered(runner: Runner) -> None:
     def first(peer: Peer) -> None:
         peer.expect("response.create")
         peer.send("response.created", response=UNDER_WAY)
@@ -82,7 +82,7 @@ def test_a_call_that_ended_while_the_link_was_down_is_retrieved_and_answered(fla
         Model()(peer)
 
     with ScriptedServer(first, second) as server:
-        with connect(flavour, server, call_id="rtc_1", reconnect=AGAIN) as connection:
+        with connect(runner, server, call_id="rtc_1", reconnect=AGAIN) as connection:
             connection.run_tools([hours])
             with connection.expect(Reconnected) as back, connection.expect("response.done") as done:
                 connection.create_response()
@@ -97,7 +97,7 @@ def test_a_call_that_ended_while_the_link_was_down_is_retrieved_and_answered(fla
     assert len(server.of("response.create")) == 2  # the program's, and the one that follows the call
 
 
-def test_a_call_whose_response_ended_unseen_is_followed_by_a_response(flavour: Flavour) -> None:
+def test_a_call_whose_response_ended_unseen_is_followed_by_a_response(runner: Runner) -> None:
     def first(peer: Peer) -> None:
         peer.expect("response.create")
         peer.send("response.created", response=UNDER_WAY)
@@ -108,7 +108,7 @@ def test_a_call_whose_response_ended_unseen_is_followed_by_a_response(flavour: F
         peer.abort()
 
     with ScriptedServer(first, Model()) as server:
-        with connect(flavour, server, call_id="rtc_1", reconnect=AGAIN) as connection:
+        with connect(runner, server, call_id="rtc_1", reconnect=AGAIN) as connection:
             connection.run_tools([hours])
             with connection.expect("response.done") as done:
                 connection.create_response()
@@ -116,7 +116,7 @@ def test_a_call_whose_response_ended_unseen_is_followed_by_a_response(flavour: F
     assert len(server.of("conversation.item.create")) == 1
 
 
-def test_calls_that_are_answered_are_not_retrieved(flavour: Flavour) -> None:
+def test_calls_that_are_answered_are_not_retrieved(runner: Runner) -> None:
     def first(peer: Peer) -> None:
         Model().call(peer, "resp_other", 0, {key: CALL[key] for key in ("call_id", "name", "arguments")})
         output = {"type": "function_call_output", "call_id": "call_1", "output": "9"}
@@ -125,7 +125,7 @@ def test_calls_that_are_answered_are_not_retrieved(flavour: Flavour) -> None:
         peer.abort()
 
     with ScriptedServer(first, Model()) as server:
-        with connect(flavour, server, call_id="rtc_1", reconnect=AGAIN) as connection:
+        with connect(runner, server, call_id="rtc_1", reconnect=AGAIN) as connection:
             while len(connection.items) < 2:
                 connection.recv()
             connection.run_tools([hours])

@@ -24,19 +24,19 @@ from realtime_ext import (
     audio,
 )
 from tests.ext.connection.driver import Driven
-from tests.support.runner import Flavour
+from tests.support.runner import Runner
 
 SESSION = SessionBuilder("gpt-realtime").instructions("Be brief.").push_to_talk()
 TRUNCATED = "conversation.item.truncated"
 
 
-def connected(flavour: Flavour, sim: Simulator, **options: Any) -> Any:
-    client = flavour.client(base_url=sim.base_url, api_key=sim.api_key)
-    return Driven(client.connect(**options), flavour)
+def connected(runner: Runner, sim: Simulator, **options: Any) -> Any:
+    client = runner.client(base_url=sim.base_url, api_key=sim.api_key)
+    return Driven(client.connect(**options), runner)
 
 
-def test_a_turn_from_asking_to_usage(flavour: Flavour) -> None:
-    with Simulator(pacing="none") as sim, connected(flavour, sim, session=SESSION) as connection:
+def test_a_turn_from_asking_to_usage(runner: Runner) -> None:
+    with Simulator(pacing="none") as sim, connected(runner, sim, session=SESSION) as connection:
         turn = connection.ask("Say something.")
         assert turn.status == "completed"
         assert turn.transcript
@@ -48,16 +48,16 @@ def test_a_turn_from_asking_to_usage(flavour: Flavour) -> None:
         assert connection.session.instructions == "Be briefer."
 
 
-def test_a_turn_that_failed_has_the_reason(flavour: Flavour) -> None:
-    with Simulator(pacing="none") as sim, connected(flavour, sim, session=SESSION) as connection:
+def test_a_turn_that_failed_has_the_reason(runner: Runner) -> None:
+    with Simulator(pacing="none") as sim, connected(runner, sim, session=SESSION) as connection:
         sim.on_response(Fail())
         turn = connection.ask("Say something.")
     assert (turn.status, turn.status_details.type) == ("failed", "failed")
     assert turn.status_details.error.code == "server_error"
 
 
-def test_speech_is_heard_and_answered(flavour: Flavour) -> None:
-    with Simulator(pacing="none") as sim, connected(flavour, sim, session=SESSION) as connection:
+def test_speech_is_heard_and_answered(runner: Runner) -> None:
+    with Simulator(pacing="none") as sim, connected(runner, sim, session=SESSION) as connection:
         with connection.expect("response.done") as done:
             connection.append_audio(audio.silence(500))
             connection.commit_audio()
@@ -65,17 +65,17 @@ def test_speech_is_heard_and_answered(flavour: Flavour) -> None:
         assert done.wait().response.status == "completed"
 
 
-def test_turns_follow_each_other(flavour: Flavour) -> None:
-    with Simulator(pacing="none") as sim, connected(flavour, sim, session=SESSION) as connection:
+def test_turns_follow_each_other(runner: Runner) -> None:
+    with Simulator(pacing="none") as sim, connected(runner, sim, session=SESSION) as connection:
         assert connection.ask("one").status == "completed"
         assert connection.ask("two").status == "completed"
         ids = [item.id for item in connection.items]
     assert len(ids) == len(set(ids)) == 4
 
 
-def test_a_response_can_be_made_from_items_of_the_session(flavour: Flavour) -> None:
+def test_a_response_can_be_made_from_items_of_the_session(runner: Runner) -> None:
     text = SESSION.output("text")
-    with Simulator(pacing="none") as sim, connected(flavour, sim, session=text) as connection:
+    with Simulator(pacing="none") as sim, connected(runner, sim, session=text) as connection:
         sim.on_response(lambda turn: f"heard {turn.text}")
         connection.send_text("one")
         connection.send_text("two")
@@ -92,19 +92,19 @@ def test_a_response_can_be_made_from_items_of_the_session(flavour: Flavour) -> N
             connection.create_item(reference)  # it is no item of its own
 
 
-def test_other_kinds_of_sessions(flavour: Flavour) -> None:
+def test_other_kinds_of_sessions(runner: Runner) -> None:
     with Simulator(pacing="none") as sim:
         built: Any = TranscriptionSessionBuilder("gpt-4o-transcribe")
-        with connected(flavour, sim, session=built) as connection:
+        with connected(runner, sim, session=built) as connection:
             assert connection.session.type == "transcription"
         built = TranslationSessionBuilder("gpt-realtime-translate").to_language("es")
-        with connected(flavour, sim, session=built) as connection:
+        with connected(runner, sim, session=built) as connection:
             connection.append_audio(audio.silence(200))
 
 
-def test_no_call_no_sideband(flavour: Flavour) -> None:
+def test_no_call_no_sideband(runner: Runner) -> None:
     with Simulator(pacing="none") as sim, pytest.raises(NotFoundError, match="isn't ready yet"):
-        connected(flavour, sim, call_id="rtc_u1_none").__enter__()
+        connected(runner, sim, call_id="rtc_u1_none").__enter__()
 
 
 def _tone(path: Path, ms: int) -> str:
@@ -155,10 +155,10 @@ def hours(day: str) -> str:
 
 
 @pytest.mark.parametrize("session", [None, SESSION, SESSION.build(), SESSION.tool(hours)])
-def test_tools_are_declared_and_run_from_one_place(flavour: Flavour, session: Any) -> None:
+def test_tools_are_declared_and_run_from_one_place(runner: Runner, session: Any) -> None:
     with Simulator(pacing="none") as sim:
         sim.on_response(sequence(call_tool("hours", {"day": "Mon"}), "Nine."))
-        with connected(flavour, sim, model="gpt-realtime", session=session, tools=[hours]) as connection:
+        with connected(runner, sim, model="gpt-realtime", session=session, tools=[hours]) as connection:
             turn = connection.ask("When?")
             assert [tool.name for tool in connection.session.tools] == ["hours"]
     assert (turn.status, turn.text) == ("completed", "Nine.")
@@ -166,12 +166,12 @@ def test_tools_are_declared_and_run_from_one_place(flavour: Flavour, session: An
     assert [item.type for item in turn.items] == ["function_call", "message"]
 
 
-def test_a_phone_call_s_tools_are_declared_and_run(flavour: Flavour) -> None:
+def test_a_phone_call_s_tools_are_declared_and_run(runner: Runner) -> None:
     with Simulator(pacing="none") as sim:
         sim.on_response(sequence(call_tool("hours", {"day": "Mon"}), "Nine."))
         call = sim.incoming_call("http://127.0.0.1:9/nobody", wait=False)
-        client = flavour.client(base_url=sim.base_url, api_key=sim.api_key)
-        with Driven(client.answer(call.id, SESSION, tools=[hours]), flavour) as connection:
+        client = runner.client(base_url=sim.base_url, api_key=sim.api_key)
+        with Driven(client.answer(call.id, SESSION, tools=[hours]), runner) as connection:
             assert [tool.name for tool in connection.session.tools] == ["hours"]
             turn = connection.ask("When?")
     assert (turn.status, turn.text) == ("completed", "Nine.")
@@ -179,18 +179,18 @@ def test_a_phone_call_s_tools_are_declared_and_run(flavour: Flavour) -> None:
 
 
 @pytest.mark.slow
-def test_a_webrtc_call_s_tools_are_declared_and_run(flavour: Flavour) -> None:
+def test_a_webrtc_call_s_tools_are_declared_and_run(runner: Runner) -> None:
     with Simulator(pacing="none") as sim:
         sim.on_response(sequence(call_tool("hours", {"day": "Mon"}), "Nine."))
-        client = flavour.client(base_url=sim.base_url, api_key=sim.api_key)
-        with Driven(client.dial(session=SESSION, tools=[hours]), flavour) as connection:
+        client = runner.client(base_url=sim.base_url, api_key=sim.api_key)
+        with Driven(client.dial(session=SESSION, tools=[hours]), runner) as connection:
             turn = connection.ask("When?")
     assert (turn.status, turn.text) == ("completed", "Nine.")
     assert [call.output for call in turn.tool_calls] == ['"Mon: 9-18"']
 
 
-def test_an_interruption_without_turn_detection_stops_clears_and_cuts(flavour: Flavour) -> None:
-    with Simulator(pacing=Pacing(speed=1)) as sim, connected(flavour, sim, session=SESSION) as connection:
+def test_an_interruption_without_turn_detection_stops_clears_and_cuts(runner: Runner) -> None:
+    with Simulator(pacing=Pacing(speed=1)) as sim, connected(runner, sim, session=SESSION) as connection:
         sim.on_response("A long answer, of which only the beginning is ever heard by anybody.")
         with connection.expect("response.output_audio.delta") as delta:
             connection.create_response()
@@ -203,15 +203,15 @@ def test_an_interruption_without_turn_detection_stops_clears_and_cuts(flavour: F
         assert truncated.wait().audio_end_ms == 50
 
 
-def test_tools_that_are_not_run_or_not_declared_warn(flavour: Flavour) -> None:
+def test_tools_that_are_not_run_or_not_declared_warn(runner: Runner) -> None:
     with Simulator(pacing="none") as sim:
         with (
-            connected(flavour, sim, session=SESSION.tool(hours)) as connection,
+            connected(runner, sim, session=SESSION.tool(hours)) as connection,
             pytest.warns(SessionConfigWarning, match="tools hours: never run"),
         ):
             connection.ask("When?")
         with (
-            connected(flavour, sim, session=SESSION) as connection,
+            connected(runner, sim, session=SESSION) as connection,
             pytest.warns(SessionConfigWarning, match="tools hours: unknown to the model"),
         ):
             connection.run_tools([hours])

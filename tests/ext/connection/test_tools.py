@@ -12,7 +12,7 @@ from realtime_simulator import Simulator, call_mcp, call_tool, sequence
 
 from realtime_ext import AsyncRealtimeClient, SessionBuilder, tools
 from tests.ext.connection.driver import Driven
-from tests.support.runner import Flavour
+from tests.support.runner import Runner
 
 TEXT = SessionBuilder("gpt-realtime").output("text")
 
@@ -22,9 +22,9 @@ def book_room(room: str, nights: int) -> dict[str, Any]:
     return {"room": room, "price": 90 * nights}
 
 
-def connected(flavour: Flavour, simulator: Simulator, session: Any) -> Any:
-    client = flavour.client(base_url=simulator.base_url, api_key=simulator.api_key)
-    return Driven(client.connect(session=session), flavour)
+def connected(runner: Runner, simulator: Simulator, session: Any) -> Any:
+    client = runner.client(base_url=simulator.base_url, api_key=simulator.api_key)
+    return Driven(client.connect(session=session), runner)
 
 
 @pytest.fixture
@@ -47,11 +47,11 @@ def hanging() -> Iterator[tuple[Callable[[], str], list[str], threading.Event]]:
             thread.join()
 
 
-def test_calls_of_the_simulator_are_answered_and_followed_to_the_message(flavour: Flavour) -> None:
+def test_calls_of_the_simulator_are_answered_and_followed_to_the_message(runner: Runner) -> None:
     toolbox = tools.Toolbox([book_room])
     with (
         Simulator(pacing="none") as simulator,
-        connected(flavour, simulator, TEXT.tools(toolbox)) as connection,
+        connected(runner, simulator, TEXT.tools(toolbox)) as connection,
     ):
         simulator.on_response(
             sequence(
@@ -72,9 +72,9 @@ def test_calls_of_the_simulator_are_answered_and_followed_to_the_message(flavour
 
 
 @pytest.mark.parametrize("is_approved", [True, False])
-def test_mcp_calls_of_the_simulator_wait_for_approval(flavour: Flavour, is_approved: bool) -> None:
+def test_mcp_calls_of_the_simulator_wait_for_approval(runner: Runner, is_approved: bool) -> None:
     session = TEXT.mcp("shop", server_url="https://shop.example/mcp", require_approval="always")
-    with Simulator(pacing="none") as simulator, connected(flavour, simulator, session) as connection:
+    with Simulator(pacing="none") as simulator, connected(runner, simulator, session) as connection:
         simulator.mcp_server("shop", [{"name": "buy", "input_schema": {"type": "object"}}])
         simulator.on_response(sequence(call_mcp("shop", "buy", {}, output="bought"), "Done."))
         asked: list[Any] = []
@@ -92,11 +92,11 @@ def test_mcp_calls_of_the_simulator_wait_for_approval(flavour: Flavour, is_appro
         assert asked == ["buy"]
 
 
-def test_a_tool_that_outlives_its_time_is_reported_and_not_waited_for(flavour: Flavour, hanging: Any) -> None:
+def test_a_tool_that_outlives_its_time_is_reported_and_not_waited_for(runner: Runner, hanging: Any) -> None:
     hang, finished, _ = hanging
     with (
         Simulator(pacing="none") as simulator,
-        connected(flavour, simulator, TEXT.tools([hang])) as connection,
+        connected(runner, simulator, TEXT.tools([hang])) as connection,
     ):
         simulator.on_response(sequence(call_tool("hang", {}), "It hangs."))
         connection.run_tools([hang], timeout=0.1)
@@ -106,10 +106,10 @@ def test_a_tool_that_outlives_its_time_is_reported_and_not_waited_for(flavour: F
     assert finished == []
 
 
-def test_closing_does_not_wait_for_a_tool_without_a_limit(flavour: Flavour, hanging: Any) -> None:
+def test_closing_does_not_wait_for_a_tool_without_a_limit(runner: Runner, hanging: Any) -> None:
     hang, finished, begun = hanging
     with Simulator(pacing="none") as simulator:
-        with connected(flavour, simulator, TEXT.tools([hang])) as connection:
+        with connected(runner, simulator, TEXT.tools([hang])) as connection:
             simulator.on_response(sequence(call_tool("hang", {}), "It hangs."))
             connection.run_tools([hang], timeout=None)
             connection.send_text("Hang.")

@@ -14,15 +14,15 @@ from realtime_ext import APITimeoutError, BadRequestError, ConnectionClosedError
 from realtime_ext.tools import Silent, Toolbox, ToolContext
 from tests.ext.connection.driver import connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer
-from tests.support.runner import Flavour
+from tests.support.runner import Runner
 
 
 def call(number: int, name: str = "add", **arguments: Any) -> dict[str, Any]:
     return {"call_id": f"call_{number}", "name": name, "arguments": json.dumps(arguments)}
 
 
-def test_ask_gives_the_whole_turn(flavour: Flavour) -> None:
-    with ScriptedServer(Model()) as server, connect(flavour, server) as connection:
+def test_ask_gives_the_whole_turn(runner: Runner) -> None:
+    with ScriptedServer(Model()) as server, connect(runner, server) as connection:
         turn = connection.ask("Hi")
         assert (turn.transcript, turn.text, turn.status) == ("answer 1", "answer 1", "completed")
         assert turn.audio == bytes(48 * len("answer 1"))
@@ -32,15 +32,15 @@ def test_ask_gives_the_whole_turn(flavour: Flavour) -> None:
     assert len(server.of("conversation.item.create")) == 1
 
 
-def test_a_written_answer_is_text(flavour: Flavour) -> None:
-    with ScriptedServer(Model(speaks=False)) as server, connect(flavour, server) as connection:
+def test_a_written_answer_is_text(runner: Runner) -> None:
+    with ScriptedServer(Model(speaks=False)) as server, connect(runner, server) as connection:
         turn = connection.ask("Hi", response={"output_modalities": ["text"]})
     assert (turn.text, turn.transcript, turn.audio) == ("answer 1", "", b"")
     assert server.of("response.create")[0]["response"]["output_modalities"] == ["text"]
 
 
-def test_stream_gives_the_events_of_one_response(flavour: Flavour) -> None:
-    with ScriptedServer(Model()) as server, connect(flavour, server) as connection:
+def test_stream_gives_the_events_of_one_response(runner: Runner) -> None:
+    with ScriptedServer(Model()) as server, connect(runner, server) as connection:
         with connection.stream("Hi") as stream:
             kinds = [event.type for event in stream]
         assert kinds[0] == "response.created"
@@ -49,15 +49,15 @@ def test_stream_gives_the_events_of_one_response(flavour: Flavour) -> None:
         assert stream.turn.transcript == "answer 1"
 
 
-def test_asking_alone_never_fills_the_queue(flavour: Flavour) -> None:
+def test_asking_alone_never_fills_the_queue(runner: Runner) -> None:
     with ScriptedServer(Model(lambda number: "x" * 100)) as server:
-        with connect(flavour, server, max_queue_bytes=60_000) as connection:
+        with connect(runner, server, max_queue_bytes=60_000) as connection:
             for _ in range(20):
                 assert connection.ask("Hi").status == "completed"
 
 
-def test_iteration_also_yields_the_events_of_a_stream(flavour: Flavour) -> None:
-    with ScriptedServer(Model()) as server, connect(flavour, server) as connection:
+def test_iteration_also_yields_the_events_of_a_stream(runner: Runner) -> None:
+    with ScriptedServer(Model()) as server, connect(runner, server) as connection:
         assert connection.recv().type == "session.created"
         connection.ask("Hi")
         kinds = []
@@ -66,17 +66,17 @@ def test_iteration_also_yields_the_events_of_a_stream(flavour: Flavour) -> None:
     assert "response.created" in kinds
 
 
-def test_a_server_that_echoes_no_metadata_is_followed_all_the_same(flavour: Flavour) -> None:
+def test_a_server_that_echoes_no_metadata_is_followed_all_the_same(runner: Runner) -> None:
     class Forgetful(Model):
         def respond(self, peer: Peer, asked: dict[str, Any]) -> None:
             super().respond(peer, {})
 
-    with ScriptedServer(Forgetful()) as server, connect(flavour, server) as connection:
+    with ScriptedServer(Forgetful()) as server, connect(runner, server) as connection:
         assert connection.ask("Hi").transcript == "answer 1"
         assert connection.ask("Hi").transcript == "answer 2"
 
 
-def test_a_response_in_between_does_not_belong_to_the_turn(flavour: Flavour) -> None:
+def test_a_response_in_between_does_not_belong_to_the_turn(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         model = Model()
         while True:
@@ -101,53 +101,53 @@ def test_a_response_in_between_does_not_belong_to_the_turn(flavour: Flavour) -> 
             else:
                 model.handle(peer, event)
 
-    with ScriptedServer(script) as server, connect(flavour, server) as connection:
+    with ScriptedServer(script) as server, connect(runner, server) as connection:
         turn = connection.ask("Hi")
     assert (turn.transcript, turn.response_ids) == ("answer 2", ("resp_2",))
     assert len(server.of("response.create")) == 2
 
 
-def test_what_the_server_refuses_is_raised_by_ask(flavour: Flavour) -> None:
+def test_what_the_server_refuses_is_raised_by_ask(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         event = peer.expect("response.create")
         error = {"type": "invalid_request_error", "code": "invalid_value", "message": "too much"}
         peer.send("error", error={**error, "event_id": event["event_id"]})
         peer.until_closed()
 
-    with ScriptedServer(script) as server, connect(flavour, server) as connection:
+    with ScriptedServer(script) as server, connect(runner, server) as connection:
         with pytest.raises(BadRequestError, match="too much"):
             connection.ask("Hi")
 
 
-def test_a_turn_ends_with_its_connection(flavour: Flavour) -> None:
+def test_a_turn_ends_with_its_connection(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         peer.expect("response.create")
         peer.close(1011, "broken")
 
-    with ScriptedServer(script) as server, connect(flavour, server) as connection:
+    with ScriptedServer(script) as server, connect(runner, server) as connection:
         with pytest.raises(ConnectionClosedError, match="broken"):
             connection.ask("Hi")
 
 
-def test_a_turn_that_takes_too_long_is_cancelled(flavour: Flavour) -> None:
+def test_a_turn_that_takes_too_long_is_cancelled(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         peer.expect("response.create")
         peer.send("response.created", response={"id": "resp_1", "conversation_id": "conv_1"})
         peer.until_closed()
 
-    with ScriptedServer(script) as server, connect(flavour, server) as connection:
+    with ScriptedServer(script) as server, connect(runner, server) as connection:
         with pytest.raises(APITimeoutError, match="turn"):
             connection.ask("Hi", timeout=0.2)
         assert server.wait_for("response.cancel")[0]["response_id"] == "resp_1"
 
 
-def test_leaving_a_stream_cancels_the_response(flavour: Flavour) -> None:
+def test_leaving_a_stream_cancels_the_response(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         peer.expect("response.create")
         peer.send("response.created", response={"id": "resp_1", "conversation_id": "conv_1"})
         peer.until_closed()
 
-    with ScriptedServer(script) as server, connect(flavour, server) as connection:
+    with ScriptedServer(script) as server, connect(runner, server) as connection:
         with connection.stream() as stream:
             for _ in stream:
                 break
@@ -155,7 +155,7 @@ def test_leaving_a_stream_cancels_the_response(flavour: Flavour) -> None:
         assert stream.turn.status == "cancelled"
 
 
-def test_create_response_waits_for_the_one_that_is_active(flavour: Flavour) -> None:
+def test_create_response_waits_for_the_one_that_is_active(runner: Runner) -> None:
     second_came_early: list[bool] = []
 
     def script(peer: Peer) -> None:
@@ -168,7 +168,7 @@ def test_create_response_waits_for_the_one_that_is_active(flavour: Flavour) -> N
         peer.expect("response.create")
         peer.close()
 
-    with ScriptedServer(script) as server, connect(flavour, server) as connection:
+    with ScriptedServer(script) as server, connect(runner, server) as connection:
         connection.create_response()
         assert connection.recv().type == "response.created"
         # Out of band is not in the way, and is not held up.
@@ -180,13 +180,13 @@ def test_create_response_waits_for_the_one_that_is_active(flavour: Flavour) -> N
     assert [event.get("response") for event in created] == [None, {"conversation": "none"}, None]
 
 
-def test_an_anonymous_error_does_not_block_the_gate_for_ever(flavour: Flavour) -> None:
+def test_an_anonymous_error_does_not_block_the_gate_for_ever(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         peer.expect("response.create")
         peer.send("error", error={"type": "server_error", "message": "something went wrong"})
         Model()(peer)
 
-    with ScriptedServer(script) as server, connect(flavour, server) as connection:
+    with ScriptedServer(script) as server, connect(runner, server) as connection:
         connection.create_response()
         assert connection.ask("Hi").status == "completed"
 
@@ -195,7 +195,7 @@ def answers(*rounds: Any) -> Any:
     return lambda number: rounds[number - 1]
 
 
-def test_tools_are_answered_in_order_and_followed_up_once(flavour: Flavour) -> None:
+def test_tools_are_answered_in_order_and_followed_up_once(runner: Runner) -> None:
     ran: list[tuple[int, str]] = []
 
     def add(a: int, b: int, context: ToolContext) -> int:
@@ -204,7 +204,7 @@ def test_tools_are_answered_in_order_and_followed_up_once(flavour: Flavour) -> N
         return a + b
 
     script = Model(answers([call(1, a=1, b=2), call(2, a=3, b=4)], "done"))
-    with ScriptedServer(script) as server, connect(flavour, server) as connection:
+    with ScriptedServer(script) as server, connect(runner, server) as connection:
         connection.run_tools(Toolbox([add], state="mine"))
         turn = connection.ask("Add")
     assert turn.transcript == "done"
@@ -220,10 +220,10 @@ def test_tools_are_answered_in_order_and_followed_up_once(flavour: Flavour) -> N
     assert len(server.of("response.create")) == 2
 
 
-def test_without_tools_a_turn_ends_with_the_call(flavour: Flavour) -> None:
+def test_without_tools_a_turn_ends_with_the_call(runner: Runner) -> None:
     with (
         ScriptedServer(Model(answers([call(1, a=1, b=2)]))) as server,
-        connect(flavour, server) as connection,
+        connect(runner, server) as connection,
     ):
         turn = connection.ask("Add")
     assert [(tool.name, json.loads(tool.arguments)) for tool in turn.tool_calls] == [
@@ -231,13 +231,13 @@ def test_without_tools_a_turn_ends_with_the_call(flavour: Flavour) -> None:
     ]
 
 
-def test_tools_work_beside_a_program_that_only_iterates(flavour: Flavour) -> None:
+def test_tools_work_beside_a_program_that_only_iterates(runner: Runner) -> None:
     def add(a: int, b: int) -> int:
         return a + b
 
     with (
         ScriptedServer(Model(answers([call(1, a=1, b=2)], "done"))) as server,
-        connect(flavour, server) as connection,
+        connect(runner, server) as connection,
     ):
         connection.run_tools([add])
         connection.create_response()
@@ -247,13 +247,13 @@ def test_tools_work_beside_a_program_that_only_iterates(flavour: Flavour) -> Non
     assert len(server.of("response.create")) == 2
 
 
-def test_silent_tools_ask_for_nothing(flavour: Flavour) -> None:
+def test_silent_tools_ask_for_nothing(runner: Runner) -> None:
     def note(text: str) -> Silent[str]:
         return Silent("noted")
 
     with (
         ScriptedServer(Model(answers([call(1, "note", text="x")]))) as server,
-        connect(flavour, server) as connection,
+        connect(runner, server) as connection,
     ):
         connection.run_tools([note])
         turn = connection.ask("Note")
@@ -261,7 +261,7 @@ def test_silent_tools_ask_for_nothing(flavour: Flavour) -> None:
     assert len(server.of("response.create")) == 1
 
 
-def test_a_duplicate_function_call_is_run_once(flavour: Flavour) -> None:
+def test_a_duplicate_function_call_is_run_once(runner: Runner) -> None:
     ran: list[int] = []
 
     def add(a: int, b: int) -> int:
@@ -274,13 +274,13 @@ def test_a_duplicate_function_call_is_run_once(flavour: Flavour) -> None:
             return super().call(peer, response_id, index, call)
 
     script = Stutter(answers([call(1, a=1, b=2)], [call(1, a=1, b=2)], "done"))
-    with ScriptedServer(script) as server, connect(flavour, server) as connection:
+    with ScriptedServer(script) as server, connect(runner, server) as connection:
         connection.run_tools([add])
         connection.ask("Add")
     assert ran == [1]
 
 
-def test_a_tool_that_takes_too_long_is_reported_to_the_model(flavour: Flavour) -> None:
+def test_a_tool_that_takes_too_long_is_reported_to_the_model(runner: Runner) -> None:
     release = threading.Event()
 
     def add(a: int, b: int) -> int:
@@ -289,7 +289,7 @@ def test_a_tool_that_takes_too_long_is_reported_to_the_model(flavour: Flavour) -
 
     with (
         ScriptedServer(Model(answers([call(1, a=1, b=2)], "sorry"))) as server,
-        connect(flavour, server) as connection,
+        connect(runner, server) as connection,
     ):
         connection.run_tools([add], timeout=0.05)
         turn = connection.ask("Add")
@@ -298,12 +298,12 @@ def test_a_tool_that_takes_too_long_is_reported_to_the_model(flavour: Flavour) -
     assert json.loads(str(turn.tool_calls[0].output))["error"]["type"] == "timeout"
 
 
-def test_invalid_arguments_and_failing_tools_are_reported_to_the_model(flavour: Flavour) -> None:
+def test_invalid_arguments_and_failing_tools_are_reported_to_the_model(runner: Runner) -> None:
     def add(a: int, b: int) -> int:
         raise RuntimeError("broken tool") if a else SystemExit(3)
 
     calls = [call(1, a="x", b=2), call(2, "nothing"), call(3, a=1, b=2), call(4, a=0, b=2)]
-    with ScriptedServer(Model(answers(calls, "sorry"))) as server, connect(flavour, server) as connection:
+    with ScriptedServer(Model(answers(calls, "sorry"))) as server, connect(runner, server) as connection:
         connection.run_tools([add])
         turn = connection.ask("Add", timeout=10)
     errors = [json.loads(str(tool.output))["error"] for tool in turn.tool_calls]
@@ -312,21 +312,21 @@ def test_invalid_arguments_and_failing_tools_are_reported_to_the_model(flavour: 
     assert errors[3]["message"] == "add failed: SystemExit: 3"
 
 
-def test_tools_can_use_the_connection(flavour: Flavour) -> None:
+def test_tools_can_use_the_connection(runner: Runner) -> None:
     def whisper(context: ToolContext) -> str:
         assert context.connection is not None
         return "heard"
 
     with (
         ScriptedServer(Model(answers([call(1, "whisper")], "done"))) as server,
-        connect(flavour, server) as connection,
+        connect(runner, server) as connection,
     ):
         connection.run_tools([whisper])
         assert connection.ask("x").tool_calls[0].output == '"heard"'
 
 
-def test_registering_tools_twice_is_refused(flavour: Flavour) -> None:
-    with ScriptedServer(Model()) as server, connect(flavour, server) as connection:
+def test_registering_tools_twice_is_refused(runner: Runner) -> None:
+    with ScriptedServer(Model()) as server, connect(runner, server) as connection:
         connection.run_tools([])
         with pytest.raises(RealtimeError, match="already"):
             connection.run_tools([])
@@ -342,7 +342,7 @@ def test_registering_tools_twice_is_refused(flavour: Flavour) -> None:
     ],
 )
 def test_mcp_calls_are_refused_unless_the_application_agrees(
-    flavour: Flavour, approve: Any, expected: bool
+    runner: Runner, approve: Any, expected: bool
 ) -> None:
     def script(peer: Peer) -> None:
         peer.expect("input_audio_buffer.commit")
@@ -357,11 +357,11 @@ def test_mcp_calls_are_refused_unless_the_application_agrees(
             peer.send(kind, previous_item_id=None, item=item)
         peer.until_closed()
 
-    with ScriptedServer(script) as server, connect(flavour, server) as connection:
+    with ScriptedServer(script) as server, connect(runner, server) as connection:
         connection.run_tools([], approve=approve)
         connection.commit_audio()
         connection.recv()
-        if flavour.is_async:
+        if runner.is_async:
             connection.recv()
         [event] = _until(connection, server)
     assert event["item"]["approval_request_id"] == "mcpr_1"

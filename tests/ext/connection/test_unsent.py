@@ -27,14 +27,14 @@ from realtime_ext.connection._state.reconnect import CloseInfo
 from realtime_ext.connection._websocket import WebSocketLink
 from tests.ext.connection.driver import connect
 from tests.ext.connection.scripted import Peer, ScriptedServer
-from tests.support.runner import Flavour
+from tests.support.runner import Runner
 
 POLICY = Reconnect(first_delay=0.0, max_delay=0.0, attempts=50)
 DROPS = 5
 
 
 @pytest.mark.parametrize("as_text", [False, True], ids=["bytes", "base64"])
-def test_audio_of_any_size_arrives_or_is_contents_of(flavour: Flavour, as_text: bool) -> None:
+def test_audio_of_any_size_arrives_or_is_contents_of(runner: Runner, as_text: bool) -> None:
     data = bytes(range(256)) * (40 * 2**12)  # 40 MiB: four events, of which the server reads three at most
     received: list[dict[str, Any]] = []
 
@@ -42,7 +42,7 @@ def test_audio_of_any_size_arrives_or_is_contents_of(flavour: Flavour, as_text: 
         received.append(peer.expect("input_audio_buffer.append"))
         peer.abort()
 
-    with ScriptedServer(script, max_queue=1) as server, connect(flavour, server) as connection:
+    with ScriptedServer(script, max_queue=1) as server, connect(runner, server) as connection:
         with pytest.raises(ConnectionClosedError) as caught:
             connection.append_audio(base64.b64encode(data).decode() if as_text else data)
     # What the server had taken off the wire when it dropped the link is neither here nor there.
@@ -57,9 +57,9 @@ def test_audio_of_any_size_arrives_or_is_contents_of(flavour: Flavour, as_text: 
     assert end != b""
 
 
-def test_audio_after_the_end_is_given_back_whole(flavour: Flavour) -> None:
+def test_audio_after_the_end_is_given_back_whole(runner: Runner) -> None:
     with ScriptedServer(lambda peer: peer.close(1011, "broken")) as server:
-        with connect(flavour, server) as connection:
+        with connect(runner, server) as connection:
             with pytest.raises(ConnectionClosedError):
                 list(connection)
             with pytest.raises(ConnectionClosedError, match="broken") as caught:

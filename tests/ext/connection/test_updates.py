@@ -13,7 +13,7 @@ from realtime_ext.connection import Reconnect, Reconnected
 from realtime_ext.connection._state.session_state import SessionState
 from tests.ext.connection.driver import connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer, session
-from tests.support.runner import Flavour
+from tests.support.runner import Runner
 
 MARIN = {"type": "realtime", "audio": {"output": {"voice": "marin"}}}
 AUDIO = {"input": {"format": {"type": "audio/pcm", "rate": 24000}}}
@@ -33,7 +33,7 @@ def refuse(peer: Peer, update: dict[str, Any]) -> None:
     "foreign", [speaking("alloy"), session(instructions="another's"), speaking("alloy", instructions="x")]
 )
 def test_a_refusal_is_raised_although_another_update_is_acknowledged_first(
-    flavour: Flavour, foreign: dict[str, Any]
+    runner: Runner, foreign: dict[str, Any]
 ) -> None:
     def script(peer: Peer) -> None:
         update = peer.expect("session.update")
@@ -41,13 +41,13 @@ def test_a_refusal_is_raised_although_another_update_is_acknowledged_first(
         refuse(peer, update)
         peer.until_closed()
 
-    with ScriptedServer(script) as server, connect(flavour, server, call_id="rtc_1") as connection:
+    with ScriptedServer(script) as server, connect(runner, server, call_id="rtc_1") as connection:
         with pytest.raises(BadRequestError, match="too late") as caught:
             connection.update_session(MARIN)
     assert caught.value.code == "cannot_update_voice"
 
 
-def test_an_acknowledgement_is_distinguished_from_those_of_other_connections(flavour: Flavour) -> None:
+def test_an_acknowledgement_is_distinguished_from_those_of_other_connections(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         peer.expect("session.update")
         peer.send("session.updated", session=speaking("alloy", instructions="another's"))
@@ -55,25 +55,25 @@ def test_an_acknowledgement_is_distinguished_from_those_of_other_connections(fla
         peer.send("session.updated", session=speaking("marin", instructions="a third one's"))
         peer.until_closed()
 
-    with ScriptedServer(script) as server, connect(flavour, server, call_id="rtc_1") as connection:
+    with ScriptedServer(script) as server, connect(runner, server, call_id="rtc_1") as connection:
         connection.update_session(MARIN)
         assert connection.session.audio.output.voice == "marin"
 
 
-def test_only_anothers_acknowledgement_is_none(flavour: Flavour) -> None:
+def test_only_anothers_acknowledgement_is_none(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         peer.expect("session.update")
         peer.send("session.updated", session=speaking("alloy"))
         peer.until_closed()
 
-    with ScriptedServer(script) as server, connect(flavour, server, call_id="rtc_1") as connection:
+    with ScriptedServer(script) as server, connect(runner, server, call_id="rtc_1") as connection:
         with pytest.raises(APITimeoutError, match=r"session\.updated"):
             connection.update_session(MARIN, timeout=0.1)
 
 
 @pytest.mark.parametrize("timeout", [0.05, 15, None])
 def test_an_answer_that_shows_nothing_of_it_counts_when_no_refusal_follows(
-    flavour: Flavour, timeout: float | None, monkeypatch: pytest.MonkeyPatch
+    runner: Runner, timeout: float | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("realtime_ext.connection._io.UNCLEAR_FOR", 0.05)
 
@@ -83,7 +83,7 @@ def test_an_answer_that_shows_nothing_of_it_counts_when_no_refusal_follows(
         peer.until_closed()
 
     with ScriptedServer(script) as server:
-        with connect(flavour, server, call_id="rtc_1", session=MARIN) as connection:
+        with connect(runner, server, call_id="rtc_1", session=MARIN) as connection:
             assert connection.session is not None
 
 
@@ -99,7 +99,7 @@ def test_an_answer_that_shows_nothing_of_it_counts_when_no_refusal_follows(
     ],
 )
 def test_an_update_echoed_in_another_form_is_acknowledged_at_once(
-    flavour: Flavour, sent: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    runner: Runner, sent: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def unclear(*_: Any) -> None:
         raise AssertionError("the answer was not clear")
@@ -113,11 +113,11 @@ def test_an_update_echoed_in_another_form_is_acknowledged_at_once(
         peer.send("session.updated", session=answer)
         peer.until_closed()
 
-    with ScriptedServer(script) as server, connect(flavour, server, call_id="rtc_1") as connection:
+    with ScriptedServer(script) as server, connect(runner, server, call_id="rtc_1") as connection:
         connection.update_session({"type": "realtime", **sent}, timeout=5)
 
 
-def test_an_update_that_was_refused_is_not_replayed(flavour: Flavour) -> None:
+def test_an_update_that_was_refused_is_not_replayed(runner: Runner) -> None:
     class Doubtful(Model):
         def handle(self, peer: Peer, event: dict[str, Any]) -> None:
             super().handle(peer, event)
@@ -129,7 +129,7 @@ def test_an_update_that_was_refused_is_not_replayed(flavour: Flavour) -> None:
     policy = Reconnect(replay=True, first_delay=0.0, max_delay=0.0)
     configured = {"type": "realtime", "model": "gpt-realtime", "instructions": "one"}
     with ScriptedServer(Doubtful(), Model()) as server:
-        with connect(flavour, server, session=configured, reconnect=policy) as connection:
+        with connect(runner, server, session=configured, reconnect=policy) as connection:
             with connection.expect("error") as refused:
                 connection.update_session(MARIN)
                 connection.update_session({"instructions": "two"})

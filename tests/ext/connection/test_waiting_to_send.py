@@ -16,7 +16,7 @@ from realtime_ext import APITimeoutError, ConnectionClosedError
 from realtime_ext.connection import Reconnect
 from tests.ext.connection.driver import Driven, connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer
-from tests.support.runner import Flavour
+from tests.support.runner import Runner
 
 ONGOING = {"id": "resp_0", "conversation_id": "conv_1", "metadata": None}
 
@@ -33,15 +33,15 @@ class Parrot(Model):
         return super().add(peer, item)
 
 
-def together(flavour: Flavour, connection: Driven, *calls: Callable[[Any], Any]) -> list[Any]:
+def together(runner: Runner, connection: Driven, *calls: Callable[[Any], Any]) -> list[Any]:
     """Call all at the same time; give their results or exceptions."""
     target = object.__getattribute__(connection, "_target")
-    if flavour.is_async:
+    if runner.is_async:
 
         async def gathered() -> list[Any]:
             return await asyncio.gather(*(call(target) for call in calls), return_exceptions=True)
 
-        return list(flavour.run(gathered()))
+        return list(runner.run(gathered()))
     with ThreadPoolExecutor(len(calls)) as pool:
         tasks = [pool.submit(call, target) for call in calls]
         return [task.exception() or task.result() for task in tasks]
@@ -64,7 +64,7 @@ def until(connection: Any, condition: Callable[[], bool]) -> None:
     ],
     ids=["ask", "update_session", "create_response", "beside the conversation"],
 )
-def test_a_time_limit_holds_while_the_link_is_down(flavour: Flavour, told: Callable[[Any], Any]) -> None:
+def test_a_time_limit_holds_while_the_link_is_down(runner: Runner, told: Callable[[Any], Any]) -> None:
     def script(peer: Peer) -> None:
         peer.expect("input_audio_buffer.commit")
         peer.server._refusals += [(503, "", {})] * 100_000
@@ -73,7 +73,7 @@ def test_a_time_limit_holds_while_the_link_is_down(flavour: Flavour, told: Calla
     attempts: list[Any] = []
     policy = Reconnect(first_delay=0.01, max_delay=0.01, attempts=100_000, on_attempt=attempts.append)
     with ScriptedServer(script, Model()) as server:
-        with connect(flavour, server, call_id="rtc_1", reconnect=policy) as connection:
+        with connect(runner, server, call_id="rtc_1", reconnect=policy) as connection:
             connection.commit_audio()
             until(connection, lambda: bool(attempts))
             with pytest.raises(APITimeoutError, match=r"nothing was sent.* 0\.05 s"):
@@ -114,9 +114,9 @@ def finish(peer: Peer) -> None:
     ids=["ask", "create_response"],
 )
 def test_a_response_without_an_end_is_not_waited_for_for_ever(
-    flavour: Flavour, told: Callable[[Any], Any]
+    runner: Runner, told: Callable[[Any], Any]
 ) -> None:
-    with ScriptedServer(busy(finish)) as server, connect(flavour, server) as connection:
+    with ScriptedServer(busy(finish)) as server, connect(runner, server) as connection:
         assert connection.recv().type == "response.created"
         with pytest.raises(APITimeoutError, match=r"nothing was sent.*previous response"):
             told(connection)
@@ -126,23 +126,23 @@ def test_a_response_without_an_end_is_not_waited_for_for_ever(
     assert kinds == ["input_audio_buffer.commit", "conversation.item.create", "response.create"]
 
 
-def test_each_question_gets_its_own_answer(flavour: Flavour) -> None:
+def test_each_question_gets_its_own_answer(runner: Runner) -> None:
     questions = [f"question {number}" for number in range(5)]
-    with ScriptedServer(Parrot()) as server, connect(flavour, server) as connection:
+    with ScriptedServer(Parrot()) as server, connect(runner, server) as connection:
         calls = [lambda target, text=text: target.ask(text) for text in questions]
-        turns = together(flavour, connection, *calls)
+        turns = together(runner, connection, *calls)
     assert [turn.transcript for turn in turns] == questions
     kinds = [event["type"] for event in server.received]
     assert kinds == ["conversation.item.create", "response.create"] * len(questions)
 
 
-def test_a_question_in_line_goes_out_on_the_new_link(flavour: Flavour) -> None:
+def test_a_question_in_line_goes_out_on_the_new_link(runner: Runner) -> None:
     policy = Reconnect(first_delay=0.0, max_delay=0.0)
     with ScriptedServer(busy(Peer.abort), Parrot()) as server:
-        with connect(flavour, server, call_id="rtc_1", reconnect=policy) as connection:
+        with connect(runner, server, call_id="rtc_1", reconnect=policy) as connection:
             assert connection.recv().type == "response.created"
             turn, _ = together(
-                flavour, connection, lambda target: target.ask("Hi"), lambda target: target.commit_audio()
+                runner, connection, lambda target: target.ask("Hi"), lambda target: target.commit_audio()
             )
             assert turn.transcript == "Hi"
     assert [len(peer.received) for peer in server.peers] == [1, 2]
@@ -157,19 +157,19 @@ def test_a_question_in_line_goes_out_on_the_new_link(flavour: Flavour) -> None:
     ids=["ask", "create_response"],
 )
 def test_queued_events_are_returned_when_the_connection_ends(
-    flavour: Flavour, told: Callable[[Any], Any], kinds: list[str]
+    runner: Runner, told: Callable[[Any], Any], kinds: list[str]
 ) -> None:
     script = busy(lambda peer: peer.close(1008, "no more"))
-    with ScriptedServer(script) as server, connect(flavour, server) as connection:
+    with ScriptedServer(script) as server, connect(runner, server) as connection:
         assert connection.recv().type == "response.created"
-        error, _ = together(flavour, connection, told, lambda target: target.commit_audio())
+        error, _ = together(runner, connection, told, lambda target: target.commit_audio())
         assert isinstance(error, ConnectionClosedError)
         assert [event["type"] for event in error.unsent] == kinds
     assert [event["type"] for event in server.received] == ["input_audio_buffer.commit"]
 
 
-def test_the_time_limit_is_not_sent_with_the_response(flavour: Flavour) -> None:
-    with ScriptedServer(Model()) as server, connect(flavour, server) as connection:
+def test_the_time_limit_is_not_sent_with_the_response(runner: Runner) -> None:
+    with ScriptedServer(Model()) as server, connect(runner, server) as connection:
         connection.create_response(timeout=5)
         assert "response" not in server.wait_for("response.create")[0]
         signature = inspect.signature(type(object.__getattribute__(connection, "_target")).create_response)

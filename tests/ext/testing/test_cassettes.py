@@ -22,7 +22,7 @@ from vcr.request import Request
 from realtime_ext import RealtimeClient, sdp
 from realtime_ext.testing import match_parts, vcr_settings
 from tests.samples.sdp import NAMES, sample
-from tests.support.runner import Flavour
+from tests.support.runner import Runner
 
 OFFER = sample("offer-chromium-audio-datachannel")
 ANSWER = sample("answer-chromium-audio-datachannel")
@@ -263,7 +263,7 @@ def test_a_scrubbed_description_parses_and_has_no_password(name: str) -> None:
     assert clean.splitlines(keepends=True)[0] == text.splitlines(keepends=True)[0]
 
 
-def test_a_scrubbed_call_is_replayed(tape: Tape, flavour: Flavour) -> None:
+def test_a_scrubbed_call_is_replayed(tape: Tape, runner: Runner) -> None:
     """With another key, from a real client, and with the boundary that this client makes."""
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -271,13 +271,13 @@ def test_a_scrubbed_call_is_replayed(tape: Tape, flavour: Flavour) -> None:
         return httpx.Response(201, headers=headers, text=ANSWER)
 
     with vcr.VCR(**vcr_settings()).use_cassette(str(tape.path)):
-        flavour.run(flavour.client(answer, base_url=BASE).calls.create(OFFER, SESSION))
+        runner.run(runner.client(answer, base_url=BASE).calls.create(OFFER, SESSION))
     written = tape.path.read_text()
     assert not any(password in written for password in ice_passwords(OFFER) | ice_passwords(ANSWER))
 
     with vcr.VCR(**vcr_settings(), record_mode="none").use_cassette(str(tape.path)) as cassette:
-        client = flavour.client(base_url=BASE, api_key="another-key")
-        call = flavour.run(client.calls.create(OFFER, {**dict(reversed(SESSION.items()))}))
+        client = runner.client(base_url=BASE, api_key="another-key")
+        call = runner.run(client.calls.create(OFFER, {**dict(reversed(SESSION.items()))}))
     assert call.id == "rtc_u1_7"
     assert sdp.SessionDescription.parse(call.sdp_answer).audio is not None
     assert cassette.all_played

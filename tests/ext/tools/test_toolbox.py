@@ -1,4 +1,4 @@
-"""Calling tools with what a model sends, in both flavours."""
+"""Calling tools with what a model sends, sync and async."""
 
 from __future__ import annotations
 
