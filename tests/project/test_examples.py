@@ -90,6 +90,7 @@ def test_talk_hears_the_microphone_and_plays_the_answer(tmp_path: Path) -> None:
     assert (tmp_path / "played.pcm").stat().st_size > 0
 
 
+@pytest.mark.programs
 def test_function_calling_corrects_the_mistake_and_books_once(tmp_path: Path) -> None:
     first, second, answer, bookings = run("function_calling.py", cwd=tmp_path).splitlines()
     assert '"nights": 30' in first

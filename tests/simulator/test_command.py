@@ -63,6 +63,7 @@ sys.exit(main(["--port", "0", "--json"]))
 """
 
 
+@pytest.mark.programs
 def test_a_signal_ends_it_whenever_it_comes() -> None:
     line = [sys.executable, "-c", SIGNALLED_WHILE_IT_BEGINS_TO_WAIT]
     with subprocess.Popen(line, stdout=subprocess.PIPE, text=True, env=environment()) as process:

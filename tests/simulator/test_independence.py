@@ -40,6 +40,7 @@ def test_no_module_imports_a_client(subtests: pytest.Subtests) -> None:
     check_each(subtests, SOURCE.rglob("*.py"), check)
 
 
+@pytest.mark.programs
 def test_it_serves_where_the_client_cannot_be_imported() -> None:
     code = f"""
 import importlib, json, sys

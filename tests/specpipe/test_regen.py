@@ -37,6 +37,7 @@ def unimported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(output, "import_all", lambda folder: 1)
 
 
+@pytest.mark.programs
 def test_two_runs_give_the_same_bytes(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert regen.main(["--spec", str(SPEC), "--out", str(tmp_path / "again")]) == 0
     assert output.files(made) == output.files(tmp_path / "again") != {}
@@ -47,6 +48,7 @@ def test_two_runs_give_the_same_bytes(made: Path, tmp_path: Path, capsys: pytest
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
+@pytest.mark.programs
 def test_the_committed_package_is_up_to_date(capsys: pytest.CaptureFixture[str]) -> None:
     before = output.files(pipeline.ROOT / "generated")
     status = regen.main(["--check"])

@@ -132,6 +132,7 @@ def test_wrong_usage_has_its_own_exit_status(capsys: pytest.CaptureFixture[str])
     assert stopped.value.code == 3
 
 
+@pytest.mark.programs
 def test_changes_for_review_are_listed(run: Any, openapi: Path, tmp_path: Path) -> None:
     """A changed text, with its pointer, and additions outside the slice."""
     (openapi / "upstream.json").write_text("")

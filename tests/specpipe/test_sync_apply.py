@@ -139,6 +139,7 @@ def test_patches_and_names_that_no_longer_apply_are_commented_out(run: Any, open
     assert "# --- The next one goes.\n" in text
 
 
+@pytest.mark.programs
 @pytest.mark.usefixtures("real_package")
 def test_the_package_is_generated_from_the_applied_document(run: Any, openapi: Path, tmp_path: Path) -> None:
     run(FEBRUARY, "--apply")

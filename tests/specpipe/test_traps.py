@@ -49,6 +49,7 @@ def thing(**changes: Any) -> dict[str, Any]:
     return {"items": [], "status": "open", "detail": {"reason": "r"}, **changes}
 
 
+@pytest.mark.programs
 def test_operations_with_duplicate_titles_are_kept(traps_folder: Path, stock_folder: Path) -> None:
     said = (stock_folder.parent / "said.txt").read_text()
     assert said.startswith("exit 0") and "WARNING" in said

@@ -126,6 +126,7 @@ def test_a_database_that_is_not_there_is_one_line_and_a_hint() -> None:
     ]
 
 
+@pytest.mark.programs
 def test_a_warning_is_one_line(simulator: Simulator, tmp_path: Path) -> None:
     (tmp_path / "session.json").write_text('{"type": "realtime", "model": "gpt-realtime", "colour": 1}')
     done = realtime("secret", "create", "--session", "session.json", simulator=simulator, cwd=tmp_path)

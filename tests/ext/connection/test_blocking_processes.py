@@ -101,6 +101,7 @@ def run(program: str, server: ScriptedServer) -> subprocess.CompletedProcess[str
     )
 
 
+@pytest.mark.programs
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_a_fork_leaves_its_parents_connections_alone_and_opens_its_own() -> None:
     with ScriptedServer(Model(speaks=False), Model(speaks=False)) as server:

@@ -33,7 +33,9 @@ POLICY = Reconnect(first_delay=0.0, max_delay=0.0, attempts=50)
 DROPS = 5
 
 
-@pytest.mark.parametrize("as_text", [False, True], ids=["bytes", "base64"])
+@pytest.mark.parametrize(
+    "as_text", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["bytes", "base64"]
+)
 def test_audio_of_any_size_arrives_or_is_contents_of(runner: Runner, as_text: bool) -> None:
     data = bytes(range(256)) * (40 * 2**12)  # 40 MiB: four events, of which the server reads three at most
     received: list[dict[str, Any]] = []

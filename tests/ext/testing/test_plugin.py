@@ -46,6 +46,7 @@ def run(user: pytest.Pytester, code: str, *arguments: str, **outcomes: int) -> p
     return result
 
 
+@pytest.mark.programs
 def test_the_clients_reach_the_simulator(user: pytest.Pytester) -> None:
     code = """
 import asyncio, os, pathlib
