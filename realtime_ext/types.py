@@ -31,6 +31,8 @@ if TYPE_CHECKING:
         InputImageContent,
         InputTextContent,
         LiveCallIncomingData,
+        LiveTransportConnectedData,
+        LiveTransportIncomingData,
         LogProbProperties,
         MCPAllowedTools,
         MCPListToolsTool,
@@ -228,6 +230,8 @@ if TYPE_CHECKING:
         VoiceIdsOrCustomVoice,
         VoiceIdsShared,
         WebhookLiveCallIncoming,
+        WebhookLiveTransportConnected,
+        WebhookLiveTransportIncoming,
         WebhookRealtimeCallIncoming,
     )
     from realtime_api.params import (
@@ -377,6 +381,9 @@ if TYPE_CHECKING:
     InputAudioBufferSpeechStartedEvent = _models.RealtimeServerEventInputAudioBufferSpeechStarted
     InputAudioBufferSpeechStoppedEvent = _models.RealtimeServerEventInputAudioBufferSpeechStopped
     InputAudioBufferTimeoutTriggered = _models.RealtimeServerEventInputAudioBufferTimeoutTriggered
+    LiveCallIncomingWebhookEvent = _models.WebhookLiveCallIncoming
+    LiveTransportConnectedWebhookEvent = _models.WebhookLiveTransportConnected
+    LiveTransportIncomingWebhookEvent = _models.WebhookLiveTransportIncoming
     McpListToolsCompleted = _models.RealtimeServerEventMCPListToolsCompleted
     McpListToolsFailed = _models.RealtimeServerEventMCPListToolsFailed
     McpListToolsInProgress = _models.RealtimeServerEventMCPListToolsInProgress
@@ -548,6 +555,11 @@ __all__ = [
     "InputTextContent",
     "InputTextContentParam",
     "LiveCallIncomingData",
+    "LiveCallIncomingWebhookEvent",
+    "LiveTransportConnectedData",
+    "LiveTransportConnectedWebhookEvent",
+    "LiveTransportIncomingData",
+    "LiveTransportIncomingWebhookEvent",
     "LogProbProperties",
     "MCPAllowedTools",
     "MCPAllowedToolsParam",
@@ -931,6 +943,8 @@ __all__ = [
     "VoiceIdsShared",
     "VoiceIdsSharedParam",
     "WebhookLiveCallIncoming",
+    "WebhookLiveTransportConnected",
+    "WebhookLiveTransportIncoming",
     "WebhookRealtimeCallIncoming",
 ]
 
@@ -976,6 +990,9 @@ _OFFICIAL = {
     "InputAudioBufferSpeechStartedEvent": "RealtimeServerEventInputAudioBufferSpeechStarted",
     "InputAudioBufferSpeechStoppedEvent": "RealtimeServerEventInputAudioBufferSpeechStopped",
     "InputAudioBufferTimeoutTriggered": "RealtimeServerEventInputAudioBufferTimeoutTriggered",
+    "LiveCallIncomingWebhookEvent": "WebhookLiveCallIncoming",
+    "LiveTransportConnectedWebhookEvent": "WebhookLiveTransportConnected",
+    "LiveTransportIncomingWebhookEvent": "WebhookLiveTransportIncoming",
     "McpListToolsCompleted": "RealtimeServerEventMCPListToolsCompleted",
     "McpListToolsFailed": "RealtimeServerEventMCPListToolsFailed",
     "McpListToolsInProgress": "RealtimeServerEventMCPListToolsInProgress",

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 __all__ = ("SPEC_DATE", "SPEC_SHA256", "SPEC_VERSION", "AuthenticatedClient", "Client", "__version__")
 
 #: Version of this package, independent of the API description's: pin it with `~=`.
-__version__ = "0.1.0"
+__version__ = "0.1.1"
 #: Version of the API description.
 SPEC_VERSION = "2.3.0"
 #: Date of the API description, YYYY-MM-DD, or "" if unknown.
-SPEC_DATE = "2026-08-21"
+SPEC_DATE = "2026-11-23"
 #: SHA-256 of the API description's file.
-SPEC_SHA256 = "a300806554f047fdfa0fb221991af3dfe800db93734890ab5e5d7664a7c00b64"
+SPEC_SHA256 = "b40e32e627dc72be140826b9c9658defb6e66174aebb3f6c11741b358ecfdafe"
 
 if not TYPE_CHECKING:
 

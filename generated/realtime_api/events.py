@@ -321,7 +321,9 @@ TRANSLATION_CLIENT_EVENTS = EventTable(
 WEBHOOK_EVENTS = EventTable(
     {
         "live.call.incoming": (".models.webhook_live_call_incoming", "WebhookLiveCallIncoming"),
+        "live.transport.incoming": (".models.webhook_live_transport_incoming", "WebhookLiveTransportIncoming"),
         "realtime.call.incoming": (".models.webhook_realtime_call_incoming", "WebhookRealtimeCallIncoming"),
+        "live.transport.connected": (".models.webhook_live_transport_connected", "WebhookLiveTransportConnected"),
     }
 )
 

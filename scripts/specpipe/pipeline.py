@@ -128,6 +128,7 @@ def prepare(inputs: Inputs, say: Say) -> Prepared:
         wanted = inputs.patches()
         patched, unused = patches.apply(located, wanted, skip_missing=lenient)
         patched, _ = notation.locate(patched, again=True)
+        part = attrs.evolve(part, webhooks=slice.webhooks(patched, config))
     say("patches", f"{len(wanted) - len(unused)} applied" + _skipped(len(unused)))
     with _step("transforms"):
         normal, counts = transforms.apply(patched)

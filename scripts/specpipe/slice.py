@@ -187,9 +187,15 @@ def cut(document: Document, config: Config | None = None, *, whole: bool = True)
             table: _members(schemas, names, entry.union, entry.names)
             for table, entry in config.events.items()
         },
-        webhooks=tuple(name for name in names if re.match(config.webhooks, name)),
+        webhooks=webhooks(out, config),
         config=config,
     )
+
+
+def webhooks(document: Document, config: Config) -> tuple[str, ...]:
+    """Return the names of a document's webhook schemas, those that patches added included."""
+    schemas = document.get("components", {}).get("schemas", {})
+    return tuple(name for name in schemas if re.match(config.webhooks, name))
 
 
 def _reached(node: Any, at: str) -> list[tuple[str, str, str]]:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from .input_image_content import InputImageContent as InputImageContent
     from .input_text_content import InputTextContent as InputTextContent
     from .live_call_incoming_data import LiveCallIncomingData as LiveCallIncomingData
+    from .live_transport_connected_data import LiveTransportConnectedData as LiveTransportConnectedData
+    from .live_transport_incoming_data import LiveTransportIncomingData as LiveTransportIncomingData
     from .log_prob_properties import LogProbProperties as LogProbProperties
     from .mcp_allowed_tools import MCPAllowedTools as MCPAllowedTools
     from .mcp_list_tools_tool import MCPListToolsTool as MCPListToolsTool
@@ -415,6 +417,8 @@ if TYPE_CHECKING:
     from .voice_ids_or_custom_voice import VoiceIdsOrCustomVoice as VoiceIdsOrCustomVoice
     from .voice_ids_shared import VoiceIdsShared as VoiceIdsShared
     from .webhook_live_call_incoming import WebhookLiveCallIncoming as WebhookLiveCallIncoming
+    from .webhook_live_transport_connected import WebhookLiveTransportConnected as WebhookLiveTransportConnected
+    from .webhook_live_transport_incoming import WebhookLiveTransportIncoming as WebhookLiveTransportIncoming
     from .webhook_realtime_call_incoming import WebhookRealtimeCallIncoming as WebhookRealtimeCallIncoming
 
 __all__ = (
@@ -431,6 +435,8 @@ __all__ = (
     "InputImageContent",
     "InputTextContent",
     "LiveCallIncomingData",
+    "LiveTransportConnectedData",
+    "LiveTransportIncomingData",
     "LogProbProperties",
     "MCPAllowedTools",
     "MCPListToolsTool",
@@ -632,6 +638,8 @@ __all__ = (
     "VoiceIdsOrCustomVoice",
     "VoiceIdsShared",
     "WebhookLiveCallIncoming",
+    "WebhookLiveTransportConnected",
+    "WebhookLiveTransportIncoming",
     "WebhookRealtimeCallIncoming",
 )
 
@@ -649,6 +657,8 @@ _MODULES: dict[str, str] = {
     "InputImageContent": ".input_image_content",
     "InputTextContent": ".input_text_content",
     "LiveCallIncomingData": ".live_call_incoming_data",
+    "LiveTransportConnectedData": ".live_transport_connected_data",
+    "LiveTransportIncomingData": ".live_transport_incoming_data",
     "LogProbProperties": ".log_prob_properties",
     "MCPAllowedTools": ".mcp_allowed_tools",
     "MCPListToolsTool": ".mcp_list_tools_tool",
@@ -850,6 +860,8 @@ _MODULES: dict[str, str] = {
     "VoiceIdsOrCustomVoice": ".voice_ids_or_custom_voice",
     "VoiceIdsShared": ".voice_ids_shared",
     "WebhookLiveCallIncoming": ".webhook_live_call_incoming",
+    "WebhookLiveTransportConnected": ".webhook_live_transport_connected",
+    "WebhookLiveTransportIncoming": ".webhook_live_transport_incoming",
     "WebhookRealtimeCallIncoming": ".webhook_realtime_call_incoming",
 }
 

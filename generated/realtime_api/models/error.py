@@ -17,32 +17,32 @@ from .._base import new as _new
 
 @_attrs.define(kw_only=True)
 class Error(_Model):
-    """What was wrong with a request.
+    """Why a request was refused.
 
     Attributes:
+        code: Stable code to branch on, such as `invalid_offer`; null if there is none.
         message: Text for a developer; its wording may change.
+        param: Dotted path of the invalid field; null if the error concerns no single field.
         type: Kind of failure, such as `invalid_request_error` or `server_error`.
-        param: Dotted path of the field at fault; null when no single field is.
-        code: Stable code to branch on, such as `invalid_offer`; null when there is none.
     """
 
-    message: str
-    type: str | None = None
-    param: str | None = None
     code: str | None = None
+    message: str
+    param: str | None = None
+    type: str | None = None
     additional_properties: dict[str, Any] = _attrs.field(init=False)
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
-        out["message"] = self.message
-        if self.type is not None:
-            out["type"] = self.type
-        if self.param is not None:
-            out["param"] = self.param
         if self.code is not None:
             out["code"] = self.code
+        out["message"] = self.message
+        if self.param is not None:
+            out["param"] = self.param
+        if self.type is not None:
+            out["type"] = self.type
         for key, value in self.additional_properties.items():
             out.setdefault(key, _encode(value))
         if self.missing:
@@ -52,10 +52,10 @@ class Error(_Model):
 
 _KNOWN = frozenset(
     (
-        "message",
-        "type",
-        "param",
         "code",
+        "message",
+        "param",
+        "type",
     )
 )
 
@@ -74,29 +74,29 @@ def decode_error(data: Any, strict: bool = True, cls: type[Error] = Error) -> An
         return _lacking(cls, data, ("message",), error, strict)
     if len(data) == 4:  # the service mostly sends them all: then none is looked up twice
         try:
-            made.type = data["type"]
-            made.param = data["param"]
             made.code = data["code"]
+            made.param = data["param"]
+            made.type = data["type"]
             made.missing = ()
             return made
         except KeyError:
             pass
     absent = 0
-    if "type" in data:
-        made.type = data["type"]
-    else:
-        absent += 1
-        made.type = None
-    if "param" in data:
-        made.param = data["param"]
-    else:
-        absent += 1
-        made.param = None
     if "code" in data:
         made.code = data["code"]
     else:
         absent += 1
         made.code = None
+    if "param" in data:
+        made.param = data["param"]
+    else:
+        absent += 1
+        made.param = None
+    if "type" in data:
+        made.type = data["type"]
+    else:
+        absent += 1
+        made.type = None
     made.missing = ()
     if unknown := len(data) + absent - 4:
         _keep(made, data, _KNOWN, unknown)

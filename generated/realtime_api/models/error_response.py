@@ -18,11 +18,10 @@ from .error import Error, decode_error
 
 @_attrs.define(kw_only=True)
 class ErrorResponse(_Model):
-    """Body of an answer with a 4xx or 5xx status that comes from the API itself; gateways answer HTML or
-    nothing.
+    """Body of the API's own 4xx and 5xx responses; gateways send HTML or nothing.
 
     Attributes:
-        error: What was wrong.
+        error: Why the request was refused.
     """
 
     error: Error

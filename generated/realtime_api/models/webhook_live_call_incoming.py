@@ -18,8 +18,8 @@ from .live_call_incoming_data import LiveCallIncomingData, decode_live_call_inco
 
 @_attrs.define(kw_only=True)
 class WebhookLiveCallIncoming(_Model):
-    """Webhook event: a SIP call waits to be accepted through the Live interface. The call may be announced by
-    `realtime.call.incoming` as well, and the first accept wins.
+    """Deprecated. Webhook event: a SIP call waits to be accepted through the Live interface. The call may be
+    announced by `realtime.call.incoming` as well, and the first accept wins.
 
     Attributes:
         created_at: Time when the event was made, in unix seconds; if long ago, the caller has probably hung up.

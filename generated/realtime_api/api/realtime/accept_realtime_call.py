@@ -45,9 +45,23 @@ def build_request(
     )
 
 
-def _parse_response(*, client: AuthenticatedClient | Client, response: httpx.Response) -> ErrorResponse | None:
+def _parse_response(*, client: AuthenticatedClient | Client, response: httpx.Response) -> ErrorResponse | str | None:
     if response.status_code == 200:
         return None
+    if response.status_code == 404:
+        try:
+            data = response.json()
+            return ErrorResponse.from_dict(data)
+        except ValueError:
+            return None
+    if response.status_code == 409:
+        try:
+            data = response.json()
+            return ErrorResponse.from_dict(data)
+        except ValueError:
+            return None
+    if response.status_code == 500:
+        return _http.text(response)
     if 400 <= response.status_code <= 499:
         try:
             data = response.json()
@@ -73,7 +87,7 @@ def sync_detailed(
     timeout: httpx.Timeout | float | None = None,
     headers: Mapping[str, str] | None = None,
     query: Mapping[str, str] | None = None,
-) -> Response[ErrorResponse | None]:
+) -> Response[ErrorResponse | str | None]:
     """Send the request, and return status, headers and bytes with the parsed body."""
     request = build_request(
         call_id=call_id,
@@ -93,7 +107,7 @@ def sync(
     timeout: httpx.Timeout | float | None = None,
     headers: Mapping[str, str] | None = None,
     query: Mapping[str, str] | None = None,
-) -> ErrorResponse | None:
+) -> ErrorResponse | str | None:
     """Answer a ringing SIP call.
 
     Connects the caller with a model session. The body is the session object itself, and its `type` is
@@ -135,7 +149,7 @@ async def asyncio_detailed(
     timeout: httpx.Timeout | float | None = None,
     headers: Mapping[str, str] | None = None,
     query: Mapping[str, str] | None = None,
-) -> Response[ErrorResponse | None]:
+) -> Response[ErrorResponse | str | None]:
     """Send the request asynchronously, and return status, headers and bytes with the parsed body."""
     request = build_request(
         call_id=call_id,
@@ -155,7 +169,7 @@ async def asyncio(
     timeout: httpx.Timeout | float | None = None,
     headers: Mapping[str, str] | None = None,
     query: Mapping[str, str] | None = None,
-) -> ErrorResponse | None:
+) -> ErrorResponse | str | None:
     """Send the request asynchronously, and return the parsed body."""
     return (
         await asyncio_detailed(

@@ -53,6 +53,24 @@ def _parse_response(
         except ValueError as error:
             raise _http.no_json("RealtimeTranslationClientSecretCreateResponse", error) from None
         return RealtimeTranslationClientSecretCreateResponse.from_dict(data)
+    if response.status_code == 400:
+        try:
+            data = response.json()
+            return ErrorResponse.from_dict(data)
+        except ValueError:
+            return None
+    if response.status_code == 404:
+        try:
+            data = response.json()
+            return ErrorResponse.from_dict(data)
+        except ValueError:
+            return None
+    if response.status_code == 500:
+        try:
+            data = response.json()
+            return ErrorResponse.from_dict(data)
+        except ValueError:
+            return None
     if 400 <= response.status_code <= 499:
         try:
             data = response.json()

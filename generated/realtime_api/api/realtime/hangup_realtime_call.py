@@ -41,6 +41,12 @@ def build_request(
 def _parse_response(*, client: AuthenticatedClient | Client, response: httpx.Response) -> ErrorResponse | None:
     if response.status_code == 200:
         return None
+    if response.status_code == 404:
+        try:
+            data = response.json()
+            return ErrorResponse.from_dict(data)
+        except ValueError:
+            return None
     if 400 <= response.status_code <= 499:
         try:
             data = response.json()

@@ -44,9 +44,17 @@ def build_request(
     )
 
 
-def _parse_response(*, client: AuthenticatedClient | Client, response: httpx.Response) -> ErrorResponse | None:
+def _parse_response(*, client: AuthenticatedClient | Client, response: httpx.Response) -> ErrorResponse | str | None:
     if response.status_code == 200:
         return None
+    if response.status_code == 404:
+        try:
+            data = response.json()
+            return ErrorResponse.from_dict(data)
+        except ValueError:
+            return None
+    if response.status_code == 500:
+        return _http.text(response)
     if 400 <= response.status_code <= 499:
         try:
             data = response.json()
@@ -72,7 +80,7 @@ def sync_detailed(
     timeout: httpx.Timeout | float | None = None,
     headers: Mapping[str, str] | None = None,
     query: Mapping[str, str] | None = None,
-) -> Response[ErrorResponse | None]:
+) -> Response[ErrorResponse | str | None]:
     """Send the request, and return status, headers and bytes with the parsed body."""
     request = build_request(
         call_id=call_id,
@@ -92,7 +100,7 @@ def sync(
     timeout: httpx.Timeout | float | None = None,
     headers: Mapping[str, str] | None = None,
     query: Mapping[str, str] | None = None,
-) -> ErrorResponse | None:
+) -> ErrorResponse | str | None:
     """Hand a SIP call to another destination.
 
     Relays a SIP REFER to the caller's side. Whether the transfer succeeds is not reported back.
@@ -133,7 +141,7 @@ async def asyncio_detailed(
     timeout: httpx.Timeout | float | None = None,
     headers: Mapping[str, str] | None = None,
     query: Mapping[str, str] | None = None,
-) -> Response[ErrorResponse | None]:
+) -> Response[ErrorResponse | str | None]:
     """Send the request asynchronously, and return status, headers and bytes with the parsed body."""
     request = build_request(
         call_id=call_id,
@@ -153,7 +161,7 @@ async def asyncio(
     timeout: httpx.Timeout | float | None = None,
     headers: Mapping[str, str] | None = None,
     query: Mapping[str, str] | None = None,
-) -> ErrorResponse | None:
+) -> ErrorResponse | str | None:
     """Send the request asynchronously, and return the parsed body."""
     return (
         await asyncio_detailed(
