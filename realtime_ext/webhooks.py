@@ -35,13 +35,19 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from ._core import json as _json
+from ._core.call import announcement
 from ._core.schema import check, place
 from ._core.secrets import Secret, mask
 from .errors import WebhookVerificationError
 from .events import UnknownEvent
 
 if TYPE_CHECKING:
-    from realtime_api.models import WebhookLiveCallIncoming, WebhookRealtimeCallIncoming
+    from realtime_api.models import (
+        WebhookLiveCallIncoming,
+        WebhookLiveTransportConnected,
+        WebhookLiveTransportIncoming,
+        WebhookRealtimeCallIncoming,
+    )
 
 __all__ = [
     "Deduplicator",
@@ -49,6 +55,7 @@ __all__ = [
     "SecretsLike",
     "WebhookEvent",
     "WebhookVerificationError",
+    "call_key",
     "sign",
     "unwrap",
     "verify",
@@ -63,7 +70,10 @@ HeadersLike: TypeAlias = Mapping[str, Any] | Iterable[tuple[str, str]] | Iterabl
 """Headers as web frameworks have them: a mapping, or pairs of str or bytes."""
 SecretsLike: TypeAlias = str | Secret | Iterable[str | Secret]
 """A webhook secret, or several."""
-WebhookEvent: TypeAlias = "WebhookRealtimeCallIncoming | WebhookLiveCallIncoming | UnknownEvent"
+WebhookEvent: TypeAlias = (
+    "WebhookRealtimeCallIncoming | WebhookLiveTransportIncoming | WebhookLiveTransportConnected"
+    " | WebhookLiveCallIncoming | UnknownEvent"
+)
 """The event of a delivery."""
 
 
@@ -80,9 +90,8 @@ def unwrap(
     The arguments are those of `verify`.
 
     Returns:
-        `WebhookRealtimeCallIncoming` or `WebhookLiveCallIncoming` of `realtime_api.models`. Events of other
-        types come as `UnknownEvent`, and so does a call event that misses a field of its class, with `reason`
-        saying what.
+        A `Webhook…` class of `realtime_api.models`. Events of other types come as `UnknownEvent`, and so does
+        an event that misses a field of its class, with `reason` saying what.
 
     Raises:
         WebhookVerificationError: The delivery is not genuine or not recent; or, though genuine, its body is
@@ -420,12 +429,33 @@ def _text(value: Any) -> str | None:
     return value.decode("latin-1") if isinstance(value, bytes | bytearray) else None
 
 
+def call_key(event: WebhookEvent) -> str | None:
+    """Return what all announcements of one phone call have in common.
+
+    A call is announced for the Realtime API (`realtime.call.incoming`, with a `call_id`) and for the Live API
+    (`live.transport.incoming`, with a `session_id`), and the first accept decides. An app that answers by one
+    of them ignores the other's events; one that takes whichever comes first compares this key.
+
+    Args:
+        event: The event of a delivery.
+
+    Returns:
+        The SIP Call-ID; without one, caller, callee and time; None for events that announce no call.
+    """
+    try:
+        announced = announcement(event.to_dict())
+    except (TypeError, ValueError):
+        return None
+    return None if announced is None else announced.key
+
+
 class Deduplicator:
     """Remembers which deliveries and which calls it was asked about.
 
     The API delivers at least once, and one call can arrive under two webhook ids; answering it twice fails at
-    best. Several processes need a shared store instead: any object with the same `seen` can stand in this
-    one's place, for instance over Redis, `not redis.set(key, 1, nx=True, ex=259_200)` for each id.
+    best. Events of the Realtime API and of the Live API about one call have different call ids: see
+    `call_key`. Several processes need a shared store instead: any object with the same `seen` can stand in
+    this one's place, for instance over Redis, `not redis.set(key, 1, nx=True, ex=259_200)` for each id.
 
     Safe to use from several threads.
 

@@ -1,4 +1,4 @@
-"""A call as a value: its id and its answer, and the check of a call id.
+"""A call as a value: its id and its answer, the check of a call id, and a phone call's announcement.
 
 It must not send anything.
 """
@@ -7,10 +7,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any, Literal
 
 import attrs
 
 SAFETY_HEADER = "OpenAI-Safety-Identifier"
+Api = Literal["realtime", "live"]
+# Event type → the API that it announces a call for, and the field with the call's id in this API.
+_ANNOUNCEMENTS: dict[str, tuple[Api, str]] = {
+    "realtime.call.incoming": ("realtime", "call_id"),
+    "live.transport.incoming": ("live", "session_id"),
+    "live.call.incoming": ("live", "session_id"),
+}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
@@ -62,3 +70,54 @@ def check_call_id(call: object) -> str:
 def _call_id_of(data: object) -> object:
     """Return the `call_id` of a webhook's data; None if there is none."""
     return data.get("call_id") if isinstance(data, Mapping) else getattr(data, "call_id", None)
+
+
+@attrs.frozen(kw_only=True)
+class Announcement:
+    """A webhook event that announces a phone call.
+
+    Args:
+        api: The API whose accept the id is for. One call is announced for both, under different ids.
+        call_id: The id.
+        sip_headers: The headers of the INVITE that have a name and a value.
+        key: What all announcements of one call have in common: the SIP Call-ID; without one, caller, callee
+            and time. None if there is none of these.
+    """
+
+    api: Api
+    call_id: str
+    sip_headers: list[Mapping[str, str]] = attrs.field(repr=False)
+    key: str | None = attrs.field(repr=False)
+
+
+def announcement(event: Mapping[str, Any]) -> Announcement | None:
+    """Read an event of a webhook; None if it announces no call.
+
+    Raises:
+        TypeError: The call's id is missing or not a text.
+        ValueError: The call's id is not usable, as in `check_call_id`.
+    """
+    api, field = _ANNOUNCEMENTS.get(event.get("type", ""), (None, ""))
+    if api is None:
+        return None
+    data = event.get("data")
+    given: Mapping[str, Any] = data if isinstance(data, Mapping) else {}
+    call_id = check_call_id(given.get(field))
+    if call_id.startswith("rtc_"):  # older events of the Live API have the id of the Realtime API
+        api = "realtime"
+    raw = given.get("sip_headers")
+    headers = [
+        header
+        for header in (raw if isinstance(raw, list) else ())
+        if isinstance(header, Mapping) and all(isinstance(header.get(key), str) for key in ("name", "value"))
+    ]
+    key = _call_key(headers, event.get("created_at"))
+    return Announcement(api=api, call_id=call_id, sip_headers=headers, key=key)
+
+
+def _call_key(headers: list[Mapping[str, str]], created_at: object) -> str | None:
+    values = {header["name"].strip().lower(): header["value"].strip() for header in reversed(headers)}
+    if sip_id := values.get("call-id") or values.get("i"):
+        return sip_id
+    caller, callee = (values.get(name) or values.get(name[0]) for name in ("from", "to"))
+    return f"{caller} {callee} {created_at}" if caller and callee else None

@@ -89,7 +89,7 @@ class _Server(ThreadingHTTPServer):
 
         self._key, self._tolerance, self._forward_to, self._save = key, tolerance, forward_to, save
         self._as_json = as_json
-        self._known = Deduplicator()
+        self._known, self._known_calls = Deduplicator(), Deduplicator()
         self._lock = threading.Lock()
 
     def received(self, body: bytes, pairs: list[tuple[str, str]]) -> tuple[int, str]:
@@ -111,6 +111,9 @@ class _Server(ThreadingHTTPServer):
             "again": self._known.seen(headers["webhook-id"]),
             **describe(event.to_dict()),
         }
+        key = webhooks.call_key(event)
+        if key is not None and self._known_calls.seen(key) and not line["again"]:
+            line["same_call"] = True  # under another id: the call of an earlier event
         if self._save is not None:
             kept = {
                 "webhook_id": headers["webhook-id"],

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from .._core.call import check_call_id
+from .._core.call import Announcement, Api, announcement
 from ..errors import RealtimeError, WebhookVerificationError
 from ..sip import SipHeaders
+from ..webhooks import Deduplicator
 
 try:
     from starlette.requests import ClientDisconnect, Request
@@ -39,7 +40,6 @@ MAX_BODY_BYTES = 256 * 1024
 """The longest body that is read unless told otherwise; webhooks and offers have some kilobytes."""
 
 _BODY_SECONDS = 20.0
-_INCOMING = ("realtime.call.incoming", "live.call.incoming")
 
 Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
 """An endpoint of Starlette or FastAPI."""
@@ -50,7 +50,8 @@ class IncomingCall:
     """A phone call that wants to be answered, from a webhook that was verified.
 
     Args:
-        id: The call's id, for `client.answer`, `client.calls.reject` and `client.calls.refer`.
+        id: The call's id, for `client.answer`, `client.calls.reject` and `client.calls.refer`; with the Live
+            API the session's id.
         sip_headers: Its SIP headers as they came, each with `name` and `value`.
         webhook_id: The delivery's id; the API may deliver more than once.
         event: The whole event.
@@ -71,6 +72,7 @@ def webhook_endpoint(
     client: AsyncRealtimeClient | Callable[[], AsyncRealtimeClient],
     on_call: Callable[[IncomingCall], Awaitable[object]],
     *,
+    api: Api = "realtime",
     max_body_bytes: int = MAX_BODY_BYTES,
 ) -> Endpoint:
     """Make the endpoint of the API's webhooks, which verifies a delivery and hands an incoming call on.
@@ -78,12 +80,20 @@ def webhook_endpoint(
     It answers 200 when `on_call` has returned, and to events that are no calls; 400 to a delivery that is not
     genuine; and 503 if `on_call` raises a `RealtimeError`: the API then delivers again.
 
+    One call is announced for the Realtime API and for the Live API, in two events with different ids, and the
+    first accept decides. Only the announcement for `api` is handed on; the other is acknowledged and logged.
+
     Args:
         client: A client with the webhook's secret, or a function that returns it.
         on_call: Called with each delivery of a call; it must return at once, since the caller is waiting. The
             same call may come more than once: see `Deduplicator`.
+        api: The API by which the app answers, `realtime` or `live`.
         max_body_bytes: A longer body is answered with 413.
     """
+
+    if api not in ("realtime", "live"):
+        raise ValueError(f"api: expected 'realtime' or 'live', got {api!r}")
+    others = _OtherApi(api)
 
     async def webhook(request: Request) -> Response:
         body = await _read_body(request, max_body_bytes)
@@ -95,18 +105,19 @@ def webhook_endpoint(
         except WebhookVerificationError as error:
             _logger.info("a webhook was refused: %s", error)
             return Response(status_code=400)
-        if event.type in _INCOMING:
-            try:
-                given = event.to_dict().get("data")
-                data: Mapping[str, Any] = given if isinstance(given, Mapping) else {}
-                call = IncomingCall(
-                    id=check_call_id(data.get("call_id") or data.get("session_id")),
-                    sip_headers=_sip_headers(data.get("sip_headers")),
-                    webhook_id=request.headers["webhook-id"],
-                    event=event,
-                )
-            except (TypeError, ValueError, RecursionError):
-                return Response(status_code=400)
+        try:
+            announced = announcement(event.to_dict())
+        except (TypeError, ValueError, RecursionError):
+            return Response(status_code=400)
+        if announced is not None and announced.api != api:
+            others.log(announced, event.type)
+        elif announced is not None:
+            call = IncomingCall(
+                id=announced.call_id,
+                sip_headers=announced.sip_headers,
+                webhook_id=request.headers["webhook-id"],
+                event=event,
+            )
             try:
                 await on_call(call)
             except RealtimeError as error:
@@ -117,13 +128,27 @@ def webhook_endpoint(
     return webhook
 
 
-def _sip_headers(given: object) -> list[Mapping[str, str]]:
-    """Return the headers that have a name and a value."""
-    return [
-        header
-        for header in (given if isinstance(given, list) else ())
-        if isinstance(header, Mapping) and all(isinstance(header.get(key), str) for key in ("name", "value"))
-    ]
+class _OtherApi:
+    """Logs each call that is announced for the API by which the app does not answer, once."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self._known = Deduplicator()
+        self._has_warned = False
+
+    def log(self, announced: Announcement, event_type: str) -> None:
+        if self._known.seen(announced.key or announced.call_id):
+            return
+        # The first is a warning: without a subscription to the other event, the app would answer no call.
+        level = logging.INFO if self._has_warned else logging.WARNING
+        self._has_warned = True
+        _logger.log(
+            level,
+            "%s (%s) is left to the other announcement of the call: this app answers by the %s API",
+            event_type,
+            announced.call_id,
+            self._api.capitalize(),
+        )
 
 
 async def _read_body(request: Request, limit: int) -> bytes | Response:

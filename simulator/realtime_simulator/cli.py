@@ -139,7 +139,12 @@ def _action_arguments(program: str) -> argparse.ArgumentParser:
     add("--to", required=True, metavar="URL", help="where the webhook goes")
     add("--header", action="append", default=[], metavar="'Name: value'", help="of the INVITE")
     add("--audio", metavar="FILE", help="what the caller says, a WAV file")
-    add("--event", action="append", metavar="TYPE", help="realtime.call.incoming or live.call.incoming")
+    add(
+        "--event",
+        action="append",
+        metavar="TYPE",
+        help="realtime.call.incoming (default), live.transport.incoming or live.call.incoming",
+    )
     add("--duplicates", type=int, metavar="N", help="how often the webhook comes again")
     add("--delay", type=_seconds, metavar="SECONDS", help="until the webhook comes")
     add("--ring-seconds", type=_seconds, metavar="SECONDS", help="until the caller hangs up")

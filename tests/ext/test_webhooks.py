@@ -17,7 +17,11 @@ from typing import Any
 import httpx
 import pytest
 from hypothesis import given, strategies as st
-from realtime_api.models import WebhookLiveCallIncoming, WebhookRealtimeCallIncoming
+from realtime_api.models import (
+    WebhookLiveCallIncoming,
+    WebhookLiveTransportConnected,
+    WebhookRealtimeCallIncoming,
+)
 from starlette.datastructures import Headers as StarletteHeaders
 
 from realtime_ext import events, webhooks
@@ -76,6 +80,48 @@ def test_a_live_call_is_unwrapped_to_its_class() -> None:
     event = webhooks.unwrap(*sample("live_call_incoming"), SECRET, clock=clock)
     assert isinstance(event, WebhookLiveCallIncoming)
     assert event.data.session_id == "live_7c1e"
+
+
+def announced(event_type: str, *headers: tuple[str, str], created_at: int = 1, **data: Any) -> Any:
+    data["sip_headers"] = [{"name": name, "value": value} for name, value in headers]
+    event = {"object": "event", "id": "evt_1", "type": event_type, "created_at": created_at, "data": data}
+    body = json.dumps(event)
+    return webhooks.unwrap(body, webhooks.sign(body, SECRET, timestamp=NOW), SECRET, clock=clock)
+
+
+CALLER, CALLEE = ("From", "<sip:a@b.example>;tag=1"), ("To", "<sip:c@d.example>")
+
+
+@pytest.mark.parametrize(
+    ("headers", "key"),
+    [
+        ([CALLER, ("call-id", " 7f3c@b.example "), CALLEE], "7f3c@b.example"),
+        ([("i", "7f3c"), ("I", "other")], "7f3c"),
+        ([CALLER, CALLEE], "<sip:a@b.example>;tag=1 <sip:c@d.example> 1"),
+        ([("f", "a"), ("t", "b")], "a b 1"),
+        ([CALLER], None),
+        ([], None),
+    ],
+)
+def test_the_announcements_of_one_call_share_a_key(headers: list[tuple[str, str]], key: str | None) -> None:
+    for event in (
+        announced("realtime.call.incoming", *headers, call_id="rtc_1"),
+        announced("live.transport.incoming", *headers, session_id="live_1", type="sip"),
+        announced("live.call.incoming", *headers, session_id="live_1"),
+    ):
+        assert not isinstance(event, events.UnknownEvent)
+        assert webhooks.call_key(event) == key
+
+
+def test_other_events_and_calls_without_an_id_have_no_key() -> None:
+    assert webhooks.call_key(announced("batch.completed", ("Call-ID", "7f3c"), id="batch_1")) is None
+    assert webhooks.call_key(announced("realtime.call.incoming", ("Call-ID", "7f3c"))) is None
+
+
+def test_a_connected_live_transport_is_unwrapped_to_its_class() -> None:
+    event = announced("live.transport.connected", session_id="live_1", type="webrtc")
+    assert isinstance(event, WebhookLiveTransportConnected)
+    assert (event.data.session_id, event.data.type) == ("live_1", "webrtc")
 
 
 def test_an_event_of_another_type_is_kept_whole() -> None:

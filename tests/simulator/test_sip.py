@@ -60,19 +60,24 @@ def test_an_incoming_call_is_announced_by_a_signed_webhook(sim: Simulator, recei
         webhooks.verify(delivered.body + b" ", delivered.headers, sim.webhook_secret)
 
 
-def test_the_same_call_may_come_as_both_types_and_more_than_once(sim: Simulator, receiver: Receiver) -> None:
-    call = sim.incoming_call(
-        receiver.url, events=["realtime.call.incoming", "live.call.incoming"], duplicates=2
-    )
-    sim.wait_for(lambda: len(call.deliveries) == 6)
+def test_a_call_may_be_announced_for_both_apis_and_more_than_once(sim: Simulator, receiver: Receiver) -> None:
+    kinds = ["realtime.call.incoming", "live.transport.incoming", "live.call.incoming"]
+    call = sim.incoming_call(receiver.url, events=kinds, duplicates=2)
+    sim.wait_for(lambda: len(call.deliveries) == 9)
     by_id: dict[str, list[Delivered]] = {}
     for delivered in receiver.deliveries:
         by_id.setdefault(delivered.headers["webhook-id"], []).append(delivered)
-    assert [len(same) for same in by_id.values()] == [3, 3]
+    assert [len(same) for same in by_id.values()] == [3, 3, 3]
     assert all(len({delivered.body for delivered in same}) == 1 for same in by_id.values())
-    live = next(one for one in receiver.deliveries if b'"live.call.incoming"' in one.body)
-    body_fits("WebhookLiveCallIncoming", json.loads(live.body))
-    assert live.event(sim.webhook_secret).data.session_id == call.id
+    events = {event.type: event for event in (one.event(sim.webhook_secret) for one in receiver.deliveries)}
+    assert set(events) == set(kinds)
+    for delivered in receiver.deliveries:
+        event = json.loads(delivered.body)
+        body_fits(type(events[event["type"]]).__name__, event)
+    assert events["realtime.call.incoming"].data.call_id == call.id
+    sessions = {event.data.session_id for kind, event in events.items() if kind.startswith("live")}
+    assert len(sessions) == 1 and sessions.pop().startswith("live_")
+    assert len({webhooks.call_key(event) for event in events.values()}) == 1
 
 
 def test_a_webhook_without_200_is_delivered_again_with_the_same_id(sim: Simulator) -> None:

@@ -14,7 +14,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import attrs
 
@@ -26,14 +26,20 @@ from realtime_simulator._records.store import Delivery
 if TYPE_CHECKING:
     import httpx
 
-EventType = Literal["realtime.call.incoming", "live.call.incoming"]
-EVENT_TYPES: tuple[EventType, ...] = ("realtime.call.incoming", "live.call.incoming")
+EventType = Literal["realtime.call.incoming", "live.transport.incoming", "live.call.incoming"]
+EVENT_TYPES: tuple[EventType, ...] = get_args(EventType)
 SECRET_PREFIX = "whsec_"
 ATTEMPT_SECONDS = 15.0
 PAUSES = (0.05, 0.5, 5.0, 30.0, 300.0, 1800.0, 7200.0)
 """Seconds before each further attempt; the last one repeats itself."""
-# `live.call.incoming` names the call's id differently.
-_ID_FIELDS = {"realtime.call.incoming": "call_id", "live.call.incoming": "session_id"}
+
+
+def _ids(type: EventType, call_id: str) -> dict[str, str]:
+    """Return the call's id as an event has it; the Live API knows the same call under an id of its own."""
+    if type == "realtime.call.incoming":
+        return {"call_id": call_id}
+    session = {"session_id": f"live_{call_id.removeprefix('rtc_')}"}
+    return session if type == "live.call.incoming" else {"type": "sip", **session}
 
 
 def sign(body: bytes, secret: str, *, webhook_id: str, timestamp: float) -> dict[str, str]:
@@ -129,7 +135,7 @@ class Announcer:
             "type": type,
             "created_at": int(time.time() - age),
             "data": {
-                _ID_FIELDS[type]: call_id,
+                **_ids(type, call_id),
                 "sip_headers": [{"name": name, "value": value} for name, value in headers],
             },
         }

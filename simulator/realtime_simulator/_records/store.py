@@ -54,7 +54,7 @@ class Delivery:
 
     Args:
         webhook_id: Its `webhook-id`; the same for each attempt and each duplicate.
-        type: `realtime.call.incoming` or `live.call.incoming`.
+        type: Its event's type, such as `realtime.call.incoming`.
         status: The receiver's status; None if no answer came.
         error: Why no answer came.
     """

@@ -345,7 +345,8 @@ class Controls:
             to: The receiver's URL.
             headers: Headers of the INVITE, by name or as pairs; they replace the usual ones of the same name.
             audio: The caller's sound once the call is accepted: a WAV file's path, or PCM16 mono at 24 kHz.
-            events: `realtime.call.incoming`, `live.call.incoming`, or both.
+            events: One or more of `realtime.call.incoming`, `live.transport.incoming` and the deprecated
+                `live.call.incoming`; the service announces a call by one event for each API.
             duplicates: How often each webhook comes again after it was acknowledged.
             delay: Seconds from the call to its webhook, for one that comes late.
             age: By how many seconds the webhook pretends to be older than it is.

@@ -88,10 +88,21 @@ async def calling(app: App) -> AsyncIterator[Caller]:
         yield page
 
 
+HEADERS = [
+    {"name": "From", "value": "<sip:+15550100@a.example>"},
+    {"name": "Call-ID", "value": "7f3c@carrier.example"},
+]
+
+
 def incoming(call_id: str = "rtc_1") -> bytes:
-    data = {"call_id": call_id, "sip_headers": [{"name": "From", "value": "<sip:+15550100@a.example>"}]}
+    data = {"call_id": call_id, "sip_headers": HEADERS}
     event = {"object": "event", "id": "evt_1", "type": "realtime.call.incoming", "created_at": 1}
     return encode({**event, "data": data})
+
+
+def incoming_live(event_type: str, session_id: str = "live_1") -> bytes:
+    data = {"type": "sip", "session_id": session_id, "sip_headers": HEADERS}
+    return encode({"object": "event", "id": "evt_2", "type": event_type, "created_at": 1, "data": data})
 
 
 # Offers
@@ -393,6 +404,43 @@ async def test_a_phone_call_is_run_once_and_acknowledged_at_once() -> None:
         await until(lambda: not app.calls.call_ids)
         assert await app.deliver(incoming(), webhook_id="another") == 200
         assert len(answered) == 1
+
+
+@pytest.mark.parametrize("event_type", ["live.transport.incoming", "live.call.incoming"])
+@pytest.mark.parametrize("live_first", [False, True])
+@awaited
+async def test_a_call_that_is_announced_for_both_apis_is_answered_once(
+    live_first: bool, event_type: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    answered: list[str] = []
+
+    async def on_incoming(call: IncomingCall) -> None:
+        answered.append(call.id)
+
+    deliveries = {"wh_1": incoming(), "wh_2": incoming_live(event_type), "wh_3": incoming_live(event_type)}
+    async with serving(on_incoming=on_incoming) as app:
+        with caplog.at_level(logging.INFO, "realtime_ext.web"):
+            for webhook_id in sorted(deliveries, reverse=live_first):
+                assert await app.deliver(deliveries[webhook_id], webhook_id=webhook_id) == 200
+        await until(lambda: answered)
+    assert answered == ["rtc_1"]
+    (record,) = (one for one in caplog.records if "live_1" in one.getMessage())
+    assert record.levelname == "WARNING"
+    assert "this app answers by the Realtime API" in record.getMessage()
+
+
+@awaited
+async def test_an_older_live_event_with_an_id_of_the_realtime_api_is_answered() -> None:
+    answered: list[str] = []
+
+    async def on_incoming(call: IncomingCall) -> None:
+        answered.append(call.id)
+
+    async with serving(on_incoming=on_incoming) as app:
+        assert await app.deliver(incoming_live("live.call.incoming", "rtc_1")) == 200
+        assert await app.deliver(incoming(), webhook_id="another") == 200
+        await until(lambda: answered)
+    assert answered == ["rtc_1"]
 
 
 @awaited

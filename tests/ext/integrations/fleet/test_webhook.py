@@ -49,9 +49,8 @@ async def test_a_webhook_enqueues_its_call_once() -> None:
     async with web_node(fleet) as http:
         data = {"call_id": "rtc_1", "sip_headers": HEADERS}
         assert [await deliver(http, data) for _ in range(2)] == [200, 200]
-        assert (
-            await deliver(http, {"session_id": "rtc_1", "sip_headers": HEADERS}, "live.call.incoming") == 200
-        )
+        for kind in ("live.transport.incoming", "live.call.incoming"):
+            assert await deliver(http, {"session_id": "live_1", "sip_headers": HEADERS}, kind) == 200
         assert (await http.get("/health")).json() == {"calls": 1, "waiting": 1, "slots": 0, "workers": 0}
 
 
