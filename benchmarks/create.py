@@ -18,7 +18,7 @@ __all__ = ["OFFER", "SESSION", "run", "server"]
 OFFER = (ROOT / "tests" / "samples" / "sdp" / "offer-chromium-audio-datachannel.sdp").read_bytes().decode()
 SESSION: dict[str, Any] = {
     "type": "realtime",
-    "model": "gpt-realtime",
+    "model": "gpt-realtime-2.1",
     "instructions": "You answer for the front desk. " * 10,
     "audio": {
         "output": {"voice": "marin", "speed": 1.1},

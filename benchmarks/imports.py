@@ -42,7 +42,7 @@ OFFICIAL = (
 CONNECTING = {
     "ours": (
         "from realtime_ext import RealtimeClient",
-        "with RealtimeClient('sk-benchmark', base_url=base_url).connect(model='gpt-realtime') as connection:",
+        "with RealtimeClient('sk-benchmark', base_url=base_url).connect('gpt-realtime-2.1') as connection:",
     ),
     "official": (
         "from openai import OpenAI",

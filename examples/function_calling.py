@@ -32,7 +32,7 @@ def main() -> None:
     options = where.parser(__doc__).parse_args()
     bookings: Bookings = []
     toolbox = tools.Toolbox([book_room], state=bookings)
-    session = SessionBuilder("gpt-realtime").output("text").tools(toolbox)
+    session = SessionBuilder("gpt-realtime-2.1").output("text").tools(toolbox)
     with (
         where.api(options.live) as simulator,
         RealtimeClient() as client,

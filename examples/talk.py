@@ -56,11 +56,11 @@ async def main() -> None:
     )
     parser.add_argument("--microphone", action="store_true", help="talk until Ctrl-C")
     options = parser.parse_args()
-    session = SessionBuilder("gpt-realtime").instructions(INSTRUCTIONS)
+    session = SessionBuilder("gpt-realtime-2.1").instructions(INSTRUCTIONS)
     if options.audio_in is not None:
         session = session.voice("marin").push_to_talk()  # the file is the whole question
     elif options.microphone:
-        session = session.voice("marin").semantic_vad().transcribe("gpt-4o-transcribe")
+        session = session.voice("marin").semantic_vad().transcribe("gpt-realtime-whisper")
     else:
         session = session.output("text")
     with where.api(options.live) as simulator:

@@ -13,7 +13,7 @@ def main() -> None:
     parser = where.parser(__doc__)
     parser.add_argument("speech", nargs="?", type=Path, default=where.QUESTION)
     options = parser.parse_args()
-    session = TranscriptionSessionBuilder("gpt-4o-transcribe").transcribe(language="en").push_to_talk()
+    session = TranscriptionSessionBuilder("gpt-realtime-whisper").transcribe(language="en").push_to_talk()
     with (
         where.api(options.live) as simulator,
         RealtimeClient() as client,

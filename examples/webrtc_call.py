@@ -12,7 +12,7 @@ from realtime_ext import AsyncRealtimeClient, SessionBuilder
 
 async def call(question: Path, reply: Path) -> None:
     session = (
-        SessionBuilder("gpt-realtime")
+        SessionBuilder("gpt-realtime-2.1")
         .instructions("Answer in one sentence.")
         .voice("marin")
         .semantic_vad()  # waits until a sentence is over; by default 200 ms of silence end a turn

@@ -3,7 +3,7 @@
     from realtime_ext import RealtimeClient, SessionBuilder
 
     with RealtimeClient() as client:
-        call = client.calls.create(offer, SessionBuilder("gpt-realtime").voice("marin"))
+        call = client.calls.create(offer, SessionBuilder("gpt-realtime-2.1").voice("marin"))
         print(call.id, call.sdp_answer)
 
 Names are loaded on first use (PEP 562), so that the import is quick and needs no extra.
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         FleetError,
         InternalServerError,
         MissingApiKeyError,
+        ModelDeprecationWarning,
         NotFoundError,
         OwnershipLost,
         PermissionDeniedError,
@@ -70,6 +71,7 @@ __all__ = [
     "FleetError",
     "InternalServerError",
     "MissingApiKeyError",
+    "ModelDeprecationWarning",
     "NotFoundError",
     "OwnershipLost",
     "PermissionDeniedError",

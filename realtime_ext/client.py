@@ -193,7 +193,7 @@ class RealtimeClient(_Client[ApiKey, "httpx.Client"], Connections):
     Example:
         ```python
         with RealtimeClient() as client:
-            secret = client.client_secrets.create({"type": "realtime", "model": "gpt-realtime"})
+            secret = client.client_secrets.create({"type": "realtime", "model": "gpt-realtime-2.1"})
             return secret.to_browser()
         ```
     """
@@ -266,7 +266,7 @@ class AsyncRealtimeClient(_Client[AsyncApiKey, "httpx.AsyncClient"], AsyncConnec
     Example:
         ```python
         async with AsyncRealtimeClient() as client:
-            call = await client.calls.create(offer, SessionBuilder("gpt-realtime"))
+            call = await client.calls.create(offer, SessionBuilder("gpt-realtime-2.1"))
         ```
     """
 

@@ -45,6 +45,7 @@ __all__ = [
     "FleetError",
     "InternalServerError",
     "MissingApiKeyError",
+    "ModelDeprecationWarning",
     "NotFoundError",
     "OwnershipLost",
     "PermissionDeniedError",
@@ -147,6 +148,13 @@ class SessionConfigError(RealtimeError, ValueError):
 
 class SessionConfigWarning(UserWarning):
     """A session has a part that this package doesn't know; it is sent as it is."""
+
+
+class ModelDeprecationWarning(FutureWarning):
+    """A model ends within 90 days or has ended; the warning comes once for each model.
+
+    Source: https://platform.openai.com/docs/deprecations
+    """
 
 
 class SdpError(RealtimeError, ValueError):

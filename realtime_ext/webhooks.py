@@ -441,7 +441,12 @@ def call_key(event: WebhookEvent) -> str | None:
 
     Returns:
         The SIP Call-ID; without one, caller, callee and time; None for events that announce no call.
+
+    Raises:
+        TypeError: It is not an event of `unwrap`.
     """
+    if not hasattr(event, "to_dict"):
+        raise TypeError(f"event: expected an event that unwrap returned, got {type(event).__name__}")
     try:
         announced = announcement(event.to_dict())
     except (TypeError, ValueError):

@@ -46,7 +46,7 @@ async def main(base_url, api_key):
     calls = []
     while line := await loop.run_in_executor(None, sys.stdin.readline):
         while len(calls) < int(line):
-            dialing = client.dial(session={"type": "realtime", "model": "gpt-realtime"})
+            dialing = client.dial(session={"type": "realtime", "model": "gpt-realtime-2.1"})
             calls.append((dialing, await dialing.__aenter__()))
         for _, call in calls:
             await call.create_response(instructions="Speak for a while.")

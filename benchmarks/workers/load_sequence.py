@@ -6,7 +6,7 @@ import orjson
 from websockets.sync.client import connect
 
 base_url, api_key, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
-url = base_url.replace("http", "ws", 1) + "/realtime?model=gpt-realtime"
+url = base_url.replace("http", "ws", 1) + "/realtime?model=gpt-realtime-2.1"
 item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Good morning."}]}
 for _ in range(count):
     headers = {"Authorization": f"Bearer {api_key}"}

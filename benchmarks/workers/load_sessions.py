@@ -56,7 +56,7 @@ class Session:
 
     async def run(self, begin):
         """Open, stream when all have opened, and compare."""
-        url = base_url.replace("http", "ws", 1) + "/realtime?model=gpt-realtime"
+        url = base_url.replace("http", "ws", 1) + "/realtime?model=gpt-realtime-2.1"
         headers = {"Authorization": f"Bearer {api_key}"}
         async with self.gate:
             self.socket = await connect(

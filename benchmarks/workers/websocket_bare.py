@@ -15,7 +15,7 @@ HEADERS = {"Authorization": "Bearer sk-benchmark"}
 
 def url(port):
     """Return the address of a session."""
-    return f"ws://127.0.0.1:{port}/v1/realtime?model=gpt-realtime"
+    return f"ws://127.0.0.1:{port}/v1/realtime?model=gpt-realtime-2.1"
 
 
 OPENED = []

@@ -24,7 +24,7 @@ class Sync:
     def one(cls, port):
         """Open a connection and take its first event."""
         cls.client = cls.client or openai.OpenAI(api_key="sk-benchmark", base_url=base_url(port))
-        connection = cls.client.realtime.connect(model="gpt-realtime").enter()
+        connection = cls.client.realtime.connect(model="gpt-realtime-2.1").enter()
         assert connection.recv().type == "session.created"
         return connection
 
@@ -80,7 +80,7 @@ class Async:
     async def one(cls, port):
         """Open a connection and take its first event."""
         cls.client = cls.client or openai.AsyncOpenAI(api_key="sk-benchmark", base_url=base_url(port))
-        connection = await cls.client.realtime.connect(model="gpt-realtime").enter()
+        connection = await cls.client.realtime.connect(model="gpt-realtime-2.1").enter()
         assert (await connection.recv()).type == "session.created"
         return connection
 

@@ -24,7 +24,7 @@ class Sync:
     def one(cls, port):
         """Open a connection and take its first event."""
         cls.client = cls.client or RealtimeClient("sk-benchmark", base_url=base_url(port))
-        connection = cls.client.connect(model="gpt-realtime").__enter__()
+        connection = cls.client.connect(model="gpt-realtime-2.1").__enter__()
         assert connection.recv().type == "session.created"
         return connection
 
@@ -80,7 +80,7 @@ class Async:
     async def one(cls, port):
         """Open a connection and take its first event."""
         cls.client = cls.client or AsyncRealtimeClient("sk-benchmark", base_url=base_url(port))
-        connection = await cls.client.connect(model="gpt-realtime").__aenter__()
+        connection = await cls.client.connect(model="gpt-realtime-2.1").__aenter__()
         assert (await connection.recv()).type == "session.created"
         return connection
 

@@ -23,7 +23,7 @@ SESSION = {
     "type": "realtime",
     "object": "realtime.session",
     "id": "sess_1",
-    "model": "gpt-realtime",
+    "model": "gpt-realtime-2.1",
     "output_modalities": ["audio"],
     "instructions": "You answer for the front desk. " * 10,
     "audio": {

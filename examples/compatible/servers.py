@@ -49,7 +49,7 @@ def main() -> None:
     parser.add_argument("server", choices=SERVERS)
     parser.add_argument("--base-url", help="where it is; the simulator plays it if this is left out")
     parser.add_argument("--key", help="its key")
-    parser.add_argument("--model", default="gpt-realtime")
+    parser.add_argument("--model", default="gpt-realtime-2.1")
     parser.add_argument("--voice")
     options = parser.parse_args()
     with contextlib.ExitStack() as stack:

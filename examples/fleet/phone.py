@@ -22,7 +22,7 @@ from realtime_ext import AsyncRealtimeClient, SessionBuilder
 from realtime_ext.integrations.fleet import Fleet, OwnedCall
 from realtime_ext.tools import ToolContext
 
-SESSION = SessionBuilder("gpt-realtime").instructions("You order taxis. Ask for the street.").build()
+SESSION = SessionBuilder("gpt-realtime-2.1").instructions("You order taxis. Ask for the street.").build()
 ORDERS = os.environ.get("ORDERS", "orders.txt")
 
 fleet = Fleet(os.environ.get("FLEET_DSN", "postgresql:///phone"))

@@ -27,14 +27,14 @@ from realtime_ext.integrations.web import IncomingCall, RunningCalls, router
 from realtime_ext.tools import Silent, Toolbox, ToolContext
 
 SESSION = (
-    SessionBuilder("gpt-realtime")
+    SessionBuilder("gpt-realtime-2.1")
     .instructions(
         "You are the receptionist of a small hotel. Greet the caller. Answer briefly. Transfer whoever asks "
         "for the kitchen or the manager. When the caller says good bye, say good bye and hang up."
     )
     .voice("marin")
     .semantic_vad()  # waits until a sentence is over; by default 200 ms of silence end a caller's turn
-    .transcribe("gpt-4o-transcribe")
+    .transcribe("gpt-realtime-whisper")
 )
 NUMBERS = {"kitchen": "tel:+14155550111", "manager": "tel:+14155550112"}
 

@@ -17,7 +17,7 @@ class FrontDesk:
     def __init__(self, client: RealtimeClient) -> None:
         self._client = client
         self.bookings: list[tuple[str, int]] = []
-        self._session = SessionBuilder("gpt-realtime").output("text").instructions("You book rooms.")
+        self._session = SessionBuilder("gpt-realtime-2.1").output("text").instructions("You book rooms.")
 
     def ask(self, question: str) -> str:
         """Answer a question; an apology if the service fails."""

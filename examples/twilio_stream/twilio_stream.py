@@ -54,7 +54,7 @@ def app(public: str | None) -> FastAPI:
             start = await stream.start()
             print(f"{start.parameters.get('caller', 'somebody')} calls", flush=True)
             session = (
-                SessionBuilder("gpt-realtime")
+                SessionBuilder("gpt-realtime-2.1")
                 .instructions("You answer for the front desk of a small hotel. Greet the caller.")
                 .telephony(start.format)
                 .server_vad(silence_duration_ms=500)

@@ -27,10 +27,10 @@ from realtime_ext.integrations.web import RunningCalls, router
 
 PAGES = Path(__file__).parent
 SESSION = (
-    SessionBuilder("gpt-realtime")
+    SessionBuilder("gpt-realtime-2.1")
     .instructions("You answer for the front desk of a small hotel. Greet first.")
     .voice("marin")
-    .transcribe("gpt-4o-transcribe")
+    .transcribe("gpt-realtime-whisper")
 )
 ROOMS = {"Elm": 90, "Oak": 120}
 

@@ -21,7 +21,7 @@ SPEC_VERSION = "2.3.0"
 #: Date of the API description, YYYY-MM-DD, or "" if unknown.
 SPEC_DATE = "2026-11-23"
 #: SHA-256 of the API description's file.
-SPEC_SHA256 = "b40e32e627dc72be140826b9c9658defb6e66174aebb3f6c11741b358ecfdafe"
+SPEC_SHA256 = "0c0f0886db0ea2d7a91f24a88e9a32cd14f9eec1e8bd847b03ec48e0ffe365e4"
 
 if not TYPE_CHECKING:
 

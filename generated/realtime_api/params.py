@@ -130,8 +130,8 @@ class AudioTranscriptionParam(TypedDict):
     model: NotRequired[
         "str | Literal['whisper-1', 'gpt-transcribe', 'gpt-live-transcribe', 'gpt-4o-mini-transcribe', 'gpt-4o-mini-transcribe-2025-12-15', 'gpt-4o-transcribe', 'gpt-4o-transcribe-diarize', 'gpt-realtime-whisper']"
     ]
-    """Transcription model, for instance `gpt-4o-transcribe`; choose `gpt-4o-transcribe-diarize` to get speaker
-    labels. Other names are accepted too."""
+    """Transcription model, for instance `gpt-realtime-whisper`; choose `gpt-4o-transcribe-diarize` to get
+    speaker labels. Other names are accepted too."""
     language: NotRequired["str"]
     """Spoken language of the incoming audio as an ISO 639-1 code such as `en`; naming it makes transcripts
     faster and more accurate."""
@@ -911,7 +911,7 @@ class RealtimeSessionCreateRequestParam(TypedDict):
     prompt: NotRequired["PromptParam"]
     """Stored prompt template with its variables; `null` or absent means none."""
     model: NotRequired["str"]
-    """Model of the session, such as `gpt-realtime`; absent means the API's default."""
+    """Model of the session, such as `gpt-realtime-2.1`; absent means the API's default."""
 
 
 class RealtimeSessionCreateRequestGAParam(TypedDict):
@@ -925,8 +925,8 @@ class RealtimeSessionCreateRequestGAParam(TypedDict):
     model: NotRequired[
         "str | Literal['gpt-realtime', 'gpt-realtime-1.5', 'gpt-realtime-2', 'gpt-realtime-2.1', 'gpt-realtime-2.1-mini', 'gpt-realtime-2025-08-28', 'gpt-4o-realtime-preview', 'gpt-4o-realtime-preview-2024-10-01', 'gpt-4o-realtime-preview-2024-12-17', 'gpt-4o-realtime-preview-2025-06-03', 'gpt-4o-mini-realtime-preview', 'gpt-4o-mini-realtime-preview-2024-12-17', 'gpt-realtime-mini', 'gpt-realtime-mini-2025-10-06', 'gpt-realtime-mini-2025-12-15', 'gpt-audio-1.5', 'gpt-audio-mini', 'gpt-audio-mini-2025-10-06', 'gpt-audio-mini-2025-12-15']"
     ]
-    """Model to serve the session, such as `gpt-realtime`; names that are not listed are allowed. Absent leaves
-    it to the URL or the server."""
+    """Model to serve the session, such as `gpt-realtime-2.1`; names that are not listed are allowed. Absent
+    leaves it to the URL or the server."""
     instructions: NotRequired["str"]
     """System text that guides content and manner of speaking. Absent means the default of the server; an empty
     string clears it."""
@@ -966,8 +966,8 @@ class RealtimeSessionCreateRequestGAChangesParam(TypedDict):
     model: NotRequired[
         "str | Literal['gpt-realtime', 'gpt-realtime-1.5', 'gpt-realtime-2', 'gpt-realtime-2.1', 'gpt-realtime-2.1-mini', 'gpt-realtime-2025-08-28', 'gpt-4o-realtime-preview', 'gpt-4o-realtime-preview-2024-10-01', 'gpt-4o-realtime-preview-2024-12-17', 'gpt-4o-realtime-preview-2025-06-03', 'gpt-4o-mini-realtime-preview', 'gpt-4o-mini-realtime-preview-2024-12-17', 'gpt-realtime-mini', 'gpt-realtime-mini-2025-10-06', 'gpt-realtime-mini-2025-12-15', 'gpt-audio-1.5', 'gpt-audio-mini', 'gpt-audio-mini-2025-10-06', 'gpt-audio-mini-2025-12-15']"
     ]
-    """Model to serve the session, such as `gpt-realtime`; names that are not listed are allowed. Absent leaves
-    it to the URL or the server."""
+    """Model to serve the session, such as `gpt-realtime-2.1`; names that are not listed are allowed. Absent
+    leaves it to the URL or the server."""
     instructions: NotRequired["str"]
     """System text that guides content and manner of speaking. Absent means the default of the server; an empty
     string clears it."""

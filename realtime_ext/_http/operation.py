@@ -12,6 +12,7 @@ import attrs
 
 from .. import errors
 from .._core import json as _json
+from .._core.models import with_end
 from .._core.secrets import Secret, mask, redact
 from ..errors import APIResponseError, APIStatusError, SessionConfigError, SessionProblem
 from .retry import parse_retry_after
@@ -172,7 +173,7 @@ def status_error(
     elif not isinstance(message, str) or not message.strip():
         message = f"HTTP {status}; {_start_of(text)}"
     return status_error_class(status)(
-        mask(message),
+        with_end(mask(message)),
         status_code=status,
         code=_text(envelope.get("code")),
         param=_text(envelope.get("param")),

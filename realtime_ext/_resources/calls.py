@@ -73,7 +73,7 @@ class Calls:
 
         Example:
             ```python
-            call = client.calls.create(offer, {"type": "realtime", "model": "gpt-realtime"})
+            call = client.calls.create(offer, {"type": "realtime", "model": "gpt-realtime-2.1"})
             await peer.setRemoteDescription(RTCSessionDescription(call.sdp_answer, "answer"))
             ```
         """

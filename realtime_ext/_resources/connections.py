@@ -119,7 +119,7 @@ class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOut
 
         Example:
             ```python
-            with client.connect(model="gpt-realtime") as connection:
+            with client.connect(model="gpt-realtime-2.1") as connection:
                 turn = connection.ask("Say hello.")
             ```
         """

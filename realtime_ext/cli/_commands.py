@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 import typer.core
 
+from .._core.models import MODEL
 from ._call_commands import calls, secrets
 from ._check_commands import offers, sessions
 from ._doctor import doctor
@@ -63,7 +64,7 @@ def demo(
         bool, typer.Option("--live", help="Call the real API, with OPENAI_API_KEY; costs some cents.")
     ] = False,
     out: Annotated[Path, typer.Option(help="Folder for the recording and the picture.")] = Path("build/demo"),
-    model: Annotated[str, typer.Option(help="The model to talk to.")] = "gpt-realtime",
+    model: Annotated[str, typer.Option(help="The model to talk to.")] = MODEL,
     as_json: Json = False,
 ) -> None:
     """Make a WebRTC call, talk, listen and hang up.

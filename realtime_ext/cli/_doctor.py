@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import os
 import platform
 import shutil
@@ -12,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ._failures import EXTRAS, FAILED, explain
+from ._failures import EXTRAS, FAILED, WRONG_USE, CommandError, explain
 from ._options import Json
 from ._output import paint, print_json, working, write
 
@@ -38,13 +39,20 @@ class Finding:
 
 
 def doctor(
-    offline: Annotated[bool, typer.Option("--offline", help="Send nothing.")] = False, as_json: Json = False
+    offline: Annotated[bool, typer.Option("--offline", help="Send nothing.")] = False,
+    live: Annotated[
+        bool, typer.Option("--live", help="Ask the API also when the models end.", show_default=False)
+    ] = False,
+    as_json: Json = False,
 ) -> None:
     """Check the set-up, with a hint for each problem.
 
-    That is versions, extras, key, reachability, audio devices and browser; the status is 1 if one fails.
-    To see whether the API is there and accepts the key, it makes a client secret, which costs nothing.
+    That is versions, extras, key, proxy, certificates, models, reachability, audio devices and browser; the
+    status is 1 if one fails. To see whether the API is there and accepts the key, it makes a client secret,
+    which costs nothing.
     """
+    if offline and live:
+        raise CommandError("--offline and --live contradict each other", status=WRONG_USE)
     findings: list[Finding] = []
     with working("Looking around"):
         for look in (
@@ -52,7 +60,11 @@ def doctor(
             _extras,
             _key,
             _webhook_secret,
+            _proxy,
+            _certificates,
+            _models,
             *(() if offline else (_reach,)),
+            *((_announced_ends,) if live else ()),
             _devices,
             _browser,
         ):
@@ -123,11 +135,105 @@ def _sign() -> str:
     return "whsec_***"
 
 
-def _reach() -> Iterator[Finding]:
-    """Ask the API for a client secret; without a key, for anything at all."""
+def _base_url() -> str:
     from .._http.settings import DEFAULT_BASE_URL
 
-    url = os.environ.get("OPENAI_BASE_URL") or DEFAULT_BASE_URL
+    return os.environ.get("OPENAI_BASE_URL") or DEFAULT_BASE_URL
+
+
+def _proxy() -> Iterator[Finding]:
+    from .._core.proxies import environment_proxy, is_loopback
+
+    url = _base_url()
+    if proxy := environment_proxy(url):
+        yield Finding("proxy", "ok", f"{proxy}, for {url}; never for this machine's own servers")
+    elif is_loopback(url):
+        yield Finding("proxy", "ok", f"none: {url} is this machine")
+    else:
+        yield Finding("proxy", "ok", "none in HTTPS_PROXY, ALL_PROXY or the system's settings")
+
+
+def _certificates() -> Iterator[Finding]:
+    """Load the certificate authorities as httpx does: from the environment's variables, else certifi's."""
+    import ssl
+
+    variable = next((name for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(name)), None)
+    if variable is None:
+        yield Finding("certificates", "ok", "those of certifi; SSL_CERT_FILE and SSL_CERT_DIR are not set")
+        return
+    path = os.environ[variable]
+    is_file = variable == "SSL_CERT_FILE"
+    try:
+        context = ssl.create_default_context(
+            cafile=path if is_file else None, capath=None if is_file else path
+        )
+    except (OSError, ValueError) as error:
+        hint = "a file in PEM format with the authorities that sign your proxy's certificates"
+        yield Finding("certificates", "failed", f"{variable}={path}: {explain(error).message}", hint)
+        return
+    count = f"{len(context.get_ca_certs())} authorities" if is_file else "a folder"
+    yield Finding("certificates", "ok", f"{variable}={path}: {count}")
+
+
+def _used_models() -> dict[str, str]:
+    """Return model → where it is named: an environment variable, or this package's defaults."""
+    from realtime_api.shutdowns import MODEL_SHUTDOWNS
+
+    from .._core import models
+
+    defaults = (models.MODEL, models.TRANSCRIPTION_MODEL, models.TRANSLATION_MODEL)
+    named = {value: name for name, value in sorted(os.environ.items()) if value in MODEL_SHUTDOWNS}
+    return {**dict.fromkeys(defaults, "default"), **named}
+
+
+def _models() -> Iterator[Finding]:
+    from realtime_api.shutdowns import MODEL_SHUTDOWNS
+
+    from .._core.models import today
+
+    used = {model: place for model, place in _used_models().items() if model in MODEL_SHUTDOWNS}
+    for model, place in used.items():
+        yield _end(place, model, *MODEL_SHUTDOWNS[model], today())
+    if not used:
+        yield Finding("models", "ok", "no environment variable names a model that ends")
+
+
+def _end(place: str, model: str, end: datetime.date, successor: str | None, today: datetime.date) -> Finding:
+    verb, state = ("ends", "missing") if today < end else ("ended", "failed")
+    return Finding(place, state, f"{model} {verb} on {end}", f"use {successor}" if successor else "")
+
+
+def _announced_ends() -> Iterator[Finding]:
+    """Ask the API for its models, whose `shutdown_date` is null until it is announced."""
+    import httpx
+
+    from .._core.json import decode
+    from .._core.models import today
+
+    try:
+        answer = httpx.get(
+            f"{_base_url().rstrip('/')}/models",
+            headers={"authorization": f"Bearer {os.environ.get('OPENAI_API_KEY', '')}"},
+            timeout=10,
+        )
+        listed = decode(answer.raise_for_status().content)["data"]
+        ends = {one["id"]: one.get("shutdown_date") for one in listed}
+        dates = {model: datetime.date.fromisoformat(end) for model, end in ends.items() if end}
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError, TypeError, KeyError, AttributeError) as error:
+        yield Finding("announced ends", "failed", f"{_base_url()}/models: {explain(error).message}")
+        return
+    used = {model: place for model, place in _used_models().items() if model in dates}
+    for model, place in used.items():
+        yield _end(place, model, dates[model], None, today())
+    if not used:
+        yield Finding(
+            "announced ends", "ok", f"none of your models, {len(dates)} of {len(ends)} of the API's"
+        )
+
+
+def _reach() -> Iterator[Finding]:
+    """Ask the API for a client secret; without a key, for anything at all."""
+    url = _base_url()
     asked = _make_secret if os.environ.get("OPENAI_API_KEY") else lambda: _any_answer(url)
     yield _tried(url, asked)
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from .._core.models import MODEL
 from ._failures import WRONG_USE, CommandError
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -24,7 +25,6 @@ Simulated = Annotated[
 
 # What stands for a device where a file could be named.
 MICROPHONE, SPEAKER = "mic", "speaker"
-DEFAULT_MODEL = "gpt-realtime"
 _has_read: list[Any] = []  # the standard input that was read
 
 
@@ -88,7 +88,7 @@ def read_session(
     """
     if file is None and not default and (model, instructions, voice) == (None, None, None):
         return None
-    session: dict[str, Any] = {"type": "realtime", "model": DEFAULT_MODEL}
+    session: dict[str, Any] = {"type": "realtime", "model": MODEL}
     if file is not None:
         session = read_json(file)
     given = {"model": model, "instructions": instructions}

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from .._core.models import TRANSCRIPTION_MODEL
 from ._failures import WRONG_USE, CommandError
 from ._options import (
     MICROPHONE,
@@ -20,8 +21,6 @@ from ._options import (
     read_session,
 )
 from ._output import working
-
-_TRANSCRIBER = "gpt-4o-transcribe"
 
 
 def talk(
@@ -118,6 +117,6 @@ def _set_audio(session: dict[str, Any], *, speaks: bool, files: bool, microphone
     if not (files or microphone):
         return
     heard = session.setdefault("audio", {}).setdefault("input", {})
-    heard.setdefault("transcription", {"model": _TRANSCRIBER})
+    heard.setdefault("transcription", {"model": TRANSCRIPTION_MODEL})
     if files:
         heard["turn_detection"] = None  # each file is one turn

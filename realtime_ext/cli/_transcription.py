@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from .._core.models import TRANSCRIPTION_MODEL
 from ._failures import CommandError
 from ._options import Json, Simulated, read_bytes
 from ._output import is_terminal, print_line, working, write
@@ -18,7 +19,7 @@ from ._output import is_terminal, print_line, working, write
 
 def transcribe(
     files: Annotated[list[str], typer.Argument(help="WAV files; - for standard input.")],
-    model: Annotated[str, typer.Option(help="The model that listens.")] = "gpt-4o-transcribe",
+    model: Annotated[str, typer.Option(help="The model that listens.")] = TRANSCRIPTION_MODEL,
     language: Annotated[str | None, typer.Option(help="The language spoken, such as en.")] = None,
     simulator: Simulated = False,
     as_json: Json = False,

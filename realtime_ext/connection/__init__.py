@@ -1,6 +1,6 @@
 """Connections: typed events over WebSocket, or over a WebRTC call's data channel.
 
-    with client.connect(model="gpt-realtime", session=session) as connection:
+    with client.connect(model="gpt-realtime-2.1", session=session) as connection:
         turn = connection.ask("What's the weather like?")
         print(turn.transcript)
 

@@ -67,7 +67,7 @@ class Recorder:
     Example:
         ```python
         with Recorder("call.wav") as recorder:
-            with client.connect("gpt-realtime", observer=recorder) as connection:
+            with client.connect("gpt-realtime-2.1", observer=recorder) as connection:
                 connection.ask("Is breakfast included?")
         ```
     """

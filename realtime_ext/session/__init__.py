@@ -1,6 +1,6 @@
 """Sessions: builders for the three kinds, and one check for builders, models and dicts.
 
-    session = SessionBuilder("gpt-realtime").voice("marin").server_vad(idle_timeout_ms=6000).build()
+    session = SessionBuilder("gpt-realtime-2.1").voice("marin").server_vad(idle_timeout_ms=6000).build()
 
 Limits come from `realtime_api.schemas` alone. This package must not send anything.
 """

@@ -191,7 +191,7 @@ class InputBuilder(Builder):
         """Transcribe the input. What is left out stays as an earlier call set it.
 
         Args:
-            model: A transcription model, such as `gpt-4o-transcribe`; None turns transcription off.
+            model: A transcription model, such as `gpt-realtime-whisper`; None turns transcription off.
             language: The language spoken, as ISO 639-1 code.
             languages: The languages that may be spoken, for the models that accept several.
             keywords: Terms that are likely to be heard, for the models that accept them.
@@ -294,7 +294,7 @@ class SessionBuilder(InputBuilder):
     """Builds a conversation session, in which a model listens and answers.
 
         session = (
-            SessionBuilder("gpt-realtime")
+            SessionBuilder("gpt-realtime-2.1")
             .instructions("You answer for the front desk.")
             .voice("marin", speed=1.1)
             .semantic_vad(eagerness="low")
@@ -306,7 +306,7 @@ class SessionBuilder(InputBuilder):
     that all problems come at once. Only what was asked for is written, and `type`.
 
     Args:
-        model: The model, such as `gpt-realtime`; left out for updates, and where the model is named
+        model: The model, such as `gpt-realtime-2.1`; left out for updates, and where the model is named
             elsewhere.
 
     Source: https://platform.openai.com/docs/api-reference/realtime-sessions
@@ -542,7 +542,7 @@ class SessionBuilder(InputBuilder):
 class TranscriptionSessionBuilder(InputBuilder):
     """Builds a transcription session, which transcribes speech and never answers.
 
-        session = TranscriptionSessionBuilder("gpt-4o-transcribe").noise_reduction("near_field").build()
+        session = TranscriptionSessionBuilder("gpt-realtime-whisper").noise_reduction("near_field").build()
 
     Every method returns a new builder; all problems come at once, with `build` or when it is sent.
 

@@ -10,16 +10,20 @@ Every operation with a session comes through here. What is checked is not change
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import re
 from collections.abc import Mapping
+from functools import reduce
+from operator import getitem
 from typing import Any
 
 import attrs
 
+from .._core import models
 from .._core.schema import ABSENT, SECRET_FIELDS, Violation, check, place, shown
 from .._core.warnings import warn
-from ..errors import SessionConfigError, SessionConfigWarning, SessionProblem
+from ..errors import ModelDeprecationWarning, SessionConfigError, SessionConfigWarning, SessionProblem
 from ._coerce import Coerced, SessionInput, merge, problem, read
 from ._kinds import (
     BETA_FIELDS,
@@ -42,6 +46,7 @@ _GONE = {
 }
 _REASONING = {"parallel_tool_calls": "parallel tool calls", "reasoning": "reasoning settings"}
 _OTHER_API = "gpt-live"
+_warned_of: set[str] = set()  # models
 # Where names stand that the API may add to: they are compared with the known ones for misspellings alone.
 _NAMED = ("model", "audio.output.voice", "audio.input.transcription.model")
 _LIKELY = 0.8  # how alike a misspelt name and the known one are
@@ -124,7 +129,7 @@ def resolve_update(
         after = _across(before, body) if current is not None else []
         fields = {found.field for found in findings.problems}
         more = [found for found in (*_changed_model(given.body, before), *after) if found.field not in fields]
-        report(Findings((*findings.problems, *more), findings.warnings))
+        report(attrs.evolve(findings, problems=(*findings.problems, *more)))
     return body
 
 
@@ -154,10 +159,12 @@ class Findings:
     Args:
         problems: The fields that the API would refuse, in order, one problem each.
         warnings: Probable mistakes.
+        endings: Model → when it ends and what replaces it, for models that end soon.
     """
 
     problems: tuple[SessionProblem, ...] = ()
     warnings: tuple[str, ...] = ()
+    endings: Mapping[str, str] = attrs.field(factory=dict)
 
 
 def examine(
@@ -192,7 +199,8 @@ def examine(
     if not (BETA_FIELDS.keys().isdisjoint(body) or kind.is_older):
         found = _beta_fields(body, fields(kind.name), f"a {kind.label} session", "")
         betas = {one.field: one for one in found}
-    if not (violations or rules or questions or betas or type_problem or given.problems):
+    endings = _endings(body, model)
+    if not (violations or rules or questions or betas or type_problem or given.problems or endings):
         return Findings()
 
     fitting, foreign, strange = list(given.problems), [], []
@@ -213,7 +221,7 @@ def examine(
     unique: dict[str, SessionProblem] = {}
     for one in (*betas.values(), *type_problem, *fitting, *foreign, *across.values()):
         unique.setdefault(one.field, one)
-    return Findings(tuple(unique.values()), (*strange, *questions))
+    return Findings(tuple(unique.values()), (*strange, *questions), endings)
 
 
 def report(findings: Findings) -> None:
@@ -226,6 +234,10 @@ def report(findings: Findings) -> None:
         raise SessionConfigError(findings.problems)
     for message in findings.warnings:
         warn(message, SessionConfigWarning)
+    for model, message in findings.endings.items():
+        if model not in _warned_of:  # two threads may both warn, which does no harm
+            _warned_of.add(model)
+            warn(message, ModelDeprecationWarning)
 
 
 def _kind(body: dict[str, Any], kinds: tuple[str, ...]) -> tuple[Kind, list[SessionProblem]]:
@@ -365,6 +377,16 @@ def _other_api(model: str | None) -> list[SessionProblem]:
         return []
     hint = "this one belongs to the Live API, and the Realtime API doesn't serve it"
     return [problem("model", model, "a Realtime model", "expected a Realtime model", hint=hint)]
+
+
+def _endings(session: dict[str, Any], model: str | None) -> dict[str, str]:
+    """Return the models of a session that end soon, the transcription model among them."""
+    names: list[Any] = [model]
+    for path in (("audio", "input", "transcription"), ("input_audio_transcription",)):
+        with contextlib.suppress(KeyError, TypeError):
+            names.append(reduce(getitem, path, session)["model"])
+    found = {name: models.ending(name) for name in names if isinstance(name, str)}
+    return {name: message for name, message in found.items() if message is not None}
 
 
 def _misspelt(session: dict[str, Any], kind: Kind) -> list[str]:

@@ -7,7 +7,7 @@ Where realtime_ext is installed, pytest has these fixtures:
 - `no_network`: only this machine may be reached.
 
     def test_the_call_is_answered(realtime_simulator, realtime_client):
-        call = realtime_client.calls.create(sample_offer(), {"type": "realtime", "model": "gpt-realtime"})
+        call = realtime_client.calls.create(sample_offer(), {"type": "realtime", "model": "gpt-realtime-2.1"})
         assert realtime_simulator.calls[0].id == call.id
 
 `sample_offer()` is an SDP offer, `sample_webhook()` a signed webhook. `vcr_settings()` and `match_parts` are

@@ -14,6 +14,7 @@ from . import docs, generator
 from .document import REF_PREFIX, Document
 from .plan import Plan
 from .plan.expressions import decoder_name
+from .shutdowns import Shutdowns
 from .slice import Names, default
 from .transforms.walk import each_schema
 
@@ -29,6 +30,7 @@ class Package:
         spec_sha256: SHA-256 of the API description's file.
         source: Origin of the upstream document, in one line.
         names: Package names and metadata.
+        shutdowns: The models that end; None if the package has no such table.
     """
 
     version: str
@@ -37,6 +39,7 @@ class Package:
     spec_sha256: str
     source: str
     names: Names = attrs.field(factory=lambda: default().package)
+    shutdowns: Shutdowns | None = None
 
 
 def write(
@@ -84,6 +87,8 @@ def _write(
     _put(target / "_http.py", render("http.py.jinja"))
     if any(operation.deprecated for operation in plan.operations.values()):
         _put(target / "_deprecated.py", render("deprecated.py.jinja"))
+    if package.shutdowns is not None:
+        _put(target / "shutdowns.py", render("shutdowns.py.jinja", shutdowns=package.shutdowns))
     _put(target / "schemas.py", render("schemas.py.jinja"))
     _put(target / "schemas.json", schemas_json(document))
     _put(target / "py.typed", "")

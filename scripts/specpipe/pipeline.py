@@ -20,6 +20,7 @@ from . import (
     output,
     patches,
     plan,
+    shutdowns,
     slice,
     source,
     transforms,
@@ -68,6 +69,10 @@ class Inputs:
     def patches(self) -> tuple[patches.Patch, ...]:
         """Read the patches."""
         return patches.read(self.patches_file or self.openapi / "patches.toml")
+
+    def shutdowns(self) -> shutdowns.Shutdowns | None:
+        """Read the models that end; a slice file elsewhere is of another API."""
+        return shutdowns.read(self.openapi / shutdowns.FILE) if self.slice_file is None else None
 
     def names(self) -> dict[str, str]:
         """Read the chosen names by pointer."""
@@ -151,6 +156,7 @@ def prepare(inputs: Inputs, say: Say) -> Prepared:
             spec_sha256=output.sha256(raw),
             source=f"{origin.url} of {origin.date}" if origin.date else origin.url,
             names=config.package,
+            shutdowns=inputs.shutdowns(),
         )
     return Prepared(
         document=normal,

@@ -85,7 +85,7 @@ def test_calls_come_in_from_another_process_and_each_step_is_a_line(serving: Any
         lines_until(process, "webhook live.call.incoming: 200")
     assert facts["webhook_secret"] == "whsec_bWluZQ=="
     [delivered] = receiver.deliveries
-    assert delivered.event(facts["webhook_secret"]).data.session_id == shown["id"]
+    assert delivered.event(facts["webhook_secret"]).data.session_id == shown["id"].replace("rtc_", "live_", 1)
     assert b"4711" in delivered.body
     headers = {"authorization": f"Bearer {facts['api_key']}"}
     accept = f"{facts['base_url']}/realtime/calls/{shown['id']}/accept"

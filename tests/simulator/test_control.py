@@ -85,7 +85,8 @@ def test_a_call_comes_in_and_is_shown_until_the_caller_hangs_up(
         shown = done(control.post("/simulator/incoming", json=asked))
         assert shown["kind"] == "sip" and shown["state"] == "ringing"
         sim.wait_for(lambda: len(sim.calls[-1].deliveries) == 2)
-    assert json.loads(receiver.deliveries[0].body)["data"]["session_id"] == shown["id"]
+    announced = json.loads(receiver.deliveries[0].body)["data"]["session_id"]
+    assert announced == shown["id"].replace("rtc_", "live_", 1)
     assert [value for name, value in sim.calls[-1].sip_headers if name == "X-Pin"] == ["1", "2"]
     done(control.post(f"/simulator/calls/{shown['id']}/say", json={"audio": str(path)}))
     done(control.post(f"/simulator/calls/{shown['id']}/hang_up"))

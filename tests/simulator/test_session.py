@@ -46,7 +46,7 @@ def test_greeting_shows_the_session_with_its_defaults() -> None:
     created = Driven().session.greeting()
     fits(created)
     session = created["session"]
-    assert session["model"] == "gpt-realtime"
+    assert session["model"] == "gpt-realtime-2.1"
     assert session["output_modalities"] == ["audio"]
     assert session["audio"]["input"]["turn_detection"]["type"] == "server_vad"
     assert session["audio"]["input"]["format"] == {"type": "audio/pcm", "rate": 24000}
@@ -339,7 +339,7 @@ def test_an_update_with_another_model_changes_the_rest() -> None:
     it = Driven()
     (updated,) = it.send("session.update", session={"type": "realtime", "model": "m", "instructions": "New."})
     assert updated["type"] == "session.updated"
-    assert updated["session"]["model"] == "gpt-realtime" and updated["session"]["instructions"] == "New."
+    assert updated["session"]["model"] == "gpt-realtime-2.1" and updated["session"]["instructions"] == "New."
 
 
 def test_null_in_tracing_and_transcription_means_not_set() -> None:

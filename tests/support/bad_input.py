@@ -104,6 +104,10 @@ ELSEWHERE: Mapping[str, tuple[Callable[..., Any], Valid]] = {
         webhooks.unwrap,
         {"body": BODY, "headers": HEADERS, "secret": SECRET, "tolerance": 300, "clock": lambda: NOW},
     ),
+    "webhooks.call_key": (
+        webhooks.call_key,
+        {"event": webhooks.unwrap(BODY, HEADERS, SECRET, clock=lambda: NOW)},
+    ),
     "webhooks.Deduplicator": (webhooks.Deduplicator, {"max_entries": 10}),
     "webhooks.Deduplicator.seen": (webhooks.Deduplicator().seen, {"webhook_id": "wh_1", "call_id": "rtc_1"}),
     "tools.function_tool": (tools.function_tool, {"function": book}),

@@ -19,8 +19,8 @@ class AudioTranscription(_Model):
     session.
 
     Attributes:
-        model: Transcription model, for instance `gpt-4o-transcribe`; choose `gpt-4o-transcribe-diarize` to get
-            speaker labels. Other names are accepted too.
+        model: Transcription model, for instance `gpt-realtime-whisper`; choose `gpt-4o-transcribe-diarize` to
+            get speaker labels. Other names are accepted too.
         language: Spoken language of the incoming audio as an ISO 639-1 code such as `en`; naming it makes
             transcripts faster and more accurate.
         languages: Candidate languages as ISO 639-1 codes, at least one; only `gpt-transcribe` and

@@ -35,7 +35,8 @@ class RealtimeSession(_Model):
         id: Session identifier, such as `sess_` followed by letters and digits.
         object: Object kind, always `realtime.session`.
         modalities: What the model may answer with; default both `text` and `audio`, `["text"]` for no speech.
-        model: Model that serves the session, such as `gpt-realtime`; names that are not listed are allowed.
+        model: Model that serves the session, such as `gpt-realtime-2.1`; names that are not listed are
+            allowed.
         instructions: System text that guides content and manner of speaking. Absent means the default of the server;
             an empty string clears it.
         voice: Name of the voice; fixed once the model has spoken in the session.

@@ -59,7 +59,7 @@ class RealtimeSessionCreateRequest(_Model):
             many as the model allows.
         truncation: What happens when the conversation outgrows the model; absent means `auto`.
         prompt: Stored prompt template with its variables; `null` or absent means none.
-        model: Model of the session, such as `gpt-realtime`; absent means the API's default.
+        model: Model of the session, such as `gpt-realtime-2.1`; absent means the API's default.
     """
 
     client_secret: RealtimeSessionClientSecret | None = None

@@ -39,7 +39,7 @@ class RealtimeSessionCreateRequestGA(_Model):
         type: Session kind, always `realtime`; tells a conversation from a transcription session.
         output_modalities: Either `["audio"]` (default; speech with a transcript) or `["text"]`. The two cannot be
             combined.
-        model: Model to serve the session, such as `gpt-realtime`; names that are not listed are allowed.
+        model: Model to serve the session, such as `gpt-realtime-2.1`; names that are not listed are allowed.
             Absent leaves it to the URL or the server.
         instructions: System text that guides content and manner of speaking. Absent means the default of the server;
             an empty string clears it.

@@ -132,7 +132,7 @@ def make_plan(
     if len(named) > 1:
         raise ValueError(f"connect: expected one of model, call_id and intent, got {' and '.join(named)}")
     if model is not None and (not isinstance(model, str) or not model.strip()):
-        raise ValueError(f"model: expected a name such as 'gpt-realtime', got {model!r}")
+        raise ValueError(f"model: expected a name such as 'gpt-realtime-2.1', got {model!r}")
     if intent not in (None, "transcription"):
         raise ValueError(f"intent: expected 'transcription', got {intent!r}")
     if session is None and not named:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..._core.models import with_end
 from ..._core.secrets import mask
 from ..._http.operation import status_error_class
 from ...errors import APIStatusError
@@ -36,7 +37,7 @@ def refusal(error: JSON, status: int | None = None) -> APIStatusError:
     status = _STATUS_BY_CODE.get(code or "") or status or _STATUS_BY_TYPE.get(kind or "", 400)
     message = text_or_none(error.get("message")) or "the server refused an event"
     return status_error_class(status)(
-        mask(f"{message} [event {event_id}]" if event_id else message),
+        with_end(mask(f"{message} [event {event_id}]" if event_id else message)),
         status_code=status,
         code=code,
         param=text_or_none(error.get("param")),

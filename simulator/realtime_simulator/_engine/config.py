@@ -8,17 +8,19 @@ instructions. A model is ignored.
 from __future__ import annotations
 
 import copy
+import datetime
 import functools
 from collections.abc import Mapping
 from typing import Any
 
 from realtime_api import schemas
+from realtime_api.shutdowns import MODEL_SHUTDOWNS
 
 from realtime_simulator._core.problem import ApiProblem
 
 REALTIME = "realtime"
 TRANSCRIPTION = "transcription"
-DEFAULT_MODEL = "gpt-realtime"
+DEFAULT_MODEL = "gpt-realtime-2.1"
 REQUEST_SCHEMAS = {
     REALTIME: "RealtimeSessionCreateRequestGA",
     TRANSCRIPTION: "RealtimeTranscriptionSessionCreateRequestGA",
@@ -102,6 +104,24 @@ def known_models() -> frozenset[str]:
     listed = schemas.get(REQUEST_SCHEMAS[REALTIME])["properties"]["model"]["anyOf"]
     names = (name for option in listed for name in option.get("enum", ()))
     return frozenset((*names, TRANSLATION_MODEL))
+
+
+def check_served(model: object, unix: float) -> None:
+    """Refuse a model that has ended at the simulator's time.
+
+    Raises:
+        ApiProblem: As for a model that is not known, which is how the service refuses it.
+    """
+    shutdown = MODEL_SHUTDOWNS.get(model) if isinstance(model, str) else None
+    if shutdown is not None and shutdown.date <= datetime.datetime.fromtimestamp(unix, datetime.UTC).date():
+        raise unsupported_model(str(model), f"It ended on {shutdown.date.isoformat()}.")
+
+
+def unsupported_model(model: str, reason: str) -> ApiProblem:
+    """Return the refusal of a model."""
+    return ApiProblem(
+        f'Model "{model[:80]}" is not supported in realtime mode. {reason}', code="invalid_model"
+    )
 
 
 def _defaults(kind: str, model: str | None) -> dict[str, Any]:

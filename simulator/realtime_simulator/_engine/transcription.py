@@ -175,7 +175,7 @@ class Transcription:
             }
             self._emit("failed", item.id, error=problem)
             return
-        text, model = transcript.text, str(settings.get("model") or "gpt-4o-transcribe")
+        text, model = transcript.text, str(settings.get("model") or "gpt-realtime-whisper")
         if model.endswith("diarize"):
             fields = {"id": self._shared.ids.new("seg"), "speaker": "A", "start": 0.0}
             self._emit("segment", item.id, text=text, end=len(item.audio) / 2 / RATE, **fields)

@@ -45,7 +45,7 @@ def read(
     subprotocols: Sequence[str],
     credentials: Credentials,
     *,
-    is_known: Callable[[str], bool],
+    check_model: Callable[[str], None],
     translation: bool = False,
     takes_beta: bool = False,
 ) -> Handshake:
@@ -58,7 +58,7 @@ def read(
         query: Its query.
         subprotocols: The subprotocols that it offers.
         credentials: The accepted keys.
-        is_known: Returns whether there is a model of this name.
+        check_model: Raises ApiProblem for a model that is not served.
         translation: Whether its address is that of translation sessions.
         takes_beta: Whether the service still uses the beta's names.
 
@@ -88,12 +88,8 @@ def read(
             param="intent",
         )
     model = query.get("model") or None
-    if model is not None and intent != "transcription" and not is_known(model):
-        raise ApiProblem(
-            f'Model "{model[:80]}" is not supported in realtime mode. '
-            "The simulator accepts the models of the API description, and those of `models` (--model NAME).",
-            code="invalid_model",
-        )
+    if model is not None and intent != "transcription":
+        check_model(model)
     call_id = query.get("call_id")
     if call_id is not None and secret is not None:
         raise ApiProblem(

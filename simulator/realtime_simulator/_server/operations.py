@@ -14,6 +14,7 @@ from starlette.routing import Route
 from realtime_simulator._calls.registry import CallRegistry
 from realtime_simulator._calls.sip import IncomingCalls
 from realtime_simulator._core import schema
+from realtime_simulator._core.clock import Clock
 from realtime_simulator._core.ids import Ids
 from realtime_simulator._core.operations import OPERATIONS
 from realtime_simulator._core.problem import ApiProblem
@@ -24,6 +25,7 @@ from realtime_simulator._engine.config import (
     TRANSLATION,
     SessionConfig,
     TranslationConfig,
+    check_served,
 )
 from realtime_simulator._faults.alterations import without_connectivity
 from realtime_simulator._faults.catalog import Drawing
@@ -58,12 +60,14 @@ class Operations:
         incoming: The SIP calls among them.
         credentials: Checks keys and mints client secrets.
         ids: The source of session ids.
+        clock: The clock, by which models end.
     """
 
     calls: CallRegistry
     incoming: IncomingCalls
     credentials: Credentials
     ids: Ids
+    clock: Clock
 
     def routes(self) -> list[Route]:
         """Return the routes of the operations, and of the beta's address."""
@@ -119,7 +123,9 @@ class Operations:
         )
 
     async def _answer(self, request: Request, offer: bytes, session: Mapping[str, Any] | None) -> Response:
-        call = await self.calls.create(offer, session, request.query_params.get("model"))
+        model = request.query_params.get("model")
+        self._check_models(session or {}, model)
+        call = await self.calls.create(offer, session, model)
         drawing: Drawing = request.state.faults
         if (hangup := drawing.draw("peer_hangup")) is not None:
             self.calls.end_later(call.id, hangup["seconds"], "peer")
@@ -142,6 +148,7 @@ class Operations:
             return Response(status_code=200)
         # The body is the session itself; refusals still name its fields as those of `session`.
         session = check_session(await body.read_json_object(request))
+        self._check_models(session)
         self.incoming.accept(call_id, session)
         if (hangup := drawing.draw("peer_hangup")) is not None:
             self.calls.end_later(call_id, hangup["seconds"], "peer")
@@ -197,6 +204,7 @@ class Operations:
         session: Mapping[str, Any],
         config: type[SessionConfig] | type[TranslationConfig],
     ) -> Response:
+        self._check_models(session)
         seconds = (fields.get("expires_after") or {}).get("seconds", DEFAULT_SECONDS)
         secret = self.credentials.mint(session, seconds)
         # The session itself has not begun, and so has no end.
@@ -232,9 +240,16 @@ class Operations:
         return await body.read_json_object(request, optional=True)
 
     def _mint_older(self, session: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        self._check_models(session)
         secret = self.credentials.mint(session, OLDER_SECRET_SECONDS)
         shown = SessionConfig(self.ids.new("sess"), secret.expires_at, session).view()
         return {"value": secret.value, "expires_at": secret.expires_at}, shown
+
+    def _check_models(self, session: Mapping[str, Any], model: str | None = None) -> None:
+        """Refuse a session whose model, or whose transcription model, has ended."""
+        transcription = ((session.get("audio") or {}).get("input") or {}).get("transcription") or {}
+        for name in (session.get("model") or model, transcription.get("model")):
+            check_served(name, self.clock.unix())
 
 
 def check_session(session: Any, at: str = "session") -> Mapping[str, Any]:

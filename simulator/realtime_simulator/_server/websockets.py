@@ -12,7 +12,13 @@ from starlette.websockets import WebSocket
 from realtime_simulator._calls.registry import CallRegistry
 from realtime_simulator._core.problem import ApiProblem
 from realtime_simulator._engine.base import BaseSession
-from realtime_simulator._engine.config import SessionConfig, TranslationConfig, known_models
+from realtime_simulator._engine.config import (
+    SessionConfig,
+    TranslationConfig,
+    check_served,
+    known_models,
+    unsupported_model,
+)
 from realtime_simulator._records.session import SessionLog
 from realtime_simulator._server import dialects, handshake
 from realtime_simulator._server.connection import Connection
@@ -103,7 +109,7 @@ class WebSocketRoutes:
             websocket.query_params,
             websocket.scope["subprotocols"],
             self.credentials,
-            is_known=self._is_known,
+            check_model=self._check_model,
             translation=translation,
             takes_beta=self.services.settings.profile == "beta",
         )
@@ -129,9 +135,16 @@ class WebSocketRoutes:
         await connection.run(_ignore)
         await connection.finish()
 
-    def _is_known(self, model: str) -> bool:
+    def _check_model(self, model: str) -> None:
         settings = self.services.settings
-        return settings.profile != "openai" or model in known_models() or model in settings.models
+        if settings.profile == "openai" and model not in settings.models:
+            check_served(model, self.services.clock.unix())
+            if model not in known_models():
+                raise unsupported_model(
+                    model,
+                    "The simulator accepts the models of the API description, and those of `models` "
+                    "(--model NAME).",
+                )
 
     async def _serve(self, connection: Connection, driver: SessionDriver, *, own: bool) -> None:
         """Connect a session with a connection, in the dialect of the service that is simulated."""

@@ -97,7 +97,7 @@ def assemble(
         workers.shutdown(wait=True, cancel_futures=True)
 
     api = app.build(
-        Operations(calls=calls, incoming=incoming, credentials=credentials, ids=ids),
+        Operations(calls=calls, incoming=incoming, credentials=credentials, ids=ids, clock=clock),
         websockets,
         records,
         ids,

@@ -15,7 +15,7 @@ from realtime_simulator import Simulator
 
 from realtime_ext import __version__, webhooks
 from realtime_ext.testing import sample_offer
-from tests.support.command import environment, of, realtime, realtime_here, terminal
+from tests.support.command import environment, realtime, realtime_here, terminal
 from tests.support.paths import QUESTION
 
 
@@ -350,23 +350,6 @@ def test_speech_is_written_down(simulator: Simulator) -> None:
 
 def test_speech_is_written_down_without_a_key() -> None:
     assert "seconds of speech" in realtime_here("transcribe", "--simulator", QUESTION).out
-
-
-def test_the_set_up_is_looked_at(simulator: Simulator) -> None:
-    done = realtime_here("doctor", "--json", simulator=simulator)
-    assert done.status == 0
-    assert of(done.json, name="OPENAI_API_KEY")["state"] == "ok"
-    assert "accepts the key" in of(done.json, name=simulator.base_url)["detail"]
-    assert simulator.api_key not in done.out
-    assert simulator.webhook_secret not in done.out
-
-
-def test_missing_parts_of_the_set_up_are_named() -> None:
-    done = realtime_here("doctor", OPENAI_BASE_URL="http://127.0.0.1:9/v1", OPENAI_WEBHOOK_SECRET="whsec_!")
-    assert done.status == 1
-    failed = [line.split()[1] for line in done.out.splitlines() if line.startswith("✗")]
-    assert failed == ["OPENAI_API_KEY", "OPENAI_WEBHOOK_SECRET", "http://127.0.0.1:9/v1"]
-    assert "export OPENAI_API_KEY=" in done.out
 
 
 @pytest.mark.programs

@@ -18,7 +18,7 @@ from realtime_ext import RealtimeClient, RealtimeError
 client = RealtimeClient("key", base_url=sys.argv[1])
 """
 FORK = """
-with client.connect("gpt-realtime") as connection:
+with client.connect("gpt-realtime-2.1") as connection:
     assert connection.ask("One").text == "answer 1"
     if (child := os.fork()) == 0:
         try:
@@ -26,7 +26,7 @@ with client.connect("gpt-realtime") as connection:
         except RealtimeError as error:
             print(error, flush=True)
         connection.close()
-        with client.connect("gpt-realtime") as own:
+        with client.connect("gpt-realtime-2.1") as own:
             print("the child's:", own.ask("Hello").text, flush=True)
     else:
         assert os.waitpid(child, 0)[1] == 0
@@ -43,7 +43,7 @@ def sockets():
 async def main():
     before = sockets()
     client = AsyncRealtimeClient("key", base_url=sys.argv[1])
-    async with client.connect("gpt-realtime") as connection:
+    async with client.connect("gpt-realtime-2.1") as connection:
         assert (await connection.ask("One")).text == "answer 1"
         later = connection.expect("session.updated")
         if (child := os.fork()) == 0:
@@ -84,7 +84,7 @@ connection.create_response()
 begun.wait()
 """,
     "by SystemExit within the block": """
-with client.connect("gpt-realtime") as inner:
+with client.connect("gpt-realtime-2.1") as inner:
     sys.exit()
 """,
 }
@@ -136,7 +136,7 @@ def test_a_fork_in_a_coroutine_leaves_the_parents_connection_alone() -> None:
 def test_a_program_ends_quietly_with_connections_open(name: str) -> None:
     calls = [{"name": "hang", "call_id": "call_1", "arguments": "{}"}]
     answer = calls if "tool" in name else "Hello."
-    program = BEGIN + 'connection = client.connect("gpt-realtime").__enter__()\n' + ENDS[name]
+    program = BEGIN + 'connection = client.connect("gpt-realtime-2.1").__enter__()\n' + ENDS[name]
     with ScriptedServer(Model(lambda number: answer, speaks=False)) as server:
         done = run(program, server)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

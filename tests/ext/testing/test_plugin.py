@@ -52,7 +52,7 @@ def test_the_clients_reach_the_simulator(user: pytest.Pytester) -> None:
 import asyncio, os, pathlib
 from realtime_ext import AsyncRealtimeClient, RealtimeClient, webhooks
 
-SESSION = {"type": "realtime", "model": "gpt-realtime"}
+SESSION = {"type": "realtime", "model": "gpt-realtime-2.1"}
 
 def test_blocking(realtime_simulator, realtime_client):
     call = realtime_client.calls.create(pathlib.Path(OFFER).read_bytes(), SESSION)

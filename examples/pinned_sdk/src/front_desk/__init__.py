@@ -47,7 +47,7 @@ class FrontDesk:
         Raises:
             FrontDeskError: there is none.
         """
-        session = models.RealtimeSessionCreateRequestGA(model="gpt-realtime", instructions=instructions)
+        session = models.RealtimeSessionCreateRequestGA(model="gpt-realtime-2.1", instructions=instructions)
         body = models.RealtimeCreateClientSecretRequest(session=session)
         try:
             answer = create_realtime_client_secret.sync(client=self._client, body=body, timeout=timeout)

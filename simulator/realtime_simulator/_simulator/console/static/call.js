@@ -6,7 +6,7 @@ import {$, on, say} from "./dom.js";
 const TONE_SECONDS = 1.5;
 const SESSION = {
   type: "realtime",
-  model: "gpt-realtime",
+  model: "gpt-realtime-2.1",
   audio: {input: {transcription: {model: "gpt-realtime-whisper"}}},
   tools: [{
     type: "function", name: "get_weather", description: "Tells the weather in a city.",
