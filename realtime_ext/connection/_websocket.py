@@ -6,6 +6,7 @@ The only place that uses the `websockets` library, which is loaded on first use.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import inspect
 import logging
@@ -139,7 +140,7 @@ class _Socket(client.ClientConnection):
         if self.protocol.close_rcvd is not None and self._closing is None:
             # The server has to close the TCP connection now (RFC 6455 §7.1.1).
             timeout = CLOSE_TIMEOUT if self.close_timeout is None else self.close_timeout
-            self._closing = self.loop.call_later(timeout, self.transport.abort)
+            self._closing = self.loop.call_later(timeout, _abort, self.transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
@@ -149,6 +150,15 @@ class _Socket(client.ClientConnection):
             error = self.protocol.close_exc
             error.__cause__ = error.__cause__ or exc
             self.inbox.end(error)
+
+
+def _abort(transport: asyncio.WriteTransport) -> None:
+    """Abort a transport.
+
+    asyncio's `abort` raises AttributeError where a transport was closed with data to send, and has sent it.
+    """
+    with contextlib.suppress(AttributeError):
+        transport.abort()
 
 
 class _Connect(client.connect):
@@ -203,7 +213,7 @@ class PlainLink:
         except BaseException as error:
             logger.debug("closing the link failed: %s", type(error).__name__)
             if self._transport is not None:
-                self._transport.abort()
+                _abort(self._transport)
             if not isinstance(error, Exception):
                 raise
         finally:
@@ -262,6 +272,10 @@ class WebSocketLink(PlainLink):
                 await self._socket.send(text)  # which sends nothing, and waits for the end within limits
             except ConnectionClosed as error:
                 return self._end(error)
+            except Exception as error:  # as `_abort` says
+                if self._protocol.state is State.CLOSED:
+                    return self._end(self._protocol.close_exc)
+                return LinkClosed(1006, LOST, error)
         return LinkClosed(1006, LOST)
 
     async def _drain(self) -> None:
@@ -284,7 +298,7 @@ class WebSocketLink(PlainLink):
         """Abort the link if no fewer bytes than this wait to be sent; return whether it is aborted."""
         if 0 < left <= self.waiting:
             self._is_stuck = True
-            self._transport.abort()
+            _abort(self._transport)
         return self._is_stuck
 
     @property

@@ -8,6 +8,7 @@ import asyncio
 import base64
 import contextlib
 import itertools
+import socket
 import threading
 from collections.abc import Iterator
 from types import SimpleNamespace
@@ -202,3 +203,26 @@ def test_every_failure_to_send_is_the_end_of_the_link() -> None:
             assert caught.value.code == 1006
 
     asyncio.run(main())
+
+
+def test_audio_that_waits_while_the_server_closes_is_given_back(runner: Runner) -> None:
+    def script(peer: Peer) -> None:
+        ready.wait(20)
+        raw = peer.socket.socket
+        raw.recv(1, socket.MSG_PEEK)  # the audio, of which the most still waits to be sent
+        peer.bytes_on_the_wire(b"\x88\x06\x03\xf1full")  # a Close frame with code 1009
+        raw.shutdown(socket.SHUT_WR)
+        while raw.recv(2**20):
+            pass
+
+    ready = threading.Event()
+    with ScriptedServer(script, max_queue=1) as server, connect(runner, server) as connection:
+        connection.clear_audio()
+        connection.clear_audio()  # more than the server reads ahead
+        connection.append_audio(bytes(2**10))
+        ready.set()
+        with pytest.raises(ConnectionClosedError, match="full") as caught:
+            for _ in range(20):
+                connection.append_audio(bytes(14 * 2**20))
+    assert caught.value.code == 1009
+    assert caught.value.unsent
