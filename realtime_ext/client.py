@@ -168,8 +168,8 @@ class RealtimeClient(_Client[ApiKey, "httpx.Client"], Connections):
         webhook_secret: The `whsec_…` secret, or several while one replaces the other. None for
             OPENAI_WEBHOOK_SECRET.
         auth_header: `"authorization"` sends the key as a bearer token, `"api-key"` bare under that name.
-        dialect: `"beta"` for servers that still speak the beta's names (Qwen, speaches), `"xai"` for xAI: a
-            connection translates both ways, so that programs see the names of today.
+        dialect: `"beta"` for servers with the beta's names (Qwen, speaches), `"azure-voice-live"` for Azure
+            Voice Live, `"xai"` for xAI: connections translate both ways, and programs use the current names.
         default_headers: Headers of every request; an authorization among them stands in place of the key.
         default_query: Query parameters of every request.
         timeout: Seconds to wait for each step of a request (connecting takes 5 at most), or an httpx.Timeout;

@@ -10,7 +10,7 @@ import inspect
 import os
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import attrs
 
@@ -41,8 +41,8 @@ AsyncApiKey = str | Callable[[], str | Awaitable[str]]
 """The key of `AsyncRealtimeClient`, or a callable, async or not, that returns it."""
 AuthHeader = Literal["authorization", "api-key"]
 """The header that carries the key."""
-Dialect = Literal["beta", "xai"]
-"""A protocol other than today's, as `RealtimeClient` explains."""
+Dialect = Literal["beta", "xai", "azure-voice-live"]
+"""A dialect of a compatible server, as `RealtimeClient` explains."""
 
 
 @attrs.frozen(kw_only=True)
@@ -55,7 +55,7 @@ class Settings:
         api_key: The key, a callable that returns it, or None.
         webhook_secrets: The secrets that webhooks may be signed with; None for the environment's.
         auth_header: The header that carries the key.
-        dialect: Which older or other names the server speaks; None for those of today.
+        dialect: The server's dialect; None for the current names.
         headers: Headers of every request, lower-case names, without the key.
         query: Query parameters of every request.
         timeout: Seconds, or an httpx.Timeout; None for no limit.
@@ -213,8 +213,9 @@ def settings_from(
         websocket_base = check_url("websocket_base_url", websocket_base_url, ("wss", "ws"))
     if auth_header not in ("authorization", "api-key"):
         raise ValueError(f"auth_header: expected 'authorization' or 'api-key', got {auth_header!r}")
-    if dialect not in (None, "beta", "xai"):
-        raise ValueError(f"dialect: expected 'beta', 'xai' or None, got {dialect!r}")
+    if dialect is not None and dialect not in get_args(Dialect):
+        allowed = ", ".join(map(repr, get_args(Dialect)))
+        raise ValueError(f"dialect: expected {allowed} or None, got {dialect!r}")
     if isinstance(max_retries, bool) or not isinstance(max_retries, int):
         raise TypeError(f"max_retries: expected an int, got {type(max_retries).__name__}")
     if max_retries < 0:

@@ -168,6 +168,7 @@ class Conversation:
         record: A WAV file for both sides, or None.
         tools: The tools that the model may call.
         simulated: Whether to talk to a simulator in this process.
+        dialect: The server's dialect; None for the current names.
         as_json: Whether to print JSON.
     """
 
@@ -179,6 +180,7 @@ class Conversation:
     record: str | None
     tools: Toolbox | None
     simulated: bool
+    dialect: str | None
     as_json: bool
     _spoken: list[bytes] = attrs.field(factory=list, init=False)
     _stop: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
@@ -208,7 +210,7 @@ class Conversation:
         """
         view = View(as_json=self.as_json, is_patient=bool(self.files))
         async with contextlib.AsyncExitStack() as open_now:
-            client = await open_now.enter_async_context(_client(self.simulated))
+            client = await open_now.enter_async_context(_client(self.simulated, self.dialect))
             observers: list[Any] = []
             if self.record is not None:
                 observers.append(open_now.enter_context(Recorder(self.record)))
@@ -298,14 +300,17 @@ class Conversation:
 
 
 @contextlib.asynccontextmanager
-async def _client(simulated: bool) -> AsyncIterator[AsyncRealtimeClient]:
+async def _client(simulated: bool, dialect: Any) -> AsyncIterator[AsyncRealtimeClient]:
     if not simulated:
-        async with AsyncRealtimeClient() as client:
+        async with AsyncRealtimeClient(dialect=dialect) as client:
             yield client
         return
     from realtime_simulator import Simulator
 
-    async with Simulator() as made, AsyncRealtimeClient(made.api_key, base_url=made.base_url) as client:
+    async with (
+        Simulator(profile=dialect or "openai") as made,
+        AsyncRealtimeClient(made.api_key, base_url=made.base_url, dialect=dialect) as client,
+    ):
         yield client
 
 

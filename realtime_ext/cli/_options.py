@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 
@@ -21,6 +21,30 @@ Instructions = Annotated[str | None, typer.Option("--instructions", help="The se
 Voice = Annotated[str | None, typer.Option("--voice", help="The session's voice.")]
 Simulated = Annotated[
     bool, typer.Option("--simulator", help="Use a simulator in this process, without key or network.")
+]
+
+
+def _dialects() -> list[str]:
+    from .._http.settings import Dialect
+
+    return list(get_args(Dialect))
+
+
+def _check_dialect(name: str | None) -> str | None:
+    if name is not None and name not in _dialects():
+        raise typer.BadParameter(f"expected one of {', '.join(_dialects())}, got {name!r}")
+    return name
+
+
+ServerDialect = Annotated[
+    str | None,
+    typer.Option(
+        "--dialect",
+        metavar="NAME",
+        callback=_check_dialect,
+        autocompletion=_dialects,
+        help="The dialect of a compatible server: beta, xai or azure-voice-live.",
+    ),
 ]
 
 # What stands for a device where a file could be named.

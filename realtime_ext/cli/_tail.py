@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ._options import Json
+from ._options import Json, ServerDialect
 from ._output import note, paint, print_line, write
 
 _LONGEST = 100  # characters of an event's content in a line
@@ -26,6 +26,7 @@ def tail(
         list[str] | None, typer.Option("--not", "-x", metavar="PATTERN", help="Leave these types out.")
     ] = None,
     count: Annotated[int | None, typer.Option("--count", "-n", min=1, help="End after so many.")] = None,
+    dialect: ServerDialect = None,
     as_json: Json = False,
 ) -> None:
     """Show the events of a call, live.
@@ -36,7 +37,7 @@ def tail(
     from ..client import RealtimeClient
 
     shown = 0
-    with RealtimeClient() as client:
+    with RealtimeClient(dialect=dialect) as client:  # type: ignore[arg-type]
         try:
             with client.connect(call_id=call_id) as connection:
                 began = time.monotonic()

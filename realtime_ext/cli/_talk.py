@@ -14,6 +14,7 @@ from ._options import (
     Instructions,
     Json,
     Model,
+    ServerDialect,
     SessionFile,
     Simulated,
     Voice,
@@ -47,6 +48,7 @@ def talk(
         str | None, typer.Option(metavar="MODULE:NAME", help="A toolbox, a function or a list of them.")
     ] = None,
     simulator: Simulated = False,
+    dialect: ServerDialect = None,
     as_json: Json = False,
 ) -> None:
     """Talk to the model: type or speak.
@@ -80,6 +82,7 @@ def talk(
         record=record,
         tools=None if tools is None else load_tools(tools),
         simulated=simulator,
+        dialect=dialect,
         as_json=as_json,
     )
     with working("Loading"):

@@ -13,7 +13,7 @@ import typer
 
 from .._core.models import TRANSCRIPTION_MODEL
 from ._failures import CommandError
-from ._options import Json, Simulated, read_bytes
+from ._options import Json, ServerDialect, Simulated, read_bytes
 from ._output import is_terminal, print_line, working, write
 
 
@@ -22,6 +22,7 @@ def transcribe(
     model: Annotated[str, typer.Option(help="The model that listens.")] = TRANSCRIPTION_MODEL,
     language: Annotated[str | None, typer.Option(help="The language spoken, such as en.")] = None,
     simulator: Simulated = False,
+    dialect: ServerDialect = None,
     as_json: Json = False,
 ) -> None:
     """Transcribe WAV files.
@@ -35,7 +36,7 @@ def transcribe(
     sounds = [(file, _read(file)) for file in files]
     session = TranscriptionSessionBuilder(model).push_to_talk()
     session = session.transcribe(language=language) if language else session
-    with api(simulator) as client, client.connect(session) as connection:
+    with api(simulator, dialect) as client, client.connect(session) as connection:
         for file, pcm in sounds:
             seconds = audio.duration_ms(pcm) / 1000
             if not pcm:
@@ -51,17 +52,20 @@ def transcribe(
 
 
 @contextlib.contextmanager
-def api(simulator: bool) -> Iterator[Any]:
+def api(simulator: bool, dialect: Any = None) -> Iterator[Any]:
     """Yield a sync client of the API that the environment names, or of a simulator made for it."""
     from ..client import RealtimeClient
 
     if not simulator:
-        with RealtimeClient() as client:
+        with RealtimeClient(dialect=dialect) as client:
             yield client
         return
     from realtime_simulator import Simulator
 
-    with Simulator() as made, RealtimeClient(made.api_key, base_url=made.base_url) as client:
+    with (
+        Simulator(profile=dialect or "openai") as made,
+        RealtimeClient(made.api_key, base_url=made.base_url, dialect=dialect) as client,
+    ):
         yield client
 
 

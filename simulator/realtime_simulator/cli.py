@@ -36,7 +36,7 @@ API = "https://api.openai.com/v1"
 PORT = 8765
 ACTIONS = ("incoming", "press", "hang-up", "fault", "scenario")
 CONFORM = "conform"
-PROFILES = ("openai", "azure", "xai", "beta")
+PROFILES = ("openai", "azure", "azure-voice-live", "xai", "beta")
 RECORD = "record"
 _CONTROL = "the simulator's base URL (OPENAI_BASE_URL, or this machine's port 8765)"
 _REQUEST_SECONDS = 30.0
@@ -484,7 +484,7 @@ def _conform(words: list[str], program: str) -> int:
     )
     add = parser.add_argument
     add("files", nargs="+", metavar="FILE", help="a recording (YAML), or a tape of the simulator")
-    add("--profile", default="openai", choices=("openai", "azure"), help="whose service it is (openai)")
+    add("--profile", default="openai", choices=PROFILES, help="whose service it is (openai)")
     add("--known", action="store_true", help="print also what is knowingly different, with the reason")
     options = parser.parse_args(words)
     from realtime_simulator._conformance.conform import conform

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import copy
+import json
 import re
 from collections.abc import Callable
 from functools import cache
@@ -27,7 +29,8 @@ Interactions = list[dict[str, Any]]
 
 
 def profile(name: str) -> Any:
-    return "azure" if name.startswith("azure") else "openai"
+    prefixes = {"azure": "azure", "voice_live": "azure-voice-live", "xai": "xai"}
+    return next((profile for prefix, profile in prefixes.items() if name.startswith(prefix)), "openai")
 
 
 def load(name: str) -> Interactions:
@@ -356,6 +359,43 @@ def test_a_tape_of_the_simulator_can_be_played(tmp_path: Path) -> None:
     reports = conform.conform(tape)
     assert [report.name for report in reports] == ["session.jsonl, session 1", "session.jsonl, session 2"]
     assert [list(map(str, report.differences)) for report in reports] == [[], []]
+
+
+def test_bodies_with_a_type_are_read(tmp_path: Path) -> None:
+    def body(kind: str, **content: Any) -> dict[str, Any]:
+        return {"type": kind, **content}
+
+    uri, headers = "https://api.openai.com/v1/realtime/calls/rtc_none/hangup", {"accept": ["*/*"]}
+    message = "No session found for the provided call_id"
+    error = {"message": message, "type": "invalid_request_error", "code": "call_id_not_found", "param": ""}
+    refused = {"status": 404, "headers": {}, "body": body("json", content={"error": error})}
+    request = {"method": "POST", "uri": uri, "headers": headers, "body": body("none")}
+    assert found(tmp_path, [{"request": request, "response": refused}]) == []
+    other = {**refused, "body": body("text", content=json.dumps({"error": {**error, "code": "other"}}))}
+    (difference,) = found(tmp_path, [{"request": request, "response": other}])
+    assert difference.startswith("/interactions/0/response/body/error/code: recorded 'other'")
+    path = tmp_path / "bytes.yaml"
+    encoded = base64.b64encode(b'{"a": 1}').decode()
+    response = {"status": 200, "body": body("base64", content=encoded)}
+    path.write_text(text_of([{"request": request, "response": response}]))
+    (recording,) = read(path)
+    (exchange,) = recording.steps
+    assert exchange.answer == {"a": 1}  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("body", [{"type": "zip", "content": "x"}, {"text": "x"}, 5, {"type": "text"}])
+def test_bodies_of_another_form_are_refused(tmp_path: Path, body: Any) -> None:
+    path = tmp_path / "x.yaml"
+    request = {"method": "GET", "uri": "https://api.openai.com/v1/realtime"}
+    path.write_text(text_of([{"request": request, "response": {"status": 200, "body": body}}]))
+    with pytest.raises(RecordingError, match="/interactions/0"):
+        read(path)
+
+
+def test_rate_limits_need_not_follow_every_response(tmp_path: Path) -> None:
+    recorded = load("reasoning_tool_round")
+    del recorded[place(recorded, "rate_limits.updated")]
+    assert found(tmp_path, recorded) == []
 
 
 @pytest.mark.parametrize(

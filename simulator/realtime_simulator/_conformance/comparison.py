@@ -24,16 +24,24 @@ from realtime_simulator._conformance.known import KNOWN, Known
 Event = Mapping[str, Any]
 Lane = tuple[str, ...]
 _PREFIXES = "(?:event|item|resp|conv|sess|call|rtc|seg|mcp|mcpl|mcpr|msg|fc|req)(?:_u\\d+)?_"
-_ID = re.compile(f"(?P<prefix>{_PREFIXES})[A-Za-z0-9]{{12,}}")
+_UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_ID = re.compile(
+    f"(?P<prefix>{_PREFIXES})[A-Za-z0-9]{{12,}}|(?P<uuid>{_UUID})|(?P<hex>[0-9a-f]{{32}})|call-{_UUID}-\\d+"
+)
 _ID_IN_TEXT = re.compile(rf"\b{_PREFIXES}[A-Za-z0-9]{{12,}}")
 _SCRUBBED = re.compile(r"(ek|sk|whsec)_?-?(scrubbed|\*+|<\w+>|[\w-]*\*{3,}.*)")
-_FREE_TEXT = {"delta", "obfuscation", "audio", "logprobs", "bytes"}
+_FREE_TEXT = {"delta", "obfuscation", "audio", "logprobs", "bytes", "latency"}
+_FREE_IDS = {"event_id", "rid"}
 _MADE_TEXT = {"text", "transcript", "arguments"}
 _FREE_NUMBERS = re.compile(
-    r".*(_tokens|_ms|expires_at|received_at|created_at|limit|remaining|reset_seconds|logprob|seconds|start|end)"
+    r".*(_tokens|_ms|expires_at|received_at|created_at|limit|remaining|reset_seconds|logprob|seconds|start|end|ts|timestamp|start_time)"
 )
 _TRANSCRIPTION = "conversation.item.input_audio_transcription."
+_ITEM_ADDED = ("conversation.item.added", "conversation.item.created")
 MORE = ("…", "...")
+_OWN_PACE = ("transcription", "playback")
+_OPTIONAL = ("rate_limits.updated",)
+"""Events that the service does not send every time."""
 
 
 @attrs.frozen(kw_only=True)
@@ -151,7 +159,7 @@ class Comparison:
         last = matched.get(len(expected) - 1, max(matched.values(), default=-1))
         for place, lane in extra:
             # Events after the recording's end can't be judged, nor can events with a pace of their own.
-            if place < last and lane[0] not in ("transcription", "playback"):
+            if place < last and lane[0] not in _OWN_PACE and actual[place]["type"] not in _OPTIONAL:
                 self._add(
                     "",
                     _next(expected, matched, place),
@@ -160,7 +168,7 @@ class Comparison:
         self._cross(there, expected, actual, matched)
         for place, other in sorted(matched.items()):
             one = expected[place]
-            self._loose = bool(self._cut & _things(one.event))
+            self._loose = bool(self._cut & _things(one.event)) or _is_partial(one.event)
             self.value(one.type, one.pointer, one.event, actual[other])
         self._loose = False
 
@@ -239,6 +247,8 @@ class Comparison:
                 else:
                     self.value(kind, here, expected[key], actual[key], inner)
         elif isinstance(expected, list) and isinstance(actual, list):
+            if path[-1:] == ("modalities",):
+                expected, actual = sorted(map(str, expected)), sorted(map(str, actual))
             if len(expected) != len(actual) and path[-1:] != ("logprobs",):
                 self._add(
                     kind,
@@ -319,7 +329,7 @@ class Comparison:
     def _id(self, expected: str, actual: str, key: str, both: str) -> str | None:
         if not is_id(actual) or _prefix(expected) != _prefix(actual):
             return f"{both}, an id of another shape"
-        if key == "event_id":
+        if key in _FREE_IDS:
             return None
         bound = self._bindings.ids.setdefault(expected, actual)
         return None if bound == actual else f"{both}, which stands for something else: {expected} was {bound}"
@@ -360,7 +370,7 @@ class _Lanes:
         seen: set[str] = set()
         for place in self.lanes.get(lane, ()):
             name = _name(self._events[place])
-            if name.partition(" ")[0].endswith((".delta", ".segment")):
+            if _is_partial(self._events[place]):
                 if name not in seen:
                     run.setdefault(name, place)
                 seen.add(name)
@@ -383,14 +393,14 @@ class _Lanes:
                 (begun if kind.endswith("created") else ended)[response] = place
                 if kind.endswith("done") and response in begun:
                     yield begun[response], place
-            elif kind == "conversation.item.added":
+            elif kind in _ITEM_ADDED:
                 added.setdefault(str(_at(event, "item", "id")), place)
         for place, event in enumerate(self._events):
             kind = str(event["type"])
             item = str(event.get("item_id") or _at(event, "item", "id"))
             response = self._made.get(item, str(event.get("response_id")))
             if kind.startswith(_TRANSCRIPTION):
-                if item in added and not kind.endswith("delta"):
+                if item in added and not _is_partial(event):
                     yield _sorted(added[item], place)
             elif kind.startswith("output_audio_buffer."):
                 if response in begun:
@@ -415,7 +425,7 @@ class _Lanes:
             return ("translation", "out" if "output" in kind else "in")
         item = str(event.get("item_id") or _at(event, "item", "id"))
         if (kind.startswith(("response.", "mcp_list_tools.")) and kind != "response.created") or (
-            kind in ("conversation.item.added", "conversation.item.done") and item in self._made
+            kind in (*_ITEM_ADDED, "conversation.item.done") and item in self._made
         ):
             return "item", self._name("item", item)
         return ("main",)
@@ -453,7 +463,16 @@ def _next(expected: Sequence[Expected], matched: Mapping[int, int], place: int) 
 
 def _name(event: Event) -> str:
     index = event.get("content_index")
-    return f"{event['type']}" + (f" (part {index})" if index else "")
+    progress = " in progress" if event.get("status") == "in_progress" else ""
+    return f"{event['type']}{progress}" + (f" (part {index})" if index else "")
+
+
+def _is_partial(event: Event) -> bool:
+    """Return whether an event is one of a run whose length is a matter of time."""
+    kind = str(event["type"])
+    if kind.startswith(_TRANSCRIPTION):
+        return not kind.endswith((".completed", ".failed")) or event.get("status") == "in_progress"
+    return kind.endswith((".delta", ".segment"))
 
 
 def _at(value: Any, *path: str) -> Any:
@@ -472,8 +491,10 @@ def _kind(value: Any) -> str:
 
 def _prefix(value: str) -> str:
     found = _ID.fullmatch(value)
+    if found is None:
+        return value
     # The region that served a call is part of its ids; it is not part of their shape.
-    return re.sub(r"_u\d+_$", "_", found["prefix"]) if found is not None else value
+    return re.sub(r"_u\d+_$", "_", found["prefix"]) if found["prefix"] else found.lastgroup or "call-"
 
 
 def _same_text(expected: str, actual: str) -> bool:

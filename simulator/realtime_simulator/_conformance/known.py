@@ -27,7 +27,7 @@ class Known:
     kind: str
     path: str
     reason: str
-    profiles: Sequence[str] = ("openai", "azure")
+    profiles: Sequence[str] = ("openai", "azure", "azure-voice-live")
     what: str = ""
 
     def covers(self, kind: str, path: Sequence[str], profile: str, what: str) -> bool:

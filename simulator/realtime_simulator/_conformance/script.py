@@ -22,6 +22,10 @@ from realtime_simulator._recordings.recording import Message, Recording
 APPEND_MS = 100
 """The length of an appended piece of sound where nothing determines it."""
 _PREFIX = "conversation.item.input_audio_transcription."
+_WORDS = tuple(
+    f"response.{name}.delta"
+    for name in ("output_text", "text", "output_audio_transcript", "audio_transcript")
+)
 _APPENDS = ("input_audio_buffer.append", "session.input_audio_buffer.append")
 _EDGES = ("input_audio_buffer.speech_started", "input_audio_buffer.speech_stopped")
 _CERTAIN_MS = 160
@@ -92,7 +96,7 @@ def _answers(received: Sequence[Message]) -> Iterator[Answer]:
             begun.append(event["response"]["id"])
         elif message.type == "response.done":
             done[event["response"]["id"]] = event["response"]
-        elif message.type in ("response.output_text.delta", "response.output_audio_transcript.delta"):
+        elif message.type in _WORDS:
             said[event["item_id"]] = said.get(event["item_id"], "") + event["delta"]
     made = _made(received)
     for response_id in begun:
@@ -197,11 +201,12 @@ def appended(recording: Recording) -> dict[str, str]:
             places.append(step)
             formats.append(format)
         elif step.type in ("session.created", "session.updated") and step.direction == "received":
-            settings = (event["session"].get("audio") or {}).get("input") or {}
+            session = event["session"]
+            settings = (session.get("audio") or {}).get("input") or {}
             format = str((settings.get("format") or {}).get("type", PCM))
-            detection = (
-                settings.get("turn_detection", {}) if event["session"].get("type") != "translation" else {}
-            )
+            # Beta sessions are flat, and so is xAI's turn detection.
+            shown = session if "turn_detection" in session else settings
+            detection = {} if session.get("type") == "translation" else shown.get("turn_detection", {})
             detects = detection is not None
             padding = int((detection or {}).get("prefix_padding_ms") or 300)
             pause = int((detection or {}).get("silence_duration_ms") or 500)
@@ -210,9 +215,12 @@ def appended(recording: Recording) -> dict[str, str]:
             voices.append([begin, 10**9])
             known.append((len(places), begin + _CERTAIN_MS))
         elif step.type == _EDGES[1]:
+            end = event["audio_end_ms"]
             if voices:
-                voices[-1][1] = event["audio_end_ms"] - pause
-            known.append((len(places), event["audio_end_ms"] + FRAME_MS))
+                # Where a service counts otherwise, the speech is as long as it has to be.
+                voices[-1][1] = max(end - pause, voices[-1][0] + _CERTAIN_MS * 2)
+                end = voices[-1][1] + pause
+            known.append((len(places), end + FRAME_MS))
     ends = list(_ends(len(places), known))
     audio = {}
     for number, (place, (start, end)) in enumerate(zip(places, itertools.pairwise([0, *ends]), strict=True)):

@@ -16,11 +16,14 @@ A recording is YAML with a list of `interactions`, in the shape in which several
     - request: {method: POST, uri: …, headers: …, body: …}
       response: {status: {code: 201}, headers: …, body: {string: …}}
 
+An exchange's status may be a number, and its body `{type: none | text | json | base64, content: …}`.
+
 Audio may be shortened. The tapes of the simulator (`tape`) are read as recordings, one for each session.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -296,10 +299,10 @@ def _exchange(request: Mapping[str, Any], response: Mapping[str, Any], pointer: 
         path=f"/v1/{rest}",
         query=dict(parse_qsl(parts.query)),
         headers=_headers(request.get("headers")),
-        body=_body(request),
+        body=_bytes(_content(request)),
         status=int(status["code"] if isinstance(status, Mapping) else status),
         answer_headers=_headers(response.get("headers")),
-        answer=_answer(response),
+        answer=_value(_content(response)),
     )
 
 
@@ -310,27 +313,49 @@ def _headers(headers: Mapping[str, Any] | None) -> dict[str, str]:
     }
 
 
-def _body(request: Mapping[str, Any]) -> bytes:
-    if "parsed_body" in request:
-        return json.dumps(request["parsed_body"]).encode()
-    body = request.get("body")
-    if isinstance(body, Mapping):
-        body = body.get("string")
-    return body if isinstance(body, bytes) else str(body or "").encode()
+def _content(message: Mapping[str, Any]) -> Any:
+    """Return the body of a message: text, bytes, or the value of a JSON body; None if there is none."""
+    if "parsed_body" in message:
+        return message["parsed_body"]
+    body = message.get("body")
+    if not isinstance(body, Mapping):
+        if body is None or isinstance(body, str | bytes):
+            return body
+        raise ValueError(f"body {str(body)[:40]!r} is neither text nor an object")
+    if "string" in body:
+        return body["string"]
+    match body.get("type"):
+        case "none":
+            return None
+        case "text" if isinstance(body["content"], str):
+            return body["content"]
+        case "base64":
+            return base64.b64decode(body["content"], validate=True)
+        case "json":
+            return body["content"]
+    raise ValueError(f"body of type {body.get('type')!r}; the types are none, text, json and base64")
 
 
-def _answer(response: Mapping[str, Any]) -> Any:
-    if "parsed_body" in response:
-        return response["parsed_body"]
-    body = response.get("body")
-    if isinstance(body, Mapping):
-        body = body.get("string")
-    if isinstance(body, bytes):
-        body = body.decode("utf-8", "replace")
+def _bytes(content: Any) -> bytes:
+    if isinstance(content, bytes):
+        return content
+    return (
+        content.encode()
+        if isinstance(content, str)
+        else b""
+        if content is None
+        else json.dumps(content).encode()
+    )
+
+
+def _value(content: Any) -> Any:
+    """Return the JSON value of a body, or its text if it is not JSON."""
+    if isinstance(content, bytes):
+        content = content.decode("utf-8", "replace")
     try:
-        return json.loads(body or "null")
+        return (json.loads(content) if content else None) if isinstance(content, str) else content
     except ValueError:
-        return body
+        return content
 
 
 def _of_tape(name: str, session: tape.RecordedSession) -> Recording:

@@ -20,10 +20,13 @@ from realtime_simulator._engine.config import (
     unsupported_model,
 )
 from realtime_simulator._records.session import SessionLog
-from realtime_simulator._server import dialects, handshake
+from realtime_simulator._server import handshake
 from realtime_simulator._server.connection import Connection
 from realtime_simulator._server.credentials import Credentials
+from realtime_simulator._server.dialects import Beta, Dialect, receiver
 from realtime_simulator._server.handshake import Handshake, refuse
+from realtime_simulator._server.voice_live import VoiceLive
+from realtime_simulator._server.xai import Xai
 from realtime_simulator._sessions.driver import INTERNAL_ERROR, Services, SessionDriver
 
 logger: logging.Logger = logging.getLogger("realtime_simulator")
@@ -149,18 +152,28 @@ class WebSocketRoutes:
     async def _serve(self, connection: Connection, driver: SessionDriver, *, own: bool) -> None:
         """Connect a session with a connection, in the dialect of the service that is simulated."""
         ids = self.services.ids
-        dialect = dialects.dialect_of(self.services.settings.profile, ids)
+        dialect = self._dialect()
         if dialect is None:
             await _serve(connection, driver, connection.send, driver.receive, own=own)
             return
-        spoken = dialect
 
         def send(event: Mapping[str, Any]) -> None:
-            for one in spoken.outgoing(event):
+            for one in dialect.outgoing(event):
                 connection.send(one)
 
-        receive = dialects.receiver(dialect, driver.receive, connection.send, ids)
+        receive = receiver(dialect, driver.receive, connection.send, ids)
         await _serve(connection, driver, send, receive, own=own)
+
+    def _dialect(self) -> Dialect | None:
+        """Return the dialect of a new connection; None for the current names."""
+        match self.services.settings.profile:
+            case "beta":
+                return Beta()
+            case "azure-voice-live":
+                return VoiceLive()
+            case "xai":
+                return Xai(self.services.ids, self.services.clock)
+        return None
 
 
 def _ignore(message: str | bytes) -> None:

@@ -12,7 +12,7 @@ import attrs
 from realtime_simulator._engine.turn import Pacing
 
 LOOPBACK = "127.0.0.1"
-Profile = Literal["openai", "azure", "xai", "beta"]
+Profile = Literal["openai", "azure", "azure-voice-live", "xai", "beta"]
 
 
 @attrs.define(kw_only=True, on_setattr=attrs.setters.frozen)
@@ -34,9 +34,9 @@ class Settings:
         seed: Makes ids repeatable; None for random ones. It may change.
         clock: The fixed time of day in unix seconds; None for the real one. It may change.
         models: Names of models that are known beside those of the API description.
-        profile: The service that is simulated: `openai`; `azure`, which refuses keys at the handshake; `xai`,
-            and `beta` for servers with the beta's names, whose events differ over WebSockets. All
-            but `openai` know any model's name.
+        profile: The service that is simulated: `openai`; `azure`, which refuses keys at the handshake;
+            `azure-voice-live`, `xai`, and `beta` for servers with the beta's names, whose events differ over
+            WebSockets. All but `openai` know any model's name.
         record: The file to which sessions with `upstream` are written.
         upstream: The base URL of the API that is recorded.
         upstream_key: Its key, which replaces `api_key` in forwarded requests.

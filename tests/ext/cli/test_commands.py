@@ -174,6 +174,19 @@ def test_commands_and_options_are_completed() -> None:
     assert done.out.split() == ["webhook"]
 
 
+@pytest.mark.parametrize("dialect", ["beta", "xai", "azure-voice-live"])
+def test_a_dialect_is_chosen(dialect: str) -> None:
+    done = realtime_here("talk", "--simulator", "--dialect", dialect, "Hello")
+    assert "You said: Hello" in done.out
+    assert dialect in realtime_here("talk", "--help").out.replace("\n", " ")
+
+
+def test_an_unknown_dialect_is_refused_with_the_known_ones() -> None:
+    done = realtime_here("transcribe", "--dialect", "ga", str(QUESTION))
+    assert done.status == 2
+    assert "expected one of beta, xai, azure-voice-live, got 'ga'" in done.err
+
+
 def test_a_call_is_made_and_hung_up(simulator: Simulator, offer: Path, tmp_path: Path) -> None:
     answer = tmp_path / "answer.sdp"
     made = realtime_here(

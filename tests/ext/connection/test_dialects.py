@@ -1,4 +1,4 @@
-"""Servers that speak the beta's names, and xAI's: programs see today's, and what goes out is theirs."""
+"""Compatible servers with other dialects: programs use the current names, and the wire has the server's."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from typing import Any
 
 import pytest
 from realtime_simulator import Simulator, call_tool, sequence
+from realtime_simulator._recordings.recording import read as read_recording
 from websockets.sync.client import ClientConnection, connect
 
 from realtime_ext import BadRequestError, RealtimeClient, RealtimeError, SessionBuilder, audio
-from realtime_ext.connection._dialects import DialectLink
+from realtime_ext.connection._dialects import DialectLink, VoiceLive
 from realtime_ext.connection._link import OnEnd, OnMessage
-from realtime_ext.events import parse_event
+from realtime_ext.events import UnknownEvent, parse_event
 from tests.simulator.receiver import receiving
-from tests.support.paths import QUESTION
+from tests.support.paths import QUESTION, SAMPLES
 
 SESSION = (
     SessionBuilder("qwen3-omni-flash-realtime")
@@ -34,7 +35,7 @@ def simulator_of(profile: Any) -> Simulator:
     return Simulator(pacing="none", espeak=False, profile=profile)
 
 
-@pytest.fixture(params=["beta", "xai"])
+@pytest.fixture(params=["beta", "azure-voice-live", "xai"])
 def profile(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -133,7 +134,9 @@ def test_the_beta_is_asked_for_in_the_handshake() -> None:
 
 
 def test_a_dialect_that_is_unknown_is_refused() -> None:
-    with pytest.raises(ValueError, match="dialect: expected 'beta', 'xai' or None, got 'ga'"):
+    with pytest.raises(
+        ValueError, match="dialect: expected 'beta', 'xai', 'azure-voice-live' or None, got 'ga'"
+    ):
         RealtimeClient("k", dialect="ga")  # type: ignore[arg-type]
 
 
@@ -211,8 +214,7 @@ def test_xai_is_spoken_on_the_wire() -> None:
     with simulator_of("xai") as simulator:
         simulator.on_response("At seven.")
         with raw(simulator) as socket:
-            first, _ = read(socket, "session.created")
-            assert first["type"] == "conversation.created"
+            read(socket, "ping")
             session = {
                 "voice": "eve",
                 "turn_detection": None,
@@ -220,7 +222,7 @@ def test_xai_is_spoken_on_the_wire() -> None:
             }
             socket.send(json.dumps({"type": "session.update", "session": session}))
             updated = read(socket, "session.updated")[-1]["session"]
-            assert (updated["voice"], updated["turn_detection"]) == ("eve", None)
+            assert (updated["voice"], updated["turn_detection"]) == ("eve", {"type": None})
             assert updated["audio"]["input"]["format"] == {"type": "audio/pcmu"}
             assert "turn_detection" not in updated["audio"]["input"]
             response = {"output_modalities": ["text"]}
@@ -228,6 +230,99 @@ def test_xai_is_spoken_on_the_wire() -> None:
             types = [event["type"] for event in read(socket, "response.done")]
             assert "response.text.delta" in types
             assert "rate_limits.updated" not in types
+
+
+class Replayed:
+    """A server that sends the events of a recording."""
+
+    def __init__(self, events: list[Any]) -> None:
+        self._events = events
+
+    def receive(self, on_message: OnMessage, on_end: OnEnd) -> None:
+        for event in self._events:
+            on_message(json.dumps(event))
+
+
+def replayed(name: str, dialect: Any) -> list[Any]:
+    """Return the typed events that a client receives from a recorded server."""
+    (recording,) = read_recording(SAMPLES / "recordings" / f"{name}.yaml")
+    server: Any = Replayed([message.data for message in recording.messages("received")])
+    received: list[Any] = []
+    DialectLink(server, dialect).receive(received.append, received.append)
+    return [parse_event(message) for message in received]
+
+
+RECORDED = [
+    ("xai_tool_round", "xai"),
+    ("xai_spoken_turn", "xai"),
+    ("voice_live_tool_round", "azure-voice-live"),
+    ("voice_live_spoken_turn", "azure-voice-live"),
+]
+
+
+@pytest.mark.parametrize(("name", "dialect"), RECORDED)
+def test_recorded_events_are_typed_and_each_item_ends_once(name: str, dialect: str) -> None:
+    received = replayed(name, dialect)
+    assert [event for event in received if isinstance(event, UnknownEvent)] == []
+    kinds = ("conversation.item.added", "conversation.item.done")
+    begun, ended = ([event.item.id for event in received if event.type == kind] for kind in kinds)
+    assert begun == list(dict.fromkeys(begun)) and sorted(ended) == sorted(begun)
+    for response in (event.response for event in received if event.type == "response.done"):
+        assert response.usage.output_tokens > 0
+        assert response.usage.total_tokens == response.usage.input_tokens + response.usage.output_tokens
+
+
+@pytest.mark.parametrize(("name", "dialect"), [one for one in RECORDED if "spoken" in one[0]])
+def test_recorded_transcripts_are_completed_once(name: str, dialect: str) -> None:
+    prefix = "conversation.item.input_audio_transcription."
+    received = [event for event in replayed(name, dialect) if event.type.startswith(prefix)]
+    assert [event.transcript for event in received if event.type == prefix + "completed"] == ["Good evening."]
+    words = "".join(event.delta for event in received if event.type == prefix + "delta")
+    assert words and "Good evening.".startswith(words)
+
+
+@pytest.mark.parametrize(("name", "dialect"), RECORDED)
+def test_recorded_messages_of_the_model_have_their_words(name: str, dialect: str) -> None:
+    done = [event.item for event in replayed(name, dialect) if event.type == "conversation.item.done"]
+    said = [item.content[0] for item in done if item.type == "message" and item.role == "assistant"]
+    assert said and all(part.text or part.transcript for part in said)
+
+
+def test_revised_words_of_the_user_are_not_added_to_earlier_ones() -> None:
+    prefix = "conversation.item.input_audio_transcription."
+    words = [
+        ("updated", "Hello?"),
+        ("updated", "Hello, my"),
+        ("updated", "Hello? Yes"),
+        ("completed", "Hello."),
+    ]
+    server: Any = Replayed(
+        [
+            {"type": prefix + kind, "item_id": "i", "content_index": 0, "transcript": text}
+            for kind, text in words
+        ]
+    )
+    received: list[Any] = []
+    DialectLink(server, "xai").receive(received.append, received.append)
+    events: list[Any] = [parse_event(message) for message in received]
+    assert [getattr(event, "delta", "") for event in events] == ["Hello?", " Yes", ""]
+    assert events[-1].transcript == "Hello." and events[-1].usage is None
+
+
+@pytest.mark.parametrize(
+    ("voice", "kind"), [("marin", "openai"), ("en-US-Ava:DragonHDLatestNeural", "azure-standard")]
+)
+def test_voices_of_voice_live_are_objects_on_the_wire(voice: str, kind: str) -> None:
+    with simulator_of("azure-voice-live") as simulator, raw(simulator) as socket:
+        read(socket, "session.created")
+        update = {"type": "session.update", "session": {"audio": {"output": {"voice": voice}}}}
+        sent = VoiceLive().to_server(update)
+        assert sent["session"] == {"voice": {"type": kind, "name": voice}}
+        socket.send(json.dumps(sent))
+        (updated,) = read(socket, "session.updated")
+        assert updated["session"]["voice"] == {"type": kind, "name": voice}
+        (shown,) = VoiceLive().from_server(updated)
+        assert shown["session"]["audio"]["output"]["voice"] == voice
 
 
 def test_what_servers_leave_out_is_filled_in() -> None:
@@ -289,7 +384,7 @@ def test_what_servers_leave_out_is_filled_in() -> None:
     asyncio.run(exchange())
 
 
-@pytest.mark.parametrize("dialect", ["beta", "xai"])
+@pytest.mark.parametrize("dialect", ["beta", "azure-voice-live", "xai"])
 @pytest.mark.parametrize(
     "event",
     [
