@@ -1,10 +1,11 @@
 """List the small changes of the code that no test notices: `make mutate [ONLY=path] [SEED=…]`.
 
-A change (a mutant) is one expression or statement: a comparison turned round, `and` for `or`, a call left
-out, a number off by one, `None` returned. No file is edited. This process imports what the tests need apart
-from `realtime_ext`, and forks a child for each mutant. The child imports `realtime_ext` with the mutant in
-place of the original module, and runs the tests that execute the lines of the mutant. Slow tests, and tests
-that start programs, are omitted.
+A change (a mutant) is one expression or statement of a function: a comparison or condition negated, `and`
+for `or`, a call left out, `None` returned. No file is edited. The tests are collected once, in a process
+that forks a child for each mutant. The child replaces the code of the function, and runs the tests that
+execute the lines of the mutant. Slow tests, and tests that start programs, are omitted.
+
+A mutant is noticed if a test fails, and hangs if a test takes several times as long as without the mutant.
 """
 
 from __future__ import annotations
@@ -13,20 +14,21 @@ import argparse
 import ast
 import contextlib
 import copy
+import gc
 import importlib
-import importlib.machinery
 import json
+import multiprocessing
 import os
 import random
 import resource
 import signal
 import sys
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from multiprocessing.connection import Connection
 from pathlib import Path
-from types import CodeType
+from types import CodeType, FunctionType
 from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -51,23 +53,19 @@ TESTS = {
 #: Tests that a module needs beside the fast ones.
 MARKED = {"realtime_ext/integrations/fleet/_postgres_store.py": "(not slow or postgres) and not programs"}
 _FAST = "not slow and not programs"
-#: Imported once, before the first child is forked; nothing here imports `realtime_ext`.
-_PRELOADED = [
-    *("aiortc", "attrs", "coverage", "httpx", "hypothesis.strategies", "msgspec", "numpy", "pytest", "vcr"),
-    *("realtime_api.client", "realtime_api.events", "realtime_api.models", "realtime_simulator", "starlette"),
-    *("unittest.mock", "uvicorn", "websockets.asyncio.client", "websockets.sync.client"),
-]
-_COMPARISONS: dict[type[ast.cmpop], list[type[ast.cmpop]]] = {
-    ast.Eq: [ast.NotEq],
-    ast.NotEq: [ast.Eq],
-    ast.Lt: [ast.GtE, ast.LtE],
-    ast.LtE: [ast.Gt, ast.Lt],
-    ast.Gt: [ast.LtE, ast.GtE],
-    ast.GtE: [ast.Lt, ast.Gt],
-    ast.Is: [ast.IsNot],
-    ast.IsNot: [ast.Is],
-    ast.In: [ast.NotIn],
-    ast.NotIn: [ast.In],
+#: How long the tests of a mutant may take together, in seconds: the quickest are run.
+_BUDGET = 30.0
+_NEGATED: dict[type[ast.cmpop], type[ast.cmpop]] = {
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+    ast.Lt: ast.GtE,
+    ast.LtE: ast.Gt,
+    ast.Gt: ast.LtE,
+    ast.GtE: ast.Lt,
+    ast.Is: ast.IsNot,
+    ast.IsNot: ast.Is,
+    ast.In: ast.NotIn,
+    ast.NotIn: ast.In,
 }
 _UNMUTATED_CALLS = {"debug", "info", "warning", "error", "exception", "warn"}  # logs and warnings
 
@@ -82,8 +80,8 @@ class Mutant(NamedTuple):
     tree: ast.Module
 
 
-class Node(NamedTuple):
-    """A node that may be changed, and where it is: the field of its parent, and the position in a list."""
+class Place(NamedTuple):
+    """A node that may be changed: the field of its parent, and the position in a list."""
 
     node: ast.AST
     parent: ast.AST
@@ -94,18 +92,18 @@ class Node(NamedTuple):
 def mutants(source: str) -> Iterator[Mutant]:
     """Yield all mutants of a module, in the order of its lines."""
     tree = ast.parse(source)
-    for place in _places(tree):
-        for changed in _changes(place.node):
+    for place in _places(tree, is_run=False):
+        for changed, after in _changes(place):
             original = place.node
             _put(place, ast.fix_missing_locations(ast.copy_location(changed, original)))
             mutated = copy.deepcopy(tree)
             _put(place, original)
             line: int = original.lineno  # type: ignore[attr-defined]
             end: int = original.end_lineno  # type: ignore[attr-defined]
-            yield Mutant(line, end, _show(original), _show(changed), mutated)
+            yield Mutant(line, end, _show(original), after, mutated)
 
 
-def _put(place: Node, node: ast.AST) -> None:
+def _put(place: Place, node: ast.AST) -> None:
     if place.position is None:
         setattr(place.parent, place.field, node)
     else:
@@ -117,17 +115,23 @@ def _show(node: ast.AST) -> str:
     return text if len(text) <= 100 else f"{text[:97]}..."
 
 
-def _places(parent: ast.AST) -> Iterator[Node]:
-    """Walk the nodes that run, without annotations, docstrings, messages, overloads and `__dir__`."""
+def _places(parent: ast.AST, *, is_run: bool) -> Iterator[Place]:
+    """Walk the nodes of functions, without annotations, docstrings, messages, overloads and `__dir__`."""
+    if isinstance(parent, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+        is_run = True
+    elif isinstance(parent, ast.ClassDef):
+        is_run = False
     for field, value in ast.iter_fields(parent):
-        if field in ("annotation", "returns", "type_params", "decorator_list"):
+        if field in ("annotation", "args", "decorator_list", "returns", "type_params") and not isinstance(
+            parent, ast.Call
+        ):
             continue
         for index, node in enumerate(value) if isinstance(value, list) else [(None, value)]:
             if not isinstance(node, ast.AST) or _is_exempt(node):
                 continue
-            if hasattr(node, "lineno"):
-                yield Node(node, parent, field, index)
-            yield from _places(node)
+            if is_run and hasattr(node, "lineno"):
+                yield Place(node, parent, field, index)
+            yield from _places(node, is_run=is_run)
 
 
 def _is_exempt(node: ast.AST) -> bool:
@@ -136,34 +140,38 @@ def _is_exempt(node: ast.AST) -> bool:
             return True
         case ast.FunctionDef(decorator_list=decorators) | ast.AsyncFunctionDef(decorator_list=decorators):
             return any(isinstance(found, ast.Name) and found.id == "overload" for found in decorators)
-        case ast.Expr(value=ast.Constant()) | ast.AnnAssign(annotation=ast.Name("TypeAlias")):
-            return True
-        case ast.Assign(targets=[ast.Name("__all__" | "__slots__")]):
+        case ast.Expr(value=ast.Constant()):
             return True
     return False
 
 
-def _changes(node: ast.AST) -> Iterator[ast.AST]:
+def _changes(place: Place) -> Iterator[tuple[ast.AST, str]]:
+    """Yield what may stand at a place, and how it is shown."""
+    node = place.node
+    changed: ast.AST
     match node:
         case ast.Compare(left, operators, right):
             for index, operator in enumerate(operators):
-                for other in _COMPARISONS[type(operator)]:
-                    yield ast.Compare(left, [*operators[:index], other(), *operators[index + 1 :]], right)
+                negated = _NEGATED[type(operator)]()
+                changed = ast.Compare(left, [*operators[:index], negated, *operators[index + 1 :]], right)
+                yield changed, _show(changed)
         case ast.BoolOp(operator, values):
-            yield ast.BoolOp(ast.Or() if isinstance(operator, ast.And) else ast.And(), values)
+            changed = ast.BoolOp(ast.Or() if isinstance(operator, ast.And) else ast.And(), values)
+            yield changed, _show(changed)
         case ast.UnaryOp(ast.Not(), operand):
-            yield operand
-        case ast.Constant(bool(value)):
-            yield ast.Constant(not value)
-        case ast.Constant(int(value) | float(value)):
-            yield from (ast.Constant(value + 1), ast.Constant(value - 1))
+            yield operand, _show(operand)
+        case ast.expr() if place.field == "test" or (
+            place.field == "ifs" and isinstance(place.parent, ast.comprehension)
+        ):
+            changed = ast.UnaryOp(ast.Not(), node)
+            yield changed, _show(changed)
+        # The original stays behind `False`, so that the function keeps its variables and its kind.
         case ast.Expr(ast.Call(function) | ast.Await(ast.Call(function))):
             if getattr(function, "attr", getattr(function, "id", "")) not in _UNMUTATED_CALLS:
-                yield ast.Pass()
-        case ast.Return(value) if value is not None and not (
-            isinstance(value, ast.Constant) and value.value is None
-        ):
-            yield ast.Return(ast.Constant(None))
+                yield ast.If(ast.Constant(False), [node], []), "pass"
+        case ast.Return(ast.expr() as value) if not (isinstance(value, ast.Constant) and value.value is None):
+            none = ast.IfExp(ast.Constant(False), value, ast.Constant(None))
+            yield ast.Return(none), "return None"
 
 
 def tests_of(module: str) -> tuple[list[str], str]:
@@ -178,59 +186,155 @@ def tests_of(module: str) -> tuple[list[str], str]:
     raise AssertionError("tests/ext exists")
 
 
-class Plugin:
-    """Run only some tests, the quickest first; or all, and note which lines each of them executes."""
+class Covered(NamedTuple):
+    """Which tests execute the lines of a module, and how many seconds each takes."""
 
-    def __init__(self, durations: dict[str, float] | None = None, coverage: Any = None) -> None:
-        self.wanted = durations
-        self.coverage = coverage
-        self.durations: dict[str, float] = {}
-        self.failed: list[str] = []
+    lines: dict[str, dict[int, list[str]]]
+    durations: dict[str, float]
 
-    def pytest_collection_modifyitems(self, items: list[Any]) -> None:
-        """Select the tests."""
-        if self.wanted is not None:
-            wanted = self.wanted
-            items[:] = sorted(
-                (item for item in items if item.nodeid in wanted), key=lambda item: wanted[item.nodeid]
-            )
+
+class Result(NamedTuple):
+    """Whether a mutant is noticed, hangs, survives or is uncovered, and the test that shows it."""
+
+    kind: str
+    test: str
+
+
+class Session:
+    """A pytest plugin that calls `work` in place of running the tests that were collected."""
+
+    def __init__(self, modules: Sequence[str], work: Callable[[Session], None]) -> None:
+        self._modules = modules
+        self._work = work
+        self._pytest: Any = None
+        self._functions: dict[str, list[FunctionType]] = {str(ROOT / module): [] for module in modules}
+        self._durations: dict[str, float] = {}
+        self._limits: dict[str, float] = {}
+        self._progress = 0
+        self._coverage: Any = None
+
+    def run(self, arguments: Sequence[str]) -> int:
+        """Collect the tests and do the work; return pytest's status."""
+        import pytest
+
+        options = ["-q", "-s", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:cov", "--tb=line"]
+        options += ["-W", "ignore::pytest.PytestAssertRewriteWarning", "--time-limit=0"]
+        return int(pytest.main([*options, *arguments], plugins=[self]))
+
+    def cover(self) -> Covered:
+        """Run the tests once on unchanged code.
+
+        Raises:
+            SystemExit: They fail.
+        """
+
+        def work() -> int:
+            from coverage import Coverage
+
+            include = [str(ROOT / module) for module in self._modules]
+            self._coverage = Coverage(data_file=None, config_file=False, include=include)
+            self._coverage.start()
+            failed = self._run_tests()
+            self._coverage.stop()
+            data = self._coverage.get_data()
+            lines = {module: data.contexts_by_lineno(str(ROOT / module)) for module in self._modules}
+            Path(found.name).write_text(json.dumps([lines, self._durations]))
+            return failed
+
+        with tempfile.NamedTemporaryFile("r", suffix=".json") as found:
+            status, output = in_child(work)
+            if status != 0:
+                raise SystemExit(f"the tests fail without a mutant:\n{output[-4000:]}")
+            lines, durations = json.load(found)
+        numbered = {module: {int(line): tests for line, tests in of.items()} for module, of in lines.items()}
+        return Covered(numbered, durations)
+
+    def judge(self, module: str, mutant: Mutant, covered: Covered) -> Result:
+        """Run the tests that execute a mutant, until one fails or takes too long."""
+        lines = covered.lines[module]
+        names = {name for line in range(mutant.line, mutant.end + 1) for name in lines.get(line, [])} - {""}
+        wanted: dict[str, float] = {}
+        seconds = 0.0
+        for duration, name in sorted((covered.durations[name], name) for name in names):
+            seconds += duration
+            if wanted and seconds > _BUDGET:
+                break
+            wanted[name] = duration
+        if not wanted:
+            return Result("uncovered", "")
+
+        def work() -> int:
+            self._replace(module, mutant.tree)
+            order = list(wanted)
+            items = {item.nodeid: item for item in self._pytest.items}
+            self._pytest.items[:] = [items[name] for name in order]
+            self._limits = {name: 3 + 5 * duration for name, duration in wanted.items()}
+            self._progress = progress.fileno()
+            return self._run_tests()
+
+        with tempfile.TemporaryFile() as progress:
+            status, _ = in_child(work)
+            progress.seek(0)
+            last = progress.read().decode().splitlines()[-1:]
+        if status == -signal.SIGALRM:
+            return Result("hung", "".join(last))
+        return Result("noticed" if status else "survived", "".join(last))
+
+    def _replace(self, module: str, tree: ast.Module) -> None:
+        path = str(ROOT / module)
+        codes = {(of.co_qualname, of.co_firstlineno): of for of in _codes(compile(tree, path, "exec"))}
+        for function in self._functions[path]:
+            code = codes.get((function.__code__.co_qualname, function.__code__.co_firstlineno))
+            if code is not None:
+                function.__code__ = code
+
+    def _run_tests(self) -> int:
+        """Run the tests in this process, and return the number that failed."""
+        from _pytest.main import pytest_runtestloop
+
+        with contextlib.suppress(self._pytest.Failed):
+            pytest_runtestloop(self._pytest)
+        return min(int(self._pytest.testsfailed), 99)
+
+    # Hooks of pytest
+
+    def pytest_collection_modifyitems(self) -> None:
+        """Find the functions of the modules, before the tests' collector freezes them."""
+        for module in self._modules:
+            importlib.import_module(".".join(Path(module).with_suffix("").parts).removesuffix(".__init__"))
+        for value in gc.get_objects():
+            if type(value) is FunctionType:
+                self._functions.get(value.__code__.co_filename, []).append(value)
+
+    def pytest_runtestloop(self, session: Any) -> bool:
+        """Do the work."""
+        session.config.option.maxfail = 1
+        self._pytest = session
+        self._work(self)
+        return True
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
-        """Attribute the lines from here on to this test."""
-        if self.coverage is not None:
-            self.coverage.switch_context(nodeid)
+        """Attribute the lines from here on to this test, and limit its time."""
+        if self._coverage is not None:
+            self._coverage.switch_context(nodeid)
+        if self._limits:
+            os.write(self._progress, f"{nodeid}\n".encode())
+            signal.setitimer(signal.ITIMER_REAL, self._limits[nodeid])
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         """Add the phases of a test up."""
-        self.durations[report.nodeid] = self.durations.get(report.nodeid, 0) + report.duration
-        if report.failed:
-            self.failed.append(report.nodeid)
+        self._durations[report.nodeid] = self._durations.get(report.nodeid, 0) + report.duration
 
 
-class Outcome(NamedTuple):
-    """How a child's tests ended."""
-
-    status: int
-    output: str
-    timed_out: bool
-
-
-def run_tests(arguments: Sequence[str], plugin: Plugin) -> int:
-    """Run pytest in this process, which ends with it."""
-    import pytest
-
-    options = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:cov", "--tb=line"]
-    options += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
-    return int(pytest.main([*options, *arguments], plugins=[plugin]))
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _codes(constant)
 
 
-def in_child(work: Callable[[], int], limit: float) -> Outcome:
-    """Run `work` in a forked process group, and end the group after the limit.
-
-    Args:
-        work: Returns the exit status.
-        limit: Seconds.
-    """
+def in_child(work: Callable[[], int]) -> tuple[int, str]:
+    """Run `work` in a forked process group, and return the status and the output."""
     with tempfile.TemporaryFile() as output:
         child = os.fork()
         if child == 0:
@@ -244,103 +348,11 @@ def in_child(work: Callable[[], int], limit: float) -> Outcome:
                 sys.stdout.flush()
             finally:
                 os._exit(status)
-        deadline = time.monotonic() + limit
-        timed_out = False
-        while True:
-            pid, result = os.waitpid(child, os.WNOHANG)
-            if pid:
-                break
-            if time.monotonic() > deadline:
-                timed_out = True
-                os.killpg(child, signal.SIGKILL)
-                _, result = os.waitpid(child, 0)
-                break
-            time.sleep(0.02)
+        _, result = os.waitpid(child, 0)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(child, signal.SIGKILL)  # processes that the tests left running
         output.seek(0)
-        return Outcome(os.waitstatus_to_exitcode(result), output.read().decode(errors="replace"), timed_out)
-
-
-class Covered(NamedTuple):
-    """Which tests execute the lines of a module, and how many seconds each takes."""
-
-    lines: dict[str, dict[int, list[str]]]
-    durations: dict[str, float]
-
-
-def cover(modules: list[str], paths: list[str], marked: str) -> Covered:
-    """Run the tests once on unchanged code.
-
-    Raises:
-        SystemExit: They fail.
-    """
-    with tempfile.NamedTemporaryFile("r", suffix=".json") as found:
-
-        def work() -> int:
-            from coverage import Coverage
-
-            coverage = Coverage(
-                data_file=None, config_file=False, include=[str(ROOT / module) for module in modules]
-            )
-            coverage.start()
-            plugin = Plugin(coverage=coverage)
-            status = run_tests(["-m", marked, *paths], plugin)
-            coverage.stop()
-            data = coverage.get_data()
-            lines = {
-                module: data.contexts_by_lineno(str(ROOT / module))
-                for module in modules
-                if str(ROOT / module) in data.measured_files()
-            }
-            Path(found.name).write_text(json.dumps([lines, plugin.durations]))
-            return status
-
-        outcome = in_child(work, limit=900)
-        if outcome.status != 0:
-            raise SystemExit(f"the tests fail without a mutant:\n{outcome.output[-4000:]}")
-        lines, durations = json.load(found)
-        numbered = {module: {int(line): tests for line, tests in of.items()} for module, of in lines.items()}
-        return Covered(numbered, durations)
-
-
-def try_mutant(
-    module: str, mutant: Mutant, covered: Covered, paths: list[str], marked: str
-) -> Outcome | None:
-    """Run the tests that execute the mutant, until one fails.
-
-    Returns:
-        How they ended, or None if no test executes the mutant.
-    """
-    lines = covered.lines.get(module, {})
-    names = {name for line in range(mutant.line, mutant.end + 1) for name in lines.get(line, [])}
-    wanted = {name: duration for name, duration in covered.durations.items() if name in names}
-    if "" in names:  # executed by an import
-        wanted = covered.durations
-    if not wanted:
-        return None
-    files = sorted({name.partition("::")[0] for name in wanted})
-    slowest = max(wanted.values())
-
-    def work() -> int:
-        _import_mutated(module, mutant.tree)
-        limit = f"--time-limit={10 + 5 * slowest:.0f}"
-        return run_tests(["-x", limit, "-m", marked, *files], Plugin(durations=wanted))
-
-    return in_child(work, limit=60 + 10 * sum(wanted.values()))
-
-
-def _import_mutated(module: str, tree: ast.Module) -> None:
-    """Import the package with the mutant, before pytest imports it with assertions rewritten."""
-    path = str(ROOT / module)
-    code = compile(tree, path, "exec", dont_inherit=True)
-    original = importlib.machinery.SourceFileLoader.get_code
-
-    def get_code(loader: importlib.machinery.SourceFileLoader, name: str) -> CodeType | None:
-        return code if loader.path == path else original(loader, name)
-
-    importlib.machinery.SourceFileLoader.get_code = get_code  # type: ignore[assignment,method-assign]
-    importlib.import_module(".".join(Path(module).with_suffix("").parts).removesuffix(".__init__"))
+        return os.waitstatus_to_exitcode(result), output.read().decode(errors="replace")
 
 
 def modules_in(only: str | None) -> list[str]:
@@ -374,16 +386,40 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     os.chdir(ROOT)
     sys.path[:0] = [str(ROOT), str(ROOT / "generated"), str(ROOT / "simulator")]
-    for name in _PRELOADED:
-        importlib.import_module(name)
-    assert "realtime_ext" not in sys.modules
     groups: dict[tuple[tuple[str, ...], str], list[str]] = {}
     for module in modules_in(options.only):
         paths, marked = tests_of(module)
         groups.setdefault((tuple(paths), marked), []).append(module)
     results: Counter[str] = Counter()
-    for (group_paths, marked), modules in groups.items():
-        covered = cover(modules, list(group_paths), marked)
+    fork = multiprocessing.get_context("fork")
+    for (where, marked), modules in groups.items():
+        receiver, sender = fork.Pipe(duplex=False)
+        process = fork.Process(
+            target=_judge_modules, args=(modules, ["-m", marked, *where], options, sender), daemon=False
+        )
+        process.start()
+        sender.close()
+        try:
+            results += receiver.recv()
+        except EOFError:
+            raise SystemExit(f"the tests of {', '.join(modules)} were not run") from None
+        process.join()
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    noticed = 100 * (results["noticed"] + results["hung"]) / max(1, results.total())
+    cpu = usage.ru_utime + usage.ru_stime
+    print(f"{_summary(results)}: {noticed:.1f} % noticed, {cpu:.0f} s of CPU time")
+    return int(noticed < options.threshold)
+
+
+def _judge_modules(
+    modules: Sequence[str], arguments: Sequence[str], options: argparse.Namespace, sender: Connection
+) -> None:
+    listed = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)  # pytest's own output
+
+    def work(session: Session) -> None:
+        results: Counter[str] = Counter()
+        covered = session.cover()
         for module in modules:
             chosen = list(mutants((ROOT / module).read_text(encoding="utf-8")))
             if options.line:
@@ -393,28 +429,17 @@ def main(arguments: list[str] | None = None) -> int:
                 chosen = sorted(draw.sample(chosen, options.sample), key=lambda mutant: mutant.line)
             of_module: Counter[str] = Counter()
             for mutant in chosen:
-                result = _judge(try_mutant(module, mutant, covered, list(group_paths), marked))
-                of_module[result] += 1
-                if result != "noticed":
-                    place = f"{module}:{mutant.line}"
-                    print(f"{result.upper():9} {place}: {mutant.before}  ->  {mutant.after}", flush=True)
-            print(f"{module}: {_summary(of_module)}", flush=True)
+                kind, test = session.judge(module, mutant, covered)
+                of_module[kind] += 1
+                if kind != "noticed":
+                    hung = f"  ({test})" if kind == "hung" else ""
+                    place = f"{kind.upper():9} {module}:{mutant.line}"
+                    listed.write(f"{place}: {mutant.before}  ->  {mutant.after}{hung}\n")
+            listed.write(f"{module}: {_summary(of_module)}\n")
             results += of_module
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    noticed = 100 * (results["noticed"] + results["hung"]) / max(1, results.total())
-    cpu = usage.ru_utime + usage.ru_stime
-    print(f"{_summary(results)}: {noticed:.1f} % noticed, {cpu:.0f} s of CPU time")
-    return int(noticed < options.threshold)
+        sender.send(results)
 
-
-def _judge(outcome: Outcome | None) -> str:
-    if outcome is None:
-        return "uncovered"
-    if outcome.status == 5:  # pytest's "no tests collected"
-        raise SystemExit(f"tests have changed meanwhile:\n{outcome.output}")
-    if outcome.timed_out or "exceeded its time limit" in outcome.output or "Timeout (" in outcome.output:
-        return "hung"
-    return "survived" if outcome.status == 0 else "noticed"
+    Session(modules, work).run(arguments)
 
 
 def _summary(results: Counter[str]) -> str:

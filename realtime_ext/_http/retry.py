@@ -59,7 +59,7 @@ class Failure:
     @property
     def may_have_applied(self) -> bool:
         """Whether the API may have carried out the request although it failed."""
-        if self.outcome is Outcome.ANSWERED and self.status is not None:
+        if self.status is not None:
             return self.status in (408, 409) or (self.status >= 500 and self.status != 503)
         return self.outcome is Outcome.LOST
 
