@@ -3,21 +3,45 @@
 
 from __future__ import annotations
 
+import ipaddress
 import ssl
+import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
+from urllib.parse import urlsplit
 
 import attrs
 import httpx
 
-from .types import Request
+from .types import AsyncHttpClient, HttpClient, Request
 
 
 def _public(url: str) -> str:
     parsed = httpx.URL(url)
     return repr(str(parsed.copy_with(userinfo=b"", query=None, fragment=None)))
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def _library(arguments: Mapping[str, Any]) -> Any:
+    """Return the library that a client with these arguments is made of: httpx, or httpx2 for a transport of it."""
+    httpx2: Any = sys.modules.get("httpx2")
+    transports = [arguments.get("transport"), *(arguments.get("mounts") or {}).values()]
+    if httpx2 and any(isinstance(one, (httpx2.BaseTransport, httpx2.AsyncBaseTransport)) for one in transports):
+        return httpx2
+    return httpx
+
+
+def _limit(kind: type[Any], timeout: Any) -> Any:
+    """Return a time limit in the class of the library that gets it."""
+    return kind(**timeout.as_dict()) if hasattr(timeout, "as_dict") else kind(timeout)
 
 
 class _Pool:
@@ -36,7 +60,8 @@ class _Pool:
 class Client:
     """A client without credentials.
 
-    Copies (`with_headers`, `with_timeout`, …) share its httpx clients, including ones that were passed in.
+    Copies (`with_headers`, `with_timeout`, …) share its httpx clients, including ones that were passed in, which may be
+    clients of httpx2. Proxies of the environment are used unless `base_url` is on this machine.
 
     Args:
         base_url: URL that the operations' paths are appended to, by default `https://api.openai.com/v1`.
@@ -45,7 +70,7 @@ class Client:
         timeout: Seconds, or an `httpx.Timeout`; None for the httpx client's own, which are five seconds.
         verify_ssl: Whether certificates are verified, a CA file, or an `ssl.SSLContext`.
         follow_redirects: Whether redirects are followed.
-        httpx_args: Further arguments for `httpx.Client` and `httpx.AsyncClient`.
+        httpx_args: Further arguments for `httpx.Client` and `httpx.AsyncClient`; with a transport of httpx2, for its clients.
         raise_for_status: Raise `errors.StatusError` for every error response (status 400 or above).
         raise_on_unexpected_status: Raise `errors.UnexpectedStatus` for a status that is not in the API description.
     """
@@ -78,26 +103,28 @@ class Client:
         copy._pool = self._pool
         return copy
 
-    def set_httpx_client(self, client: httpx.Client) -> Self:
-        """Use `client` for sync requests; token, headers, cookies and timeout are sent with each request."""
-        self._pool.client, self._pool.own = client, False
+    def set_httpx_client(self, client: HttpClient) -> Self:
+        """Use `client`, of httpx or httpx2, for sync requests; token, headers, cookies and timeout are sent with each."""
+        self._pool.client, self._pool.own = cast(httpx.Client, client), False
         return self
 
     def get_httpx_client(self) -> httpx.Client:
         """Return the `httpx.Client` for sync requests, created on first use."""
         if self._pool.client is None:
-            self._pool.client, self._pool.own = httpx.Client(**self._settings()), True
+            settings = self._settings()
+            self._pool.client, self._pool.own = _library(settings).Client(**settings), True
         return self._pool.client
 
-    def set_async_httpx_client(self, async_client: httpx.AsyncClient) -> Self:
+    def set_async_httpx_client(self, async_client: AsyncHttpClient) -> Self:
         """Use `async_client` for async requests; see `set_httpx_client`."""
-        self._pool.async_client, self._pool.own_async = async_client, False
+        self._pool.async_client, self._pool.own_async = cast(httpx.AsyncClient, async_client), False
         return self
 
     def get_async_httpx_client(self) -> httpx.AsyncClient:
         """Return the `httpx.AsyncClient` for async requests, created on first use."""
         if self._pool.async_client is None:
-            self._pool.async_client, self._pool.own_async = httpx.AsyncClient(**self._settings()), True
+            settings = self._settings()
+            self._pool.async_client, self._pool.own_async = _library(settings).AsyncClient(**settings), True
         return self._pool.async_client
 
     def send(
@@ -118,7 +145,7 @@ class Client:
 
         Raises:
             ValueError: the token is not a valid header value.
-            httpx.HTTPError: the request could not be sent, or timed out.
+            httpx.HTTPError: the request could not be sent, or timed out; that of httpx2 from a client of it.
         """
         client = self.get_httpx_client()
         return client.send(self._built(client, request, timeout, headers, query))
@@ -190,10 +217,10 @@ class Client:
         built = client.build_request(
             request.method,
             base + request.path,
-            headers=sent,
+            headers=sent.raw,
             content=request.content,
             params=query,
-            timeout=httpx.USE_CLIENT_DEFAULT if limit is None else limit,
+            **({} if limit is None else {"timeout": _limit(type(client.timeout), limit)}),
         )
         if request.query:
             # As `params`, commas between the values of a parameter would be encoded.
@@ -213,7 +240,14 @@ class Client:
         }
         if self._timeout is not None:
             settings["timeout"] = self._timeout
-        return {**settings, **self._httpx_args}
+        settings |= self._httpx_args
+        if settings.get("timeout") is not None:
+            settings["timeout"] = _limit(_library(settings).Timeout, settings["timeout"])
+        base = urlsplit(str(settings["base_url"]))
+        if "proxy" not in settings and _is_loopback(base.hostname or ""):
+            direct = {f"all://{base.netloc.rpartition('@')[2]}": None}
+            settings["mounts"] = {**direct, **(settings.get("mounts") or {})}
+        return settings
 
     def close(self) -> None:
         """Close the `httpx.Client` unless it was passed in."""

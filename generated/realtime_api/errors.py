@@ -6,7 +6,7 @@
     └── StatusError              an error response, with `raise_for_status`
         └── UnexpectedStatus     a status that the description does not have, likewise
 
-If a request cannot be sent or times out, httpx raises its own `httpx.HTTPError`.
+If a request cannot be sent or times out, httpx raises its own `httpx.HTTPError`, and a client of httpx2 `httpx2.HTTPError`.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 
 from collections.abc import Mapping
 from enum import Enum
-from typing import Final, Generic, Literal, TypeVar
+from typing import Any, Final, Generic, Literal, Protocol, TypeVar
 
 import attrs
 
@@ -66,4 +66,24 @@ class Response(Generic[T]):
     parsed: T
 
 
-__all__ = ["UNSET", "Request", "Response", "Unset"]
+class HttpClient(Protocol):
+    """A sync HTTP client that can be passed in: `httpx.Client` or `httpx2.Client`."""
+
+    @property
+    def timeout(self) -> Any: ...
+    def build_request(self, method: str, url: str) -> Any: ...
+    def send(self, request: Any) -> Any: ...
+    def close(self) -> None: ...
+
+
+class AsyncHttpClient(Protocol):
+    """An async HTTP client that can be passed in: `httpx.AsyncClient` or `httpx2.AsyncClient`."""
+
+    @property
+    def timeout(self) -> Any: ...
+    def build_request(self, method: str, url: str) -> Any: ...
+    async def send(self, request: Any) -> Any: ...
+    async def aclose(self) -> None: ...
+
+
+__all__ = ["UNSET", "AsyncHttpClient", "HttpClient", "Request", "Response", "Unset"]
