@@ -32,6 +32,7 @@ from ._resources import (
 if TYPE_CHECKING:
     import httpx
     from realtime_api import AuthenticatedClient
+    from realtime_api.types import AsyncHttpClient, HttpClient
 
     from ._core.argument_types import (
         AudioOutputLike,
@@ -153,7 +154,7 @@ class _Client(ABC, Generic[_KeyT, _HttpClientT]):
         return f"{type(self).__name__}({'' if settings is None else f'base_url={settings.base_url!r}'})"
 
 
-class RealtimeClient(_Client[ApiKey, "httpx.Client"], Connections):
+class RealtimeClient(_Client[ApiKey, "HttpClient"], Connections):
     """Makes and controls realtime calls; `AsyncRealtimeClient` is its async form.
 
     Threads may share it. As a context manager it closes itself.
@@ -175,7 +176,7 @@ class RealtimeClient(_Client[ApiKey, "httpx.Client"], Connections):
         timeout: Seconds to wait for each step of a request (connecting takes 5 at most), or an httpx.Timeout;
             None for no limit. At its default, the limits of an `http_client` that has its own stand.
         max_retries: Retries after the first attempt, where retrying is safe.
-        http_client: An httpx.Client to use as it is; it is neither changed nor closed.
+        http_client: A Client of httpx or httpx2 to use as it is; it is neither changed nor closed.
         validate: Whether sessions and lifetimes are checked before they are sent.
 
     Attributes:
@@ -198,7 +199,7 @@ class RealtimeClient(_Client[ApiKey, "httpx.Client"], Connections):
         ```
     """
 
-    def _start(self, http_client: httpx.Client | None) -> None:
+    def _start(self, http_client: HttpClient | None) -> None:
         if inspect.iscoroutinefunction(self._settings.api_key):
             raise TypeError("api_key: an async callable works in AsyncRealtimeClient alone; pass a plain one")
         self._http = Http(self._settings, http_client)
@@ -218,7 +219,7 @@ class RealtimeClient(_Client[ApiKey, "httpx.Client"], Connections):
             from ._http.raw import raw_client, raw_http
 
             self._raw_http = raw_http(self._settings, self._http.handed_in)
-            self._raw = raw_client(self._settings).set_httpx_client(self._raw_http)
+            self._raw = raw_client(self._settings, self._raw_http).set_httpx_client(self._raw_http)
         return self._raw
 
     def close(self) -> None:
@@ -239,7 +240,7 @@ class RealtimeClient(_Client[ApiKey, "httpx.Client"], Connections):
         self.close()
 
 
-class AsyncRealtimeClient(_Client[AsyncApiKey, "httpx.AsyncClient"], AsyncConnections):
+class AsyncRealtimeClient(_Client[AsyncApiKey, "AsyncHttpClient"], AsyncConnections):
     """Makes and controls realtime calls; `RealtimeClient` is its sync form.
 
     It belongs to one event loop of asyncio. As an async context manager it closes itself. Under trio, use
@@ -252,7 +253,7 @@ class AsyncRealtimeClient(_Client[AsyncApiKey, "httpx.AsyncClient"], AsyncConnec
         base_url, websocket_base_url, organization, project, webhook_secret: As for `RealtimeClient`.
         auth_header, dialect, default_headers, default_query: As for `RealtimeClient`.
         timeout, max_retries, validate: As for `RealtimeClient`.
-        http_client: An httpx.AsyncClient to use as it is; it is neither changed nor closed.
+        http_client: An AsyncClient of httpx or httpx2 to use as it is; it is neither changed nor closed.
 
     Attributes:
         calls, client_secrets, translation_client_secrets, sessions, transcription_sessions: As for
@@ -270,7 +271,7 @@ class AsyncRealtimeClient(_Client[AsyncApiKey, "httpx.AsyncClient"], AsyncConnec
         ```
     """
 
-    def _start(self, http_client: httpx.AsyncClient | None) -> None:
+    def _start(self, http_client: AsyncHttpClient | None) -> None:
         self._http = AsyncHttp(self._settings, http_client)
         self._raw: AuthenticatedClient | None = None
         self._raw_http: httpx.AsyncClient | None = None
@@ -290,7 +291,8 @@ class AsyncRealtimeClient(_Client[AsyncApiKey, "httpx.AsyncClient"], AsyncConnec
             from ._http.raw import async_raw_http, raw_client
 
             self._raw_http = async_raw_http(self._settings, self._http.handed_in)
-            self._raw = raw_client(self._settings).set_async_httpx_client(self._raw_http)
+            raw = raw_client(self._settings, self._raw_http)
+            self._raw = raw.set_async_httpx_client(self._raw_http)
         return self._raw
 
     async def aclose(self) -> None:

@@ -5,8 +5,10 @@ Sync and async clients share it. It must not send anything.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from urllib.parse import urlsplit
 
 import attrs
 
@@ -124,6 +126,8 @@ def response_error(what: str, response: httpx.Response, *, show: bool = True) ->
     )
 
 
+_VERSION = re.compile(r"/v\d")
+
 _BY_STATUS: dict[int, type[APIStatusError]] = {
     400: errors.BadRequestError,
     401: errors.AuthenticationError,
@@ -145,6 +149,7 @@ def status_error(
     headers: Mapping[str, str],
     body: bytes,
     *,
+    url: str,
     now: Callable[[], float],
     secrets: Iterable[str] = (),
     may_have_applied: bool = False,
@@ -155,6 +160,7 @@ def status_error(
         status: The HTTP status, known to Python or not.
         headers: The answer's headers, with any-case look-up.
         body: The answer's body: the API's envelope, a gateway's HTML, or nothing.
+        url: The request's URL; its query is ignored.
         now: Returns the time in unix seconds, for a Retry-After that is a date.
         secrets: The values sent as authorization; removed from message and body.
         may_have_applied: Whether the API may have carried out the request all the same.
@@ -172,6 +178,10 @@ def status_error(
         message = f"HTTP {status}, a redirect: not followed, for the key would go along; correct the base_url"
     elif not isinstance(message, str) or not message.strip():
         message = f"HTTP {status}; {_start_of(text)}"
+    if status == 404 and envelope.get("code") is None and lacks_version(url):
+        parts = urlsplit(url)
+        scheme = parts.scheme.replace("ws", "http")
+        message += f"; the base URL has no /v1: expected {scheme}://{parts.netloc}/v1 or the like"
     return status_error_class(status)(
         with_end(mask(message)),
         status_code=status,
@@ -183,6 +193,11 @@ def status_error(
         retry_after=parse_retry_after(headers.get("retry-after"), now),
         may_have_applied=may_have_applied,
     )
+
+
+def lacks_version(url: str) -> bool:
+    """Return whether a URL's path has no segment such as `v1`."""
+    return _VERSION.search(urlsplit(url).path) is None
 
 
 def _envelope(text: str) -> Mapping[str, Any]:

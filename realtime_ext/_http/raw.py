@@ -9,16 +9,19 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Generator
 from typing import TYPE_CHECKING, Any
 
-import httpx
-
+from .receiving import library_of
 from .sending import HTTP_LOGGERS, httpx_timeout, make_httpx, quiet, silence
 from .settings import AUTHORIZATION, Settings
 
 if TYPE_CHECKING:
+    import httpx
     from realtime_api import AuthenticatedClient
 
 
-class _Auth(httpx.Auth):
+# The classes below become httpx's or httpx2's in `_of`.
+
+
+class _Auth:
     """Ask for the key before every request, and keep httpx from logging its URL."""
 
     def __init__(self, settings: Settings) -> None:
@@ -44,7 +47,7 @@ class _Auth(httpx.Auth):
             yield request
 
 
-class _Through(httpx.BaseTransport):
+class _Through:
     """Send through an httpx client that was handed in: its proxies and mocks count, and it stays open."""
 
     def __init__(self, client: httpx.Client) -> None:
@@ -54,7 +57,7 @@ class _Through(httpx.BaseTransport):
         return self._client.send(request, stream=True, auth=None, follow_redirects=False)
 
 
-class _AsyncThrough(httpx.AsyncBaseTransport):
+class _AsyncThrough:
     """The same for an httpx.AsyncClient."""
 
     def __init__(self, client: httpx.AsyncClient) -> None:
@@ -64,14 +67,19 @@ class _AsyncThrough(httpx.AsyncBaseTransport):
         return await self._client.send(request, stream=True, auth=None, follow_redirects=False)
 
 
-def raw_client(settings: Settings) -> AuthenticatedClient:
+def _of(library: Any, base: str, mixin: type[Any]) -> Any:
+    return type(mixin.__name__, (mixin, getattr(library, base)), {})
+
+
+def raw_client(settings: Settings, client: httpx.Client | httpx.AsyncClient) -> AuthenticatedClient:
     """Make the generated client that asks the same API with the same key.
 
     Args:
         settings: Those of the hand-written client.
+        client: The result of `raw_http` or `async_raw_http`.
 
     Returns:
-        The generated client, without httpx clients yet.
+        The generated client, to which that client is yet to be passed.
     """
     from realtime_api import AuthenticatedClient
 
@@ -84,32 +92,38 @@ def raw_client(settings: Settings) -> AuthenticatedClient:
         prefix="Bearer" if bearer else "",
         auth_header_name="Authorization" if bearer else "api-key",
         headers=dict(settings.headers),
-        timeout=httpx_timeout(settings.timeout),
-        httpx_args={"auth": _Auth(settings), "params": dict(settings.query)},
+        timeout=client.timeout,
+        httpx_args={"auth": client.auth, "params": dict(settings.query)},
     )
 
 
 def raw_http(settings: Settings, handed_in: httpx.Client | None) -> httpx.Client:
     """Make the httpx client for the generated one, which sends through the user's own if there is one."""
-    transport = None if handed_in is None else _Through(handed_in)
-    url, arguments = settings.base_url, _arguments(settings)
-    client: httpx.Client = make_httpx("Client", url, transport=transport, **arguments)
+    client: httpx.Client = _made(settings, "Client", "BaseTransport", _Through, handed_in)
     return client
 
 
 def async_raw_http(settings: Settings, handed_in: httpx.AsyncClient | None) -> httpx.AsyncClient:
     """Make the httpx.AsyncClient for the generated client, likewise."""
-    transport = None if handed_in is None else _AsyncThrough(handed_in)
-    url, arguments = settings.base_url, _arguments(settings)
-    client: httpx.AsyncClient = make_httpx("AsyncClient", url, transport=transport, **arguments)
+    client: httpx.AsyncClient = _made(settings, "AsyncClient", "AsyncBaseTransport", _AsyncThrough, handed_in)
     return client
 
 
-def _arguments(settings: Settings) -> dict[str, Any]:
-    return {
-        "base_url": settings.base_url,
-        "headers": dict(settings.headers),
-        "params": dict(settings.query),
-        "timeout": httpx_timeout(settings.timeout),
-        "auth": _Auth(settings),
-    }
+def _made(settings: Settings, class_name: str, base: str, through: type[Any], handed_in: Any) -> Any:
+    if handed_in is None:
+        import httpx
+
+        library: Any = httpx
+    else:
+        library = library_of(handed_in)
+    return make_httpx(
+        class_name,
+        settings.base_url,
+        library,
+        base_url=settings.base_url,
+        headers=dict(settings.headers),
+        params=dict(settings.query),
+        timeout=httpx_timeout(settings.timeout, library.Timeout),
+        auth=_of(library, "Auth", _Auth)(settings),
+        transport=None if handed_in is None else _of(library, base, through)(handed_in),
+    )

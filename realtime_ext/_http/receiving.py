@@ -2,7 +2,8 @@
 
 httpx limits each step alone, and a server may trickle. On an event loop a timer ends what lasts too long.
 A sync request is cut from another thread, which shuts down its connection: one thread watches all requests of
-the process, and ends when there are none. No other module uses the inside of httpx and httpcore.
+the process, and ends when there are none. No other module uses the inside of httpx and httpcore, or of
+httpx2 and httpcore2, which are alike.
 """
 
 from __future__ import annotations
@@ -11,17 +12,24 @@ import contextlib
 import math
 import os
 import socket
+import sys
 import threading
 import time
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-import httpx
+if TYPE_CHECKING:
+    import httpx
 
 LIMIT = 16 * 2**20  # bytes of an answer, unpacked
 _AT_ONCE = 2**12  # bytes that are unpacked at once; gzip makes a thousand times as many of them at most
 _PACKING = (b"content-encoding", b"content-length", b"transfer-encoding")
 _LOOK = 0.5  # seconds between two looks at a request without a connection, and before an idle thread ends
+
+
+def library_of(client: httpx.Client | httpx.AsyncClient) -> Any:
+    """Return the library of a client: httpx, or httpx2."""
+    return sys.modules[type(client.timeout).__module__.partition(".")[0]]
 
 
 def receive(
@@ -44,7 +52,7 @@ def receive(
             try:
                 if response.is_stream_consumed:  # by a mock, or a hook of the user's
                     return response
-                body = _Body(response)
+                body = _Body(response, library_of(client))
                 for chunk in response.iter_raw():
                     body.add(chunk)
                     if watched.is_late:
@@ -53,11 +61,11 @@ def receive(
                     return body.response()
             finally:
                 response.close()
-        except httpx.TransportError:
+        except library_of(client).TransportError:
             if limit is None or not watched.is_late:
                 raise
     assert limit is not None
-    raise _too_slow(limit, request)
+    raise _too_slow(client, limit, request)
 
 
 async def areceive(
@@ -73,7 +81,7 @@ async def areceive(
             if response.is_stream_consumed:
                 return response
             try:
-                body = _Body(response)
+                body = _Body(response, library_of(client))
                 async for chunk in response.aiter_raw():
                     body.add(chunk)
                 return body.response()
@@ -82,18 +90,23 @@ async def areceive(
     except TimeoutError as error:
         if limit is None or not timer.expired():
             raise
-        raise _too_slow(limit, request) from error
+        raise _too_slow(client, limit, request) from error
 
 
-def _too_slow(limit: float, request: httpx.Request) -> httpx.ReadTimeout:
-    return httpx.ReadTimeout(f"the answer was not complete within {limit:g} s", request=request)
+def _too_slow(
+    client: httpx.Client | httpx.AsyncClient, limit: float, request: httpx.Request
+) -> httpx.ReadTimeout:
+    message = f"the answer was not complete within {limit:g} s"
+    error: httpx.ReadTimeout = library_of(client).ReadTimeout(message, request=request)
+    return error
 
 
 class _Body:
     """Collects an answer's body, then unpacks it."""
 
-    def __init__(self, response: httpx.Response) -> None:
+    def __init__(self, response: httpx.Response, library: Any) -> None:
         self._response = response
+        self._library = library
         self._encoding = response.headers.get("content-encoding", "")
         self._raw: list[bytes] = []
         self._size = 0
@@ -117,13 +130,14 @@ class _Body:
         content = self._unpacked(content)
         # As bytes, which need be no ASCII.
         headers = [(name, value) for name, value in response.headers.raw if name.lower() not in _PACKING]
-        return httpx.Response(
+        unpacked: httpx.Response = self._library.Response(
             response.status_code, headers=headers, content=content, request=response.request
         )
+        return unpacked
 
     def _unpacked(self, content: bytes) -> bytes:
         # httpx knows how; it is handed little at a time.
-        packed = httpx.Response(
+        packed: httpx.Response = self._library.Response(
             self._response.status_code,
             headers={"content-encoding": self._encoding},
             content=(content[at : at + _AT_ONCE] for at in range(0, len(content), _AT_ONCE)),
@@ -141,7 +155,10 @@ class _Body:
         return self._refused(f"it has more than {LIMIT // 2**20} MiB")
 
     def _refused(self, what: str) -> httpx.RemoteProtocolError:
-        return httpx.RemoteProtocolError(f"the answer is refused: {what}", request=self._response.request)
+        error: httpx.RemoteProtocolError = self._library.RemoteProtocolError(
+            f"the answer is refused: {what}", request=self._response.request
+        )
+        return error
 
 
 def cut(client: httpx.Client, request: httpx.Request) -> bool:

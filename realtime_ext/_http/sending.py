@@ -1,8 +1,9 @@
 """Send operations over HTTP; only `raw` sends as well.
 
 `Exchange` decides what follows a response or a failure, without I/O; `send` and `asend` run it on the httpx
-client of an `Http` or `AsyncHttp`. httpx logs whole URLs and httpcore answers' headers: `quiet`
-drops their records for what this package sends, and changes neither levels nor handlers.
+client of an `Http` or `AsyncHttp`. A client that is handed in may be one of httpx2, whose classes are then
+used in place of httpx's; it is never imported here. httpx logs whole URLs and httpcore answers' headers:
+`quiet` drops their records for what this package sends, and changes neither levels nor handlers.
 """
 
 from __future__ import annotations
@@ -16,16 +17,17 @@ import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 from urllib.parse import parse_qsl, urlsplit
 
 import attrs
 
 from .._core.event_loop import require_asyncio
-from .._core.proxies import environment_proxy, is_loopback
+from .._core.network import certificate_hint, environment_proxy, is_loopback
 from .._core.secrets import MASK, Secret, mask
 from ..errors import APIConnectionError, APITimeoutError, RealtimeError
 from .operation import Operation, status_error
+from .receiving import areceive, library_of, receive, rest
 from .retry import LONGEST_PAUSE, Failure, Outcome, decide, parse_retry_after
 from .settings import AUTHORIZATION, DEFAULT_TIMEOUT, RequestOptions, Settings
 
@@ -41,9 +43,13 @@ logger: logging.Logger = logging.getLogger("realtime_ext")
 _CONNECT_TIMEOUT = 5.0  # seconds
 _CONFIDENTIAL = frozenset({*AUTHORIZATION, "cookie", "proxy-authorization"})
 
-HTTP_LOGGERS = (
-    "httpx",
-    *(f"httpcore.{part}" for part in ("connection", "http11", "http2", "proxy", "socks")),
+HTTP_LOGGERS = tuple(
+    logger
+    for version in ("", "2")
+    for logger in (
+        f"httpx{version}",
+        *(f"httpcore{version}.{part}" for part in ("connection", "http11", "http2", "proxy", "socks")),
+    )
 )
 
 
@@ -104,6 +110,7 @@ class Exchange(Generic[T]):
         client: The httpx client that will send it, for its time limits.
 
     Attributes:
+        http_error: The class of the library's errors that `failed` accepts.
         needs_key: Whether `request` needs the API key.
     """
 
@@ -122,8 +129,10 @@ class Exchange(Generic[T]):
         self._retries = 0
         self._may_have_applied = False
         self._sent: tuple[str, ...] = ()
+        self._library = library_of(client)
         self._timeout = _timeout_for(options.timeout, settings.timeout, client)
         self._ends = math.inf
+        self.http_error: type[httpx.HTTPError] = self._library.HTTPError
         self.needs_key: bool = operation.bearer is None and settings.needs_key(options.headers)
 
     def request(self, key: Secret | None) -> dict[str, Any]:
@@ -136,7 +145,7 @@ class Exchange(Generic[T]):
         self._sent = () if secret is None else (secret.reveal(),)
         arguments: dict[str, Any] = {
             "method": request.method,
-            "url": _parsed(settings.base_url + request.path),
+            "url": _parsed(self._library.URL, settings.base_url + request.path),
             "headers": headers,
             "content": request.content,
             "timeout": self._timeout,
@@ -191,6 +200,7 @@ class Exchange(Generic[T]):
                 status,
                 response.headers,
                 response.content,
+                url=self._settings.base_url + self._operation.request.path,
                 now=self._clock.now,
                 secrets=self._sent,
                 may_have_applied=self._may_have_applied,
@@ -199,10 +209,8 @@ class Exchange(Generic[T]):
 
     def failed(self, error: httpx.HTTPError) -> float:
         """Return the seconds until the next attempt after a failure without an answer, or raise."""
-        import httpx
-
-        timed_out = isinstance(error, httpx.TimeoutException)
-        outcome = _outcome(error)
+        timed_out = isinstance(error, self._library.TimeoutException)
+        outcome = _outcome(error, self._library)
         text = mask(str(error), self._sent) or type(error).__name__
         pause = self._decide(Failure(outcome), text)
         if pause is not None:
@@ -212,7 +220,7 @@ class Exchange(Generic[T]):
             Outcome.NOT_CONNECTED: f"no connection to {host}{_through(self._settings.base_url)}",
             Outcome.UNSENDABLE: "the request cannot be sent",
         }.get(outcome, f"no answer from {host}" + (" in time" if timed_out else ""))
-        message = f"{self._operation.name}: {what}: {text}"
+        message = f"{self._operation.name}: {what}: {text}{certificate_hint(error)}"
         if self._may_have_applied:
             message += "; the API may have carried it out"
         kind = APITimeoutError if timed_out else APIConnectionError
@@ -247,10 +255,8 @@ class Exchange(Generic[T]):
 
 
 @functools.lru_cache(maxsize=64)
-def _parsed(url: str) -> httpx.URL:
-    import httpx
-
-    return httpx.URL(url)
+def _parsed(url_class: Callable[[str], httpx.URL], url: str) -> httpx.URL:
+    return url_class(url)
 
 
 def _through(url: str) -> str:
@@ -258,12 +264,10 @@ def _through(url: str) -> str:
     return "" if proxy is None else f" through the proxy {proxy}"
 
 
-def _outcome(error: httpx.HTTPError) -> Outcome:
-    import httpx
-
-    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout | httpx.ProxyError):
+def _outcome(error: httpx.HTTPError, lib: Any) -> Outcome:
+    if isinstance(error, lib.ConnectError | lib.ConnectTimeout | lib.PoolTimeout | lib.ProxyError):
         return Outcome.NOT_CONNECTED
-    if isinstance(error, httpx.LocalProtocolError | httpx.UnsupportedProtocol | httpx.TooManyRedirects):
+    if isinstance(error, lib.LocalProtocolError | lib.UnsupportedProtocol | lib.TooManyRedirects):
         return Outcome.UNSENDABLE
     return Outcome.LOST
 
@@ -272,44 +276,58 @@ def _timeout_for(
     asked: Timeout | None, configured: Timeout | None, client: httpx.Client | httpx.AsyncClient
 ) -> httpx.Timeout:
     # The request's, the client's, or those of an httpx client that has its own.
-    import httpx
-
-    if asked is None and configured == DEFAULT_TIMEOUT and client.timeout != httpx.Timeout(5.0):
+    kind = type(client.timeout)
+    if asked is None and configured == DEFAULT_TIMEOUT and client.timeout != kind(5.0):
         return client.timeout
-    return httpx_timeout(configured if asked is None else asked)
+    return httpx_timeout(configured if asked is None else asked, kind)
 
 
-def httpx_timeout(timeout: Timeout | None) -> httpx.Timeout:
-    """Turn a checked time limit into httpx's: 5 s at most to connect; None and infinity have no limit."""
-    import httpx
+def httpx_timeout(timeout: Timeout | None, kind: Any = None) -> httpx.Timeout:
+    """Turn a checked time limit into httpx's: 5 s at most to connect; None and infinity have no limit.
 
-    if isinstance(timeout, httpx.Timeout):
-        return timeout
-    if timeout is None or math.isinf(timeout):
-        return httpx.Timeout(None)
-    return httpx.Timeout(timeout, connect=min(timeout, _CONNECT_TIMEOUT))
+    Args:
+        timeout: Seconds, a Timeout of httpx or httpx2, or None.
+        kind: The class of the result; None for httpx's.
+    """
+    if kind is None:
+        import httpx
+
+        kind = httpx.Timeout
+    result: httpx.Timeout
+    if isinstance(timeout, kind):
+        return cast("httpx.Timeout", timeout)
+    if timeout is None or (isinstance(timeout, int | float) and math.isinf(timeout)):
+        result = kind(None)
+    elif isinstance(timeout, int | float):
+        result = kind(timeout, connect=min(timeout, _CONNECT_TIMEOUT))
+    else:  # of the other library
+        result = kind(**timeout.as_dict())
+    return result
 
 
-def make_httpx(class_name: str, url: str, **arguments: Any) -> Any:
+def make_httpx(class_name: str, url: str, library: Any = None, **arguments: Any) -> Any:
     """Make an httpx client, which uses the environment's proxies except for loopback.
 
     Args:
         class_name: The class, `Client` or `AsyncClient`.
         url: The base URL of its requests.
+        library: httpx2, or None for httpx.
         arguments: Its arguments.
 
     Raises:
         RealtimeError: A proxy of the environment can't be used. No URL is shown, for it may have a password.
     """
-    import httpx
+    if library is None:
+        import httpx
 
+        library = httpx
     if is_loopback(url):
         arguments["mounts"] = {f"all://{urlsplit(url).netloc.rpartition('@')[2]}": None}
     try:
-        return getattr(httpx, class_name)(**arguments)
+        return getattr(library, class_name)(**arguments)
     except ImportError as error:
         raise RealtimeError(f"proxy: it needs a further package: {error}") from error
-    except (ValueError, httpx.InvalidURL) as error:
+    except (ValueError, library.InvalidURL) as error:
         raise RealtimeError(f"proxy: its URL can't be used: {mask(str(error))}") from None
 
 
@@ -321,7 +339,7 @@ class _Holder(Generic[ClientT]):
 
     Args:
         settings: The client's settings.
-        client: The user's own httpx client, used as it is and left open.
+        client: The user's own client of httpx or httpx2, used as it is and left open.
         clock: Time and chance.
 
     Raises:
@@ -330,18 +348,19 @@ class _Holder(Generic[ClientT]):
 
     _class_names: ClassVar[tuple[str, str]]  # the httpx class, and ours, by name
 
-    def __init__(self, settings: Settings, client: ClientT | None, clock: Clock | None = None) -> None:
+    def __init__(self, settings: Settings, client: object, clock: Clock | None = None) -> None:
         if client is not None:
-            import httpx
-
             expected, owner = self._class_names
-            if not isinstance(client, getattr(httpx, expected)):
+            loaded = [module for name in ("httpx", "httpx2") if (module := sys.modules.get(name)) is not None]
+            if not any(isinstance(client, getattr(library, expected)) for library in loaded):
                 got = f"{type(client).__module__.partition('.')[0]}.{type(client).__qualname__}"
-                raise TypeError(f"http_client: {owner} expects an httpx.{expected}, got {got}")
+                raise TypeError(
+                    f"http_client: {owner} expects httpx.{expected} or httpx2.{expected}, got {got}"
+                )
         self.settings = settings
         self.clock: Clock = clock or Clock()
-        self.handed_in = client
-        self._client = client
+        self.handed_in: ClientT | None = cast("ClientT | None", client)
+        self._client: ClientT | None = self.handed_in
         self._lock = threading.Lock()
         self._closed = False
 
@@ -377,8 +396,7 @@ class Http(_Holder["httpx.Client"]):
         """Close the httpx client unless it was handed in."""
         if (client := self._made()) is not None:
             client.close()
-        if (receiving := sys.modules.get(f"{__package__}.receiving")) is not None:
-            receiving.rest()
+        rest()
 
 
 class AsyncHttp(_Holder["httpx.AsyncClient"]):
@@ -410,10 +428,6 @@ def send(operation: Operation[T], http: Http, options: RequestOptions) -> T:
         APIResponseError: An unexpected response with a success status.
     """
     client = http.open()
-    import httpx
-
-    from .receiving import receive
-
     silence(HTTP_LOGGERS)
     exchange = Exchange(operation, http.settings, options, http.clock, client)
     while True:
@@ -423,7 +437,7 @@ def send(operation: Operation[T], http: Http, options: RequestOptions) -> T:
                 request = client.build_request(**exchange.request(key))
                 arguments, limit = exchange.sending(request), exchange.deadline()
                 response = receive(client, request, arguments, limit)
-        except httpx.HTTPError as error:
+        except exchange.http_error as error:
             outcome: Done[T] | float = exchange.failed(error)
         else:
             outcome = exchange.answered(response)
@@ -436,10 +450,6 @@ async def asend(operation: Operation[T], http: AsyncHttp, options: RequestOption
     """Carry an operation out on the event loop; arguments, result and errors are those of `send`."""
     require_asyncio()
     client = http.open()
-    import httpx
-
-    from .receiving import areceive
-
     silence(HTTP_LOGGERS)
     exchange = Exchange(operation, http.settings, options, http.clock, client)
     while True:
@@ -449,7 +459,7 @@ async def asend(operation: Operation[T], http: AsyncHttp, options: RequestOption
                 request = client.build_request(**exchange.request(key))
                 arguments, limit = exchange.sending(request), exchange.deadline()
                 response = await areceive(client, request, arguments, limit)
-        except httpx.HTTPError as error:
+        except exchange.http_error as error:
             outcome: Done[T] | float = exchange.failed(error)
         else:
             outcome = exchange.answered(response)

@@ -142,7 +142,7 @@ def _base_url() -> str:
 
 
 def _proxy() -> Iterator[Finding]:
-    from .._core.proxies import environment_proxy, is_loopback
+    from .._core.network import environment_proxy, is_loopback
 
     url = _base_url()
     if proxy := environment_proxy(url):
@@ -209,13 +209,14 @@ def _announced_ends() -> Iterator[Finding]:
 
     from .._core.json import decode
     from .._core.models import today
+    from .._http.sending import make_httpx
 
     try:
-        answer = httpx.get(
-            f"{_base_url().rstrip('/')}/models",
-            headers={"authorization": f"Bearer {os.environ.get('OPENAI_API_KEY', '')}"},
-            timeout=10,
-        )
+        with make_httpx("Client", _base_url(), timeout=10) as client:
+            answer = client.get(
+                f"{_base_url().rstrip('/')}/models",
+                headers={"authorization": f"Bearer {os.environ.get('OPENAI_API_KEY', '')}"},
+            )
         listed = decode(answer.raise_for_status().content)["data"]
         ends = {one["id"]: one.get("shutdown_date") for one in listed}
         dates = {model: datetime.date.fromisoformat(end) for model, end in ends.items() if end}
@@ -249,12 +250,15 @@ def _make_secret() -> str:
 def _any_answer(url: str) -> str:
     import httpx
 
+    from .._core.network import certificate_hint
+    from .._http.sending import make_httpx
     from ..errors import APIConnectionError
 
     try:
-        httpx.get(url, timeout=10)
+        with make_httpx("Client", url, timeout=10) as client:
+            client.get(url)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise APIConnectionError(str(error) or type(error).__name__) from error
+        raise APIConnectionError((str(error) or type(error).__name__) + certificate_hint(error)) from error
     return "answers; whether it accepts a key is not known without one"
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 import attrs
 
 from .._core.arguments import check_seconds
-from .._core.proxies import is_loopback
+from .._core.network import is_loopback
 from .._core.secrets import MaskedDict
 from ._state.messages import Message
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 import attrs
 
 from .._core.threads import in_thread, run_in_thread
+from .._http.receiving import cut, receive
 from .._http.sending import AsyncHttp, Http
 from .._http.settings import checked_key
 from ._dialing import AsyncDialing
@@ -232,8 +233,6 @@ class _ClientInThreads:
 
     async def send(self, request: httpx.Request, **arguments: Any) -> httpx.Response:
         """Send a request and read the answer; cancelled, it is cut off."""
-        from .._http.receiving import cut, receive  # here, since it loads httpx
-
         send = partial(receive, self._client, request, arguments, None)  # the caller has the time limit
         sending = asyncio.ensure_future(run_in_thread(send, name="realtime_ext request"))
         try:

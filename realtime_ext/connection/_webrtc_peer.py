@@ -32,7 +32,7 @@ except ImportError as _missing:
         "WebRTC in Python needs the extra 'webrtc': pip install 'realtime-ext[webrtc]'", name=_missing.name
     ) from _missing
 
-from .._core.proxies import is_loopback
+from .._core.network import is_loopback
 from ..errors import APIConnectionError, APITimeoutError, ConnectionClosedError, RealtimeError, SdpError
 from ._call_media import AsyncAudioIn, AsyncAudioOut, check_host_addresses, check_media, report
 from ._webrtc_audio import (

@@ -44,10 +44,11 @@ ENVELOPE = (
 PROBLEM = SessionProblem(
     "audio.output.speed", 9, "0.25 to 1.5", "audio.output.speed: expected 0.25 to 1.5, got 9"
 )
+URL = "https://api.openai.com/v1/realtime/calls"
 
 
 def error(status: int, headers: dict[str, str] | None = None, body: bytes = b"") -> APIStatusError:
-    return status_error(status, headers or {}, body, now=lambda: 784111777.0)
+    return status_error(status, headers or {}, body, url=URL, now=lambda: 784111777.0)
 
 
 EXAMPLES: list[RealtimeError] = [
@@ -180,7 +181,7 @@ def test_other_servers_envelopes_are_read_too() -> None:
 
 def test_a_key_that_the_server_quotes_is_not_shown_again() -> None:
     body = b'{"error":{"message":"Incorrect API key: hunter2-key","code":"invalid_api_key"}}'
-    raised = status_error(401, {}, body, now=lambda: 0.0, secrets=["hunter2-key"])
+    raised = status_error(401, {}, body, url=URL, now=lambda: 0.0, secrets=["hunter2-key"])
     shown = [str(raised), repr(raised), raised.message, raised.body, str(vars(raised))]
     assert not [text for text in shown if "hunter2" in text]
     assert raised.code == "invalid_api_key"

@@ -23,6 +23,7 @@ from realtime_ext import SessionBuilder, errors
 from realtime_ext.session._builders import InputBuilder
 from realtime_ext.session._kinds import BETA_FIELDS, BETA_FORMATS
 from tests.support.chromium import chromium
+from tests.support.command import PROXIED
 from tests.support.docs_page import PAGES, Block, every_block, paste, run_commands
 from tests.support.examples import check_each
 from tests.support.paths import ROOT
@@ -89,7 +90,8 @@ def test_a_program_runs_where_it_is_pasted(
     block: Block, service: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for name, value in service.items():
+    proxied = {} if block.is_for_peer else PROXIED
+    for name, value in {**proxied, **service}.items():
         monkeypatch.setenv(name, value)
     paste(block, tmp_path, service)
 

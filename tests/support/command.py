@@ -23,6 +23,8 @@ from realtime_ext.cli import main
 
 COMMAND = [sys.executable, "-m", "realtime_ext.cli"]
 _SECONDS = 60.0
+# A company's proxy, which has no way to this machine's own servers.
+PROXIED = {**dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), "http://127.0.0.1:1"), "NO_PROXY": ""}
 
 
 @attrs.frozen
@@ -45,8 +47,9 @@ class Done:
 
 
 def environment(simulator: Simulator | None, **more: str) -> dict[str, str]:
-    """The environment of a command that reaches a simulator, or nobody."""
+    """The environment of a command that reaches a simulator, or nobody, on a machine with a proxy."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("OPENAI_")}
+    inherited |= PROXIED
     own = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "COLUMNS": "200", "TERM": "xterm"}
     if simulator is not None:
         own |= {

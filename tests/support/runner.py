@@ -49,7 +49,11 @@ class Runner:
 
     def http_client(self, **options: Any) -> Any:
         """Make an httpx client of this kind."""
-        client = (httpx.AsyncClient if self.is_async else httpx.Client)(**options)
+        return self.http_client_of(httpx, **options)
+
+    def http_client_of(self, library: Any, **options: Any) -> Any:
+        """Make a client of httpx or httpx2 of this kind."""
+        client = (library.AsyncClient if self.is_async else library.Client)(**options)
         self._clients.append(client)
         return client
 

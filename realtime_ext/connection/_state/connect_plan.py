@@ -16,8 +16,9 @@ import attrs
 
 from ..._core.arguments import QueryValue
 from ..._core.call import check_call_id
+from ..._core.network import certificate_hint
 from ..._core.secrets import mask
-from ..._http.operation import status_error
+from ..._http.operation import lacks_version, status_error
 from ..._http.retry import Failure, Outcome, decide, parse_retry_after
 from ..._http.settings import RequestOptions, Settings
 from ...errors import APIConnectionError, APIStatusError, APITimeoutError, NotFoundError, RealtimeError
@@ -205,6 +206,7 @@ class Handshake:
         now: Callable[[], float],
         random: Callable[[], float],
     ) -> None:
+        self._uri = uri
         self._host = urlsplit(uri).netloc
         self._proxy = proxy
         self._is_sideband = is_sideband
@@ -234,8 +236,9 @@ class Handshake:
         pause = self._decide(Failure(Outcome.ANSWERED, status, retry_after), f"status {status}")
         if pause is not None:
             return pause
-        error = status_error(status, headers, body, now=self._now, secrets=secrets)
-        if isinstance(error, NotFoundError) and self._is_sideband:
+        error = status_error(status, headers, body, url=self._uri, now=self._now, secrets=secrets)
+        is_about_call = error.code is not None or not lacks_version(self._uri)
+        if isinstance(error, NotFoundError) and self._is_sideband and is_about_call:
             error.message = f"{_CAUSES} ({error.message})"
             error.args = (error.message,)
         return error
@@ -248,7 +251,9 @@ class Handshake:
             return pause
         if _is_of_proxy(error) and (proxy := self._proxy()) is not None:
             return APIConnectionError(f"proxy: no connection through the proxy {proxy}: {text}")
-        return APIConnectionError(f"connect: no connection to {self._host}{self._through}: {text}")
+        return APIConnectionError(
+            f"connect: no connection to {self._host}{self._through}: {text}{certificate_hint(error)}"
+        )
 
     def timed_out(self, seconds: float | None) -> APITimeoutError:
         """Return the error for an opening that exceeded its time limit."""

@@ -64,6 +64,12 @@ def test_missing_parts_of_the_set_up_are_named() -> None:
     assert "export OPENAI_API_KEY=" in done.out
 
 
+def test_a_server_on_this_machine_is_reached_without_the_proxy_also_when_there_is_no_key() -> None:
+    with answering(b"{}") as url:
+        done = realtime_here("doctor", "--json", OPENAI_BASE_URL=url)
+    assert of(done.json, name=url)["state"] == "ok"
+
+
 def looked_at(name: str, **environment: str) -> dict[str, Any]:
     return of(realtime_here("doctor", "--offline", "--json", **environment).json, name=name)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import httpx
+
 from realtime_ext import (
     AsyncRealtimeClient,
     RealtimeClient,
@@ -28,6 +30,13 @@ def make_calls(client: RealtimeClient, offer: str) -> None:
     with client.connect(call_id=call) as sideband:
         sideband.update_session({"instructions": "The guest is a regular."})
         sideband.update_session({"instrutions": "The guest is a regular."})  # wrong
+
+
+def bring_an_http_client() -> None:
+    RealtimeClient(http_client=httpx.Client())
+    RealtimeClient(http_client=httpx.AsyncClient())  # wrong
+    AsyncRealtimeClient(http_client=httpx.AsyncClient())
+    AsyncRealtimeClient(http_client=httpx.Client())  # wrong
 
 
 def answer(client: RealtimeClient, body: bytes, headers: dict[str, str]) -> None:

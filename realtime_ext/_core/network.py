@@ -1,4 +1,7 @@
-"""Which proxy a request goes through: the environment's, but never for this machine's own servers."""
+"""The network between this machine and the API: proxies of the environment, certificate authorities.
+
+Servers of this machine itself are never reached through a proxy.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,20 @@ def is_loopback(url: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost" or host.endswith(".localhost")
+
+
+def certificate_hint(error: BaseException | None) -> str:
+    """Return what to do about a failure to verify a server's certificate; empty for other failures."""
+    for _ in range(10):
+        if error is None:
+            break
+        if type(error).__name__ == "SSLCertVerificationError":
+            return (
+                "; if a proxy of your network signs certificates, set SSL_CERT_FILE to a PEM file with its "
+                "authority, or use the system's trust store with truststore"
+            )
+        error = error.__cause__ or error.__context__
+    return ""
 
 
 def environment_proxy(url: str) -> str | None:
