@@ -8,7 +8,7 @@ POSTGRES := /usr/lib/postgresql/*/bin/postgres
 pytest = PYTHONDONTWRITEBYTECODE= $(1)/python -m pytest -q -n auto --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all test-lowest test-lowest-newest test-newest frameworks attack mutate regen regen-check sync lint types spelling check format bench peers docs lock clean
+.PHONY: help setup demo test test-all test-lowest test-lowest-newest test-newest compare frameworks attack mutate regen regen-check sync lint types spelling check format bench peers docs lock clean
 .DELETE_ON_ERROR:
 
 help:           ## list the targets
@@ -52,6 +52,9 @@ test-newest: .venv/.installed    ## run the fast tests with the newest versions 
 	@rm -rf build/newest && mkdir -p build && $(UV) venv --quiet --python $(BIN)/python build/newest
 	@$(UV) pip install --quiet --python build/newest/bin/python -r requirements.in $(OURS)
 	@$(call pytest,build/newest/bin) -p no:cacheprovider -m "not slow"
+
+compare: .venv/.installed peers    ## compare the types with the official package's
+	@$(BIN)/python scripts/compare_official.py
 
 frameworks: .venv/.installed ## run pipecat and LiveKit's agents against the simulator (750 MB; ONLY=pipecat)
 	@$(BIN)/python -m tests.frameworks $(ONLY)

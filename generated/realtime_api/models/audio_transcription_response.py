@@ -22,6 +22,8 @@ class AudioTranscriptionResponse(_Model):
         language: Language code configured for incoming speech; absent when none was set.
         languages: ISO 639-1 codes of the candidate languages in force, at least one.
         prompt: Hint text in force for the transcriber; absent when none was configured.
+        keywords: Terms in force that the transcript is likely to contain.
+        delay: Trade-off in force between latency and accuracy.
     """
 
     model: (
@@ -41,6 +43,8 @@ class AudioTranscriptionResponse(_Model):
     language: str | None = None
     languages: list[str] | None = None
     prompt: str | None = None
+    keywords: list[str] | None = None
+    delay: Literal["minimal", "low", "medium", "high", "xhigh"] | str | None = None
     additional_properties: dict[str, Any] = _attrs.field(init=False)
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
@@ -55,6 +59,10 @@ class AudioTranscriptionResponse(_Model):
             out["languages"] = _encode(self.languages)
         if self.prompt is not None:
             out["prompt"] = self.prompt
+        if self.keywords is not None:
+            out["keywords"] = _encode(self.keywords)
+        if self.delay is not None:
+            out["delay"] = self.delay
         for key, value in self.additional_properties.items():
             out.setdefault(key, _encode(value))
         return out
@@ -66,6 +74,8 @@ _KNOWN = frozenset(
         "language",
         "languages",
         "prompt",
+        "keywords",
+        "delay",
     )
 )
 
@@ -80,12 +90,14 @@ def decode_audio_transcription_response(
             return data
         data = dict(data)
     made = _new(cls)
-    if len(data) == 4:  # the service mostly sends them all: then none is looked up twice
+    if len(data) == 6:  # the service mostly sends them all: then none is looked up twice
         try:
             made.model = data["model"]
             made.language = data["language"]
             made.languages = data["languages"]
             made.prompt = data["prompt"]
+            made.keywords = data["keywords"]
+            made.delay = data["delay"]
             made.missing = ()
             return made
         except KeyError:
@@ -111,7 +123,17 @@ def decode_audio_transcription_response(
     else:
         absent += 1
         made.prompt = None
+    if "keywords" in data:
+        made.keywords = data["keywords"]
+    else:
+        absent += 1
+        made.keywords = None
+    if "delay" in data:
+        made.delay = data["delay"]
+    else:
+        absent += 1
+        made.delay = None
     made.missing = ()
-    if unknown := len(data) + absent - 4:
+    if unknown := len(data) + absent - 6:
         _keep(made, data, _KNOWN, unknown)
     return made

@@ -20,10 +20,12 @@ class RealtimeResponseStatusError(_Model):
     Attributes:
         type: Category of what broke.
         code: Machine-readable name of what broke; absent when there is none.
+        message: What broke, for people.
     """
 
     type: str | None = None
     code: str | None = None
+    message: str | None = None
     additional_properties: dict[str, Any] = _attrs.field(init=False)
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
@@ -34,6 +36,8 @@ class RealtimeResponseStatusError(_Model):
             out["type"] = self.type
         if self.code is not None:
             out["code"] = self.code
+        if self.message is not None:
+            out["message"] = self.message
         for key, value in self.additional_properties.items():
             out.setdefault(key, _encode(value))
         return out
@@ -43,6 +47,7 @@ _KNOWN = frozenset(
     (
         "type",
         "code",
+        "message",
     )
 )
 
@@ -57,10 +62,11 @@ def decode_realtime_response_status_error(
             return data
         data = dict(data)
     made = _new(cls)
-    if len(data) == 2:  # the service mostly sends them all: then none is looked up twice
+    if len(data) == 3:  # the service mostly sends them all: then none is looked up twice
         try:
             made.type = data["type"]
             made.code = data["code"]
+            made.message = data["message"]
             made.missing = ()
             return made
         except KeyError:
@@ -76,7 +82,12 @@ def decode_realtime_response_status_error(
     else:
         absent += 1
         made.code = None
+    if "message" in data:
+        made.message = data["message"]
+    else:
+        absent += 1
+        made.message = None
     made.missing = ()
-    if unknown := len(data) + absent - 2:
+    if unknown := len(data) + absent - 3:
         _keep(made, data, _KNOWN, unknown)
     return made

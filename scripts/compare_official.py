@@ -1,0 +1,289 @@
+"""Compare `realtime_api` with the official package: types, fields, values and events that only one has.
+
+    python scripts/compare_official.py [--all]
+
+The official package is the one in build/peers (`make peers`); types are compared as JSON Schemas. Known
+differences are in tests/support/peers/differences.toml with their reasons, and are printed with `--all`. The
+status is 1 if a difference is not listed, or a listed one is gone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+ROOT = Path(__file__).resolve().parents[1]
+PEER_PYTHON = ROOT / "build" / "peers" / "bin" / "python"
+READER = ROOT / "tests" / "support" / "peers" / "official_schemas.py"
+KNOWN = READER.with_name("differences.toml")
+
+OFFICIAL, OURS = "official", "ours"
+TYPES = "openai.types.realtime"
+#: A label → the place of the official type, and the name of our schema or of our event table.
+COMPARED = {
+    "server": (f"{TYPES}:RealtimeServerEvent", "SERVER_EVENTS"),
+    "client": (f"{TYPES}:RealtimeClientEvent", "CLIENT_EVENTS"),
+    "client (params)": (f"{TYPES}:RealtimeClientEventParam", "CLIENT_EVENTS"),
+    "response with references": (
+        f"{TYPES}:ResponseCreateEventWithReferencesParam",
+        "RealtimeClientEventResponseCreate",
+    ),
+    "translation server": (f"{TYPES}:RealtimeTranslationServerEvent", "TRANSLATION_SERVER_EVENTS"),
+    "translation secret response": (
+        f"{TYPES}:RealtimeTranslationClientSecretCreateResponse",
+        "RealtimeTranslationClientSecretCreateResponse",
+    ),
+    "translation client": (
+        f"{TYPES}.connect_client_event_param:ConnectClientEventParam",
+        "TRANSLATION_CLIENT_EVENTS",
+    ),
+    "translation secret request": (
+        f"{TYPES}.translations:ClientSecretCreateParams",
+        "RealtimeTranslationClientSecretCreateRequest",
+    ),
+    "webhook": ("openai.types.webhooks:UnwrapWebhookEvent", "WEBHOOK_EVENTS"),
+    "client secret request": (f"{TYPES}:ClientSecretCreateParams", "RealtimeCreateClientSecretRequest"),
+    "client secret response": (f"{TYPES}:ClientSecretCreateResponse", "RealtimeCreateClientSecretResponse"),
+    "accept request": (f"{TYPES}:CallAcceptParams", "RealtimeSessionCreateRequestGA"),
+    "refer request": (f"{TYPES}:CallReferParams", "RealtimeCallReferRequest"),
+    "reject request": (f"{TYPES}:CallRejectParams", "RealtimeCallRejectRequest"),
+}
+
+
+class Unusable(Exception):
+    """The comparison can't be made; the message says why."""
+
+
+@attrs.frozen(order=True)
+class Difference:
+    """Something that only one side has.
+
+    Args:
+        path: Where: the label, then properties, with `<type>` after a union and `[]` after a list.
+        side: Which side has it: `official` or `ours`.
+        value: What it is: a property, a constant, an event's type or a kind of value.
+    """
+
+    path: str
+    side: str
+    value: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: only {self.side}: {self.value}"
+
+
+@attrs.frozen
+class Known:
+    """Differences that are intended.
+
+    Args:
+        path: A regular expression for their paths.
+        side: The side that has more.
+        value: A regular expression for their values.
+        reason: Why they stay.
+    """
+
+    path: str
+    side: str
+    value: str
+    reason: str
+
+    def covers(self, difference: Difference) -> bool:
+        return (
+            self.side == difference.side
+            and re.fullmatch(self.path, difference.path) is not None
+            and re.fullmatch(self.value, difference.value) is not None
+        )
+
+
+class Shape:
+    """The schemas that may describe one place: the members of a union, with references resolved."""
+
+    def __init__(self, document: Mapping[str, Any], schemas: Iterable[Any]) -> None:
+        self._document = document
+        self.members = [member for schema in schemas for member in self._resolved(schema)]
+
+    def _resolved(self, schema: Any, seen: tuple[str, ...] = ()) -> Iterator[Mapping[str, Any]]:
+        if not isinstance(schema, Mapping):
+            return
+        reference = schema.get("$ref")
+        if isinstance(reference, str):
+            if reference not in seen:
+                name = reference.rsplit("/", 1)[-1]
+                yield from self._resolved(self._document["$defs"][name], (*seen, reference))
+            return
+        branches = [one for key in ("anyOf", "oneOf") for one in schema.get(key, ())]
+        if branches and "properties" not in schema:
+            for branch in branches:
+                yield from self._resolved(branch, seen)
+            return
+        if len(schema.get("allOf", ())) == 1:
+            yield from self._resolved(schema["allOf"][0], seen)
+            return
+        yield schema
+
+    @property
+    def kinds(self) -> set[str]:
+        """The kinds of values: null is left out, as the official package adds it to all that is optional."""
+        found: set[str] = set()
+        for member in self.members:
+            if "const" in member or "enum" in member:
+                found.add("string" if any(isinstance(one, str) for one in _constants(member)) else "constant")
+                continue
+            kinds = member.get("type")
+            listed = [kinds] if isinstance(kinds, str) else list(kinds or ())
+            found |= {"number" if kind == "integer" else kind for kind in listed}
+            if not listed and "properties" in member:
+                found.add("object")
+        return found - {"null"}
+
+    @property
+    def constants(self) -> set[str]:
+        return {str(one) for member in self.members for one in _constants(member) if one is not None}
+
+    @property
+    def is_open(self) -> bool:
+        """Whether any string is allowed, beside constants."""
+        return any(member.get("type") == "string" and not _constants(member) for member in self.members)
+
+    def by_tag(self) -> dict[str, Shape]:
+        """Return the objects by their tags; those without one share the tag ``."""
+        groups: dict[str, list[Any]] = {}
+        for member in self.members:
+            if isinstance(member.get("properties"), Mapping):
+                tags = Shape(self._document, [member["properties"].get("type", {})]).constants or {""}
+                for tag in tags:
+                    groups.setdefault(tag, []).append(member)
+        return {tag: Shape(self._document, members) for tag, members in groups.items()}
+
+    def properties(self) -> dict[str, Shape]:
+        found: dict[str, list[Any]] = {}
+        for member in self.members:
+            for name, schema in (member.get("properties") or {}).items():
+                found.setdefault(name, []).append(schema)
+        return {name: Shape(self._document, schemas) for name, schemas in found.items()}
+
+    def items(self) -> Shape:
+        return Shape(self._document, [member["items"] for member in self.members if "items" in member])
+
+
+def compare(
+    official: Shape, ours: Shape, path: str, seen: frozenset[str] = frozenset()
+) -> Iterator[Difference]:
+    """Yield the differences of two shapes and all that they reach."""
+    for side, one, other in ((OFFICIAL, official, ours), (OURS, ours, official)):
+        for kind in sorted(one.kinds - other.kinds):
+            if other.kinds:
+                yield Difference(path, side, f"kind {kind}")
+        for value in sorted(one.constants - other.constants):
+            if other.constants:
+                yield Difference(path, side, repr(value))
+    if official.items().members and ours.items().members:
+        yield from compare(official.items(), ours.items(), f"{path}[]", seen)
+    theirs, own = official.by_tag(), ours.by_tag()
+    if not theirs or not own:
+        return
+    if "" in theirs or "" in own or (len(theirs) == len(own) == 1):
+        theirs, own = {"": _joined(theirs)}, {"": _joined(own)}
+    for side, some, others in ((OFFICIAL, theirs, own), (OURS, own, theirs)):
+        for tag in sorted(some.keys() - others.keys()):
+            yield Difference(path, side, f"type {tag!r}")
+    for tag in sorted(theirs.keys() & own.keys()):
+        yield from _objects(theirs[tag], own[tag], f"{path}<{tag}>" if tag else path, seen)
+
+
+def _objects(official: Shape, ours: Shape, path: str, seen: frozenset[str]) -> Iterator[Difference]:
+    key = str(sorted(map(id, ours.members)))
+    if key in seen:
+        return
+    theirs, own = official.properties(), ours.properties()
+    for side, some, others in ((OFFICIAL, theirs, own), (OURS, own, theirs)):
+        for name in sorted(some.keys() - others.keys()):
+            yield Difference(path, side, f"property {name}")
+    for name in sorted(theirs.keys() & own.keys()):
+        yield from compare(theirs[name], own[name], f"{path}.{name}", seen | {key})
+
+
+def _joined(shapes: Mapping[str, Shape]) -> Shape:
+    first = next(iter(shapes.values()))
+    return Shape(first._document, [member for shape in shapes.values() for member in shape.members])
+
+
+def _constants(schema: Mapping[str, Any]) -> list[Any]:
+    return [schema["const"]] if "const" in schema else list(schema.get("enum", ()))
+
+
+def official_schemas() -> dict[str, Any]:
+    """Return the official package's schemas, by label.
+
+    Raises:
+        Unusable: build/peers is missing, or a type is gone.
+    """
+    if not PEER_PYTHON.exists():
+        raise Unusable(f"{PEER_PYTHON.relative_to(ROOT)} is missing; run `make peers`")
+    places = {label: place for label, (place, _) in COMPARED.items()}
+    done = subprocess.run(
+        [PEER_PYTHON, READER], input=json.dumps(places), capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise Unusable(done.stderr.strip().rpartition("\n")[2])
+    schemas: dict[str, Any] = json.loads(done.stdout)
+    return schemas
+
+
+def differences() -> list[Difference]:
+    """Return all differences, sorted."""
+    from realtime_api import events, schemas
+
+    found: list[Difference] = []
+    for label, schema in official_schemas().items():
+        ours = COMPARED[label][1]
+        table = getattr(events, ours, None)
+        names = [ours] if table is None else sorted({kind.__name__ for kind in table.values()})
+        own = [{"$ref": f"#/$defs/{name}"} for name in names]
+        found += compare(Shape(schema, [schema]), Shape(schemas.document(), own), label)
+    return sorted(set(found))
+
+
+def known() -> list[Known]:
+    """Read the known differences."""
+    rows = tomllib.loads(KNOWN.read_text(encoding="utf-8"))["difference"]
+    return [Known(**row) for row in rows]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description="Compare realtime_api with the official package.")
+    parser.add_argument("--all", action="store_true", help="also print known differences, with their reasons")
+    options = parser.parse_args(arguments)
+    try:
+        found = differences()
+    except Unusable as error:
+        print(f"compare_official: {error}", file=sys.stderr)
+        return 2
+    listed = known()
+    status = 0
+    for difference in found:
+        reason = next((one.reason for one in listed if one.covers(difference)), None)
+        if reason is None:
+            status = 1
+            print(difference)
+        elif options.all:
+            print(f"{difference} (known: {reason})")
+    for one in listed:
+        if not any(one.covers(difference) for difference in found):
+            status = 1
+            print(f"{KNOWN.name}: no such difference: {one.path}, only {one.side}: {one.value}")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
