@@ -9,7 +9,7 @@ any event (`AnyT_co`).  At run time they do nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, TypeAlias, TypeVar, overload
 
@@ -197,6 +197,14 @@ class AsyncExpected(Protocol[EventT_co]):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
     ) -> None: ...
+
+
+class KnownEventType:
+    """Names the reason when a type checker refuses a misspelt event type.
+
+    The last overload of each method accepts sequences of it. A str is a sequence too, of something else, so that
+    mypy reports this one overload instead of all.
+    """
 
 
 class Registering(Protocol[EventT]):
@@ -568,6 +576,8 @@ class WaitFor(Protocol[KindT, AnyT_co]):
     def __call__(
         self, kind: KindT, where: Callable[[Any], object] | None = None, timeout: float | None = 60.0
     ) -> AnyT_co: ...
+    @overload
+    def __call__(self, kind: Sequence[KnownEventType], where: Any = None, timeout: float | None = 60.0) -> Any: ...
 
 
 class AsyncWaitFor(Protocol[KindT, AnyT_co]):
@@ -933,6 +943,8 @@ class AsyncWaitFor(Protocol[KindT, AnyT_co]):
     def __call__(
         self, kind: KindT, where: Callable[[Any], object] | None = None, timeout: float | None = 60.0
     ) -> Coroutine[Any, Any, AnyT_co]: ...
+    @overload
+    def __call__(self, kind: Sequence[KnownEventType], where: Any = None, timeout: float | None = 60.0) -> Any: ...
 
 
 class Expect(Protocol[KindT, AnyT_co]):
@@ -1240,6 +1252,8 @@ class Expect(Protocol[KindT, AnyT_co]):
     def __call__(self, kind: type[EventT], where: Callable[[EventT], object] | None = None) -> Expected[EventT]: ...
     @overload
     def __call__(self, kind: KindT, where: Callable[[Any], object] | None = None) -> Expected[AnyT_co]: ...
+    @overload
+    def __call__(self, kind: Sequence[KnownEventType], where: Any = None) -> Any: ...
 
 
 class AsyncExpect(Protocol[KindT, AnyT_co]):
@@ -1549,6 +1563,8 @@ class AsyncExpect(Protocol[KindT, AnyT_co]):
     ) -> AsyncExpected[EventT]: ...
     @overload
     def __call__(self, kind: KindT, where: Callable[[Any], object] | None = None) -> AsyncExpected[AnyT_co]: ...
+    @overload
+    def __call__(self, kind: Sequence[KnownEventType], where: Any = None) -> Any: ...
 
 
 class Register(Protocol[KindT]):
@@ -2054,3 +2070,5 @@ class Register(Protocol[KindT]):
     def __call__(self, kind: KindT, handler: HandlerT) -> HandlerT: ...
     @overload
     def __call__(self, kind: KindT, handler: None = None) -> Registering[Any]: ...
+    @overload
+    def __call__(self, kind: Sequence[KnownEventType], handler: Any = None) -> Any: ...
