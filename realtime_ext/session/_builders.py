@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 import attrs
 from realtime_api.types import UNSET, Unset
 
+from .._core.models import TRANSCRIPTION_MODEL
 from .._core.schema import member, place
 from ..errors import SessionConfigError, SessionProblem
 from ._check import examine, report
@@ -191,7 +192,8 @@ class InputBuilder(Builder):
         """Transcribe the input. What is left out stays as an earlier call set it.
 
         Args:
-            model: A transcription model, such as `gpt-realtime-whisper`; None turns transcription off.
+            model: A transcription model; None turns transcription off. Left out, it stays as it was set, or
+                else is `gpt-realtime-whisper`; an update that only has other settings names no model.
             language: The language spoken, as ISO 639-1 code.
             languages: The languages that may be spoken, for the models that accept several.
             keywords: Terms that are likely to be heard, for the models that accept them.
@@ -201,15 +203,20 @@ class InputBuilder(Builder):
         path = f"{_INPUT}.transcription"
         if model is None:
             return self._with(path, None)
-        return self._with_fields(
-            path,
-            model=None if isinstance(model, Unset) else model,
-            language=language,
-            languages=languages,
-            keywords=keywords,
-            prompt=prompt,
-            delay=delay,
+        settings = _present(
+            language=language, languages=languages, keywords=keywords, prompt=prompt, delay=delay
         )
+        if isinstance(model, Unset):
+            model = self._default_transcription_model(is_alone=not settings)
+        return self._with_fields(path, model=model, **settings)
+
+    def _default_transcription_model(self, *, is_alone: bool) -> str | None:
+        """Return the model for a call of `transcribe` without one; None if that names none."""
+        at = self._body
+        for name in ("audio", "input", "transcription"):
+            inner = at.get(name)
+            at = inner if isinstance(inner, dict) else {}
+        return TRANSCRIPTION_MODEL if "model" not in at and (is_alone or "model" in self._body) else None
 
     def noise_reduction(
         self, type: Literal["near_field", "far_field"] | None, *, strength: float | None = None

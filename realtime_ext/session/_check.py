@@ -38,6 +38,7 @@ from ._kinds import (
     reasons,
     schema_fields,
 )
+from ._languages import is_language, nearest_language
 
 _FORMAT = re.compile(r"audio\.(?:input|output)\.format(?:\.type)?")
 _GONE = {
@@ -49,6 +50,12 @@ _OTHER_API = "gpt-live"
 _warned_of: set[str] = set()  # models
 # Where names stand that the API may add to: they are compared with the known ones for misspellings alone.
 _NAMED = ("model", "audio.output.voice", "audio.input.transcription.model")
+_LANGUAGES = (
+    "audio.input.transcription.language",
+    "audio.input.transcription.languages",
+    "audio.output.language",
+    "input_audio_transcription.language",
+)
 _LIKELY = 0.8  # how alike a misspelt name and the known one are
 _LOCATIONS = ("server_url", "connector_id", "tunnel_id")
 
@@ -350,6 +357,7 @@ def _find_problems(session: dict[str, Any], model: str | None, *, is_partial: bo
     tools = tools if isinstance(tools, list) else []
     if tools:
         problems += _tool_names(tools)
+    problems += _languages(session)
     choice = session.get("tool_choice")
     # A stored prompt may have tools of its own; an update may keep those that there are.
     elsewhere = is_partial or session.get("prompt") is not None
@@ -360,6 +368,24 @@ def _find_problems(session: dict[str, Any], model: str | None, *, is_partial: bo
         if value not in (None, False) and model is not None and reasons(model) is False:
             reason = f"{model!r} has no {what}"
             problems.append(problem(field, value, None, reason, hint="reasoning models have"))
+    return problems
+
+
+def _languages(session: dict[str, Any]) -> list[SessionProblem]:
+    """Every language is an ISO 639-1 code, perhaps with a region."""
+    problems = []
+    for path in _LANGUAGES:
+        value: Any = session
+        for step in path.split("."):
+            value = value.get(step) if isinstance(value, dict) else None
+        several = value if isinstance(value, list) else [value]
+        for index, text in enumerate(several):
+            if isinstance(text, str) and not is_language(text):
+                field = f"{path}[{index}]" if isinstance(value, list) else path
+                near = nearest_language(text)
+                hint = "" if near is None else f"did you mean {near!r}?"
+                allowed = "an ISO 639-1 code such as 'es', also with a region as in 'pt-BR'"
+                problems.append(problem(field, text, allowed, f"expected {allowed}", hint=hint))
     return problems
 
 

@@ -42,6 +42,9 @@ def test_mypy_reports_every_mistake(tmp_path: Path) -> None:
         (file, int(line)) for file, line in re.findall(r"^(\w+\.py):(\d+): error", done.stdout, re.MULTILINE)
     }
     assert found == wrong_lines(), done.stdout + done.stderr
+    # A misspelt event type is not answered with the overloads of all event types.
+    assert "Possible overload variants" not in done.stdout
+    assert len(done.stdout.splitlines()) < 3 * len(found)
 
 
 @pytest.mark.node

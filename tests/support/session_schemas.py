@@ -170,6 +170,7 @@ def keywords(node: Any) -> set[str]:
     return found
 
 
+OLDER = "input_audio_transcription"
 TEXT = st.text(max_size=5)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-9, 9) | TEXT,
@@ -227,12 +228,16 @@ def sessions(kind: str) -> st.SearchStrategy[dict[str, Any]]:
 
 
 def orderly(session: dict[str, Any]) -> dict[str, Any]:
-    """Keep to what no schema says: names, servers' places, forced tools, models."""
+    """Keep to what no schema says: names, languages, servers' places, forced tools, models."""
     for index, tool in enumerate(session.get("tools", ())):
         if tool.get("type") == "mcp":
             tool.update(server_label=f"server{index}", server_url="https://example.com/")
         else:
             tool["name"] = f"tool{index}"
+    audio = session.get("audio", {})
+    for place in (audio.get("input", {}).get("transcription"), audio.get("output"), session.get(OLDER)):
+        for name in {"language", "languages"}.intersection(place or ()):
+            place[name] = "pt-BR" if name == "language" else ["es"] * len(place[name])
     if isinstance(session.get("tool_choice"), dict):
         del session["tool_choice"]
     if "reasoning" in session or "parallel_tool_calls" in session:

@@ -516,3 +516,18 @@ def test_a_function_that_cannot_be_a_tool_is_a_session_problem() -> None:
         SessionBuilder().tool(book_room).tool(tool)
     assert caught.value.field == "tools[1].name"
     assert caught.value.value == "no good name"
+
+
+def test_transcribe_alone_uses_the_default_model() -> None:
+    default = {"model": "gpt-realtime-whisper"}
+    for builder in (SessionBuilder("gpt-realtime"), SessionBuilder(), TranscriptionSessionBuilder()):
+        assert builder.transcribe().to_dict()["audio"] == {"input": {"transcription": default}}
+    spanish = {"input": {"transcription": {**default, "language": "es"}}}
+    assert SessionBuilder("gpt-realtime").transcribe(language="es").to_dict()["audio"] == spanish
+    kept = TranscriptionSessionBuilder("gpt-4o-transcribe").transcribe()
+    assert kept.to_dict() == TranscriptionSessionBuilder("gpt-4o-transcribe").to_dict()
+
+
+def test_an_update_of_other_transcription_settings_names_no_model() -> None:
+    audio = SessionBuilder().transcribe(language="es").to_dict()["audio"]
+    assert audio == {"input": {"transcription": {"language": "es"}}}

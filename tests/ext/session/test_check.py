@@ -636,6 +636,40 @@ def test_a_model_of_another_api_is_refused_with_that_reason() -> None:
     assert caught.value.field == "model"
 
 
+@pytest.mark.parametrize(
+    ("given", "near"),
+    [("spanish", "es"), ("Portugese", "pt"), ("deutsch", "de"), ("Javanese", "jv"), ("xx", None), ("", None)],
+)
+def test_a_language_that_is_no_code_is_refused(given: str, near: str | None) -> None:
+    spoken = {"audio": {"input": {"transcription": {"model": "m", "language": given}}}}
+    several = {"audio": {"input": {"transcription": {"model": "m", "languages": ["en", given]}}}}
+    target = {"model": "m", "audio": {"output": {"language": given}}}
+    for session, kind, field in (
+        ({**REALTIME, **spoken}, "realtime", "audio.input.transcription.language"),
+        ({**REALTIME, **several}, "realtime", "audio.input.transcription.languages[1]"),
+        ({"type": "transcription", **spoken}, "transcription", "audio.input.transcription.language"),
+        (target, "translation", "audio.output.language"),
+        (
+            {"input_audio_transcription": {"language": given}},
+            "transcription_older",
+            "input_audio_transcription.language",
+        ),
+    ):
+        found = problem(session, kind)
+        assert (found.field, found.value) == (field, given)
+        assert ("did you mean" in found.message) == (near is not None)
+        if near is not None:
+            assert found.message.endswith(f"did you mean {near!r}?")
+
+
+@pytest.mark.parametrize("language", ["es", "EN", "pt-BR", "zh-Hans-CN", "yue", "en-US,zh-CN", "jw"])
+def test_codes_with_regions_and_scripts_are_languages(language: str) -> None:
+    resolve(
+        {**REALTIME, "audio": {"input": {"transcription": {"model": "m", "language": language}}}},
+        validate=True,
+    )
+
+
 def test_a_session_that_is_nested_too_deep_is_refused() -> None:
     value: Any = "en"
     for depth in range(1, 2001):
