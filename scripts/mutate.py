@@ -268,7 +268,7 @@ class Session:
             order = list(wanted)
             items = {item.nodeid: item for item in self._pytest.items}
             self._pytest.items[:] = [items[name] for name in order]
-            self._limits = {name: 3 + 5 * duration for name, duration in wanted.items()}
+            self._limits = {name: 12 + 5 * duration for name, duration in wanted.items()}
             self._progress = progress.fileno()
             return self._run_tests()
 

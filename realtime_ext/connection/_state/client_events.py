@@ -236,7 +236,7 @@ def _pieces(data: Any, kind: str, next_id: Callable[[], str]) -> Iterator[tuple[
         code = view.format
         if view.ndim != 1:
             raise TypeError(f"it has the shape {view.shape}; pass one channel, such as data[:, 0].copy()")
-        if code != "B" or view.ndim != 1 or not view.c_contiguous:  # what is bytes already is taken as it is
+        if code != "B" or not view.c_contiguous:  # bytes are sent as they are
             view = view.cast("B")
     except TypeError as error:
         raise TypeError(

@@ -79,9 +79,17 @@ def test_a_loop_of_links_does_no_harm() -> None:
 )
 def test_odd_items_do_no_harm(item: Any) -> None:
     ledger = Conversation()
-    ledger.put(item, None)
-    ledger.set_text("a", 0, "transcript", "words")
-    ledger.replay_items()
+    assert ledger.put(item, None) is (isinstance(item, dict) and item.get("id") == "a")
+    for odd in (None, "0", 7, -1):
+        ledger.set_text("a", odd, "transcript", "words")
+        ledger.truncate("a", odd, 1.0)
+    ledger.set_text("a", 0, "transcript", None)
+    ledger.set_text("unknown", 0, "transcript", "words")
+    ledger.truncate("unknown", 0, 1.0)
+    ledger.update(item)
+    ledger.update({"id": "unknown"})
+    assert "unknown" not in order(ledger)
+    assert ledger.replay_items() == ledger.transcript() == []
 
 
 def test_audio_is_left_out_and_words_are_kept() -> None:
@@ -181,3 +189,29 @@ def test_words_that_are_no_text_count_for_none(odd: Any) -> None:
     assert [(line.item_id, line.text) for line in ledger.transcript()] == [("b", "Good day.")]
     content = [{"type": "output_text", "text": "Good day."}]
     assert ledger.replay_items() == [{"type": "message", "role": "assistant", "content": content}]
+
+
+def test_a_message_of_an_unknown_role_is_neither_replayed_nor_transcribed() -> None:
+    ledger = Conversation()
+    ledger.put({**message("a", text="Hello"), "role": "tutor"}, None)
+    ledger.put({**message("b", text="Hello"), "content": "Hello"}, "a")
+    assert ledger.replay_items() == ledger.transcript() == []
+
+
+def test_items_are_new_once_and_updated_in_place() -> None:
+    ledger = Conversation()
+    assert ledger.put(message("a", text="one"), None) is True
+    assert ledger.put(message("a", text="two"), None) is False
+    ledger.update({"id": "a", "status": "completed"})
+    ledger.set_text("a", 0, "text", "three")
+    (item,) = ledger.items
+    assert (item["status"], item["content"]) == ("completed", [{"type": "input_text", "text": "three"}])
+
+
+def test_calls_without_an_output_are_unanswered() -> None:
+    ledger = Conversation()
+    for number, (kind, call_id) in enumerate(
+        [("function_call", "c1"), ("function_call", "c2"), ("function_call_output", "c1"), ("message", "c2")]
+    ):
+        ledger.put({"id": f"item_{number}", "type": kind, "call_id": call_id}, None)
+    assert [item["call_id"] for item in ledger.unanswered()] == ["c2"]

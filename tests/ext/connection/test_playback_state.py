@@ -71,6 +71,75 @@ def test_wrong_milliseconds_are_refused(wrong: Any) -> None:
         PlaybackState(is_local=True).played_ms(wrong)
 
 
+def test_a_truncation_by_the_server_tells_the_share_and_ends_the_part() -> None:
+    state = PlaybackState(is_local=True)
+    assert state.truncated("a", 0, 10) is None
+    state.received("a", 0, 480)
+    state.received("b", 0, 480)
+    assert state.truncated("a", 0, 5) == 0.5
+    assert state.position is not None and state.position.item_id == "b"
+    assert state.truncated("b", 0, 90) == 1.0
+    state.received("c", 0, 0)
+    assert state.truncated("c", 0, 5) is None
+
+
+def test_a_truncation_ends_its_item_alone() -> None:
+    state = PlaybackState(is_local=True)
+    for item_id in ("a", "b"):
+        state.received(item_id, 1, 480)
+    event = state.truncation("a", 4)
+    assert event == {
+        "type": "conversation.item.truncate",
+        "item_id": "a",
+        "content_index": 1,
+        "audio_end_ms": 4,
+    }
+    assert state.position is not None and state.position.item_id == "b"
+    state.truncated("a", 1, 4)
+    assert state.truncation("a", 4) is None, "no more of it is left"
+    assert state.truncation("a", 3) is not None
+    assert state.truncation("a", 0) is state.truncation("unknown", 4) is None
+    assert PlaybackState(is_local=False).truncation("a", 4) is None
+
+
+def test_a_part_is_over_when_it_was_played_and_is_complete_or_another_follows() -> None:
+    state = PlaybackState(is_local=True)
+    state.received("a", 0, 480)
+    state.played_bytes(480)
+    assert state.position is not None, "more may come"
+    state.completed("unknown", 0)
+    assert state.position is not None
+    state.completed("a", 0)
+    assert state.position is None
+    state.received("b", 0, 480)
+    state.completed("b", 0)
+    assert state.position is not None, "it was not played"
+
+
+def test_an_application_that_counts_has_heard_all_but_what_is_left() -> None:
+    counting, silent = PlaybackState(is_local=True), PlaybackState(is_local=True)
+    for state in (counting, silent):
+        for item_id in ("a", "b", "c"):
+            state.received(item_id, 0, 480)
+    counting.played_ms(12)
+    assert counting.heard() == {"b": (0, 2), "c": (0, 0)}
+    assert silent.heard() == {"c": (0, 0)}
+
+
+def test_nothing_is_counted_where_the_api_plays_and_after_a_reset() -> None:
+    remote, local = PlaybackState(is_local=False), PlaybackState(is_local=True)
+    for state in (remote, local):
+        state.received("a", 0, 480)
+        state.speech_started()
+    assert (remote.pending(), remote.to_flush) == (None, None)
+    assert local.to_flush is not None
+    local.reset()
+    assert (local.pending(), local.position, local.to_flush) == (None, None, None)
+    assert local.truncation("a", 4) is None
+    local.received("a", 0, 48)
+    assert local.pending() is not None and local.pending().unplayed_bytes == 48  # type: ignore[union-attr]
+
+
 class Playing(RuleBasedStateMachine):
     """Audio comes, is played and interrupted in any order; a model counts along."""
 

@@ -21,7 +21,7 @@ from realtime_ext._core.pcm import from_samples, to_samples
 from realtime_ext.connection import AsyncConnection
 from realtime_ext.integrations import media_stream
 from realtime_ext.integrations.media_stream import MediaStream, StreamStart
-from tests.ext.integrations.fleet.harness import awaited, until
+from tests.ext.integrations.fleet.harness import run_async, until
 from tests.support.media_phone import media_call
 from tests.support.paths import QUESTION
 from tests.support.web_server import running
@@ -78,7 +78,7 @@ def question() -> bytes:
 
 
 @pytest.mark.early
-@awaited
+@run_async
 async def test_a_caller_asks_and_hears_the_answer_to_its_end_and_untouched() -> None:
     spoken, is_answered = bytearray(), asyncio.Event()
 
@@ -114,7 +114,7 @@ async def test_a_caller_asks_and_hears_the_answer_to_its_end_and_untouched() -> 
 
 
 @pytest.mark.early
-@awaited
+@run_async
 async def test_a_caller_who_interrupts_is_heard_and_the_answer_is_cut_where_it_was_heard() -> None:
     async with desk(greets=True) as made:
         made.simulator.on_response(LONG)
@@ -136,7 +136,7 @@ async def test_a_caller_who_interrupts_is_heard_and_the_answer_is_cut_where_it_w
             await phone.hang_up()
 
 
-@awaited
+@run_async
 async def test_keys_are_handed_on_and_strange_messages_ignored() -> None:
     async with desk() as made, media_call(made.url) as phone:
         await phone._socket.send("not JSON")
@@ -149,7 +149,7 @@ async def test_keys_are_handed_on_and_strange_messages_ignored() -> None:
 
 
 @pytest.mark.early
-@awaited
+@run_async
 async def test_when_the_session_ends_the_last_words_are_still_heard() -> None:
     async with desk(greets=True) as made:
         made.simulator.on_response("Good bye, and have a safe trip home.")
@@ -164,7 +164,7 @@ async def test_when_the_session_ends_the_last_words_are_still_heard() -> None:
     assert made.ended == [None]
 
 
-@awaited
+@run_async
 async def test_a_connection_that_is_lost_is_raised() -> None:
     async with desk(greets=True) as made:
         with made.simulator.fault("socket_drop", after="response.created"):
@@ -173,7 +173,7 @@ async def test_a_connection_that_is_lost_is_raised() -> None:
     assert "ConnectionClosedError" in repr(made.ended[0])
 
 
-@awaited
+@run_async
 async def test_what_a_handler_raises_comes_through() -> None:
     def on_connection(connection: Any) -> None:
         @connection.on("response.created")
@@ -185,7 +185,7 @@ async def test_what_a_handler_raises_comes_through() -> None:
     assert isinstance(made.ended[0], LookupError)
 
 
-@awaited
+@run_async
 async def test_a_session_with_another_format_is_refused() -> None:
     async with desk(SessionBuilder("gpt-realtime")) as made, media_call(made.url):
         await until(lambda: made.ended)
@@ -195,7 +195,7 @@ async def test_a_session_with_another_format_is_refused() -> None:
     )
 
 
-@awaited
+@run_async
 async def test_streams_of_other_audio_or_without_a_start_are_refused() -> None:
     async with desk() as made:
         async with media_call(made.url, encoding="audio/l16"):
@@ -222,7 +222,7 @@ async def test_streams_of_other_audio_or_without_a_start_are_refused() -> None:
         MediaStream(Socket(), ahead_ms=99)
 
 
-@awaited
+@run_async
 async def test_it_works_with_the_websockets_library_and_a_caller_who_is_lost() -> None:
     over = asyncio.Event()
     with Simulator(espeak=False) as sim:
@@ -268,7 +268,7 @@ def started(**start: Any) -> dict[str, Any]:
     return {"event": "start", "streamSid": "MZ1", "start": start}
 
 
-@awaited
+@run_async
 @pytest.mark.parametrize(
     "start",
     [
@@ -282,7 +282,7 @@ async def test_a_start_of_another_shape_is_read_as_far_as_it_goes(start: dict[st
     assert (read.stream_id, read.call_id, read.parameters, read.format) == ("MZ1", None, {}, "pcmu")
 
 
-@awaited
+@run_async
 @pytest.mark.parametrize("rate", ["x", None, [8000], "9" * 5000])
 async def test_a_rate_that_is_none_is_refused(rate: Any) -> None:
     with pytest.raises(RealtimeError, match=r"must be G\.711 at 8000 Hz") as caught:
@@ -290,20 +290,20 @@ async def test_a_rate_that_is_none_is_refused(rate: Any) -> None:
     assert len(str(caught.value)) < 300
 
 
-@awaited
+@run_async
 async def test_a_stream_that_does_not_start_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(media_stream, "_START_SECONDS", 0.01)
     with pytest.raises(RealtimeError, match=r"did not start within 0\.01 s"):
         await MediaStream(Sent({"event": "connected"})).start()
 
 
-@awaited
+@run_async
 async def test_a_binary_message_ends_the_stream() -> None:
     with pytest.raises(RealtimeError, match="ended before it started"):
         await MediaStream(Sent(None)).start()
 
 
-@awaited
+@run_async
 async def test_sound_that_is_none_is_left_out_and_the_call_goes_on(caplog: pytest.LogCaptureFixture) -> None:
     async with desk() as made, media_call(made.url) as phone:
         await phone.send("media", media={"track": "inbound", "payload": "no base64!"})

@@ -32,7 +32,7 @@ from realtime_ext.connection import AsyncConnection
 from realtime_ext.integrations import incoming as incoming_module
 from realtime_ext.integrations.web import IncomingCall, RunningCalls, router, webhook_endpoint
 from realtime_ext.testing import sample_offer
-from tests.ext.integrations.fleet.harness import awaited, until
+from tests.ext.integrations.fleet.harness import run_async, until
 from tests.simulator.caller import Caller
 from tests.support.web_server import running
 
@@ -108,7 +108,7 @@ def incoming_live(event_type: str, session_id: str = "live_1") -> bytes:
 # Offers
 
 
-@awaited
+@run_async
 async def test_a_pages_call_has_its_tools_run_and_ends_with_the_page() -> None:
     booked: list[str] = []
 
@@ -131,7 +131,7 @@ async def test_a_pages_call_has_its_tools_run_and_ends_with_the_page() -> None:
         await until(lambda: not app.calls.call_ids)
 
 
-@awaited
+@run_async
 async def test_a_handler_gets_the_connection_and_events_are_read_after_it() -> None:
     said: list[str] = []
 
@@ -149,7 +149,7 @@ async def test_a_handler_gets_the_connection_and_events_are_read_after_it() -> N
             assert len(app.calls.call_ids) == 1
 
 
-@awaited
+@run_async
 async def test_a_handler_that_raises_ends_its_call(caplog: pytest.LogCaptureFixture) -> None:
     async def on_connection(connection: AsyncConnection) -> None:
         raise KeyError("guest")
@@ -170,7 +170,7 @@ def test_calls_are_ended_when_the_app_shuts_down(hangs_up: bool, ended: str | No
     async def on_connection(connection: AsyncConnection) -> None:
         connected.set()
 
-    @awaited
+    @run_async
     async def check() -> None:
         with Simulator(pacing="none", espeak=False) as sim:
             async with serving(simulator=sim, on_connection=on_connection, hangup_on_exit=hangs_up) as app:
@@ -182,7 +182,7 @@ def test_calls_are_ended_when_the_app_shuts_down(hangs_up: bool, ended: str | No
     check()
 
 
-@awaited
+@run_async
 async def test_the_session_and_the_tools_may_be_of_the_request() -> None:
     async def session(request: Request) -> dict[str, Any]:
         return {"type": "realtime", "model": "gpt-realtime", "instructions": request.query_params["guest"]}
@@ -203,7 +203,7 @@ async def test_the_session_and_the_tools_may_be_of_the_request() -> None:
         assert made.headers["openai-safety-identifier"] == "guest-1"
 
 
-@awaited
+@run_async
 async def test_for_phone_calls_alone_there_are_no_routes_for_pages() -> None:
     async def on_incoming(call: IncomingCall) -> None: ...
 
@@ -229,7 +229,7 @@ async def test_for_phone_calls_alone_there_are_no_routes_for_pages() -> None:
 def test_bad_offers_are_refused_and_no_call_is_made(
     offer: str | bytes, headers: dict[str, str], status: int, message: str
 ) -> None:
-    @awaited
+    @run_async
     async def check() -> None:
         async with serving() as app:
             answer = await app.offer(offer, headers=headers)
@@ -242,7 +242,7 @@ def test_bad_offers_are_refused_and_no_call_is_made(
     check()
 
 
-@awaited
+@run_async
 async def test_a_page_that_disconnects_during_its_offer_makes_no_call() -> None:
     async with serving() as app:
         sent: list[Any] = []
@@ -265,7 +265,7 @@ async def test_a_page_that_disconnects_during_its_offer_makes_no_call() -> None:
         assert not app.simulator.calls
 
 
-@awaited
+@run_async
 async def test_a_page_that_sends_its_offer_too_slowly_makes_no_call(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(incoming_module, "_BODY_SECONDS", 0.05)
 
@@ -282,7 +282,7 @@ async def test_a_page_that_sends_its_offer_too_slowly_makes_no_call(monkeypatch:
         assert not app.simulator.calls
 
 
-@awaited
+@run_async
 async def test_other_methods_are_refused() -> None:
     async with serving() as app:
         assert (await app.http.get("/realtime/offer")).status_code == 405
@@ -300,7 +300,7 @@ def test_who_may_call_is_asked_first(path: str, verdict: object, status: int) ->
         asked.append(request.url.path)
         return verdict
 
-    @awaited
+    @run_async
     async def check() -> None:
         async with serving(authorize=authorize) as app:
             answer = await app.http.post(path, content=sample_offer(), headers=SDP)
@@ -311,7 +311,7 @@ def test_who_may_call_is_asked_first(path: str, verdict: object, status: int) ->
     check()
 
 
-@awaited
+@run_async
 async def test_an_exception_of_authorize_is_the_apps() -> None:
     def authorize(request: Request) -> bool:
         raise HTTPException(402, "pay first")
@@ -333,7 +333,7 @@ async def test_an_exception_of_authorize_is_the_apps() -> None:
 def test_refusals_of_the_api_are_reported_without_its_message(
     fault: dict[str, Any], status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    @awaited
+    @run_async
     async def check() -> None:
         async with serving() as app:
             app.simulator.fault(**fault)
@@ -348,7 +348,7 @@ def test_refusals_of_the_api_are_reported_without_its_message(
     check()
 
 
-@awaited
+@run_async
 async def test_a_session_that_can_not_be_is_the_apps_mistake() -> None:
     session = {"type": "realtime", "model": "gpt-realtime", "modalities": ["text"]}
     async with (
@@ -364,7 +364,7 @@ async def test_a_session_that_can_not_be_is_the_apps_mistake() -> None:
 # Secrets
 
 
-@awaited
+@run_async
 async def test_a_secret_makes_a_call_without_the_app() -> None:
     async with serving(expires_after=60) as app:
         answer = await app.http.post("/realtime/secret")
@@ -383,7 +383,7 @@ async def test_a_secret_makes_a_call_without_the_app() -> None:
 # Webhooks
 
 
-@awaited
+@run_async
 async def test_a_phone_call_is_run_once_and_acknowledged_at_once() -> None:
     answered: list[IncomingCall] = []
     go_on = asyncio.Event()
@@ -408,7 +408,7 @@ async def test_a_phone_call_is_run_once_and_acknowledged_at_once() -> None:
 
 @pytest.mark.parametrize("event_type", ["live.transport.incoming", "live.call.incoming"])
 @pytest.mark.parametrize("live_first", [False, True])
-@awaited
+@run_async
 async def test_a_call_that_is_announced_for_both_apis_is_answered_once(
     live_first: bool, event_type: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -429,7 +429,7 @@ async def test_a_call_that_is_announced_for_both_apis_is_answered_once(
     assert "this app answers by the Realtime API" in record.getMessage()
 
 
-@awaited
+@run_async
 async def test_an_older_live_event_with_an_id_of_the_realtime_api_is_answered() -> None:
     answered: list[str] = []
 
@@ -443,7 +443,7 @@ async def test_an_older_live_event_with_an_id_of_the_realtime_api_is_answered() 
     assert answered == ["rtc_1"]
 
 
-@awaited
+@run_async
 async def test_a_phone_call_that_comes_while_the_app_shuts_down_is_delivered_again() -> None:
     ended, go_on = asyncio.Event(), asyncio.Event()
     answered: list[str] = []
@@ -468,7 +468,7 @@ async def test_a_phone_call_that_comes_while_the_app_shuts_down_is_delivered_aga
         await until(lambda: answered == ["rtc_1", "rtc_2"])
 
 
-@awaited
+@run_async
 async def test_webhooks_that_are_not_genuine_or_no_calls_run_nothing() -> None:
     async def on_incoming(call: IncomingCall) -> None:
         raise AssertionError
@@ -483,7 +483,7 @@ async def test_webhooks_that_are_not_genuine_or_no_calls_run_nothing() -> None:
         assert not app.calls.call_ids
 
 
-@awaited
+@run_async
 async def test_a_phone_call_is_answered_and_ended_with_the_app() -> None:
     talking = asyncio.Event()
 
@@ -504,7 +504,7 @@ async def test_a_phone_call_is_answered_and_ended_with_the_app() -> None:
             assert call.ended == "hangup"
 
 
-@awaited
+@run_async
 async def test_a_call_that_fails_is_logged_and_others_go_on(caplog: pytest.LogCaptureFixture) -> None:
     async def on_incoming(call: IncomingCall) -> None:
         raise RealtimeError("the caller has hung up")
@@ -516,7 +516,7 @@ async def test_a_call_that_fails_is_logged_and_others_go_on(caplog: pytest.LogCa
     assert "rtc_1 failed: the caller has hung up" in caplog.text
 
 
-@awaited
+@run_async
 async def test_what_can_not_be_accepted_now_is_delivered_again() -> None:
     async def on_call(call: IncomingCall) -> None:
         raise RealtimeError("the database is unavailable")
@@ -532,7 +532,7 @@ async def test_what_can_not_be_accepted_now_is_delivered_again() -> None:
 # The owner
 
 
-@awaited
+@run_async
 async def test_a_call_runs_once_and_none_begins_at_the_end() -> None:
     async with AsyncRealtimeClient("k") as client:
         calls = RunningCalls(client)
@@ -558,7 +558,7 @@ async def test_a_call_runs_once_and_none_begins_at_the_end() -> None:
 
 
 @pytest.mark.slow
-@awaited
+@run_async
 async def test_fastapi_serves_it_from_one_start_to_the_next() -> None:
     from fastapi import FastAPI
 

@@ -10,11 +10,14 @@ from typing import Any
 from realtime_ext.errors import FleetError
 from realtime_ext.integrations.fleet._store import CallRecord, Store
 
-__all__ = ["Severed", "awaited", "claimed", "swept", "until"]
+__all__ = ["Severed", "claimed", "run_async", "swept", "until"]
 
 
-def awaited(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
-    """Run an async test, within a time that only a hanging one needs."""
+_LIMIT = 10.0  # seconds that a step of a store may take
+
+
+def run_async(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
+    """Run an async test, with a time limit."""
 
     @functools.wraps(test)
     def run(*arguments: Any, **options: Any) -> None:
@@ -23,33 +26,35 @@ def awaited(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
     return run
 
 
-async def until(condition: Callable[[], Any]) -> Any:
-    """Wait until a condition holds; return what it returned."""
-    while True:
-        found = condition()
-        if asyncio.iscoroutine(found):
-            found = await found
-        if found:
-            return found
-        await asyncio.sleep(0.01)
+async def until(condition: Callable[[], Any], limit: float = 45.0) -> Any:
+    """Wait until a condition holds; return its value."""
+    async with asyncio.timeout(limit):
+        while True:
+            found = condition()
+            if asyncio.iscoroutine(found):
+                found = await found
+            if found:
+                return found
+            await asyncio.sleep(0.01)
 
 
 async def claimed(store: Store, worker: int) -> CallRecord:
     """Fetch and claim the next call."""
-    delivery = await until(lambda: store.fetch(worker))
+    delivery = await until(lambda: store.fetch(worker), _LIMIT)
     record = await store.claim(delivery, worker)
     assert record is not None
     return record
 
 
 async def swept(store: Store, worker: int) -> tuple[list[CallRecord], list[CallRecord]]:
-    """Sweep, with a worker that stays alive, until there was something to be done."""
-    while True:
-        assert await store.beat(worker) is not None
-        moved, closing = await store.sweep(worker)
-        if moved or closing:
-            return moved, closing
-        await asyncio.sleep(0.01)
+    """Sweep, with a worker that stays alive, until a call is moved or closed."""
+    async with asyncio.timeout(_LIMIT):
+        while True:
+            assert await store.beat(worker) is not None
+            moved, closing = await store.sweep(worker)
+            if moved or closing:
+                return moved, closing
+            await asyncio.sleep(0.01)
 
 
 class Severed:

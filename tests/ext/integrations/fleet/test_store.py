@@ -15,12 +15,12 @@ from realtime_ext.errors import FleetError
 from realtime_ext.integrations.fleet import Fleet
 from tests.ext.integrations.fleet.cluster import Cluster, running_cluster
 from tests.ext.integrations.fleet.conftest import MakeFleet
-from tests.ext.integrations.fleet.harness import awaited, claimed, swept, until
+from tests.ext.integrations.fleet.harness import claimed, run_async, swept, until
 
 HEADERS = [{"name": "From", "value": "<sip:+14155550100@carrier.example>"}]
 
 
-@awaited
+@run_async
 async def test_a_call_is_enqueued_once_however_often_it_is_offered(make_fleet: MakeFleet) -> None:
     async with make_fleet() as fleet:
         await fleet.migrate()
@@ -35,7 +35,7 @@ async def test_a_call_is_enqueued_once_however_often_it_is_offered(make_fleet: M
         assert await store.fetch(worker) is None
 
 
-@awaited
+@run_async
 async def test_a_delivery_is_no_ownership(make_fleet: MakeFleet) -> None:
     async with make_fleet() as fleet:
         await fleet.migrate()
@@ -54,7 +54,7 @@ async def test_a_delivery_is_no_ownership(make_fleet: MakeFleet) -> None:
         assert second.epoch > first.epoch
 
 
-@awaited
+@run_async
 async def test_a_former_owner_changes_nothing(make_fleet: MakeFleet) -> None:
     async with make_fleet() as fleet:
         await fleet.migrate()
@@ -78,7 +78,7 @@ async def test_a_former_owner_changes_nothing(make_fleet: MakeFleet) -> None:
         assert beat.held == {"rtc_1": new}
 
 
-@awaited
+@run_async
 async def test_calls_of_a_dead_worker_are_handed_on_and_it_has_lost_them(make_fleet: MakeFleet) -> None:
     async with make_fleet() as fleet:
         await fleet.migrate()
@@ -101,7 +101,7 @@ async def test_calls_of_a_dead_worker_are_handed_on_and_it_has_lost_them(make_fl
         assert beat.held == {old.id: again.epoch, mine.id: mine.epoch}
 
 
-@awaited
+@run_async
 async def test_a_call_that_was_fetched_and_never_claimed_is_found(make_fleet: MakeFleet) -> None:
     async with make_fleet() as fleet:
         await fleet.migrate()
@@ -117,7 +117,7 @@ async def test_a_call_that_was_fetched_and_never_claimed_is_found(make_fleet: Ma
         assert (await claimed(store, alive)).failures == 0
 
 
-@awaited
+@run_async
 async def test_what_fails_too_often_is_closed_by_one_worker_at_a_time(make_fleet: MakeFleet) -> None:
     async with make_fleet(max_failures=2) as fleet:
         await fleet.migrate()
@@ -142,7 +142,7 @@ async def test_what_fails_too_often_is_closed_by_one_worker_at_a_time(make_fleet
         assert (kept.state, kept.outcome, kept.failures) == ("ended", "failed", 2)
 
 
-@awaited
+@run_async
 async def test_a_call_waits_for_a_slot_for_so_long_and_is_rejected(make_fleet: MakeFleet) -> None:
     async with make_fleet(max_wait=0.1) as fleet:
         await fleet.migrate()
@@ -155,7 +155,7 @@ async def test_a_call_waits_for_a_slot_for_so_long_and_is_rejected(make_fleet: M
         assert await store.fetch(worker) is None
 
 
-@awaited
+@run_async
 async def test_an_effect_is_begun_once(make_fleet: MakeFleet) -> None:
     async with make_fleet() as fleet:
         await fleet.migrate()
@@ -177,7 +177,7 @@ async def test_an_effect_is_begun_once(make_fleet: MakeFleet) -> None:
         assert (await store.begin_effect("rtc_1", new, "b")).state == "new"
 
 
-@awaited
+@run_async
 async def test_old_ended_calls_are_dropped(make_fleet: MakeFleet) -> None:
     async with make_fleet(keep=0.01) as fleet:
         await fleet.migrate()
@@ -196,7 +196,7 @@ async def test_old_ended_calls_are_dropped(make_fleet: MakeFleet) -> None:
         await until(is_gone)
 
 
-@awaited
+@run_async
 async def test_workers_are_listed_and_asked_to_drain(make_fleet: MakeFleet) -> None:
     async with make_fleet() as fleet:
         await fleet.migrate()
@@ -215,7 +215,7 @@ async def test_workers_are_listed_and_asked_to_drain(make_fleet: MakeFleet) -> N
         assert await store.workers() == []
 
 
-@awaited
+@run_async
 async def test_an_offer_wakes_those_who_listen(make_fleet: MakeFleet) -> None:
     async with make_fleet() as fleet:
         await fleet.migrate()
@@ -234,7 +234,7 @@ async def test_an_offer_wakes_those_who_listen(make_fleet: MakeFleet) -> None:
         assert not heard.is_set()
 
 
-@awaited
+@run_async
 async def test_an_ended_call_leaves_no_job() -> None:
     async with Fleet.in_memory() as fleet:
         worker = await fleet._store.register("one", 5)
@@ -248,7 +248,7 @@ async def test_an_ended_call_leaves_no_job() -> None:
 
 @pytest.mark.slow
 @pytest.mark.postgres
-@awaited
+@run_async
 async def test_sweeps_at_the_same_time_hand_each_call_on_once(cluster: Cluster) -> None:
     dsn = cluster.database("fleet_sweeps")
     async with Fleet(dsn, time_to_live=1.0) as fleet:
@@ -270,7 +270,7 @@ async def test_sweeps_at_the_same_time_hand_each_call_on_once(cluster: Cluster) 
 
 @pytest.mark.slow
 @pytest.mark.postgres
-@awaited
+@run_async
 async def test_migrations_leave_an_app_and_its_own_queue_alone(cluster: Cluster) -> None:
     from procrastinate import App, PsycopgConnector
 
@@ -294,14 +294,14 @@ async def test_migrations_leave_an_app_and_its_own_queue_alone(cluster: Cluster)
 
 @pytest.mark.slow
 @pytest.mark.postgres
-@awaited
+@run_async
 async def test_without_tables_the_error_says_what_to_do(cluster: Cluster) -> None:
     async with Fleet(cluster.database("fleet_empty")) as fleet:
         with pytest.raises(FleetError, match=r"run fleet\.migrate\(\) first"):
             await fleet.offer("rtc_1")
 
 
-@awaited
+@run_async
 async def test_an_unavailable_database_is_a_fleet_error() -> None:
     async with Fleet("postgresql://127.0.0.1:9/none", time_to_live=0.5) as fleet:
         with pytest.raises(FleetError, match="database"):
@@ -310,7 +310,7 @@ async def test_an_unavailable_database_is_a_fleet_error() -> None:
 
 @pytest.mark.slow
 @pytest.mark.postgres
-@awaited
+@run_async
 async def test_nothing_is_handed_on_right_after_the_database_came_back() -> None:
     with running_cluster() as cluster:
         async with Fleet(cluster.dsn(), time_to_live=2.0) as fleet:
@@ -341,7 +341,7 @@ async def reached(work: Callable[[], Awaitable[Any]]) -> Any:
             await asyncio.sleep(0.05)
 
 
-@awaited
+@run_async
 async def test_a_header_that_no_database_can_hold_costs_no_call(make_fleet: MakeFleet) -> None:
     """What a caller wrote: NUL and half a character, beside a backslash that only looks like one."""
     async with make_fleet() as fleet:

@@ -14,7 +14,7 @@ from starlette.routing import Route
 from realtime_ext import AsyncRealtimeClient, webhooks
 from realtime_ext._core.json import encode
 from realtime_ext.integrations.fleet import Fleet, FleetError, OwnedCall
-from tests.ext.integrations.fleet.harness import Severed, awaited
+from tests.ext.integrations.fleet.harness import Severed, run_async
 
 SECRET = "whsec_c2VjcmV0c2VjcmV0c2VjcmV0"
 
@@ -43,7 +43,7 @@ async def deliver(
 HEADERS = [{"name": "From", "value": "<sip:a@b.example>"}, {"name": "Via", "value": "1"}]
 
 
-@awaited
+@run_async
 async def test_a_webhook_enqueues_its_call_once() -> None:
     fleet = Fleet.in_memory()
     async with web_node(fleet) as http:
@@ -54,7 +54,7 @@ async def test_a_webhook_enqueues_its_call_once() -> None:
         assert (await http.get("/health")).json() == {"calls": 1, "waiting": 1, "slots": 0, "workers": 0}
 
 
-@awaited
+@run_async
 async def test_forged_deliveries_are_refused_and_other_events_acknowledged() -> None:
     fleet = Fleet.in_memory()
     async with web_node(fleet) as http:
@@ -63,7 +63,7 @@ async def test_forged_deliveries_are_refused_and_other_events_acknowledged() -> 
         assert (await http.get("/health")).json()["calls"] == 0
 
 
-@awaited
+@run_async
 async def test_without_the_database_the_api_is_to_deliver_again() -> None:
     fleet = Fleet.in_memory()
     severed = Severed(fleet._store)
@@ -77,7 +77,7 @@ async def test_without_the_database_the_api_is_to_deliver_again() -> None:
         assert await deliver(http, {"call_id": "rtc_1", "sip_headers": HEADERS}) == 200
 
 
-@awaited
+@run_async
 async def test_an_offered_call_has_its_headers() -> None:
     fleet = Fleet.in_memory()
     assert await fleet.offer("rtc_1", HEADERS)
@@ -103,7 +103,7 @@ def test_wrong_options_are_refused(options: dict[str, Any], message: str) -> Non
         Fleet.in_memory(**options)
 
 
-@awaited
+@run_async
 async def test_run_needs_a_handler_and_slots() -> None:
     fleet = Fleet.in_memory()
     client = AsyncRealtimeClient(api_key="k")

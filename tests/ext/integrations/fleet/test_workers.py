@@ -16,7 +16,7 @@ from realtime_ext.integrations.fleet import Fleet, OwnedCall
 from realtime_ext.integrations.fleet._owned_call import boot_time
 from realtime_ext.tools import ToolContext
 from tests.ext.integrations.fleet.conftest import MakeFleet
-from tests.ext.integrations.fleet.harness import Severed, awaited, claimed, until
+from tests.ext.integrations.fleet.harness import Severed, claimed, run_async, until
 
 SESSION = SessionBuilder("gpt-realtime").instructions("You order taxis.").build()
 NOWHERE = "http://127.0.0.1:9/"  # where no webhook arrives: these tests offer the calls themselves
@@ -57,7 +57,7 @@ class Working:
         await asyncio.wait([self.task])
 
 
-@awaited
+@run_async
 async def test_a_call_is_accepted_once_and_hung_up_when_its_handler_returns(
     make_fleet: MakeFleet, simulator: Simulator
 ) -> None:
@@ -96,7 +96,7 @@ def two(make_fleet: MakeFleet, **options: Any) -> tuple[Fleet, Fleet]:
     return make_fleet(**options), make_fleet(**options)
 
 
-@awaited
+@run_async
 async def test_another_worker_goes_on_where_one_was_cut_off_and_only_after_it_stopped(
     make_fleet: MakeFleet, simulator: Simulator
 ) -> None:
@@ -149,7 +149,7 @@ async def test_another_worker_goes_on_where_one_was_cut_off_and_only_after_it_st
     assert len(stopped) == 1
 
 
-@awaited
+@run_async
 async def test_a_worker_that_ends_hands_its_calls_on_and_hangs_none_up(
     make_fleet: MakeFleet, simulator: Simulator
 ) -> None:
@@ -188,7 +188,7 @@ async def all_ended(fleet: Fleet) -> bool:
     return not await fleet.calls()
 
 
-@awaited
+@run_async
 async def test_a_worker_drains_when_it_is_asked_to(make_fleet: MakeFleet, simulator: Simulator) -> None:
     fleet = make_fleet()
     await fleet.migrate()
@@ -214,7 +214,7 @@ async def held(fleet: Fleet) -> bool:
     return any(call.owner is not None for call in await fleet.calls())
 
 
-@awaited
+@run_async
 @pytest.mark.parametrize("policy", ["hangup", "leave"])
 async def test_a_handler_that_always_fails_is_tried_so_often_and_the_call_is_closed(
     make_fleet: MakeFleet, simulator: Simulator, policy: Any, caplog: pytest.LogCaptureFixture
@@ -240,7 +240,7 @@ async def test_a_handler_that_always_fails_is_tried_so_often_and_the_call_is_clo
     assert caplog.text.count("RuntimeError: a mistake") == 3
 
 
-@awaited
+@run_async
 async def test_a_call_without_a_free_slot_is_rejected(make_fleet: MakeFleet, simulator: Simulator) -> None:
     fleet = make_fleet(max_wait=0.2, busy_status=480)
     await fleet.migrate()
@@ -258,7 +258,7 @@ async def test_a_call_without_a_free_slot_is_rejected(make_fleet: MakeFleet, sim
     assert call.reject_code == 480
 
 
-@awaited
+@run_async
 @pytest.mark.parametrize("crash", ["claimed", "accepting", "accepting and accepted", "accepted"])
 async def test_a_crash_on_the_way_to_the_call_loses_nothing(
     make_fleet: MakeFleet, simulator: Simulator, crash: str
@@ -290,7 +290,7 @@ async def test_a_crash_on_the_way_to_the_call_loses_nothing(
     assert call.ended
 
 
-@awaited
+@run_async
 async def test_a_caller_who_has_hung_up_is_no_failure(make_fleet: MakeFleet, simulator: Simulator) -> None:
     fleet = make_fleet()
     await fleet.migrate()
@@ -308,7 +308,7 @@ async def test_a_caller_who_has_hung_up_is_no_failure(make_fleet: MakeFleet, sim
         assert (record.outcome, record.failures) == ("gone", 0)
 
 
-@awaited
+@run_async
 async def test_a_function_call_without_an_attached_worker_is_answered_once(
     make_fleet: MakeFleet, simulator: Simulator
 ) -> None:
@@ -354,7 +354,7 @@ async def test_a_function_call_without_an_attached_worker_is_answered_once(
     assert ordered == ["Elm Street"]
 
 
-@awaited
+@run_async
 async def test_an_effect_happens_once_over_all_owners(make_fleet: MakeFleet, simulator: Simulator) -> None:
     fleet = make_fleet()
     await fleet.migrate()
@@ -385,7 +385,7 @@ async def test_an_effect_happens_once_over_all_owners(make_fleet: MakeFleet, sim
 
 
 @pytest.mark.early
-@awaited
+@run_async
 async def test_an_effect_with_a_lost_record_is_not_run_again(
     make_fleet: MakeFleet, simulator: Simulator
 ) -> None:
