@@ -44,6 +44,7 @@ def test_code_that_only_documents_reports_or_runs_on_import_is_not_changed() -> 
         "x = f'{not a}'",
         "_log.warning('unknown event')",
         "return None",
+        "return False",
         "x = 3",
     ]:
         assert not changes(body), body

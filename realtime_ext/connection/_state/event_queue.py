@@ -210,8 +210,9 @@ class EventQueue:
         waiters, self._waiters = self._waiters, []
         for waiter in waiters:
             waiter.fail(error())
-        while self._readers:
-            self._wake()
+        readers, self._readers = self._readers, []
+        for reader in readers:
+            reader.resolve(None)
 
     # Waiters for single events
 

@@ -320,6 +320,4 @@ class Pending:
             waiter.fail(closed.error(tuple(events)))
         for waiter in self._for_link:
             waiter.fail(closed.error())
-        self._held.clear()
-        self._for_link.clear()
         return closed

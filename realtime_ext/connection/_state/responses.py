@@ -102,8 +102,9 @@ class Responses:
 
     def fail(self, error: Callable[[], Exception]) -> None:
         """Fail all waiters: the connection has ended."""
-        while self._queue:
-            self._queue.pop(0).fail(error())
+        waiters, self._queue = self._queue, []
+        for waiter in waiters:
+            waiter.fail(error())
 
     def _is_in_conversation(self, response: JSON) -> bool:
         return response.get("conversation_id") is not None or all(self._asked.values())

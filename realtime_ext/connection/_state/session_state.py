@@ -191,8 +191,9 @@ class SessionState:
 
     def fail(self, error: Callable[[], Exception]) -> None:
         """Fail all waiters: no acknowledgement will come."""
-        while self._updates:
-            self._updates.pop(0).fail(error())
+        updates, self._updates = self._updates, []
+        for update in updates:
+            update.fail(error())
 
     def expired(self, message: Any) -> None:
         """Record that the session expired, and the server's message."""

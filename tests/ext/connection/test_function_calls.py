@@ -306,6 +306,29 @@ def test_a_response_with_calls_of_its_own_is_settled_apart_from_the_one_that_con
     assert calls.jobs() == [FollowUpJob(response_id="resp_2")]
 
 
+def test_a_response_that_is_continued_is_settled_with_the_one_that_continues_it() -> None:
+    calls = Calls()
+    permitted(calls)
+    calls.continues("resp_2")
+    assert calls.done("resp_2", MCP_CALL, MESSAGE)
+    calls.link_lost()
+    assert (calls.jobs(), calls.settled) == ([], []), "the permitted call has not ended"
+    calls.mcp_ended()
+    assert calls.settled == [("resp_2", True)]
+
+
+def test_after_a_new_session_a_lost_link_settles_nothing() -> None:
+    calls = Calls()
+    calls.done("resp_1", call("a"))
+    calls.answered(calls.jobs()[0], silent=False)
+    calls.done("resp_2", call("b"))
+    calls.forget()
+    calls.item_done(call("c"), "resp_2")
+    assert [job.call_id for job in calls.jobs()] == ["c"]
+    calls.link_lost()
+    assert calls.settled == [("resp_1", True)]
+
+
 def test_a_request_that_is_not_permitted_yet_is_continued_by_none() -> None:
     calls = Calls()
     calls.done("resp_1", request())

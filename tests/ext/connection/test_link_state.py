@@ -220,6 +220,25 @@ def test_waiting_counts_unread_events_after_the_programs_place() -> None:
     assert first.done and first.number == 3
 
 
+def test_a_response_is_its_turns_and_updates_the_conversation_when_it_is_done() -> None:
+    core = state()
+    stream = core.open_turn()
+    core.sending(core.client_events.write({"type": "response.create"}), stream)
+    item = {"id": "item_1", "type": "message", "role": "assistant", "content": []}
+    tell(core, "conversation.item.added", item=item, previous_item_id=None)
+    tell(core, "response.created", response={"id": "resp_1", "conversation_id": "c"})
+    assert stream.active_response == "resp_1"
+    tell(core, "response.done", response={"id": "resp_1", "output": [{**item, "status": "completed"}]})
+    assert stream.is_over and core.conversation.items[0]["status"] == "completed"
+
+
+@pytest.mark.parametrize("data", ["{", b"{", bytearray(b"{"), "5"])
+def test_a_message_that_is_no_json_object_is_an_unknown_event(data: Any) -> None:
+    content, event, size = read_message(data)
+    raw = 5 if data == "5" else bytes(data) if isinstance(data, bytearray) else data
+    assert (content, event.data, size) == ({}, {"raw": raw}, 1)
+
+
 def test_a_failure_of_our_own_is_logged_with_its_traceback_and_the_event_delivered(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -254,22 +273,16 @@ def test_an_event_that_could_not_be_sent_frees_the_queue_and_is_reported() -> No
     cancel_out, _ = send(core, "response.cancel")
     assert core.responses.is_busy
     error = core.not_sent(1006, "reset", [out, update_out, cancel_out])
-    assert [event["type"] for event in error.unsent] == [
-        "response.create",
-        "session.update",
-        "response.cancel",
-    ]
+    unsent = ["response.create", "session.update", "response.cancel"]
+    assert [event["type"] for event in error.unsent] == unsent
     assert not core.responses.is_busy
     with pytest.raises(RealtimeError, match="could not be sent"):
         update.result()
     refuse(core, cancel_out.event_id, "response_cancel_not_active")
     assert types(core) == ["error"], "a cancellation that was not sent explains no error"
     core.finish(CloseInfo.by_user())
-    assert [event["type"] for event in core.close_info.unsent] == [  # type: ignore[union-attr]
-        "response.create",
-        "session.update",
-        "response.cancel",
-    ]
+    assert core.close_info is not None
+    assert [event["type"] for event in core.close_info.unsent] == unsent
     later = core.unsent(1000, "", [{"type": "late"}])
     assert later.unsent == ({"type": "late"},)
     assert core.close_info.unsent[-1] == {"type": "late"}  # type: ignore[union-attr]

@@ -100,6 +100,13 @@ def test_an_unknown_active_response_is_waited_for_until_one_ends_or_begins() -> 
     assert not responses.is_busy
 
 
+def test_a_response_beside_the_conversation_does_not_end_an_unknown_one() -> None:
+    responses = hidden()
+    responses.sent("evt_2", BESIDE)
+    responses.created(response("resp_2", conversation=None))
+    assert responses.is_busy
+
+
 def test_one_that_waits_in_vain_for_an_unknown_response_lets_the_next_try() -> None:
     responses = hidden()
     first, second = responses.ask(), responses.ask()
