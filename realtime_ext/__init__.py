@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         SessionExpired,
         SessionProblem,
         ToolArgumentError,
+        TurnLost,
         UnprocessableEntityError,
         WebhookVerificationError,
     )
@@ -92,6 +93,7 @@ __all__ = [
     "TranscriptionSessionBuilder",
     "TranslationSessionBuilder",
     "Turn",
+    "TurnLost",
     "UnprocessableEntityError",
     "WebhookVerificationError",
     "__version__",

@@ -149,6 +149,11 @@ class _Client(ABC, Generic[_KeyT, _HttpClientT]):
         """Where the API is, with `/v1`, without a slash at the end."""
         return self._settings.base_url
 
+    @property
+    def validate(self) -> bool:
+        """Whether sessions and lifetimes are checked before they are sent."""
+        return self._settings.validate
+
     def __repr__(self) -> str:
         settings = getattr(self, "_settings", None)  # None where an argument was refused
         return f"{type(self).__name__}({'' if settings is None else f'base_url={settings.base_url!r}'})"

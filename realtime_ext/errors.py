@@ -14,7 +14,8 @@
     │   └── RateLimitError 429        InternalServerError 500 and above
     ├── APIResponseError                       status_code, body, request_id
     ├── ConnectionClosedError                  code, reason, unsent
-    │   └── SessionExpired
+    │   ├── SessionExpired
+    │   └── TurnLost                           has_begun
     └── FleetError                             the database of a fleet is unavailable
         ├── OwnershipLost
         └── EffectUnknown
@@ -57,6 +58,7 @@ __all__ = [
     "SessionExpired",
     "SessionProblem",
     "ToolArgumentError",
+    "TurnLost",
     "UnprocessableEntityError",
     "WebhookVerificationError",
 ]
@@ -320,6 +322,24 @@ class ConnectionClosedError(RealtimeError):
 
 class SessionExpired(ConnectionClosedError):
     """The session reached its time limit; it cannot be resumed."""
+
+
+class TurnLost(ConnectionClosedError):
+    """A turn was lost together with its link; the connection is alive and reconnects, so ask again.
+
+    Args:
+        code, reason: How the link ended, as for `ConnectionClosedError`.
+        has_begun: Whether the model had begun to answer. Then the user's words are in the conversation, and
+            `ask()` without text answers them; otherwise pass the text again.
+    """
+
+    def __init__(self, code: int | None = None, reason: str = "", *, has_begun: bool = False) -> None:
+        super().__init__(code, reason)
+        self.has_begun = has_begun
+
+    def __str__(self) -> str:
+        how = self.reason or ("no close code" if self.code is None else f"code {self.code}")
+        return f"the turn was lost with its link ({how}); the connection reconnects: ask again"
 
 
 class FleetError(RealtimeError):

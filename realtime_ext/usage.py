@@ -14,7 +14,8 @@ fetch any either.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Mapping
+import logging
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from functools import reduce
 from operator import add
@@ -27,6 +28,10 @@ __all__ = ["Amount", "Price", "PriceTable", "Rate", "Tokens", "Usage", "UsageEnt
 
 def __dir__() -> list[str]:
     return __all__
+
+
+_logger = logging.getLogger("realtime_ext.usage")
+_told: set[tuple[str, ...]] = set()  # what was logged as missing
 
 
 _AddendT = TypeVar("_AddendT", "Tokens", "Amount")
@@ -171,26 +176,28 @@ class Price:
 
     def cost(self, amount: Amount) -> Decimal | None:
         """Price an amount; None if a price that it needs isn't known."""
-        if amount.input.other or amount.cached.other or amount.output.other:
+        if self._missing(amount):
             return None
-        parts: list[tuple[float, Decimal | None, int]] = [(amount.seconds, self.per_minute, 60)]
+        parts = ((Decimal(str(count)), price or 0, unit) for _, count, price, unit in self._parts(amount))
+        return sum((count * price / unit for count, price, unit in parts), Decimal(0))
+
+    def _missing(self, amount: Amount) -> list[str]:
+        """Return what keeps an amount from being priced: prices by their names, or what the API left open."""
+        if amount.input.other or amount.cached.other or amount.output.other:
+            return ["the modality of some tokens"]
+        if any(_of(amount.input, name) < _of(amount.cached, name) for name in _MODALITIES):
+            return ["the input, of which more was cached than there was"]
+        return [name for name, count, price, _ in self._parts(amount) if count and price is None]
+
+    def _parts(self, amount: Amount) -> Iterator[tuple[str, float, Decimal | None, int]]:
+        """Yield price's name, how much, price and its unit."""
+        yield "per_minute", amount.seconds, self.per_minute, 60
         for name in _MODALITIES:
             rate: Rate = getattr(self, name)
             cached = _of(amount.cached, name)
-            fresh = _of(amount.input, name) - cached
-            if fresh < 0:
-                return None
-            parts += [
-                (fresh, rate.input, _MILLION),
-                (cached, rate.cached, _MILLION),
-                (_of(amount.output, name), rate.output, _MILLION),
-            ]
-        total = Decimal(0)
-        for count, price, unit in parts:
-            if count and price is None:
-                return None
-            total += Decimal(str(count)) * (price or 0) / unit
-        return total
+            yield f"{name}.input", _of(amount.input, name) - cached, rate.input, _MILLION
+            yield f"{name}.cached", cached, rate.cached, _MILLION
+            yield f"{name}.output", _of(amount.output, name), rate.output, _MILLION
 
 
 def _as_tuple(prices: Iterable[Price]) -> tuple[Price, ...]:
@@ -258,6 +265,12 @@ class PriceTable:
             return Decimal(0)
         price = self.price(model, on)
         return None if price is None else price.cost(amount)
+
+    def _missing(self, model: str | None, amount: Amount, on: datetime.date) -> list[str]:
+        if amount == Amount(count=amount.count):
+            return []
+        price = self.price(model, on)
+        return [""] if price is None else price._missing(amount)
 
 
 def _of(tokens: Tokens, modality: str) -> int:
@@ -437,26 +450,60 @@ class Usage:
 
         Returns:
             The sum in the table's currency, responses and transcriptions together; or None where that
-            isn't
-            known: for a model, a day or a modality that the table has no price of, and for tokens of which
-            the API didn't state the modality.
+            isn't known: for a model, a day or a modality that the table has no price of, and for tokens of
+            which the API didn't state the modality. `missing_prices` has what is missing, and the first
+            None for it is logged as a warning.
 
         Raises:
             TypeError: `prices` is neither.
             ValueError: The dict is no price table, or `on` no day.
         """
-        table = prices if isinstance(prices, PriceTable) else PriceTable.from_dict(prices)
-        day = datetime.datetime.now(datetime.UTC).date() if on is None else _day_of(on, "on")
-        total = Decimal(0)
-        for entry in self.entries:
-            cost = table.cost(entry.model, entry.amount, day)
-            if cost is None:
-                return None
-            total += cost
-        return total
+        table, day = _table_and_day(prices, on)
+        costs = [table.cost(entry.model, entry.amount, day) for entry in self.entries]
+        known = [cost for cost in costs if cost is not None]
+        if len(known) < len(costs):
+            self._tell_missing(self.missing_prices(table, on=day))
+            return None
+        return sum(known, Decimal(0))
+
+    def missing_prices(
+        self, prices: PriceTable | Mapping[str, Any], *, on: datetime.date | str | None = None
+    ) -> tuple[str, ...]:
+        """Return what keeps `cost` from being known, such as `gpt-realtime-whisper: per_minute`.
+
+        Args:
+            prices, on: As for `cost`.
+
+        Returns:
+            For each model that the table lacks on that day its name; for each that lacks a price of it the
+            name and the price. Empty if the cost is known.
+
+        Raises:
+            TypeError: `prices` is neither.
+            ValueError: The dict is no price table, or `on` no day.
+        """
+        table, day = _table_and_day(prices, on)
+        return tuple(
+            f"{entry.model or 'a model without a name'}{f': {what}' if what else ''}"
+            for entry in self.entries
+            for what in table._missing(entry.model, entry.amount, day)
+        )
+
+    @staticmethod
+    def _tell_missing(missing: tuple[str, ...]) -> None:
+        if missing not in _told:
+            _told.add(missing)
+            _logger.warning("the cost is not known; the price table lacks %s", "; ".join(missing))
 
     def _sum(self, kind: _Kind) -> Amount:
         return reduce(add, (entry.amount for entry in self.entries if entry.kind == kind), Amount())
+
+
+def _table_and_day(
+    prices: PriceTable | Mapping[str, Any], on: datetime.date | str | None
+) -> tuple[PriceTable, datetime.date]:
+    table = prices if isinstance(prices, PriceTable) else PriceTable.from_dict(prices)
+    return table, datetime.datetime.now(datetime.UTC).date() if on is None else _day_of(on, "on")
 
 
 _SESSION = ("session.created", "session.updated")

@@ -551,7 +551,8 @@ class AsyncConnection(HandlesEvents):
             ValueError: The API would refuse the response (nothing was sent), or `timeout` is no limit.
             APITimeoutError: The turn took too long and was cancelled, or nothing was sent.
             APIStatusError: The server refused the request.
-            ConnectionClosedError: The connection ended before the turn did.
+            ConnectionClosedError: The connection ended before the turn did; `TurnLost` if it reconnects: ask
+                again.
         """
         stream = self._asking(text, timeout=timeout, response=response)
         limit = asyncio.timeout(timeout)

@@ -302,7 +302,8 @@ class Connection(HandlesEvents):
         Raises:
             APITimeoutError: The turn took too long and was cancelled, or nothing was sent.
             APIStatusError: The server refused the request.
-            ConnectionClosedError: The connection ended before the turn did.
+            ConnectionClosedError: The connection ended before the turn did; `TurnLost` if it reconnects: ask
+                again.
         """
         asking = self._inner._asking(text, timeout=timeout, response=response)
         with Stream(self, asking, timeout) as stream:

@@ -20,6 +20,7 @@ from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias, TypeVar
 
+from .._core.arguments import check_header
 from .._core.call import check_call_id
 from ..client import AsyncRealtimeClient
 from ..errors import (
@@ -267,11 +268,32 @@ def router(
         expires_after: How long a secret may be used to make a call: seconds, or a timedelta, 10 to 7200 s.
         max_body_bytes: A longer body is answered with 413.
 
+    Raises:
+        SessionConfigError: The API would refuse the session or the lifetime.
+        TypeError: A tool can't be described to the model, or an argument has the wrong type.
+        ValueError: There is neither a session nor `on_incoming`, or an argument has no effect without one of
+            them.
+
     Example:
         ```python
         app.mount("/realtime", router(calls, session, tools=[book_room], authorize=is_signed_in))
         ```
     """
+    pages = {
+        "tools": tools,
+        "on_connection": on_connection,
+        "authorize": authorize,
+        "safety_identifier": safety_identifier,
+        "expires_after": expires_after,
+    }
+    if session is None and on_incoming is None:
+        raise ValueError("router: expected a session, on_incoming or both, got neither")
+    for name, value in pages.items():
+        if session is None and value is not None:
+            raise ValueError(f"{name}: it has no effect without a session, by which there is an /offer")
+    if on_incoming is None and deduplicator is not None:
+        raise ValueError("deduplicator: it has no effect without on_incoming")
+    _check_callable("on_incoming", on_incoming)
     routes = []
     if session is not None:
         admitted: Any = {"authorize": authorize, "safety_identifier": safety_identifier}
@@ -314,8 +336,12 @@ def offer_endpoint(
     It answers as the API does, with 201, the SDP answer and a `Location` that ends with the call's id; 400 to
     a bad offer, 413 to a long one, 415 to what is not application/sdp, 403 as `authorize` decides, 502 where
     the API refused or is unavailable, 503 if it is busy, 504 if it is slow. The media type keeps other sites'
-    pages from making calls unless the app's CORS rules allow that.
+    pages from making calls unless the app's CORS rules allow that. It raises as `router`.
     """
+    if tools is not None and not callable(tools):
+        tools = _toolbox(tools)
+    _check_callable("on_connection", on_connection)
+    _check_at_start(calls, session, authorize, safety_identifier, tools=tools)
 
     async def offer(request: Request) -> Response:
         if (refusal := await _refusal(authorize, request)) is not None:
@@ -365,8 +391,10 @@ def secret_endpoint(
     """Make the endpoint at which a page gets a client secret; the arguments are those of `router`.
 
     It answers, in JSON, with `value`, `expires_at` and `calls_url`, to which the page posts its offer. Such a
-    call is between the page and the API: this app does not attach to it, and the page runs its tools.
+    call is between the page and the API: this app does not attach to it, and the page runs its tools. It
+    raises as `router`.
     """
+    _check_at_start(calls, session, authorize, safety_identifier, expires_after=expires_after)
 
     async def secret(request: Request) -> Response:
         if (refusal := await _refusal(authorize, request)) is not None:
@@ -386,6 +414,40 @@ def secret_endpoint(
         return JSONResponse(body, headers={"Cache-Control": "no-store"})
 
     return secret
+
+
+def _check_at_start(
+    calls: RunningCalls,
+    session: Any,
+    authorize: object,
+    safety_identifier: Any,
+    *,
+    tools: Any = None,
+    expires_after: int | timedelta | None = None,
+) -> None:
+    """Check what needs no request, so that the app fails when it starts, and not at the first customer.
+
+    Raises:
+        SessionConfigError: The API would refuse the session or the lifetime.
+        TypeError, ValueError: An argument has the wrong type or value.
+    """
+    from .._resources.client_secrets import build_create
+
+    _check_callable("authorize", authorize)
+    if safety_identifier is not None and not callable(safety_identifier):
+        check_header("safety_identifier", safety_identifier)
+    known = None if callable(session) else session
+    if known is not None and tools is not None and not callable(tools):
+        from ..session import with_tools
+
+        known = with_tools(known, tools)
+    client = calls._client
+    build_create(known, expires_after, validate=client is None or client.validate)
+
+
+def _check_callable(field: str, given: object) -> None:
+    if given is not None and not callable(given):
+        raise TypeError(f"{field}: expected a function, got {type(given).__name__}")
 
 
 async def _logged(call_id: str, work: Coroutine[Any, Any, object]) -> None:

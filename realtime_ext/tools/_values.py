@@ -33,13 +33,20 @@ class ToolContext(Generic[StateT]):
 
     Args:
         connection: The connection that the call came in by; None outside of one.
-        call_id: The function call's id, such as `call_…`; empty outside of a connection.
+        call_id: The function call's id, such as `call_…`, and not that of a phone or WebRTC call; empty
+            outside of a connection.
         state: The application's own, from `Toolbox(…, state=…)`.
     """
 
     connection: Any = attrs.field(default=None, repr=False)
     call_id: str = ""
     state: StateT = attrs.field(default=None, repr=False)
+
+    @property
+    def rtc_call_id(self) -> str | None:
+        """The id of the phone or WebRTC call, `rtc_…`; None if the connection belongs to none."""
+        found: str | None = getattr(self.connection, "call_id", None)
+        return found
 
 
 @attrs.frozen

@@ -33,6 +33,7 @@ from realtime_ext.errors import (
     SessionExpired,
     SessionProblem,
     ToolArgumentError,
+    TurnLost,
     UnprocessableEntityError,
     WebhookVerificationError,
 )
@@ -63,6 +64,7 @@ EXAMPLES: list[RealtimeError] = [
     APIResponseError("not SDP", status_code=201, body="{}", request_id="req_2"),
     ConnectionClosedError(1011, "keepalive", [{"type": "response.create"}]),
     SessionExpired(1001, "session_expired"),
+    TurnLost(1006, "the connection was lost", has_begun=True),
     OwnershipLost("call rtc_1 is not this worker's any more"),
     EffectUnknown("a: a former owner began it"),
 ]
@@ -103,6 +105,7 @@ def test_errors_are_caught_by_the_builtin_classes_that_people_expect() -> None:
     assert issubclass(APITimeoutError, TimeoutError)
     assert issubclass(APITimeoutError, APIConnectionError)
     assert issubclass(SessionExpired, ConnectionClosedError)
+    assert issubclass(TurnLost, ConnectionClosedError)
     assert issubclass(SessionConfigWarning, UserWarning)
     assert not issubclass(WebhookVerificationError, ValueError)
 

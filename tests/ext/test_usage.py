@@ -402,3 +402,20 @@ def test_a_table_with_a_mistake_is_refused_by_name(table: dict[str, Any], messag
 def test_malformed_price_tables_are_refused(prices: Any) -> None:
     with pytest.raises(TypeError, match="prices: expected a PriceTable or a dict, got"):
         Usage().cost(prices)
+
+
+def test_a_missing_price_is_named_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    responses = Usage.of_response(response_done(), MODEL)
+    timed = Usage.of_transcription({"usage": {"seconds": 30}}, "write-3")
+    silent = {"models": {MODEL: {"since": "2026-01-31", "text": {"input": 1, "cached": 1, "output": 1}}}}
+    spent = responses + timed
+    assert spent.missing_prices(PRICES, on=DAY) == ("write-3",)
+    assert responses.missing_prices(PRICES, on=DAY) == ()
+    missing = (f"{MODEL}: audio.input", f"{MODEL}: audio.output")
+    assert set(missing) <= set(responses.missing_prices(silent, on=DAY))
+    assert spent.missing_prices(PRICES, on="2026-01-01") == (MODEL, "write-3")
+    for _ in range(2):
+        assert spent.cost(PRICES, on=DAY) is None
+    assert [record.getMessage() for record in caplog.records] == [
+        "the cost is not known; the price table lacks write-3"
+    ]

@@ -20,6 +20,7 @@ from realtime_simulator import (
     Simulator,
     Turn,
     call_tool,
+    pause,
     say,
     sequence,
 )
@@ -327,6 +328,16 @@ def test_a_sequence_goes_on_in_each_session_by_itself() -> None:
     assert ask(script, turn("a")) == Say("You said: a")
     script.add(sequence("x", "y", repeat=True))
     assert [ask(script, turn("a")) for _ in range(4)] == ["x", "y", "x", "y"]
+
+
+def test_a_lone_pause_is_refused() -> None:
+    with Simulator(pacing="none") as simulator:
+        for answer in (pause(1), [pause(1), pause(2)]):
+            with pytest.raises(ValueError, match=r"pause: expected an action after it"):
+                simulator.on_response(answer)
+        with pytest.raises(ValueError, match="pause"):
+            sequence("Hello.", pause(1))
+        simulator.on_response([pause(0), "Hello."])
 
 
 def test_an_invalid_answer_is_refused_at_once() -> None:

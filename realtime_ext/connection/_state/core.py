@@ -495,7 +495,7 @@ class ConnectionState:
         if self.close_info is None and self._policy is not None and should_reconnect(self._policy, closed):
             self.is_linked = False
             self._unfinished.update(dict.fromkeys(self.responses.active))
-            self._abandon(closed)
+            self._abandon(closed, turn_lost=closed.turn_lost)
             if self.role.is_sideband and self.turns.calls is not None:
                 self.turns.calls.link_lost()
             logger.info("link lost: code %s; reconnecting", closed.code)
@@ -578,7 +578,7 @@ class ConnectionState:
         self.close_info = closed = self._pending.closed(closed)
         self.is_linked = False
         logger.info("connection ended: code %s (%s)", closed.code, "normal" if closed.is_normal else "error")
-        self._abandon(closed)
+        self._abandon(closed, turn_lost=lambda has_begun: closed.error())
         self.responses.fail(closed.error)
         self.queue.close(closed.error)
 
@@ -588,10 +588,10 @@ class ConnectionState:
             self.close_info = CloseInfo(code=None, reason=OF_PARENT)
         self.is_linked = False
 
-    def _abandon(self, closed: CloseInfo) -> None:
+    def _abandon(self, closed: CloseInfo, *, turn_lost: Callable[[bool], Exception]) -> None:
         """Record that nothing that was sent will be answered: the link is lost."""
         self.session.fail(closed.error)
-        self.turns.reset(closed.error)
+        self.turns.reset(turn_lost)
         self.responses.reset()
         self._cancels.clear()
 

@@ -20,6 +20,7 @@ from ...errors import (
     RateLimitError,
     RealtimeError,
     SessionExpired,
+    TurnLost,
 )
 from .waiters import Waiter
 
@@ -105,6 +106,12 @@ class CloseInfo:
         """
         kind = SessionExpired if self.is_expired else ConnectionClosedError
         error = kind(self.code, self.reason, unsent or self.unsent)
+        error.__cause__ = self.cause
+        return error
+
+    def turn_lost(self, has_begun: bool) -> TurnLost:
+        """Return a new exception for a turn that was going on when the link was lost, which is replaced."""
+        error = TurnLost(self.code, self.reason, has_begun=has_begun)
         error.__cause__ = self.cause
         return error
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from ..._core.secrets import mask
 from ...errors import APITimeoutError
 from .client_events import MARK
 from .conversation import read_item
@@ -30,12 +31,22 @@ if TYPE_CHECKING:
 logger: logging.Logger = logging.getLogger("realtime_ext")
 
 
+_LONGEST_SHOWN = 200  # characters of arguments or output in a repr
+
+
+def _shown(text: str | None) -> str:
+    if text is None:
+        return "None"
+    masked = mask(text)
+    return repr(masked if len(masked) <= _LONGEST_SHOWN else f"{masked[:_LONGEST_SHOWN]}…")
+
+
 @attrs.frozen(kw_only=True)
 class ToolCall:
-    """A function call of the model.
+    """A function call of the model; its repr masks what looks like a key or a password.
 
     Args:
-        call_id: The call's id.
+        call_id: The function call's id, `call_…`.
         name: The function.
         arguments: JSON, as the model wrote it.
         output: The output that registered tools sent; None if they sent none.
@@ -43,8 +54,8 @@ class ToolCall:
 
     call_id: str
     name: str
-    arguments: str = attrs.field(repr=False)
-    output: str | None = attrs.field(default=None, repr=False)
+    arguments: str = attrs.field(repr=_shown)
+    output: str | None = attrs.field(default=None, repr=_shown)
 
 
 @attrs.frozen(kw_only=True)
@@ -120,6 +131,11 @@ class TurnStream:
     def has_asked(self) -> bool:
         """Whether anything was sent for this turn."""
         return bool(self._asked or self._creates)
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether one of its responses has begun."""
+        return bool(self._ids)
 
     @property
     def is_waited_for(self) -> bool:
@@ -504,11 +520,15 @@ class Turns:
         if stream is not None:
             stream.answered(call_id, output)
 
-    def reset(self, error: Callable[[], Exception]) -> None:
-        """End the turns that were begun: their responses went with the link. Others begin on the next one."""
+    def reset(self, error: Callable[[bool], Exception]) -> None:
+        """End the turns that were begun: their responses went with the link. Others begin on the next one.
+
+        Args:
+            error: Makes the exception, given whether the model had begun to answer.
+        """
         for stream in self.streams:
             if stream.has_asked:
-                stream.fail(error())
+                stream.fail(error(stream.has_begun))
         self._follow_ups.clear()
 
     def _settled(self, response_id: str, follows: bool) -> None:

@@ -66,6 +66,21 @@ def actions(answer: Answer) -> list[Action]:
     return [Say(action) if isinstance(action, str) else action for action in several]
 
 
+def check_answer(answer: Answer) -> list[Action]:
+    """Return the actions of a whole answer.
+
+    Raises:
+        TypeError: It is not an answer.
+        ValueError: It only waits, so that the response would be empty.
+    """
+    found = actions(answer)
+    if found and all(isinstance(action, Pause) for action in found):
+        raise ValueError(
+            "pause: expected an action after it, as in [pause(2), 'Hello.']; a lone pause is empty"
+        )
+    return found
+
+
 class _Counter:
     """Counts in each session from 0; sessions that were unused for long are forgotten."""
 
@@ -95,6 +110,9 @@ class sequence:
     def __init__(self, *answers: Answer | Scenario, repeat: bool = False) -> None:
         if not answers:
             raise ValueError("sequence: at least one answer is needed")
+        for answer in answers:
+            if not callable(answer):
+                check_answer(answer)
         self._answers = answers
         self._repeat = repeat
         self._count = _Counter()
@@ -181,7 +199,10 @@ class _Rule:
             return None if _was_called(fixed, turn) else fixed
         made = self.answer(turn)
         answer = await made if inspect.isawaitable(made) else made
-        if answer is None or isinstance(answer, AsyncIterator) or not isinstance(self.answer, sequence):
+        if answer is None or isinstance(answer, AsyncIterator):
+            return answer
+        check_answer(answer)
+        if not isinstance(self.answer, sequence):
             return answer
         return _filled(answer, groups)
 
@@ -212,11 +233,11 @@ class Script:
 
         Raises:
             TypeError: It is not an answer.
-            ValueError: The expression is invalid, `times` is not a whole number from 1, or `delay` is
-                negative.
+            ValueError: It is a lone pause, the expression is invalid, `times` is not a whole number from 1,
+                or `delay` is negative.
         """
         if not callable(answer):
-            actions(answer)
+            check_answer(answer)
         if times is not None and (isinstance(times, bool) or not isinstance(times, int) or times < 1):
             raise ValueError(f"times: allowed is a whole number from 1, or None, got {times!r}")
         rule = _Rule(answer, _matching(match), times, pause(delay).seconds)

@@ -10,10 +10,19 @@ from typing import Any
 
 import httpx
 import pytest
+from realtime_simulator import Simulator, call_tool, sequence
 
-from realtime_ext import APIConnectionError, AsyncRealtimeClient, NotFoundError, SessionConfigError
+from realtime_ext import (
+    APIConnectionError,
+    AsyncRealtimeClient,
+    NotFoundError,
+    SessionBuilder,
+    SessionConfigError,
+)
+from realtime_ext.tools import ToolContext
 from tests.ext.connection.driver import Driven
 from tests.ext.connection.scripted import Model, ScriptedServer
+from tests.support.loopback import Loopback, answer as http_answer
 from tests.support.runner import Runner
 
 SESSION = {"type": "realtime", "model": "gpt-realtime", "instructions": "front desk"}
@@ -55,6 +64,30 @@ def test_a_call_is_accepted_attached_confirmed_and_hung_up(runner: Runner) -> No
             "type": "session.update",
             "session": {"type": "realtime"},
         }
+
+
+def test_a_tool_tells_the_function_call_from_the_phone_call(runner: Runner) -> None:
+    seen: list[ToolContext] = []
+
+    def look(context: ToolContext) -> str:
+        """Look."""
+        seen.append(context)
+        return "sk-0123456789"
+
+    with Simulator(pacing="none") as simulator, Loopback(http_answer(200)) as receiver:
+        simulator.on_response(sequence(call_tool("look", {}), "Done."))
+        client = runner.client(api_key=simulator.api_key, base_url=simulator.base_url)
+        call = simulator.incoming_call(to=receiver.base_url)
+        session = SessionBuilder("gpt-realtime").instructions("front desk")
+        with Driven(client.answer(call.id, session, tools=[look]), runner) as connection:
+            turn = connection.ask("Look")
+    (context,) = seen
+    assert context.rtc_call_id == call.id
+    (called,) = turn.tool_calls
+    assert called.call_id == context.call_id != call.id
+    shown = f"ToolCall(call_id='{called.call_id}', name='look', arguments='{{}}', output='\"***\"')"
+    assert repr(called) == shown
+    assert ToolContext().rtc_call_id is None
 
 
 def test_the_call_can_be_kept(runner: Runner) -> None:

@@ -15,6 +15,7 @@ from realtime_ext import (
     BadRequestError,
     ConnectionClosedError,
     InternalServerError,
+    TurnLost,
 )
 from realtime_ext.connection import Attempt, Reconnect, Reconnected
 from tests.ext.connection.driver import connect
@@ -333,17 +334,27 @@ def test_the_end_of_the_hour_is_carried_over_too(runner: Runner) -> None:
         assert connection.ask("on").status == "completed"
 
 
-def test_a_turn_that_was_under_way_fails_and_the_next_one_works(runner: Runner) -> None:
+@pytest.mark.parametrize("has_begun", [True, False])
+def test_a_turn_that_was_under_way_is_lost_and_the_next_one_works(runner: Runner, has_begun: bool) -> None:
     def script(peer: Peer) -> None:
         peer.expect("response.create")
-        peer.send("response.created", response={"id": "resp_1", "conversation_id": "conv_1"})
+        if has_begun:
+            peer.send("response.created", response={"id": "resp_1", "conversation_id": "conv_1"})
         peer.abort()
 
     policy = Reconnect(replay=True, **AT_ONCE)
     with ScriptedServer(script, Model()) as server, connect(runner, server, reconnect=policy) as connection:
-        with pytest.raises(ConnectionClosedError, match="lost"):
+        with pytest.raises(TurnLost, match="the connection reconnects: ask again") as caught:
             connection.ask("Hi")
+        assert caught.value.has_begun is has_begun
         assert connection.ask("Hi").status == "completed"
+
+
+def test_a_turn_of_a_connection_that_ends_is_not_reported_as_lost(runner: Runner) -> None:
+    with ScriptedServer(dropping(1006, "response.create")) as server, connect(runner, server) as connection:
+        with pytest.raises(ConnectionClosedError) as caught:
+            connection.ask("Hi")
+        assert not isinstance(caught.value, TurnLost)
 
 
 def test_a_link_that_is_lost_again_while_replaying_loses_nothing(runner: Runner) -> None:

@@ -227,7 +227,7 @@ def test_a_response_with_the_turns_mark_is_kept() -> None:
 def test_a_lost_link_ends_the_turns_that_have_begun() -> None:
     server = Server()
     begun, waiting = server.open("a"), server.turns.open("b")
-    server.turns.reset(lambda: ValueError("lost"))
+    server.turns.reset(lambda has_begun: ValueError("lost"))
     assert (begun.is_over, waiting.is_over) == (True, False)
     begun.fail(KeyError("later"))
     with pytest.raises(ValueError, match="lost"):
@@ -304,7 +304,7 @@ def test_a_follow_up_that_is_refused_for_an_active_response_is_asked_for_again()
     server.begin("resp_1", "a")
     follow_up = FollowUpJob(response_id="resp_1")
     server.turns.follow_up(follow_up, "evt_1")
-    server.turns.reset(lambda: ValueError("lost"))  # it is forgotten with its link
+    server.turns.reset(lambda has_begun: ValueError("lost"))  # it is forgotten with its link
     server.refuse("evt_1", BUSY)
     assert job(server) is None
     other = with_tools()

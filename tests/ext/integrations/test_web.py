@@ -352,13 +352,58 @@ def test_refusals_of_the_api_are_reported_without_its_message(
 async def test_a_session_that_can_not_be_is_the_apps_mistake() -> None:
     session = {"type": "realtime", "model": "gpt-realtime", "modalities": ["text"]}
     async with (
-        serving(session=session) as app,
+        serving(session=lambda request: session) as app,
         httpx.AsyncClient(transport=httpx.ASGITransport(app.app), base_url="http://app") as http,
     ):
         with pytest.raises(SessionConfigError):
             await http.post("/realtime/offer", content=sample_offer(), headers=SDP)
         with pytest.raises(SessionConfigError):
             await http.post("/realtime/secret")
+
+
+def untyped(room):  # type: ignore[no-untyped-def]
+    """Book a room."""
+
+
+async def on_incoming(call: IncomingCall) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({}, ValueError, "router: expected a session, on_incoming or both, got neither"),
+        ({"session": {"type": "realtime", "modalities": ["text"]}}, SessionConfigError, "output_modalities"),
+        ({"session": SESSION.voice(speed=9)}, SessionConfigError, r"audio\.output\.speed"),
+        ({"session": SESSION, "tools": [untyped]}, TypeError, "parameter room has no annotation"),
+        (
+            {"session": SESSION, "tools": [untyped], "on_connection": print},
+            TypeError,
+            "parameter room has no annotation",
+        ),
+        ({"session": SESSION, "expires_after": 5}, SessionConfigError, "10 to 7200"),
+        ({"session": SESSION, "safety_identifier": "a\nb"}, ValueError, "safety_identifier"),
+        ({"session": SESSION, "on_connection": 5}, TypeError, "on_connection: expected a function, got int"),
+        ({"session": SESSION, "authorize": "user"}, TypeError, "authorize: expected a function, got str"),
+        (
+            {"session": SESSION, "deduplicator": webhooks.Deduplicator()},
+            ValueError,
+            "deduplicator: it has no",
+        ),
+        ({"on_incoming": on_incoming, "tools": [untyped]}, ValueError, "tools: it has no effect without"),
+        ({"on_incoming": on_incoming, "authorize": print}, ValueError, "authorize: it has no effect without"),
+        ({"on_incoming": "answer"}, TypeError, "on_incoming: expected a function, got str"),
+    ],
+)
+def test_a_router_is_checked_when_the_app_starts(
+    options: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        router(RunningCalls(), **options)
+
+
+def test_a_client_that_checks_no_sessions_has_them_not_checked_at_the_start_either() -> None:
+    odd = {"type": "realtime", "modalities": ["text"]}
+    router(RunningCalls(AsyncRealtimeClient("key", validate=False)), odd)
 
 
 # Secrets
