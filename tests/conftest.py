@@ -1,10 +1,10 @@
-"""What every test gets: an environment without the API's variables, and both clients.
+"""Set-up of all tests: an environment without the API's variables, and both clients.
 
 No test depends on how fast the machine is, those that draw their input included. `make test` draws few
 examples and the same ones each time; `make test-all` draws many (`--hypothesis-profile=thorough`).
 
-The tests are collected by every worker, and then share two cores. Hence what is said below of garbage, of
-bytecode and of certificates.
+Every worker collects all tests, and the workers share two cores: hence the settings of garbage collection,
+bytecode and certificates below.
 """
 
 from __future__ import annotations
@@ -34,6 +34,12 @@ gc.disable()  # until all is imported: nearly all of what that makes stays
 
 _TESTS = Path(__file__).parent
 
+for name in [name for name in os.environ if name.startswith("OPENAI_")]:
+    del os.environ[name]
+# No certificate authorities: every client of httpx would read all of them, for 20 ms.
+_AUTHORITIES = {name: os.environ.get(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")}
+os.environ.update(SSL_CERT_FILE="", SSL_CERT_DIR=str(_TESTS))
+
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
@@ -42,7 +48,7 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Begin to collect at another file in each worker, so that in a fresh clone they share the compiling."""
+    """Start collecting at another file in each worker, so that in a fresh clone they share the compiling."""
     worker = getattr(config, "workerinput", None)
     if worker is not None and config.args == config.getini("testpaths"):
         files = sorted(map(str, _TESTS.rglob("test_*.py")))
@@ -61,6 +67,9 @@ def pytest_make_parametrize_id(val: object) -> str | None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the tests into the order that all workers have in common; those that wait long come first."""
     items.sort(key=lambda item: (item.get_closest_marker("early") is None, item.path))
+    for item in items:
+        if isinstance(item, pytest.Function) and item.get_closest_marker("slow") is not None:
+            item.fixturenames.insert(0, "_authorities")
 
 
 @pytest.hookimpl(trylast=True)
@@ -78,14 +87,11 @@ def _interrupts_work() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.fixture(autouse=True)
-def _environment(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in os.environ if name.startswith("OPENAI_")]:
-        monkeypatch.delenv(name)
-    if request.node.get_closest_marker("slow") is None:  # what is slow may fetch packages
-        # No certificate authorities: every client of httpx would read all of them, for 20 ms.
-        monkeypatch.setenv("SSL_CERT_FILE", "")
-        monkeypatch.setenv("SSL_CERT_DIR", str(_TESTS))
+@pytest.fixture
+def _authorities(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give a slow test the certificate authorities: it may fetch packages."""
+    for name, value in _AUTHORITIES.items():
+        monkeypatch.delenv(name) if value is None else monkeypatch.setenv(name, value)
 
 
 @pytest.fixture(params=["sync", "async"])

@@ -878,8 +878,6 @@ def _too_many_sections(number: int) -> Problem:
 
 def _missing(session: Section) -> list[Problem]:
     present = {line[0] for _, line in session._rows}
-    if present >= _REQUIRED.keys():
-        return []
     last = max(session._rows[-1][0], *(found[-1][0] for found in session._index.values()), 1)
     return [
         Problem(

@@ -39,9 +39,15 @@ def error(request: pytest.FixtureRequest) -> type[BaseException]:
     return request.param
 
 
-@pytest.fixture(params=["function", "coroutine", "iterator", "match", "voice", "async voice"])
-def failing(request: pytest.FixtureRequest, error: type[BaseException]) -> Any:
-    """Returns what lets the next response of a simulator fail."""
+PLACES = ["function", "coroutine", "iterator", "match", "voice", "async voice"]
+# Each exception in a function and in a coroutine, and each place with the least usual exception.
+FAILING = [(place, error) for place in PLACES for error in RAISED if error is Unusual or place in PLACES[:2]]
+
+
+@pytest.fixture(params=FAILING, ids=lambda param: f"{param[0]}-{param[1].__name__}")
+def failing(request: pytest.FixtureRequest) -> Any:
+    """A function that makes the next response of a simulator fail."""
+    place, error = request.param
 
     def fails(*arguments: object) -> Any:
         raise error
@@ -55,7 +61,7 @@ def failing(request: pytest.FixtureRequest, error: type[BaseException]) -> Any:
         raise error
 
     def set_up(sim: Simulator) -> None:
-        match request.param:
+        match place:
             case "function":
                 sim.on_response(fails, times=1)
             case "coroutine":
@@ -78,7 +84,7 @@ def works(socket: Socket) -> None:
 
 
 def test_a_scenario_that_raises_fails_its_response_alone(
-    failing: Any, error: type[BaseException], caplog: pytest.LogCaptureFixture
+    failing: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     with Simulator(pacing="none", espeak=False) as sim, Socket(sim) as other, Socket(sim) as own:
         failing(sim)

@@ -1,6 +1,7 @@
 """A pytest plugin that ends a test which exceeds its time limit, and names it.
 
-The process exits, because an exception in the main thread would not end a test that catches it or waits in C.
+A signal interrupts the main thread wherever it waits; starting a thread would take longer than most tests do.
+The process exits, because an exception would not end a test that catches it.
 Under xdist the controller reports the test as failed and starts another worker. pytest-timeout exits too, but
 xdist discards the stacks that it prints: here they go to the standard error of the process.
 """
@@ -13,7 +14,6 @@ import faulthandler
 import gc
 import os
 import signal
-import threading
 import traceback
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -24,13 +24,9 @@ import pytest
 
 LIMIT = 120.0
 SLOW_LIMIT = 1200.0
-_GRACE = (
-    5.0  # after which the process ends even if a C function, such as a regular expression, holds the lock
-)
+_GRACE = 5.0  # after which the process ends even if a C function, such as a regular expression, goes on
 
 _stderr = pytest.StashKey[int]()
-_timer: threading.Timer | None = None
-_exceeded = threading.Event()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -50,27 +46,19 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Limit the test together with its fixtures."""
-    global _timer
     limit = item.config.getoption("--time-limit")
     if limit is None:
         limit = SLOW_LIMIT if item.get_closest_marker("slow") else LIMIT
     if limit:
         stderr = item.config.stash[_stderr]
-        _timer = threading.Timer(limit, _end, (item.nodeid, limit, stderr))
-        _timer.daemon = True
-        _timer.start()
+        signal.signal(signal.SIGALRM, lambda *_: _end(item.nodeid, limit, stderr))
+        signal.setitimer(signal.ITIMER_REAL, limit)
         faulthandler.dump_traceback_later(limit + _GRACE, exit=True, file=stderr)
     try:
         return (yield)
     finally:
-        _cancel()
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_makereport() -> None:
-    """Report nothing of a test that goes on while the process is being ended."""
-    if _exceeded.is_set():
-        threading.Event().wait()
+        if limit:
+            _cancel()
 
 
 def pytest_enter_pdb() -> None:
@@ -79,16 +67,11 @@ def pytest_enter_pdb() -> None:
 
 
 def _cancel() -> None:
-    global _timer
-    if _timer is not None:
-        _timer.cancel()
-        _timer.join()  # tests count threads
-        _timer = None
-        faulthandler.cancel_dump_traceback_later()
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    faulthandler.cancel_dump_traceback_later()
 
 
 def _end(test: str, limit: float, stderr: int) -> None:
-    _exceeded.set()
     lines = [f"\n{test} exceeded its time limit of {limit:g} s\n"]
     for task in _tasks():
         lines += [f"\n{task!r}\n", *traceback.format_list(traceback.StackSummary.extract(_frames(task)))]

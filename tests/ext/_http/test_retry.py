@@ -1,6 +1,8 @@
-"""The decision whether to repeat, row by row."""
+"""The decision whether to retry, row by row."""
 
 from __future__ import annotations
+
+import time
 
 import pytest
 
@@ -93,3 +95,14 @@ def test_pauses_double_up_to_a_cap_and_are_jittered_downwards() -> None:
 )
 def test_retry_after_is_seconds_or_an_http_date(header: str | None, seconds: float | None) -> None:
     assert parse_retry_after(header, lambda: 1_800_000_000.0) == seconds
+
+
+def test_a_date_without_a_zone_is_utc_wherever_the_program_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        try:
+            assert parse_retry_after("Fri Jan 15 08:00:30 2027", lambda: 1_800_000_000.0) == 30.0
+        finally:
+            patch.undo()
+            time.tzset()

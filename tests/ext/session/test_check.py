@@ -70,6 +70,7 @@ def test_a_session_of_another_kind_is_refused(
 ) -> None:
     found = problem(session, *kinds)
     assert (found.field, found.value, found.allowed) == ("type", value, allowed)
+    assert ("it is required" in found.message) == (not session)
     is_known = value in ("realtime", "transcription")
     assert ("session is not accepted here" in found.message) == is_known
 
@@ -225,6 +226,7 @@ def test_a_format_that_is_no_object_is_answered_with_the_object(given: str, writ
         found = problem({**REALTIME, "audio": {side: {"format": given}}})
         assert (found.field, found.value) == (path, given)
         assert found.message.endswith(f"write {path} = {written}")
+        assert ("is a beta name" in found.message) == (given in BETA_FORMATS)
         if not given.startswith("audio/"):
             found = problem({**REALTIME, "audio": {side: {"format": {"type": given}}}})
             assert (found.field, found.value) == (f"{path}.type", given)

@@ -599,6 +599,23 @@ def test_ctrl_c_in_the_main_thread_is_raised() -> None:
         return await toolbox.acall("in_thread", "{}")  # in a thread: not Ctrl-C's
 
     assert "KeyboardInterrupt" in asyncio.run(ask())
+    with pytest.raises(KeyboardInterrupt):
+        toolbox.acall("in_loop", "{}").send(None)
+
+    def interrupt(_: object) -> Any:
+        raise KeyboardInterrupt
+
+    for callback in ({"on_failure": interrupt}, {"explain": interrupt}):
+        with pytest.raises(KeyboardInterrupt):
+            tools.Toolbox([no_rooms], **callback).call("no_rooms", '{"room": "Elm"}')
+
+
+def test_only_a_failure_of_the_tool_itself_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG", "realtime_ext")
+    toolbox = tools.Toolbox([no_rooms])
+    toolbox.call("no_rooms", '{"room": "Elm"}')
+    toolbox.call("no_rooms", "{")
+    assert [record.levelname for record in caplog.records] == ["WARNING", "DEBUG"]
 
 
 def test_callbacks_that_raise_are_named_and_change_no_output(caplog: pytest.LogCaptureFixture) -> None:
