@@ -120,6 +120,7 @@ def test_all_of_an_answer_is_kept_however_slowly(tmp_path: Path, monkeypatch: py
         made.on_response("Breakfast is served from seven until half past ten in the garden.")
         talk = conversation.Conversation(
             session={"type": "realtime", "model": "gpt-realtime"},
+            dialect=None,
             messages=["When is breakfast?"],
             files=[],
             has_microphone=False,
