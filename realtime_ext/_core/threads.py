@@ -14,6 +14,8 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, TypeVar
 
+from .callbacks import wrapped
+
 T = TypeVar("T")
 
 
@@ -45,29 +47,14 @@ async def run_in_thread(function: Callable[[], T], *, name: str) -> T:
         except Exception as error:
             result = error
             if isinstance(error, StopIteration):  # which no future can carry
-                result = _wrapped(error)
+                result = wrapped(error, "the function")
         except BaseException as error:  # it would end the event loop, and all connections with it
-            result = _wrapped(error)
+            result = wrapped(error, "the function")
         with contextlib.suppress(RuntimeError):  # the loop was closed
             loop.call_soon_threadsafe(settle, deliver, result)
 
     threading.Thread(target=run, name=name, daemon=True).start()
     return await outcome
-
-
-def raise_if_interrupt(error: BaseException) -> None:
-    """Raise an exception of a callback that has to end the program: Ctrl-C or SystemExit in the main thread.
-
-    In another thread it would end an event loop that other connections share.
-    """
-    if not isinstance(error, Exception) and threading.current_thread() is threading.main_thread():
-        raise error
-
-
-def _wrapped(cause: BaseException) -> RuntimeError:
-    error = RuntimeError(f"the function raised {type(cause).__name__}: {cause}")
-    error.__cause__ = cause
-    return error
 
 
 def in_thread(function: Callable[[Any], Any], name: str) -> Callable[[Any], Awaitable[Any]]:

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar
 
 from .._core.arguments import check_seconds
+from .._core.callbacks import wrapped
 from ..errors import APITimeoutError, ConnectionClosedError, RealtimeError
 from ..events import parse_event
 from ..tools import Toolbox
@@ -309,9 +310,12 @@ class AsyncConnection(HandlesEvents):
     async def _call_handlers(self, event: Any) -> None:
         """Call the handlers of an event."""
         for handler in self._handlers.pop(event):
-            result = handler(event)
-            if inspect.isawaitable(result):
-                await result
+            try:
+                result = handler(event)
+                if inspect.isawaitable(result):
+                    await result
+            except (StopIteration, StopAsyncIteration) as error:  # they would end the iteration
+                raise wrapped(error, "handler") from error
 
     # Sending
 

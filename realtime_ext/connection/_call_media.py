@@ -13,7 +13,7 @@ from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
 from typing import Any, TypeAlias
 
 from .._core.arguments import check_timeout
-from .._core.threads import raise_if_interrupt
+from .._core.callbacks import raise_if_interrupt
 
 AsyncAudioIn: TypeAlias = "str | os.PathLike[str] | AsyncIterable[bytes]"
 AsyncAudioOut: TypeAlias = "str | os.PathLike[str] | Callable[[bytes], Awaitable[None]]"

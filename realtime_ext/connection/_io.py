@@ -18,7 +18,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .._core import json as _json
-from .._core.threads import raise_if_interrupt
+from .._core.callbacks import is_cancelled, log_own_failure, raise_if_interrupt
 from ..errors import APITimeoutError, NotFoundError, RealtimeError
 from ..events import parse_event
 from ._link import Link, LinkClosed
@@ -355,8 +355,8 @@ class ConnectionIO:
 
     def _observe(self, direction: str, event: Event | dict[str, Any]) -> None:
         assert self._observer is not None
+        event = parse_event(event) if isinstance(event, dict) else event
         try:
-            event = parse_event(event) if isinstance(event, dict) else event
             self._observer(direction, event, time.monotonic_ns())
         except ObserverSendsError as error:
             logger.warning("%s", error)
@@ -381,7 +381,7 @@ class ConnectionIO:
             if state.apply(content, event, size):
                 self._set_timer()
         except Exception as error:
-            self._fail(error)
+            self._fail("receive", error)
         if self.state.close_info is not None:
             self._close_link()
 
@@ -399,9 +399,9 @@ class ConnectionIO:
             return
         self.reconnect_task = self.loop.create_task(self._reconnect_loop(lost), name="realtime_ext reconnect")
 
-    def _fail(self, error: Exception) -> None:
-        logger.error("realtime_ext failed to receive; please report this", exc_info=error)
-        self.state.finish(CloseInfo(code=None, reason=f"receiving failed: {error}", cause=error))
+    def _fail(self, what: str, error: BaseException) -> None:
+        log_own_failure(logger, what, error)
+        self.state.finish(CloseInfo(code=None, reason=f"failed to {what}: {error!r}", cause=error))
 
     # Reconnecting
 
@@ -414,8 +414,11 @@ class ConnectionIO:
                 if self.state.close_info is not None:
                     break
             self.state.finish(lost.given_up())
-        except Exception as error:
-            self._fail(error)
+        except BaseException as error:
+            raise_if_interrupt(error)
+            if is_cancelled(error, self.reconnect_task):
+                raise
+            self._fail("reconnect", error)
         self._has_link = False
 
     async def _attempt(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import attrs
 
 from .._core.arguments import QueryValue, check_header
+from .._core.callbacks import is_cancelled, raise_if_interrupt
 from .._core.event_loop import require_asyncio
 from .._http.sending import AsyncHttp, asend
 from .._http.settings import RequestOptions
@@ -288,12 +289,16 @@ async def hang_up(http: AsyncHttp, hangup: Hangup, call_id: str) -> None:
         call_id: The call.
     """
     limit = asyncio.timeout(HANGUP_TIMEOUT)
+    task = asyncio.current_task()
     try:
         async with limit:
             await asend(hangup(call_id), http, RequestOptions.check(None, None, None))
     except MissingApiKeyError:  # the call was made with a client secret
         logger.debug("%s is not hung up, which needs a key: it ends with the peer's connection", call_id)
-    except Exception as error:
+    except BaseException as error:
+        raise_if_interrupt(error)
+        if is_cancelled(error, task):
+            raise
         if limit.expired():
             logger.warning("hanging up %s took longer than %g s", call_id, HANGUP_TIMEOUT)
         else:

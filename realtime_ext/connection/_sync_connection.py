@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, Self, TypeVar
 
 from .._core.arguments import check_seconds
+from .._core.callbacks import wrapped
 from .._core.threads import in_thread, run_in_thread
 from ..errors import APITimeoutError, ConnectionClosedError
 from ..tools import Toolbox, ToolContext
@@ -457,7 +458,10 @@ class Connection(HandlesEvents):
 
     def _call_handlers(self, event: Any) -> None:
         for handler in self._handlers.pop(event):
-            result = handler(event)
+            try:
+                result = handler(event)
+            except (StopIteration, StopAsyncIteration) as error:
+                raise wrapped(error, "handler") from error
             if asyncio.iscoroutine(result):
                 result.close()
                 raise TypeError("handler: an async function works in AsyncRealtimeClient's connections alone")

@@ -9,6 +9,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
+from .._core.callbacks import contained, is_cancelled, is_ctrl_c, log_own_failure
 from ..errors import ConnectionClosedError
 from ..tools import Toolbox, ToolContext, error_output
 from ._io import ConnectionIO
@@ -67,8 +68,10 @@ class ToolRunner:
                     await self._follow_up(job)
             except ConnectionClosedError:
                 continue  # the connection has ended, or has reconnected with a new session
-            except Exception as error:
-                logger.error("realtime_ext failed to answer a function call", exc_info=error)
+            except BaseException as error:
+                if is_ctrl_c(error) or is_cancelled(error, self.task):
+                    raise
+                log_own_failure(logger, "answer a function call", error)
 
     async def _call(self, job: CallJob) -> None:
         if (connection := self._connection()) is None:
@@ -83,11 +86,9 @@ class ToolRunner:
             output = error_output("timeout", f"{job.name} did not finish within {self._timeout:g} s")
             is_silent = False
         except BaseException as error:
-            # A tool may await a task that something else cancelled: its failure must not end the runner.
-            task = asyncio.current_task()
-            if isinstance(error, GeneratorExit) or (task is not None and task.cancelling()):
+            if is_ctrl_c(error) or is_cancelled(error, self.task):
                 raise
-            logger.warning("tool %s raised %s", job.name, type(error).__name__)
+            log_own_failure(logger, f"run tool {job.name}", error)
             output = error_output("tool_failed", f"{job.name} failed: {type(error).__name__}")
             is_silent = False
         try:
@@ -111,8 +112,7 @@ class ToolRunner:
         is_approved = False
         if self._approve is not None:
             try:
-                decision = self._approve(dict(job.item))
-                decision = await decision if inspect.isawaitable(decision) else decision
+                decision = await contained(self._decision(self._approve, job), "approve")
                 if not isinstance(decision, bool):
                     raise TypeError(f"approve: expected it to return a bool, got {type(decision).__name__}")
                 is_approved = decision
@@ -124,6 +124,10 @@ class ToolRunner:
             await self._io.send(events.write(answer), by_program=False)
         finally:
             self._calls.decided(job)
+
+    async def _decision(self, approve: Callable[[dict[str, Any]], Any], job: ApprovalJob) -> Any:
+        decision = approve(dict(job.item))
+        return await decision if inspect.isawaitable(decision) else decision
 
     async def _follow_up(self, job: FollowUpJob) -> None:
         ticket = self._state.wait_turn()

@@ -19,6 +19,7 @@ from aiortc.mediastreams import MediaStreamError
 from av import AudioCodecContext, AudioFrame, AudioResampler, CodecContext, Packet
 
 from .. import audio
+from .._core.callbacks import is_cancelled, raise_if_interrupt
 from .._core.pcm import as_bytes
 from ._call_media import AsyncAudioIn, AsyncAudioOut
 
@@ -140,6 +141,7 @@ class OutgoingAudio(MediaStreamTrack):
     async def _read(self, source: AsyncIterable[bytes]) -> None:
         pieces = None
         length = 0
+        task = asyncio.current_task()
         try:
             pieces = aiter(source)
             async for piece in pieces:
@@ -153,12 +155,11 @@ class OutgoingAudio(MediaStreamTrack):
                     await self._wanted.wait()
             if length % 2:
                 raise ValueError(f"expected whole 16-bit samples; it ended after {length} bytes")
-        except asyncio.CancelledError as exc:
-            if self.readyState != "live":
+        except BaseException as exc:
+            if self.readyState != "live" or is_cancelled(exc, task):
                 raise
             self._on_error(exc)
-        except Exception as exc:
-            self._on_error(exc)
+            raise_if_interrupt(exc)
         finally:
             if inspect.isasyncgen(pieces):
                 await pieces.aclose()
@@ -215,10 +216,11 @@ class IncomingAudio:
         try:
             await sink(pcm)
         except BaseException as exc:
-            if self._closing or not isinstance(exc, Exception | asyncio.CancelledError):
+            if self._closing or is_cancelled(exc, self._task):
                 raise
             self._sink = None
             self._on_error(exc)
+            raise_if_interrupt(exc)
 
 
 async def open_source(source: AsyncAudioIn | None) -> bytes | AsyncIterable[bytes] | None:

@@ -11,7 +11,7 @@ import functools
 import inspect
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,6 +21,7 @@ from websockets.frames import Frame
 from websockets.protocol import State
 
 from .._core.call import SAFETY_HEADER
+from .._core.callbacks import is_cancelled, raise_if_interrupt
 from .._core.secrets import Secret
 from .._http.sending import AsyncHttp
 from .._http.settings import RequestOptions
@@ -370,7 +371,9 @@ async def open_link(
     if settings.dialect == "beta":
         own["openai-beta"] = "realtime=v1"
     while True:
-        key = await settings.akey() if settings.needs_key(options.headers) else None
+        key = None
+        if settings.needs_key(options.headers):
+            key = await (settings.akey() if is_first else _key_again(settings.akey()))
         headers = settings.request_headers(key, headers=own, extra=options.headers)
         arguments = link_options.arguments(_KNOWN, uri=uri, headers=headers, timeout=seconds)
         try:
@@ -397,6 +400,20 @@ async def open_link(
         if isinstance(outcome, Exception):
             raise outcome from cause
         await http.clock.asleep(outcome)
+
+
+async def _key_again(asked: Awaitable[Secret]) -> Secret:
+    """Return the key for a reconnect, whose failure no caller sees."""
+    task = asyncio.current_task()
+    try:
+        return await asked
+    except RealtimeError:
+        raise
+    except BaseException as error:
+        raise_if_interrupt(error)
+        if is_cancelled(error, task):
+            raise
+        raise RealtimeError(f"api_key: its function raised {type(error).__name__}") from error
 
 
 def _closed_by(error: Any) -> LinkClosed:

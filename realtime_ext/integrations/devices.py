@@ -22,6 +22,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from .. import audio
+from .._core.callbacks import log_own_failure, raise_if_interrupt
 from ..errors import RealtimeError
 
 if TYPE_CHECKING:
@@ -224,10 +225,17 @@ class Loudspeaker(_Stream):
         data[:] = piece.ljust(len(data), b"\0")
         if piece and self._on_played is not None:
             if self._loop is None:
-                self._on_played(len(piece))
+                self._tell(self._on_played, len(piece))
                 return
             with contextlib.suppress(RuntimeError):  # the loop has ended
-                self._loop.call_soon_threadsafe(self._on_played, len(piece))
+                self._loop.call_soon_threadsafe(self._tell, self._on_played, len(piece))
+
+    def _tell(self, on_played: Callable[[int], object], count: int) -> None:
+        try:
+            on_played(count)
+        except BaseException as error:  # PortAudio would stop, and an event loop end
+            raise_if_interrupt(error)
+            _logger.warning("on_played raised %s", type(error).__name__)
 
 
 class Headset:
@@ -316,8 +324,14 @@ class Headset:
         await self.interrupt()
 
     async def _feed(self, microphone: Microphone) -> None:
-        async for piece in microphone:
-            await self._connection.append_audio(piece)
+        try:
+            async for piece in microphone:
+                await self._connection.append_audio(piece)
+        except RealtimeError:
+            raise
+        except Exception as error:
+            log_own_failure(_logger, "send what the microphone hears", error)
+            raise
 
 
 def _ms(pcm: bytearray) -> float:

@@ -28,6 +28,7 @@ import attrs
 
 from .. import audio
 from .._core import json as _json
+from .._core.callbacks import contained
 from ..errors import ConnectionClosedError, RealtimeError
 
 if TYPE_CHECKING:
@@ -198,8 +199,8 @@ class MediaStream:
 
         connection.on("response.output_audio.delta", speak)
         connection.on("input_audio_buffer.speech_started", fall_silent)
-        reading = asyncio.create_task(self._read(connection, on_dtmf))
-        hearing = asyncio.create_task(connection.run())
+        reading = asyncio.create_task(contained(self._read(connection, on_dtmf), "on_dtmf"))
+        hearing = asyncio.create_task(contained(connection.run(), "a handler"))
         playing = asyncio.create_task(self._play())
         tasks = (reading, hearing, playing)
         try:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import binascii
 import json
+import logging
 import os
 import struct
 import threading
@@ -23,6 +24,7 @@ from types import TracebackType
 from typing import Any, BinaryIO, Literal, Self, TextIO
 
 from .. import audio
+from .._core.callbacks import log_own_failure
 from .._core.files import private_opener
 from .._core.pcm import from_samples, to_samples
 from ..audio import AudioFormat, audio_format
@@ -33,6 +35,8 @@ __all__ = ["Recorder"]
 def __dir__() -> list[str]:
     return __all__
 
+
+_logger: logging.Logger = logging.getLogger("realtime_ext")
 
 _RATE = 24000
 _KEPT_S = 5.0  # how long after its audio an item can still be cut
@@ -48,9 +52,8 @@ class Recorder:
     What is sent faster than it is spoken, as files and the model's replies are, is put behind what came
     before it on the same side. Of a reply that is interrupted, what is cut from the conversation is cut here.
 
-    Any thread may call it. Writing to the files is the only thing that it waits for. Files that it creates
-    can be read by their owner alone (mode 0600); one that exists keeps its mode. Audio past a WAV file's
-    4 GiB, some 12 hours, is dropped.
+    Any thread may call it. Writing to the files is the only thing that it waits for. The files
+    can be read by their owner alone (mode 0600). Audio past a WAV file's 4 GiB, some 12 hours, is dropped.
 
     Args:
         sound: The WAV file, 24 kHz, 16 bits, stereo: the user left, the model right. None for none.
@@ -107,14 +110,23 @@ class Recorder:
         with self._lock:
             if self._transcript.closed:
                 return
-            now = (monotonic_ns - self._began_ns) / 1e9
-            self._forget(now)
-            self._hear(event, now)
-            line = _line_of(event)
-            if line is not None:
-                text = json.dumps({"at": round(now, 3), **line}, ensure_ascii=False)
-                self._transcript.write(text + "\n")
-                self._transcript.flush()
+            try:
+                self._record(event, (monotonic_ns - self._began_ns) / 1e9)
+            except OSError:
+                raise
+            except binascii.Error as error:
+                _logger.warning("audio of %s is left out of the recording: %s", event.type, error)
+            except Exception as error:
+                log_own_failure(_logger, f"record {event.type}", error)
+
+    def _record(self, event: Any, now: float) -> None:
+        self._forget(now)
+        self._hear(event, now)
+        line = _line_of(event)
+        if line is not None:
+            text = json.dumps({"at": round(now, 3), **line}, ensure_ascii=False)
+            self._transcript.write(text + "\n")
+            self._transcript.flush()
 
     def said(self, pcm: bytes) -> None:
         """Record what the user says now, PCM16 at 24 kHz, where no event brings it."""

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias, TypeVar
 
 from .._core.arguments import check_header
 from .._core.call import check_call_id
+from .._core.callbacks import contained
 from ..client import AsyncRealtimeClient
 from ..errors import (
     APITimeoutError,
@@ -212,8 +213,8 @@ class RunningCalls:
                 if tools is not None:
                     connection.run_tools(_toolbox(tools))
                 if on_connection is not None:
-                    await on_connection(connection)
-                await connection.run()
+                    await contained(on_connection(connection), "on_connection")
+                await contained(connection.run(), "a handler")
         except asyncio.CancelledError:
             if self._hangs_up:
                 await self._hang_up(call_id)
@@ -452,7 +453,7 @@ def _check_callable(field: str, given: object) -> None:
 
 async def _logged(call_id: str, work: Coroutine[Any, Any, object]) -> None:
     try:
-        await work
+        await contained(work, "the handler")
     except RealtimeError as error:
         _logger.warning("%s failed: %s", call_id, error)
     except Exception:

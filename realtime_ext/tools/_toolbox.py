@@ -9,7 +9,6 @@ import asyncio
 import difflib
 import inspect
 import logging
-import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from functools import partial
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from .._core import json as _json
+from .._core.callbacks import current_task, is_cancelled, is_ctrl_c, log_own_failure
 from .._core.secrets import mask
 from .._core.threads import run_in_thread
 from ._definitions import dump_pydantic, is_pydantic
@@ -179,7 +179,8 @@ class Toolbox:
             if not tool.is_async:
                 value = ready()
         except BaseException as error:
-            _raise_if_interrupted(error)
+            if is_ctrl_c(error):
+                raise
             return self._failed(name, error, text, context)
         if tool.is_async:
             _refuse_running_loop(name)
@@ -189,7 +190,8 @@ class Toolbox:
         try:
             return _succeeded(asyncio.run(_result_of(value)) if inspect.isawaitable(value) else value)
         except BaseException as error:
-            _raise_if_interrupted(error)
+            if is_ctrl_c(error):
+                raise
             return self._failed(name, error, text, context)
 
     async def arun(
@@ -198,6 +200,7 @@ class Toolbox:
         """Call a tool as `acall` does; the result also has whether it was silent, and what went wrong."""
         text = _text(arguments)
         context = self._checked(context)
+        task = current_task()
         try:
             tool, ready = self._prepare(name, text, context)
             if tool.is_async:
@@ -210,8 +213,7 @@ class Toolbox:
                 value = await value
             return _succeeded(value)
         except BaseException as error:
-            _raise_if_interrupted(error)
-            if isinstance(error, GeneratorExit) or _is_cancelled(error):
+            if is_ctrl_c(error) or is_cancelled(error, task):
                 raise
             return self._failed(name, error, text, context)
 
@@ -221,7 +223,13 @@ class Toolbox:
         tool = self._tools.get(name)
         if tool is None:
             raise ArgumentError(_unknown(name, list(self._tools)), kind="unknown_tool")
-        return tool, tool.prepare(arguments, context)
+        try:
+            return tool, tool.prepare(arguments, context)
+        except ArgumentError:
+            raise
+        except Exception as error:
+            log_own_failure(_log, f"check the arguments of tool {name}", error)
+            raise
 
     def _checked(self, context: object) -> ToolContext[Any]:
         if context is None:
@@ -251,7 +259,8 @@ class Toolbox:
             try:
                 self._on_failure(failure)
             except BaseException as raised:
-                _raise_if_interrupted(raised)
+                if is_ctrl_c(raised):
+                    raise
                 _log.error("on_failure itself raised %s", type(raised).__name__)
         if not message:
             message = f"{name} failed: {self._reason(error)}"
@@ -262,7 +271,8 @@ class Toolbox:
             try:
                 return self._explain(error)
             except BaseException as raised:
-                _raise_if_interrupted(raised)
+                if is_ctrl_c(raised):
+                    raise
                 _log.error("explain itself raised %s", type(raised).__name__)
                 return type(error).__name__  # its text may hold what `explain` hides
         return _explain(error)
@@ -296,18 +306,6 @@ def _returned(ready: Callable[[], Any]) -> Any:
         raise
     except BaseException as error:
         return _Raised(error)
-
-
-def _raise_if_interrupted(error: BaseException) -> None:
-    """Raise the KeyboardInterrupt of Ctrl-C, which Python raises in the main thread."""
-    if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
-        raise error
-
-
-def _is_cancelled(error: BaseException) -> bool:
-    """Whether this task is being cancelled; a tool may also await a task that something else cancelled."""
-    task = asyncio.current_task()
-    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
 
 
 def _explain(error: BaseException) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection
 from types import UnionType
 from typing import Any, TypeAlias, Union, get_args, get_origin
 
+from ..._core.callbacks import ordinary
 from .waiters import Waiter
 
 logger: logging.Logger = logging.getLogger("realtime_ext")
@@ -102,7 +103,7 @@ class EventWaiter(Waiter[Any]):
         try:
             is_match = self._where is None or bool(self._where(event))
         except BaseException as error:  # raised by the program's own condition, for the program
-            self.fail(error)
+            self.fail(ordinary(error, "where"))
             return
         if is_match:
             self.number = number

@@ -11,7 +11,7 @@ from typing import Any
 
 import attrs
 
-from ..._core.threads import raise_if_interrupt
+from ..._core.callbacks import raise_if_interrupt
 from ...errors import (
     APIConnectionError,
     APITimeoutError,

@@ -16,6 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..._core import json as _json
+from ..._core.callbacks import contained
 from ..._core.threads import run_in_thread
 from ...errors import (
     APIConnectionError,
@@ -244,10 +245,10 @@ class OwnedCall:
         try:
             self._check()
             if inspect.iscoroutinefunction(function):
-                result = await function()
+                result = await contained(function(), key)
             else:
                 result = await run_in_thread(function, name=f"once {key}")
-                result = await result if inspect.isawaitable(result) else result
+                result = await contained(result, key) if inspect.isawaitable(result) else result
         except Exception:
             await self._recorded(lambda: self._store.forget_effect(self.id, self.epoch, key))
             raise

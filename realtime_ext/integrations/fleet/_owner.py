@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import attrs
 
+from ..._core.callbacks import contained, raise_if_interrupt
 from ...errors import FleetError, OwnershipLost, RealtimeError
 from ._owned_call import RETRY, Lease, OwnedCall, boot_time, close_call
 from ._store import CallRecord, Delivery, Store
@@ -135,7 +136,8 @@ class Owner:
         if self._policy.observer is not None:
             try:
                 self._policy.observer(name, attributes)
-            except Exception as error:
+            except BaseException as error:
+                raise_if_interrupt(error)
                 logger.error("the observer raised %s", type(error).__name__)
 
     # Ownership
@@ -225,7 +227,7 @@ class Owner:
             return
         call = OwnedCall(record, self._store, self._client, self._lease, self._effects)
         self.tell("call.owned", call=call.id, epoch=call.epoch, is_new=call.is_new, failures=record.failures)
-        held = _Held(call, asyncio.ensure_future(self._handler(call)), since)
+        held = _Held(call, asyncio.ensure_future(contained(self._handler(call), "the handler")), since)
         self._held[call.id] = held
         if self._stop.is_set():
             held.hand_on("draining")

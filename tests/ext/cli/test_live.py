@@ -231,6 +231,8 @@ def test_genuine_bodies_that_are_not_utf8_are_refused_and_nothing_is_readable_by
     simulator: Simulator, tmp_path: Path
 ) -> None:
     kept = tmp_path / "kept.jsonl"
+    kept.touch()
+    kept.chmod(0o644)
     with running("listen", "--port=0", "--save", kept, "--json", simulator=simulator) as process:
         url = first_note(process).split()[2]
         for body in ('{"type": "x"}'.encode("utf-16"), b'{"type": "x", "a": "\xed\xa0\x80"}'):

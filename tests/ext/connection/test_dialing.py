@@ -77,6 +77,8 @@ def test_a_call_does_not_fail_by_being_watched(bad_step: str, caplog: pytest.Log
         (lambda: failing(LookupError("no more text to speak")), LookupError, "no more text to speak"),
         (lambda: failing(KeyError()), KeyError, "KeyError"),
         (lambda: failing(asyncio.CancelledError()), asyncio.CancelledError, "CancelledError"),
+        (lambda: failing(GeneratorExit()), GeneratorExit, "GeneratorExit"),
+        (lambda: failing(BaseException()), BaseException, "BaseException"),
         (lambda: failing(TimeoutError("no text in time")), TimeoutError, "no text in time"),
         (lambda: speech(bytes(960), "AAAA"), TypeError, "what it yielded: expected bytes, got str"),
         (lambda: speech(bytes(960), [0, 0]), TypeError, "what it yielded: expected bytes, got list"),
@@ -102,7 +104,10 @@ def test_audio_in_that_fails_ends_the_connection_with_its_error(
     assert run(scenario).hung_up == ["rtc_u1_1"]
 
 
-@pytest.mark.parametrize("error", [LookupError("the loudspeaker is gone"), asyncio.CancelledError()])
+@pytest.mark.parametrize(
+    "error",
+    [LookupError("the loudspeaker is gone"), asyncio.CancelledError(), GeneratorExit(), BaseException()],
+)
 def test_audio_out_that_fails_ends_the_connection_with_its_error(error: BaseException) -> None:
     heard: list[bytes] = []
 

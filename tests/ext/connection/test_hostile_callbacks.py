@@ -7,11 +7,13 @@ import queue
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from realtime_ext import ConnectionClosedError, RealtimeClient
+from realtime_ext import ConnectionClosedError
+from realtime_ext.connection import Reconnect
 from tests.ext.connection.driver import connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer
 from tests.support.paths import ROOT
@@ -22,39 +24,179 @@ class Unusual(BaseException):
     """Neither an Exception nor one that Python itself raises."""
 
 
-@pytest.fixture(params=[SystemExit, KeyboardInterrupt, Unusual])
+CONTROL = [asyncio.CancelledError, GeneratorExit, StopIteration, StopAsyncIteration]
+ENDS_THE_PROGRAM = (SystemExit, KeyboardInterrupt)  # in the main thread
+
+
+@pytest.fixture(params=[ValueError, SystemExit, KeyboardInterrupt, Unusual, *CONTROL])
 def error(request: pytest.FixtureRequest) -> type[BaseException]:
     return request.param
 
 
-def test_an_observer_that_raises_ends_neither_its_connection_nor_others(error: type[BaseException]) -> None:
-    def observer(direction: str, event: Any, time: int) -> None:
+def raising(error: type[BaseException]) -> Callable[..., Any]:
+    def fails(*arguments: object) -> Any:
         raise error
 
+    return fails
+
+
+def works(connection: Any) -> None:
+    assert connection.ask("Hi", timeout=10).status == "completed"
+
+
+def test_an_observer_that_raises_ends_neither_its_connection_nor_others(
+    runner: Runner, error: type[BaseException]
+) -> None:
+    if runner.is_async and error in ENDS_THE_PROGRAM:
+        return
     with (
         ScriptedServer(Model()) as server,
-        RealtimeClient("key", base_url=server.base_url) as client,
-        client.connect("gpt-realtime") as other,
-        client.connect("gpt-realtime", observer=observer) as own,
+        connect(runner, server) as other,
+        connect(runner, server, observer=raising(error)) as own,
     ):
-        assert own.ask("Hi", timeout=10).status == "completed"
-        assert other.ask("Hi", timeout=10).status == "completed"
+        works(own)
+        works(other)
 
 
-def test_what_a_condition_raises_is_raised_where_it_is_waited_for(error: type[BaseException]) -> None:
-    def where(event: Any) -> bool:
-        raise error
-
+def test_what_a_condition_raises_is_raised_where_it_is_waited_for(
+    runner: Runner, error: type[BaseException]
+) -> None:
     with (
         ScriptedServer(Model()) as server,
-        RealtimeClient("key", base_url=server.base_url) as client,
-        client.connect("gpt-realtime") as connection,
-        client.connect("gpt-realtime") as other,
+        connect(runner, server) as connection,
+        connect(runner, server) as other,
     ):
+        if runner.is_async and error in ENDS_THE_PROGRAM:
+            return
         connection.send_text("Hi")
-        with pytest.raises(error):
-            connection.wait_for("conversation.item.added", where, timeout=10)
-        assert other.ask("Hi", timeout=10).status == "completed"
+        with pytest.raises(RuntimeError if error in CONTROL else error) as caught:
+            connection.wait_for("conversation.item.added", raising(error), timeout=10)
+        if error in CONTROL:
+            assert str(caught.value) == f"where raised {error.__name__}"
+            assert type(caught.value.__cause__) is error
+        works(other)
+
+
+@pytest.mark.parametrize("stop", [StopIteration, StopAsyncIteration])
+def test_a_handler_that_raises_the_end_of_an_iteration_is_an_error(
+    runner: Runner, stop: type[Exception]
+) -> None:
+    with ScriptedServer(Model()) as server, connect(runner, server) as connection:
+        connection._target.once("response.done", raising(stop))
+        with pytest.raises(RuntimeError, match=rf"^(handler|coroutine) raised {stop.__name__}$"):
+            connection.ask("Hi", timeout=10)
+        works(connection)
+
+
+class Dropping:
+    """A script that drops the first link."""
+
+    def __init__(self) -> None:
+        self._has_dropped = False
+
+    def __call__(self, peer: Peer) -> None:
+        if not self._has_dropped:
+            self._has_dropped = True
+            peer.expect("input_audio_buffer.commit")
+            peer.abort()
+        else:
+            peer.until_closed()
+
+
+def reconnects(error: type[BaseException]) -> Reconnect:
+    return Reconnect(first_delay=0.0, max_delay=0.0, on_attempt=raising(error))
+
+
+def test_an_attempt_to_reconnect_goes_on_if_its_callback_raises(
+    runner: Runner, error: type[BaseException]
+) -> None:
+    if runner.is_async and error in ENDS_THE_PROGRAM:
+        return
+    with (
+        ScriptedServer(Dropping()) as server,
+        connect(runner, server, call_id="rtc_1", reconnect=reconnects(error)) as connection,
+    ):
+        with connection.expect("realtime_ext.reconnected") as expected:
+            connection.commit_audio()
+        assert expected.result(10).type == "realtime_ext.reconnected"
+
+
+def test_a_key_that_can_not_be_had_again_ends_the_connection_alone(
+    runner: Runner, error: type[BaseException], caplog: pytest.LogCaptureFixture
+) -> None:
+    if runner.is_async and error in ENDS_THE_PROGRAM:
+        return
+    asked = 0
+
+    def key() -> str:
+        nonlocal asked
+        asked += 1
+        if asked == 2:
+            raise error
+        return "key"
+
+    async def later() -> str:
+        return key()
+
+    options = {"reconnect": Reconnect(first_delay=0.0, max_delay=0.0)}
+    # A coroutine can't raise StopIteration.
+    source = later if runner.is_async and error is not StopIteration else key
+    with (
+        ScriptedServer(Dropping()) as server,
+        connect(runner, server, call_id="rtc_1", client={"api_key": source}, **options) as connection,
+    ):
+        connection.commit_audio()
+        with pytest.raises(ConnectionClosedError, match=r"api_key: its function raised \w+$") as caught:
+            connection.recv()
+        assert caught.value.__cause__ is not None
+    assert "please report" not in caplog.text
+
+
+def test_a_failure_of_this_package_is_logged_as_such(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(*arguments: object) -> None:
+        raise LookupError("a mistake of this package")
+
+    monkeypatch.setattr("realtime_ext.connection._state.core.ConnectionState.not_restored", fails)
+    monkeypatch.setattr("realtime_ext.connection._state.core.ConnectionState.link_ready", fails)
+    with (
+        ScriptedServer(Dropping()) as server,
+        connect(runner, server, call_id="rtc_1") as connection,
+    ):
+        connection.commit_audio()
+        with pytest.raises(ConnectionClosedError, match="failed to reconnect: LookupError"):
+            connection.recv()
+    assert "realtime_ext failed to reconnect; please report this\nTraceback" in caplog.text
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_an_approval_that_raises_is_a_refusal_and_ends_no_tools(
+    runner: Runner, error: type[BaseException], is_async: bool
+) -> None:
+    if is_async and not runner.is_async:
+        return
+
+    async def later(item: object) -> bool:
+        raise error
+
+    answers: list[Any] = []
+
+    def script(peer: Peer) -> None:
+        peer.expect("input_audio_buffer.commit")
+        for number in range(2):
+            item = {"id": f"item_{number}", "type": "mcp_approval_request", "server_label": "x", "name": "y"}
+            peer.send("conversation.item.done", previous_item_id=None, item={**item, "arguments": "{}"})
+            answers.append(peer.expect("conversation.item.create")["item"]["approve"])
+        peer.close()
+
+    if runner.is_async and error is KeyboardInterrupt:  # which may be Ctrl-C
+        return
+    with ScriptedServer(script) as server, connect(runner, server) as connection:
+        connection._target.run_tools([], approve=later if is_async else raising(error))
+        connection.commit_audio()
+        connection.run()
+    assert answers == [False, False]
 
 
 LOOP_DIES = """
@@ -67,7 +209,7 @@ def tried(function):
         try:
             function()
         except RealtimeError as error:
-            print(type(error).__name__, error, flush=True)
+            sys.stdout.write(f"{type(error).__name__} {error}\\n")  # in one piece
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
     return thread
@@ -139,7 +281,7 @@ def test_two_readers_of_a_stream_are_refused(runner: Runner) -> None:
                 thread.join(10)
 
 
-@pytest.mark.parametrize("raised", [asyncio.CancelledError, Unusual, SystemExit])
+@pytest.mark.parametrize("raised", [asyncio.CancelledError, GeneratorExit, Unusual, SystemExit])
 def test_a_tool_that_raises_anything_is_answered_and_ends_no_other(
     runner: Runner, raised: type[BaseException]
 ) -> None:

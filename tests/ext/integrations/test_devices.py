@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -118,6 +119,34 @@ def test_a_loudspeaker_plays_counts_and_flushes(card: ModuleType) -> None:
     assert counted[:3] == [BLOCK, BLOCK, 100]
     assert 900_000 < dropped <= 1_000_000
     assert card.played[: BLOCK * 2 + 100] == LOUD * 2 + LOUD[:100]
+
+
+@pytest.mark.parametrize("in_loop", [False, True])
+@pytest.mark.parametrize("error", [LookupError, asyncio.CancelledError, BaseException])
+def test_a_callback_that_raises_stops_no_loudspeaker(
+    card: ModuleType, error: type[BaseException], in_loop: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    counted: list[int] = []
+    everything = threading.Event()
+
+    def fails(size: int) -> None:
+        counted.append(size)
+        if sum(counted) == BLOCK * 3:
+            everything.set()
+        raise error
+
+    async def play() -> None:
+        with Loudspeaker(on_played=fails) as loudspeaker:
+            loudspeaker.play(LOUD * 3)
+            assert await asyncio.to_thread(everything.wait, 30)
+
+    if in_loop:
+        asyncio.run(play())
+    else:
+        with Loudspeaker(on_played=fails) as loudspeaker:
+            loudspeaker.play(LOUD * 3)
+            assert everything.wait(30)
+    assert f"on_played raised {error.__name__}" in caplog.text
 
 
 def test_a_device_that_fails_says_so(card: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,7 +44,11 @@ class Desk:
 
 @contextlib.asynccontextmanager
 async def desk(
-    session: Any = SESSION, *, greets: bool = False, on_connection: Callable[[Any], Any] | None = None
+    session: Any = SESSION,
+    *,
+    greets: bool = False,
+    on_connection: Callable[[Any], Any] | None = None,
+    on_dtmf: Callable[[str], Any] | None = None,
 ) -> AsyncIterator[Desk]:
     """Serve media streams with Starlette; the app bridges each to a session."""
     with Simulator(espeak=False, keep_audio=True) as sim:
@@ -61,7 +65,7 @@ async def desk(
                             await connection.create_response()
                         if on_connection is not None:
                             on_connection(connection)
-                        await stream.bridge(connection, on_dtmf=made.keys.append)
+                        await stream.bridge(connection, on_dtmf=on_dtmf or made.keys.append)
                     made.ended.append(None)
                 except Exception as error:
                     made.ended.append(error)
@@ -310,3 +314,27 @@ async def test_sound_that_is_none_is_left_out_and_the_call_goes_on(caplog: pytes
         await phone.send("dtmf", dtmf={"track": "inbound_track", "digit": "1"})
         await until(lambda: made.keys == ["1"])
         assert "a piece of the media stream is left out" in caplog.text
+
+
+@pytest.mark.parametrize("is_key", [False, True])
+@pytest.mark.parametrize("error", [SystemExit, asyncio.CancelledError, GeneratorExit, BaseException])
+@run_async
+async def test_a_callback_that_raises_anything_ends_its_own_stream_with_an_error(
+    error: type[BaseException], is_key: bool
+) -> None:
+    def fails(given: object) -> None:
+        raise error
+
+    def on_connection(connection: Any) -> None:
+        if not is_key:
+            connection.on("session.created", fails)
+
+    async with desk(on_connection=on_connection, on_dtmf=fails) as made:
+        for count in (1, 2):
+            async with media_call(made.url) as phone:
+                if is_key:
+                    await phone.send("dtmf", dtmf={"track": "inbound_track", "digit": "1"})
+                await until(lambda count=count: len(made.ended) == count)
+    for outcome in made.ended:
+        assert isinstance(outcome, RuntimeError)
+        assert type(outcome.__cause__) is error

@@ -296,14 +296,28 @@ def test_a_recording_can_be_read_while_it_grows(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="file modes are those of POSIX")
-def test_files_of_a_recording_are_created_for_their_owner_alone(tmp_path: Path) -> None:
+def test_files_of_a_recording_are_for_their_owner_alone(tmp_path: Path) -> None:
     shared = tmp_path / "shared.jsonl"
     shared.touch(mode=0o644)
     shared.chmod(0o644)
     with Recorder(tmp_path / "a.wav"), Recorder(tmp_path / "b.wav", shared):
         pass
     modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
-    assert modes == {"a.wav": 0o600, "a.jsonl": 0o600, "b.wav": 0o600, "shared.jsonl": 0o644}
+    assert modes == dict.fromkeys(("a.wav", "a.jsonl", "b.wav", "shared.jsonl"), 0o600)
+
+
+def test_failures_of_the_recorder_are_logged_as_such(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(*arguments: object) -> None:
+        raise LookupError("a mistake of this package")
+
+    monkeypatch.setattr("realtime_ext.integrations.recorder._line_of", fails)
+    tape = Tape(tmp_path)
+    tape.answer(0.0, loud(0.1))
+    tape.close()
+    assert "realtime_ext failed to record response.output_audio.delta; please report this" in caplog.text
+    assert "Traceback" in caplog.text
 
 
 def test_audio_past_the_size_of_a_wav_file_is_dropped(
@@ -314,5 +328,6 @@ def test_audio_past_the_size_of_a_wav_file_is_dropped(
     tape.answer(0.0, loud(0.9))
     tape.answer(0.0, loud(0.9))
     tape.answer(0.0, loud(0.9))
+    assert tape.path.stat().st_size <= 44 + 4 * RATE  # also before it is closed
     _, right = tape.close()
     assert len(right) == RATE and set(right) == {1000}

@@ -149,10 +149,27 @@ async def test_a_handler_gets_the_connection_and_events_are_read_after_it() -> N
             assert len(app.calls.call_ids) == 1
 
 
+class Unusual(BaseException):
+    """Neither an Exception nor one that Python itself raises."""
+
+
+RAISED = [KeyError, SystemExit, asyncio.CancelledError, GeneratorExit, StopAsyncIteration, Unusual]
+
+
+@pytest.mark.parametrize("is_registered", [False, True])
+@pytest.mark.parametrize("error", RAISED)
 @run_async
-async def test_a_handler_that_raises_ends_its_call(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_handler_that_raises_ends_its_call(
+    error: type[BaseException], is_registered: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(event: object) -> None:
+        raise error("guest")
+
     async def on_connection(connection: AsyncConnection) -> None:
-        raise KeyError("guest")
+        if not is_registered:
+            fails(None)
+        connection.on("input_audio_buffer.cleared", fails)
+        await connection.clear_audio()
 
     async with serving(on_connection=on_connection) as app:
         assert (await app.offer()).status_code == 201
@@ -549,16 +566,26 @@ async def test_a_phone_call_is_answered_and_ended_with_the_app() -> None:
             assert call.ended == "hangup"
 
 
+@pytest.mark.parametrize("error", [RealtimeError, *RAISED])
 @run_async
-async def test_a_call_that_fails_is_logged_and_others_go_on(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_call_that_fails_is_logged_and_others_go_on(
+    error: type[BaseException], caplog: pytest.LogCaptureFixture
+) -> None:
+    other = asyncio.Event()
+
     async def on_incoming(call: IncomingCall) -> None:
-        raise RealtimeError("the caller has hung up")
+        if call.id == "rtc_1":
+            raise error("the caller has hung up")
+        other.set()
 
     async with serving(on_incoming=on_incoming) as app:
         with caplog.at_level(logging.WARNING):
             assert await app.deliver(incoming()) == 200
             await until(lambda: not app.calls.call_ids)
-    assert "rtc_1 failed: the caller has hung up" in caplog.text
+            assert await app.deliver(incoming("rtc_2")) == 200
+            await other.wait()
+    assert "rtc_1 failed" in caplog.text
+    assert "the caller has hung up" in caplog.text
 
 
 @run_async

@@ -568,7 +568,7 @@ def test_whatever_a_tool_raises_is_a_failure_of_the_tool(error: type[BaseExcepti
         return await toolbox.acall(name, "{}")
 
     toolbox = tools.Toolbox(Raising(error).tools)
-    names = ["in_thread"] if error is GeneratorExit else ["in_thread", "in_loop"]
+    names = ["in_thread", "in_loop"]
     for name in names:
         for output in (toolbox.call(name, "{}"), asyncio.run(ask(toolbox, name))):
             assert json.loads(output)["error"]["type"] == "tool_failed"
@@ -629,3 +629,15 @@ def test_callbacks_that_raise_are_named_and_change_no_output(caplog: pytest.LogC
     assert json.loads(toolbox.call("fails", "{}"))["error"]["message"] == "fails failed: ValueError"
     assert "on_failure itself raised CancelledError" in caplog.text
     assert "explain itself raised CancelledError" in caplog.text
+
+
+def test_a_failure_to_check_arguments_is_logged_as_one_of_this_package(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, call: Call, toolbox: tools.Toolbox
+) -> None:
+    def fails(*arguments: object) -> None:
+        raise LookupError("a mistake of this package")
+
+    monkeypatch.setattr("realtime_ext.tools._functions.FunctionTool.prepare", fails)
+    assert error(call(toolbox, "no_rooms", "{}"))[0] == "tool_failed"
+    assert "realtime_ext failed to check the arguments of tool no_rooms; please report this" in caplog.text
+    assert "Traceback" in caplog.text

@@ -215,9 +215,22 @@ async def held(fleet: Fleet) -> bool:
 
 
 @run_async
-@pytest.mark.parametrize("policy", ["hangup", "leave"])
+@pytest.mark.parametrize(
+    ("policy", "error"),
+    [
+        ("hangup", RuntimeError),
+        ("leave", RuntimeError),
+        ("leave", SystemExit),
+        ("leave", asyncio.CancelledError),
+        ("leave", BaseException),
+    ],
+)
 async def test_a_handler_that_always_fails_is_tried_so_often_and_the_call_is_closed(
-    make_fleet: MakeFleet, simulator: Simulator, policy: Any, caplog: pytest.LogCaptureFixture
+    make_fleet: MakeFleet,
+    simulator: Simulator,
+    policy: Any,
+    error: type[BaseException],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     fleet = make_fleet(max_failures=3, after_failures=policy)
     await fleet.migrate()
@@ -228,7 +241,7 @@ async def test_a_handler_that_always_fails_is_tried_so_often_and_the_call_is_clo
     async def phone(owned: OwnedCall) -> None:
         async with owned.open(SESSION):
             epochs.append(owned.epoch)
-            raise RuntimeError("a mistake in the handler")
+            raise error("a mistake in the handler")
 
     async with client_of(simulator) as client, Working(fleet, client):
         await fleet.offer(call.id)
@@ -237,7 +250,7 @@ async def test_a_handler_that_always_fails_is_tried_so_often_and_the_call_is_clo
         assert bool(call.ended) == (policy == "hangup")
     assert len(epochs) == 3
     assert epochs == sorted(set(epochs))
-    assert caplog.text.count("RuntimeError: a mistake") == 3
+    assert caplog.text.count("the handler of") == 3
 
 
 @run_async
