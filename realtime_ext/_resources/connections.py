@@ -34,7 +34,7 @@ if TYPE_CHECKING:
         Connecting,
         Dialing,
         DialStep,
-        Observer,
+        Observers,
         Reconnect,
     )
     from ..session import ConversationLike, SessionChanges, SessionLike
@@ -65,7 +65,7 @@ class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOut
         tools: Toolbox | Iterable[Callable[..., Any]] | None = None,
         safety_identifier: str | None = None,
         reconnect: Reconnect | Literal[False] | None = None,
-        observer: Observer | None = None,
+        observer: Observers = None,
         max_queue_bytes: int | None = None,
         proxy: str | Literal[True] | None = True,
         ssl_context: ssl.SSLContext | None = None,
@@ -91,8 +91,8 @@ class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOut
             safety_identifier: A stable, hashed id of the end user.
             reconnect: What to do when the link is lost. None: a sideband attaches again, a model's session
                 doesn't. False: nothing.
-            observer: Called with `"in"` or `"out"`, the event and monotonic nanoseconds, for every event, on
-                the event loop; it must neither block nor send.
+            observer: A function, or a list of several, called with `"in"` or `"out"`, the event and
+                monotonic nanoseconds, for every event, on the event loop; it must neither block nor send.
             max_queue_bytes: How much may wait for the application before the connection ends; None for 64
                 MiB. From 1 MiB on, it bounds the memory that events take, which for small ones is more than
                 their length.
@@ -140,7 +140,7 @@ class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOut
         hangup_on_exit: bool = True,
         safety_identifier: str | None = None,
         reconnect: Reconnect | Literal[False] | None = None,
-        observer: Observer | None = None,
+        observer: Observers = None,
         max_queue_bytes: int | None = None,
         proxy: str | Literal[True] | None = True,
         ssl_context: ssl.SSLContext | None = None,
@@ -187,7 +187,7 @@ class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOut
         tools: Toolbox | Iterable[Callable[..., Any]] | None = None,
         hangup_on_exit: bool = True,
         safety_identifier: str | None = None,
-        observer: Observer | None = None,
+        observer: Observers = None,
         max_queue_bytes: int | None = None,
         connect_timeout: float = 20.0,
         host_addresses: Sequence[str] | None = None,
@@ -272,7 +272,7 @@ class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOut
             connect_timeout=connect_timeout,
             host_addresses=host_addresses,
             on_progress=on_progress,
-            observer=observer,
+            observers=observer,
             max_queue_bytes=max_queue_bytes,
             hangup_on_exit=hangup_on_exit,
             options=RequestOptions.check(timeout, extra_headers, extra_query, safety_identifier),

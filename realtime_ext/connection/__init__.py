@@ -12,9 +12,10 @@ from ..events import Reconnected, SessionExpiring
 from ._async_connection import AsyncConnection, AsyncExpectation, AsyncPlayback, AsyncStream
 from ._call_media import AsyncAudioIn, AsyncAudioOut
 from ._dialing import AsyncCallConnection, AsyncDialing, DialStep
-from ._io import Observer
+from ._io import Observer, Observers
 from ._opening import AsyncAnswering, AsyncConnecting
 from ._state.conversation import TranscriptLine
+from ._state.latency import Latencies, Latency
 from ._state.playback import Interruption, Position
 from ._state.reconnect import Attempt, Reconnect
 from ._state.turns import ToolCall, Turn
@@ -43,7 +44,10 @@ __all__ = [
     "Dialing",
     "Expectation",
     "Interruption",
+    "Latencies",
+    "Latency",
     "Observer",
+    "Observers",
     "Playback",
     "Position",
     "Reconnect",

@@ -25,6 +25,7 @@ from ._state.conversation import TranscriptLine, read_item
 from ._state.core import ConnectionState
 from ._state.event_kinds import EventWaiter, Kind, Where, name_of
 from ._state.handlers import Handler, Handlers
+from ._state.latency import Latencies
 from ._state.playback import Interruption, Position
 from ._state.reconnect import OF_PARENT, CloseInfo
 from ._state.turns import Turn, TurnStream
@@ -198,6 +199,11 @@ class AsyncConnection(HandlesEvents):
     def usage(self) -> Usage:
         """The tokens that the connection's responses used so far, by modality."""
         return self._state.meter.usage
+
+    @property
+    def latency(self) -> Latencies:
+        """How long the connection's responses took, and percentiles of that."""
+        return self._state.watch.latencies
 
     @property
     def is_closed(self) -> bool:

@@ -20,7 +20,7 @@ from ..errors import ConnectionClosedError, RealtimeError
 from ._async_connection import AsyncConnection
 from ._call_media import check_host_addresses, check_media, report
 from ._dialects import translated
-from ._io import ConnectionIO, Observer, run_to_completion
+from ._io import ConnectionIO, Observer, observers_of, run_to_completion
 from ._link import LinkClosed, OnEnd, OnMessage
 from ._opening import OpenedByWith, hang_up
 from ._state.connect_plan import Role, call_id_in
@@ -51,7 +51,7 @@ class DialRequest:
         session: The session's JSON object; None for the API's defaults.
         audio_in, audio_out, connect_timeout, host_addresses: As for `WebRtcPeer`.
         on_progress: Called with each completed step; its exceptions are logged.
-        observer: Called with every event.
+        observers: Called with every event.
         max_queue_bytes: The limit of the event queue.
         hangup_on_exit: Whether the call ends with the block.
         options: Time limit, headers and query of the request that makes the call.
@@ -69,7 +69,7 @@ class DialRequest:
     connect_timeout: float
     host_addresses: Sequence[str] | None
     on_progress: Callable[[DialStep], object] | None
-    observer: Observer | None
+    observers: tuple[Observer, ...] = attrs.field(converter=observers_of)
     max_queue_bytes: int | None
     hangup_on_exit: bool
     options: RequestOptions
@@ -77,8 +77,6 @@ class DialRequest:
     def __attrs_post_init__(self) -> None:
         check_host_addresses(self.host_addresses)
         check_media(self.audio_in, self.audio_out, self.connect_timeout, self.on_progress)
-        if self.observer is not None and not callable(self.observer):
-            raise TypeError(f"observer: expected a function, got {type(self.observer).__name__}")
         Budget(MAX_QUEUE_BYTES if self.max_queue_bytes is None else self.max_queue_bytes)
 
 
@@ -229,7 +227,7 @@ class AsyncDialing(OpenedByWith):
             state,
             translated(_PeerLink(peer), http.settings.dialect),
             clock=http.clock,
-            observer=request.observer,
+            observers=request.observers,
         )
         return AsyncCallConnection(io, peer, call)
 

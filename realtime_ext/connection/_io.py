@@ -13,9 +13,9 @@ import sys
 import time
 import warnings
 import weakref
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from .._core import json as _json
 from .._core.callbacks import is_cancelled, log_own_failure, raise_if_interrupt
@@ -38,11 +38,30 @@ logger: logging.Logger = logging.getLogger("realtime_ext")
 
 T = TypeVar("T")
 Observer = Callable[[str, Any, int], object]
+"""A function of `"in"` or `"out"`, an event, and monotonic nanoseconds."""
+Observers: TypeAlias = "Observer | Sequence[Observer] | None"
+"""One observer, or a list or tuple of several."""
 
 GRACE = 5.0  # seconds that a task has to finish after its caller was cancelled
 LAST_STEPS = 1.0  # seconds for a cancelled task to end
 PREVIOUS_RESPONSE = "nothing was sent: the end of the previous response"
 NEW_LINK = "nothing was sent: a new link"
+
+
+def observers_of(observer: Observers) -> tuple[Observer, ...]:
+    """Return the observers that an argument names.
+
+    Raises:
+        TypeError: It is neither a function nor a sequence of functions.
+    """
+    if observer is None:
+        return ()
+    several = tuple(observer) if isinstance(observer, list | tuple) else (observer,)
+    for one in several:
+        if not callable(one):
+            got = type(one).__name__
+            raise TypeError(f"observer: expected a function, or a list or tuple of functions, got {got}")
+    return several
 
 
 class ObserverSendsError(RealtimeError):
@@ -91,7 +110,7 @@ class ConnectionIO:
         link: Its first link.
         clock: Time and chance.
         reopen: Opens a new link; None if a lost link is not replaced.
-        observer: Called with `"in"` or `"out"`, the event and monotonic nanoseconds, for every event.
+        observers: Called with `"in"` or `"out"`, the event and monotonic nanoseconds, for every event.
         confirm_timeout: Seconds for the first acknowledgement of a session; None for no limit.
 
     Attributes:
@@ -108,7 +127,7 @@ class ConnectionIO:
         "_asking",
         "_clock",
         "_has_link",
-        "_observer",
+        "_observers",
         "_reopen",
         "_timer",
         "_trial",
@@ -129,7 +148,7 @@ class ConnectionIO:
         *,
         clock: Clock,
         reopen: Callable[[], Awaitable[Link]] | None = None,
-        observer: Observer | None = None,
+        observers: tuple[Observer, ...] = (),
         confirm_timeout: float | None = None,
     ) -> None:
         self.state: ConnectionState = state
@@ -137,7 +156,7 @@ class ConnectionIO:
         self.confirm_timeout: float | None = confirm_timeout
         self._clock = clock
         self._reopen = reopen
-        self._observer = observer
+        self._observers = observers
         self._timer: asyncio.TimerHandle | None = None
         self._asking: asyncio.Task[None] | None = None
         self._trial: asyncio.Future[LinkClosed] | None = None  # the end of a new link that is not used yet
@@ -264,10 +283,11 @@ class ConnectionIO:
         link = self.link
         acknowledged: Acknowledgement | None = None
         for number, out in enumerate(outgoing):
+            state.watch.now = self._clock.monotonic()
             acknowledged = state.sending(out, stream)  # not before: this may be cancelled in between
             if by_program:
                 state.queue.mark_sent()
-            if self._observer is not None:
+            if self._observers:
                 self._observe("out", dict(out.content))
             try:
                 await link.send(out.text)
@@ -311,7 +331,7 @@ class ConnectionIO:
         """Send audio messages, and return the id of the last one; raises as `send`."""
         last = ""
         for event_id, text in messages:
-            if self._observer is not None:
+            if self._observers:
                 self._observe("out", _json.decode(text))
             if not self.state.is_linked:
                 await self._wait_link(partial(appended, text, messages), None)
@@ -354,15 +374,16 @@ class ConnectionIO:
             self.state.suspend()
 
     def _observe(self, direction: str, event: Event | dict[str, Any]) -> None:
-        assert self._observer is not None
         event = parse_event(event) if isinstance(event, dict) else event
-        try:
-            self._observer(direction, event, time.monotonic_ns())
-        except ObserverSendsError as error:
-            logger.warning("%s", error)
-        except BaseException as error:
-            raise_if_interrupt(error)
-            logger.warning("the observer raised %s", type(error).__name__)
+        now = time.monotonic_ns()
+        for observer in self._observers:
+            try:
+                observer(direction, event, now)
+            except ObserverSendsError as error:
+                logger.warning("%s", error)
+            except BaseException as error:
+                raise_if_interrupt(error)
+                logger.warning("the observer raised %s", type(error).__name__)
 
     # Receiving
 
@@ -376,8 +397,9 @@ class ConnectionIO:
             return
         try:
             content, event, size = read_message(data, state.budget.size_of)
-            if self._observer is not None:
+            if self._observers:
                 self._observe("in", event)
+            state.watch.now = self._clock.monotonic()
             if state.apply(content, event, size):
                 self._set_timer()
         except Exception as error:
@@ -456,7 +478,7 @@ class ConnectionIO:
         self._receive(link)
         for out in self.state.restored():
             acknowledged = self.state.sending(out)
-            if self._observer is not None:
+            if self._observers:
                 self._observe("out", dict(out.content))
             await link.send(out.text)
             if acknowledged is not None:

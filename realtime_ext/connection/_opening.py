@@ -20,7 +20,7 @@ from .._http.settings import RequestOptions
 from ..errors import APITimeoutError, ConnectionClosedError, MissingApiKeyError, RealtimeError
 from ._async_connection import AsyncConnection
 from ._dialects import translated
-from ._io import ConnectionIO, Observer, run_to_completion
+from ._io import ConnectionIO, Observer, Observers, observers_of, run_to_completion
 from ._link import Link, LinkOptions, seconds_of
 from ._state.connect_plan import Plan, confirming_plan, make_plan
 from ._state.core import MAX_QUEUE_BYTES, ConnectionState
@@ -50,7 +50,7 @@ class ConnectRequest:
     Args:
         plan: Where it goes.
         reconnect: The reconnect policy; None for none.
-        observer: Called with every event.
+        observers: Called with every event.
         max_queue_bytes: The limit of the event queue.
         link: The link's options.
         options: Time limit, headers and query.
@@ -59,7 +59,7 @@ class ConnectRequest:
 
     plan: Plan
     reconnect: Reconnect | None
-    observer: Observer | None
+    observers: tuple[Observer, ...]
     max_queue_bytes: int
     link: LinkOptions
     options: RequestOptions
@@ -77,7 +77,7 @@ class ConnectRequest:
         validate: bool,
         safety_identifier: str | None,
         reconnect: Reconnect | Literal[False] | None,
-        observer: Observer | None,
+        observer: Observers,
         max_queue_bytes: int | None,
         proxy: str | Literal[True] | None,
         ssl_context: ssl.SSLContext | None,
@@ -100,8 +100,7 @@ class ConnectRequest:
             ValueError: One has a value that can't work, or they contradict each other.
             SessionConfigError: The API would refuse the session.
         """
-        if observer is not None and not callable(observer):
-            raise TypeError(f"observer: expected a function, got {type(observer).__name__}")
+        observers = observers_of(observer)
         if safety_identifier is not None:
             check_header("safety_identifier", safety_identifier)
         size = MAX_QUEUE_BYTES if max_queue_bytes is None else max_queue_bytes
@@ -113,7 +112,7 @@ class ConnectRequest:
         return cls(
             plan=plan,
             reconnect=policy_for(reconnect, is_sideband=plan.role.is_sideband),
-            observer=observer,
+            observers=observers,
             max_queue_bytes=size,
             link=LinkOptions(proxy=proxy, ssl_context=ssl_context, options=websocket_options or {}),
             options=RequestOptions.check(timeout, extra_headers, extra_query),
@@ -186,7 +185,7 @@ class AsyncConnecting(OpenedByWith):
             link,
             clock=http.clock,
             reopen=partial(opened, is_first=False) if request.reconnect is not None else None,
-            observer=request.observer,
+            observers=request.observers,
             confirm_timeout=seconds_of(request.options.timeout or http.settings.timeout),
         )
         connection = self._connection = AsyncConnection(io, call_id=plan.query.get("call_id"))

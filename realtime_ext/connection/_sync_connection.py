@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from ._state.conversation import TranscriptLine
     from ._state.event_kinds import Kind, Where
     from ._state.handlers import Handler
+    from ._state.latency import Latencies
     from ._state.playback import Interruption, Position
     from ._state.turns import Turn
 
@@ -373,6 +374,11 @@ class Connection(HandlesEvents):
     def usage(self) -> Usage:
         """The tokens that the connection's responses used so far, by modality."""
         return self._call(lambda: self._inner.usage)
+
+    @property
+    def latency(self) -> Latencies:
+        """How long the connection's responses took, and percentiles of that."""
+        return self._call(lambda: self._inner.latency)
 
     @property
     def is_closed(self) -> bool:

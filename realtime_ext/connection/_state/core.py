@@ -24,6 +24,7 @@ from .connect_plan import Role
 from .conversation import Conversation
 from .event_kinds import EventWaiter, Kind, Where
 from .event_queue import Budget, EventQueue
+from .latency import Stopwatch
 from .messages import JSON, LOCAL_SIZE
 from .playback import Interruption, PlaybackState, audio_size
 from .reconnect import (
@@ -73,6 +74,7 @@ class ConnectionState:
         responses: Which responses are active.
         turns: Turns and the model's function calls.
         meter: Token usage.
+        watch: Latencies; it is told the time before an event is applied or sent.
         close_info: How the connection ended; None while it is open.
         is_linked: Whether there is a link to send on.
     """
@@ -101,6 +103,7 @@ class ConnectionState:
         "role",
         "session",
         "turns",
+        "watch",
     )
 
     def __init__(
@@ -122,7 +125,8 @@ class ConnectionState:
         self.conversation: Conversation = Conversation()
         self.playback: PlaybackState = PlaybackState(is_local=role.plays)
         self.responses: Responses = Responses()
-        self.turns: Turns = Turns(self.budget)
+        self.watch: Stopwatch = Stopwatch()
+        self.turns: Turns = Turns(self.budget, self.watch)
         self.meter: UsageMeter = UsageMeter(role.model)
         self._pending = Pending()
         self._policy = reconnect
@@ -226,6 +230,7 @@ class ConnectionState:
         self.conversation.set_text(content["item_id"], content["content_index"], field, content[field])
 
     def _on_audio(self, content: JSON) -> None:
+        self.watch.heard(content.get("response_id"))
         self.playback.received(content["item_id"], content["content_index"], audio_size(content["delta"]))
 
     def _on_audio_done(self, content: JSON) -> None:
@@ -251,14 +256,23 @@ class ConnectionState:
             self.turns.calls.mcp_ended()
 
     def _on_speech_started(self, content: JSON) -> None:
+        self.watch.speech_started()
         self.playback.speech_started()
 
+    def _on_speech_stopped(self, content: JSON) -> None:
+        self.watch.speech_stopped()
+
+    def _on_playing(self, content: JSON) -> None:
+        self.watch.heard(content.get("response_id"))
+
     def _on_response_created(self, content: JSON) -> None:
+        self.watch.begun(content["response"].get("id"))
         self.responses.created(content["response"])
         self.turns.created(content["response"])
 
     def _on_response_done(self, content: JSON) -> None:
         response = content["response"]
+        self.watch.done(response.get("id"))
         self.responses.done(response)
         output = response.get("output")
         items = [item for item in output if isinstance(item, Mapping)] if isinstance(output, list) else []
@@ -280,6 +294,7 @@ class ConnectionState:
             self._cancels.pop(event_id or "", None)
             return _WITHHELD
         self._replayed.pop(event_id or "", None)
+        self.watch.refused(event_id)
         self.responses.refused(event_id, is_busy=code == BUSY)
         if code == BUSY and self._retry is not None and self._retry[0] == event_id:
             logger.info("an unknown response is active; the next one is created when it is done")
@@ -384,7 +399,10 @@ class ConnectionState:
             del self._sent[next(iter(self._sent))]
         self._sent[event_id] = kind
         if kind == "response.create":
+            self.watch.asked(event_id)
             self.responses.sent(event_id, content)
+        elif kind == "input_audio_buffer.commit":
+            self.watch.committed()
         elif kind == "response.cancel":
             self._cancels[event_id] = None
         elif kind == "session.update":
@@ -410,6 +428,7 @@ class ConnectionState:
         """
         left = tuple(left)
         for out in left:
+            self.watch.refused(out.event_id)
             self.responses.refused(out.event_id)
             self.session.refused(out.event_id, lambda: RealtimeError("the event could not be sent"))
             self._cancels.pop(out.event_id, None)
@@ -593,6 +612,7 @@ class ConnectionState:
         self.session.fail(closed.error)
         self.turns.reset(turn_lost)
         self.responses.reset()
+        self.watch.reset()
         self._cancels.clear()
 
 
@@ -633,4 +653,6 @@ _EFFECTS: dict[str, Callable[[ConnectionState, JSON], object]] = {
     "conversation.item.truncated": ConnectionState._on_truncated,
     _TRANSCRIBED: ConnectionState._on_words,
     "input_audio_buffer.speech_started": ConnectionState._on_speech_started,
+    "input_audio_buffer.speech_stopped": ConnectionState._on_speech_stopped,
+    "output_audio_buffer.started": ConnectionState._on_playing,
 }

@@ -21,6 +21,7 @@ from .client_events import MARK
 from .conversation import read_item
 from .event_queue import Budget
 from .function_calls import ApprovalJob, FollowUpJob, FunctionCalls, approval_item
+from .latency import Stopwatch, Timing
 from .messages import JSON
 from .responses import BUSY
 from .waiters import Waiter
@@ -73,6 +74,13 @@ class Turn:
         status_details: Why it isn't `completed`: `type`, `reason` and `error`; None if it is.
         usage: The tokens of all its responses; None if the API reported none.
         response_ids: The ids of its responses.
+        first_event_ms: Milliseconds from the request to the begin of the first response; None if it didn't
+            begin.
+        first_audio_ms: Milliseconds from the request to the first audio; on WebRTC to
+            `output_audio_buffer.started`.
+        done_ms: Milliseconds from the request to the end of the last response.
+        after_speech_ms: Milliseconds from the end of the user's speech to the first audio; None if the user
+            wrote.
     """
 
     text: str = ""
@@ -84,6 +92,10 @@ class Turn:
     status_details: RealtimeResponseStatus | None = None
     usage: RealtimeResponseUsage | None = None
     response_ids: tuple[str, ...] = ()
+    first_event_ms: float | None = None
+    first_audio_ms: float | None = None
+    done_ms: float | None = None
+    after_speech_ms: float | None = None
 
 
 _Part = tuple[str, str, str]  # text or transcript, item id, content index
@@ -95,6 +107,7 @@ class TurnStream:
     Args:
         mark: The turn's own mark in its responses' metadata.
         budget: What waiting events count against.
+        watch: Knows the time.
 
     Attributes:
         mark: The same.
@@ -104,8 +117,10 @@ class TurnStream:
         events: Events that were not read yet, with their sizes and numbers.
     """
 
-    def __init__(self, mark: str, budget: Budget) -> None:
+    def __init__(self, mark: str, budget: Budget, watch: Stopwatch) -> None:
         self.mark = mark
+        self._watch = watch
+        self._timing = Timing()
         self.is_over: bool = False
         self.must_ask: bool = True
         self.active_response: str | None = None
@@ -149,6 +164,8 @@ class TurnStream:
 
     def sending(self, kind: str, event_id: str) -> None:
         """Record an event of this turn that is about to be sent."""
+        if self._timing.asked is None:
+            self._timing = Timing(self._watch.now, self._watch.speech_ended)
         if kind == "response.create":
             self.expect_response(event_id)
         else:
@@ -180,6 +197,8 @@ class TurnStream:
         """Add a response to the turn, which goes on now."""
         if response_id not in self._ids:
             self._ids.append(response_id)
+        if self._timing.begun is None:
+            self._timing.begun = self._watch.now
         self.active_response = response_id
 
     def has_response(self, response_id: object) -> bool:
@@ -272,6 +291,7 @@ class TurnStream:
 
     def end(self) -> None:
         """Record that the turn is over."""
+        self._timing.done = self._watch.now if self._finished else None
         self.is_over = True
         self._wake()
 
@@ -332,10 +352,13 @@ class TurnStream:
             status_details=_status_details(last.get("status_details")),
             usage=_usage(usages),
             response_ids=tuple(self._ids),
+            **attrs.asdict(self._timing.latency()),
         )
 
     def _collect(self, kind: str, content: JSON) -> None:
         delta = content.get("delta")
+        if kind in _AUDIBLE and self._timing.heard is None:
+            self._timing.heard = self._watch.now
         if kind == "response.output_audio.delta":
             if isinstance(delta, str):
                 self._audio.append(delta)
@@ -359,6 +382,7 @@ class TurnStream:
         """Forget the last response, which was another's."""
         if self._ids:
             self._ids.pop()
+        self._timing.begun = self._timing.heard = None
         self._finished = [r for r in self._finished if str(r.get("id")) in self._ids]
         for collection in (self._items, self._words, self._whole, self._audio):
             collection.clear()
@@ -402,17 +426,19 @@ class Turns:
 
     Args:
         budget: What events that wait in turns count against.
+        watch: Knows the time.
 
     Attributes:
         calls: The model's function calls, once tools are registered.
         streams: The turns that are followed.
     """
 
-    __slots__ = ("_budget", "_echoes", "_follow_ups", "_goes_on", "calls", "streams")
+    __slots__ = ("_budget", "_echoes", "_follow_ups", "_goes_on", "_watch", "calls", "streams")
 
-    def __init__(self, budget: Budget) -> None:
+    def __init__(self, budget: Budget, watch: Stopwatch) -> None:
         self.calls: FunctionCalls | None = None
         self._budget = budget
+        self._watch = watch
         self.streams: list[TurnStream] = []
         self._echoes = False  # whether the server was seen to send metadata back
         self._goes_on = False  # whether tools answer calls of its response
@@ -420,7 +446,7 @@ class Turns:
 
     def open(self, mark: str) -> TurnStream:
         """Begin a turn."""
-        stream = TurnStream(mark, self._budget)
+        stream = TurnStream(mark, self._budget, self._watch)
         self.streams.append(stream)
         return stream
 
@@ -540,6 +566,7 @@ class Turns:
         return next((stream for stream in self.streams if stream.has_response(response_id)), None)
 
 
+_AUDIBLE = frozenset({"response.output_audio.delta", "output_audio_buffer.started"})
 _DELTAS = {"response.output_text.delta": "text", "response.output_audio_transcript.delta": "transcript"}
 _DONE = {"response.output_text.done": "text", "response.output_audio_transcript.done": "transcript"}
 

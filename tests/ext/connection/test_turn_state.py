@@ -12,6 +12,7 @@ from realtime_ext import APITimeoutError
 from realtime_ext.connection._state.client_events import MARK
 from realtime_ext.connection._state.event_queue import Budget
 from realtime_ext.connection._state.function_calls import ApprovalJob, FollowUpJob
+from realtime_ext.connection._state.latency import Stopwatch
 from realtime_ext.connection._state.responses import BUSY
 from realtime_ext.connection._state.turns import Turns, TurnStream
 
@@ -30,7 +31,7 @@ class Server:
 
     def __init__(self) -> None:
         self.budget = Budget(10_000)
-        self.turns = Turns(self.budget)
+        self.turns = Turns(self.budget, Stopwatch())
         self.count = 0
 
     def open(self, mark: str = "a") -> TurnStream:
@@ -138,7 +139,7 @@ def test_events_are_read_in_order_and_count_until_then() -> None:
 
 
 def test_the_limit_that_queues_share_counts_a_turns_events() -> None:
-    turns = Turns(Budget(2))
+    turns = Turns(Budget(2), Stopwatch())
     stream = turns.open("a")
     stream.add_response("resp_1")
     put = [turns.put("response.x", {"response_id": "resp_1"}, None, 1, number) for number in (1, 2)]
