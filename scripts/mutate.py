@@ -420,9 +420,10 @@ def _judge_modules(
 
     def work(session: Session) -> None:
         results: Counter[str] = Counter()
+        sources = {module: (ROOT / module).read_text(encoding="utf-8") for module in modules}
         covered = session.cover()
         for module in modules:
-            chosen = list(mutants((ROOT / module).read_text(encoding="utf-8")))
+            chosen = list(mutants(sources[module]))
             if options.line:
                 chosen = [mutant for mutant in chosen if mutant.line <= options.line <= mutant.end]
             elif 0 < options.sample < len(chosen):
