@@ -55,6 +55,9 @@ LOOPBACK = "127.0.0.1"
 LONGEST_SRTP = 1500  # bytes: the buffer of pylibsrtp, and what a network passes in one piece
 # Before Python 3.12 `asyncio.wait_for`, where a handshake waits, loses a cancellation that meets an arrival.
 AGAIN_S = 0.05
+# Internals of aiortc (1.16) that are used where they exist; without them its documented interface is.
+AGENT, RECEIVE, CONNECT = "_connection", "_recv", "_RTCPeerConnection__connect"
+HANDLE_RTP, HANDLE_RTCP, HANDLE_SCTP = "_handle_rtp_data", "_handle_rtcp_data", "_handle_data"
 
 
 class WebRtcPeer:
@@ -374,6 +377,19 @@ def _transports(connection: RTCPeerConnection) -> set[RTCIceTransport]:
     return found
 
 
+@functools.cache
+def _report_missing(name: str) -> None:
+    logger.debug("the installed aiortc has no %s: its documented interface is used", name)
+
+
+def _internal(owner: Any, name: str) -> Any:
+    """Return an internal of aiortc; None, and one log record, where the installed version lacks it."""
+    found = getattr(owner, name, None)
+    if found is None:
+        _report_missing(name)
+    return found
+
+
 def use_host_addresses(connection: RTCPeerConnection, addresses: Sequence[str] | None = None) -> None:
     """Choose the host addresses from which ``connection`` gathers its candidates.
 
@@ -386,11 +402,9 @@ def use_host_addresses(connection: RTCPeerConnection, addresses: Sequence[str] |
     Source: RFC 8445 §5.1.1.1 (host candidates; loopback addresses are left out where there are others).
     """
     for transport in _transports(connection):
-        agent = getattr(transport.iceGatherer, "_connection", None)
-        if hasattr(agent, "get_component_candidates"):
+        agent = _internal(transport.iceGatherer, AGENT)
+        if agent is not None:  # otherwise all addresses of the machine but loopback are used
             _gather_from(agent, addresses)
-        else:  # aiortc's documented way: all addresses of the machine but loopback
-            logger.debug("the installed aiortc has unknown internals: host addresses can't be chosen")
 
 
 def drop_invalid_datagrams(connection: RTCPeerConnection) -> None:
@@ -405,11 +419,9 @@ def drop_invalid_datagrams(connection: RTCPeerConnection) -> None:
         connection: A peer connection that is not connected yet.
     """
     for transport in _transports(connection):
-        receive = getattr(transport, "_recv", None)
-        if receive is None:  # another version of aiortc
-            logger.debug("the installed aiortc has other internals than expected: datagrams are not checked")
-            continue
-        transport._recv = functools.partial(_receive_valid, receive)
+        receive = _internal(transport, RECEIVE)
+        if receive is not None:
+            setattr(transport, RECEIVE, functools.partial(_receive_valid, receive))
 
 
 def drop_malformed_packets(connection: RTCPeerConnection) -> None:
@@ -422,13 +434,16 @@ def drop_malformed_packets(connection: RTCPeerConnection) -> None:
     Args:
         connection: A peer connection that is not connected yet.
     """
-    owners: set[Any] = {transceiver.receiver.transport for transceiver in connection.getTransceivers()}
+    transports: set[Any] = {transceiver.receiver.transport for transceiver in connection.getTransceivers()}
     if connection.sctp is not None:
-        owners |= {connection.sctp, connection.sctp.transport}
-    for owner in owners:
-        for name in ("_handle_rtp_data", "_handle_rtcp_data", "_handle_data"):
-            if (handle := getattr(owner, name, None)) is not None:
-                setattr(owner, name, functools.partial(_handle_valid, handle))
+        transports.add(connection.sctp.transport)
+    handlers = [(transport, name) for transport in transports for name in (HANDLE_RTP, HANDLE_RTCP)]
+    if connection.sctp is not None:
+        handlers.append((connection.sctp, HANDLE_SCTP))
+    for owner, name in handlers:
+        handle = _internal(owner, name)
+        if handle is not None:
+            setattr(owner, name, functools.partial(_handle_valid, handle))
 
 
 async def _handle_valid(handle: Callable[..., Awaitable[None]], *args: Any, **kwargs: Any) -> None:
@@ -457,9 +472,8 @@ def connecting_tasks(connection: RTCPeerConnection) -> set[asyncio.Task[Any]]:
         The tasks that run, kept up to date; for `close_connection`.
     """
     tasks: set[asyncio.Task[Any]] = set()
-    connect = getattr(connection, "_RTCPeerConnection__connect", None)
+    connect = _internal(connection, CONNECT)
     if connect is None:
-        logger.debug("the installed aiortc has unknown internals: its tasks can't be cancelled")
         return tasks
 
     async def connect_as_task() -> None:
@@ -471,7 +485,7 @@ def connecting_tasks(connection: RTCPeerConnection) -> set[asyncio.Task[Any]]:
         finally:
             tasks.discard(task)
 
-    connection._RTCPeerConnection__connect = connect_as_task  # type: ignore[attr-defined]
+    setattr(connection, CONNECT, connect_as_task)
     return tasks
 
 
