@@ -1,4 +1,4 @@
-"""Calls where the installed aiortc lacks internals that the peer uses, and its documented interface is used."""
+"""Calls where the installed aiortc lacks internals that the peer uses: its documented interface is used."""
 
 from __future__ import annotations
 
