@@ -108,12 +108,12 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def environment(tmp_path: Path) -> Callable[..., Path]:
     """A function that makes an environment with these requirements and returns its folder of programs."""
 
-    def make(*requirements: str) -> Path:
+    def make(*requirements: str, pins: str = "requirements.txt") -> Path:
         uv = Path(sys.executable).with_name("uv")
         venv = tmp_path / "venv"
         run([uv, "venv", "--quiet", "--python", sys.executable, venv])
         programs = venv / ("Scripts" if os.name == "nt" else "bin")
-        target = ["--python", programs / "python", "--constraint", ROOT / "requirements.txt"]
+        target = ["--python", programs / "python", "--constraint", ROOT / pins]
         run([uv, "pip", "install", "--quiet", *target, *requirements])
         return programs
 
@@ -231,6 +231,39 @@ def test_realtime_ext_works_without_its_extras_and_names_a_missing_one(
     assert (value, extras) == ("ek_", [])
     assert "pip install 'realtime-ext[webrtc]'" in message
     assert "pip install 'realtime-ext[cli]'" in run([programs / "realtime", "demo"], status=2)
+
+
+USE_BOTH = """
+import asyncio, importlib.metadata, json, os, realtime_ext
+from openai import AsyncOpenAI
+import agents.realtime
+key, url = os.environ["KEY"], os.environ["BASE_URL"]
+async def main():
+    official = AsyncOpenAI(api_key=key, base_url=url)
+    async with official.realtime.connect(model="gpt-realtime-2.1") as connection:
+        theirs = (await connection.recv()).type
+    async with realtime_ext.AsyncRealtimeClient(key, base_url=url) as client:
+        async with client.connect("gpt-realtime-2.1") as connection:
+            ours = (await connection.recv()).type
+    print(json.dumps([theirs, ours, importlib.metadata.version("websockets")]))
+asyncio.run(main())
+"""
+
+
+@pytest.mark.slow
+def test_it_is_installed_beside_the_official_package_and_the_agents_sdk(
+    wheels: dict[str, Path], environment: Callable[..., Path]
+) -> None:
+    """They allow older versions of websockets only: below 16 and below 17."""
+    official = ("openai[realtime]", "openai-agents")
+    programs = environment(*map(str, wheels.values()), *official, pins="requirements-peers.txt")
+    with Simulator() as simulator:
+        printed = run(
+            [programs / "python", "-c", USE_BOTH], BASE_URL=simulator.base_url, KEY=simulator.api_key
+        )
+    theirs, ours, websockets = json.loads(printed.splitlines()[-1])
+    assert (theirs, ours) == ("session.created", "session.created")
+    assert int(websockets.partition(".")[0]) < 16
 
 
 @pytest.mark.slow
