@@ -180,8 +180,8 @@ class Conversation:
     record: str | None
     tools: Toolbox | None
     simulated: bool
-    dialect: str | None
     as_json: bool
+    dialect: str | None = None
     _spoken: list[bytes] = attrs.field(factory=list, init=False)
     _stop: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
     _read: int = attrs.field(default=0, init=False)

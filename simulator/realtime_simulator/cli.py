@@ -104,7 +104,7 @@ def arguments(program: str = PROGRAM) -> argparse.ArgumentParser:
     add("--brain", metavar="URL", help="chat endpoint that answers, such as http://127.0.0.1:11434/v1")
     add("--brain-model", metavar="M", help="its model; its key is BRAIN_API_KEY, or OPENAI_API_KEY")
     add("--ears", metavar="URL", help="endpoint that transcribes what users say (EARS_API_KEY)")
-    add("--ears-model", metavar="M", help="its model (gpt-4o-mini-transcribe)")
+    add("--ears-model", metavar="M", help="its model (gpt-transcribe)")
     add("--voice", metavar="URL", help="endpoint that speaks (VOICE_API_KEY)")
     add("--voice-model", metavar="M", help="its model (gpt-4o-mini-tts)")
     add("--pacing", default="real", choices=("real", "none"), help="as the service, or at once (real)")

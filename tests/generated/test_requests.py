@@ -26,7 +26,7 @@ from realtime_api.types import Request
 
 CALL_ID = "rtc_/ü?#"
 QUOTED = "rtc_%2F%C3%BC%3F%23"
-SESSION = RealtimeSessionCreateRequestGA(model="gpt-realtime", instructions="Grüße.")
+SESSION = RealtimeSessionCreateRequestGA(model="gpt-realtime-2.1", instructions="Grüße.")
 #: Operation → positional arguments, body, path.
 OPERATIONS: dict[str, tuple[tuple[str, ...], Any, str]] = {
     "create_realtime_call": (
@@ -148,7 +148,7 @@ def test_a_call_is_multipart_with_part_types_and_a_random_boundary() -> None:
         '--B\r\nContent-Disposition: form-data; name="sdp"\r\n'
         "Content-Type: application/sdp\r\n\r\nv=0\r\n\r\n"
         '--B\r\nContent-Disposition: form-data; name="session"\r\nContent-Type: application/json\r\n\r\n'
-        '{"type":"realtime","model":"gpt-realtime","instructions":"Grüße."}\r\n--B--\r\n'
+        '{"type":"realtime","model":"gpt-realtime-2.1","instructions":"Grüße."}\r\n--B--\r\n'
     )
     assert len({*boundaries}) == 3 and all(len(boundary) == 32 for boundary in boundaries)
 

@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 SESSION = {
     "type": "realtime",
-    "model": "gpt-realtime",
+    "model": "gpt-realtime-2.1",
     "audio": {"input": {"turn_detection": None}, "output": {"voice": "marin"}},
 }
 
@@ -65,7 +65,7 @@ def test_a_page_talks_with_the_simulator(page: Page) -> None:
         (call,) = simulator.calls
         assert location == f"/v1/realtime/calls/{call.id}"
         assert sdp.check_offer(call.offer.decode()) == []
-        assert page.evaluate("until('session.created')")["session"]["model"] == "gpt-realtime"
+        assert page.evaluate("until('session.created')")["session"]["model"] == "gpt-realtime-2.1"
 
         page.evaluate("speak(2)")
         page.evaluate("send({type: 'input_audio_buffer.commit'})")

@@ -137,11 +137,11 @@ def test_sessions_of_other_programs_are_shown_live(console: Page, sim: Simulator
         expect(rows(console, "session.created")).to_have_count(1)
         first.send("session.update", session={"type": "realtime", "output_modalities": ["text"]})
         expect(rows(console, "session.updated")).to_have_count(1)
-        with Socket(sim, "model=gpt-realtime-mini") as second:
+        with Socket(sim, "model=gpt-realtime-2.1-mini") as second:
             second.recv()
             expect(console.locator("#sessions li")).to_have_count(2)
             # The newest is shown, until another is chosen.
-            expect(console.locator("#sessions [aria-current=true]")).to_contain_text("gpt-realtime-mini")
+            expect(console.locator("#sessions [aria-current=true]")).to_contain_text("gpt-realtime-2.1-mini")
             expect(rows(console, "session.updated")).to_have_count(0)
             console.locator("#sessions button").last.click()
             expect(rows(console, "session.updated")).to_have_count(1)
@@ -336,7 +336,7 @@ def test_a_phone_call_reaches_a_webhook_and_is_pressed_transferred_and_hung_up(
         expect(console.locator("#phone-log")).to_contain_text("realtime.call.incoming: 200")
         incoming = receiver.deliveries[0].event(sim.webhook_secret).data
         assert any("sip:+49301234567@" in header.value for header in incoming.sip_headers)
-        client.calls.accept(incoming.call_id, {"type": "realtime", "model": "gpt-realtime"})
+        client.calls.accept(incoming.call_id, {"type": "realtime", "model": "gpt-realtime-2.1"})
         expect(console.locator("#phone-state")).to_have_text("Connected")
         button(console, "Key 1").click()
         button(console, "Key #").click()
@@ -364,7 +364,7 @@ def test_what_the_caller_hears_is_heard_in_the_page(console: Page, sim: Simulato
         expect(console.locator("#phone-state")).to_have_text("Ringing…")
         button(console, "Listen").click()
         expect(button(console, "Listen")).to_have_attribute("aria-pressed", "true")
-        client.calls.accept(sim.calls[-1].id, {"type": "realtime", "model": "gpt-realtime"})
+        client.calls.accept(sim.calls[-1].id, {"type": "realtime", "model": "gpt-realtime-2.1"})
         type_as_user(console, "Good morning")
         expect(console.locator("#phone-heard")).to_have_text(re.compile(r"heard [1-9]"))
         for pressed in ("false", "true"):

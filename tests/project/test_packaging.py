@@ -159,7 +159,7 @@ from realtime_api import AuthenticatedClient, models, schemas
 from realtime_api.api.realtime import create_realtime_client_secret
 client = AuthenticatedClient(base_url=os.environ["BASE_URL"], token=os.environ["KEY"])
 body = models.RealtimeCreateClientSecretRequest(
-    session=models.RealtimeSessionCreateRequestGA(model="gpt-realtime"))
+    session=models.RealtimeSessionCreateRequestGA(model="gpt-realtime-2.1"))
 answer = create_realtime_client_secret.sync_detailed(client=client, body=body)
 models_loaded = [getattr(models, name) for name in models.__all__]
 schema = schemas.standalone("RealtimeServerEventResponseDone")
@@ -182,7 +182,7 @@ USE_EXT = """
 import importlib.util, json, os, sys
 import realtime_ext
 client = realtime_ext.RealtimeClient(os.environ["KEY"], base_url=os.environ["BASE_URL"])
-secret = client.client_secrets.create({"type": "realtime", "model": "gpt-realtime"})
+secret = client.client_secrets.create({"type": "realtime", "model": "gpt-realtime-2.1"})
 extras = ("aiortc", "soxr", "starlette", "typer", "rich", "realtime_simulator")
 extras = [name for name in extras if importlib.util.find_spec(name)]
 try:

@@ -50,7 +50,7 @@ def session(model: str) -> models.RealtimeSessionCreateRequestGA:
 
 
 def secret(client: AuthenticatedClient) -> str:
-    body = models.RealtimeCreateClientSecretRequest(session=session("gpt-realtime"))
+    body = models.RealtimeCreateClientSecretRequest(session=session("gpt-realtime-2.1"))
     answer = create_realtime_client_secret.sync_detailed(client=client, body=body)
     if not isinstance(answer.parsed, models.RealtimeCreateClientSecretResponse):
         raise SystemExit(f"refused: {answer.status_code}")
@@ -85,7 +85,7 @@ from realtime_api import AuthenticatedClient, models
 from realtime_api.api.realtime import create_realtime_client_secret
 
 models.RealtimeSessionCreateRequest4GA
-models.RealtimeSessionCreateRequestGA(modle="gpt-realtime")
+models.RealtimeSessionCreateRequestGA(modle="gpt-realtime-2.1")
 models.RealtimeServerVad(threshold="0.5")
 AuthenticatedClient(base_url="https://h")
 client = AuthenticatedClient(base_url="https://h", token="t")

@@ -232,7 +232,7 @@ def test_verbose_shows_a_line_for_each_event(more: tuple[str, ...]) -> None:
     with command("--port", "0", "--json", *more) as process:
         assert process.stdout is not None
         facts = json.loads(process.stdout.readline())
-        address = facts["base_url"].replace("http", "ws", 1) + "/realtime?model=gpt-realtime"
+        address = facts["base_url"].replace("http", "ws", 1) + "/realtime?model=gpt-realtime-2.1"
         headers = {"authorization": f"Bearer {facts['api_key']}"}
         with connect(address, additional_headers=headers) as socket:
             session = json.loads(socket.recv())["session"]["id"]
@@ -244,7 +244,7 @@ def test_verbose_shows_a_line_for_each_event(more: tuple[str, ...]) -> None:
     assert all(line["session_id"] == session for line in lines)
     shown = [line["event"].removeprefix(f"session {session}: ") for line in lines]
     events = [
-        'sent session.created "gpt-realtime"',
+        'sent session.created "gpt-realtime-2.1"',
         "received session.update",
         f"sent error {json.dumps(message[:80])}",
     ]

@@ -128,8 +128,8 @@ def test_the_view_of_a_session_does_not_read_its_conversation() -> None:
         raise AssertionError("the conversation was read")
 
     log = SessionLog("sess_1", "websocket")
-    log.follow(lambda: {"type": "realtime", "model": "gpt-realtime"}, items, print)
-    assert log.view()["model"] == "gpt-realtime"
+    log.follow(lambda: {"type": "realtime", "model": "gpt-realtime-2.1"}, items, print)
+    assert log.view()["model"] == "gpt-realtime-2.1"
 
 
 def test_an_event_is_injected_as_if_a_client_had_sent_it(sim: Simulator, control: httpx.Client) -> None:

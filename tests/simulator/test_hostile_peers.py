@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosed
 from tests.attack.packets import JUNK, MALFORMED_RTCP, MALFORMED_RTP, Packets, jitter
 from tests.simulator.caller import Caller
 
-SESSION = {"type": "realtime", "model": "gpt-realtime", "output_modalities": ["text"]}
+SESSION = {"type": "realtime", "model": "gpt-realtime-2.1", "output_modalities": ["text"]}
 
 
 def in_call(sim: Simulator, scene: Callable[[Caller, Packets], Awaitable[None]]) -> None:

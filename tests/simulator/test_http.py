@@ -80,7 +80,7 @@ def test_a_client_secret_answers_with_the_session_that_it_carries(api: httpx.Cli
         expires_after={"anchor": "created_at", "seconds": 60},
         session={
             "type": "realtime",
-            "model": "gpt-realtime-mini",
+            "model": "gpt-realtime-2.1-mini",
             "tools": [
                 {"type": "mcp", "server_label": "s", "server_url": "https://s", "authorization": "hush"}
             ],
@@ -89,7 +89,7 @@ def test_a_client_secret_answers_with_the_session_that_it_carries(api: httpx.Cli
     body_fits("RealtimeCreateClientSecretResponse", answer)
     assert answer["value"].startswith("ek_")
     assert 59 <= answer["expires_at"] - before <= 61
-    assert answer["session"]["model"] == "gpt-realtime-mini"
+    assert answer["session"]["model"] == "gpt-realtime-2.1-mini"
     assert "hush" not in json.dumps(answer)
     assert mint(api)["expires_at"] - before > 590
     transcription = mint(api, session={"type": "transcription"})
@@ -193,7 +193,7 @@ def test_browsers_forms_have_parts_without_content_type(api: httpx.Client) -> No
             "unknown_parameter",
             "session.modalities",
         ),
-        (form(OFFER, {"model": "gpt-realtime"}), "missing_required_parameter", "session.type"),
+        (form(OFFER, {"model": "gpt-realtime-2.1"}), "missing_required_parameter", "session.type"),
         (form(OFFER, ["x"]), "invalid_type", "session"),
         ({**form(OFFER), "extra": (None, "x")}, "unknown_parameter", "extra"),
         ({**form(OFFER), "session": (None, "{")}, None, None),

@@ -53,7 +53,7 @@ def answered(caller: Caller) -> bool:
 
 
 ALL = ("SENDER", "RECEIVER", "GATHERING")
-SESSION = {"type": "realtime", "model": "gpt-realtime", "audio": {"input": {"turn_detection": None}}}
+SESSION = {"type": "realtime", "model": "gpt-realtime-2.1", "audio": {"input": {"turn_detection": None}}}
 
 
 @pytest.mark.parametrize(

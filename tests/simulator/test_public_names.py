@@ -79,7 +79,7 @@ def test_objects_show_the_documented_members() -> None:
     with Simulator(pacing="none") as simulator, receiving() as receiver:
         call = simulator.incoming_call(receiver.url)
         url = f"{simulator.base_url}/realtime/calls/{call.id}/accept"
-        session = {"type": "realtime", "model": "gpt-realtime"}
+        session = {"type": "realtime", "model": "gpt-realtime-2.1"}
         key = {"authorization": f"Bearer {simulator.api_key}"}
         assert httpx.post(url, json=session, headers=key).status_code == 200
         with Socket(simulator) as socket:

@@ -460,7 +460,7 @@ def test_every_error_in_a_file_names_the_line(text: str, message: str) -> None:
 
 def ask_over_websocket(sim: Simulator, texts: list[str], tools: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Say several things in one session; answer every tool call; return all output items."""
-    url = f"ws{sim.base_url.removeprefix('http')}/realtime?model=gpt-realtime"
+    url = f"ws{sim.base_url.removeprefix('http')}/realtime?model=gpt-realtime-2.1"
     items: list[dict[str, Any]] = []
     headers = {"authorization": f"Bearer {sim.api_key}"}
     with connect(url, additional_headers=headers, proxy=None) as socket:

@@ -22,7 +22,7 @@ from tests.simulator.test_http import problem
 from tests.simulator.wire import Socket
 
 CALLS = "/realtime/calls"
-SESSION = {"type": "realtime", "model": "gpt-realtime"}
+SESSION = {"type": "realtime", "model": "gpt-realtime-2.1"}
 
 
 @pytest.fixture
@@ -116,12 +116,14 @@ def test_accepting_begins_the_session_and_the_first_accept_wins(
     sim: Simulator, api: httpx.Client, receiver: Receiver
 ) -> None:
     call = sim.incoming_call(receiver.url)
-    assert problem(act(api, call.id, "accept", model="gpt-realtime"), 400)["param"] == "session.type"
+    assert problem(act(api, call.id, "accept", model="gpt-realtime-2.1"), 400)["param"] == "session.type"
     vad = {"input": {"turn_detection": {"type": "semantic_vad", "threshold": 0.5}}}
     refused = problem(act(api, call.id, "accept", **SESSION, audio=vad), 400)
     assert refused["message"] == "Unknown parameter: 'session.audio.input.turn_detection.threshold'."
     assert call.state == "ringing"
-    response = act(api, call.id, "accept", type="realtime", model="gpt-realtime-mini", instructions="Hello.")
+    response = act(
+        api, call.id, "accept", type="realtime", model="gpt-realtime-2.1-mini", instructions="Hello."
+    )
     assert (response.status_code, response.content) == (200, b"")
     assert call.state == "connected" and call.session.transport == "sip"
     assert call.session.config["instructions"] == "Hello." and call.session in sim.sessions

@@ -27,7 +27,7 @@ class Unread:
     """A WebSocket whose client reads only when told to."""
 
     def __init__(self, sim: Simulator) -> None:
-        url = f"{sim.base_url.replace('http', 'ws')}/realtime?model=gpt-realtime"
+        url = f"{sim.base_url.replace('http', 'ws')}/realtime?model=gpt-realtime-2.1"
         self._protocol = ClientProtocol(parse_uri(url), max_size=None)
         request = self._protocol.connect()
         request.headers["authorization"] = f"Bearer {sim.api_key}"

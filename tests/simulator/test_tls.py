@@ -26,7 +26,7 @@ def test_it_makes_a_certificate_that_https_and_wss_clients_can_trust(tmp_path: P
                 assert httpx.post(url, headers=headers, json={}, verify=trusting).status_code == 200
             with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
                 httpx.post(url, headers=headers, json={}, verify=ssl.create_default_context())
-            url = f"{simulator.base_url.replace('https', 'wss')}/realtime?model=gpt-realtime"
+            url = f"{simulator.base_url.replace('https', 'wss')}/realtime?model=gpt-realtime-2.1"
             with connect(url, ssl=trusting, additional_headers=headers, open_timeout=60) as socket:
                 assert json.loads(socket.recv())["type"] == "session.created"
         contents.add(file.read_bytes())

@@ -54,8 +54,8 @@ def test_the_handshake_is_answered_with_a_request_id_and_recorded(sim: Simulator
 
 
 def test_the_model_of_the_address_is_the_sessions(sim: Simulator) -> None:
-    with Socket(sim, "model=gpt-realtime-mini") as socket:
-        assert socket.recv()["session"]["model"] == "gpt-realtime-mini"
+    with Socket(sim, "model=gpt-realtime-2.1-mini") as socket:
+        assert socket.recv()["session"]["model"] == "gpt-realtime-2.1-mini"
 
 
 @pytest.mark.parametrize(
@@ -138,10 +138,10 @@ def test_a_sideband_needs_the_projects_key(sim: Simulator) -> None:
 
 
 def test_a_client_secret_brings_its_session(sim: Simulator) -> None:
-    session = {"type": "realtime", "model": "gpt-realtime-mini", "instructions": "From the secret."}
+    session = {"type": "realtime", "model": "gpt-realtime-2.1-mini", "instructions": "From the secret."}
     with Socket(sim, "", key=secret(sim, session=session)) as socket:
         shown = socket.recv()["session"]
-        assert shown["instructions"] == "From the secret." and shown["model"] == "gpt-realtime-mini"
+        assert shown["instructions"] == "From the secret." and shown["model"] == "gpt-realtime-2.1-mini"
     with Socket(sim, "", key=secret(sim, session={"type": "transcription"})) as socket:
         assert socket.recv()["session"]["type"] == "transcription"
 

@@ -28,7 +28,7 @@ def other_sessions(simulator: Simulator) -> None:
         socket.recv()
     with receiving() as receiver, RealtimeClient(simulator.api_key, base_url=simulator.base_url) as client:
         call = simulator.incoming_call(receiver.url)
-        client.calls.accept(call.id, {"type": "realtime", "model": "gpt-realtime"})
+        client.calls.accept(call.id, {"type": "realtime", "model": "gpt-realtime-2.1"})
         simulator.press(call, "12#")
         simulator.hang_up(call)
 

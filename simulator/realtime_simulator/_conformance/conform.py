@@ -26,6 +26,7 @@ from realtime_simulator._conformance.known import Known
 from realtime_simulator._conformance.links import Link, Phone, WebSocketLink
 from realtime_simulator._conformance.sdp_facts import facts
 from realtime_simulator._core.outgoing import SILENT, unlogged
+from realtime_simulator._engine.config import DEFAULT_MODEL
 from realtime_simulator._engine.messages import without_nulls
 from realtime_simulator._engine.turn import Action, Heard, Pacing, Transcript, Turn
 from realtime_simulator._recordings import recording as recordings
@@ -47,9 +48,9 @@ _CALL = re.compile(r"sess_u\d+_.+")
 _WRONG_KEY = "sk-wrong-key-of-a-recording-AAAA"
 _REFUSED = {
     "missing_model": {},
-    "invalid_api_key": {"model": "gpt-realtime"},
-    "beta_api_shape_disabled": {"model": "gpt-realtime"},
-    None: {"model": "gpt-realtime"},
+    "invalid_api_key": {"model": DEFAULT_MODEL},
+    "beta_api_shape_disabled": {"model": DEFAULT_MODEL},
+    None: {"model": DEFAULT_MODEL},
 }
 _MODEL_IN_TEXT = re.compile(r'Model "([^"]+)"')
 _HEADERS = ("content-type", "location", "access-control-allow-origin", "access-control-expose-headers")
@@ -311,7 +312,7 @@ class _Play:
             query = (
                 {"model": found[1]}
                 if found
-                else _REFUSED.get(first["error"].get("code"), {"model": "gpt-realtime"})
+                else _REFUSED.get(first["error"].get("code"), {"model": DEFAULT_MODEL})
             )
             return await self._dial("/realtime", query, *_refusal(first))
         if kind == "session.created" and _CALL.fullmatch(str(view.get("id"))):
@@ -321,7 +322,7 @@ class _Play:
         if kind == "session.created" and view.get("type") == "transcription":
             return await self._dial("/realtime", {"intent": "transcription"})
         if kind == "session.created" or not kind:
-            return await self._dial("/realtime", {"model": str(view.get("model") or "gpt-realtime")})
+            return await self._dial("/realtime", {"model": str(view.get("model") or DEFAULT_MODEL)})
         # A sideband does not receive the beginning of its session.
         views = (
             step.data.get("session")
@@ -336,7 +337,7 @@ class _Play:
         if self._phone is None:
             session = without_nulls({key: value for key, value in view.items() if key in _OF_VIEW})
             self._phone = Phone(self._http)
-            await self._phone.call({"type": "realtime", "model": "gpt-realtime", **session})
+            await self._phone.call({"type": "realtime", "model": DEFAULT_MODEL, **session})
         return self._phone
 
     async def _dial(

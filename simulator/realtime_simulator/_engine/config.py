@@ -106,6 +106,11 @@ def known_models() -> frozenset[str]:
     return frozenset((*names, TRANSLATION_MODEL))
 
 
+def day(unix: float) -> datetime.date:
+    """Return the day of a unix time, in UTC."""
+    return datetime.datetime.fromtimestamp(unix, datetime.UTC).date()
+
+
 def check_served(model: object, unix: float) -> None:
     """Refuse a model that has ended at the simulator's time.
 
@@ -113,7 +118,7 @@ def check_served(model: object, unix: float) -> None:
         ApiProblem: As for a model that is not known, which is how the service refuses it.
     """
     shutdown = MODEL_SHUTDOWNS.get(model) if isinstance(model, str) else None
-    if shutdown is not None and shutdown.date <= datetime.datetime.fromtimestamp(unix, datetime.UTC).date():
+    if shutdown is not None and shutdown.date <= day(unix):
         raise unsupported_model(str(model), f"It ended on {shutdown.date.isoformat()}.")
 
 

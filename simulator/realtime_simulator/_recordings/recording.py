@@ -6,7 +6,7 @@ A recording is YAML with a list of `interactions`, in the shape in which several
     interactions:
     - kind: open                    # optional: the address; otherwise derived from the messages received
       path: /v1/realtime
-      query: {model: gpt-realtime}
+      query: {model: gpt-realtime-2.1}
     - kind: message
       direction: received           # or sent
       data: {type: session.created, …}

@@ -3,7 +3,7 @@
 The first line identifies the format; the lines of all sessions follow in chronological order:
 
     {"tape": 1, "upstream": "wss://api.openai.com/v1"}
-    {"session": 1, "at": 0.0, "open": "/v1/realtime", "query": {"model": "gpt-realtime"}}
+    {"session": 1, "at": 0.0, "open": "/v1/realtime", "query": {"model": "gpt-realtime-2.1"}}
     {"session": 1, "at": 0.21, "server": {"type": "session.created", …}}
     {"session": 1, "at": 0.22, "client": {"type": "session.update", …}}
     {"session": 1, "at": 9.8, "close": 1000, "reason": "", "by": "client"}

@@ -297,7 +297,7 @@ def _choice(choice: Any) -> Any:
 
 
 def ears_at(
-    url: str, model: str = "gpt-4o-mini-transcribe", *, key: str | None = None, timeout: float = 60.0
+    url: str, model: str = "gpt-transcribe", *, key: str | None = None, timeout: float = 60.0
 ) -> Ears:
     """Return a function for `Simulator.on_speech` by which an endpoint transcribes what users say.
 

@@ -7,7 +7,7 @@ from realtime_ext import RealtimeClient, SessionBuilder
 
 realtime_ext.RealtimeCleint  # wrong
 client = RealtimeClient(api_kye="…")  # wrong
-session = SessionBuilder("gpt-realtime").voise("marin")  # wrong
+session = SessionBuilder("gpt-realtime-2.1").voise("marin")  # wrong
 models.RealtimeSesion  # wrong
 event = models.RealtimeServerEventResponseDone.from_dict({})
 event.respons  # wrong

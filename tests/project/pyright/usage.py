@@ -18,7 +18,7 @@ from realtime_ext.errors import APIStatusError, RealtimeError, SessionConfigErro
 
 
 def make_a_call(offer: str) -> str | None:
-    session = SessionBuilder("gpt-realtime").voice("marin", speed=1.1).push_to_talk().build()
+    session = SessionBuilder("gpt-realtime-2.1").voice("marin", speed=1.1).push_to_talk().build()
     assert_type(session, models.RealtimeSessionCreateRequestGA)
     with RealtimeClient() as client:
         try:
@@ -49,7 +49,7 @@ def read(message: str) -> str | None:
 
 
 def compare_types(client: RealtimeClient) -> None:
-    with client.connect(model="gpt-realtime") as connection:
+    with client.connect(model="gpt-realtime-2.1") as connection:
         for event in connection:
             if event.type == "response.output_audio_transcript.delta":
                 print(event.delta)
