@@ -15,12 +15,11 @@ from __future__ import annotations
 import binascii
 import os
 import struct
-import wave
 from array import array
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
 import attrs
 
@@ -560,17 +559,18 @@ def read_wav(path: str | os.PathLike[str], rate: int = 24000) -> bytes:
     return resampler.process(pcm) + resampler.flush()
 
 
-def write_wav(path: str | os.PathLike[str], pcm16: Buffer, rate: int = 24000) -> None:
+def write_wav(path: str | os.PathLike[str] | BinaryIO, pcm16: Buffer, rate: int = 24000) -> None:
     """Write a mono 16-bit WAV file, over one that is there.
 
     Args:
-        path: The file.
+        path: The file; or an object with `write`, such as an open file or an `io.BytesIO`, which stays open
+            and need not be seekable.
         pcm16: 16-bit little-endian PCM, mono.
         rate: Its samples a second; 24000 is the API's PCM.
 
     Raises:
         OSError: The file can't be written.
-        TypeError: `pcm16` is not bytes-like, or `path` is no path.
+        TypeError: `pcm16` is not bytes-like, or `path` is neither a path nor an object with `write`.
         ValueError: Its last sample is cut in half, or `rate` is not a whole number above 0.
     """
     raw = whole_samples(pcm16, "pcm16")
@@ -578,12 +578,13 @@ def write_wav(path: str | os.PathLike[str], pcm16: Buffer, rate: int = 24000) ->
         raise ValueError(f"rate: expected a whole number of samples a second, above 0, got {rate!r}")
     if len(raw) > _LARGEST:
         raise ValueError(f"pcm16: expected {_LARGEST} bytes at most, which is WAV's limit; got {len(raw)}")
-    # A number would be the file that has it, not a path.
-    with Path(path).open("wb") as file, wave.open(file, "wb") as out:
-        out.setnchannels(1)
-        out.setsampwidth(2)
-        out.setframerate(rate)
-        out.writeframes(raw)
+    form = struct.pack("<IHHIIHH", 16, 1, 1, rate, 2 * rate, 2, 16)  # PCM, one channel, 16 bits
+    sizes = struct.pack("<I", len(raw) + 36), struct.pack("<I", len(raw))
+    content = b"".join((b"RIFF", sizes[0], b"WAVEfmt ", form, b"data", sizes[1], raw))
+    if hasattr(path, "write"):
+        path.write(content)
+    else:  # a number would be the file that has it, not a path
+        Path(path).write_bytes(content)
 
 
 @attrs.frozen

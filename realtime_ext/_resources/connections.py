@@ -129,7 +129,7 @@ class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOut
                 raise ValueError("connect: the first argument is a session already; leave out session=")
             given |= {"model": None, "session": model}
         given["session"], toolbox = _declared(given["session"], given.pop("tools"))
-        return self._open("Connecting", toolbox, **given)  # type: ignore[no-any-return]
+        return self._open("Connecting", toolbox, hangup=_hangup, **given)  # type: ignore[no-any-return]
 
     def answer(
         self,

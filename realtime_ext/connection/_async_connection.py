@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
+import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar
 
@@ -55,6 +56,8 @@ if TYPE_CHECKING:
     from ..session import SessionChanges
     from ..usage import Usage
     from ._event_overloads import EventKind
+
+logger: logging.Logger = logging.getLogger("realtime_ext")
 
 HandlerT = TypeVar("HandlerT", bound=Handler)
 EventT = TypeVar("EventT")
@@ -128,8 +131,16 @@ class AsyncConnection(HandlesEvents):
         playback: Counts the audio that was played, for interruptions.
     """
 
-    def __init__(self, io: ConnectionIO, *, call: Call | None = None, call_id: str | None = None) -> None:
+    def __init__(
+        self,
+        io: ConnectionIO,
+        *,
+        call: Call | None = None,
+        call_id: str | None = None,
+        hang_up: Callable[[], Coroutine[Any, Any, None]] | None = None,
+    ) -> None:
         super().__init__()
+        self._hang_up = hang_up
         self._io = io
         self._state = io.state
         self._call = call
@@ -576,6 +587,60 @@ class AsyncConnection(HandlesEvents):
             raise stream._too_late() from error
         return stream.turn
 
+    async def say_goodbye(self, text: str, *, timeout: float = 30.0) -> Turn:
+        """Say a last sentence in a phone or WebRTC call, wait until it was heard, and hang up.
+
+        A response that is active is finished first. The call is hung up whatever happens: if the sentence
+        takes too long, if the caller interrupts it, or if this is cancelled.
+
+        Args:
+            text: What the model is told to say, word for word.
+            timeout: Seconds until the call is hung up at the latest.
+
+        Returns:
+            The turn that said it.
+
+        Raises:
+            TypeError, ValueError: `text` is not a str or is empty, or `timeout` is not a time limit.
+            RealtimeError: The connection belongs to no call.
+            APITimeoutError, APIStatusError, ConnectionClosedError: As with `ask`; the call is hung up.
+        """
+        if self._hang_up is None:
+            raise RealtimeError("say_goodbye: the connection belongs to no call that could be hung up")
+        if not isinstance(text, str):
+            raise TypeError(f"text: expected a str, got {type(text).__name__}")
+        if not text.strip():
+            raise ValueError("text: expected what to say, got an empty text")
+        self._state.role.require_responses("say_goodbye")
+        check_seconds("timeout", timeout)
+        try:
+            return await self._say_last(text, timeout)
+        finally:
+            await run_to_completion(self._hang_up())
+
+    async def _say_last(self, text: str, timeout: float) -> Turn:
+        """Have a text said, and wait until the API has played it."""
+        stream = self._asking(None, timeout=timeout, response=_saying(text))
+        ended = self.expect(
+            ("output_audio_buffer.stopped", "output_audio_buffer.cleared"),
+            where=lambda event: stream._stream is not None and stream._stream.has_response(event.response_id),
+        )
+        limit = asyncio.timeout(timeout)
+        try:
+            with ended:
+                async with limit, stream:
+                    async for _ in stream:
+                        pass
+                    if stream.turn.first_audio_ms is not None:
+                        await ended.wait(None)
+        except TimeoutError as error:
+            if not limit.expired():
+                raise  # a handler's own
+            if stream._stream is None or not stream._stream.is_over:
+                raise stream._too_late() from error
+            logger.info("the last sentence was not heard to its end within %g s", timeout)
+        return stream.turn
+
     def _asking(self, text: str | None, *, timeout: float | None, response: Any) -> AsyncStream:
         """Check the arguments of `ask`, and return the turn to follow."""
         if self._is_forked:
@@ -669,6 +734,15 @@ class AsyncConnection(HandlesEvents):
         return out.event_id
 
 
+def _saying(text: str) -> dict[str, Any]:
+    """Return the response by which the model says a text."""
+    return {
+        "instructions": f"Say exactly the following sentence, and nothing else: {text}",
+        "output_modalities": ["audio"],
+        "tool_choice": "none",
+    }
+
+
 class AsyncStream:
     """A turn: its events while it goes on, then `turn`.
 
@@ -698,7 +772,7 @@ class AsyncStream:
         Raises:
             RuntimeError: The block was not entered.
         """
-        return self._entered().turn()
+        return self._entered().turn(self._state.playback.format)
 
     @property
     def _calls_handlers(self) -> bool:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -83,8 +84,10 @@ class DialRequest:
 class AsyncCallConnection(AsyncConnection):
     """A connection over a WebRTC call's data channel; audio flows on the call's track."""
 
-    def __init__(self, io: ConnectionIO, peer: WebRtcPeer, call: Call) -> None:
-        super().__init__(io, call=call)
+    def __init__(
+        self, io: ConnectionIO, peer: WebRtcPeer, call: Call, hang_up: Callable[[], Coroutine[Any, Any, None]]
+    ) -> None:
+        super().__init__(io, call=call, hang_up=hang_up)
         self._made = call
         self._peer = peer
 
@@ -229,7 +232,7 @@ class AsyncDialing(OpenedByWith):
             clock=http.clock,
             observers=request.observers,
         )
-        return AsyncCallConnection(io, peer, call)
+        return AsyncCallConnection(io, peer, call, partial(hang_up, http, request.hangup, call.id))
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -150,9 +150,10 @@ class AsyncConnecting(OpenedByWith):
 
     _example = "async with client.connect(…) as connection"
 
-    def __init__(self, http: AsyncHttp, tools: Toolbox | None, **arguments: Any) -> None:
+    def __init__(self, http: AsyncHttp, tools: Toolbox | None, *, hangup: Hangup, **arguments: Any) -> None:
         self._http = http
         self._tools = tools
+        self._hangup = hangup
         self._request = ConnectRequest.check(validate=http.settings.validate, **arguments)
         self._connection: AsyncConnection | None = None
 
@@ -188,7 +189,9 @@ class AsyncConnecting(OpenedByWith):
             observers=request.observers,
             confirm_timeout=seconds_of(request.options.timeout or http.settings.timeout),
         )
-        connection = self._connection = AsyncConnection(io, call_id=plan.query.get("call_id"))
+        call_id = plan.query.get("call_id")
+        hangs_up = None if call_id is None else partial(hang_up, http, self._hangup, call_id)
+        connection = self._connection = AsyncConnection(io, call_id=call_id, hang_up=hangs_up)
         try:
             if plan.update is None and not plan.role.is_sideband:
                 await self._greeted(io)
@@ -234,9 +237,8 @@ class AsyncAnswering(AsyncConnecting):
         hangup_on_exit: bool,
         **arguments: Any,
     ) -> None:
-        super().__init__(http, tools, confirming="realtime", **arguments)
+        super().__init__(http, tools, hangup=hangup, confirming="realtime", **arguments)
         self._accept = accept
-        self._hangup = hangup
         self._hangs_up = hangup_on_exit
 
     async def __aenter__(self) -> AsyncConnection:

@@ -313,6 +313,26 @@ class Connection(HandlesEvents):
                 pass
         return stream.turn
 
+    def say_goodbye(self, text: str, *, timeout: float = 30.0) -> Turn:
+        """Say a last sentence in a phone or WebRTC call, wait until it was heard, and hang up.
+
+        A response that is active is finished first. The call is hung up whatever happens: if the sentence
+        takes too long, or if the caller interrupts it.
+
+        Args:
+            text: What the model is told to say, word for word.
+            timeout: Seconds until the call is hung up at the latest.
+
+        Returns:
+            The turn that said it.
+
+        Raises:
+            TypeError, ValueError: `text` is not a str or is empty, or `timeout` is not a time limit.
+            RealtimeError: The connection belongs to no call.
+            APITimeoutError, APIStatusError, ConnectionClosedError: As with `ask`; the call is hung up.
+        """
+        return self._run(partial(self._inner.say_goodbye, text, timeout=timeout))
+
     def run_tools(
         self,
         toolbox: Toolbox | Iterable[Callable[..., Any]],

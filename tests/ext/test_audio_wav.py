@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import sys
 import wave
@@ -210,3 +211,27 @@ def test_nothing_is_written_when_the_audio_is_refused(tmp_path: Path) -> None:
         with pytest.raises(ValueError, match="rate: expected a whole number of samples a second, above 0"):
             audio.write_wav(path, PCM16, rate)  # type: ignore[arg-type]
     assert not path.exists()
+
+
+class Pipe:
+    """What can only be written to, as a response of a web app."""
+
+    def __init__(self) -> None:
+        self.content = b""
+
+    def write(self, data: bytes) -> int:
+        self.content += data
+        return len(data)
+
+
+def test_a_file_object_is_written_to_and_stays_open(tmp_path: Path) -> None:
+    audio.write_wav(tmp_path / "out.wav", PCM16, 8000)
+    expected = (tmp_path / "out.wav").read_bytes()
+    for file in (io.BytesIO(), Pipe()):
+        audio.write_wav(file, PCM16, 8000)
+        assert (file.getvalue() if isinstance(file, io.BytesIO) else file.content) == expected
+    with wave.open(io.BytesIO(expected)) as read:
+        assert (read.getframerate(), read.readframes(99)) == (8000, PCM16)
+    for wrong in (5, None, b""):
+        with pytest.raises(TypeError):
+            audio.write_wav(wrong, PCM16)  # type: ignore[arg-type]

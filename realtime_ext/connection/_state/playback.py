@@ -97,6 +97,11 @@ class PlaybackState:
         self._unplayed: list[_Part] = []  # parts with audio to play or to come, oldest first
         self._incomplete: list[_Part] = []  # parts with audio to come
 
+    @property
+    def format(self) -> AudioFormat:
+        """The output format of what comes now."""
+        return self._form
+
     def use(self, form: object) -> None:
         """Set the output format of what comes from now on; an unknown one counts as PCM."""
         try:

@@ -6,8 +6,11 @@ to: words, audio, calls and usage. It must not send.
 
 from __future__ import annotations
 
+import base64
 import binascii
 import functools
+import html
+import io
 import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -16,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from ..._core.secrets import mask
+from ...audio import AudioFormat, audio_format, pcma_to_pcm16, pcmu_to_pcm16, write_wav
 from ...errors import APITimeoutError
 from .client_events import MARK
 from .conversation import read_item
@@ -81,6 +85,7 @@ class Turn:
         done_ms: Milliseconds from the request to the end of the last response.
         after_speech_ms: Milliseconds from the end of the user's speech to the first audio; None if the user
             wrote.
+        audio_format: The format of `audio`.
     """
 
     text: str = ""
@@ -96,6 +101,27 @@ class Turn:
     first_audio_ms: float | None = None
     done_ms: float | None = None
     after_speech_ms: float | None = None
+    audio_format: AudioFormat = attrs.field(factory=audio_format, repr=False)
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the words, a player of the speech, and the tool calls."""
+        parts = [f"<p>{html.escape(self.text)}</p>"] if self.text else []
+        if self.audio:
+            source = base64.b64encode(self._wav()).decode()
+            parts.append(f'<audio controls src="data:audio/wav;base64,{source}"></audio>')
+        parts += [f"<pre>{html.escape(mask(repr(call)))}</pre>" for call in self.tool_calls]
+        figures = {"first audio": self.first_audio_ms, "done": self.done_ms}
+        told = [f"{name} {value:.0f} ms" for name, value in figures.items() if value is not None]
+        parts.append(f"<small>{html.escape(', '.join([str(self.status), *told]))}</small>")
+        return f"<div>{''.join(parts)}</div>"
+
+    def _wav(self) -> bytes:
+        form, pcm = self.audio_format, self.audio
+        if form.name != "pcm":
+            pcm = (pcmu_to_pcm16 if form.name == "pcmu" else pcma_to_pcm16)(pcm)
+        file = io.BytesIO()
+        write_wav(file, pcm[: len(pcm) // 2 * 2], form.rate)
+        return file.getvalue()
 
 
 _Part = tuple[str, str, str]  # text or transcript, item id, content index
@@ -334,8 +360,8 @@ class TurnStream:
         while self.events:
             self.take()
 
-    def turn(self) -> Turn:
-        """Return what has come so far."""
+    def turn(self, form: AudioFormat | None = None) -> Turn:
+        """Return what has come so far; its audio has that format."""
         last: JSON = self._finished[-1] if self._finished else {}
         usages = [u for response in self._finished if isinstance(u := response.get("usage"), Mapping)]
         return Turn(
@@ -353,6 +379,7 @@ class TurnStream:
             usage=_usage(usages),
             response_ids=tuple(self._ids),
             **attrs.asdict(self._timing.latency()),
+            audio_format=audio_format(form),
         )
 
     def _collect(self, kind: str, content: JSON) -> None:

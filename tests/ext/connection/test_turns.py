@@ -4,15 +4,28 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
+import re
 import threading
+import wave
 from typing import Any
 
 import pytest
+from realtime_simulator import Simulator
 
-from realtime_ext import APITimeoutError, BadRequestError, ConnectionClosedError, RealtimeError
+from realtime_ext import (
+    APITimeoutError,
+    BadRequestError,
+    ConnectionClosedError,
+    RealtimeError,
+    SessionBuilder,
+    Turn,
+)
+from realtime_ext.connection import ToolCall
 from realtime_ext.tools import Silent, Toolbox, ToolContext
-from tests.ext.connection.driver import connect
+from tests.ext.connection.driver import Driven, connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer
 from tests.support.runner import Runner
 
@@ -376,3 +389,26 @@ def _until(connection: Any, server: ScriptedServer) -> list[dict[str, Any]]:
         except APITimeoutError:
             continue
     return server.of("conversation.item.create")
+
+
+@pytest.mark.parametrize(("name", "rate"), [("pcm", 24000), ("pcmu", 8000), ("pcma", 8000)])
+def test_a_turn_shows_itself_in_a_notebook(runner: Runner, name: Any, rate: int) -> None:
+    session = SessionBuilder("gpt-realtime").output_format(name)
+    with Simulator(pacing="none", espeak=False) as simulator:
+        simulator.on_response("a < b & sk-0123456789")
+        client = runner.client(api_key=simulator.api_key, base_url=simulator.base_url)
+        with Driven(client.connect(session), runner) as connection:
+            turn = connection.ask("Hi")
+    assert (turn.audio_format.name, turn.audio_format.rate) == (name, rate)
+    shown = turn._repr_html_()
+    assert "a &lt; b &amp;" in shown and "completed, first audio" in shown
+    (source,) = re.findall(r'<audio controls src="data:audio/wav;base64,([^"]+)"', shown)
+    with wave.open(io.BytesIO(base64.b64decode(source))) as file:
+        assert file.getframerate() == rate
+        assert file.getnframes() == len(turn.audio) // (2 if name == "pcm" else 1)
+
+
+def test_a_turn_without_audio_has_no_player() -> None:
+    call = ToolCall(call_id="call_1", name="book", arguments='{"note": "<b>"}', output=None)
+    shown = Turn(text="", tool_calls=(call,))._repr_html_()
+    assert "<audio" not in shown and "&lt;b&gt;" in shown and "<b>" not in shown
