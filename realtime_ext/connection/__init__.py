@@ -15,7 +15,7 @@ from ._dialing import AsyncCallConnection, AsyncDialing, DialStep
 from ._io import Observer, Observers
 from ._opening import AsyncAnswering, AsyncConnecting
 from ._state.conversation import TranscriptLine
-from ._state.latency import Latencies, Latency
+from ._state.latency import Latencies, Latency, LatencyMeter
 from ._state.playback import Interruption, Position
 from ._state.reconnect import Attempt, Reconnect
 from ._state.turns import ToolCall, Turn
@@ -46,6 +46,7 @@ __all__ = [
     "Interruption",
     "Latencies",
     "Latency",
+    "LatencyMeter",
     "Observer",
     "Observers",
     "Playback",

@@ -7,6 +7,7 @@
 | `media_stream` | phone audio over a provider's WebSocket, such as Twilio's |           |
 | `devices`      | the microphone and the loudspeaker                        | `devices` |
 | `recorder`     | recordings of both sides of a conversation                |           |
+| `auditor`      | a folder about each call: audio, words, latency, cost     |           |
 | `fleet`        | many calls on many machines                               | `fleet`   |
 
 Nothing below this package may import it.

@@ -30,6 +30,7 @@ MODULES = (
     "realtime_ext.integrations.incoming",
     "realtime_ext.integrations.media_stream",
     "realtime_ext.integrations.recorder",
+    "realtime_ext.integrations.auditor",
     "realtime_ext.integrations.web",
     "realtime_ext.sdp",
     "realtime_ext.session",

@@ -99,6 +99,43 @@ def _between(start: float | None, end: float | None) -> _Ms:
     return None if start is None or end is None else round((end - start) * 1000, 1)
 
 
+class LatencyMeter:
+    """Measures latencies as an observer, without a connection at hand: `observer=LatencyMeter()`.
+
+    A connection has the same in `latency`.
+    """
+
+    def __init__(self) -> None:
+        self._watch = Stopwatch()
+
+    @property
+    def latencies(self) -> Latencies:
+        """The latencies so far; a value that later events don't change."""
+        return self._watch.latencies
+
+    def __call__(self, direction: str, event: Any, monotonic_ns: int) -> None:
+        """Observe an event, as an observer is called."""
+        watch = self._watch
+        watch.now = monotonic_ns / 1e9
+        match direction, event.type:
+            case "out", "response.create":
+                watch.asked(str(event.event_id))
+            case "out", "input_audio_buffer.commit":
+                watch.committed()
+            case "in", "input_audio_buffer.speech_started":
+                watch.speech_started()
+            case "in", "input_audio_buffer.speech_stopped":
+                watch.speech_stopped()
+            case "in", "response.created":
+                watch.begun(event.response.id)
+            case "in", "response.output_audio.delta" | "output_audio_buffer.started":
+                watch.heard(event.response_id)
+            case "in", "response.done":
+                watch.done(event.response.id)
+            case "in", "error":
+                watch.refused(event.error.event_id)
+
+
 class Stopwatch:
     """Notes when things happen, and adds them up.
 
